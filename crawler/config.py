@@ -1,0 +1,242 @@
+"""The settings of a crawl: small sections, one name for a setting everywhere.
+
+A setting comes from, in rising order: its default, a TOML file, the environment, a flag. The key ``max_depth`` in
+the section ``scope`` is ``[scope] max_depth`` in a file, ``IMAGE_CRAWLER_MAX_DEPTH`` in the environment and
+``--max-depth`` as a flag; keys are unique over all sections, so the section is never part of the name.
+``config/default.toml`` lists them all. To add one, add a field here with its description; the rest follows.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from crawler import __version__
+from crawler.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections."""
+
+
+class ScopeConfig(Section):
+    """Which pages are visited."""
+
+    max_depth: Annotated[int, Meta(ge=0, description="Links to follow away from a seed.")] = 20
+    max_pages: Annotated[int, Meta(ge=1, description="Pages to visit in all.")] = 100_000
+    max_images: Annotated[int, Meta(ge=0, description="Image URLs to take on in all; 0 for no limit.")] = 0
+    max_links_per_page: Annotated[
+        int, Meta(ge=1, le=20_000, description="Links, and images, to take from one page.")
+    ] = 10_000
+
+
+class HarvestConfig(Section):
+    """How pages are read."""
+
+    parser: Annotated[
+        str,
+        Meta(pattern="^(fast|beautifulsoup)$", description="HTML parser: fast (HTML5, in C) or beautifulsoup."),
+    ] = "fast"
+    harvesters: Annotated[int, Meta(ge=1, le=64, description="Harvester processes.")] = 1
+    harvester_threads: Annotated[int, Meta(ge=1, le=256, description="Pages in hand per harvester.")] = 4
+    max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = 16 * 2**20
+
+
+class FetchConfig(Section):
+    """How anything is fetched."""
+
+    user_agent: Annotated[str, Meta(min_length=1, description="The User-Agent header: a name and a contact.")] = (
+        f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
+    )
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To open a connection, in seconds.")] = 10.0
+    total_timeout_s: Annotated[float, Meta(gt=0, description="One fetch with all redirects, in seconds.")] = 120.0
+    min_rate_bytes_s: Annotated[
+        int, Meta(ge=0, description="Slower than this after 10 s is given up, in bytes per second.")
+    ] = 1024
+    max_redirects: Annotated[int, Meta(ge=0, le=50, description="Redirects to follow for one URL.")] = 10
+    tries: Annotated[
+        int, Meta(ge=1, le=10, description="Tries within one lease, seconds apart, before the task goes back.")
+    ] = 3
+    verify_tls: Annotated[bool, Meta(description="Check the certificates of https servers.")] = True
+
+
+class ImagesConfig(Section):
+    """Which images are kept."""
+
+    downloaders: Annotated[
+        int, Meta(ge=0, le=256, description="Downloader processes; 0 for one per core, at most 4.")
+    ] = 0
+    downloader_threads: Annotated[int, Meta(ge=1, le=256, description="Images in hand per downloader.")] = 4
+    max_image_bytes: Annotated[int, Meta(ge=1, description="An image's size, in bytes.")] = 64 * 2**20
+    max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = 178_956_970
+
+
+class StorageConfig(Section):
+    """How images are saved."""
+
+    fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = False
+    min_free_bytes: Annotated[
+        int, Meta(ge=0, description="The crawl stops when the disk has less room than this, in bytes.")
+    ] = 64 * 2**20
+
+
+class QueueConfig(Section):
+    """Leases, retries and politeness."""
+
+    per_host: Annotated[int, Meta(ge=1, le=1024, description="Requests in flight to one host, over all workers.")] = 8
+    delay_s: Annotated[float, Meta(ge=0, description="Between two requests to one host, in seconds.")] = 0.0
+    lease_s: Annotated[float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")] = 60.0
+    heartbeat_s: Annotated[float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")] = 20.0
+    lease_batch: Annotated[int, Meta(ge=1, le=512, description="Tasks per lease at most.")] = 32
+    max_attempts: Annotated[int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")] = 5
+    retry_delay_s: Annotated[
+        float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")
+    ] = 5.0
+    image_backlog: Annotated[
+        int, Meta(ge=1, description="Images waiting, above which no further page is harvested.")
+    ] = 50_000
+
+
+class Config(Section):
+    """All sections; what a crawl runs with, and what crawl.toml keeps."""
+
+    scope: ScopeConfig = ScopeConfig()
+    harvest: HarvestConfig = HarvestConfig()
+    fetch: FetchConfig = FetchConfig()
+    images: ImagesConfig = ImagesConfig()
+    storage: StorageConfig = StorageConfig()
+    queue: QueueConfig = QueueConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One key, as the command line and the documentation need it."""
+
+    section: str
+    key: str
+    type: type
+    default: Any
+    description: str
+
+    @property
+    def environment(self) -> str:
+        return ENVIRONMENT_PREFIX + self.key.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.key.replace("_", "-")
+
+
+def settings() -> Iterator[Setting]:
+    """Every setting there is, in the order of the sections."""
+    for section in msgspec.structs.fields(Config):
+        hints = get_type_hints(section.type, include_extras=True)
+        for field in msgspec.structs.fields(section.type):
+            hint = hints[field.name]
+            base, meta = get_args(hint) if get_origin(hint) is Annotated else (hint, Meta())
+            yield Setting(
+                section=section.name,
+                key=field.name,
+                type=base,
+                default=field.default,
+                description=meta.description or "",
+            )
+
+
+SETTINGS: dict[str, Setting] = {setting.key: setting for setting in settings()}
+
+
+def load(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration that results from a file, the environment and flags.
+
+    *flags* maps keys to values; None means not given. Raises ConfigError, which names source, key and value.
+    """
+    config = Config() if file is None else _from_file(file)
+    for name, text in (environment or {}).items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            config = _with_value(config, key, text, source=f"environment variable {name}")
+    for key, value in (flags or {}).items():
+        if value is not None:
+            flag = SETTINGS[key].flag if key in SETTINGS else key
+            config = _with_value(config, key, value, source=f"option {flag}")
+    return config
+
+
+def _from_file(file: Path) -> Config:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"can't read the configuration file {file}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{file} is not valid TOML: {exc}") from exc
+    return from_tables(tables, source=str(file))
+
+
+def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
+    """A configuration from ``{section: {key: value}}``; raises ConfigError."""
+    sections = [field.name for field in msgspec.structs.fields(Config)]
+    config = Config()
+    for name, table in tables.items():
+        if name not in sections:
+            where = SETTINGS.get(name)
+            hint = f"it belongs below [{where.section}]" if where else _did_you_mean(name, sections)
+            raise ConfigError(f"{source}: unknown section [{name}]; {hint}")
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")
+        for key, value in table.items():
+            if key in SETTINGS and SETTINGS[key].section != name:
+                raise ConfigError(f"{source}: {key} does not belong below [{name}] but below [{SETTINGS[key].section}]")
+            config = _with_value(config, key, value, source=f"{source}, [{name}]")
+    return config
+
+
+def _with_value(config: Config, key: str, value: object, *, source: str) -> Config:
+    setting = SETTINGS.get(key)
+    if setting is None:
+        raise ConfigError(f"{source}: unknown key {key!r}; {_did_you_mean(key, list(SETTINGS))}")
+    section = getattr(config, setting.section)
+    changed = msgspec.structs.asdict(section) | {key: value}
+    try:
+        section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
+    except msgspec.ValidationError as exc:
+        problem = str(exc).partition(" - at ")[0]
+        raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}") from exc
+    return msgspec.structs.replace(config, **{setting.section: section})
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def to_toml(config: Config, *, header: str = "") -> str:
+    """*config* as a commented TOML document that :func:`load` reads back."""
+    lines = [f"# {line}".rstrip() for line in header.splitlines()]
+    section = ""
+    for setting in SETTINGS.values():
+        if setting.section != section:
+            section = setting.section
+            lines += ["", f"[{section}]"]
+        value = getattr(getattr(config, section), setting.key)
+        lines += [f"# {setting.description}", f"{setting.key} = {_toml_value(value)}"]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml_value(value: str | float | bool) -> str:  # noqa: FBT001 - a value of any setting's type
+    # TOML's basic strings escape as JSON does, and its numbers and booleans are written as JSON's
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,286 @@
+"""Every error of the crawler, on one page.
+
+    CrawlerError
+    ├── UsageError                  exit 2: what was asked for can't be done as asked
+    │   ├── ConfigError             a setting: names the source, the key, the value and what would be right
+    │   ├── SeedError               a seed that is not an http(s) URL
+    │   └── FolderError             an output folder that is a file, is busy, or belongs to something else
+    ├── CrawlError                  exit 1: the crawl could not do its job
+    │   ├── SeedUnreachable         nothing to start from
+    │   ├── StorageFull             the disk is full; the crawl stops before anything is lost
+    │   ├── StorageFailed           the storage said no in another way
+    │   ├── LedgerCorrupt           crawl.db can't be read
+    │   └── ProcessesKeepDying      a child process died too often
+    ├── QueueError                  between a worker and the queue
+    │   ├── QueueUnreachable        no answer in time; asked again until told to stop
+    │   ├── AuthenticationFailed    wrong authkey
+    │   ├── ProtocolError           the peer speaks something else
+    │   └── RemoteFault             the manager failed at a call
+    └── TaskError                   why one URL was not saved; its ``reason`` is the record's
+        ├── FetchError              status "failed"
+        └── Rejection               status "rejected"
+
+Each leaf below TaskError has a ``reason``: the closed list is REASONS. ``retryable`` says whether asking again
+later may help. To add a reason for not saving, add a class here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CrawlerError(Exception):
+    """Base of all; its text says what, which value, and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+# --- exit 2 -----------------------------------------------------------------------------------------------
+
+
+class UsageError(CrawlerError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class SeedError(UsageError):
+    pass
+
+
+class FolderError(UsageError):
+    pass
+
+
+# --- exit 1 -----------------------------------------------------------------------------------------------
+
+
+class CrawlError(CrawlerError):
+    pass
+
+
+class SeedUnreachable(CrawlError):
+    pass
+
+
+class StorageFull(CrawlError):
+    pass
+
+
+class StorageFailed(CrawlError):
+    pass
+
+
+class LedgerCorrupt(CrawlError):
+    pass
+
+
+class ProcessesKeepDying(CrawlError):
+    pass
+
+
+# --- the queue --------------------------------------------------------------------------------------------
+
+
+class QueueError(CrawlerError):
+    pass
+
+
+class QueueUnreachable(QueueError):
+    pass
+
+
+class AuthenticationFailed(QueueError):
+    pass
+
+
+class ProtocolError(QueueError):
+    pass
+
+
+class RemoteFault(QueueError):
+    pass
+
+
+# --- one URL ----------------------------------------------------------------------------------------------
+
+
+class TaskError(CrawlerError):
+    """Why one URL was not saved.
+
+    ``http_status`` is 0 when no answer came; ``retry_after_s`` is what the server asked for, or None.
+    """
+
+    reason: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str, *, http_status: int = 0, retry_after_s: float | None = None, final_url: str = ""
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.http_status = http_status
+        self.retry_after_s = retry_after_s
+        self.final_url = final_url
+
+
+class FetchError(TaskError):
+    """Nothing usable came from the network."""
+
+
+class HostNotFound(FetchError):
+    reason = "host-not-found"
+    retryable = True
+
+
+class ConnectFailed(FetchError):
+    reason = "connect-failed"
+    retryable = True
+
+
+class ConnectTimeout(FetchError):
+    reason = "connect-timeout"
+    retryable = True
+
+
+class TlsFailed(FetchError):
+    reason = "tls-failed"
+
+
+class ConnectionLost(FetchError):
+    reason = "connection-lost"
+    retryable = True
+
+
+class DeadlineExceeded(FetchError):
+    reason = "deadline-exceeded"
+    retryable = True
+
+
+class TooSlow(FetchError):
+    reason = "too-slow"
+    retryable = True
+
+
+class TruncatedTransfer(FetchError):
+    reason = "truncated-transfer"
+    retryable = True
+
+
+class BadResponse(FetchError):
+    """Not HTTP, or an encoding that can't be undone."""
+
+    reason = "bad-response"
+    retryable = True
+
+
+class TooManyRedirects(FetchError):
+    reason = "too-many-redirects"
+
+
+class BadRedirect(FetchError):
+    reason = "bad-redirect"
+
+
+class InvalidUrl(FetchError):
+    reason = "invalid-url"
+
+
+class NotFound(FetchError):
+    reason = "not-found"
+
+
+class Forbidden(FetchError):
+    reason = "forbidden"
+
+
+class ClientError(FetchError):
+    reason = "client-error"
+
+
+class RequestTimeout(FetchError):
+    """408 or 425."""
+
+    reason = "request-timeout"
+    retryable = True
+
+
+class RateLimited(FetchError):
+    reason = "rate-limited"
+    retryable = True
+
+
+class ServerError(FetchError):
+    reason = "server-error"
+    retryable = True
+
+
+class UnexpectedStatus(FetchError):
+    """A success or redirect status that carries no content to keep (204, 206, 304 …)."""
+
+    reason = "unexpected-status"
+
+
+class InternalError(FetchError):
+    """A fault of this program; the log has its traceback."""
+
+    reason = "internal-error"
+
+
+class LeaseExpired(FetchError):
+    """Each worker that took the task vanished or was too late."""
+
+    reason = "lease-expired"
+
+
+class Rejection(TaskError):
+    """It was fetched, and is not kept."""
+
+
+class TooLarge(Rejection):
+    reason = "too-large"
+
+
+class EmptyBody(Rejection):
+    reason = "empty"
+
+
+class NotAnImage(Rejection):
+    reason = "not-an-image"
+
+
+class TruncatedImage(Rejection):
+    reason = "truncated-image"
+
+
+class CorruptImage(Rejection):
+    reason = "corrupt-image"
+
+
+class UnsupportedFormat(Rejection):
+    reason = "unsupported-format"
+
+
+class TooManyPixels(Rejection):
+    reason = "too-many-pixels"
+
+
+class NotHtml(Rejection):
+    reason = "not-html"
+
+
+class OutOfScope(Rejection):
+    """A redirect led out of the crawl's scope."""
+
+    reason = "out-of-scope"
+
+
+def _leaves(cls: type[TaskError]) -> list[type[TaskError]]:
+    below = [leaf for sub in cls.__subclasses__() for leaf in _leaves(sub)]
+    return below if cls.__subclasses__() else [cls]
+
+
+REASONS: dict[str, type[TaskError]] = {cls.reason: cls for cls in _leaves(TaskError)}
+"""Every reason slug, and the class it stands for."""

@@ -1,0 +1,255 @@
+"""The values that travel between the parts of the crawler, on the wire and in the files alike.
+
+All are frozen and keyword-only. Durations end in ``_s`` (seconds), sizes in ``_bytes`` or ``_px``; a moment is
+only ever ``finished_at``, for people to read: no decision is taken on another machine's clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all values: changed by ``msgspec.structs.replace``, never in place."""
+
+
+class TaskKind(StrEnum):
+    PAGE = "page"
+    """Fetched by a harvester: an HTML page or a style sheet that images are found in."""
+    IMAGE = "image"
+    """Fetched by a downloader."""
+
+
+class TaskState(StrEnum):
+    """Every task is in exactly one of these; their sum only changes when a task is added."""
+
+    READY = "ready"
+    DELAYED = "delayed"
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class ImageStatus(StrEnum):
+    """What became of an image URL. ``discovered`` is the sum of these once a crawl has ended."""
+
+    SAVED = "saved"
+    DUPLICATE = "duplicate"
+    """The same bytes are already kept, under the path that the record names."""
+    REJECTED = "rejected"
+    """Fetched, and not kept: not an image, truncated, too large, filtered …"""
+    FAILED = "failed"
+    """Not fetched: the host, the network or the server said no until the attempts were used up."""
+    DEAD = "dead"
+    """Every worker that took it vanished: no answer at all after ``max_attempts`` leases."""
+
+
+class PageStatus(StrEnum):
+    HARVESTED = "harvested"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class Origin(Value):
+    """Where a URL was found, and what its page says of it."""
+
+    page_url: str
+    found_in: str
+    """The rule that found it: ``img``, ``srcset``, ``css``, ``a`` …"""
+    alt: str = ""
+    title: str = ""
+    caption: str = ""
+    heading: str = ""
+    page_title: str = ""
+
+
+class NewTask(Value):
+    """A URL to visit. The queue keeps one task per kind and URL, however often it is put."""
+
+    kind: TaskKind
+    url: str
+    depth: int = 0
+    """Links away from the seed; an image has the depth of its page."""
+    origin: Origin | None = None
+    """None for a seed."""
+
+
+class Task(Value):
+    """A URL on lease. ``(id, serial)`` is the fencing token: no other lease ever has the same pair."""
+
+    id: int
+    serial: int
+    kind: TaskKind
+    url: str
+    depth: int
+    attempt: int
+    """1 for the first lease."""
+    origin: Origin | None = None
+
+    @property
+    def token(self) -> Token:
+        return Token(id=self.id, serial=self.serial)
+
+
+class Token(Value, array_like=True):
+    id: int
+    serial: int
+
+
+class Batch(Value):
+    """Tasks of one host, leased together: at most ``slots`` of them may be in flight at a time."""
+
+    host: str
+    slots: int
+    tasks: tuple[Task, ...]
+
+
+class Lease(Value):
+    """What a worker got. No batches and not ``drained`` means: nothing is due yet, ask again."""
+
+    batches: tuple[Batch, ...] = ()
+    drained: bool = False
+    """Nothing is ready, delayed or leased, of either kind: the crawl has ended."""
+    halted: str | None = None
+    """Why the queue gives out no more work (a full disk, a stop), or None."""
+
+
+class ImageRecord(Value, tag_field="kind", tag="image"):
+    """The outcome of one image URL, saved or not: one per URL."""
+
+    url: str
+    status: ImageStatus
+    reason: str = ""
+    """A slug from :data:`crawler.errors.REASONS`; empty for saved and duplicate."""
+    final_url: str = ""
+    """After redirects."""
+    path: str = ""
+    """Of the file that holds the bytes, relative to the crawl's folder, with ``/``."""
+    sha256: str = ""
+    format: str = ""
+    """What the bytes are: ``jpeg``, ``png``, ``svg`` …"""
+    width_px: int = 0
+    height_px: int = 0
+    size_bytes: int = 0
+    http_status: int = 0
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    page_url: str = ""
+    found_in: str = ""
+    alt: str = ""
+    title: str = ""
+    caption: str = ""
+    heading: str = ""
+    page_title: str = ""
+    depth: int = 0
+    attempts: int = 0
+    worker: str = ""
+    elapsed_s: float = 0.0
+    finished_at: str = ""
+    """UTC, ISO 8601."""
+    detail: str = ""
+    """The reason in a sentence, for people."""
+
+
+class PageRecord(Value, tag_field="kind", tag="page"):
+    """The outcome of one page URL."""
+
+    url: str
+    status: PageStatus
+    reason: str = ""
+    final_url: str = ""
+    title: str = ""
+    images: int = 0
+    """Image URLs found on it, repeats of other pages included."""
+    links: int = 0
+    """Pages and style sheets found on it, repeats of other pages included."""
+    size_bytes: int = 0
+    http_status: int = 0
+    content_type: str = ""
+    page_url: str = ""
+    """The page that linked to it; empty for a seed."""
+    depth: int = 0
+    attempts: int = 0
+    worker: str = ""
+    elapsed_s: float = 0.0
+    finished_at: str = ""
+    detail: str = ""
+
+
+class Result(Value):
+    """A worker's answer to one task, which is also its acknowledgement.
+
+    With ``retry_in_s`` the task goes back and is due again after that many seconds, unless its attempts are used
+    up: then ``record`` stands. Without it the record is final.
+    """
+
+    token: Token
+    record: ImageRecord | PageRecord
+    discovered: tuple[NewTask, ...] = ()
+    retry_in_s: float | None = None
+    host_pause_s: float | None = None
+    """The whole host wants to be left alone for so long (Retry-After, overload)."""
+
+
+class WorkerState(Value):
+    """What a worker says of itself with every call."""
+
+    id: str
+    """Unique per run: ``machine:pid:random``."""
+    kind: TaskKind
+    machine: str = ""
+    pid: int = 0
+    version: str = ""
+    threads: int = 0
+    busy: tuple[str, ...] = ()
+    """The URLs in hand right now."""
+    done: int = 0
+    received_bytes: int = 0
+
+
+class Counts(Value):
+    """Tasks of one kind, by state."""
+
+    ready: int = 0
+    delayed: int = 0
+    leased: int = 0
+    done: int = 0
+    dead: int = 0
+
+    @property
+    def discovered(self) -> int:
+        return self.ready + self.delayed + self.leased + self.done + self.dead
+
+    @property
+    def unsettled(self) -> int:
+        return self.ready + self.delayed + self.leased
+
+
+class Stats(Value):
+    """The queue at a glance."""
+
+    pages: Counts = Counts()
+    images: Counts = Counts()
+    page_status: dict[str, int] = {}
+    """Page records by status."""
+    image_status: dict[str, int] = {}
+    """Image records by status."""
+    page_reasons: dict[str, int] = {}
+    """Reason slugs of pages that were not harvested."""
+    image_reasons: dict[str, int] = {}
+    """Reason slugs of images that were not saved."""
+    dropped: dict[str, int] = {}
+    """URLs that were found and not queued, by the limit that kept them out."""
+    saved_bytes: int = 0
+    workers: tuple[WorkerState, ...] = ()
+    drained: bool = False
+    halted: str | None = None
+
+    @property
+    def balanced(self) -> bool:
+        """discovered = saved + duplicate + rejected + failed + dead, once nothing is unsettled."""
+        return self.images.unsettled == 0 and self.images.discovered == sum(self.image_status.values())

@@ -1,0 +1,67 @@
+"""The task queue and the result queue: what a worker may ask of either.
+
+Every engine passes tests/contract/test_queues.py. All calls are safe from several threads; times are durations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from crawler.models import ImageRecord, Lease, NewTask, PageRecord, Result, Stats, TaskKind, Token, Value, WorkerState
+
+
+class RecordPage(Value):
+    """Some records in the order in which they were kept, and where to go on."""
+
+    records: tuple[ImageRecord | PageRecord, ...] = ()
+    cursor: int = 0
+    """To be passed to the next ``get``."""
+    complete: bool = False
+    """The crawl has ended and these are the last."""
+
+
+class TaskQueue(Protocol):
+    def put(self, tasks: Sequence[NewTask]) -> int:
+        """Add tasks, and return how many were new; a URL already known is not added again."""
+        ...
+
+    def lease(self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]) -> Lease:
+        """Up to *count* tasks of the worker's kind, to be settled before the lease term is over.
+
+        *slots* is how many the worker can run at once: a batch never gets more of its host's slots than that.
+        *held* is everything that the worker still has; any other lease of its goes back, uncharged, so that a lost
+        reply heals. Waits up to *wait_s* seconds for something to be due.
+        """
+        ...
+
+    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
+        """Renew the leases of *held*; returns those that are no longer the worker's, to be dropped."""
+        ...
+
+    def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
+        """Give tasks back untouched; their attempts are not charged."""
+        ...
+
+    def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
+        """Put failed and dead tasks back, all or those with one reason; returns how many."""
+        ...
+
+    def halt(self, reason: str) -> None:
+        """Give out no more work, and tell every worker why; it ends with the manager's run."""
+        ...
+
+    def stats(self) -> Stats: ...
+
+
+class ResultQueue(Protocol):
+    def put(self, results: Sequence[Result]) -> None:
+        """Settle the leases, keep the records and add what was discovered, all in one step.
+
+        A result for a task that is settled already changes nothing; a late one for a task that is not, counts.
+        """
+        ...
+
+    def get(self, *, after: int = 0, limit: int = 1000, wait_s: float = 0.0) -> RecordPage:
+        """Up to *limit* records kept after the cursor *after*; waits up to *wait_s* seconds for the first."""
+        ...

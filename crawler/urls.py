@@ -1,0 +1,85 @@
+"""URLs as a browser sees them (WHATWG URL Standard, by ada); touches no network.
+
+A URL is *canonical* here when it is http(s), serialised by the standard (lower-case host in ASCII, no default
+port, no dot segments), without fragment and without user name and password. Two spellings of one URL are one task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ada_url import URL
+
+from crawler.errors import SeedError
+
+MAX_URL_CHARS = 2048
+_SCHEMES = ("http:", "https:")
+
+
+def resolve(reference: str, base: str) -> str | None:
+    """The canonical absolute URL of *reference* on a page at *base*, or None where it is not one to fetch.
+
+    None stands for: not parseable, not http(s), or longer than MAX_URL_CHARS. Never raises.
+    Source: https://url.spec.whatwg.org/#concept-basic-url-parser
+    """
+    if len(reference) > 4 * MAX_URL_CHARS:
+        return None
+    try:
+        url = URL(reference.partition("#")[0], base)
+        if url.protocol not in _SCHEMES:
+            return None
+        if url.username or url.password:
+            url.username = url.password = ""
+        href: str = url.href
+    except (ValueError, UnicodeError):
+        return None
+    return href if len(href) <= MAX_URL_CHARS else None
+
+
+def canonical(url: str) -> str | None:
+    """The canonical form of an absolute URL, or None; idempotent, never raises."""
+    return resolve(url, "about:blank")
+
+
+def canonical_seed(text: str) -> str:
+    """The canonical form of what a person typed as a seed.
+
+    Raises SeedError when it has no scheme, another scheme than http(s), or no host.
+    """
+    url = canonical(text.strip())
+    if url is not None:
+        return url
+    if text.strip() and "://" not in text:
+        host = text.strip().lstrip("/").partition("/")[0].partition(":")[0]
+        scheme = "http" if host == "localhost" or host.startswith("127.") else "https"
+        guess = canonical(f"{scheme}://{text.strip().lstrip('/')}")
+        if guess is not None and ("." in host or scheme == "http"):
+            raise SeedError(f"the seed {text!r} has no scheme; did you mean {guess} ?")
+    raise SeedError(f"the seed {text!r} is not an http or https URL; give one such as https://example.org/")
+
+
+def host_key(url: str) -> str:
+    """``scheme://host[:port]`` of a canonical URL: the unit of politeness and of scope."""
+    return url[: url.index("/", url.index("//") + 2)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """Which pages belong to a crawl: those on the hosts of its seeds, http and https alike."""
+
+    hosts: frozenset[str]
+
+    @classmethod
+    def of_seeds(cls, seeds: tuple[str, ...]) -> Scope:
+        return cls(hosts=frozenset(_site(seed) for seed in seeds))
+
+    def admits(self, url: str) -> bool:
+        return _site(url) in self.hosts
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}[parts.scheme]
+    explicit = parts.port if parts.port not in (None, default) else None
+    return f"{parts.hostname}:{explicit}" if explicit else str(parts.hostname)

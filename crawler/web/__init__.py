@@ -1,0 +1,45 @@
+"""Talking HTTP, for harvesters and downloaders alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from crawler.models import Value
+
+
+class Fetched(Value):
+    """A complete answer with a status in 200-299 and a body."""
+
+    url: str
+    final_url: str
+    """Canonical, after redirects."""
+    http_status: int
+    headers: Mapping[str, str]
+    """Names in lower case; repeated ones joined by ``, ``."""
+    content: bytes
+    """Decompressed."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case without parameters, or ``""``."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Transport(Protocol):
+    """One way to fetch a URL; every implementation passes tests/contract/test_transport.py.
+
+    Safe to be used by several threads at once.
+    """
+
+    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+        """Fetch *url* once, following redirects.
+
+        Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
+        content: it never returns part of a body, and never takes much longer than the total timeout.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop idle connections; the transport must not be used after."""
+        ...
