@@ -96,7 +96,7 @@ class QueueConfig(Section):
     delay_s: Annotated[float, Meta(ge=0, description="Between two requests to one host, in seconds.")] = 0.0
     lease_s: Annotated[float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")] = 60.0
     heartbeat_s: Annotated[float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")] = 20.0
-    lease_batch: Annotated[int, Meta(ge=1, le=512, description="Tasks per lease at most.")] = 32
+    lease_batch: Annotated[int, Meta(ge=1, le=256, description="Tasks per lease at most.")] = 32
     max_attempts: Annotated[int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")] = 5
     retry_delay_s: Annotated[
         float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")

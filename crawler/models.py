@@ -172,6 +172,7 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     content_type: str = ""
     page_url: str = ""
     """The page that linked to it; empty for a seed."""
+    found_in: str = ""
     depth: int = 0
     attempts: int = 0
     worker: str = ""

@@ -43,8 +43,15 @@ class TaskQueue(Protocol):
         """Give tasks back untouched; their attempts are not charged."""
         ...
 
+    def leave(self, worker_id: str, *, charged: bool) -> None:
+        """The worker has gone, for certain: its tasks go back at once, and it gets no more.
+
+        With *charged* these leases count as attempts: it was lost while it worked on them.
+        """
+        ...
+
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
-        """Put failed and dead tasks back, all or those with one reason; returns how many."""
+        """Put tasks back that failed or died, or else those with *reason*; returns how many. Their records go."""
         ...
 
     def halt(self, reason: str) -> None:
@@ -62,6 +69,6 @@ class ResultQueue(Protocol):
         """
         ...
 
-    def get(self, *, after: int = 0, limit: int = 1000, wait_s: float = 0.0) -> RecordPage:
-        """Up to *limit* records kept after the cursor *after*; waits up to *wait_s* seconds for the first."""
+    def get(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
+        """Up to *limit* records (at most 200) kept after the cursor *after*; waits up to *wait_s* seconds for the first."""
         ...

@@ -1,0 +1,815 @@
+"""The embedded queue: the tasks' state machine on one SQLite file.
+
+    put ─▶ ready ─lease─▶ leased ─final result─▶ done
+             ▲              │ ├─ result with retry_in_s ─▶ delayed ─ due ─▶ ready
+             └── released ──┘ └─ worker lost, attempts used up ─▶ dead
+
+What must survive a crash is in the file, in one transaction per call; what is only good for a run (who holds what,
+and until when) is in memory. After a restart every lease that was out gets a full new term, so that a worker which
+went on meanwhile loses nothing. No wall clock is kept: delays are due on a clock that counts the ledger's own
+seconds of life.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from crawler.config import QueueConfig, ScopeConfig
+from crawler.errors import CrawlerError, FolderError, LeaseExpired, LedgerCorrupt, StorageFull
+from crawler.models import (
+    Batch,
+    Counts,
+    ImageRecord,
+    ImageStatus,
+    Lease,
+    NewTask,
+    Origin,
+    PageRecord,
+    PageStatus,
+    Result,
+    Stats,
+    Task,
+    TaskKind,
+    TaskState,
+    Token,
+    WorkerState,
+)
+from crawler.queues import RecordPage
+from crawler.queues.pacing import Pacing
+from crawler.urls import host_key
+
+log = logging.getLogger(__name__)
+
+APPLICATION_ID = 0x696D6372  # "imcr"
+SCHEMA_VERSION = 1
+TICK_S = 1.0
+_NOBODY = ""  # holds the leases of an earlier run until their workers speak up
+_SQL_VARIABLES = 500
+_MAX_RECORDS = 200  # in one reply: with every text at its limit still below a message's
+
+Record = ImageRecord | PageRecord
+_RECORDS: dict[TaskKind, type[ImageRecord] | type[PageRecord]] = {
+    TaskKind.IMAGE: ImageRecord,
+    TaskKind.PAGE: PageRecord,
+}
+_TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
+_COLUMNS = {kind: record.__struct_fields__ for kind, record in _RECORDS.items()}
+# what a record keeps of its task's origin; a page's own title is another thing than that of a link to it
+_ORIGIN_OF: dict[TaskKind, tuple[str, ...]] = {
+    TaskKind.IMAGE: Origin.__struct_fields__,
+    TaskKind.PAGE: ("page_url", "found_in"),
+}
+_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def task_key(kind: TaskKind, url: str) -> bytes:
+    """The 16 bytes that a task is known by."""
+    return hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class _Held:
+    serial: int
+    attempts: int
+    kind: TaskKind
+    host: int
+    worker: str
+
+
+@dataclass(slots=True)
+class _Worker:
+    state: WorkerState | None
+    deadline: float
+    held: set[int] = field(default_factory=set)
+
+
+class Ledger:
+    """The books of one crawl, and both of its queues; safe to be used by several threads.
+
+    *clock* is monotonic, in seconds. With *new_run* nobody holds a task any more: the workers of an earlier run are
+    known to be gone, and what they had is ready at once, uncharged.
+
+    Raises FolderError when another process has the file open or it is not a ledger, LedgerCorrupt when it can't be
+    read, StorageFull when the disk is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        queue: QueueConfig,
+        scope: ScopeConfig,
+        new_run: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._queue = queue
+        self._scope = scope
+        self._clock = clock
+        self._mutex = threading.RLock()
+        self._changed = threading.Condition(self._mutex)
+        self._workers: dict[str, _Worker] = {}
+        self._gone: set[str] = set()
+        self._halted: str | None = None
+        self._next_check = clock()
+        self._file_lock = FileLock(path.with_suffix(".lock"), thread_local=False)
+        try:
+            self._file_lock.acquire(timeout=5)
+        except Timeout as exc:
+            raise FolderError(f"{path.parent} is in use by another crawl; wait for it, or stop it first") from exc
+        try:
+            with _explained(path):
+                self._db = _connect(path)
+                self._load(new_run=new_run)
+        except BaseException:
+            self._file_lock.release()
+            raise
+
+    def close(self) -> None:
+        """Write down what is left and let go of the file; callers that wait are told that it has ended."""
+        with self._mutex:
+            self._halted = self._halted or "the manager has stopped"
+            self._changed.notify_all()
+            with _explained(self.path):
+                self._save_clock()
+                self._db.close()
+            self._file_lock.release()
+
+    # --- the crawl's own facts ---
+
+    def meta(self, key: str) -> str | None:
+        with self._mutex:
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def seeds(self) -> tuple[str, ...]:
+        """The URLs that the crawl began with; empty when it has not begun."""
+        return tuple(json.loads(self.meta("seeds") or "[]"))
+
+    # --- the task queue ---
+
+    def put(self, tasks: Sequence[NewTask]) -> int:
+        with self._transaction():
+            return self._add(tasks)
+
+    def lease(
+        self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
+    ) -> Lease:
+        end = self._clock() + wait_s
+        with self._changed:
+            me = self._meet(worker)
+            self._reconcile(worker.id, me, held)
+            while True:
+                self._tick()
+                if self._halted is not None or worker.id in self._gone:
+                    return Lease(halted=self._halted or "this worker has left", drained=self._drained())
+                batches = self._lease_due(worker, count=count, slots=slots)
+                now = self._clock()
+                if batches or now >= end or self._drained():
+                    me.deadline = now + self._queue.lease_s
+                    return Lease(batches=batches, drained=self._drained())
+                # a lease must not run out while its worker waits here
+                me.deadline = max(me.deadline, end + self._queue.lease_s)
+                self._changed.wait(max(0.001, self._next_event(end) - now))
+
+    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
+        with self._changed:
+            self._tick()
+            self._meet(worker)
+            return tuple(token for token in held if not self._adopt(worker.id, token))
+
+    def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
+        with self._transaction():
+            self._give_back(
+                [token.id for token in tokens if self._holds(worker.id, token)], charged=False
+            )
+
+    def leave(self, worker_id: str, *, charged: bool) -> None:
+        """The worker has gone, for certain: what it holds goes back at once and it gets nothing more.
+
+        With *charged* its leases count as attempts: it was lost while it worked on them.
+        """
+        with self._transaction():
+            self._gone.add(worker_id)
+            worker = self._workers.pop(worker_id, None)
+            if worker is not None:
+                self._give_back(list(worker.held), charged=charged)
+
+    def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
+        table, record = _TABLES[kind], _RECORDS[kind]
+        wanted = "status IN ('failed', 'dead')" if reason is None else "reason = :reason"
+        with self._transaction():
+            rows = self._db.execute(
+                f"SELECT task_id, {', '.join(_COLUMNS[kind])} FROM {table} WHERE {wanted}",  # noqa: S608
+                {"reason": reason},
+            ).fetchall()
+            for task_id, *values in rows:
+                gone = _to_record(record, values)
+                origin = _origin_of(gone, kind)
+                host, state = self._db.execute(
+                    "SELECT host_id, state FROM tasks WHERE id = ?", (task_id,)
+                ).fetchone()
+                self._db.execute(
+                    "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?", (origin, task_id)
+                )
+                self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))  # noqa: S608
+                self._count_record(kind, gone, -1)
+                self._move(kind, TaskState(state), TaskState.READY)
+                self._pacing.add(host, kind, now=self._clock())
+            self._changed.notify_all()
+            return len(rows)
+
+    def halt(self, reason: str) -> None:
+        with self._changed:
+            if self._halted is None:
+                log.warning("halted: %s", reason)
+                self._halted = reason
+            self._changed.notify_all()
+
+    def stats(self) -> Stats:
+        with self._mutex:
+            self._tick()
+            return Stats(
+                pages=Counts(**{state.value: n for state, n in self._counts[TaskKind.PAGE].items()}),
+                images=Counts(**{state.value: n for state, n in self._counts[TaskKind.IMAGE].items()}),
+                page_status=dict(+self._status[TaskKind.PAGE]),
+                image_status=dict(+self._status[TaskKind.IMAGE]),
+                page_reasons=dict(+self._reasons[TaskKind.PAGE]),
+                image_reasons=dict(+self._reasons[TaskKind.IMAGE]),
+                dropped=dict(self._dropped),
+                saved_bytes=self._saved_bytes,
+                workers=tuple(worker.state for worker in self._workers.values() if worker.state),
+                drained=self._drained(),
+                halted=self._halted,
+            )
+
+    # --- the result queue ---
+
+    def settle(self, results: Sequence[Result]) -> None:
+        with self._transaction():
+            for result in results:
+                self._settle(result)
+
+    def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
+        end = self._clock() + wait_s
+        limit = min(limit, _MAX_RECORDS)
+        with self._changed:
+            while self._next_seq <= after + 1 and not self._drained() and self._halted is None:
+                left = end - self._clock()
+                if left <= 0:
+                    break
+                self._records_wanted = True
+                self._changed.wait(left)
+            found: list[tuple[int, Record]] = []
+            for kind, table in _TABLES.items():
+                rows = self._db.execute(
+                    f"SELECT seq, {', '.join(_COLUMNS[kind])} FROM {table}"  # noqa: S608 - names of our own
+                    " WHERE seq > ? ORDER BY seq LIMIT ?",
+                    (after, limit),
+                )
+                found += [(seq, _to_record(_RECORDS[kind], values)) for seq, *values in rows]
+            found = sorted(found, key=lambda pair: pair[0])[:limit]
+            cursor = found[-1][0] if found else after
+            last = cursor + 1 >= self._next_seq
+            return RecordPage(
+                records=tuple(record for _, record in found), cursor=cursor, complete=last and self._drained()
+            )
+
+    def tick(self) -> None:
+        """What has to happen as time goes by; to be called every TICK_S seconds or so."""
+        with self._mutex:
+            self._tick()
+
+    # --- from here on, the mutex is held ---
+
+    def _load(self, *, new_run: bool) -> None:
+        """Build what is in memory from what is in the file."""
+        db, now = self._db, self._clock()
+        row = db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
+        self._clock_start = now - (float(row[0]) if row else 0.0)
+        self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
+        self._leases: dict[int, _Held] = {}
+        for worker in self._workers.values():
+            worker.held.clear()
+        self._next_seq = 1 + max(
+            db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in _TABLES.values()
+        )
+        self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
+        self._dropped: Counter[str] = Counter(dict(db.execute("SELECT reason, count FROM dropped").fetchall()))
+        if new_run:
+            with self._transaction(reload=False):
+                db.execute(
+                    "UPDATE tasks SET state = 'ready', attempts = max(0, attempts - 1) WHERE state = 'leased'"
+                )
+        self._counts: dict[TaskKind, Counter[TaskState]] = {kind: Counter() for kind in TaskKind}
+        for kind, state, count in db.execute("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
+            self._counts[TaskKind(kind)][TaskState(state)] = count
+        for kind, host, count in db.execute(
+            "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
+        ):
+            self._pacing.add(host, TaskKind(kind), count, now=now)
+        self._load_records()
+        self._load_leases(now)
+        self._next_delayed = self._first_delayed()
+        self._records_wanted = False
+
+    def _load_records(self) -> None:
+        self._status: dict[TaskKind, Counter[str]] = defaultdict(Counter)
+        self._reasons: dict[TaskKind, Counter[str]] = defaultdict(Counter)
+        for kind, table in _TABLES.items():
+            for status, reason, count in self._db.execute(
+                f"SELECT status, reason, count(*) FROM {table} GROUP BY status, reason"  # noqa: S608
+            ):
+                self._status[kind][status] += count
+                if reason:
+                    self._reasons[kind][reason] += count
+        self._saved_bytes = self._db.execute(
+            "SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"
+        ).fetchone()[0]
+
+    def _load_leases(self, now: float) -> None:
+        nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
+        for task_id, serial, attempts, kind, host in self._db.execute(
+            "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
+        ):
+            self._leases[task_id] = _Held(serial, attempts, TaskKind(kind), host, _NOBODY)
+            self._pacing.hold(host, _NOBODY, now=now)
+            nobody.held.add(task_id)
+        if nobody.held:
+            self._workers[_NOBODY] = nobody
+
+    @contextmanager
+    def _transaction(self, *, reload: bool = True) -> Iterator[None]:
+        """One transaction on the file; if it fails, memory is made again from the file."""
+        with self._mutex, _explained(self.path, on_error=self.halt):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if reload:
+                    self._load(new_run=False)
+                raise
+
+    @property
+    def _life_s(self) -> float:
+        return self._clock() - self._clock_start
+
+    def _save_clock(self) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('clock_s', ?)", (self._life_s,))
+
+    def _drained(self) -> bool:
+        return not any(
+            counts[state]
+            for counts in self._counts.values()
+            for state in (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+        )
+
+    def _move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
+        self._counts[kind][before] -= 1
+        self._counts[kind][after] += 1
+
+    # adding
+
+    def _add(self, tasks: Sequence[NewTask]) -> int:
+        fresh = {task_key(task.kind, task.url): task for task in reversed(tasks)}
+        for chunk in _chunks(list(fresh)):
+            marks = ",".join("?" * len(chunk))
+            for (known,) in self._db.execute(f"SELECT key FROM tasks WHERE key IN ({marks})", chunk):  # noqa: S608
+                del fresh[known]
+        rows = []
+        arrived: Counter[tuple[int, TaskKind]] = Counter()
+        dropped: Counter[str] = Counter()
+        for key, task in reversed(fresh.items()):
+            limit = self._limit_reached(task.kind)
+            if limit is not None:
+                dropped[limit] += 1
+                continue
+            host = self._host_id(task.url)
+            origin = None if task.origin is None else _ENCODER.encode(task.origin)
+            rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin))
+            self._next_id += 1
+            self._counts[task.kind][TaskState.READY] += 1
+            arrived[host, task.kind] += 1
+        self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
+        self._dropped.update(dropped)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?)", [(limit, self._dropped[limit]) for limit in dropped]
+        )
+        now = self._clock()
+        for (host, kind), count in arrived.items():
+            self._pacing.add(host, kind, count, now=now)
+        if rows:
+            self._changed.notify_all()
+        return len(rows)
+
+    def _limit_reached(self, kind: TaskKind) -> str | None:
+        known = sum(self._counts[kind].values())
+        if kind is TaskKind.PAGE:
+            return "max-pages" if known >= self._scope.max_pages else None
+        return "max-images" if 0 < self._scope.max_images <= known else None
+
+    def _host_id(self, url: str) -> int:
+        name = host_key(url)
+        row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
+        return int(row[0])
+
+    # leasing
+
+    def _meet(self, worker: WorkerState) -> _Worker:
+        deadline = self._clock() + self._queue.lease_s
+        known = self._workers.get(worker.id)
+        if known is None:
+            if worker.id in self._gone:
+                return _Worker(worker, deadline)
+            known = self._workers[worker.id] = _Worker(worker, deadline)
+        known.state, known.deadline = worker, max(known.deadline, deadline)
+        return known
+
+    def _reconcile(self, worker_id: str, me: _Worker, held: Sequence[Token]) -> None:
+        """Believe the worker: what it does not name is not in its hands (a reply was lost on the way)."""
+        for token in held:
+            self._adopt(worker_id, token)
+        lost = me.held - {token.id for token in held}
+        if lost:
+            with self._transaction():
+                self._give_back(list(lost), charged=False)
+
+    def _holds(self, worker_id: str, token: Token) -> bool:
+        lease = self._leases.get(token.id)
+        return lease is not None and lease.serial == token.serial and lease.worker == worker_id
+
+    def _adopt(self, worker_id: str, token: Token) -> bool:
+        """Whether *token* is the worker's, taking it over from an earlier run of the ledger if need be."""
+        lease = self._leases.get(token.id)
+        if lease is None or lease.serial != token.serial or worker_id not in self._workers:
+            return False
+        if lease.worker == _NOBODY:
+            now = self._clock()
+            self._pacing.drop(lease.host, _NOBODY, now=now)
+            self._pacing.hold(lease.host, worker_id, now=now)
+            self._workers[_NOBODY].held.discard(token.id)
+            self._workers[worker_id].held.add(token.id)
+            lease.worker = worker_id
+        return lease.worker == worker_id
+
+    def _lease_due(self, worker: WorkerState, *, count: int, slots: int) -> tuple[Batch, ...]:
+        kind = worker.kind
+        if kind is TaskKind.PAGE and self._backlogged():
+            return ()
+        fellows = sum(1 for other in self._workers.values() if other.state and other.state.kind is kind)
+        now = self._clock()
+        shares = self._pacing.take(
+            kind, worker.id, count=min(count, self._queue.lease_batch), slots=slots, fellows=fellows, now=now
+        )
+        if not shares:
+            return ()
+        with self._transaction():
+            return tuple(
+                Batch(host=host, slots=share.slots, tasks=tasks)
+                for share in shares
+                for host, tasks in [self._lease_from(worker.id, kind, share.host, share.tasks)]
+            )
+
+    def _lease_from(self, worker_id: str, kind: TaskKind, host: int, count: int) -> tuple[str, tuple[Task, ...]]:
+        rows = self._db.execute(
+            "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
+            " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
+            (kind, host, count),
+        ).fetchall()
+        self._db.executemany(
+            "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
+            [(row[0],) for row in rows],
+        )
+        if len(rows) != count:
+            raise RuntimeError(f"{count} tasks should wait for host {host}, and {len(rows)} do")
+        held = self._workers[worker_id].held
+        tasks = []
+        for task_id, serial, url, depth, attempt, origin in rows:
+            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id)
+            held.add(task_id)
+            self._move(kind, TaskState.READY, TaskState.LEASED)
+            tasks.append(
+                Task(
+                    id=task_id,
+                    serial=serial,
+                    kind=kind,
+                    url=url,
+                    depth=depth,
+                    attempt=attempt,
+                    origin=None if origin is None else _DECODE_ORIGIN.decode(origin),
+                )
+            )
+        return host_key(tasks[0].url), tuple(tasks)
+
+    def _backlogged(self) -> bool:
+        images = self._counts[TaskKind.IMAGE]
+        return images[TaskState.READY] + images[TaskState.DELAYED] >= self._queue.image_backlog
+
+    def _let_go(self, task_id: int) -> _Held:
+        """Forget the lease of a task."""
+        lease = self._leases.pop(task_id)
+        worker = self._workers.get(lease.worker)
+        if worker is not None:
+            worker.held.discard(task_id)
+        self._pacing.drop(lease.host, lease.worker, now=self._clock())
+        return lease
+
+    def _give_back(self, task_ids: list[int], *, charged: bool) -> None:
+        for task_id in task_ids:
+            lease = self._let_go(task_id)
+            if charged and lease.attempts >= self._queue.max_attempts:
+                self._bury(task_id, lease)
+                continue
+            self._db.execute(
+                "UPDATE tasks SET state = 'ready', attempts = attempts - ? WHERE id = ?",
+                (0 if charged else 1, task_id),
+            )
+            self._move(lease.kind, TaskState.LEASED, TaskState.READY)
+            self._pacing.add(lease.host, lease.kind, now=self._clock())
+        if task_ids:
+            self._changed.notify_all()
+
+    def _bury(self, task_id: int, lease: _Held) -> None:
+        url, depth, blob = self._db.execute(
+            "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
+        ).fetchone()
+        origin = None if blob is None else _DECODE_ORIGIN.decode(blob)
+        record = _RECORDS[lease.kind]
+        facts: dict[str, Any] = {name: getattr(origin, name) for name in _ORIGIN_OF[lease.kind] if origin}
+        status = ImageStatus.DEAD if lease.kind is TaskKind.IMAGE else PageStatus.DEAD
+        self._keep(
+            task_id,
+            lease.kind,
+            record(
+                url=url,
+                status=status,  # type: ignore[arg-type] # of the record's own kind, by the line above
+                reason=LeaseExpired.reason,
+                detail=f"no worker came back with it in {lease.attempts} attempts",
+                depth=depth,
+                attempts=lease.attempts,
+                finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                **facts,
+            ),
+            before=TaskState.LEASED,
+            after=TaskState.DEAD,
+        )
+
+    # settling
+
+    def _settle(self, result: Result) -> None:
+        token, record = result.token, result.record
+        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        lease = self._leases.get(token.id)
+        current = lease is not None and lease.serial == token.serial
+        if result.retry_in_s is not None and not current:
+            return  # somebody else has it by now, or it is settled
+        if lease is not None and lease.kind is not kind:
+            raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
+        self._add(result.discovered)
+        if lease is not None:
+            host, before, attempts = lease.host, TaskState.LEASED, lease.attempts
+        else:
+            row = self._db.execute(
+                "SELECT host_id, state, attempts FROM tasks WHERE id = ? AND kind = ? AND serial >= ?",
+                (token.id, kind, token.serial),
+            ).fetchone()
+            if row is None or row[1] in {TaskState.DONE, TaskState.DEAD}:
+                return  # a second result for a settled task is a repeat, never a second record
+            host, before, attempts = row[0], TaskState(row[1]), row[2]
+        if result.host_pause_s is not None:
+            self._pacing.pause(host, result.host_pause_s, now=self._clock())
+        if lease is not None:
+            self._let_go(token.id)
+        elif before is TaskState.READY:
+            self._pacing.remove(host, kind, now=self._clock())
+        if result.retry_in_s is not None and attempts < self._queue.max_attempts:
+            self._delay(token.id, kind, result.retry_in_s)
+        else:
+            self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
+
+    def _delay(self, task_id: int, kind: TaskKind, delay_s: float) -> None:
+        due_s = self._life_s + delay_s
+        self._db.execute("UPDATE tasks SET state = 'delayed', due_s = ? WHERE id = ?", (due_s, task_id))
+        self._move(kind, TaskState.LEASED, TaskState.DELAYED)
+        if self._next_delayed is None or due_s < self._next_delayed:
+            self._next_delayed = due_s
+        self._save_clock()
+
+    def _keep(self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState) -> None:
+        """Settle a task for good, with its record."""
+        columns = _COLUMNS[kind]
+        self._db.execute(_INSERT[kind], (self._next_seq, task_id, *(getattr(record, name) for name in columns)))
+        self._db.execute("UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?", (after, task_id))
+        self._next_seq += 1
+        self._move(kind, before, after)
+        self._count_record(kind, record, 1)
+        if self._records_wanted or self._drained():
+            self._records_wanted = False
+            self._changed.notify_all()
+
+    def _count_record(self, kind: TaskKind, record: Record, by: int) -> None:
+        self._status[kind][record.status] += by
+        if record.reason:
+            self._reasons[kind][record.reason] += by
+        if record.status is ImageStatus.SAVED:
+            self._saved_bytes += record.size_bytes * by
+
+    # time
+
+    def _tick(self) -> None:
+        now = self._clock()
+        if self._pacing.wake(now):
+            self._changed.notify_all()
+        if self._next_delayed is not None and self._next_delayed <= self._life_s:
+            self._wake_delayed()
+        if now < self._next_check:
+            return
+        self._next_check = now + min(1.0, self._queue.lease_s / 10)
+        late = [worker_id for worker_id, worker in self._workers.items() if worker.deadline <= now]
+        if late:
+            with self._transaction():
+                for worker_id in late:
+                    worker = self._workers.pop(worker_id)
+                    if worker.held:
+                        name = worker_id or "of an earlier run"
+                        log.warning("worker %s is lost, with %d tasks", name, len(worker.held))
+                    self._give_back(list(worker.held), charged=True)
+
+    def _wake_delayed(self) -> None:
+        with self._transaction():
+            rows = self._db.execute(
+                "SELECT id, kind, host_id FROM tasks WHERE state = 'delayed' AND due_s <= ? LIMIT 1000",
+                (self._life_s,),
+            ).fetchall()
+            self._db.executemany(
+                "UPDATE tasks SET state = 'ready', due_s = NULL WHERE id = ?", [(row[0],) for row in rows]
+            )
+            for _, kind, host in rows:
+                self._move(TaskKind(kind), TaskState.DELAYED, TaskState.READY)
+                self._pacing.add(host, TaskKind(kind), now=self._clock())
+            self._next_delayed = self._first_delayed()
+        self._changed.notify_all()
+
+    def _first_delayed(self) -> float | None:
+        row = self._db.execute("SELECT min(due_s) FROM tasks WHERE state = 'delayed'").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def _next_event(self, end: float) -> float:
+        """When something may become due by itself, *end* at the latest; lost workers are the ticker's business."""
+        moments = [end]
+        if (due := self._pacing.next_due()) is not None:
+            moments.append(due)
+        if self._next_delayed is not None:
+            moments.append(self._clock_start + self._next_delayed)
+        return min(moments)
+
+
+class LedgerTasks:
+    """The ledger as a TaskQueue."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.put = ledger.put
+        self.lease = ledger.lease
+        self.heartbeat = ledger.heartbeat
+        self.release = ledger.release
+        self.leave = ledger.leave
+        self.retry = ledger.retry
+        self.halt = ledger.halt
+        self.stats = ledger.stats
+
+
+class LedgerResults:
+    """The ledger as a ResultQueue."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def put(self, results: Sequence[Result]) -> None:
+        self._ledger.settle(results)
+
+    def get(self, *, after: int = 0, limit: int = _MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
+        return self._ledger.records(after=after, limit=limit, wait_s=wait_s)
+
+
+# --- the file ---
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    existed = path.exists() and path.stat().st_size > 0
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        if existed:
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise FolderError(f"{path} is not a crawl's ledger; choose another folder")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                raise FolderError(
+                    f"{path} was written by another version (schema {version}, this one has {SCHEMA_VERSION});"
+                    " go on with that version, or start over with --fresh"
+                )
+            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise sqlite3.DatabaseError(problem)
+        # WAL with NORMAL: a killed process loses nothing; a power cut at most the last commits, which are repeated
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+            db.execute(f"PRAGMA {pragma}")
+        if not existed:
+            _create(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    tables = [
+        f"CREATE TABLE {_TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE,"
+        f" {', '.join(f'{name} {_affinity(record, name)} NOT NULL' for name in _COLUMNS[kind])});"
+        f" CREATE INDEX {_TABLES[kind]}_status ON {_TABLES[kind]} (status, reason);"
+        for kind, record in _RECORDS.items()
+    ]
+    schema = files("crawler.queues").joinpath("schema.sql").read_text(encoding="utf-8")
+    db.executescript(
+        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+        f" {schema} {' '.join(tables)}"
+        f" INSERT INTO meta VALUES ('schema', {SCHEMA_VERSION}); COMMIT;"
+    )
+
+
+def _affinity(record: type[msgspec.Struct], name: str) -> str:
+    types = {field.name: field.type for field in msgspec.structs.fields(record)}
+    return {int: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
+
+
+def _to_record(record: type[ImageRecord] | type[PageRecord], values: Sequence[Any]) -> Record:
+    facts = dict(zip(record.__struct_fields__, values, strict=True))
+    return msgspec.convert(facts | {"kind": "image" if record is ImageRecord else "page"}, record)
+
+
+def _origin_of(record: Record, kind: TaskKind) -> bytes | None:
+    if not record.page_url:
+        return None
+    return _ENCODER.encode(Origin(**{name: getattr(record, name) for name in _ORIGIN_OF[kind]}))
+
+
+_INSERT = {
+    kind: f"INSERT INTO {_TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608
+    for kind, columns in _COLUMNS.items()
+}
+
+
+def _chunks(keys: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(keys), _SQL_VARIABLES):
+        yield keys[start : start + _SQL_VARIABLES]
+
+
+@contextmanager
+def _explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Turn SQLite's errors into ours, which say what to do."""
+    error: CrawlerError
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        if "full" not in str(exc) and "disk I/O" not in str(exc):
+            raise
+        error = StorageFull(f"no room for {path}: {exc}; free some space and run the same command again")
+        if on_error:
+            on_error(str(error))
+        raise error from exc
+    except sqlite3.DatabaseError as exc:
+        if isinstance(exc, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):
+            raise
+        error = LedgerCorrupt(
+            f"{path} is damaged ({exc}); move it away and start over with --fresh (the saved images stay usable),"
+            " or put a copy of it back"
+        )
+        if on_error:
+            on_error(str(error))
+        raise error from exc

@@ -1,0 +1,188 @@
+"""Which host is due: the politeness of the whole fleet in one place.
+
+Pure bookkeeping in memory, without a clock of its own: every moment is handed in as seconds on the caller's
+monotonic clock. Each host has a *lane* of waiting tasks. What a worker holds of a host is its *hand*: so many tasks,
+of which it runs at most ``slots`` at once. So leases can be large while the requests in flight to a host, over all
+workers, stay at or below ``per_host``. A host with a delay gives out one task at a time, so long after the last.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import islice
+
+TASKS_PER_SLOT = 8
+"""How many tasks a worker may hold for each slot: enough to hide a round trip to the queue."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    ready: dict[Hashable, int] = field(default_factory=dict)
+    """Waiting tasks by kind; no zeros."""
+    in_flight: int = 0
+    due: float = 0.0
+    cooling: bool = False
+    """Stands in the heap of lanes to wake."""
+
+
+@dataclass(slots=True)
+class _Hand:
+    slots: int = 0
+    tasks: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        return min(self.slots, self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one host has for one worker: *tasks* more, and at most *slots* at once of all it then holds there."""
+
+    host: int
+    tasks: int
+    slots: int
+
+
+class Pacing:
+    """Shares out the hosts that are due, each in its turn.
+
+    *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next.
+    """
+
+    def __init__(self, *, per_host: int, delay_s: float) -> None:
+        self._per_host = per_host
+        self._delay_s = delay_s
+        self._lanes: dict[int, _Lane] = {}
+        self._hands: dict[str, dict[int, _Hand]] = defaultdict(dict)
+        self._due: dict[Hashable, dict[int, None]] = defaultdict(dict)  # by kind; the inner dict is an ordered set
+        self._cooling: list[tuple[float, int]] = []
+
+    def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
+        """*count* more tasks of *kind* wait for *host*."""
+        lane = self._lanes.setdefault(host, _Lane())
+        lane.ready[kind] = lane.ready.get(kind, 0) + count
+        self._place(host, lane, now)
+
+    def remove(self, host: int, kind: Hashable, *, now: float) -> None:
+        """A waiting task was settled without a lease, by a late result."""
+        lane = self._lanes[host]
+        self._take_ready(lane, kind, 1)
+        self._place(host, lane, now)
+
+    def pause(self, host: int, pause_s: float, *, now: float) -> None:
+        """Nothing more of *host* before *pause_s* seconds from now."""
+        lane = self._lanes.setdefault(host, _Lane())
+        lane.due = max(lane.due, now + pause_s)
+        self._place(host, lane, now)
+
+    def take(
+        self, kind: Hashable, worker: str, *, count: int, slots: int, fellows: int, now: float
+    ) -> list[Share]:
+        """Share out up to *count* waiting tasks of *kind* to *worker*, who can run *slots* at once in all.
+
+        *fellows* is how many workers of this kind there are: none gets more than its part of a host's slots. The
+        tasks count as held from now on.
+        """
+        self.wake(now)
+        hand = self._hands[worker]
+        used = sum(held.in_flight for held in hand.values())
+        due = self._due[kind]
+        part = -(-self._per_host // max(1, fellows))
+        shares: list[Share] = []
+        # first what it holds already: such a host needs no free slot to give more
+        hosts = [host for host in hand if self._lanes[host].due <= now and kind in self._lanes[host].ready]
+        # every fresh host takes a slot, so that no more than these can be of use
+        fresh = iter([host for host in islice(due, slots + len(hand)) if host not in hand])
+        while count > 0:
+            if hosts:
+                host = hosts.pop()
+            elif used < slots and (following := next(fresh, None)) is not None:
+                host = following
+            else:
+                break
+            lane, held = self._lanes[host], hand.get(host) or _Hand()
+            before = held.in_flight
+            more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
+            room = min(1, more_slots) if self._delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
+            tasks = min(count, lane.ready[kind], room)
+            if tasks <= 0:
+                continue
+            self._take_ready(lane, kind, tasks)
+            self._deal(lane, worker, host, slots=before + min(more_slots, tasks), tasks=held.tasks + tasks)
+            if self._delay_s:
+                lane.due = now + self._delay_s
+            due.pop(host, None)  # to the end of the row: hosts take turns
+            self._place(host, lane, now)
+            shares.append(Share(host, tasks, hand[host].slots))
+            used += hand[host].in_flight - before
+            count -= tasks
+        if not hand:
+            del self._hands[worker]
+        return shares
+
+    def hold(self, host: int, worker: str, *, now: float) -> None:
+        """*worker* holds a task of *host* that was leased before, by an earlier run of the manager."""
+        lane = self._lanes.setdefault(host, _Lane())
+        held = self._hands[worker].get(host) or _Hand()
+        self._deal(lane, worker, host, slots=min(held.slots + 1, self._per_host), tasks=held.tasks + 1)
+        self._place(host, lane, now)
+
+    def drop(self, host: int, worker: str, *, now: float) -> None:
+        """*worker* holds one task of *host* less: settled, given back or lost."""
+        lane, held = self._lanes[host], self._hands[worker][host]
+        self._deal(lane, worker, host, slots=held.in_flight, tasks=held.tasks - 1)
+        self._place(host, lane, now)
+
+    def wake(self, now: float) -> bool:
+        """Bring back the hosts whose pause is over; whether there were any."""
+        woken = False
+        while self._cooling and self._cooling[0][0] <= now:
+            _, host = heapq.heappop(self._cooling)
+            lane = self._lanes[host]
+            lane.cooling = False
+            self._place(host, lane, now)
+            woken = True
+        return woken
+
+    def next_due(self) -> float | None:
+        """When the next cooling host is due at the earliest; None while none is cooling."""
+        return self._cooling[0][0] if self._cooling else None
+
+    def in_flight(self, host: int) -> int:
+        """Requests that may be under way to *host* now."""
+        return self._lanes[host].in_flight if host in self._lanes else 0
+
+    def _take_ready(self, lane: _Lane, kind: Hashable, count: int) -> None:
+        lane.ready[kind] -= count
+        if not lane.ready[kind]:
+            del lane.ready[kind]
+
+    def _deal(self, lane: _Lane, worker: str, host: int, *, slots: int, tasks: int) -> None:
+        hand = self._hands[worker]
+        held = hand.setdefault(host, _Hand())
+        before = held.in_flight
+        held.slots, held.tasks = slots, tasks
+        lane.in_flight += held.in_flight - before
+        if not tasks:
+            del hand[host]
+            if not hand:
+                del self._hands[worker]
+
+    def _place(self, host: int, lane: _Lane, now: float) -> None:
+        """Put *lane* where it belongs: in the row of those that are due, among the cooling, or nowhere."""
+        open_now = lane.due <= now and lane.in_flight < self._per_host
+        for kind, row in self._due.items():
+            if not (open_now and kind in lane.ready):
+                row.pop(host, None)
+        if open_now:
+            for kind in lane.ready:
+                self._due[kind].setdefault(host)
+        if lane.due > now and not lane.cooling:
+            lane.cooling = True
+            heapq.heappush(self._cooling, (lane.due, host))
+        if not (lane.ready or lane.in_flight or lane.cooling):
+            del self._lanes[host]

@@ -1,0 +1,33 @@
+-- A crawl's books. One row in tasks for each URL and kind; one row in images or pages once it is settled.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value ANY
+) WITHOUT ROWID;
+
+CREATE TABLE hosts (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE       -- scheme://host[:port]
+);
+
+CREATE TABLE tasks (
+    id       INTEGER PRIMARY KEY,
+    kind     TEXT NOT NULL,         -- page | image
+    url      TEXT NOT NULL,
+    key      BLOB NOT NULL UNIQUE,  -- 128-bit BLAKE2b of "kind url": a third of the size of an index of URLs
+    host_id  INTEGER NOT NULL,
+    depth    INTEGER NOT NULL,
+    state    TEXT NOT NULL,         -- ready | delayed | leased | done | dead
+    serial   INTEGER NOT NULL,      -- of its latest lease; never decreases
+    attempts INTEGER NOT NULL,      -- leases that count
+    due_s    REAL,                  -- of a delayed task, on the ledger's own clock (meta.clock_s)
+    origin   BLOB                   -- MessagePack; NULL for a seed, and once settled: the record has it
+);
+CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
+CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
+CREATE INDEX tasks_leased ON tasks (id) WHERE state = 'leased';
+
+CREATE TABLE dropped (
+    reason TEXT PRIMARY KEY,        -- the limit that kept URLs out of the queue
+    count  INTEGER NOT NULL         -- how often it did
+) WITHOUT ROWID;
