@@ -7,10 +7,13 @@ only ever ``finished_at``, for people to read: no decision is taken on another m
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import dataclass_transform
 
 import msgspec
 
 
+# for type checkers: what derives from it is frozen as well
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all values: changed by ``msgspec.structs.replace``, never in place."""
 

@@ -1,0 +1,193 @@
+"""A crawl's folder, opened for reading: crawl.db may be written to by a running crawl meanwhile."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
+from crawler.models import ImageRecord, PageRecord
+
+DATABASE = "crawl.db"
+SETTINGS_FILE = "crawl.toml"
+IMAGES_FOLDER = "images"
+APPLICATION_ID = 0x696D6372  # "imcr"
+SCHEMA_VERSION = 1
+_BUSY_TIMEOUT_S = 30.0
+
+_Record = TypeVar("_Record", ImageRecord, PageRecord)
+
+
+class Catalog:
+    """The records of the crawl in *folder*; a context manager, for use by one thread.
+
+    Every query sees one moment of a running crawl, and so do all queries within ``with catalog.snapshot()``.
+    Nothing is loaded at once: iterators hold a few rows, however many there are.
+
+    Raises FolderError when the folder holds no crawl of a version that this one reads, LedgerCorrupt when
+    crawl.db can't be read, StorageFailed when it stays locked. The last two may come from any method.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / DATABASE
+        _require_crawl(folder)
+        with self._explained():
+            self._db = _connect(self.path)
+            try:
+                self._check_version()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @property
+    def images_folder(self) -> Path:
+        return self.folder / IMAGES_FOLDER
+
+    def seeds(self) -> tuple[str, ...]:
+        """The canonical URLs that the crawl began with; empty when it has not begun."""
+        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
+            return tuple(json.loads(text))
+        return ()
+
+    def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
+        """Image records, oldest first: those with one of *status* (none given: any)."""
+        return self._records("images", ImageRecord, status, reason)
+
+    def pages(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[PageRecord]:
+        """Page records, oldest first: those with one of *status* (none given: any)."""
+        return self._records("pages", PageRecord, status, reason)
+
+    def image_where(self, condition: str, *values: object) -> Iterator[ImageRecord]:
+        """Image records for which an SQL *condition* holds, saved ones first."""
+        return self._select("images", ImageRecord, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
+
+    def page_where(self, condition: str, *values: object) -> Iterator[PageRecord]:
+        """Page records for which an SQL *condition* holds."""
+        return self._select("pages", PageRecord, f"{condition} ORDER BY seq", values)
+
+    def rows(
+        self, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one by one."""
+        with self._explained():
+            yield from self._db.execute(sql, values)
+
+    def value(self, sql: str, values: Sequence[object] = ()) -> Any:
+        """The first column of a query's only row."""
+        with self._explained():
+            return self._db.execute(sql, values).fetchone()[0]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All queries within see the crawl at one moment; do not stay in it for longer than needed."""
+        with self._explained():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("ROLLBACK")
+
+    def _records(
+        self, table: str, record: type[_Record], status: Sequence[str], reason: str | None
+    ) -> Iterator[_Record]:
+        conditions, values = ["TRUE"], [*status]
+        if status:
+            conditions.append(f"status IN ({', '.join('?' * len(status))})")
+        if reason is not None:
+            conditions.append("reason = ?")
+            values.append(reason)
+        return self._select(table, record, f"{' AND '.join(conditions)} ORDER BY seq", values)
+
+    def _select(
+        self, table: str, record: type[_Record], rest: str, values: Sequence[object]
+    ) -> Iterator[_Record]:
+        columns = record.__struct_fields__
+        kind = str(record.__struct_config__.tag)
+        sql = f"SELECT {', '.join(columns)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
+        try:
+            for row in self.rows(sql, values):
+                facts = dict(zip(columns, row, strict=True))
+                yield msgspec.convert(facts | {"kind": kind}, record)
+        except msgspec.ValidationError as exc:
+            raise LedgerCorrupt(f"{self.path} is damaged: a record of {table} can't be read ({exc})") from exc
+
+    def _check_version(self) -> None:
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise FolderError(
+                f"{self.path} is not a crawl's database; name a folder that image-crawler crawl has made"
+            )
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise FolderError(
+                f"{self.path} was written by another version of image-crawler (schema {version}; this one"
+                f" reads {SCHEMA_VERSION}); look at it with that version"
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours, which say what to do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as exc:
+            if "locked" in str(exc):
+                raise StorageFailed(
+                    f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
+                ) from exc
+            if "unable to open" in str(exc):
+                raise FolderError(f"can't open {self.path}; check who may read it") from exc
+            raise LedgerCorrupt(
+                f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
+                " (the saved images stay usable)"
+            ) from exc
+
+
+def _require_crawl(folder: Path) -> None:
+    if (folder / DATABASE).is_file():
+        return
+    if not folder.exists():
+        raise FolderError(f"there is no folder {folder}; name one that image-crawler crawl has made")
+    if not folder.is_dir():
+        raise FolderError(f"{folder} is a file; name the folder of a crawl")
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{DATABASE}"))
+    hint = (
+        f"below it are the crawls {', '.join(inside[:5])}"
+        if inside
+        else "name a folder that image-crawler crawl has made"
+    )
+    raise FolderError(f"{folder} holds no crawl: {DATABASE} is missing; {hint}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
+    try:
+        db.execute("PRAGMA application_id")
+    except sqlite3.OperationalError:
+        db.close()
+        wal = path.with_name(f"{path.name}-wal")
+        if wal.exists() and wal.stat().st_size > 0:
+            raise
+        # a finished crawl in a folder that may not be written to: without room for SQLite's -shm file it can
+        # only be read as what it is, a file that nobody changes (https://sqlite.org/wal.html#readonly)
+        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    return db

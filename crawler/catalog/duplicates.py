@@ -1,0 +1,29 @@
+"""Which image URLs gave the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from crawler.catalog.database import Catalog
+from crawler.models import Value
+
+
+class SameBytes(Value):
+    """One file, and every URL that it was found under; the first is the one it was saved from."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    urls: tuple[str, ...]
+
+
+def duplicates(catalog: Catalog) -> Iterator[SameBytes]:
+    """Every file with more than one URL, by path."""
+    rows = catalog.rows(
+        "SELECT path, sha256, size_bytes, url FROM images"
+        " WHERE path != '' AND path IN (SELECT path FROM images WHERE status = 'duplicate')"
+        " ORDER BY path, sha256, status = 'saved' DESC, seq"
+    )
+    for (path, sha256, size_bytes), group in groupby(rows, key=lambda row: row[:3]):
+        yield SameBytes(path=path, sha256=sha256, size_bytes=size_bytes, urls=tuple(row[3] for row in group))

@@ -1,0 +1,229 @@
+"""Everything that is known about one URL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from heapq import nlargest
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from crawler.catalog.database import Catalog
+from crawler.models import ImageRecord, Origin, PageRecord, TaskKind, Value
+from crawler.urls import canonical, host_key, resolve
+
+MAX_CHAIN = 1000
+MAX_ALIASES = 20
+MAX_SUGGESTIONS = 5
+_MAX_CANDIDATES = 2000
+_ORIGIN = msgspec.msgpack.Decoder(Origin)
+_CONTEXT = ("alt", "title", "caption", "heading", "page_title")
+
+
+class Step(Value):
+    """A page on the way from the seed."""
+
+    url: str
+    found_in: str = ""
+    """How the page before it refers to it; empty for the seed."""
+
+
+class Entry(Value):
+    """One task. A URL can be two: a page, and an image."""
+
+    url: str
+    kind: TaskKind
+    state: str
+    depth: int
+    attempts: int
+    """Leases so far that count."""
+    found_in: str = ""
+    chain: tuple[Step, ...] = ()
+    """The pages from the seed to the one that it was found on; empty for a seed."""
+    origin: Origin | None = None
+    """None for a seed."""
+    image: ImageRecord | None = None
+    page: PageRecord | None = None
+    file_exists: bool = False
+    same_bytes: tuple[str, ...] = ()
+    """Other URLs with the same bytes, MAX_ALIASES at most."""
+    same_bytes_count: int = 0
+
+
+class Explanation(Value):
+    asked: str
+    url: str
+    """What *asked* was taken for: a canonical URL, or what was asked when it is none."""
+    how: str
+    """``url``, ``file`` (the path of a saved file), or ``redirect`` (where another URL led to)."""
+    entries: tuple[Entry, ...] = ()
+    """Empty when the crawl never met it."""
+    similar: tuple[str, ...] = ()
+    """Known URLs that look like it, when it is not known."""
+    dropped: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
+    """The limits that kept URLs out of this crawl, when it is not known."""
+
+    @property
+    def known(self) -> bool:
+        return bool(self.entries)
+
+
+def explain(catalog: Catalog, asked: str) -> Explanation:
+    """What became of *asked*: a URL in any spelling, a path on the seed's host, or a path of a saved file."""
+    with catalog.snapshot():
+        seeds = catalog.seeds()
+        url = canonical(asked)
+        if url is None:
+            records = list(catalog.image_where("path = ?", _path_within(catalog.folder, asked)))
+            if records:
+                entries = [entry for record in records[:1] for entry in _entries(catalog, record.url)]
+                return Explanation(asked=asked, url=records[0].url, how="file", entries=tuple(entries))
+            url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
+        entries = list(_entries(catalog, url))
+        if entries:
+            return Explanation(asked=asked, url=url, how="url", entries=tuple(entries))
+        sources = dict.fromkeys(
+            record.url
+            for records in (
+                catalog.image_where("final_url = ?", url),
+                catalog.page_where("final_url = ?", url),
+            )
+            for record in records
+        )
+        entries = [entry for source in list(sources)[:MAX_ALIASES] for entry in _entries(catalog, source)]
+        if entries:
+            return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
+        return Explanation(
+            asked=asked,
+            url=url,
+            how="url",
+            similar=_similar(catalog, url),
+            dropped=dict(catalog.rows("SELECT reason, count FROM dropped")),
+        )
+
+
+def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:
+    for kind in (TaskKind.IMAGE, TaskKind.PAGE):
+        entry = _entry(catalog, kind, url)
+        if entry is not None:
+            yield entry
+
+
+def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
+    key = hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
+    row = next(
+        catalog.rows("SELECT id, state, depth, attempts, origin FROM tasks WHERE key = ?", (key,)), None
+    )
+    if row is None:
+        return None
+    task_id, state, depth, attempts, packed = row
+    image: ImageRecord | None = None
+    page: PageRecord | None = None
+    if kind is TaskKind.IMAGE:
+        image = next(catalog.image_where("task_id = ?", task_id), None)
+    else:
+        page = next(catalog.page_where("task_id = ?", task_id), None)
+    origin = _origin(packed, image or page)
+    entry = Entry(
+        url=url,
+        kind=kind,
+        state=state,
+        depth=depth,
+        attempts=attempts,
+        found_in=origin.found_in if origin else "",
+        origin=origin,
+        chain=_chain(catalog, origin.page_url) if origin else (),
+        image=image,
+        page=page,
+    )
+    if image is None or not image.path:
+        return entry
+    others, count = _same_bytes(catalog, image)
+    return msgspec.structs.replace(
+        entry,
+        file_exists=(catalog.folder / image.path).is_file(),
+        same_bytes=others,
+        same_bytes_count=count,
+    )
+
+
+def _origin(packed: bytes | None, record: ImageRecord | PageRecord | None) -> Origin | None:
+    """Of a task: kept with it until it is settled, in its record from then on."""
+    if packed is not None:
+        return _ORIGIN.decode(packed)
+    if record is None or not record.page_url:
+        return None
+    texts = {name: getattr(record, name) for name in _CONTEXT} if isinstance(record, ImageRecord) else {}
+    return Origin(page_url=record.page_url, found_in=record.found_in, **texts)
+
+
+def _chain(catalog: Catalog, page_url: str) -> tuple[Step, ...]:
+    """The pages from the seed to *page_url*; starts in the middle where a page on the way is not known."""
+    steps: list[Step] = []
+    seen: set[str] = set()
+    while page_url and page_url not in seen and len(steps) < MAX_CHAIN:
+        seen.add(page_url)
+        origin = _page_origin(catalog, page_url)
+        steps.append(Step(url=page_url, found_in=origin.found_in if origin else ""))
+        page_url = origin.page_url if origin else ""
+    return tuple(reversed(steps))
+
+
+def _page_origin(catalog: Catalog, url: str) -> Origin | None:
+    key = hashlib.blake2b(f"{TaskKind.PAGE} {url}".encode(), digest_size=16).digest()
+    for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
+        return _origin(packed, next(catalog.page_where("task_id = ?", task_id), None))
+    # what was found on a page after a redirect names the page by where it ended up
+    return _origin(None, next(catalog.page_where("final_url = ?", url), None))
+
+
+def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], int]:
+    urls: list[str] = []
+    count = 0
+    for (url,) in catalog.rows(
+        "SELECT url FROM images WHERE sha256 = ? AND url != ? ORDER BY seq", (image.sha256, image.url)
+    ):
+        count += 1
+        if len(urls) < MAX_ALIASES:
+            urls.append(url)
+    return tuple(urls), count
+
+
+def _path_within(folder: Path, asked: str) -> str:
+    """*asked* as records write paths; it may be given from here, from the root, or from the folder."""
+    path = Path(asked)
+    for base in (Path.cwd(), folder.absolute()):
+        try:
+            inside = (base / path).relative_to(folder.absolute())
+        except ValueError:
+            continue
+        return inside.as_posix()
+    return asked
+
+
+def _similar(catalog: Catalog, url: str) -> tuple[str, ...]:
+    parts = urlsplit(url)
+    name = parts.path.rstrip("/").rpartition("/")[2] or parts.path
+    stem = name.rpartition(".")[0] or name
+    needles = [needle for needle in dict.fromkeys((name, unquote(name), stem)) if len(needle) > 1]
+    candidates: dict[str, None] = {}
+    for needle in needles:
+        _add_urls(catalog, candidates, "instr(lower(url), lower(?)) > 0", needle)
+    if canonical(url) is not None:
+        _add_urls(catalog, candidates, "substr(url, 1, ?1) = ?2", len(host_key(url)), host_key(url))
+    matcher = SequenceMatcher(b=url, autojunk=False)
+
+    def likeness(candidate: str) -> float:
+        matcher.set_seq1(candidate)
+        return matcher.ratio() if matcher.quick_ratio() > 0.5 else 0.0  # noqa: PLR2004 - half of it is alike
+
+    best = nlargest(MAX_SUGGESTIONS, ((likeness(candidate), candidate) for candidate in candidates))
+    return tuple(candidate for ratio, candidate in best if ratio > 0.5)  # noqa: PLR2004
+
+
+def _add_urls(catalog: Catalog, candidates: dict[str, None], condition: str, *values: object) -> None:
+    sql = f"SELECT DISTINCT url FROM tasks WHERE {condition} LIMIT {_MAX_CANDIDATES}"  # noqa: S608
+    candidates.update((url, None) for (url,) in catalog.rows(sql, values))

@@ -1,0 +1,145 @@
+"""A whole crawl at a glance, and whether its books balance."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crawler.catalog.database import Catalog
+from crawler.models import Counts, Stats, TaskKind, Value
+
+TOP_HOSTS = 10
+
+
+class FormatSummary(Value):
+    name: str
+    images: int
+    size_bytes: int
+
+
+class HostSummary(Value):
+    name: str
+    """``scheme://host[:port]``"""
+    images: int
+    """Image URLs discovered on it."""
+    saved: int
+    size_bytes: int
+
+
+class Summary(Value):
+    """What a crawl has come to, at one moment."""
+
+    folder: str
+    seeds: tuple[str, ...]
+    finished: bool
+    """No task is ready, delayed or leased."""
+    balanced: bool
+    """Finished, and discovered = saved + duplicate + rejected + failed + dead."""
+    stats: Stats
+    formats: tuple[FormatSummary, ...]
+    """Of the saved images, most frequent first."""
+    hosts: tuple[HostSummary, ...]
+    """The TOP_HOSTS with the most images."""
+    host_count: int
+    files: int
+    """On the disk below images/, whether a record names them or not."""
+    files_bytes: int
+    started_at: str
+    """When the first record was kept, UTC; empty without records."""
+    finished_at: str
+    """When the last one was."""
+
+
+def summarise(catalog: Catalog) -> Summary:
+    """Everything in one value; reads each table once or twice and walks through images/."""
+    with catalog.snapshot():
+        stats = read_stats(catalog)
+        formats = _formats(catalog)
+        hosts = _hosts(catalog)
+        host_count = catalog.value("SELECT count(*) FROM hosts")
+        seeds = catalog.seeds()
+        started_at, finished_at = _period(catalog)
+    files, files_bytes = _disk_usage(catalog.images_folder)
+    return Summary(
+        folder=str(catalog.folder),
+        seeds=seeds,
+        finished=stats.drained,
+        balanced=stats.drained and stats.balanced,
+        stats=stats,
+        formats=formats,
+        hosts=hosts,
+        host_count=host_count,
+        files=files,
+        files_bytes=files_bytes,
+        started_at=started_at,
+        finished_at=finished_at,
+    )
+
+
+def read_stats(catalog: Catalog) -> Stats:
+    """The figures of the queue's own ``stats()``, but for the workers, which only it knows."""
+    states: dict[str, dict[str, int]] = {kind.value: {} for kind in TaskKind}
+    for kind, state, count in catalog.rows("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
+        states[kind][state] = count
+    pages, images = Counts(**states[TaskKind.PAGE]), Counts(**states[TaskKind.IMAGE])
+    return Stats(
+        pages=pages,
+        images=images,
+        page_status=_counts(catalog, "SELECT status, count(*) FROM pages GROUP BY status"),
+        image_status=_counts(catalog, "SELECT status, count(*) FROM images GROUP BY status"),
+        page_reasons=_counts(
+            catalog,
+            "SELECT reason, count(*) FROM pages WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1",
+        ),
+        image_reasons=_counts(
+            catalog,
+            "SELECT reason, count(*) FROM images WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1",
+        ),
+        dropped=_counts(catalog, "SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"),
+        saved_bytes=catalog.value("SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"),
+        drained=pages.unsettled + images.unsettled == 0,
+    )
+
+
+def _counts(catalog: Catalog, sql: str) -> dict[str, int]:
+    return {str(name): int(count) for name, count in catalog.rows(sql)}
+
+
+def _formats(catalog: Catalog) -> tuple[FormatSummary, ...]:
+    rows = catalog.rows(
+        "SELECT format, count(*), sum(size_bytes) FROM images WHERE status = 'saved'"
+        " GROUP BY format ORDER BY 2 DESC, 1"
+    )
+    return tuple(FormatSummary(name=name, images=images, size_bytes=size) for name, images, size in rows)
+
+
+def _hosts(catalog: Catalog) -> tuple[HostSummary, ...]:
+    rows = catalog.rows(
+        "SELECT hosts.name, count(*), count(images.seq), coalesce(sum(images.size_bytes), 0)"
+        " FROM tasks JOIN hosts ON hosts.id = tasks.host_id"
+        " LEFT JOIN images ON images.task_id = tasks.id AND images.status = 'saved'"
+        " WHERE tasks.kind = 'image' GROUP BY tasks.host_id ORDER BY 2 DESC, 1 LIMIT ?",
+        (TOP_HOSTS,),
+    )
+    return tuple(HostSummary(name=n, images=i, saved=s, size_bytes=b) for n, i, s, b in rows)
+
+
+def _period(catalog: Catalog) -> tuple[str, str]:
+    rows = catalog.rows(
+        "SELECT min(finished_at), max(finished_at) FROM"
+        " (SELECT finished_at FROM images UNION ALL SELECT finished_at FROM pages) WHERE finished_at != ''"
+    )
+    first, last = next(rows)
+    return first or "", last or ""
+
+
+def _disk_usage(folder: Path) -> tuple[int, int]:
+    files = size_bytes = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size_bytes += os.lstat(Path(path, name)).st_size
+            except FileNotFoundError:
+                continue  # a temporary file of the running crawl
+            files += 1
+    return files, size_bytes
