@@ -10,10 +10,10 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -21,7 +21,10 @@ from crawler.errors import StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
 Record = ImageRecord | PageRecord
-Writer = Callable[[Iterable[Record], type[Record], BinaryIO], int]
+
+
+class Writer(Protocol):
+    def __call__(self, records: Iterable[Record], kind: type[Record], out: BinaryIO) -> int: ...
 
 
 def write_jsonl(

@@ -1,0 +1,126 @@
+"""The command line: arguments, printing and exit codes, nothing else.
+
+stdout is data, stderr is talk. A command lives in a module of its own, imported when it is called for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from crawler import __version__
+from crawler.cli.options import Examples, verbose_option
+from crawler.errors import CrawlerError
+
+PROGRAM = "image-crawler"
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    target: str
+    """``module:function``"""
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "crawl": Entry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
+    "demo": Entry(target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."),
+    "status": Entry(target="crawler.cli.status:status", help="Show how far a crawl is."),
+    "inspect": Entry(
+        target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
+    ),
+    "explain": Entry(target="crawler.cli.explain:explain", help="Tell everything known about one URL."),
+    "retry": Entry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
+    "export": Entry(target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."),
+}
+"""The one place to add a command."""
+
+
+class Commands(Examples, click.Group):
+    """Loads a command when it is called for: ``--help`` and completion import none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, function = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # before click sees it, which would make it a failure
+            return _output_closed()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and "://" in args[0]:
+            raise click.UsageError(f"to crawl a site, say: {PROGRAM} crawl {args[0]}", ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    examples=(
+        ("save every image of a site below data/example.org", f"{PROGRAM} crawl https://example.org/"),
+        ("see it work, without a network", f"{PROGRAM} demo"),
+        ("what was not saved, and why", f"{PROGRAM} inspect data/example.org --failures"),
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, "--version", prog_name=PROGRAM)
+@verbose_option
+def cli() -> None:
+    """Find every image of a web site, save the original bytes, and prove that nothing was lost."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (``sys.argv`` by default) and return its exit code.
+
+    A command ends with 0, or with the int that it returns; errors become a line on stderr.
+    """
+    multiprocessing.freeze_support()
+    try:
+        outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _tell("interrupted")
+        return EXIT_INTERRUPTED
+    except CrawlerError as exc:
+        _tell(f"error: {exc}")
+        return exc.exit_code
+    except BrokenPipeError:
+        return _output_closed()
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _output_closed() -> int:
+    """Whoever read our output (a pager, head) has seen enough: nothing more is flushed into it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE
+
+
+def _tell(text: str) -> None:
+    click.echo(f"{PROGRAM}: {text}", err=True)

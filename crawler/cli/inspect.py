@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from crawler.catalog import Catalog
+from crawler.catalog.duplicates import duplicates
+from crawler.catalog.summary import Summary, summarise
+from crawler.catalog.verify import WRONG, FindingKind, verify
+from crawler.cli import tables
+from crawler.cli.options import Command, folder_argument, json_option
+from crawler.cli.output import clean, is_terminal, write_json
+from crawler.models import ImageRecord, ImageStatus
+
+_NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("the books of a crawl", "image-crawler inspect data/example.org"),
+        ("every image that was not saved, and why", "image-crawler inspect data/example.org --failures"),
+        ("are all files still there, and unchanged?", "image-crawler inspect data/example.org --verify"),
+    ),
+)
+@folder_argument
+@click.option("--failures", is_flag=True, help="List every image URL that was not saved, with its reason.")
+@click.option("--duplicates", "same_bytes", is_flag=True, help="List the files that several URLs gave.")
+@click.option(
+    "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."
+)
+@json_option
+def inspect(folder: Path, *, failures: bool, same_bytes: bool, verifying: bool, as_json: bool) -> int:
+    """Show what the crawl in DIR saved and what it did not, and why.
+
+    Works while the crawl runs and after. Ends with 1 when --verify finds a file missing or changed; files
+    that no record names are listed, and are no fault.
+    """
+    with Catalog(folder) as catalog:
+        if not (failures or same_bytes or verifying):
+            _show_summary(summarise(catalog), as_json=as_json)
+        if failures:
+            _show_failures(catalog, as_json=as_json)
+        if same_bytes:
+            _show_duplicates(catalog, as_json=as_json)
+        return _show_verification(catalog, as_json=as_json) if verifying else 0
+
+
+def _show_summary(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        write_json(summary)
+        return
+    out = tables.console()
+    stats = summary.stats
+    out.print(tables.facts(_headline(summary)))
+    out.print()
+    parts = [tables.images_table(stats), tables.pages_table(stats)]
+    if summary.formats:
+        parts.append(tables.formats_table(summary))
+    if summary.hosts:
+        parts.append(tables.hosts_table(summary))
+    if stats.dropped:
+        parts.append(tables.dropped_table(stats.dropped))
+    tables.side_by_side(out, *parts)
+
+
+def _headline(summary: Summary) -> dict[str, str | Text]:
+    stats = summary.stats
+    seeds = summary.seeds[0] if summary.seeds else "none yet"
+    more = f" and {len(summary.seeds) - 1:,} more" if len(summary.seeds) > 1 else ""
+    return {
+        "seed": f"{seeds}{more}",
+        "folder": clean(summary.folder),
+        "state": tables.state(stats),
+        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
+        f" on the disk {summary.files:,} files",
+    }
+
+
+def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
+    out = tables.console()
+    for record in catalog.images(status=_NOT_SAVED):
+        if as_json:
+            write_json(record)
+        elif is_terminal():
+            _print_failure(out, record)
+        else:
+            click.echo("\t".join(clean(text) for text in _failure_columns(record)))
+
+
+def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
+    http_status = str(record.http_status or "")
+    return (
+        record.status,
+        record.reason,
+        http_status,
+        record.url,
+        record.page_url,
+        record.found_in,
+        record.detail,
+    )
+
+
+def _print_failure(out: Console, record: ImageRecord) -> None:
+    head = Text(
+        f"{record.reason or record.status:<20}", style="yellow" if record.status == "rejected" else "red"
+    )
+    out.print(head + Text(record.url), soft_wrap=True)
+    http_status = f" (HTTP {record.http_status})" if record.http_status else ""
+    out.print(Text(f"{'':20}{clean(record.detail)}{http_status}", style="dim"), soft_wrap=True)
+    if record.page_url:
+        out.print(
+            Text(f"{'':20}on {record.page_url} ({clean(record.found_in)})", style="dim"), soft_wrap=True
+        )
+
+
+def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
+    out = tables.console()
+    for group in duplicates(catalog):
+        if as_json:
+            write_json(group)
+            continue
+        out.print(
+            Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}"), soft_wrap=True
+        )
+        for url in group.urls:
+            out.print(Text(f"    {url}"), soft_wrap=True)
+
+
+def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
+    out = tables.console()
+    tally: Counter[FindingKind] = Counter()
+    checked_bytes = 0
+    for finding in verify(catalog):
+        tally[finding.finding] += 1
+        if finding.finding is FindingKind.INTACT:
+            checked_bytes += finding.size_bytes
+        elif as_json:
+            write_json(finding)
+        else:
+            style = "red" if finding.finding in WRONG else "yellow"
+            detail = finding.detail or f"{tables.size(finding.size_bytes)}, named by no record"
+            out.print(
+                Text(f"{finding.finding:<9}", style=style) + Text(f"{clean(finding.path)}  {detail}"),
+                soft_wrap=True,
+            )
+            if finding.url:
+                out.print(Text(f"{'':9}from {finding.url}", style="dim"), soft_wrap=True)
+    wrong = sum(tally[kind] for kind in WRONG)
+    if not as_json:
+        verdict = (
+            "every saved file is what was saved" if not wrong else f"{wrong:,} files are not what was saved"
+        )
+        out.print(
+            Text(verdict, style="red" if wrong else "green")
+            + Text(f" ({tally[FindingKind.INTACT]:,} intact, {tables.size(checked_bytes)};")
+            + Text(f" {tally[FindingKind.ORPHAN]:,} without a record)"),
+            soft_wrap=True,
+        )
+    return 1 if wrong else 0

@@ -1,0 +1,149 @@
+"""Options that commands share: every setting as a flag, logging, and help that ends with examples."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from crawler.config import SETTINGS, Config, Setting, load
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_UNITS = {"_bytes": "BYTES", "_bytes_s": "BYTES", "_s": "SECONDS"}
+_VERBOSITY = "crawler.cli.verbosity"
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+"""The folder of a crawl; whether it is one is the catalog's to say."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+
+
+class Examples(click.Command):
+    """A command whose help ends with *examples*: pairs of what it is for and a command line."""
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if not self.examples:
+            return
+        with formatter.section("Examples"):
+            for purpose, line in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                formatter.write(f"{'':{formatter.current_indent + 4}}{purpose}\n")
+
+
+class Command(Examples):
+    """A command with :func:`verbose_option`, and with its settings below the headings of their sections."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        verbose_option(self)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):
+            row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if row is not None:
+                heading = param.heading if isinstance(param, SettingOption) else "Options"
+                sections.setdefault(heading, []).append(row)
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+class SettingOption(click.Option):
+    """A setting as an option. Its value stays as it was typed: judging it is the config's part."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.heading = f"Settings: {setting.section}"
+        shown = str(setting.default).lower() if setting.type is bool else str(setting.default)
+        if shown == "":
+            shown = "empty"
+        help_text = f"{setting.description}  [{setting.environment}; default: {shown}]"
+        if setting.type is bool:
+            no = setting.flag.replace("--", "--no-", 1)
+            super().__init__([f"{setting.flag}/{no}", setting.key], default=None, help=help_text)
+        else:
+            super().__init__([setting.flag, setting.key], metavar=_metavar(setting), help=help_text)
+
+
+def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for every setting, and ``--config``; *function* gets one ``config: Config``.
+
+    The file, the environment and the flags are put together by :func:`crawler.config.load`, which raises
+    ConfigError.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
+        flags = {key: kwargs.pop(key) for key in SETTINGS}
+        config: Config = load(file=config_file, environment=os.environ, flags=flags)
+        return function(*args, config=config, **kwargs)
+
+    options = [
+        click.Option(
+            ["--config", "config_file"],
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Settings from a TOML file; the environment, and the options below, win over it.",
+        ),
+        *(SettingOption(setting) for setting in SETTINGS.values()),
+    ]
+    # click collects the parameters of decorators from the innermost outwards
+    wrapper.__click_params__ = [  # type: ignore[attr-defined]
+        *reversed(options),
+        *getattr(function, "__click_params__", []),
+    ]
+    return wrapper
+
+
+def verbose_option(function: _Function) -> _Function:
+    """``-v`` and ``-vv``: more talk on stderr. It may stand before and after the command's name."""
+    option = click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_verbosity,
+        help="Say more on stderr; twice for every detail.",
+    )
+    return option(function)
+
+
+def configure_logging(verbosity: int) -> None:
+    """Warnings on stderr; with 1 also what is being done, with 2 every detail."""
+    level = _LEVELS[min(verbosity, len(_LEVELS) - 1)]
+    handler = _StderrHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # other libraries' own details only where every detail is asked for
+    logging.getLogger("urllib3").setLevel(level if verbosity > 1 else logging.ERROR)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to what ``sys.stderr`` is at that moment: a live display puts itself there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)  # noqa: T201 - stderr is for talk
+
+
+def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
+    ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
+    configure_logging(ctx.meta[_VERBOSITY])
+
+
+def _metavar(setting: Setting) -> str:
+    unit = next((unit for suffix, unit in _UNITS.items() if setting.key.endswith(suffix)), None)
+    return unit or ("N" if setting.type is int else "TEXT")

@@ -1,0 +1,174 @@
+"""Figures as tables: for a terminal of any width, and plain where the output is piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import IO
+
+from rich import box
+from rich.columns import Columns
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from crawler.catalog.summary import Summary
+from crawler.cli.output import clean, is_terminal
+from crawler.models import Counts, ImageStatus, PageStatus, Stats
+
+_PIPED_WIDTH = 10_000
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+_STYLES = {
+    "saved": "green",
+    "harvested": "green",
+    "duplicate": "cyan",
+    "rejected": "yellow",
+    "failed": "red",
+    "dead": "red",
+}
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """For stdout, or *file*. In a pipe nothing is coloured, wrapped or cut off."""
+    out = sys.stdout if file is None else file
+    width = None if out.isatty() else _PIPED_WIDTH
+    return Console(file=out, width=width, highlight=False, markup=False, emoji=False)
+
+
+def size(size_bytes: int) -> str:
+    """``532 bytes``, ``1.4 MiB``."""
+    value, unit = float(size_bytes), 0
+    while value >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what rounds to 1,024.0
+        value, unit = value / 1024, unit + 1
+    return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
+
+
+def number(value: int) -> str:
+    return f"{value:,}"
+
+
+def label(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_STYLES.get(status, ""))
+
+
+def side_by_side(out: Console, *parts: RenderableType) -> None:
+    """Next to each other as far as the terminal is wide enough; below each other in a pipe."""
+    if out.is_terminal:
+        out.print(Padding(Columns(parts, padding=(0, 4)), (0, 0, 0, 1)))
+        return
+    for part in parts:
+        out.print(part)
+
+
+def state(stats: Stats) -> Text:
+    """Whether the crawl has ended, and whether every image URL is accounted for."""
+    if not stats.drained:
+        left, pages = stats.images.unsettled, stats.pages.unsettled
+        return Text(f"not finished: {left:,} images and {pages:,} pages to go", style="yellow")
+    if stats.balanced:
+        return Text("finished, and the books balance", style="green")
+    recorded = sum(stats.image_status.values())
+    return Text(
+        f"finished, but the books do not balance: {stats.images.discovered:,} image URLs discovered,"
+        f" {recorded:,} recorded",
+        style="bold red",
+    )
+
+
+def images_table(stats: Stats) -> Table:
+    """What became of every image URL; its sum is what the books are about."""
+    table = _table("Images", "", "URLs")
+    _outcomes(table, stats.image_status, list(ImageStatus), stats.image_reasons, stats.images)
+    return table
+
+
+def pages_table(stats: Stats) -> Table:
+    table = _table("Pages", "", "URLs")
+    _outcomes(table, stats.page_status, list(PageStatus), stats.page_reasons, stats.pages)
+    return table
+
+
+def queue_table(stats: Stats) -> Table:
+    """Tasks by state."""
+    table = _table("Queue", "", "Pages", "Images")
+    for state in Counts.__struct_fields__:
+        table.add_row(state, number(getattr(stats.pages, state)), number(getattr(stats.images, state)))
+    table.add_section()
+    table.add_row("discovered", number(stats.pages.discovered), number(stats.images.discovered), style="bold")
+    return table
+
+
+def formats_table(summary: Summary) -> Table:
+    table = _table("Formats", "", "Files", "Size")
+    for entry in summary.formats:
+        table.add_row(clean(entry.name), number(entry.images), size(entry.size_bytes))
+    return table
+
+
+def hosts_table(summary: Summary) -> Table:
+    table = _table("Hosts", "", "URLs", "Saved", "Size")
+    for host in summary.hosts:
+        table.add_row(
+            Text(host.name, overflow="fold"), number(host.images), number(host.saved), size(host.size_bytes)
+        )
+    more = summary.host_count - len(summary.hosts)
+    if more > 0:
+        table.caption = f"and {number(more)} more"
+    return table
+
+
+def dropped_table(dropped: Mapping[str, int]) -> Table:
+    """URLs that a limit kept out of the queue: no task, and so no part of the books."""
+    table = _table("Not taken on", "", "Times")
+    for reason, count in dropped.items():
+        table.add_row(reason, number(count))
+    return table
+
+
+def facts(rows: Mapping[str, RenderableType | str]) -> Table:
+    """Names and values; long values are folded in a terminal, never cut off."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _table(title: str, *headers: str) -> Table:
+    table = Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD if is_terminal() else None,
+        pad_edge=False,
+        show_edge=False,
+    )
+    for position, header in enumerate(headers):
+        table.add_column(
+            header, justify="left" if position == 0 else "right", no_wrap=position > 0, header_style="dim"
+        )
+    return table
+
+
+def _outcomes(
+    table: Table,
+    by_status: Mapping[str, int],
+    statuses: list[ImageStatus] | list[PageStatus],
+    reasons: Mapping[str, int],
+    counts: Counts,
+) -> None:
+    for status in statuses:
+        count = by_status.get(status, 0)
+        table.add_row(label(status), number(count), style="" if count else "dim")
+    if reasons:
+        table.add_section()
+        for reason, count in reasons.items():
+            table.add_row(Text(f"  {clean(reason)}"), number(count), style="dim")
+    if counts.unsettled:
+        table.add_row("to do", number(counts.unsettled))
+    table.add_section()
+    table.add_row("discovered", number(counts.discovered), style="bold")
