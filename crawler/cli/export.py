@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,7 +59,7 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
     """Write the records of the crawl in DIR, one for each URL, with every field."""
     with Catalog(folder) as catalog:
         if output == "-":
-            _write(catalog, form, records, status, click.get_binary_stream("stdout"))
+            _write(catalog, form, records, status, sys.stdout.buffer)
             return
         with atomic_file(Path(output)) as out:
             count = _write(catalog, form, records, status, out)
