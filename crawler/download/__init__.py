@@ -1,0 +1,3 @@
+"""An image URL becomes a verified file."""
+
+from __future__ import annotations

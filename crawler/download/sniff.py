@@ -1,0 +1,92 @@
+"""What bytes are, by their first ones. Source of the signatures: WHATWG MIME Sniffing, and each format's own
+paper.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MAGIC = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"BM": "bmp",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"\0\0\1\0": "ico",
+}
+_NOT_KEPT = {
+    b"8BPS": "Photoshop",
+    b"%!PS": "PostScript",
+    b"\xc5\xd0\xd3\xc6": "PostScript",
+    b"\0\0\0\x0cjP  \r\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cJXL \r\n": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\2\0": "Windows cursor",
+    b"\x8aMNG": "MNG",
+    b"\x8bJNG": "JNG",
+    b"icns": "Apple icon",
+    b"qoif": "QOI",
+    b"DDS ": "DirectDraw",
+    b"gimp xcf": "GIMP",
+    b"AT&TFORM": "DjVu",
+    b"\xd7\xcd\xc6\x9a": "Windows metafile",
+    b"\1\0\0\0\x6c\0\0\0": "Windows metafile",
+    b"\x1f\x8b": "gzip (svgz)",
+    b"wOFF": "font",
+    b"wOF2": "font",
+    b"OTTO": "font",
+    b"ttcf": "font",
+    b"\0\1\0\0": "font",
+    b"FLIF": "FLIF",
+    b"BPG\xfb": "BPG",
+}
+_PCX = re.compile(rb"\x0a[\x00\x02-\x05][\x00\x01][\x01\x02\x04\x08]", re.DOTALL)
+_PNM = re.compile(rb"P[1-7]\s")
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"jxl "})
+_LONGEST = 16
+_WEBP_HEADER_BYTES = 12
+
+
+def image_format(data: bytes) -> str | None:
+    """The format of a kind that is kept, of which *data* has the signature (svg has none), or None."""
+    for magic, name in _MAGIC.items():
+        if data.startswith(magic):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return "avif" if _brands(data) & _AVIF_BRANDS else None
+
+
+def unkept_format(data: bytes) -> str | None:
+    """The name of a picture or font format that is known and not kept, or None."""
+    for magic, name in _NOT_KEPT.items():
+        if data.startswith(magic):
+            return name
+    if _PCX.match(data):
+        return "PCX"
+    if _PNM.match(data):
+        return "portable anymap"
+    return "HEIF" if _brands(data) & _HEIF_BRANDS else None
+
+
+def is_start_of_magic(data: bytes) -> bool:
+    """Whether *data* is a signature, or most of a header, cut short."""
+    if len(data) >= _LONGEST:
+        return False
+    webp = len(data) < _WEBP_HEADER_BYTES and data[:4] == b"RIFF"
+    avif = data[4:8] == b"ftyp"
+    return webp or avif or (len(data) > 1 and any(magic.startswith(data) for magic in _MAGIC))
+
+
+def _brands(data: bytes) -> set[bytes]:
+    """The brands of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
+    if data[4:8] != b"ftyp":
+        return set()
+    box = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+    return {box[start : start + 4] for start in range(0, len(box), 4) if start != 4}  # noqa: PLR2004 - the version

@@ -1,0 +1,226 @@
+"""Images in a folder: whole files only, the same bytes once, whoever is killed when.
+
+How a file comes to be, and what a ``kill -9`` after each step leaves behind:
+
+1. the bytes go to a temporary file beside the final one      -> a leftover, for ``sweep``
+2. the digest is claimed for the path                         -> a claim on a file that is not there
+3. the temporary file is renamed to the path                  -> the file, saved; only the caller does not know
+
+The caller reports an image only after ``save`` has returned, so the task of a killed worker is delivered again and
+saved again: it finds no claim, or its own, and ends at 3 under the same path. Another URL with the same bytes that
+meets a claim without its file gives the claimer a moment to get from 2 to 3, and then takes the claim over.
+
+When two URLs race with the same bytes, the claim has one winner; the loser waits for the winner's file and throws
+its temporary file away. A file that has its name is never removed again: somebody may have reported it. The worst
+that a stalled winner can cause is that the same bytes are kept twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from crawler.errors import StorageFailed, StorageFull
+from crawler.storage.claims import Claims
+
+INDEX_FOLDER = ".index"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_PAUSE_S = 0.005
+_FOREIGN_LEFTOVER_S = 3600.0
+_TEMPORARY = re.compile(r"\.saving-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{16}")
+
+
+class LocalStorage:
+    """A Storage in the folder *root*; see :class:`crawler.storage.Storage` for what it promises.
+
+    *fsync*: a saved image survives a power failure too, at three times the cost. Below *min_free_bytes* of free
+    space nothing is written. *claim_patience_s* is how long a claim may stand without its file.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        fsync: bool,
+        min_free_bytes: int,
+        claim_patience_s: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root = root
+        self._fsync = fsync
+        self._min_free_bytes = min_free_bytes
+        self._claim_patience_s = claim_patience_s
+        self._clock = clock
+        self._machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+        self._claims = Claims(root / INDEX_FOLDER, temporary_name=self._temporary_name)
+        self._free_bytes = 0
+        self._free_checked = float("-inf")
+
+    def save(self, path: str, data: bytes, *, sha256: str) -> str:
+        """As promised by the protocol."""
+        try:
+            target = self._target(path)
+            holder = path if _holds(target, sha256, len(data)) else self._claimed(sha256, len(data))
+            if holder is not None:
+                if holder == path:
+                    self._claims.take(sha256, path)
+                return holder
+            self._check_free(len(data))
+            return self._write(path, target, data, sha256)
+        except OSError as exc:
+            if exc.errno in _FULL:
+                raise StorageFull(
+                    f"no room for {path} in {self._root}: {exc.strerror}; make room and start the crawl again"
+                ) from exc
+            raise StorageFailed(
+                f"{path} can't be written below {self._root}: {exc}; see to it and start the crawl again"
+            ) from exc
+
+    def sweep(self) -> int:
+        """Remove what killed processes left half written, and return how many files that were.
+
+        Only temporary files of processes of this machine that are gone, and others' that are over an hour old.
+        """
+        removed = 0
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                if (match := _TEMPORARY.fullmatch(name)) and self._is_leftover(Path(folder, name), match):
+                    with contextlib.suppress(OSError):
+                        Path(folder, name).unlink()
+                        removed += 1
+        return removed
+
+    def _write(self, path: str, target: Path, data: bytes, sha256: str) -> str:
+        temporary = target.with_name(self._temporary_name())
+        try:
+            self._write_temporary(temporary, data)
+            holder = self._claim(path, sha256, len(data))
+            if holder != path:
+                return holder
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if self._fsync:
+            _sync_folder(target.parent)
+        return path
+
+    def _write_temporary(self, temporary: Path, data: bytes) -> None:
+        try:
+            file = temporary.open("xb", buffering=0)
+        except FileNotFoundError:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            file = temporary.open("xb", buffering=0)
+        with file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            if self._fsync:
+                os.fsync(file.fileno())
+
+    def _claim(self, path: str, sha256: str, size_bytes: int) -> str:
+        """The path that the bytes belong to from now on: *path*, or that of another file that is there."""
+        patience_ends = self._clock() + self._claim_patience_s
+        while not self._claims.take(sha256, path):
+            holder = self._claimed(sha256, size_bytes)
+            if holder is not None:
+                return holder
+            if self._claims.holder(sha256) == path:
+                break
+            if self._clock() >= patience_ends:
+                self._claims.take_over(sha256, path)
+                break
+            time.sleep(_PAUSE_S)
+        return path
+
+    def _claimed(self, sha256: str, size_bytes: int) -> str | None:
+        """The path of another file with the same bytes, or None. A hit is rare, so that its file can be read."""
+        holder = self._claims.holder(sha256)
+        if holder is None:
+            return None
+        try:
+            target = self._target(holder)
+        except ValueError:
+            return None  # somebody wrote nonsense into the index
+        return holder if _holds(target, sha256, size_bytes) else None
+
+    def _target(self, path: str) -> Path:
+        parts = PurePosixPath(path).parts
+        odd = "\\" in path or "\0" in path or path != "/".join(parts)
+        if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
+            raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
+        target = self._root.joinpath(*parts)
+        root = os.path.realpath(self._root)
+        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
+            raise ValueError(f"{path!r} leaves the storage's folder {self._root} by a symbolic link")
+        return target
+
+    def _check_free(self, size_bytes: int) -> None:
+        now = self._clock()
+        if now - self._free_checked >= 1.0:
+            self._free_bytes = shutil.disk_usage(_existing(self._root)).free
+            self._free_checked = now
+        self._free_bytes -= size_bytes
+        if self._free_bytes < self._min_free_bytes:
+            raise StorageFull(
+                f"the disk of {self._root} has less than {self._min_free_bytes} bytes free (min_free_bytes); "
+                "make room and start the crawl again"
+            )
+
+    def _temporary_name(self) -> str:
+        return f".saving-{self._machine}-{os.getpid()}-{secrets.token_hex(8)}"
+
+    def _is_leftover(self, file: Path, match: re.Match[str]) -> bool:
+        if match["machine"] == self._machine and os.name == "posix":
+            return not _is_alive(int(match["pid"]))
+        try:
+            return time.time() - file.lstat().st_mtime > _FOREIGN_LEFTOVER_S
+        except OSError:
+            return False
+
+
+def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
+    """Whether *target* is a regular file with these bytes."""
+    try:
+        found = target.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
+            return False
+        with target.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() else _existing(folder.absolute().parent)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the name of a new file is on the disk as well (fsync(2), notes)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,114 @@
+"""What is worth a second try, and when: here within seconds, beyond that by the queue.
+
+A retry in hand costs a worker's thread, so it is only for what may be over in a moment. Whatever asks for
+more patience goes back: the queue makes it due later, and sees to it that no other worker asks the same host
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import tenacity
+
+from crawler.errors import ConnectTimeout, DeadlineExceeded, RateLimited, TaskError, TooSlow
+from crawler.web import Fetched, Transport
+
+MAX_DELAY_S = 3600.0
+_FIRST_WAIT_S = 0.2
+_MAX_WAIT_S = 3.0
+_RATE_LIMITED_PAUSE_S = 5.0
+_PATIENCE_SPENT = (ConnectTimeout, DeadlineExceeded, TooSlow)
+_SERVICE_UNAVAILABLE = 503
+
+
+class RetryingTransport:
+    """A Transport that asks another one up to *tries* times, with exponential waits and full jitter, 0.2 s to
+    3 s.
+
+    Raises at once what is not retryable, what took long already (a timeout), a host that asks to be left
+    alone (429, or a Retry-After over 3 s); and, once *stop* is set, whatever came last. *sleep* is for tests.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        tries: int,
+        *,
+        stop: threading.Event | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._stop = stop or threading.Event()
+        # Safe to share: tenacity keeps the state of a run in its thread
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._worth_it_now),
+            stop=tenacity.stop_after_attempt(tries),
+            wait=_wait_s,
+            sleep=sleep or self._pause,
+            reraise=True,
+        )
+
+    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+        last: TaskError | None = None
+
+        def attempt() -> Fetched:
+            nonlocal last
+            if last is not None and self._stop.is_set():
+                raise last  # the wait was cut short
+            try:
+                return self._transport.fetch(url, max_bytes=max_bytes, accept=accept, referer=referer)
+            except TaskError as exc:
+                last = exc
+                raise
+
+        return self._retrying(attempt)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def _worth_it_now(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, TaskError)
+            and error.retryable
+            and not isinstance(error, (RateLimited, *_PATIENCE_SPENT))
+            and (error.retry_after_s or 0.0) <= _MAX_WAIT_S
+            and not self._stop.is_set()
+        )
+
+
+_jitter = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_MAX_WAIT_S)
+
+
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, TaskError) else None
+    return max(_jitter(state), asked_s or 0.0)
+
+
+def retry_delay_s(error: TaskError, attempt: int, base_s: float) -> float | None:
+    """Seconds until a task that failed at its *attempt*-th lease is due again; None when it is not worth
+    another.
+
+    That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at
+    most.
+    """
+    if not error.retryable:
+        return None
+    backoff_s = base_s * 2.0 ** min(max(attempt - 1, 0), 32)
+    return min(max(error.retry_after_s or 0.0, backoff_s), MAX_DELAY_S)
+
+
+def host_pause_s(error: TaskError) -> float | None:
+    """Seconds that the whole host wants to be left alone, or None: Retry-After of a 429 or 503; a 429
+    without: 5.
+    """
+    if isinstance(error, RateLimited):
+        return error.retry_after_s if error.retry_after_s is not None else _RATE_LIMITED_PAUSE_S
+    if error.http_status == _SERVICE_UNAVAILABLE:
+        return error.retry_after_s
+    return None
