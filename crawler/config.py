@@ -74,6 +74,13 @@ class FetchConfig(Section):
 class ImagesConfig(Section):
     """Which images are kept."""
 
+    images: Annotated[
+        str,
+        Meta(
+            pattern="^(best|all)$",
+            description="Of the sizes of one image that a page offers (srcset, picture): best is the largest, or all.",
+        ),
+    ] = "best"
     downloaders: Annotated[
         int, Meta(ge=0, le=256, description="Downloader processes; 0 for one per core, at most 4.")
     ] = 0

@@ -271,6 +271,12 @@ class NotHtml(Rejection):
     reason = "not-html"
 
 
+class NotAStyleSheet(Rejection):
+    """What a page names as its style sheet answers with a page, mostly one that says "not found"."""
+
+    reason = "not-css"
+
+
 class OutOfScope(Rejection):
     """A redirect led out of the crawl's scope."""
 

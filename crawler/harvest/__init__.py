@@ -1,0 +1,3 @@
+"""From a fetched page to the images and links on it."""
+
+from __future__ import annotations

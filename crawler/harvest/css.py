@@ -1,0 +1,121 @@
+"""Images and imports of a style sheet (CSS Syntax Level 3, tokenised by tinycss2).
+
+Only what is drawn: fonts (``@font-face``), names (``@namespace``) and the preludes of at-rules hold URLs
+too, but no images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import tinycss2
+
+from crawler.harvest.extensions import leads_elsewhere
+
+_MAY_REFER = re.compile(r"url|image|src|@import|\\", re.IGNORECASE)
+_NOT_DRAWN = frozenset({"font-face", "namespace", "font-feature-values", "color-profile"})
+_URL_FUNCTIONS = frozenset({"url", "src"})
+_IMAGE_SETS = frozenset({"image-set", "-webkit-image-set"})
+_DPI_PER_X = 96.0
+_DPCM_PER_X = 96.0 / 2.54
+_PER_X = {"x": 1.0, "dppx": 1.0, "dpi": _DPI_PER_X, "dpcm": _DPCM_PER_X}
+
+
+class CssReference(NamedTuple):
+    url: str
+    is_import: bool = False
+    image_set: int = 0
+    """A number shared by the choices of one ``image-set()``; 0 outside of one."""
+    density: float | None = None
+
+
+def references(css: str) -> list[CssReference]:
+    """What a style sheet, or a ``style`` attribute, refers to, in order; fragments of the document itself
+    left out.
+
+    Never raises; nesting of any depth costs no stack.
+    """
+    if _MAY_REFER.search(css) is None:
+        return []
+    found = _walk(tinycss2.parse_component_value_list(css, skip_comments=True))
+    return [item for item in found if item.url and not item.url.startswith("#") and _may_be_wanted(item)]
+
+
+def _may_be_wanted(item: CssReference) -> bool:
+    return item.is_import or not leads_elsewhere(item.url)
+
+
+def _walk(tokens: list[Any]) -> Iterator[CssReference]:  # noqa: C901 - one case a kind of token
+    sets = 0
+    levels = [iter(tokens)]
+    while levels:
+        token = next(levels[-1], None)
+        if token is None:
+            levels.pop()
+            continue
+        match token.type:
+            case "url":
+                yield CssReference(token.value)
+            case "function" if token.lower_name in _URL_FUNCTIONS:
+                yield from (CssReference(url) for url in _strings(token.arguments)[:1])
+            case "function" if token.lower_name in _IMAGE_SETS:
+                sets += 1
+                yield from _choices(token.arguments, sets)
+            case "function" if token.lower_name == "image":
+                yield from (CssReference(url) for url in _strings(token.arguments))
+                levels.append(iter(token.arguments))
+            case "function":
+                levels.append(iter(token.arguments))
+            case "at-keyword":
+                prelude, block = _rest_of_rule(levels[-1])
+                if token.lower_value == "import":
+                    yield from (CssReference(url, is_import=True) for url in _urls(prelude)[:1])
+                if token.lower_value not in _NOT_DRAWN:
+                    levels.append(iter(block))
+            case "{} block" | "() block" | "[] block":
+                levels.append(iter(token.content))
+            case _:
+                pass
+
+
+def _rest_of_rule(tokens: Iterator[Any]) -> tuple[list[Any], list[Any]]:
+    """Prelude and block of an at-rule whose name has just been taken from *tokens*."""
+    prelude: list[Any] = []
+    for token in tokens:
+        if token.type == "{} block":
+            return prelude, token.content
+        if token.type == "literal" and token.value == ";":
+            break
+        prelude.append(token)
+    return prelude, []
+
+
+def _choices(arguments: list[Any], number: int) -> Iterator[CssReference]:
+    """The choices of an ``image-set()``: an image, and maybe its resolution, between commas."""
+    url: str | None = None
+    density: float | None = None
+    for token in [*arguments, None]:
+        if token is None or (token.type == "literal" and token.value == ","):
+            if url is not None:
+                yield CssReference(url, image_set=number, density=density)
+            url = density = None
+        elif token.type == "dimension" and token.lower_unit in _PER_X:
+            density = token.value / _PER_X[token.lower_unit]
+        elif url is None:
+            url = next(iter(_urls([token])), None)
+
+
+def _urls(tokens: list[Any]) -> list[str]:
+    urls: list[str] = []
+    for token in tokens:
+        if token.type in ("url", "string"):
+            urls.append(token.value)
+        elif token.type == "function" and token.lower_name in _URL_FUNCTIONS:
+            urls += _strings(token.arguments)[:1]
+    return urls
+
+
+def _strings(tokens: list[Any]) -> list[str]:
+    return [token.value for token in tokens if token.type == "string"]

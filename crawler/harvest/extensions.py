@@ -1,0 +1,65 @@
+"""What a URL's extension says of what it leads to, before anything is fetched."""
+
+from __future__ import annotations
+
+IMAGE_EXTENSIONS = frozenset(
+    [
+        "apng",
+        "avif",
+        "bmp",
+        "cur",
+        "dib",
+        "gif",
+        "heic",
+        "heif",
+        "ico",
+        "j2k",
+        "jfif",
+        "jp2",
+        "jpe",
+        "jpeg",
+        "jpf",
+        "jpg",
+        "jpx",
+        "jxl",
+        "pjp",
+        "pjpeg",
+        "png",
+        "svg",
+        "svgz",
+        "tif",
+        "tiff",
+        "webp",
+    ]
+)
+
+_ARCHIVES_AND_PROGRAMS = "7z apk bin bz2 cab deb dmg exe gz iso jar msi pkg rar rpm tar tgz whl xz zip zst"
+_DOCUMENTS = "csv doc docx epub mobi odp ods odt pdf pps ppsx ppt pptx ps rtf tex txt xls xlsx"
+_MEDIA = "3gp aac avi flac flv m3u8 m4a m4v mkv mov mp3 mp4 mpeg mpg ogg ogv opus wav webm wma wmv"
+_PARTS_OF_PAGES = "css eot htc js json jsonld map mjs otf swf ttf wasm webmanifest woff woff2"
+_FOR_OTHER_READERS = "atom ics rss torrent vcf xml xsd xsl yaml yml"
+
+OTHER_EXTENSIONS = frozenset(
+    f"{_ARCHIVES_AND_PROGRAMS} {_DOCUMENTS} {_MEDIA} {_PARTS_OF_PAGES} {_FOR_OTHER_READERS}".split()
+)
+"""Neither images nor pages."""
+
+
+def extension(reference: str) -> str:
+    """The extension of a reference's path in lower case, or ``""``.
+
+    A last segment with a colon has none: ``/wiki/File:Cat.jpg`` is a page about an image.
+    """
+    path = reference.partition("#")[0].partition("?")[0].rstrip()
+    segment = path[path.rfind("/") + 1 :]
+    stem, dot, suffix = segment.rpartition(".")
+    return suffix.lower() if dot and stem and ":" not in stem else ""
+
+
+def leads_to_image(reference: str) -> bool:
+    return extension(reference) in IMAGE_EXTENSIONS
+
+
+def leads_elsewhere(reference: str) -> bool:
+    """Whether it is plainly neither an image nor a page."""
+    return extension(reference) in OTHER_EXTENSIONS

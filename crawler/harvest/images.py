@@ -1,0 +1,352 @@
+"""The places where images are found: one small function for each, all named in RULES.
+
+A rule looks at one element and yields what may be an image, as references that are not resolved yet. To add
+a place, write one function, name it in RULES with the elements it looks at, and put a page with what is
+expected of it into tests/cases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from crawler.harvest import css, srcset
+from crawler.harvest.css import CssReference
+from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be an image."""
+
+    reference: str
+    """As written: relative, maybe not even a URL."""
+    found_in: str
+    group: str = ""
+    """Shared by candidates that are sizes of one picture, of which a browser would load one; empty when
+    alone.
+    """
+    width_px: int | None = None
+    density: float | None = None
+    rank: int = 0
+    """Among candidates of a group that tell no size: the highest is meant to be seen in the end."""
+    element: Element
+
+
+Rule = Callable[[Element], Iterator[Candidate]]
+
+_FALLBACK, _PLAIN, _DEFERRED, _FULL_SIZE = -1, 0, 1, 2
+
+
+def found_on(elements: Iterable[Element]) -> Iterator[Candidate]:
+    """Everything that the rules find, in document order, repeats included."""
+    for element in elements:
+        for rule in _RULES_OF.get(element.name, _RULES_OF_ALL):
+            yield from rule(element)
+
+
+def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate]:
+    """The images of a ``style`` attribute or element; *scope* tells their groups from those of another
+    one.
+    """
+    return found_among(css.references(text), element, scope=scope)
+
+
+def found_among(
+    references: Iterable[CssReference], element: Element, *, scope: str = ""
+) -> Iterator[Candidate]:
+    """The images among what a style sheet refers to."""
+    for item in references:
+        if not item.is_import:
+            yield Candidate(
+                reference=item.url,
+                found_in="css",
+                group=f"css{scope}.{item.image_set}" if item.image_set else "",
+                density=item.density,
+                element=element,
+            )
+
+
+def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """One candidate of each group: the widest, else the densest, else the one meant to be seen in the end.
+
+    The first wins among equals. Candidates without a group all stay; the order stays.
+    """
+    best: dict[str, Candidate] = {}
+    for candidate in (chosen := list(candidates)):
+        if candidate.group:
+            held = best.setdefault(candidate.group, candidate)
+            if _size(candidate) > _size(held):
+                best[candidate.group] = candidate
+    return [candidate for candidate in chosen if not candidate.group or best[candidate.group] is candidate]
+
+
+def _size(candidate: Candidate) -> tuple[int, float, int]:
+    return candidate.width_px or 0, candidate.density or 0.0, candidate.rank
+
+
+# --- images proper ----------------------------------------------------------------------------------------
+
+
+def img_src(element: Element) -> Iterator[Candidate]:
+    if src := element.attributes.get("src"):
+        yield Candidate(reference=src, found_in="img", group=_group(element), element=element)
+
+
+def img_srcset(element: Element) -> Iterator[Candidate]:
+    """``srcset`` of ``<img>``, and of ``<source>`` in a ``<picture>``."""
+    if (value := element.attributes.get("srcset")) and (element.name != "source" or element.picture):
+        yield from _srcset(element, value, "picture" if element.name == "source" else "srcset")
+
+
+def input_image(element: Element) -> Iterator[Candidate]:
+    if element.attributes.get("type", "").strip().lower() == "image":
+        yield from _alone(element, "src", "input")
+
+
+def video_poster(element: Element) -> Iterator[Candidate]:
+    yield from _alone(element, "poster", "poster")
+
+
+def object_data(element: Element) -> Iterator[Candidate]:
+    if _embeds_image(element, "data"):
+        yield from _alone(element, "data", "object")
+
+
+def embed_src(element: Element) -> Iterator[Candidate]:
+    if _embeds_image(element, "src"):
+        yield from _alone(element, "src", "embed")
+
+
+def svg_image(element: Element) -> Iterator[Candidate]:
+    """``<image>`` and ``<feImage>`` of SVG; ``href`` wins over the old ``xlink:href``, both are taken."""
+    for name in ("href", "xlink:href"):
+        if not element.attributes.get(name, "#").lstrip().startswith("#"):
+            yield from _alone(element, name, "svg")
+
+
+def amp_image(element: Element) -> Iterator[Candidate]:
+    """``<amp-img>`` and ``<amp-anim>``, which AMP pages have in place of ``<img>``."""
+    if src := element.attributes.get("src"):
+        yield Candidate(reference=src, found_in="amp", group=_group(element), element=element)
+    if value := element.attributes.get("srcset"):
+        yield from _srcset(element, value, "amp")
+
+
+# --- lazy loading -----------------------------------------------------------------------------------------
+
+_LAZY_NAMES = {
+    **dict.fromkeys(
+        ("src", "original", "lazy", "lazy-src", "lazyload", "echo", "actualsrc", "cfsrc"), _DEFERRED
+    ),
+    **dict.fromkeys(
+        ("src-large", "large-src", "image-src", "img-src", "defer-src", "lazy-original"), _DEFERRED
+    ),
+    **dict.fromkeys(
+        ("full-src", "src-full", "full", "orig-file", "large-file", "zoom-image", "hi-res-src"), _FULL_SIZE
+    ),
+    **dict.fromkeys(
+        ("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), _FULL_SIZE
+    ),
+    **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), _FALLBACK),
+}
+"""The names, after ``data-``, by which scripts know the URL of the image that the element shows in the
+end.
+"""
+_BACKGROUND_NAMES = re.compile(r"(?:^|-)(?:bg|background|bgset)(?:-|$)|^(?:background-?image|bg-?image)")
+_SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
+_SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
+
+
+def lazy_attributes(element: Element) -> Iterator[Candidate]:
+    """Every ``data-*`` attribute that holds an image's URL, by its name or its extension, or a ``srcset``."""
+    for name, value in element.attributes.items():
+        if name.startswith("data-") and value:
+            yield from _lazy(element, name[5:], value.strip())
+
+
+def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate]:
+    shown = element.name in _SHOWN
+    rank = _LAZY_NAMES.get(name) if shown else None
+    if "url(" in value:
+        for candidate in found_in_css(value, element, scope=f"{element.number}.{name}"):
+            yield msgspec.structs.replace(candidate, found_in="lazy")
+    elif value[:1] in ("{", "[", "<"):
+        return  # data of a script, or markup
+    elif rank is not None or leads_to_image(value):
+        yield from _one_or_several(element, value, shown=shown, rank=rank)
+    elif _SRCSET_NAMES.search(name) and (shown or _BACKGROUND_NAMES.search(name)):
+        yield from _srcset(element, value, "lazy")
+    elif _BACKGROUND_NAMES.search(name) and _looks_like_path(value):
+        yield Candidate(reference=value, found_in="lazy", element=element)
+    elif " " in value and all(leads_to_image(source.url) for source in srcset.parse(value)):
+        yield from _srcset(element, value, "lazy")
+
+
+def _one_or_several(element: Element, value: str, *, shown: bool, rank: int | None) -> Iterator[Candidate]:
+    sources = srcset.parse(value)
+    if len(sources) > 1 or any(source.width_px or source.density for source in sources):
+        yield from _srcset(element, value, "lazy")
+    elif rank is None:
+        yield Candidate(reference=value, found_in="lazy", element=element)
+    else:
+        yield Candidate(
+            reference=value,
+            found_in="lazy",
+            group=_group(element) if shown else "",
+            rank=rank,
+            element=element,
+        )
+
+
+def _looks_like_path(value: str) -> bool:
+    return "/" in value and " " not in value
+
+
+# --- links, and what the head says ------------------------------------------------------------------------
+
+_ICON_RELS = frozenset(
+    {
+        "icon",
+        "apple-touch-icon",
+        "apple-touch-icon-precomposed",
+        "apple-touch-startup-image",
+        "mask-icon",
+        "fluid-icon",
+    }
+)
+_META_NAMES = {
+    "og:image": "og",
+    "og:image:url": "og",
+    "og:image:secure_url": "og",
+    "twitter:image": "twitter",
+    "twitter:image:src": "twitter",
+    "twitter:image0": "twitter",
+    "msapplication-tileimage": "msapplication",
+    "msapplication-square70x70logo": "msapplication",
+    "msapplication-square150x150logo": "msapplication",
+    "msapplication-wide310x150logo": "msapplication",
+    "msapplication-square310x310logo": "msapplication",
+}
+_ITEMPROPS = frozenset({"image", "thumbnailurl", "logo", "photo"})
+
+
+def linked_image(element: Element) -> Iterator[Candidate]:
+    """``<a>`` and ``<area>`` that lead to an image by its extension."""
+    if leads_to_image(element.attributes.get("href", "")):
+        yield from _alone(element, "href", element.name)
+
+
+def link_relations(element: Element) -> Iterator[Candidate]:
+    """``<link>``: icons, the page's own picture, and images to load early."""
+    rels = element.attributes.get("rel", "").lower().split()
+    if not _ICON_RELS.isdisjoint(rels):
+        yield from _alone(element, "href", "icon")
+    elif "image_src" in rels:
+        yield from _alone(element, "href", "image_src")
+    elif "preload" in rels and element.attributes.get("as", "").strip().lower() == "image":
+        if href := element.attributes.get("href"):
+            yield Candidate(reference=href, found_in="preload", group=_group(element), element=element)
+        yield from _srcset(element, element.attributes.get("imagesrcset", ""), "preload")
+
+
+def meta_images(element: Element) -> Iterator[Candidate]:
+    """Open Graph, Twitter cards, Windows tiles."""
+    name = element.attributes.get("property") or element.attributes.get("name", "")
+    if found_in := _META_NAMES.get(name.strip().lower()):
+        yield from _alone(element, "content", found_in)
+
+
+def itemprop_images(element: Element) -> Iterator[Candidate]:
+    """Microdata of schema.org in ``<meta>`` and ``<link>``; elsewhere it names an image that is found
+    anyway.
+    """
+    if not _ITEMPROPS.isdisjoint(element.attributes.get("itemprop", "").lower().split()):
+        yield from _alone(element, "content" if element.name == "meta" else "href", "itemprop")
+
+
+# --- styles -----------------------------------------------------------------------------------------------
+
+
+def background_attribute(element: Element) -> Iterator[Candidate]:
+    yield from _alone(element, "background", "background")
+
+
+def style_attribute(element: Element) -> Iterator[Candidate]:
+    if style := element.attributes.get("style"):
+        yield from found_in_css(style, element, scope=str(element.number))
+
+
+def style_element(element: Element) -> Iterator[Candidate]:
+    yield from found_in_css(element.text, element, scope=str(element.number))
+
+
+# --- what the rules share ---------------------------------------------------------------------------------
+
+
+def _alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:
+    if reference := element.attributes.get(attribute):
+        yield Candidate(reference=reference, found_in=found_in, element=element)
+
+
+def _srcset(element: Element, value: str, found_in: str) -> Iterator[Candidate]:
+    for source in srcset.parse(value):
+        yield Candidate(
+            reference=source.url,
+            found_in=found_in,
+            group=_group(element),
+            width_px=source.width_px,
+            density=source.density,
+            rank=_FALLBACK if found_in in ("picture", "srcset") else _DEFERRED,
+            element=element,
+        )
+
+
+def _group(element: Element) -> str:
+    return f"picture{element.picture}" if element.picture else f"element{element.number}"
+
+
+def _embeds_image(element: Element, attribute: str) -> bool:
+    media_type = element.attributes.get("type", "").strip().lower()
+    return media_type.startswith("image/") or (
+        not media_type and leads_to_image(element.attributes.get(attribute, ""))
+    )
+
+
+class _On(NamedTuple):
+    rule: Rule
+    names: frozenset[str] | None
+    """The elements that it looks at; None for all."""
+
+
+def _on(rule: Rule, *names: str) -> _On:
+    return _On(rule, frozenset(names) or None)
+
+
+RULES: tuple[_On, ...] = (
+    _on(img_src, "img"),
+    _on(img_srcset, "img", "source"),
+    _on(input_image, "input"),
+    _on(video_poster, "video"),
+    _on(object_data, "object"),
+    _on(embed_src, "embed"),
+    _on(svg_image, "image", "feimage"),
+    _on(amp_image, "amp-img", "amp-anim"),
+    _on(linked_image, "a", "area"),
+    _on(link_relations, "link"),
+    _on(meta_images, "meta"),
+    _on(itemprop_images, "meta", "link"),
+    _on(style_element, "style"),
+    _on(lazy_attributes),
+    _on(background_attribute),
+    _on(style_attribute),
+)
+
+_RULES_OF_ALL = tuple(on.rule for on in RULES if on.names is None)
+_RULES_OF = {
+    name: tuple(on.rule for on in RULES if on.names is None or name in on.names)
+    for name in frozenset().union(*(on.names for on in RULES if on.names))
+}

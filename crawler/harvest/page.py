@@ -1,0 +1,327 @@
+"""A PAGE task in, its result out: fetched, read, its images and links found."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from crawler.config import Config
+from crawler.errors import InternalError, NotAStyleSheet, NotHtml, OutOfScope, Rejection, TaskError
+from crawler.harvest import css, images, links
+from crawler.harvest.elements import Element, parse
+from crawler.harvest.encoding import decode_css, decode_html
+from crawler.harvest.images import Candidate
+from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind
+from crawler.urls import Scope
+from crawler.web import Fetched, Transport
+from crawler.web.retry import host_pause_s, retry_delay_s
+
+log = logging.getLogger(__name__)
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+"""What browsers send for a page."""
+ACCEPT_CSS = "text/css,*/*;q=0.1"
+
+MAX_TEXT_CHARS = 500
+MAX_IMPORTS_BELOW_MAX_DEPTH = 5
+"""An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
+
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_UNTOLD_TYPES = frozenset(
+    {
+        "",
+        "unknown/unknown",
+        "application/unknown",
+        "*/*",
+        "application/octet-stream",
+        "application/xml",
+        "text/xml",
+    }
+)
+_HTML_START = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
+    rb"table|a|style|title|b|br|p)[\s/>]",
+    re.IGNORECASE | re.DOTALL,
+)
+"""MIME Sniffing, section 7.1, and XHTML."""
+_IMAGE_START = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:avi[fs]|hei[cx]|mif1)|BM.{4}\0\0\0\0|"
+    rb"\0\0[\1\2]\0|(?:\s|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*<svg[\s>]",
+    re.DOTALL,
+)
+_SNIFFED_BYTES = 1445
+
+
+class Harvest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one document holds."""
+
+    title: str = ""
+    images: tuple[NewTask, ...] = ()
+    links: tuple[NewTask, ...] = ()
+
+
+class PageHandler:
+    """Harvests pages and style sheets: a callable that takes a Task and returns its Result, safe to be used
+    by several threads.
+
+    Never raises: everything that may befall one URL ends in the record.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        scope: Scope,
+        *,
+        config: Config,
+        retry_delay_s: float,
+        worker: str,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._config = config
+        self._retry_delay_s = retry_delay_s
+        self._worker = worker
+        self._clock = clock
+        self._now = now
+
+    def __call__(self, task: Task) -> Result:
+        started = self._clock()
+        retry_in_s = pause_s = None
+        harvest = Harvest()
+        record = PageRecord(url=task.url, status=PageStatus.FAILED)
+        try:
+            fetched = self._fetch(task)
+            record = _with_answer(record, fetched)
+            harvest = self._harvest(task, fetched)
+            record = msgspec.structs.replace(
+                record,
+                status=PageStatus.HARVESTED,
+                title=harvest.title,
+                images=len(harvest.images),
+                links=len(harvest.links),
+            )
+        except TaskError as exc:
+            record = _refused(record, exc)
+            retry_in_s = retry_delay_s(exc, task.attempt, self._retry_delay_s)
+            pause_s = host_pause_s(exc)
+        except Exception as exc:
+            log.exception("internal error at %s", task.url)
+            record = _refused(record, InternalError(f"{type(exc).__name__}: {exc}"[:300]))
+        return Result(
+            token=task.token,
+            record=msgspec.structs.replace(
+                record,
+                page_url=task.origin.page_url if task.origin else "",
+                depth=task.depth,
+                attempts=task.attempt,
+                worker=self._worker,
+                elapsed_s=round(self._clock() - started, 6),
+                finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            ),
+            discovered=harvest.images + harvest.links,
+            retry_in_s=retry_in_s,
+            host_pause_s=pause_s,
+        )
+
+    def _fetch(self, task: Task) -> Fetched:
+        return self._transport.fetch(
+            task.url,
+            max_bytes=self._config.harvest.max_page_bytes,
+            accept=ACCEPT_CSS if _is_style_sheet(task) else ACCEPT,
+            referer=task.origin.page_url if task.origin else "",
+        )
+
+    def _harvest(self, task: Task, fetched: Fetched) -> Harvest:
+        kind = kind_of(fetched.content_type, fetched.content)
+        header = fetched.headers.get("content-type", "")
+        if kind == "image":
+            return Harvest(images=(_image_in_place_of_page(task),))
+        if _is_style_sheet(task):
+            if kind == "html":
+                raise NotAStyleSheet(
+                    f"a style sheet was expected at {task.url}; it answers {fetched.content_type}"
+                )
+            return self.read_css(decode_css(fetched.content, header), url=fetched.final_url, depth=task.depth)
+        if kind == "css":
+            return self.read_css(decode_css(fetched.content, header), url=fetched.final_url, depth=task.depth)
+        if kind != "html":
+            raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
+        if not self._scope.admits(fetched.final_url):
+            raise OutOfScope(f"it redirects to {fetched.final_url}, which is outside of this crawl")
+        return self.read_html(decode_html(fetched.content, header), url=fetched.final_url, depth=task.depth)
+
+    def read_html(self, html: str, *, url: str, depth: int) -> Harvest:
+        """The images and links of a document at *url*, *depth* links away from a seed. Raises NotHtml."""
+        elements = parse(html, parser=self._config.harvest.parser)
+        titles = (element.text for element in elements if element.name == "title")
+        page = _Page(url, depth, _trimmed(next(titles, "")), links.Resolver(links.base_url(elements, url)))
+        followed = links.worth_following(
+            links.links_on(elements),
+            resolve=page.resolve,
+            scope=self._scope,
+            page_url=url,
+            follow_pages=depth < self._config.scope.max_depth,
+        )
+        return Harvest(
+            title=page.title,
+            images=self._image_tasks(images.found_on(elements), page, _told_by_img(elements)),
+            links=self._page_tasks(followed, page, page_depth=depth + 1, sheet_depth=depth),
+        )
+
+    def read_css(self, text: str, *, url: str, depth: int) -> Harvest:
+        """The images and imports of a style sheet at *url*, which is what both are relative to."""
+        page = _Page(url, depth, "", links.Resolver(url))
+        references = css.references(text)
+        followed = links.worth_following(
+            links.imports_among(references),
+            resolve=page.resolve,
+            scope=self._scope,
+            page_url=url,
+            follow_pages=False,
+        )
+        if depth >= self._config.scope.max_depth + MAX_IMPORTS_BELOW_MAX_DEPTH:
+            followed = iter(())
+        sheet = Element(name="style", attributes={}, number=0)
+        return Harvest(
+            images=self._image_tasks(images.found_among(references, sheet), page, {}),
+            links=self._page_tasks(followed, page, page_depth=depth + 1, sheet_depth=depth + 1),
+        )
+
+    def _image_tasks(
+        self, candidates: Iterable[Candidate], page: _Page, told: dict[int, Element]
+    ) -> tuple[NewTask, ...]:
+        usable = [
+            candidate
+            for candidate in candidates
+            if (url := page.resolve(candidate.reference)) is not None and url != page.url
+        ]
+        if self._config.images.images == "best":
+            usable = images.best_of_groups(usable)
+        first: dict[str, Candidate] = {}
+        for candidate in usable:
+            first.setdefault(page.resolve(candidate.reference) or "", candidate)
+        self._log_cut("images", len(first), page.url)
+        return tuple(
+            NewTask(
+                kind=TaskKind.IMAGE,
+                url=url,
+                depth=page.depth,
+                origin=_origin(candidate, page, told.get(candidate.element.picture, candidate.element)),
+            )
+            for url, candidate in islice(first.items(), self._limit)
+        )
+
+    def _page_tasks(
+        self, followed: Iterable[tuple[str, str]], page: _Page, *, page_depth: int, sheet_depth: int
+    ) -> tuple[NewTask, ...]:
+        found = list(followed)
+        self._log_cut("links", len(found), page.url)
+        return tuple(
+            NewTask(
+                kind=TaskKind.PAGE,
+                url=url,
+                depth=sheet_depth if found_in == links.STYLE_SHEET else page_depth,
+                origin=Origin(page_url=page.url, found_in=found_in, page_title=page.title),
+            )
+            for url, found_in in found[: self._limit]
+        )
+
+    @property
+    def _limit(self) -> int:
+        return self._config.scope.max_links_per_page
+
+    def _log_cut(self, what: str, count: int, url: str) -> None:
+        if count > self._limit:
+            log.info("%s has %d %s; only the first %d are taken", url, count, what, self._limit)
+
+
+class _Page(NamedTuple):
+    """What all that is found on one document has in common."""
+
+    url: str
+    depth: int
+    title: str
+    resolve: links.Resolver
+
+
+def kind_of(content_type: str, content: bytes) -> str:
+    """What was fetched: ``html``, ``css``, ``image`` or ``other``.
+
+    The declared type counts; the first bytes decide when none, or one that says nothing, is declared (WHATWG
+    MIME Sniffing, section 7.1).
+    """
+    if content_type in _HTML_TYPES:
+        return "html"
+    if content_type == "text/css":
+        return "css"
+    if content_type.startswith("image/"):
+        return "image"
+    if content_type in _UNTOLD_TYPES:
+        head = content[:_SNIFFED_BYTES]
+        if _HTML_START.match(head):
+            return "html"
+        if _IMAGE_START.match(head):
+            return "image"
+    return "other"
+
+
+def _is_style_sheet(task: Task) -> bool:
+    return task.origin is not None and task.origin.found_in == links.STYLE_SHEET
+
+
+def _image_in_place_of_page(task: Task) -> NewTask:
+    """The same URL for a downloader; it is fetched again, as one that saves."""
+    origin = task.origin or Origin(page_url="", found_in="seed")
+    return NewTask(kind=TaskKind.IMAGE, url=task.url, depth=task.depth, origin=origin)
+
+
+def _told_by_img(elements: Iterable[Element]) -> dict[int, Element]:
+    """The ``<img>`` of each ``<picture>``, by its number: the one element of it that has an ``alt``."""
+    return {element.picture: element for element in elements if element.picture and element.name == "img"}
+
+
+def _origin(candidate: Candidate, page: _Page, telling: Element) -> Origin:
+    return Origin(
+        page_url=page.url,
+        found_in=candidate.found_in,
+        alt=_trimmed(telling.attributes.get("alt", "")),
+        title=_trimmed(telling.attributes.get("title", "")),
+        caption=_trimmed(telling.caption),
+        heading=_trimmed(telling.heading),
+        page_title=page.title,
+    )
+
+
+def _trimmed(text: str) -> str:
+    """On one line, without white space around, of MAX_TEXT_CHARS at most."""
+    return " ".join(text[: 8 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS] if text else ""
+
+
+def _with_answer(record: PageRecord, fetched: Fetched) -> PageRecord:
+    return msgspec.structs.replace(
+        record,
+        final_url=fetched.final_url,
+        http_status=fetched.http_status,
+        content_type=fetched.content_type,
+        size_bytes=len(fetched.content),
+    )
+
+
+def _refused(record: PageRecord, error: TaskError) -> PageRecord:
+    return msgspec.structs.replace(
+        record,
+        status=PageStatus.REJECTED if isinstance(error, Rejection) else PageStatus.FAILED,
+        reason=error.reason,
+        detail=error.detail,
+        http_status=error.http_status or record.http_status,
+        final_url=error.final_url or record.final_url,
+    )
