@@ -1,7 +1,7 @@
 """Which path holds which bytes: one tiny claim per SHA-256, made by whoever comes first.
 
-A claim is a symbolic link named by the digest whose target is the path, as text: made in one step that fails when
-it is there already, on every file system that has links. Where there are none it is a small file.
+A claim is a symbolic link named by the digest whose target is the path, as text: made in one step that fails
+when it is there already, on every file system that has links. Where there are none it is a small file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Claims:
         self._temporary_name = temporary_name
 
     def holder(self, sha256: str) -> str | None:
-        """The path that is said to hold the bytes, or None. Whether it still does is for the caller to see."""
+        """The path that is said to hold the bytes, or None; whether it still does is for the caller to see."""
         claim = self._claim(sha256)
         try:
             return os.readlink(claim)  # noqa: PTH115 - a Path would tidy the text up

@@ -2,13 +2,13 @@
 
 How a file comes to be, and what a ``kill -9`` after each step leaves behind:
 
-1. the bytes go to a temporary file beside the final one      -> a leftover, for ``sweep``
-2. the digest is claimed for the path                         -> a claim on a file that is not there
-3. the temporary file is renamed to the path                  -> the file, saved; only the caller does not know
+1. the bytes go to a temporary file beside the final one   -> a leftover, for ``sweep``
+2. the digest is claimed for the path                      -> a claim on a file that is not there
+3. the temporary file is renamed to the path               -> the file, saved; only the caller does not know
 
-The caller reports an image only after ``save`` has returned, so the task of a killed worker is delivered again and
-saved again: it finds no claim, or its own, and ends at 3 under the same path. Another URL with the same bytes that
-meets a claim without its file gives the claimer a moment to get from 2 to 3, and then takes the claim over.
+The caller reports an image only after ``save`` has returned, so the task of a killed worker is delivered again
+and saved again: it finds no claim, or its own, and ends at 3 under the same path. Another URL with the same bytes
+that meets a claim without its file gives the claimer a moment to get from 2 to 3, and then takes the claim over.
 
 When two URLs race with the same bytes, the claim has one winner; the loser waits for the winner's file and throws
 its temporary file away. A file that has its name is never removed again: somebody may have reported it. The worst
@@ -43,8 +43,8 @@ _TEMPORARY = re.compile(r"\.saving-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f
 class LocalStorage:
     """A Storage in the folder *root*; see :class:`crawler.storage.Storage` for what it promises.
 
-    *fsync*: a saved image survives a power failure too, at three times the cost. Below *min_free_bytes* of free
-    space nothing is written. *claim_patience_s* is how long a claim may stand without its file.
+    *fsync*: a saved image survives a power failure too, at three times the cost. Below *min_free_bytes* of
+    free space nothing is written. *claim_patience_s* is how long a claim may stand without its file.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class LocalStorage:
     def sweep(self) -> int:
         """Remove what killed processes left half written, and return how many files that were.
 
-        Only temporary files of processes of this machine that are gone, and others' that are over an hour old.
+        Only temporary files of this machine's processes that are gone, and others' over an hour old.
         """
         removed = 0
         for folder, _, names in os.walk(self._root):
@@ -144,7 +144,7 @@ class LocalStorage:
         return path
 
     def _claimed(self, sha256: str, size_bytes: int) -> str | None:
-        """The path of another file with the same bytes, or None. A hit is rare, so that its file can be read."""
+        """The path of another file with the same bytes, or None; a hit is rare, so its file can be read."""
         holder = self._claims.holder(sha256)
         if holder is None:
             return None

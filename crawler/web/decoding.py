@@ -1,4 +1,4 @@
-"""Undoing Content-Encoding in bounded steps, so that no bomb is ever unpacked whole (RFC 9110 section 8.4)."""
+"""Undoing Content-Encoding in bounded steps, so that no bomb is unpacked whole (RFC 9110 section 8.4)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,382 @@
+"""What every Transport promises, against a real server with faults. Another transport is one more parameter."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from crawler.config import FetchConfig
+from crawler.errors import (
+    BadRedirect,
+    BadResponse,
+    ClientError,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    EmptyBody,
+    Forbidden,
+    HostNotFound,
+    InvalidUrl,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    TaskError,
+    TlsFailed,
+    TooLarge,
+    TooManyRedirects,
+    TooSlow,
+    TruncatedTransfer,
+    UnexpectedStatus,
+)
+from crawler.web import Fetched, Transport
+from crawler.web.session import RequestsTransport
+from tests.faultserver import FaultServer
+from tests.images import samples
+
+MIB = 2**20
+Make = Callable[..., Transport]
+
+
+def _requests(*, rate_grace_s: float = 10.0, **settings: Any) -> Transport:
+    return RequestsTransport(FetchConfig(**settings), rate_grace_s=rate_grace_s)
+
+
+@pytest.fixture(params=[_requests], ids=["requests"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    made: list[Transport] = []
+
+    def build(**settings: Any) -> Transport:
+        made.append(request.param(**settings))
+        return made[-1]
+
+    yield build
+    for transport in made:
+        transport.close()
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as running:
+        yield running
+
+
+def get(transport: Transport, url: str, *, max_bytes: int = MIB, referer: str = "") -> Fetched:
+    return transport.fetch(url, max_bytes=max_bytes, accept="image/*", referer=referer)
+
+
+def error(transport: Transport, url: str, **options: Any) -> TaskError:
+    with pytest.raises(TaskError) as caught:
+        get(transport, url, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", ["good", "chunked", "gzip", "deflate", "deflate-raw", "lying", "encoding/utf-8"])
+def test_the_whole_body_arrives_however_it_is_sent(make: Make, server: FaultServer, kind: str) -> None:
+    url = f"{server.url}/{kind}/plain.png"
+    fetched = get(make(), url)
+    assert fetched.content == samples()["plain.png"]
+    assert (fetched.url, fetched.final_url, fetched.http_status) == (url, url, 200)
+
+
+def test_headers_are_lower_case_and_the_media_type_is_bare(make: Make, server: FaultServer) -> None:
+    fetched = get(make(), f"{server.url}/lying/plain.png")
+    assert fetched.content_type == "text/html"
+    assert fetched.headers["content-type"] == "text/html; charset=utf-8"
+    assert get(make(), f"{server.url}/good/plain.png").headers["etag"] == '"v1"'
+
+
+def test_a_body_without_a_length_ends_with_the_connection(make: Make, server: FaultServer) -> None:
+    assert get(make(), f"{server.url}/large-unannounced/300000").content == bytes(300_000)
+
+
+def test_what_a_request_says(make: Make, server: FaultServer) -> None:
+    get(make(user_agent="tester/1.0"), f"{server.url}/echo", referer=f"{server.url}/page?a=1#top")
+    sent = server.requests[0].headers
+    assert sent["user-agent"] == "tester/1.0"
+    assert sent["accept"] == "image/*"
+    assert set(sent["accept-encoding"].split(", ")) == {"gzip", "deflate"}
+    assert sent["referer"] == f"{server.url}/page?a=1"
+    assert sent["host"] == server.url.removeprefix("http://")
+    assert not sent.keys() & {"cookie", "authorization"}
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("https://127.0.0.1/page", None),
+        ("http://user:secret@other.example/page#part", "http://other.example/"),
+        ("not a url", None),
+    ],
+)
+def test_a_referer_gives_nothing_away(make: Make, server: FaultServer, page: str, told: str | None) -> None:
+    get(make(), f"{server.url}/echo", referer=page)
+    assert server.requests[0].headers.get("referer") == told
+
+
+def test_cookies_are_not_kept(make: Make, server: FaultServer) -> None:
+    transport = make()
+    get(transport, f"{server.url}/cookie/plain.png")
+    get(transport, f"{server.url}/cookie/plain.png")
+    assert "cookie" not in server.requests[1].headers
+
+
+def test_proxies_and_credentials_of_the_environment_are_not_used(
+    make: Make, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert get(make(), f"{server.url}/good/plain.png").http_status == 200
+
+
+# --- redirects
+
+
+def test_redirects_are_followed_up_to_the_limit(make: Make, server: FaultServer) -> None:
+    fetched = get(make(max_redirects=3), f"{server.url}/redirect/3/plain.png")
+    assert fetched.final_url == f"{server.url}/good/plain.png"
+    assert fetched.url == f"{server.url}/redirect/3/plain.png"
+    failed = error(make(max_redirects=3), f"{server.url}/redirect/4/plain.png")
+    assert isinstance(failed, TooManyRedirects)
+    assert failed.http_status == 302
+
+
+@pytest.mark.parametrize("path", ["/loop", "/pingpong/a"])
+def test_a_circle_is_noticed_at_its_first_round(make: Make, server: FaultServer, path: str) -> None:
+    assert isinstance(error(make(), server.url + path), TooManyRedirects)
+    assert len(server.requests) <= 2
+
+
+def test_no_redirect_at_all_when_none_is_allowed(make: Make, server: FaultServer) -> None:
+    assert isinstance(error(make(max_redirects=0), f"{server.url}/redirect/1/plain.png"), TooManyRedirects)
+
+
+@pytest.mark.parametrize("target", ["ftp://example.org/a.png", "file:///etc/passwd", "data:image/png,x", "http://"])
+def test_a_redirect_only_leads_to_http(make: Make, server: FaultServer, target: str) -> None:
+    failed = error(make(), f"{server.url}/to?{target}")
+    assert isinstance(failed, BadRedirect)
+    assert target in str(failed)
+
+
+def test_a_final_url_is_canonical(make: Make, server: FaultServer) -> None:
+    fetched = get(make(), f"{server.url}/to?/x/../good/./plain.png%23frag#frag".replace("%23frag", ""))
+    assert fetched.final_url == f"{server.url}/good/plain.png"
+
+
+def test_a_redirect_without_a_target_is_no_success(make: Make, server: FaultServer) -> None:
+    assert isinstance(error(make(), f"{server.url}/nowhere"), UnexpectedStatus)
+
+
+# --- statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "leaf"),
+    [
+        (205, UnexpectedStatus),
+        (206, UnexpectedStatus),
+        (300, UnexpectedStatus),
+        (400, ClientError),
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, NotFound),
+        (408, RequestTimeout),
+        (410, NotFound),
+        (418, ClientError),
+        (425, RequestTimeout),
+        (429, RateLimited),
+        (451, ClientError),
+        (500, ServerError),
+        (503, ServerError),
+        (599, ServerError),
+    ],
+)
+def test_a_status_is_an_error(make: Make, server: FaultServer, status: int, leaf: type[TaskError]) -> None:
+    url = f"{server.url}/status/{status}"
+    failed = error(make(), url)
+    assert type(failed) is leaf
+    assert (failed.http_status, failed.final_url) == (status, url)
+    assert str(status) in str(failed)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/no-content", 204), ("/not-modified", 304)])
+def test_an_answer_without_content_is_no_success(make: Make, server: FaultServer, path: str, status: int) -> None:
+    failed = error(make(), server.url + path)
+    assert isinstance(failed, UnexpectedStatus)
+    assert failed.http_status == status
+
+
+def test_another_2xx_with_content_is_one(make: Make, server: FaultServer) -> None:
+    assert get(make(), f"{server.url}/status/203").http_status == 203
+
+
+def test_an_empty_body_is_an_error(make: Make, server: FaultServer) -> None:
+    assert isinstance(error(make(), f"{server.url}/empty"), EmptyBody)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("999999", 3600.0), ("soon", None), ("Mon,%2002%20Mar%202020%2010:00:00%20GMT", 0.0)]
+)
+def test_retry_after_is_told(make: Make, server: FaultServer, value: str, seconds: float | None) -> None:
+    assert error(make(), f"{server.url}/status/503/retry-after/{value}").retry_after_s == seconds
+
+
+# --- limits
+
+
+@pytest.mark.parametrize("path", ["/large/200000", "/large-unannounced/200000", "/endless", "/bomb/1"])
+def test_more_than_the_cap_is_refused(make: Make, server: FaultServer, path: str) -> None:
+    failed = error(make(), server.url + path, max_bytes=100_000)
+    assert isinstance(failed, TooLarge)
+    assert "100000" in str(failed)
+    assert failed.http_status == 200
+
+
+def test_exactly_the_cap_is_not(make: Make, server: FaultServer) -> None:
+    assert len(get(make(), f"{server.url}/large/100000", max_bytes=100_000).content) == 100_000
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_cap(make: Make, server: FaultServer) -> None:
+    get(make(), f"{server.url}/good/plain.png")
+    tracemalloc.start()
+    try:
+        assert isinstance(error(make(), f"{server.url}/bomb/64", max_bytes=2 * MIB), TooLarge)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * MIB
+
+
+@pytest.mark.parametrize("path", ["/silent", "/stall/plain.png", "/drip/5/plain.png", "/drip-header/5"])
+def test_nothing_outlasts_the_total_time(make: Make, server: FaultServer, path: str) -> None:
+    transport = make(total_timeout_s=0.3, min_rate_bytes_s=0)
+    started = time.monotonic()
+    failed = error(transport, server.url + path)
+    assert isinstance(failed, DeadlineExceeded)
+    assert 0.2 < time.monotonic() - started < 1.5
+    assert "total_timeout_s" in str(failed)
+
+
+def test_redirects_share_the_total_time(make: Make, server: FaultServer) -> None:
+    started = time.monotonic()
+    failed = error(make(total_timeout_s=0.25), f"{server.url}/to?/to?/silent")
+    assert isinstance(failed, DeadlineExceeded)
+    assert time.monotonic() - started < 1.0
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("path", ["/stall/plain.png", "/drip/5/plain.png", "/drip-header/5"])
+def test_a_trickle_is_given_up_before_the_total_time(make: Make, server: FaultServer, path: str) -> None:
+    transport = make(total_timeout_s=20.0, min_rate_bytes_s=10_000, rate_grace_s=0.2)
+    started = time.monotonic()
+    failed = error(transport, server.url + path)
+    assert isinstance(failed, TooSlow)
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_server_may_think_for_longer_than_the_grace(make: Make, server: FaultServer) -> None:
+    transport = make(min_rate_bytes_s=10_000, rate_grace_s=0.05)
+    assert get(transport, f"{server.url}/slow/150/plain.png").http_status == 200
+
+
+# --- faults
+
+
+@pytest.mark.parametrize(
+    ("path", "leaves"),
+    [
+        ("/cut/100/plain.png", (TruncatedTransfer,)),
+        ("/chunked-cut/plain.png", (TruncatedTransfer,)),
+        ("/chunked-bad/plain.png", (TruncatedTransfer, BadResponse)),
+        ("/gzip-cut/plain.png", (TruncatedTransfer,)),
+        ("/gzip-bad/plain.png", (BadResponse,)),
+        ("/encoding/br/plain.png", (BadResponse,)),
+        ("/encoding/gzip, gzip/plain.png", (BadResponse,)),
+        ("/garbage", (BadResponse,)),
+        ("/headers/300", (BadResponse,)),
+        ("/reset", (ConnectionLost,)),
+        ("/close", (ConnectionLost,)),
+        ("/reset-body/plain.png", (ConnectionLost, TruncatedTransfer)),
+    ],
+)
+def test_a_fault_is_named(
+    make: Make, server: FaultServer, path: str, leaves: tuple[type[TaskError], ...]
+) -> None:
+    failed = error(make(), server.url + path.replace(" ", ""))
+    assert type(failed) in leaves
+    assert failed.final_url.startswith(server.url)
+
+
+def test_a_closed_port(make: Make) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    failed = error(make(), f"http://127.0.0.1:{port}/a.png")
+    assert isinstance(failed, ConnectFailed)
+    assert str(port) in str(failed)
+
+
+def test_tls_where_there_is_none(make: Make, server: FaultServer) -> None:
+    assert isinstance(error(make(), server.url.replace("http:", "https:") + "/good/plain.png"), (TlsFailed, ConnectionLost))
+
+
+def test_an_unknown_host(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    failed = error(make(), "http://nowhere.example/a.png")
+    assert isinstance(failed, HostNotFound)
+    assert "nowhere.example" in str(failed)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/a", "a.png", "", "http://", "http://exa mple.org/"])
+def test_what_is_no_url_is_not_asked_for(make: Make, url: str) -> None:
+    assert isinstance(error(make(), url), InvalidUrl)
+
+
+# --- connections
+
+
+def test_connections_are_used_again_after_successes_errors_and_redirects(make: Make, server: FaultServer) -> None:
+    transport = make()
+    for path in ["/good/plain.png", "/chunked/plain.png", "/gzip/plain.png", "/redirect/2/plain.png"]:
+        get(transport, server.url + path)
+    for path in ["/status/404", "/status/503", "/empty", "/no-content", "/loop"]:
+        error(transport, server.url + path)
+    get(transport, f"{server.url}/good/plain.png")
+    assert server.connections() == 1
+
+
+def test_a_fault_costs_its_own_connection_and_no_other(make: Make, server: FaultServer) -> None:
+    transport = make()
+    for _ in range(3):
+        error(transport, f"{server.url}/cut/100/plain.png")
+        error(transport, f"{server.url}/large/5000000", max_bytes=1000)
+        assert get(transport, f"{server.url}/good/plain.jpg").content == samples()["plain.jpg"]
+
+
+def test_many_threads_share_one_transport(make: Make, server: FaultServer) -> None:
+    transport = make()
+    names = sorted(samples())
+    wrong: list[str] = []
+
+    def work(offset: int) -> None:
+        for index in range(30):
+            name = names[(offset + index) % len(names)]
+            if get(transport, f"{server.url}/good/{name}?{offset}-{index}").content != samples()[name]:
+                wrong.append(name)
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(server.requests) == 180
+    assert server.connections() <= 6

@@ -1,0 +1,426 @@
+"""A web server whose faults are named by its paths, for tests; ``python -m tests.faultserver`` runs it by hand.
+
+    /good/NAME             an image of tests.images.samples(), whole and well described
+    /truncated/N/NAME      its first N bytes, said to be all: a broken file, faithfully sent
+    /cut/N/NAME            its Content-Length, N bytes, and the connection is closed: a broken transfer
+    /chunked/NAME          in chunks                 /chunked-cut/NAME   in chunks, without the last one
+    /chunked-bad/NAME      with a chunk size that is no number
+    /gzip/NAME  /deflate/NAME  /deflate-raw/NAME     compressed      /gzip-cut/NAME  /gzip-bad/NAME   badly so
+    /bomb/MIB              that many MiB of zeros, gzipped           /encoding/X/NAME   said to be X, sent as it is
+    /drip/MS/NAME          byte by byte              /drip-header/MS  the header byte by byte, without end
+    /stall/NAME            half of it, and then nothing              /silent         no answer at all
+    /reset                 the connection is reset   /reset-body/NAME halfway through the body
+    /garbage               not HTTP                  /close           closed without a word
+    /headers/N             N header lines            /endless         a body that never ends
+    /status/CODE           that status, with a body  /status/CODE/retry-after/VALUE
+    /no-content  /not-modified  /empty
+    /fail/CODE/N/KEY/NAME  that status N times for KEY, then the image
+    /redirect/N/NAME       N redirects to /good/NAME     /loop        to itself    /pingpong/a   to b and back
+    /to?URL                a redirect to URL         /nowhere         a redirect without Location
+    /html-as-png           a page, said to be image/png  /lying/NAME  an image, said to be text/html
+    /large/BYTES           so many bytes, announced  /large-unannounced/BYTES   closed at the end, without a length
+    /slow/MS/NAME          after so many milliseconds    /echo        the request's headers, as text
+    /cookie/NAME           with Set-Cookie
+
+Anything else is 404. Paths are matched without their query, so that ``?n=1`` makes another URL of the same thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import socket
+import socketserver
+import struct
+import threading
+import time
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.images import samples
+
+MEDIA_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "tif": "image/tiff",
+    "ico": "image/x-icon",
+    "svg": "image/svg+xml",
+}
+HTML = b"<!DOCTYPE html><html><head><title>Not here</title></head><body><p>Sorry.</p></body></html>"
+ETAG = '"v1"'
+LAST_MODIFIED = "Mon, 02 Mar 2026 10:00:00 GMT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One that came, as the log keeps it."""
+
+    path: str
+    headers: dict[str, str]
+    connection: int
+    """Which connection it came by, from 1."""
+
+
+class FaultServer:
+    """The server on a port of its own, in the background; a context manager.
+
+    ``requests`` is all that came; ``most_in_flight`` how many were being answered at a time, at most.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[Request] = []
+        self.most_in_flight = 0
+        self._in_flight = 0
+        self._lock = threading.Lock()
+        self._failures: Counter[str] = Counter()
+        self._connections = itertools.count(1)
+        self._stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", port), self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> FaultServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.drop_connections()
+        self._server.server_close()
+        self._thread.join()
+
+    def paths(self) -> list[str]:
+        with self._lock:
+            return [request.path for request in self.requests]
+
+    def connections(self) -> int:
+        """How many connections requests came by."""
+        with self._lock:
+            return len({request.connection for request in self.requests})
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the server is stopped."""
+        self._stopping.wait(seconds)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def next_connection(self) -> int:
+        return next(self._connections)
+
+    def fails_again(self, key: str, times: int) -> bool:
+        with self._lock:
+            self._failures[key] += 1
+            return self._failures[key] <= times
+
+    @contextlib.contextmanager
+    def counted(self, request: Request) -> Any:
+        with self._lock:
+            self.requests.append(request)
+            self._in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], faults: FaultServer) -> None:
+        self.faults = faults
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        with self._open_lock:
+            for request in self._open:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that give up are what this server is for."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # a header and its short body leave together
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.faults = self.server.faults
+        self.connection_number = self.faults.next_connection()
+
+    def log_message(self, *args: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        kind, *rest = path.removeprefix("/").split("/")
+        request = Request(
+            path=self.path,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            connection=self.connection_number,
+        )
+        answer = getattr(self, "serve_" + kind.replace("-", "_"), None)
+        with self.faults.counted(request):
+            try:
+                if answer is None:
+                    self.send(404, HTML, "text/html")
+                else:
+                    answer(*rest, **({"query": query} if kind == "to" else {}))
+                self.wfile.flush()
+            except (KeyError, TypeError):
+                self.send(404, HTML, "text/html")
+
+    # --- what most are made of
+
+    def head(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def send(self, status: int, body: bytes, media_type: str, **headers: str) -> None:
+        self.head(status, Content_Type=media_type, Content_Length=str(len(body)), **headers)
+        self.wfile.write(body)
+
+    def part(self, name: str) -> tuple[bytes, str]:
+        return samples()[name], MEDIA_TYPES[name.rpartition(".")[2]]
+
+    def reset(self) -> None:
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        # the reader's and writer's files hold the socket open
+        self.rfile.close()
+        self.connection.close()
+
+    # --- good
+
+    def serve_good(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, ETag=ETAG, Last_Modified=LAST_MODIFIED)
+
+    def serve_cookie(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, Set_Cookie="seen=1; Path=/")
+
+    def serve_slow(self, milliseconds: str, name: str) -> None:
+        self.faults.pause(int(milliseconds) / 1000)
+        self.serve_good(name)
+
+    def serve_echo(self) -> None:
+        self.send(200, str(self.headers).encode(), "text/plain")
+
+    def serve_chunked(self, name: str, *, end: bytes = b"0\r\n\r\n") -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Transfer_Encoding="chunked")
+        for start in range(0, len(body), 500):
+            piece = body[start : start + 500]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.write(end)
+        self.close_connection = end != b"0\r\n\r\n"
+
+    def serve_gzip(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, gzip.compress(body), media_type, Content_Encoding="gzip")
+
+    def serve_deflate(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, zlib.compress(body), media_type, Content_Encoding="deflate")
+
+    def serve_deflate_raw(self, name: str) -> None:
+        body, media_type = self.part(name)
+        raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self.send(200, raw.compress(body) + raw.flush(), media_type, Content_Encoding="deflate")
+
+    # --- broken bodies
+
+    def serve_truncated(self, length: str, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body[: int(length)], media_type)
+
+    def serve_cut(self, length: str, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length=str(len(body)))
+        self.wfile.write(body[: int(length)])
+        self.close_connection = True
+
+    def serve_chunked_cut(self, name: str) -> None:
+        self.serve_chunked(name, end=b"")
+
+    def serve_chunked_bad(self, name: str) -> None:
+        self.serve_chunked(name, end=b"zzz\r\n")
+
+    def serve_gzip_cut(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, gzip.compress(body)[:-12], media_type, Content_Encoding="gzip")
+
+    def serve_gzip_bad(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, Content_Encoding="gzip")
+
+    def serve_encoding(self, coding: str, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, Content_Encoding=coding)
+
+    def serve_bomb(self, mebibytes: str) -> None:
+        packer = zlib.compressobj(9, wbits=31)
+        zeros = bytes(2**20)
+        body = b"".join(packer.compress(zeros) for _ in range(int(mebibytes))) + packer.flush()
+        self.send(200, body, "image/png", Content_Encoding="gzip")
+
+    def serve_html_as_png(self) -> None:
+        self.send(200, HTML, "image/png")
+
+    def serve_lying(self, name: str) -> None:
+        self.send(200, self.part(name)[0], "text/html; charset=utf-8")
+
+    def serve_empty(self) -> None:
+        self.send(200, b"", "image/png")
+
+    def serve_large(self, length: str) -> None:
+        self.head(200, Content_Type="image/png", Content_Length=length)
+        self._zeros(int(length))
+
+    def serve_large_unannounced(self, length: str) -> None:
+        self.head(200, Content_Type="image/png", Connection="close")
+        self._zeros(int(length))
+        self.close_connection = True
+
+    def serve_endless(self) -> None:
+        self.head(200, Content_Type="image/png", Connection="close")
+        while not self.faults.stopping:
+            self._zeros(2**16)
+
+    def _zeros(self, length: int) -> None:
+        for start in range(0, length, 2**16):
+            self.wfile.write(bytes(min(2**16, length - start)))
+
+    # --- broken servers
+
+    def serve_drip(self, milliseconds: str, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length=str(len(body)))
+        self._drip(body, int(milliseconds) / 1000)
+
+    def serve_drip_header(self, milliseconds: str) -> None:
+        self._drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 60_000, int(milliseconds) / 1000)
+
+    def _drip(self, data: bytes, pause_s: float) -> None:
+        for byte in data:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            self.faults.pause(pause_s)
+            if self.faults.stopping:
+                return
+
+    def serve_stall(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length=str(len(body)))
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        self.faults.pause(60)
+        self.close_connection = True
+
+    def serve_silent(self) -> None:
+        self.faults.pause(60)
+        self.close_connection = True
+
+    def serve_reset(self) -> None:
+        self.reset()
+
+    def serve_reset_body(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length=str(len(body)))
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        time.sleep(0.02)  # so that what was sent arrives before the reset
+        self.reset()
+
+    def serve_garbage(self) -> None:
+        self.wfile.write(b"220 mail.example.org ESMTP ready\r\n")
+        self.close_connection = True
+
+    def serve_close(self) -> None:
+        self.close_connection = True
+
+    def serve_headers(self, count: str) -> None:
+        self.head(200, Content_Length="1", **{f"X_{number}": "x" for number in range(int(count))})
+        self.wfile.write(b"x")
+
+    # --- other answers
+
+    def serve_status(self, code: str, _word: str = "", retry_after: str = "") -> None:
+        headers = {"Retry_After": retry_after.replace("%20", " ")} if retry_after else {}
+        self.send(int(code), HTML, "text/html", **headers)
+
+    def serve_no_content(self) -> None:
+        self.head(204)
+
+    def serve_not_modified(self) -> None:
+        self.head(304, ETag=ETAG)
+
+    def serve_fail(self, code: str, times: str, key: str, name: str) -> None:
+        if self.faults.fails_again(f"{code}/{key}/{name}", int(times)):
+            self.send(int(code), HTML, "text/html")
+        else:
+            self.serve_good(name)
+
+    def serve_redirect(self, count: str, name: str) -> None:
+        left = int(count)
+        target = f"/redirect/{left - 1}/{name}" if left > 1 else f"/good/{name}"
+        self.send(302, b"moved", "text/plain", Location=target)
+
+    def serve_loop(self) -> None:
+        self.send(301, b"", "text/plain", Location=self.path)
+
+    def serve_pingpong(self, side: str) -> None:
+        self.send(307, b"", "text/plain", Location="b" if side == "a" else "a")
+
+    def serve_to(self, *, query: str) -> None:
+        self.send(308, b"", "text/plain", Location=query)
+
+    def serve_nowhere(self) -> None:
+        self.send(302, b"", "text/plain")
+
+
+def main() -> None:
+    with FaultServer(8765) as server:
+        print(__doc__)
+        print(f"serving at {server.url}; samples: {', '.join(samples())}; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
