@@ -64,7 +64,6 @@ NAMES = (
 
 _STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
-_BACKGROUND = re.compile(r"\sbackground\s*=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
 _MAX_ANCESTORS = 64
@@ -163,7 +162,8 @@ def _attributes_may_tell(html: str) -> bool:
             for value in _STYLE.findall(html)
         )
         or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
-        or _BACKGROUND.search(html) is not None
+        or "background=" in html
+        or "background =" in html
     )
 
 

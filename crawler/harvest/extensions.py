@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-IMAGE_EXTENSIONS = frozenset(
-    [
-        "apng",
-        "avif",
-        "bmp",
-        "cur",
-        "dib",
-        "gif",
-        "heic",
-        "heif",
-        "ico",
-        "j2k",
-        "jfif",
-        "jp2",
-        "jpe",
-        "jpeg",
-        "jpf",
-        "jpg",
-        "jpx",
-        "jxl",
-        "pjp",
-        "pjpeg",
-        "png",
-        "svg",
-        "svgz",
-        "tif",
-        "tiff",
-        "webp",
-    ]
+_IMAGES = (
+    "apng avif bmp cur dib gif heic heif ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pjp pjpeg png svg svgz tif"
 )
+IMAGE_EXTENSIONS = frozenset(f"{_IMAGES} tiff webp".split())
 
 _ARCHIVES_AND_PROGRAMS = "7z apk bin bz2 cab deb dmg exe gz iso jar msi pkg rar rpm tar tgz whl xz zip zst"
 _DOCUMENTS = "csv doc docx epub mobi odp ods odt pdf pps ppsx ppt pptx ps rtf tex txt xls xlsx"
@@ -43,6 +17,7 @@ OTHER_EXTENSIONS = frozenset(
     f"{_ARCHIVES_AND_PROGRAMS} {_DOCUMENTS} {_MEDIA} {_PARTS_OF_PAGES} {_FOR_OTHER_READERS}".split()
 )
 """Neither images nor pages."""
+_NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
 
 
 def extension(reference: str) -> str:
@@ -63,3 +38,7 @@ def leads_to_image(reference: str) -> bool:
 def leads_elsewhere(reference: str) -> bool:
     """Whether it is plainly neither an image nor a page."""
     return extension(reference) in OTHER_EXTENSIONS
+
+
+def may_lead_to_page(reference: str) -> bool:
+    return extension(reference) not in _NO_PAGES

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from crawler.harvest import css
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
-from crawler.harvest.extensions import leads_elsewhere, leads_to_image
+from crawler.harvest.extensions import may_lead_to_page
 from crawler.urls import Scope, resolve
 
 STYLE_SHEET = "stylesheet"
@@ -107,7 +107,7 @@ def worth_following(
 
 
 def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
-    if reference is not None and not leads_to_image(reference) and not leads_elsewhere(reference):
+    if reference is not None and may_lead_to_page(reference):
         yield Link(reference, found_in)
 
 
