@@ -109,7 +109,7 @@ class QueueConfig(Section):
     max_attempts: Annotated[int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")] = 5
     retry_delay_s: Annotated[
         float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")
-    ] = 5.0
+    ] = 2.0
     image_backlog: Annotated[
         int, Meta(ge=1, description="Images waiting, above which no further page is harvested.")
     ] = 50_000

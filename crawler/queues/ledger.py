@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlerError, FolderError, LeaseExpired, LedgerCorrupt, StorageFull
@@ -101,13 +100,15 @@ class _Worker:
 
 
 class Ledger:
-    """The books of one crawl, and both of its queues; safe to be used by several threads.
+    """The books of one crawl, and both of its queues; safe to be used by several threads, of one process.
+
+    The caller has the crawl's folder locked: what is in memory is only right while nobody else writes to the file.
 
     *clock* is monotonic, in seconds. With *new_run* nobody holds a task any more: the workers of an earlier run are
     known to be gone, and what they had is ready at once, uncharged.
 
-    Raises FolderError when another process has the file open or it is not a ledger, LedgerCorrupt when it can't be
-    read, StorageFull when the disk is.
+    Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
+    is full.
     """
 
     def __init__(
@@ -129,18 +130,9 @@ class Ledger:
         self._gone: set[str] = set()
         self._halted: str | None = None
         self._next_check = clock()
-        self._file_lock = FileLock(path.with_suffix(".lock"), thread_local=False)
-        try:
-            self._file_lock.acquire(timeout=5)
-        except Timeout as exc:
-            raise FolderError(f"{path.parent} is in use by another crawl; wait for it, or stop it first") from exc
-        try:
-            with _explained(path):
-                self._db = _connect(path)
-                self._load(new_run=new_run)
-        except BaseException:
-            self._file_lock.release()
-            raise
+        with _explained(path):
+            self._db = _connect(path)
+            self._load(new_run=new_run)
 
     def close(self) -> None:
         """Write down what is left and let go of the file; callers that wait are told that it has ended."""
@@ -150,22 +142,18 @@ class Ledger:
             with _explained(self.path):
                 self._save_clock()
                 self._db.close()
-            self._file_lock.release()
 
     # --- the crawl's own facts ---
 
-    def meta(self, key: str) -> str | None:
-        with self._mutex:
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-            return None if row is None else str(row[0])
-
-    def set_meta(self, key: str, value: str) -> None:
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
     def seeds(self) -> tuple[str, ...]:
         """The URLs that the crawl began with; empty when it has not begun."""
-        return tuple(json.loads(self.meta("seeds") or "[]"))
+        with self._mutex:
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'seeds'").fetchone()
+            return () if row is None else tuple(json.loads(row[0]))
+
+    def set_seeds(self, seeds: Sequence[str]) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seeds', ?)", (json.dumps(seeds),))
 
     # --- the task queue ---
 

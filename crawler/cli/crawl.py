@@ -1,0 +1,85 @@
+"""image-crawler crawl: the whole crawl on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from crawler.cli.options import Command, config_options, json_option
+from crawler.cli.progress import progress
+from crawler.cli.report import print_summary
+from crawler.config import Config
+from crawler.crawl import Crawl
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("every image of a site, below data/example.org", "image-crawler crawl https://example.org/"),
+        ("into a folder of your choice, two links deep", "image-crawler crawl https://example.org/ -o pics --max-depth 2"),
+        ("gently: one request at a time, a second apart", "image-crawler crawl https://example.org/ --per-host 1 --delay-s 1"),
+    ),
+)
+@click.argument("seeds", metavar="URL...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The crawl's folder.  [default: data/<host>]")
+@click.option("--fresh", is_flag=True, help="Start over: what an earlier crawl left in the folder is removed.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
+@json_option
+@config_options
+def crawl(
+    seeds: tuple[str, ...], *, output: Path | None, fresh: bool, quiet: bool, as_json: bool, config: Config
+) -> int:
+    """Find every image of the site at each URL and save it.
+
+    The same command again goes on where an interrupted crawl stopped.
+    """
+    running = Crawl(seeds, folder=output, config=config, fresh=fresh)
+    return run(running, as_json=as_json, quiet=quiet)
+
+
+def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
+    """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
+    console = Console(stderr=True)
+    again = [Path(sys.argv[0]).name, *(word for word in sys.argv[1:] if word != "--fresh")] if again is None else again
+    try:
+        with _terminated_like_interrupted(), running:
+            try:
+                with progress(running.seeds, console, quiet=quiet) as show:
+                    for stats in running.watch():
+                        show(stats)
+            except KeyboardInterrupt:
+                console.print("[yellow]stopping:[/] finishing what is in hand; press Ctrl-C again to leave at once")
+                running.close()
+                raise
+    except KeyboardInterrupt:
+        running.kill()
+        if running.folder.holds_a_crawl:
+            print_summary(running.summary(), as_json=as_json)
+        console.print(f"Interrupted; nothing is lost. To go on: [bold]{shlex.join(again)}[/]", soft_wrap=True)
+        return EXIT_INTERRUPTED
+    print_summary(running.summary(), as_json=as_json)
+    running.check()
+    return 0
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM stops as cleanly as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,192 @@
+"""The progress of a crawl: a live picture on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.filesize import decimal
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from crawler.models import Counts, ImageStatus, Stats, TaskKind, WorkerState
+
+PLAIN_EVERY_S = 5.0
+_RATE_WINDOW_S = 5.0
+_BAR_COLUMNS = 24
+
+STYLES = {
+    ImageStatus.SAVED: "green",
+    ImageStatus.DUPLICATE: "cyan",
+    ImageStatus.REJECTED: "yellow",
+    ImageStatus.FAILED: "red",
+    ImageStatus.DEAD: "magenta",
+}
+
+Show = Callable[[Stats], None]
+
+
+class Rate:
+    """How fast a counter grows, over the last seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, value: int) -> float:
+        """Note *value* at *now* (in seconds); returns the growth per second."""
+        self._points.append((now, value))
+        while now - self._points[0][0] > _RATE_WINDOW_S and len(self._points) > 2:  # noqa: PLR2004 - two make a line
+            self._points.popleft()
+        (then, before), (now, after) = self._points[0], self._points[-1]
+        return (after - before) / (now - then) if now > then else 0.0
+
+
+@contextmanager
+def progress(seeds: Sequence[str], console: Console, *, quiet: bool) -> Iterator[Show]:
+    """A function that shows each new state; live where *console* is a terminal."""
+    if quiet:
+        yield lambda _: None
+        return
+    if console.is_terminal and not console.is_dumb_terminal:
+        picture = Picture(seeds)
+        with _live(console) as live:
+            yield lambda stats: live.update(picture.draw(stats), refresh=True)
+    else:
+        lines = Lines(console)
+        console.print(f"crawling {' '.join(seeds)}", soft_wrap=True)
+        yield lines.show
+
+
+def _live(console: Console) -> AbstractContextManager[Live]:
+    # what is logged meanwhile appears above the picture
+    return Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True)
+
+
+class Lines:
+    """A line now and then, for logs and pipes."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._started = clock()
+        self._last = self._started
+        self._rate = Rate()
+
+    def show(self, stats: Stats) -> None:
+        now = self._clock()
+        rate = self._rate.add(now, _settled(stats.images))
+        if now - self._last < PLAIN_EVERY_S:
+            return
+        self._last = now
+        words = [
+            f"{now - self._started:.0f} s:",
+            f"{_settled(stats.pages):,} of {stats.pages.discovered:,} pages,",
+            f"{_settled(stats.images):,} of {stats.images.discovered:,} images",
+            f"({', '.join(f'{count:,} {status}' for status, count in stats.image_status.items()) or 'none yet'}),",
+            f"{rate:.0f}/s, {decimal(stats.saved_bytes)} saved",
+        ]
+        self._console.print(" ".join(words), soft_wrap=True, highlight=False)
+
+
+class Picture:
+    """What the terminal shows while a crawl runs."""
+
+    def __init__(self, seeds: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._seeds = seeds
+        self._clock = clock
+        self._started = clock()
+        self._pages, self._images, self._bytes = Rate(), Rate(), Rate()
+
+    def draw(self, stats: Stats) -> RenderableType:
+        now = self._clock()
+        elapsed = timedelta(seconds=int(now - self._started))
+        more = f"  and {len(self._seeds) - 1} more" if len(self._seeds) > 1 else ""
+        head = Table.grid(expand=True)
+        head.add_column(no_wrap=True, overflow="ellipsis")
+        head.add_column(justify="right", no_wrap=True)
+        head.add_row(Text.assemble(("● ", "green"), (self._seeds[0], "bold"), (more, "dim")), Text(str(elapsed), "dim"))
+        return Group(head, Text(), self._bars(stats, now), Text(), self._outcome(stats), *self._workers(stats))
+
+    def _bars(self, stats: Stats, now: float) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="bold")
+        table.add_column(width=_BAR_COLUMNS)
+        for _ in range(3):
+            table.add_column(justify="right", no_wrap=True)
+        pages = self._pages.add(now, _settled(stats.pages))
+        images = self._images.add(now, _settled(stats.images))
+        received = self._bytes.add(now, stats.saved_bytes)
+        table.add_row("  Pages", *_bar(stats.pages), f"{pages:,.0f}/s", "")
+        table.add_row(
+            "  Images",
+            *_bar(stats.images),
+            f"{images:,.0f}/s",
+            Text.assemble((decimal(stats.saved_bytes), "bold"), (f"  {decimal(int(received))}/s", "dim")),
+        )
+        return table
+
+    def _outcome(self, stats: Stats) -> Group:
+        statuses = Text("  ")
+        for status, style in STYLES.items():
+            count = stats.image_status.get(status, 0)
+            if count or status is ImageStatus.SAVED:
+                statuses.append(f"{count:,} ", f"bold {style}").append(f"{status}   ", style)
+        reasons = sorted(
+            (stats.image_reasons.keys() | stats.page_reasons.keys()),
+            key=lambda reason: -(stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0)),
+        )
+        if not reasons:
+            return Group(statuses)
+        parts = [f"{reason} {stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0):,}" for reason in reasons]
+        return Group(statuses, Text("  not saved: " + " · ".join(parts[:6]), "dim", no_wrap=True, overflow="ellipsis"))
+
+    def _workers(self, stats: Stats) -> Iterator[RenderableType]:
+        if not stats.workers:
+            return
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        numbers = {TaskKind.PAGE: 0, TaskKind.IMAGE: 0}
+        for worker in sorted(stats.workers, key=lambda worker: (worker.kind != TaskKind.PAGE, worker.pid)):
+            numbers[worker.kind] += 1
+            name = "harvester" if worker.kind is TaskKind.PAGE else "downloader"
+            table.add_row(f"  {name} {numbers[worker.kind]}", f"{worker.done:,} done", Text(_doing(worker), "dim"))
+        yield Text()
+        yield table
+
+
+def _doing(worker: WorkerState) -> str:
+    if not worker.busy:
+        return "waiting"
+    more = f" +{len(worker.busy) - 1}" if len(worker.busy) > 1 else ""
+    return _tail(worker.busy[0]) + more
+
+
+def _tail(url: str) -> str:
+    """The end of a URL, which tells it from its neighbours."""
+    path = url.partition("//")[2].partition("/")[2]
+    parts = path.split("/")
+    return path if len(parts) <= 2 else "…/" + "/".join(parts[-2:])  # noqa: PLR2004 - a folder and a name
+
+
+def _bar(counts: Counts) -> tuple[RenderableType, str]:
+    settled = _settled(counts)
+    bar = ProgressBar(
+        total=max(1, counts.discovered),
+        completed=settled,
+        width=_BAR_COLUMNS,
+        complete_style="green",
+        finished_style="green",
+    )
+    return bar, f"{settled:,} of {counts.discovered:,}"
+
+
+def _settled(counts: Counts) -> int:
+    return counts.done + counts.dead

@@ -1,0 +1,50 @@
+"""image-crawler retry: failed images back into the queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crawler.cli.options import Command, folder_argument
+from crawler.config import load
+from crawler.errors import REASONS, FolderError
+from crawler.folder import CrawlFolder
+from crawler.models import TaskKind
+from crawler.queues.ledger import Ledger
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("all that failed, once more", "image-crawler retry data/example.org"),
+        ("only those that the server had no time for", "image-crawler retry data/example.org --reason rate-limited"),
+    ),
+)
+@folder_argument
+@click.option("--reason", metavar="SLUG", help="Only what has this reason, rejected images included.  [default: all that failed]")
+@click.option("--pages", is_flag=True, help="Pages instead of images.")
+def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
+    """Put the failed images of the crawl in DIR back in the queue.
+
+    Their records go; crawling again makes new ones.
+    """
+    if reason is not None and reason not in REASONS:
+        raise click.BadParameter(f"{reason!r} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason")
+    files = CrawlFolder(folder)
+    if not files.holds_a_crawl:
+        raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
+    config = load(file=files.settings if files.settings.is_file() else None)
+    with files.locked():
+        ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
+        try:
+            kind = TaskKind.PAGE if pages else TaskKind.IMAGE
+            count = ledger.retry(kind=kind, reason=reason)
+            seeds = ledger.seeds()
+        finally:
+            ledger.close()
+    what = f"{count:,} {kind}{'' if count == 1 else 's'}"
+    if not count:
+        click.echo(f"nothing to put back: no {kind} of {folder} has failed{f' by {reason}' if reason else ''}")
+        return
+    click.echo(f"{what} put back in the queue. To fetch them: image-crawler crawl {' '.join(seeds)} -o {folder}")

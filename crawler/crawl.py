@@ -1,0 +1,416 @@
+"""Puts the processes of a crawl together: manager, harvesters and downloaders, and watches over them.
+
+Whichever of them dies is started again, and the crawl goes on; what it had in hand is done again. One that dies time
+after time without any progress ends the crawl with an error, and with everything kept for the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from crawler import __version__, errors
+from crawler.catalog.database import Catalog
+from crawler.catalog.summary import Summary, summarise
+from crawler.config import Config, load
+from crawler.download.image import ImageHandler
+from crawler.folder import CrawlFolder, default_folder
+from crawler.harvest.page import PageHandler
+from crawler.models import (
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    PageRecord,
+    PageStatus,
+    Stats,
+    TaskKind,
+    WorkerState,
+)
+from crawler.processes import Child, Lifeline, Word
+from crawler.queues import TaskQueue
+from crawler.queues.ledger import TICK_S, Ledger, LedgerResults, LedgerTasks
+from crawler.queues.manager import QueueManager
+from crawler.queues.wire import Address
+from crawler.storage.local import LocalStorage
+from crawler.urls import Scope, canonical_seed
+from crawler.web.retry import RetryingTransport
+from crawler.web.session import RequestsTransport
+from crawler.worker import Handler, Worker
+
+log = logging.getLogger(__name__)
+
+_LOOPBACK = "127.0.0.1"
+_START_S = 60.0
+_STOP_GRACE_S = 10.0
+_MANAGER_GRACE_S = 20.0
+_LOCAL_HEARTBEAT_S = 1.0  # a call costs nothing here, and the display lives on it
+_DEATHS_WITHOUT_PROGRESS = 8
+
+
+def crawl(
+    *seeds: str,
+    output: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
+    config: Config | None = None,
+    **settings: Any,
+) -> Iterator[ImageRecord]:
+    """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
+
+    The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
+    yielded first, then the crawl goes on; *fresh* starts over. *settings* are those of :mod:`crawler.config`, such
+    as ``max_depth=2``. Closing the iterator early stops the crawl cleanly.
+
+    Raises UsageError for a bad seed, setting or folder; CrawlError when the crawl can't do its job.
+    """
+    config = load(flags=settings) if config is None else config
+    with Crawl(seeds, folder=None if output is None else Path(output), fresh=fresh, config=config) as running:
+        for record in running.records():
+            if isinstance(record, ImageRecord):
+                yield record
+        running.close()
+        running.check()
+
+
+class Crawl:
+    """A crawl on this machine; a context manager that starts its processes and stops them.
+
+    Raises SeedError, FolderError, LedgerCorrupt and the like on entering.
+    """
+
+    def __init__(
+        self, seeds: Sequence[str], *, folder: Path | None, config: Config, fresh: bool = False
+    ) -> None:
+        if not seeds:
+            raise errors.SeedError("a crawl needs at least one seed URL")
+        self.seeds = tuple(dict.fromkeys(canonical_seed(seed) for seed in seeds))
+        self.config = config
+        self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
+        self._fresh = fresh
+        self._authkey = secrets.token_bytes(32)
+        self._address: Address = (_LOOPBACK, 0)
+        self._manager: Child | None = None
+        self._workers: dict[str, tuple[TaskKind, Child]] = {}
+        self._deaths = 0
+        self._progress = -1
+
+    def __enter__(self) -> Self:
+        self.folder.prepare()
+        try:
+            self._start_manager(new_run=True)
+            client = self._client()
+            client.connect()
+            self._tasks, self._results = client.get_task_queue(), client.get_result_queue()
+            self.folder.write_settings(self.config, self.seeds)
+            for kind, count in self._staff().items():
+                for _ in range(count):
+                    self._start_worker(kind)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
+        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
+
+        Raises CrawlError when the queue was halted (a full disk), or processes keep dying.
+        """
+        while True:
+            self._supervise()
+            try:
+                stats = self._tasks.stats()
+            except errors.QueueUnreachable:
+                self._pause(0.1)  # the manager is being started again
+                continue
+            yield stats
+            if stats.halted is not None:
+                raise errors.CrawlError(stats.halted)
+            if stats.drained:
+                return
+            self._progress_made(stats)
+            self._pause(every_s)
+
+    def records(self, after: int = 0) -> Iterator[ImageRecord | PageRecord]:
+        """Every record after the cursor *after*, as they come, until the crawl has ended."""
+        complete = False
+        while not complete:
+            self._supervise()
+            try:
+                found = self._results.get(after=after, wait_s=0.5)
+                stats = None if found.records else self._tasks.stats()
+            except errors.QueueUnreachable:
+                self._pause(0.1)
+                continue
+            yield from found.records
+            after, complete = found.cursor, found.complete
+            if stats is not None and stats.halted is not None:
+                raise errors.CrawlError(stats.halted)
+            if found.records:
+                self._deaths = 0
+
+    def close(self) -> None:
+        """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
+        workers = [child for _, child in self._workers.values()]
+        for child in workers:
+            child.stop()
+        end = time.monotonic() + _STOP_GRACE_S
+        for child in workers:
+            while child.exitcode is None and time.monotonic() < end:
+                child.listen(0.05)
+            child.listen()
+            child.kill()  # too slow to finish; its tasks are done again the next time
+        self._workers.clear()
+        if self._manager is not None:
+            self._manager.stop()
+            if not self._manager.join(_MANAGER_GRACE_S):
+                log.warning("the manager did not end in time")
+            self._manager.listen()
+            self._manager.kill()
+            self._manager = None
+
+    def kill(self) -> None:
+        """End every process at once. Nothing is lost."""
+        for _, child in self._workers.values():
+            child.kill()
+        self._workers.clear()
+        if self._manager is not None:
+            self._manager.kill()
+            self._manager = None
+
+    def summary(self) -> Summary:
+        """What the crawl has come to; read from its folder."""
+        with Catalog(self.folder.path) as catalog:
+            return summarise(catalog)
+
+    def check(self) -> None:
+        """Raise CrawlError if the crawl, now at its end, could not do its job."""
+        summary = self.summary()
+        if not summary.stats.page_status.get(PageStatus.HARVESTED):
+            with Catalog(self.folder.path) as catalog:
+                details = [record.detail for record in catalog.pages() if record.depth == 0]
+            raise errors.SeedUnreachable(f"nothing to start from: {'; '.join(details) or 'no seed was visited'}")
+        kept = sum(summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE))
+        if summary.stats.images.discovered and not kept:
+            raise errors.CrawlError(
+                f"none of {summary.stats.images.discovered} images could be saved;"
+                f" image-crawler inspect {self.folder.path} --failures says why"
+            )
+
+    @property
+    def children(self) -> Mapping[str, int]:
+        """The process ids of the manager and the workers, by name."""
+        manager = {} if self._manager is None else {"manager": self._manager.pid}
+        return manager | {child.name: child.pid for _, child in self._workers.values()}
+
+    # --- inside ---
+
+    def _staff(self) -> dict[TaskKind, int]:
+        downloaders = self.config.images.downloaders or min(4, os.cpu_count() or 1)
+        return {TaskKind.PAGE: self.config.harvest.harvesters, TaskKind.IMAGE: downloaders}
+
+    def _client(self) -> QueueManager:
+        return QueueManager(self._address, self._authkey, reconnect_s=0.0)
+
+    def _start_manager(self, *, new_run: bool) -> None:
+        child = Child(
+            "manager",
+            manage,
+            self.folder.path,
+            self.config,
+            self.seeds,
+            self._address,
+            self._authkey,
+            new_run,
+            new_run and self._fresh,
+        )
+        self._manager = child
+        end = time.monotonic() + _START_S
+        while not child.ready and child.exitcode is None and time.monotonic() < end:
+            child.listen(0.1)
+        if not child.ready:
+            raise child.failure or errors.CrawlError("the manager process did not start")
+        self._address = (_LOOPBACK, child.port)
+
+    def _start_worker(self, kind: TaskKind) -> None:
+        name = "harvester" if kind is TaskKind.PAGE else "downloader"
+        worker_id = f"{name}-{secrets.token_hex(4)}"
+        child = Child(
+            name, work, kind, worker_id, self.folder.path, self.config, self.seeds, self._address, self._authkey
+        )
+        self._workers[worker_id] = (kind, child)
+
+    def _supervise(self) -> None:
+        """Listen to the children, and start again those that have died."""
+        assert self._manager is not None
+        self._manager.listen()
+        if self._manager.exitcode is not None:
+            if isinstance(self._manager.failure, errors.CrawlerError):
+                raise self._manager.failure
+            self._died("manager", self._manager)
+            self._start_manager(new_run=False)
+        for worker_id, (kind, child) in list(self._workers.items()):
+            child.listen()
+            if child.exitcode in (None, 0):
+                continue
+            if isinstance(child.failure, errors.CrawlError):
+                raise child.failure
+            try:
+                self._tasks.leave(worker_id, charged=True)
+            except errors.QueueUnreachable:
+                return  # once the manager is back
+            del self._workers[worker_id]
+            self._died(child.name, child)
+            self._start_worker(kind)
+
+    def _died(self, name: str, child: Child) -> None:
+        self._deaths += 1
+        cause = f"signal {-child.exitcode}" if (child.exitcode or 0) < 0 else f"exit code {child.exitcode}"
+        if self._deaths > _DEATHS_WITHOUT_PROGRESS:
+            raise errors.ProcessesKeepDying(
+                f"the crawl's processes keep dying, the {name} last ({child.failure or cause}); what is done is"
+                " kept. Run it with -vv to see why, then the same command goes on"
+            )
+        log.warning("the %s has died (%s); starting another", name, child.failure or cause)
+        child.kill()
+
+    def _progress_made(self, stats: Stats) -> None:
+        settled = stats.pages.done + stats.images.done
+        if settled > self._progress:
+            self._progress, self._deaths = settled, 0
+
+    def _pause(self, for_s: float) -> None:
+        """Wait, but not while a child has something to say or has ended."""
+        children = [self._manager] if self._manager else []
+        children += [child for _, child in self._workers.values() if child.exitcode is None]
+        wait([child.pipe for child in children], timeout=for_s)
+
+
+# --- what runs in the children ---
+
+
+def manage(
+    lifeline: Lifeline,
+    path: Path,
+    config: Config,
+    seeds: tuple[str, ...],
+    address: Address,
+    authkey: bytes,
+    new_run: bool,  # noqa: FBT001 - passed on by position to a new process
+    fresh: bool,  # noqa: FBT001
+) -> None:
+    """The manager process: both queues, on the ledger, at *address*."""
+    folder = CrawlFolder(path)
+    with folder.locked():
+        if fresh:
+            folder.wipe()
+        ledger = Ledger(folder.ledger, queue=config.queue, scope=config.scope, new_run=new_run)
+        try:
+            _begin(ledger, seeds, path)
+            if new_run:
+                LocalStorage(path, fsync=False, min_free_bytes=0).sweep()
+            manager = QueueManager(address, authkey)
+            server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
+            lifeline.watch(lambda: None)
+            lifeline.say(Word("ready", number=server.address[1]))
+            server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
+        finally:
+            ledger.close()
+
+
+def _begin(ledger: Ledger, seeds: tuple[str, ...], path: Path) -> None:
+    before = ledger.seeds()
+    if before and set(before) != set(seeds):
+        raise errors.FolderError(
+            f"{path} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
+            " or start over with --fresh"
+        )
+    ledger.set_seeds(seeds)
+    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
+    stats = ledger.stats()
+    if not stats.page_status.get(PageStatus.HARVESTED):
+        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
+            ledger.retry(kind=TaskKind.PAGE, reason=reason)
+
+
+def work(
+    lifeline: Lifeline,
+    kind: TaskKind,
+    worker_id: str,
+    path: Path,
+    config: Config,
+    seeds: tuple[str, ...],
+    address: Address,
+    authkey: bytes,
+) -> None:
+    """A harvester or downloader process, on the queues at *address*."""
+    manager = QueueManager(address, authkey)
+    manager.connect()
+    tasks: TaskQueue = manager.get_task_queue()
+    threads = config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
+    transport = RequestsTransport(config.fetch)
+    worker = Worker(
+        WorkerState(
+            id=worker_id,
+            kind=kind,
+            machine=platform.node(),
+            pid=os.getpid(),
+            version=__version__,
+            threads=threads,
+        ),
+        tasks=tasks,
+        results=manager.get_result_queue(),
+        handler=_handler(
+            kind,
+            RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped),
+            path=path,
+            config=config,
+            seeds=seeds,
+            worker_id=worker_id,
+        ),
+        lease_batch=config.queue.lease_batch,
+        heartbeat_s=min(config.queue.heartbeat_s, _LOCAL_HEARTBEAT_S),
+    )
+    lifeline.watch(worker.stop)
+    try:
+        worker.run()
+    finally:
+        manager.abandon()
+        transport.close()
+
+
+def _handler(
+    kind: TaskKind,
+    transport: RetryingTransport,
+    *,
+    path: Path,
+    config: Config,
+    seeds: tuple[str, ...],
+    worker_id: str,
+) -> Handler:
+    if kind is TaskKind.PAGE:
+        return PageHandler(
+            transport,
+            Scope.of_seeds(seeds),
+            config=config,
+            retry_delay_s=config.queue.retry_delay_s,
+            worker=worker_id,
+        )
+    return ImageHandler(
+        transport,
+        LocalStorage(path, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes),
+        images=config.images,
+        retry_delay_s=config.queue.retry_delay_s,
+        worker=worker_id,
+    )

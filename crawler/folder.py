@@ -1,0 +1,84 @@
+"""The files of a crawl: one folder, one crawl."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from crawler.config import Config, to_toml
+from crawler.errors import FolderError
+from crawler.urls import host_key
+
+_LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
+
+
+class CrawlFolder:
+    """*path* and what lies in it; checks what is there, and creates nothing before ``prepare``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = path / "crawl.db"
+        self.settings = path / "crawl.toml"
+        self.images = path / "images"
+        self.index = path / ".index"
+        self.gallery = path / "gallery"
+        self._lock = path / "crawl.lock"
+
+    @property
+    def holds_a_crawl(self) -> bool:
+        return self.ledger.is_file()
+
+    def prepare(self) -> None:
+        """Make the folder. Raises FolderError when it can't hold a crawl."""
+        if self.path.exists() and not self.path.is_dir():
+            raise FolderError(f"the output folder {self.path} is a file; choose another with -o")
+        if not self.holds_a_crawl and (self.images.exists() or self.index.exists()):
+            raise FolderError(
+                f"{self.path} has an images folder that belongs to no crawl; choose another folder with -o"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise FolderError(f"can't make the output folder {self.path}: {exc.strerror}") from exc
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder for oneself; the system lets go of it however the process ends.
+
+        Raises FolderError when another process has it.
+        """
+        lock = FileLock(self._lock, timeout=_LOCK_PATIENCE_S, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout as exc:
+            raise FolderError(f"{self.path} is in use by a running crawl; wait for it, or stop it first") from exc
+        except OSError as exc:
+            raise FolderError(f"can't write to the output folder {self.path}: {exc.strerror}") from exc
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def wipe(self) -> None:
+        """Remove everything that a crawl made here; only of a folder that holds one, and is locked."""
+        for tree in (self.images, self.index, self.gallery):
+            shutil.rmtree(tree, ignore_errors=True)
+        for suffix in ("", "-wal", "-shm"):
+            self.ledger.with_name(self.ledger.name + suffix).unlink(missing_ok=True)
+        self.settings.unlink(missing_ok=True)
+
+    def write_settings(self, config: Config, seeds: tuple[str, ...]) -> None:
+        header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(
+            f"  {seed}" for seed in seeds
+        )
+        self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
+
+
+def default_folder(seed: str) -> Path:
+    """``data/<host>`` for a crawl that was given no folder."""
+    host = host_key(seed).partition("//")[2]
+    return Path("data") / host.replace(":", "_").replace("[", "").replace("]", "")

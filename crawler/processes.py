@@ -1,0 +1,198 @@
+"""Child processes: started by spawn on every system, tied to their parent's life, stopped by a word.
+
+Between parent and child is one pipe, the lifeline. The parent says "stop" on it; if it breaks, the parent is gone
+and the child ends too. The child says that it is ready, what it logs, and why it failed. No lock is shared between
+processes, so that one that is killed can never block the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import msgspec
+
+from crawler import errors
+
+log = logging.getLogger(__name__)
+
+_ORPHAN_GRACE_S = 3.0
+_STOP = b"stop"
+
+
+class Word(msgspec.Struct, frozen=True):
+    """What a child says to its parent."""
+
+    about: str
+    """``ready``, ``failed`` or ``log``."""
+    text: str = ""
+    name: str = ""
+    """Of the error's class, or of the logger."""
+    number: int = 0
+    """A port, or a log level."""
+
+
+class Lifeline:
+    """The child's end."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._saying = threading.Lock()
+        self.stopped = threading.Event()
+
+    def watch(self, on_stop: Callable[[], None]) -> None:
+        """Call *on_stop* when the parent asks for it, or has gone; then the process has a few seconds to end."""
+        threading.Thread(target=self._watch, args=(on_stop,), name="lifeline", daemon=True).start()
+
+    def _watch(self, on_stop: Callable[[], None]) -> None:
+        try:
+            self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            timer = threading.Timer(_ORPHAN_GRACE_S, os._exit, args=(1,))
+            timer.daemon = True
+            timer.start()
+        self.stopped.set()
+        on_stop()
+
+    def say(self, word: Word) -> None:
+        try:
+            with self._saying:
+                self._pipe.send_bytes(msgspec.json.encode(word))
+        except OSError:
+            pass  # the parent has gone, and _watch has seen it
+
+
+class _PipeHandler(logging.Handler):
+    """The log goes to the parent: one process writes to the terminal, not five."""
+
+    def __init__(self, lifeline: Lifeline) -> None:
+        super().__init__()
+        self._lifeline = lifeline
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lifeline.say(Word("log", text=self.format(record), name=record.name, number=record.levelno))
+
+
+class Child:
+    """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
+
+    def __init__(self, name: str, main: Callable[..., None], *args: Any) -> None:
+        self.name = name
+        self.port = 0
+        self.ready = False
+        self.failure: errors.CrawlerError | None = None
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        level = logging.getLogger("crawler").getEffectiveLevel()
+        self._process: BaseProcess = context.Process(
+            target=_run, args=(main, theirs, level, args), name=name, daemon=True
+        )
+        with _interrupts_held(), _main_module_hidden():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    @property
+    def exitcode(self) -> int | None:
+        """None while it lives; negative for the signal that killed it."""
+        return self._process.exitcode
+
+    @property
+    def pipe(self) -> Connection:
+        """Readable when there is something to listen to, or the child has ended."""
+        return self._pipe
+
+    def listen(self, wait_s: float = 0.0) -> None:
+        """Take in what the child has said."""
+        try:
+            while self._pipe.poll(wait_s):
+                self._heard(msgspec.json.decode(self._pipe.recv_bytes(), type=Word))
+                wait_s = 0.0
+        except (EOFError, OSError):
+            self._process.join(timeout=5)
+
+    def _heard(self, word: Word) -> None:
+        match word.about:
+            case "ready":
+                self.ready, self.port = True, word.number
+            case "failed":
+                kind = getattr(errors, word.name, errors.CrawlError)
+                known = isinstance(kind, type) and issubclass(kind, errors.CrawlerError)
+                self.failure = (kind if known else errors.CrawlError)(word.text)
+            case _:
+                logging.getLogger(word.name).log(word.number, "%s: %s", self.name, word.text)
+
+    def stop(self) -> None:
+        """Ask it to end; it finishes what it has in hand."""
+        try:
+            self._pipe.send_bytes(_STOP)
+        except OSError:
+            pass  # it has ended
+
+    def join(self, timeout_s: float) -> bool:
+        self._process.join(timeout_s)
+        return self._process.exitcode is not None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    lifeline = Lifeline(pipe)
+    logging.basicConfig(level=logging.WARNING, handlers=[_PipeHandler(lifeline)], format="%(message)s")
+    logging.getLogger("crawler").setLevel(log_level)
+    try:
+        main(lifeline, *args)
+    except errors.CrawlerError as exc:
+        lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
+        sys.exit(1)
+    except Exception as exc:
+        log.exception("failed")
+        lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlError"))
+        sys.exit(1)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A child that is being started inherits a blocked SIGINT, so that Ctrl-C can't hit it half-way."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Our children need nothing of the caller's main module, so spawn shall not import it again.
+
+    Otherwise ``for record in crawler.crawl(url)`` in a plain script, without ``if __name__ == "__main__"``, would
+    run the script anew in each child.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,323 @@
+"""A worker: lease, handle, give the result back. Knows only protocols, so that it runs on any engine.
+
+One thread leases and one settles, so that neither waits for the other; one sends signs of life; the rest handle
+tasks. A task is *held* from its lease until its result has been taken: that is what the worker names in every call,
+and what it gives back when it leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from crawler.errors import CrawlError, QueueError
+from crawler.models import Batch, ImageRecord, NewTask, Result, Task, Token, WorkerState
+from crawler.queues import ResultQueue, TaskQueue
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Task], Result]
+
+LONG_POLL_S = 5.0
+RESULT_BATCH = 64
+RESULT_LINGER_S = 0.05
+MESSAGE_BUDGET_BYTES = 2**20
+"""Of discovered URLs in one message: a quarter of what a message may be."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[Task] = field(default_factory=deque)
+    running: int = 0
+    slots: int = 0
+
+
+class Hand:
+    """The tasks that a worker holds: waiting, running or with a result that is not settled yet. Thread-safe.
+
+    Of each host at most as many run at once as the latest lease granted slots.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._lanes: dict[str, _Lane] = {}
+        self._turn: deque[str] = deque()
+        self._held: dict[int, Token] = {}
+        self._running: dict[int, Task] = {}
+        self._waiting = 0
+        self._closed = False
+
+    def deal(self, batches: Sequence[Batch]) -> None:
+        with self._changed:
+            for batch in batches:
+                lane = self._lanes.get(batch.host)
+                if lane is None:
+                    lane = self._lanes[batch.host] = _Lane()
+                    self._turn.append(batch.host)
+                lane.waiting.extend(batch.tasks)
+                lane.slots = batch.slots
+                self._waiting += len(batch.tasks)
+                self._held.update((task.id, task.token) for task in batch.tasks)
+            self._changed.notify_all()
+
+    def take(self) -> tuple[str, Task] | None:
+        """The next task that may run and its host; waits for one. None once the hand is closed."""
+        with self._changed:
+            while not self._closed:
+                for _ in range(len(self._turn)):
+                    host = self._turn[0]
+                    self._turn.rotate(-1)
+                    lane = self._lanes[host]
+                    if lane.waiting and lane.running < lane.slots:
+                        task = lane.waiting.popleft()
+                        lane.running += 1
+                        self._waiting -= 1
+                        self._running[task.id] = task
+                        self._changed.notify_all()
+                        return host, task
+                self._changed.wait()
+            return None
+
+    def finished(self, host: str, task: Task) -> None:
+        """The task has been handled; it stays held until it is settled."""
+        with self._changed:
+            del self._running[task.id]
+            lane = self._lanes[host]
+            lane.running -= 1
+            if not lane.running and not lane.waiting:
+                del self._lanes[host]
+                self._turn.remove(host)
+            self._changed.notify_all()
+
+    def settled(self, tokens: Sequence[Token]) -> None:
+        with self._changed:
+            for token in tokens:
+                self._held.pop(token.id, None)
+
+    def drop(self, tokens: Sequence[Token]) -> int:
+        """Forget those of *tokens* that have not been begun, for they are another worker's; returns how many."""
+        gone = {token.id for token in tokens}
+        with self._changed:
+            dropped = [task.id for lane in self._lanes.values() for task in lane.waiting if task.id in gone]
+            for lane in self._lanes.values():
+                lane.waiting = deque(task for task in lane.waiting if task.id not in gone)
+            for task_id in dropped:
+                del self._held[task_id]
+            self._waiting -= len(dropped)
+            return len(dropped)
+
+    def close(self) -> tuple[Token, ...]:
+        """Let no further task begin; returns those that were not."""
+        with self._changed:
+            self._closed = True
+            left = tuple(task.token for lane in self._lanes.values() for task in lane.waiting)
+            for lane in self._lanes.values():
+                lane.waiting.clear()
+            self._waiting = 0
+            self._changed.notify_all()
+            return left
+
+    def wait_for_room(self, room: int) -> None:
+        """Until fewer than *room* tasks wait to begin, or the hand is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting < room or self._closed)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to begin."""
+        return self._waiting == 0
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def held(self) -> tuple[Token, ...]:
+        with self._changed:
+            return tuple(self._held.values())
+
+    def running(self) -> tuple[Task, ...]:
+        with self._changed:
+            return tuple(self._running.values())
+
+
+class Worker:
+    """Works on tasks of one kind until the crawl is drained, the queue is halted, or it is stopped.
+
+    *state* says who it is (its id, kind and number of threads). The handler must not raise anything but CrawlError,
+    which halts the whole crawl (a full disk).
+    """
+
+    def __init__(
+        self,
+        state: WorkerState,
+        *,
+        tasks: TaskQueue,
+        results: ResultQueue,
+        handler: Handler,
+        lease_batch: int,
+        heartbeat_s: float,
+    ) -> None:
+        self._state = state
+        self._tasks = tasks
+        self._results = results
+        self._handler = handler
+        self._lease_batch = lease_batch
+        self._heartbeat_s = heartbeat_s
+        self._hand = Hand()
+        self._outbox: deque[Result] = deque()
+        self._outbox_changed = threading.Condition()
+        self._finished = threading.Event()
+        self._over = threading.Event()
+        self._failure: BaseException | None = None
+        self._done = 0
+        self._received_bytes = 0
+
+    def stop(self) -> None:
+        """Begin nothing more; run() returns when what is in hand has been settled."""
+        self._finish(None)
+
+    def run(self) -> None:
+        """Work. Raises what ended it other than the crawl's end or stop(): QueueError, CrawlError."""
+        handlers = [
+            threading.Thread(target=self._handle_tasks, name=f"handler-{n}", daemon=True)
+            for n in range(self._state.threads)
+        ]
+        settler = threading.Thread(target=self._guarded, args=(self._settle_results,), name="settle", daemon=True)
+        for thread in (*handlers, settler):
+            thread.start()
+        for target in (self._lease_tasks, self._send_heartbeats):
+            threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
+        self._finished.wait()
+        left = self._hand.close()
+        for thread in handlers:
+            thread.join()
+        with self._outbox_changed:
+            self._over.set()  # after the last result
+            self._outbox_changed.notify_all()
+        settler.join()
+        self._leave(left)
+        if self._failure is not None:
+            raise self._failure
+
+    def _leave(self, left: Sequence[Token]) -> None:
+        if isinstance(self._failure, QueueError):
+            return  # nobody is there to be told; the leases run out
+        try:
+            self._tasks.release(self._state, left)
+            self._tasks.leave(self._state.id, charged=self._failure is not None)
+        except QueueError as exc:
+            log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
+
+    def _finish(self, failure: BaseException | None) -> None:
+        self._failure = self._failure or failure
+        self._finished.set()
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, run() raises it
+            self._finish(exc)
+
+    def state(self) -> WorkerState:
+        return msgspec.structs.replace(
+            self._state,
+            busy=tuple(task.url for task in self._hand.running()),
+            done=self._done,
+            received_bytes=self._received_bytes,
+        )
+
+    def _lease_tasks(self) -> None:
+        threads = self._state.threads
+        while not self._finished.is_set():
+            # ask again while the threads still have something to begin, so that they never wait for the answer
+            self._hand.wait_for_room(max(2, threads))
+            if self._finished.is_set():
+                return
+            lease = self._tasks.lease(
+                self.state(),
+                count=self._lease_batch,
+                slots=threads,
+                wait_s=LONG_POLL_S if self._hand.idle else 0.0,
+                held=self._hand.held(),
+            )
+            if lease.batches:
+                self._hand.deal(lease.batches)
+            elif lease.halted is not None or lease.drained:
+                self._finish(None)
+            elif not self._hand.idle:
+                self._finished.wait(0.005)  # the hosts have no more for us until we settle some
+
+    def _handle_tasks(self) -> None:
+        while (item := self._hand.take()) is not None:
+            host, task = item
+            try:
+                result = self._handler(task)
+            except CrawlError as exc:
+                self._halt(exc)
+                return
+            except BaseException as exc:  # noqa: BLE001 - the handler broke its promise; run() raises it
+                self._finish(exc)
+                return
+            with self._outbox_changed:
+                self._outbox.append(result)
+                self._done += 1
+                self._received_bytes += result.record.size_bytes
+                self._outbox_changed.notify_all()
+            self._hand.finished(host, task)
+
+    def _halt(self, error: CrawlError) -> None:
+        try:
+            self._tasks.halt(str(error))
+        finally:
+            self._finish(error)
+
+    def _settle_results(self) -> None:
+        while True:
+            with self._outbox_changed:
+                self._outbox_changed.wait_for(lambda: self._outbox or self._over.is_set())
+                # a little patience fills the batch, unless a thread is idle and the next lease may depend on it
+                self._outbox_changed.wait_for(
+                    lambda: len(self._outbox) >= RESULT_BATCH or self._over.is_set() or self._hand.idle,
+                    timeout=RESULT_LINGER_S,
+                )
+                batch = [self._outbox.popleft() for _ in range(min(RESULT_BATCH, len(self._outbox)))]
+                if not batch:
+                    return
+            for part in _messages(batch, self._tasks.put):
+                self._results.put(part)
+                self._hand.settled([result.token for result in part])
+
+    def _send_heartbeats(self) -> None:
+        while not self._over.wait(self._heartbeat_s):
+            lost = self._hand.drop(self._tasks.heartbeat(self.state(), held=self._hand.held()))
+            if lost:
+                log.warning("%d tasks were given to other workers; is this one too slow?", lost)
+
+
+def _messages(results: Sequence[Result], put_early: Callable[[Sequence[NewTask]], int]) -> Iterator[list[Result]]:
+    """Split *results* into messages of bearable size.
+
+    What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.
+    """
+    message: list[Result] = []
+    budget = MESSAGE_BUDGET_BYTES
+    for result in results:
+        lean = result
+        size = 0 if isinstance(result.record, ImageRecord) else len(msgspec.msgpack.encode(result.discovered))
+        if size > MESSAGE_BUDGET_BYTES:
+            share = max(1, len(result.discovered) * MESSAGE_BUDGET_BYTES // size // 2)
+            for start in range(0, len(result.discovered), share):
+                put_early(result.discovered[start : start + share])
+            lean, size = msgspec.structs.replace(result, discovered=()), 0
+        if size > budget:
+            yield message
+            message, budget = [], MESSAGE_BUDGET_BYTES
+        message.append(lean)
+        budget -= size
+    if message:
+        yield message
