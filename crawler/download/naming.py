@@ -78,7 +78,7 @@ def _host_folder(parts: SplitResult) -> tuple[str, bool]:
     else:
         folder, altered = _readable(host)
         altered |= bool(_AMBIGUOUS_HOST.fullmatch(host))
-    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     if parts.scheme == "http":
         folder += f"_{port}"
     elif port != _DEFAULT_PORTS["https"]:
@@ -108,7 +108,7 @@ def _readable(segment: str) -> tuple[str, bool]:
 
 
 def _split_extension(name: str, extension: str) -> tuple[str, str]:
-    """The stem, and the name's own extension where it stands for the same format as *extension*, else ``""``."""
+    """The stem, and the name's own extension if it stands for the format of *extension*, else ``""``."""
     stem, dot, own = name.rpartition(".")
     own_format = _FORMAT_OF.get(own.casefold()) if dot else None
     if own_format is None:

@@ -18,7 +18,7 @@ _EOI, _SOS = 0xD9, 0xDA
 
 
 def check_jpeg(data: bytes) -> None:
-    """ISO/IEC 10918-1 annex B: marker segments up to EOI; a thumbnail's EOI within a segment does not count."""
+    """ISO/IEC 10918-1 annex B: marker segments up to EOI; a thumbnail's EOI, within a segment, is not it."""
     position = 2
     while match := _JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
@@ -100,21 +100,21 @@ def check_webp(data: bytes) -> None:
 
 
 def check_boxes(data: bytes) -> None:
-    """ISO/IEC 14496-12: every box of the top level fits in."""
-    position = 0
+    """ISO/IEC 14496-12: every box of the top level fits in, up to the one with the pixels at least."""
+    position, seen = 0, set[bytes]()
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "big")
+        kind = data[position + 4 : position + 8]
         if size == 1:
             size = int.from_bytes(data[position + 8 : position + 16], "big")
-        if size == 0:
-            return  # it goes on to the end of the file
-        if size < 8:  # noqa: PLR2004 - the header alone
-            if position:
-                return  # padding
-            raise CorruptImage("the AVIF file has a box smaller than its own header")
+        elif size == 0:
+            size = len(data) - position
+        if size < 8 or position + size > len(data):  # noqa: PLR2004 - the header alone
+            if b"mdat" in seen and seen & {b"meta", b"moov"}:
+                return  # what follows is no box
+            raise TruncatedImage(f"a box of the AVIF file reaches beyond its {len(data)} bytes")
+        seen.add(kind)
         position += size
-    if position > len(data):
-        raise TruncatedImage(f"a box of the AVIF file reaches beyond its {len(data)} bytes")
 
 
 def ico_entries(data: bytes) -> list[tuple[int, int]]:

@@ -82,8 +82,9 @@ class ImageInfo(Value, frozen=True):
 def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
     """What *data* is, if it is a complete image that decodes.
 
-    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated.
-    Bytes after the image's end are allowed. Safe to be used by several threads.
+    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated. Bytes
+    after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed: the format
+    has no checksums. Safe to be used by several threads.
 
     Raises a leaf of Rejection, and nothing else: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a
     kind that is not kept), TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else).
@@ -145,12 +146,11 @@ def _decoded(name: str, data: bytes, max_pixels: int) -> tuple[int, int, int]:
             return width_px, height_px, 1
         if name != "png":
             frames = int(getattr(image, "n_frames", 1))
-        # A TIFF's pages differ in size: what is left after each bounds the next
-        _check_pixels(width_px, height_px, 1 if name == "tiff" else frames, max_pixels)
+        _check_pixels(width_px, height_px, frames, max_pixels)
         decoded = 0
         for index in range(frames):
             image.seek(index)
-            decoded += image.width * image.height
+            decoded += image.width * image.height  # the pages of a TIFF differ in size
             _check_pixels(decoded, 1, 1, max_pixels)
             image.load()
     return width_px, height_px, frames

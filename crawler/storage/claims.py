@@ -24,7 +24,7 @@ class Claims:
         self._temporary_name = temporary_name
 
     def holder(self, sha256: str) -> str | None:
-        """The path that is said to hold the bytes, or None; whether it still does is for the caller to see."""
+        """The path that is said to hold the bytes, or None; whether it does is for the caller to see."""
         claim = self._claim(sha256)
         try:
             return os.readlink(claim)  # noqa: PTH115 - a Path would tidy the text up

@@ -2,17 +2,18 @@
 
 How a file comes to be, and what a ``kill -9`` after each step leaves behind:
 
-1. the bytes go to a temporary file beside the final one   -> a leftover, for ``sweep``
-2. the digest is claimed for the path                      -> a claim on a file that is not there
-3. the temporary file is renamed to the path               -> the file, saved; only the caller does not know
+1. the bytes go to a temporary file beside the final one  -> a leftover, for ``sweep``
+2. the digest is claimed for the path                     -> a claim on a file that is not there
+3. the temporary file is renamed to the path              -> the file, saved; only the caller does not know
 
-The caller reports an image only after ``save`` has returned, so the task of a killed worker is delivered again
-and saved again: it finds no claim, or its own, and ends at 3 under the same path. Another URL with the same bytes
-that meets a claim without its file gives the claimer a moment to get from 2 to 3, and then takes the claim over.
+The caller reports an image only after ``save`` has returned, so the task of a killed worker is delivered
+again and saved again: it finds no claim, or its own, and ends at 3 under the same path. Another URL with
+the same bytes that meets a claim without its file gives the claimer a moment to get from 2 to 3, and then
+takes the claim over.
 
-When two URLs race with the same bytes, the claim has one winner; the loser waits for the winner's file and throws
-its temporary file away. A file that has its name is never removed again: somebody may have reported it. The worst
-that a stalled winner can cause is that the same bytes are kept twice.
+When two URLs race with the same bytes, the claim has one winner; the loser waits for the winner's file and
+throws its temporary file away. A file that has its name is never removed again: somebody may have reported
+it. The worst that a stalled winner can cause is that the same bytes are kept twice.
 """
 
 from __future__ import annotations
@@ -135,16 +136,18 @@ class LocalStorage:
             holder = self._claimed(sha256, size_bytes)
             if holder is not None:
                 return holder
-            if self._claims.holder(sha256) == path:
+            claimer = self._claims.holder(sha256)
+            if claimer == path:
                 break
-            if self._clock() >= patience_ends:
+            if self._clock() >= patience_ends or (claimer and os.path.lexists(self._root / claimer)):
+                # its file never came, or has other bytes by now
                 self._claims.take_over(sha256, path)
                 break
             time.sleep(_PAUSE_S)
         return path
 
     def _claimed(self, sha256: str, size_bytes: int) -> str | None:
-        """The path of another file with the same bytes, or None; a hit is rare, so its file can be read."""
+        """The path that the bytes are claimed for, if they are there. A hit is rare, so it is read."""
         holder = self._claims.holder(sha256)
         if holder is None:
             return None

@@ -1,0 +1,162 @@
+"""What every Storage promises. Another storage is one more parameter, with a way to look inside."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crawler.storage import Storage
+from crawler.storage.local import INDEX_FOLDER, LocalStorage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A kind of storage, for the suite."""
+
+    open: Callable[[], Storage]
+    """Another view on the same storage, as another process has it."""
+    files: Callable[[], dict[str, bytes]]
+    """All images in it, by path."""
+
+
+def _local(folder: Path) -> Case:
+    def files() -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and not path.is_symlink() and INDEX_FOLDER not in path.parts
+        }
+
+    return Case(open=lambda: LocalStorage(folder, fsync=False, min_free_bytes=0), files=files)
+
+
+@pytest.fixture(params=[_local], ids=["local"])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+    made: Case = request.param(tmp_path / "out")
+    return made
+
+
+def save(storage: Storage, path: str, data: bytes) -> str:
+    return storage.save(path, data, sha256=hashlib.sha256(data).hexdigest())
+
+
+def test_an_image_is_there_once_saved(case: Case) -> None:
+    assert save(case.open(), "images/example.org/ä b/cat.jpg", b"cat") == "images/example.org/ä b/cat.jpg"
+    assert case.files() == {"images/example.org/ä b/cat.jpg": b"cat"}
+
+
+def test_saving_again_changes_nothing(case: Case) -> None:
+    for _ in range(3):
+        assert save(case.open(), "images/a.jpg", b"cat") == "images/a.jpg"
+    assert case.files() == {"images/a.jpg": b"cat"}
+
+
+def test_the_same_bytes_are_kept_once(case: Case) -> None:
+    assert save(case.open(), "images/a.jpg", b"cat") == "images/a.jpg"
+    assert save(case.open(), "images/b.jpg", b"cat") == "images/a.jpg"
+    assert save(case.open(), "images/c.jpg", b"dog") == "images/c.jpg"
+    assert case.files() == {"images/a.jpg": b"cat", "images/c.jpg": b"dog"}
+
+
+def test_a_duplicate_stays_one_when_it_is_delivered_again(case: Case) -> None:
+    storage = case.open()
+    save(storage, "images/a.jpg", b"cat")
+    assert [save(storage, f"images/{name}.jpg", b"cat") for name in "bab"] == ["images/a.jpg"] * 3
+
+
+def test_other_bytes_for_the_same_path_replace_it(case: Case) -> None:
+    storage = case.open()
+    save(storage, "images/a.jpg", b"cat")
+    assert save(storage, "images/a.jpg", b"dog") == "images/a.jpg"
+    assert case.files() == {"images/a.jpg": b"dog"}
+
+
+def test_replaced_bytes_are_no_longer_found_there(case: Case) -> None:
+    storage = case.open()
+    save(storage, "images/a.jpg", b"cat")
+    save(storage, "images/a.jpg", b"dog")
+    assert save(storage, "images/b.jpg", b"cat") == "images/b.jpg"
+    assert save(storage, "images/c.jpg", b"cat") == "images/b.jpg"
+    assert case.files() == {"images/a.jpg": b"dog", "images/b.jpg": b"cat"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../a.jpg", "images/../../a.jpg", "/a.jpg", "", ".", "./a.jpg", "images//a.jpg", "images/a.jpg/",
+        "images\\a.jpg", "images/a\0.jpg", "C:/a.jpg",
+    ],
+)  # fmt: skip
+def test_nothing_is_written_outside(case: Case, path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        save(case.open(), path, b"cat")
+    assert case.files() == {}
+
+
+def test_threads_that_race_with_the_same_bytes_agree(case: Case) -> None:
+    storage = case.open()
+    for number in range(10):
+        data = b"race %d" % number
+        start = threading.Barrier(8)
+        kept: list[str] = []
+
+        def work(
+            name: int, number: int = number, data: bytes = data, start: threading.Barrier = start
+        ) -> None:
+            start.wait()
+            kept.append(save(storage, f"images/{number}/{name}.jpg", data))  # noqa: B023 - joined within the round
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(kept) == 8
+        assert len(set(kept)) == 1
+        assert case.files()[kept[0]] == data
+    assert len(case.files()) == 10
+
+
+def _race(open_storage: Callable[[], Storage], start: object, name: int, count: int, answers: object) -> None:
+    storage = open_storage()
+    start.wait()  # type: ignore[attr-defined]
+    answers.put([save(storage, f"images/{number}-{name}.jpg", b"%d" % number) for number in range(count)])  # type: ignore[attr-defined]
+
+
+def test_processes_that_race_with_the_same_bytes_agree(case: Case) -> None:
+    context = multiprocessing.get_context("fork")
+    start, answers = context.Barrier(3), context.Queue()
+    processes = [
+        context.Process(target=_race, args=(case.open, start, name, 60, answers)) for name in range(3)
+    ]
+    for process in processes:
+        process.start()
+    kept = [answers.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    assert kept[0] == kept[1] == kept[2]
+    assert case.files() == {path: b"%d" % number for number, path in enumerate(kept[0])}
+
+
+def test_several_deliveries_of_one_task_at_once_all_find_it(case: Case) -> None:
+    storage = case.open()
+    start = threading.Barrier(6)
+    kept: list[str] = []
+
+    def work() -> None:
+        start.wait()
+        kept.append(save(storage, "images/a.jpg", b"cat"))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == ["images/a.jpg"] * 6
+    assert case.files() == {"images/a.jpg": b"cat"}

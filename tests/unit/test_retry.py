@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from crawler.config import FetchConfig
+from crawler.errors import (
+    REASONS,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    NotFound,
+    RateLimited,
+    ServerError,
+    TaskError,
+    TooSlow,
+    TruncatedTransfer,
+)
+from crawler.web import Fetched
+from crawler.web.retry import RetryingTransport, host_pause_s, retry_delay_s
+from crawler.web.session import RequestsTransport
+from tests.faultserver import FaultServer
+
+ANSWER = Fetched(url="u", final_url="u", http_status=200, headers={}, content=b"x")
+
+
+class Script:
+    """A transport that answers as written."""
+
+    def __init__(self, *answers: Fetched | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[Any, ...]] = []
+        self.closed = False
+
+    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+        self.asked.append((url, max_bytes, accept, referer))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fetch(script: Script, tries: int = 3, **options: Any) -> tuple[Fetched, list[float]]:
+    waits: list[float] = []
+    transport = RetryingTransport(script, tries, sleep=waits.append, **options)
+    return transport.fetch("u", max_bytes=9, accept="image/*", referer="p"), waits
+
+
+def test_what_may_pass_is_asked_again() -> None:
+    script = Script(ConnectionLost("1"), ServerError("2", http_status=500), ANSWER)
+    answer, waits = fetch(script)
+    assert answer is ANSWER
+    assert script.asked == [("u", 9, "image/*", "p")] * 3
+    assert len(waits) == 2
+
+
+def test_the_last_error_is_raised_when_the_tries_are_used_up() -> None:
+    last = TruncatedTransfer("3")
+    script = Script(ConnectionLost("1"), ConnectFailed("2"), last, ANSWER)
+    with pytest.raises(TruncatedTransfer) as caught:
+        fetch(script)
+    assert caught.value is last
+    assert script.answers == [ANSWER]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("no"),
+        RateLimited("slowly"),
+        RateLimited("slowly", retry_after_s=1.0),
+        ServerError("later", http_status=503, retry_after_s=3.5),
+        ConnectTimeout("10 s are gone"),
+        DeadlineExceeded("120 s are gone"),
+        TooSlow("and would be again"),
+        ValueError("a bug"),
+    ],
+)
+def test_what_takes_longer_than_a_moment_is_raised_at_once(error: Exception) -> None:
+    script = Script(error, ANSWER)
+    with pytest.raises(type(error)) as caught:
+        fetch(script)
+    assert caught.value is error
+    assert len(script.asked) == 1
+
+
+def test_waits_are_jittered_and_grow_up_to_three_seconds() -> None:
+    longest = [0.0] * 9
+    for _ in range(200):
+        _, waits = fetch(Script(*[ConnectionLost("x")] * 9, ANSWER), tries=10)
+        longest = [max(pair) for pair in zip(longest, waits, strict=True)]
+    for wait, limit in zip(longest, [0.2, 0.4, 0.8, 1.6, 3, 3, 3, 3, 3], strict=True):
+        assert limit / 2 < wait <= limit
+
+
+def test_a_short_retry_after_is_waited_for() -> None:
+    _, waits = fetch(Script(ServerError("busy", http_status=503, retry_after_s=2.5), ANSWER))
+    assert waits == [2.5]
+
+
+def test_a_stop_cuts_the_wait_short_and_raises_what_came_last() -> None:
+    stop = threading.Event()
+    error = ServerError("busy", http_status=503, retry_after_s=3.0)
+    script = Script(error, ANSWER)
+    transport = RetryingTransport(script, 3, stop=stop)
+    threading.Timer(0.02, stop.set).start()
+    with pytest.raises(ServerError) as caught:
+        transport.fetch("u", max_bytes=1, accept="*/*")
+    assert caught.value is error
+    assert len(script.asked) == 1
+
+
+def test_after_a_stop_there_is_one_try() -> None:
+    stop = threading.Event()
+    stop.set()
+    script = Script(ConnectionLost("x"), ANSWER)
+    with pytest.raises(ConnectionLost):
+        fetch(script, stop=stop)
+    assert len(script.asked) == 1
+
+
+def test_it_closes_what_it_wraps() -> None:
+    script = Script()
+    RetryingTransport(script, 1).close()
+    assert script.closed
+
+
+def test_with_a_real_server_and_several_threads() -> None:
+    with FaultServer() as server:
+        transport = RetryingTransport(RequestsTransport(FetchConfig(total_timeout_s=5)), 3, sleep=lambda seconds: None)
+        results: list[int] = []
+
+        def work(key: int) -> None:
+            url = f"{server.url}/fail/500/{key % 4}/{key}/plain.png"
+            try:
+                results.append(transport.fetch(url, max_bytes=10**6, accept="*/*").http_status)
+            except ServerError as exc:
+                results.append(exc.http_status)
+
+        threads = [threading.Thread(target=work, args=(key,)) for key in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        transport.close()
+        assert sorted(results) == [200] * 9 + [500] * 3
+        assert len(server.requests) == 3 * (1 + 2 + 3 + 3)
+
+
+# --- what the queue is told
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "seconds"),
+    [
+        (ConnectionLost("x"), 1, 5.0),
+        (ConnectionLost("x"), 2, 10.0),
+        (ConnectionLost("x"), 4, 40.0),
+        (ConnectionLost("x"), 100, 3600.0),
+        (ConnectionLost("x"), 0, 5.0),
+        (RateLimited("x", retry_after_s=60), 1, 60.0),
+        (RateLimited("x", retry_after_s=6), 2, 10.0),
+        (RateLimited("x", retry_after_s=1e9), 1, 3600.0),
+        (NotFound("x"), 1, None),
+    ],
+)
+def test_when_a_task_is_due_again(error: TaskError, attempt: int, seconds: float | None) -> None:
+    assert retry_delay_s(error, attempt, 5.0) == seconds
+
+
+def test_only_what_is_retryable_is_due_again() -> None:
+    for leaf in REASONS.values():
+        assert (retry_delay_s(leaf("x"), 1, 5.0) is not None) == leaf.retryable
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (RateLimited("x", http_status=429, retry_after_s=30), 30.0),
+        (RateLimited("x", http_status=429), 5.0),
+        (ServerError("x", http_status=503, retry_after_s=30), 30.0),
+        (ServerError("x", http_status=503), None),
+        (ServerError("x", http_status=500, retry_after_s=30), None),
+        (NotFound("x", http_status=404), None),
+    ],
+)
+def test_what_the_host_is_spared(error: TaskError, seconds: float | None) -> None:
+    assert host_pause_s(error) == seconds
