@@ -78,8 +78,9 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
 def _show_entry(out: Console, entry: Entry) -> None:
     out.print(Text(entry.url, style="bold"), soft_wrap=True)
     facts = {name: value for name, value in _facts(entry) if value}
-    out.print(tables.facts(facts))
+    tables.show(out, tables.facts(facts))
     if entry.chain:
+        out.print()
         out.print(Text("found by way of", style="dim"))
         for depth, step in enumerate(entry.chain):
             rule = f" ({clean(step.found_in)})" if step.found_in else ""
@@ -89,7 +90,9 @@ def _show_entry(out: Console, entry: Entry) -> None:
             soft_wrap=True,
         )
     if entry.same_bytes:
-        out.print(Text(f"the same bytes came from {entry.same_bytes_count:,} other URLs", style="dim"))
+        others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
+        out.print()
+        out.print(Text(f"the same bytes came from {others}", style="dim"))
         for url in entry.same_bytes:
             out.print(Text(f"    {url}"), soft_wrap=True)
 

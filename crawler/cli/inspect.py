@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from crawler.catalog import Catalog
@@ -56,7 +57,7 @@ def _show_summary(summary: Summary, *, as_json: bool) -> None:
         return
     out = tables.console()
     stats = summary.stats
-    out.print(tables.facts(_headline(summary)))
+    tables.show(out, tables.facts(_headline(summary)))
     out.print()
     parts = [tables.images_table(stats), tables.pages_table(stats)]
     if summary.formats:
@@ -83,6 +84,7 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
 
 def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
+    record = None
     for record in catalog.images(status=_NOT_SAVED):
         if as_json:
             write_json(record)
@@ -90,6 +92,8 @@ def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
             _print_failure(out, record)
         else:
             click.echo("\t".join(clean(text) for text in _failure_columns(record)))
+    if record is None:
+        click.echo("no image URL was left out so far", err=True)
 
 
 def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
@@ -110,8 +114,8 @@ def _print_failure(out: Console, record: ImageRecord) -> None:
         f"{record.reason or record.status:<20}", style="yellow" if record.status == "rejected" else "red"
     )
     out.print(head + Text(record.url), soft_wrap=True)
-    http_status = f" (HTTP {record.http_status})" if record.http_status else ""
-    out.print(Text(f"{'':20}{clean(record.detail)}{http_status}", style="dim"), soft_wrap=True)
+    if record.detail:
+        out.print(Padding(Text(clean(record.detail), style="dim"), (0, 0, 0, 20)))
     if record.page_url:
         out.print(
             Text(f"{'':20}on {record.page_url} ({clean(record.found_in)})", style="dim"), soft_wrap=True
@@ -120,6 +124,7 @@ def _print_failure(out: Console, record: ImageRecord) -> None:
 
 def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
     out = tables.console()
+    group = None
     for group in duplicates(catalog):
         if as_json:
             write_json(group)
@@ -129,6 +134,8 @@ def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
         )
         for url in group.urls:
             out.print(Text(f"    {url}"), soft_wrap=True)
+    if group is None:
+        click.echo("no two image URLs gave the same bytes", err=True)
 
 
 def _show_verification(catalog: Catalog, *, as_json: bool) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
+import click
 from rich import box
-from rich.columns import Columns
 from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +18,7 @@ from crawler.cli.output import clean, is_terminal
 from crawler.models import Counts, ImageStatus, PageStatus, Stats
 
 _PIPED_WIDTH = 10_000
+_GAP = 5
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
     "saved": "green",
@@ -53,13 +54,43 @@ def label(status: str) -> Text:
     return Text(status, style=_STYLES.get(status, ""))
 
 
+def show(out: Console, part: RenderableType) -> None:
+    """Print a table; in a pipe without the blanks that fill its lines."""
+    if out.is_terminal:
+        out.print(part)
+        return
+    with out.capture() as captured:
+        out.print(part)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip(), file=out.file)
+
+
 def side_by_side(out: Console, *parts: RenderableType) -> None:
     """Next to each other as far as the terminal is wide enough; below each other in a pipe."""
-    if out.is_terminal:
-        out.print(Padding(Columns(parts, padding=(0, 4)), (0, 0, 0, 1)))
-        return
+    for position, row in enumerate(_rows(out, parts)):
+        if position:
+            out.print()
+        if len(row) == 1:
+            show(out, row[0])
+        else:
+            grid = Table.grid(*[""] * len(row), padding=(0, _GAP))
+            grid.add_row(*row)
+            out.print(grid)
+
+
+def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[RenderableType]]:
+    """*parts* in their order, as many in a row as fit."""
+    rows: list[list[RenderableType]] = []
+    left = 0
     for part in parts:
-        out.print(part)
+        width = Measurement.get(out, out.options, part).maximum + _GAP
+        if rows and out.is_terminal and width - _GAP <= left:
+            rows[-1].append(part)
+        else:
+            rows.append([part])
+            left = out.width
+        left -= width
+    return rows
 
 
 def state(stats: Stats) -> Text:
