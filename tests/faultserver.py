@@ -1,28 +1,31 @@
-"""A web server whose faults are named by its paths, for tests; ``python -m tests.faultserver`` runs it by hand.
+"""A web server whose faults are named by its paths; ``python -m tests.faultserver`` runs it by hand.
 
     /good/NAME             an image of tests.images.samples(), whole and well described
     /truncated/N/NAME      its first N bytes, said to be all: a broken file, faithfully sent
-    /cut/N/NAME            its Content-Length, N bytes, and the connection is closed: a broken transfer
-    /chunked/NAME          in chunks                 /chunked-cut/NAME   in chunks, without the last one
+    /cut/N/NAME            its Content-Length, N bytes, and the end of the connection: a broken transfer
+    /chunked/NAME          in chunks                  /chunked-cut/NAME   in chunks, without the last one
     /chunked-bad/NAME      with a chunk size that is no number
-    /gzip/NAME  /deflate/NAME  /deflate-raw/NAME     compressed      /gzip-cut/NAME  /gzip-bad/NAME   badly so
-    /bomb/MIB              that many MiB of zeros, gzipped           /encoding/X/NAME   said to be X, sent as it is
-    /drip/MS/NAME          byte by byte              /drip-header/MS  the header byte by byte, without end
-    /stall/NAME            half of it, and then nothing              /silent         no answer at all
-    /reset                 the connection is reset   /reset-body/NAME halfway through the body
-    /garbage               not HTTP                  /close           closed without a word
-    /headers/N             N header lines            /endless         a body that never ends
-    /status/CODE           that status, with a body  /status/CODE/retry-after/VALUE
+    /gzip/NAME  /deflate/NAME  /deflate-raw/NAME      compressed
+    /gzip-cut/NAME  /gzip-bad/NAME                    badly compressed
+    /bomb/MIB              that many MiB of zeros, gzipped
+    /encoding/X/NAME       said to be encoded as X, sent as it is
+    /drip/MS/NAME          byte by byte               /drip-header/MS     the header byte by byte, for ever
+    /stall/NAME            half of it, then nothing   /silent             no answer at all
+    /reset                 the connection is reset    /reset-body/NAME    halfway through the body
+    /garbage               not HTTP                   /close              closed without a word
+    /headers/N             N header lines             /endless            a body that never ends
+    /status/CODE           that status, with a body   /status/CODE/retry-after/VALUE
     /no-content  /not-modified  /empty
     /fail/CODE/N/KEY/NAME  that status N times for KEY, then the image
-    /redirect/N/NAME       N redirects to /good/NAME     /loop        to itself    /pingpong/a   to b and back
-    /to?URL                a redirect to URL         /nowhere         a redirect without Location
-    /html-as-png           a page, said to be image/png  /lying/NAME  an image, said to be text/html
-    /large/BYTES           so many bytes, announced  /large-unannounced/BYTES   closed at the end, without a length
-    /slow/MS/NAME          after so many milliseconds    /echo        the request's headers, as text
+    /redirect/N/NAME       N redirects to /good/NAME  /loop               to itself
+    /pingpong/a            to b, and b to a           /nowhere            a redirect without Location
+    /to?URL                a redirect to URL
+    /html-as-png           a page, as image/png       /lying/NAME         an image, as text/html
+    /large/BYTES           so many, announced         /large-unannounced/BYTES   ended by the connection's end
+    /slow/MS/NAME          after so long              /echo               the request's headers, as text
     /cookie/NAME           with Set-Cookie
 
-Anything else is 404. Paths are matched without their query, so that ``?n=1`` makes another URL of the same thing.
+Anything else is 404. Queries are not looked at, so that ``?n=1`` makes another URL of the same thing.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, Self
 
 from tests.images import samples
 
@@ -87,7 +90,7 @@ class FaultServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> FaultServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -248,7 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
             piece = body[start : start + 500]
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         self.wfile.write(end)
-        self.close_connection = end != b"0\r\n\r\n"
+        if end != b"0\r\n\r\n":
+            self.close_connection = True
 
     def serve_gzip(self, name: str) -> None:
         body, media_type = self.part(name)

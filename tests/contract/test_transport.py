@@ -1,4 +1,4 @@
-"""What every Transport promises, against a real server with faults. Another transport is one more parameter."""
+"""What every Transport promises, against a real server with faults. Another one is one more parameter."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def error(transport: Transport, url: str, **options: Any) -> TaskError:
     return caught.value
 
 
-@pytest.mark.parametrize("kind", ["good", "chunked", "gzip", "deflate", "deflate-raw", "lying", "encoding/utf-8"])
+@pytest.mark.parametrize(
+    "kind", ["good", "chunked", "gzip", "deflate", "deflate-raw", "lying", "encoding/utf-8"]
+)
 def test_the_whole_body_arrives_however_it_is_sent(make: Make, server: FaultServer, kind: str) -> None:
     url = f"{server.url}/{kind}/plain.png"
     fetched = get(make(), url)
@@ -156,7 +158,9 @@ def test_no_redirect_at_all_when_none_is_allowed(make: Make, server: FaultServer
     assert isinstance(error(make(max_redirects=0), f"{server.url}/redirect/1/plain.png"), TooManyRedirects)
 
 
-@pytest.mark.parametrize("target", ["ftp://example.org/a.png", "file:///etc/passwd", "data:image/png,x", "http://"])
+@pytest.mark.parametrize(
+    "target", ["ftp://example.org/a.png", "file:///etc/passwd", "data:image/png,x", "http://"]
+)
 def test_a_redirect_only_leads_to_http(make: Make, server: FaultServer, target: str) -> None:
     failed = error(make(), f"{server.url}/to?{target}")
     assert isinstance(failed, BadRedirect)
@@ -205,7 +209,9 @@ def test_a_status_is_an_error(make: Make, server: FaultServer, status: int, leaf
 
 
 @pytest.mark.parametrize(("path", "status"), [("/no-content", 204), ("/not-modified", 304)])
-def test_an_answer_without_content_is_no_success(make: Make, server: FaultServer, path: str, status: int) -> None:
+def test_an_answer_without_content_is_no_success(
+    make: Make, server: FaultServer, path: str, status: int
+) -> None:
     failed = error(make(), server.url + path)
     assert isinstance(failed, UnexpectedStatus)
     assert failed.http_status == status
@@ -220,7 +226,8 @@ def test_an_empty_body_is_an_error(make: Make, server: FaultServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("999999", 3600.0), ("soon", None), ("Mon,%2002%20Mar%202020%2010:00:00%20GMT", 0.0)]
+    ("value", "seconds"),
+    [("7", 7.0), ("999999", 3600.0), ("soon", None), ("Mon,%2002%20Mar%202020%2010:00:00%20GMT", 0.0)],
 )
 def test_retry_after_is_told(make: Make, server: FaultServer, value: str, seconds: float | None) -> None:
     assert error(make(), f"{server.url}/status/503/retry-after/{value}").retry_after_s == seconds
@@ -322,7 +329,9 @@ def test_a_closed_port(make: Make) -> None:
 
 
 def test_tls_where_there_is_none(make: Make, server: FaultServer) -> None:
-    assert isinstance(error(make(), server.url.replace("http:", "https:") + "/good/plain.png"), (TlsFailed, ConnectionLost))
+    assert isinstance(
+        error(make(), server.url.replace("http:", "https:") + "/good/plain.png"), (TlsFailed, ConnectionLost)
+    )
 
 
 def test_an_unknown_host(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +352,9 @@ def test_what_is_no_url_is_not_asked_for(make: Make, url: str) -> None:
 # --- connections
 
 
-def test_connections_are_used_again_after_successes_errors_and_redirects(make: Make, server: FaultServer) -> None:
+def test_connections_are_used_again_after_successes_errors_and_redirects(
+    make: Make, server: FaultServer
+) -> None:
     transport = make()
     for path in ["/good/plain.png", "/chunked/plain.png", "/gzip/plain.png", "/redirect/2/plain.png"]:
         get(transport, server.url + path)

@@ -6,10 +6,11 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
-from collections import namedtuple
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,7 +18,12 @@ from crawler.errors import StorageFailed, StorageFull
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 
 CAT = hashlib.sha256(b"cat").hexdigest()
-Usage = namedtuple("Usage", "total used free")
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
 
 
 def storage(root: Path, **options: object) -> LocalStorage:
@@ -178,12 +184,12 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int)
     assert images(tmp_path) == []
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    with pytest.MonkeyPatch.context() as patched, pytest.raises(StorageFailed, match=r"images/a\.jpg"):
-        patched.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageFailed, match=r"images/a\.jpg"):
         storage(tmp_path, fsync=True).save("images/a.jpg", b"cat", sha256=CAT)
     assert images(tmp_path) == []
 
@@ -226,7 +232,7 @@ def test_fsync_reaches_the_file_and_its_folder(tmp_path: Path, monkeypatch: pyte
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        synced.append(os.path.isdir(f"/proc/self/fd/{descriptor}"))
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)

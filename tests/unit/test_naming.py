@@ -78,7 +78,8 @@ def test_altered_names_end_in_a_digest(url: str, readable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "extension"), [("tiff", "tif"), ("jpe", "jpg"), ("jfif", "jpg"), ("apng", "png"), ("dib", "bmp"), ("svg", "svg")]
+    ("own", "extension"),
+    [("tiff", "tif"), ("jpe", "jpg"), ("jfif", "jpg"), ("apng", "png"), ("dib", "bmp"), ("svg", "svg")],
 )
 def test_an_extension_that_means_the_same_stays(own: str, extension: str) -> None:
     assert image_path(f"https://example.org/a.{own}", extension) == f"images/example.org/a.{own}"
@@ -111,7 +112,9 @@ def test_an_extension_of_no_format_is_a_mistake() -> None:
 
 def test_every_kept_format_can_be_named() -> None:
     for extension in EXTENSIONS.values():
-        assert image_path(f"https://example.org/a.{extension}", extension) == f"images/example.org/a.{extension}"
+        assert (
+            image_path(f"https://example.org/a.{extension}", extension) == f"images/example.org/a.{extension}"
+        )
 
 
 # --- properties: no two URLs share a file, no file is another's folder
@@ -121,7 +124,11 @@ WORDS = st.sampled_from(
      "%2F", "%2f", "%41", "%61", "%C3%A9", "%c3%a9", "ß", "ss", "ſ", "s", "İ", "i", "K", "k", "a.", "a%20", "%20a", "a%00", "x" * 300,
      "x" * 301, "~", "_", "a_b", "a:b", "a.png_", "image", "~user", "%7Euser", "😀", "%FF", "%ff"]
 )  # fmt: skip
-SEGMENTS = WORDS | st.text(max_size=12).map(lambda text: text.replace("/", "")) | st.text(st.sampled_from("aA.~%é2Ff"), max_size=6)
+SEGMENTS = (
+    WORDS
+    | st.text(max_size=12).map(lambda text: text.replace("/", ""))
+    | st.text(st.sampled_from("aA.~%é2Ff"), max_size=6)
+)
 HOSTS = st.sampled_from(
     ["example.org", "example.org.", "a_80", "a", "a:80", "a:0", "a:443", "a:8080", "a_8080", "a_8080_https", "[::1]", "ipv6_--1",
      "ipv6_--1_80", "[::1]:8080", "con", "127.0.0.1:1", "x" * 60 + "." + "y" * 60]
@@ -149,7 +156,8 @@ def as_a_careless_disk_sees_it(path: str) -> str:
 def test_two_urls_never_meet(one: str, other: str, kind: str, other_kind: str) -> None:
     assume(one != other)
     first, second = (
-        as_a_careless_disk_sees_it(image_path(url, extension)) for url, extension in ((one, kind), (other, other_kind))
+        as_a_careless_disk_sees_it(image_path(url, extension))
+        for url, extension in ((one, kind), (other, other_kind))
     )
     assert first != second
     assert not first.startswith(second + "/")

@@ -133,7 +133,9 @@ def test_it_closes_what_it_wraps() -> None:
 
 def test_with_a_real_server_and_several_threads() -> None:
     with FaultServer() as server:
-        transport = RetryingTransport(RequestsTransport(FetchConfig(total_timeout_s=5)), 3, sleep=lambda seconds: None)
+        transport = RetryingTransport(
+            RequestsTransport(FetchConfig(total_timeout_s=5)), 3, sleep=lambda seconds: None
+        )
         results: list[int] = []
 
         def work(key: int) -> None:

@@ -28,8 +28,17 @@ from tests.images import SVG, encoded, jpeg, picture, png, samples
 PIXELS = 10_000_000
 FORMATS = {extension: name for name, extension in EXTENSIONS.items()}
 SIZES = {"plain.ico": (32, 32), "bitmap.ico": (32, 32)}
-FRAMES = {"animated.png": 3, "animated.gif": 3, "animated.webp": 3, "pages.tif": 3, "plain.ico": 2, "bitmap.ico": 2}
-MARKED = sorted(name for name in samples() if name.endswith((".jpg", ".png", ".gif", ".webp", ".avif", ".ico", ".svg")))
+FRAMES = {
+    "animated.png": 3,
+    "animated.gif": 3,
+    "animated.webp": 3,
+    "pages.tif": 3,
+    "plain.ico": 2,
+    "bitmap.ico": 2,
+}
+MARKED = sorted(
+    name for name in samples() if name.endswith((".jpg", ".png", ".gif", ".webp", ".avif", ".ico", ".svg"))
+)
 """Those that say themselves where they end."""
 
 
@@ -121,8 +130,20 @@ def test_damage_raises_nothing_but_rejections(name: str, data: st.DataObject) ->
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(
-        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"MM\0+", b"\0\0\1\0",
-         b"<svg ", b"<?xml ", b"RIFF\x20\0\0\0WEBPVP8 ", b"\0\0\0\x18ftypavif"]
+        [
+            b"",
+            b"\xff\xd8\xff",
+            b"\x89PNG\r\n\x1a\n",
+            b"GIF89a",
+            b"BM",
+            b"II*\0",
+            b"MM\0+",
+            b"\0\0\1\0",
+            b"<svg ",
+            b"<?xml ",
+            b"RIFF\x20\0\0\0WEBPVP8 ",
+            b"\0\0\0\x18ftypavif",
+        ]
     ),  # fmt: skip
     st.binary(max_size=300),
 )
@@ -204,7 +225,12 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def _huge_png() -> bytes:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"")) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(b""))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
@@ -262,7 +288,14 @@ def test_warnings_of_others_still_work_afterwards() -> None:
 
 
 def test_a_decoder_that_fails_oddly_is_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
-    for failure in (MemoryError(), RecursionError(), struct.error("x"), KeyError(1), OverflowError(), EOFError()):
+    for failure in (
+        MemoryError(),
+        RecursionError(),
+        struct.error("x"),
+        KeyError(1),
+        OverflowError(),
+        EOFError(),
+    ):
 
         def fail(*args: object, failure: Exception = failure) -> None:
             raise failure
@@ -331,7 +364,9 @@ def test_the_size_of_an_svg(attributes: str, size: tuple[int, int]) -> None:
         b'<?xml version="1.0" encoding="iso-8859-1"?><svg><title>\xe4</title></svg>',
         b'<s:svg xmlns:s="http://www.w3.org/2000/svg"/>',
         svg(head='<!DOCTYPE svg [<!ENTITY ns_svg "http://www.w3.org/2000/svg">]>', body="&ns_svg;"),
-        svg(head='<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'),
+        svg(
+            head='<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+        ),
     ],
 )
 def test_svgs_as_they_are_found(data: bytes) -> None:

@@ -1,0 +1,257 @@
+"""The image handler with a real transport, server and disk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from crawler.config import FetchConfig, ImagesConfig
+from crawler.download.image import ACCEPT, ImageHandler
+from crawler.errors import StorageFailed, StorageFull
+from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
+from crawler.storage.local import LocalStorage
+from crawler.web.session import RequestsTransport
+from tests.faultserver import ETAG, LAST_MODIFIED, FaultServer
+from tests.images import samples
+
+ORIGIN = Origin(
+    page_url="https://example.org/page", found_in="img", alt="a cat", title="t", caption="c", heading="h", page_title="p"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as running:
+        yield running
+
+
+class Bench:
+    """A handler, and what it is made of."""
+
+    def __init__(self, root: Path, server: FaultServer, **options: Any) -> None:
+        self.root = root
+        self.server = server
+        self.transport = RequestsTransport(FetchConfig(total_timeout_s=options.pop("total_timeout_s", 5)))
+        self.storage = options.pop("storage", LocalStorage(root, fsync=False, min_free_bytes=0))
+        ticks = iter(range(0, 1000, 2))
+        self.handle = ImageHandler(
+            self.transport,
+            self.storage,
+            images=options.pop("images", ImagesConfig()),
+            retry_delay_s=5.0,
+            worker="w:1:x",
+            clock=lambda: float(next(ticks)),
+            now=lambda: datetime(2026, 3, 4, 5, 6, 7, 80_000, tzinfo=UTC),
+        )
+
+    def result(self, path: str, *, attempt: int = 1, origin: Origin | None = ORIGIN) -> Result:
+        task = Task(
+            id=7,
+            serial=3,
+            kind=TaskKind.IMAGE,
+            url=self.server.url + path,
+            depth=2,
+            attempt=attempt,
+            origin=origin,
+        )
+        return self.handle(task)
+
+    def record(self, path: str) -> ImageRecord:
+        record = self.result(path).record
+        assert isinstance(record, ImageRecord)
+        return record
+
+
+@pytest.fixture
+def bench(tmp_path: Path, server: FaultServer) -> Iterator[Bench]:
+    made = Bench(tmp_path, server)
+    yield made
+    made.transport.close()
+
+
+def test_a_saved_image_and_all_that_is_known_of_it(bench: Bench, server: FaultServer) -> None:
+    data = samples()["plain.png"]
+    result = bench.result("/redirect/1/plain.png", attempt=2)
+    host = server.url.removeprefix("http://").replace(":", "_")
+    assert result == Result(
+        token=Token(id=7, serial=3),
+        record=ImageRecord(
+            url=f"{server.url}/redirect/1/plain.png",
+            final_url=f"{server.url}/good/plain.png",
+            status=ImageStatus.SAVED,
+            path=f"images/{host}/redirect/1/plain.png",
+            sha256=hashlib.sha256(data).hexdigest(),
+            format="png",
+            width_px=40,
+            height_px=30,
+            size_bytes=len(data),
+            http_status=200,
+            content_type="image/png",
+            etag=ETAG,
+            last_modified=LAST_MODIFIED,
+            **msgspec.structs.asdict(ORIGIN),
+            depth=2,
+            attempts=2,
+            worker="w:1:x",
+            elapsed_s=2.0,
+            finished_at="2026-03-04T05:06:07.080000Z",
+        ),
+    )
+    assert (bench.root / result.record.path).read_bytes() == data  # type: ignore[union-attr]
+    sent = server.requests[-1].headers
+    assert sent["accept"] == ACCEPT
+    assert "referer" not in sent  # from https to http
+
+
+def test_a_time_in_iso_8601_from_the_real_clock(tmp_path: Path, server: FaultServer) -> None:
+    handler = ImageHandler(
+        RequestsTransport(FetchConfig()),
+        LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
+        images=ImagesConfig(),
+        retry_delay_s=5,
+        worker="w",
+    )
+    task = Task(id=1, serial=1, kind=TaskKind.IMAGE, url=f"{server.url}/good/plain.gif", depth=0, attempt=1)
+    record = handler(task).record
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record.finished_at)
+    assert 0 < record.elapsed_s < 5
+
+
+@pytest.mark.parametrize("name", sorted(samples()))
+def test_every_format_is_kept_byte_for_byte(bench: Bench, name: str) -> None:
+    record = bench.record(f"/good/{name}")
+    assert record.status is ImageStatus.SAVED
+    assert record.path.endswith(f"/good/{name}")
+    assert (bench.root / record.path).read_bytes() == samples()[name]
+
+
+def test_the_same_bytes_again_are_a_duplicate_of_the_first(bench: Bench) -> None:
+    first = bench.record("/good/plain.jpg")
+    again = bench.record("/good/plain.jpg?again")
+    assert again.status is ImageStatus.DUPLICATE
+    assert (again.path, again.sha256, again.width_px, again.reason) == (first.path, first.sha256, 40, "")
+    assert bench.record("/good/plain.jpg").status is ImageStatus.SAVED
+    assert len([path for path in (bench.root / "images").rglob("*") if path.is_file()]) == 1
+
+
+def test_bytes_are_believed_and_labels_are_not(bench: Bench) -> None:
+    record = bench.record("/lying/plain.jpg")
+    assert (record.status, record.format, record.content_type) == (ImageStatus.SAVED, "jpeg", "text/html")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "reason", "http_status"),
+    [
+        ("/html-as-png", "rejected", "not-an-image", 200),
+        ("/truncated/300/plain.jpg", "rejected", "truncated-image", 200),
+        ("/truncated/8/plain.png", "rejected", "truncated-image", 200),
+        ("/empty", "rejected", "empty", 200),
+        ("/bomb/70", "rejected", "too-large", 200),
+        ("/cut/100/plain.png", "failed", "truncated-transfer", 200),
+        ("/status/404", "failed", "not-found", 404),
+        ("/status/403", "failed", "forbidden", 403),
+        ("/no-content", "failed", "unexpected-status", 204),
+        ("/reset", "failed", "connection-lost", 0),
+        ("/loop", "failed", "too-many-redirects", 301),
+        ("/to?ftp://example.org/a.png", "failed", "bad-redirect", 308),
+    ],
+)
+def test_what_is_not_saved_says_why(
+    bench: Bench, path: str, status: str, reason: str, http_status: int
+) -> None:
+    record = bench.record(path)
+    assert (record.status, record.reason, record.http_status) == (status, reason, http_status)
+    assert len(record.detail) > 10
+    assert record.final_url == bench.server.url + path
+    assert (record.path, record.sha256) == ("", "")
+    assert (record.page_url, record.alt, record.worker, record.attempts) == (
+        ORIGIN.page_url,
+        "a cat",
+        "w:1:x",
+        1,
+    )
+    assert not bench.root.joinpath("images").exists()
+
+
+def test_a_rejection_keeps_what_the_server_said(bench: Bench) -> None:
+    record = bench.record("/html-as-png")
+    assert (record.content_type, record.size_bytes > 50) == ("image/png", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "attempt", "retry_in_s", "host_pause_s"),
+    [
+        ("/good/plain.jpg", 1, None, None),
+        ("/status/404", 1, None, None),
+        ("/html-as-png", 1, None, None),
+        ("/status/500", 1, 5.0, None),
+        ("/status/500", 3, 20.0, None),
+        ("/reset", 2, 10.0, None),
+        ("/status/429", 1, 5.0, 5.0),
+        ("/status/429/retry-after/40", 1, 40.0, 40.0),
+        ("/status/503/retry-after/40", 1, 40.0, 40.0),
+    ],
+)
+def test_what_the_queue_is_told(
+    bench: Bench, path: str, attempt: int, retry_in_s: float | None, host_pause_s: float | None
+) -> None:
+    result = bench.result(path, attempt=attempt)
+    assert (result.retry_in_s, result.host_pause_s) == (retry_in_s, host_pause_s)
+    assert result.record.attempts == attempt
+
+
+def test_limits_come_from_the_settings(tmp_path: Path, server: FaultServer) -> None:
+    strict = Bench(tmp_path, server, images=ImagesConfig(max_image_bytes=500, max_pixels=100))
+    assert strict.record("/good/plain.bmp").reason == "too-large"
+    assert (
+        Bench(tmp_path, server, images=ImagesConfig(max_pixels=100)).record("/good/plain.png").reason
+        == "too-many-pixels"
+    )
+
+
+def test_a_task_without_a_page(bench: Bench) -> None:
+    record = bench.result("/good/plain.png", origin=None).record
+    assert (record.page_url, record.status) == ("", ImageStatus.SAVED)
+
+
+@pytest.mark.parametrize("error", [StorageFull("full"), StorageFailed("read-only")])
+def test_trouble_with_the_storage_is_no_record(tmp_path: Path, server: FaultServer, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        Bench(tmp_path, server, storage=Refusing(error)).result("/good/plain.png")
+    assert caught.value is error
+
+
+def test_a_fault_of_the_program_is_one_record_and_one_traceback(
+    tmp_path: Path, server: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        result = Bench(tmp_path, server, storage=Refusing(ZeroDivisionError("oops"))).result(
+            "/good/plain.png"
+        )
+    record = result.record
+    assert (record.status, record.reason, record.detail) == (
+        "failed",
+        "internal-error",
+        "ZeroDivisionError: oops",
+    )
+    assert result.retry_in_s is None
+    assert "/good/plain.png" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+class Refusing:
+    """A storage that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def save(self, path: str, data: bytes, *, sha256: str) -> str:
+        raise self._error
