@@ -11,7 +11,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,7 @@ class Crawl:
         self._fresh = fresh
         self._authkey = secrets.token_bytes(32)
         self._address: Address = (_LOOPBACK, 0)
+        self._client: QueueManager | None = None
         self._manager: Child | None = None
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
         self._deaths = 0
@@ -105,9 +106,9 @@ class Crawl:
         self.folder.prepare()
         try:
             self._start_manager(new_run=True)
-            client = self._client()
-            client.connect()
-            self._tasks, self._results = client.get_task_queue(), client.get_result_queue()
+            self._client = QueueManager(self._address, self._authkey, reconnect_s=0.0)
+            self._client.connect()
+            self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
             self.folder.write_settings(self.config, self.seeds)
             for kind, count in self._staff().items():
                 for _ in range(count):
@@ -172,6 +173,7 @@ class Crawl:
             child.listen()
             child.kill()  # too slow to finish; its tasks are done again the next time
         self._workers.clear()
+        self._disconnect()
         if self._manager is not None:
             self._manager.stop()
             if not self._manager.join(_MANAGER_GRACE_S):
@@ -185,6 +187,7 @@ class Crawl:
         for _, child in self._workers.values():
             child.kill()
         self._workers.clear()
+        self._disconnect()
         if self._manager is not None:
             self._manager.kill()
             self._manager = None
@@ -209,10 +212,10 @@ class Crawl:
             )
 
     @property
-    def children(self) -> Mapping[str, int]:
-        """The process ids of the manager and the workers, by name."""
-        manager = {} if self._manager is None else {"manager": self._manager.pid}
-        return manager | {child.name: child.pid for _, child in self._workers.values()}
+    def pids(self) -> tuple[tuple[str, int], ...]:
+        """Name and process id of the manager and of each worker."""
+        children = [child for _, child in self._workers.values()]
+        return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
 
@@ -220,8 +223,10 @@ class Crawl:
         downloaders = self.config.images.downloaders or min(4, os.cpu_count() or 1)
         return {TaskKind.PAGE: self.config.harvest.harvesters, TaskKind.IMAGE: downloaders}
 
-    def _client(self) -> QueueManager:
-        return QueueManager(self._address, self._authkey, reconnect_s=0.0)
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.disconnect()
+            self._client = None
 
     def _start_manager(self, *, new_run: bool) -> None:
         child = Child(

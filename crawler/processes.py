@@ -129,9 +129,7 @@ class Child:
             case "ready":
                 self.ready, self.port = True, word.number
             case "failed":
-                kind = getattr(errors, word.name, errors.CrawlError)
-                known = isinstance(kind, type) and issubclass(kind, errors.CrawlerError)
-                self.failure = (kind if known else errors.CrawlError)(word.text)
+                self.failure = getattr(errors, word.name)(word.text)
             case _:
                 logging.getLogger(word.name).log(word.number, "%s: %s", self.name, word.text)
 
@@ -166,7 +164,7 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
         sys.exit(1)
     except Exception as exc:
         log.exception("failed")
-        lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlError"))
+        lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlerError"))
         sys.exit(1)
 
 

@@ -9,25 +9,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
-from rich.filesize import decimal
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from crawler.cli import tables
 from crawler.models import Counts, ImageStatus, Stats, TaskKind, WorkerState
 
 PLAIN_EVERY_S = 5.0
 _RATE_WINDOW_S = 5.0
 _BAR_COLUMNS = 24
-
-STYLES = {
-    ImageStatus.SAVED: "green",
-    ImageStatus.DUPLICATE: "cyan",
-    ImageStatus.REJECTED: "yellow",
-    ImageStatus.FAILED: "red",
-    ImageStatus.DEAD: "magenta",
-}
 
 Show = Callable[[Stats], None]
 
@@ -89,7 +81,7 @@ class Lines:
             f"{_settled(stats.pages):,} of {stats.pages.discovered:,} pages,",
             f"{_settled(stats.images):,} of {stats.images.discovered:,} images",
             f"({', '.join(f'{count:,} {status}' for status, count in stats.image_status.items()) or 'none yet'}),",
-            f"{rate:.0f}/s, {decimal(stats.saved_bytes)} saved",
+            f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved",
         ]
         self._console.print(" ".join(words), soft_wrap=True, highlight=False)
 
@@ -111,7 +103,8 @@ class Picture:
         head.add_column(no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
         head.add_row(Text.assemble(("● ", "green"), (self._seeds[0], "bold"), (more, "dim")), Text(str(elapsed), "dim"))
-        return Group(head, Text(), self._bars(stats, now), Text(), self._outcome(stats), *self._workers(stats))
+        # the empty line at the end is where a terminal echoes ^C without shifting the picture
+        return Group(head, Text(), self._bars(stats, now), Text(), self._outcome(stats), *self._workers(stats), Text())
 
     def _bars(self, stats: Stats, now: float) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -127,16 +120,16 @@ class Picture:
             "  Images",
             *_bar(stats.images),
             f"{images:,.0f}/s",
-            Text.assemble((decimal(stats.saved_bytes), "bold"), (f"  {decimal(int(received))}/s", "dim")),
+            Text.assemble((tables.size(stats.saved_bytes), "bold"), (f"  {tables.size(int(received))}/s", "dim")),
         )
         return table
 
     def _outcome(self, stats: Stats) -> Group:
         statuses = Text("  ")
-        for status, style in STYLES.items():
+        for status in ImageStatus:
             count = stats.image_status.get(status, 0)
             if count or status is ImageStatus.SAVED:
-                statuses.append(f"{count:,} ", f"bold {style}").append(f"{status}   ", style)
+                statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
         reasons = sorted(
             (stats.image_reasons.keys() | stats.page_reasons.keys()),
             key=lambda reason: -(stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0)),

@@ -278,14 +278,20 @@ def _proxy(name: str, protocol: type) -> type[QueueProxy]:
     return type(name, (QueueProxy,), {**{method: forward(method) for method in names}, "_exposed_": names})
 
 
-class QueueManager(managers.BaseManager):
+class _Registered(managers.BaseManager):
+    """The registry: what a manager gives, and by which proxy."""
+
+
+_Registered.register("get_task_queue", proxytype=_proxy("TaskQueueProxy", TaskQueue))
+_Registered.register("get_result_queue", proxytype=_proxy("ResultQueueProxy", ResultQueue))
+
+
+class QueueManager(_Registered):
     """Both ends: ``QueueManager(address, authkey)`` and then ``server(…)`` or ``connect()``.
 
-    A connected manager gives ``get_task_queue()`` and ``get_result_queue()``, which are a TaskQueue and a ResultQueue.
+    All that talks to the manager tries for ``reconnect_s`` seconds, then raises QueueUnreachable; AuthenticationFailed
+    at once.
     """
-
-    get_task_queue: Callable[[], TaskQueue]
-    get_result_queue: Callable[[], ResultQueue]
 
     def __init__(self, address: wire.Address, authkey: bytes, *, reconnect_s: float = 60.0) -> None:
         super().__init__(address, authkey, serializer=wire.register())
@@ -299,14 +305,26 @@ class QueueManager(managers.BaseManager):
         return QueueServer(registry, self._address, self._authkey, self._serializer)  # type: ignore[attr-defined]
 
     def connect(self) -> None:
-        """Raises AuthenticationFailed, or QueueUnreachable once ``reconnect_s`` seconds are over."""
         self.retrying(super().connect)
+
+    def get_task_queue(self) -> TaskQueue:
+        return cast("TaskQueue", self.retrying(super().get_task_queue))  # type: ignore[misc] # by register()
+
+    def get_result_queue(self) -> ResultQueue:
+        return cast("ResultQueue", self.retrying(super().get_result_queue))  # type: ignore[misc]
 
     def abandon(self) -> None:
         """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
         self._abandoned.set()
         for link in tuple(self.links):
             link.interrupt()
+
+    def disconnect(self) -> None:
+        """Close the connections; no call may be under way."""
+        self.abandon()
+        for link in tuple(self.links):
+            link.close()
+        self.links.clear()
 
     def retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""
@@ -330,6 +348,3 @@ class QueueManager(managers.BaseManager):
 def _may_heal(error: BaseException) -> bool:
     return isinstance(error, (EOFError, OSError)) and not isinstance(error, ssl.SSLCertVerificationError)
 
-
-QueueManager.register("get_task_queue", proxytype=_proxy("TaskQueueProxy", TaskQueue))
-QueueManager.register("get_result_queue", proxytype=_proxy("ResultQueueProxy", ResultQueue))

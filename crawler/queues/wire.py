@@ -81,6 +81,9 @@ class Connection:
     def close(self) -> None:
         self._sock.close()
 
+    def __del__(self) -> None:
+        self._sock.close()  # BaseManager drops its control connections without closing them
+
     def interrupt(self) -> None:
         """Make a call that another thread is waiting in fail at once."""
         try:

@@ -1,0 +1,46 @@
+"""What a crawl says at its end: the books, and where to look."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from crawler.catalog.summary import Summary
+from crawler.cli import tables
+from crawler.cli.output import clean, write_json
+from crawler.models import ImageStatus
+
+
+def print_summary(summary: Summary, *, as_json: bool) -> None:
+    """The summary of a crawl on stdout."""
+    if as_json:
+        write_json(summary)
+        return
+    stats = summary.stats
+    out = tables.console()
+    out.print()
+    pages = ", ".join(f"{count:,} {status}" for status, count in sorted(stats.page_status.items(), reverse=True))
+    rows: dict[str, str | Text] = {
+        "pages": f"{stats.pages.discovered:,}: {pages or 'none visited'}",
+        "images": _books(summary),
+    }
+    if stats.image_reasons:
+        reasons = sorted(stats.image_reasons.items(), key=lambda item: -item[1])
+        rows["not saved"] = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
+    if stats.dropped:
+        rows["left out"] = ", ".join(f"{count:,} by {limit}" for limit, count in stats.dropped.items())
+    rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
+    rows["state"] = tables.state(stats)
+    out.print(tables.facts(rows))
+
+
+def _books(summary: Summary) -> Text:
+    """discovered = saved + duplicate + rejected + failed + dead (+ what is still to be done)."""
+    stats = summary.stats
+    text = Text.assemble((f"{stats.images.discovered:,}", "bold"), " discovered = ")
+    parts = [
+        Text.assemble((f"{stats.image_status.get(status, 0):,} ", "bold"), tables.label(status))
+        for status in ImageStatus
+    ]
+    if stats.images.unsettled:
+        parts.append(Text.assemble((f"{stats.images.unsettled:,} ", "bold"), "to be done"))
+    return text.append(Text(" + ").join(parts))

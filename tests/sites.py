@@ -1,0 +1,95 @@
+"""Small sites made for a test, and a real server for them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+
+def make_site(folder: Path, *, pages: int, images_per_page: int, seed: int = 1) -> dict[str, str]:
+    """*pages* pages that link to each other, each with images of its own; returns path -> sha256 of the images."""
+    rng = random.Random(seed)
+    digests: dict[str, str] = {}
+    for page in range(pages):
+        tags = []
+        for number in range(images_per_page):
+            name = f"images/p{page}/i{number}.png"
+            data = png(rng)
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            digests["/" + name] = hashlib.sha256(data).hexdigest()
+            tags.append(f'<img src="/{name}" alt="picture {number} of page {page}">')
+        links = [f'<a href="/page{n}.html">page {n}</a>' for n in (2 * page + 1, 2 * page + 2) if n < pages]
+        html = f"<!DOCTYPE html><title>Page {page}</title>{''.join(tags)}{''.join(links)}"
+        (folder / (f"page{page}.html" if page else "index.html")).write_text(html, encoding="utf-8")
+    return digests
+
+
+def png(rng: random.Random) -> bytes:
+    image = Image.frombytes("RGB", (8, 8), rng.randbytes(192))
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+class SiteServer(ThreadingHTTPServer):
+    """Serves a folder on loopback; counts requests by path, and how many were in flight at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, folder: Path, delay_s: float = 0.0) -> None:
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+        self.delay_s = delay_s
+        self.requests: Counter[str] = Counter()
+        self.in_flight = self.most_in_flight = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: SiteServer
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.requests[self.path] += 1
+            self.server.in_flight += 1
+            self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
+        try:
+            time.sleep(self.server.delay_s)
+            super().do_GET()
+        finally:
+            with self.server.lock:
+                self.server.in_flight -= 1
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path, delay_s: float = 0.0) -> Iterator[SiteServer]:
+    server = SiteServer(folder, delay_s)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
