@@ -13,23 +13,25 @@ from crawler.errors import CorruptImage, TruncatedImage
 
 _PNG_CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT"})
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-_EOI, _SOS = 0xD9, 0xDA
+_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
+_EOI, _SOS = b"\xff\xd9", 0xDA
 
 
 def check_jpeg(data: bytes) -> None:
-    """ISO/IEC 10918-1 annex B: marker segments up to EOI; a thumbnail's EOI, within a segment, is not it."""
+    """ISO/IEC 10918-1 annex B: segments up to the first scan, and an EOI after it.
+
+    So a thumbnail's EOI does not count. What lies between is the decoder's to judge.
+    """
     position = 2
     while match := _JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
-        if marker == _EOI:
-            return
-        if marker in _JPEG_ALONE:
-            continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        if marker == _SOS or length >= 2:  # noqa: PLR2004 - the length counts itself
-            position += length
-    raise TruncatedImage(f"the JPEG has no end marker in its {len(data)} bytes")
+        if marker == _SOS:
+            break
+        if marker not in _JPEG_ALONE:
+            position += int.from_bytes(data[position : position + 2], "big")
+    # pixels never hold the mark: an 0xff of theirs is followed by 0x00 or a restart number
+    if data.find(_EOI, position) < 0:
+        raise TruncatedImage(f"the JPEG has no end marker in its {len(data)} bytes")
 
 
 def check_png(data: bytes) -> int:

@@ -82,9 +82,9 @@ class ImageInfo(Value, frozen=True):
 def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
     """What *data* is, if it is a complete image that decodes.
 
-    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated. Bytes
-    after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed: the format
-    has no checksums. Safe to be used by several threads.
+    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated.
+    Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed:
+    the format has no checksums. Safe to be used by several threads.
 
     Raises a leaf of Rejection, and nothing else: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a
     kind that is not kept), TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else).

@@ -9,7 +9,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.faultserver import FaultServer, __doc__ as described
+from tests import faultserver
+from tests.faultserver import FaultServer
 from tests.images import samples
 
 
@@ -76,8 +77,6 @@ def test_a_stop_ends_what_would_take_for_ever() -> None:
 
 
 def test_every_path_is_described() -> None:
-    from tests.faultserver import _Handler
-
-    for name in vars(_Handler):
+    for name in vars(faultserver._Handler):
         if name.startswith("serve_"):
-            assert "/" + name.removeprefix("serve_").replace("_", "-") in str(described), name
+            assert "/" + name.removeprefix("serve_").replace("_", "-") in str(faultserver.__doc__), name

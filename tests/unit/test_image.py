@@ -23,8 +23,14 @@ from tests.faultserver import ETAG, LAST_MODIFIED, FaultServer
 from tests.images import samples
 
 ORIGIN = Origin(
-    page_url="https://example.org/page", found_in="img", alt="a cat", title="t", caption="c", heading="h", page_title="p"
-)  # fmt: skip
+    page_url="https://example.org/page",
+    found_in="img",
+    alt="a cat",
+    title="t",
+    caption="c",
+    heading="h",
+    page_title="p",
+)
 
 
 @pytest.fixture(scope="module")

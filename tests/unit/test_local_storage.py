@@ -266,7 +266,8 @@ def test_a_killed_process_leaves_a_temporary_file_that_sweep_finds(tmp_path: Pat
     script = (
         "import os, signal, sys; from pathlib import Path; from crawler.storage.local import LocalStorage\n"
         "os.symlink = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"LocalStorage(Path(sys.argv[1]), fsync=False, min_free_bytes=0).save('images/a.jpg', b'cat', sha256={CAT!r})"
+        "store = LocalStorage(Path(sys.argv[1]), fsync=False, min_free_bytes=0)\n"
+        f"store.save('images/a.jpg', b'cat', sha256={CAT!r})"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == -9
     assert len(images(tmp_path)) == 1

@@ -111,9 +111,11 @@ def test_the_total_time_holds_over_tls(tls_port: int, certificate: Path) -> None
 
 
 def test_a_host_that_does_not_answer_the_handshake_costs_the_connect_timeout() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(ConnectTimeout, match="connect_timeout_s"):
-            tls_fetch(silent.getsockname()[1], settings={"connect_timeout_s": 0.1})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ConnectTimeout, match="connect_timeout_s"),
+    ):
+        tls_fetch(silent.getsockname()[1], settings={"connect_timeout_s": 0.1})
 
 
 def test_all_addresses_of_a_host_share_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +148,21 @@ def test_a_name_that_dns_can_not_have() -> None:
 # --- exceptions
 
 
+def lost(cause: Exception) -> Exception:
+    return requests.ConnectionError(urllib3.exceptions.ProtocolError("x", cause))
+
+
+EXPIRED = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("expired"))
+
+
 @pytest.mark.parametrize(
     ("exc", "http_status", "leaf"),
     [
-        (requests.ConnectionError(urllib3.exceptions.ProtocolError("x", http.client.IncompleteRead(b"", 3))), 200, TruncatedTransfer),
-        (requests.ConnectionError(urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, "reset"))), 0, ConnectionLost),
-        (requests.ConnectionError(urllib3.exceptions.ProtocolError("x", http.client.RemoteDisconnected("x"))), 0, ConnectionLost),
-        (requests.ConnectionError(urllib3.exceptions.ProtocolError("x", http.client.BadStatusLine("x"))), 0, BadResponse),
-        (requests.exceptions.SSLError(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("expired"))), 0, TlsFailed),
+        (lost(http.client.IncompleteRead(b"", 3)), 200, TruncatedTransfer),
+        (lost(ConnectionResetError(104, "reset")), 0, ConnectionLost),
+        (lost(http.client.RemoteDisconnected("x")), 0, ConnectionLost),
+        (lost(http.client.BadStatusLine("x")), 0, BadResponse),
+        (requests.exceptions.SSLError(EXPIRED), 0, TlsFailed),
         (requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), 0, ConnectionLost),
         (urllib3.exceptions.SSLError(ssl.SSLError(1, "bad record mac")), 200, ConnectionLost),
         (requests.exceptions.InvalidURL("no host"), 0, InvalidUrl),
@@ -163,7 +172,7 @@ def test_a_name_that_dns_can_not_have() -> None:
         (OSError(113, "No route to host"), 0, ConnectionLost),
         (urllib3.exceptions.DecodeError("x"), 200, BadResponse),
     ],
-)  # fmt: skip
+)
 def test_exceptions_of_others_become_ours(exc: Exception, http_status: int, leaf: type[TaskError]) -> None:
     error = wrapped(exc, url=URL, http_status=http_status)
     assert type(error) is leaf
