@@ -18,9 +18,13 @@ from crawler.models import ImageRecord, PageRecord
 DATABASE = "crawl.db"
 SETTINGS_FILE = "crawl.toml"
 IMAGES_FOLDER = "images"
+HALF_WRITTEN = ".saving-"
+"""Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 30.0
+
+_CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 _Record = TypeVar("_Record", ImageRecord, PageRecord)
 
@@ -149,16 +153,22 @@ class Catalog:
         try:
             yield
         except sqlite3.DatabaseError as exc:
-            if "locked" in str(exc):
+            if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StorageFailed(
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
                 ) from exc
-            if "unable to open" in str(exc):
-                raise FolderError(f"can't open {self.path}; check who may read it") from exc
+            if _is(exc, *_CLOSED):
+                raise FolderError(f"can't open {self.path}: {exc}; check who may read it") from exc
             raise LedgerCorrupt(
                 f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
                 " (the saved images stay usable)"
             ) from exc
+
+
+def _is(error: sqlite3.Error, *codes: int) -> bool:
+    """Whether the error has one of these primary result codes (https://sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", None)  # which errors of the binding itself have not
+    return code is not None and code & 0xFF in codes
 
 
 def _require_crawl(folder: Path) -> None:
@@ -182,10 +192,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
     try:
         db.execute("PRAGMA application_id")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as exc:
         db.close()
         wal = path.with_name(f"{path.name}-wal")
-        if wal.exists() and wal.stat().st_size > 0:
+        if not _is(exc, *_CLOSED) or (wal.exists() and wal.stat().st_size > 0):
             raise
         # a finished crawl in a folder that may not be written to: without room for SQLite's -shm file it can
         # only be read as what it is, a file that nobody changes (https://sqlite.org/wal.html#readonly)

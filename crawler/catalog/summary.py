@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from crawler.catalog.database import Catalog
+from crawler.catalog.database import HALF_WRITTEN, Catalog
 from crawler.models import Counts, Stats, TaskKind, Value
 
 TOP_HOSTS = 10
@@ -137,9 +137,11 @@ def _disk_usage(folder: Path) -> tuple[int, int]:
     files = size_bytes = 0
     for path, _, names in os.walk(folder):
         for name in names:
+            if name.startswith(HALF_WRITTEN):
+                continue
             try:
                 size_bytes += os.lstat(Path(path, name)).st_size
             except FileNotFoundError:
-                continue  # a temporary file of the running crawl
+                continue
             files += 1
     return files, size_bytes

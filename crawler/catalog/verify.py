@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from crawler.catalog.database import Catalog
+from crawler.catalog.database import HALF_WRITTEN, Catalog
 from crawler.models import Value
 
 
@@ -80,7 +80,7 @@ def check_file(folder: Path, path: str, *, sha256: str, size_bytes: int) -> tupl
 def _orphans(catalog: Catalog) -> Iterator[Finding]:
     for folder, subfolders, names in os.walk(catalog.images_folder):
         subfolders.sort()
-        for name in sorted(names):
+        for name in sorted(name for name in names if not name.startswith(HALF_WRITTEN)):
             file = Path(folder, name)
             path = file.relative_to(catalog.folder).as_posix()
             if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):

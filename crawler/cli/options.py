@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import sys
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from crawler.config import SETTINGS, Config, Setting, load
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _UNITS = {"_bytes": "BYTES", "_bytes_s": "BYTES", "_s": "SECONDS"}
+_SECTIONS = {
+    field.name: f"[{field.name}] {inspect.getdoc(field.type)}".rstrip(".")
+    for field in msgspec.structs.fields(Config)
+}
 _VERBOSITY = "crawler.cli.verbosity"
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -66,11 +72,8 @@ class SettingOption(click.Option):
     """A setting as an option. Its value stays as it was typed: judging it is the config's part."""
 
     def __init__(self, setting: Setting) -> None:
-        self.heading = f"Settings: {setting.section}"
-        shown = str(setting.default).lower() if setting.type is bool else str(setting.default)
-        if shown == "":
-            shown = "empty"
-        help_text = f"{setting.description}  [{setting.environment}; default: {shown}]"
+        self.heading = _SECTIONS[setting.section]
+        help_text = f"{setting.description}  [{setting.environment}; default: {_shown(setting.default)}]"
         if setting.type is bool:
             no = setting.flag.replace("--", "--no-", 1)
             super().__init__([f"{setting.flag}/{no}", setting.key], default=None, help=help_text)
@@ -147,3 +150,9 @@ def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
 def _metavar(setting: Setting) -> str:
     unit = next((unit for suffix, unit in _UNITS.items() if setting.key.endswith(suffix)), None)
     return unit or ("N" if setting.type is int else "TEXT")
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"

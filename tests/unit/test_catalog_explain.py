@@ -1,0 +1,157 @@
+"""Everything known about one URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crawler.catalog import Catalog
+from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
+from crawler.models import ImageStatus, NewTask, Origin, TaskKind, TaskState
+from tests.crawls import SEED, SITE, garden, keep, page, saved
+
+
+def explained(folder: Path, asked: str) -> Explanation:
+    with Catalog(folder) as catalog:
+        return explain(catalog, asked)
+
+
+def test_a_saved_image_with_its_way_and_its_copies(tmp_path: Path) -> None:
+    explanation = explained(garden(tmp_path), f"{SITE}/i/rose.png")
+    (entry,) = explanation.entries
+    assert entry.image is not None
+    assert entry.image.status is ImageStatus.SAVED
+    assert entry.file_exists
+    assert entry.same_bytes == (f"{SITE}/i/rose-again.png",)
+    assert [(step.url, step.found_in) for step in entry.chain] == [(SEED, "")]
+    assert (entry.state, entry.found_in) == (TaskState.DONE, "img")
+
+
+def test_the_way_leads_over_every_page_from_the_seed(tmp_path: Path) -> None:
+    (entry,) = explained(garden(tmp_path), f"{SITE}/i/none.png").entries
+    assert [(step.url, step.found_in) for step in entry.chain] == [(SEED, ""), (f"{SITE}/plants.html", "a")]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["HTTP://GARDEN.example:80/i/./rose.png#top", "/i/rose.png", "i/rose.png", f"{SITE}/x/../i/rose.png"],
+)
+def test_any_spelling_of_a_url_will_do(tmp_path: Path, asked: str) -> None:
+    explanation = explained(garden(tmp_path), asked)
+    assert explanation.url == f"{SITE}/i/rose.png"
+    assert explanation.how == "url"
+    assert explanation.known
+
+
+def test_a_saved_file_leads_to_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = garden(tmp_path / "crawl")
+    monkeypatch.chdir(tmp_path)
+    path = "images/garden.example/i/rose.png"
+    for asked in (path, f"crawl/{path}", str(folder.absolute() / path)):
+        explanation = explained(folder, asked)
+        assert (explanation.how, explanation.url) == ("file", f"{SITE}/i/rose.png"), asked
+        assert [entry.kind for entry in explanation.entries] == [TaskKind.IMAGE]
+
+
+def test_the_end_of_a_redirect_leads_to_its_start(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        page(SEED),
+        page(f"{SITE}/old", final_url=f"{SITE}/new", page_url=SEED, found_in="a", depth=1),
+        saved(tmp_path, f"{SITE}/a.png", b"a", final_url=f"{SITE}/b.png", page_url=f"{SITE}/new"),
+    )
+    explanation = explained(tmp_path, f"{SITE}/b.png")
+    assert explanation.how == "redirect"
+    (entry,) = explanation.entries
+    assert entry.url == f"{SITE}/a.png"
+    assert [step.url for step in entry.chain] == [SEED, f"{SITE}/new"]
+    assert [entry.url for entry in explained(tmp_path, f"{SITE}/new").entries] == [f"{SITE}/old"]
+
+
+def test_a_url_can_be_a_page_and_an_image(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        page(SEED),
+        saved(tmp_path, f"{SITE}/i", b"i"),
+        page(f"{SITE}/i", page_url=SEED, found_in="a"),
+    )
+    kinds = [entry.kind for entry in explained(tmp_path, f"{SITE}/i").entries]
+    assert kinds == [TaskKind.IMAGE, TaskKind.PAGE]
+
+
+def test_a_task_that_waits_knows_where_it_was_found(tmp_path: Path) -> None:
+    origin = Origin(page_url=SEED, found_in="srcset", alt="soon")
+    keep(
+        tmp_path,
+        page(SEED),
+        waiting=[NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/w.png", depth=3, origin=origin)],
+    )
+    (entry,) = explained(tmp_path, f"{SITE}/w.png").entries
+    assert (entry.state, entry.image, entry.origin, entry.depth) == (TaskState.READY, None, origin, 3)
+    assert [step.url for step in entry.chain] == [SEED]
+
+
+def test_a_seed_has_no_way(tmp_path: Path) -> None:
+    (entry,) = explained(garden(tmp_path), SEED).entries
+    assert (entry.origin, entry.chain, entry.found_in) == (None, (), "")
+    assert entry.page is not None
+
+
+def test_pages_that_link_to_each_other_are_no_endless_way(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        page(f"{SITE}/a", page_url=f"{SITE}/b", found_in="a"),
+        page(f"{SITE}/b", page_url=f"{SITE}/a", found_in="a"),
+    )
+    (entry,) = explained(tmp_path, f"{SITE}/a").entries
+    assert [step.url for step in entry.chain] == [f"{SITE}/a", f"{SITE}/b"]
+
+
+def test_many_copies_are_counted_and_some_are_named(tmp_path: Path) -> None:
+    copies = [saved(tmp_path, f"{SITE}/{n}.png", b"same") for n in range(MAX_ALIASES + 5)]
+    keep(tmp_path, *copies)
+    (entry,) = explained(tmp_path, f"{SITE}/0.png").entries
+    assert entry.same_bytes_count == MAX_ALIASES + 4
+    assert len(set(entry.same_bytes)) == MAX_ALIASES
+
+
+def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+    folder = garden(tmp_path)
+    (folder / "images/garden.example/i/fern.jpg").unlink()
+    (entry,) = explained(folder, f"{SITE}/i/fern.jpg").entries
+    assert not entry.file_exists
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (f"{SITE}/i/Rose.png", f"{SITE}/i/rose.png"),
+        ("https://garden.example/i/rose.png", f"{SITE}/i/rose.png"),
+        (f"{SITE}/i/fern.png", f"{SITE}/i/fern.jpg"),
+        (f"{SITE}/plants/", f"{SITE}/plants.html"),
+    ],
+)
+def test_an_unknown_url_brings_what_looks_like_it(tmp_path: Path, asked: str, expected: str) -> None:
+    explanation = explained(garden(tmp_path), asked)
+    assert not explanation.known
+    assert explanation.similar[0] == expected
+
+
+def test_what_looks_like_nothing_known_brings_nothing(tmp_path: Path) -> None:
+    explanation = explained(garden(tmp_path), "https://elsewhere.test/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz")
+    assert (explanation.known, explanation.similar) == (False, ())
+
+
+def test_what_is_no_url_at_all_is_unknown_too(tmp_path: Path) -> None:
+    keep(tmp_path)
+    for asked in ("", "%", "mailto:me", "\0", "http://", "x" * 9000):
+        assert not explained(tmp_path, asked).known or asked == "", asked
+
+
+def test_limits_that_kept_urls_out_are_told_with_an_unknown_url(tmp_path: Path) -> None:
+    waiting = [NewTask(kind=TaskKind.PAGE, url=f"{SITE}/{name}") for name in ("first", "second")]
+    keep(tmp_path, waiting=waiting, max_pages=1)
+    explanation = explained(tmp_path, f"{SITE}/second")
+    assert not explanation.known
+    assert sum(explanation.dropped.values()) == 1

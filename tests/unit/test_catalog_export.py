@@ -1,0 +1,102 @@
+"""Records as files for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from crawler.catalog import Catalog
+from crawler.catalog.export import FORMATS, atomic_file, write_csv, write_jsonl
+from crawler.errors import StorageFailed
+from crawler.models import ImageRecord, ImageStatus, PageRecord
+from tests.crawls import garden, page
+
+NASTY = '=cmd|"/C calc"!A0, \u6708\u898b\u8349,\r\nline two\ttab'
+RECORD = ImageRecord(
+    url="http://a.example/,%22", status=ImageStatus.SAVED, alt=NASTY, width_px=3, elapsed_s=0.25
+)
+
+
+def test_every_line_has_every_field_exactly(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    assert write_jsonl([RECORD, RECORD], ImageRecord, out) == 2
+    first, second = out.getvalue().decode().splitlines()
+    assert first == second
+    assert json.loads(first) == {name: getattr(RECORD, name) for name in ImageRecord.__struct_fields__}
+
+
+def test_csv_reads_back_exactly(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    assert write_csv([RECORD], ImageRecord, out) == 1
+    (row,) = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8"), newline=""))
+    assert tuple(row) == ImageRecord.__struct_fields__
+    assert row["alt"] == NASTY
+    assert (row["url"], row["width_px"], row["elapsed_s"], row["reason"]) == (RECORD.url, "3", "0.25", "")
+    assert not out.closed
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_records_make_an_empty_table(form: str) -> None:
+    out = io.BytesIO()
+    assert FORMATS[form]([], PageRecord, out) == 0
+    assert out.getvalue() == (
+        b"" if form == "jsonl" else ",".join(PageRecord.__struct_fields__).encode() + b"\n"
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_catalog_is_exported_whole(tmp_path: Path, form: str) -> None:
+    out = io.BytesIO()
+    with Catalog(garden(tmp_path)) as catalog:
+        assert FORMATS[form](catalog.images(), ImageRecord, out) == 6
+        assert FORMATS[form]([page("http://a.example/")], PageRecord, out) == 1
+    assert out.getvalue().count(b"\n") == (7 if form == "jsonl" else 9)
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "records.jsonl"
+    target.write_text("before")
+    with atomic_file(target) as out:
+        out.write(b"after")
+        out.flush()
+        assert target.read_text() == "before"
+    assert target.read_text() == "after"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    with atomic_file(tmp_path / "mine") as out:
+        out.write(b"x")
+    assert (tmp_path / "mine").stat().st_mode == other.stat().st_mode
+
+
+def test_a_failed_export_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "records.jsonl"
+    target.write_text("before")
+
+    def fail() -> None:
+        with atomic_file(target) as out:
+            out.write(b"half")
+            raise KeyError("records")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_can_t_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed, match="can't write"), atomic_file(tmp_path / "none" / "file"):
+        pass
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageFailed, match="can't write"), atomic_file(tmp_path / "folder") as out:
+        out.write(b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
