@@ -133,14 +133,14 @@ class LocalStorage:
         """The path that the bytes belong to from now on: *path*, or that of another file that is there."""
         patience_ends = self._clock() + self._claim_patience_s
         while not self._claims.take(sha256, path):
-            holder = self._claimed(sha256, size_bytes)
-            if holder is not None:
-                return holder
             claimer = self._claims.holder(sha256)
             if claimer == path:
                 break
-            if self._clock() >= patience_ends or (claimer and os.path.lexists(self._root / claimer)):
-                # its file never came, or has other bytes by now
+            # looked for before it is read: a file that comes between the two has the right bytes
+            is_there = claimer is not None and os.path.lexists(self._root / claimer)
+            if claimer is not None and self._has(claimer, sha256, size_bytes):
+                return claimer
+            if is_there or self._clock() >= patience_ends:  # it has other bytes by now, or never came
                 self._claims.take_over(sha256, path)
                 break
             time.sleep(_PAUSE_S)
@@ -148,14 +148,15 @@ class LocalStorage:
 
     def _claimed(self, sha256: str, size_bytes: int) -> str | None:
         """The path that the bytes are claimed for, if they are there. A hit is rare, so it is read."""
-        holder = self._claims.holder(sha256)
-        if holder is None:
-            return None
+        claimer = self._claims.holder(sha256)
+        return claimer if claimer is not None and self._has(claimer, sha256, size_bytes) else None
+
+    def _has(self, claimer: str, sha256: str, size_bytes: int) -> bool:
         try:
-            target = self._target(holder)
+            target = self._target(claimer)
         except ValueError:
-            return None  # somebody wrote nonsense into the index
-        return holder if _holds(target, sha256, size_bytes) else None
+            return False  # somebody wrote nonsense into the index
+        return _holds(target, sha256, size_bytes)
 
     def _target(self, path: str) -> Path:
         parts = PurePosixPath(path).parts

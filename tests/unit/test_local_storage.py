@@ -89,6 +89,24 @@ def test_a_claim_is_given_time_for_its_file(tmp_path: Path, monkeypatch: pytest.
     assert images(tmp_path) == ["images/slow.jpg"]
 
 
+def test_a_file_that_comes_while_it_is_looked_for_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the winner's rename may fall anywhere between the loser's looks
+    claim(tmp_path).parent.mkdir(parents=True)
+    claim(tmp_path).symlink_to("images/slow.jpg")
+    real = os.path.lexists
+
+    def arrives_afterwards(path: Path) -> bool:
+        found = real(path)
+        (tmp_path / "images/slow.jpg").write_bytes(b"cat")
+        return found
+
+    monkeypatch.setattr(os.path, "lexists", arrives_afterwards)
+    assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/slow.jpg"
+    assert images(tmp_path) == ["images/slow.jpg"]
+
+
 @pytest.mark.parametrize("nonsense", ["/etc/passwd", "../../outside.jpg", "images/a\\b.jpg"])
 def test_nonsense_in_the_index_is_taken_over(tmp_path: Path, nonsense: str) -> None:
     claim(tmp_path).parent.mkdir(parents=True)
