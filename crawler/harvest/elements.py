@@ -66,7 +66,8 @@ _STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
-_MAX_ANCESTORS = 64
+_MAX_ANCESTORS = 32
+_MAX_TEXT_CHARS = 4096
 _MAX_TEMPLATES = 32
 
 
@@ -80,7 +81,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style, script with data, title, figcaption and headings; empty for all others."""
+    """Of style and script with data; of title, figcaption and headings the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
@@ -208,9 +209,8 @@ _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 
 
 def _by_beautifulsoup(html: str, *, look_at_all: bool) -> Iterator[_Found]:
-    html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     soup = BeautifulSoup(
-        _START_TAG.sub(_with_plain_ampersands, html),
+        _START_TAG.sub(_with_plain_ampersands, _without_loose_ends(html)),
         "html.parser",
         multi_valued_attributes=None,
         on_duplicate_attribute="ignore",
@@ -221,12 +221,26 @@ def _by_beautifulsoup(html: str, *, look_at_all: bool) -> Iterator[_Found]:
         if node is None:
             walks.pop()
         elif isinstance(node, Tag):
-            name = "img" if node.name == "image" and node.find_parent("svg") is None else node.name
+            name = "img" if node.name == "image" and not _inside_svg(_SOUP, node) else node.name
             attributes = {key: str(value) for key, value in node.attrs.items()}
             if name in NAMES or (look_at_all and name != "template" and _may_tell(attributes)):
                 yield _found(_SOUP, node, name, attributes)
-            if name not in _RAW_TEXT or node.find_parent("svg") is not None:
+            if name not in _RAW_TEXT or _inside_svg(_SOUP, node):
                 walks.append(iter(node.contents))
+
+
+def _without_loose_ends(html: str) -> str:
+    """What HTML says of white space, and of what is never closed, which html.parser looks for again and again.
+
+    Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
+    """
+    html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    html = html.replace("<![", "<!x[")  # ends at the next ">" like every bogus comment, not at "]]>"
+    unclosed = html.find("<!--", html.rfind("-->") + 1)
+    if unclosed >= 0:
+        html = html[:unclosed]
+    end = html.rfind(">") + 1
+    return html[:end] + html[end:].replace("<", "&lt;")
 
 
 def _with_plain_ampersands(tag: re.Match[str]) -> str:
@@ -293,13 +307,25 @@ def _found(tree: _Tree, node: Any, name: str, attributes: dict[str, str]) -> _Fo
     text = ""
     picture = figure = 0
     link: str | None = None
-    if name in _HEADINGS or name in ("figcaption", "title"):
-        text = tree.text(node)
+    if name in _HEADINGS or name == "figcaption":
+        text = tree.text(node)[:_MAX_TEXT_CHARS]
+    elif name == "title":
+        text = "" if _inside_svg(tree, node) else tree.own_text(node)[:_MAX_TEXT_CHARS]
     elif name == "style" or (name == "script" and "json" in attributes.get("type", "")):
         text = tree.own_text(node)
     if name in _SHOWING or name == "figcaption" or name not in NAMES:
         picture, figure, link = _around(tree, node)
     return _Found(name, attributes, text, picture, figure, link)
+
+
+def _inside_svg(tree: _Tree, node: Any) -> bool:
+    for _ in range(_MAX_ANCESTORS):
+        node = node.parent
+        if node is None:
+            return False
+        if tree.name(node) == "svg":
+            return True
+    return False
 
 
 def _around(tree: _Tree, node: Any) -> tuple[int, int, str | None]:

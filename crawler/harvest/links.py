@@ -18,7 +18,7 @@ STYLE_SHEET = "stylesheet"
 Resolve = Callable[[str], str | None]
 
 _REFRESH = re.compile(
-    r"\s*[0-9.]*\s*[;,\s]\s*(?:url\s*=\s*)?(?:\"([^\"]*)|'([^']*)|([^\"'\s]\S*))", re.IGNORECASE
+    r"[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
 )
 
 
@@ -83,7 +83,7 @@ def refresh_target(content: str) -> str | None:
     """The URL in ``<meta http-equiv=refresh content="0; url=…">`` (HTML, "shared declarative refresh
     steps").
     """
-    found = _REFRESH.match(content)
+    found = _REFRESH.match(content.strip())
     return (found[1] or found[2] or found[3]) if found else None
 
 

@@ -40,7 +40,7 @@ _CLOSED_BY_THE_NEXT = (
 _NEVER_DEEP = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
 _KEPT = (
     "a|amp-anim|amp-img|area|audio|base|body|embed|feimage|frame|frameset|head|html|iframe|image|img|input|link|meta|"
-    "noembed|noframes|noscript|object|script|source|style|svg|template|textarea|title|video|xmp"
+    "noembed|noframes|object|script|source|style|svg|template|textarea|title|video|xmp"
 )
 _OTHER_TAG = re.compile(rf"<(/?)(?!(?:{_KEPT})[\s/>])[a-z][^\s/>]*", re.IGNORECASE)
 
