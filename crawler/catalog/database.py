@@ -93,7 +93,8 @@ class Catalog:
     ) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, one by one."""
         with self._explained():
-            yield from self._db.execute(sql, values)
+            for row in self._db.execute(sql, values):  # noqa: UP028 - would close the cursor of a closed database
+                yield row
 
     def value(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first column of a query's only row."""
@@ -152,6 +153,8 @@ class Catalog:
         """Turn SQLite's errors into ours, which say what to do."""
         try:
             yield
+        except sqlite3.ProgrammingError:  # a fault of this program
+            raise
         except sqlite3.DatabaseError as exc:
             if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StorageFailed(

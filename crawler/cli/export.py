@@ -11,7 +11,7 @@ from crawler.catalog.export import FORMATS, atomic_file
 from crawler.cli.options import Command, folder_argument
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus
 
-_STATUSES = sorted({*ImageStatus, *PageStatus})
+_STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus)})
 
 
 @click.command(

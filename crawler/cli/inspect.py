@@ -159,9 +159,9 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
                 out.print(Text(f"{'':9}from {finding.url}", style="dim"), soft_wrap=True)
     wrong = sum(tally[kind] for kind in WRONG)
     if not as_json:
-        verdict = (
-            "every saved file is what was saved" if not wrong else f"{wrong:,} files are not what was saved"
-        )
+        verdict = "every saved file is what was saved"
+        if wrong:
+            verdict = f"{wrong:,} {'file is' if wrong == 1 else 'files are'} not what was saved"
         out.print(
             Text(verdict, style="red" if wrong else "green")
             + Text(f" ({tally[FindingKind.INTACT]:,} intact, {tables.size(checked_bytes)};")
