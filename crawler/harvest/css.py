@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import tinycss2
 
 from crawler.harvest.extensions import leads_elsewhere
 
-_MAY_REFER = re.compile(r"url|image|src|@import|\\", re.IGNORECASE)
+_MAY_REFER = re.compile(r"url|image\(|image-set|src\(|@import|\\", re.IGNORECASE)
+_LANDMARK = re.compile(
+    r"""
+    "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'? | /\*.*?(?:\*/|\Z)  # in which braces are text, as in
+    | url\(\s*+(?!["'])(?:[^)\\]|\\.)*+                         # an unquoted URL
+    | [{}] | \\.
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_PIECE_CHARS = 262_144
+_SMALL_CHARS = 512
 _NOT_DRAWN = frozenset({"font-face", "namespace", "font-feature-values", "color-profile"})
 _URL_FUNCTIONS = frozenset({"url", "src"})
 _IMAGE_SETS = frozenset({"image-set", "-webkit-image-set"})
-_DPI_PER_X = 96.0
-_DPCM_PER_X = 96.0 / 2.54
-_PER_X = {"x": 1.0, "dppx": 1.0, "dpi": _DPI_PER_X, "dpcm": _DPCM_PER_X}
+_PER_X = {"x": 1.0, "dppx": 1.0, "dpi": 96.0, "dpcm": 96.0 / 2.54}
 
 
 class CssReference(NamedTuple):
@@ -37,18 +46,39 @@ def references(css: str) -> list[CssReference]:
 
     Never raises; nesting of any depth costs no stack.
     """
-    if _MAY_REFER.search(css) is None:
-        return []
-    found = _walk(tinycss2.parse_component_value_list(css, skip_comments=True))
-    return [item for item in found if item.url and not item.url.startswith("#") and _may_be_wanted(item)]
+    numbers = count(1)
+    return [
+        item
+        for piece in _pieces(css)
+        if _MAY_REFER.search(piece)
+        for item in _walk(tinycss2.parse_component_value_list(piece, skip_comments=True), numbers)
+        if item.url and not item.url.startswith("#") and (item.is_import or not leads_elsewhere(item.url))
+    ]
 
 
-def _may_be_wanted(item: CssReference) -> bool:
-    return item.is_import or not leads_elsewhere(item.url)
+def _pieces(css: str) -> Iterator[str]:
+    """The rules of a style sheet one by one, so that only those are tokenised that may refer to something.
+
+    Each token is an object; a piece has a limit for the sake of memory.
+    """
+    start = depth = 0
+    for landmark in _LANDMARK.finditer(css) if len(css) > _SMALL_CHARS else ():
+        if landmark[0] == "{":
+            depth += 1
+        elif landmark[0] == "}":
+            depth = max(0, depth - 1)
+            if depth == 0:
+                yield from _limited(css, start, landmark.end())
+                start = landmark.end()
+    yield from _limited(css, start, len(css))
 
 
-def _walk(tokens: list[Any]) -> Iterator[CssReference]:  # noqa: C901 - one case a kind of token
-    sets = 0
+def _limited(css: str, start: int, end: int) -> Iterator[str]:
+    for position in range(start, end, _PIECE_CHARS):
+        yield css[position : min(position + _PIECE_CHARS, end)]
+
+
+def _walk(tokens: list[Any], numbers: Iterator[int]) -> Iterator[CssReference]:  # noqa: C901 - one case a kind of token
     levels = [iter(tokens)]
     while levels:
         token = next(levels[-1], None)
@@ -61,8 +91,7 @@ def _walk(tokens: list[Any]) -> Iterator[CssReference]:  # noqa: C901 - one case
             case "function" if token.lower_name in _URL_FUNCTIONS:
                 yield from (CssReference(url) for url in _strings(token.arguments)[:1])
             case "function" if token.lower_name in _IMAGE_SETS:
-                sets += 1
-                yield from _choices(token.arguments, sets)
+                yield from _choices(token.arguments, next(numbers))
             case "function" if token.lower_name == "image":
                 yield from (CssReference(url) for url in _strings(token.arguments))
                 levels.append(iter(token.arguments))

@@ -230,7 +230,7 @@ def _by_beautifulsoup(html: str, *, look_at_all: bool) -> Iterator[_Found]:
 
 
 def _without_loose_ends(html: str) -> str:
-    """What HTML says of white space, and of what is never closed, which html.parser looks for again and again.
+    """What HTML makes of line ends, and of what is never closed, whose end html.parser seeks again and again.
 
     Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
     """
