@@ -36,19 +36,19 @@ def write_jsonl(
     encoder = msgspec.json.Encoder()
     count = 0
     for count, record in enumerate(records, start=1):  # noqa: B007 - the count is what is returned
-        out.write(encoder.encode(_fields(record)) + b"\n")
+        out.write(encoder.encode(msgspec.structs.asdict(record)) + b"\n")
     return count
 
 
 def write_csv(records: Iterable[Record], kind: type[Record], out: BinaryIO) -> int:
     """A header with the fields of *kind*, then a row for each record; returns how many records."""
-    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     try:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(kind.__struct_fields__)
         count = 0
         for count, record in enumerate(records, start=1):  # noqa: B007 - the count is what is returned
-            writer.writerow(_fields(record).values())
+            writer.writerow(msgspec.structs.astuple(record))
         return count
     finally:
         text.detach()  # *out* is the caller's to close
@@ -80,10 +80,6 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         if isinstance(exc, OSError):
             raise StorageFailed(f"can't write {path}: {exc.strerror}") from exc
         raise
-
-
-def _fields(record: Record) -> dict[str, object]:
-    return msgspec.structs.asdict(record)
 
 
 def _umask() -> int:
