@@ -332,7 +332,7 @@ class QueueManager(_Registered):
         try:
             return tenacity.Retrying(
                 retry=tenacity.retry_if_exception(_may_heal),
-                wait=tenacity.wait_random_exponential(multiplier=0.05, max=2.0),
+                wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
                 stop=tenacity.stop_any(
                     tenacity.stop_after_delay(self._reconnect_s), tenacity.stop_when_event_set(self._abandoned)
                 ),
