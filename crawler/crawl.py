@@ -327,7 +327,6 @@ def manage(
                 LocalStorage(path, fsync=False, min_free_bytes=0).sweep()
             manager = QueueManager(address, authkey)
             server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
-            lifeline.watch(lambda: None)
             lifeline.say(Word("ready", number=server.address[1]))
             server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
         finally:
@@ -361,6 +360,7 @@ def work(
 ) -> None:
     """A harvester or downloader process, on the queues at *address*."""
     manager = QueueManager(address, authkey)
+    lifeline.on_stop(manager.abandon)
     manager.connect()
     tasks: TaskQueue = manager.get_task_queue()
     threads = config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
@@ -387,7 +387,7 @@ def work(
         lease_batch=config.queue.lease_batch,
         heartbeat_s=min(config.queue.heartbeat_s, _LOCAL_HEARTBEAT_S),
     )
-    lifeline.watch(worker.stop)
+    lifeline.on_stop(worker.stop)
     try:
         worker.run()
     finally:

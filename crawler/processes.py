@@ -48,13 +48,20 @@ class Lifeline:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._saying = threading.Lock()
+        self._on_stop: Callable[[], None] = lambda: None
         self.stopped = threading.Event()
 
-    def watch(self, on_stop: Callable[[], None]) -> None:
-        """Call *on_stop* when the parent asks for it, or has gone; then the process has a few seconds to end."""
-        threading.Thread(target=self._watch, args=(on_stop,), name="lifeline", daemon=True).start()
+    def watch(self) -> None:
+        """From now on, notice when the parent asks to stop or has gone; then the process has seconds to end."""
+        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
-    def _watch(self, on_stop: Callable[[], None]) -> None:
+    def on_stop(self, call: Callable[[], None]) -> None:
+        """What to do when it is time to stop, in place of what was to be done so far; at once if it is."""
+        self._on_stop = call
+        if self.stopped.is_set():
+            call()
+
+    def _watch(self) -> None:
         try:
             self._pipe.recv_bytes()
         except (EOFError, OSError):
@@ -62,7 +69,7 @@ class Lifeline:
             timer.daemon = True
             timer.start()
         self.stopped.set()
-        on_stop()
+        self._on_stop()
 
     def say(self, word: Word) -> None:
         try:
@@ -155,6 +162,7 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     lifeline = Lifeline(pipe)
+    lifeline.watch()
     logging.basicConfig(level=logging.WARNING, handlers=[_PipeHandler(lifeline)], format="%(message)s")
     logging.getLogger("crawler").setLevel(log_level)
     try:

@@ -30,7 +30,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
         rows["left out"] = ", ".join(f"{count:,} by {limit}" for limit, count in stats.dropped.items())
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)
-    out.print(tables.facts(rows))
+    tables.show(out, tables.facts(rows))
 
 
 def _books(summary: Summary) -> Text:
