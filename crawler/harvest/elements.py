@@ -209,8 +209,11 @@ _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 
 
 def _by_beautifulsoup(html: str, *, look_at_all: bool) -> Iterator[_Found]:
+    html = _START_TAG.sub(_with_plain_ampersands, _without_loose_ends(html))
+    if "<" not in html:
+        return  # Beautiful Soup would take it for a file's name
     soup = BeautifulSoup(
-        _START_TAG.sub(_with_plain_ampersands, _without_loose_ends(html)),
+        html,
         "html.parser",
         multi_valued_attributes=None,
         on_duplicate_attribute="ignore",
@@ -235,7 +238,8 @@ def _without_loose_ends(html: str) -> str:
     Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
     """
     html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-    html = html.replace("<![", "<!x[")  # ends at the next ">" like every bogus comment, not at "]]>"
+    # Bogus comments end at the next ">", and not at "]]>"; "<?xml" would have Beautiful Soup warn of XML
+    html = html.replace("<![", "<!x[").replace("<?", "<!?")
     unclosed = html.find("<!--", html.rfind("-->") + 1)
     if unclosed >= 0:
         html = html[:unclosed]

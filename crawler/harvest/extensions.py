@@ -26,7 +26,9 @@ def extension(reference: str) -> str:
     A last segment with a colon has none: ``/wiki/File:Cat.jpg`` is a page about an image.
     """
     path = reference.partition("#")[0].partition("?")[0].rstrip()
-    segment = path[path.rfind("/") + 1 :]
+    before, _, segment = path.rpartition("/")
+    if before == "/" or before.endswith(":/"):
+        return ""  # a host name
     stem, dot, suffix = segment.rpartition(".")
     return suffix.lower() if dot and stem and ":" not in stem else ""
 

@@ -18,7 +18,7 @@ STYLE_SHEET = "stylesheet"
 Resolve = Callable[[str], str | None]
 
 _REFRESH = re.compile(
-    r"[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
+    r"[\d.]*+\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
 )
 
 

@@ -46,14 +46,14 @@ _UNTOLD_TYPES = frozenset(
     }
 )
 _HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
     rb"table|a|style|title|b|br|p)[\s/>]",
     re.IGNORECASE | re.DOTALL,
 )
 """MIME Sniffing, section 7.1, and XHTML."""
 _IMAGE_START = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:avi[fs]|hei[cx]|mif1)|BM.{4}\0\0\0\0|"
-    rb"\0\0[\1\2]\0|(?:\s|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*<svg[\s>]",
+    rb"\0\0[\1\2]\0|(?:\s++|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*+<svg[\s>]",
     re.DOTALL,
 )
 _SNIFFED_BYTES = 1445

@@ -36,7 +36,9 @@ class Site:
         pass
 
 
-def answer(url: str, content: bytes | str, content_type: str = "text/html", *, final_url: str = "") -> Fetched:
+def answer(
+    url: str, content: bytes | str, content_type: str = "text/html", *, final_url: str = ""
+) -> Fetched:
     return Fetched(
         url=url,
         final_url=final_url or url,
@@ -44,5 +46,3 @@ def answer(url: str, content: bytes | str, content_type: str = "text/html", *, f
         headers={"content-type": content_type} if content_type else {},
         content=content.encode() if isinstance(content, str) else content,
     )
-
-

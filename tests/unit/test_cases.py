@@ -34,7 +34,8 @@ def harvest(case: dict[str, Any], document: Path, parser: str) -> Harvest:
 
 def seen(task: NewTask, keys: set[str]) -> dict[str, Any]:
     everything = {"url": task.url, "depth": task.depth} | {
-        key: getattr(task.origin, key) for key in ("found_in", "alt", "title", "caption", "heading", "page_title")
+        key: getattr(task.origin, key)
+        for key in ("found_in", "alt", "title", "caption", "heading", "page_title")
     }
     everything["page_url"] = task.origin.page_url
     return {key: everything[key] for key in keys}
@@ -76,9 +77,28 @@ def test_every_name_that_a_rule_may_give_is_in_some_case() -> None:
     }
 
     assert found_in == {
-        "img", "srcset", "picture", "lazy", "input", "poster", "object", "embed", "svg", "background", "a", "area",
-        "icon", "preload", "image_src", "og", "twitter", "msapplication", "itemprop", "css", "amp",
-    }  # fmt: skip
+        "img",
+        "srcset",
+        "picture",
+        "lazy",
+        "input",
+        "poster",
+        "object",
+        "embed",
+        "svg",
+        "background",
+        "a",
+        "area",
+        "icon",
+        "preload",
+        "image_src",
+        "og",
+        "twitter",
+        "msapplication",
+        "itemprop",
+        "css",
+        "amp",
+    }
 
 
 def test_the_parsers_keep_every_element_that_a_rule_looks_at() -> None:

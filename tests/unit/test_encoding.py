@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.harvest.encoding import decode_css, decode_html, python_codec
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "text"),
+    [
+        ("é".encode(), "text/html", "é"),
+        (b"\xe9", "text/html", "é"),
+        (b"\x80", "", "€"),
+        (b"", "text/html; charset=utf-8", ""),
+        (codecs.BOM_UTF8 + "é".encode(), "text/html; charset=iso-8859-1", "é"),
+        (codecs.BOM_UTF16_LE + "é".encode("utf-16-le"), "", "é"),
+        (codecs.BOM_UTF16_BE + "é".encode("utf-16-be"), "text/html", "é"),
+        ("é".encode(), "text/html; charset=iso-8859-1", "Ã©"),
+        (b"\x80", "text/html; charset=ISO-8859-1", "€"),
+        (b"\x80", 'text/html;charset="us-ascii"', "€"),
+        ("п".encode("koi8-r"), "text/html; charset=KOI8-R", "п"),
+        ("日".encode("shift_jis"), "text/html; charset=x-sjis", "日"),
+        ("日".encode("euc_jp"), "text/html; charset=euc-jp", "日"),
+        ("한".encode("cp949"), "text/html; charset=euc-kr", "한"),
+        ("国".encode("gbk"), "text/html; charset=gb2312", "国"),
+        ("國".encode("big5"), "text/html; charset=big5", "國"),
+        (b"\xff", "text/html; charset=utf-8", "\ufffd"),
+        ("é".encode(), "text/html; charset=no-such-thing", "é"),
+        (b"\xe9", "text/html; charset=rot13", "é"),
+        ("ab".encode("utf-16-le"), "text/html; charset=utf-16", "ab"),
+    ],
+)
+def test_bom_header_and_guess(content: bytes, content_type: str, text: str) -> None:
+    assert decode_html(content, content_type) == text
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("<meta charset=windows-1251>", "cp1251"),
+        ("<META CHARSET = 'windows-1251' >", "cp1251"),
+        ('<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">', "cp1251"),
+        ("<!-- <meta charset=koi8-r> --><meta charset=windows-1251>", "cp1251"),
+        ("<meta charset=nonsense><meta charset=windows-1251>", "cp1251"),
+        ('<?xml version="1.0" encoding="windows-1251"?><html>', "cp1251"),
+        ("<meta charset=utf-16>", "utf-8"),
+        (" " * 1024 + "<meta charset=koi8-r>", "utf-8"),
+        ("<meta name=description content='no charset here'>", "utf-8"),
+    ],
+)
+def test_declarations_in_the_first_1024_bytes(head: str, encoding: str) -> None:
+    assert decode_html(head.encode() + "привет".encode(encoding)).endswith("привет")
+
+
+def test_the_header_wins_over_the_document() -> None:
+    assert decode_html(b"<meta charset=koi8-r>" + "п".encode("cp1251"), "text/html;charset=cp1251")[-1] == "п"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "text"),
+    [
+        (b'@charset "windows-1251";' + "п".encode("cp1251"), "text/css", "п"),
+        (b'@charset "utf-16le";' + "п".encode(), "text/css", "п"),
+        (b"@charset 'windows-1251';" + "п".encode(), "text/css", "п"),
+        (b'@charset "koi8-r";' + "п".encode("cp1251"), "text/css; charset=windows-1251", "п"),
+        (b"\xe9", "text/css", "é"),
+    ],
+)
+def test_style_sheets(content: bytes, content_type: str, text: str) -> None:
+    assert decode_css(content, content_type)[-1] == text
+
+
+def test_only_encodings_of_the_web_are_used() -> None:
+    for label in (
+        "base64",
+        "zip",
+        "idna",
+        "unicode_escape",
+        "utf-7",
+        "raw_unicode_escape",
+        "\0",
+        "é",
+        "undefined",
+    ):
+        assert python_codec(label) is None
+    for label in ("windows-1252", "UTF8", " iso-8859-15 ", "iso-8859-8-i", "macintosh"):
+        name = python_codec(label)
+        assert name is not None
+        assert b"a".decode(name) == "a"
+
+
+@given(
+    st.binary(max_size=200),
+    st.text(max_size=40) | st.sampled_from(["text/html; charset=utf-16", "charset=iso-2022-jp"]),
+)
+def test_any_bytes_are_text(content: bytes, content_type: str) -> None:
+    assert isinstance(decode_html(content, content_type), str)
+    assert isinstance(decode_css(content, content_type), str)

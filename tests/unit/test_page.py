@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.config import load
+from crawler.errors import NotFound, RateLimited, ServerError
+from crawler.harvest.elements import PARSERS
+from crawler.harvest.page import MAX_TEXT_CHARS, PageHandler, kind_of
+from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
+from crawler.urls import Scope, canonical
+from crawler.web import Fetched
+from tests.unit.harvesting import Site, answer
+
+URL = "https://example.org/dir/page.html"
+SHEET = Origin(page_url="https://example.org/", found_in="stylesheet")
+PNG = b"\x89PNG\r\n\x1a\n rest"
+
+
+def task(url: str = URL, **more: Any) -> Task:
+    return Task(
+        **({"id": 7, "serial": 3, "kind": TaskKind.PAGE, "url": url, "depth": 1, "attempt": 2} | more)
+    )
+
+
+def handler(site: Site, **settings: object) -> PageHandler:
+    return PageHandler(
+        site,
+        Scope.of_seeds(("https://example.org/",)),
+        config=load(flags=settings),
+        retry_delay_s=10.0,
+        worker="w1",
+        clock=iter([100.0, 100.25]).__next__,
+        now=lambda: datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    )
+
+
+def harvested(
+    fetched: Fetched | Exception, *, url: str = URL, origin: Origin | None = None, **settings: object
+) -> Result:
+    return handler(Site({url: fetched}), **settings)(task(url, origin=origin))
+
+
+def urls(result: Result, kind: TaskKind) -> list[str]:
+    return [new.url for new in result.discovered if new.kind is kind]
+
+
+def test_a_page_gives_its_images_then_its_links_and_a_full_record() -> None:
+    html = "<title>A  page</title><a href='next.html'>n</a><img src='a.png'><link rel=stylesheet href=s.css>"
+    site = Site({URL: answer(URL, html, "text/html; charset=utf-8")})
+    came_from = Origin(page_url="https://example.org/", found_in="a")
+
+    result = handler(site)(task(origin=came_from))
+
+    assert result == Result(
+        token=Token(id=7, serial=3),
+        record=PageRecord(
+            url=URL,
+            status=PageStatus.HARVESTED,
+            final_url=URL,
+            title="A page",
+            images=1,
+            links=2,
+            size_bytes=len(html),
+            http_status=200,
+            content_type="text/html",
+            page_url="https://example.org/",
+            depth=1,
+            attempts=2,
+            worker="w1",
+            elapsed_s=0.25,
+            finished_at="2030-01-02T03:04:05.000678Z",
+        ),
+        discovered=(
+            NewTask(
+                kind=TaskKind.IMAGE,
+                url="https://example.org/dir/a.png",
+                depth=1,
+                origin=Origin(page_url=URL, found_in="img", page_title="A page"),
+            ),
+            NewTask(
+                kind=TaskKind.PAGE,
+                url="https://example.org/dir/next.html",
+                depth=2,
+                origin=Origin(page_url=URL, found_in="a", page_title="A page"),
+            ),
+            NewTask(
+                kind=TaskKind.PAGE,
+                url="https://example.org/dir/s.css",
+                depth=1,
+                origin=Origin(page_url=URL, found_in="stylesheet", page_title="A page"),
+            ),
+        ),
+    )
+    assert site.requests[0]["referer"] == "https://example.org/"
+    assert site.requests[0]["max_bytes"] == 16 * 2**20
+    assert str(site.requests[0]["accept"]).startswith("text/html,")
+
+
+def test_everything_is_relative_to_where_redirects_ended() -> None:
+    final = "https://example.org/moved/here/"
+    result = harvested(answer(URL, "<img src=a.png><a href=b>b</a>", final_url=final))
+
+    assert [new.url for new in result.discovered] == [final + "a.png", final + "b"]
+    assert {new.origin.page_url for new in result.discovered if new.origin} == {final}
+
+
+def test_a_redirect_out_of_the_scope_is_refused_for_a_page() -> None:
+    result = harvested(answer(URL, "<img src=a.png>", final_url="https://elsewhere.org/"))
+
+    assert isinstance(result.record, PageRecord)
+    assert (result.record.status, result.record.reason) == (PageStatus.REJECTED, "out-of-scope")
+    assert result.record.final_url == "https://elsewhere.org/"
+    assert "https://elsewhere.org/" in result.record.detail
+    assert not result.discovered
+    assert result.retry_in_s is None
+
+
+def test_a_style_sheet_may_come_from_anywhere_and_counts_as_no_page() -> None:
+    url = "https://cdn.example.net/css/s.css"
+    site = Site({url: answer(url, "@import 'more.css'; a{b:url(../i.png)}", "text/plain")})
+    result = handler(site)(task(url, origin=SHEET))
+
+    assert result.record.status is PageStatus.HARVESTED
+    assert [(new.kind, new.url, new.depth) for new in result.discovered] == [
+        (TaskKind.IMAGE, "https://cdn.example.net/i.png", 1),
+        (TaskKind.PAGE, "https://cdn.example.net/css/more.css", 2),
+    ]
+    assert [new.origin and new.origin.found_in for new in result.discovered] == ["css", "stylesheet"]
+    assert str(site.requests[0]["accept"]).startswith("text/css")
+
+
+def test_a_style_sheet_that_answers_with_a_page_is_refused() -> None:
+    result = harvested(answer(URL, "<h1>Not here</h1><img src=a.png>"), origin=SHEET)
+
+    assert (result.record.status, result.record.reason) == (PageStatus.REJECTED, "not-css")
+    assert not result.discovered
+
+
+def test_imports_end_somewhere() -> None:
+    for depth, imports in ((20, 1), (24, 1), (25, 0)):
+        site = Site({URL: answer(URL, "@import 'n.css'; a{b:url(c.png)}", "text/css")})
+        result = handler(site)(task(origin=SHEET, depth=depth))
+
+        assert len(urls(result, TaskKind.PAGE)) == imports
+        assert urls(result, TaskKind.IMAGE) == ["https://example.org/dir/c.png"]
+
+
+def test_a_style_sheet_at_a_page_url_is_read_as_one() -> None:
+    assert urls(harvested(answer(URL, "a{b:url(c.png)}", "text/css")), TaskKind.IMAGE) == [
+        "https://example.org/dir/c.png"
+    ]
+
+
+def test_at_the_last_depth_images_and_style_sheets_are_still_found() -> None:
+    html = "<a href=deeper.html>d</a><img src=a.png><link rel=stylesheet href=s.css>"
+    result = handler(Site({URL: answer(URL, html)}), max_depth=1)(task(depth=1))
+
+    assert [new.url for new in result.discovered] == [
+        f"https://example.org/dir/{name}" for name in ("a.png", "s.css")
+    ]
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", ""])
+def test_an_image_at_a_page_url_becomes_an_image_task(content_type: str) -> None:
+    origin = Origin(page_url="https://example.org/gallery", found_in="a", page_title="Gallery")
+    result = harvested(
+        answer(URL, PNG, content_type, final_url="https://cdn.example.net/1.png"), origin=origin
+    )
+
+    assert result.discovered == (NewTask(kind=TaskKind.IMAGE, url=URL, depth=1, origin=origin),)
+    assert isinstance(result.record, PageRecord)
+    assert (result.record.status, result.record.images) == (PageStatus.HARVESTED, 1)
+
+
+def test_a_seed_may_be_an_image() -> None:
+    (new,) = harvested(answer(URL, PNG, "image/png")).discovered
+
+    assert new.origin == Origin(page_url="", found_in="seed")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "kind"),
+    [
+        ("text/html", b"", "html"),
+        ("application/xhtml+xml", b"x", "html"),
+        ("text/css", b"", "css"),
+        ("image/svg+xml", b"<svg>", "image"),
+        ("image/x-new", b"", "image"),
+        ("text/plain", b"<html>", "other"),
+        ("application/pdf", b"%PDF-", "other"),
+        ("application/json", b"{}", "other"),
+        ("", b"  \n<!DOCTYPE HTML>", "html"),
+        ("", b"\xef\xbb\xbf<!-- c --><html lang=en>", "html"),
+        ("text/xml", b'<?xml version="1.0"?><html xmlns="x">', "html"),
+        ("", b"<htmlx>", "other"),
+        ("", b"", "other"),
+        ("application/xml", b"<rss>", "other"),
+        ("", b"<svg xmlns='x'>", "image"),
+        ("", b"GIF89a", "image"),
+        ("application/octet-stream", b"\xff\xd8\xff\xe0", "image"),
+        ("", b"RIFF\0\0\0\0WEBPVP8 ", "image"),
+        ("", b"\0\0\0\x20ftypavif", "image"),
+        ("", b"\0\0\1\0\1\0", "image"),
+        ("", b"plain words", "other"),
+    ],
+)
+def test_kind(content_type: str, content: bytes, kind: str) -> None:
+    assert kind_of(content_type, content) == kind
+
+
+def test_kind_takes_no_time_over_hostile_bytes() -> None:
+    for start in (b"<!--" * 500, b" " * 5000, b"<?xml" * 500, b"<!-- -->" * 500):
+        assert kind_of("", start * 100) == "other"
+
+
+def test_what_is_neither_is_refused() -> None:
+    result = harvested(answer(URL, b"%PDF-1.7", "application/pdf"))
+
+    assert (result.record.status, result.record.reason) == (PageStatus.REJECTED, "not-html")
+    assert "application/pdf" in result.record.detail
+    assert result.retry_in_s is None
+
+
+def test_a_failure_that_may_pass_is_tried_again_later() -> None:
+    result = harvested(ServerError("500 Internal Server Error", http_status=500))
+
+    assert (result.record.status, result.record.reason) == (PageStatus.FAILED, "server-error")
+    assert result.record.http_status == 500
+    assert result.retry_in_s == 20.0
+    assert result.host_pause_s is None
+
+
+def test_a_host_that_wants_to_be_left_alone_is() -> None:
+    result = harvested(RateLimited("429", http_status=429, retry_after_s=77.0))
+
+    assert (result.record.reason, result.retry_in_s, result.host_pause_s) == ("rate-limited", 77.0, 77.0)
+
+
+def test_a_failure_for_good_is_final() -> None:
+    result = harvested(NotFound("404 Not Found", http_status=404, final_url="https://example.org/x"))
+
+    assert (result.record.status, result.record.reason, result.retry_in_s) == (
+        PageStatus.FAILED,
+        "not-found",
+        None,
+    )
+    assert result.record.final_url == "https://example.org/x"
+
+
+def test_a_fault_of_ours_is_a_record_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    result = harvested(ZeroDivisionError("oops"))
+
+    assert (result.record.status, result.record.reason) == (PageStatus.FAILED, "internal-error")
+    assert result.record.detail == "ZeroDivisionError: oops"
+    assert URL in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_what_one_page_may_add_is_limited(caplog: pytest.LogCaptureFixture) -> None:
+    html = "".join(f"<img src={n}.png><a href=p{n}>x</a>" for n in range(30))
+    caplog.set_level(logging.INFO, "crawler.harvest.page")
+    result = harvested(answer(URL, html), max_links_per_page=10)
+
+    assert urls(result, TaskKind.IMAGE) == [f"https://example.org/dir/{n}.png" for n in range(10)]
+    assert urls(result, TaskKind.PAGE) == [f"https://example.org/dir/p{n}" for n in range(10)]
+    assert isinstance(result.record, PageRecord)
+    assert (result.record.images, result.record.links) == (10, 10)
+    assert "30 images" in caplog.text
+    assert "30 links" in caplog.text
+
+
+def test_texts_are_trimmed() -> None:
+    html = f"<title>{'t ' * 9000}</title><h1>\n a\n b </h1><img src=a.png alt='{'x' * 9000}' title=' y '>"
+    (image,) = harvested(answer(URL, html)).discovered
+
+    assert image.origin is not None
+    assert image.origin.alt == "x" * MAX_TEXT_CHARS
+    assert len(image.origin.page_title) <= MAX_TEXT_CHARS
+    assert (image.origin.heading, image.origin.title) == ("a b", "y")
+
+
+def test_characters_are_decoded_as_declared() -> None:
+    html = "<meta charset=windows-1251><title>Привет</title><img src=фото.png>".encode("cp1251")
+    result = harvested(answer(URL, html))
+
+    assert isinstance(result.record, PageRecord)
+    assert result.record.title == "Привет"
+    assert urls(result, TaskKind.IMAGE) == [canonical("https://example.org/dir/фото.png")]
+
+
+def test_best_looks_only_at_what_can_be_fetched() -> None:
+    html = "<img src=a.png srcset='data:image/png;base64,AA== 900w, b.png 100w'>"
+
+    assert urls(harvested(answer(URL, html)), TaskKind.IMAGE) == ["https://example.org/dir/b.png"]
+    assert len(urls(harvested(answer(URL, html), images="all"), TaskKind.IMAGE)) == 2
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(
+    content=st.binary(max_size=300)
+    | st.lists(
+        st.sampled_from(
+            [
+                b"<img src=",
+                b"<img srcset='",
+                b"a.png",
+                b" 2x",
+                b",",
+                b"'",
+                b'"',
+                b">",
+                b"<style>a{b:url(",
+                b")}</style>",
+                b"<base href=",
+                b"http:",
+                b"//",
+                b"h",
+                b"\\",
+                b"[",
+                b"%",
+                b"<svg><image href=",
+                b"<a href=x.png",
+                b"\xff",
+                b"<link rel=icon href=",
+                b"<div style='b:url(",
+                b" data-src=",
+                b"<meta charset=",
+                b"utf-16",
+                b"\0",
+            ]
+        )
+    ).map(b"".join)
+)
+def test_any_bytes_give_canonical_urls_and_never_an_internal_error(parser: str, content: bytes) -> None:
+    for kind in ("text/html", "text/css", ""):
+        result = harvested(answer(URL, content, kind), parser=parser)
+
+        assert result.record.reason in {"", "not-html"}
+        assert len({(new.kind, new.url) for new in result.discovered}) == len(result.discovered)
+        for new in result.discovered:
+            assert canonical(new.url) == new.url
+            assert new.url.startswith(("http://", "https://"))
