@@ -60,6 +60,8 @@ SCHEMA_VERSION = 1
 TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
+_HOST_IDS_IN_MEMORY = 10_000
+_WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 _MAX_RECORDS = 200  # in one reply: with every text at its limit still below a message's
 
 Record = ImageRecord | PageRecord
@@ -298,6 +300,8 @@ class Ledger:
         self._clock_start = now - (float(row[0]) if row else 0.0)
         self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
         self._leases: dict[int, _Held] = {}
+        self._host_ids: dict[str, int] = {}  # some of the file's
+        self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
         self._next_seq = 1 + max(
@@ -355,6 +359,7 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._write_kept()
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -384,6 +389,8 @@ class Ledger:
     # adding
 
     def _add(self, tasks: Sequence[NewTask]) -> int:
+        if not tasks:
+            return 0
         fresh = {task_key(task.kind, task.url): task for task in reversed(tasks)}
         for chunk in _chunks(list(fresh)):
             marks = ",".join("?" * len(chunk))
@@ -423,9 +430,15 @@ class Ledger:
 
     def _host_id(self, url: str) -> int:
         name = host_key(url)
+        known = self._host_ids.get(name)
+        if known is not None:
+            return known
         row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
         if row is None:
             row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
+        if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
+            self._host_ids.clear()
+        self._host_ids[name] = int(row[0])
         return int(row[0])
 
     # leasing
@@ -578,6 +591,8 @@ class Ledger:
         current = lease is not None and lease.serial == token.serial
         if result.retry_in_s is not None and not current:
             return  # somebody else has it by now, or it is settled
+        if token.id in self._kept:
+            return  # told twice in one message
         if lease is not None and lease.kind is not kind:
             raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
         self._add(result.discovered)
@@ -611,16 +626,27 @@ class Ledger:
         self._save_clock()
 
     def _keep(self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState) -> None:
-        """Settle a task for good, with its record."""
-        columns = _COLUMNS[kind]
-        self._db.execute(_INSERT[kind], (self._next_seq, task_id, *(getattr(record, name) for name in columns)))
-        self._db.execute("UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?", (after, task_id))
+        """Settle a task for good, with its record; both are written at the end of the transaction."""
+        self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
         self._next_seq += 1
         self._move(kind, before, after)
         self._count_record(kind, record, 1)
         if self._records_wanted or self._drained():
             self._records_wanted = False
             self._changed.notify_all()
+
+    def _write_kept(self) -> None:
+        if not self._kept:
+            return
+        for kind in TaskKind:
+            rows = [row for of, _, row in self._kept.values() if of is kind]
+            if rows:
+                self._db.executemany(_INSERT[kind], rows)
+        self._db.executemany(
+            "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?",
+            [(state.value, task_id) for task_id, (_, state, _) in self._kept.items()],
+        )
+        self._kept.clear()
 
     def _count_record(self, kind: TaskKind, record: Record, by: int) -> None:
         self._status[kind][record.status] += by
@@ -726,7 +752,13 @@ def _connect(path: Path) -> sqlite3.Connection:
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
         # WAL with NORMAL: a killed process loses nothing; a power cut at most the last commits, which are repeated
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
             db.execute(f"PRAGMA {pragma}")
         if not existed:
             _create(db)

@@ -25,7 +25,6 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
 CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
-CREATE INDEX tasks_leased ON tasks (id) WHERE state = 'leased';
 
 CREATE TABLE dropped (
     reason TEXT PRIMARY KEY,        -- the limit that kept URLs out of the queue
