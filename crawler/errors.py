@@ -131,7 +131,15 @@ class FetchError(TaskError):
 
 
 class HostNotFound(FetchError):
+    """There is no such name (EAI_NONAME): asking again would not make one."""
+
     reason = "host-not-found"
+
+
+class NameLookupFailed(FetchError):
+    """The name service did not answer, which says nothing about the name: an outage, most often our own."""
+
+    reason = "name-lookup-failed"
     retryable = True
 
 

@@ -68,7 +68,10 @@ def host_key(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
-    """Which pages belong to a crawl: those on the hosts of its seeds, http and https alike."""
+    """Which pages belong to a crawl: those on the hosts of its seeds.
+
+    http and https count as one host, and so do ``example.org`` and ``www.example.org``: sites redirect between them.
+    """
 
     hosts: frozenset[str]
 
@@ -85,4 +88,5 @@ def _site(key: str) -> str:
     parts = urlsplit(key)
     default = {"http": 80, "https": 443}[parts.scheme]
     explicit = parts.port if parts.port not in (None, default) else None
-    return f"{parts.hostname}:{explicit}" if explicit else str(parts.hostname)
+    host = str(parts.hostname).removeprefix("www.")
+    return f"{host}:{explicit}" if explicit else host

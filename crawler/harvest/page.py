@@ -156,7 +156,10 @@ class PageHandler:
         if kind != "html":
             raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
         if not self._scope.admits(fetched.final_url):
-            raise OutOfScope(f"it redirects to {fetched.final_url}, which is outside of this crawl")
+            advice = "" if task.origin else f"; to crawl that site, start from {fetched.final_url}"
+            raise OutOfScope(
+                f"{task.url} redirects to {fetched.final_url}, which is outside of this crawl{advice}"
+            )
         return self.read_html(decode_html(fetched.content, header), url=fetched.final_url, depth=task.depth)
 
     def read_html(self, html: str, *, url: str, depth: int) -> Harvest:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from crawler.errors import ConnectFailed, ConnectTimeout, DeadlineExceeded, HostNotFound, TooSlow
+from crawler.errors import ConnectFailed, ConnectTimeout, DeadlineExceeded, HostNotFound, NameLookupFailed, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,16 +98,23 @@ class PacedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(PacedReader(self.fp.detach(), sock, pace))
 
 
+_NO_SUCH_NAME = frozenset(
+    code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
+)
+
+
 def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
     """A TCP connection to the first address of *host* that accepts one, within *timeout_s* over all of them.
 
-    Raises HostNotFound, ConnectTimeout or ConnectFailed. The name lookup itself can't be cut short: the
+    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup itself can't be cut short: the
     system's resolver has its own limits.
     """
     deadline = time.monotonic() + timeout_s
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as exc:
+        if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
+            raise NameLookupFailed(f"looking up the name {host} failed: {exc}") from exc
         raise HostNotFound(f"the name {host} can't be resolved: {exc}") from exc
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:

@@ -26,6 +26,7 @@ from crawler.errors import (
     ConnectTimeout,
     DeadlineExceeded,
     HostNotFound,
+    NameLookupFailed,
     InvalidUrl,
     TaskError,
     TlsFailed,
@@ -138,6 +139,16 @@ def test_all_addresses_of_a_host_share_the_connect_timeout(monkeypatch: pytest.M
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [])
     with pytest.raises(ConnectFailed):
         connection.open_socket("two.example", 80, 0.01)
+
+
+def test_a_name_service_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def outage(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", outage)
+    with pytest.raises(NameLookupFailed) as failed:
+        connection.open_socket("site.example", 80, 1.0)
+    assert failed.value.retryable
 
 
 def test_a_name_that_dns_can_not_have() -> None:
