@@ -46,27 +46,34 @@ class HarvestConfig(Section):
 
     parser: Annotated[
         str,
-        Meta(pattern="^(fast|beautifulsoup)$", description="HTML parser: fast (HTML5, in C) or beautifulsoup."),
+        Meta(
+            pattern="^(fast|beautifulsoup)$", description="HTML parser: fast (HTML5, in C) or beautifulsoup."
+        ),
     ] = "fast"
     harvesters: Annotated[int, Meta(ge=1, le=64, description="Harvester processes.")] = 1
     harvester_threads: Annotated[int, Meta(ge=1, le=256, description="Pages in hand per harvester.")] = 4
-    max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = 16 * 2**20
+    max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = (
+        16 * 2**20
+    )
 
 
 class FetchConfig(Section):
     """How anything is fetched."""
 
-    user_agent: Annotated[str, Meta(min_length=1, description="The User-Agent header: a name and a contact.")] = (
-        f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
-    )
+    user_agent: Annotated[
+        str, Meta(min_length=1, description="The User-Agent header: a name and a contact.")
+    ] = f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
     connect_timeout_s: Annotated[float, Meta(gt=0, description="To open a connection, in seconds.")] = 10.0
-    total_timeout_s: Annotated[float, Meta(gt=0, description="One fetch with all redirects, in seconds.")] = 120.0
+    total_timeout_s: Annotated[float, Meta(gt=0, description="One fetch with all redirects, in seconds.")] = (
+        120.0
+    )
     min_rate_bytes_s: Annotated[
         int, Meta(ge=0, description="Slower than this after 10 s is given up, in bytes per second.")
     ] = 1024
     max_redirects: Annotated[int, Meta(ge=0, le=50, description="Redirects to follow for one URL.")] = 10
     tries: Annotated[
-        int, Meta(ge=1, le=10, description="Tries within one lease, seconds apart, before the task goes back.")
+        int,
+        Meta(ge=1, le=10, description="Tries within one lease, seconds apart, before the task goes back."),
     ] = 3
     verify_tls: Annotated[bool, Meta(description="Check the certificates of https servers.")] = True
 
@@ -86,13 +93,17 @@ class ImagesConfig(Section):
     ] = 0
     downloader_threads: Annotated[int, Meta(ge=1, le=256, description="Images in hand per downloader.")] = 4
     max_image_bytes: Annotated[int, Meta(ge=1, description="An image's size, in bytes.")] = 64 * 2**20
-    max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = 178_956_970
+    max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = (
+        178_956_970
+    )
 
 
 class StorageConfig(Section):
     """How images are saved."""
 
-    fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = False
+    fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = (
+        False
+    )
     min_free_bytes: Annotated[
         int, Meta(ge=0, description="The crawl stops when the disk has less room than this, in bytes.")
     ] = 64 * 2**20
@@ -101,12 +112,20 @@ class StorageConfig(Section):
 class QueueConfig(Section):
     """Leases, retries and politeness."""
 
-    per_host: Annotated[int, Meta(ge=1, le=1024, description="Requests in flight to one host, over all workers.")] = 8
+    per_host: Annotated[
+        int, Meta(ge=1, le=1024, description="Requests in flight to one host, over all workers.")
+    ] = 8
     delay_s: Annotated[float, Meta(ge=0, description="Between two requests to one host, in seconds.")] = 0.0
-    lease_s: Annotated[float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")] = 60.0
-    heartbeat_s: Annotated[float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")] = 20.0
+    lease_s: Annotated[
+        float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")
+    ] = 60.0
+    heartbeat_s: Annotated[
+        float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")
+    ] = 20.0
     lease_batch: Annotated[int, Meta(ge=1, le=256, description="Tasks per lease at most.")] = 32
-    max_attempts: Annotated[int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")] = 5
+    max_attempts: Annotated[
+        int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")
+    ] = 5
     retry_delay_s: Annotated[
         float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")
     ] = 2.0
@@ -209,7 +228,9 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
             raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")
         for key, value in table.items():
             if key in SETTINGS and SETTINGS[key].section != name:
-                raise ConfigError(f"{source}: {key} does not belong below [{name}] but below [{SETTINGS[key].section}]")
+                raise ConfigError(
+                    f"{source}: {key} does not belong below [{name}] but below [{SETTINGS[key].section}]"
+                )
             config = _with_value(config, key, value, source=f"{source}, [{name}]")
     return config
 

@@ -203,8 +203,12 @@ class Crawl:
         if not summary.stats.page_status.get(PageStatus.HARVESTED):
             with Catalog(self.folder.path) as catalog:
                 details = [record.detail for record in catalog.pages() if record.depth == 0]
-            raise errors.SeedUnreachable(f"nothing to start from: {'; '.join(details) or 'no seed was visited'}")
-        kept = sum(summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE))
+            raise errors.SeedUnreachable(
+                f"nothing to start from: {'; '.join(details) or 'no seed was visited'}"
+            )
+        kept = sum(
+            summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
+        )
         if summary.stats.images.discovered and not kept:
             raise errors.CrawlError(
                 f"none of {summary.stats.images.discovered} images could be saved;"
@@ -252,7 +256,15 @@ class Crawl:
         name = "harvester" if kind is TaskKind.PAGE else "downloader"
         worker_id = f"{name}-{secrets.token_hex(4)}"
         child = Child(
-            name, work, kind, worker_id, self.folder.path, self.config, self.seeds, self._address, self._authkey
+            name,
+            work,
+            kind,
+            worker_id,
+            self.folder.path,
+            self.config,
+            self.seeds,
+            self._address,
+            self._authkey,
         )
         self._workers[worker_id] = (kind, child)
 
@@ -281,7 +293,8 @@ class Crawl:
 
     def _died(self, name: str, child: Child) -> None:
         self._deaths += 1
-        cause = f"signal {-child.exitcode}" if (child.exitcode or 0) < 0 else f"exit code {child.exitcode}"
+        code = child.exitcode or 0
+        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         if self._deaths > _DEATHS_WITHOUT_PROGRESS:
             raise errors.ProcessesKeepDying(
                 f"the crawl's processes keep dying, the {name} last ({child.failure or cause}); what is done is"
@@ -327,7 +340,7 @@ def manage(
                 LocalStorage(path, fsync=False, min_free_bytes=0).sweep()
             manager = QueueManager(address, authkey)
             server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
-            lifeline.say(Word("ready", number=server.address[1]))
+            lifeline.say(Word("ready", number=server.listener.address[1]))
             server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
         finally:
             ledger.close()

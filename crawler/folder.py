@@ -55,7 +55,9 @@ class CrawlFolder:
         try:
             lock.acquire()
         except Timeout as exc:
-            raise FolderError(f"{self.path} is in use by a running crawl; wait for it, or stop it first") from exc
+            raise FolderError(
+                f"{self.path} is in use by a running crawl; wait for it, or stop it first"
+            ) from exc
         except OSError as exc:
             raise FolderError(f"can't write to the output folder {self.path}: {exc.strerror}") from exc
         try:

@@ -255,5 +255,5 @@ class Stats(Value):
 
     @property
     def balanced(self) -> bool:
-        """discovered = saved + duplicate + rejected + failed + dead, once nothing is unsettled."""
+        """Discovered = saved + duplicate + rejected + failed + dead, once nothing is unsettled."""
         return self.images.unsettled == 0 and self.images.discovered == sum(self.image_status.values())

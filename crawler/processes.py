@@ -15,7 +15,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -142,10 +142,8 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end; it finishes what it has in hand."""
-        try:
+        with suppress(OSError):  # it has ended
             self._pipe.send_bytes(_STOP)
-        except OSError:
-            pass  # it has ended
 
     def join(self, timeout_s: float) -> bool:
         self._process.join(timeout_s)

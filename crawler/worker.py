@@ -187,7 +187,9 @@ class Worker:
             threading.Thread(target=self._handle_tasks, name=f"handler-{n}", daemon=True)
             for n in range(self._state.threads)
         ]
-        settler = threading.Thread(target=self._guarded, args=(self._settle_results,), name="settle", daemon=True)
+        settler = threading.Thread(
+            target=self._guarded, args=(self._settle_results,), name="settle", daemon=True
+        )
         for thread in (*handlers, settler):
             thread.start()
         for target in (self._lease_tasks, self._send_heartbeats):
@@ -299,7 +301,9 @@ class Worker:
                 log.warning("%d tasks were given to other workers; is this one too slow?", lost)
 
 
-def _messages(results: Sequence[Result], put_early: Callable[[Sequence[NewTask]], int]) -> Iterator[list[Result]]:
+def _messages(
+    results: Sequence[Result], put_early: Callable[[Sequence[NewTask]], int]
+) -> Iterator[list[Result]]:
     """Split *results* into messages of bearable size.
 
     What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.

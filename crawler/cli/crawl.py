@@ -25,13 +25,27 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
     cls=Command,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl https://example.org/"),
-        ("into a folder of your choice, two links deep", "image-crawler crawl https://example.org/ -o pics --max-depth 2"),
-        ("gently: one request at a time, a second apart", "image-crawler crawl https://example.org/ --per-host 1 --delay-s 1"),
+        (
+            "into a folder of your choice, two links deep",
+            "image-crawler crawl https://example.org/ -o pics --max-depth 2",
+        ),
+        (
+            "gently: one request at a time, a second apart",
+            "image-crawler crawl https://example.org/ --per-host 1 --delay-s 1",
+        ),
     ),
 )
 @click.argument("seeds", metavar="URL...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The crawl's folder.  [default: data/<host>]")
-@click.option("--fresh", is_flag=True, help="Start over: what an earlier crawl left in the folder is removed.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The crawl's folder.  [default: data/<host>]",
+)
+@click.option(
+    "--fresh", is_flag=True, help="Start over: what an earlier crawl left in the folder is removed."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
 @config_options
@@ -49,7 +63,11 @@ def crawl(
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = Console(stderr=True)
-    again = [Path(sys.argv[0]).name, *(word for word in sys.argv[1:] if word != "--fresh")] if again is None else again
+    again = (
+        [Path(sys.argv[0]).name, *(word for word in sys.argv[1:] if word != "--fresh")]
+        if again is None
+        else again
+    )
     try:
         with _terminated_like_interrupted(), running:
             try:
@@ -57,7 +75,9 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt:
-                console.print("[yellow]stopping:[/] finishing what is in hand; press Ctrl-C again to leave at once")
+                console.print(
+                    "[yellow]stopping:[/] finishing what is in hand; press Ctrl-C again to leave at once"
+                )
                 running.close()
                 raise
     except KeyboardInterrupt:

@@ -19,7 +19,13 @@ from crawler.crawl import Crawl
 
 
 @click.command(cls=Command, examples=(("see it work", "image-crawler demo"),))
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The crawl's folder.  [default: data/demo]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The crawl's folder.  [default: data/demo]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
 def demo(*, output: Path | None, quiet: bool, as_json: bool) -> int:

@@ -102,9 +102,13 @@ class Picture:
         head = Table.grid(expand=True)
         head.add_column(no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(Text.assemble(("● ", "green"), (self._seeds[0], "bold"), (more, "dim")), Text(str(elapsed), "dim"))
+        head.add_row(
+            Text.assemble(("● ", "green"), (self._seeds[0], "bold"), (more, "dim")), Text(str(elapsed), "dim")
+        )
         # the empty line at the end is where a terminal echoes ^C without shifting the picture
-        return Group(head, Text(), self._bars(stats, now), Text(), self._outcome(stats), *self._workers(stats), Text())
+        return Group(
+            head, Text(), self._bars(stats, now), Text(), self._outcome(stats), *self._workers(stats), Text()
+        )
 
     def _bars(self, stats: Stats, now: float) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -120,7 +124,9 @@ class Picture:
             "  Images",
             *_bar(stats.images),
             f"{images:,.0f}/s",
-            Text.assemble((tables.size(stats.saved_bytes), "bold"), (f"  {tables.size(int(received))}/s", "dim")),
+            Text.assemble(
+                (tables.size(stats.saved_bytes), "bold"), (f"  {tables.size(int(received))}/s", "dim")
+            ),
         )
         return table
 
@@ -136,8 +142,13 @@ class Picture:
         )
         if not reasons:
             return Group(statuses)
-        parts = [f"{reason} {stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0):,}" for reason in reasons]
-        return Group(statuses, Text("  not saved: " + " · ".join(parts[:6]), "dim", no_wrap=True, overflow="ellipsis"))
+        parts = [
+            f"{reason} {stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0):,}"
+            for reason in reasons
+        ]
+        return Group(
+            statuses, Text("  not saved: " + " · ".join(parts[:6]), "dim", no_wrap=True, overflow="ellipsis")
+        )
 
     def _workers(self, stats: Stats) -> Iterator[RenderableType]:
         if not stats.workers:
@@ -150,7 +161,9 @@ class Picture:
         for worker in sorted(stats.workers, key=lambda worker: (worker.kind != TaskKind.PAGE, worker.pid)):
             numbers[worker.kind] += 1
             name = "harvester" if worker.kind is TaskKind.PAGE else "downloader"
-            table.add_row(f"  {name} {numbers[worker.kind]}", f"{worker.done:,} done", Text(_doing(worker), "dim"))
+            table.add_row(
+                f"  {name} {numbers[worker.kind]}", f"{worker.done:,} done", Text(_doing(worker), "dim")
+            )
         yield Text()
         yield table
 

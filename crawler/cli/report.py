@@ -18,7 +18,9 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     stats = summary.stats
     out = tables.console()
     out.print()
-    pages = ", ".join(f"{count:,} {status}" for status, count in sorted(stats.page_status.items(), reverse=True))
+    pages = ", ".join(
+        f"{count:,} {status}" for status, count in sorted(stats.page_status.items(), reverse=True)
+    )
     rows: dict[str, str | Text] = {
         "pages": f"{stats.pages.discovered:,}: {pages or 'none visited'}",
         "images": _books(summary),
@@ -34,7 +36,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
 
 
 def _books(summary: Summary) -> Text:
-    """discovered = saved + duplicate + rejected + failed + dead (+ what is still to be done)."""
+    """Discovered = saved + duplicate + rejected + failed + dead (+ what is still to be done)."""
     stats = summary.stats
     text = Text.assemble((f"{stats.images.discovered:,}", "bold"), " discovered = ")
     parts = [

@@ -18,11 +18,18 @@ from crawler.queues.ledger import Ledger
     cls=Command,
     examples=(
         ("all that failed, once more", "image-crawler retry data/example.org"),
-        ("only those that the server had no time for", "image-crawler retry data/example.org --reason rate-limited"),
+        (
+            "only those that the server had no time for",
+            "image-crawler retry data/example.org --reason rate-limited",
+        ),
     ),
 )
 @folder_argument
-@click.option("--reason", metavar="SLUG", help="Only what has this reason, rejected images included.  [default: all that failed]")
+@click.option(
+    "--reason",
+    metavar="SLUG",
+    help="Only what has this reason, rejected images included.  [default: all that failed]",
+)
 @click.option("--pages", is_flag=True, help="Pages instead of images.")
 def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
     """Put the failed images of the crawl in DIR back in the queue.
@@ -30,7 +37,9 @@ def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
     Their records go; crawling again makes new ones.
     """
     if reason is not None and reason not in REASONS:
-        raise click.BadParameter(f"{reason!r} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason")
+        raise click.BadParameter(
+            f"{reason!r} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason"
+        )
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
         raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
@@ -45,6 +54,10 @@ def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
             ledger.close()
     what = f"{count:,} {kind}{'' if count == 1 else 's'}"
     if not count:
-        click.echo(f"nothing to put back: no {kind} of {folder} has failed{f' by {reason}' if reason else ''}")
+        click.echo(
+            f"nothing to put back: no {kind} of {folder} has failed{f' by {reason}' if reason else ''}"
+        )
         return
-    click.echo(f"{what} put back in the queue. To fetch them: image-crawler crawl {' '.join(seeds)} -o {folder}")
+    click.echo(
+        f"{what} put back in the queue. To fetch them: image-crawler crawl {' '.join(seeds)} -o {folder}"
+    )

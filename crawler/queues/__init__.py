@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.models import ImageRecord, Lease, NewTask, PageRecord, Result, Stats, TaskKind, Token, Value, WorkerState
+from crawler.models import (
+    ImageRecord,
+    Lease,
+    NewTask,
+    PageRecord,
+    Result,
+    Stats,
+    TaskKind,
+    Token,
+    Value,
+    WorkerState,
+)
 
 
 class RecordPage(Value):
@@ -26,7 +37,9 @@ class TaskQueue(Protocol):
         """Add tasks, and return how many were new; a URL already known is not added again."""
         ...
 
-    def lease(self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]) -> Lease:
+    def lease(
+        self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
+    ) -> Lease:
         """Up to *count* tasks of the worker's kind, to be settled before the lease term is over.
 
         *slots* is how many the worker can run at once: a batch never gets more of its host's slots than that.
@@ -70,5 +83,8 @@ class ResultQueue(Protocol):
         ...
 
     def get(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
-        """Up to *limit* records (at most 200) kept after the cursor *after*; waits up to *wait_s* seconds for the first."""
+        """Up to *limit* records, at most 200, kept after the cursor *after*.
+
+        Waits up to *wait_s* seconds for the first.
+        """
         ...

@@ -12,10 +12,8 @@ seconds of life.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import sqlite3
 import threading
 import time
 from collections import Counter, defaultdict
@@ -23,14 +21,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import CrawlerError, FolderError, LeaseExpired, LedgerCorrupt, StorageFull
+from crawler.errors import LeaseExpired
 from crawler.models import (
     Batch,
     Counts,
@@ -39,7 +36,6 @@ from crawler.models import (
     Lease,
     NewTask,
     Origin,
-    PageRecord,
     PageStatus,
     Result,
     Stats,
@@ -49,40 +45,30 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage
+from crawler.queues import RecordPage, database
+from crawler.queues.database import (
+    COLUMNS,
+    INSERTS,
+    ORIGIN_FIELDS,
+    RECORDS,
+    TABLES,
+    Record,
+    origin_of,
+    task_key,
+    to_record,
+)
 from crawler.queues.pacing import Pacing
 from crawler.urls import host_key
 
 log = logging.getLogger(__name__)
 
-APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 1
 TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
-_WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 _MAX_RECORDS = 200  # in one reply: with every text at its limit still below a message's
-
-Record = ImageRecord | PageRecord
-_RECORDS: dict[TaskKind, type[ImageRecord] | type[PageRecord]] = {
-    TaskKind.IMAGE: ImageRecord,
-    TaskKind.PAGE: PageRecord,
-}
-_TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
-_COLUMNS = {kind: record.__struct_fields__ for kind, record in _RECORDS.items()}
-# what a record keeps of its task's origin; a page's own title is another thing than that of a link to it
-_ORIGIN_OF: dict[TaskKind, tuple[str, ...]] = {
-    TaskKind.IMAGE: Origin.__struct_fields__,
-    TaskKind.PAGE: ("page_url", "found_in"),
-}
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 _ENCODER = msgspec.msgpack.Encoder()
-
-
-def task_key(kind: TaskKind, url: str) -> bytes:
-    """The 16 bytes that a task is known by."""
-    return hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
 
 
 @dataclass(slots=True)
@@ -132,8 +118,8 @@ class Ledger:
         self._gone: set[str] = set()
         self._halted: str | None = None
         self._next_check = clock()
-        with _explained(path):
-            self._db = _connect(path)
+        with database.explained(path):
+            self._db = database.connect(path)
             self._load(new_run=new_run)
 
     def close(self) -> None:
@@ -141,7 +127,7 @@ class Ledger:
         with self._mutex:
             self._halted = self._halted or "the manager has stopped"
             self._changed.notify_all()
-            with _explained(self.path):
+            with database.explained(self.path):
                 self._save_clock()
                 self._db.close()
 
@@ -191,9 +177,7 @@ class Ledger:
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
-            self._give_back(
-                [token.id for token in tokens if self._holds(worker.id, token)], charged=False
-            )
+            self._give_back([token.id for token in tokens if self._holds(worker.id, token)], charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
         """The worker has gone, for certain: what it holds goes back at once and it gets nothing more.
@@ -207,21 +191,23 @@ class Ledger:
                 self._give_back(list(worker.held), charged=charged)
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
-        table, record = _TABLES[kind], _RECORDS[kind]
+        table = TABLES[kind]
         wanted = "status IN ('failed', 'dead')" if reason is None else "reason = :reason"
         with self._transaction():
             rows = self._db.execute(
-                f"SELECT task_id, {', '.join(_COLUMNS[kind])} FROM {table} WHERE {wanted}",  # noqa: S608
+                f"SELECT task_id, {', '.join(COLUMNS[kind])} FROM {table} WHERE {wanted}",  # noqa: S608
                 {"reason": reason},
             ).fetchall()
             for task_id, *values in rows:
-                gone = _to_record(record, values)
-                origin = _origin_of(gone, kind)
+                gone = to_record(kind, values)
+                origin = origin_of(gone, kind)
+                blob = None if origin is None else _ENCODER.encode(origin)
                 host, state = self._db.execute(
                     "SELECT host_id, state FROM tasks WHERE id = ?", (task_id,)
                 ).fetchone()
                 self._db.execute(
-                    "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?", (origin, task_id)
+                    "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?",
+                    (blob, task_id),
                 )
                 self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))  # noqa: S608
                 self._count_record(kind, gone, -1)
@@ -272,13 +258,13 @@ class Ledger:
                 self._records_wanted = True
                 self._changed.wait(left)
             found: list[tuple[int, Record]] = []
-            for kind, table in _TABLES.items():
+            for kind, table in TABLES.items():
                 rows = self._db.execute(
-                    f"SELECT seq, {', '.join(_COLUMNS[kind])} FROM {table}"  # noqa: S608 - names of our own
+                    f"SELECT seq, {', '.join(COLUMNS[kind])} FROM {table}"  # noqa: S608 - names of our own
                     " WHERE seq > ? ORDER BY seq LIMIT ?",
                     (after, limit),
                 )
-                found += [(seq, _to_record(_RECORDS[kind], values)) for seq, *values in rows]
+                found += [(seq, to_record(kind, values)) for seq, *values in rows]
             found = sorted(found, key=lambda pair: pair[0])[:limit]
             cursor = found[-1][0] if found else after
             last = cursor + 1 >= self._next_seq
@@ -306,10 +292,12 @@ class Ledger:
             worker.held.clear()
         self._next_seq = 1 + max(
             db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in _TABLES.values()
+            for table in TABLES.values()
         )
         self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
-        self._dropped: Counter[str] = Counter(dict(db.execute("SELECT reason, count FROM dropped").fetchall()))
+        self._dropped: Counter[str] = Counter(
+            dict(db.execute("SELECT reason, count FROM dropped").fetchall())
+        )
         if new_run:
             with self._transaction(reload=False):
                 db.execute(
@@ -330,7 +318,7 @@ class Ledger:
     def _load_records(self) -> None:
         self._status: dict[TaskKind, Counter[str]] = defaultdict(Counter)
         self._reasons: dict[TaskKind, Counter[str]] = defaultdict(Counter)
-        for kind, table in _TABLES.items():
+        for kind, table in TABLES.items():
             for status, reason, count in self._db.execute(
                 f"SELECT status, reason, count(*) FROM {table} GROUP BY status, reason"  # noqa: S608
             ):
@@ -355,7 +343,7 @@ class Ledger:
     @contextmanager
     def _transaction(self, *, reload: bool = True) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
-        with self._mutex, _explained(self.path, on_error=self.halt):
+        with self._mutex, database.explained(self.path, on_error=self.halt):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -392,7 +380,8 @@ class Ledger:
         if not tasks:
             return 0
         fresh = {task_key(task.kind, task.url): task for task in reversed(tasks)}
-        for chunk in _chunks(list(fresh)):
+        keys = list(fresh)
+        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
             for (known,) in self._db.execute(f"SELECT key FROM tasks WHERE key IN ({marks})", chunk):  # noqa: S608
                 del fresh[known]
@@ -413,7 +402,8 @@ class Ledger:
         self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
         self._dropped.update(dropped)
         self._db.executemany(
-            "INSERT OR REPLACE INTO dropped VALUES (?, ?)", [(limit, self._dropped[limit]) for limit in dropped]
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
+            [(limit, self._dropped[limit]) for limit in dropped],
         )
         now = self._clock()
         for (host, kind), count in arrived.items():
@@ -498,7 +488,9 @@ class Ledger:
                 for host, tasks in [self._lease_from(worker.id, kind, share.host, share.tasks)]
             )
 
-    def _lease_from(self, worker_id: str, kind: TaskKind, host: int, count: int) -> tuple[str, tuple[Task, ...]]:
+    def _lease_from(
+        self, worker_id: str, kind: TaskKind, host: int, count: int
+    ) -> tuple[str, tuple[Task, ...]]:
         rows = self._db.execute(
             "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
             " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
@@ -562,8 +554,8 @@ class Ledger:
             "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
         ).fetchone()
         origin = None if blob is None else _DECODE_ORIGIN.decode(blob)
-        record = _RECORDS[lease.kind]
-        facts: dict[str, Any] = {name: getattr(origin, name) for name in _ORIGIN_OF[lease.kind] if origin}
+        record = RECORDS[lease.kind]
+        facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[lease.kind] if origin}
         status = ImageStatus.DEAD if lease.kind is TaskKind.IMAGE else PageStatus.DEAD
         self._keep(
             task_id,
@@ -625,7 +617,9 @@ class Ledger:
             self._next_delayed = due_s
         self._save_clock()
 
-    def _keep(self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState) -> None:
+    def _keep(
+        self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState
+    ) -> None:
         """Settle a task for good, with its record; both are written at the end of the transaction."""
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
         self._next_seq += 1
@@ -641,7 +635,7 @@ class Ledger:
         for kind in TaskKind:
             rows = [row for of, _, row in self._kept.values() if of is kind]
             if rows:
-                self._db.executemany(_INSERT[kind], rows)
+                self._db.executemany(INSERTS[kind], rows)
         self._db.executemany(
             "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?",
             [(state.value, task_id) for task_id, (_, state, _) in self._kept.items()],
@@ -730,106 +724,3 @@ class LedgerResults:
 
     def get(self, *, after: int = 0, limit: int = _MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
         return self._ledger.records(after=after, limit=limit, wait_s=wait_s)
-
-
-# --- the file ---
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    existed = path.exists() and path.stat().st_size > 0
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    try:
-        if existed:
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise FolderError(f"{path} is not a crawl's ledger; choose another folder")
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
-                raise FolderError(
-                    f"{path} was written by another version (schema {version}, this one has {SCHEMA_VERSION});"
-                    " go on with that version, or start over with --fresh"
-                )
-            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if problem != "ok":
-                raise sqlite3.DatabaseError(problem)
-        # WAL with NORMAL: a killed process loses nothing; a power cut at most the last commits, which are repeated
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            f"wal_autocheckpoint = {_WAL_PAGES}",
-            "cache_size = -65536",
-            "temp_store = MEMORY",
-        ):
-            db.execute(f"PRAGMA {pragma}")
-        if not existed:
-            _create(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _create(db: sqlite3.Connection) -> None:
-    tables = [
-        f"CREATE TABLE {_TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE,"
-        f" {', '.join(f'{name} {_affinity(record, name)} NOT NULL' for name in _COLUMNS[kind])});"
-        f" CREATE INDEX {_TABLES[kind]}_status ON {_TABLES[kind]} (status, reason);"
-        for kind, record in _RECORDS.items()
-    ]
-    schema = files("crawler.queues").joinpath("schema.sql").read_text(encoding="utf-8")
-    db.executescript(
-        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-        f" {schema} {' '.join(tables)}"
-        f" INSERT INTO meta VALUES ('schema', {SCHEMA_VERSION}); COMMIT;"
-    )
-
-
-def _affinity(record: type[msgspec.Struct], name: str) -> str:
-    types = {field.name: field.type for field in msgspec.structs.fields(record)}
-    return {int: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
-
-
-def _to_record(record: type[ImageRecord] | type[PageRecord], values: Sequence[Any]) -> Record:
-    facts = dict(zip(record.__struct_fields__, values, strict=True))
-    return msgspec.convert(facts | {"kind": "image" if record is ImageRecord else "page"}, record)
-
-
-def _origin_of(record: Record, kind: TaskKind) -> bytes | None:
-    if not record.page_url:
-        return None
-    return _ENCODER.encode(Origin(**{name: getattr(record, name) for name in _ORIGIN_OF[kind]}))
-
-
-_INSERT = {
-    kind: f"INSERT INTO {_TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608
-    for kind, columns in _COLUMNS.items()
-}
-
-
-def _chunks(keys: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(keys), _SQL_VARIABLES):
-        yield keys[start : start + _SQL_VARIABLES]
-
-
-@contextmanager
-def _explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Turn SQLite's errors into ours, which say what to do."""
-    error: CrawlerError
-    try:
-        yield
-    except sqlite3.OperationalError as exc:
-        if "full" not in str(exc) and "disk I/O" not in str(exc):
-            raise
-        error = StorageFull(f"no room for {path}: {exc}; free some space and run the same command again")
-        if on_error:
-            on_error(str(error))
-        raise error from exc
-    except sqlite3.DatabaseError as exc:
-        if isinstance(exc, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):
-            raise
-        error = LedgerCorrupt(
-            f"{path} is damaged ({exc}); move it away and start over with --fresh (the saved images stay usable),"
-            " or put a copy of it back"
-        )
-        if on_error:
-            on_error(str(error))
-        raise error from exc

@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
 IDLE_S = 120.0
-_CONTROL = frozenset({"accept_connection", "create", "incref", "decref", "dummy"})  # not shutdown, not debug_info
+_CONTROL = frozenset(
+    {"accept_connection", "create", "incref", "decref", "dummy"}
+)  # not shutdown, not debug_info
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -89,6 +91,9 @@ class QueueServer(managers.Server):
     """Serves the registered queues until it is stopped."""
 
     public = sorted(_CONTROL)
+    # BaseManager's own, which its type stubs leave out
+    listener: Any
+    authkey: bytes
 
     def __init__(self, registry: dict[str, Any], address: Any, authkey: bytes, serializer: str) -> None:
         super().__init__(registry, address, authkey, serializer)
@@ -205,6 +210,10 @@ class QueueProxy(managers.BaseProxy):
     QueueUnreachable. AuthenticationFailed and the queue's own errors are raised at once.
     """
 
+    # BaseProxy's own, which its type stubs leave out
+    _token: Any
+    _authkey: bytes
+
     def __init__(
         self,
         token: Any,
@@ -216,7 +225,9 @@ class QueueProxy(managers.BaseProxy):
         manager_owned: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         del incref  # its finalizer would dial the manager at exit, without a deadline
-        super().__init__(token, serializer, manager, authkey, exposed, incref=False, manager_owned=manager_owned)  # type: ignore[call-arg]
+        super().__init__(
+            token, serializer, manager, authkey, exposed, incref=False, manager_owned=manager_owned
+        )
         assert manager is not None
         # not the class-wide cache, which is keyed by address and keeps dead sockets (gh-78947)
         self._tls = util.ForkAwareLocal()
@@ -226,9 +237,7 @@ class QueueProxy(managers.BaseProxy):
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = None) -> Any:
         method = self._methods[methodname]
         arguments = method.bind(args, kwds or {})
-        call = _Call(
-            str(self._token.id), methodname, kwds=msgspec.Raw(_ENCODER.encode(arguments))
-        )
+        call = _Call(str(self._token.id), methodname, kwds=msgspec.Raw(_ENCODER.encode(arguments)))
         message = _ENCODER.encode(call)
         patience_s = float(arguments.get("wait_s", 0.0)) + wire.CALL_S
         return self._manager.retrying(lambda: self._exchange(method, message, patience_s))
@@ -334,17 +343,19 @@ class QueueManager(_Registered):
                 retry=tenacity.retry_if_exception(_may_heal),
                 wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
                 stop=tenacity.stop_any(
-                    tenacity.stop_after_delay(self._reconnect_s), tenacity.stop_when_event_set(self._abandoned)
+                    tenacity.stop_after_delay(self._reconnect_s),
+                    tenacity.stop_when_event_set(self._abandoned),
                 ),
                 sleep=tenacity.sleep_using_event(self._abandoned),
                 reraise=True,
             )(call)
         except AuthenticationError as exc:
-            raise errors.AuthenticationFailed(f"the manager at {host}:{port} does not accept this authkey") from exc
+            raise errors.AuthenticationFailed(
+                f"the manager at {host}:{port} does not accept this authkey"
+            ) from exc
         except (EOFError, OSError) as exc:
             raise errors.QueueUnreachable(f"no answer from the manager at {host}:{port}: {exc}") from exc
 
 
 def _may_heal(error: BaseException) -> bool:
     return isinstance(error, (EOFError, OSError)) and not isinstance(error, ssl.SSLCertVerificationError)
-

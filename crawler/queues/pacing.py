@@ -58,7 +58,9 @@ class Pacing:
         self._delay_s = delay_s
         self._lanes: dict[int, _Lane] = {}
         self._hands: dict[str, dict[int, _Hand]] = defaultdict(dict)
-        self._due: dict[Hashable, dict[int, None]] = defaultdict(dict)  # by kind; the inner dict is an ordered set
+        self._due: dict[Hashable, dict[int, None]] = defaultdict(
+            dict
+        )  # by kind; the inner dict is an ordered set
         self._cooling: list[tuple[float, int]] = []
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
@@ -107,7 +109,9 @@ class Pacing:
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
             more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
-            room = min(1, more_slots) if self._delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
+            room = (
+                min(1, more_slots) if self._delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
+            )
             tasks = min(count, lane.ready[kind], room)
             if tasks <= 0:
                 continue

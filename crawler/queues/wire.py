@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import managers
 from multiprocessing.connection import answer_challenge, deliver_challenge
 from typing import Any, Protocol, cast
@@ -86,10 +87,8 @@ class Connection:
 
     def interrupt(self) -> None:
         """Make a call that another thread is waiting in fail at once."""
-        try:
+        with suppress(OSError):  # gone already
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # gone already
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Whether something has arrived, or the peer has closed."""
@@ -101,7 +100,9 @@ class Connection:
 
     def send_bytes(self, data: bytes) -> None:
         if len(data) > MAX_MESSAGE_BYTES:
-            raise errors.ProtocolError(f"a message of {len(data)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
+            raise errors.ProtocolError(
+                f"a message of {len(data)} bytes is over the limit of {MAX_MESSAGE_BYTES}"
+            )
         self._sock.settimeout(self.deadline_s)
         self._sock.sendall(_LENGTH.pack(len(data)) + data)  # one write: two would meet Nagle and delayed ACK
 
@@ -110,7 +111,9 @@ class Connection:
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size, end))
         limit = MAX_MESSAGE_BYTES if maxlength is None else min(maxlength, MAX_MESSAGE_BYTES)
         if length > limit:
-            raise errors.ProtocolError(f"the peer announced a message of {length} bytes; the limit is {limit}")
+            raise errors.ProtocolError(
+                f"the peer announced a message of {length} bytes; the limit is {limit}"
+            )
         return self._read(length, end)
 
     def _read(self, count: int, end: float) -> bytes:
@@ -145,9 +148,16 @@ class Connection:
 
 class _Listener:
     def __init__(
-        self, address: Address, family: str | None = None, backlog: int = BACKLOG, authkey: bytes | None = None
+        self,
+        address: Address,
+        family: str | None = None,
+        backlog: int = BACKLOG,
+        authkey: bytes | None = None,
     ) -> None:
-        del backlog, authkey  # multiprocessing asks for 16 or 128; it authenticates in the connection's own thread
+        del (
+            backlog,
+            authkey,
+        )  # multiprocessing asks for 16 or 128; it authenticates in the connection's own thread
         inet = socket.AF_INET6 if family == "AF_INET6" or ":" in address[0] else socket.AF_INET
         self._sock = socket.create_server(address, family=inet, backlog=BACKLOG)
         self.address: Address = self._sock.getsockname()[:2]

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from crawler.errors import ConnectFailed, ConnectTimeout, DeadlineExceeded, HostNotFound, NameLookupFailed, TooSlow
+from crawler.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    DeadlineExceeded,
+    HostNotFound,
+    NameLookupFailed,
+    TooSlow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +113,8 @@ _NO_SUCH_NAME = frozenset(
 def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
     """A TCP connection to the first address of *host* that accepts one, within *timeout_s* over all of them.
 
-    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup itself can't be cut short: the
-    system's resolver has its own limits.
+    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup itself can't be cut
+    short: the system's resolver has its own limits.
     """
     deadline = time.monotonic() + timeout_s
     try:

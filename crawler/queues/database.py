@@ -1,0 +1,144 @@
+"""The ledger's file: its tables, how records lie in them, and SQLite's errors in words that help."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
+from crawler.models import ImageRecord, Origin, PageRecord, TaskKind
+
+APPLICATION_ID = 0x696D6372  # "imcr"
+SCHEMA_VERSION = 1
+_WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
+
+Record = ImageRecord | PageRecord
+RECORDS: dict[TaskKind, type[Record]] = {TaskKind.IMAGE: ImageRecord, TaskKind.PAGE: PageRecord}
+TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
+COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
+INSERTS = {
+    kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
+    for kind, columns in COLUMNS.items()
+}
+ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
+    TaskKind.IMAGE: Origin.__struct_fields__,
+    TaskKind.PAGE: ("page_url", "found_in"),
+}
+"""What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
+
+
+def task_key(kind: TaskKind, url: str) -> bytes:
+    """The 16 bytes that a task is known by."""
+    return hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
+
+
+def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
+    """A row of COLUMNS[kind] as a record."""
+    facts = dict(zip(COLUMNS[kind], values, strict=True))
+    return msgspec.convert(facts | {"kind": kind.value}, RECORDS[kind])
+
+
+def origin_of(record: Record, kind: TaskKind) -> Origin | None:
+    """The origin that the record's task had; None for a seed."""
+    if not record.page_url:
+        return None
+    return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, and make its tables if it is new. Raises FolderError when it is something else."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        # a kill between the file's first byte and its tables leaves an empty database
+        new = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not new:
+            _check(db, path)
+        # WAL with NORMAL: a killed process loses nothing; a power cut at most the last commits, which are repeated
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        if new:
+            _create(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise FolderError(f"{path} is not a crawl's ledger; choose another folder")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise FolderError(
+            f"{path} was written by another version (schema {version}, this one has {SCHEMA_VERSION});"
+            " go on with that version, or start over with --fresh"
+        )
+    problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if problem != "ok":
+        raise sqlite3.DatabaseError(problem)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    tables = [
+        f"CREATE TABLE {TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE,"
+        f" {', '.join(f'{name} {_affinity(record, name)} NOT NULL' for name in COLUMNS[kind])});"
+        f" CREATE INDEX {TABLES[kind]}_status ON {TABLES[kind]} (status, reason);"
+        for kind, record in RECORDS.items()
+    ]
+    schema = files("crawler.queues").joinpath("schema.sql").read_text(encoding="utf-8")
+    script = [
+        "BEGIN;",
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};",
+        schema,
+        *tables,
+        f"INSERT INTO meta VALUES ('schema', {SCHEMA_VERSION});",  # noqa: S608 - our own number
+        "COMMIT;",
+    ]
+    db.executescript("\n".join(script))
+
+
+def _affinity(record: type[msgspec.Struct], name: str) -> str:
+    types = {field.name: field.type for field in msgspec.structs.fields(record)}
+    return {int: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
+
+
+@contextmanager
+def explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Turn SQLite's errors about the file at *path* into ours, which say what to do; *on_error* is told first.
+
+    Raises StorageFull, StorageFailed or LedgerCorrupt.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise  # a fault of this program
+    except sqlite3.DatabaseError as exc:
+        error = _explain(exc, path)
+        if on_error is not None:
+            on_error(str(error))
+        raise error from exc
+
+
+def _explain(error: sqlite3.DatabaseError, path: Path) -> CrawlError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return LedgerCorrupt(
+            f"{path} is damaged ({error}); start over with --fresh, or put a sound copy of it back."
+            " The saved images are not touched before that"
+        )
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+        return StorageFull(f"no room for {path} ({error}); free some space and run the same command again")
+    return StorageFailed(f"can't use {path}: {error}")
