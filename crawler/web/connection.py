@@ -18,14 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from crawler.errors import (
-    ConnectFailed,
-    ConnectTimeout,
-    DeadlineExceeded,
-    HostNotFound,
-    NameLookupFailed,
-    TooSlow,
-)
+from crawler.errors import ConnectFailed, ConnectTimeout, DeadlineExceeded, TooSlow
+from crawler.web.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,26 +99,14 @@ class PacedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(PacedReader(self.fp.detach(), sock, pace))
 
 
-_NO_SUCH_NAME = frozenset(
-    code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
-)
-
-
-def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
+def open_socket(host: str, port: int, timeout_s: float, names: Names) -> socket.socket:
     """A TCP connection to the first address of *host* that accepts one, within *timeout_s* over all of them.
 
-    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup itself can't be cut
-    short: the system's resolver has its own limits.
+    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup can't be cut short.
     """
     deadline = time.monotonic() + timeout_s
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as exc:
-        if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
-            raise NameLookupFailed(f"looking up the name {host} failed: {exc}") from exc
-        raise HostNotFound(f"the name {host} can't be resolved: {exc}") from exc
     failure: OSError | None = None
-    for family, kind, protocol, _, address in addresses:
+    for family, kind, protocol, _, address in names.look_up(host, port):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,18 +127,19 @@ def open_socket(host: str, port: int, timeout_s: float) -> socket.socket:
 def pool_classes(pace: Pace) -> dict[str, Callable[..., HTTPConnectionPool]]:
     """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace*."""
     paced: Any = functools.partial(PacedResponse, pace=pace)
+    names = Names()
 
     class Plain(HTTPConnection):
         response_class = paced
 
         def _new_conn(self) -> socket.socket:
-            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout))
+            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout), names)
 
     class Encrypted(HTTPSConnection):
         response_class = paced
 
         def _new_conn(self) -> socket.socket:
-            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout))
+            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout), names)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls: ClassVar[Any] = Plain  # type: ignore[misc]

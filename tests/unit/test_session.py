@@ -34,6 +34,7 @@ from crawler.errors import (
 )
 from crawler.urls import canonical
 from crawler.web import connection
+from crawler.web.names import Names
 from crawler.web.session import RequestsTransport, referer_for, retry_after_s, wrapped
 from tests.faultserver import FaultServer
 
@@ -127,7 +128,7 @@ def test_all_addresses_of_a_host_share_the_connect_timeout(monkeypatch: pytest.M
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (good, server.getsockname())
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: addresses)
-        connection.open_socket("two.example", 80, 1.0).close()  # the first refuses, the second accepts
+        connection.open_socket("two.example", 80, 1.0, Names()).close()  # the first refuses, the second accepts
 
     def too_late(self: socket.socket, address: object) -> None:
         assert self.gettimeout() is not None
@@ -135,10 +136,10 @@ def test_all_addresses_of_a_host_share_the_connect_timeout(monkeypatch: pytest.M
 
     monkeypatch.setattr(socket.socket, "connect", too_late)
     with pytest.raises(ConnectTimeout, match=r"two\.example port 80"):
-        connection.open_socket("two.example", 80, 0.01)
+        connection.open_socket("two.example", 80, 0.01, Names())
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [])
     with pytest.raises(ConnectFailed):
-        connection.open_socket("two.example", 80, 0.01)
+        connection.open_socket("two.example", 80, 0.01, Names())
 
 
 def test_a_name_service_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,13 +148,33 @@ def test_a_name_service_that_does_not_answer_is_asked_again(monkeypatch: pytest.
 
     monkeypatch.setattr(socket, "getaddrinfo", outage)
     with pytest.raises(NameLookupFailed) as failed:
-        connection.open_socket("site.example", 80, 1.0)
+        connection.open_socket("site.example", 80, 1.0, Names())
     assert failed.value.retryable
+
+
+def test_a_name_that_does_not_exist_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def nobody(host: str, *args: object, **kwargs: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    now = [100.0]
+    names = Names(clock=lambda: now[0])
+    for _ in range(3):
+        with pytest.raises(HostNotFound, match=r"gone\.example"):
+            names.look_up("gone.example", 80)
+    assert asked == ["gone.example"]
+    now[0] += 61
+    with pytest.raises(HostNotFound):
+        names.look_up("gone.example", 80)
+    assert len(asked) == 2
 
 
 def test_a_name_that_dns_can_not_have() -> None:
     with pytest.raises(HostNotFound):
-        connection.open_socket("a" * 64 + ".example", 80, 1.0)
+        connection.open_socket("a" * 64 + ".example", 80, 1.0, Names())
 
 
 # --- exceptions
