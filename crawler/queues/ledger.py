@@ -118,6 +118,8 @@ class Ledger:
         self._gone: set[str] = set()
         self._halted: str | None = None
         self._next_check = clock()
+        self._waiting: set[str] = set()  # workers that wait in lease()
+        self._wake = False
         with database.explained(path):
             self._db = database.connect(path)
             self._load(new_run=new_run)
@@ -167,7 +169,9 @@ class Ledger:
                     return Lease(batches=batches, drained=self._drained())
                 # a lease must not run out while its worker waits here
                 me.deadline = max(me.deadline, end + self._queue.lease_s)
+                self._waiting.add(worker.id)
                 self._changed.wait(max(0.001, self._next_event(end) - now))
+                self._waiting.discard(worker.id)
 
     def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
         with self._changed:
@@ -189,6 +193,7 @@ class Ledger:
             worker = self._workers.pop(worker_id, None)
             if worker is not None:
                 self._give_back(list(worker.held), charged=charged)
+            self._wake = True  # it may wait itself; and there is more for the others
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         table = TABLES[kind]
@@ -213,7 +218,6 @@ class Ledger:
                 self._count_record(kind, gone, -1)
                 self._move(kind, TaskState(state), TaskState.READY)
                 self._pacing.add(host, kind, now=self._clock())
-            self._changed.notify_all()
             return len(rows)
 
     def halt(self, reason: str) -> None:
@@ -349,12 +353,19 @@ class Ledger:
                 yield
                 self._write_kept()
                 self._db.execute("COMMIT")
+                self._wake_waiting()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if reload:
                     self._load(new_run=False)
                 raise
+
+    def _wake_waiting(self) -> None:
+        """Wake those who wait in a call, if there is anything new for one of them."""
+        if self._pacing.opened() or self._wake:
+            self._wake = self._records_wanted = False
+            self._changed.notify_all()
 
     @property
     def _life_s(self) -> float:
@@ -371,8 +382,10 @@ class Ledger:
         )
 
     def _move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
+        backlogged = self._backlogged()
         self._counts[kind][before] -= 1
         self._counts[kind][after] += 1
+        self._wake = self._wake or (backlogged and not self._backlogged())  # harvesters may go on
 
     # adding
 
@@ -408,8 +421,6 @@ class Ledger:
         now = self._clock()
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
-        if rows:
-            self._changed.notify_all()
         return len(rows)
 
     def _limit_reached(self, kind: TaskKind) -> str | None:
@@ -528,6 +539,7 @@ class Ledger:
     def _let_go(self, task_id: int) -> _Held:
         """Forget the lease of a task."""
         lease = self._leases.pop(task_id)
+        self._wake = self._wake or lease.worker in self._waiting  # it can run another
         worker = self._workers.get(lease.worker)
         if worker is not None:
             worker.held.discard(task_id)
@@ -546,8 +558,6 @@ class Ledger:
             )
             self._move(lease.kind, TaskState.LEASED, TaskState.READY)
             self._pacing.add(lease.host, lease.kind, now=self._clock())
-        if task_ids:
-            self._changed.notify_all()
 
     def _bury(self, task_id: int, lease: _Held) -> None:
         url, depth, blob = self._db.execute(
@@ -625,9 +635,7 @@ class Ledger:
         self._next_seq += 1
         self._move(kind, before, after)
         self._count_record(kind, record, 1)
-        if self._records_wanted or self._drained():
-            self._records_wanted = False
-            self._changed.notify_all()
+        self._wake = self._wake or self._records_wanted or self._drained()
 
     def _write_kept(self) -> None:
         if not self._kept:
@@ -653,8 +661,7 @@ class Ledger:
 
     def _tick(self) -> None:
         now = self._clock()
-        if self._pacing.wake(now):
-            self._changed.notify_all()
+        self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
         if now < self._next_check:
@@ -683,7 +690,6 @@ class Ledger:
                 self._move(TaskKind(kind), TaskState.DELAYED, TaskState.READY)
                 self._pacing.add(host, TaskKind(kind), now=self._clock())
             self._next_delayed = self._first_delayed()
-        self._changed.notify_all()
 
     def _first_delayed(self) -> float | None:
         row = self._db.execute("SELECT min(due_s) FROM tasks WHERE state = 'delayed'").fetchone()

@@ -62,6 +62,7 @@ class Pacing:
             dict
         )  # by kind; the inner dict is an ordered set
         self._cooling: list[tuple[float, int]] = []
+        self._opened = False
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
@@ -141,16 +142,18 @@ class Pacing:
         self._deal(lane, worker, host, slots=held.in_flight, tasks=held.tasks - 1)
         self._place(host, lane, now)
 
-    def wake(self, now: float) -> bool:
-        """Bring back the hosts whose pause is over; whether there were any."""
-        woken = False
+    def opened(self) -> bool:
+        """Whether a host has come to have something to give since this was last asked."""
+        opened, self._opened = self._opened, False
+        return opened
+
+    def wake(self, now: float) -> None:
+        """Bring back the hosts whose pause is over."""
         while self._cooling and self._cooling[0][0] <= now:
             _, host = heapq.heappop(self._cooling)
             lane = self._lanes[host]
             lane.cooling = False
             self._place(host, lane, now)
-            woken = True
-        return woken
 
     def next_due(self) -> float | None:
         """When the next cooling host is due at the earliest; None while none is cooling."""
@@ -184,7 +187,10 @@ class Pacing:
                 row.pop(host, None)
         if open_now:
             for kind in lane.ready:
-                self._due[kind].setdefault(host)
+                row = self._due[kind]
+                if host not in row:
+                    row[host] = None
+                    self._opened = True
         if lane.due > now and not lane.cooling:
             lane.cooling = True
             heapq.heappush(self._cooling, (lane.due, host))
