@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -17,33 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from crawler import __version__, errors
+from crawler import errors
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
-from crawler.download.image import ImageHandler
 from crawler.folder import CrawlFolder, default_folder
-from crawler.harvest.page import PageHandler
-from crawler.models import (
-    ImageRecord,
-    ImageStatus,
-    NewTask,
-    PageRecord,
-    PageStatus,
-    Stats,
-    TaskKind,
-    WorkerState,
-)
-from crawler.processes import Child, Lifeline, Word
-from crawler.queues import TaskQueue
-from crawler.queues.ledger import TICK_S, Ledger, LedgerResults, LedgerTasks
+from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats, TaskKind
+from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.wire import Address
-from crawler.storage.local import LocalStorage
-from crawler.urls import Scope, canonical_seed
-from crawler.web.retry import RetryingTransport
-from crawler.web.session import RequestsTransport
-from crawler.worker import Handler, Worker
+from crawler.roles import Site, manage, work
+from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +210,15 @@ class Crawl:
         downloaders = self.config.images.downloaders or min(4, os.cpu_count() or 1)
         return {TaskKind.PAGE: self.config.harvest.harvesters, TaskKind.IMAGE: downloaders}
 
+    def _site(self) -> Site:
+        return Site(
+            folder=self.folder.path,
+            config=self.config,
+            seeds=self.seeds,
+            address=self._address,
+            authkey=self._authkey,
+        )
+
     def _disconnect(self) -> None:
         if self._client is not None:
             self._client.disconnect()
@@ -236,11 +228,7 @@ class Crawl:
         child = Child(
             "manager",
             manage,
-            self.folder.path,
-            self.config,
-            self.seeds,
-            self._address,
-            self._authkey,
+            self._site(),
             new_run,
             new_run and self._fresh,
         )
@@ -255,17 +243,7 @@ class Crawl:
     def _start_worker(self, kind: TaskKind) -> None:
         name = "harvester" if kind is TaskKind.PAGE else "downloader"
         worker_id = f"{name}-{secrets.token_hex(4)}"
-        child = Child(
-            name,
-            work,
-            kind,
-            worker_id,
-            self.folder.path,
-            self.config,
-            self.seeds,
-            self._address,
-            self._authkey,
-        )
+        child = Child(name, work, self._site(), kind, worker_id)
         self._workers[worker_id] = (kind, child)
 
     def _supervise(self) -> None:
@@ -313,122 +291,3 @@ class Crawl:
         children = [self._manager] if self._manager else []
         children += [child for _, child in self._workers.values() if child.exitcode is None]
         wait([child.pipe for child in children], timeout=for_s)
-
-
-# --- what runs in the children ---
-
-
-def manage(
-    lifeline: Lifeline,
-    path: Path,
-    config: Config,
-    seeds: tuple[str, ...],
-    address: Address,
-    authkey: bytes,
-    new_run: bool,  # noqa: FBT001 - passed on by position to a new process
-    fresh: bool,  # noqa: FBT001
-) -> None:
-    """The manager process: both queues, on the ledger, at *address*."""
-    folder = CrawlFolder(path)
-    with folder.locked():
-        if fresh:
-            folder.wipe()
-        ledger = Ledger(folder.ledger, queue=config.queue, scope=config.scope, new_run=new_run)
-        try:
-            _begin(ledger, seeds, path)
-            if new_run:
-                LocalStorage(path, fsync=False, min_free_bytes=0).sweep()
-            manager = QueueManager(address, authkey)
-            server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
-            lifeline.say(Word("ready", number=server.listener.address[1]))
-            server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
-        finally:
-            ledger.close()
-
-
-def _begin(ledger: Ledger, seeds: tuple[str, ...], path: Path) -> None:
-    before = ledger.seeds()
-    if before and set(before) != set(seeds):
-        raise errors.FolderError(
-            f"{path} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
-            " or start over with --fresh"
-        )
-    ledger.set_seeds(seeds)
-    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
-    stats = ledger.stats()
-    if not stats.page_status.get(PageStatus.HARVESTED):
-        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
-            ledger.retry(kind=TaskKind.PAGE, reason=reason)
-
-
-def work(
-    lifeline: Lifeline,
-    kind: TaskKind,
-    worker_id: str,
-    path: Path,
-    config: Config,
-    seeds: tuple[str, ...],
-    address: Address,
-    authkey: bytes,
-) -> None:
-    """A harvester or downloader process, on the queues at *address*."""
-    manager = QueueManager(address, authkey)
-    lifeline.on_stop(manager.abandon)
-    manager.connect()
-    tasks: TaskQueue = manager.get_task_queue()
-    threads = config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
-    transport = RequestsTransport(config.fetch)
-    worker = Worker(
-        WorkerState(
-            id=worker_id,
-            kind=kind,
-            machine=platform.node(),
-            pid=os.getpid(),
-            version=__version__,
-            threads=threads,
-        ),
-        tasks=tasks,
-        results=manager.get_result_queue(),
-        handler=_handler(
-            kind,
-            RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped),
-            path=path,
-            config=config,
-            seeds=seeds,
-            worker_id=worker_id,
-        ),
-        lease_batch=config.queue.lease_batch,
-        heartbeat_s=min(config.queue.heartbeat_s, _LOCAL_HEARTBEAT_S),
-    )
-    lifeline.on_stop(worker.stop)
-    try:
-        worker.run()
-    finally:
-        manager.abandon()
-        transport.close()
-
-
-def _handler(
-    kind: TaskKind,
-    transport: RetryingTransport,
-    *,
-    path: Path,
-    config: Config,
-    seeds: tuple[str, ...],
-    worker_id: str,
-) -> Handler:
-    if kind is TaskKind.PAGE:
-        return PageHandler(
-            transport,
-            Scope.of_seeds(seeds),
-            config=config,
-            retry_delay_s=config.queue.retry_delay_s,
-            worker=worker_id,
-        )
-    return ImageHandler(
-        transport,
-        LocalStorage(path, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes),
-        images=config.images,
-        retry_delay_s=config.queue.retry_delay_s,
-        worker=worker_id,
-    )

@@ -223,7 +223,7 @@ class Ledger:
     def halt(self, reason: str) -> None:
         with self._changed:
             if self._halted is None:
-                log.warning("halted: %s", reason)
+                log.info("halted: %s", reason)
                 self._halted = reason
             self._changed.notify_all()
 

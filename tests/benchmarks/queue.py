@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crawler.config import load
-from crawler.crawl import manage
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind, WorkerState
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
+from crawler.roles import Site, manage
 
 
 def main() -> None:
@@ -32,8 +32,14 @@ def main() -> None:
     config = load(flags={"per_host": 64, "lease_batch": min(256, options.batch)})
     authkey = secrets.token_bytes(32)
     with tempfile.TemporaryDirectory() as folder:
-        seeds = ("http://seed.example/",)
-        child = Child("manager", manage, Path(folder), config, seeds, ("127.0.0.1", 0), authkey, True, False)  # noqa: FBT003
+        site = Site(
+            folder=Path(folder),
+            config=config,
+            seeds=("http://seed.example/",),
+            address=("127.0.0.1", 0),
+            authkey=authkey,
+        )
+        child = Child("manager", manage, site, True, False)  # noqa: FBT003 - as a crawl starts it
         while not child.ready:
             child.listen(0.1)
         client = QueueManager(("127.0.0.1", child.port), authkey)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from crawler.config import load
-from crawler.harvest.elements import NAMES, PARSERS, parse
+from crawler.harvest.elements import PARSERS, parse
 from crawler.harvest.images import RULES
 from crawler.harvest.page import Harvest, PageHandler
+from crawler.harvest.tree import NAMES
 from crawler.models import NewTask
 from crawler.urls import Scope
 from tests.unit.harvesting import NoTransport

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import NotHtml
-from crawler.harvest import elements
+from crawler.harvest import lexbor, soup
 from crawler.harvest.elements import PARSERS, Element, parse
 from crawler.harvest.nesting import made_harmless
 
@@ -87,19 +87,19 @@ def test_contents_of_templates_and_noscript_stand_where_they_are_written(parser:
 
 def test_a_page_that_one_parser_refuses_is_read_by_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> object:
-        raise elements.SelectolaxError("no")
+        raise lexbor.SelectolaxError("no")
 
     def reject(*args: object, **kwargs: object) -> object:
-        raise elements.ParserRejectedMarkup("no")
+        raise soup.ParserRejectedMarkup("no")
 
     html = "<h1>x</h1><img src=a.png>"
     whole = parse(html)
     with monkeypatch.context() as patch:
-        patch.setattr(elements, "LexborHTMLParser", refuse)
+        patch.setattr(lexbor, "LexborHTMLParser", refuse)
         assert parse(html, parser="fast") == whole
-    monkeypatch.setattr(elements, "BeautifulSoup", reject)
+    monkeypatch.setattr(soup, "BeautifulSoup", reject)
     assert parse(html, parser="beautifulsoup") == whole
-    monkeypatch.setattr(elements, "LexborHTMLParser", refuse)
+    monkeypatch.setattr(lexbor, "LexborHTMLParser", refuse)
     with pytest.raises(NotHtml, match="neither parser"):
         parse(html)
 

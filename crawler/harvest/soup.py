@@ -1,0 +1,94 @@
+"""Beautiful Soup over Python's html.parser: slow and patient; for pages that the fast parser refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.entities import html5 as entities
+
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from bs4.exceptions import ParserRejectedMarkup
+
+from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, inside_svg, may_tell
+
+_RAW_TEXT = frozenset(
+    {"iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp"}
+)
+_START_TAG = re.compile(r"<[a-zA-Z][^<>]*>")
+_REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
+
+
+def elements_of(html: str, *, look_at_all: bool) -> list[Found]:
+    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError."""
+    try:
+        return list(_walk(html, look_at_all=look_at_all))
+    except (ParserRejectedMarkup, ValueError, RuntimeError) as exc:
+        raise ParserRefusedError(str(exc)) from exc
+
+
+def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
+    html = _START_TAG.sub(_with_plain_ampersands, _without_loose_ends(html))
+    if "<" not in html:
+        return  # Beautiful Soup would take it for a file's name
+    soup = BeautifulSoup(
+        html,
+        "html.parser",
+        multi_valued_attributes=None,
+        on_duplicate_attribute="ignore",
+    )
+    walks = [iter(soup.contents)]
+    while walks:
+        node = next(walks[-1], None)
+        if node is None:
+            walks.pop()
+        elif isinstance(node, Tag):
+            name = "img" if node.name == "image" and not inside_svg(_TREE, node) else node.name
+            attributes = {key: str(value) for key, value in node.attrs.items()}
+            if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
+                yield found(_TREE, node, name, attributes)
+            if name not in _RAW_TEXT or inside_svg(_TREE, node):
+                walks.append(iter(node.contents))
+
+
+def _without_loose_ends(html: str) -> str:
+    """What HTML makes of line ends, and of what is never closed, whose end html.parser seeks again and again.
+
+    Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
+    """
+    html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    # Bogus comments end at the next ">", and not at "]]>"; "<?xml" would have Beautiful Soup warn of XML
+    html = html.replace("<![", "<!x[").replace("<?", "<!?")
+    unclosed = html.find("<!--", html.rfind("-->") + 1)
+    if unclosed >= 0:
+        html = html[:unclosed]
+    end = html.rfind(">") + 1
+    return html[:end] + html[end:].replace("<", "&lt;")
+
+
+def _with_plain_ampersands(tag: re.Match[str]) -> str:
+    """``?a=1&section=2`` says section in HTML, not a paragraph sign; html.parser knows since 3.13 only."""
+    return _REFERENCE.sub(
+        lambda name: f"&amp;{name[1]}{name[2]}" if name[2] or name[1] not in entities else name[0], tag[0]
+    )
+
+
+class _SoupTree:
+    def name(self, node: Tag) -> str:
+        return node.name
+
+    def key(self, node: Tag) -> int:
+        return id(node)
+
+    def attribute(self, node: Tag, name: str) -> str | None:
+        value = node.attrs.get(name)
+        return None if value is None else str(value)
+
+    def text(self, node: Tag) -> str:
+        return node.get_text()
+
+    def own_text(self, node: Tag) -> str:
+        return "".join(str(child) for child in node.contents if not isinstance(child, Tag))
+
+
+_TREE = _SoupTree()
