@@ -117,17 +117,21 @@ class Ledger:
         self._workers: dict[str, _Worker] = {}
         self._gone: set[str] = set()
         self._halted: str | None = None
+        self._closed = False
         self._next_check = clock()
         self._waiting: set[str] = set()  # workers that wait in lease()
         self._wake = False
         with database.explained(path):
             self._db = database.connect(path)
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
+            self._clock_start = clock() - (float(row[0]) if row else 0.0)
             self._load(new_run=new_run)
 
     def close(self) -> None:
         """Write down what is left and let go of the file; callers that wait are told that it has ended."""
         with self._mutex:
             self._halted = self._halted or "the manager has stopped"
+            self._closed = True
             self._changed.notify_all()
             with database.explained(self.path):
                 self._save_clock()
@@ -159,9 +163,9 @@ class Ledger:
             me = self._meet(worker)
             self._reconcile(worker.id, me, held)
             while True:
-                self._tick()
                 if self._halted is not None or worker.id in self._gone:
                     return Lease(halted=self._halted or "this worker has left", drained=self._drained())
+                self._tick()
                 batches = self._lease_due(worker, count=count, slots=slots)
                 now = self._clock()
                 if batches or now >= end or self._drained():
@@ -181,7 +185,8 @@ class Ledger:
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
-            self._give_back([token.id for token in tokens if self._holds(worker.id, token)], charged=False)
+            self._meet(worker)  # its leases may be from before a restart
+            self._give_back([token.id for token in tokens if self._adopt(worker.id, token)], charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
         """The worker has gone, for certain: what it holds goes back at once and it gets nothing more.
@@ -254,13 +259,15 @@ class Ledger:
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
         limit = min(limit, _MAX_RECORDS)
-        with self._changed:
+        with self._changed, database.explained(self.path):
             while self._next_seq <= after + 1 and not self._drained() and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
                     break
                 self._records_wanted = True
                 self._changed.wait(left)
+            if self._closed:
+                return RecordPage(cursor=after)
             found: list[tuple[int, Record]] = []
             for kind, table in TABLES.items():
                 rows = self._db.execute(
@@ -286,8 +293,6 @@ class Ledger:
     def _load(self, *, new_run: bool) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
-        row = db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
-        self._clock_start = now - (float(row[0]) if row else 0.0)
         self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
         self._leases: dict[int, _Held] = {}
         self._host_ids: dict[str, int] = {}  # some of the file's
@@ -348,8 +353,8 @@ class Ledger:
     def _transaction(self, *, reload: bool = True) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
         with self._mutex, database.explained(self.path, on_error=self.halt):
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._write_kept()
                 self._db.execute("COMMIT")
@@ -359,6 +364,7 @@ class Ledger:
                     self._db.execute("ROLLBACK")
                 if reload:
                     self._load(new_run=False)
+                    self._changed.notify_all()  # what they wait for may be another thing now
                 raise
 
     def _wake_waiting(self) -> None:
@@ -392,7 +398,9 @@ class Ledger:
     def _add(self, tasks: Sequence[NewTask]) -> int:
         if not tasks:
             return 0
-        fresh = {task_key(task.kind, task.url): task for task in reversed(tasks)}
+        fresh: dict[bytes, NewTask] = {}
+        for task in tasks:
+            fresh.setdefault(task_key(task.kind, task.url), task)
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
@@ -401,7 +409,7 @@ class Ledger:
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
         dropped: Counter[str] = Counter()
-        for key, task in reversed(fresh.items()):
+        for key, task in fresh.items():
             limit = self._limit_reached(task.kind)
             if limit is not None:
                 dropped[limit] += 1
@@ -462,10 +470,6 @@ class Ledger:
         if lost:
             with self._transaction():
                 self._give_back(list(lost), charged=False)
-
-    def _holds(self, worker_id: str, token: Token) -> bool:
-        lease = self._leases.get(token.id)
-        return lease is not None and lease.serial == token.serial and lease.worker == worker_id
 
     def _adopt(self, worker_id: str, token: Token) -> bool:
         """Whether *token* is the worker's, taking it over from an earlier run of the ledger if need be."""
@@ -590,24 +594,13 @@ class Ledger:
         token, record = result.token, result.record
         kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
         lease = self._leases.get(token.id)
-        current = lease is not None and lease.serial == token.serial
-        if result.retry_in_s is not None and not current:
+        if result.retry_in_s is not None and (lease is None or lease.serial != token.serial):
             return  # somebody else has it by now, or it is settled
-        if token.id in self._kept:
-            return  # told twice in one message
-        if lease is not None and lease.kind is not kind:
-            raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
-        self._add(result.discovered)
-        if lease is not None:
-            host, before, attempts = lease.host, TaskState.LEASED, lease.attempts
-        else:
-            row = self._db.execute(
-                "SELECT host_id, state, attempts FROM tasks WHERE id = ? AND kind = ? AND serial >= ?",
-                (token.id, kind, token.serial),
-            ).fetchone()
-            if row is None or row[1] in {TaskState.DONE, TaskState.DEAD}:
-                return  # a second result for a settled task is a repeat, never a second record
-            host, before, attempts = row[0], TaskState(row[1]), row[2]
+        unsettled = self._unsettled(token, kind, lease)
+        if unsettled is None:
+            return
+        host, before, attempts = unsettled
+        self._add(result.discovered)  # before its page is settled: the queue is never drained in between
         if result.host_pause_s is not None:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
         if lease is not None:
@@ -618,6 +611,24 @@ class Ledger:
             self._delay(token.id, kind, result.retry_in_s)
         else:
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
+
+    def _unsettled(
+        self, token: Token, kind: TaskKind, lease: _Held | None
+    ) -> tuple[int, TaskState, int] | None:
+        """Host, state and attempts of the task that *token* once leased; None if a result for it changes nothing."""
+        if token.id in self._kept:
+            return None  # told twice in one message
+        if lease is not None:
+            if lease.kind is not kind:
+                raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
+            return (lease.host, TaskState.LEASED, lease.attempts) if token.serial <= lease.serial else None
+        row = self._db.execute(
+            "SELECT host_id, state, attempts FROM tasks WHERE id = ? AND kind = ? AND serial >= ?",
+            (token.id, kind, token.serial),
+        ).fetchone()
+        if row is None or row[1] in {TaskState.DONE, TaskState.DEAD}:
+            return None  # a second result for a settled task is a repeat, never a second record
+        return row[0], TaskState(row[1]), row[2]
 
     def _delay(self, task_id: int, kind: TaskKind, delay_s: float) -> None:
         due_s = self._life_s + delay_s
@@ -670,6 +681,7 @@ class Ledger:
         late = [worker_id for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():
+                self._wake = True  # each of the others may have a larger part now
                 for worker_id in late:
                     worker = self._workers.pop(worker_id)
                     if worker.held:

@@ -76,7 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.put_keys |= new
 
     @rule(target=tasks, name=st.sampled_from(list(WORKERS)), count=st.integers(1, 6), lost=st.booleans())
-    def lease(self, name: str, count: int, lost: bool):
+    def lease(self, name: str, count: int, *, lost: bool):
         lease = self.queue.lease(self.worker(name), count=count, slots=4, wait_s=0, held=self.held(name))
         got = [task for batch in lease.batches for task in batch.tasks]
         assert len(got) <= count
@@ -99,7 +99,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return Result(token=task.token, record=record, **more)
 
     @rule(item=tasks, saved=st.booleans())
-    def settle(self, item: tuple[str, Task], saved: bool) -> None:
+    def settle(self, item: tuple[str, Task], *, saved: bool) -> None:
         """Also late, and also again: the bundle keeps its items."""
         name, task = item
         self.results.put([self.result(task, saved=saved)])
@@ -112,9 +112,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if task.kind is not TaskKind.PAGE:
             return
         found = NewTask(kind=TaskKind.IMAGE, url=url, depth=1, origin=Origin(page_url=task.url, found_in="img"))
+        settled_before = self.state_of(task) in {"done", "dead"}
         self.results.put([self.result(task, saved=True, discovered=(found,))])
         self.hands[name].pop(task.id, None)
-        self.put_keys.add((TaskKind.IMAGE, url))
+        if not settled_before:
+            self.put_keys.add((TaskKind.IMAGE, url))
 
     @rule(item=tasks, delay_s=st.floats(0, 30), pause_s=st.none() | st.floats(0, 5))
     def give_back_for_later(self, item: tuple[str, Task], delay_s: float, pause_s: float | None) -> None:
@@ -135,7 +137,7 @@ class LedgerMachine(RuleBasedStateMachine):
             del self.hands[name][token.id]
 
     @rule(name=st.sampled_from(list(WORKERS)), charged=st.booleans())
-    def worker_dies(self, name: str, charged: bool) -> None:
+    def worker_dies(self, name: str, *, charged: bool) -> None:
         self.queue.leave(self.worker(name).id, charged=charged)
         self.generation += 1
         self.hands = {other: {} for other in WORKERS}
@@ -146,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.tick()
 
     @rule(new_run=st.booleans())
-    def restart(self, new_run: bool) -> None:
+    def restart(self, *, new_run: bool) -> None:
         """The manager is killed: whatever was not in the file is gone, workers go on or not."""
         self.ledger._db.close()
         self.clock.now += 1

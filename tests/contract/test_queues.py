@@ -1,0 +1,869 @@
+"""What every queue engine promises (crawler/queues/__init__.py); only the two protocols are used here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler.config import QueueConfig, ScopeConfig
+from crawler.models import (
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    Origin,
+    PageRecord,
+    PageStatus,
+    Result,
+    TaskKind,
+    Token,
+)
+from tests.queues import (
+    HARVESTER,
+    Queues,
+    connected,
+    embedded,
+    failed,
+    image,
+    images,
+    in_thread,
+    lease,
+    page,
+    saved,
+    served,
+    take,
+    tokens,
+    wait_until,
+    worker,
+)
+
+LEASE_S = 30.0
+Engine = Callable[[Path, QueueConfig, ScopeConfig], AbstractContextManager[Queues]]
+
+
+@contextmanager
+def direct_ledger(folder: Path, queue: QueueConfig, scope: ScopeConfig) -> Iterator[Queues]:
+    with embedded(folder / "crawl.db", queue=queue, scope=scope) as (_, queues):
+        yield queues
+
+
+@contextmanager
+def managed_ledger(folder: Path, queue: QueueConfig, scope: ScopeConfig) -> Iterator[Queues]:
+    with (
+        embedded(folder / "crawl.db", queue=queue, scope=scope) as (ledger, queues),
+        served(queues.tasks, queues.results, tick=ledger.tick) as server,
+        connected(server) as manager,
+    ):
+        yield Queues(
+            tasks=manager.get_task_queue(),
+            results=manager.get_result_queue(),
+            pass_time=queues.pass_time,
+        )
+
+
+ENGINES: dict[str, Engine] = {"ledger": direct_ledger, "manager": managed_ledger}
+
+
+@pytest.fixture(name="make", params=ENGINES)
+def a_maker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Queues]]:
+    """Makes the test's queues, with such settings as it wants."""
+    scope_keys = set(ScopeConfig.__struct_fields__)
+    with ExitStack() as stack:
+
+        def make(**settings: float) -> Queues:
+            scope = ScopeConfig(**{key: value for key, value in settings.items() if key in scope_keys})
+            others = {key: value for key, value in settings.items() if key not in scope_keys}
+            queue = QueueConfig(**{"lease_s": LEASE_S, "per_host": 100, **others})
+            return stack.enter_context(ENGINES[request.param](tmp_path, queue, scope))
+
+        yield make
+
+
+@pytest.fixture(name="queues")
+def some_queues(make: Callable[..., Queues]) -> Queues:
+    return make()
+
+
+def all_records(queues: Queues) -> list[ImageRecord | PageRecord]:
+    found = queues.results.get(after=0, limit=200)
+    return list(found.records)
+
+
+# --- putting ---
+
+
+def test_a_url_is_one_task_however_often_it_is_put(queues: Queues) -> None:
+    assert queues.tasks.put([image(1), image(2), image(1)]) == 2
+    assert queues.tasks.put([image(2), image(3)]) == 1
+    assert queues.tasks.put([]) == 0
+    assert [task.url for task in take(queues)] == [image(n).url for n in (1, 2, 3)]
+    assert queues.tasks.put([image(1)]) == 0, "a task on lease is known, too"
+    assert queues.tasks.stats().images.discovered == 3
+
+
+def test_a_settled_url_is_not_queued_again(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.results.put([saved(task)])
+    assert queues.tasks.put([image(1)]) == 0
+    assert lease(queues).drained
+
+
+def test_a_page_and_an_image_of_one_url_are_two_tasks(queues: Queues) -> None:
+    url = "http://a.example/both"
+    assert queues.tasks.put([NewTask(kind=kind, url=url) for kind in TaskKind]) == 2
+    (as_image,), (as_page,) = take(queues), take(queues, HARVESTER)
+    assert (as_image.kind, as_page.kind) == (TaskKind.IMAGE, TaskKind.PAGE)
+    assert as_image.url == as_page.url == url
+
+
+def test_a_task_arrives_as_it_was_put(queues: Queues) -> None:
+    origin = Origin(
+        page_url="http://a.example/ä", found_in="img", alt="«alt» \U0001f33b", title="t", caption="c",
+        heading="h", page_title="p",
+    )  # fmt: skip
+    queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=image(1).url, depth=3, origin=origin)])
+    (task,) = take(queues)
+    assert (task.url, task.depth, task.origin, task.attempt) == (image(1).url, 3, origin, 1)
+
+
+# --- leasing ---
+
+
+def test_tasks_of_one_host_come_in_the_order_in_which_they_were_put(queues: Queues) -> None:
+    queues.tasks.put(images(30))
+    urls = []
+    for _ in range(3):
+        tasks = take(queues, count=10)
+        urls += [task.url for task in tasks]
+        queues.results.put([saved(task) for task in tasks])
+    assert urls == [new.url for new in images(30)]
+
+
+def test_no_lease_has_more_tasks_than_were_asked_for(queues: Queues) -> None:
+    queues.tasks.put(images(50) + images(50, host="b"))
+    for count in (1, 7, 20):
+        assert len(take(queues, worker(f"w{count}"), count=count)) == count
+
+
+def test_a_lease_is_no_larger_than_the_queue_allows(make: Callable[..., Queues]) -> None:
+    queues = make(lease_batch=5)
+    queues.tasks.put(images(50))
+    assert len(take(queues, count=200)) == 5
+
+
+def test_slots_are_shared_out_among_the_hosts_of_a_lease(queues: Queues) -> None:
+    queues.tasks.put([new for host in "abcde" for new in images(20, host)])
+    batches = lease(queues, count=100, slots=3).batches
+    assert batches
+    assert sum(batch.slots for batch in batches) <= 3
+    for batch in batches:
+        assert 1 <= batch.slots <= len(batch.tasks)
+        assert all(task.url.startswith(batch.host + "/") for task in batch.tasks)
+
+
+def test_a_worker_gets_tasks_of_its_kind_only(queues: Queues) -> None:
+    queues.tasks.put([image(1), page(1)])
+    assert [task.kind for task in take(queues, HARVESTER)] == [TaskKind.PAGE]
+    assert [task.kind for task in take(queues)] == [TaskKind.IMAGE]
+
+
+def test_no_task_is_on_lease_twice(queues: Queues) -> None:
+    queues.tasks.put(images(40))
+    first, second = take(queues, worker("w1"), count=20), take(queues, worker("w2"), count=20)
+    assert first
+    assert second
+    assert not {task.id for task in first} & {task.id for task in second}
+
+
+def test_a_host_gets_no_more_requests_at_a_time_than_allowed_by_all_workers_together(
+    make: Callable[..., Queues],
+) -> None:
+    queues = make(per_host=4)
+    queues.tasks.put(images(500))
+    slots = {}
+    for name in ("w1", "w2", "w3", "w4", "w5", "w6"):
+        for batch in lease(queues, worker(name), count=10).batches:
+            slots[name] = batch.slots
+    assert 1 <= sum(slots.values()) <= 4
+
+
+def test_a_slot_of_a_host_is_free_again_once_its_task_is_settled(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    queues.tasks.put(images(20))
+    first = take(queues, worker("w1"), count=1)
+    assert len(first) == 1
+    assert take(queues, worker("w2")) == []
+    queues.results.put([saved(first[0])])
+    assert take(queues, worker("w2"))
+
+
+def test_a_busy_host_does_not_keep_others_waiting(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    queues.tasks.put([*images(20), image(1, "b")])
+    first = lease(queues, worker("w1"), slots=1)
+    assert [batch.host for batch in first.batches] == ["http://a.example"]
+    assert [task.url for task in take(queues, worker("w2"))] == [image(1, "b").url]
+
+
+def test_a_delay_lies_between_two_tasks_of_a_host(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=5.0)
+    queues.tasks.put(images(3) + images(1, "b"))
+    first = take(queues)
+    assert sorted(task.url for task in first) == [image(0).url, image(0, "b").url]
+    queues.results.put([saved(task) for task in first])
+    assert take(queues) == []
+    queues.pass_time(4.0)
+    assert take(queues) == []
+    queues.pass_time(1.5)
+    (second,) = take(queues)
+    assert second.url == image(1).url
+    assert take(queues, held=[second]) == []
+
+
+def test_the_delay_holds_for_all_workers_together(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=5.0)
+    queues.tasks.put(images(10))
+    got = [len(take(queues, worker(f"w{n}"))) for n in range(4)]
+    assert sorted(got) == [0, 0, 0, 1]
+
+
+def test_a_waiting_worker_is_served_when_the_delay_is_over(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=0.2)
+    queues.tasks.put(images(2))
+    (first,) = take(queues)
+    started = time.monotonic()
+    (second,) = take(queues, held=[first], wait_s=5.0)
+    assert second.url == image(1).url
+    assert 0.1 < time.monotonic() - started < 1.0
+
+
+# --- what is held ---
+
+
+def test_a_lost_reply_heals_with_the_next_call(queues: Queues) -> None:
+    """The lease's reply never arrived, so that the worker does not name those tasks."""
+    queues.tasks.put(images(3))
+    lost = take(queues)
+    again = take(queues, held=[])
+    assert [task.url for task in again] == [task.url for task in lost]
+    assert [task.attempt for task in again] == [1, 1, 1], "the worker never had them"
+    assert not set(tokens(again)) & set(tokens(lost)), "a token is issued once"
+
+
+def test_what_is_held_stays_held(queues: Queues) -> None:
+    queues.tasks.put(images(3))
+    held = take(queues)
+    assert take(queues, held=held) == []
+    assert queues.tasks.stats().images.leased == 3
+
+
+def test_a_worker_can_not_hold_what_is_anothers(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    theirs = take(queues, worker("w1"))
+    take(queues, worker("w2"), held=theirs)
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens(theirs)) == tuple(tokens(theirs))
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(theirs)) == ()
+
+
+def test_a_heartbeat_renews_the_leases(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    held = take(queues)
+    for _ in range(3):
+        queues.pass_time(LEASE_S * 0.7)
+        assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+    assert queues.tasks.stats().images.leased == 2
+
+
+def test_asking_for_more_renews_the_leases_too(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    held = take(queues)
+    for _ in range(3):
+        queues.pass_time(LEASE_S * 0.7)
+        assert take(queues, held=held) == []
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+
+
+def test_a_silent_workers_tasks_go_to_another(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    first = take(queues, worker("w1"))
+    queues.pass_time(LEASE_S * 1.2)
+    second = take(queues, worker("w2"))
+    assert [task.url for task in second] == [task.url for task in first]
+    assert [task.attempt for task in second] == [2, 2]
+    assert all(new.serial > old.serial for new, old in zip(second, first, strict=True))
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(first)) == tuple(tokens(first))
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens(second)) == ()
+
+
+def test_a_late_result_counts_and_counts_once(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (first,) = take(queues, worker("w1"))
+    queues.pass_time(LEASE_S * 1.2)
+    (second,) = take(queues, worker("w2"))
+    queues.results.put([saved(first)])
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])) == (second.token,)
+    queues.results.put([failed(second)])
+    (record,) = all_records(queues)
+    assert record.status is ImageStatus.SAVED
+    assert lease(queues, worker("w2"), held=[second]).drained
+
+
+def test_a_late_result_counts_while_the_task_waits_to_be_leased_again(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    first = take(queues, worker("w1"))
+    queues.pass_time(LEASE_S * 1.2)
+    assert queues.tasks.stats().images.ready == 2
+    queues.results.put([saved(first[0])])
+    assert [task.url for task in take(queues, worker("w2"))] == [first[1].url]
+
+
+def test_a_late_result_counts_while_the_task_waits_for_its_second_try(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (first,) = take(queues, worker("w1"))
+    queues.pass_time(LEASE_S * 1.2)
+    (second,) = take(queues, worker("w2"))
+    queues.results.put([failed(second, retry_in_s=100.0)])
+    assert queues.tasks.stats().images.delayed == 1
+    queues.results.put([saved(first)])
+    assert [record.status for record in all_records(queues)] == [ImageStatus.SAVED]
+    queues.pass_time(101.0)
+    assert lease(queues, worker("w3")).drained
+
+
+def test_tasks_that_are_released_are_ready_at_once_and_not_charged(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=1)
+    queues.tasks.put(images(3))
+    for _ in range(4):
+        held = take(queues)
+        assert [task.attempt for task in held] == [1, 1, 1]
+        queues.tasks.release(worker(), tokens(held))
+    assert queues.tasks.stats().images.ready == 3
+
+
+def test_only_the_holder_can_release(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    held = take(queues, worker("w1"))
+    queues.tasks.release(worker("w2"), tokens(held))
+    queues.tasks.release(
+        worker("w1"), [Token(id=held[0].id, serial=held[0].serial + 1), Token(id=999, serial=1)]
+    )
+    assert queues.tasks.stats().images.leased == 2
+
+
+@pytest.mark.parametrize(("charged", "attempt"), [(False, 1), (True, 2)])
+def test_the_tasks_of_a_worker_that_left_are_ready_at_once(
+    queues: Queues, *, charged: bool, attempt: int
+) -> None:
+    queues.tasks.put(images(3))
+    take(queues, worker("w1"))
+    queues.tasks.leave("w1", charged=charged)
+    assert [task.attempt for task in take(queues, worker("w2"))] == [attempt] * 3
+
+
+def test_a_worker_that_left_gets_no_more(queues: Queues) -> None:
+    queues.tasks.put(images(3))
+    held = take(queues, worker("w1"), count=1)
+    queues.tasks.leave("w1", charged=False)
+    answer = lease(queues, worker("w1"), held=held, wait_s=5.0)
+    assert answer.batches == ()
+    assert answer.halted
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(held)) == tuple(tokens(held))
+    assert queues.tasks.stats().images.ready == 3
+    assert queues.tasks.stats().workers == ()
+
+
+def test_a_task_whose_workers_all_vanish_dies_with_a_record(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=3)
+    origin = Origin(page_url="http://a.example/", found_in="img", alt="poison")
+    queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=image(1).url, depth=2, origin=origin), page(1)])
+    for attempt in (1, 2, 3):
+        for who in (worker(f"w{attempt}"), worker(f"h{attempt}", TaskKind.PAGE)):
+            assert [task.attempt for task in take(queues, who)] == [attempt]
+        queues.pass_time(LEASE_S * 1.2)
+    assert lease(queues, worker("w4")).drained
+    by_kind = {type(record): record for record in all_records(queues)}
+    dead = by_kind[ImageRecord]
+    assert isinstance(dead, ImageRecord)
+    assert (dead.status, dead.reason, dead.attempts) == (ImageStatus.DEAD, "lease-expired", 3)
+    assert (dead.url, dead.page_url, dead.alt, dead.depth) == (image(1).url, origin.page_url, "poison", 2)
+    assert by_kind[PageRecord].status is PageStatus.DEAD
+    stats = queues.tasks.stats()
+    assert (stats.images.dead, stats.pages.dead) == (1, 1)
+    assert stats.image_reasons == {"lease-expired": 1}
+    assert stats.balanced
+
+
+def test_a_dead_task_stays_dead(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=1)
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.pass_time(LEASE_S * 1.2)
+    queues.results.put([saved(task)])
+    assert [record.status for record in all_records(queues)] == [ImageStatus.DEAD]
+
+
+# --- results ---
+
+
+def test_a_result_settles_its_task_and_is_kept(queues: Queues) -> None:
+    queues.tasks.put([image(1), page(1)])
+    queues.results.put([saved(task) for task in take(queues) + take(queues, HARVESTER)])
+    assert [record.url for record in all_records(queues)] == [image(1).url, page(1).url]
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.pages.done) == (1, 1)
+    assert (stats.image_status, stats.page_status) == ({"saved": 1}, {"harvested": 1})
+    assert stats.saved_bytes == 10
+    assert stats.drained
+    assert stats.balanced
+
+
+def test_a_second_result_changes_nothing(queues: Queues) -> None:
+    queues.tasks.put([page(1)])
+    (task,) = take(queues, HARVESTER)
+    queues.results.put([saved(task)])
+    before = queues.tasks.stats()
+    queues.results.put([failed(task, discovered=(image(1),), host_pause_s=50.0)])
+    queues.results.put([failed(task, retry_in_s=1.0)])
+    queues.results.put([saved(task), saved(task)])
+    assert queues.tasks.stats() == before
+    assert len(all_records(queues)) == 1
+    queues.tasks.put([image(2)])
+    assert len(take(queues)) == 1, "the host is not paused either"
+
+
+def test_one_message_with_the_same_result_twice_counts_once(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.results.put([saved(task), failed(task)])
+    assert [record.status for record in all_records(queues)] == [ImageStatus.SAVED]
+
+
+def test_a_result_for_a_task_that_never_was_changes_nothing(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    before = queues.tasks.stats()
+    for token in (Token(id=task.id + 1, serial=1), Token(id=task.id, serial=task.serial + 1)):
+        stranger = saved(task, discovered=(image(5),), host_pause_s=9.0)
+        queues.results.put([msgspec.structs.replace(stranger, token=token)])
+    assert queues.tasks.stats() == before
+    assert queues.tasks.heartbeat(worker(), held=[task.token]) == ()
+
+
+def test_a_stale_wish_to_retry_changes_nothing(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (first,) = take(queues, worker("w1"))
+    queues.pass_time(LEASE_S * 1.2)
+    (second,) = take(queues, worker("w2"))
+    queues.results.put([failed(first, retry_in_s=500.0, host_pause_s=500.0)])
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])) == ()
+    assert queues.tasks.stats().images.leased == 1
+
+
+def test_a_retry_is_due_after_its_delay(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.results.put([failed(task, retry_in_s=20.0)])
+    assert queues.tasks.stats().images.delayed == 1
+    assert not lease(queues).drained
+    queues.pass_time(19.0)
+    assert take(queues) == []
+    queues.pass_time(1.5)
+    (again,) = take(queues)
+    assert (again.url, again.attempt) == (task.url, 2)
+    assert all_records(queues) == []
+
+
+def test_a_waiting_worker_is_served_when_a_retry_is_due(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.results.put([failed(task, retry_in_s=0.2)])
+    started = time.monotonic()
+    assert take(queues, wait_s=5.0)
+    assert 0.1 < time.monotonic() - started < 1.0
+
+
+def test_used_up_attempts_keep_the_record(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=2)
+    queues.tasks.put([image(1)])
+    for _ in range(2):
+        (task,) = take(queues)
+        queues.results.put([failed(task, "rate-limited", retry_in_s=1.0)])
+        queues.pass_time(1.5)
+    assert lease(queues).drained
+    (record,) = all_records(queues)
+    assert (record.status, record.reason) == (ImageStatus.FAILED, "rate-limited")
+
+
+def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
+    queues.tasks.put(images(3) + images(1, "b"))
+    (task,) = take(queues, count=1)
+    assert task.url == image(0).url
+    queues.results.put([saved(task, host_pause_s=10.0)])
+    (other,) = take(queues)
+    assert other.url == image(0, "b").url
+    queues.pass_time(9.0)
+    assert take(queues, held=[other]) == []
+    queues.pass_time(1.5)
+    assert len(take(queues, held=[other])) == 2
+
+
+def test_what_a_page_discovers_is_put_with_its_result(queues: Queues) -> None:
+    queues.tasks.put([page(1)])
+    (task,) = take(queues, HARVESTER)
+    queues.results.put([saved(task, discovered=(image(1), page(2), page(1), image(1)))])
+    assert not queues.tasks.stats().drained, "there is no moment at which all seems done"
+    assert [found.url for found in take(queues)] == [image(1).url]
+    assert [found.url for found in take(queues, HARVESTER)] == [page(2).url]
+
+
+def test_a_message_is_taken_as_a_whole_or_not_at_all(queues: Queues) -> None:
+    queues.tasks.put([image(1), page(1)])
+    (first,), (second,) = take(queues), take(queues, HARVESTER)
+    wrong = msgspec.structs.replace(saved(second), token=first.token)
+    with pytest.raises(ValueError, match="wrong kind"):
+        queues.results.put([saved(second, discovered=(image(7),)), wrong])
+    assert all_records(queues) == []
+    assert queues.tasks.stats().images.discovered == 1
+    queues.results.put([saved(first), saved(second)])
+    assert len(all_records(queues)) == 2
+
+
+# --- waiting, and the end ---
+
+
+def test_the_last_result_drains_the_queue_and_the_reply_says_so(queues: Queues) -> None:
+    assert lease(queues).drained, "nothing was ever put"
+    queues.tasks.put([image(1)])
+    answer = lease(queues)
+    assert not answer.drained
+    (task,) = answer.batches[0].tasks
+    assert not lease(queues, worker("w2")).drained
+    queues.results.put([saved(task)])
+    assert lease(queues, worker("w2")).drained
+    assert queues.tasks.stats().drained
+    queues.tasks.put([image(2)])
+    assert not lease(queues, worker("w2")).drained, "more work opens it again"
+
+
+def test_a_worker_without_work_waits_for_as_long_as_it_said(queues: Queues) -> None:
+    queues.tasks.put([page(1)])
+    started = time.monotonic()
+    answer = lease(queues, wait_s=0.2)
+    assert (answer.batches, answer.drained) == ((), False)
+    assert 0.15 < time.monotonic() - started < 1.0
+
+
+@pytest.mark.parametrize("how", ["put", "discovered", "released", "left"])
+def test_a_waiting_worker_wakes_up_for_work(queues: Queues, how: str) -> None:
+    queues.tasks.put([page(1)])
+    (task,) = take(queues, HARVESTER)
+    if how in {"released", "left"}:
+        queues.tasks.put([image(1)])
+        held = take(queues, worker("w2"))
+    with in_thread(lambda: (take(queues, wait_s=10.0), time.monotonic())) as outcome:
+        time.sleep(0.1)
+        assert not outcome
+        put_at = time.monotonic()
+        match how:
+            case "put":
+                queues.tasks.put([image(1)])
+            case "discovered":
+                queues.results.put([saved(task, discovered=(image(1),))])
+            case "released":
+                queues.tasks.release(worker("w2"), tokens(held))
+            case _:
+                queues.tasks.leave("w2", charged=True)
+    (found,), woken_at = outcome[0]  # type: ignore[misc]
+    assert found.url == image(1).url
+    assert woken_at - put_at < 0.5
+
+
+def test_a_waiting_worker_wakes_up_when_a_slot_is_free(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    queues.tasks.put(images(2))
+    (first,) = take(queues, worker("w2"), count=1)
+    with in_thread(lambda: (take(queues, count=1, wait_s=10.0), time.monotonic())) as outcome:
+        time.sleep(0.1)
+        assert not outcome
+        settled_at = time.monotonic()
+        queues.results.put([saved(first)])
+    (found,), woken_at = outcome[0]  # type: ignore[misc]
+    assert found.url == image(1).url
+    assert woken_at - settled_at < 0.5
+
+
+def test_waiting_workers_wake_up_at_the_end(queues: Queues) -> None:
+    queues.tasks.put([page(1)])
+    (task,) = take(queues, HARVESTER)
+    with in_thread(lambda: (lease(queues, wait_s=10.0), time.monotonic())) as outcome:
+        time.sleep(0.1)
+        settled_at = time.monotonic()
+        queues.results.put([saved(task)])
+    answer, woken_at = outcome[0]  # type: ignore[misc]
+    assert answer.drained
+    assert woken_at - settled_at < 0.5
+
+
+def test_a_lease_does_not_run_out_while_its_worker_waits_for_more(make: Callable[..., Queues]) -> None:
+    queues = make(lease_s=0.3, per_host=1)
+    queues.tasks.put(images(20))
+    held = take(queues, count=8)
+    with in_thread(lambda: lease(queues, held=held, wait_s=0.9)):
+        for _ in range(16):
+            time.sleep(0.05)
+            queues.pass_time(0.0)
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+
+
+def test_pages_are_not_leased_while_too_many_images_wait(make: Callable[..., Queues]) -> None:
+    queues = make(image_backlog=3)
+    queues.tasks.put([page(1), page(2), *images(3)])
+    answer = lease(queues, HARVESTER)
+    assert (answer.batches, answer.drained) == ((), False)
+    with in_thread(lambda: (take(queues, HARVESTER, wait_s=10.0), time.monotonic())) as outcome:
+        time.sleep(0.1)
+        assert not outcome
+        leased_at = time.monotonic()
+        assert len(take(queues, count=1)) == 1
+    pages, woken_at = outcome[0]  # type: ignore[misc]
+    assert len(pages) == 2
+    assert woken_at - leased_at < 0.5
+
+
+def test_images_that_wait_for_a_second_try_count_as_backlog(make: Callable[..., Queues]) -> None:
+    queues = make(image_backlog=1)
+    queues.tasks.put([image(1), page(1)])
+    (task,) = take(queues)
+    queues.results.put([failed(task, retry_in_s=50.0)])
+    assert take(queues, HARVESTER) == []
+
+
+def test_halt_tells_everyone_why(queues: Queues) -> None:
+    queues.tasks.put(images(5))
+    held = take(queues, count=1)
+    with in_thread(lambda: lease(queues, HARVESTER, wait_s=10.0)) as outcome:
+        time.sleep(0.1)
+        queues.tasks.halt("the disk is full")
+        queues.tasks.halt("a later reason")
+    for answer in (outcome[0], lease(queues, held=held), lease(queues, worker("w2"), wait_s=10.0)):
+        assert answer.halted == "the disk is full"  # type: ignore[attr-defined]
+        assert answer.batches == ()  # type: ignore[attr-defined]
+    assert queues.tasks.stats().halted == "the disk is full"
+    queues.results.put([saved(held[0])])
+    assert len(all_records(queues)) == 1, "what is done still counts"
+
+
+# --- limits ---
+
+
+def test_pages_and_images_over_the_limits_are_dropped_and_counted(make: Callable[..., Queues]) -> None:
+    queues = make(max_pages=2, max_images=3)
+    assert queues.tasks.put([page(n) for n in range(5)]) == 2
+    assert queues.tasks.put(images(4)) == 3
+    (task, *_) = take(queues, HARVESTER)
+    queues.results.put([saved(task, discovered=(image(8), image(9), page(9), image(0)))])
+    stats = queues.tasks.stats()
+    assert (stats.pages.discovered, stats.images.discovered) == (2, 3)
+    assert stats.dropped == {"max-pages": 4, "max-images": 3}
+
+
+def test_without_a_limit_images_are_not_dropped(make: Callable[..., Queues]) -> None:
+    queues = make(max_images=0, max_pages=1)
+    assert queues.tasks.put(images(500)) == 500
+    assert queues.tasks.stats().dropped == {}
+
+
+# --- another try, by the user's wish ---
+
+
+def settle_one_of_each(queues: Queues) -> None:
+    queues.tasks.put(images(4))
+    ok, gone, busy, odd = take(queues)
+    rejected = ImageRecord(url=odd.url, status=ImageStatus.REJECTED, reason="not-an-image")
+    queues.results.put(
+        [
+            saved(ok),
+            failed(gone, "not-found"),
+            failed(busy, "server-error"),
+            Result(token=odd.token, record=rejected),
+        ]
+    )
+
+
+def test_retry_puts_back_what_failed_and_its_record_goes(queues: Queues) -> None:
+    settle_one_of_each(queues)
+    assert queues.tasks.retry(kind=TaskKind.PAGE) == 0
+    assert queues.tasks.retry(kind=TaskKind.IMAGE) == 2
+    assert queues.tasks.stats().image_status == {"saved": 1, "rejected": 1}
+    again = take(queues)
+    assert [(task.url, task.attempt) for task in again] == [(image(1).url, 1), (image(2).url, 1)]
+    queues.results.put([saved(task) for task in again])
+    assert queues.tasks.stats().image_status == {"saved": 3, "rejected": 1}
+    assert queues.tasks.stats().balanced
+    assert len(all_records(queues)) == 4
+
+
+def test_retry_can_be_of_one_reason_only(queues: Queues) -> None:
+    settle_one_of_each(queues)
+    assert queues.tasks.retry(kind=TaskKind.IMAGE, reason="not-an-image") == 1
+    assert queues.tasks.retry(kind=TaskKind.IMAGE, reason="too-slow") == 0
+    assert [task.url for task in take(queues)] == [image(3).url]
+    assert queues.tasks.stats().image_reasons == {"not-found": 1, "server-error": 1}
+
+
+def test_a_retried_task_still_knows_where_it_was_found(queues: Queues) -> None:
+    origin = Origin(page_url="http://a.example/", found_in="srcset", alt="a", caption="c")
+    queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=image(1).url, depth=2, origin=origin)])
+    (task,) = take(queues)
+    facts = {"page_url": origin.page_url, "found_in": origin.found_in, "alt": "a", "caption": "c"}
+    record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason="too-slow", depth=2, **facts)
+    queues.results.put([Result(token=task.token, record=record)])
+    assert queues.tasks.retry(kind=TaskKind.IMAGE) == 1
+    (again,) = take(queues)
+    assert (again.origin, again.depth) == (origin, 2)
+    assert again.serial > task.serial
+
+
+def test_a_result_from_before_a_retry_still_counts_but_once(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.results.put([failed(task)])
+    queues.tasks.retry(kind=TaskKind.IMAGE)
+    (again,) = take(queues)
+    queues.results.put([saved(again)])
+    queues.results.put([failed(task)])
+    assert [record.status for record in all_records(queues)] == [ImageStatus.SAVED]
+
+
+# --- reading the records ---
+
+
+def test_records_come_in_order_and_a_cursor_goes_on_where_it_was(queues: Queues) -> None:
+    queues.tasks.put([*images(25), page(1)])
+    urls = []
+    for who in (worker(), HARVESTER):
+        tasks = take(queues, who)
+        queues.results.put([saved(task) for task in tasks])
+        urls += [task.url for task in tasks]
+    read: list[str] = []
+    cursor, complete, pages = 0, False, 0
+    while not complete:
+        found = queues.results.get(after=cursor, limit=10)
+        assert len(found.records) <= 10
+        read += [record.url for record in found.records]
+        cursor, complete, pages = found.cursor, found.complete, pages + 1
+    assert read == urls
+    assert pages == 3
+    last = queues.results.get(after=cursor)
+    assert (last.records, last.cursor, last.complete) == ((), cursor, True)
+
+
+def test_records_are_not_complete_before_the_crawl_has_ended(queues: Queues) -> None:
+    assert queues.results.get().complete
+    queues.tasks.put(images(2))
+    assert not queues.results.get().complete
+    first, second = take(queues)
+    queues.results.put([saved(first)])
+    found = queues.results.get()
+    assert (len(found.records), found.complete) == (1, False)
+    queues.results.put([saved(second)])
+    assert queues.results.get(after=found.cursor).complete
+
+
+def test_records_are_read_two_hundred_at_a_time_at_most(queues: Queues) -> None:
+    queues.tasks.put(images(205))
+    while tasks := take(queues):
+        queues.results.put([saved(task) for task in tasks])
+    found = queues.results.get(limit=10_000)
+    assert (len(found.records), found.complete) == (200, False)
+    assert len(queues.results.get(after=found.cursor).records) == 5
+
+
+def test_a_reader_waits_for_the_first_record(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    tasks = take(queues)
+    started = time.monotonic()
+    assert queues.results.get(wait_s=0.15).records == ()
+    assert time.monotonic() - started > 0.1
+    with in_thread(lambda: (queues.results.get(wait_s=10.0), time.monotonic())) as outcome:
+        time.sleep(0.1)
+        assert not outcome
+        settled_at = time.monotonic()
+        queues.results.put([saved(tasks[0])])
+    found, woken_at = outcome[0]  # type: ignore[misc]
+    assert [record.url for record in found.records] == [tasks[0].url]
+    assert woken_at - settled_at < 0.5
+
+
+def test_a_reader_wakes_up_when_the_queue_is_halted(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    with in_thread(lambda: queues.results.get(wait_s=15.0)) as outcome:
+        time.sleep(0.1)
+        queues.tasks.halt("stopped")
+    assert outcome[0].records == ()  # type: ignore[attr-defined]
+
+
+# --- the queue at a glance ---
+
+
+def test_stats_count_every_task_in_one_state(queues: Queues) -> None:
+    queues.tasks.put([*images(5), page(1)])
+    first, second, *_ = take(queues, count=4)
+    queues.results.put([saved(first), failed(second, retry_in_s=60.0)])
+    stats = queues.tasks.stats()
+    counts = stats.images
+    assert (counts.ready, counts.delayed, counts.leased, counts.done, counts.dead) == (1, 1, 2, 1, 0)
+    assert counts.discovered == 5
+    assert stats.pages.ready == 1
+    assert (stats.drained, stats.balanced, stats.halted) == (False, False, None)
+
+
+def test_stats_name_the_workers_that_are_alive(queues: Queues) -> None:
+    queues.tasks.put(images(2))
+    me = worker("w1")
+    take(queues, me, count=1)
+    take(queues, HARVESTER)
+    assert {who.id: who for who in queues.tasks.stats().workers} == {"w1": me, "h1": HARVESTER}
+    queues.pass_time(LEASE_S * 0.7)
+    queues.tasks.heartbeat(HARVESTER, held=[])
+    queues.pass_time(LEASE_S * 0.7)
+    assert [who.id for who in queues.tasks.stats().workers] == ["h1"]
+    queues.tasks.leave("h1", charged=False)
+    assert queues.tasks.stats().workers == ()
+
+
+def test_workers_in_several_threads_settle_everything_once(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=6)
+    hosts = "abcd"
+    queues.tasks.put([new for host in hosts for new in images(60, host)])
+    in_hand: dict[str, int] = dict.fromkeys((f"http://{host}.example" for host in hosts), 0)
+    seen: list[str] = []
+    guard = threading.Lock()
+
+    def work(name: str) -> None:
+        while True:
+            answer = lease(queues, worker(name), count=8, slots=4, wait_s=0.5)
+            if answer.drained:
+                return
+            for batch in answer.batches:
+                with guard:
+                    in_hand[batch.host] += batch.slots
+                    assert in_hand[batch.host] <= 6
+                    seen.extend(task.url for task in batch.tasks)
+            with guard:
+                for batch in answer.batches:
+                    in_hand[batch.host] -= batch.slots
+                queues.results.put([saved(task) for batch in answer.batches for task in batch.tasks])
+
+    with ExitStack() as stack:
+        outcomes = [stack.enter_context(in_thread(lambda n=n: work(f"w{n}"))) for n in range(4)]
+    assert outcomes == [[None]] * 4
+    assert len(seen) == len(set(seen)) == 240
+    wait_until(lambda: queues.tasks.stats().balanced)
+    assert queues.tasks.stats().image_status == {"saved": 240}

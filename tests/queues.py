@@ -1,0 +1,187 @@
+"""Queues to test against: workers and tasks in a word, and the embedded queue directly or behind its manager."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crawler.config import QueueConfig, ScopeConfig
+from crawler.models import (
+    ImageRecord,
+    ImageStatus,
+    Lease,
+    NewTask,
+    PageRecord,
+    PageStatus,
+    Result,
+    Task,
+    TaskKind,
+    Token,
+    WorkerState,
+)
+from crawler.queues import ResultQueue, TaskQueue
+from crawler.queues.ledger import Ledger, LedgerResults, LedgerTasks
+from crawler.queues.manager import QueueManager, QueueServer
+
+AUTHKEY = b"a key for tests"
+
+
+class Clock:
+    """The machine's clock, and as much later as the test wants."""
+
+    def __init__(self) -> None:
+        self._offset_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._offset_s
+
+    def advance(self, by_s: float) -> None:
+        self._offset_s += by_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queues:
+    """An engine under test: both queues, and a way to let time go by for it."""
+
+    tasks: TaskQueue
+    results: ResultQueue
+    pass_time: Callable[[float], None]
+
+
+@contextmanager
+def embedded(
+    path: Path, *, queue: QueueConfig, scope: ScopeConfig, new_run: bool = True
+) -> Iterator[tuple[Ledger, Queues]]:
+    clock = Clock()
+    ledger = Ledger(path, queue=queue, scope=scope, new_run=new_run, clock=clock)
+
+    def pass_time(by_s: float) -> None:
+        clock.advance(by_s)
+        ledger.tick()
+
+    try:
+        yield ledger, Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=pass_time)
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def served(
+    tasks: TaskQueue,
+    results: ResultQueue,
+    *,
+    address: tuple[str, int] = ("127.0.0.1", 0),
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[QueueServer]:
+    """The queues behind a real server, in a thread of this process."""
+    server = QueueManager(address, AUTHKEY).server(tasks, results)
+    stop = threading.Event()
+    thread = threading.Thread(target=server.serve_until, args=(stop.wait, 0.02, tick))
+    thread.start()
+    try:
+        yield server
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def connected(server: QueueServer, *, reconnect_s: float = 5.0) -> Iterator[QueueManager]:
+    manager = QueueManager(server.listener.address, AUTHKEY, reconnect_s=reconnect_s)
+    manager.connect()
+    try:
+        yield manager
+    finally:
+        manager.disconnect()
+
+
+# --- workers and tasks in a word ---
+
+
+def image(number: int, host: str = "a") -> NewTask:
+    return NewTask(kind=TaskKind.IMAGE, url=f"http://{host}.example/{number}.png")
+
+
+def images(count: int, host: str = "a") -> list[NewTask]:
+    return [image(number, host) for number in range(count)]
+
+
+def page(number: int, host: str = "a") -> NewTask:
+    return NewTask(kind=TaskKind.PAGE, url=f"http://{host}.example/{number}.html")
+
+
+def worker(name: str = "w1", kind: TaskKind = TaskKind.IMAGE, *, threads: int = 4) -> WorkerState:
+    return WorkerState(id=name, kind=kind, machine="box", pid=7, threads=threads)
+
+
+HARVESTER = worker("h1", TaskKind.PAGE)
+
+
+def lease(
+    queues: Queues,
+    who: WorkerState | None = None,
+    *,
+    count: int = 32,
+    slots: int = 8,
+    wait_s: float = 0.0,
+    held: Sequence[Task] = (),
+) -> Lease:
+    return queues.tasks.lease(
+        who or worker(), count=count, slots=slots, wait_s=wait_s, held=[task.token for task in held]
+    )
+
+
+def take(queues: Queues, who: WorkerState | None = None, **more: object) -> list[Task]:
+    """The tasks of a lease, of all hosts."""
+    return [task for batch in lease(queues, who, **more).batches for task in batch.tasks]  # type: ignore[arg-type]
+
+
+def saved(task: Task, **more: object) -> Result:
+    if task.kind is TaskKind.PAGE:
+        record: ImageRecord | PageRecord = PageRecord(url=task.url, status=PageStatus.HARVESTED)
+    else:
+        record = ImageRecord(url=task.url, status=ImageStatus.SAVED, size_bytes=10, attempts=task.attempt)
+    return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
+
+
+def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
+    if task.kind is TaskKind.PAGE:
+        record: ImageRecord | PageRecord = PageRecord(url=task.url, status=PageStatus.FAILED, reason=reason)
+    else:
+        record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason=reason)
+    return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
+
+
+def tokens(tasks: Sequence[Task]) -> list[Token]:
+    return [task.token for task in tasks]
+
+
+@contextmanager
+def in_thread(call: Callable[[], object]) -> Iterator[list[object]]:
+    """Run *call* in a thread meanwhile; its return value, or what it raised, is in the list afterwards."""
+    outcome: list[object] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as exc:  # noqa: BLE001 - the test looks at it
+            outcome.append(exc)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield outcome
+    finally:
+        thread.join(20)
+        assert not thread.is_alive(), "the call never came back"
+
+
+def wait_until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass in time"
+        time.sleep(0.005)
