@@ -1,3 +1,86 @@
+"""image-crawler as a library: find every image of a web site, save it, and know what became of each.
+
+    import crawler
+
+    for record in crawler.crawl("https://example.org/", output="pictures", max_depth=2):
+        if record.status == "saved":
+            print(record.path, record.width_px, record.height_px, record.alt)
+        else:
+            print(record.url, record.reason)
+
+The names in ``__all__`` are the public ones. Each is imported when it is first asked for, so that ``import crawler``
+costs next to nothing: every process of a crawl does it, and needs only its own part.
+"""
+
 from __future__ import annotations
 
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crawler.catalog import Catalog
+    from crawler.config import Config
+    from crawler.config import load as load_config
+    from crawler.crawl import Crawl, crawl
+    from crawler.errors import CrawlerError, CrawlError, UsageError
+    from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Catalog",
+    "Config",
+    "Crawl",
+    "CrawlError",
+    "CrawlerError",
+    "ImageRecord",
+    "ImageStatus",
+    "PageRecord",
+    "PageStatus",
+    "Stats",
+    "UsageError",
+    "__version__",
+    "crawl",
+    "load_config",
+]
+
+_HOMES = {
+    "Catalog": "crawler.catalog:Catalog",
+    "Config": "crawler.config:Config",
+    "Crawl": "crawler.crawl:Crawl",
+    "CrawlError": "crawler.errors:CrawlError",
+    "CrawlerError": "crawler.errors:CrawlerError",
+    "ImageRecord": "crawler.models:ImageRecord",
+    "ImageStatus": "crawler.models:ImageStatus",
+    "PageRecord": "crawler.models:PageRecord",
+    "PageStatus": "crawler.models:PageStatus",
+    "Stats": "crawler.models:Stats",
+    "UsageError": "crawler.errors:UsageError",
+    "crawl": "crawler.crawl:crawl",
+    "load_config": "crawler.config:load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = home.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(types.ModuleType):
+    """The import of the module ``crawler.crawl`` would put it where the function ``crawler.crawl`` belongs."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _HOMES or not isinstance(value, types.ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
