@@ -3,17 +3,19 @@
 
 FROM python:3.13-slim AS build
 WORKDIR /source
+COPY requirements.lock .
+# exactly the versions and the bytes of requirements.lock, and then the program alone
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
-RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && /venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="image-crawler" \
       org.opencontainers.image.licenses="MIT"
-RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links /wheels image-crawler \
-    && useradd --uid 1000 --create-home crawler \
+COPY --from=build /venv /venv
+RUN useradd --uid 1000 --create-home crawler \
     && install --directory --owner crawler --group crawler /crawl /crawl/data
-ENV PYTHONUNBUFFERED=1
+ENV PATH="/venv/bin:$PATH" PYTHONUNBUFFERED=1
 USER crawler
 WORKDIR /crawl
 VOLUME /crawl/data
