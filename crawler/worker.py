@@ -12,11 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
 from crawler.errors import CrawlError, QueueError
-from crawler.models import Batch, ImageRecord, NewTask, Result, Task, Token, WorkerState
+from crawler.models import Batch, NewTask, Result, Task, Token, WorkerState
 from crawler.queues import ResultQueue, TaskQueue
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ LONG_POLL_S = 5.0
 RESULT_BATCH = 64
 RESULT_LINGER_S = 0.05
 MESSAGE_BUDGET_BYTES = 2**20
-"""Of discovered URLs in one message: a quarter of what a message may be."""
+"""Of results or discovered URLs in one message: a quarter of what a message may be."""
+_ENCODER = msgspec.msgpack.Encoder()
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -89,27 +92,36 @@ class Hand:
             del self._running[task.id]
             lane = self._lanes[host]
             lane.running -= 1
-            if not lane.running and not lane.waiting:
-                del self._lanes[host]
-                self._turn.remove(host)
+            self._forget_if_empty(host, lane)
             self._changed.notify_all()
+
+    def _forget_if_empty(self, host: str, lane: _Lane) -> None:
+        if not lane.running and not lane.waiting:
+            del self._lanes[host]
+            self._turn.remove(host)
 
     def settled(self, tokens: Sequence[Token]) -> None:
         with self._changed:
             for token in tokens:
-                self._held.pop(token.id, None)
+                if self._held.get(token.id) == token:  # not a later lease of a task that was given back
+                    del self._held[token.id]
 
     def drop(self, tokens: Sequence[Token]) -> int:
         """Forget those of *tokens* that have not been begun, for they are another worker's; returns how many."""
-        gone = {token.id for token in tokens}
+        gone = frozenset(tokens)
         with self._changed:
-            dropped = [task.id for lane in self._lanes.values() for task in lane.waiting if task.id in gone]
-            for lane in self._lanes.values():
-                lane.waiting = deque(task for task in lane.waiting if task.id not in gone)
-            for task_id in dropped:
-                del self._held[task_id]
-            self._waiting -= len(dropped)
-            return len(dropped)
+            dropped = 0
+            for host, lane in list(self._lanes.items()):
+                kept = deque(task for task in lane.waiting if task.token not in gone)
+                for task in lane.waiting:
+                    if task.token in gone:
+                        del self._held[task.id]
+                        dropped += 1
+                lane.waiting = kept
+                self._forget_if_empty(host, lane)
+            self._waiting -= dropped
+            self._changed.notify_all()
+            return dropped
 
     def close(self) -> tuple[Token, ...]:
         """Let no further task begin; returns those that were not."""
@@ -211,7 +223,7 @@ class Worker:
             return  # nobody is there to be told; the leases run out
         try:
             self._tasks.release(self._state, left)
-            self._tasks.leave(self._state.id, charged=self._failure is not None)
+            self._tasks.leave(self._state.id, charged=not isinstance(self._failure, CrawlError | None))
         except QueueError as exc:
             log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
 
@@ -265,18 +277,19 @@ class Worker:
             except BaseException as exc:  # noqa: BLE001 - the handler broke its promise; run() raises it
                 self._finish(exc)
                 return
+            self._hand.finished(host, task)  # before it can be settled, and leased to us once more
             with self._outbox_changed:
                 self._outbox.append(result)
                 self._done += 1
                 self._received_bytes += result.record.size_bytes
                 self._outbox_changed.notify_all()
-            self._hand.finished(host, task)
 
     def _halt(self, error: CrawlError) -> None:
+        self._finish(error)
         try:
             self._tasks.halt(str(error))
-        finally:
-            self._finish(error)
+        except QueueError as exc:
+            log.warning("could not tell the others to stop: %s", exc)
 
     def _settle_results(self) -> None:
         while True:
@@ -308,20 +321,31 @@ def _messages(
 
     What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.
     """
-    message: list[Result] = []
+    return _parts([_light(result, put_early) for result in results])
+
+
+def _light(result: Result, put_early: Callable[[Sequence[NewTask]], int]) -> Result:
+    if not result.discovered or _size(result.discovered) <= MESSAGE_BUDGET_BYTES:
+        return result
+    for part in _parts(result.discovered):
+        put_early(part)
+    return msgspec.structs.replace(result, discovered=())
+
+
+def _parts(values: Sequence[_T]) -> Iterator[list[_T]]:
+    """*values* in lists of MESSAGE_BUDGET_BYTES at most, or of one."""
+    part: list[_T] = []
     budget = MESSAGE_BUDGET_BYTES
-    for result in results:
-        lean = result
-        size = 0 if isinstance(result.record, ImageRecord) else len(msgspec.msgpack.encode(result.discovered))
-        if size > MESSAGE_BUDGET_BYTES:
-            share = max(1, len(result.discovered) * MESSAGE_BUDGET_BYTES // size // 2)
-            for start in range(0, len(result.discovered), share):
-                put_early(result.discovered[start : start + share])
-            lean, size = msgspec.structs.replace(result, discovered=()), 0
-        if size > budget:
-            yield message
-            message, budget = [], MESSAGE_BUDGET_BYTES
-        message.append(lean)
+    for value in values:
+        size = _size(value)
+        if part and size > budget:
+            yield part
+            part, budget = [], MESSAGE_BUDGET_BYTES
+        part.append(value)
         budget -= size
-    if message:
-        yield message
+    if part:
+        yield part
+
+
+def _size(value: object) -> int:
+    return len(_ENCODER.encode(value))

@@ -66,7 +66,8 @@ TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
-_MAX_RECORDS = 200  # in one reply: with every text at its limit still below a message's
+_MAX_RECORDS = 200  # in one reply
+_REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -276,7 +277,7 @@ class Ledger:
                     (after, limit),
                 )
                 found += [(seq, to_record(kind, values)) for seq, *values in rows]
-            found = sorted(found, key=lambda pair: pair[0])[:limit]
+            found = _bearable(sorted(found, key=lambda pair: pair[0])[:limit])
             cursor = found[-1][0] if found else after
             last = cursor + 1 >= self._next_seq
             return RecordPage(
@@ -715,6 +716,16 @@ class Ledger:
         if self._next_delayed is not None:
             moments.append(self._clock_start + self._next_delayed)
         return min(moments)
+
+
+def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
+    """So many of them as one message can carry; servers choose how long their headers are."""
+    left = _REPLY_BYTES
+    for number, (_, record) in enumerate(found):
+        left -= len(_ENCODER.encode(record))
+        if left < 0 and number:
+            return found[:number]
+    return found
 
 
 class LedgerTasks:

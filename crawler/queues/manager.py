@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing import AuthenticationError, connection, managers, process, util
+from multiprocessing import AuthenticationError, managers, process, util
 from typing import Any, cast, get_type_hints
 
 import msgspec
@@ -46,6 +46,10 @@ class _Call(msgspec.Struct, frozen=True, array_like=True):
 class _Reply(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     value: msgspec.Raw
+
+
+def _fault(error: Exception) -> _Reply:
+    return _Reply("#ERROR", msgspec.Raw(_ENCODER.encode(wire.Fault.of(error))))
 
 
 class Method:
@@ -145,8 +149,8 @@ class QueueServer(managers.Server):
 
     def _serve_peer(self, peer: wire.Connection) -> None:
         try:
-            connection.deliver_challenge(cast("Any", peer), self.authkey)
-            connection.answer_challenge(cast("Any", peer), self.authkey)
+            wire.challenge(peer, self.authkey)
+            wire.answer(peer, self.authkey)
             peer.deadline_s = IDLE_S
             while not self.stop_event.is_set():
                 if not self._answer(peer):
@@ -167,8 +171,12 @@ class QueueServer(managers.Server):
         except Exception as exc:
             if not isinstance(exc, (errors.CrawlerError, ValueError, msgspec.ValidationError)):
                 log.exception("a call of %s failed", call.method)
-            reply = _Reply("#ERROR", msgspec.Raw(_ENCODER.encode(wire.Fault.of(exc))))
-        peer.send_bytes(_ENCODER.encode(reply))
+            reply = _fault(exc)
+        message = _ENCODER.encode(reply)
+        if len(message) > wire.MAX_MESSAGE_BYTES:
+            too_long = f"the answer to {call.method} has {len(message)} bytes; ask for less at a time"
+            message = _ENCODER.encode(_fault(errors.ProtocolError(too_long)))
+        peer.send_bytes(message)
         return call.ident is not None or call.method == "accept_connection"
 
     def _control(self, peer: wire.Connection, call: _Call) -> object:
@@ -268,6 +276,8 @@ class QueueProxy(managers.BaseProxy):
             raise
         self._tls.connection, self._tls.pid = link, os.getpid()
         self._manager.links.add(link)
+        if self._manager.abandoned.is_set():
+            link.interrupt()  # abandon() came too early to see it
         return link
 
     def _unlink(self, link: wire.Connection) -> None:
@@ -305,7 +315,7 @@ class QueueManager(_Registered):
     def __init__(self, address: wire.Address, authkey: bytes, *, reconnect_s: float = 60.0) -> None:
         super().__init__(address, authkey, serializer=wire.register())
         self._reconnect_s = reconnect_s
-        self._abandoned = threading.Event()
+        self.abandoned = threading.Event()
         self.links: set[wire.Connection] = set()
 
     def server(self, tasks: TaskQueue, results: ResultQueue) -> QueueServer:
@@ -324,7 +334,7 @@ class QueueManager(_Registered):
 
     def abandon(self) -> None:
         """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
-        self._abandoned.set()
+        self.abandoned.set()
         for link in tuple(self.links):
             link.interrupt()
 
@@ -344,15 +354,17 @@ class QueueManager(_Registered):
                 wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
                 stop=tenacity.stop_any(
                     tenacity.stop_after_delay(self._reconnect_s),
-                    tenacity.stop_when_event_set(self._abandoned),
+                    tenacity.stop_when_event_set(self.abandoned),
                 ),
-                sleep=tenacity.sleep_using_event(self._abandoned),
+                sleep=tenacity.sleep_using_event(self.abandoned),
                 reraise=True,
             )(call)
         except AuthenticationError as exc:
             raise errors.AuthenticationFailed(
                 f"the manager at {host}:{port} does not accept this authkey"
             ) from exc
+        except msgspec.MsgspecError as exc:
+            raise errors.ProtocolError(f"the manager at {host}:{port} sent no proper answer: {exc}") from exc
         except (EOFError, OSError) as exc:
             raise errors.QueueUnreachable(f"no answer from the manager at {host}:{port}: {exc}") from exc
 

@@ -37,6 +37,7 @@ _VOCABULARY: dict[str, type[Exception]] = {
         errors.CrawlError,
         errors.FolderError,
         errors.StorageFull,
+        errors.StorageFailed,
         errors.LedgerCorrupt,
         errors.ProtocolError,
         ValueError,
@@ -168,6 +169,10 @@ class _Listener:
         return Connection(sock, deadline_s=HANDSHAKE_S)
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._sock.shutdown(
+                socket.SHUT_RDWR
+            )  # wakes a thread in accept(), which would keep the port open
         self._sock.close()
 
 
@@ -179,14 +184,26 @@ def dial(address: Address, family: str | None = None, authkey: bytes | None = No
     try:
         _tune(sock)
         if authkey is not None:
-            challenge_first = cast("Any", connection)
-            answer_challenge(challenge_first, authkey)
-            deliver_challenge(challenge_first, authkey)
+            answer(connection, authkey)
+            challenge(connection, authkey)
     except BaseException:
         connection.close()
         raise
     connection.deadline_s = CALL_S
     return connection
+
+
+def challenge(connection: Connection, authkey: bytes) -> None:
+    """Have the peer prove that it knows *authkey*. Raises AuthenticationError."""
+    deliver_challenge(cast("Any", connection), authkey)
+
+
+def answer(connection: Connection, authkey: bytes) -> None:
+    """Prove to the peer that we know *authkey*. Raises AuthenticationError, or ProtocolError if it does not ask."""
+    try:
+        answer_challenge(cast("Any", connection), authkey)
+    except AssertionError as exc:  # Python 3.11's way to say so
+        raise errors.ProtocolError(f"the peer did not begin with a challenge: {exc}") from exc
 
 
 def _tune(sock: socket.socket) -> None:

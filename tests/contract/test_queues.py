@@ -785,6 +785,23 @@ def test_records_are_read_two_hundred_at_a_time_at_most(queues: Queues) -> None:
     assert len(queues.results.get(after=found.cursor).records) == 5
 
 
+def test_records_of_any_size_can_be_read(queues: Queues) -> None:
+    """A hostile server's headers are as long as it likes: a reply holds fewer records then."""
+    queues.tasks.put(images(100))
+    while tasks := take(queues):
+        for task in tasks:
+            record = msgspec.structs.replace(
+                saved(task).record, etag="e" * 60_000, last_modified="m" * 60_000
+            )
+            queues.results.put([Result(token=task.token, record=record)])
+    read, cursor, complete = 0, 0, False
+    while not complete:
+        found = queues.results.get(after=cursor)
+        assert found.records
+        read, cursor, complete = read + len(found.records), found.cursor, found.complete
+    assert read == 100
+
+
 def test_a_reader_waits_for_the_first_record(queues: Queues) -> None:
     queues.tasks.put(images(2))
     tasks = take(queues)

@@ -1,0 +1,563 @@
+"""The worker against the embedded queue itself, or against queues that fail as we wish."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler import errors
+from crawler import worker as worker_module
+from crawler.config import QueueConfig, ScopeConfig
+from crawler.models import Batch, Lease, NewTask, Origin, Result, Task, TaskKind, Token, WorkerState
+from crawler.queues import RecordPage
+from crawler.queues.wire import MAX_MESSAGE_BYTES
+from crawler.worker import Hand, Worker
+from tests.queues import (
+    Queues,
+    embedded,
+    failed,
+    image,
+    images,
+    in_thread,
+    page,
+    saved,
+    take,
+    wait_until,
+)
+from tests.queues import worker as worker_state
+
+
+@pytest.fixture(name="make")
+def a_maker(tmp_path: Path) -> Iterator[Callable[..., Queues]]:
+    opened = []
+
+    def make(**settings: float) -> Queues:
+        queue = QueueConfig(**{"per_host": 100, **settings})
+        context = embedded(tmp_path / "crawl.db", queue=queue, scope=ScopeConfig())
+        opened.append(context)
+        return context.__enter__()[1]
+
+    yield make
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+def a_worker(
+    queues: object,
+    handler: Callable[[Task], Result] = saved,
+    *,
+    state: WorkerState | None = None,
+    lease_batch: int = 32,
+    heartbeat_s: float = 5.0,
+) -> Worker:
+    return Worker(
+        state or worker_state(),
+        tasks=queues.tasks,  # type: ignore[attr-defined]
+        results=queues.results,  # type: ignore[attr-defined]
+        handler=handler,
+        lease_batch=lease_batch,
+        heartbeat_s=heartbeat_s,
+    )
+
+
+class Over:
+    """A queue in front of another; what a test wants otherwise is set on it as an attribute."""
+
+    def __init__(self, queues: Queues) -> None:
+        self.tasks, self.results = Layer(queues.tasks), Layer(queues.results)
+
+
+class Layer:
+    def __init__(self, below: object) -> None:
+        self.below = below
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.below, name)
+
+
+def unreachable(*_: object, **__: object) -> object:
+    raise errors.QueueUnreachable("no answer from the manager at box:1")
+
+
+# --- the way of a task ---
+
+
+def test_it_works_until_the_queue_is_drained(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([new for host in "abc" for new in images(70, host)])
+    handled: list[str] = []
+
+    def handler(task: Task) -> Result:
+        handled.append(task.url)
+        return saved(task)
+
+    me = a_worker(queues, handler)
+    me.run()
+    assert len(handled) == len(set(handled)) == 210
+    stats = queues.tasks.stats()
+    assert stats.image_status == {"saved": 210}
+    assert stats.balanced
+    assert stats.workers == (), "it has taken its leave"
+    assert (me.state().done, me.state().received_bytes, me.state().busy) == (210, 2100, ())
+
+
+def test_a_harvester_finds_the_work_of_the_next_round_itself(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([page(0)])
+
+    def handler(task: Task) -> Result:
+        number = int(task.url.rpartition("/")[2].removesuffix(".html"))
+        links = tuple(page(n) for n in (2 * number + 1, 2 * number + 2) if n < 50)
+        return saved(task, discovered=links)
+
+    a_worker(queues, handler, state=worker_state("h1", TaskKind.PAGE)).run()
+    assert queues.tasks.stats().page_status == {"harvested": 50}
+
+
+def test_no_more_run_at_once_than_a_host_has_slots(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2)
+    queues.tasks.put(images(40) + images(5, "b"))
+    guard = threading.Lock()
+    running: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    def handler(task: Task) -> Result:
+        host = task.url.partition(".example")[0]
+        with guard:
+            running[host] += 1
+            most[host] = max(most[host], running[host])
+        time.sleep(0.002)
+        with guard:
+            running[host] -= 1
+        return saved(task)
+
+    a_worker(queues, handler, state=worker_state(threads=6)).run()
+    assert most["http://a"] == 2
+    assert most["http://b"] <= 2
+    assert queues.tasks.stats().images.done == 45
+
+
+def test_its_threads_run_at_once(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(4))
+    together = threading.Barrier(4, timeout=5)
+
+    def handler(task: Task) -> Result:
+        together.wait()
+        return saved(task)
+
+    a_worker(queues, handler, state=worker_state(threads=4)).run()
+    assert queues.tasks.stats().images.done == 4
+
+
+def test_a_lone_result_is_settled_at_once(make: Callable[..., Queues]) -> None:
+    """No batch is waited for while the worker has nothing else to do."""
+    queues = make()
+    queues.tasks.put([image(1), page(1)])  # the page keeps the queue from being drained
+    me = a_worker(queues)
+    with in_thread(me.run):
+        wait_until(lambda: queues.tasks.stats().images.done == 1, within_s=1.0)
+        queues.tasks.put([image(2)])
+        started = time.monotonic()
+        wait_until(lambda: queues.tasks.stats().images.done == 2, within_s=1.0)
+        assert time.monotonic() - started < 0.5
+        me.stop()
+
+
+def test_results_are_settled_while_a_slow_task_runs(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(9))
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        if task.url == image(0).url:
+            go_on.wait(5)
+        return saved(task)
+
+    with in_thread(a_worker(queues, handler).run):
+        wait_until(lambda: queues.tasks.stats().images.done == 8)
+        go_on.set()
+    assert queues.tasks.stats().drained
+
+
+def test_a_task_that_is_due_again_at_once_is_not_forgotten(make: Callable[..., Queues]) -> None:
+    """Its next lease may arrive before the worker knows that the last one is settled."""
+    queues = make(max_attempts=50)
+    queues.tasks.put(images(3))
+
+    def handler(task: Task) -> Result:
+        return failed(task, retry_in_s=0.0) if task.attempt < 40 else saved(task)
+
+    a_worker(queues, handler).run()
+    stats = queues.tasks.stats()
+    assert stats.image_status == {"saved": 3}
+    records = queues.results.get().records
+    assert [record.attempts for record in records] == [40] * 3
+
+
+# --- the hand ---
+
+
+def batch(*numbers: int, slots: int = 1, serial: int = 1) -> Batch:
+    tasks = tuple(
+        Task(id=n, serial=serial, kind=TaskKind.IMAGE, url=image(n).url, depth=0, attempt=1) for n in numbers
+    )
+    return Batch(host="http://a.example", slots=slots, tasks=tasks)
+
+
+def test_a_later_lease_of_a_settled_task_stays_held() -> None:
+    hand = Hand()
+    hand.deal([batch(1)])
+    host, first = hand.take() or pytest.fail("nothing to take")
+    hand.finished(host, first)
+    hand.deal([batch(1, serial=2)])
+    hand.settled([first.token])
+    assert hand.held() == (Token(id=1, serial=2),)
+    host, second = hand.take() or pytest.fail("nothing to take")
+    hand.finished(host, second)
+    hand.settled([second.token])
+    assert hand.held() == ()
+
+
+def test_only_tasks_that_were_not_begun_can_be_dropped() -> None:
+    hand = Hand()
+    hand.deal([batch(1, 2, 3)])
+    host, running = hand.take() or pytest.fail("nothing to take")
+    assert hand.drop([running.token, Token(id=2, serial=1), Token(id=3, serial=9)]) == 1
+    assert hand.held() == (running.token, Token(id=3, serial=1))
+    hand.finished(host, running)
+    _, following = hand.take() or pytest.fail("nothing to take")
+    assert following.id == 3
+
+
+def test_dropping_all_that_waits_makes_room_for_more() -> None:
+    hand = Hand()
+    hand.deal([batch(1, 2, 3)])
+    with in_thread(lambda: hand.wait_for_room(1)) as outcome:
+        time.sleep(0.03)
+        assert not outcome
+        assert hand.drop(hand.held()) == 3
+    assert outcome == [None]
+    assert hand.idle
+    assert hand._lanes == {}
+    assert not hand._turn
+
+
+def test_a_closed_hand_gives_back_what_was_not_begun() -> None:
+    hand = Hand()
+    hand.deal([batch(1, 2, 3)])
+    _, running = hand.take() or pytest.fail("nothing to take")
+    assert hand.close() == (Token(id=2, serial=1), Token(id=3, serial=1))
+    assert hand.take() is None
+    assert hand.running() == (running,)
+    assert hand.closed
+
+
+def test_hosts_take_turns_in_a_hand() -> None:
+    hand = Hand()
+    other = msgspec.structs.replace(batch(11, 12, slots=2), host="http://b.example")
+    hand.deal([batch(1, 2, slots=2), other])
+    assert [(hand.take() or pytest.fail("nothing to take"))[1].id for _ in range(4)] == [1, 11, 2, 12]
+
+
+# --- stopping ---
+
+
+def test_stop_finishes_what_is_begun_and_gives_the_rest_back(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(20))
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def handler(task: Task) -> Result:
+        begun.release()
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=2))
+    with in_thread(me.run) as outcome:
+        for _ in range(2):
+            assert begun.acquire(timeout=5)
+        assert sorted(me.state().busy) == [image(0).url, image(1).url]
+        me.stop()
+        time.sleep(0.03)
+        assert not outcome, "what is begun is finished first"
+        go_on.set()
+    assert outcome == [None]
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.images.ready, stats.images.leased) == (2, 18, 0)
+    assert {task.attempt for task in take(queues, worker_state("w2"))} == {1}
+
+
+def test_stop_ends_a_worker_that_waits_for_work(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([page(1)])
+    me = a_worker(queues)
+    with in_thread(me.run) as outcome:
+        wait_until(lambda: queues.tasks.stats().workers)
+        started = time.monotonic()
+        me.stop()
+        wait_until(lambda: outcome, within_s=1.0)
+    assert outcome == [None]
+    assert time.monotonic() - started < 0.5, "it does not sit its long poll out"
+
+
+def test_a_halted_queue_ends_it_in_peace(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([page(1)])
+    with in_thread(a_worker(queues).run) as outcome:
+        wait_until(lambda: queues.tasks.stats().workers)
+        queues.tasks.halt("enough")
+    assert outcome == [None]
+
+
+# --- when the handler fails ---
+
+
+def test_a_full_disk_halts_everyone_and_costs_no_attempt(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=1)
+    queues.tasks.put(images(10))
+
+    def handler(task: Task) -> Result:
+        if task.url == image(3).url:
+            raise errors.StorageFull("no room for 3.png")
+        return saved(task)
+
+    with pytest.raises(errors.StorageFull, match=r"no room for 3\.png"):
+        a_worker(queues, handler, state=worker_state(threads=1)).run()
+    stats = queues.tasks.stats()
+    assert stats.halted == "no room for 3.png"
+    assert (stats.images.done, stats.images.ready, stats.images.dead) == (3, 7, 0)
+
+
+def test_a_full_disk_is_told_even_if_the_queue_has_gone_too(
+    make: Callable[..., Queues], caplog: pytest.LogCaptureFixture
+) -> None:
+    queues = Over(make())
+    queues.tasks.put(images(1))
+    queues.tasks.halt = queues.tasks.release = unreachable
+
+    def handler(task: Task) -> Result:
+        raise errors.StorageFull("no room")
+
+    with caplog.at_level(logging.WARNING), pytest.raises(errors.StorageFull):
+        a_worker(queues, handler).run()
+    assert "could not tell the others to stop" in caplog.text
+    assert "could not give 0 tasks back" in caplog.text
+
+
+def test_a_fault_of_the_handler_is_raised_and_its_task_is_charged(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(3))
+
+    def handler(task: Task) -> Result:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        a_worker(queues, handler, state=worker_state(threads=1)).run()
+    stats = queues.tasks.stats()
+    assert stats.halted is None
+    assert stats.images.ready == 3
+    attempts = {task.url: task.attempt for task in take(queues, worker_state("w2"))}
+    assert attempts == {image(0).url: 2, image(1).url: 1, image(2).url: 1}
+
+
+# --- when the queue fails ---
+
+
+@pytest.mark.parametrize("call", ["lease", "put", "heartbeat"])
+def test_an_unreachable_queue_ends_it_with_the_error(make: Callable[..., Queues], call: str) -> None:
+    queues = Over(make())
+    queues.tasks.put([*images(3), page(1)])
+    setattr(queues.results if call == "put" else queues.tasks, call, unreachable)
+    with pytest.raises(errors.QueueUnreachable, match="no answer"):
+        a_worker(queues, heartbeat_s=0.02).run()
+
+
+def test_a_full_disk_under_the_queue_ends_it_with_that_error(make: Callable[..., Queues]) -> None:
+    queues = Over(make())
+    queues.tasks.put(images(3))
+
+    def full(results: Sequence[Result]) -> None:
+        raise errors.StorageFull("no room for crawl.db")
+
+    queues.results.put = full
+    with pytest.raises(errors.StorageFull, match=r"crawl\.db"):
+        a_worker(queues).run()
+    assert queues.tasks.stats().images.ready == 3
+
+
+def test_tasks_that_are_another_workers_by_now_are_not_begun(
+    make: Callable[..., Queues], caplog: pytest.LogCaptureFixture
+) -> None:
+    queues = make(lease_s=30.0)
+    queues.tasks.put([*images(6), page(1)])
+    begun: list[str] = []
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        begun.append(task.url)
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=1), heartbeat_s=0.05)
+    with caplog.at_level(logging.WARNING), in_thread(me.run):
+        wait_until(lambda: queues.tasks.stats().images.leased == 6 and begun)
+        others: list[Task] = []
+        while not others:  # between two signs of life
+            queues.pass_time(31.0)
+            others = take(queues, worker_state("w2"))
+        wait_until(lambda: "given to other workers" in caplog.text)
+        go_on.set()
+        wait_until(lambda: queues.tasks.stats().images.done >= 1)
+        queues.results.put([saved(task) for task in others])
+        me.stop()
+    assert set(begun) & {task.url for task in others} == {begun[0]} & {task.url for task in others}
+    assert queues.tasks.stats().images.unsettled + queues.tasks.stats().images.done == 6
+
+
+def test_heartbeats_go_on_while_the_last_task_is_finished(make: Callable[..., Queues]) -> None:
+    queues = Over(make())
+    queues.tasks.put(images(1))
+    beats: list[tuple[Token, ...]] = []
+    go_on = threading.Event()
+    below = queues.tasks.below.heartbeat
+
+    def heartbeat(worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
+        beats.append(tuple(held))
+        return below(worker, held=held)
+
+    queues.tasks.heartbeat = heartbeat
+
+    def handler(task: Task) -> Result:
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, heartbeat_s=0.01)
+    with in_thread(me.run):
+        wait_until(lambda: any(beats))
+        me.stop()
+        seen = len(beats)
+        wait_until(lambda: len(beats) > seen + 2)
+        assert all(len(held) == 1 for held in beats[seen:])
+        go_on.set()
+
+
+class Silent:
+    """A queue that has nothing and is never drained."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.tasks = self.results = self
+
+    def lease(self, worker: WorkerState, *, wait_s: float, **_: object) -> Lease:
+        self.asked.append(wait_s)
+        time.sleep(0.01)
+        return Lease()
+
+    def heartbeat(self, *_: object, **__: object) -> tuple[Token, ...]:
+        return ()
+
+    def release(self, *_: object) -> None: ...
+    def leave(self, *_: object, **__: object) -> None: ...
+    def get(self) -> RecordPage:
+        return RecordPage()
+
+
+def test_an_idle_worker_asks_with_patience() -> None:
+    queue = Silent()
+    me = a_worker(queue)
+    with in_thread(me.run):
+        wait_until(lambda: len(queue.asked) > 2)
+        me.stop()
+    assert set(queue.asked) == {worker_module.LONG_POLL_S}
+
+
+# --- large results ---
+
+
+def discovery(number: int, *, chars: int) -> NewTask:
+    origin = Origin(page_url="http://a.example/", found_in="img", caption="c" * chars)
+    return NewTask(kind=TaskKind.IMAGE, url=image(number).url, depth=1, origin=origin)
+
+
+class Measured(Over):
+    """Measures the messages that would cross the wire."""
+
+    def __init__(self, queues: Queues) -> None:
+        super().__init__(queues)
+        self.sizes: list[int] = []
+        for layer in (self.tasks, self.results):
+            layer.put = self.measured(layer.below.put)
+
+    def measured(self, below: Callable[[object], object]) -> Callable[[object], object]:
+        def put(values: object) -> object:
+            self.sizes.append(len(msgspec.msgpack.encode(values)))
+            return below(values)
+
+        return put
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_a_huge_page_is_put_in_several_messages(make: Callable[..., Queues], *, even: bool) -> None:
+    """However unevenly its texts are spread over what it found."""
+    queues = Measured(make())
+    queues.tasks.put([page(1)])
+    found = tuple(discovery(n, chars=300 if even else (9000 if n < 600 else 1)) for n in range(8000))
+
+    def handler(task: Task) -> Result:
+        me.stop()
+        return saved(task, discovered=found)
+
+    me = a_worker(queues, handler, state=worker_state("h1", TaskKind.PAGE))
+    me.run()
+    assert sum(queues.sizes) > MAX_MESSAGE_BYTES / 2
+    assert max(queues.sizes) <= worker_module.MESSAGE_BUDGET_BYTES * 1.01
+    stats = queues.tasks.stats()
+    assert (stats.pages.done, stats.images.ready) == (1, 8000)
+
+
+def test_many_large_results_are_told_in_several_messages(make: Callable[..., Queues]) -> None:
+    queues = Measured(make())
+    queues.tasks.put(images(64))
+    together = threading.Event()
+
+    def handler(task: Task) -> Result:
+        result = saved(task)
+        record = msgspec.structs.replace(result.record, etag="e" * 60_000, last_modified="m" * 60_000)
+        if task.url == image(63).url:
+            together.set()
+        together.wait(5)
+        return msgspec.structs.replace(result, record=record)
+
+    a_worker(queues, handler, state=worker_state(threads=64), lease_batch=64).run()
+    assert queues.tasks.stats().images.done == 64
+    assert sum(queues.sizes) > MAX_MESSAGE_BYTES
+    assert max(queues.sizes) <= worker_module.MESSAGE_BUDGET_BYTES * 1.01
+
+
+def test_a_result_gets_no_second_chance_to_be_sent_out_of_order(make: Callable[..., Queues]) -> None:
+    """What a huge page found is in the queue before the page is settled, so that nothing is lost in between."""
+    queues = Over(make())
+    queues.tasks.put([page(1)])
+    order: list[str] = []
+    tasks_put, results_put = queues.tasks.below.put, queues.results.below.put
+    queues.tasks.put = lambda new: order.append("found") or tasks_put(new)
+    queues.results.put = lambda results: order.append("settled") or results_put(results)
+    found = tuple(discovery(n, chars=500) for n in range(5000))
+
+    def handler(task: Task) -> Result:
+        me.stop()
+        return saved(task, discovered=found)
+
+    me = a_worker(queues, handler, state=worker_state("h1", TaskKind.PAGE))
+    me.run()
+    assert len(order) >= 3
+    assert order[-1] == "settled"
+    assert set(order[:-1]) == {"found"}
