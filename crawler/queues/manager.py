@@ -31,6 +31,7 @@ IDLE_S = 120.0
 _CONTROL = frozenset(
     {"accept_connection", "create", "incref", "decref", "dummy"}
 )  # not shutdown, not debug_info
+_MALFORMED = (msgspec.MsgspecError, RecursionError)  # the latter for values nested too deep
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -155,7 +156,7 @@ class QueueServer(managers.Server):
             while not self.stop_event.is_set():
                 if not self._answer(peer):
                     return
-        except (AuthenticationError, errors.ProtocolError, msgspec.MsgspecError, TimeoutError) as exc:
+        except (AuthenticationError, errors.ProtocolError, *_MALFORMED, TimeoutError) as exc:
             log.info("dropped a peer: %s", exc)  # and tell it nothing
         except (EOFError, OSError):
             pass  # it has gone
@@ -169,7 +170,7 @@ class QueueServer(managers.Server):
             value = self._control(peer, call) if call.ident is None else self._invoke(call)
             reply = _Reply("#RETURN", msgspec.Raw(_ENCODER.encode(value)))
         except Exception as exc:
-            if not isinstance(exc, (errors.CrawlerError, ValueError, msgspec.ValidationError)):
+            if not isinstance(exc, (errors.CrawlerError, ValueError, *_MALFORMED)):
                 log.exception("a call of %s failed", call.method)
             reply = _fault(exc)
         message = _ENCODER.encode(reply)
@@ -256,13 +257,14 @@ class QueueProxy(managers.BaseProxy):
             link.deadline_s = patience_s
             link.send_bytes(message)
             reply = msgspec.msgpack.decode(link.recv_bytes(), type=_Reply)
+            if reply.kind == "#RETURN":
+                return method.decode_result(reply.value)
+            fault = msgspec.msgpack.decode(reply.value, type=wire.Fault)
         except BaseException:
             # an answer may still be on its way: this stream is never used again (KeyboardInterrupt included)
             self._unlink(link)
             raise
-        if reply.kind == "#RETURN":
-            return method.decode_result(reply.value)
-        raise msgspec.msgpack.decode(reply.value, type=wire.Fault).revived()
+        raise fault.revived()
 
     def _link(self) -> wire.Connection:
         link: wire.Connection | None = getattr(self._tls, "connection", None)
@@ -363,7 +365,7 @@ class QueueManager(_Registered):
             raise errors.AuthenticationFailed(
                 f"the manager at {host}:{port} does not accept this authkey"
             ) from exc
-        except msgspec.MsgspecError as exc:
+        except _MALFORMED as exc:
             raise errors.ProtocolError(f"the manager at {host}:{port} sent no proper answer: {exc}") from exc
         except (EOFError, OSError) as exc:
             raise errors.QueueUnreachable(f"no answer from the manager at {host}:{port}: {exc}") from exc
