@@ -93,7 +93,8 @@ class Crawl:
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
             self.folder.write_settings(self.config, self.seeds)
-            for kind, count in self._staff().items():
+            staff = {} if self._tasks.stats().drained else self._staff()  # it may have been finished before
+            for kind, count in staff.items():
                 for _ in range(count):
                     self._start_worker(kind)
         except BaseException:

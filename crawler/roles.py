@@ -106,6 +106,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         lease_batch=config.queue.lease_batch,
         heartbeat_s=min(config.queue.heartbeat_s, _HEARTBEAT_S),
     )
+    if lifeline.stopped.is_set():
+        return  # told so before it had anything in hand, and no longer connected
     lifeline.on_stop(worker.stop)
     try:
         worker.run()
