@@ -8,35 +8,16 @@ expected of it into tests/cases.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from crawler.harvest import css, srcset
+from crawler.harvest import css, srcset, structured
+from crawler.harvest.candidates import Candidate, Rule, alone
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be an image."""
-
-    reference: str
-    """As written: relative, maybe not even a URL."""
-    found_in: str
-    group: str = ""
-    """Shared by candidates that are sizes of one picture, of which a browser would load one; empty when
-    alone.
-    """
-    width_px: int | None = None
-    density: float | None = None
-    rank: int = 0
-    """Among candidates of a group that tell no size: the highest is meant to be seen in the end."""
-    element: Element
-
-
-Rule = Callable[[Element], Iterator[Candidate]]
 
 _FALLBACK, _PLAIN, _DEFERRED, _FULL_SIZE = -1, 0, 1, 2
 
@@ -70,24 +51,6 @@ def found_among(
             )
 
 
-def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """One candidate of each group: the widest, else the densest, else the one meant to be seen in the end.
-
-    The first wins among equals. Candidates without a group all stay; the order stays.
-    """
-    best: dict[str, Candidate] = {}
-    for candidate in (chosen := list(candidates)):
-        if candidate.group:
-            held = best.setdefault(candidate.group, candidate)
-            if _size(candidate) > _size(held):
-                best[candidate.group] = candidate
-    return [candidate for candidate in chosen if not candidate.group or best[candidate.group] is candidate]
-
-
-def _size(candidate: Candidate) -> tuple[int, float, int]:
-    return candidate.width_px or 0, candidate.density or 0.0, candidate.rank
-
-
 # --- images proper ----------------------------------------------------------------------------------------
 
 
@@ -104,28 +67,28 @@ def img_srcset(element: Element) -> Iterator[Candidate]:
 
 def input_image(element: Element) -> Iterator[Candidate]:
     if element.attributes.get("type", "").strip().lower() == "image":
-        yield from _alone(element, "src", "input")
+        yield from alone(element, "src", "input")
 
 
 def video_poster(element: Element) -> Iterator[Candidate]:
-    yield from _alone(element, "poster", "poster")
+    yield from alone(element, "poster", "poster")
 
 
 def object_data(element: Element) -> Iterator[Candidate]:
     if _embeds_image(element, "data"):
-        yield from _alone(element, "data", "object")
+        yield from alone(element, "data", "object")
 
 
 def embed_src(element: Element) -> Iterator[Candidate]:
     if _embeds_image(element, "src"):
-        yield from _alone(element, "src", "embed")
+        yield from alone(element, "src", "embed")
 
 
 def svg_image(element: Element) -> Iterator[Candidate]:
     """``<image>`` and ``<feImage>`` of SVG; ``href`` wins over the old ``xlink:href``, both are taken."""
     for name in ("href", "xlink:href"):
         if not element.attributes.get(name, "#").lstrip().startswith("#"):
-            yield from _alone(element, name, "svg")
+            yield from alone(element, name, "svg")
 
 
 def amp_image(element: Element) -> Iterator[Candidate]:
@@ -237,16 +200,16 @@ _ITEMPROPS = frozenset({"image", "thumbnailurl", "logo", "photo"})
 def linked_image(element: Element) -> Iterator[Candidate]:
     """``<a>`` and ``<area>`` that lead to an image by its extension."""
     if leads_to_image(element.attributes.get("href", "")):
-        yield from _alone(element, "href", element.name)
+        yield from alone(element, "href", element.name)
 
 
 def link_relations(element: Element) -> Iterator[Candidate]:
     """``<link>``: icons, the page's own picture, and images to load early."""
     rels = element.attributes.get("rel", "").lower().split()
     if not _ICON_RELS.isdisjoint(rels):
-        yield from _alone(element, "href", "icon")
+        yield from alone(element, "href", "icon")
     elif "image_src" in rels:
-        yield from _alone(element, "href", "image_src")
+        yield from alone(element, "href", "image_src")
     elif "preload" in rels and element.attributes.get("as", "").strip().lower() == "image":
         if href := element.attributes.get("href"):
             yield Candidate(reference=href, found_in="preload", group=_group(element), element=element)
@@ -257,7 +220,7 @@ def meta_images(element: Element) -> Iterator[Candidate]:
     """Open Graph, Twitter cards, Windows tiles."""
     name = element.attributes.get("property") or element.attributes.get("name", "")
     if found_in := _META_NAMES.get(name.strip().lower()):
-        yield from _alone(element, "content", found_in)
+        yield from alone(element, "content", found_in)
 
 
 def itemprop_images(element: Element) -> Iterator[Candidate]:
@@ -265,14 +228,14 @@ def itemprop_images(element: Element) -> Iterator[Candidate]:
     anyway.
     """
     if not _ITEMPROPS.isdisjoint(element.attributes.get("itemprop", "").lower().split()):
-        yield from _alone(element, "content" if element.name == "meta" else "href", "itemprop")
+        yield from alone(element, "content" if element.name == "meta" else "href", "itemprop")
 
 
 # --- styles -----------------------------------------------------------------------------------------------
 
 
 def background_attribute(element: Element) -> Iterator[Candidate]:
-    yield from _alone(element, "background", "background")
+    yield from alone(element, "background", "background")
 
 
 def style_attribute(element: Element) -> Iterator[Candidate]:
@@ -285,11 +248,6 @@ def style_element(element: Element) -> Iterator[Candidate]:
 
 
 # --- what the rules share ---------------------------------------------------------------------------------
-
-
-def _alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:
-    if reference := element.attributes.get(attribute):
-        yield Candidate(reference=reference, found_in=found_in, element=element)
 
 
 def _srcset(element: Element, value: str, found_in: str) -> Iterator[Candidate]:
@@ -339,6 +297,7 @@ RULES: tuple[_On, ...] = (
     _on(link_relations, "link"),
     _on(meta_images, "meta"),
     _on(itemprop_images, "meta", "link"),
+    _on(structured.json_ld, "script"),
     _on(style_element, "style"),
     _on(lazy_attributes),
     _on(background_attribute),

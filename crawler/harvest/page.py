@@ -14,10 +14,10 @@ import msgspec
 
 from crawler.config import Config
 from crawler.errors import InternalError, NotAStyleSheet, NotHtml, OutOfScope, Rejection, TaskError
-from crawler.harvest import css, images, links
+from crawler.harvest import candidates, css, images, links
+from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html
-from crawler.harvest.images import Candidate
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind
 from crawler.urls import Scope
 from crawler.web import Fetched, Transport
@@ -200,15 +200,15 @@ class PageHandler:
         )
 
     def _image_tasks(
-        self, candidates: Iterable[Candidate], page: _Page, told: dict[int, Element]
+        self, found: Iterable[Candidate], page: _Page, told: dict[int, Element]
     ) -> tuple[NewTask, ...]:
         usable = [
             candidate
-            for candidate in candidates
+            for candidate in found
             if (url := page.resolve(candidate.reference)) is not None and url != page.url
         ]
         if self._config.images.images == "best":
-            usable = images.best_of_groups(usable)
+            usable = candidates.best_of_groups(usable)
         first: dict[str, Candidate] = {}
         for candidate in usable:
             first.setdefault(page.resolve(candidate.reference) or "", candidate)

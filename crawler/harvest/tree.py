@@ -76,7 +76,7 @@ def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found
         text = tree.text(node)[:_MAX_TEXT_CHARS]
     elif name == "title":
         text = "" if inside_svg(tree, node) else tree.own_text(node)[:_MAX_TEXT_CHARS]
-    elif name == "style" or (name == "script" and "json" in attributes.get("type", "")):
+    elif name == "style" or (name == "script" and "json" in attributes.get("type", "").lower()):
         text = tree.own_text(node)
     if name in SHOWING or name == "figcaption" or name not in NAMES:
         picture, figure, link = _around(tree, node)

@@ -99,6 +99,7 @@ def test_every_name_that_a_rule_may_give_is_in_some_case() -> None:
         "itemprop",
         "css",
         "amp",
+        "json-ld",
     }
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from crawler.harvest.candidates import Candidate, best_of_groups
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image, may_lead_to_page
-from crawler.harvest.images import Candidate, best_of_groups, found_on
+from crawler.harvest.images import found_on
 
 
 def candidate(reference: str, group: str = "", **more: Any) -> Candidate:

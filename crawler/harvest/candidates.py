@@ -1,0 +1,52 @@
+"""What may be an image, and which of several sizes of one picture is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from crawler.harvest.elements import Element
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be an image."""
+
+    reference: str
+    """As written: relative, maybe not even a URL."""
+    found_in: str
+    group: str = ""
+    """Shared by candidates that are sizes of one picture, of which a browser would load one; empty when
+    alone.
+    """
+    width_px: int | None = None
+    density: float | None = None
+    rank: int = 0
+    """Among candidates of a group that tell no size: the highest is meant to be seen in the end."""
+    element: Element
+
+
+Rule = Callable[[Element], Iterator[Candidate]]
+
+
+def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """One candidate of each group: the widest, else the densest, else the one meant to be seen in the end.
+
+    The first wins among equals. Candidates without a group all stay; the order stays.
+    """
+    best: dict[str, Candidate] = {}
+    for candidate in (chosen := list(candidates)):
+        if candidate.group:
+            held = best.setdefault(candidate.group, candidate)
+            if _size(candidate) > _size(held):
+                best[candidate.group] = candidate
+    return [candidate for candidate in chosen if not candidate.group or best[candidate.group] is candidate]
+
+
+def _size(candidate: Candidate) -> tuple[int, float, int]:
+    return candidate.width_px or 0, candidate.density or 0.0, candidate.rank
+
+
+def alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:
+    if reference := element.attributes.get(attribute):
+        yield Candidate(reference=reference, found_in=found_in, element=element)
