@@ -136,8 +136,8 @@ def _explain(error: sqlite3.DatabaseError, path: Path) -> CrawlError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerCorrupt(
-            f"{path} is damaged ({' '.join(str(error).split())}); start over with --fresh, or put a sound copy of it back."
-            " The saved images are not touched before that"
+            f"{path} is damaged ({' '.join(str(error).split())}); start over with --fresh, or put a sound copy"
+            " of it back. The saved images are not touched before that"
         )
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return StorageFull(f"no room for {path} ({error}); free some space and run the same command again")

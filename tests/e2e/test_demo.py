@@ -1,0 +1,43 @@
+"""The demo, as installed: the first thing that anybody runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from crawler.catalog import Catalog
+from crawler.cli.demo import sample_site
+from tests.e2e.running import image_crawler, records
+
+EXPECTED = json.loads((sample_site() / "expected.json").read_text(encoding="utf-8"))
+TOTAL = len(EXPECTED["images"]) + sum(map(len, EXPECTED["same_bytes"]))
+
+
+def test_the_demo_comes_to_what_is_expected(tmp_path: Path) -> None:
+    outcome = image_crawler("demo", folder=tmp_path)
+    assert outcome.code == 0, outcome.err
+    by_path = {urlsplit(url).path: record for url, record in records(tmp_path / "data" / "demo").items()}
+    for path, expected in EXPECTED["images"].items():
+        record = by_path[path]
+        assert (record.status, record.reason) == (expected["status"], expected.get("reason", "")), path
+    for group in EXPECTED["same_bytes"]:
+        statuses = sorted(by_path[path].status for path in group)
+        assert statuses == ["duplicate"] * (len(group) - 1) + ["saved"]
+    assert len(by_path) == TOTAL
+    with Catalog(tmp_path / "data" / "demo") as catalog:
+        pages = sorted(urlsplit(record.url).path for record in catalog.pages(status=["harvested"]))
+    assert pages == EXPECTED["pages"]
+
+    counted = {status: sum(record.status == status for record in by_path.values()) for status in
+               ("saved", "duplicate", "rejected", "failed", "dead")}  # fmt: skip
+    books = " + ".join(f"{count} {status}" for status, count in counted.items())
+    assert f"{TOTAL} discovered = {books}" in outcome.out
+    assert "finished, and the books balance" in outcome.out
+    assert "\x1b" not in outcome.out + outcome.err
+    assert "Traceback" not in outcome.err
+
+    again = image_crawler("demo", "--json", folder=tmp_path)
+    assert again.code == 0, again.err
+    assert again.stats()["image_status"]["saved"] == counted["saved"]
+    assert len(records(tmp_path / "data" / "demo")) == TOTAL, "each demo is a fresh one"

@@ -1,0 +1,116 @@
+"""``for record in crawler.crawl(url)``: in a plain script, left early, gone on with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+import crawler
+from tests.e2e.running import Outcome, Running, records, saved_digests
+from tests.sites import make_site, serving
+
+
+def script(text: str, *arguments: str, folder: Path) -> Outcome:
+    """Run a script of a user's: no main guard, no function, nothing of ours but the import."""
+    file = folder / "script.py"
+    file.write_text(textwrap.dedent(text), encoding="utf-8")
+    return Running(arguments, folder=folder, program=[str(file)]).outcome()
+
+
+def test_a_plain_script_needs_no_main_guard(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=3, images_per_page=4)
+    with serving(tmp_path / "site") as server:
+        outcome = script(
+            """
+            import sys
+            import crawler
+
+            print("begun")
+            for record in crawler.crawl(sys.argv[1], output="pictures", downloaders=1):
+                print(record.status, record.url, record.path, sep="\\t")
+            print("ended")
+            """,
+            server.url,
+            folder=tmp_path,
+        )
+        url = server.url
+    assert outcome.code == 0, outcome.err
+    first, *lines, last = outcome.out.splitlines()
+    assert (first, last) == ("begun", "ended"), "the script has run once, not once for each process"
+    rows = [line.split("\t") for line in lines]
+    assert {row[0] for row in rows} == {"saved"}
+    assert sorted("/" + row[1].removeprefix(url) for row in rows) == sorted(digests)
+    assert all((tmp_path / "pictures" / row[2]).is_file() for row in rows)
+    assert saved_digests(tmp_path / "pictures", url) == digests
+    assert outcome.err == ""
+
+
+def test_leaving_the_loop_stops_cleanly_and_the_same_call_goes_on(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=20, images_per_page=5)
+    threads = set(threading.enumerate())
+    with serving(tmp_path / "site", delay_s=0.01) as server:
+        outcome = script(
+            """
+            import sys, os
+            import crawler
+
+            for record in crawler.crawl(sys.argv[1], output="pictures", downloaders=1):
+                break
+            print(record.status)
+            """,
+            server.url,
+            folder=tmp_path,
+        )
+        assert (outcome.code, outcome.out, outcome.err) == (0, "saved\n", "")
+        before = len(records(tmp_path / "pictures"))
+        assert 1 <= before < len(digests), "it was left early"
+        found = list(crawler.crawl(server.url, output=tmp_path / "pictures", downloaders=1))
+        url = server.url
+    assert len(found) == len({record.url for record in found}) == len(digests)
+    assert saved_digests(tmp_path / "pictures", url) == digests
+    assert set(threading.enumerate()) <= threads, "a thread was left behind"
+
+
+def test_closing_the_iterator_ends_its_processes(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=20, images_per_page=5)
+    with serving(tmp_path / "site", delay_s=0.01) as server:
+        found = crawler.crawl(server.url, output=tmp_path / "pictures", downloaders=1)
+        assert next(iter(found)).status is crawler.ImageStatus.SAVED
+        import multiprocessing
+
+        children = multiprocessing.active_children()
+        assert {child.name for child in children} == {"manager", "harvester", "downloader"}
+        found.close()  # type: ignore[attr-defined]
+        assert multiprocessing.active_children() == []
+    assert not any(child.is_alive() for child in children)
+
+
+def test_errors_are_the_documented_ones(tmp_path: Path) -> None:
+    with pytest.raises(crawler.UsageError, match=r"did you mean https://example\.org/"):
+        next(iter(crawler.crawl("example.org", output=tmp_path / "a")))
+    with pytest.raises(crawler.UsageError, match="did you mean 'max_depth'"):
+        next(iter(crawler.crawl("http://127.0.0.1/", output=tmp_path / "a", max_depht=2)))
+    (tmp_path / "site").mkdir()
+    with serving(tmp_path / "site") as server, pytest.raises(crawler.CrawlError, match="404 Not Found"):
+        list(crawler.crawl(server.url + "nothing.html", output=tmp_path / "b", downloaders=1))
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_import_is_cheap() -> None:
+    """Every process of a crawl imports the package; it must not bring the rest with it."""
+    code = "import sys, crawler; print(*sorted(m for m in sys.modules if m.startswith('crawler')), len(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *ours, count = done.stdout.split()
+    assert ours == ["crawler"]
+    empty = subprocess.run(
+        [sys.executable, "-c", "import sys; print(len(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(count) - int(empty.stdout) < 60
