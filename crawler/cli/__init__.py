@@ -40,6 +40,9 @@ COMMANDS: dict[str, Entry] = {
         target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
     ),
     "explain": Entry(target="crawler.cli.explain:explain", help="Tell everything known about one URL."),
+    "extract": Entry(
+        target="crawler.cli.extract:extract", help="Show what is found on one page, and by which rule."
+    ),
     "retry": Entry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
     "export": Entry(target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."),
 }

@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,10 +87,19 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     The file, the environment and the flags are put together by :func:`crawler.config.load`, which raises
     ConfigError.
     """
+    return _with_settings(function, SETTINGS)
 
+
+def config_options_of(*sections: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As :func:`config_options`, for commands to which only the settings of some sections matter."""
+    chosen = {key: setting for key, setting in SETTINGS.items() if setting.section in sections}
+    return functools.partial(_with_settings, chosen=chosen)
+
+
+def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
-        flags = {key: kwargs.pop(key) for key in SETTINGS}
+        flags = {key: kwargs.pop(key) for key in chosen}
         config: Config = load(file=config_file, environment=os.environ, flags=flags)
         return function(*args, config=config, **kwargs)
 
@@ -101,7 +110,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             help="Settings from a TOML file; the environment, and the options below, win over it.",
         ),
-        *(SettingOption(setting) for setting in SETTINGS.values()),
+        *(SettingOption(setting) for setting in chosen.values()),
     ]
     # click collects the parameters of decorators from the innermost outwards
     wrapper.__click_params__ = [  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from crawler.harvest import candidates, css, images, links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html
+from crawler.harvest.kinds import kind_of
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind
 from crawler.urls import Scope
 from crawler.web import Fetched, Transport
@@ -32,31 +32,6 @@ ACCEPT_CSS = "text/css,*/*;q=0.1"
 MAX_TEXT_CHARS = 500
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
-
-_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-_UNTOLD_TYPES = frozenset(
-    {
-        "",
-        "unknown/unknown",
-        "application/unknown",
-        "*/*",
-        "application/octet-stream",
-        "application/xml",
-        "text/xml",
-    }
-)
-_HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
-    rb"table|a|style|title|b|br|p)[\s/>]",
-    re.IGNORECASE | re.DOTALL,
-)
-"""MIME Sniffing, section 7.1, and XHTML."""
-_IMAGE_START = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:avi[fs]|hei[cx]|mif1)|BM.{4}\0\0\0\0|"
-    rb"\0\0[\1\2]\0|(?:\s++|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*+<svg[\s>]",
-    re.DOTALL,
-)
-_SNIFFED_BYTES = 1445
 
 
 class Harvest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +76,7 @@ class PageHandler:
         try:
             fetched = self._fetch(task)
             record = _with_answer(record, fetched)
-            harvest = self._harvest(task, fetched)
+            harvest = self.read(task, fetched)
             record = msgspec.structs.replace(
                 record,
                 status=PageStatus.HARVESTED,
@@ -140,7 +115,8 @@ class PageHandler:
             referer=task.origin.page_url if task.origin else "",
         )
 
-    def _harvest(self, task: Task, fetched: Fetched) -> Harvest:
+    def read(self, task: Task, fetched: Fetched) -> Harvest:
+        """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
         kind = kind_of(fetched.content_type, fetched.content)
         header = fetched.headers.get("content-type", "")
         if kind == "image":
@@ -254,27 +230,6 @@ class _Page(NamedTuple):
     depth: int
     title: str
     resolve: links.Resolver
-
-
-def kind_of(content_type: str, content: bytes) -> str:
-    """What was fetched: ``html``, ``css``, ``image`` or ``other``.
-
-    The declared type counts; the first bytes decide when none, or one that says nothing, is declared (WHATWG
-    MIME Sniffing, section 7.1).
-    """
-    if content_type in _HTML_TYPES:
-        return "html"
-    if content_type == "text/css":
-        return "css"
-    if content_type.startswith("image/"):
-        return "image"
-    if content_type in _UNTOLD_TYPES:
-        head = content[:_SNIFFED_BYTES]
-        if _HTML_START.match(head):
-            return "html"
-        if _IMAGE_START.match(head):
-            return "image"
-    return "other"
 
 
 def _is_style_sheet(task: Task) -> bool:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from crawler.config import load
 from crawler.errors import NotFound, RateLimited, ServerError
 from crawler.harvest.elements import PARSERS
-from crawler.harvest.page import MAX_TEXT_CHARS, PageHandler, kind_of
+from crawler.harvest.kinds import kind_of
+from crawler.harvest.page import MAX_TEXT_CHARS, PageHandler
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.urls import Scope, canonical
 from crawler.web import Fetched

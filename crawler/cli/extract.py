@@ -1,0 +1,142 @@
+"""image-crawler extract: what is found on one page, and by which rule."""
+
+from __future__ import annotations
+
+import mimetypes
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from crawler.cli import tables
+from crawler.cli.options import Command, config_options_of, json_option
+from crawler.cli.output import clean, write_json
+from crawler.config import Config
+from crawler.errors import UsageError
+from crawler.harvest.page import ACCEPT, Harvest, PageHandler
+from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.urls import Scope, canonical_seed
+from crawler.web import Fetched
+from crawler.web.session import RequestsTransport
+
+_LOCAL = "http://localhost/"
+_TOLD = ("alt", "title", "caption", "heading", "page_title", "page_url")
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("the images of a page, and where on it they are", "image-crawler extract https://example.org/"),
+        (
+            "of a file, as if it came from there; every size of each image",
+            "image-crawler extract page.html --base https://example.org/a/ --images all",
+        ),
+        ("for other programs", "image-crawler extract https://example.org/ --json | jq -r .url"),
+    ),
+)
+@click.argument("source", metavar="URL|FILE")
+@click.option(
+    "--base",
+    metavar="URL",
+    help="The URL that the page is taken to have.  [default: its own; of a file, its name below http://localhost/]",
+)
+@click.option(
+    "--links", is_flag=True, help="Also the pages, style sheets and the like that would be visited."
+)
+@json_option
+@config_options_of("harvest", "fetch", "images")
+def extract(source: str, *, base: str | None, links: bool, as_json: bool, config: Config) -> None:
+    """Show which images are found on one page, and by which rule, without saving them.
+
+    FILE may be - for standard input. Style sheets, feeds and whatever else a crawl looks into can be given, too.
+    """
+    transport = RequestsTransport(config.fetch)
+    try:
+        page = _fetched(source, transport, config) if "://" in source else _read(source, config)
+        url = canonical_seed(base) if base is not None else page.final_url
+        handler = PageHandler(
+            transport, Scope.of_seeds((url,)), config=config, retry_delay_s=1.0, worker="extract"
+        )
+        task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
+        harvest = handler.read(
+            task,
+            Fetched(
+                url=url,
+                final_url=url,
+                http_status=page.http_status,
+                headers=page.headers,
+                content=page.content,
+            ),
+        )
+    finally:
+        transport.close()
+    found = [*harvest.images, *(harvest.links if links else ())]
+    if as_json:
+        for task_found in found:
+            write_json(_as_json(task_found))
+    else:
+        _show(found, harvest)
+
+
+def _fetched(source: str, transport: RequestsTransport, config: Config) -> Fetched:
+    return transport.fetch(
+        canonical_seed(source), max_bytes=config.harvest.max_page_bytes, accept=ACCEPT, referer=""
+    )
+
+
+def _read(source: str, config: Config) -> Fetched:
+    """A file, or standard input, as if it had been fetched."""
+    limit = config.harvest.max_page_bytes
+    try:
+        if source == "-":
+            content = sys.stdin.buffer.read(limit + 1)
+        else:
+            with Path(source).open("rb") as file:
+                content = file.read(limit + 1)
+    except OSError as exc:
+        raise UsageError(
+            f"can't read the file {source}: {exc.strerror}; a page on the web is given with https://"
+        ) from exc
+    if len(content) > limit:
+        raise UsageError(f"{source} has more than {limit:,} bytes; allow more with --max-page-bytes")
+    name = "" if source == "-" else Path(source).name
+    url = _LOCAL + quote(name)
+    content_type = mimetypes.guess_type(name)[0] if name else None
+    return Fetched(
+        url=url,
+        final_url=url,
+        http_status=200,
+        headers={"content-type": content_type or "text/html"},
+        content=content,
+    )
+
+
+def _as_json(task: NewTask) -> dict[str, object]:
+    origin = task.origin or Origin(page_url="", found_in="")
+    return {
+        "url": task.url,
+        "kind": task.kind,
+        "found_in": origin.found_in,
+        **{name: getattr(origin, name) for name in _TOLD},
+    }
+
+
+def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
+    out = tables.console()
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("found in", no_wrap=True)
+    table.add_column("URL", overflow="fold")
+    table.add_column("what is said of it", overflow="fold", max_width=40 if out.is_terminal else None)
+    for task in found:
+        origin = task.origin or Origin(page_url="", found_in="")
+        style = "" if task.kind is TaskKind.IMAGE else "dim"
+        said = clean(origin.alt or origin.caption or origin.title)
+        table.add_row(origin.found_in, Text(task.url), said, style=style)
+    if found:
+        tables.show(out, table)
+    title = f" on {clean(harvest.title)!r}" if harvest.title else ""
+    click.echo(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}", err=True)
