@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 Rule = Callable[[Element], Iterator[Candidate]]
 
+FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
+"""Ranks."""
+_SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
+
 
 def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
     """One candidate of each group: the widest, else the densest, else the one meant to be seen in the end.
@@ -41,6 +46,36 @@ def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
             if _size(candidate) > _size(held):
                 best[candidate.group] = candidate
     return [candidate for candidate in chosen if not candidate.group or best[candidate.group] is candidate]
+
+
+def thumbnails(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The images that stand in a link to an image, as its only one, by that link's reference.
+
+    *candidates* are the best of their groups, those of the links themselves among them. With several images in
+    links of the same target nothing says which of them it is the larger one of.
+    """
+    linked = {candidate.reference for candidate in candidates if candidate.found_in == "a"}
+    inside: dict[str, dict[str, Candidate]] = {}
+    for candidate in candidates:
+        link = candidate.element.link
+        if candidate.element.name in _SHOWN and link in linked and leads_to_image(link):
+            inside.setdefault(link, {}).setdefault(candidate.reference, candidate)
+    return {
+        link: only
+        for link, (only, *others) in ((link, found.values()) for link, found in inside.items())
+        if not others and only.rank < FULL_SIZE
+    }
+
+
+def without_thumbnails(
+    candidates: Iterable[Candidate], thumbnails_of: Mapping[str, Candidate]
+) -> list[Candidate]:
+    """*candidates* without the images in links that lead to them in full."""
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.element.name not in _SHOWN or candidate.element.link not in thumbnails_of
+    ]
 
 
 def _size(candidate: Candidate) -> tuple[int, float, int]:

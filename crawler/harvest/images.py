@@ -14,12 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.harvest import css, srcset, structured
-from crawler.harvest.candidates import Candidate, Rule, alone
+from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, Candidate, Rule, alone
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
-
-_FALLBACK, _PLAIN, _DEFERRED, _FULL_SIZE = -1, 0, 1, 2
 
 
 def found_on(elements: Iterable[Element]) -> Iterator[Candidate]:
@@ -103,18 +101,16 @@ def amp_image(element: Element) -> Iterator[Candidate]:
 
 _LAZY_NAMES = {
     **dict.fromkeys(
-        ("src", "original", "lazy", "lazy-src", "lazyload", "echo", "actualsrc", "cfsrc"), _DEFERRED
+        ("src", "original", "lazy", "lazy-src", "lazyload", "echo", "actualsrc", "cfsrc"), DEFERRED
     ),
     **dict.fromkeys(
-        ("src-large", "large-src", "image-src", "img-src", "defer-src", "lazy-original"), _DEFERRED
+        ("src-large", "large-src", "image-src", "img-src", "defer-src", "lazy-original"), DEFERRED
     ),
     **dict.fromkeys(
-        ("full-src", "src-full", "full", "orig-file", "large-file", "zoom-image", "hi-res-src"), _FULL_SIZE
+        ("full-src", "src-full", "full", "orig-file", "large-file", "zoom-image", "hi-res-src"), FULL_SIZE
     ),
-    **dict.fromkeys(
-        ("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), _FULL_SIZE
-    ),
-    **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), _FALLBACK),
+    **dict.fromkeys(("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), FULL_SIZE),
+    **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), FALLBACK),
 }
 """The names, after ``data-``, by which scripts know the URL of the image that the element shows in the
 end.
@@ -258,7 +254,7 @@ def _srcset(element: Element, value: str, found_in: str) -> Iterator[Candidate]:
             group=_group(element),
             width_px=source.width_px,
             density=source.density,
-            rank=_FALLBACK if found_in in ("picture", "srcset") else _DEFERRED,
+            rank=FALLBACK if found_in in ("picture", "srcset") else DEFERRED,
             element=element,
         )
 

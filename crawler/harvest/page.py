@@ -183,8 +183,10 @@ class PageHandler:
             for candidate in found
             if (url := page.resolve(candidate.reference)) is not None and url != page.url
         ]
+        best = candidates.best_of_groups(usable)
+        thumbnails = candidates.thumbnails(best)
         if self._config.images.images == "best":
-            usable = candidates.best_of_groups(usable)
+            usable = candidates.without_thumbnails(best, thumbnails)
         first: dict[str, Candidate] = {}
         for candidate in usable:
             first.setdefault(page.resolve(candidate.reference) or "", candidate)
@@ -194,7 +196,7 @@ class PageHandler:
                 kind=TaskKind.IMAGE,
                 url=url,
                 depth=page.depth,
-                origin=_origin(candidate, page, told.get(candidate.element.picture, candidate.element)),
+                origin=_origin(candidate, page, _telling(candidate, told, thumbnails)),
             )
             for url, candidate in islice(first.items(), self._limit)
         )
@@ -245,6 +247,16 @@ def _image_in_place_of_page(task: Task) -> NewTask:
 def _told_by_img(elements: Iterable[Element]) -> dict[int, Element]:
     """The ``<img>`` of each ``<picture>``, by its number: the one element of it that has an ``alt``."""
     return {element.picture: element for element in elements if element.picture and element.name == "img"}
+
+
+def _telling(candidate: Candidate, told: dict[int, Element], thumbnails: dict[str, Candidate]) -> Element:
+    """The element that says what the image shows; of a linked one also what is said of its thumbnail."""
+    element = told.get(candidate.element.picture, candidate.element)
+    thumbnail = thumbnails.get(candidate.reference) if candidate.found_in == "a" else None
+    if thumbnail is None:
+        return element
+    inside = told.get(thumbnail.element.picture, thumbnail.element)
+    return msgspec.structs.replace(inside, attributes=inside.attributes | element.attributes)
 
 
 def _origin(candidate: Candidate, page: _Page, telling: Element) -> Origin:

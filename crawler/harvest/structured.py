@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.harvest.candidates import Candidate
+from crawler.harvest.candidates import FALLBACK, FULL_SIZE, Candidate
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
 
@@ -27,7 +27,6 @@ _PROPERTIES = frozenset(
 """Whose value is an image or its URL; in lower case, for pages get the case wrong."""
 _THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
 _IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
-_FULL_SIZE, _THUMBNAIL = 2, -1
 
 _WRAPPERS = ("<!--", "-->", "<![CDATA[", "]]>", "//", "/*", "*/")
 """What hides a script from parsers of long ago."""
@@ -116,13 +115,13 @@ class _Walk:
         if isinstance(caption := facts.get("caption"), str):
             told = msgspec.structs.replace(told, caption=caption)
         for reference in references[:1]:
-            yield _candidate(told, reference, group=group, rank=_FULL_SIZE)
+            yield _candidate(told, reference, group=group, rank=FULL_SIZE)
         for reference in references[1:]:
             yield _candidate(told, reference)
         for name, value in facts.items():
             if name in _THUMBNAILS:
                 for found in self._shown(value, depth + 1):
-                    yield msgspec.structs.replace(found, group=group, rank=_THUMBNAIL)
+                    yield msgspec.structs.replace(found, group=group, rank=FALLBACK)
             elif name in _PROPERTIES:
                 yield from self._shown(value, depth + 1)
             else:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.harvest.candidates import Candidate, best_of_groups
+from crawler.harvest.candidates import Candidate, best_of_groups, thumbnails, without_thumbnails
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image, may_lead_to_page
 from crawler.harvest.images import found_on
@@ -96,3 +96,29 @@ def test_what_an_extension_says() -> None:
     assert [leads_to_image(ref) for ref in ("a.png", "a.SVG?1", "a.html", "a")] == [True, True, False, False]
     assert [leads_elsewhere(ref) for ref in ("a.zip", "a.js", "a.png", "a.php")] == [True, True, False, False]
     assert [may_lead_to_page(ref) for ref in ("a.png", "a.zip", "a.php", "a")] == [False, False, True, True]
+
+
+def test_the_only_image_in_a_link_to_an_image_is_its_thumbnail() -> None:
+    found = best_of_groups(
+        found_on(
+            parse(
+                "<a href=big.jpg><img src=t.jpg></a><a href=page><img src=p.jpg></a>"
+                "<a href=two.jpg><img src=a.jpg></a><a href=two.jpg><img src=b.jpg></a>"
+                "<a href=orig.jpg><img src=o.jpg data-full-src=f.jpg></a>"
+            )
+        )
+    )
+    inside = thumbnails(found)
+
+    assert {link: item.reference for link, item in inside.items()} == {"big.jpg": "t.jpg"}
+    left = [item.reference for item in without_thumbnails(found, inside)]
+    assert left == ["big.jpg", "p.jpg", "two.jpg", "a.jpg", "two.jpg", "b.jpg", "orig.jpg", "f.jpg"]
+
+
+def test_an_image_stays_where_its_link_is_none_of_the_candidates() -> None:
+    found = [
+        item for item in found_on(parse("<a href=big.jpg><img src=t.jpg></a>")) if item.found_in == "img"
+    ]
+
+    assert thumbnails(found) == {}
+    assert without_thumbnails(found, {}) == found
