@@ -84,6 +84,7 @@ class Crawl:
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
         self._deaths = 0
         self._progress = -1
+        self._closing = False
 
     def __enter__(self) -> Self:
         self.folder.prepare()
@@ -105,7 +106,10 @@ class Crawl:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if self._closing:  # it did not get to the end of that, so somebody is in a hurry
+            self.kill()
+        else:
+            self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
@@ -147,6 +151,7 @@ class Crawl:
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
+        self._closing = True
         workers = [child for _, child in self._workers.values()]
         for child in workers:
             child.stop()

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -106,6 +107,8 @@ class Child:
         )
         with _interrupts_held(), _main_module_hidden():
             self._process.start()
+        # at the interpreter's exit before multiprocessing waits for the process, which ignores its SIGTERM
+        weakref.finalize(self, self._process.kill)
         theirs.close()
 
     @property
@@ -156,7 +159,9 @@ class Child:
 
 
 def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    # Ctrl-C reaches the whole group, and so does SIGTERM from a service manager; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     lifeline = Lifeline(pipe)
