@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -54,6 +54,10 @@ class SiteServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
         self.delay_s = delay_s
         self.requests: Counter[str] = Counter()
+        self.arrivals_s: list[float] = []
+        """When each request began, on the monotonic clock."""
+        self.overloaded: dict[str, int] = {}
+        """Paths, and how many times more each is answered by 503."""
         self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
 
@@ -64,19 +68,33 @@ class SiteServer(ThreadingHTTPServer):
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: 40 ms a request otherwise
     server: SiteServer
 
     def do_GET(self) -> None:
         with self.server.lock:
             self.server.requests[self.path] += 1
+            self.server.arrivals_s.append(time.monotonic())
+            overloaded = self.server.overloaded.get(self.path, 0) > 0
+            if overloaded:
+                self.server.overloaded[self.path] -= 1
             self.server.in_flight += 1
             self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
         try:
             time.sleep(self.server.delay_s)
-            super().do_GET()
+            if overloaded:
+                self.send_response(503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                super().do_GET()
         finally:
             with self.server.lock:
                 self.server.in_flight -= 1
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked was killed
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         pass

@@ -59,6 +59,7 @@ def served(folder: Path) -> Iterator[str]:
 
 class _QuietHandler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections are kept
+    disable_nagle_algorithm = True  # headers and body are two writes, the second would wait 40 ms
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".avif": "image/avif", ".webp": "image/webp"}
 
     def log_message(self, *_: object) -> None:
