@@ -8,6 +8,7 @@ the section ``scope`` is ``[scope] max_depth`` in a file, ``IMAGE_CRAWLER_MAX_DE
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -246,7 +247,16 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     except msgspec.ValidationError as exc:
         problem = str(exc).partition(" - at ")[0]
         raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}") from exc
+    if problem := _unusable(getattr(section, key)):
+        raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}")
     return msgspec.structs.replace(config, **{setting.section: section})
+
+
+def _unusable(value: str | float | bool) -> str:  # noqa: FBT001 - a value of any setting's type
+    """Why neither a header nor a TOML file could carry *value*, which its type allows; empty if they can."""
+    if isinstance(value, str):
+        return "" if value.isascii() and value.isprintable() else "Expected printable ASCII characters"
+    return "" if math.isfinite(value) and abs(value) < 2**63 else "Expected a finite number below 2**63"
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

@@ -27,7 +27,7 @@ def resolve(reference: str, base: str) -> str | None:
     if len(reference) > 4 * MAX_URL_CHARS:
         return None
     try:
-        url = URL(reference.partition("#")[0], base)
+        url = URL(reference, base)
         href: str = url.href  # each property of ada's costs some 2 us
         if not href.startswith(_SCHEMES):
             return None
@@ -36,6 +36,7 @@ def resolve(reference: str, base: str) -> str | None:
             href = url.href
     except (ValueError, UnicodeError):
         return None
+    href = href.partition("#")[0]  # not before: the space in front of a "#" counts
     return href if len(href) <= MAX_URL_CHARS else None
 
 

@@ -1,3 +1,5 @@
+"""image-crawler explain: everything known about one URL."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

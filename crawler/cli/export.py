@@ -1,3 +1,5 @@
+"""image-crawler export: the records as a file, for people and for tools."""
+
 from __future__ import annotations
 
 import sys

@@ -1,3 +1,5 @@
+"""image-crawler inspect: what was saved and what was not, and why."""
+
 from __future__ import annotations
 
 from collections import Counter

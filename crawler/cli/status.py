@@ -1,3 +1,5 @@
+"""image-crawler status: how far a crawl is."""
+
 from __future__ import annotations
 
 from pathlib import Path

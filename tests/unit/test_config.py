@@ -1,0 +1,214 @@
+"""Settings: where they come from, what wins, and what is said of those that won't do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.config import SETTINGS, Config, from_tables, load, settings, to_toml
+from crawler.errors import ConfigError
+
+DEFAULT_TOML = Path(__file__).parents[2] / "config" / "default.toml"
+
+
+@pytest.fixture(name="file")
+def a_file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.toml"
+
+
+# --- precedence ---
+
+
+def test_without_anything_all_is_default() -> None:
+    assert load() == Config()
+
+
+def test_a_flag_wins_over_the_environment_which_wins_over_the_file(file: Path) -> None:
+    file.write_text("[scope]\nmax_depth = 1\nmax_pages = 1\nmax_images = 1\n[queue]\ndelay_s = 0.5\n")
+    config = load(
+        file=file,
+        environment={"IMAGE_CRAWLER_MAX_PAGES": "2", "IMAGE_CRAWLER_MAX_IMAGES": "2", "HOME": "/home/x"},
+        flags={"max_images": 3, "parser": None},
+    )
+    scope = config.scope
+    assert (scope.max_depth, scope.max_pages, scope.max_images) == (1, 2, 3)
+    assert config.queue.delay_s == 0.5
+    assert config.harvest == Config().harvest, "a flag that is None was not given"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("MAX_DEPTH", "7", 7),
+        ("DELAY_S", "1.5", 1.5),
+        ("DELAY_S", "2", 2.0),
+        ("VERIFY_TLS", "false", False),
+        ("VERIFY_TLS", "1", True),
+        ("PARSER", "beautifulsoup", "beautifulsoup"),
+        ("USER_AGENT", "me (+mailto:me@example.org)", "me (+mailto:me@example.org)"),
+    ],
+)
+def test_the_environment_speaks_in_text(name: str, text: str, value: object) -> None:
+    config = load(environment={f"IMAGE_CRAWLER_{name}": text})
+    setting = SETTINGS[name.lower()]
+    assert getattr(getattr(config, setting.section), setting.key) == value
+
+
+def test_a_file_may_say_a_whole_number_of_seconds(file: Path) -> None:
+    file.write_text("[queue]\ndelay_s = 2\n")
+    assert load(file=file).queue.delay_s == 2.0
+
+
+# --- what won't do ---
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[scope]\nmax_dept = 1", ["[scope]", "unknown key 'max_dept'", "did you mean 'max_depth'?"]),
+        ("[scopes]\nmax_depth = 1", ["unknown section [scopes]", "did you mean 'scope'?"]),
+        ("[zzz]\nmax_depth = 1", ["unknown section [zzz]", "known are: scope, harvest"]),
+        ("max_depth = 1", ["max_depth", "it belongs below [scope]"]),
+        ("scope = 1", ["scope must be a table, such as [scope]"]),
+        ("[queue]\nmax_depth = 1", ["max_depth does not belong below [queue] but below [scope]"]),
+        ("[scope]\nmax_depth = -1", ["max_depth = -1", ">= 0", "Links to follow"]),
+        ("[scope]\nmax_depth = 1.5", ["max_depth = 1.5", "int"]),
+        ("[scope]\nmax_depth = true", ["max_depth = True", "int"]),
+        ("[harvest]\nparser = 'lxml'", ["parser = 'lxml'", "fast (HTML5, in C) or beautifulsoup"]),
+        ("[fetch]\nverify_tls = 3", ["verify_tls = 3", "bool"]),
+        ("[queue]\nlease_s = 0", ["lease_s = 0", "> 0.0"]),
+        ("[fetch]\nuser_agent = ''", ["user_agent = ''", "length >= 1"]),
+        ("[scope\nmax_depth = 1", ["is not valid TOML", "line 1"]),
+    ],
+)  # fmt: skip
+def test_a_file_that_won_t_do_names_source_key_and_value(file: Path, text: str, said: list[str]) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file=file)
+    for part in [str(file), *said]:
+        assert part in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_not_text_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"can't read the configuration file .*no\.toml: No such file"):
+        load(file=tmp_path / "no.toml")
+    odd = tmp_path / "odd.toml"
+    odd.write_bytes(b"\xff\xfe[scope]")
+    with pytest.raises(ConfigError, match=r"odd\.toml is not valid TOML"):
+        load(file=odd)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("MAX_DEPTH", "many", "max_depth = 'many' won't do"),
+        ("MAX_DEPTH", "", "max_depth = '' won't do"),
+        ("MAX_DEPTHS", "3", "unknown key 'max_depths'; did you mean 'max_depth'?"),
+        ("LEASE_BATCH", "1000", "lease_batch = '1000' won't do"),
+        ("VERIFY_TLS", "perhaps", "verify_tls = 'perhaps' won't do"),
+    ],
+)
+def test_the_environment_is_named_when_it_won_t_do(name: str, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environment={f"IMAGE_CRAWLER_{name}": text})
+    assert f"environment variable IMAGE_CRAWLER_{name}: {said}" in str(caught.value)
+
+
+def test_a_flag_is_named_when_it_won_t_do() -> None:
+    with pytest.raises(ConfigError, match=r"option --max-depth: max_depth = -3 won't do: .*>= 0"):
+        load(flags={"max_depth": -3})
+    with pytest.raises(
+        ConfigError, match=r"option max_deep: unknown key 'max_deep'; did you mean 'max_depth'"
+    ):
+        load(flags={"max_deep": 3})
+
+
+# --- one name everywhere, and all of them written down ---
+
+
+def test_a_setting_has_one_name() -> None:
+    setting = SETTINGS["max_depth"]
+    assert (setting.environment, setting.flag) == ("IMAGE_CRAWLER_MAX_DEPTH", "--max-depth")
+    assert (setting.section, setting.type, setting.default) == ("scope", int, 20)
+
+
+def test_keys_are_unique_over_all_sections() -> None:
+    keys = [setting.key for setting in settings()]
+    assert len(keys) == len(set(keys)) == len(SETTINGS)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_every_setting_is_described_and_its_default_allowed(setting) -> None:
+    assert re.fullmatch(r"[A-Z0-9].*\.", setting.description)
+    assert load(flags={setting.key: setting.default}) == Config()
+
+
+def test_toml_and_back() -> None:
+    flags = {"user_agent": 'a "quoted" \\ name', "delay_s": 0.1, "verify_tls": False, "max_depth": 3}
+    config = load(flags=flags)
+    text = to_toml(config, header="made by a test\n\nin two lines")
+    assert text.startswith("# made by a test\n#\n# in two lines\n\n[scope]\n")
+    assert from_tables(tomllib.loads(text), source="test") == config
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "user_agent": st.text(max_size=30),
+            "delay_s": st.floats(),
+            "lease_s": st.floats(),
+            "max_pages": st.integers(),
+            "verify_tls": st.booleans(),
+            "images": st.sampled_from(["best", "all", "some"]),
+        },
+    )
+)
+def test_whatever_is_accepted_survives_its_file(flags: dict[str, object]) -> None:
+    try:
+        config = load(flags=flags)
+    except ConfigError:
+        return
+    assert from_tables(tomllib.loads(to_toml(config)), source="test") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[queue]\ndelay_s = inf", "delay_s = inf won't do: Expected a finite number"),
+        ("[queue]\nlease_s = nan", "lease_s = nan won't do: Expected"),
+        (
+            "[scope]\nmax_pages = 1000000000000000000000",
+            "max_pages = 1000000000000000000000 won't do: Expected",
+        ),
+        ('[fetch]\nuser_agent = "two\\nlines"', "won't do: Expected printable ASCII"),
+        ('[fetch]\nuser_agent = "söme bot"', "won't do: Expected printable ASCII"),
+    ],
+)
+def test_a_value_that_nothing_could_carry_is_refused(file: Path, text: str, said: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file=file)
+    assert said in str(caught.value)
+
+
+def test_the_default_file_lists_every_key_with_its_default_and_description() -> None:
+    text = DEFAULT_TOML.read_text(encoding="utf-8")
+    tables = tomllib.loads(text)
+    assert load(file=DEFAULT_TOML) == Config()
+    listed = {(section, key) for section, table in tables.items() for key in table}
+    assert listed == {(setting.section, setting.key) for setting in SETTINGS.values()}
+    body = to_toml(Config())
+    assert text.endswith(body), "write it anew with crawler.config.to_toml"
+
+
+def test_sections_can_not_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Config().scope.max_depth = 3  # type: ignore[misc]
+    assert msgspec.structs.replace(Config().scope, max_depth=3).max_depth == 3

@@ -1,0 +1,192 @@
+"""URLs as a browser sees them; judged by the standard's own vectors where they are at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import SeedError
+from crawler.urls import MAX_URL_CHARS, Scope, canonical, canonical_seed, host_key, resolve
+
+BASE = "http://example.org/a/b.html?q=1"
+
+
+def vectors() -> Path:
+    beside = Path(__file__).parents[3] / "shared" / "vectors"
+    return Path(os.environ.get("IMAGE_CRAWLER_VECTORS", beside)) / "urls.json"
+
+
+def _without_what_is_dropped(url: str) -> str:
+    """*url* as it is fetched: without fragment, user name and password."""
+    scheme, _, rest = url.partition("#")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+
+@pytest.mark.skipif(not vectors().is_file(), reason=f"the conformance vectors are not at {vectors()}")
+def test_references_resolve_as_in_a_browser() -> None:
+    cases: list[dict[str, Any]] = json.loads(vectors().read_text(encoding="utf-8"))["vectors"]
+    wrong = []
+    for case in cases:
+        expected = case["expect"] and _without_what_is_dropped(case["expect"])
+        got = resolve(case["input"], case["base"] or "about:blank")
+        if got != expected:
+            wrong.append((case["input"], case["base"], expected, got))
+    assert len(cases) > 400
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("c.png", "http://example.org/a/c.png"),
+        ("/c.png", "http://example.org/c.png"),
+        ("../../../c.png", "http://example.org/c.png"),
+        ("//cdn.example/c.png", "http://cdn.example/c.png"),
+        ("?q=2", "http://example.org/a/b.html?q=2"),
+        ("", BASE),
+        ("#top", BASE),
+        ("  c.png\n", "http://example.org/a/c.png"),
+        ("c .png", "http://example.org/a/c%20.png"),
+        ("ä.png", "http://example.org/a/%C3%A4.png"),
+        ("%7Ec.png", "http://example.org/a/%7Ec.png"),
+        ("\\c.png", "http://example.org/c.png"),
+        ("HTTP://EXAMPLE.ORG:80/C.png", "http://example.org/C.png"),
+        ("https://example.org:443/", "https://example.org/"),
+        ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+        ("http://u:p@example.org/c.png", "http://example.org/c.png"),
+        ("http://example.org/@c.png", "http://example.org/@c.png"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+        ("http://[::1]:8080/", "http://[::1]:8080/"),
+        ("c.png?a=b&c=d", "http://example.org/a/c.png?a=b&c=d"),
+    ],
+)
+def test_a_reference_is_resolved_and_canonical(reference: str, expected: str) -> None:
+    assert resolve(reference, BASE) == expected
+    assert canonical(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "data:image/png;base64,AAAA",
+        "javascript:void(0)",
+        "mailto:a@b.example",
+        "ftp://example.org/c.png",
+        "blob:http://example.org/1",
+        "http://",
+        "http://exa mple.org/",
+        "http://[::1/",
+        "http://example.org:99999/",
+        "http://a.example/" + "x" * MAX_URL_CHARS,
+        "x" * 100_000,
+        "http://\ud800.example/",
+    ],
+)
+def test_what_can_not_be_fetched_is_none(reference: str) -> None:
+    assert resolve(reference, BASE) is None
+
+
+def test_a_relative_reference_needs_a_base_that_can_have_one() -> None:
+    assert resolve("c.png", "about:blank") is None
+    assert resolve("c.png", "not a url") is None
+    assert canonical("c.png") is None
+
+
+def test_the_longest_url_is_as_long_as_said() -> None:
+    url = "http://a.example/" + "x" * (MAX_URL_CHARS - 17)
+    assert len(url) == MAX_URL_CHARS
+    assert canonical(url) == url
+    assert canonical(url + "x") is None
+    assert canonical(url + "#" + "f" * 100) == url, "the fragment does not count"
+
+
+@given(st.text(), st.text())
+def test_it_never_raises_and_its_answers_are_canonical(reference: str, base: str) -> None:
+    for url in (resolve(reference, base), resolve(reference, BASE), canonical(reference)):
+        if url is not None:
+            assert url.startswith(("http://", "https://"))
+            assert "#" not in url
+            assert len(url) <= MAX_URL_CHARS
+            assert canonical(url) == url
+            assert url.startswith(host_key(url) + "/")
+            assert Scope.of_seeds((url,)).admits(url)
+
+
+@given(
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.from_regex(r"[a-z0-9]{1,8}(\.[a-z]{2,5}){0,2}(:[0-9]{1,4})?", fullmatch=True),
+    st.text(max_size=30),
+)
+def test_plausible_urls_are_canonical_once_and_for_all(scheme: str, host: str, path: str) -> None:
+    url = canonical(f"{scheme}://{host}/{path}")
+    if url is not None:
+        assert canonical(url) == url
+        assert resolve("", url) == url
+
+
+# --- seeds ---
+
+
+def test_a_seed_is_made_canonical() -> None:
+    assert canonical_seed("  HTTPS://Example.ORG  ") == "https://example.org/"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("example.org", "has no scheme; did you mean https://example.org/ ?"),
+        ("example.org/a b", "did you mean https://example.org/a%20b ?"),
+        ("//example.org/x", "did you mean https://example.org/x ?"),
+        ("localhost:8000", "did you mean http://localhost:8000/ ?"),
+        ("127.0.0.1:8000/x", "did you mean http://127.0.0.1:8000/x ?"),
+        ("ftp://example.org/", "is not an http or https URL"),
+        ("https://", "is not an http or https URL"),
+        ("example", "is not an http or https URL; give one such as https://example.org/"),
+        ("", "the seed '' is not an http or https URL"),
+    ],
+)
+def test_a_seed_that_won_t_do_says_what_would(text: str, said: str) -> None:
+    with pytest.raises(SeedError) as caught:
+        canonical_seed(text)
+    assert said in str(caught.value)
+
+
+# --- hosts and scope ---
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("http://a.example/", "http://a.example"),
+        ("https://a.example:8443/x?y=/z", "https://a.example:8443"),
+        ("http://[::1]:80/", "http://[::1]:80"),
+    ],
+)
+def test_a_host_is_scheme_name_and_port(url: str, key: str) -> None:
+    assert host_key(url) == key
+
+
+@pytest.mark.parametrize(
+    ("url", "admitted"),
+    [
+        ("http://example.org/deep/page", True),
+        ("https://example.org/", True),
+        ("https://www.example.org/", True),
+        ("http://example.org:8080/", False),
+        ("http://sub.example.org/", False),
+        ("http://example.org.evil.example/", False),
+        ("http://other.example/", False),
+        ("http://second.example:81/", True),
+        ("https://second.example/", False),
+    ],
+)
+def test_a_scope_is_the_sites_of_its_seeds(url: str, *, admitted: bool) -> None:
+    scope = Scope.of_seeds(("http://www.example.org/start", "http://second.example:81/"))
+    assert scope.admits(url) is admitted
