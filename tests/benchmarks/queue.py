@@ -24,7 +24,9 @@ from crawler.roles import Site, manage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tasks", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--hosts", type=int, default=1000)
@@ -39,7 +41,7 @@ def main() -> None:
             address=("127.0.0.1", 0),
             authkey=authkey,
         )
-        child = Child("manager", manage, site, True, False)  # noqa: FBT003 - as a crawl starts it
+        child = Child("manager", manage, site, True, False)
         while not child.ready:
             child.listen(0.1)
         client = QueueManager(("127.0.0.1", child.port), authkey)
@@ -65,7 +67,9 @@ def main() -> None:
         assert stats.images.done == options.tasks, stats
         assert stats.image_status == {"saved": options.tasks}, stats
         size = (Path(folder) / "crawl.db").stat().st_size
-        print(f"manager after: {rss_mib(child.pid):.0f} MiB (before {before:.0f}); crawl.db {size / 2**20:.0f} MiB")
+        print(
+            f"manager after: {rss_mib(child.pid):.0f} MiB (before {before:.0f}); crawl.db {size / 2**20:.0f} MiB"
+        )
         client.disconnect()
         child.stop()
         child.join(30)

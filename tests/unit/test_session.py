@@ -26,8 +26,8 @@ from crawler.errors import (
     ConnectTimeout,
     DeadlineExceeded,
     HostNotFound,
-    NameLookupFailed,
     InvalidUrl,
+    NameLookupFailed,
     TaskError,
     TlsFailed,
     TruncatedTransfer,
@@ -128,7 +128,9 @@ def test_all_addresses_of_a_host_share_the_connect_timeout(monkeypatch: pytest.M
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (good, server.getsockname())
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: addresses)
-        connection.open_socket("two.example", 80, 1.0, Names()).close()  # the first refuses, the second accepts
+        connection.open_socket(
+            "two.example", 80, 1.0, Names()
+        ).close()  # the first refuses, the second accepts
 
     def too_late(self: socket.socket, address: object) -> None:
         assert self.gettimeout() is not None
