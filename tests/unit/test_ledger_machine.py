@@ -111,7 +111,9 @@ class LedgerMachine(RuleBasedStateMachine):
         name, task = item
         if task.kind is not TaskKind.PAGE:
             return
-        found = NewTask(kind=TaskKind.IMAGE, url=url, depth=1, origin=Origin(page_url=task.url, found_in="img"))
+        found = NewTask(
+            kind=TaskKind.IMAGE, url=url, depth=1, origin=Origin(page_url=task.url, found_in="img")
+        )
         settled_before = self.state_of(task) in {"done", "dead"}
         self.results.put([self.result(task, saved=True, discovered=(found,))])
         self.hands[name].pop(task.id, None)
@@ -181,7 +183,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def memory_agrees_with_the_file(self) -> None:
         stats = self.queue.stats()
         for kind, counts in (("page", stats.pages), ("image", stats.images)):
-            on_file = dict(self.rows(f"SELECT state, count(*) FROM tasks WHERE kind = '{kind}' GROUP BY state"))
+            on_file = dict(
+                self.rows(f"SELECT state, count(*) FROM tasks WHERE kind = '{kind}' GROUP BY state")
+            )
             in_memory = {name: n for name, n in msgspec.structs.asdict(counts).items() if n}
             assert in_memory == on_file
             statuses = dict(self.rows(f"SELECT status, count(*) FROM {kind}s GROUP BY status"))
@@ -200,11 +204,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def hosts_are_not_overrun(self) -> None:
         for (host,) in self.rows("SELECT id FROM hosts"):
-            leased = self.rows(f"SELECT count(*) FROM tasks WHERE host_id = {host} AND state = 'leased'")[0][0]
+            leased = self.rows(f"SELECT count(*) FROM tasks WHERE host_id = {host} AND state = 'leased'")[0][
+                0
+            ]
             in_flight = self.ledger._pacing.in_flight(host)
             assert in_flight <= leased
             assert bool(in_flight) == bool(leased)
-        assert len(self.ledger._leases) == self.rows("SELECT count(*) FROM tasks WHERE state = 'leased'")[0][0]
+        assert (
+            len(self.ledger._leases) == self.rows("SELECT count(*) FROM tasks WHERE state = 'leased'")[0][0]
+        )
 
 
 LedgerMachine.TestCase.settings = settings(
