@@ -1,0 +1,70 @@
+"""What a server sees of a crawl: never more at once than allowed, never faster, and never more than was asked for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+from tests.e2e.running import image_crawler, records, saved_digests
+from tests.sites import make_site, serving
+
+
+def test_all_workers_together_keep_to_the_requests_in_flight(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=6, images_per_page=10)
+    with serving(tmp_path / "site", delay_s=0.02) as server:
+        outcome = image_crawler(
+            "crawl", server.url, "-o", "crawl", "--downloaders", "3", "--per-host", "3", folder=tmp_path
+        )
+        assert outcome.code == 0, outcome.err
+        assert server.most_in_flight == 3, "3 downloaders with 4 threads each, and a harvester"
+        assert set(server.requests.values()) == {1}, "nothing is asked for twice"
+        assert saved_digests(tmp_path / "crawl", server.url) == digests
+
+
+def test_a_delay_holds_between_the_requests_of_all_workers(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=4, images_per_page=5)
+    with serving(tmp_path / "site") as server:
+        outcome = image_crawler(
+            "crawl", server.url, "-o", "crawl", "--downloaders", "2", "--delay-s", "0.1", folder=tmp_path
+        )
+        assert outcome.code == 0, outcome.err
+        gaps = [after - before for before, after in pairwise(server.arrivals_s)]
+    assert len(gaps) == 23
+    # one that was held up on its way shortens the gap to the next, so a single gap proves little
+    assert sum(gaps) / len(gaps) >= 0.095
+    assert sum(gap < 0.05 for gap in gaps) <= 2, gaps
+
+
+def test_the_depth_of_a_crawl_is_limited(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=7, images_per_page=1)
+    with serving(tmp_path / "site") as server:
+        outcome = image_crawler(
+            "crawl", server.url, "-o", "crawl", "--downloaders", "1", "--max-depth", "1", "--json",
+            folder=tmp_path,
+        )  # fmt: skip
+        found = records(tmp_path / "crawl")
+        visited = {path for path in server.requests if path.endswith(".html")}
+        asked_for = {server.url + path.lstrip("/") for path in server.requests if path.endswith(".png")}
+    assert outcome.code == 0, outcome.err
+    assert visited == {"/page1.html", "/page2.html"}, "the pages two links away are not asked for"
+    assert {record.depth for record in found.values()} == {0, 1}
+    assert asked_for == set(found)
+    assert len(found) == 3
+    assert outcome.stats()["pages"]["done"] == 3
+
+
+def test_pages_and_images_are_limited_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=7, images_per_page=4)
+    with serving(tmp_path / "site") as server:
+        outcome = image_crawler(
+            "crawl", server.url, "-o", "crawl", "--downloaders", "1",
+            "--max-pages", "2", "--max-images", "5", "--json", folder=tmp_path,
+        )  # fmt: skip
+        asked_for = sum(server.requests[path] for path in server.requests if path.endswith(".png"))
+    assert outcome.code == 0, outcome.err
+    stats = outcome.stats()
+    assert (stats["pages"]["done"], stats["images"]["done"]) == (2, 5)
+    assert asked_for == 5
+    assert stats["dropped"]["max-images"] == 3
+    assert stats["dropped"]["max-pages"] >= 2
+    assert stats["image_status"] == {"saved": 5}
