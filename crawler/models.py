@@ -67,6 +67,8 @@ class Origin(Value):
     caption: str = ""
     heading: str = ""
     page_title: str = ""
+    content: bytes = b""
+    """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
 
 
 class NewTask(Value):

@@ -15,6 +15,8 @@ from ada_url import URL
 from crawler.errors import SeedError
 
 MAX_URL_CHARS = 2048
+DATA_HOST = "data:"
+"""In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _SCHEMES = ("http:", "https:")
 
 
@@ -63,7 +65,9 @@ def canonical_seed(text: str) -> str:
 
 
 def host_key(url: str) -> str:
-    """``scheme://host[:port]`` of a canonical URL: the unit of politeness and of scope."""
+    """``scheme://host[:port]`` of a canonical URL: the unit of politeness and of scope; DATA_HOST without one."""
+    if url.startswith(DATA_HOST):
+        return DATA_HOST
     return url[: url.index("/", url.index("//") + 2)]
 
 

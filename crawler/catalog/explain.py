@@ -153,7 +153,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
 def _origin(packed: bytes | None, record: ImageRecord | PageRecord | None) -> Origin | None:
     """Of a task: kept with it until it is settled, in its record from then on."""
     if packed is not None:
-        return _ORIGIN.decode(packed)
+        return msgspec.structs.replace(_ORIGIN.decode(packed), content=b"")
     if record is None or not record.page_url:
         return None
     texts = {name: getattr(record, name) for name in _CONTEXT} if isinstance(record, ImageRecord) else {}

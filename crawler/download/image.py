@@ -13,9 +13,10 @@ import msgspec
 from crawler.config import ImagesConfig
 from crawler.download.naming import image_path
 from crawler.download.verify import verify
-from crawler.errors import CrawlError, InternalError, Rejection, TaskError
+from crawler.errors import CrawlError, InternalError, InvalidUrl, Rejection, TaskError, TooLarge
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task
 from crawler.storage import Storage
+from crawler.urls import DATA_HOST
 from crawler.web import Fetched, Transport
 from crawler.web.retry import host_pause_s, retry_delay_s
 
@@ -75,17 +76,23 @@ class ImageHandler:
         )
 
     def _fetched(self, task: Task, record: ImageRecord) -> ImageRecord:
-        fetched = self._transport.fetch(
-            task.url,
-            max_bytes=self._images.max_image_bytes,
-            accept=ACCEPT,
-            referer=task.origin.page_url if task.origin else "",
-        )
+        if task.url.startswith(DATA_HOST):
+            fetched = _held_by_page(task, max_bytes=self._images.max_image_bytes)
+        else:
+            fetched = self._fetch(task)
         record = _with_answer(record, fetched)
         try:
             return self._kept(record, fetched.content)
         except TaskError as exc:
             return _refused(record, exc)
+
+    def _fetch(self, task: Task) -> Fetched:
+        return self._transport.fetch(
+            task.url,
+            max_bytes=self._images.max_image_bytes,
+            accept=ACCEPT,
+            referer=task.origin.page_url if task.origin else "",
+        )
 
     def _kept(self, record: ImageRecord, content: bytes) -> ImageRecord:
         info = verify(content, max_pixels=self._images.max_pixels)
@@ -119,6 +126,21 @@ class ImageHandler:
             elapsed_s=round(self._clock() - started, 6),
             finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         )
+
+
+def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:
+    """What was in a ``data:`` URL, as if it had been fetched."""
+    content = task.origin.content if task.origin else b""
+    if not content:
+        raise InvalidUrl(
+            f"{task.url} names an image that its page held; its bytes are only there in a first try"
+        )
+    if len(content) > max_bytes:
+        raise TooLarge(f"{len(content):,} bytes are more than the {max_bytes:,} allowed (max_image_bytes)")
+    media_type = task.url[len(DATA_HOST) :].partition(";")[0]
+    return Fetched(
+        url=task.url, final_url=task.url, http_status=0, headers={"content-type": media_type}, content=content
+    )
 
 
 def _with_answer(record: ImageRecord, fetched: Fetched) -> ImageRecord:

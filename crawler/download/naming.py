@@ -13,6 +13,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
+from crawler.urls import DATA_HOST
+
 _ROOT = "images"
 _SYNONYMS = {
     "jpg": ("jpg", "jpeg", "jpe", "jfif"),
@@ -45,10 +47,14 @@ def image_path(url: str, extension: str) -> str:
     port is ``host``, http ``host_80``, other ports ``host_8080`` and, for https, ``host_8443_https``. The
     URL's own extension stays when it stands for the same format (``jpeg`` for ``jpg``).
 
+    What a page holds itself (``data:``) is ``images/data/image~<digest>.<extension>``.
+
     Raises ValueError for an extension that no kept format has.
     """
     if extension not in _SYNONYMS:
         raise ValueError(f"{extension!r} is no image extension; known are {', '.join(_SYNONYMS)}")
+    if url.startswith(DATA_HOST):
+        return f"{_ROOT}/data/image~{_digest(url)}.{extension}"
     parts = urlsplit(url)
     host, altered = _host_folder(parts)
     *raw_folders, raw_name = parts.path.removeprefix("/").split("/")

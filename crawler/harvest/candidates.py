@@ -8,6 +8,7 @@ import msgspec
 
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.inline import is_inline
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +79,11 @@ def without_thumbnails(
     ]
 
 
-def _size(candidate: Candidate) -> tuple[int, float, int]:
-    return candidate.width_px or 0, candidate.density or 0.0, candidate.rank
+def _size(candidate: Candidate) -> tuple[bool, int, float, int]:
+    fetched = not is_inline(
+        candidate.reference
+    )  # what the page holds itself keeps the place of what is to come
+    return fetched, candidate.width_px or 0, candidate.density or 0.0, candidate.rank
 
 
 def alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:

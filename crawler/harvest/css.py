@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import tinycss2
 
 from crawler.harvest.extensions import leads_elsewhere
+from crawler.harvest.inline import is_inline
 
 _MAY_REFER = re.compile(r"url|image\(|image-set|src\(|@import|\\", re.IGNORECASE)
 _LANDMARK = re.compile(
@@ -52,8 +53,14 @@ def references(css: str) -> list[CssReference]:
         for piece in _pieces(css)
         if _MAY_REFER.search(piece)
         for item in _walk(tinycss2.parse_component_value_list(piece, skip_comments=True), numbers)
-        if item.url and not item.url.startswith("#") and (item.is_import or not leads_elsewhere(item.url))
+        if item.url
+        and not item.url.startswith("#")
+        and (item.is_import or item.url[:5].lower() == "data:" or not leads_elsewhere(item.url))
     ]
+
+
+def _may_be_image(url: str) -> bool:
+    return is_inline(url) or not leads_elsewhere(url)
 
 
 def _pieces(css: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, Candidate,
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.inline import is_inline
 
 
 def found_on(elements: Iterable[Element]) -> Iterator[Candidate]:
@@ -265,8 +266,9 @@ def _group(element: Element) -> str:
 
 def _embeds_image(element: Element, attribute: str) -> bool:
     media_type = element.attributes.get("type", "").strip().lower()
+    reference = element.attributes.get(attribute, "")
     return media_type.startswith("image/") or (
-        not media_type and leads_to_image(element.attributes.get(attribute, ""))
+        not media_type and (leads_to_image(reference) or is_inline(reference))
     )
 
 

@@ -14,6 +14,8 @@ from crawler.urls import Scope, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
+ATTACHED = frozenset({STYLE_SHEET})
+"""What belongs to a page, so that it is not one link further away."""
 
 Resolve = Callable[[str], str | None]
 

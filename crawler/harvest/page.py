@@ -6,18 +6,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 
 from crawler.config import Config
 from crawler.errors import InternalError, NotAStyleSheet, NotHtml, OutOfScope, Rejection, TaskError
-from crawler.harvest import candidates, css, images, links
-from crawler.harvest.candidates import Candidate
+from crawler.harvest import css, images, links
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html
 from crawler.harvest.kinds import kind_of
+from crawler.harvest.tasks import Document, trimmed
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind
 from crawler.urls import Scope
 from crawler.web import Fetched, Transport
@@ -29,7 +27,6 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image
 """What browsers send for a page."""
 ACCEPT_CSS = "text/css,*/*;q=0.1"
 
-MAX_TEXT_CHARS = 500
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
@@ -142,7 +139,9 @@ class PageHandler:
         """The images and links of a document at *url*, *depth* links away from a seed. Raises NotHtml."""
         elements = parse(html, parser=self._config.harvest.parser)
         titles = (element.text for element in elements if element.name == "title")
-        page = _Page(url, depth, _trimmed(next(titles, "")), links.Resolver(links.base_url(elements, url)))
+        page = self._document(
+            url, base=links.base_url(elements, url), depth=depth, title=trimmed(next(titles, ""))
+        )
         followed = links.worth_following(
             links.links_on(elements),
             resolve=page.resolve,
@@ -152,13 +151,15 @@ class PageHandler:
         )
         return Harvest(
             title=page.title,
-            images=self._image_tasks(images.found_on(elements), page, _told_by_img(elements)),
-            links=self._page_tasks(followed, page, page_depth=depth + 1, sheet_depth=depth),
+            images=page.image_tasks(
+                images.found_on(elements), told=_told_by_img(elements), sizes=self._config.images.images
+            ),
+            links=page.page_tasks(followed, page_depth=depth + 1, sheet_depth=depth),
         )
 
     def read_css(self, text: str, *, url: str, depth: int) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
-        page = _Page(url, depth, "", links.Resolver(url))
+        page = self._document(url, depth=depth)
         references = css.references(text)
         followed = links.worth_following(
             links.imports_among(references),
@@ -171,67 +172,15 @@ class PageHandler:
             followed = iter(())
         sheet = Element(name="style", attributes={}, number=0)
         return Harvest(
-            images=self._image_tasks(images.found_among(references, sheet), page, {}),
-            links=self._page_tasks(followed, page, page_depth=depth + 1, sheet_depth=depth + 1),
+            images=page.image_tasks(
+                images.found_among(references, sheet), told={}, sizes=self._config.images.images
+            ),
+            links=page.page_tasks(followed, page_depth=depth + 1, sheet_depth=depth + 1),
         )
 
-    def _image_tasks(
-        self, found: Iterable[Candidate], page: _Page, told: dict[int, Element]
-    ) -> tuple[NewTask, ...]:
-        usable = [
-            candidate
-            for candidate in found
-            if (url := page.resolve(candidate.reference)) is not None and url != page.url
-        ]
-        best = candidates.best_of_groups(usable)
-        thumbnails = candidates.thumbnails(best)
-        if self._config.images.images == "best":
-            usable = candidates.without_thumbnails(best, thumbnails)
-        first: dict[str, Candidate] = {}
-        for candidate in usable:
-            first.setdefault(page.resolve(candidate.reference) or "", candidate)
-        self._log_cut("images", len(first), page.url)
-        return tuple(
-            NewTask(
-                kind=TaskKind.IMAGE,
-                url=url,
-                depth=page.depth,
-                origin=_origin(candidate, page, _telling(candidate, told, thumbnails)),
-            )
-            for url, candidate in islice(first.items(), self._limit)
-        )
-
-    def _page_tasks(
-        self, followed: Iterable[tuple[str, str]], page: _Page, *, page_depth: int, sheet_depth: int
-    ) -> tuple[NewTask, ...]:
-        found = list(followed)
-        self._log_cut("links", len(found), page.url)
-        return tuple(
-            NewTask(
-                kind=TaskKind.PAGE,
-                url=url,
-                depth=sheet_depth if found_in == links.STYLE_SHEET else page_depth,
-                origin=Origin(page_url=page.url, found_in=found_in, page_title=page.title),
-            )
-            for url, found_in in found[: self._limit]
-        )
-
-    @property
-    def _limit(self) -> int:
-        return self._config.scope.max_links_per_page
-
-    def _log_cut(self, what: str, count: int, url: str) -> None:
-        if count > self._limit:
-            log.info("%s has %d %s; only the first %d are taken", url, count, what, self._limit)
-
-
-class _Page(NamedTuple):
-    """What all that is found on one document has in common."""
-
-    url: str
-    depth: int
-    title: str
-    resolve: links.Resolver
+    def _document(self, url: str, *, depth: int, base: str = "", title: str = "") -> Document:
+        limit = self._config.scope.max_links_per_page
+        return Document(url, base=base or url, depth=depth, title=title, limit=limit)
 
 
 def _is_style_sheet(task: Task) -> bool:
@@ -247,33 +196,6 @@ def _image_in_place_of_page(task: Task) -> NewTask:
 def _told_by_img(elements: Iterable[Element]) -> dict[int, Element]:
     """The ``<img>`` of each ``<picture>``, by its number: the one element of it that has an ``alt``."""
     return {element.picture: element for element in elements if element.picture and element.name == "img"}
-
-
-def _telling(candidate: Candidate, told: dict[int, Element], thumbnails: dict[str, Candidate]) -> Element:
-    """The element that says what the image shows; of a linked one also what is said of its thumbnail."""
-    element = told.get(candidate.element.picture, candidate.element)
-    thumbnail = thumbnails.get(candidate.reference) if candidate.found_in == "a" else None
-    if thumbnail is None:
-        return element
-    inside = told.get(thumbnail.element.picture, thumbnail.element)
-    return msgspec.structs.replace(inside, attributes=inside.attributes | element.attributes)
-
-
-def _origin(candidate: Candidate, page: _Page, telling: Element) -> Origin:
-    return Origin(
-        page_url=page.url,
-        found_in=candidate.found_in,
-        alt=_trimmed(telling.attributes.get("alt", "")),
-        title=_trimmed(telling.attributes.get("title", "")),
-        caption=_trimmed(telling.caption),
-        heading=_trimmed(telling.heading),
-        page_title=page.title,
-    )
-
-
-def _trimmed(text: str) -> str:
-    """On one line, without white space around, of MAX_TEXT_CHARS at most."""
-    return " ".join(text[: 8 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS] if text else ""
 
 
 def _with_answer(record: PageRecord, fetched: Fetched) -> PageRecord:

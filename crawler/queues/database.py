@@ -28,7 +28,7 @@ INSERTS = {
     for kind, columns in COLUMNS.items()
 }
 ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
-    TaskKind.IMAGE: Origin.__struct_fields__,
+    TaskKind.IMAGE: tuple(name for name in Origin.__struct_fields__ if name != "content"),
     TaskKind.PAGE: ("page_url", "found_in"),
 }
 """What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""

@@ -58,7 +58,7 @@ from crawler.queues.database import (
     to_record,
 )
 from crawler.queues.pacing import Pacing
-from crawler.urls import host_key
+from crawler.urls import DATA_HOST, host_key
 
 log = logging.getLogger(__name__)
 
@@ -297,6 +297,8 @@ class Ledger:
         self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
         self._leases: dict[int, _Held] = {}
         self._host_ids: dict[str, int] = {}  # some of the file's
+        for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
+            self._pacing.never_delay(host)
         self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
@@ -446,6 +448,8 @@ class Ledger:
         row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
         if row is None:
             row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
+            if name == DATA_HOST:
+                self._pacing.never_delay(int(row[0]))
         if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
             self._host_ids.clear()
         self._host_ids[name] = int(row[0])
@@ -512,12 +516,13 @@ class Ledger:
             " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
             (kind, host, count),
         ).fetchall()
+        if len(rows) != count:
+            raise RuntimeError(f"{count} tasks should wait for host {host}, and {len(rows)} do")
+        rows = self._bearable_part(rows, worker_id, kind, host)
         self._db.executemany(
             "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
             [(row[0],) for row in rows],
         )
-        if len(rows) != count:
-            raise RuntimeError(f"{count} tasks should wait for host {host}, and {len(rows)} do")
         held = self._workers[worker_id].held
         tasks = []
         for task_id, serial, url, depth, attempt, origin in rows:
@@ -536,6 +541,18 @@ class Ledger:
                 )
             )
         return host_key(tasks[0].url), tuple(tasks)
+
+    def _bearable_part(self, rows: list[Any], worker_id: str, kind: TaskKind, host: int) -> list[Any]:
+        """So many of the tasks as one message can carry, one at least; images that pages hold come with them."""
+        size_bytes = 0
+        for number, (*_, origin) in enumerate(rows):
+            size_bytes += len(origin or b"")
+            if number and size_bytes > _REPLY_BYTES:
+                for _ in rows[number:]:
+                    self._pacing.drop(host, worker_id, now=self._clock())
+                    self._pacing.add(host, kind, now=self._clock())
+                return rows[:number]
+        return rows
 
     def _backlogged(self) -> bool:
         images = self._counts[TaskKind.IMAGE]

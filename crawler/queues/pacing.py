@@ -63,6 +63,11 @@ class Pacing:
         )  # by kind; the inner dict is an ordered set
         self._cooling: list[tuple[float, int]] = []
         self._opened = False
+        self._undelayed: set[int] = set()
+
+    def never_delay(self, host: int) -> None:
+        """*host* stands for no server: nothing is asked of it."""
+        self._undelayed.add(host)
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
@@ -109,17 +114,16 @@ class Pacing:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
+            delay_s = 0.0 if host in self._undelayed else self._delay_s
             more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
-            room = (
-                min(1, more_slots) if self._delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
-            )
+            room = min(1, more_slots) if delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
             tasks = min(count, lane.ready[kind], room)
             if tasks <= 0:
                 continue
             self._take_ready(lane, kind, tasks)
             self._deal(lane, worker, host, slots=before + min(more_slots, tasks), tasks=held.tasks + tasks)
-            if self._delay_s:
-                lane.due = now + self._delay_s
+            if delay_s:
+                lane.due = now + delay_s
             due.pop(host, None)  # to the end of the row: hosts take turns
             self._place(host, lane, now)
             shares.append(Share(host, tasks, hand[host].slots))

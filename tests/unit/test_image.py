@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from crawler.config import FetchConfig, ImagesConfig
 from crawler.download.image import ACCEPT, ImageHandler
 from crawler.errors import StorageFailed, StorageFull
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
+from crawler.queues.database import ORIGIN_FIELDS
 from crawler.storage.local import LocalStorage
 from crawler.web.session import RequestsTransport
 from tests.faultserver import ETAG, LAST_MODIFIED, FaultServer
@@ -103,7 +103,7 @@ def test_a_saved_image_and_all_that_is_known_of_it(bench: Bench, server: FaultSe
             content_type="image/png",
             etag=ETAG,
             last_modified=LAST_MODIFIED,
-            **msgspec.structs.asdict(ORIGIN),
+            **{name: getattr(ORIGIN, name) for name in ORIGIN_FIELDS[TaskKind.IMAGE]},
             depth=2,
             attempts=2,
             worker="w:1:x",

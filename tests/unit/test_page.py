@@ -12,7 +12,8 @@ from crawler.config import load
 from crawler.errors import NotFound, RateLimited, ServerError
 from crawler.harvest.elements import PARSERS
 from crawler.harvest.kinds import kind_of
-from crawler.harvest.page import MAX_TEXT_CHARS, PageHandler
+from crawler.harvest.page import PageHandler
+from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.urls import Scope, canonical
 from crawler.web import Fetched
@@ -265,7 +266,7 @@ def test_a_fault_of_ours_is_a_record_and_in_the_log(caplog: pytest.LogCaptureFix
 
 def test_what_one_page_may_add_is_limited(caplog: pytest.LogCaptureFixture) -> None:
     html = "".join(f"<img src={n}.png><a href=p{n}>x</a>" for n in range(30))
-    caplog.set_level(logging.INFO, "crawler.harvest.page")
+    caplog.set_level(logging.INFO, "crawler.harvest.tasks")
     result = harvested(answer(URL, html), max_links_per_page=10)
 
     assert urls(result, TaskKind.IMAGE) == [f"https://example.org/dir/{n}.png" for n in range(10)]
@@ -299,7 +300,7 @@ def test_best_looks_only_at_what_can_be_fetched() -> None:
     html = "<img src=a.png srcset='data:image/png;base64,AA== 900w, b.png 100w'>"
 
     assert urls(harvested(answer(URL, html)), TaskKind.IMAGE) == ["https://example.org/dir/b.png"]
-    assert len(urls(harvested(answer(URL, html), images="all"), TaskKind.IMAGE)) == 2
+    assert len(urls(harvested(answer(URL, html), images="all"), TaskKind.IMAGE)) == 3
 
 
 @pytest.mark.parametrize("parser", PARSERS)

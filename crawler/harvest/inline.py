@@ -1,0 +1,80 @@
+"""Images that a page holds itself, in ``data:`` URLs (RFC 2397, as browsers read it: WHATWG Fetch, "data: URL
+processor", and Infra, "forgiving-base64 decode").
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from urllib.parse import unquote_to_bytes
+
+from crawler.urls import DATA_HOST
+
+MAX_CONTENT_BYTES = 2**20
+"""Of one image."""
+
+_MAX_CHARS = 3 * MAX_CONTENT_BYTES + 1024
+_SPACE = re.compile(rb"[\t\n\f\r ]+")
+_REMOVED = str.maketrans("", "", "\t\n\r")
+_CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
+_BASE64 = re.compile(r";\x20*base64\Z", re.IGNORECASE)
+_IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,64}")
+
+
+def is_inline(reference: str) -> bool:
+    return reference.lstrip(_CONTROLS_AND_SPACE)[:5].lower() == DATA_HOST
+
+
+def decode(reference: str) -> tuple[str, bytes] | None:
+    """Media type and bytes of a ``data:`` URL; None unless it is an image of 1 to MAX_CONTENT_BYTES. Never raises."""
+    if len(reference) > _MAX_CHARS:
+        return None
+    url = reference.strip(_CONTROLS_AND_SPACE).translate(_REMOVED).partition("#")[0]
+    declared, comma, body = url[len(DATA_HOST) :].partition(",")
+    media_type = declared.partition(";")[0].strip().lower()
+    if not comma or not _IMAGE_TYPE.fullmatch(media_type):
+        return None
+    content: bytes | None = unquote_to_bytes(body)
+    if content is not None and _BASE64.search(declared.rstrip()):
+        content = _forgiving_base64(content)
+    if not content or len(content) > MAX_CONTENT_BYTES:
+        return None
+    return media_type, content
+
+
+def _forgiving_base64(data: bytes) -> bytes | None:
+    data = _SPACE.sub(b"", data)
+    if len(data) % 4 == 0:
+        data = data[:-2] + data[-2:].rstrip(b"=")
+    if len(data) % 4 == 1 or b"=" in data:
+        return None
+    try:
+        return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except binascii.Error:
+        return None
+
+
+class InlineImages:
+    """Those of one page: names for them, and their bytes by name. Each distinct reference is decoded once."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str | None] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def name(self, reference: str) -> str | None:
+        """``data:image/png;sha256=…``, the same wherever the same image is held; None for what is no image."""
+        if reference not in self._names:
+            decoded = decode(reference)
+            name = None
+            if decoded is not None:
+                media_type, content = decoded
+                name = f"{DATA_HOST}{media_type};sha256={hashlib.sha256(content).hexdigest()}"
+                self._contents[name] = content
+            self._names[reference] = name
+        return self._names[reference]
+
+    def content(self, name: str) -> bytes:
+        """Of an image that has a name; ``b""`` for any URL that is none."""
+        return self._contents.get(name, b"")
