@@ -56,6 +56,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(max_size=20),
+    bytes: st.binary(max_size=20),
     bool: st.booleans(),
     type(None): st.none(),
 }
