@@ -131,7 +131,7 @@ class Picture:
         return table
 
     def _outcome(self, stats: Stats) -> Group:
-        statuses = Text("  ")
+        statuses = Text("  ", no_wrap=True, overflow="ellipsis")
         for status in ImageStatus:
             count = stats.image_status.get(status, 0)
             if count or status is ImageStatus.SAVED:

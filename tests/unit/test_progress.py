@@ -1,0 +1,190 @@
+"""The progress of a crawl: the live picture, the plain lines, and the rate that both show."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from crawler.cli.progress import PLAIN_EVERY_S, Lines, Picture, Rate, progress
+from crawler.models import Counts, Stats, TaskKind, WorkerState
+
+SEED = "https://garden.example/"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def console(width: int = 80, *, terminal: bool = True) -> Console:
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=25,
+        force_terminal=terminal,
+        color_system="truecolor" if terminal else None,
+        record=True,
+        legacy_windows=False,
+        _environ={"TERM": "xterm-256color"},
+    )
+
+
+def worker(kind: TaskKind, pid: int, *busy: str, done: int = 0) -> WorkerState:
+    return WorkerState(id=f"{kind}-{pid}", kind=kind, pid=pid, busy=busy, done=done)
+
+
+BUSY = Stats(
+    pages=Counts(ready=1, leased=2, done=7),
+    images=Counts(ready=1000, delayed=3, leased=8, done=1230, dead=4),
+    image_status={"saved": 1200, "duplicate": 10, "rejected": 5, "failed": 15, "dead": 4},
+    image_reasons={"not-found": 12, "truncated-image": 5, "rate-limited": 3, "lease-expired": 4},
+    page_reasons={"not-found": 1},
+    saved_bytes=5 * 2**20,
+    workers=(
+        worker(TaskKind.IMAGE, 20, *(f"{SEED}2026/summer/rose-{n}.jpg" for n in range(4)), done=800),
+        worker(TaskKind.IMAGE, 12, done=430),
+        worker(TaskKind.PAGE, 30, f"{SEED}about.html", done=7),
+    ),
+)
+
+
+def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,)) -> list[str]:
+    clock = Clock()
+    picture = Picture(seeds, clock)
+    picture.draw(Stats())
+    clock.now += 2.0
+    out = console(width)
+    out.print(picture.draw(stats))
+    return out.export_text().splitlines()
+
+
+# --- rate ---
+
+
+def test_a_rate_is_that_of_the_last_seconds() -> None:
+    rate = Rate()
+    assert rate.add(0.0, 0) == 0.0
+    assert rate.add(1.0, 10) == 10.0
+    assert rate.add(2.0, 40) == 20.0
+    for second in range(3, 20):
+        assert rate.add(float(second), 40) >= 0.0
+    assert rate.add(20.0, 40) == 0.0, "what was long ago does not count"
+
+
+def test_a_rate_needs_time_to_pass() -> None:
+    rate = Rate()
+    assert [rate.add(5.0, value) for value in (1, 2, 3)] == [0.0, 0.0, 0.0]
+
+
+def test_a_rate_after_a_long_silence_is_that_since_before_it() -> None:
+    rate = Rate()
+    rate.add(0.0, 0)
+    assert rate.add(100.0, 1000) == 10.0
+
+
+# --- the picture ---
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_picture_fits_its_terminal_and_keeps_its_height(width: int) -> None:
+    lines = drawn(BUSY, width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) == len(drawn(BUSY, 200)), "nothing is wrapped, which would make the picture jump"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_picture_tells_everything(width: int) -> None:
+    text = "\n".join(drawn(BUSY, width))
+    for part in (
+        SEED, "0:00:02", "7 of 10", "1,234 of 2,245", "617/s", "5.0 MiB", "2.5 MiB/s",
+        "1,200 saved", "10 duplicate", "5 rejected", "15 failed", "4 dead",
+        "not saved: not-found 13 · truncated-image 5 · lease-expired 4 · rate-limited 3",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_the_picture_tells_what_each_worker_does() -> None:
+    lines = drawn(BUSY, 120)
+    harvester, one, two = (line for line in lines if "done" in line)
+    assert harvester.split() == ["harvester", "1", "7", "done", "about.html"]
+    assert one.split() == ["downloader", "1", "430", "done", "waiting"]
+    assert two.split() == ["downloader", "2", "800", "done", "…/summer/rose-0.jpg", "+3"]
+
+
+def test_the_picture_of_the_first_moment() -> None:
+    text = "\n".join(drawn(Stats()))
+    assert "0 of 0" in text
+    assert "0 saved" in text
+    assert "not saved" not in text
+    assert "done" not in text
+
+
+def test_the_picture_names_further_seeds_by_their_number() -> None:
+    assert "and 2 more" in drawn(BUSY, seeds=(SEED, SEED + "a", SEED + "b"))[0]
+
+
+def test_the_colours_tell_good_from_bad() -> None:
+    out = console(100)
+    out.print(Picture((SEED,), Clock()).draw(BUSY))
+    styled = out.export_text(styles=True)
+    assert "\x1b[32msaved\x1b[0m" in styled
+    assert "\x1b[31mfailed\x1b[0m" in styled
+
+
+# --- the lines ---
+
+
+def test_lines_come_now_and_then() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    for _ in range(20):
+        clock.now += PLAIN_EVERY_S / 10
+        lines.show(BUSY)
+    shown = out.export_text().splitlines()
+    assert len(shown) == 2
+    assert shown[0] == (
+        "5 s: 7 of 10 pages, 1,234 of 2,245 images (1,200 saved, 10 duplicate, 5 rejected, 15 failed, 4 dead),"
+        " 0/s, 5.0 MiB saved"
+    )
+
+
+def test_a_line_before_anything_has_happened() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    clock.now += PLAIN_EVERY_S
+    lines.show(Stats())
+    assert out.export_text() == "5 s: 0 of 0 pages, 0 of 0 images (none yet), 0/s, 0 bytes saved\n"
+
+
+# --- which of them ---
+
+
+def test_on_a_terminal_the_picture_is_live() -> None:
+    out = console()
+    with progress((SEED,), out, quiet=False) as show:
+        show(Stats())
+        show(BUSY)
+    written = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[?25l" in written, "the cursor is hidden meanwhile"
+    assert written.count("\x1b[?25h") == 1, "and shown again"
+    assert "1,200" in written
+
+
+def test_elsewhere_there_are_lines() -> None:
+    out = console(terminal=False)
+    with progress((SEED, SEED + "b"), out, quiet=False) as show:
+        show(BUSY)
+    assert out.export_text() == f"crawling {SEED} {SEED}b\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_is_quiet(*, terminal: bool) -> None:
+    out = console(terminal=terminal)
+    with progress((SEED,), out, quiet=True) as show:
+        show(BUSY)
+    assert out.export_text() == ""
