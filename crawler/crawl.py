@@ -34,7 +34,6 @@ _LOOPBACK = "127.0.0.1"
 _START_S = 60.0
 _STOP_GRACE_S = 10.0
 _MANAGER_GRACE_S = 20.0
-_LOCAL_HEARTBEAT_S = 1.0  # a call costs nothing here, and the display lives on it
 _DEATHS_WITHOUT_PROGRESS = 8
 
 
@@ -49,10 +48,13 @@ def crawl(
 
     The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over. *settings* are those of :mod:`crawler.config`, such
-    as ``max_depth=2``. Closing the iterator early stops the crawl cleanly.
+    as ``max_depth=2``; or *config* has them all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
-    Raises UsageError for a bad seed, setting or folder; CrawlError when the crawl can't do its job.
+    Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
+    CrawlError, at the end, when the crawl could not do its job.
     """
+    if config is not None and settings:
+        raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
     config = load(flags=settings) if config is None else config
     with Crawl(seeds, folder=None if output is None else Path(output), fresh=fresh, config=config) as running:
         for record in running.records():

@@ -95,6 +95,8 @@ def test_errors_are_the_documented_ones(tmp_path: Path) -> None:
         next(iter(crawler.crawl("example.org", output=tmp_path / "a")))
     with pytest.raises(crawler.UsageError, match="did you mean 'max_depth'"):
         next(iter(crawler.crawl("http://127.0.0.1/", output=tmp_path / "a", max_depht=2)))
+    with pytest.raises(crawler.UsageError, match="give max_depth within config, or no config; not both"):
+        next(iter(crawler.crawl("http://127.0.0.1/", config=crawler.load_config(), max_depth=2)))
     (tmp_path / "site").mkdir()
     with serving(tmp_path / "site") as server, pytest.raises(crawler.CrawlError, match="404 Not Found"):
         list(crawler.crawl(server.url + "nothing.html", output=tmp_path / "b", downloaders=1))
