@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -63,11 +64,7 @@ def crawl(
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = Console(stderr=True)
-    again = (
-        [Path(sys.argv[0]).name, *(word for word in sys.argv[1:] if word != "--fresh")]
-        if again is None
-        else again
-    )
+    again = _same_command() if again is None else again
     try:
         with _terminated_like_interrupted(), running:
             try:
@@ -89,6 +86,17 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0
+
+
+def _same_command() -> list[str]:
+    """What was typed, but for ``--fresh``, which would start over."""
+    program, *words = sys.argv
+    name = Path(program).name
+    if name == "__main__.py":
+        start = [Path(sys.executable).name, "-m", "crawler"]
+    else:
+        start = [name if shutil.which(name) == program else program]
+    return [*start, *(word for word in words if word != "--fresh")]
 
 
 @contextmanager

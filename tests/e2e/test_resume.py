@@ -29,7 +29,8 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path, number: in
         assert outcome.code == 130
         assert "Traceback" not in outcome.err
         assert "stopping: finishing what is in hand" in outcome.err
-        assert f"nothing is lost. To go on: __main__.py {' '.join(command)}" in outcome.err
+        _, _, again = outcome.err.partition("nothing is lost. To go on: ")
+        assert again.split()[1:] == ["-m", "crawler", *command]
         assert "to be done" in outcome.out
         with Catalog(folder) as catalog:
             stats = read_stats(catalog)
@@ -55,7 +56,7 @@ def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
         command = ("crawl", server.url, "-o", "crawl", *FEW, "--per-host", "1")
         with running(*command, folder=tmp_path) as crawl:
             wait_until_saved(folder, 1)
-            server.delay_s = 8.0
+            server.delay_s = 60.0
             time.sleep(0.3)
             crawl.interrupt()
             assert "stopping" in crawl.process.stderr.readline()  # type: ignore[union-attr]
@@ -64,7 +65,7 @@ def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
             crawl.interrupt()
             outcome = crawl.outcome()
         assert outcome.code == 130
-        assert time.monotonic() - started < 5.0, "an answer was on its way for 8 s"
+        assert time.monotonic() - started < 8.0, "without it, 10 s are given to what is in hand"
         assert "Traceback" not in outcome.err
         assert "nothing is lost" in outcome.err
         server.delay_s = 0.0
