@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
+from crawler.errors import CrawlerError
 from crawler.models import ImageRecord
 
 PATIENCE_S = 60.0
@@ -118,22 +118,22 @@ def in_session(session: int) -> dict[int, str]:
     return found
 
 
-def wait_until_saved(folder: Path, count: int) -> None:
-    """Until so many images of the crawl in *folder* have their records."""
+def wait_until_recorded(crawl: Running, folder: Path, count: int) -> None:
+    """Until so many images of the running crawl in *folder* have their records."""
     end = time.monotonic() + PATIENCE_S
     while recorded(folder) < count:
+        if crawl.process.poll() is not None:
+            raise AssertionError(f"it has ended by itself: {crawl.process.communicate()}")
         assert time.monotonic() < end, f"{recorded(folder)} records, not {count}"
         time.sleep(0.02)
 
 
 def recorded(folder: Path) -> int:
-    if not (folder / "crawl.db").is_file():
-        return 0
     try:
-        with closing(sqlite3.connect(f"file:{folder / 'crawl.db'}?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT count(*) FROM images").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0  # being made
+        with Catalog(folder) as catalog:
+            return int(catalog.value("SELECT count(*) FROM images"))
+    except CrawlerError:
+        return 0  # not there, or being made
 
 
 def records(folder: Path) -> dict[str, ImageRecord]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_saved
+from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
 from tests.sites import SiteServer, make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
@@ -118,7 +118,7 @@ def test_a_folder_that_a_crawl_is_using(site: SiteServer, tmp_path: Path) -> Non
     with serving(tmp_path / "site", delay_s=0.2) as server:
         command = ("crawl", server.url, "-o", "crawl", *FEW, "--per-host", "1")
         with running(*command, folder=tmp_path) as first:
-            wait_until_saved(tmp_path / "crawl", 1)
+            wait_until_recorded(first, tmp_path / "crawl", 1)
             second = image_crawler(*command, "--fresh", folder=tmp_path)
             refused(second, code=2, says="crawl is in use by a running crawl; wait for it, or stop it first")
             first.interrupt()

@@ -10,7 +10,7 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from tests.e2e.running import image_crawler, recorded, records, running, saved_digests, wait_until_saved
+from tests.e2e.running import image_crawler, recorded, records, running, saved_digests, wait_until_recorded
 from tests.sites import make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
@@ -23,7 +23,7 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path, number: in
     with serving(tmp_path / "site", delay_s=0.02) as server:
         command = ("crawl", server.url, "-o", "crawl", *FEW, "--per-host", "2")
         with running(*command, folder=tmp_path) as crawl:
-            wait_until_saved(folder, 5)
+            wait_until_recorded(crawl, folder, 5)
             crawl.interrupt(number)
             outcome = crawl.outcome()
         assert outcome.code == 130
@@ -52,10 +52,10 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path, number: in
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=3, images_per_page=5)
     folder = tmp_path / "crawl"
-    with serving(tmp_path / "site") as server:
+    with serving(tmp_path / "site", delay_s=0.1) as server:
         command = ("crawl", server.url, "-o", "crawl", *FEW, "--per-host", "1")
         with running(*command, folder=tmp_path) as crawl:
-            wait_until_saved(folder, 1)
+            wait_until_recorded(crawl, folder, 1)
             server.delay_s = 60.0
             time.sleep(0.3)
             crawl.interrupt()
