@@ -170,9 +170,8 @@ class _Listener:
 
     def close(self) -> None:
         with suppress(OSError):
-            self._sock.shutdown(
-                socket.SHUT_RDWR
-            )  # wakes a thread in accept(), which would keep the port open
+            # wakes a thread in accept(), which would keep the port open
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
 

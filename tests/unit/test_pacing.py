@@ -83,6 +83,22 @@ def test_hosts_take_turns() -> None:
     assert order == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
+def test_a_host_with_room_for_more_waits_for_its_next_turn_all_the_same() -> None:
+    pacing = Pacing(per_host=8, delay_s=0)
+    for host in range(3):
+        pacing.add(host, IMAGE, 10, now=0)
+    order = [take(pacing, f"w{n}", count=1, slots=1)[0].host for n in range(6)]
+    assert order == [0, 1, 2, 0, 1, 2]
+
+
+def test_what_stands_for_no_server_is_not_delayed() -> None:
+    pacing = Pacing(per_host=2, delay_s=60)
+    pacing.never_delay(1)
+    for host in (1, 2):
+        pacing.add(host, IMAGE, 5, now=0)
+    assert {share.host: share.tasks for share in take(pacing)} == {1: 5, 2: 1}
+
+
 def test_a_host_with_a_delay_gives_one_task_at_a_time() -> None:
     pacing = Pacing(per_host=8, delay_s=5)
     pacing.add(1, IMAGE, 3, now=0)
