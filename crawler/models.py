@@ -1,7 +1,7 @@
 """The values that travel between the parts of the crawler, on the wire and in the files alike.
 
-All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (seconds), sizes in ``_bytes`` or ``_px``; a moment is
-only ever ``finished_at``, for people to read: no decision is taken on another machine's clock.
+All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (seconds), sizes in ``_bytes`` or
+``_px``; a moment is only ever ``finished_at``, for people to read: no decision is taken on another machine's clock.
 """
 
 from __future__ import annotations
