@@ -51,6 +51,10 @@ class HarvestConfig(Section):
             pattern="^(fast|beautifulsoup)$", description="HTML parser: fast (HTML5, in C) or beautifulsoup."
         ),
     ] = "fast"
+    sitemaps: Annotated[
+        bool, Meta(description="Look into a site's sitemaps for further pages and images.")
+    ] = True
+    feeds: Annotated[bool, Meta(description="Look into the feeds (RSS, Atom, JSON) that pages name.")] = True
     harvesters: Annotated[int, Meta(ge=1, le=64, description="Harvester processes.")] = 1
     harvester_threads: Annotated[int, Meta(ge=1, le=256, description="Pages in hand per harvester.")] = 4
     max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = (

@@ -285,6 +285,18 @@ class NotAStyleSheet(Rejection):
     reason = "not-css"
 
 
+class UnexpectedContent(Rejection):
+    """What a page names as its manifest, feed or sitemap is something else."""
+
+    reason = "unexpected-content"
+
+
+class NoSitemap(Rejection):
+    """There is none at the usual place, as on most sites: nothing is wrong."""
+
+    reason = "no-sitemap"
+
+
 class OutOfScope(Rejection):
     """A redirect led out of the crawl's scope."""
 

@@ -26,6 +26,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     rank: int = 0
     """Among candidates of a group that tell no size: the highest is meant to be seen in the end."""
     element: Element
+    page_url: str = ""
+    """As written: the page that shows it, where that is another than the document which tells of it."""
 
 
 Rule = Callable[[Element], Iterator[Candidate]]

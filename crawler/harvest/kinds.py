@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _UNTOLD_TYPES = frozenset(
     {
         "",
@@ -27,25 +26,43 @@ _IMAGE_START = re.compile(
     rb"\0\0[\1\2]\0|(?:\s++|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*+<svg[\s>]",
     re.DOTALL,
 )
+_XML_START = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?[^>]*>|<!DOCTYPE[^>\[]*>)*+<(?:[\w.-]+:)?(?:(?P<feed>rss|feed|rdf)|"
+    rb"(?P<sitemap>urlset|sitemapindex))[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
+_GZIP_START = b"\x1f\x8b"
 _SNIFFED_BYTES = 1445
+_DECLARED = {
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "text/css": "css",
+    "application/manifest+json": "manifest",
+    "application/rss+xml": "feed",
+    "application/atom+xml": "feed",
+    "application/rdf+xml": "feed",
+    "application/feed+json": "feed",
+}
 
 
 def kind_of(content_type: str, content: bytes) -> str:
-    """What was fetched: ``html``, ``css``, ``image`` or ``other``.
+    """What was fetched: ``html``, ``css``, ``image``, ``manifest``, ``feed``, ``sitemap``, ``gzip`` or ``other``.
 
     The declared type counts; the first bytes decide when none, or one that says nothing, is declared (WHATWG
     MIME Sniffing, section 7.1).
     """
-    if content_type in _HTML_TYPES:
-        return "html"
-    if content_type == "text/css":
-        return "css"
     if content_type.startswith("image/"):
         return "image"
-    if content_type in _UNTOLD_TYPES:
-        head = content[:_SNIFFED_BYTES]
-        if _HTML_START.match(head):
-            return "html"
-        if _IMAGE_START.match(head):
-            return "image"
-    return "other"
+    kind = _DECLARED.get(content_type)
+    if kind is None and content_type in _UNTOLD_TYPES:
+        kind = _sniffed(content[:_SNIFFED_BYTES])
+    return kind or ("gzip" if content.startswith(_GZIP_START) else "other")
+
+
+def _sniffed(head: bytes) -> str | None:
+    if _HTML_START.match(head):
+        return "html"
+    if _IMAGE_START.match(head):
+        return "image"
+    found = _XML_START.match(head)
+    return found.lastgroup if found else None

@@ -14,8 +14,17 @@ from crawler.urls import Scope, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
-ATTACHED = frozenset({STYLE_SHEET})
+MANIFEST, FEED = "manifest", "feed"
+"""The same of web app manifests and of feeds."""
+FEED_ITEM = "feed-item"
+"""The same of a page that an item of a feed is about."""
+ATTACHED = frozenset({STYLE_SHEET, MANIFEST, FEED})
 """What belongs to a page, so that it is not one link further away."""
+
+_FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
+_FEED_TYPES = frozenset(
+    {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
+)
 
 Resolve = Callable[[str], str | None]
 
@@ -67,8 +76,8 @@ def links_on(elements: Iterable[Element]) -> Iterator[Link]:
                 yield from _page_link(element.attributes.get("src"), element.name)
             case "meta" if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
                 yield from _page_link(refresh_target(element.attributes.get("content", "")), "refresh")
-            case "link" if STYLE_SHEET in element.attributes.get("rel", "").lower().split():
-                yield from _style_sheet(element.attributes.get("href"))
+            case "link":
+                yield from _attached(element)
             case "style":
                 if "import" in element.text.lower() or "\\" in element.text:
                     yield from imports_among(css.references(element.text))
@@ -94,17 +103,18 @@ def worth_following(
 ) -> Iterator[tuple[str, str]]:
     """(URL, found_in) of each link to follow, in order, each URL once and never *page_url* itself.
 
-    Style sheets are followed to any host; pages only within *scope*, and only if *follow_pages*.
+    Style sheets and manifests are followed to any host; feeds only within *scope*, and so are pages, these only if
+    *follow_pages*.
     """
     seen = {page_url}
     for link in links:
-        if not follow_pages and link.found_in != STYLE_SHEET:
+        if not follow_pages and link.found_in not in ATTACHED:
             continue
         url = resolve(link.reference)
         if url is None or url in seen:
             continue
         seen.add(url)
-        if link.found_in == STYLE_SHEET or scope.admits(url):
+        if link.found_in in _FROM_ANYWHERE or scope.admits(url):
             yield url, link.found_in
 
 
@@ -113,6 +123,17 @@ def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
         yield Link(reference, found_in)
 
 
-def _style_sheet(reference: str | None) -> Iterator[Link]:
-    if reference:
+def _attached(element: Element) -> Iterator[Link]:
+    """What a ``<link>`` names that images may be found in."""
+    reference = element.attributes.get("href")
+    rels = element.attributes.get("rel", "").lower().split()
+    if not reference:
+        return
+    if STYLE_SHEET in rels:
         yield Link(reference, STYLE_SHEET)
+    elif MANIFEST in rels:
+        yield Link(reference, MANIFEST)
+    elif "alternate" in rels:
+        media_type = element.attributes.get("type", "").partition(";")[0].strip().lower()
+        if media_type in _FEED_TYPES:
+            yield Link(reference, FEED)

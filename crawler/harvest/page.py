@@ -10,11 +10,23 @@ from datetime import UTC, datetime
 import msgspec
 
 from crawler.config import Config
-from crawler.errors import InternalError, NotAStyleSheet, NotHtml, OutOfScope, Rejection, TaskError
-from crawler.harvest import css, images, links
+from crawler.errors import (
+    InternalError,
+    NoSitemap,
+    NotAStyleSheet,
+    NotHtml,
+    OutOfScope,
+    Rejection,
+    TaskError,
+    UnexpectedContent,
+)
+from crawler.harvest import css, feeds, images, links, manifest, sitemap
+from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html
+from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.kinds import kind_of
+from crawler.harvest.links import Link
 from crawler.harvest.tasks import Document, trimmed
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind
 from crawler.urls import Scope
@@ -26,6 +38,21 @@ log = logging.getLogger(__name__)
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 """What browsers send for a page."""
 ACCEPT_CSS = "text/css,*/*;q=0.1"
+
+_SITEMAPS = frozenset({sitemap.SITEMAP, sitemap.FROM_INDEX, sitemap.GUESSED})
+_WANTED = {
+    links.STYLE_SHEET: "style sheet",
+    links.MANIFEST: "manifest",
+    links.FEED: "feed",
+    **dict.fromkeys(_SITEMAPS, "sitemap"),
+}
+"""What a task is expected to bring, by where its URL was found."""
+_ACCEPT = {
+    links.STYLE_SHEET: ACCEPT_CSS,
+    links.MANIFEST: "application/manifest+json,application/json;q=0.9,*/*;q=0.8",
+    links.FEED: "application/atom+xml,application/rss+xml,application/feed+json,application/xml;q=0.9,*/*;q=0.8",
+    **dict.fromkeys(_SITEMAPS, "application/xml,text/xml,text/plain;q=0.9,*/*;q=0.8"),
+}
 
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
@@ -69,6 +96,7 @@ class PageHandler:
         started = self._clock()
         retry_in_s = pause_s = None
         harvest = Harvest()
+        more: tuple[NewTask, ...] = ()
         record = PageRecord(url=task.url, status=PageStatus.FAILED)
         try:
             fetched = self._fetch(task)
@@ -81,6 +109,7 @@ class PageHandler:
                 images=len(harvest.images),
                 links=len(harvest.links),
             )
+            more = (sitemap.guessed(fetched.final_url),) if self._wants_sitemap(task) else ()
         except TaskError as exc:
             record = _refused(record, exc)
             retry_in_s = retry_delay_s(exc, task.attempt, self._retry_delay_s)
@@ -99,41 +128,68 @@ class PageHandler:
                 elapsed_s=round(self._clock() - started, 6),
                 finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             ),
-            discovered=harvest.images + harvest.links,
+            discovered=harvest.images + harvest.links + more,
             retry_in_s=retry_in_s,
             host_pause_s=pause_s,
         )
 
     def _fetch(self, task: Task) -> Fetched:
-        return self._transport.fetch(
-            task.url,
-            max_bytes=self._config.harvest.max_page_bytes,
-            accept=ACCEPT_CSS if _is_style_sheet(task) else ACCEPT,
-            referer=task.origin.page_url if task.origin else "",
-        )
+        found_in = task.origin.found_in if task.origin else ""
+        max_bytes = self._config.harvest.max_page_bytes
+        try:
+            return self._transport.fetch(
+                task.url,
+                max_bytes=max(max_bytes, sitemap.MAX_BYTES) if found_in in _SITEMAPS else max_bytes,
+                accept=_ACCEPT.get(found_in, ACCEPT),
+                referer=task.origin.page_url if task.origin else "",
+            )
+        except TaskError as exc:
+            if found_in == sitemap.GUESSED and not exc.retryable:
+                raise NoSitemap(f"none at {task.url}: {exc.detail}", http_status=exc.http_status) from exc
+            raise
 
     def read(self, task: Task, fetched: Fetched) -> Harvest:
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
-        kind = kind_of(fetched.content_type, fetched.content)
         header = fetched.headers.get("content-type", "")
-        if kind == "image":
-            return Harvest(images=(_image_in_place_of_page(task),))
-        if _is_style_sheet(task):
-            if kind == "html":
-                raise NotAStyleSheet(
-                    f"a style sheet was expected at {task.url}; it answers {fetched.content_type}"
+        content, url, depth = fetched.content, fetched.final_url, task.depth
+        found_in = task.origin.found_in if task.origin else ""
+        kind = kind_of(fetched.content_type, content)
+        if kind == "gzip":
+            content = sitemap.gunzipped(content)
+            kind = kind_of("", content)
+        wanted = _WANTED.get(found_in, "")
+        if wanted in ("feed", "sitemap") and kind == "html":
+            kind = kind_of("", content)  # not a few servers declare them as HTML
+        if wanted and kind == "html":
+            raise _not_what_was_wanted(task, fetched)
+        match wanted if kind == "other" and wanted else kind:
+            case "html":
+                self._check_scope(task, url)
+                return self.read_html(decode_html(content, header), url=url, depth=depth)
+            case "image":
+                return Harvest(images=(_image_in_place_of_page(task),))
+            case "css" | "style sheet":
+                return self.read_css(decode_css(content, header), url=url, depth=depth)
+            case "manifest":
+                return self.read_manifest(content, url=url, depth=depth)
+            case "feed":
+                return self.read_feed(decode_html(content, header), url=url, depth=depth)
+            case "sitemap":
+                nested = found_in == sitemap.FROM_INDEX
+                return self.read_sitemap(content, header, url=url, depth=depth, nested=nested)
+            case _:
+                raise NotHtml(
+                    f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
                 )
-            return self.read_css(decode_css(fetched.content, header), url=fetched.final_url, depth=task.depth)
-        if kind == "css":
-            return self.read_css(decode_css(fetched.content, header), url=fetched.final_url, depth=task.depth)
-        if kind != "html":
-            raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
-        if not self._scope.admits(fetched.final_url):
-            advice = "" if task.origin else f"; to crawl that site, start from {fetched.final_url}"
-            raise OutOfScope(
-                f"{task.url} redirects to {fetched.final_url}, which is outside of this crawl{advice}"
-            )
-        return self.read_html(decode_html(fetched.content, header), url=fetched.final_url, depth=task.depth)
+
+    def _wants_sitemap(self, task: Task) -> bool:
+        is_seed = task.origin is None and task.depth == 0
+        return is_seed and self._config.harvest.sitemaps and self._config.scope.max_depth > 0
+
+    def _check_scope(self, task: Task, final_url: str) -> None:
+        if not self._scope.admits(final_url):
+            advice = "" if task.origin else f"; to crawl that site, start from {final_url}"
+            raise OutOfScope(f"{task.url} redirects to {final_url}, which is outside of this crawl{advice}")
 
     def read_html(self, html: str, *, url: str, depth: int) -> Harvest:
         """The images and links of a document at *url*, *depth* links away from a seed. Raises NotHtml."""
@@ -142,19 +198,17 @@ class PageHandler:
         page = self._document(
             url, base=links.base_url(elements, url), depth=depth, title=trimmed(next(titles, ""))
         )
-        followed = links.worth_following(
-            links.links_on(elements),
-            resolve=page.resolve,
-            scope=self._scope,
-            page_url=url,
-            follow_pages=depth < self._config.scope.max_depth,
-        )
+        followed = [
+            link
+            for link in links.links_on(elements)
+            if link.found_in != links.FEED or self._config.harvest.feeds
+        ]
         return Harvest(
             title=page.title,
             images=page.image_tasks(
                 images.found_on(elements), told=_told_by_img(elements), sizes=self._config.images.images
             ),
-            links=page.page_tasks(followed, page_depth=depth + 1, sheet_depth=depth),
+            links=self._further(followed, page, depth),
         )
 
     def read_css(self, text: str, *, url: str, depth: int) -> Harvest:
@@ -175,16 +229,98 @@ class PageHandler:
             images=page.image_tasks(
                 images.found_among(references, sheet), told={}, sizes=self._config.images.images
             ),
-            links=page.page_tasks(followed, page_depth=depth + 1, sheet_depth=depth + 1),
+            links=page.page_tasks(followed, page_depth=depth + 1, attached_depth=depth + 1),
         )
+
+    def read_manifest(self, content: bytes, *, url: str, depth: int) -> Harvest:
+        """The images of a web app manifest at *url*."""
+        found = manifest.images(content)
+        return Harvest(
+            images=self._document(url, depth=depth).image_tasks(
+                found, told={}, sizes=self._config.images.images
+            )
+        )
+
+    def read_feed(self, text: str, *, url: str, depth: int) -> Harvest:
+        """The images of a feed, those in the markup of its items included, and the pages that they are about."""
+        page = self._document(url, depth=depth)
+        found: list[Candidate] = []
+        followed: list[Link] = []
+        elements: list[Element] = []
+        for item in feeds.read(text):
+            found += item.images
+            followed += [
+                Link(reference, links.FEED_ITEM) for reference in item.links if may_lead_to_page(reference)
+            ]
+            for markup in item.html:
+                elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
+        found += images.found_on(elements)
+        followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
+        return Harvest(
+            images=page.image_tasks(found, told=_told_by_img(elements), sizes=self._config.images.images),
+            links=self._further(followed, page, depth),
+        )
+
+    def _elements_of_part(self, markup: str, *, heading: str, after: int) -> list[Element]:
+        """The elements of a piece of markup, with numbers that no other piece of the document has."""
+        try:
+            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
+        except NotHtml:
+            return []
+        return [
+            msgspec.structs.replace(
+                element,
+                number=element.number + after,
+                picture=element.picture and element.picture + after,
+                heading=element.heading or heading,
+            )
+            for element in elements
+        ]
+
+    def read_sitemap(
+        self, content: bytes, header: str = "", *, url: str, depth: int, nested: bool = False
+    ) -> Harvest:
+        """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
+        limit = max(sitemap.MAX_URLS, self._config.scope.max_links_per_page)
+        page = Document(url, base=url, depth=depth, limit=limit)
+        found: list[Candidate] = []
+        followed: list[Link] = []
+        sitemaps: dict[str, None] = {}
+        for entry in sitemap.read(content, header):
+            found += entry.images
+            if sitemap.names_page(entry):
+                followed.append(Link(entry.url, sitemap.LISTED))
+            elif entry.is_sitemap and not nested and (further := page.resolve(entry.url)) is not None:
+                sitemaps[further] = None
+        further_tasks = page.page_tasks(
+            ((further, sitemap.FROM_INDEX) for further in sitemaps), page_depth=depth, attached_depth=depth
+        )
+        return Harvest(
+            images=page.image_tasks(found, told={}, sizes=self._config.images.images),
+            links=self._further(followed, page, depth) + further_tasks,
+        )
+
+    def _further(self, followed: Iterable[Link], page: Document, depth: int) -> tuple[NewTask, ...]:
+        worth = links.worth_following(
+            followed,
+            resolve=page.resolve,
+            scope=self._scope,
+            page_url=page.url,
+            follow_pages=depth < self._config.scope.max_depth,
+        )
+        return page.page_tasks(worth, page_depth=depth + 1, attached_depth=depth)
 
     def _document(self, url: str, *, depth: int, base: str = "", title: str = "") -> Document:
         limit = self._config.scope.max_links_per_page
         return Document(url, base=base or url, depth=depth, title=title, limit=limit)
 
 
-def _is_style_sheet(task: Task) -> bool:
-    return task.origin is not None and task.origin.found_in == links.STYLE_SHEET
+def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
+    found_in = task.origin.found_in if task.origin else ""
+    if found_in == sitemap.GUESSED:
+        return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
+    error = NotAStyleSheet if found_in == links.STYLE_SHEET else UnexpectedContent
+    return error(f"a {_WANTED[found_in]} was expected at {task.url}; it answers {fetched.content_type}")
 
 
 def _image_in_place_of_page(task: Task) -> NewTask:

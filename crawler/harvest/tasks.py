@@ -63,16 +63,16 @@ class Document:
         )
 
     def page_tasks(
-        self, followed: Iterable[tuple[str, str]], *, page_depth: int, sheet_depth: int
+        self, followed: Iterable[tuple[str, str]], *, page_depth: int, attached_depth: int
     ) -> tuple[NewTask, ...]:
-        """For (URL, found_in) of what is to be visited; what belongs to the page itself has *sheet_depth*."""
+        """For (URL, found_in) of what is to be visited; what belongs to the page itself has *attached_depth*."""
         found = list(followed)
         self._log_cut("links", len(found))
         return tuple(
             NewTask(
                 kind=TaskKind.PAGE,
                 url=url,
-                depth=sheet_depth if found_in in links.ATTACHED else page_depth,
+                depth=attached_depth if found_in in links.ATTACHED else page_depth,
                 origin=Origin(page_url=self.url, found_in=found_in, page_title=self.title),
             )
             for url, found_in in found[: self._limit]
@@ -94,7 +94,7 @@ class Document:
 
     def _origin(self, candidate: Candidate, telling: Element, url: str) -> Origin:
         return Origin(
-            page_url=self.url,
+            page_url=(self.resolve(candidate.page_url) if candidate.page_url else None) or self.url,
             found_in=candidate.found_in,
             alt=trimmed(telling.attributes.get("alt", "")),
             title=trimmed(telling.attributes.get("title", "")),

@@ -29,7 +29,7 @@ def test_a_delay_holds_between_the_requests_of_all_workers(tmp_path: Path) -> No
         )
         assert outcome.code == 0, outcome.err
         gaps = [after - before for before, after in pairwise(server.arrivals_s)]
-    assert len(gaps) == 23
+    assert len(gaps) == 24  # 4 pages, 20 images, and a look for a sitemap
     # one that was held up on its way shortens the gap to the next, so a single gap proves little
     assert sum(gaps) / len(gaps) >= 0.095
     assert sum(gap < 0.05 for gap in gaps) <= 2, gaps
@@ -50,7 +50,8 @@ def test_the_depth_of_a_crawl_is_limited(tmp_path: Path) -> None:
     assert {record.depth for record in found.values()} == {0, 1}
     assert asked_for == set(found)
     assert len(found) == 3
-    assert outcome.stats()["pages"]["done"] == 3
+    assert outcome.stats()["page_status"] == {"harvested": 3, "rejected": 1}
+    assert outcome.stats()["page_reasons"] == {"no-sitemap": 1}
 
 
 def test_pages_and_images_are_limited_and_what_is_left_out_is_counted(tmp_path: Path) -> None:

@@ -13,11 +13,19 @@ from crawler.harvest.elements import PARSERS, parse
 from crawler.harvest.images import RULES
 from crawler.harvest.page import Harvest, PageHandler
 from crawler.harvest.tree import NAMES
-from crawler.models import NewTask
+from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.urls import Scope
-from tests.unit.harvesting import NoTransport
+from tests.unit.harvesting import NoTransport, answer
 
 CASES = Path(__file__).parent.parent / "cases"
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".xml": "text/xml",
+    ".webmanifest": "",
+    ".txt": "text/plain",
+    ".feed": "",
+}
 URL = "https://example.org/dir/page.html"
 
 
@@ -25,12 +33,13 @@ def harvest(case: dict[str, Any], document: Path, parser: str) -> Harvest:
     handler = PageHandler(
         NoTransport(),
         Scope.of_seeds((URL,)),
-        config=load(flags={"parser": parser, **case.get("settings", {})}),
+        config=load(flags={"parser": parser, "sitemaps": False, **case.get("settings", {})}),
         retry_delay_s=1.0,
         worker="test",
     )
-    read = handler.read_css if document.suffix == ".css" else handler.read_html
-    return read(document.read_text(encoding="utf-8"), url=URL, depth=0)
+    origin = Origin(page_url="https://example.org/", found_in=case["as"]) if "as" in case else None
+    task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=URL, depth=0, attempt=1, origin=origin)
+    return handler.read(task, answer(URL, document.read_bytes(), TYPES.get(document.suffix, "")))
 
 
 def seen(task: NewTask, keys: set[str]) -> dict[str, Any]:
@@ -100,6 +109,9 @@ def test_every_name_that_a_rule_may_give_is_in_some_case() -> None:
         "css",
         "amp",
         "json-ld",
+        "manifest",
+        "feed",
+        "sitemap",
     }
 
 

@@ -202,7 +202,7 @@ def test_a_seed_may_be_an_image() -> None:
         ("text/xml", b'<?xml version="1.0"?><html xmlns="x">', "html"),
         ("", b"<htmlx>", "other"),
         ("", b"", "other"),
-        ("application/xml", b"<rss>", "other"),
+        ("application/xml", b"<rss>", "feed"),
         ("", b"<svg xmlns='x'>", "image"),
         ("", b"GIF89a", "image"),
         ("application/octet-stream", b"\xff\xd8\xff\xe0", "image"),

@@ -1,0 +1,160 @@
+"""Feeds: RSS in all its versions, Atom (RFC 4287), JSON Feed, with Media RSS and iTunes' images.
+
+https://www.rssboard.org/media-rss and https://www.jsonfeed.org/version/1.1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from crawler.harvest.candidates import FALLBACK, Candidate
+from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.links import FEED
+from crawler.harvest.xml import Node, subtrees
+
+_PARTS = frozenset({"item", "entry", "image", "logo", "icon"})
+_TEXTS = frozenset({"description", "summary", "content", "encoded"})
+
+
+class Item(NamedTuple):
+    """An item of a feed, or the feed itself."""
+
+    title: str = ""
+    images: tuple[Candidate, ...] = ()
+    links: tuple[str, ...] = ()
+    html: tuple[str, ...] = ()
+    """Markup, in which images are found as on any page."""
+
+
+def read(text: str) -> Iterator[Item]:
+    """What a feed holds, in order. Never raises; what can't be read holds nothing."""
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        yield from _json(text)
+        return
+    for number, node in enumerate(subtrees(text, _PARTS), start=1):
+        if node.name in ("item", "entry"):
+            yield _item(node, number)
+        else:
+            yield Item(images=tuple(_picture(node, _told(node, number))))
+
+
+# --- XML --------------------------------------------------------------------------------------------------
+
+
+def _item(node: Node, number: int) -> Item:
+    title = node.child_text("title")
+    told = Element(name="item", attributes={}, number=number, heading=title)
+    html = tuple(
+        child.markup() if child.children else child.text
+        for child in node.children
+        if child.name in _TEXTS and "url" not in child.attributes
+    )
+    return Item(title, tuple(_media(node, told)), tuple(_links(node)), html)
+
+
+def _media(node: Node, told: Element, group: str = "") -> Iterator[Candidate]:
+    """``enclosure``, ``media:…`` and ``itunes:image`` of an item; those inside of one another are sizes of one."""
+    for position, child in enumerate(node.children):
+        url = child.attributes.get("url", "")
+        match child.name:
+            case "enclosure" | "content" if url:
+                inside = group or f"feed{told.number}.{position}"
+                told_here = _said_of(child, told)
+                if _is_image(child, url):
+                    width = child.attributes.get("width", "")
+                    yield Candidate(
+                        reference=url,
+                        found_in=FEED,
+                        group=inside,
+                        width_px=int(width) if width.isdecimal() and len(width) < 6 else None,  # noqa: PLR2004
+                        element=told_here,
+                    )
+                    yield from _media(child, told_here, inside)
+                else:
+                    yield from _media(child, told_here)
+            case "group":
+                yield from _media(child, _said_of(child, told), group or f"feed{told.number}.{position}")
+            case "thumbnail" if url:
+                yield Candidate(reference=url, found_in=FEED, group=group, rank=FALLBACK, element=told)
+            case "link" if child.attributes.get("rel") == "enclosure":
+                href = child.attributes.get("href", "")
+                if _is_image(child, href):
+                    yield Candidate(reference=href, found_in=FEED, element=told)
+            case "image" | "logo" | "icon":
+                yield from _picture(child, told)
+            case _:
+                pass
+
+
+def _picture(node: Node, told: Element) -> Iterator[Candidate]:
+    """``<image href>`` of iTunes, ``<image><url>`` of RSS, ``<logo>`` and ``<icon>`` of Atom."""
+    reference = node.attributes.get("href") or node.child_text("url") or node.text
+    if reference:
+        yield Candidate(reference=reference, found_in=FEED, element=told)
+
+
+def _is_image(node: Node, url: str) -> bool:
+    medium, media_type = node.attributes.get("medium", ""), node.attributes.get("type", "")
+    if medium or media_type:
+        return medium == "image" or media_type.startswith("image/")
+    return leads_to_image(url)
+
+
+def _said_of(node: Node, told: Element) -> Element:
+    """*told* with what Media RSS says of the image itself."""
+    title = node.child_text("title")
+    return msgspec.structs.replace(
+        told,
+        attributes={"title": title} if title else told.attributes,
+        caption=node.child_text("description") or told.caption,
+    )
+
+
+def _told(node: Node, number: int) -> Element:
+    return Element(name=node.name, attributes={}, number=number, heading=node.child_text("title"))
+
+
+def _links(node: Node) -> Iterator[str]:
+    for child in node.children:
+        if child.name == "link" and child.attributes.get("rel", "alternate") == "alternate":
+            yield child.attributes.get("href") or child.text
+
+
+# --- JSON -------------------------------------------------------------------------------------------------
+
+
+def _json(text: str) -> Iterator[Item]:
+    try:
+        feed: Any = msgspec.json.decode(text.lstrip("\ufeff \t\r\n"))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return
+    items = feed.get("items")
+    for number, item in enumerate([feed, *(items if isinstance(items, list) else [])]):
+        if isinstance(item, dict):
+            yield _json_item(item, number)
+
+
+def _json_item(item: dict[str, Any], number: int) -> Item:
+    title = _string(item, "title")
+    told = Element(name="item", attributes={}, number=number, heading=title if number else "")
+    attachments = item.get("attachments")
+    references = [_string(item, name) for name in ("icon", "favicon", "image", "banner_image")] + [
+        _string(part, "url")
+        for part in (attachments if isinstance(attachments, list) else [])
+        if isinstance(part, dict) and _string(part, "mime_type").startswith("image/")
+    ]
+    return Item(
+        title if number else "",
+        tuple(Candidate(reference=url, found_in=FEED, element=told) for url in references if url),
+        (_string(item, "url"),) if number else (),
+        (_string(item, "content_html"),),
+    )
+
+
+def _string(holder: dict[str, Any], name: str) -> str:
+    value = holder.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,40 @@
+"""Web app manifests (https://www.w3.org/TR/appmanifest/): a site's icons and screenshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from crawler.harvest.candidates import Candidate
+from crawler.harvest.elements import Element
+
+_LISTS = ("icons", "screenshots")
+
+
+def images(content: bytes) -> Iterator[Candidate]:
+    """The images of a manifest, those of its shortcuts included.
+
+    Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises; of
+    what is not JSON there are none.
+    """
+    try:
+        manifest: Any = msgspec.json.decode(content.lstrip(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    for holder in (manifest, *_objects(manifest, "shortcuts")):
+        for name in _LISTS:
+            for image in _objects(holder, name):
+                if isinstance(source := image.get("src"), str):
+                    yield Candidate(reference=source, found_in="manifest", element=_said(image))
+
+
+def _objects(holder: Any, name: str) -> list[dict[str, Any]]:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _said(image: dict[str, Any]) -> Element:
+    label = image.get("label")
+    return Element(name="icon", attributes={"alt": label} if isinstance(label, str) else {}, number=0)

@@ -1,0 +1,241 @@
+"""Sitemaps, manifests and feeds: what they hold, when they are asked for, and that hostile ones cost little."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.config import load
+from crawler.errors import NotFound, ServerError
+from crawler.harvest import feeds, manifest, sitemap
+from crawler.harvest.page import PageHandler
+from crawler.harvest.xml import subtrees
+from crawler.models import NewTask, Origin, PageStatus, Result, Task, TaskKind
+from crawler.urls import Scope
+from tests.unit.harvesting import Site, answer
+
+HOME = "https://example.org/"
+URL = "https://example.org/sitemap.xml"
+URLSET = "<urlset><url><loc>https://example.org/a</loc></url></urlset>"
+
+
+def harvested(
+    fetched: Any, *, url: str = URL, found_in: str = "", depth: int = 0, **settings: object
+) -> Result:
+    handler = PageHandler(
+        Site({url: fetched}),
+        Scope.of_seeds((HOME,)),
+        config=load(flags=settings),
+        retry_delay_s=1.0,
+        worker="t",
+    )
+    origin = Origin(page_url=HOME, found_in=found_in) if found_in else None
+    return handler(Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=depth, attempt=1, origin=origin))
+
+
+def found(result: Result) -> list[tuple[str, str]]:
+    return [(new.url, new.origin.found_in) for new in result.discovered if new.origin]
+
+
+def test_the_usual_sitemap_is_tried_with_each_seed_and_no_other_page() -> None:
+    page = answer(HOME, "<a href=/next>n</a>")
+    guess = NewTask(
+        kind=TaskKind.PAGE, url=URL, depth=0, origin=Origin(page_url=HOME, found_in=sitemap.GUESSED)
+    )
+
+    assert harvested(page, url=HOME).discovered[-1] == guess
+    for other in (
+        harvested(page, url=HOME, sitemaps=False),
+        harvested(page, url=HOME, max_depth=0),
+        harvested(page, url=HOME, found_in="a", depth=1),
+    ):
+        assert sitemap.GUESSED not in {rule for _, rule in found(other)}
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [NotFound("the server answered 404 Not Found", http_status=404), answer(URL, "<h1>Not here</h1>")],
+)
+def test_that_there_is_no_sitemap_is_no_failure(nothing: Any) -> None:
+    record = harvested(nothing, found_in=sitemap.GUESSED).record
+
+    assert (record.status, record.reason) == (PageStatus.REJECTED, "no-sitemap")
+
+
+def test_a_sitemap_that_a_site_names_should_be_there() -> None:
+    missing = harvested(NotFound("no", http_status=404), found_in=sitemap.SITEMAP).record
+    page = harvested(answer(URL, "<h1>Not here</h1>"), found_in=sitemap.SITEMAP).record
+
+    assert (missing.status, missing.reason) == (PageStatus.FAILED, "not-found")
+    assert (page.status, page.reason) == (PageStatus.REJECTED, "unexpected-content")
+    assert "a sitemap was expected" in page.detail
+
+
+def test_a_sitemap_that_can_not_be_had_now_is_asked_for_again() -> None:
+    result = harvested(ServerError("503", http_status=503), found_in=sitemap.GUESSED)
+
+    assert (result.record.reason, result.retry_in_s) == ("server-error", 1.0)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-gzip", "application/gzip", "application/octet-stream", ""]
+)
+def test_a_sitemap_may_be_compressed(content_type: str) -> None:
+    packed = answer(URL, gzip.compress(URLSET.encode()), content_type)
+
+    assert found(harvested(packed, found_in=sitemap.SITEMAP)) == [("https://example.org/a", sitemap.LISTED)]
+
+
+def test_a_sitemap_may_be_declared_as_anything() -> None:
+    for content_type in ("text/html", "text/plain", "application/xml", "text/xml; charset=utf-8"):
+        assert found(harvested(answer(URL, URLSET, content_type), found_in=sitemap.GUESSED)) == [
+            ("https://example.org/a", sitemap.LISTED)
+        ]
+
+
+def test_a_feed_serves_as_a_sitemap_and_a_sitemap_as_a_seed() -> None:
+    feed = answer(URL, "<rss><item><link>https://example.org/i</link></item></rss>", "application/rss+xml")
+
+    assert found(harvested(feed, found_in=sitemap.SITEMAP)) == [("https://example.org/i", "feed-item")]
+    assert found(harvested(answer(URL, URLSET, "text/xml"), sitemaps=False)) == [
+        ("https://example.org/a", sitemap.LISTED)
+    ]
+
+
+def test_pages_of_a_sitemap_are_one_link_away_and_sitemaps_of_an_index_none() -> None:
+    index = "<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>"
+    (listed,) = harvested(answer(URL, URLSET, "text/xml"), found_in=sitemap.SITEMAP, depth=3).discovered
+    (further,) = harvested(answer(URL, index, "text/xml"), found_in=sitemap.SITEMAP, depth=3).discovered
+
+    assert (listed.depth, further.depth) == (4, 3)
+    assert not harvested(answer(URL, index, "text/xml"), found_in=sitemap.FROM_INDEX).discovered
+    assert not harvested(answer(URL, URLSET, "text/xml"), found_in=sitemap.SITEMAP, max_depth=0).discovered
+
+
+def test_the_protocols_limits() -> None:
+    text = "".join(f"https://example.org/{n}\n" for n in range(sitemap.MAX_URLS + 5))
+    result = harvested(answer(URL, text, "text/plain"), found_in=sitemap.SITEMAP, max_links_per_page=10)
+    assert len(result.discovered) == sitemap.MAX_URLS
+
+    bomb = gzip.compress(b"\n" * (sitemap.MAX_BYTES + 1000))
+    assert len(sitemap.gunzipped(bomb)) == sitemap.MAX_BYTES
+    assert sitemap.gunzipped(b"\x1f\x8bnot gzip") == b""
+
+
+def test_tasks_for_what_robots_txt_names() -> None:
+    robots = HOME + "robots.txt"
+    tasks = sitemap.sitemap_tasks(
+        ["https://example.org/s.xml", "HTTPS://EXAMPLE.ORG/s.xml#x", "/relative", "ftp://example.org/s"],
+        page_url=robots,
+    )
+
+    assert tasks == (
+        NewTask(
+            kind=TaskKind.PAGE,
+            url="https://example.org/s.xml",
+            origin=Origin(page_url=robots, found_in=sitemap.SITEMAP),
+        ),
+    )
+
+
+def test_feeds_are_read_unless_they_are_switched_off() -> None:
+    page = answer(HOME, "<link rel=alternate type=application/rss+xml href=/feed><link rel=manifest href=/m>")
+    both = [("https://example.org/feed", "feed"), ("https://example.org/m", "manifest")]
+
+    assert found(harvested(page, url=HOME, sitemaps=False)) == both
+    assert found(harvested(page, url=HOME, sitemaps=False, feeds=False)) == both[1:]
+
+
+def test_what_a_page_calls_its_feed_or_manifest_may_be_something_else() -> None:
+    for found_in in ("feed", "manifest"):
+        record = harvested(answer(URL, "<h1>Sign in</h1>"), found_in=found_in).record
+        assert (record.status, record.reason) == (PageStatus.REJECTED, "unexpected-content")
+    assert not harvested(answer(URL, "no json", "application/json"), found_in="manifest").discovered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<item>" * 100_000,
+        "<r>" + "<item/>" * 100_000,
+        "<item><a>" + "<b>" * 100_000,
+        "<r " + " ".join(f"a{n}='1'" for n in range(20_000)) + ">",
+        "<!DOCTYPE r ["
+        + "".join(f"<!ENTITY e{n} '&e{n - 1};&e{n - 1};'>" for n in range(1, 40))
+        + "]><item>&e39;</item>",
+        "<item>" + "&amp;" * 200_000 + "</item>",
+        "<item>" + "&nbsp;" * 100_000 + "</item>",
+    ],
+)
+def test_hostile_xml_costs_little(text: str) -> None:
+    started = time.perf_counter()
+    nodes = list(subtrees(text, frozenset({"item"})))
+
+    assert time.perf_counter() - started < 3
+    assert sum(len(node.text) for node in nodes) <= len(text)
+
+
+def test_entities_of_html_are_known_and_those_of_the_document_refused() -> None:
+    (node,) = subtrees("<r><item>a&nbsp;&eacute;&unknown;b</item></r>", frozenset({"item"}))
+    assert node.text == "a\xa0éb"
+    assert not list(subtrees("<!DOCTYPE r [<!ENTITY x 'y'>]><r><item>&x;</item></r>", frozenset({"item"})))
+    external = "<!DOCTYPE r [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><r><item>&x;</item></r>"
+    assert not list(subtrees(external, frozenset({"item"})))
+
+
+def test_what_is_before_a_break_counts() -> None:
+    nodes = subtrees("<r><item>1</item><item>2</item><item>\x003 & 4</item>", frozenset({"item"}))
+
+    assert [node.text for node in nodes] == ["1", "2"]
+
+
+_PIECES = st.lists(
+    st.sampled_from(
+        [
+            "<rss>",
+            "<item>",
+            "</item>",
+            "<url>",
+            "</url>",
+            "<loc>",
+            "</loc>",
+            "<image:image>",
+            "</image:image>",
+            "<link>",
+            "</link>",
+            "&amp;",
+            "]]>",
+            "<media:content/url='a.png'>",
+            "</media:content>",
+            "http://example.org/",
+            "<description>",
+            "</description>",
+            "<![CDATA[",
+            "{",
+            '"items":[',
+            "]",
+            "}",
+            "<img/src=a.png>",
+        ]
+    ),
+    max_size=30,
+).map(lambda pieces: " ".join(pieces).replace("/url", " url"))
+
+
+@given(_PIECES | st.text(max_size=100))
+def test_nothing_is_too_strange(text: str) -> None:
+    content = text.encode("utf-8", "replace")
+    list(manifest.images(content))
+    for entry in sitemap.read(content):
+        assert isinstance(entry.url, str)
+    for item in feeds.read(text):
+        assert all(image.reference for image in item.images)
+    for found_in in (sitemap.SITEMAP, "feed", "manifest", ""):
+        assert (
+            harvested(answer(URL, content, "text/xml"), found_in=found_in).record.reason != "internal-error"
+        )
