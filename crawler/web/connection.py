@@ -126,7 +126,9 @@ def open_socket(host: str, port: int, timeout_s: float, names: Names) -> socket.
 
 def pool_classes(pace: Pace) -> dict[str, Callable[..., HTTPConnectionPool]]:
     """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace*."""
-    paced: Any = functools.partial(PacedResponse, pace=pace)
+    paced: Any = staticmethod(
+        functools.partial(PacedResponse, pace=pace)
+    )  # a partial is a method from 3.14 on
     names = Names()
 
     class Plain(HTTPConnection):
