@@ -54,6 +54,8 @@ _ACCEPT = {
     **dict.fromkeys(_SITEMAPS, "application/xml,text/xml,text/plain;q=0.9,*/*;q=0.8"),
 }
 
+MAX_SRCDOCS = 100
+"""Documents in ``<iframe srcdoc>`` that are looked into on one page."""
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
@@ -198,6 +200,9 @@ class PageHandler:
         page = self._document(
             url, base=links.base_url(elements, url), depth=depth, title=trimmed(next(titles, ""))
         )
+        for frame in [element for element in elements if "srcdoc" in element.attributes][:MAX_SRCDOCS]:
+            part = frame.attributes["srcdoc"]
+            elements += self._elements_of_part(part, heading=frame.heading, after=len(elements))
         followed = [
             link
             for link in links.links_on(elements)
