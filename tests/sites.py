@@ -59,6 +59,7 @@ class SiteServer(ThreadingHTTPServer):
         self.overloaded: dict[str, int] = {}
         """Paths, and how many times more each is answered by 503."""
         self.in_flight = self.most_in_flight = 0
+        """Of requests that have come and wait for their answer to begin."""
         self.lock = threading.Lock()
 
     @property
@@ -80,17 +81,16 @@ class _Handler(SimpleHTTPRequestHandler):
                 self.server.overloaded[self.path] -= 1
             self.server.in_flight += 1
             self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
-        try:
-            time.sleep(self.server.delay_s)
-            if overloaded:
-                self.send_response(503)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            else:
-                super().do_GET()
-        finally:
-            with self.server.lock:
-                self.server.in_flight -= 1
+        time.sleep(self.server.delay_s)
+        with self.server.lock:
+            # before the answer: once that has gone out, the client may be faster than we are
+            self.server.in_flight -= 1
+        if overloaded:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            super().do_GET()
 
     def handle(self) -> None:
         with suppress(ConnectionError):  # whoever asked was killed
