@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
-from crawler.models import ImageStatus
+from crawler.models import ImageStatus, PageStatus
 
 
 def print_summary(summary: Summary, *, as_json: bool) -> None:
@@ -19,20 +21,28 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     out = tables.console()
     out.print()
     pages = ", ".join(
-        f"{count:,} {status}" for status, count in sorted(stats.page_status.items(), reverse=True)
+        f"{stats.page_status[status]:,} {status}" for status in PageStatus if stats.page_status.get(status)
     )
+    if stats.page_reasons:
+        pages += f" ({_reasons(stats.page_reasons)})"
     rows: dict[str, str | Text] = {
         "pages": f"{stats.pages.discovered:,}: {pages or 'none visited'}",
         "images": _books(summary),
     }
     if stats.image_reasons:
-        reasons = sorted(stats.image_reasons.items(), key=lambda item: -item[1])
-        rows["not saved"] = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
+        rows["not saved"] = _reasons(stats.image_reasons)
     if stats.dropped:
         rows["left out"] = ", ".join(f"{count:,} by {limit}" for limit, count in stats.dropped.items())
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)
     tables.show(out, tables.facts(rows))
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    """The most frequent first."""
+    return ", ".join(
+        f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])
+    )
 
 
 def _books(summary: Summary) -> Text:
