@@ -40,7 +40,7 @@ THEME = TerminalTheme(
 # rich's own frame without its web font: an SVG in a README may load nothing
 FRAME = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
-<title>image-crawler demo: 55 images discovered, each of them accounted for</title>
+<title>image-crawler demo: 51 images discovered, each of them accounted for</title>
 <style>
 .{unique_id}-matrix {{ font: {char_height}px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   line-height: {line_height}px; font-variant-east-asian: full-width }}
