@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from crawler.models import Counts, ImageStatus, Stats, TaskKind, WorkerState
 PLAIN_EVERY_S = 5.0
 _RATE_WINDOW_S = 5.0
 _BAR_COLUMNS = 24
+_REASONS_SHOWN = 6
 
 Show = Callable[[Stats], None]
 
@@ -136,19 +137,14 @@ class Picture:
             count = stats.image_status.get(status, 0)
             if count or status is ImageStatus.SAVED:
                 statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
-        reasons = sorted(
-            (stats.image_reasons.keys() | stats.page_reasons.keys()),
-            key=lambda reason: -(stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0)),
-        )
-        if not reasons:
-            return Group(statuses)
-        parts = [
-            f"{reason} {stats.image_reasons.get(reason, 0) + stats.page_reasons.get(reason, 0):,}"
-            for reason in reasons
+        told = [
+            f"{what}: {' · '.join(f'{reason} {count:,}' for reason, count in _most_frequent(reasons))}"
+            for what, reasons in (("not saved", stats.image_reasons), ("not read", stats.page_reasons))
+            if reasons
         ]
-        return Group(
-            statuses, Text("  not saved: " + " · ".join(parts[:6]), "dim", no_wrap=True, overflow="ellipsis")
-        )
+        if not told:
+            return Group(statuses)
+        return Group(statuses, Text("  " + "   ".join(told), "dim", no_wrap=True, overflow="ellipsis"))
 
     def _workers(self, stats: Stats) -> Iterator[RenderableType]:
         if not stats.workers:
@@ -166,6 +162,10 @@ class Picture:
             )
         yield Text()
         yield table
+
+
+def _most_frequent(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: -item[1])[:_REASONS_SHOWN]
 
 
 def _doing(worker: WorkerState) -> str:

@@ -103,9 +103,16 @@ def test_the_picture_tells_everything(width: int) -> None:
     for part in (
         SEED, "0:00:02", "7 of 10", "1,234 of 2,245", "617/s", "5.0 MiB", "2.5 MiB/s",
         "1,200 saved", "10 duplicate", "5 rejected", "15 failed", "4 dead",
-        "not saved: not-found 13 · truncated-image 5 · lease-expired 4 · rate-limited 3",
+        "not saved: not-found 12 · truncated-image 5 · lease-expired 4",
     ):  # fmt: skip
         assert part in text, part
+
+
+def test_pages_that_could_not_be_read_are_told_of() -> None:
+    assert "not saved: not-found 12 · " in "\n".join(drawn(BUSY, 120))
+    assert "rate-limited 3   not read: not-found 1" in "\n".join(drawn(BUSY, 120))
+    seedless = Stats(pages=Counts(done=1), page_reasons={"connect-failed": 1})
+    assert "  not read: connect-failed 1" in "\n".join(drawn(seedless))
 
 
 def test_the_picture_tells_what_each_worker_does() -> None:
