@@ -11,6 +11,8 @@ import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
+    ConnectFailed,
+    ConnectTimeout,
     InternalError,
     NoSitemap,
     NotAStyleSheet,
@@ -68,6 +70,10 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[NewTask, ...] = ()
 
 
+_SEED_ATTEMPTS = 2
+"""To connect to a seed's host: who has mistyped it waits for the answer."""
+
+
 class PageHandler:
     """Harvests pages and style sheets: a callable that takes a Task and returns its Result, safe to be used
     by several threads.
@@ -114,7 +120,8 @@ class PageHandler:
             more = (sitemap.guessed(fetched.final_url),) if self._wants_sitemap(task) else ()
         except TaskError as exc:
             record = _refused(record, exc)
-            retry_in_s = retry_delay_s(exc, task.attempt, self._retry_delay_s)
+            if not _seed_is_unreachable(task, exc):
+                retry_in_s = retry_delay_s(exc, task.attempt, self._retry_delay_s)
             pause_s = host_pause_s(exc)
         except Exception as exc:
             log.exception("internal error at %s", task.url)
@@ -358,3 +365,8 @@ def _refused(record: PageRecord, error: TaskError) -> PageRecord:
         http_status=error.http_status or record.http_status,
         final_url=error.final_url or record.final_url,
     )
+
+
+def _seed_is_unreachable(task: Task, error: TaskError) -> bool:
+    no_connection = isinstance(error, (ConnectFailed, ConnectTimeout))
+    return task.origin is None and no_connection and task.attempt >= _SEED_ATTEMPTS

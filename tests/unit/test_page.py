@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.config import load
-from crawler.errors import NotFound, RateLimited, ServerError
+from crawler.errors import ConnectFailed, NotFound, RateLimited, ServerError
 from crawler.harvest.elements import PARSERS
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.page import PageHandler
@@ -17,7 +17,7 @@ from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.urls import Scope, canonical
 from crawler.web import Fetched
-from tests.unit.harvesting import Site, answer
+from tests.unit.harvesting import NoTransport, Site, answer
 
 URL = "https://example.org/dir/page.html"
 SHEET = Origin(page_url="https://example.org/", found_in="stylesheet")
@@ -348,3 +348,32 @@ def test_any_bytes_give_canonical_urls_and_never_an_internal_error(parser: str, 
         for new in result.discovered:
             assert canonical(new.url) == new.url
             assert new.url.startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "origin", "again"), [(1, False, True), (2, False, False), (2, True, True)]
+)
+def test_a_seed_that_accepts_no_connection_is_given_up_soon(
+    *, attempt: int, origin: bool, again: bool
+) -> None:
+    class Refused(NoTransport):
+        def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+            raise ConnectFailed("it does not accept connections")
+
+    found = Origin(page_url="http://site.example/", found_in="a") if origin else None
+    page = Task(
+        id=1,
+        serial=1,
+        kind=TaskKind.PAGE,
+        url="http://site.example/x",
+        depth=0,
+        attempt=attempt,
+        origin=found,
+    )
+    config = load()
+    handler = PageHandler(
+        Refused(), Scope.of_seeds((page.url,)), config=config, retry_delay_s=2.0, worker="w"
+    )
+    result = handler(page)
+    assert (result.retry_in_s is not None) == again
+    assert result.record.reason == "connect-failed"
