@@ -131,6 +131,7 @@ class PageHandler:
             record=msgspec.structs.replace(
                 record,
                 page_url=task.origin.page_url if task.origin else "",
+                found_in=task.origin.found_in if task.origin else "",
                 depth=task.depth,
                 attempts=task.attempt,
                 worker=self._worker,

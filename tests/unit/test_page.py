@@ -72,6 +72,7 @@ def test_a_page_gives_its_images_then_its_links_and_a_full_record() -> None:
             http_status=200,
             content_type="text/html",
             page_url="https://example.org/",
+            found_in="a",
             depth=1,
             attempts=2,
             worker="w1",
