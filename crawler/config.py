@@ -31,9 +31,47 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of the sections."""
 
 
-class ScopeConfig(Section):
-    """Which pages are visited."""
+Patterns = tuple[str, ...]
+"""URLs in which ``*`` stands for any characters; each has to match a whole URL."""
 
+
+class ScopeConfig(Section):
+    """Which pages are visited, and which images are taken."""
+
+    scope: Annotated[
+        str,
+        Meta(
+            pattern="^(host|domain|prefix|any)$",
+            description="Pages to visit: on the hosts of the seeds, on their registrable domains, below their paths,"
+            " or on any host.",
+        ),
+    ] = "host"
+    include: Annotated[
+        Patterns, Meta(description="Visit only pages that match one of these; * is for any characters.")
+    ] = ()
+    exclude: Annotated[Patterns, Meta(description="Visit no page that matches one of these.")] = ()
+    images_from: Annotated[
+        str,
+        Meta(
+            pattern="^(any|scope)$", description="Take images from any host, or only from hosts in the scope."
+        ),
+    ] = "any"
+    include_images: Annotated[
+        Patterns, Meta(description="Take only images whose URL matches one of these.")
+    ] = ()
+    exclude_images: Annotated[
+        Patterns, Meta(description="Take no image whose URL matches one of these.")
+    ] = ()
+    strip_tracking: Annotated[
+        bool,
+        Meta(description="Leave tracking parameters (utm_*, fbclid and the like) out of URLs."),
+    ] = False
+    avoid_traps: Annotated[
+        bool,
+        Meta(
+            description="Stay out of what goes on without end: calendars, ever deeper paths, repeated pages."
+        ),
+    ] = True
     max_depth: Annotated[int, Meta(ge=0, description="Links to follow away from a seed.")] = 20
     max_pages: Annotated[int, Meta(ge=1, description="Pages to visit in all.")] = 100_000
     max_images: Annotated[int, Meta(ge=0, description="Image URLs to take on in all; 0 for no limit.")] = 0
@@ -54,12 +92,49 @@ class HarvestConfig(Section):
     sitemaps: Annotated[
         bool, Meta(description="Look into a site's sitemaps for further pages and images.")
     ] = True
+    script_urls: Annotated[
+        bool, Meta(description="Take what looks like an image's URL in a script, too; a guess.")
+    ] = False
     feeds: Annotated[bool, Meta(description="Look into the feeds (RSS, Atom, JSON) that pages name.")] = True
     harvesters: Annotated[int, Meta(ge=1, le=64, description="Harvester processes.")] = 1
     harvester_threads: Annotated[int, Meta(ge=1, le=256, description="Pages in hand per harvester.")] = 4
     max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = (
         16 * 2**20
     )
+
+
+class ObeyConfig(Section):
+    """What the owners of pages and images ask of robots, and whether that is done."""
+
+    obey_robots_txt: Annotated[
+        bool, Meta(description="Ask for nothing that robots.txt disallows, and no faster than it says.")
+    ] = True
+    obey_nofollow: Annotated[
+        bool, Meta(description="Follow no links of a page that says nofollow (X-Robots-Tag, meta robots).")
+    ] = True
+    obey_rel_nofollow: Annotated[bool, Meta(description="Follow no link that has rel=nofollow.")] = True
+    obey_noindex: Annotated[
+        bool, Meta(description="Take no image, and none of a page, that says noindex.")
+    ] = True
+    obey_noimageindex: Annotated[
+        bool, Meta(description="Take no image, and none of a page, that says noimageindex.")
+    ] = True
+    obey_noai: Annotated[bool, Meta(description="Take no image, and none of a page, that says noai.")] = True
+    obey_noimageai: Annotated[
+        bool, Meta(description="Take no image, and none of a page, that says noimageai.")
+    ] = True
+    obey_tdm_reservation: Annotated[
+        bool, Meta(description="Take no image, and none of a page, that says tdm-reservation: 1.")
+    ] = True
+
+    @property
+    def obeyed(self) -> frozenset[str]:
+        """What is obeyed, as its flag has it: ``robots-txt``, ``noindex`` …"""
+        return frozenset(
+            name.removeprefix("obey_").replace("_", "-")
+            for name, on in msgspec.structs.asdict(self).items()
+            if on
+        )
 
 
 class FetchConfig(Section):
@@ -144,6 +219,7 @@ class Config(Section):
 
     scope: ScopeConfig = ScopeConfig()
     harvest: HarvestConfig = HarvestConfig()
+    obey: ObeyConfig = ObeyConfig()
     fetch: FetchConfig = FetchConfig()
     images: ImagesConfig = ImagesConfig()
     storage: StorageConfig = StorageConfig()
@@ -167,6 +243,11 @@ class Setting:
     @property
     def flag(self) -> str:
         return "--" + self.key.replace("_", "-")
+
+    @property
+    def is_list(self) -> bool:
+        """Several values: a flag is given once for each, the environment has them with spaces between."""
+        return get_origin(self.type) is tuple
 
 
 def settings() -> Iterator[Setting]:
@@ -245,6 +326,8 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     if setting is None:
         raise ConfigError(f"{source}: unknown key {key!r}; {_did_you_mean(key, list(SETTINGS))}")
     section = getattr(config, setting.section)
+    if setting.is_list and isinstance(value, str):
+        value = value.split()  # as it comes from the environment: no pattern has a space
     changed = msgspec.structs.asdict(section) | {key: value}
     try:
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
@@ -256,11 +339,20 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     return msgspec.structs.replace(config, **{setting.section: section})
 
 
-def _unusable(value: str | float | bool) -> str:  # noqa: FBT001 - a value of any setting's type
+def _unusable(value: str | float | bool | tuple[str, ...]) -> str:  # noqa: FBT001 - a value of any setting's type
     """Why neither a header nor a TOML file could carry *value*, which its type allows; empty if they can."""
+    if isinstance(value, tuple):
+        return next((problem for item in value if (problem := _unusable(item) or _unmatched(item))), "")
     if isinstance(value, str):
         return "" if value.isascii() and value.isprintable() else "Expected printable ASCII characters"
     return "" if math.isfinite(value) and abs(value) < 2**63 else "Expected a finite number below 2**63"
+
+
+def _unmatched(pattern: str) -> str:
+    if pattern.startswith(("*", "http:", "https:")):
+        return ""
+    guess = f"*{pattern}*"
+    return f"{pattern!r} can't match a whole URL; did you mean {guess!r}?"
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
@@ -281,6 +373,6 @@ def to_toml(config: Config, *, header: str = "") -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _toml_value(value: str | float | bool) -> str:  # noqa: FBT001 - a value of any setting's type
-    # TOML's basic strings escape as JSON does, and its numbers and booleans are written as JSON's
+def _toml_value(value: str | float | bool | tuple[str, ...]) -> str:  # noqa: FBT001 - a value of any setting's type
+    # TOML's basic strings escape as JSON does, and its numbers, booleans and arrays are written as JSON's
     return msgspec.json.encode(value).decode()

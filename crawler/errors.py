@@ -19,6 +19,7 @@
     └── TaskError                   why one URL was not saved; its ``reason`` is the record's
         ├── FetchError              status "failed"
         └── Rejection               status "rejected"
+            └── OptedOut            its owner asks so
 
 Each leaf below TaskError has a ``reason``: the closed list is REASONS. ``retryable`` says whether asking again
 later may help. To add a reason for not saving, add a class here.
@@ -231,6 +232,13 @@ class UnexpectedStatus(FetchError):
     reason = "unexpected-status"
 
 
+class RobotsUnavailable(FetchError):
+    """The host has a robots.txt and fails to give it, which forbids everything for a while (RFC 9309, 2.3.1.4)."""
+
+    reason = "robots-unavailable"
+    retryable = True
+
+
 class InternalError(FetchError):
     """A fault of this program; the log has its traceback."""
 
@@ -244,7 +252,7 @@ class LeaseExpired(FetchError):
 
 
 class Rejection(TaskError):
-    """It was fetched, and is not kept."""
+    """It is not wanted, or not to be had with its owner's consent."""
 
 
 class TooLarge(Rejection):
@@ -301,6 +309,42 @@ class OutOfScope(Rejection):
     """A redirect led out of the crawl's scope."""
 
     reason = "out-of-scope"
+
+
+class Excluded(Rejection):
+    """A redirect led to what the patterns keep out."""
+
+    reason = "excluded"
+
+
+class RobotsDisallowed(Rejection):
+    reason = "robots-disallowed"
+
+
+class OptedOut(Rejection):
+    """Its owner asks, with the answer, that it be left alone."""
+
+
+class Noindex(OptedOut):
+    reason = "noindex"
+
+
+class Noimageindex(OptedOut):
+    reason = "noimageindex"
+
+
+class Noai(OptedOut):
+    reason = "noai"
+
+
+class Noimageai(OptedOut):
+    reason = "noimageai"
+
+
+class TdmReservation(OptedOut):
+    """Rights for text and data mining are reserved (TDM Reservation Protocol)."""
+
+    reason = "tdm-reservation"
 
 
 def _leaves(cls: type[TaskError]) -> list[type[TaskError]]:

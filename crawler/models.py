@@ -42,7 +42,7 @@ class ImageStatus(StrEnum):
     DUPLICATE = "duplicate"
     """The same bytes are already kept, under the path that the record names."""
     REJECTED = "rejected"
-    """Fetched, and not kept: not an image, truncated, too large, filtered …"""
+    """Not wanted: not an image, truncated, too large; or its owner asks that it be left alone (robots.txt …)."""
     FAILED = "failed"
     """Not fetched: the host, the network or the server said no until the attempts were used up."""
     DEAD = "dead"
@@ -80,6 +80,10 @@ class NewTask(Value):
     """Links away from the seed; an image has the depth of its page."""
     origin: Origin | None = None
     """None for a seed."""
+    kept_out_by: str = ""
+    """What forbids to visit it (``max-depth``, ``nofollow``, a trap …): it is counted, unless its URL is known, and
+    not queued.
+    """
 
 
 class Task(Value):
@@ -93,6 +97,8 @@ class Task(Value):
     attempt: int
     """1 for the first lease."""
     origin: Origin | None = None
+    host_delay_s: float = 0.0
+    """What the queue takes its host to ask for between two requests."""
 
     @property
     def token(self) -> Token:
@@ -186,6 +192,21 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     detail: str = ""
 
 
+RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {
+    TaskKind.IMAGE: ImageRecord,
+    TaskKind.PAGE: PageRecord,
+}
+STATUSES: dict[TaskKind, type[ImageStatus | PageStatus]] = {
+    TaskKind.IMAGE: ImageStatus,
+    TaskKind.PAGE: PageStatus,
+}
+ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
+    TaskKind.IMAGE: tuple(name for name in Origin.__struct_fields__ if name != "content"),
+    TaskKind.PAGE: ("page_url", "found_in"),
+}
+"""What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
+
+
 class Result(Value):
     """A worker's answer to one task, which is also its acknowledgement.
 
@@ -199,6 +220,12 @@ class Result(Value):
     retry_in_s: float | None = None
     host_pause_s: float | None = None
     """The whole host wants to be left alone for so long (Retry-After, overload)."""
+    untouched: bool = False
+    """Nothing was asked of the task's host, which turns out to ask for a longer ``host_delay_s``: the task goes back
+    as if it had not been leased.
+    """
+    host_delay_s: float | None = None
+    """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
 
 
 class WorkerState(Value):
@@ -249,7 +276,7 @@ class Stats(Value):
     image_reasons: dict[str, int] = {}
     """Reason slugs of images that were not saved."""
     dropped: dict[str, int] = {}
-    """URLs that were found and not queued, by the limit that kept them out."""
+    """How often URLs were found and not queued, by what kept them out."""
     saved_bytes: int = 0
     workers: tuple[WorkerState, ...] = ()
     drained: bool = False

@@ -19,12 +19,13 @@ from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues.manager import QueueManager
 from crawler.queues.wire import Address
-from crawler.urls import Scope
+from crawler.scope import Scope
 from crawler.web import Transport
 from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
+    from crawler.web.robots import Robots
 
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
 
@@ -82,6 +83,7 @@ def _begin(ledger: Ledger, site: Site) -> None:
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
     """A harvester or downloader process."""
     from crawler.web.retry import RetryingTransport
+    from crawler.web.robots import Robots, product_token
     from crawler.web.session import RequestsTransport
 
     config = site.config
@@ -91,6 +93,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     transport = RequestsTransport(config.fetch)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     make_handler = _harvester if kind is TaskKind.PAGE else _downloader
+    robots = Robots(patient, agent=product_token(config.fetch.user_agent))
     worker = Worker(
         WorkerState(
             id=worker_id,
@@ -102,7 +105,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         ),
         tasks=manager.get_task_queue(),
         results=manager.get_result_queue(),
-        handler=make_handler(patient, site, worker_id),
+        handler=make_handler(patient, site, worker_id, robots if config.obey.obey_robots_txt else None),
         lease_batch=config.queue.lease_batch,
         heartbeat_s=min(config.queue.heartbeat_s, _HEARTBEAT_S),
     )
@@ -120,27 +123,29 @@ def _threads(config: Config, kind: TaskKind) -> int:
     return config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
 
 
-def _harvester(transport: Transport, site: Site, worker_id: str) -> Handler:
+def _harvester(transport: Transport, site: Site, worker_id: str, robots: Robots | None) -> Handler:
     from crawler.harvest.page import PageHandler
 
+    config = site.config
     return PageHandler(
         transport,
-        Scope.of_seeds(site.seeds),
-        config=site.config,
-        retry_delay_s=site.config.queue.retry_delay_s,
+        Scope(site.seeds, config.scope),
+        config=config,
+        robots=robots,
         worker=worker_id,
     )
 
 
-def _downloader(transport: Transport, site: Site, worker_id: str) -> Handler:
+def _downloader(transport: Transport, site: Site, worker_id: str, robots: Robots | None) -> Handler:
     from crawler.download.image import ImageHandler
     from crawler.storage.local import LocalStorage
 
-    storage = site.config.storage
+    config = site.config
     return ImageHandler(
         transport,
-        LocalStorage(site.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes),
-        images=site.config.images,
-        retry_delay_s=site.config.queue.retry_delay_s,
+        LocalStorage(site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes),
+        Scope(site.seeds, config.scope),
+        config=config,
+        robots=robots,
         worker=worker_id,
     )

@@ -6,9 +6,7 @@ port, no dot segments), without fragment and without user name and password. Two
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import urlsplit
+import re
 
 from ada_url import URL
 
@@ -18,6 +16,22 @@ MAX_URL_CHARS = 2048
 DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _SCHEMES = ("http:", "https:")
+
+_SESSION_HINTS = ("sess", "sid=", "?s=", "&s=", "cfid=", "cftoken=", "zenid=", "/(")
+_SESSION_IN_PATH = re.compile(
+    r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)", re.IGNORECASE
+)
+_SESSION_PARAMETER = re.compile(
+    r"(?:jsessionid|phpsessid|aspsessionid\w*|cfid|cftoken|oscsid|zenid)=.*"
+    # names that may mean something else: their values have to look like nothing but a token
+    r"|(?:s|sid|sess|sessid|session|sessionid|session_id)=(?=\D*\d)[0-9a-z_-]{20,}",
+    re.IGNORECASE | re.DOTALL,
+)
+_TRACKING_PARAMETER = re.compile(
+    r"(?:utm_\w+|(?:fb|g|d|ms|y|tt|tw)clid|gclsrc|[gw]braid|mc_[ce]id|_ga|_gl|_hsenc|_hsmi|__hs\w+"
+    r"|igshid|igsh|mkt_tok|oly_(?:anon|enc)_id|vero_id|srsltid|ref_src)(?:=.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def resolve(reference: str, base: str) -> str | None:
@@ -71,27 +85,32 @@ def host_key(url: str) -> str:
     return url[: url.index("/", url.index("//") + 2)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
-    """Which pages belong to a crawl: those on the hosts of its seeds.
+def identity(url: str) -> str:
+    """What a canonical URL is known by: itself, without a session id.
 
-    http and https count as one host, and so do ``example.org`` and ``www.example.org``: sites redirect between them.
+    Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Idempotent.
     """
-
-    hosts: frozenset[str]
-
-    @classmethod
-    def of_seeds(cls, seeds: tuple[str, ...]) -> Scope:
-        return cls(hosts=frozenset(_site(host_key(seed)) for seed in seeds))
-
-    def admits(self, url: str) -> bool:
-        return _site(host_key(url)) in self.hosts
+    folded = url.lower()
+    if not any(hint in folded for hint in _SESSION_HINTS):
+        return url
+    path, mark, query = url.partition("?")
+    if path.count("/") > 2:  # noqa: PLR2004 - behind the host
+        path = _SESSION_IN_PATH.sub("", path)
+    return _without(path + mark + query, _SESSION_PARAMETER)
 
 
-@lru_cache(maxsize=1024)
-def _site(key: str) -> str:
-    parts = urlsplit(key)
-    default = {"http": 80, "https": 443}[parts.scheme]
-    explicit = parts.port if parts.port not in (None, default) else None
-    host = str(parts.hostname).removeprefix("www.")
-    return f"{host}:{explicit}" if explicit else host
+def without_tracking(url: str) -> str:
+    """A canonical URL without the parameters that only tell advertisers where a visitor came from. Idempotent."""
+    return _without(url, _TRACKING_PARAMETER) if "?" in url else url
+
+
+def _without(url: str, parameter: re.Pattern[str]) -> str:
+    """*url* without the parameters that match; all others as they are, in their order."""
+    start, mark, query = url.partition("?")
+    if not query:
+        return url
+    before = query.split("&")
+    kept = [item for item in before if not parameter.fullmatch(item)]
+    if len(kept) == len(before):
+        return url
+    return f"{start}{mark}{'&'.join(kept)}" if kept else start

@@ -100,6 +100,19 @@ class Hand:
             del self._lanes[host]
             self._turn.remove(host)
 
+    def withdraw(self, host: str) -> tuple[Token, ...]:
+        """Let no waiting task of *host* begin; returns them, who stay held until they are settled."""
+        with self._changed:
+            lane = self._lanes.get(host)
+            if lane is None:
+                return ()
+            withdrawn = tuple(task.token for task in lane.waiting)
+            lane.waiting.clear()
+            self._waiting -= len(withdrawn)
+            self._forget_if_empty(host, lane)
+            self._changed.notify_all()
+            return withdrawn
+
     def settled(self, tokens: Sequence[Token]) -> None:
         with self._changed:
             for token in tokens:
@@ -182,6 +195,7 @@ class Worker:
         self._heartbeat_s = heartbeat_s
         self._hand = Hand()
         self._outbox: deque[Result] = deque()
+        self._left_alone: list[Token] = []
         self._outbox_changed = threading.Condition()
         self._finished = threading.Event()
         self._over = threading.Event()
@@ -277,9 +291,12 @@ class Worker:
             except BaseException as exc:  # noqa: BLE001 - the handler broke its promise; run() raises it
                 self._finish(exc)
                 return
+            # a host that wants to be left alone: when it is due again, and for whom, is the queue's to say
+            left_alone = self._hand.withdraw(host) if result.host_pause_s else ()
             self._hand.finished(host, task)  # before it can be settled, and leased to us once more
             with self._outbox_changed:
                 self._outbox.append(result)
+                self._left_alone += left_alone
                 self._done += 1
                 self._received_bytes += result.record.size_bytes
                 self._outbox_changed.notify_all()
@@ -303,9 +320,14 @@ class Worker:
                 batch = [self._outbox.popleft() for _ in range(min(RESULT_BATCH, len(self._outbox)))]
                 if not batch:
                     return
+                left_alone = [] if self._outbox else self._left_alone
+                self._left_alone = [] if left_alone else self._left_alone
             for part in _messages(batch, self._tasks.put):
                 self._results.put(part)
                 self._hand.settled([result.token for result in part])
+            if left_alone:  # now that the queue knows
+                self._tasks.release(self.state(), left_alone)
+                self._hand.settled(left_alone)
 
     def _send_heartbeats(self) -> None:
         while not self._over.wait(self._heartbeat_s):

@@ -55,7 +55,7 @@ class SiteServer(ThreadingHTTPServer):
         self.delay_s = delay_s
         self.requests: Counter[str] = Counter()
         self.arrivals_s: list[float] = []
-        """When each request began, on the monotonic clock."""
+        """When each request began, on the monotonic clock; without those for robots.txt, which come before others."""
         self.overloaded: dict[str, int] = {}
         """Paths, and how many times more each is answered by 503."""
         self.in_flight = self.most_in_flight = 0
@@ -75,7 +75,8 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         with self.server.lock:
             self.server.requests[self.path] += 1
-            self.server.arrivals_s.append(time.monotonic())
+            if self.path != "/robots.txt":
+                self.server.arrivals_s.append(time.monotonic())
             overloaded = self.server.overloaded.get(self.path, 0) > 0
             if overloaded:
                 self.server.overloaded[self.path] -= 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +18,11 @@ from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
 from crawler.errors import UsageError
-from crawler.harvest.page import ACCEPT, Harvest, PageHandler
+from crawler.harvest.page import ACCEPT
+from crawler.harvest.reading import Harvest, Reader
 from crawler.models import NewTask, Origin, Task, TaskKind
-from crawler.urls import Scope, canonical_seed
+from crawler.scope import Scope
+from crawler.urls import canonical_seed
 from crawler.web import Fetched
 from crawler.web.session import RequestsTransport
 
@@ -48,7 +51,7 @@ _TOLD = ("alt", "title", "caption", "heading", "page_title", "page_url")
     "--links", is_flag=True, help="Also the pages, style sheets and the like that would be visited."
 )
 @json_option
-@config_options_of("harvest", "fetch", "images")
+@config_options_of("scope", "harvest", "obey", "fetch", "images")
 def extract(source: str, *, base: str | None, links: bool, as_json: bool, config: Config) -> None:
     """Show which images are found on one page, and by which rule, without saving them.
 
@@ -57,24 +60,15 @@ def extract(source: str, *, base: str | None, links: bool, as_json: bool, config
     transport = RequestsTransport(config.fetch)
     try:
         page = _fetched(source, transport, config) if "://" in source else _read(source, config)
-        url = canonical_seed(base) if base is not None else page.final_url
-        handler = PageHandler(
-            transport, Scope.of_seeds((url,)), config=config, retry_delay_s=1.0, worker="extract"
-        )
-        task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
-        harvest = handler.read(
-            task,
-            Fetched(
-                url=url,
-                final_url=url,
-                http_status=page.http_status,
-                headers=page.headers,
-                content=page.content,
-            ),
-        )
     finally:
         transport.close()
-    found = [*harvest.images, *(harvest.links if links else ())]
+    url = canonical_seed(base) if base is not None else page.final_url
+    task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
+    harvest = Reader(Scope((url,), config.scope), config).read(
+        task, msgspec.structs.replace(page, url=url, final_url=url)
+    )
+    kept_out = [task for task in harvest.kept_out if links or task.kind is TaskKind.IMAGE]
+    found = [*harvest.images, *(harvest.links if links else ()), *kept_out]
     if as_json:
         for task_found in found:
             write_json(_as_json(task_found))
@@ -121,6 +115,7 @@ def _as_json(task: NewTask) -> dict[str, object]:
         "url": task.url,
         "kind": task.kind,
         "found_in": origin.found_in,
+        "kept_out_by": task.kept_out_by,
         **{name: getattr(origin, name) for name in _TOLD},
     }
 
@@ -133,10 +128,13 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     table.add_column("what is said of it", overflow="fold", max_width=40 if out.is_terminal else None)
     for task in found:
         origin = task.origin or Origin(page_url="", found_in="")
-        style = "" if task.kind is TaskKind.IMAGE else "dim"
+        style = "" if task.kind is TaskKind.IMAGE and not task.kept_out_by else "dim"
         said = clean(origin.alt or origin.caption or origin.title)
+        if task.kept_out_by:
+            said = f"kept out by {task.kept_out_by}"
         table.add_row(origin.found_in, Text(task.url), said, style=style)
     if found:
         tables.show(out, table)
     title = f" on {clean(harvest.title)!r}" if harvest.title else ""
-    click.echo(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}", err=True)
+    kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
+    click.echo(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}", err=True)

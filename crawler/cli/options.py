@@ -78,7 +78,13 @@ class SettingOption(click.Option):
             no = setting.flag.replace("--", "--no-", 1)
             super().__init__([f"{setting.flag}/{no}", setting.key], default=None, help=help_text)
         else:
-            super().__init__([setting.flag, setting.key], metavar=_metavar(setting), help=help_text)
+            super().__init__(
+                [setting.flag, setting.key],
+                metavar=_metavar(setting),
+                multiple=setting.is_list,
+                default=None,
+                help=help_text,
+            )
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,6 +106,7 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
     @functools.wraps(function)
     def wrapper(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
         flags = {key: kwargs.pop(key) for key in chosen}
+        flags = {key: None if value == () else value for key, value in flags.items()}  # a list not given
         config: Config = load(file=config_file, environment=os.environ, flags=flags)
         return function(*args, config=config, **kwargs)
 
@@ -158,6 +165,8 @@ def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
 
 def _metavar(setting: Setting) -> str:
     unit = next((unit for suffix, unit in _UNITS.items() if setting.key.endswith(suffix)), None)
+    if setting.is_list:
+        return "PATTERN"
     return unit or ("N" if setting.type is int else "TEXT")
 
 

@@ -10,7 +10,8 @@ from crawler.harvest import css
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import may_lead_to_page
-from crawler.urls import Scope, resolve
+from crawler.scope import OUT_OF_SCOPE, Scope
+from crawler.urls import resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -37,13 +38,25 @@ class Link(NamedTuple):
     reference: str
     """As written."""
     found_in: str
+    nofollow: bool = False
+    """It says ``rel=nofollow``."""
+
+
+class Followed(NamedTuple):
+    url: str
+    found_in: str
+    kept_out_by: str = ""
+    """What forbids to follow it; empty if nothing does."""
 
 
 class Resolver:
-    """Canonical URLs of references on one page; each distinct reference is resolved once."""
+    """Canonical URLs of references on one page; each distinct reference is resolved once. *tidy* is applied to
+    each.
+    """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, tidy: Callable[[str], str] | None = None) -> None:
         self.base = base
+        self._tidy = tidy
         self._known: dict[str, str | None] = {}
 
     def __call__(self, reference: str) -> str | None:
@@ -52,6 +65,8 @@ class Resolver:
             return self._known[reference]
         except KeyError:
             url = resolve(reference, self.base) if reference.strip() else None
+            if url is not None and self._tidy is not None:
+                url = self._tidy(url)
             self._known[reference] = url
             return url
 
@@ -71,7 +86,9 @@ def links_on(elements: Iterable[Element]) -> Iterator[Link]:
     for element in elements:
         match element.name:
             case "a" | "area":
-                yield from _page_link(element.attributes.get("href"), element.name)
+                yield from _page_link(
+                    element.attributes.get("href"), element.name, nofollow=says_nofollow(element)
+                )
             case "iframe" | "frame":
                 yield from _page_link(element.attributes.get("src"), element.name)
             case "meta" if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
@@ -83,6 +100,12 @@ def links_on(elements: Iterable[Element]) -> Iterator[Link]:
                     yield from imports_among(css.references(element.text))
             case _:
                 pass
+
+
+def says_nofollow(element: Element) -> bool:
+    """Whether a link has ``rel=nofollow``."""
+    rel = element.attributes.get("rel")
+    return rel is not None and "nofollow" in rel.lower().split()
 
 
 def imports_among(references: Iterable[CssReference]) -> Iterator[Link]:
@@ -99,28 +122,39 @@ def refresh_target(content: str) -> str | None:
 
 
 def worth_following(
-    links: Iterable[Link], *, resolve: Resolve, scope: Scope, page_url: str, follow_pages: bool
-) -> Iterator[tuple[str, str]]:
-    """(URL, found_in) of each link to follow, in order, each URL once and never *page_url* itself.
+    links: Iterable[Link],
+    *,
+    resolve: Resolve,
+    scope: Scope,
+    page_url: str,
+    forbidden: Callable[[Link, str], str],
+) -> Iterator[Followed]:
+    """The links to follow, in order, each URL once and never *page_url* itself; then those that are kept out.
 
-    Style sheets and manifests are followed to any host; feeds only within *scope*, and so are pages, these only if
-    *follow_pages*.
+    Style sheets and manifests are followed to any host, all others within *scope*; what is elsewhere is passed over.
+    *forbidden* tells for a link and its URL what forbids to follow it, or nothing.
     """
     seen = {page_url}
+    kept_out: dict[str, Followed] = {}
     for link in links:
-        if not follow_pages and link.found_in not in ATTACHED:
-            continue
         url = resolve(link.reference)
         if url is None or url in seen:
             continue
+        if link.found_in not in _FROM_ANYWHERE:
+            refusal = scope.refusal(url)
+            if refusal == OUT_OF_SCOPE:
+                continue
+            if reason := refusal or forbidden(link, url):
+                kept_out.setdefault(url, Followed(url, link.found_in, reason))
+                continue
         seen.add(url)
-        if link.found_in in _FROM_ANYWHERE or scope.admits(url):
-            yield url, link.found_in
+        yield Followed(url, link.found_in)
+    yield from (link for url, link in kept_out.items() if url not in seen)
 
 
-def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
+def _page_link(reference: str | None, found_in: str, *, nofollow: bool = False) -> Iterator[Link]:
     if reference is not None and may_lead_to_page(reference):
-        yield Link(reference, found_in)
+        yield Link(reference, found_in, nofollow)
 
 
 def _attached(element: Element) -> Iterator[Link]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -12,6 +12,7 @@ from crawler.harvest import candidates, links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
 from crawler.harvest.inline import InlineImages, is_inline
+from crawler.harvest.links import Followed
 from crawler.models import NewTask, Origin, TaskKind
 
 log = logging.getLogger(__name__)
@@ -24,21 +25,40 @@ MAX_INLINE_BYTES = 4 * 2**20
 class Document:
     """What all that is found on one document has in common.
 
-    *base* is what references on it are relative to; *limit* is how many images, and how many links, are taken.
+    *base* is what references on it are relative to; *limit* is how many images, and how many links, are taken; *tidy*
+    is applied to each URL; *asked* is what the document's owner asks of robots, as far as that is obeyed.
     """
 
-    def __init__(self, url: str, *, base: str, depth: int, title: str = "", limit: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        base: str,
+        depth: int,
+        title: str = "",
+        asked: frozenset[str] = frozenset(),
+        limit: int,
+        tidy: Callable[[str], str] | None = None,
+    ) -> None:
         self.url = url
         self.depth = depth
         self.title = title
-        self.resolve = links.Resolver(base)
+        self.asked = asked
+        self.resolve = links.Resolver(base, tidy)
         self._limit = limit
         self._inline = InlineImages()
 
     def image_tasks(
-        self, found: Iterable[Candidate], *, told: Mapping[int, Element], sizes: str
+        self,
+        found: Iterable[Candidate],
+        *,
+        told: Mapping[int, Element],
+        sizes: str,
+        forbidden: Callable[[str], str],
     ) -> tuple[NewTask, ...]:
-        """Each image once, in order; *told* is the ``<img>`` of each ``<picture>``, *sizes* is ``best`` or ``all``."""
+        """Each image once, in order; *told* is the ``<img>`` of each ``<picture>``, *sizes* is ``best`` or ``all``.
+        *forbidden* tells for a URL what forbids to take it, or nothing.
+        """
         usable = [
             candidate
             for candidate in found
@@ -58,24 +78,26 @@ class Document:
                 url=url,
                 depth=self.depth,
                 origin=self._origin(candidate, _telling(candidate, told, thumbnails), url),
+                kept_out_by=forbidden(url),
             )
             for url, candidate in islice(self._affordable(first), self._limit)
         )
 
     def page_tasks(
-        self, followed: Iterable[tuple[str, str]], *, page_depth: int, attached_depth: int
+        self, followed: Iterable[Followed], *, page_depth: int, attached_depth: int
     ) -> tuple[NewTask, ...]:
-        """For (URL, found_in) of what is to be visited; what belongs to the page itself has *attached_depth*."""
+        """What belongs to the page itself has *attached_depth*."""
         found = list(followed)
         self._log_cut("links", len(found))
         return tuple(
             NewTask(
                 kind=TaskKind.PAGE,
-                url=url,
-                depth=attached_depth if found_in in links.ATTACHED else page_depth,
-                origin=Origin(page_url=self.url, found_in=found_in, page_title=self.title),
+                url=link.url,
+                depth=attached_depth if link.found_in in links.ATTACHED else page_depth,
+                origin=Origin(page_url=self.url, found_in=link.found_in, page_title=self.title),
+                kept_out_by=link.kept_out_by,
             )
-            for url, found_in in found[: self._limit]
+            for link in found[: self._limit]
         )
 
     def _locate(self, reference: str) -> str | None:

@@ -13,30 +13,25 @@ from typing import Any
 import msgspec
 
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
-from crawler.models import ImageRecord, Origin, PageRecord, TaskKind
+from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
+from crawler.urls import identity
 
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 1
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 
 Record = ImageRecord | PageRecord
-RECORDS: dict[TaskKind, type[Record]] = {TaskKind.IMAGE: ImageRecord, TaskKind.PAGE: PageRecord}
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {
     kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
     for kind, columns in COLUMNS.items()
 }
-ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
-    TaskKind.IMAGE: tuple(name for name in Origin.__struct_fields__ if name != "content"),
-    TaskKind.PAGE: ("page_url", "found_in"),
-}
-"""What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
 
 
 def task_key(kind: TaskKind, url: str) -> bytes:
-    """The 16 bytes that a task is known by."""
-    return hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
+    """The 16 bytes that a task is known by: the same for two URLs that differ in a session id."""
+    return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:

@@ -29,6 +29,9 @@ import msgspec
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import LeaseExpired
 from crawler.models import (
+    ORIGIN_FIELDS,
+    RECORDS,
+    STATUSES,
     Batch,
     Counts,
     ImageRecord,
@@ -36,7 +39,6 @@ from crawler.models import (
     Lease,
     NewTask,
     Origin,
-    PageStatus,
     Result,
     Stats,
     Task,
@@ -49,8 +51,6 @@ from crawler.queues import RecordPage, database
 from crawler.queues.database import (
     COLUMNS,
     INSERTS,
-    ORIGIN_FIELDS,
-    RECORDS,
     TABLES,
     Record,
     origin_of,
@@ -299,6 +299,8 @@ class Ledger:
         self._host_ids: dict[str, int] = {}  # some of the file's
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self._pacing.never_delay(host)
+        for host, delay_s in db.execute("SELECT id, delay_s FROM hosts WHERE delay_s > 0"):
+            self._pacing.set_delay(host, delay_s)
         self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
@@ -402,19 +404,23 @@ class Ledger:
         if not tasks:
             return 0
         fresh: dict[bytes, NewTask] = {}
-        for task in tasks:
+        for task in sorted(
+            tasks, key=lambda task: task.kept_out_by != ""
+        ):  # what one forbids, another may allow
             fresh.setdefault(task_key(task.kind, task.url), task)
+        dropped: Counter[str] = Counter()
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
-            for (known,) in self._db.execute(f"SELECT key FROM tasks WHERE key IN ({marks})", chunk):  # noqa: S608
-                del fresh[known]
+            known = self._db.execute(f"SELECT key, url FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
+            for key, url in known:
+                if fresh.pop(key).url != url:
+                    dropped["session-id"] += 1
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
-        dropped: Counter[str] = Counter()
         for key, task in fresh.items():
-            limit = self._limit_reached(task.kind)
-            if limit is not None:
+            limit = task.kept_out_by or self._limit_reached(task.kind)
+            if limit:
                 dropped[limit] += 1
                 continue
             host = self._host_id(task.url)
@@ -538,6 +544,7 @@ class Ledger:
                     depth=depth,
                     attempt=attempt,
                     origin=None if origin is None else _DECODE_ORIGIN.decode(origin),
+                    host_delay_s=self._pacing.delay_s(host),
                 )
             )
         return host_key(tasks[0].url), tuple(tasks)
@@ -588,13 +595,12 @@ class Ledger:
         origin = None if blob is None else _DECODE_ORIGIN.decode(blob)
         record = RECORDS[lease.kind]
         facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[lease.kind] if origin}
-        status = ImageStatus.DEAD if lease.kind is TaskKind.IMAGE else PageStatus.DEAD
         self._keep(
             task_id,
             lease.kind,
             record(
                 url=url,
-                status=status,  # type: ignore[arg-type] # of the record's own kind, by the line above
+                status=STATUSES[lease.kind]("dead"),  # type: ignore[arg-type] # of the record's own kind
                 reason=LeaseExpired.reason,
                 detail=f"no worker came back with it in {lease.attempts} attempts",
                 depth=depth,
@@ -612,15 +618,22 @@ class Ledger:
         token, record = result.token, result.record
         kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
         lease = self._leases.get(token.id)
-        if result.retry_in_s is not None and (lease is None or lease.serial != token.serial):
+        goes_back = result.untouched or result.retry_in_s is not None
+        if goes_back and (lease is None or lease.serial != token.serial):
             return  # somebody else has it by now, or it is settled
         unsettled = self._unsettled(token, kind, lease)
         if unsettled is None:
             return
         host, before, attempts = unsettled
         self._add(result.discovered)  # before its page is settled: the queue is never drained in between
+        if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
+            self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
+            self._pacing.set_delay(host, result.host_delay_s)
         if result.host_pause_s is not None:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
+        if result.untouched:
+            self._give_back([token.id], charged=False)
+            return
         if lease is not None:
             self._let_go(token.id)
         elif before is TaskState.READY:

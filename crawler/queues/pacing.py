@@ -50,7 +50,8 @@ class Share:
 class Pacing:
     """Shares out the hosts that are due, each in its turn.
 
-    *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next.
+    *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next, or what the host itself
+    asks for if that is longer.
     """
 
     def __init__(self, *, per_host: int, delay_s: float) -> None:
@@ -64,10 +65,22 @@ class Pacing:
         self._cooling: list[tuple[float, int]] = []
         self._opened = False
         self._undelayed: set[int] = set()
+        self._asked_s: dict[int, float] = {}
 
     def never_delay(self, host: int) -> None:
         """*host* stands for no server: nothing is asked of it."""
         self._undelayed.add(host)
+
+    def set_delay(self, host: int, delay_s: float) -> None:
+        """*host* asks for so many seconds from one request to the next; 0 takes that back."""
+        if delay_s > 0:
+            self._asked_s[host] = delay_s
+        else:
+            self._asked_s.pop(host, None)
+
+    def delay_s(self, host: int) -> float:
+        """What *host* has asked for."""
+        return self._asked_s.get(host, 0.0)
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
@@ -114,7 +127,7 @@ class Pacing:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
-            delay_s = 0.0 if host in self._undelayed else self._delay_s
+            delay_s = max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
             more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
             room = min(1, more_slots) if delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
             tasks = min(count, lane.ready[kind], room)

@@ -6,8 +6,9 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 
 CREATE TABLE hosts (
-    id   INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE       -- scheme://host[:port]
+    id      INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL UNIQUE,     -- scheme://host[:port]
+    delay_s REAL NOT NULL DEFAULT 0   -- what it asks for between two requests (Crawl-delay)
 );
 
 CREATE TABLE tasks (
@@ -27,6 +28,6 @@ CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
 CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
 
 CREATE TABLE dropped (
-    reason TEXT PRIMARY KEY,        -- the limit that kept URLs out of the queue
+    reason TEXT PRIMARY KEY,        -- what kept URLs out of the queue
     count  INTEGER NOT NULL         -- how often it did
 ) WITHOUT ROWID;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from crawler.models import Value
@@ -16,7 +16,9 @@ class Fetched(Value):
     """Canonical, after redirects."""
     http_status: int
     headers: Mapping[str, str]
-    """Names in lower case; repeated ones joined by ``, ``."""
+    """Names in lower case; repeated ones joined by ``, `` (``x-robots-tag`` by a line feed: each may be for
+    another robot).
+    """
     content: bytes
     """Decompressed."""
 
@@ -26,17 +28,32 @@ class Fetched(Value):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+Check = Callable[[str], None]
+"""Raises a TaskError for a canonical URL that must not be asked for."""
+
+
 class Transport(Protocol):
     """One way to fetch a URL; every implementation passes tests/contract/test_transport.py.
 
     Safe to be used by several threads at once.
     """
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         """Fetch *url* once, following redirects.
 
-        Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
-        content: it never returns part of a body, and never takes much longer than the total timeout.
+        *check* is asked about each URL before anything is sent to it, *url* itself first; what it raises ends the
+        fetch. Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
+        content: it never returns part of a body, unless *cut* asks for the first *max_bytes* of a longer one, and
+        never takes much longer than the total timeout.
         """
         ...
 

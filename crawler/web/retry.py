@@ -12,8 +12,17 @@ from collections.abc import Callable
 
 import tenacity
 
-from crawler.errors import ConnectTimeout, DeadlineExceeded, RateLimited, TaskError, TooSlow
-from crawler.web import Fetched, Transport
+from crawler.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    DeadlineExceeded,
+    RateLimited,
+    RobotsUnavailable,
+    TaskError,
+    TooSlow,
+)
+from crawler.models import Task
+from crawler.web import Check, Fetched, Transport
 
 MAX_DELAY_S = 3600.0
 _FIRST_WAIT_S = 0.2
@@ -21,6 +30,7 @@ _MAX_WAIT_S = 3.0
 _RATE_LIMITED_PAUSE_S = 5.0
 _PATIENCE_SPENT = (ConnectTimeout, DeadlineExceeded, TooSlow)
 _SERVICE_UNAVAILABLE = 503
+_SEED_ATTEMPTS = 2
 
 
 class RetryingTransport:
@@ -50,7 +60,16 @@ class RetryingTransport:
             reraise=True,
         )
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         last: TaskError | None = None
 
         def attempt() -> Fetched:
@@ -58,7 +77,9 @@ class RetryingTransport:
             if last is not None and self._stop.is_set():
                 raise last  # the wait was cut short
             try:
-                return self._transport.fetch(url, max_bytes=max_bytes, accept=accept, referer=referer)
+                return self._transport.fetch(
+                    url, max_bytes=max_bytes, accept=accept, referer=referer, check=check, cut=cut
+                )
             except TaskError as exc:
                 last = exc
                 raise
@@ -90,25 +111,25 @@ def _wait_s(state: tenacity.RetryCallState) -> float:
     return max(_jitter(state), asked_s or 0.0)
 
 
-def retry_delay_s(error: TaskError, attempt: int, base_s: float) -> float | None:
-    """Seconds until a task that failed at its *attempt*-th lease is due again; None when it is not worth
-    another.
+def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:
+    """Seconds until a task whose lease ended in *error* is due again; None when it is not worth another.
 
     That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at
-    most.
+    most. A seed whose host is out of reach gets two attempts: who has mistyped it waits for the answer.
     """
-    if not error.retryable:
+    no_answer = isinstance(error, (ConnectFailed, ConnectTimeout, RobotsUnavailable))
+    if not error.retryable or (task.origin is None and no_answer and task.attempt >= _SEED_ATTEMPTS):
         return None
-    backoff_s = base_s * 2.0 ** min(max(attempt - 1, 0), 32)
+    backoff_s = base_s * 2.0 ** min(max(task.attempt - 1, 0), 32)
     return min(max(error.retry_after_s or 0.0, backoff_s), MAX_DELAY_S)
 
 
 def host_pause_s(error: TaskError) -> float | None:
     """Seconds that the whole host wants to be left alone, or None: Retry-After of a 429 or 503; a 429
-    without: 5.
+    without: 5; and until its robots.txt may be asked for again.
     """
     if isinstance(error, RateLimited):
         return error.retry_after_s if error.retry_after_s is not None else _RATE_LIMITED_PAUSE_S
-    if error.http_status == _SERVICE_UNAVAILABLE:
+    if error.http_status == _SERVICE_UNAVAILABLE or isinstance(error, RobotsUnavailable):
         return error.retry_after_s
     return None

@@ -46,7 +46,7 @@ from crawler.errors import (
     UnexpectedStatus,
 )
 from crawler.urls import canonical, host_key, resolve
-from crawler.web import Fetched
+from crawler.web import Check, Fetched
 from crawler.web.connection import Pace, pool_classes
 from crawler.web.decoding import ACCEPT_ENCODING, decoder_for
 
@@ -76,7 +76,16 @@ class RequestsTransport:
         self._adapter = _Adapter(pace)
         self._verify: bool | str = str(ca_file) if ca_file and config.verify_tls else config.verify_tls
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         """As promised by the protocol; the errors' texts name the limit that was met."""
         deadline = time.monotonic() + self._config.total_timeout_s
         current = canonical(url)
@@ -85,6 +94,8 @@ class RequestsTransport:
         seen: list[str] = []
         while True:
             seen.append(current)
+            if check is not None:
+                check(current)
             with self._answer(current, deadline, accept, referer) as answer:
                 status = answer.status_code
                 headers = _headers(answer)
@@ -100,7 +111,7 @@ class RequestsTransport:
                 if status != 200 and (error := status_error(status, headers, current)):  # noqa: PLR2004 - OK
                     _drain(answer)
                     raise error
-                content = _body(answer, headers, max_bytes)
+                content = _body(answer, headers, max_bytes, cut=cut)
             if not content:
                 raise EmptyBody("the answer has no content", http_status=status, final_url=current)
             return Fetched(url=url, final_url=current, http_status=status, headers=headers, content=content)
@@ -243,7 +254,8 @@ def _headers(answer: requests.Response) -> dict[str, str]:
     merged: dict[str, str] = {}
     for name, value in answer.raw.headers.items():
         key = name.lower()
-        merged[key] = f"{merged[key]}, {value}" if key in merged else value
+        between = "\n" if key == "x-robots-tag" else ", "
+        merged[key] = f"{merged[key]}{between}{value}" if key in merged else value
     return merged
 
 
@@ -266,13 +278,15 @@ def _too_many(seen: list[str], target: str, status: int) -> TooManyRedirects:
     return TooManyRedirects(text, http_status=status)
 
 
-def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The whole content, decompressed; memory stays below *max_bytes* and a piece, whatever is sent."""
+def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> bytes:
+    """The whole content, decompressed, or with *cut* its first *max_bytes*; memory stays below that and a piece,
+    whatever is sent.
+    """
     declared = headers.get("content-length", "").partition(",")[0].strip()
     expected = int(declared) if declared.isascii() and declared.isdigit() else None
     if "transfer-encoding" in headers:
         expected = None
-    if expected is not None and expected > max_bytes:
+    if expected is not None and expected > max_bytes and not cut:
         raise TooLarge(f"the server announces {expected} bytes; the limit is {max_bytes}")
     decoder = decoder_for(headers.get("content-encoding", ""))
     pieces: list[bytes] = []
@@ -282,6 +296,8 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int)
         for piece in decoder.decode(data):
             pieces.append(piece)
             size += len(piece)
+            if size > max_bytes and cut:
+                return b"".join(pieces)[:max_bytes]
             if size > max_bytes:
                 raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
         if received > max_bytes:

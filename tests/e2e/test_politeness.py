@@ -17,6 +17,7 @@ def test_all_workers_together_keep_to_the_requests_in_flight(tmp_path: Path) -> 
         )
         assert outcome.code == 0, outcome.err
         assert server.most_in_flight == 3, "3 downloaders with 4 threads each, and a harvester"
+        assert server.requests.pop("/robots.txt") <= 4, "once by each process"
         assert set(server.requests.values()) == {1}, "nothing is asked for twice"
         assert saved_digests(tmp_path / "crawl", server.url) == digests
 
@@ -33,6 +34,38 @@ def test_a_delay_holds_between_the_requests_of_all_workers(tmp_path: Path) -> No
     # one that was held up on its way shortens the gap to the next, so a single gap proves little
     assert sum(gaps) / len(gaps) >= 0.095
     assert sum(gap < 0.05 for gap in gaps) <= 2, gaps
+
+
+def test_the_delay_that_robots_txt_asks_for_holds_from_the_first_request_on(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=3, images_per_page=4)
+    (tmp_path / "site" / "robots.txt").write_text("User-agent: *\nCrawl-delay: 0.2\nDisallow: /page2")
+    with serving(tmp_path / "site") as server:
+        outcome = image_crawler(
+            "crawl", server.url, "-o", "crawl", "--downloaders", "2", "--json", folder=tmp_path
+        )
+        gaps = [after - before for before, after in pairwise(server.arrivals_s)]
+        asked_for = set(server.requests)
+    assert outcome.code == 0, outcome.err
+    assert len(gaps) == 10  # 2 pages, 8 images, and a look for a sitemap
+    assert sum(gaps) / len(gaps) >= 0.19
+    assert sum(gap < 0.15 for gap in gaps) <= 2, gaps
+    assert "/page2.html" not in asked_for
+    assert outcome.stats()["page_reasons"] == {"no-sitemap": 1, "robots-disallowed": 1}
+    assert outcome.stats()["image_status"] == {"saved": 8}
+    assert {record.attempts for record in records(tmp_path / "crawl").values()} == {1}
+
+
+def test_a_host_without_its_robots_txt_is_left_alone(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=1, images_per_page=1)
+    with serving(tmp_path / "site") as server:
+        server.overloaded["/robots.txt"] = 1000
+        outcome = image_crawler("crawl", server.url, "-o", "crawl", "--max-attempts", "1", folder=tmp_path)
+        assert set(server.requests) == {"/robots.txt"}
+        assert outcome.code == 1
+        assert f"nothing to start from: {server.url}robots.txt is not to be had" in outcome.err
+        again = image_crawler("crawl", server.url, "-o", "crawl", "--no-obey-robots-txt", folder=tmp_path)
+        assert again.code == 0, again.err
+        assert len(records(tmp_path / "crawl")) == 1
 
 
 def test_the_depth_of_a_crawl_is_limited(tmp_path: Path) -> None:

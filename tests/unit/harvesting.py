@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crawler.errors import NotFound
-from crawler.web import Fetched
+from crawler.web import Check, Fetched
 
 
 class NoTransport:
     """Fails the test that fetches."""
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         raise AssertionError(f"nothing was to be fetched, but {url} was")
 
     def close(self) -> None:
@@ -25,7 +34,16 @@ class Site:
         self._answers = answers
         self.requests: list[dict[str, object]] = []
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         self.requests.append({"url": url, "max_bytes": max_bytes, "accept": accept, "referer": referer})
         answer = self._answers.get(url, NotFound("404 Not Found", http_status=404))
         if isinstance(answer, Exception):

@@ -11,11 +11,11 @@ import pytest
 from crawler.config import load
 from crawler.harvest.elements import PARSERS, parse
 from crawler.harvest.images import RULES
-from crawler.harvest.page import Harvest, PageHandler
+from crawler.harvest.reading import Harvest, Reader
 from crawler.harvest.tree import NAMES
 from crawler.models import NewTask, Origin, Task, TaskKind
-from crawler.urls import Scope
-from tests.unit.harvesting import NoTransport, answer
+from crawler.scope import Scope
+from tests.unit.harvesting import answer
 
 CASES = Path(__file__).parent.parent / "cases"
 TYPES = {
@@ -30,16 +30,12 @@ URL = "https://example.org/dir/page.html"
 
 
 def harvest(case: dict[str, Any], document: Path, parser: str) -> Harvest:
-    handler = PageHandler(
-        NoTransport(),
-        Scope.of_seeds((URL,)),
-        config=load(flags={"parser": parser, "sitemaps": False, **case.get("settings", {})}),
-        retry_delay_s=1.0,
-        worker="test",
-    )
+    config = load(flags={"parser": parser, "sitemaps": False, **case.get("settings", {})})
     origin = Origin(page_url="https://example.org/", found_in=case["as"]) if "as" in case else None
     task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=URL, depth=0, attempt=1, origin=origin)
-    return handler.read(task, answer(URL, document.read_bytes(), TYPES.get(document.suffix, "")))
+    return Reader(Scope((URL,), config.scope), config).read(
+        task, answer(URL, document.read_bytes(), TYPES.get(document.suffix, ""))
+    )
 
 
 def seen(task: NewTask, keys: set[str]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_an_image_is_told_with_all_that_is_said_of_it(page: Path, capsys: pytest
             "url": "http://localhost/a2.png",
             "kind": "image",
             "found_in": "srcset",
+            "kept_out_by": "",
             "alt": "An A",
             "title": "T",
             "caption": "Cap",

@@ -22,9 +22,9 @@ from crawler.errors import NotFound
 from crawler.harvest.page import PageHandler
 from crawler.models import ImageRecord, NewTask, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
+from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
-from crawler.urls import Scope
-from crawler.web import Fetched
+from crawler.web import Check, Fetched
 
 SEED = "http://vesper-hill.example/"
 SITE = sample_site()
@@ -37,7 +37,16 @@ EMPTY_SVG = frozenset({"image", "path"})
 class FolderTransport:
     """The site as a server would give it, without a server."""
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         path = unquote(urlsplit(url).path)
         file = SITE / path.lstrip("/") / ("index.html" if path.endswith("/") else "")
         if not file.is_file():
@@ -61,14 +70,12 @@ def crawl(folder: Path, config: Config) -> None:
     ledger = Ledger(folder / "crawl.db", queue=config.queue, scope=config.scope, new_run=True)
     transport = FolderTransport()
     handlers = {
-        TaskKind.PAGE: PageHandler(
-            transport, Scope.of_seeds((SEED,)), config=config, retry_delay_s=1.0, worker="test"
-        ),
+        TaskKind.PAGE: PageHandler(transport, Scope((SEED,)), config=config, worker="test"),
         TaskKind.IMAGE: ImageHandler(
             transport,
             LocalStorage(folder, fsync=False, min_free_bytes=0),
-            images=config.images,
-            retry_delay_s=1.0,
+            Scope((SEED,)),
+            config=config,
             worker="test",
         ),
     }

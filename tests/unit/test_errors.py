@@ -48,4 +48,4 @@ def test_the_exit_code_follows_the_branch(cls: type[CrawlerError]) -> None:
 def test_the_map_on_top_names_the_upper_classes() -> None:
     drawn = set(re.findall(r"[├└]── (\w+)", str(errors.__doc__)))
     upper = {cls.__name__ for cls in ALL if not issubclass(cls, TaskError)} - {"CrawlerError"}
-    assert drawn == upper | {"TaskError", "FetchError", "Rejection"}
+    assert drawn == upper | {"TaskError", "FetchError", "Rejection", "OptedOut"}

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from crawler.config import FetchConfig, ImagesConfig
+from crawler.config import Config, FetchConfig, ImagesConfig, QueueConfig
 from crawler.download.image import ACCEPT, ImageHandler
 from crawler.errors import StorageFailed, StorageFull
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
 from crawler.queues.database import ORIGIN_FIELDS
+from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from crawler.web.session import RequestsTransport
 from tests.faultserver import ETAG, LAST_MODIFIED, FaultServer
@@ -51,8 +52,10 @@ class Bench:
         self.handle = ImageHandler(
             self.transport,
             self.storage,
-            images=options.pop("images", ImagesConfig()),
-            retry_delay_s=5.0,
+            Scope(("https://example.org/",), options.pop("scope", None)),
+            config=Config(
+                images=options.pop("images", ImagesConfig()), queue=QueueConfig(retry_delay_s=5.0), **options
+            ),
             worker="w:1:x",
             clock=lambda: float(next(ticks)),
             now=lambda: datetime(2026, 3, 4, 5, 6, 7, 80_000, tzinfo=UTC),
@@ -121,8 +124,8 @@ def test_a_time_in_iso_8601_from_the_real_clock(tmp_path: Path, server: FaultSer
     handler = ImageHandler(
         RequestsTransport(FetchConfig()),
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-        images=ImagesConfig(),
-        retry_delay_s=5,
+        Scope(("https://example.org/",)),
+        config=Config(),
         worker="w",
     )
     task = Task(id=1, serial=1, kind=TaskKind.IMAGE, url=f"{server.url}/good/plain.gif", depth=0, attempt=1)

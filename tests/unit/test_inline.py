@@ -17,7 +17,7 @@ from crawler.config import Config, ImagesConfig, QueueConfig, ScopeConfig, load
 from crawler.download.image import ImageHandler
 from crawler.download.naming import image_path
 from crawler.harvest.inline import MAX_CONTENT_BYTES, InlineImages, decode, is_inline
-from crawler.harvest.page import PageHandler
+from crawler.harvest.reading import Reader
 from crawler.harvest.tasks import MAX_INLINE_BYTES
 from crawler.models import (
     ImageRecord,
@@ -29,8 +29,9 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues.ledger import Ledger
+from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
-from crawler.urls import DATA_HOST, Scope, canonical, host_key
+from crawler.urls import DATA_HOST, canonical, host_key
 from tests.images import samples
 from tests.unit.harvesting import NoTransport
 
@@ -44,18 +45,15 @@ def data_url(content: bytes, media_type: str = "image/png") -> str:
 
 
 def harvested(html: str, **settings: object) -> tuple[NewTask, ...]:
-    handler = PageHandler(
-        NoTransport(), Scope.of_seeds((PAGE,)), config=load(flags=settings), retry_delay_s=1.0, worker="t"
-    )
-    return handler.read_html(html, url=PAGE, depth=0).images
+    return Reader(Scope((PAGE,)), load(flags=settings)).read_html(html, url=PAGE, depth=0).images
 
 
 def downloaded(folder: Path, task: Task, **images: int) -> ImageRecord:
     handler = ImageHandler(
         NoTransport(),
         LocalStorage(folder, fsync=False, min_free_bytes=0),
-        images=ImagesConfig(**images),
-        retry_delay_s=1.0,
+        Scope((PAGE,)),
+        config=Config(images=ImagesConfig(**images)),
         worker="t",
     )
     result = handler(task)
@@ -201,8 +199,8 @@ def test_the_books_give_it_out_with_its_bytes_and_forget_them(tmp_path: Path) ->
             ImageHandler(
                 NoTransport(),
                 LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-                images=Config().images,
-                retry_delay_s=1.0,
+                Scope((PAGE,)),
+                config=Config(),
                 worker="w",
             )(task)
             for task in given_out

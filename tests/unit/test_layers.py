@@ -22,11 +22,12 @@ MODULES = {
 LAYERS = [
     ["errors", "models"],
     ["urls", "config"],
-    ["folder"],
+    ["folder", "scope"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
     ],
+    ["visit", "harvest.reading"],
     ["harvest.page", "download.image"],
     ["worker"],
     ["roles"],
@@ -44,6 +45,8 @@ PLACES = {
     "bs4": ["harvest.soup"],
     "tinycss2": ["harvest.css"],
     "ada_url": ["urls"],
+    "protego": ["web.robots"],
+    "tldextract": ["scope"],
     "filelock": ["folder"],
     "click": ["cli", "cli.*"],
     "rich": ["cli", "cli.*"],

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.config import ScopeConfig
 from crawler.harvest.elements import parse
 from crawler.harvest.links import (
     STYLE_SHEET,
@@ -14,16 +15,21 @@ from crawler.harvest.links import (
     refresh_target,
     worth_following,
 )
-from crawler.urls import Scope, canonical
+from crawler.scope import Scope
+from crawler.urls import canonical
 
 PAGE = "https://example.org/dir/page.html"
 
 
-def followed(*links: Link, base: str = PAGE, follow_pages: bool = True) -> list[tuple[str, str]]:
-    scope = Scope.of_seeds(("https://example.org/",))
-    return list(
-        worth_following(links, resolve=Resolver(base), scope=scope, page_url=PAGE, follow_pages=follow_pages)
+def followed(*links: Link, base: str = PAGE, forbidden: str = "") -> list[tuple[str, ...]]:
+    worth = worth_following(
+        links,
+        resolve=Resolver(base),
+        scope=Scope(("https://example.org/",), ScopeConfig(exclude=("*/private/*",))),
+        page_url=PAGE,
+        forbidden=lambda link, _: forbidden if link.found_in == "a" else "",
     )
+    return [tuple(filter(None, link)) for link in worth]
 
 
 @pytest.mark.parametrize(
@@ -59,10 +65,38 @@ def test_pages_stay_within_the_scope_style_sheets_do_not() -> None:
     assert followed(Link(out + "p", "a"), Link(out + "s.css", STYLE_SHEET)) == [(out + "s.css", STYLE_SHEET)]
 
 
-def test_at_the_last_depth_only_style_sheets_are_followed() -> None:
-    links = (Link("p", "a"), Link("s.css", STYLE_SHEET), Link("s.css", "a"))
+def test_what_is_forbidden_comes_last_with_its_reason_unless_another_link_allows_it() -> None:
+    links = (
+        Link("p", "a"),
+        Link("q", "a"),
+        Link("s.css", "a"),
+        Link("s.css", STYLE_SHEET),
+        Link("q", "frame"),
+    )
 
-    assert followed(*links, follow_pages=False) == [("https://example.org/dir/s.css", STYLE_SHEET)]
+    assert followed(*links, forbidden="nofollow") == [
+        ("https://example.org/dir/s.css", STYLE_SHEET),
+        ("https://example.org/dir/q", "frame"),
+        ("https://example.org/dir/p", "a", "nofollow"),
+    ]
+
+
+def test_what_a_pattern_keeps_out_is_told_and_what_is_elsewhere_is_not() -> None:
+    links = (Link("/private/x", "a"), Link("https://other.example/private/x", "a"), Link("/open/x", "a"))
+
+    assert followed(*links) == [
+        ("https://example.org/open/x", "a"),
+        ("https://example.org/private/x", "a", "excluded"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rel", "told"), [("nofollow", True), ("NoFollow noopener", True), ("nofollower", False), ("", False)]
+)
+def test_rel_nofollow(rel: str, *, told: bool) -> None:
+    (link,) = links_on(parse(f"<a rel='{rel}' href=a.html>a</a>"))
+
+    assert link == Link("a.html", "a", told)
 
 
 def test_links_are_relative_to_the_base() -> None:

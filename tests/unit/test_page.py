@@ -15,8 +15,9 @@ from crawler.harvest.kinds import kind_of
 from crawler.harvest.page import PageHandler
 from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
-from crawler.urls import Scope, canonical
-from crawler.web import Fetched
+from crawler.scope import Scope
+from crawler.urls import canonical
+from crawler.web import Check, Fetched
 from tests.unit.harvesting import NoTransport, Site, answer
 
 URL = "https://example.org/dir/page.html"
@@ -33,9 +34,8 @@ def task(url: str = URL, **more: Any) -> Task:
 def handler(site: Site, **settings: object) -> PageHandler:
     return PageHandler(
         site,
-        Scope.of_seeds(("https://example.org/",)),
-        config=load(flags=settings),
-        retry_delay_s=10.0,
+        Scope(("https://example.org/",)),
+        config=load(flags={"retry_delay_s": 10.0} | settings),
         worker="w1",
         clock=iter([100.0, 100.25]).__next__,
         now=lambda: datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
@@ -164,9 +164,11 @@ def test_at_the_last_depth_images_and_style_sheets_are_still_found() -> None:
     html = "<a href=deeper.html>d</a><img src=a.png><link rel=stylesheet href=s.css>"
     result = handler(Site({URL: answer(URL, html)}), max_depth=1)(task(depth=1))
 
-    assert [new.url for new in result.discovered] == [
-        f"https://example.org/dir/{name}" for name in ("a.png", "s.css")
+    assert [(new.url, new.kept_out_by) for new in result.discovered] == [
+        (f"https://example.org/dir/{name}", kept_out_by)
+        for name, kept_out_by in (("a.png", ""), ("s.css", ""), ("deeper.html", "max-depth"))
     ]
+    assert (result.record.images, result.record.links) == (1, 1)
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", ""])
@@ -358,7 +360,16 @@ def test_a_seed_that_accepts_no_connection_is_given_up_soon(
     *, attempt: int, origin: bool, again: bool
 ) -> None:
     class Refused(NoTransport):
-        def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+        def fetch(
+            self,
+            url: str,
+            *,
+            max_bytes: int,
+            accept: str,
+            referer: str = "",
+            check: Check | None = None,
+            cut: bool = False,
+        ) -> Fetched:
             raise ConnectFailed("it does not accept connections")
 
     found = Origin(page_url="http://site.example/", found_in="a") if origin else None
@@ -372,9 +383,7 @@ def test_a_seed_that_accepts_no_connection_is_given_up_soon(
         origin=found,
     )
     config = load()
-    handler = PageHandler(
-        Refused(), Scope.of_seeds((page.url,)), config=config, retry_delay_s=2.0, worker="w"
-    )
+    handler = PageHandler(Refused(), Scope((page.url,)), config=config, worker="w")
     result = handler(page)
     assert (result.retry_in_s is not None) == again
     assert result.record.reason == "connect-failed"

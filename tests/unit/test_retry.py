@@ -19,7 +19,8 @@ from crawler.errors import (
     TooSlow,
     TruncatedTransfer,
 )
-from crawler.web import Fetched
+from crawler.models import Origin, Task, TaskKind
+from crawler.web import Check, Fetched
 from crawler.web.retry import RetryingTransport, host_pause_s, retry_delay_s
 from crawler.web.session import RequestsTransport
 from tests.faultserver import FaultServer
@@ -35,7 +36,16 @@ class Script:
         self.asked: list[tuple[Any, ...]] = []
         self.closed = False
 
-    def fetch(self, url: str, *, max_bytes: int, accept: str, referer: str = "") -> Fetched:
+    def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        referer: str = "",
+        check: Check | None = None,
+        cut: bool = False,
+    ) -> Fetched:
         self.asked.append((url, max_bytes, accept, referer))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -158,6 +168,19 @@ def test_with_a_real_server_and_several_threads() -> None:
 # --- what the queue is told
 
 
+def attempted(attempt: int, *, seed: bool = False) -> Task:
+    origin = None if seed else Origin(page_url="https://example.org/", found_in="img")
+    return Task(
+        id=1,
+        serial=1,
+        kind=TaskKind.IMAGE,
+        url="https://example.org/i",
+        depth=0,
+        attempt=attempt,
+        origin=origin,
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "attempt", "seconds"),
     [
@@ -173,12 +196,12 @@ def test_with_a_real_server_and_several_threads() -> None:
     ],
 )
 def test_when_a_task_is_due_again(error: TaskError, attempt: int, seconds: float | None) -> None:
-    assert retry_delay_s(error, attempt, 5.0) == seconds
+    assert retry_delay_s(error, attempted(attempt), 5.0) == seconds
 
 
 def test_only_what_is_retryable_is_due_again() -> None:
     for leaf in REASONS.values():
-        assert (retry_delay_s(leaf("x"), 1, 5.0) is not None) == leaf.retryable
+        assert (retry_delay_s(leaf("x"), attempted(1), 5.0) is not None) == leaf.retryable
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from crawler.harvest import feeds, manifest, sitemap
 from crawler.harvest.page import PageHandler
 from crawler.harvest.xml import subtrees
 from crawler.models import NewTask, Origin, PageStatus, Result, Task, TaskKind
-from crawler.urls import Scope
+from crawler.scope import Scope
 from tests.unit.harvesting import Site, answer
 
 HOME = "https://example.org/"
@@ -29,9 +29,8 @@ def harvested(
 ) -> Result:
     handler = PageHandler(
         Site({url: fetched}),
-        Scope.of_seeds((HOME,)),
+        Scope((HOME,)),
         config=load(flags=settings),
-        retry_delay_s=1.0,
         worker="t",
     )
     origin = Origin(page_url=HOME, found_in=found_in) if found_in else None
@@ -79,7 +78,7 @@ def test_a_sitemap_that_a_site_names_should_be_there() -> None:
 def test_a_sitemap_that_can_not_be_had_now_is_asked_for_again() -> None:
     result = harvested(ServerError("503", http_status=503), found_in=sitemap.GUESSED)
 
-    assert (result.record.reason, result.retry_in_s) == ("server-error", 1.0)
+    assert (result.record.reason, result.retry_in_s) == ("server-error", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,8 @@ def test_pages_of_a_sitemap_are_one_link_away_and_sitemaps_of_an_index_none() ->
 
     assert (listed.depth, further.depth) == (4, 3)
     assert not harvested(answer(URL, index, "text/xml"), found_in=sitemap.FROM_INDEX).discovered
-    assert not harvested(answer(URL, URLSET, "text/xml"), found_in=sitemap.SITEMAP, max_depth=0).discovered
+    (too_deep,) = harvested(answer(URL, URLSET, "text/xml"), found_in=sitemap.SITEMAP, max_depth=0).discovered
+    assert too_deep.kept_out_by == "max-depth"
 
 
 def test_the_protocols_limits() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import SeedError
-from crawler.urls import MAX_URL_CHARS, Scope, canonical, canonical_seed, host_key, resolve
+from crawler.scope import Scope
+from crawler.urls import MAX_URL_CHARS, canonical, canonical_seed, host_key, resolve
 
 BASE = "http://example.org/a/b.html?q=1"
 
@@ -116,7 +117,7 @@ def test_it_never_raises_and_its_answers_are_canonical(reference: str, base: str
             assert len(url) <= MAX_URL_CHARS
             assert canonical(url) == url
             assert url.startswith(host_key(url) + "/")
-            assert Scope.of_seeds((url,)).admits(url)
+            assert Scope((url,)).admits(url)
 
 
 @given(
@@ -188,5 +189,5 @@ def test_a_host_is_scheme_name_and_port(url: str, key: str) -> None:
     ],
 )
 def test_a_scope_is_the_sites_of_its_seeds(url: str, *, admitted: bool) -> None:
-    scope = Scope.of_seeds(("http://www.example.org/start", "http://second.example:81/"))
+    scope = Scope(("http://www.example.org/start", "http://second.example:81/"))
     assert scope.admits(url) is admitted

@@ -1,0 +1,342 @@
+"""What is found in what a PAGE task brought: in pages, style sheets, manifests, feeds and sitemaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import msgspec
+
+from crawler.config import Config
+from crawler.errors import (
+    Excluded,
+    NoSitemap,
+    NotAStyleSheet,
+    NotHtml,
+    OutOfScope,
+    Rejection,
+    UnexpectedContent,
+)
+from crawler.harvest import css, feeds, images, links, manifest, sitemap
+from crawler.harvest.candidates import Candidate
+from crawler.harvest.elements import Element, parse
+from crawler.harvest.encoding import decode_css, decode_html
+from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.kinds import kind_of
+from crawler.harvest.links import Followed, Link
+from crawler.harvest.tasks import Document, trimmed
+from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.scope import EXCLUDED, Scope
+from crawler.urls import without_tracking
+from crawler.web import Fetched, optouts
+from crawler.web.robots import product_token
+
+SITEMAPS = frozenset({sitemap.SITEMAP, sitemap.FROM_INDEX, sitemap.GUESSED})
+_WANTED = {
+    links.STYLE_SHEET: "style sheet",
+    links.MANIFEST: "manifest",
+    links.FEED: "feed",
+    **dict.fromkeys(SITEMAPS, "sitemap"),
+}
+"""What a task is expected to bring, by where its URL was found."""
+
+MAX_SRCDOCS = 100
+"""Documents in ``<iframe srcdoc>`` that are looked into on one page."""
+MAX_IMPORTS_BELOW_MAX_DEPTH = 5
+"""An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
+
+NOTHING: frozenset[str] = frozenset()
+
+
+class Harvest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one document holds."""
+
+    title: str = ""
+    images: tuple[NewTask, ...] = ()
+    links: tuple[NewTask, ...] = ()
+    kept_out: tuple[NewTask, ...] = ()
+    """Images and links that are not to be visited, each with what forbids it."""
+
+    @classmethod
+    def of(cls, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), *, title: str = "") -> Harvest:
+        """Sorted by whether something forbids them."""
+        return cls(
+            title=title,
+            images=tuple(task for task in images if not task.kept_out_by),
+            links=tuple(task for task in links if not task.kept_out_by),
+            kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
+        )
+
+
+class Reader:
+    """Reads documents for one crawl, by its scope and settings; safe to be used by several threads."""
+
+    def __init__(self, scope: Scope, config: Config) -> None:
+        self._scope = scope
+        self._config = config
+        self._obeyed = config.obey.obeyed
+        self._agent = product_token(config.fetch.user_agent)
+
+    def read(self, task: Task, fetched: Fetched) -> Harvest:
+        """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
+        header = fetched.headers.get("content-type", "")
+        content, url, depth = fetched.content, fetched.final_url, task.depth
+        found_in = task.origin.found_in if task.origin else ""
+        asked = optouts.of_headers(fetched.headers, agent=self._agent) & self._obeyed
+        kind = kind_of(fetched.content_type, content)
+        if kind == "gzip":
+            content = sitemap.gunzipped(content)
+            kind = kind_of("", content)
+        wanted = _WANTED.get(found_in, "")
+        if wanted in ("feed", "sitemap") and kind == "html":
+            kind = kind_of("", content)  # not a few servers declare them as HTML
+        if wanted and kind == "html":
+            raise _not_what_was_wanted(task, fetched)
+        match wanted if kind == "other" and wanted else kind:
+            case "html":
+                self._check_scope(task, url)
+                return self.read_html(decode_html(content, header), url=url, depth=depth, asked=asked)
+            case "image":
+                return Harvest.of((self._image_in_place_of_page(task),))
+            case "css" | "style sheet":
+                return self.read_css(decode_css(content, header), url=url, depth=depth, asked=asked)
+            case "manifest":
+                return self.read_manifest(content, url=url, depth=depth, asked=asked)
+            case "feed":
+                return self.read_feed(decode_html(content, header), url=url, depth=depth, asked=asked)
+            case "sitemap":
+                nested = found_in == sitemap.FROM_INDEX
+                return self.read_sitemap(content, header, url=url, depth=depth, nested=nested, asked=asked)
+            case _:
+                raise NotHtml(
+                    f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
+                )
+
+    def _check_scope(self, task: Task, final_url: str) -> None:
+        refusal = self._scope.refusal(final_url)
+        if refusal == EXCLUDED and task.origin is not None:
+            raise Excluded(
+                f"{task.url} redirects to {final_url}, which a pattern keeps out (include, exclude)"
+            )
+        if refusal and refusal != EXCLUDED:
+            advice = "" if task.origin else f"; to crawl that site, start from {final_url}"
+            raise OutOfScope(f"{task.url} redirects to {final_url}, which is outside of this crawl{advice}")
+
+    def _image_in_place_of_page(self, task: Task) -> NewTask:
+        """The same URL for a downloader; it is fetched again, as one that saves."""
+        return NewTask(
+            kind=TaskKind.IMAGE,
+            url=task.url,
+            depth=task.depth,
+            origin=task.origin or Origin(page_url="", found_in="seed"),
+            kept_out_by=self._scope.image_refusal(task.url),
+        )
+
+    def read_html(self, html: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
+        ask of robots. Raises NotHtml.
+        """
+        elements = parse(html, parser=self._config.harvest.parser)
+        titles = (element.text for element in elements if element.name == "title")
+        page = self._document(
+            url,
+            base=links.base_url(elements, url),
+            depth=depth,
+            title=trimmed(next(titles, "")),
+            asked=asked | (optouts.of_meta(_named(elements), agent=self._agent) & self._obeyed),
+        )
+        for frame in [element for element in elements if "srcdoc" in element.attributes][:MAX_SRCDOCS]:
+            part = frame.attributes["srcdoc"]
+            elements += self._elements_of_part(part, heading=frame.heading, after=len(elements))
+        followed = [
+            link
+            for link in links.links_on(elements)
+            if link.found_in != links.FEED or self._config.harvest.feeds
+        ]
+        return Harvest.of(
+            self._images(page, images.found_on(elements), elements),
+            self._further(page, followed),
+            title=page.title,
+        )
+
+    def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+        """The images and imports of a style sheet at *url*, which is what both are relative to."""
+        page = self._document(url, depth=depth, asked=asked)
+        references = css.references(text)
+        imports = links.imports_among(references)
+        if depth >= self._config.scope.max_depth + MAX_IMPORTS_BELOW_MAX_DEPTH:
+            imports = iter(())
+        sheet = Element(name="style", attributes={}, number=0)
+        return Harvest.of(
+            self._images(page, images.found_among(references, sheet)),
+            self._further(page, imports, attached_depth=depth + 1),
+        )
+
+    def read_manifest(
+        self, content: bytes, *, url: str, depth: int, asked: frozenset[str] = NOTHING
+    ) -> Harvest:
+        """The images of a web app manifest at *url*."""
+        page = self._document(url, depth=depth, asked=asked)
+        return Harvest.of(self._images(page, manifest.images(content)))
+
+    def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+        """The images of a feed, those in the markup of its items included, and the pages that they are about."""
+        page = self._document(url, depth=depth, asked=asked)
+        found: list[Candidate] = []
+        followed: list[Link] = []
+        elements: list[Element] = []
+        for item in feeds.read(text):
+            found += item.images
+            followed += [
+                Link(reference, links.FEED_ITEM) for reference in item.links if may_lead_to_page(reference)
+            ]
+            for markup in item.html:
+                elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
+        found += images.found_on(elements)
+        followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
+        return Harvest.of(self._images(page, found, elements), self._further(page, followed))
+
+    def read_sitemap(
+        self,
+        content: bytes,
+        header: str = "",
+        *,
+        url: str,
+        depth: int,
+        nested: bool = False,
+        asked: frozenset[str] = NOTHING,
+    ) -> Harvest:
+        """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
+        limit = max(sitemap.MAX_URLS, self._config.scope.max_links_per_page)
+        page = self._document(url, depth=depth, asked=asked, limit=limit)
+        found: list[Candidate] = []
+        followed: list[Link] = []
+        sitemaps: dict[str, None] = {}
+        for entry in sitemap.read(content, header):
+            found += entry.images
+            if sitemap.names_page(entry):
+                followed.append(Link(entry.url, sitemap.LISTED))
+            elif entry.is_sitemap and not nested and (further := page.resolve(entry.url)) is not None:
+                sitemaps[further] = None
+        further_tasks = page.page_tasks(
+            (Followed(further, sitemap.FROM_INDEX) for further in sitemaps),
+            page_depth=depth,
+            attached_depth=depth,
+        )
+        return Harvest.of(self._images(page, found), self._further(page, followed) + further_tasks)
+
+    def _elements_of_part(self, markup: str, *, heading: str, after: int) -> list[Element]:
+        """The elements of a piece of markup, with numbers that no other piece of the document has."""
+        try:
+            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
+        except NotHtml:
+            return []
+        return [
+            msgspec.structs.replace(
+                element,
+                number=element.number + after,
+                picture=element.picture and element.picture + after,
+                heading=element.heading or heading,
+            )
+            for element in elements
+        ]
+
+    def _document(
+        self,
+        url: str,
+        *,
+        depth: int,
+        asked: frozenset[str],
+        base: str = "",
+        title: str = "",
+        limit: int | None = None,
+    ) -> Document:
+        scope = self._config.scope
+        return Document(
+            url,
+            base=base or url,
+            depth=depth,
+            title=title,
+            asked=asked,
+            limit=scope.max_links_per_page if limit is None else limit,
+            tidy=without_tracking if scope.strip_tracking else None,
+        )
+
+    def _images(
+        self, page: Document, found: Iterable[Candidate], elements: Iterable[Element] = ()
+    ) -> tuple[NewTask, ...]:
+        taken: list[Candidate] = []
+        behind: dict[str, list[Candidate]] = {}
+        for candidate in found:
+            reason = self._link_forbidden(page, candidate)
+            (behind.setdefault(reason, []) if reason else taken).append(candidate)
+        whole_page = next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
+        tasks = page.image_tasks(
+            taken,
+            told={
+                element.picture: element for element in elements if element.picture and element.name == "img"
+            },
+            sizes=self._config.images.images,
+            forbidden=_always(whole_page) if whole_page else self._scope.image_refusal,
+        )
+        known = {task.url for task in tasks}
+        for reason, candidates in behind.items():
+            left = page.image_tasks(candidates, told={}, sizes="all", forbidden=_always(reason))
+            tasks += tuple(task for task in left if task.url not in known)
+        return tasks
+
+    def _link_forbidden(self, page: Document, candidate: Candidate) -> str:
+        """What forbids to follow the link to an image; nothing for what a page shows itself."""
+        if candidate.found_in not in ("a", "area"):
+            return ""
+        if optouts.NOFOLLOW in page.asked:
+            return optouts.NOFOLLOW
+        nofollow = optouts.REL_NOFOLLOW in self._obeyed and links.says_nofollow(candidate.element)
+        return optouts.REL_NOFOLLOW if nofollow else ""
+
+    def _further(
+        self, page: Document, followed: Iterable[Link], *, attached_depth: int | None = None
+    ) -> tuple[NewTask, ...]:
+        worth = links.worth_following(
+            followed,
+            resolve=page.resolve,
+            scope=self._scope,
+            page_url=page.url,
+            forbidden=partial(self._forbidden, page),
+        )
+        return page.page_tasks(
+            worth,
+            page_depth=page.depth + 1,
+            attached_depth=page.depth if attached_depth is None else attached_depth,
+        )
+
+    def _forbidden(self, page: Document, link: Link, _: str) -> str:
+        """What forbids to follow a link within the scope, or nothing."""
+        if optouts.NOFOLLOW in page.asked:
+            return optouts.NOFOLLOW
+        if link.nofollow and optouts.REL_NOFOLLOW in self._obeyed:
+            return optouts.REL_NOFOLLOW
+        if page.depth >= self._config.scope.max_depth and link.found_in not in links.ATTACHED:
+            return "max-depth"
+        return ""
+
+
+def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
+    found_in = task.origin.found_in if task.origin else ""
+    if found_in == sitemap.GUESSED:
+        return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
+    error = NotAStyleSheet if found_in == links.STYLE_SHEET else UnexpectedContent
+    return error(f"a {_WANTED[found_in]} was expected at {task.url}; it answers {fetched.content_type}")
+
+
+def _always(reason: str) -> Callable[[str], str]:
+    return lambda _: reason
+
+
+def _named(elements: Iterable[Element]) -> Iterable[tuple[str, str]]:
+    """Name and content of each ``<meta>``."""
+    return (
+        (element.attributes.get("name", ""), element.attributes.get("content", ""))
+        for element in elements
+        if element.name == "meta"
+    )

@@ -1,0 +1,164 @@
+"""One task from its lease to its result: the frame that pages and images share.
+
+A visit gathers the facts of the record to be. Whatever befalls the URL ends in that record, which keeps what was
+known by then.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from crawler.config import Config
+from crawler.errors import CrawlError, InternalError, Rejection, TaskError
+from crawler.models import (
+    ORIGIN_FIELDS,
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    NewTask,
+    PageRecord,
+    Result,
+    Task,
+)
+from crawler.web import Fetched, Transport
+from crawler.web.retry import host_pause_s, retry_delay_s
+from crawler.web.robots import Robots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Visit:
+    """A task under way."""
+
+    task: Task
+    facts: dict[str, Any] = field(default_factory=lambda: {"status": "failed"})
+    """Fields of the record, as far as they are known."""
+    discovered: tuple[NewTask, ...] = ()
+
+    @property
+    def found_in(self) -> str:
+        """Where the task's URL was found; empty for a seed."""
+        return self.task.origin.found_in if self.task.origin else ""
+
+    def answered(self, fetched: Fetched) -> None:
+        self.facts.update(
+            final_url=fetched.final_url,
+            http_status=fetched.http_status,
+            content_type=fetched.content_type,
+            size_bytes=len(fetched.content),
+        )
+
+    def refused(self, error: TaskError) -> None:
+        self.facts.update(
+            status="rejected" if isinstance(error, Rejection) else "failed",
+            reason=error.reason,
+            detail=error.detail,
+            http_status=error.http_status or self.facts.get("http_status", 0),
+            final_url=error.final_url or self.facts.get("final_url", ""),
+        )
+
+
+class _TooSoon(Exception):
+    """The host asks for a longer delay than the queue knows of."""
+
+
+class TaskHandler(abc.ABC):
+    """A callable that takes a Task and returns its Result, safe to be used by several threads.
+
+    What may befall one URL ends in the record. Only a CrawlError is raised, which concerns the whole crawl (a full
+    disk): then the task is not to be settled.
+
+    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        config: Config,
+        worker: str,
+        robots: Robots | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._transport = transport
+        self._robots = robots
+        self._retry_delay_s = config.queue.retry_delay_s
+        self._delay_s = config.queue.delay_s
+        self._worker = worker
+        self._clock = clock
+        self._now = now
+
+    @abc.abstractmethod
+    def visit(self, visit: Visit) -> None:
+        """Do what there is to do, and tell *visit* of it. Raises a TaskError for what the URL would not give."""
+
+    def __call__(self, task: Task) -> Result:
+        started = self._clock()
+        visit = Visit(task)
+        retry_in_s = pause_s = None
+        untouched = False
+        try:
+            self.visit(visit)
+        except _TooSoon:
+            untouched = True
+        except CrawlError:
+            raise
+        except TaskError as exc:
+            visit.refused(exc)
+            retry_in_s = retry_delay_s(exc, task, self._retry_delay_s)
+            pause_s = host_pause_s(exc)
+        except Exception as exc:
+            log.exception("internal error at %s", task.url)
+            visit.refused(InternalError(f"{type(exc).__name__}: {exc}"[:300]))
+        return Result(
+            token=task.token,
+            record=self._recorded(visit, elapsed_s=self._clock() - started),
+            discovered=visit.discovered,
+            retry_in_s=retry_in_s,
+            host_pause_s=pause_s,
+            untouched=untouched,
+            host_delay_s=self._robots.delay_s(task.url) if self._robots else None,
+        )
+
+    def fetch(self, visit: Visit, *, max_bytes: int, accept: str) -> Fetched:
+        """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError."""
+        task = visit.task
+        if self._robots is not None:
+            self._robots.check(task.url)
+            if (self._robots.delay_s(task.url) or 0.0) > max(task.host_delay_s, self._delay_s):
+                raise _TooSoon
+        fetched = self._transport.fetch(
+            task.url,
+            max_bytes=max_bytes,
+            accept=accept,
+            referer=task.origin.page_url if task.origin else "",
+            check=self._robots.check if self._robots else None,
+        )
+        visit.answered(fetched)
+        return fetched
+
+    def _recorded(self, visit: Visit, *, elapsed_s: float) -> ImageRecord | PageRecord:
+        task = visit.task
+        names = ORIGIN_FIELDS[task.kind] if task.origin else ()
+        facts = {
+            **{name: getattr(task.origin, name) for name in names},
+            **visit.facts,
+            "status": STATUSES[task.kind](visit.facts["status"]),
+        }
+        return RECORDS[task.kind](
+            url=task.url,
+            depth=task.depth,
+            attempts=task.attempt,
+            worker=self._worker,
+            elapsed_s=round(elapsed_s, 6),
+            finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            **facts,
+        )
