@@ -23,7 +23,8 @@
     /html-as-png           a page, as image/png       /lying/NAME         an image, as text/html
     /large/BYTES           so many, announced         /large-unannounced/BYTES   ended by the connection's end
     /slow/MS/NAME          after so long              /echo               the request's headers, as text
-    /cookie/NAME           with Set-Cookie
+    /cookie/NAME           with Set-Cookie            /robots-tag/VALUE…/NAME    with X-Robots-Tag, one for each value
+    /tdm/NAME              with tdm-reservation: 1
 
 Anything else is 404. Queries are not looked at, so that ``?n=1`` makes another URL of the same thing.
 """
@@ -236,6 +237,21 @@ class _Handler(BaseHTTPRequestHandler):
     def serve_cookie(self, name: str) -> None:
         body, media_type = self.part(name)
         self.send(200, body, media_type, Set_Cookie="seen=1; Path=/")
+
+    def serve_robots_tag(self, *parts: str) -> None:
+        *values, name = parts
+        body, media_type = self.part(name)
+        self.send_response(200)
+        for value in values:
+            self.send_header("X-Robots-Tag", value.replace("%20", " "))
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def serve_tdm(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, TDM_Reservation="1")
 
     def serve_slow(self, milliseconds: str, name: str) -> None:
         self.faults.pause(int(milliseconds) / 1000)

@@ -63,6 +63,8 @@ from crawler.urls import DATA_HOST, host_key
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+SESSION_ID = "session-id"
+"""Under which repeats of a task's URL that differ only in a session id are counted."""
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
@@ -404,18 +406,17 @@ class Ledger:
         if not tasks:
             return 0
         fresh: dict[bytes, NewTask] = {}
-        for task in sorted(
-            tasks, key=lambda task: task.kept_out_by != ""
-        ):  # what one forbids, another may allow
-            fresh.setdefault(task_key(task.kind, task.url), task)
         dropped: Counter[str] = Counter()
+        # what one link forbids, another may allow
+        for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+            first = fresh.setdefault(task_key(task.kind, task.url), task)
+            dropped[SESSION_ID] += first.url != task.url
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
             known = self._db.execute(f"SELECT key, url FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
             for key, url in known:
-                if fresh.pop(key).url != url:
-                    dropped["session-id"] += 1
+                dropped[SESSION_ID] += fresh.pop(key).url != url
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
         for key, task in fresh.items():
@@ -430,6 +431,7 @@ class Ledger:
             self._counts[task.kind][TaskState.READY] += 1
             arrived[host, task.kind] += 1
         self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
+        dropped = +dropped
         self._dropped.update(dropped)
         self._db.executemany(
             "INSERT OR REPLACE INTO dropped VALUES (?, ?)",

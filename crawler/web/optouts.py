@@ -61,7 +61,7 @@ def _of_line(line: str, agent: str) -> Iterator[str]:
     for part in line.lower().split(","):
         name, colon, rest = part.partition(":")
         directive = name.strip()
-        if colon and directive not in _WITH_VALUE:
+        if colon and " " not in directive and directive not in _WITH_VALUE:  # no part of a date
             meant, directive = directive == agent, rest.strip()
         if meant:
             yield from _DIRECTIVES.get(directive, ())

@@ -300,7 +300,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
                 return b"".join(pieces)[:max_bytes]
             if size > max_bytes:
                 raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
-        if received > max_bytes:
+        if received > (2 * max_bytes if cut else max_bytes):
             raise TooLarge(f"the compressed content is larger than the limit of {max_bytes} bytes")
     if expected is not None and received < expected:
         raise TruncatedTransfer(f"the connection ended after {received} of {expected} bytes")

@@ -644,6 +644,35 @@ def test_images_that_wait_for_a_second_try_count_as_backlog(make: Callable[..., 
     assert take(queues, HARVESTER) == []
 
 
+def test_a_delay_that_a_host_asks_for_holds_for_all_workers(queues: Queues) -> None:
+    queues.tasks.put([*images(5), image(9, "b")])
+    (first,) = take(queues, count=1)
+    queues.results.put([saved(first, host_delay_s=10.0)])
+    delays = {task.url: task.host_delay_s for task in take(queues)}
+    assert delays == {image(1).url: 10.0, image(9, "b").url: 0.0}
+    assert take(queues, worker("w2"), held=()) == [], "one at a time, whoever asks"
+    queues.pass_time(10.0)
+    (task,) = take(queues, worker("w2"))
+    queues.results.put([saved(task, host_delay_s=0.0)])
+    queues.pass_time(10.0)
+    assert len(take(queues, worker("w2"))) == 2, "it may be taken back"
+
+
+def test_a_task_that_was_not_touched_goes_back_uncharged(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=1)
+    queues.tasks.put(images(3))
+    tasks = take(queues)
+    queues.results.put([failed(task, untouched=True, host_delay_s=10.0) for task in tasks])
+    stats = queues.tasks.stats()
+    assert (stats.images.ready, stats.images.done) == (3, 0)
+    (again,) = take(queues)
+    assert (again.url, again.attempt, again.host_delay_s) == (tasks[0].url, 1, 10.0)
+    queues.results.put([failed(tasks[0], untouched=True, host_delay_s=0.0)])
+    assert queues.tasks.stats().images.leased == 1, "what an earlier lease says of it is not believed"
+    queues.results.put([saved(again, host_delay_s=10.0)])
+    assert queues.tasks.stats().images.done == 1
+
+
 def test_halt_tells_everyone_why(queues: Queues) -> None:
     queues.tasks.put(images(5))
     held = take(queues, count=1)
@@ -671,6 +700,36 @@ def test_pages_and_images_over_the_limits_are_dropped_and_counted(make: Callable
     stats = queues.tasks.stats()
     assert (stats.pages.discovered, stats.images.discovered) == (2, 3)
     assert stats.dropped == {"max-pages": 4, "max-images": 3}
+
+
+def test_what_is_kept_out_is_counted_unless_its_url_is_known(queues: Queues) -> None:
+    def kept_out(task: NewTask, by: str) -> NewTask:
+        return msgspec.structs.replace(task, kept_out_by=by)
+
+    assert queues.tasks.put([kept_out(page(1), "max-depth"), kept_out(image(1), "noindex"), page(2)]) == 1
+    (task,) = take(queues, HARVESTER)
+    discovered = (
+        kept_out(page(1), "max-depth"),
+        kept_out(page(2), "max-depth"),  # it is visited all the same
+        kept_out(page(3), "nofollow"),
+        page(3),  # another link allows it
+    )
+    assert task.url == page(2).url
+    queues.results.put([saved(task, discovered=discovered)])
+    stats = queues.tasks.stats()
+    assert stats.dropped == {"max-depth": 2, "noindex": 1}
+    assert (stats.pages.discovered, stats.images.discovered) == (2, 0)
+    assert queues.tasks.put([page(1)]) == 1, "what was kept out once may come in later"
+
+
+def test_a_session_id_makes_no_second_task(queues: Queues) -> None:
+    def visit(token: str) -> NewTask:
+        return NewTask(kind=TaskKind.PAGE, url=f"http://a.example/p?PHPSESSID={token}")
+
+    assert queues.tasks.put([visit("one"), visit("one"), page(1)]) == 2
+    assert queues.tasks.put([visit("two"), visit("three")]) == queues.tasks.put([visit("one")]) == 0
+    assert [task.url for task in take(queues, HARVESTER)] == [visit("one").url, page(1).url]
+    assert queues.tasks.stats().dropped == {"session-id": 2}
 
 
 def test_without_a_limit_images_are_not_dropped(make: Callable[..., Queues]) -> None:

@@ -26,6 +26,7 @@ from crawler.errors import (
     NotFound,
     RateLimited,
     RequestTimeout,
+    RobotsDisallowed,
     ServerError,
     TaskError,
     TlsFailed,
@@ -146,6 +147,38 @@ def test_redirects_are_followed_up_to_the_limit(make: Make, server: FaultServer)
     failed = error(make(max_redirects=3), f"{server.url}/redirect/4/plain.png")
     assert isinstance(failed, TooManyRedirects)
     assert failed.http_status == 302
+
+
+def test_each_url_is_checked_before_it_is_asked_for(make: Make, server: FaultServer) -> None:
+    checked: list[str] = []
+
+    def check(url: str) -> None:
+        asked = {f"{server.url}{request.path}" for request in server.requests}
+        assert url not in asked, "nothing has been sent to it yet"
+        checked.append(url)
+        if url.endswith("/good/plain.png"):
+            raise RobotsDisallowed("not there")
+
+    with pytest.raises(RobotsDisallowed) as caught:
+        make().fetch(f"{server.url}/redirect/2/plain.png", max_bytes=MIB, accept="*/*", check=check)
+    assert checked == [
+        f"{server.url}/{path}" for path in ("redirect/2/plain.png", "redirect/1/plain.png", "good/plain.png")
+    ]
+    assert caught.value.reason == "robots-disallowed"
+    assert [request.path for request in server.requests] == ["/redirect/2/plain.png", "/redirect/1/plain.png"]
+
+
+@pytest.mark.parametrize("path", ["/good/plain.png", "/chunked/plain.png", "/gzip/plain.png"])
+def test_a_cut_answer_is_the_start_of_the_whole(make: Make, server: FaultServer, path: str) -> None:
+    whole = get(make(), f"{server.url}{path}").content
+    for limit in (64, len(whole), MIB):
+        part = make().fetch(f"{server.url}{path}", max_bytes=limit, accept="*/*", cut=True)
+        assert part.content == whole[:limit]
+
+
+def test_what_each_robot_is_told_stays_apart(make: Make, server: FaultServer) -> None:
+    headers = get(make(), f"{server.url}/robots-tag/googlebot:%20noindex/nofollow/plain.png").headers
+    assert headers["x-robots-tag"] == "googlebot: noindex\nnofollow"
 
 
 @pytest.mark.parametrize("path", ["/loop", "/pingpong/a"])

@@ -44,7 +44,11 @@ class Site:
         check: Check | None = None,
         cut: bool = False,
     ) -> Fetched:
-        self.requests.append({"url": url, "max_bytes": max_bytes, "accept": accept, "referer": referer})
+        self.requests.append(
+            {"url": url, "max_bytes": max_bytes, "accept": accept, "referer": referer, "cut": cut}
+        )
+        if check is not None:
+            check(url)
         answer = self._answers.get(url, NotFound("404 Not Found", http_status=404))
         if isinstance(answer, Exception):
             raise answer

@@ -65,6 +65,15 @@ def test_a_file_may_say_a_whole_number_of_seconds(file: Path) -> None:
     assert load(file=file).queue.delay_s == 2.0
 
 
+def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
+    file.write_text('[scope]\nexclude = ["*/a/*", "https://e.org/b*"]\n')
+    assert load(file=file).scope.exclude == ("*/a/*", "https://e.org/b*")
+    environment = {"IMAGE_CRAWLER_EXCLUDE": " *c*  *d* "}
+    assert load(file=file, environment=environment).scope.exclude == ("*c*", "*d*")
+    assert load(environment=environment, flags={"exclude": ("*e*",)}).scope.exclude == ("*e*",)
+    assert from_tables(tomllib.loads(to_toml(load(file=file))), source="x") == load(file=file)
+
+
 # --- what won't do ---
 
 
@@ -85,6 +94,10 @@ def test_a_file_may_say_a_whole_number_of_seconds(file: Path) -> None:
         ("[queue]\nlease_s = 0", ["lease_s = 0", "> 0.0"]),
         ("[fetch]\nuser_agent = ''", ["user_agent = ''", "length >= 1"]),
         ("[scope\nmax_depth = 1", ["is not valid TOML", "line 1"]),
+        ("[scope]\ninclude = '/blog/'", ["include = ['/blog/']", "can't match a whole URL", "'*/blog/*'?"]),
+        ("[scope]\ninclude = ['*ö*']", ["include = ['*ö*']", "printable ASCII"]),
+        ("[scope]\ninclude = [3]", ["include = [3]", "Expected `str`"]),
+        ("[scope]\nscope = 'site'", ["scope = 'site'", "registrable domains"]),
     ],
 )  # fmt: skip
 def test_a_file_that_won_t_do_names_source_key_and_value(file: Path, text: str, said: list[str]) -> None:

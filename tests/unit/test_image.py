@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crawler.config import Config, FetchConfig, ImagesConfig, QueueConfig
+from crawler.config import Config, FetchConfig, ImagesConfig, ObeyConfig, QueueConfig, ScopeConfig
 from crawler.download.image import ACCEPT, ImageHandler
 from crawler.errors import StorageFailed, StorageFull
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
@@ -52,7 +52,7 @@ class Bench:
         self.handle = ImageHandler(
             self.transport,
             self.storage,
-            Scope(("https://example.org/",), options.pop("scope", None)),
+            Scope((f"{server.url}/",), options.get("scope")),
             config=Config(
                 images=options.pop("images", ImagesConfig()), queue=QueueConfig(retry_delay_s=5.0), **options
             ),
@@ -264,3 +264,37 @@ class Refusing:
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
         raise self._error
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/robots-tag/noindex/plain.png", "noindex"),
+        ("/robots-tag/image-crawler:%20noai/plain.png", "noai"),
+        ("/robots-tag/noimageai/plain.png", "noimageai"),
+        ("/robots-tag/noimageindex,%20nofollow/plain.png", "noimageindex"),
+        ("/tdm/plain.png", "tdm-reservation"),
+        ("/robots-tag/nofollow/nosnippet/googlebot:%20none/plain.png", ""),
+    ],
+)
+def test_an_image_whose_owner_asks_so_is_not_kept_unless_told_to(
+    tmp_path: Path, server: FaultServer, path: str, reason: str
+) -> None:
+    record = Bench(tmp_path, server).record(path)
+    assert record.reason == reason
+    assert record.status is (ImageStatus.REJECTED if reason else ImageStatus.SAVED)
+    assert list(tmp_path.rglob("*.png")) == ([] if reason else [tmp_path / record.path])
+    if reason:
+        assert f"--no-obey-{reason}" in record.detail
+        switched_off = ObeyConfig(**{f"obey_{reason.replace('-', '_')}": False})
+        assert Bench(tmp_path, server, obey=switched_off).record(path).status is ImageStatus.SAVED
+
+
+def test_a_redirect_to_another_host_is_refused_where_images_shall_come_from_the_scope(
+    tmp_path: Path, server: FaultServer
+) -> None:
+    path = f"/to?{server.url.replace('127.0.0.1', 'localhost')}/good/plain.png"
+    strict = Bench(tmp_path, server, scope=ScopeConfig(images_from="scope"))
+    record = strict.record(path)
+    assert (record.status, record.reason) == (ImageStatus.REJECTED, "out-of-scope")
+    assert Bench(tmp_path, server).record(path).status is ImageStatus.SAVED

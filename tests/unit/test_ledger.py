@@ -98,7 +98,9 @@ def test_everything_is_there_again(crawl: Crawl, how: str) -> None:
     crawl.ledger.set_seeds(["http://a.example/", "http://b.example/"])
     queues.tasks.put([page(1), page(2), *images(6)])
     one, two, three, four = take(queues, count=4)
-    queues.results.put([saved(one), failed(two, "not-found"), failed(three, retry_in_s=30.0)])
+    queues.results.put(
+        [saved(one), failed(two, "not-found"), failed(three, retry_in_s=30.0, host_delay_s=7.0)]
+    )
     before = queues.tasks.stats()
     records = queues.results.get().records
     getattr(crawl, how)()
@@ -113,6 +115,8 @@ def test_everything_is_there_again(crawl: Crawl, how: str) -> None:
     assert queues.tasks.heartbeat(worker(), held=tokens([four])) == ()
     queues.results.put([saved(four)])
     assert queues.tasks.stats().images.done == 3
+    (task,) = take(queues)
+    assert task.host_delay_s == 7.0
 
 
 def test_a_lease_gets_a_full_new_term_after_a_restart(crawl: Crawl) -> None:

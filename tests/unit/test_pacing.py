@@ -110,6 +110,19 @@ def test_a_host_with_a_delay_gives_one_task_at_a_time() -> None:
     assert take(pacing, "other", now=10.0) == [Share(host=1, tasks=1, slots=1)]
 
 
+def test_the_longer_of_two_delays_counts_and_a_host_may_take_its_own_back() -> None:
+    for configured_s, asked_s, gap_s in ((5, 8, 8), (5, 2, 5), (0, 8, 8)):
+        pacing = Pacing(per_host=8, delay_s=configured_s)
+        pacing.set_delay(1, asked_s)
+        assert (pacing.delay_s(1), pacing.delay_s(2)) == (asked_s, 0.0)
+        pacing.add(1, IMAGE, 9, now=0)
+        assert take(pacing) == [Share(host=1, tasks=1, slots=1)]
+        assert take(pacing, now=gap_s - 0.1) == []
+        assert take(pacing, now=gap_s) == [Share(host=1, tasks=1, slots=2)]
+        pacing.set_delay(1, 0)
+        assert sum(share.tasks for share in take(pacing, now=2 * gap_s)) == (1 if configured_s else 7)
+
+
 def test_a_pause_holds_a_host_back_and_no_other() -> None:
     pacing = Pacing(per_host=8, delay_s=0)
     for host in (1, 2):

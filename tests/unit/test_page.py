@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task
 from crawler.scope import Scope
 from crawler.urls import canonical
 from crawler.web import Check, Fetched
+from crawler.web.robots import Robots
 from tests.unit.harvesting import NoTransport, Site, answer
 
 URL = "https://example.org/dir/page.html"
@@ -387,3 +389,120 @@ def test_a_seed_that_accepts_no_connection_is_given_up_soon(
     result = handler(page)
     assert (result.retry_in_s is not None) == again
     assert result.record.reason == "connect-failed"
+
+
+# --- what the owner asks ---
+
+ASKING = "<a href=p.html>p</a><a href=big.jpg><img src=small.jpg></a><link rel=stylesheet href=s.css><img src=a.png>"
+
+
+def kept_out(result: Result) -> dict[str, str]:
+    return {new.url.rpartition("/")[2]: new.kept_out_by for new in result.discovered}
+
+
+@pytest.mark.parametrize("name", ["noindex", "noimageindex", "noai", "noimageai", "tdm-reservation"])
+@pytest.mark.parametrize("by", ["meta", "header"])
+def test_the_images_of_a_page_are_left_where_its_owner_asks_so(name: str, by: str) -> None:
+    meta_name, value = (name, "1") if name == "tdm-reservation" else ("robots", name)
+    header = name if name == "tdm-reservation" else "x-robots-tag"
+    html = (f"<meta name={meta_name} content='{value}'>" if by == "meta" else "") + ASKING
+    fetched = answer(URL, html)
+    if by == "header":
+        fetched = msgspec.structs.replace(fetched, headers={**fetched.headers, header: value})
+
+    result = harvested(fetched)
+
+    assert kept_out(result) == {"big.jpg": name, "a.png": name, "p.html": "", "s.css": ""}
+    assert {new.origin for new in result.discovered if new.kept_out_by} == {None}, (
+        "nothing but the count is needed"
+    )
+    assert (result.record.images, result.record.links) == (0, 2)
+    told_to = harvested(fetched, **{f"obey_{name.replace('-', '_')}": False})
+    assert set(kept_out(told_to).values()) == {""}
+
+
+def test_nofollow_of_a_page_forbids_its_links_and_not_its_images() -> None:
+    html = "<meta name=robots content=nofollow>" + ASKING
+
+    assert kept_out(harvested(answer(URL, html))) == {
+        "small.jpg": "",
+        "a.png": "",
+        "s.css": "",
+        "p.html": "nofollow",
+        "big.jpg": "nofollow",
+    }
+    assert "big.jpg" in kept_out(harvested(answer(URL, html), obey_nofollow=False))
+
+
+def test_rel_nofollow_forbids_one_link() -> None:
+    html = "<a rel=nofollow href=p.html>p</a><a href=q.html>q</a><a rel=nofollow href=big.jpg><img src=small.jpg></a>"
+
+    assert kept_out(harvested(answer(URL, html))) == {
+        "small.jpg": "",
+        "q.html": "",
+        "p.html": "rel-nofollow",
+        "big.jpg": "rel-nofollow",
+    }
+    assert kept_out(harvested(answer(URL, html), obey_rel_nofollow=False)) == {
+        "big.jpg": "",
+        "q.html": "",
+        "p.html": "",
+    }
+
+
+def test_a_robot_of_another_name_is_asked_by_that_name() -> None:
+    html = "<meta name=mybot content=noindex>" + ASKING
+
+    assert kept_out(harvested(answer(URL, html)))["a.png"] == ""
+    assert (
+        kept_out(harvested(answer(URL, html), user_agent="MyBot/2.0 (+https://e.org)"))["a.png"] == "noindex"
+    )
+
+
+# --- robots.txt ---
+
+
+def with_robots(text: str, answers: dict[str, Fetched | Exception], **settings: object) -> PageHandler:
+    file = "https://example.org/robots.txt"
+    site = Site({file: answer(file, text, "text/plain"), **answers})
+    return PageHandler(
+        site,
+        Scope(("https://example.org/",)),
+        config=load(flags=settings),
+        robots=Robots(site, agent="image-crawler"),
+        worker="w1",
+    )
+
+
+def test_what_robots_txt_disallows_is_not_asked_for() -> None:
+    handle = with_robots("user-agent: *\ndisallow: /dir/", {URL: AssertionError("asked for")})
+    result = handle(task(origin=Origin(page_url="https://example.org/", found_in="a")))
+    assert (result.record.status, result.record.reason) == (PageStatus.REJECTED, "robots-disallowed")
+    assert result.retry_in_s is None
+
+
+def test_a_delay_that_the_queue_does_not_know_sends_the_task_back_untouched() -> None:
+    handle = with_robots("user-agent: *\ncrawl-delay: 3", {URL: answer(URL, "<img src=a.png>")}, delay_s=1)
+    first = handle(task())
+    assert (first.untouched, first.host_delay_s, first.discovered) == (True, 3.0, ())
+    second = handle(task(host_delay_s=3.0))
+    assert (second.untouched, second.host_delay_s) == (False, 3.0)
+    assert second.record.status is PageStatus.HARVESTED
+
+
+def test_without_a_robots_txt_the_delay_is_none_and_without_looking_it_is_not_known() -> None:
+    assert with_robots("", {URL: answer(URL, "x")})(task()).host_delay_s == 0.0
+    assert harvested(answer(URL, "x")).host_delay_s is None
+
+
+def test_the_sitemaps_that_robots_txt_names_are_looked_into_in_place_of_the_usual_one() -> None:
+    home = "https://example.org/"
+    page = {home: answer(home, "x")}
+    named = with_robots("sitemap: https://example.org/a.xml\nsitemap: https://cdn.example/b.xml", page)
+    seed = task(home, depth=0)
+    assert [(new.url, new.origin.found_in) for new in named(seed).discovered if new.origin] == [
+        ("https://example.org/a.xml", "sitemap"),
+        ("https://cdn.example/b.xml", "sitemap"),
+    ]
+    (guess,) = with_robots("", page)(seed).discovered
+    assert guess.url == "https://example.org/sitemap.xml"

@@ -1,32 +1,19 @@
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.srcset import ImageSource, parse
+from tests.vectors import vectors
 
 
-def vectors() -> list[dict[str, Any]]:
-    beside = Path(__file__).parents[3] / "shared" / "vectors"
-    file = Path(os.environ.get("IMAGE_CRAWLER_VECTORS", beside)) / "srcset.json"
-    return json.loads(file.read_text(encoding="utf-8"))["vectors"] if file.is_file() else []
-
-
-VECTORS = vectors()
-
-
-@pytest.mark.skipif(not VECTORS, reason="no conformance vectors beside the project (IMAGE_CRAWLER_VECTORS)")
 def test_the_standards_own_vectors() -> None:
-    wrong = []
-    for vector in VECTORS:
+    cases, wrong = vectors("srcset"), []
+    for vector in cases:
         found = parse(vector["srcset"])
         if vector["stable"]:
             expected = [(item["url"], item.get("w"), item.get("x")) for item in vector["expect_candidates"]]
@@ -39,7 +26,7 @@ def test_the_standards_own_vectors() -> None:
             wrong.append((vector["id"], vector["srcset"], found))
 
     assert wrong == []
-    assert len(VECTORS) > 200
+    assert len(cases) > 200
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import SeedError
 from crawler.scope import Scope
-from crawler.urls import MAX_URL_CHARS, canonical, canonical_seed, host_key, resolve
+from crawler.urls import (
+    MAX_URL_CHARS,
+    canonical,
+    canonical_seed,
+    host_key,
+    identity,
+    resolve,
+    without_tracking,
+)
+from tests.vectors import vectors
 
 BASE = "http://example.org/a/b.html?q=1"
-
-
-def vectors() -> Path:
-    beside = Path(__file__).parents[3] / "shared" / "vectors"
-    return Path(os.environ.get("IMAGE_CRAWLER_VECTORS", beside)) / "urls.json"
 
 
 def _without_what_is_dropped(url: str) -> str:
@@ -30,9 +29,8 @@ def _without_what_is_dropped(url: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
-@pytest.mark.skipif(not vectors().is_file(), reason=f"the conformance vectors are not at {vectors()}")
 def test_references_resolve_as_in_a_browser() -> None:
-    cases: list[dict[str, Any]] = json.loads(vectors().read_text(encoding="utf-8"))["vectors"]
+    cases = vectors("urls")
     wrong = []
     for case in cases:
         expected = case["expect"] and _without_what_is_dropped(case["expect"])
@@ -191,3 +189,56 @@ def test_a_host_is_scheme_name_and_port(url: str, key: str) -> None:
 def test_a_scope_is_the_sites_of_its_seeds(url: str, *, admitted: bool) -> None:
     scope = Scope(("http://www.example.org/start", "http://second.example:81/"))
     assert scope.admits(url) is admitted
+
+
+@pytest.mark.parametrize(
+    ("url", "known_as"),
+    [
+        ("https://e.org/a;jsessionid=12AB?x=1", "https://e.org/a?x=1"),
+        ("https://e.org/a;JSESSIONID=12AB.node1/b", "https://e.org/a/b"),
+        ("https://e.org/a?PHPSESSID=abc&id=3", "https://e.org/a?id=3"),
+        ("https://e.org/a?id=3&PHPSESSID=abc", "https://e.org/a?id=3"),
+        ("https://e.org/a?phpsessid=abc", "https://e.org/a"),
+        ("https://e.org/a?CFID=12&CFTOKEN=77", "https://e.org/a"),
+        ("https://e.org/a?sid=0123456789abcdef0123456789abcdef&p=2", "https://e.org/a?p=2"),
+        ("https://e.org/(S(lit3py55t21z5v55vlm25s55))/a.aspx", "https://e.org/a.aspx"),
+        *((url, url) for url in (
+            "https://e.org/",
+            "https://e.org/?sid=12",
+            "https://e.org/?s=roses",
+            "https://e.org/?session=morning-of-the-second-day",
+            "https://e.org/possession?assessment=1",
+            "https://e.org/sid=0123456789abcdef0123456789abcdef",
+            "https://e.org/wiki/Rose_(S(1))x/",
+            "https://e.org/a?b=1&&c&=2&d=",
+            "https://e.org/a?",
+        )),
+    ],
+)  # fmt: skip
+def test_a_session_id_is_no_part_of_what_a_url_is_known_by(url: str, known_as: str) -> None:
+    assert canonical(url) == url
+    assert identity(url) == known_as
+    assert identity(known_as) == known_as
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("https://e.org/a?utm_source=x&id=1&utm_medium=y", "https://e.org/a?id=1"),
+        ("https://e.org/a?fbclid=1&gclid=2&msclkid=3&b&c=", "https://e.org/a?msclkid=3&b&c="),
+        ("https://e.org/a?UTM_SOURCE=x", "https://e.org/a"),
+        ("https://e.org/a?futm_source=x&ref=1", "https://e.org/a?futm_source=x&ref=1"),
+        ("https://e.org/utm_source=x", "https://e.org/utm_source=x"),
+    ],
+)
+def test_tracking_parameters_can_be_left_out(url: str, left: str) -> None:
+    assert without_tracking(url) == left
+
+
+@given(st.text(alphabet="?&=;/()aSs1PHPSESIDutm_", max_size=60))
+def test_what_is_taken_out_of_a_url_is_taken_out_at_once(text: str) -> None:
+    url = resolve(text, "https://e.org/")
+    if url is not None:
+        assert identity(identity(url)) == identity(url)
+        assert without_tracking(without_tracking(url)) == without_tracking(url)
+        assert canonical(identity(url)) is not None

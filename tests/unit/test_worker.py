@@ -202,6 +202,29 @@ def test_a_task_that_is_due_again_at_once_is_not_forgotten(make: Callable[..., Q
     assert [record.attempts for record in records] == [40] * 3
 
 
+def test_what_waits_for_a_host_that_wants_to_be_left_alone_is_given_back(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([*images(20), image(99, "b")])
+    asked: list[str] = []
+
+    def handler(task: Task) -> Result:
+        asked.append(task.url)
+        return failed(task, retry_in_s=60.0, host_pause_s=60.0) if "//a." in task.url else saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=1))
+    with in_thread(me.run):
+        wait_until(lambda: queues.tasks.stats().images.done == 1)
+        wait_until(lambda: queues.tasks.stats().images.leased == 0)
+        stats = queues.tasks.stats()
+        assert (stats.images.ready, stats.images.delayed) == (19, 1)
+        assert sum("//a." in url for url in asked) == 1, "the others were not even begun"
+        queues.pass_time(61.0)
+        wait_until(lambda: len(asked) == 3)
+        me.stop()
+    leased = take(queues, worker_state("w2"))
+    assert {task.attempt for task in leased} <= {1}, "what was given back was not charged"
+
+
 # --- the hand ---
 
 
