@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -20,20 +21,21 @@ from crawler import errors
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
+from crawler.crew import Crew, died_of
 from crawler.folder import CrawlFolder, default_folder
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.wire import Address
-from crawler.roles import Site, manage, work
+from crawler.roles import Site, manage
 from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
 _START_S = 60.0
-_STOP_GRACE_S = 10.0
 _MANAGER_GRACE_S = 20.0
+_GUEST_GRACE_S = 5.0
 _DEATHS_WITHOUT_PROGRESS = 8
 
 
@@ -83,7 +85,7 @@ class Crawl:
         self._address: Address = (_LOOPBACK, 0)
         self._client: QueueManager | None = None
         self._manager: Child | None = None
-        self._workers: dict[str, tuple[TaskKind, Child]] = {}
+        self._crew: Crew | None = None
         self._deaths = 0
         self._progress = -1
         self._closing = False
@@ -96,10 +98,10 @@ class Crawl:
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
             self.folder.write_settings(self.config, self.seeds)
-            staff = {} if self._tasks.stats().drained else self._staff()  # it may have been finished before
-            for kind, count in staff.items():
-                for _ in range(count):
-                    self._start_worker(kind)
+            self.folder.publish(self._address, self._authkey)
+            self._crew = Crew(self._site(), self._tasks)
+            if not self._tasks.stats().drained:  # it may have been finished before
+                self._crew.start(self._staff())
         except BaseException:
             self.kill()
             raise
@@ -154,16 +156,9 @@ class Crawl:
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
-        workers = [child for _, child in self._workers.values()]
-        for child in workers:
-            child.stop()
-        end = time.monotonic() + _STOP_GRACE_S
-        for child in workers:
-            while child.exitcode is None and time.monotonic() < end:
-                child.listen(0.05)
-            child.listen()
-            child.kill()  # too slow to finish; its tasks are done again the next time
-        self._workers.clear()
+        if self._crew is not None:
+            self._crew.stop()
+            self._send_guests_home()
         self._disconnect()
         if self._manager is not None:
             self._manager.stop()
@@ -175,9 +170,8 @@ class Crawl:
 
     def kill(self) -> None:
         """End every process at once. Nothing is lost."""
-        for _, child in self._workers.values():
-            child.kill()
-        self._workers.clear()
+        if self._crew is not None:
+            self._crew.kill()
         self._disconnect()
         if self._manager is not None:
             self._manager.kill()
@@ -209,7 +203,7 @@ class Crawl:
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:
         """Name and process id of the manager and of each worker."""
-        children = [child for _, child in self._workers.values()]
+        children = self._crew.children if self._crew is not None else []
         return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
@@ -227,7 +221,19 @@ class Crawl:
             authkey=self._authkey,
         )
 
+    def _send_guests_home(self) -> None:
+        """Let workers that have joined from elsewhere finish what they have begun."""
+        self.folder.unpublish()
+        with suppress(errors.QueueUnreachable):
+            if not self._tasks.stats().workers:
+                return
+            self._tasks.halt("the crawl was stopped")
+            end = time.monotonic() + _GUEST_GRACE_S
+            while self._tasks.stats().workers and time.monotonic() < end:
+                time.sleep(0.05)
+
     def _disconnect(self) -> None:
+        self.folder.unpublish()
         if self._client is not None:
             self._client.disconnect()
             self._client = None
@@ -248,12 +254,6 @@ class Crawl:
             raise child.failure or errors.CrawlError("the manager process did not start")
         self._address = (_LOOPBACK, child.port)
 
-    def _start_worker(self, kind: TaskKind) -> None:
-        name = "harvester" if kind is TaskKind.PAGE else "downloader"
-        worker_id = f"{name}-{secrets.token_hex(4)}"
-        child = Child(name, work, self._site(), kind, worker_id)
-        self._workers[worker_id] = (kind, child)
-
     def _supervise(self) -> None:
         """Listen to the children, and start again those that have died."""
         assert self._manager is not None
@@ -263,30 +263,18 @@ class Crawl:
                 raise self._manager.failure
             self._died("manager", self._manager)
             self._start_manager(new_run=False)
-        for worker_id, (kind, child) in list(self._workers.items()):
-            child.listen()
-            if child.exitcode in (None, 0):
-                continue
-            if isinstance(child.failure, errors.CrawlError):
-                raise child.failure
-            try:
-                self._tasks.leave(worker_id, charged=True)
-            except errors.QueueUnreachable:
-                return  # once the manager is back
-            del self._workers[worker_id]
-            self._died(child.name, child)
-            self._start_worker(kind)
+        if self._crew is not None:
+            for child in self._crew.replace_the_dead():
+                self._died(child.name, child)
 
     def _died(self, name: str, child: Child) -> None:
         self._deaths += 1
-        code = child.exitcode or 0
-        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         if self._deaths > _DEATHS_WITHOUT_PROGRESS:
             raise errors.ProcessesKeepDying(
-                f"the crawl's processes keep dying, the {name} last ({child.failure or cause}); what is done is"
+                f"the crawl's processes keep dying, the {name} last ({died_of(child)}); what is done is"
                 " kept. Run it with -vv to see why, then the same command goes on"
             )
-        log.warning("the %s has died (%s); starting another", name, child.failure or cause)
+        log.warning("the %s has died (%s); starting another", name, died_of(child))
         child.kill()
 
     def _progress_made(self, stats: Stats) -> None:
@@ -297,5 +285,5 @@ class Crawl:
     def _pause(self, for_s: float) -> None:
         """Wait, but not while a child has something to say or has ended."""
         children = [self._manager] if self._manager else []
-        children += [child for _, child in self._workers.values() if child.exitcode is None]
+        children += self._crew.at_work if self._crew else []
         wait([child.pipe for child in children], timeout=for_s)

@@ -27,6 +27,8 @@ class CrawlFolder:
         self.index = path / ".index"
         self.gallery = path / "gallery"
         self._lock = path / "crawl.lock"
+        self._address = path / "crawl.address"
+        self.authkey = path / "crawl.authkey"
 
     @property
     def holds_a_crawl(self) -> bool:
@@ -72,6 +74,24 @@ class CrawlFolder:
         for suffix in ("", "-wal", "-shm"):
             self.ledger.with_name(self.ledger.name + suffix).unlink(missing_ok=True)
         self.settings.unlink(missing_ok=True)
+
+    def publish(self, address: tuple[str, int], authkey: bytes) -> None:
+        """Let others of the same user join the crawl that runs here: its manager's address, and the key to it."""
+        for file, text in ((self.authkey, authkey.hex()), (self._address, "{}:{}".format(*address))):
+            file.unlink(missing_ok=True)  # one that others may read would stay so
+            file.touch(mode=0o600)
+            file.write_text(text + "\n", encoding="ascii")
+
+    def unpublish(self) -> None:
+        for file in (self._address, self.authkey):
+            file.unlink(missing_ok=True)
+
+    def address(self) -> str:
+        """``HOST:PORT`` of the manager of the crawl that runs here. Raises FolderError when none does."""
+        try:
+            return self._address.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise FolderError(f"no crawl runs in {self.path}; start it with image-crawler crawl") from exc
 
     def write_settings(self, config: Config, seeds: tuple[str, ...]) -> None:
         header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(

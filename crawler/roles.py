@@ -17,6 +17,7 @@ from crawler.errors import FolderError
 from crawler.folder import CrawlFolder
 from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
+from crawler.queues import Plan
 from crawler.queues.manager import QueueManager
 from crawler.queues.wire import Address
 from crawler.scope import Scope
@@ -58,7 +59,9 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
             if new_run:
                 LocalStorage(site.folder, fsync=False, min_free_bytes=0).sweep()
             manager = QueueManager(site.address, site.authkey)
-            server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
+            server = manager.server(
+                LedgerTasks(ledger, Plan(seeds=site.seeds, config=config)), LedgerResults(ledger)
+            )
             lifeline.say(Word("ready", number=server.listener.address[1]))
             server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
         finally:

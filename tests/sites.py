@@ -54,8 +54,10 @@ class SiteServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
         self.delay_s = delay_s
         self.requests: Counter[str] = Counter()
+        """By path; those for robots.txt, one from each process and before others, are counted apart."""
+        self.looks_at_robots_txt = 0
         self.arrivals_s: list[float] = []
-        """When each request began, on the monotonic clock; without those for robots.txt, which come before others."""
+        """When each of ``requests`` began, on the monotonic clock."""
         self.overloaded: dict[str, int] = {}
         """Paths, and how many times more each is answered by 503."""
         self.in_flight = self.most_in_flight = 0
@@ -74,8 +76,10 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         with self.server.lock:
-            self.server.requests[self.path] += 1
-            if self.path != "/robots.txt":
+            if self.path == "/robots.txt":
+                self.server.looks_at_robots_txt += 1
+            else:
+                self.server.requests[self.path] += 1
                 self.server.arrivals_s.append(time.monotonic())
             overloaded = self.server.overloaded.get(self.path, 0) > 0
             if overloaded:

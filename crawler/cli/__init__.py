@@ -34,6 +34,10 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "crawl": Entry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
+    "harvest": Entry(
+        target="crawler.cli.harvest:harvest",
+        help="Read pages for a crawl that runs, beside its own harvesters.",
+    ),
     "demo": Entry(target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."),
     "status": Entry(target="crawler.cli.status:status", help="Show how far a crawl is."),
     "inspect": Entry(

@@ -6,14 +6,13 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from crawler.cli.options import Command, config_options, json_option
+from crawler.cli.options import Command, config_options, json_option, terminated_like_interrupted
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
 from crawler.config import Config
@@ -66,7 +65,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     console = Console(stderr=True)
     again = _same_command() if again is None else again
     try:
-        with _terminated_like_interrupted(), running:
+        with terminated_like_interrupted(), running:
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
                     for stats in running.watch():
@@ -97,17 +96,3 @@ def _same_command() -> list[str]:
     else:
         start = [name if shutil.which(name) == program else program]
     return [*start, *(word for word in words if word != "--fresh")]
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM stops as cleanly as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

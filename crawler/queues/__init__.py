@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from crawler.config import Config
 from crawler.models import (
     ImageRecord,
     Lease,
@@ -32,7 +33,18 @@ class RecordPage(Value):
     """The crawl has ended and these are the last."""
 
 
+class Plan(Value):
+    """What a worker has to know of the crawl that it joins."""
+
+    seeds: tuple[str, ...] = ()
+    config: Config = Config()
+
+
 class TaskQueue(Protocol):
+    def plan(self) -> Plan:
+        """What the crawl is about, and with which settings it runs."""
+        ...
+
     def put(self, tasks: Sequence[NewTask]) -> int:
         """Add tasks, and return how many were new; a URL already known is not added again."""
         ...

@@ -47,7 +47,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database
+from crawler.queues import Plan, RecordPage, database
 from crawler.queues.database import (
     COLUMNS,
     INSERTS,
@@ -761,9 +761,10 @@ def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
 
 
 class LedgerTasks:
-    """The ledger as a TaskQueue."""
+    """The ledger as a TaskQueue, of the crawl that *plan* tells of."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
+        self._plan = plan or Plan()
         self.put = ledger.put
         self.lease = ledger.lease
         self.heartbeat = ledger.heartbeat
@@ -772,6 +773,9 @@ class LedgerTasks:
         self.retry = ledger.retry
         self.halt = ledger.halt
         self.stats = ledger.stats
+
+    def plan(self) -> Plan:
+        return self._plan
 
 
 class LedgerResults:

@@ -31,6 +31,7 @@ LAYERS = [
     ["harvest.page", "download.image"],
     ["worker"],
     ["roles"],
+    ["crew"],
     ["crawl"],
     ["cli", "cli.*", "__main__"],
 ]  # fmt: skip

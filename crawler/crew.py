@@ -1,0 +1,148 @@
+"""The worker processes of one machine: started, watched over, started again when they die, stopped."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Self
+
+from crawler import errors
+from crawler.models import TaskKind
+from crawler.processes import Child
+from crawler.queues import TaskQueue
+from crawler.queues.manager import QueueManager
+from crawler.queues.wire import Address
+from crawler.roles import Site, work
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE_S = 10.0
+_JOIN_S = 5.0
+_MOST_DEATHS = 8
+_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader"}
+
+
+class Crew:
+    """Workers for the crawl at *site*, whose task queue is *tasks*."""
+
+    def __init__(self, site: Site, tasks: TaskQueue) -> None:
+        self._site = site
+        self._tasks = tasks
+        self._workers: dict[str, tuple[TaskKind, Child]] = {}
+
+    def start(self, staff: Mapping[TaskKind, int]) -> None:
+        """So many more workers of each kind."""
+        for kind, count in staff.items():
+            for _ in range(count):
+                self._start(kind)
+
+    def _start(self, kind: TaskKind) -> None:
+        worker_id = f"{_NAMES[kind]}-{secrets.token_hex(4)}"
+        self._workers[worker_id] = (kind, Child(_NAMES[kind], work, self._site, kind, worker_id))
+
+    @property
+    def children(self) -> list[Child]:
+        return [child for _, child in self._workers.values()]
+
+    @property
+    def at_work(self) -> list[Child]:
+        """Those that have not ended; nothing is left to do for the others."""
+        return [child for child in self.children if child.exitcode is None]
+
+    def replace_the_dead(self) -> Iterator[Child]:
+        """Listen to all; yield each that has died, and start another in its place once the caller goes on.
+
+        Raises the CrawlError that a worker ended with. While the manager can't be reached, nobody is replaced.
+        """
+        for worker_id, (kind, child) in list(self._workers.items()):
+            child.listen()
+            if child.exitcode in (None, 0):
+                continue
+            if isinstance(child.failure, errors.CrawlError):
+                raise child.failure
+            try:
+                self._tasks.leave(worker_id, charged=True)
+            except errors.QueueUnreachable:
+                return
+            del self._workers[worker_id]
+            yield child
+            self._start(kind)
+
+    def stop(self) -> None:
+        """Let them finish what they have begun and give the rest back; who takes too long is killed."""
+        for child in self.children:
+            child.stop()
+        end = time.monotonic() + STOP_GRACE_S
+        for child in self.children:
+            while child.exitcode is None and time.monotonic() < end:
+                child.listen(0.05)
+            child.listen()
+        self.kill()
+
+    def kill(self) -> None:
+        """End them at once; what they had in hand is done again."""
+        for child in self.children:
+            child.kill()
+        self._workers.clear()
+
+
+def died_of(child: Child) -> str:
+    """What a child that has ended died of, for people."""
+    code = child.exitcode or 0
+    return str(child.failure or (f"signal {-code}" if code < 0 else f"exit code {code}"))
+
+
+class Joined:
+    """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
+
+    They learn from the manager what the crawl is about. Raises QueueUnreachable or AuthenticationFailed on entering.
+    """
+
+    def __init__(self, address: Address, authkey: bytes) -> None:
+        self._address = address
+        self._authkey = authkey
+        self._manager = QueueManager(address, authkey, reconnect_s=_JOIN_S)
+
+    def __enter__(self) -> Self:
+        self._manager.connect()
+        tasks = self._manager.get_task_queue()
+        self.plan = tasks.plan()
+        site = Site(
+            folder=Path(),
+            config=self.plan.config,
+            seeds=self.plan.seeds,
+            address=self._address,
+            authkey=self._authkey,
+        )
+        self._crew = Crew(site, tasks)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._crew.stop()
+        finally:  # somebody may be in a hurry
+            self._crew.kill()
+            self._manager.disconnect()
+
+    def work(self, staff: Mapping[TaskKind, int]) -> None:
+        """Work until the crawl has ended.
+
+        Raises QueueUnreachable when its manager has been gone for a minute; ProcessesKeepDying.
+        """
+        self._crew.start(staff)
+        deaths = 0
+        while self._crew.at_work:
+            wait([child.pipe for child in self._crew.at_work], timeout=0.5)
+            for child in self._crew.replace_the_dead():
+                deaths += 1
+                if deaths > _MOST_DEATHS:
+                    raise errors.ProcessesKeepDying(f"the workers keep dying, the last of: {died_of(child)}")
+                log.warning("a %s has died (%s); starting another", child.name, died_of(child))
+                child.kill()
+        for child in self._crew.children:
+            if child.failure is not None:
+                raise child.failure
