@@ -32,4 +32,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     out = tables.console()
     out.print(tables.state(stats))
     out.print()
-    tables.side_by_side(out, tables.queue_table(stats), tables.images_table(stats), tables.pages_table(stats))
+    parts = [tables.queue_table(stats), tables.images_table(stats), tables.pages_table(stats)]
+    if stats.dropped:
+        parts.append(tables.dropped_table(stats.dropped))
+    tables.side_by_side(out, *parts)
