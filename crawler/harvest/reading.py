@@ -143,7 +143,7 @@ class Reader:
             base=links.base_url(elements, url),
             depth=depth,
             title=trimmed(next(titles, "")),
-            asked=asked | (optouts.of_meta(_named(elements), agent=self._agent) & self._obeyed),
+            asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
         )
         for frame in [element for element in elements if "srcdoc" in element.attributes][:MAX_SRCDOCS]:
             part = frame.attributes["srcdoc"]

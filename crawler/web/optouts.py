@@ -33,16 +33,20 @@ def of_headers(headers: Mapping[str, str], *, agent: str) -> frozenset[str]:
     return frozenset({*asked, *_reservation(headers.get(TDM_RESERVATION, ""))})
 
 
-def of_meta(named: Iterable[tuple[str, str]], *, agent: str) -> frozenset[str]:
-    """The same of the ``<meta>`` elements of a page, each as its name and its content. Never raises."""
-    asked: set[str] = set()
+def with_meta(asked: frozenset[str], named: Iterable[tuple[str, str]], *, agent: str) -> frozenset[str]:
+    """What a page asks whose headers ask for *asked*, by its ``<meta>`` elements, each as name and content.
+
+    They add to the headers, but for ``tdm-reservation``, where the page has the last word. Never raises.
+    """
+    found = set(asked)
     for name, content in named:
         name = name.strip().lower()  # noqa: PLW2901 - as it was meant
         if name in ("robots", agent):
-            asked.update(_of_line(content, agent))
-        elif name == TDM_RESERVATION:
-            asked.update(_reservation(content))
-    return frozenset(asked)
+            found.update(_of_line(content, agent))
+        elif name == TDM_RESERVATION and content.strip() in ("0", "1"):
+            found.discard(TDM_RESERVATION)
+            found.update(_reservation(content))
+    return frozenset(found)
 
 
 def refusal(asked: Collection[str]) -> TaskError | None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from crawler.errors import REASONS, OptedOut
 from crawler.web import optouts
-from crawler.web.optouts import AGAINST_IMAGES, of_headers, of_meta, refusal
+from crawler.web.optouts import AGAINST_IMAGES, of_headers, refusal, with_meta
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,13 @@ def test_x_robots_tag(header: str, asked: set[str]) -> None:
 def test_tdm_reservation(value: str, *, reserved: bool) -> None:
     expected = {"tdm-reservation"} if reserved else set()
     assert of_headers({"tdm-reservation": value}, agent="x") == expected
-    assert of_meta([("TDM-Reservation", value)], agent="x") == expected
+    assert with_meta(frozenset(), [("TDM-Reservation", value)], agent="x") == expected
+
+
+def test_of_a_reservation_the_page_has_the_last_word() -> None:
+    reserved = frozenset({"tdm-reservation", "noai"})
+    assert with_meta(reserved, [("tdm-reservation", "0")], agent="x") == {"noai"}
+    assert with_meta(reserved, [("tdm-reservation", "perhaps")], agent="x") == reserved
 
 
 def test_meta_elements_for_all_and_for_us() -> None:
@@ -50,7 +56,11 @@ def test_meta_elements_for_all_and_for_us() -> None:
         ("image-crawler", "NoImageIndex"),
         ("", "noai"),
     ]
-    assert of_meta(named, agent="image-crawler") == {"noindex", "noimageindex"}
+    assert with_meta(frozenset({"nofollow"}), named, agent="image-crawler") == {
+        "nofollow",
+        "noindex",
+        "noimageindex",
+    }
 
 
 def test_a_refusal_names_the_directive_and_its_switch() -> None:
@@ -67,4 +77,4 @@ def test_a_refusal_names_the_directive_and_its_switch() -> None:
 def test_whatever_is_sent_something_known_is_asked(text: str, agent: str) -> None:
     known = {*AGAINST_IMAGES, optouts.NOFOLLOW}
     assert of_headers({"x-robots-tag": text, "tdm-reservation": text}, agent=agent) <= known
-    assert of_meta([(text, text), ("robots", text)], agent=agent) <= known
+    assert with_meta(frozenset(), [(text, text), ("robots", text)], agent=agent) <= known
