@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from crawler.errors import NotFound
-from crawler.web import Check, Fetched
+from crawler.web import Fetched
 
 
 class NoTransport:
     """Fails the test that fetches."""
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-    ) -> Fetched:
+    def fetch(self, url: str, **options: Any) -> Fetched:
         raise AssertionError(f"nothing was to be fetched, but {url} was")
 
     def close(self) -> None:
@@ -34,20 +26,9 @@ class Site:
         self._answers = answers
         self.requests: list[dict[str, object]] = []
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-    ) -> Fetched:
-        self.requests.append(
-            {"url": url, "max_bytes": max_bytes, "accept": accept, "referer": referer, "cut": cut}
-        )
-        if check is not None:
+    def fetch(self, url: str, **options: Any) -> Fetched:
+        self.requests.append({"url": url, **options})
+        if (check := options.get("check")) is not None:
             check(url)
         answer = self._answers.get(url, NotFound("404 Not Found", http_status=404))
         if isinstance(answer, Exception):

@@ -7,6 +7,7 @@ import mimetypes
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ from crawler.models import ImageRecord, NewTask, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
-from crawler.web import Check, Fetched
+from crawler.web import Fetched
 
 SEED = "http://vesper-hill.example/"
 SITE = sample_site()
@@ -37,16 +38,7 @@ EMPTY_SVG = frozenset({"image", "path"})
 class FolderTransport:
     """The site as a server would give it, without a server."""
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-    ) -> Fetched:
+    def fetch(self, url: str, **options: Any) -> Fetched:
         path = unquote(urlsplit(url).path)
         file = SITE / path.lstrip("/") / ("index.html" if path.endswith("/") else "")
         if not file.is_file():

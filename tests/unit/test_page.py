@@ -18,7 +18,7 @@ from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.scope import Scope
 from crawler.urls import canonical
-from crawler.web import Check, Fetched
+from crawler.web import Fetched
 from crawler.web.robots import Robots
 from tests.unit.harvesting import NoTransport, Site, answer
 
@@ -362,16 +362,7 @@ def test_a_seed_that_accepts_no_connection_is_given_up_soon(
     *, attempt: int, origin: bool, again: bool
 ) -> None:
     class Refused(NoTransport):
-        def fetch(
-            self,
-            url: str,
-            *,
-            max_bytes: int,
-            accept: str,
-            referer: str = "",
-            check: Check | None = None,
-            cut: bool = False,
-        ) -> Fetched:
+        def fetch(self, url: str, **options: Any) -> Fetched:
             raise ConnectFailed("it does not accept connections")
 
     found = Origin(page_url="http://site.example/", found_in="a") if origin else None

@@ -20,12 +20,15 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.models import Origin, Task, TaskKind
-from crawler.web import Check, Fetched
+from crawler.web import Fetched
 from crawler.web.retry import RetryingTransport, host_pause_s, retry_delay_s
 from crawler.web.session import RequestsTransport
 from tests.faultserver import FaultServer
 
 ANSWER = Fetched(url="u", final_url="u", http_status=200, headers={}, content=b"x")
+
+
+ASKED: dict[str, Any] = {"max_bytes": 9, "accept": "image/*", "referer": "p", "check": print, "cut": True}
 
 
 class Script:
@@ -36,17 +39,8 @@ class Script:
         self.asked: list[tuple[Any, ...]] = []
         self.closed = False
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-    ) -> Fetched:
-        self.asked.append((url, max_bytes, accept, referer))
+    def fetch(self, url: str, **options: Any) -> Fetched:
+        self.asked.append((url, options))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -59,14 +53,14 @@ class Script:
 def fetch(script: Script, tries: int = 3, **options: Any) -> tuple[Fetched, list[float]]:
     waits: list[float] = []
     transport = RetryingTransport(script, tries, sleep=waits.append, **options)
-    return transport.fetch("u", max_bytes=9, accept="image/*", referer="p"), waits
+    return transport.fetch("u", **ASKED), waits
 
 
 def test_what_may_pass_is_asked_again() -> None:
     script = Script(ConnectionLost("1"), ServerError("2", http_status=500), ANSWER)
     answer, waits = fetch(script)
     assert answer is ANSWER
-    assert script.asked == [("u", 9, "image/*", "p")] * 3
+    assert script.asked == [("u", ASKED)] * 3
     assert len(waits) == 2
 
 
