@@ -33,7 +33,7 @@ class PageHandler(TaskHandler):
     def __init__(self, transport: Transport, scope: Scope, *, config: Config, **handler: Any) -> None:
         super().__init__(transport, config=config, **handler)
         self._config = config
-        self._reader = Reader(scope, config)
+        self._reader = Reader(scope, config, now=self._now)
 
     def visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)

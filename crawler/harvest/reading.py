@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -25,6 +26,7 @@ from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.tasks import Document, trimmed
+from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
@@ -44,6 +46,9 @@ MAX_SRCDOCS = 100
 """Documents in ``<iframe srcdoc>`` that are looked into on one page."""
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
+
+_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"})
+"""Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -71,8 +76,16 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
 class Reader:
     """Reads documents for one crawl, by its scope and settings; safe to be used by several threads."""
 
-    def __init__(self, scope: Scope, config: Config) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        config: Config,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._scope = scope
+        self._now = now
+        self._repetition = Repetition() if config.scope.avoid_traps else None
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
@@ -153,11 +166,11 @@ class Reader:
             for link in links.links_on(elements)
             if link.found_in != links.FEED or self._config.harvest.feeds
         ]
-        return Harvest.of(
-            self._images(page, images.found_on(elements), elements),
-            self._further(page, followed),
-            title=page.title,
-        )
+        found = self._images(page, images.found_on(elements), elements)
+        if self._repetition is not None:
+            contents = fingerprint(html, (task.url for task in found))
+            page.is_repeated = self._repetition.is_repeated(url, contents)
+        return Harvest.of(found, self._further(page, followed), title=page.title)
 
     def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
@@ -310,7 +323,7 @@ class Reader:
             attached_depth=page.depth if attached_depth is None else attached_depth,
         )
 
-    def _forbidden(self, page: Document, link: Link, _: str) -> str:
+    def _forbidden(self, page: Document, link: Link, url: str) -> str:
         """What forbids to follow a link within the scope, or nothing."""
         if optouts.NOFOLLOW in page.asked:
             return optouts.NOFOLLOW
@@ -318,7 +331,16 @@ class Reader:
             return optouts.REL_NOFOLLOW
         if page.depth >= self._config.scope.max_depth and link.found_in not in links.ATTACHED:
             return "max-depth"
-        return ""
+        return self._trap(page, url) if link.found_in in _BY_CHANCE else ""
+
+    def _trap(self, page: Document, url: str) -> str:
+        if self._repetition is None:
+            return ""
+        if trap := url_trap(url, year=self._now().year):
+            return trap
+        if page.is_repeated and shape(url) == shape(page.url):
+            return REPEATED_PAGE
+        return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
 
 
 def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:

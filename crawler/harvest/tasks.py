@@ -44,6 +44,8 @@ class Document:
         self.depth = depth
         self.title = title
         self.asked = asked
+        self.is_repeated = False
+        """Very many pages of its site have had its contents before."""
         self.resolve = links.Resolver(base, tidy)
         self._limit = limit
         self._inline = InlineImages()
