@@ -27,6 +27,9 @@ PARSERS = tuple(_ADAPTERS)
 
 _STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
+_PROPERTY = re.compile(
+    r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]*(?:image|thumbnail|logo|photo|screenshot|contenturl)"
+)
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
 
@@ -41,7 +44,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script with data; of title, figcaption and headings the start; empty for all others."""
+    """Of style and script; of title, figcaption and headings the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
@@ -105,8 +108,8 @@ def _elements(found: list[Found]) -> list[Element]:
 
 
 def _attributes_may_tell(html: str) -> bool:
-    """Whether other elements than those of NAMES may refer to images by ``style``, ``background`` or
-    ``data-*``.
+    """Whether other elements than those of NAMES may refer to images by ``style``, ``background``, ``itemprop``,
+    ``property`` or ``data-*``.
 
     Reading attributes is what costs most in a walk; most pages can be walked without.
     """
@@ -117,6 +120,7 @@ def _attributes_may_tell(html: str) -> bool:
             for value in _STYLE.findall(html)
         )
         or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
+        or _PROPERTY.search(html) is not None
         or "background=" in html
         or "background =" in html
     )

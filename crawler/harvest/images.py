@@ -13,18 +13,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.harvest import css, srcset, structured
-from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, Candidate, Rule, alone
+from crawler.harvest import css, scripts, srcset, structured
+from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, PLAIN, Candidate, Rule, alone
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
 
 
-def found_on(elements: Iterable[Element]) -> Iterator[Candidate]:
-    """Everything that the rules find, in document order, repeats included."""
+def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate]:
+    """Everything that the rules find, in document order, repeats included; with *guess* also by the LAST_RULES."""
     for element in elements:
         for rule in _RULES_OF.get(element.name, _RULES_OF_ALL):
+            yield from rule(element)
+        for rule in LAST_RULES if guess else ():
             yield from rule(element)
 
 
@@ -54,8 +56,12 @@ def found_among(
 
 
 def img_src(element: Element) -> Iterator[Candidate]:
-    if src := element.attributes.get("src"):
-        yield Candidate(reference=src, found_in="img", group=_group(element), element=element)
+    """``src``, and the ``lowsrc`` that was shown until it had come."""
+    for name, rank in (("src", PLAIN), ("lowsrc", FALLBACK)):
+        if reference := element.attributes.get(name):
+            yield Candidate(
+                reference=reference, found_in="img", group=_group(element), rank=rank, element=element
+            )
 
 
 def img_srcset(element: Element) -> Iterator[Candidate]:
@@ -87,6 +93,13 @@ def svg_image(element: Element) -> Iterator[Candidate]:
     """``<image>`` and ``<feImage>`` of SVG; ``href`` wins over the old ``xlink:href``, both are taken."""
     for name in ("href", "xlink:href"):
         if not element.attributes.get(name, "#").lstrip().startswith("#"):
+            yield from alone(element, name, "svg")
+
+
+def svg_use(element: Element) -> Iterator[Candidate]:
+    """``<use>`` of a part of another file; what it uses of its own document is none."""
+    for name in ("href", "xlink:href"):
+        if leads_to_image(element.attributes.get(name, "")):
             yield from alone(element, name, "svg")
 
 
@@ -190,8 +203,16 @@ _META_NAMES = {
     "msapplication-square150x150logo": "msapplication",
     "msapplication-wide310x150logo": "msapplication",
     "msapplication-square310x310logo": "msapplication",
+    "thumbnail": "meta",
+    "parsely-image-url": "meta",
+    "sailthru.image.full": "meta",
+    "sailthru.image.thumb": "meta",
 }
-_ITEMPROPS = frozenset({"image", "thumbnailurl", "logo", "photo"})
+_PROPERTIES = frozenset(
+    {"image", "thumbnail", "thumbnailurl", "logo", "photo", "screenshot", "primaryimageofpage"}
+)
+_VALUES = {"a": "href", "area": "href", "link": "href", "data": "value", "object": "data"}
+"""The attribute that has the value of a property, by element (HTML, "microdata"); ``content`` wins over it."""
 
 
 def linked_image(element: Element) -> Iterator[Candidate]:
@@ -207,7 +228,10 @@ def link_relations(element: Element) -> Iterator[Candidate]:
         yield from alone(element, "href", "icon")
     elif "image_src" in rels:
         yield from alone(element, "href", "image_src")
-    elif "preload" in rels and element.attributes.get("as", "").strip().lower() == "image":
+    elif (
+        not {"preload", "prefetch"}.isdisjoint(rels)
+        and element.attributes.get("as", "").strip().lower() == "image"
+    ):
         if href := element.attributes.get("href"):
             yield Candidate(reference=href, found_in="preload", group=_group(element), element=element)
         yield from _srcset(element, element.attributes.get("imagesrcset", ""), "preload")
@@ -220,12 +244,17 @@ def meta_images(element: Element) -> Iterator[Candidate]:
         yield from alone(element, "content", found_in)
 
 
-def itemprop_images(element: Element) -> Iterator[Candidate]:
-    """Microdata of schema.org in ``<meta>`` and ``<link>``; elsewhere it names an image that is found
-    anyway.
-    """
-    if not _ITEMPROPS.isdisjoint(element.attributes.get("itemprop", "").lower().split()):
-        yield from alone(element, "content" if element.name == "meta" else "href", "itemprop")
+def properties(element: Element) -> Iterator[Candidate]:
+    """schema.org in microdata (``itemprop``) and RDFa (``property``); of an ``<img>`` it names what is found anyway."""
+    for attribute in ("itemprop", "property"):
+        value = element.attributes.get(attribute)
+        if not value or element.name == "img":
+            continue
+        names = {name.removeprefix("schema:") for name in value.lower().split()}
+        holder = "content" if "content" in element.attributes else _VALUES.get(element.name, "resource")
+        reference = element.attributes.get(holder, "")
+        if not _PROPERTIES.isdisjoint(names) or ("contenturl" in names and leads_to_image(reference)):
+            yield from alone(element, holder, "itemprop" if attribute == "itemprop" else "rdfa")
 
 
 # --- styles -----------------------------------------------------------------------------------------------
@@ -286,21 +315,25 @@ RULES: tuple[_On, ...] = (
     _on(img_src, "img"),
     _on(img_srcset, "img", "source"),
     _on(input_image, "input"),
-    _on(video_poster, "video"),
+    _on(video_poster, "video", "amp-video"),
     _on(object_data, "object"),
     _on(embed_src, "embed"),
     _on(svg_image, "image", "feimage"),
+    _on(svg_use, "use"),
     _on(amp_image, "amp-img", "amp-anim"),
     _on(linked_image, "a", "area"),
     _on(link_relations, "link"),
     _on(meta_images, "meta"),
-    _on(itemprop_images, "meta", "link"),
+    _on(properties),
     _on(structured.json_ld, "script"),
     _on(style_element, "style"),
     _on(lazy_attributes),
     _on(background_attribute),
     _on(style_attribute),
 )
+
+LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
+"""Guesses, for who asks for them."""
 
 _RULES_OF_ALL = tuple(on.rule for on in RULES if on.names is None)
 _RULES_OF = {

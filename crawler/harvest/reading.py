@@ -166,7 +166,9 @@ class Reader:
             for link in links.links_on(elements)
             if link.found_in != links.FEED or self._config.harvest.feeds
         ]
-        found = self._images(page, images.found_on(elements), elements)
+        found = self._images(
+            page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
+        )
         if self._repetition is not None:
             contents = fingerprint(html, (task.url for task in found))
             page.is_repeated = self._repetition.is_repeated(url, contents)
@@ -205,7 +207,7 @@ class Reader:
             ]
             for markup in item.html:
                 elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
-        found += images.found_on(elements)
+        found += images.found_on(elements, guess=self._config.harvest.script_urls)
         followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
         return Harvest.of(self._images(page, found, elements), self._further(page, followed))
 

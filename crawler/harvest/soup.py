@@ -88,7 +88,8 @@ class _SoupTree:
         return node.get_text()
 
     def own_text(self, node: Tag) -> str:
-        return "".join(str(child) for child in node.contents if not isinstance(child, Tag))
+        text = "".join(str(child) for child in node.contents if not isinstance(child, Tag))
+        return text.replace("<!x[", "<![").replace("<!?", "<?")  # what _without_loose_ends did
 
 
 _TREE = _SoupTree()

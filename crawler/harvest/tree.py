@@ -19,6 +19,7 @@ SHOWING = frozenset(
         "video",
         "amp-img",
         "amp-anim",
+        "amp-video",
     }  # inside something that tells
 )
 NAMES = (
@@ -37,9 +38,13 @@ NAMES = (
         "script",
         "style",
         "title",
+        "use",
     }
 )
 """Elements that are always kept."""
+
+
+_TELLING = frozenset({"style", "background", "itemprop", "property"})
 
 
 class ParserRefusedError(Exception):
@@ -76,7 +81,7 @@ def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found
         text = tree.text(node)[:_MAX_TEXT_CHARS]
     elif name == "title":
         text = "" if inside_svg(tree, node) else tree.own_text(node)[:_MAX_TEXT_CHARS]
-    elif name == "style" or (name == "script" and "json" in attributes.get("type", "").lower()):
+    elif name in ("style", "script"):
         text = tree.own_text(node)
     if name in SHOWING or name == "figcaption" or name not in NAMES:
         picture, figure, link = _around(tree, node)
@@ -116,4 +121,4 @@ def _around(tree: Tree, node: Any) -> tuple[int, int, str | None]:
 
 def may_tell(attributes: dict[str, str]) -> bool:
     """Whether an element that is not of NAMES may refer to an image."""
-    return any(name in ("style", "background") or name.startswith("data-") for name in attributes)
+    return any(name in _TELLING or name.startswith("data-") for name in attributes)

@@ -1,0 +1,44 @@
+"""What looks like an image's URL in a script, or in the data of one.
+
+A guess: nothing says what a script does with it, nor what it is relative to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from crawler.harvest.candidates import Candidate
+from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
+
+MAX_URLS = 2000
+"""Of one element."""
+_ESCAPED = re.compile(r"\\(?:u00(2[fF]|26|3[dD])|(/))")
+_BETWEEN_QUOTES = re.compile(r"[\"'`]([^\"'`\s<>\\{}|^$*;,]{3,2048})(?=[\"'`])")
+
+
+def image_urls(element: Element) -> Iterator[Candidate]:
+    r"""The strings in a ``<script>``, and in JSON in a ``data-*`` attribute, that have the extension of an image.
+
+    ``\/`` and ``\u002F`` stand for ``/``. JSON-LD is left to its own rule.
+    """
+    if element.name == "script":
+        texts = [] if "ld+json" in element.attributes.get("type", "").lower() else [element.text]
+    else:
+        texts = [
+            value
+            for name, value in element.attributes.items()
+            if name.startswith("data-") and value.lstrip()[:1] in ("{", "[")
+        ]
+    for text in texts:
+        strings = (match[1] for match in _BETWEEN_QUOTES.finditer(_unescaped(text)))
+        for reference in islice(filter(leads_to_image, strings), MAX_URLS):
+            yield Candidate(reference=reference, found_in="script", element=element)
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: match[2] or chr(int(match[1], 16)), text)
