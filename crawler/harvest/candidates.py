@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from crawler.harvest import srcset
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
@@ -34,7 +35,7 @@ Rule = Callable[[Element], Iterator[Candidate]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
 """Ranks."""
-_SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
+SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
 
 
 def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -61,7 +62,7 @@ def thumbnails(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     inside: dict[str, dict[str, Candidate]] = {}
     for candidate in candidates:
         link = candidate.element.link
-        if candidate.element.name in _SHOWN and link in linked and leads_to_image(link):
+        if candidate.element.name in SHOWN and link in linked and leads_to_image(link):
             inside.setdefault(link, {}).setdefault(candidate.reference, candidate)
     return {
         link: only
@@ -77,7 +78,7 @@ def without_thumbnails(
     return [
         candidate
         for candidate in candidates
-        if candidate.element.name not in _SHOWN or candidate.element.link not in thumbnails_of
+        if candidate.element.name not in SHOWN or candidate.element.link not in thumbnails_of
     ]
 
 
@@ -91,3 +92,20 @@ def _size(candidate: Candidate) -> tuple[bool, int, float, int]:
 def alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:
     if reference := element.attributes.get(attribute):
         yield Candidate(reference=reference, found_in=found_in, element=element)
+
+
+def in_srcset(element: Element, value: str, found_in: str) -> Iterator[Candidate]:
+    for source in srcset.parse(value):
+        yield Candidate(
+            reference=source.url,
+            found_in=found_in,
+            group=group_of(element),
+            width_px=source.width_px,
+            density=source.density,
+            rank=FALLBACK if found_in in ("picture", "srcset") else DEFERRED,
+            element=element,
+        )
+
+
+def group_of(element: Element) -> str:
+    return f"picture{element.picture}" if element.picture else f"element{element.number}"

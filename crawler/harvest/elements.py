@@ -31,6 +31,10 @@ _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]*(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_MAX_VALUE_CHARS = 512
+_NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
+_USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
+_CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
 
 
@@ -123,4 +127,22 @@ def _attributes_may_tell(html: str) -> bool:
         or _PROPERTY.search(html) is not None
         or "background=" in html
         or "background =" in html
+        or _some_attribute_names_an_image(html)
     )
+
+
+def _some_attribute_names_an_image(html: str) -> bool:
+    """Whether an attribute that is none of the usual ones has a value with an image's extension, or a custom element
+    has it in ``src``. May err: what it says costs time only if True, and is about rare attributes if False.
+    """
+    for found in _IMAGE_NAME.finditer(html):
+        start = max(0, found.start() - _MAX_VALUE_CHARS)
+        value = max(html.rfind(mark, start, found.start()) for mark in ('"', "'"))
+        if value <= start or html[value - 1] != "=":
+            value = html.rfind("=", start, found.start()) + 1
+        name = _NAME_BEFORE.search(html[max(start, value - 64) : value])
+        if name is None or name[1] in _USUAL_NAMES or name[1].startswith("data-"):
+            continue
+        if name[1] != "src" or _CUSTOM_TAG.match(html, html.rfind("<", start, value) + 1):
+            return True
+    return False

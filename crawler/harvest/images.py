@@ -7,18 +7,17 @@ expected of it into tests/cases.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import msgspec
-
-from crawler.harvest import css, scripts, srcset, structured
-from crawler.harvest.candidates import DEFERRED, FALLBACK, FULL_SIZE, PLAIN, Candidate, Rule, alone
-from crawler.harvest.css import CssReference
+from crawler.harvest import lazy, scripts, structured, styles
+from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
+from crawler.harvest.styles import found_among
+
+__all__ = ["LAST_RULES", "RULES", "found_among", "found_on"]
 
 
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate]:
@@ -30,28 +29,6 @@ def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Ca
             yield from rule(element)
 
 
-def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate]:
-    """The images of a ``style`` attribute or element; *scope* tells their groups from those of another
-    one.
-    """
-    return found_among(css.references(text), element, scope=scope)
-
-
-def found_among(
-    references: Iterable[CssReference], element: Element, *, scope: str = ""
-) -> Iterator[Candidate]:
-    """The images among what a style sheet refers to."""
-    for item in references:
-        if not item.is_import:
-            yield Candidate(
-                reference=item.url,
-                found_in="css",
-                group=f"css{scope}.{item.image_set}" if item.image_set else "",
-                density=item.density,
-                element=element,
-            )
-
-
 # --- images proper ----------------------------------------------------------------------------------------
 
 
@@ -60,14 +37,14 @@ def img_src(element: Element) -> Iterator[Candidate]:
     for name, rank in (("src", PLAIN), ("lowsrc", FALLBACK)):
         if reference := element.attributes.get(name):
             yield Candidate(
-                reference=reference, found_in="img", group=_group(element), rank=rank, element=element
+                reference=reference, found_in="img", group=group_of(element), rank=rank, element=element
             )
 
 
 def img_srcset(element: Element) -> Iterator[Candidate]:
     """``srcset`` of ``<img>``, and of ``<source>`` in a ``<picture>``."""
     if (value := element.attributes.get("srcset")) and (element.name != "source" or element.picture):
-        yield from _srcset(element, value, "picture" if element.name == "source" else "srcset")
+        yield from in_srcset(element, value, "picture" if element.name == "source" else "srcset")
 
 
 def input_image(element: Element) -> Iterator[Candidate]:
@@ -75,8 +52,16 @@ def input_image(element: Element) -> Iterator[Candidate]:
         yield from alone(element, "src", "input")
 
 
-def video_poster(element: Element) -> Iterator[Candidate]:
-    yield from alone(element, "poster", "poster")
+def poster(element: Element) -> Iterator[Candidate]:
+    """``poster`` of ``<video>``, and of custom elements."""
+    if element.name == "video" or "-" in element.name:
+        yield from alone(element, "poster", "poster")
+
+
+def frame_image(element: Element) -> Iterator[Candidate]:
+    """A frame that shows an image in place of a page."""
+    if leads_to_image(element.attributes.get("src", "")):
+        yield from alone(element, "src", "iframe")
 
 
 def object_data(element: Element) -> Iterator[Candidate]:
@@ -106,77 +91,9 @@ def svg_use(element: Element) -> Iterator[Candidate]:
 def amp_image(element: Element) -> Iterator[Candidate]:
     """``<amp-img>`` and ``<amp-anim>``, which AMP pages have in place of ``<img>``."""
     if src := element.attributes.get("src"):
-        yield Candidate(reference=src, found_in="amp", group=_group(element), element=element)
+        yield Candidate(reference=src, found_in="amp", group=group_of(element), element=element)
     if value := element.attributes.get("srcset"):
-        yield from _srcset(element, value, "amp")
-
-
-# --- lazy loading -----------------------------------------------------------------------------------------
-
-_LAZY_NAMES = {
-    **dict.fromkeys(
-        ("src", "original", "lazy", "lazy-src", "lazyload", "echo", "actualsrc", "cfsrc"), DEFERRED
-    ),
-    **dict.fromkeys(
-        ("src-large", "large-src", "image-src", "img-src", "defer-src", "lazy-original"), DEFERRED
-    ),
-    **dict.fromkeys(
-        ("full-src", "src-full", "full", "orig-file", "large-file", "zoom-image", "hi-res-src"), FULL_SIZE
-    ),
-    **dict.fromkeys(("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), FULL_SIZE),
-    **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), FALLBACK),
-}
-"""The names, after ``data-``, by which scripts know the URL of the image that the element shows in the
-end.
-"""
-_BACKGROUND_NAMES = re.compile(r"(?:^|-)(?:bg|background|bgset)(?:-|$)|^(?:background-?image|bg-?image)")
-_SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
-_SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
-
-
-def lazy_attributes(element: Element) -> Iterator[Candidate]:
-    """Every ``data-*`` attribute that holds an image's URL, by its name or its extension, or a ``srcset``."""
-    for name, value in element.attributes.items():
-        if name.startswith("data-") and value:
-            yield from _lazy(element, name[5:], value.strip())
-
-
-def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate]:
-    shown = element.name in _SHOWN
-    rank = _LAZY_NAMES.get(name) if shown else None
-    if "url(" in value:
-        for candidate in found_in_css(value, element, scope=f"{element.number}.{name}"):
-            yield msgspec.structs.replace(candidate, found_in="lazy")
-    elif value[:1] in ("{", "[", "<"):
-        return  # data of a script, or markup
-    elif rank is not None or leads_to_image(value):
-        yield from _one_or_several(element, value, shown=shown, rank=rank)
-    elif _SRCSET_NAMES.search(name) and (shown or _BACKGROUND_NAMES.search(name)):
-        yield from _srcset(element, value, "lazy")
-    elif _BACKGROUND_NAMES.search(name) and _looks_like_path(value):
-        yield Candidate(reference=value, found_in="lazy", element=element)
-    elif " " in value and all(leads_to_image(source.url) for source in srcset.parse(value)):
-        yield from _srcset(element, value, "lazy")
-
-
-def _one_or_several(element: Element, value: str, *, shown: bool, rank: int | None) -> Iterator[Candidate]:
-    sources = srcset.parse(value)
-    if len(sources) > 1 or any(source.width_px or source.density for source in sources):
-        yield from _srcset(element, value, "lazy")
-    elif rank is None:
-        yield Candidate(reference=value, found_in="lazy", element=element)
-    else:
-        yield Candidate(
-            reference=value,
-            found_in="lazy",
-            group=_group(element) if shown else "",
-            rank=rank,
-            element=element,
-        )
-
-
-def _looks_like_path(value: str) -> bool:
-    return "/" in value and " " not in value
+        yield from in_srcset(element, value, "amp")
 
 
 # --- links, and what the head says ------------------------------------------------------------------------
@@ -195,6 +112,7 @@ _META_NAMES = {
     "og:image": "og",
     "og:image:url": "og",
     "og:image:secure_url": "og",
+    "og:video:thumbnail": "og",
     "twitter:image": "twitter",
     "twitter:image:src": "twitter",
     "twitter:image0": "twitter",
@@ -216,9 +134,10 @@ _VALUES = {"a": "href", "area": "href", "link": "href", "data": "value", "object
 
 
 def linked_image(element: Element) -> Iterator[Candidate]:
-    """``<a>`` and ``<area>`` that lead to an image by its extension."""
-    if leads_to_image(element.attributes.get("href", "")):
-        yield from alone(element, "href", element.name)
+    """``<a>`` and ``<area>`` that lead to an image by its extension; in SVG also by ``xlink:href``."""
+    for name in ("href", "xlink:href"):
+        if leads_to_image(element.attributes.get(name, "")):
+            yield from alone(element, name, element.name)
 
 
 def link_relations(element: Element) -> Iterator[Candidate]:
@@ -233,8 +152,8 @@ def link_relations(element: Element) -> Iterator[Candidate]:
         and element.attributes.get("as", "").strip().lower() == "image"
     ):
         if href := element.attributes.get("href"):
-            yield Candidate(reference=href, found_in="preload", group=_group(element), element=element)
-        yield from _srcset(element, element.attributes.get("imagesrcset", ""), "preload")
+            yield Candidate(reference=href, found_in="preload", group=group_of(element), element=element)
+        yield from in_srcset(element, element.attributes.get("imagesrcset", ""), "preload")
 
 
 def meta_images(element: Element) -> Iterator[Candidate]:
@@ -257,40 +176,7 @@ def properties(element: Element) -> Iterator[Candidate]:
             yield from alone(element, holder, "itemprop" if attribute == "itemprop" else "rdfa")
 
 
-# --- styles -----------------------------------------------------------------------------------------------
-
-
-def background_attribute(element: Element) -> Iterator[Candidate]:
-    yield from alone(element, "background", "background")
-
-
-def style_attribute(element: Element) -> Iterator[Candidate]:
-    if style := element.attributes.get("style"):
-        yield from found_in_css(style, element, scope=str(element.number))
-
-
-def style_element(element: Element) -> Iterator[Candidate]:
-    yield from found_in_css(element.text, element, scope=str(element.number))
-
-
 # --- what the rules share ---------------------------------------------------------------------------------
-
-
-def _srcset(element: Element, value: str, found_in: str) -> Iterator[Candidate]:
-    for source in srcset.parse(value):
-        yield Candidate(
-            reference=source.url,
-            found_in=found_in,
-            group=_group(element),
-            width_px=source.width_px,
-            density=source.density,
-            rank=FALLBACK if found_in in ("picture", "srcset") else DEFERRED,
-            element=element,
-        )
-
-
-def _group(element: Element) -> str:
-    return f"picture{element.picture}" if element.picture else f"element{element.number}"
 
 
 def _embeds_image(element: Element, attribute: str) -> bool:
@@ -315,7 +201,8 @@ RULES: tuple[_On, ...] = (
     _on(img_src, "img"),
     _on(img_srcset, "img", "source"),
     _on(input_image, "input"),
-    _on(video_poster, "video", "amp-video"),
+    _on(poster),
+    _on(frame_image, "iframe", "frame"),
     _on(object_data, "object"),
     _on(embed_src, "embed"),
     _on(svg_image, "image", "feimage"),
@@ -326,10 +213,11 @@ RULES: tuple[_On, ...] = (
     _on(meta_images, "meta"),
     _on(properties),
     _on(structured.json_ld, "script"),
-    _on(style_element, "style"),
-    _on(lazy_attributes),
-    _on(background_attribute),
-    _on(style_attribute),
+    _on(styles.style_element, "style"),
+    _on(lazy.lazy_attributes),
+    _on(lazy.other_attributes),
+    _on(styles.background_attribute),
+    _on(styles.style_attribute),
 )
 
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)

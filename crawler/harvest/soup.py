@@ -15,6 +15,13 @@ from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, inside
 _RAW_TEXT = frozenset(
     {"iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp"}
 )
+_INSIDE = r"(?:\"[^\"]*\"|'[^']*'|[^\"'<>]+)*+"
+_COMMENT = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
+    # and what is none, though it may hold one
+    rf"|<({'|'.join(sorted(_RAW_TEXT))})[\s/>].*?(?:</\1|\Z)|<[a-z]{_INSIDE}",
+    re.IGNORECASE | re.DOTALL,
+)
 _START_TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 
@@ -37,6 +44,7 @@ def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
         multi_valued_attributes=None,
         on_duplicate_attribute="ignore",
     )
+    roots: dict[str, dict[str, str]] = {"html": {}, "body": {}}
     walks = [iter(soup.contents)]
     while walks:
         node = next(walks[-1], None)
@@ -45,6 +53,9 @@ def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
         elif isinstance(node, Tag):
             name = "img" if node.name == "image" and not inside_svg(_TREE, node) else node.name
             attributes = {key: str(value) for key, value in node.attrs.items()}
+            if name in roots:  # further tags of these only add to the first
+                attributes = {key: attributes[key] for key in attributes if key not in roots[name]}
+                roots[name] |= attributes
             if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
                 yield found(_TREE, node, name, attributes)
             if name not in _RAW_TEXT or inside_svg(_TREE, node):
@@ -52,16 +63,15 @@ def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
 
 
 def _without_loose_ends(html: str) -> str:
-    """What HTML makes of line ends, and of what is never closed, whose end html.parser seeks again and again.
+    """What HTML makes of line ends, of comments, and of what is never closed, whose end html.parser seeks again and
+    again.
 
     Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
     """
     html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     # Bogus comments end at the next ">", and not at "]]>"; "<?xml" would have Beautiful Soup warn of XML
     html = html.replace("<![", "<!x[").replace("<?", "<!?")
-    unclosed = html.find("<!--", html.rfind("-->") + 1)
-    if unclosed >= 0:
-        html = html[:unclosed]
+    html = _COMMENT.sub(lambda found: "" if found[0].startswith("<!--") else found[0], html)
     end = html.rfind(">") + 1
     return html[:end] + html[end:].replace("<", "&lt;")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from crawler.harvest.extensions import leads_to_image
+
 _MAX_ANCESTORS = 32
 _MAX_TEXT_CHARS = 4096
 
@@ -44,6 +46,9 @@ NAMES = (
 """Elements that are always kept."""
 
 
+_TRANSPARENT = frozenset({"a", "noscript", "span"})
+"""What scripts and editors put between a picture and its parts."""
+_COMMON = frozenset({"alt", "class", "content", "href", "id", "title", "value"})
 _TELLING = frozenset({"style", "background", "itemprop", "property"})
 
 
@@ -99,8 +104,13 @@ def inside_svg(tree: Tree, node: Any) -> bool:
 
 
 def _around(tree: Tree, node: Any) -> tuple[int, int, str | None]:
-    """The picture, the figure and the link that an element stands in, each the nearest."""
+    """The picture, the figure and the link that an element stands in, each the nearest.
+
+    A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
+    follows.
+    """
     picture = figure = 0
+    is_part = True
     link: str | None = None
     parent = node.parent
     for _ in range(_MAX_ANCESTORS):
@@ -112,13 +122,17 @@ def _around(tree: Tree, node: Any) -> tuple[int, int, str | None]:
         elif name == "figure":
             figure = figure or tree.key(parent)
         elif name == "picture":
-            picture = picture or tree.key(parent)
+            picture = tree.key(parent) if is_part else picture
         elif name == "body":
             break
+        is_part = is_part and name in _TRANSPARENT
         parent = parent.parent
     return picture, figure, link
 
 
 def may_tell(attributes: dict[str, str]) -> bool:
     """Whether an element that is not of NAMES may refer to an image."""
-    return any(name in _TELLING or name.startswith("data-") for name in attributes)
+    return any(
+        name in _TELLING or name.startswith("data-") or (name not in _COMMON and leads_to_image(value))
+        for name, value in attributes.items()
+    )

@@ -1,0 +1,141 @@
+"""Attributes from which scripts take the URL of an image when it is about to be seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from crawler.harvest import srcset
+from crawler.harvest.candidates import (
+    DEFERRED,
+    FALLBACK,
+    FULL_SIZE,
+    SHOWN,
+    Candidate,
+    group_of,
+    in_srcset,
+)
+from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.styles import found_in_css
+
+_LAZY_NAMES = {
+    **dict.fromkeys(
+        ("src", "original", "lazy", "lazy-src", "lazyload", "echo", "actualsrc", "cfsrc"), DEFERRED
+    ),
+    **dict.fromkeys(
+        ("src-large", "large-src", "image-src", "img-src", "defer-src", "lazy-original"), DEFERRED
+    ),
+    **dict.fromkeys(
+        ("full-src", "src-full", "full", "orig-file", "large-file", "zoom-image", "hi-res-src"), FULL_SIZE
+    ),
+    **dict.fromkeys(("src-retina", "hires", "high-res-src", "zoom-src", "large_image", "highres"), FULL_SIZE),
+    **dict.fromkeys(("src-small", "src-medium", "lowsrc", "medium-file", "thumb"), FALLBACK),
+}
+"""The names, after ``data-``, by which scripts know the URL of the image that the element shows in the
+end.
+"""
+_BACKGROUND_NAMES = re.compile(r"(?:^|-)(?:bg|background|bgset)(?:-|$)|^(?:background-?image|bg-?image)")
+_SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
+_TEMPLATE = re.compile(r"\{\{|\$\{|<%|\{[.\w]+\}")
+_NAME = re.compile(r"[a-z_]")
+_NO_URL = re.compile(r"[\n,;<>{}]")
+_WIDTH = "{width}"
+_BARE_WIDTH = re.compile(r"(?<=\s)([0-9]{2,5})(?=\s*+(?:,|$))")
+_MAX_WIDTHS = 20
+
+_TOLD_ELSEWHERE = "background cite data href imagesrcset lowsrc poster src srcset srcdoc style xlink:href"
+_NAMES_OF_THINGS = "alt class content download id label name placeholder summary title type usemap value"
+_NO_PICTURES = "action for formaction longdesc manifest profile"
+_NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}".split())
+"""What other rules look at, or what may name an image that is not there to be seen."""
+
+
+def lazy_attributes(element: Element) -> Iterator[Candidate]:
+    """Every ``data-*`` attribute that holds an image's URL, by its name or its extension, or a ``srcset``."""
+    for name, value in element.attributes.items():
+        if name.startswith("data-") and value:
+            yield from _lazy(element, name[5:], value.strip())
+
+
+def other_attributes(element: Element) -> Iterator[Candidate]:
+    """Any further attribute with the URL of an image, by its extension: ``thumbnail-src``, ``file`` …, and ``src`` of
+    custom elements.
+    """
+    is_custom = "-" in element.name and element.name not in SHOWN
+    for name, value in element.attributes.items():
+        if name in _NOT_OF_IMAGES and not (name == "src" and is_custom):
+            continue
+        if name.startswith(("data-", "aria-", "on")):
+            continue
+        if leads_to_image(value) and _NAME.match(name) and not _NO_URL.search(value):
+            yield Candidate(reference=value, found_in="lazy", element=element)
+
+
+def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate]:
+    shown = element.name in SHOWN
+    rank = _LAZY_NAMES.get(name) if shown else None
+    if _TEMPLATE.search(value):
+        yield from _in_every_width(element, value)
+    elif "url(" in value:
+        for candidate in found_in_css(value, element, scope=f"{element.number}.{name}"):
+            yield msgspec.structs.replace(candidate, found_in="lazy")
+    elif value[:1] in ("{", "[", "<"):
+        return  # data of a script, or markup
+    elif rank is not None or leads_to_image(value):
+        yield from _one_or_several(element, name, value, rank=rank)
+    elif _SRCSET_NAMES.search(name) and (shown or _BACKGROUND_NAMES.search(name)):
+        yield from in_srcset(element, value, "lazy")
+    elif _BACKGROUND_NAMES.search(name) and _looks_like_path(value):
+        yield Candidate(reference=value, found_in="lazy", element=element)
+    elif " " in value:
+        value = _BARE_WIDTH.sub(r"\1w", value)
+        if all(leads_to_image(source.url) for source in srcset.parse(value)):
+            yield from in_srcset(element, value, "lazy")
+
+
+def _in_every_width(element: Element, template: str) -> Iterator[Candidate]:
+    """``{width}`` stands for each of ``data-widths`` (lazysizes, rias); any other template only a script can fill."""
+    if template[:1] in ("{", "[", "<") or len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
+        return
+    widths = re.findall(r"[0-9]{1,5}", element.attributes.get("data-widths", ""))[:_MAX_WIDTHS]
+    for width in widths:
+        yield Candidate(
+            reference=template.replace(_WIDTH, width),
+            found_in="lazy",
+            group=group_of(element),
+            width_px=int(width),
+            rank=DEFERRED,
+            element=element,
+        )
+
+
+def _one_or_several(element: Element, name: str, value: str, *, rank: int | None) -> Iterator[Candidate]:
+    parts = value.split(",")
+    if (
+        len(parts) > 1
+        and not _SRCSET_NAMES.search(name)
+        and all(leads_to_image(part.strip()) for part in parts)
+    ):
+        for part in parts:
+            yield Candidate(reference=part.strip(), found_in="lazy", element=element)
+        return
+    sources = srcset.parse(value)
+    if len(sources) > 1 or any(source.width_px or source.density for source in sources):
+        yield from in_srcset(element, value, "lazy")
+    elif rank is None:
+        yield Candidate(reference=value, found_in="lazy", element=element)
+    else:
+        yield Candidate(
+            reference=value,
+            found_in="lazy",
+            group=group_of(element),
+            rank=rank,
+            element=element,
+        )
+
+
+def _looks_like_path(value: str) -> bool:
+    return "/" in value and " " not in value

@@ -1,0 +1,45 @@
+"""Images of style sheets, of ``style`` attributes, and of the ``background`` attribute that was before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from crawler.harvest import css
+from crawler.harvest.candidates import Candidate, alone
+from crawler.harvest.css import CssReference
+from crawler.harvest.elements import Element
+
+
+def background_attribute(element: Element) -> Iterator[Candidate]:
+    yield from alone(element, "background", "background")
+
+
+def style_attribute(element: Element) -> Iterator[Candidate]:
+    if style := element.attributes.get("style"):
+        yield from found_in_css(style, element, scope=str(element.number))
+
+
+def style_element(element: Element) -> Iterator[Candidate]:
+    yield from found_in_css(element.text, element, scope=str(element.number))
+
+
+def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate]:
+    """The images of a ``style`` attribute or element; *scope* tells their groups from those of another
+    one.
+    """
+    return found_among(css.references(text), element, scope=scope)
+
+
+def found_among(
+    references: Iterable[CssReference], element: Element, *, scope: str = ""
+) -> Iterator[Candidate]:
+    """The images among what a style sheet refers to."""
+    for item in references:
+        if not item.is_import:
+            yield Candidate(
+                reference=item.url,
+                found_in="css",
+                group=f"css{scope}.{item.image_set}" if item.image_set else "",
+                density=item.density,
+                element=element,
+            )
