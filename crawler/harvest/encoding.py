@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
+from urllib.parse import quote
 
 _PRESCAN_BYTES = 1024
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
@@ -14,6 +16,8 @@ _META = re.compile(rb"<meta[\s/][^>]*", re.IGNORECASE)
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
 _WHATWG_LABELS = {
@@ -46,29 +50,70 @@ _TEXT_CODECS = frozenset(_CODECS.split())
 
 def decode_html(content: bytes, content_type: str = "") -> str:
     """The text of an HTML document; *content_type* is the whole header. Never raises."""
+    return _decoded(content, encoding_of_html(content, content_type))
+
+
+def encoding_of_html(content: bytes, content_type: str = "") -> str:
+    """Python's name for the encoding of an HTML document; *content_type* is the whole header."""
     head = content[:_PRESCAN_BYTES]
-    return _decode(
-        content, content_type, _declared_in_meta(head) or _label(_XML_ENCODING.match(head.lstrip()))
-    )
+    declared = _declared_in_meta(head) or _label(_XML_ENCODING.match(head.lstrip()))
+    return _encoding(content, content_type, declared)
 
 
 def decode_css(content: bytes, content_type: str = "") -> str:
     """The text of a style sheet (CSS Syntax section 3.2); never raises."""
-    return _decode(content, content_type, _in_ascii_document(_label(_CSS_CHARSET.match(content))))
+    declared = _in_ascii_document(_label(_CSS_CHARSET.match(content)))
+    return _decoded(content, _encoding(content, content_type, declared))
 
 
-def _decode(content: bytes, content_type: str, declared: str | None) -> str:
+def with_query_in(encoding: str, reference: str) -> str:
+    """*reference* with its query as a document in *encoding* means it: only paths are always in UTF-8.
+
+    Source: https://url.spec.whatwg.org/#query-state, "percent-encode after encoding". What *encoding* has no
+    character for becomes a numeric character reference, as in forms.
+    """
+    if reference.isascii() or "?" not in reference or encoding.startswith("utf-"):
+        return reference
+    before, mark, rest = reference.partition("?")
+    query, hash_mark, fragment = rest.partition("#")
+    return f"{before}{mark}{_NOT_ASCII.sub(partial(_escaped, encoding), query)}{hash_mark}{fragment}"
+
+
+def _escaped(encoding: str, found: re.Match[str]) -> str:
+    text = found[0]
+    try:
+        return quote(text.encode(encoding), safe=_SAFE_IN_QUERY)
+    except UnicodeEncodeError:
+        pass
+    pieces = []
+    for char in text:
+        try:
+            pieces.append(quote(char.encode(encoding), safe=_SAFE_IN_QUERY))
+        except UnicodeEncodeError:
+            pieces.append(f"%26%23{ord(char)}%3B")
+    return "".join(pieces)
+
+
+def _encoding(content: bytes, content_type: str, declared: str | None) -> str:
     for bom, encoding in _BOMS:
         if content.startswith(bom):
-            return content[len(bom) :].decode(encoding, "replace")
+            return encoding
     header = _HEADER_CHARSET.search(content_type)
     told = (python_codec(header[1]) if header else None) or declared
     if told is not None:
-        return content.decode(told, "replace")
+        return told
     try:
-        return content.decode("utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+        return "cp1252"
+    return "utf-8"
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    for bom, _ in _BOMS:
+        if content.startswith(bom):
+            return content[len(bom) :].decode(encoding, "replace")
+    return content.decode(encoding, "replace")
 
 
 def python_codec(label: str) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.harvest.encoding import decode_css, decode_html, python_codec
+from crawler.harvest.encoding import decode_css, decode_html, python_codec, with_query_in
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,27 @@ def test_only_encodings_of_the_web_are_used() -> None:
 def test_any_bytes_are_text(content: bytes, content_type: str) -> None:
     assert isinstance(decode_html(content, content_type), str)
     assert isinstance(decode_css(content, content_type), str)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "reference", "expected"),
+    [
+        ("cp932", "/温泉?q=温泉&s=1#温", "/温泉?q=%89%B7%90%F2&s=1#温"),
+        ("cp932", "?q=真", "?q=%90^"),  # bytes that are ASCII characters stay
+        ("cp1251", "a?q=ё%20ж", "a?q=%B8%20%E6"),
+        ("cp1252", "a?q=é€温", "a?q=%E9%80%26%2328201%3B"),
+        ("utf-8", "a?q=é", "a?q=é"),
+        ("utf-16-le", "a?q=é", "a?q=é"),
+        ("cp1252", "é", "é"),
+        ("cp1252", "a?q=e", "a?q=e"),
+    ],
+)
+def test_a_query_is_in_the_encoding_of_its_document(encoding: str, reference: str, expected: str) -> None:
+    assert with_query_in(encoding, reference) == expected
+
+
+@given(st.sampled_from(["cp932", "cp1252", "iso2022_jp", "utf-8"]), st.text(max_size=30))
+def test_any_reference_has_a_query(encoding: str, reference: str) -> None:
+    once = with_query_in(encoding, reference)
+    assert with_query_in(encoding, once) == once
+    assert once.partition("?")[0] == reference.partition("?")[0]
