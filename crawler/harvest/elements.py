@@ -28,7 +28,7 @@ PARSERS = tuple(_ADAPTERS)
 _STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
 _PROPERTY = re.compile(
-    r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]*(?:image|thumbnail|logo|photo|screenshot|contenturl)"
+    r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _MAX_VALUE_CHARS = 512
