@@ -138,11 +138,11 @@ def read_or_refuse(content: bytes, content_type: str, **settings: object) -> Har
 
 SNIPPETS = st.sampled_from(
     [
-"<img src=a.png srcset='b.png 2x, c.png'>", "<a href='//e.org/x.jpg'>", "<picture>", "<source srcset=",
+        "<img src=a.png srcset='b.png 2x, c.png'>", "<a href='//e.org/x.jpg'>", "<picture>", "<source srcset=",
         "<base href=", "<meta name=robots content=noindex>", "<style>", "a{background:url(", "@import '",
-        "image-set(", "</style>", "<script type=application/ld+json>", "{\"image\":[\"a.png\"", "</script>",
+        "image-set(", "</style>", "<script type=application/ld+json>", '{"image":["a.png"', "</script>",
         "<template>", "<svg><image href=x>", "<iframe srcdoc='", "data:image/png;base64,iVBORw0KGgo=",
-        "javascript:", "http://", "\\", "'", "\"", ">", "<", "&", "<urlset><url><loc>", "</loc>",
+        "javascript:", "http://", "\\", "'", '"', ">", "<", "&", "<urlset><url><loc>", "</loc>",
         "<image:image>", "<item>", "<enclosure url=", "<![CDATA[", "\ud7ff", "\u0000", "\u00e9", " ",
     ]
 )  # fmt: skip
