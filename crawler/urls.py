@@ -6,6 +6,7 @@ port, no dot segments), without fragment and without user name and password. Two
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from ada_url import URL
@@ -97,6 +98,11 @@ def identity(url: str) -> str:
     if path.count("/") > 2:  # noqa: PLR2004 - behind the host
         path = _SESSION_IN_PATH.sub("", path)
     return _without(path + mark + query, _SESSION_PARAMETER)
+
+
+def task_key(kind: str, url: str) -> bytes:
+    """The 16 bytes that a task of a kind (``page``, ``image``) is known by, as its URL is."""
+    return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 
 def without_tracking(url: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from heapq import nlargest
@@ -13,7 +12,7 @@ import msgspec
 
 from crawler.catalog.database import Catalog
 from crawler.models import ImageRecord, Origin, PageRecord, TaskKind, Value
-from crawler.urls import canonical, host_key, resolve
+from crawler.urls import canonical, host_key, resolve, task_key
 
 MAX_CHAIN = 1000
 MAX_ALIASES = 20
@@ -113,13 +112,15 @@ def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:
 
 
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
-    key = hashlib.blake2b(f"{kind} {url}".encode(), digest_size=16).digest()
     row = next(
-        catalog.rows("SELECT id, state, depth, attempts, origin FROM tasks WHERE key = ?", (key,)), None
+        catalog.rows(
+            "SELECT id, url, state, depth, attempts, origin FROM tasks WHERE key = ?", (task_key(kind, url),)
+        ),
+        None,
     )
     if row is None:
         return None
-    task_id, state, depth, attempts, packed = row
+    task_id, url, state, depth, attempts, packed = row  # the URL may have had another session id
     image: ImageRecord | None = None
     page: PageRecord | None = None
     if kind is TaskKind.IMAGE:
@@ -173,7 +174,7 @@ def _chain(catalog: Catalog, page_url: str) -> tuple[Step, ...]:
 
 
 def _page_origin(catalog: Catalog, url: str) -> Origin | None:
-    key = hashlib.blake2b(f"{TaskKind.PAGE} {url}".encode(), digest_size=16).digest()
+    key = task_key(TaskKind.PAGE, url)
     for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
         return _origin(packed, next(catalog.page_where("task_id = ?", task_id), None))
     # what was found on a page after a redirect names the page by where it ended up

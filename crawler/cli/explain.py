@@ -70,11 +70,12 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
         out.print("Known, and alike:")
         for url in explanation.similar:
             out.print(Text(f"    {url}"), soft_wrap=True)
-    limits = ", ".join(f"{reason} ({count:,} times)" for reason, count in explanation.dropped.items())
+    limits = ", ".join(f"{count:,} by {reason}" for reason, count in explanation.dropped.items())
     if limits:
-        out.print(f"It may be one of those that a limit kept out: {limits}.", soft_wrap=True)
+        out.print(f"It may be one of those that were kept out: {limits}.", soft_wrap=True)
+        out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
     else:
-        out.print("No page of it refers to this URL, and no limit kept any URL out.", soft_wrap=True)
+        out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
 
 
 def _show_entry(out: Console, entry: Entry) -> None:

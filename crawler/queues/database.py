@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ import msgspec
 
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
-from crawler.urls import identity
 
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 1
@@ -27,11 +25,6 @@ INSERTS = {
     kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
     for kind, columns in COLUMNS.items()
 }
-
-
-def task_key(kind: TaskKind, url: str) -> bytes:
-    """The 16 bytes that a task is known by: the same for two URLs that differ in a session id."""
-    return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:

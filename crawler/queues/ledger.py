@@ -54,11 +54,10 @@ from crawler.queues.database import (
     TABLES,
     Record,
     origin_of,
-    task_key,
     to_record,
 )
 from crawler.queues.pacing import Pacing
-from crawler.urls import DATA_HOST, host_key
+from crawler.urls import DATA_HOST, host_key, task_key
 
 log = logging.getLogger(__name__)
 

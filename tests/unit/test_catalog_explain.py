@@ -44,6 +44,16 @@ def test_any_spelling_of_a_url_will_do(tmp_path: Path, asked: str) -> None:
     assert explanation.known
 
 
+def test_a_url_is_found_under_any_session_id(tmp_path: Path) -> None:
+    visited = f"{SITE}/album?PHPSESSID=one&p=1"
+    keep(tmp_path, page(SEED), page(visited, page_url=SEED, found_in="a", depth=1))
+    explanation = explained(tmp_path, f"{SITE}/album?PHPSESSID=two&p=1")
+    (entry,) = explanation.entries
+    assert entry.url == visited
+    assert entry.page is not None
+    assert [step.url for step in entry.chain] == [SEED]
+
+
 def test_a_saved_file_leads_to_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = garden(tmp_path / "crawl")
     monkeypatch.chdir(tmp_path)
