@@ -18,6 +18,7 @@ APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 1
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 
+Connection = sqlite3.Connection
 Record = ImageRecord | PageRecord
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}

@@ -16,7 +16,7 @@ import json
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,9 +33,7 @@ from crawler.models import (
     RECORDS,
     STATUSES,
     Batch,
-    Counts,
     ImageRecord,
-    ImageStatus,
     Lease,
     NewTask,
     Origin,
@@ -57,6 +55,7 @@ from crawler.queues.database import (
     to_record,
 )
 from crawler.queues.pacing import Pacing
+from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST, host_key, task_key
 
 log = logging.getLogger(__name__)
@@ -166,13 +165,13 @@ class Ledger:
             self._reconcile(worker.id, me, held)
             while True:
                 if self._halted is not None or worker.id in self._gone:
-                    return Lease(halted=self._halted or "this worker has left", drained=self._drained())
+                    return Lease(halted=self._halted or "this worker has left", drained=self._tally.drained)
                 self._tick()
                 batches = self._lease_due(worker, count=count, slots=slots)
                 now = self._clock()
-                if batches or now >= end or self._drained():
+                if batches or now >= end or self._tally.drained:
                     me.deadline = now + self._queue.lease_s
-                    return Lease(batches=batches, drained=self._drained())
+                    return Lease(batches=batches, drained=self._tally.drained)
                 # a lease must not run out while its worker waits here
                 me.deadline = max(me.deadline, end + self._queue.lease_s)
                 self._waiting.add(worker.id)
@@ -222,7 +221,7 @@ class Ledger:
                     (blob, task_id),
                 )
                 self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))  # noqa: S608
-                self._count_record(kind, gone, -1)
+                self._tally.count(kind, gone, -1)
                 self._move(kind, TaskState(state), TaskState.READY)
                 self._pacing.add(host, kind, now=self._clock())
             return len(rows)
@@ -237,17 +236,8 @@ class Ledger:
     def stats(self) -> Stats:
         with self._mutex:
             self._tick()
-            return Stats(
-                pages=Counts(**{state.value: n for state, n in self._counts[TaskKind.PAGE].items()}),
-                images=Counts(**{state.value: n for state, n in self._counts[TaskKind.IMAGE].items()}),
-                page_status=dict(+self._status[TaskKind.PAGE]),
-                image_status=dict(+self._status[TaskKind.IMAGE]),
-                page_reasons=dict(+self._reasons[TaskKind.PAGE]),
-                image_reasons=dict(+self._reasons[TaskKind.IMAGE]),
-                dropped=dict(self._dropped),
-                saved_bytes=self._saved_bytes,
+            return self._tally.stats(
                 workers=tuple(worker.state for worker in self._workers.values() if worker.state),
-                drained=self._drained(),
                 halted=self._halted,
             )
 
@@ -262,7 +252,7 @@ class Ledger:
         end = self._clock() + wait_s
         limit = min(limit, _MAX_RECORDS)
         with self._changed, database.explained(self.path):
-            while self._next_seq <= after + 1 and not self._drained() and self._halted is None:
+            while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
                     break
@@ -282,7 +272,9 @@ class Ledger:
             cursor = found[-1][0] if found else after
             last = cursor + 1 >= self._next_seq
             return RecordPage(
-                records=tuple(record for _, record in found), cursor=cursor, complete=last and self._drained()
+                records=tuple(record for _, record in found),
+                cursor=cursor,
+                complete=last and self._tally.drained,
             )
 
     def tick(self) -> None:
@@ -310,39 +302,19 @@ class Ledger:
             for table in TABLES.values()
         )
         self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
-        self._dropped: Counter[str] = Counter(
-            dict(db.execute("SELECT reason, count FROM dropped").fetchall())
-        )
         if new_run:
             with self._transaction(reload=False):
                 db.execute(
                     "UPDATE tasks SET state = 'ready', attempts = max(0, attempts - 1) WHERE state = 'leased'"
                 )
-        self._counts: dict[TaskKind, Counter[TaskState]] = {kind: Counter() for kind in TaskKind}
-        for kind, state, count in db.execute("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
-            self._counts[TaskKind(kind)][TaskState(state)] = count
+        self._tally = Tally(db)
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
             self._pacing.add(host, TaskKind(kind), count, now=now)
-        self._load_records()
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
         self._records_wanted = False
-
-    def _load_records(self) -> None:
-        self._status: dict[TaskKind, Counter[str]] = defaultdict(Counter)
-        self._reasons: dict[TaskKind, Counter[str]] = defaultdict(Counter)
-        for kind, table in TABLES.items():
-            for status, reason, count in self._db.execute(
-                f"SELECT status, reason, count(*) FROM {table} GROUP BY status, reason"  # noqa: S608
-            ):
-                self._status[kind][status] += count
-                if reason:
-                    self._reasons[kind][reason] += count
-        self._saved_bytes = self._db.execute(
-            "SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"
-        ).fetchone()[0]
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
@@ -386,17 +358,9 @@ class Ledger:
     def _save_clock(self) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('clock_s', ?)", (self._life_s,))
 
-    def _drained(self) -> bool:
-        return not any(
-            counts[state]
-            for counts in self._counts.values()
-            for state in (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
-        )
-
     def _move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
         backlogged = self._backlogged()
-        self._counts[kind][before] -= 1
-        self._counts[kind][after] += 1
+        self._tally.move(kind, before, after)
         self._wake = self._wake or (backlogged and not self._backlogged())  # harvesters may go on
 
     # adding
@@ -427,14 +391,14 @@ class Ledger:
             origin = None if task.origin is None else _ENCODER.encode(task.origin)
             rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin))
             self._next_id += 1
-            self._counts[task.kind][TaskState.READY] += 1
+            self._tally.add(task.kind)
             arrived[host, task.kind] += 1
         self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
         dropped = +dropped
-        self._dropped.update(dropped)
+        self._tally.dropped.update(dropped)
         self._db.executemany(
             "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
-            [(limit, self._dropped[limit]) for limit in dropped],
+            [(limit, self._tally.dropped[limit]) for limit in dropped],
         )
         now = self._clock()
         for (host, kind), count in arrived.items():
@@ -442,7 +406,7 @@ class Ledger:
         return len(rows)
 
     def _limit_reached(self, kind: TaskKind) -> str | None:
-        known = sum(self._counts[kind].values())
+        known = self._tally.tasks(kind)
         if kind is TaskKind.PAGE:
             return "max-pages" if known >= self._scope.max_pages else None
         return "max-images" if 0 < self._scope.max_images <= known else None
@@ -563,8 +527,7 @@ class Ledger:
         return rows
 
     def _backlogged(self) -> bool:
-        images = self._counts[TaskKind.IMAGE]
-        return images[TaskState.READY] + images[TaskState.DELAYED] >= self._queue.image_backlog
+        return self._tally.waiting_images >= self._queue.image_backlog
 
     def _let_go(self, task_id: int) -> _Held:
         """Forget the lease of a task."""
@@ -677,8 +640,8 @@ class Ledger:
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
         self._next_seq += 1
         self._move(kind, before, after)
-        self._count_record(kind, record, 1)
-        self._wake = self._wake or self._records_wanted or self._drained()
+        self._tally.count(kind, record, 1)
+        self._wake = self._wake or self._records_wanted or self._tally.drained
 
     def _write_kept(self) -> None:
         if not self._kept:
@@ -692,13 +655,6 @@ class Ledger:
             [(state.value, task_id) for task_id, (_, state, _) in self._kept.items()],
         )
         self._kept.clear()
-
-    def _count_record(self, kind: TaskKind, record: Record, by: int) -> None:
-        self._status[kind][record.status] += by
-        if record.reason:
-            self._reasons[kind][record.reason] += by
-        if record.status is ImageStatus.SAVED:
-            self._saved_bytes += record.size_bytes * by
 
     # time
 

@@ -1,0 +1,78 @@
+"""The ledger's counters: made from the file when it is opened, kept with each change, so that nobody has to count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from crawler.models import Counts, ImageStatus, Stats, TaskKind, TaskState
+from crawler.queues.database import TABLES, Connection, Record
+
+_UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+
+
+class Tally:
+    """Tasks by state, records by status and by reason, what was kept out, and the bytes that are saved."""
+
+    def __init__(self, db: Connection) -> None:
+        self._states: dict[TaskKind, Counter[TaskState]] = {kind: Counter() for kind in TaskKind}
+        for kind, state, count in db.execute("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
+            self._states[TaskKind(kind)][TaskState(state)] = count
+        self._status: dict[TaskKind, Counter[str]] = {kind: Counter() for kind in TaskKind}
+        self._reasons: dict[TaskKind, Counter[str]] = {kind: Counter() for kind in TaskKind}
+        for kind, table in TABLES.items():
+            for status, reason, count in db.execute(
+                f"SELECT status, reason, count(*) FROM {table} GROUP BY status, reason"  # noqa: S608 - a name of our own
+            ):
+                self._status[kind][status] += count
+                if reason:
+                    self._reasons[kind][reason] += count
+        self.dropped: Counter[str] = Counter(dict(db.execute("SELECT reason, count FROM dropped").fetchall()))
+        self._saved_bytes: int = db.execute(
+            "SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"
+        ).fetchone()[0]
+
+    def add(self, kind: TaskKind) -> None:
+        """One more task is ready."""
+        self._states[kind][TaskState.READY] += 1
+
+    def move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
+        self._states[kind][before] -= 1
+        self._states[kind][after] += 1
+
+    def count(self, kind: TaskKind, record: Record, by: int) -> None:
+        """*by* more records such as this one; -1 for one that goes."""
+        self._status[kind][record.status] += by
+        if record.reason:
+            self._reasons[kind][record.reason] += by
+        if record.status is ImageStatus.SAVED:
+            self._saved_bytes += record.size_bytes * by
+
+    def tasks(self, kind: TaskKind) -> int:
+        """In all states."""
+        return sum(self._states[kind].values())
+
+    @property
+    def waiting_images(self) -> int:
+        images = self._states[TaskKind.IMAGE]
+        return images[TaskState.READY] + images[TaskState.DELAYED]
+
+    @property
+    def drained(self) -> bool:
+        return not any(states[state] for states in self._states.values() for state in _UNSETTLED)
+
+    def stats(self, **more: Any) -> Stats:
+        """Everything counted, and *more* that only the ledger knows."""
+        pages, images = self._states[TaskKind.PAGE], self._states[TaskKind.IMAGE]
+        return Stats(
+            pages=Counts(**{state.value: count for state, count in pages.items()}),
+            images=Counts(**{state.value: count for state, count in images.items()}),
+            page_status=dict(+self._status[TaskKind.PAGE]),
+            image_status=dict(+self._status[TaskKind.IMAGE]),
+            page_reasons=dict(+self._reasons[TaskKind.PAGE]),
+            image_reasons=dict(+self._reasons[TaskKind.IMAGE]),
+            dropped=dict(self.dropped),
+            saved_bytes=self._saved_bytes,
+            drained=self.drained,
+            **more,
+        )
