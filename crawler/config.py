@@ -235,6 +235,8 @@ class Setting:
     type: type
     default: Any
     description: str
+    choices: tuple[str, ...] = ()
+    """The only values that there are, if they are so few."""
 
     @property
     def environment(self) -> str:
@@ -263,6 +265,7 @@ def settings() -> Iterator[Setting]:
                 type=base,
                 default=field.default,
                 description=meta.description or "",
+                choices=tuple(meta.pattern[2:-2].split("|")) if (meta.pattern or "").startswith("^(") else (),
             )
 
 
@@ -333,6 +336,8 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
     except msgspec.ValidationError as exc:
         problem = str(exc).partition(" - at ")[0]
+        if setting.choices and isinstance(value, str):
+            problem = f"Expected one of {', '.join(setting.choices)}"
         raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}") from exc
     if problem := _unusable(getattr(section, key)):
         raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}")
@@ -352,7 +357,7 @@ def _unmatched(pattern: str) -> str:
     if pattern.startswith(("*", "http:", "https:")):
         return ""
     guess = f"*{pattern}*"
-    return f"{pattern!r} can't match a whole URL; did you mean {guess!r}?"
+    return f"{pattern!r} can't match a whole URL; perhaps {guess!r} is meant"
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

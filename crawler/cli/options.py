@@ -75,7 +75,10 @@ class SettingOption(click.Option):
 
     def __init__(self, setting: Setting) -> None:
         self.heading = _SECTIONS[setting.section]
-        help_text = f"{setting.description}  [{setting.environment}; default: {_shown(setting.default)}]"
+        several = " May be given several times." if setting.is_list else ""
+        help_text = (
+            f"{setting.description}{several}  [{setting.environment}; default: {_shown(setting.default)}]"
+        )
         if setting.type is bool:
             no = setting.flag.replace("--", "--no-", 1)
             super().__init__([f"{setting.flag}/{no}", setting.key], default=None, help=help_text)
@@ -167,6 +170,8 @@ def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
 
 def _metavar(setting: Setting) -> str:
     unit = next((unit for suffix, unit in _UNITS.items() if setting.key.endswith(suffix)), None)
+    if setting.choices:
+        return "|".join(setting.choices)
     if setting.is_list:
         return "PATTERN"
     return unit or ("N" if setting.type is int else "TEXT")
@@ -175,7 +180,9 @@ def _metavar(setting: Setting) -> str:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
+    return (
+        f"{default:g}" if isinstance(default, float) else str(default) if default not in ("", ()) else "none"
+    )
 
 
 @contextmanager
