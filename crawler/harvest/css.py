@@ -16,7 +16,7 @@ import tinycss2
 from crawler.harvest.extensions import leads_elsewhere
 from crawler.harvest.inline import is_inline
 
-_MAY_REFER = re.compile(r"url|image\(|image-set|src\(|@import|\\", re.IGNORECASE)
+_MAY_REFER = re.compile(r"url\(|image\(|image-set\(|src\(|@import|\\", re.IGNORECASE)
 _LANDMARK = re.compile(
     r"""
     "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'? | /\*.*?(?:\*/|\Z)  # in which braces are text, as in
@@ -72,8 +72,8 @@ def _pieces(css: str) -> Iterator[str]:
     for landmark in _LANDMARK.finditer(css) if len(css) > _SMALL_CHARS else ():
         if landmark[0] == "{":
             depth += 1
-        elif landmark[0] == "}":
-            depth = max(0, depth - 1)
+        elif landmark[0] == "}" and depth:
+            depth -= 1
             if depth == 0:
                 yield from _limited(css, start, landmark.end())
                 start = landmark.end()

@@ -17,6 +17,8 @@ _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_MAX_REFERENCE_CHARS = 8192
+"""What is longer is no URL to fetch."""
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
@@ -72,7 +74,7 @@ def with_query_in(encoding: str, reference: str) -> str:
     Source: https://url.spec.whatwg.org/#query-state, "percent-encode after encoding". What *encoding* has no
     character for becomes a numeric character reference, as in forms.
     """
-    if reference.isascii() or "?" not in reference or encoding.startswith("utf-"):
+    if reference.isascii() or len(reference) > _MAX_REFERENCE_CHARS or encoding.startswith("utf-"):
         return reference
     before, mark, rest = reference.partition("?")
     query, hash_mark, fragment = rest.partition("#")

@@ -36,7 +36,7 @@ def decode(reference: str) -> tuple[str, bytes] | None:
     media_type = declared.partition(";")[0].strip().lower()
     if not comma or not _IMAGE_TYPE.fullmatch(media_type):
         return None
-    content: bytes | None = unquote_to_bytes(body)
+    content: bytes | None = unquote_to_bytes(body.encode("utf-8", "replace"))
     if content is not None and _BASE64.search(declared.rstrip()):
         content = _forgiving_base64(content)
     if not content or len(content) > MAX_CONTENT_BYTES:

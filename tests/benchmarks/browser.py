@@ -177,7 +177,9 @@ class Browser:
             if request.resource_type == "image":
                 requested.add(request.url)
             document = shelf.get(request.url)
-            if document is not None:
+            if request.is_navigation_request() and request.frame is page.main_frame and request.url != url:
+                route.fulfill(status=204)  # a refresh; stays where it is
+            elif document is not None:
                 route.fulfill(body=document.content, content_type=document.content_type)
             elif request.resource_type == "image":
                 svg = request.url.partition("?")[0].lower().endswith((".svg", ".svgz"))
