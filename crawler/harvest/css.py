@@ -55,12 +55,8 @@ def references(css: str) -> list[CssReference]:
         for item in _walk(tinycss2.parse_component_value_list(piece, skip_comments=True), numbers)
         if item.url
         and not item.url.startswith("#")
-        and (item.is_import or item.url[:5].lower() == "data:" or not leads_elsewhere(item.url))
+        and (item.is_import or is_inline(item.url) or not leads_elsewhere(item.url))
     ]
-
-
-def _may_be_image(url: str) -> bool:
-    return is_inline(url) or not leads_elsewhere(url)
 
 
 def _pieces(css: str) -> Iterator[str]:
