@@ -14,7 +14,18 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
-from tests.e2e.running import Running, image_crawler, in_session, running, saved_digests, wait_until_recorded
+from crawler.models import TaskKind
+from crawler.queues.manager import QueueManager
+from tests.e2e.running import (
+    PATIENCE_S,
+    Running,
+    image_crawler,
+    in_session,
+    running,
+    saved_digests,
+    wait_until_recorded,
+)
+from tests.queues import wait_until
 from tests.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(200)
@@ -26,6 +37,21 @@ def harvested_by(folder: Path) -> Counter[str]:
         pages = [record for record in catalog.pages() if record.status == "harvested"]
     assert len({record.url for record in pages}) == len(pages)
     return Counter(record.worker for record in pages)
+
+
+def wait_until_joined(folder: Path, harvesters: int) -> None:
+    """Until so many harvesters, the crawl's own one included, have spoken to the manager of the crawl in *folder*."""
+    host, _, port = (folder / "crawl.address").read_text().strip().partition(":")
+    manager = QueueManager((host, int(port)), bytes.fromhex((folder / "crawl.authkey").read_text()))
+    manager.connect()
+    try:
+        tasks = manager.get_task_queue()
+        wait_until(
+            lambda: sum(worker.kind is TaskKind.PAGE for worker in tasks.stats().workers) >= harvesters,
+            within_s=PATIENCE_S,
+        )
+    finally:
+        manager.disconnect()
 
 
 def crawling(server: SiteServer, folder: Path, stack: ExitStack) -> Running:
@@ -41,7 +67,7 @@ def crawling(server: SiteServer, folder: Path, stack: ExitStack) -> Running:
 
 def test_harvesters_from_outside_share_the_pages_of_a_crawl(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=120, images_per_page=2)
-    with serving(tmp_path / "site", delay_s=0.05) as server, ExitStack() as stack:
+    with serving(tmp_path / "site", delay_s=0.2) as server, ExitStack() as stack:
         crawl = crawling(server, tmp_path, stack)
         key = tmp_path / "crawl" / "crawl.authkey"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600, "nobody else may join"
@@ -50,6 +76,8 @@ def test_harvesters_from_outside_share_the_pages_of_a_crawl(tmp_path: Path) -> N
             stack.enter_context(running("harvest", "crawl", "--harvesters", "2", folder=tmp_path)),
             stack.enter_context(running("harvest", address, "--authkey-file", key, folder=tmp_path)),
         ]
+        wait_until_joined(tmp_path / "crawl", 4)
+        server.delay_s = 0.05
         for guest in guests:
             outcome = guest.outcome()
             assert outcome.code == 0, outcome.err
@@ -66,9 +94,10 @@ def test_harvesters_from_outside_share_the_pages_of_a_crawl(tmp_path: Path) -> N
 def test_harvesters_from_outside_may_be_killed_at_any_time(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=100, images_per_page=2)
     rng = random.Random(3)
-    with serving(tmp_path / "site", delay_s=0.05) as server, ExitStack() as stack:
+    with serving(tmp_path / "site", delay_s=0.2) as server, ExitStack() as stack:
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", "--harvesters", "3", folder=tmp_path))
+        wait_until_joined(tmp_path / "crawl", 4)
         killed = 0
         while killed < 4 and crawl.process.poll() is None:
             workers = [pid for pid in in_session(guest.process.pid) if pid != guest.process.pid]
@@ -76,6 +105,7 @@ def test_harvesters_from_outside_may_be_killed_at_any_time(tmp_path: Path) -> No
                 os.kill(rng.choice(workers), signal.SIGKILL)
                 killed += 1
             time.sleep(0.3)
+        server.delay_s = 0.02
         outcome = crawl.outcome()
         assert outcome.code == 0, outcome.err
         assert guest.outcome().code == 0
@@ -89,7 +119,7 @@ def test_a_crawl_that_is_stopped_lets_them_finish(tmp_path: Path) -> None:
     with serving(tmp_path / "site", delay_s=0.1) as server, ExitStack() as stack:
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", folder=tmp_path))
-        wait_until_recorded(crawl, tmp_path / "crawl", 10)
+        wait_until_joined(tmp_path / "crawl", 2)
         crawl.interrupt()
         assert crawl.outcome().code == 130
         outcome = guest.outcome()
@@ -100,12 +130,13 @@ def test_a_crawl_that_is_stopped_lets_them_finish(tmp_path: Path) -> None:
 
 def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
     digests = make_site(tmp_path / "site", pages=60, images_per_page=1)
-    with serving(tmp_path / "site", delay_s=0.05) as server, ExitStack() as stack:
+    with serving(tmp_path / "site", delay_s=0.2) as server, ExitStack() as stack:
         crawl = crawling(server, tmp_path, stack)
         guest = stack.enter_context(running("harvest", "crawl", folder=tmp_path))
-        wait_until_recorded(crawl, tmp_path / "crawl", 8)
+        wait_until_joined(tmp_path / "crawl", 2)
         guest.interrupt(signal.SIGTERM)
         assert guest.outcome().code == 130
+        server.delay_s = 0.02
         outcome = crawl.outcome()
     assert outcome.code == 0, outcome.err
     assert saved_digests(tmp_path / "crawl", server.url) == digests
