@@ -9,6 +9,7 @@ from typing import NamedTuple
 from crawler.harvest import css
 from crawler.harvest.css import CssReference
 from crawler.harvest.elements import Element
+from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import resolve
@@ -50,12 +51,16 @@ class Followed(NamedTuple):
 
 
 class Resolver:
-    """Canonical URLs of references on one page; each distinct reference is resolved once. *tidy* is applied to
-    each.
+    """Canonical URLs of references on one page; each distinct reference is resolved once.
+
+    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL.
     """
 
-    def __init__(self, base: str, tidy: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, base: str, *, encoding: str = "utf-8", tidy: Callable[[str], str] | None = None
+    ) -> None:
         self.base = base
+        self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
 
@@ -64,7 +69,7 @@ class Resolver:
         try:
             return self._known[reference]
         except KeyError:
-            url = resolve(reference, self.base) if reference.strip() else None
+            url = resolve(with_query_in(self._encoding, reference), self.base) if reference.strip() else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
             self._known[reference] = url
@@ -163,7 +168,8 @@ def _attached(element: Element) -> Iterator[Link]:
     rels = element.attributes.get("rel", "").lower().split()
     if not reference:
         return
-    if STYLE_SHEET in rels:
+    is_style = element.attributes.get("as", "").strip().lower() == "style"
+    if STYLE_SHEET in rels or ("preload" in rels and is_style):
         yield Link(reference, STYLE_SHEET)
     elif MANIFEST in rels:
         yield Link(reference, MANIFEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -21,7 +22,7 @@ from crawler.errors import (
 from crawler.harvest import css, feeds, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decode_html
+from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.links import Followed, Link
@@ -108,7 +109,9 @@ class Reader:
         match wanted if kind == "other" and wanted else kind:
             case "html":
                 self._check_scope(task, url)
-                return self.read_html(decode_html(content, header), url=url, depth=depth, asked=asked)
+                encoding = encoding_of_html(content, header)
+                html = decode_html(content, header)
+                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding)
             case "image":
                 return Harvest.of((self._image_in_place_of_page(task),))
             case "css" | "style sheet":
@@ -145,9 +148,17 @@ class Reader:
             kept_out_by=self._scope.image_refusal(task.url),
         )
 
-    def read_html(self, html: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_html(
+        self,
+        html: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        encoding: str = "utf-8",
+    ) -> Harvest:
         """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
-        ask of robots. Raises NotHtml.
+        ask of robots, *encoding* what it was sent in. Raises NotHtml.
         """
         elements = parse(html, parser=self._config.harvest.parser)
         titles = (element.text for element in elements if element.name == "title")
@@ -156,9 +167,11 @@ class Reader:
             base=links.base_url(elements, url),
             depth=depth,
             title=trimmed(next(titles, "")),
+            encoding=encoding,
             asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
         )
-        for frame in [element for element in elements if "srcdoc" in element.attributes][:MAX_SRCDOCS]:
+        frames = (element for element in elements if "srcdoc" in element.attributes)
+        for frame in islice(frames, MAX_SRCDOCS):  # those in such documents among them
             part = frame.attributes["srcdoc"]
             elements += self._elements_of_part(part, heading=frame.heading, after=len(elements))
         followed = [
@@ -264,6 +277,7 @@ class Reader:
         asked: frozenset[str],
         base: str = "",
         title: str = "",
+        encoding: str = "utf-8",
         limit: int | None = None,
     ) -> Document:
         scope = self._config.scope
@@ -273,6 +287,7 @@ class Reader:
             depth=depth,
             title=title,
             asked=asked,
+            encoding=encoding,
             limit=scope.max_links_per_page if limit is None else limit,
             tidy=without_tracking if scope.strip_tracking else None,
         )

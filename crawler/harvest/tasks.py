@@ -38,6 +38,7 @@ class Document:
         title: str = "",
         asked: frozenset[str] = frozenset(),
         limit: int,
+        encoding: str = "utf-8",
         tidy: Callable[[str], str] | None = None,
     ) -> None:
         self.url = url
@@ -46,7 +47,7 @@ class Document:
         self.asked = asked
         self.is_repeated = False
         """Very many pages of its site have had its contents before."""
-        self.resolve = links.Resolver(base, tidy)
+        self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy)
         self._limit = limit
         self._inline = InlineImages()
 
