@@ -95,10 +95,10 @@ def pages_of_cases() -> tuple[Shelf, list[str]]:
 
 
 def pages_of_folder(folder: Path, sample: int) -> tuple[Shelf, list[str]]:
-    """*sample* pages at equal distances; all of them if it is 0."""
+    """*sample* pages at equal distances, not from the edges, where indexes of everything are; all of them if it is 0."""
     paths = sorted(path for path in folder.rglob("*.html") if path.is_file())
     step = max(1, len(paths) // sample) if sample else 1
-    chosen = paths[::step][: sample or None]
+    chosen = paths[step // 2 :: step][: sample or None]
     return Shelf({}, folder), [FOLDER_URL + quote(path.relative_to(folder).as_posix()) for path in chosen]
 
 
@@ -181,13 +181,13 @@ class Browser:
                 route.fulfill(status=204)  # a refresh; stays where it is
             elif document is not None:
                 route.fulfill(body=document.content, content_type=document.content_type)
-            elif request.resource_type == "image":
+            elif request.resource_type == "image" or request.url.endswith(".ico"):
                 svg = request.url.partition("?")[0].lower().endswith((".svg", ".svgz"))
                 route.fulfill(
                     body=SVG if svg else png(), content_type="image/svg+xml" if svg else "image/png"
                 )
             else:
-                route.abort()
+                route.fulfill(status=404)
 
         page = context.new_page()
         try:
@@ -196,7 +196,8 @@ class Browser:
             page.evaluate(_SCROLL)
             page.wait_for_timeout(600 if self._javascript else 50)
             for frame in page.frames:
-                if not frame.url.startswith(_ERROR_PAGE):
+                # one whose address is a script never gets a document, and waiting for that never ends
+                if frame.url and not frame.url.startswith(_ERROR_PAGE):
                     requested.update(frame.evaluate(_CURRENT))
         finally:
             page.close()
