@@ -95,7 +95,7 @@ def pages_of_cases() -> tuple[Shelf, list[str]]:
 
 
 def pages_of_folder(folder: Path, sample: int) -> tuple[Shelf, list[str]]:
-    """*sample* pages at equal distances, not from the edges, where indexes of everything are; all of them if it is 0."""
+    """*sample* pages at equal distances, not from the edges, where the indexes of everything are; all if it is 0."""
     paths = sorted(path for path in folder.rglob("*.html") if path.is_file())
     step = max(1, len(paths) // sample) if sample else 1
     chosen = paths[step // 2 :: step][: sample or None]
