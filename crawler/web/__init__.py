@@ -47,13 +47,14 @@ class Transport(Protocol):
         referer: str = "",
         check: Check | None = None,
         cut: bool = False,
+        within_s: float | None = None,
     ) -> Fetched:
         """Fetch *url* once, following redirects.
 
         *check* is asked about each URL before anything is sent to it, *url* itself first; what it raises ends the
         fetch. Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
         content: it never returns part of a body, unless *cut* asks for the first *max_bytes* of a longer one, and
-        never takes much longer than the total timeout.
+        never takes much longer than the total timeout, or *within_s* if that is shorter.
         """
         ...
 

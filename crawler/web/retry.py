@@ -69,6 +69,7 @@ class RetryingTransport:
         referer: str = "",
         check: Check | None = None,
         cut: bool = False,
+        within_s: float | None = None,
     ) -> Fetched:
         last: TaskError | None = None
 
@@ -78,7 +79,13 @@ class RetryingTransport:
                 raise last  # the wait was cut short
             try:
                 return self._transport.fetch(
-                    url, max_bytes=max_bytes, accept=accept, referer=referer, check=check, cut=cut
+                    url,
+                    max_bytes=max_bytes,
+                    accept=accept,
+                    referer=referer,
+                    check=check,
+                    cut=cut,
+                    within_s=within_s,
                 )
             except TaskError as exc:
                 last = exc

@@ -43,6 +43,8 @@ MAX_BYTES = 500 * 1024
 """Of a robots.txt; what comes after is not looked at (RFC 9309, section 2.5)."""
 KEPT_S = 24 * 3600.0
 """How long an answer counts (RFC 9309, section 2.4)."""
+PATIENCE_S = 30.0
+"""For the whole of it: all that wants to ask the host waits for it."""
 OUTAGE_S = 15.0
 """How long a host that could not give its robots.txt is left alone, unless it asks for longer."""
 NO_HOST_S = 1.5
@@ -167,7 +169,9 @@ class Robots:
         url = f"{host}/robots.txt"
         content = b""
         try:
-            content = self._transport.fetch(url, max_bytes=MAX_BYTES, accept=_ACCEPT, cut=True).content
+            content = self._transport.fetch(
+                url, max_bytes=MAX_BYTES, accept=_ACCEPT, cut=True, within_s=PATIENCE_S
+            ).content
         except _NONE_THERE as exc:
             log.debug("no %s: %s", url, exc)
         except _NO_HOST as exc:

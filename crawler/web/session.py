@@ -85,9 +85,11 @@ class RequestsTransport:
         referer: str = "",
         check: Check | None = None,
         cut: bool = False,
+        within_s: float | None = None,
     ) -> Fetched:
         """As promised by the protocol; the errors' texts name the limit that was met."""
-        deadline = time.monotonic() + self._config.total_timeout_s
+        limit_s = self._config.total_timeout_s
+        deadline = time.monotonic() + (limit_s if within_s is None else min(limit_s, within_s))
         current = canonical(url)
         if current is None:
             raise InvalidUrl(f"{url!r} is not an http or https URL")

@@ -302,6 +302,16 @@ def test_nothing_outlasts_the_total_time(make: Make, server: FaultServer, path: 
     assert "total_timeout_s" in str(failed)
 
 
+def test_a_fetch_may_be_given_less_time_and_never_more(make: Make, server: FaultServer) -> None:
+    for total_timeout_s, within_s in ((5, 0.2), (0.2, 5)):
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            make(total_timeout_s=total_timeout_s).fetch(
+                f"{server.url}/silent", max_bytes=MIB, accept="*/*", within_s=within_s
+            )
+        assert time.monotonic() - started < 1.5
+
+
 def test_redirects_share_the_total_time(make: Make, server: FaultServer) -> None:
     started = time.monotonic()
     failed = error(make(total_timeout_s=0.25), f"{server.url}/to?/to?/silent")

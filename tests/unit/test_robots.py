@@ -182,7 +182,7 @@ def test_a_file_of_any_length_is_asked_for_up_to_the_limit() -> None:
     asking = Asking({HOST: ""})
     asking.robots.check(f"{HOST}/")
     (request,) = asking.site.requests
-    assert (request["max_bytes"], request["cut"]) == (MAX_BYTES, True)
+    assert (request["max_bytes"], request["cut"], request["within_s"]) == (MAX_BYTES, True, 30.0)
 
 
 @pytest.mark.parametrize(
