@@ -28,7 +28,14 @@ from tests.faultserver import FaultServer
 ANSWER = Fetched(url="u", final_url="u", http_status=200, headers={}, content=b"x")
 
 
-ASKED: dict[str, Any] = {"max_bytes": 9, "accept": "image/*", "referer": "p", "check": print, "cut": True, "within_s": 3.0}
+ASKED: dict[str, Any] = {
+    "max_bytes": 9,
+    "accept": "image/*",
+    "referer": "p",
+    "check": print,
+    "cut": True,
+    "within_s": 3.0,
+}
 
 
 class Script:
