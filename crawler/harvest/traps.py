@@ -50,7 +50,7 @@ _TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4096)
 def url_trap(url: str, *, year: int) -> str:
     """Which of TRAPS a page's canonical URL is, if it is one by itself; empty if not. *year* is the current one.
 
@@ -154,15 +154,16 @@ class Repetition:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._pages: OrderedDict[tuple[str, bytes], int] = OrderedDict()
-        self._combinations: OrderedDict[str, set[int]] = OrderedDict()
+        # by hashes: a server chooses how long its URLs are
+        self._pages: OrderedDict[int, int] = OrderedDict()
+        self._combinations: OrderedDict[int, set[int]] = OrderedDict()
 
     def is_repeated(self, url: str, contents: bytes) -> bool:
         """Take note of a page, by its fingerprint. Tell whether so many of its shape have had the same that its links
         to more of that shape lead nowhere.
         """
         with self._mutex:
-            key = (shape(url), contents)
+            key = hash((shape(url), contents))
             count = self._pages.pop(key, 0) + 1
             self._pages[key] = count
             if len(self._pages) > _MEMORY:
@@ -176,8 +177,8 @@ class Repetition:
             return False
         names = hash(frozenset(parameter.partition("=")[0] for parameter in query.split("&")))
         with self._mutex:
-            known = self._combinations.pop(start, None) or set()
-            self._combinations[start] = known
+            known = self._combinations.pop(hash(start), None) or set()
+            self._combinations[hash(start)] = known
             if len(self._combinations) > _MEMORY:
                 self._combinations.popitem(last=False)
             if names in known:
