@@ -14,10 +14,10 @@ from crawler.harvest.elements import PARSERS
 from crawler.harvest.reading import Harvest, Reader
 from crawler.models import Origin, Task, TaskKind
 from crawler.scope import Scope
+from tests.pace import HOSTILE_BYTES
 from tests.unit.harvesting import answer
 
 URL = "https://example.org/p"
-MIB = 2**20
 ENOUGH_S = 10.0
 """Of the processor, for a mebibyte; an ordinary page of that size takes a tenth of a second."""
 
@@ -40,7 +40,7 @@ def read(content: bytes, content_type: str, **settings: object) -> Harvest:
 
 
 def repeated(part: str, start: str = "", end: str = "") -> bytes:
-    return (start + part * ((MIB - len(start) - len(end)) // len(part)) + end).encode()
+    return (start + part * ((HOSTILE_BYTES - len(start) - len(end)) // len(part)) + end).encode()
 
 
 HTML = {
@@ -57,10 +57,14 @@ HTML = {
     "deep templates": repeated("<template>"),
     "deep figures": repeated("<figure><figcaption>x"),
     "pictures": repeated("<picture><source srcset=a.jpg>"),
-    "many images": "".join(f"<img src=i{n}.png alt='x {n}'>" for n in range(33_000)).encode(),
-    "many links": "".join(f"<a href=p{n}.html>x</a>" for n in range(40_000)).encode(),
-    "many thumbnails": "".join(f"<a href=b{n}.jpg><img src=a{n}.jpg></a>" for n in range(24_000)).encode(),
-    "many attributes": ("<img " + " ".join(f"data-a{n}=x{n}.png" for n in range(50_000)) + ">").encode(),
+    "many images": "".join(f"<img src=i{n}.png alt='x {n}'>" for n in range(HOSTILE_BYTES // 32)).encode(),
+    "many links": "".join(f"<a href=p{n}.html>x</a>" for n in range(HOSTILE_BYTES // 26)).encode(),
+    "many thumbnails": "".join(
+        f"<a href=b{n}.jpg><img src=a{n}.jpg></a>" for n in range(HOSTILE_BYTES // 44)
+    ).encode(),
+    "many attributes": (
+        "<img " + " ".join(f"data-a{n}=x{n}.png" for n in range(HOSTILE_BYTES // 21)) + ">"
+    ).encode(),
     "long attribute": repeated("a", '<img src="', '">'),
     "unclosed quotes": repeated('<a "'),
     "srcset of commas": repeated(",", '<img srcset="', '">'),
