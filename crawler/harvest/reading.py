@@ -51,6 +51,10 @@ MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 _BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"})
 """Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
+_OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
+"""What a sitemap, a feed or a style sheet asks for itself alone: many are sent with ``noindex``, to stay out of search
+results, and what they name is meant to be found all the same.
+"""
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -96,7 +100,6 @@ class Reader:
         header = fetched.headers.get("content-type", "")
         content, url, depth = fetched.content, fetched.final_url, task.depth
         found_in = task.origin.found_in if task.origin else ""
-        asked = optouts.of_headers(fetched.headers, agent=self._agent) & self._obeyed
         kind = kind_of(fetched.content_type, content)
         if kind == "gzip":
             content = sitemap.gunzipped(content)
@@ -106,6 +109,7 @@ class Reader:
             kind = kind_of("", content)  # not a few servers declare them as HTML
         if wanted and kind == "html":
             raise _not_what_was_wanted(task, fetched)
+        asked = self._asked(fetched, kind)
         match wanted if kind == "other" and wanted else kind:
             case "html":
                 self._check_scope(task, url)
@@ -127,6 +131,11 @@ class Reader:
                 raise NotHtml(
                     f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
                 )
+
+    def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
+        """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""
+        asked = optouts.of_headers(fetched.headers, agent=self._agent) & self._obeyed
+        return asked if kind == "html" else asked - _OF_ITSELF
 
     def _check_scope(self, task: Task, final_url: str) -> None:
         refusal = self._scope.refusal(final_url)

@@ -6,6 +6,7 @@ import gzip
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,16 @@ def test_the_protocols_limits() -> None:
     bomb = gzip.compress(b"\n" * (sitemap.MAX_BYTES + 1000))
     assert len(sitemap.gunzipped(bomb)) == sitemap.MAX_BYTES
     assert sitemap.gunzipped(b"\x1f\x8bnot gzip") == b""
+
+
+def test_a_sitemap_that_is_not_to_be_indexed_is_read_all_the_same() -> None:
+    image = f"<image:image><image:loc>{HOME}a.png</image:loc></image:image>"
+    urlset = f"<urlset><url><loc>{HOME}a</loc>{image}</url></urlset>"
+    plain = answer(URL, urlset, "text/xml")
+    for asked, kept_out_by in (("noindex, nofollow", ""), ("noindex, noimageindex", "noimageindex")):
+        fetched = msgspec.structs.replace(plain, headers={**plain.headers, "x-robots-tag": asked})
+        found = {new.url: new.kept_out_by for new in harvested(fetched, found_in=sitemap.SITEMAP).discovered}
+        assert found == {f"{HOME}a": "", f"{HOME}a.png": kept_out_by}
 
 
 def test_tasks_for_what_robots_txt_names() -> None:
