@@ -52,7 +52,7 @@ _TEXT_CODECS = frozenset(_CODECS.split())
 
 def decode_html(content: bytes, content_type: str = "") -> str:
     """The text of an HTML document; *content_type* is the whole header. Never raises."""
-    return _decoded(content, encoding_of_html(content, content_type))
+    return decoded(content, encoding_of_html(content, content_type))
 
 
 def encoding_of_html(content: bytes, content_type: str = "") -> str:
@@ -65,7 +65,7 @@ def encoding_of_html(content: bytes, content_type: str = "") -> str:
 def decode_css(content: bytes, content_type: str = "") -> str:
     """The text of a style sheet (CSS Syntax section 3.2); never raises."""
     declared = _in_ascii_document(_label(_CSS_CHARSET.match(content)))
-    return _decoded(content, _encoding(content, content_type, declared))
+    return decoded(content, _encoding(content, content_type, declared))
 
 
 def with_query_in(encoding: str, reference: str) -> str:
@@ -111,7 +111,10 @@ def _encoding(content: bytes, content_type: str, declared: str | None) -> str:
     return "utf-8"
 
 
-def _decoded(content: bytes, encoding: str) -> str:
+def decoded(content: bytes, encoding: str) -> str:
+    """The text of *content*, without its byte order mark; *encoding* is what :func:`encoding_of_html` says. Never
+    raises.
+    """
     for bom, _ in _BOMS:
         if content.startswith(bom):
             return content[len(bom) :].decode(encoding, "replace")

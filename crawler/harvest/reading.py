@@ -22,7 +22,7 @@ from crawler.errors import (
 from crawler.harvest import css, feeds, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html
+from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.links import Followed, Link
@@ -114,7 +114,7 @@ class Reader:
             case "html":
                 self._check_scope(task, url)
                 encoding = encoding_of_html(content, header)
-                html = decode_html(content, header)
+                html = decoded(content, encoding)
                 return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding)
             case "image":
                 return Harvest.of((self._image_in_place_of_page(task),))
