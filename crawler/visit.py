@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from crawler.config import Config
@@ -131,16 +132,12 @@ class TaskHandler(abc.ABC):
     def fetch(self, visit: Visit, *, max_bytes: int, accept: str) -> Fetched:
         """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError."""
         task = visit.task
-        if self._robots is not None:
-            self._robots.check(task.url)
-            if (self._robots.delay_s(task.url) or 0.0) > max(task.host_delay_s, self._delay_s):
-                raise _TooSoon
         fetched = self._transport.fetch(
             task.url,
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
-            check=self._robots.check if self._robots else None,
+            check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
         )
         visit.answered(fetched)
         return fetched
@@ -162,3 +159,10 @@ class TaskHandler(abc.ABC):
             finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             **facts,
         )
+
+
+def _check(robots: Robots, task: Task, delay_s: float, url: str) -> None:
+    """Raise what forbids to ask for *url*, the task's own or where it leads; *delay_s* is the queue's own delay."""
+    robots.check(url)
+    if url == task.url and (robots.delay_s(url) or 0.0) > max(task.host_delay_s, delay_s):
+        raise _TooSoon
