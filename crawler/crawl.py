@@ -26,7 +26,7 @@ from crawler.folder import CrawlFolder, default_folder
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
-from crawler.queues.wire import Address
+from crawler.queues.transport import Address
 from crawler.roles import Site, manage
 from crawler.urls import canonical_seed
 

@@ -15,7 +15,7 @@ from crawler.models import TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.queues.manager import QueueManager
-from crawler.queues.wire import Address
+from crawler.queues.transport import Address
 from crawler.roles import Site, work
 
 log = logging.getLogger(__name__)

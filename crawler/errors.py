@@ -13,8 +13,11 @@
     │   └── ProcessesKeepDying      a child process died too often
     ├── QueueError                  between a worker and the queue
     │   ├── QueueUnreachable        no answer in time; asked again until told to stop
-    │   ├── AuthenticationFailed    wrong authkey
+    │   ├── AuthenticationFailed    wrong authkey, or a certificate that is not accepted
     │   ├── ProtocolError           the peer speaks something else
+    │   ├── VersionMismatch         … namely another version of the protocol
+    │   ├── TooManyConnections      the manager has as many as it takes
+    │   ├── UploadLost              the manager has not kept the first part of an image; it is sent again
     │   └── RemoteFault             the manager failed at a call
     └── TaskError                   why one URL was not saved; its ``reason`` is the record's
         ├── FetchError              status "failed"
@@ -98,6 +101,18 @@ class AuthenticationFailed(QueueError):
 
 
 class ProtocolError(QueueError):
+    pass
+
+
+class VersionMismatch(QueueError):
+    pass
+
+
+class TooManyConnections(QueueError):
+    pass
+
+
+class UploadLost(QueueError):
     pass
 
 

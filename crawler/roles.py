@@ -19,7 +19,7 @@ from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.manager import QueueManager
-from crawler.queues.wire import Address
+from crawler.queues.transport import Address
 from crawler.scope import Scope
 from crawler.web import Transport
 from crawler.worker import Handler, Worker
@@ -63,7 +63,9 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
                 LedgerTasks(ledger, Plan(seeds=site.seeds, config=config)), LedgerResults(ledger)
             )
             lifeline.say(Word("ready", number=server.listener.address[1]))
-            server.serve_until(lifeline.stopped.wait, TICK_S, ledger.tick)
+            with server:
+                while not lifeline.stopped.wait(TICK_S):
+                    ledger.tick()
         finally:
             ledger.close()
 

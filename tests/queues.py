@@ -25,7 +25,10 @@ from crawler.models import (
 )
 from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.ledger import Ledger, LedgerResults, LedgerTasks
-from crawler.queues.manager import QueueManager, QueueServer
+from crawler.queues.manager import QueueManager
+from crawler.queues.server import QueueServer
+from crawler.queues.tls import Tls
+from crawler.storage import Inbox
 
 AUTHKEY = b"a key for tests"
 
@@ -74,13 +77,21 @@ def served(
     tasks: TaskQueue,
     results: ResultQueue,
     *,
+    inbox: Inbox | None = None,
     address: tuple[str, int] = ("127.0.0.1", 0),
+    tls: Tls | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[QueueServer]:
     """The queues behind a real server, in a thread of this process."""
-    server = QueueManager(address, AUTHKEY).server(tasks, results)
+    server = QueueManager(address, AUTHKEY, tls=tls).server(tasks, results, inbox)
     stop = threading.Event()
-    thread = threading.Thread(target=server.serve_until, args=(stop.wait, 0.02, tick))
+
+    def serve() -> None:
+        with server:
+            while not stop.wait(0.02):
+                tick()
+
+    thread = threading.Thread(target=serve)
     thread.start()
     try:
         yield server
@@ -90,8 +101,10 @@ def served(
 
 
 @contextmanager
-def connected(server: QueueServer, *, reconnect_s: float = 5.0) -> Iterator[QueueManager]:
-    manager = QueueManager(server.listener.address, AUTHKEY, reconnect_s=reconnect_s)
+def connected(
+    server: QueueServer, *, reconnect_s: float = 5.0, tls: Tls | None = None
+) -> Iterator[QueueManager]:
+    manager = QueueManager(server.listener.address, AUTHKEY, reconnect_s=reconnect_s, tls=tls)
     manager.connect()
     try:
         yield manager

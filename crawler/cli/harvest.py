@@ -11,7 +11,7 @@ from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
-from crawler.queues.wire import Address
+from crawler.queues.transport import Address
 
 
 @click.command(

@@ -22,9 +22,12 @@ import pytest
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import ImageRecord, Lease, NewTask, Origin, Result, Stats, TaskKind, Token, WorkerState
-from crawler.queues import RecordPage, ResultQueue, TaskQueue, wire
-from crawler.queues import manager as manager_module
-from crawler.queues.manager import QueueManager, QueueServer
+from crawler.queues import RecordPage, ResultQueue, TaskQueue, transport, wire
+from crawler.queues import server as server_module
+from crawler.queues.calls import Method
+from crawler.queues.manager import QueueManager
+from crawler.queues.server import QueueServer
+from crawler.queues.transport import Transport
 from tests.queues import (
     AUTHKEY,
     Queues,
@@ -89,7 +92,7 @@ def scripted(**answers: Callable[..., Any]) -> Iterator[tuple[TaskQueue, QueueMa
 
 def key_holder(server: QueueServer) -> wire.Connection:
     """One who knows the key, and then says what he likes."""
-    return wire.dial(server.listener.address, authkey=AUTHKEY)
+    return Transport().dial(server.listener.address, authkey=AUTHKEY)
 
 
 def reply_to(server: QueueServer, message: bytes) -> Any:
@@ -185,7 +188,7 @@ def test_a_call_after_another_uses_the_same_connection(queues: Queues, server: Q
     assert set(server._open) == before
 
 
-def test_each_thread_has_a_connection_of_its_own(queues: Queues, embedded_queues: Queues) -> None:
+def test_each_call_under_way_has_a_connection_of_its_own(queues: Queues, embedded_queues: Queues) -> None:
     """So that a long poll keeps nobody waiting."""
     embedded_queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
     with in_thread(lambda: lease(queues, wait_s=10.0)) as outcome:
@@ -258,7 +261,7 @@ def test_the_wrong_key_is_refused_on_both_sides(server: QueueServer) -> None:
 def test_silent_peers_keep_no_honest_one_waiting(
     server: QueueServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(transport, "HANDSHAKE_S", 0.5)
     with ExitStack() as stack:
         for _ in range(50):
             stack.enter_context(socket.create_connection(server.listener.address))
@@ -270,25 +273,32 @@ def test_silent_peers_keep_no_honest_one_waiting(
 
 
 def test_connections_have_a_limit(server: QueueServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manager_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     with ExitStack() as stack:
+        inner = stack.enter_context(ExitStack())
         for _ in range(2):
-            stack.enter_context(key_holder_closing(server))
-        wait_until(lambda: len(server._open) == 2)
-        with pytest.raises((EOFError, OSError)):
-            key_holder(server)
-    wait_until(lambda: not server._open)
-    with key_holder_closing(server) as peer:
-        assert not peer.closed
+            inner.enter_context(connected(server))
+        one_more = QueueManager(server.listener.address, AUTHKEY, reconnect_s=0.3)
+        with pytest.raises(errors.TooManyConnections, match="has 2 connections"):
+            one_more.connect()
+        patient = QueueManager(server.listener.address, AUTHKEY, reconnect_s=10.0)
+        with in_thread(patient.connect) as outcome:
+            time.sleep(0.1)
+            assert not outcome, "it goes on asking"
+            inner.close()
+        assert outcome == [None]
+        patient.disconnect()
 
 
 def test_an_idle_connection_is_closed_and_its_client_never_notices(
-    server: QueueServer, queues: Queues, monkeypatch: pytest.MonkeyPatch
+    server: QueueServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manager_module, "IDLE_S", 0.05)
-    queues.tasks.stats()
-    wait_until(lambda: not server._open)
-    assert queues.tasks.put([image(1)]) == 1
+    monkeypatch.setattr(server_module, "IDLE_S", 0.05)
+    with connected(server) as manager:
+        tasks = manager.get_task_queue()
+        tasks.stats()
+        wait_until(lambda: not server._open)
+        assert tasks.put([image(1)]) == 1
 
 
 # --- out of descriptors, out of threads ---
@@ -308,8 +318,9 @@ def test_it_recovers_when_the_descriptors_are_used_up(
     monkeypatch.setattr(server.listener, "accept", exhausted)
     with caplog.at_level(logging.WARNING):
         started = time.monotonic()
-        key_holder(server).close()  # it may be the accept that was under way
-        key_holder(server).close()
+        for _ in range(2):  # the first may be the accept that was under way
+            with connected(server):
+                pass
     assert len(refused) == 3
     assert time.monotonic() - started > 0.1, "it does not spin meanwhile"
     assert "Too many open files" in caplog.text
@@ -323,7 +334,7 @@ def test_it_recovers_when_no_thread_can_be_started(
             raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
-        patched.setattr(manager_module.threading, "Thread", NoThread)
+        patched.setattr(server_module.threading, "Thread", NoThread)
         with pytest.raises((EOFError, OSError)):
             key_holder(server)
     assert "can't start new thread" in caplog.text
@@ -461,7 +472,7 @@ def test_an_answer_that_is_too_large_says_so(caplog: pytest.LogCaptureFixture) -
 # --- exceptions ---
 
 
-@pytest.mark.parametrize("kind", VOCABULARY)
+@pytest.mark.parametrize("kind", [kind for kind in VOCABULARY if kind is not errors.TooManyConnections])
 def test_an_exception_of_the_vocabulary_crosses_as_itself(kind: type[Exception]) -> None:
     def fail() -> Stats:
         raise kind("the disk is full")
@@ -674,7 +685,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
 ) -> None:
     """It was not there yet when abandon() looked for what to interrupt."""
     embedded_queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
-    dial = wire.dial
+    greet = Transport.greet
 
     with (
         served(embedded_queues.tasks, embedded_queues.results) as server,
@@ -682,12 +693,12 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
     ):
         tasks = manager.get_task_queue()
 
-        def late(*args: Any, **kwds: Any) -> wire.Connection:
-            connection = dial(*args, **kwds)
+        def late(self: Transport, link: wire.Connection, authkey: bytes) -> None:
+            greet(self, link, authkey)
             manager.abandon()
-            return connection
 
-        monkeypatch.setattr(wire, "dial", late)
+        monkeypatch.setattr(Transport, "greet", late)
+        manager.links.close()
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
             tasks.lease(worker(), count=1, slots=1, wait_s=20.0, held=[])
@@ -697,7 +708,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
 def test_a_slow_answer_is_waited_for_as_long_as_the_call_itself_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "CALL_S", 0.2)
+    monkeypatch.setattr(transport, "CALL_S", 0.2)
 
     def slow(*_: object, wait_s: float, **__: object) -> Lease:
         time.sleep(wait_s)
@@ -754,7 +765,7 @@ def test_serving_ends_with_its_connections(embedded_queues: Queues) -> None:
 
 def test_signatures_come_from_the_protocols() -> None:
     """The proxies forward by name: a method that is added to a protocol is on the wire."""
-    method = manager_module.Method(TaskQueue, "lease")
+    method = Method(TaskQueue, "lease")
     bound = method.bind(
         (WorkerState(id="w", kind=TaskKind.PAGE),), {"count": 1, "slots": 1, "wait_s": 0, "held": ()}
     )

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from crawler import errors
-from crawler.queues import wire
+from crawler.queues import transport
+from crawler.queues.transport import Transport
 from crawler.queues.wire import MAX_MESSAGE_BYTES, Connection, Fault
 from tests.queues import AUTHKEY, in_thread
 
@@ -211,6 +212,9 @@ VOCABULARY = [
     errors.StorageFailed,
     errors.LedgerCorrupt,
     errors.ProtocolError,
+    errors.VersionMismatch,
+    errors.TooManyConnections,
+    errors.UploadLost,
     ValueError,
     TypeError,
 ]
@@ -263,14 +267,13 @@ def test_both_sides_prove_that_they_know_the_key() -> None:
     proved: list[bool] = []
 
     def honest(peer: Connection) -> None:
-        wire.challenge(peer, AUTHKEY)
-        wire.answer(peer, AUTHKEY)
+        Transport().welcome(peer, AUTHKEY)
         proved.append(True)
 
     with listening(honest) as address:
-        connection = wire.dial(address, authkey=AUTHKEY)
+        connection = Transport().dial(address, authkey=AUTHKEY)
     assert proved
-    assert connection.deadline_s == wire.CALL_S
+    assert connection.deadline_s == transport.CALL_S
     nodelay = connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert nodelay, "messages of 16 to 64 KB stall 44 ms without it"
     assert connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -280,11 +283,10 @@ def test_both_sides_prove_that_they_know_the_key() -> None:
 def test_a_server_that_does_not_know_the_key_is_refused() -> None:
     def impostor(peer: Connection) -> None:
         with suppress(AuthenticationError, EOFError, OSError):
-            wire.challenge(peer, b"another key")
-            wire.answer(peer, b"another key")
+            Transport().welcome(peer, b"another key")
 
     with listening(impostor) as address, pytest.raises(AuthenticationError):
-        wire.dial(address, authkey=AUTHKEY)
+        Transport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
@@ -300,7 +302,7 @@ def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
             peer.recv_bytes()
 
     with listening(rogue) as address, pytest.raises(AuthenticationError):
-        wire.dial(address, authkey=AUTHKEY)
+        Transport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
@@ -308,7 +310,7 @@ def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
         listening(lambda peer: peer.send_bytes(b"hello")) as address,
         pytest.raises((errors.ProtocolError, AuthenticationError)),
     ):
-        wire.dial(address, authkey=AUTHKEY)
+        Transport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_web_server_is_no_manager() -> None:
@@ -316,29 +318,29 @@ def test_a_web_server_is_no_manager() -> None:
         peer._sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with listening(http) as address, pytest.raises(errors.ProtocolError, match="announced a message of"):
-        wire.dial(address, authkey=AUTHKEY)
+        Transport().dial(address, authkey=AUTHKEY)
 
 
 def test_nobody_at_the_address_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()[:2]
     with pytest.raises(ConnectionRefusedError):
-        wire.dial(address, authkey=AUTHKEY)
+        Transport().dial(address, authkey=AUTHKEY)
 
 
 # --- listening ---
 
 
 def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
-    name = wire.register()
+    name = Transport().register()
+    assert Transport().register() == name, "the same transport has one place"
     listen, dial = managers.listener_client[name]  # type: ignore[attr-defined]
-    assert dial is wire.dial
     listener = listen(address=("127.0.0.1", 0), backlog=16)
     with in_thread(listener.accept) as outcome:
         connection = dial(listener.address)
     accepted = outcome[0]
     assert isinstance(accepted, Connection)
-    assert accepted.deadline_s == wire.HANDSHAKE_S
+    assert accepted.deadline_s == transport.HANDSHAKE_S
     connection.send_bytes(b"hello")
     assert accepted.recv_bytes() == b"hello"
     for end in (connection, accepted, listener):
@@ -346,7 +348,7 @@ def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
 
 
 def test_a_closed_listener_wakes_its_thread_and_gives_the_port_up() -> None:
-    listen, _ = managers.listener_client[wire.register()]  # type: ignore[attr-defined]
+    listen, _ = managers.listener_client[Transport().register()]  # type: ignore[attr-defined]
     listener = listen(address=("127.0.0.1", 0))
     with in_thread(listener.accept) as outcome:
         time.sleep(0.05)

@@ -1,0 +1,207 @@
+"""The manager's end: ``multiprocessing.managers.Server``, made fit for a network.
+
+What is kept: the registry, and one thread a connection. What is replaced, and why: a stranger learns nothing, can
+neither stop nor starve it, and each of its connections has seconds to prove that it knows the key; nothing is ever
+pickled; objects have names, not memory addresses, so that a proxy outlives a restart; a lease whose reply could not
+be delivered goes back at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import AuthenticationError, managers
+from typing import Any, Self
+
+import msgspec
+
+from crawler import __version__, errors
+from crawler.models import Lease
+from crawler.queues import wire
+from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
+from crawler.queues.lobby import Lobby
+from crawler.queues.transport import Transport
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 2048
+MAX_STRANGERS = 512
+MAX_STRANGERS_OF_ONE_ADDRESS = 128
+IDLE_S = 120.0
+_PAUSE_S = 0.05
+_CONTROL = frozenset(
+    {"accept_connection", "create", "incref", "decref", "dummy"}
+)  # not shutdown, not debug_info
+
+
+class QueueServer(managers.Server):
+    """Serves what is registered; a context manager that listens from the start, and answers while it is entered."""
+
+    public = sorted(_CONTROL)
+    # BaseManager's own, which its type stubs leave out
+    listener: Any
+    authkey: bytes
+
+    def __init__(self, registry: dict[str, Any], address: Any, authkey: bytes, serializer: Transport) -> None:
+        super().__init__(registry, address, authkey, serializer)  # type: ignore[arg-type] # any key of listener_client
+        self.stop_event = threading.Event()
+        self._transport = serializer
+        self._lobby: Lobby[wire.Connection] = Lobby(
+            most=MAX_STRANGERS, most_of_one_address=MAX_STRANGERS_OF_ONE_ADDRESS
+        )
+        self._open: set[wire.Connection] = set()
+        self._inside: set[wire.Connection] = set()
+        self._open_lock = threading.Lock()
+        self._served = {name: make() for name, (make, *_) in registry.items()}
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept_until_stopped, name="accept", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_event.set()
+        self.listener.close()
+        with self._open_lock:
+            for peer in self._open:
+                peer.interrupt()
+
+    # BaseManager's control calls; well-known names stand for the objects
+
+    def create(self, c: Any, typeid: str, /, *args: Any, **kwds: Any) -> tuple[str, tuple[str, ...]]:
+        del c
+        if args or kwds or typeid not in self._served:
+            raise ValueError(f"there is no queue {typeid!r}")
+        return typeid, tuple(SERVED[typeid])
+
+    def incref(self, c: Any, ident: str) -> None:
+        """Nothing: what is served lives as long as the server."""
+
+    decref = incref
+
+    # connections
+
+    def _accept_until_stopped(self) -> None:
+        while not self.stop_event.is_set():
+            try:
+                peer = self.listener.accept()
+            except ConnectionError:
+                continue  # it went away in the queue
+            except OSError as exc:
+                if not self.stop_event.is_set():
+                    self._out_of_resources(exc)
+                continue
+            with self._open_lock:
+                self._open.add(peer)
+            for other in self._lobby.enter(peer, peer.peer):
+                other.interrupt()
+            try:
+                threading.Thread(target=self._serve_peer, args=(peer,), daemon=True).start()
+            except RuntimeError as exc:
+                self._forget(peer)
+                self._out_of_resources(exc)
+
+    def _out_of_resources(self, error: Exception) -> None:
+        """Descriptors or threads are used up: whoever sits at the door has to go, the oldest first."""
+        log.warning("can't take a connection: %s", error)
+        if (stranger := self._lobby.crowd_out()) is not None:
+            stranger.interrupt()
+        time.sleep(_PAUSE_S)  # or it would spin on it with the interpreter's lock
+
+    def _forget(self, peer: wire.Connection) -> None:
+        self._lobby.leave(peer)
+        with self._open_lock:
+            self._open.discard(peer)
+            self._inside.discard(peer)
+        peer.close()
+
+    def _serve_peer(self, peer: wire.Connection) -> None:
+        address = peer.peer
+        try:
+            self._transport.welcome(peer, self.authkey)
+            self._lobby.leave(peer)
+            with self._open_lock:
+                self._inside.add(peer)
+            peer.deadline_s = IDLE_S
+            while not self.stop_event.is_set():
+                if not self._answer(peer):
+                    return
+        except (EOFError, ConnectionError):
+            pass  # it has gone
+        except (AuthenticationError, errors.ProtocolError, *MALFORMED, OSError) as exc:
+            log.info("dropped a peer at %s: %s", address, exc)  # and tell it nothing
+        finally:
+            self._forget(peer)
+
+    def _answer(self, peer: wire.Connection) -> bool:
+        """Answer one call; False once the peer wants no more."""
+        call = msgspec.msgpack.decode(peer.recv_bytes(), type=Call)
+        undo: Callable[[], None] | None = None
+        try:
+            if call.ident is None:
+                reply = Reply.of(self._control(peer, call))
+            else:
+                value, undo = self._invoke(call)
+                reply = Reply.of(value)
+        except Exception as exc:
+            if not isinstance(exc, (errors.CrawlerError, ValueError, *MALFORMED)):
+                log.exception("a call of %s failed", call.method)
+            reply = Reply.of_error(exc)
+        message = ENCODER.encode(reply)
+        if len(message) > wire.MAX_MESSAGE_BYTES:
+            too_long = f"the answer to {call.method} has {len(message)} bytes; ask for less at a time"
+            message = ENCODER.encode(Reply.of_error(errors.ProtocolError(too_long)))
+        self._deliver(peer, message, undo)
+        return call.ident is not None or (call.method == "accept_connection" and reply.kind == "#RETURN")
+
+    @staticmethod
+    def _deliver(peer: wire.Connection, message: bytes, undo: Callable[[], None] | None) -> None:
+        try:
+            if undo is not None and peer.poll():  # it has nothing to say while it waits: it has gone
+                raise EOFError
+            peer.send_bytes(message)
+        except BaseException:
+            if undo is not None:
+                undo()
+            raise
+
+    def _control(self, peer: wire.Connection, call: Call) -> object:
+        if call.method not in _CONTROL:
+            raise ValueError(f"there is no call {call.method!r}")
+        if call.method == "accept_connection":
+            self._check(*msgspec.msgpack.decode(call.args, type=tuple[int, str]))
+            return None  # the calls on the queues follow on this connection
+        args = msgspec.msgpack.decode(call.args, type=list[str])
+        return getattr(self, call.method)(peer, *args)
+
+    def _check(self, protocol: int, version: str) -> None:
+        """Raise what forbids to go on with a client of such a version."""
+        if protocol != PROTOCOL:
+            raise errors.VersionMismatch(
+                f"this crawl's manager is image-crawler {__version__} (protocol {PROTOCOL}), here is {version[:40]}"
+                f" (protocol {protocol}), and they do not understand each other; install the same version on both"
+            )
+        if len(self._inside) > MAX_CONNECTIONS:
+            raise errors.TooManyConnections(
+                f"the manager has {MAX_CONNECTIONS:,} connections, which is as many as it takes"
+            )
+
+    def _invoke(self, call: Call) -> tuple[object, Callable[[], None] | None]:
+        """What the call gives, and what has to be done if that can't be delivered."""
+        method = SERVED.get(call.ident or "", {}).get(call.method)
+        if method is None or call.ident not in self._served:
+            raise ValueError(f"there is no method {call.method!r} of {call.ident!r}")
+        arguments: Any = method.decode_arguments(call.kwds)
+        target = self._served[call.ident]
+        value = _called(getattr(target, call.method), method, arguments)
+        if isinstance(value, Lease) and value.batches:
+            tokens = [task.token for batch in value.batches for task in batch.tasks]
+            return value, lambda: target.release(arguments.worker, tokens)
+        return value, None
+
+
+def _called(function: Callable[..., Any], method: Method, arguments: Any) -> Any:
+    named = {name: getattr(arguments, name) for name in method.fields}
+    positional = [named.pop(name) for name in method.positional]
+    return function(*positional, **named)
