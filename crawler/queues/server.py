@@ -157,14 +157,17 @@ class QueueServer(managers.Server):
 
     @staticmethod
     def _deliver(peer: wire.Connection, message: bytes, undo: Callable[[], None] | None) -> None:
+        delivered = False
         try:
-            if undo is not None and peer.poll():  # it has nothing to say while it waits: it has gone
-                raise EOFError
-            peer.send_bytes(message)
-        except BaseException:
-            if undo is not None:
+            # one who waits has nothing to say: if there is something to be read from it, it has gone
+            if undo is None or not peer.poll():
+                peer.send_bytes(message)
+                delivered = True
+        finally:
+            if undo is not None and not delivered:
                 undo()
-            raise
+        if not delivered:
+            raise EOFError
 
     def _control(self, peer: wire.Connection, call: Call) -> object:
         if call.method not in _CONTROL:
