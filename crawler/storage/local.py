@@ -14,6 +14,8 @@ takes the claim over.
 When two URLs race with the same bytes, the claim has one winner; the loser waits for the winner's file and
 throws its temporary file away. A file that has its name is never removed again: somebody may have reported
 it. The worst that a stalled winner can cause is that the same bytes are kept twice.
+
+``adopt`` differs at 1 only: the bytes are in a file already, which is renamed to be the temporary one.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from crawler.errors import StorageFailed, StorageFull
@@ -67,17 +69,70 @@ class LocalStorage:
         self._free_bytes = 0
         self._free_checked = float("-inf")
 
+    @property
+    def incoming(self) -> Path:
+        """A folder for files to be adopted: on the images' file system, and nothing in it is taken for an image."""
+        return self._root / INDEX_FOLDER / "incoming"
+
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
         """As promised by the protocol."""
-        try:
-            target = self._target(path)
-            holder = path if _holds(target, sha256, len(data)) else self._claimed(sha256, len(data))
-            if holder is not None:
-                if holder == path:
-                    self._claims.take(sha256, path)
+        with self.explained(path):
+            target = self.target(path)
+            if (holder := self._kept(path, target, sha256, len(data))) is not None:
                 return holder
-            self._check_free(len(data))
-            return self._write(path, target, data, sha256)
+            self.check_free(len(data))
+            return self._keep(path, target, sha256, len(data), lambda file: self._write_temporary(file, data))
+
+    def adopt(self, file: Path, path: str, *, sha256: str, size_bytes: int) -> str:
+        """As ``save``, with the bytes of *file*, which is moved, or removed if they are kept already.
+
+        Its bytes are checked, once nobody finds it under its name any more, and never held in memory. Raises
+        ValueError when they are not *size_bytes* with this *sha256*. Once it raises, *file* may be gone.
+        """
+        with self.explained(path):
+            target = self.target(path)
+            if (holder := self._kept(path, target, sha256, size_bytes)) is not None:
+                file.unlink(missing_ok=True)
+                return holder
+            return self._keep(
+                path, target, sha256, size_bytes, lambda taken: self._take(file, taken, sha256, size_bytes)
+            )
+
+    def kept(self, path: str, *, sha256: str, size_bytes: int) -> str | None:
+        """What ``save`` would return for bytes that are there already, or None. Raises as ``save`` does."""
+        with self.explained(path):
+            return self._kept(path, self.target(path), sha256, size_bytes)
+
+    def target(self, path: str) -> Path:
+        """The file that *path* stands for; ValueError when that would not be one below the storage's folder."""
+        parts = PurePosixPath(path).parts
+        odd = "\\" in path or "\0" in path or path != "/".join(parts)
+        if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
+            raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
+        target = self._root.joinpath(*parts)
+        root = os.path.realpath(self._root)
+        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
+            raise ValueError(f"{path!r} leaves the storage's folder {self._root} by a symbolic link")
+        return target
+
+    def check_free(self, size_bytes: int) -> None:
+        """Raise StorageFull when there is no room for so many bytes more."""
+        now = self._clock()
+        if now - self._free_checked >= 1.0:
+            self._free_bytes = shutil.disk_usage(_existing(self._root)).free
+            self._free_checked = now
+        self._free_bytes -= size_bytes
+        if self._free_bytes < self._min_free_bytes:
+            raise StorageFull(
+                f"the disk of {self._root} has less than {self._min_free_bytes} bytes free (min_free_bytes); "
+                "make room and start the crawl again"
+            )
+
+    @contextlib.contextmanager
+    def explained(self, path: str) -> Iterator[None]:
+        """An OSError in this block is StorageFull or StorageFailed, and says that it was about *path*."""
+        try:
+            yield
         except OSError as exc:
             if exc.errno in _FULL:
                 raise StorageFull(
@@ -101,11 +156,18 @@ class LocalStorage:
                         removed += 1
         return removed
 
-    def _write(self, path: str, target: Path, data: bytes, sha256: str) -> str:
+    def _keep(
+        self, path: str, target: Path, sha256: str, size_bytes: int, fill: Callable[[Path], None]
+    ) -> str:
+        """The three steps; *fill* makes the temporary file."""
         temporary = target.with_name(self._temporary_name())
         try:
-            self._write_temporary(temporary, data)
-            holder = self._claim(path, sha256, len(data))
+            try:
+                fill(temporary)
+            except FileNotFoundError:
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                fill(temporary)
+            holder = self._claim(path, sha256, size_bytes)
             if holder != path:
                 return holder
             temporary.replace(target)
@@ -117,17 +179,22 @@ class LocalStorage:
         return path
 
     def _write_temporary(self, temporary: Path, data: bytes) -> None:
-        try:
-            file = temporary.open("xb", buffering=0)
-        except FileNotFoundError:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            file = temporary.open("xb", buffering=0)
-        with file:
+        with temporary.open("xb", buffering=0) as file:
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
             if self._fsync:
                 os.fsync(file.fileno())
+
+    def _take(self, file: Path, temporary: Path, sha256: str, size_bytes: int) -> None:
+        file.replace(temporary)
+        if not _holds(temporary, sha256, size_bytes):
+            raise ValueError(
+                f"{file.name} does not hold the {size_bytes} bytes with SHA-256 {sha256} that it should; make it anew"
+            )
+        if self._fsync:
+            with temporary.open("r+b") as taken:  # Windows syncs only what may be written to
+                os.fsync(taken.fileno())
 
     def _claim(self, path: str, sha256: str, size_bytes: int) -> str:
         """The path that the bytes belong to from now on: *path*, or that of another file that is there."""
@@ -146,6 +213,12 @@ class LocalStorage:
             time.sleep(_PAUSE_S)
         return path
 
+    def _kept(self, path: str, target: Path, sha256: str, size_bytes: int) -> str | None:
+        if not _holds(target, sha256, size_bytes):
+            return self._claimed(sha256, size_bytes)
+        self._claims.take(sha256, path)
+        return path
+
     def _claimed(self, sha256: str, size_bytes: int) -> str | None:
         """The path that the bytes are claimed for, if they are there. A hit is rare, so it is read."""
         claimer = self._claims.holder(sha256)
@@ -153,33 +226,10 @@ class LocalStorage:
 
     def _has(self, claimer: str, sha256: str, size_bytes: int) -> bool:
         try:
-            target = self._target(claimer)
+            target = self.target(claimer)
         except ValueError:
             return False  # somebody wrote nonsense into the index
         return _holds(target, sha256, size_bytes)
-
-    def _target(self, path: str) -> Path:
-        parts = PurePosixPath(path).parts
-        odd = "\\" in path or "\0" in path or path != "/".join(parts)
-        if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
-            raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
-        target = self._root.joinpath(*parts)
-        root = os.path.realpath(self._root)
-        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
-            raise ValueError(f"{path!r} leaves the storage's folder {self._root} by a symbolic link")
-        return target
-
-    def _check_free(self, size_bytes: int) -> None:
-        now = self._clock()
-        if now - self._free_checked >= 1.0:
-            self._free_bytes = shutil.disk_usage(_existing(self._root)).free
-            self._free_checked = now
-        self._free_bytes -= size_bytes
-        if self._free_bytes < self._min_free_bytes:
-            raise StorageFull(
-                f"the disk of {self._root} has less than {self._min_free_bytes} bytes free (min_free_bytes); "
-                "make room and start the crawl again"
-            )
 
     def _temporary_name(self) -> str:
         return f".saving-{self._machine}-{os.getpid()}-{secrets.token_hex(8)}"

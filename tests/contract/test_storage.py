@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from crawler.config import QueueConfig, ScopeConfig
 from crawler.storage import Storage
+from crawler.storage.inbox import LocalInbox
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
+from crawler.storage.remote import ManagerStorage
+from tests.queues import connected, embedded, served
+
+LARGE = bytes(range(256)) * 10_000
+"""More than what goes into one message of a storage that has such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,21 +33,54 @@ class Case:
     """All images in it, by path."""
 
 
-def _local(folder: Path) -> Case:
-    def files() -> dict[str, bytes]:
-        return {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file() and not path.is_symlink() and INDEX_FOLDER not in path.parts
-        }
-
-    return Case(open=lambda: LocalStorage(folder, fsync=False, min_free_bytes=0), files=files)
+def _files(folder: Path) -> Callable[[], dict[str, bytes]]:
+    return lambda: {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and INDEX_FOLDER not in path.parts
+    }
 
 
-@pytest.fixture(params=[_local], ids=["local"])
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
-    made: Case = request.param(tmp_path / "out")
-    return made
+def _store(folder: Path) -> LocalStorage:
+    return LocalStorage(folder, fsync=False, min_free_bytes=0)
+
+
+def _inbox(folder: Path) -> LocalInbox:
+    return LocalInbox(_store(folder), max_image_bytes=2**24)
+
+
+@contextmanager
+def _local(tmp_path: Path) -> Iterator[Case]:
+    folder = tmp_path / "out"
+    yield Case(open=lambda: _store(folder), files=_files(folder))
+
+
+@contextmanager
+def _in_parts(tmp_path: Path) -> Iterator[Case]:
+    folder = tmp_path / "out"
+    yield Case(open=lambda: ManagerStorage(_inbox(folder)), files=_files(folder))
+
+
+@contextmanager
+def _at_the_manager(tmp_path: Path) -> Iterator[Case]:
+    folder = tmp_path / "out"
+    with ExitStack() as stack:
+        _, queues = stack.enter_context(
+            embedded(tmp_path / "crawl.db", queue=QueueConfig(), scope=ScopeConfig())
+        )
+        server = stack.enter_context(served(queues.tasks, queues.results, inbox=_inbox(folder)))
+
+        def open_() -> Storage:
+            return ManagerStorage(stack.enter_context(connected(server)).get_inbox())
+
+        yield Case(open=open_, files=_files(folder))
+
+
+@pytest.fixture(params=[_local, _in_parts, _at_the_manager], ids=["local", "in-parts", "at-the-manager"])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    making: Callable[[Path], AbstractContextManager[Case]] = request.param
+    with making(tmp_path) as made:
+        yield made
 
 
 def save(storage: Storage, path: str, data: bytes) -> str:
@@ -77,6 +118,16 @@ def test_other_bytes_for_the_same_path_replace_it(case: Case) -> None:
     assert case.files() == {"images/a.jpg": b"dog"}
 
 
+def test_a_large_image_is_one_like_any_other(case: Case) -> None:
+    assert save(case.open(), "images/a.jpg", LARGE) == "images/a.jpg"
+    assert save(case.open(), "images/a.jpg", LARGE) == "images/a.jpg"
+    assert save(case.open(), "images/b.jpg", LARGE) == "images/a.jpg"
+    assert case.files() == {"images/a.jpg": LARGE}
+    assert save(case.open(), "images/a.jpg", LARGE[1:]) == "images/a.jpg"
+    assert save(case.open(), "images/b.jpg", LARGE) == "images/b.jpg"
+    assert case.files() == {"images/a.jpg": LARGE[1:], "images/b.jpg": LARGE}
+
+
 def test_replaced_bytes_are_no_longer_found_there(case: Case) -> None:
     storage = case.open()
     save(storage, "images/a.jpg", b"cat")
@@ -86,6 +137,7 @@ def test_replaced_bytes_are_no_longer_found_there(case: Case) -> None:
     assert case.files() == {"images/a.jpg": b"dog", "images/b.jpg": b"cat"}
 
 
+@pytest.mark.parametrize("data", [b"cat", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -93,16 +145,17 @@ def test_replaced_bytes_are_no_longer_found_there(case: Case) -> None:
         "images\\a.jpg", "images/a\0.jpg", "C:/a.jpg",
     ],
 )  # fmt: skip
-def test_nothing_is_written_outside(case: Case, path: str) -> None:
+def test_nothing_is_written_outside(case: Case, path: str, data: bytes) -> None:
     with pytest.raises(ValueError, match="path"):
-        save(case.open(), path, b"cat")
+        save(case.open(), path, data)
     assert case.files() == {}
 
 
-def test_threads_that_race_with_the_same_bytes_agree(case: Case) -> None:
+@pytest.mark.parametrize(("rounds", "more"), [(10, b""), (3, LARGE)], ids=["small", "large"])
+def test_threads_that_race_with_the_same_bytes_agree(case: Case, rounds: int, more: bytes) -> None:
     storage = case.open()
-    for number in range(10):
-        data = b"race %d" % number
+    for number in range(rounds):
+        data = b"race %d" % number + more
         start = threading.Barrier(8)
         kept: list[str] = []
 
@@ -120,7 +173,7 @@ def test_threads_that_race_with_the_same_bytes_agree(case: Case) -> None:
         assert len(kept) == 8
         assert len(set(kept)) == 1
         assert case.files()[kept[0]] == data
-    assert len(case.files()) == 10
+    assert len(case.files()) == rounds
 
 
 def _race(open_storage: Callable[[], Storage], start: object, name: int, count: int, answers: object) -> None:
@@ -129,6 +182,8 @@ def _race(open_storage: Callable[[], Storage], start: object, name: int, count: 
     answers.put([save(storage, f"images/{number}-{name}.jpg", b"%d" % number) for number in range(count)])  # type: ignore[attr-defined]
 
 
+# the children use nothing of the server's threads
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_processes_that_race_with_the_same_bytes_agree(case: Case) -> None:
     context = multiprocessing.get_context("fork")
     start, answers = context.Barrier(3), context.Queue()
