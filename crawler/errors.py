@@ -10,7 +10,8 @@
     │   ├── StorageFull             the disk is full; the crawl stops before anything is lost
     │   ├── StorageFailed           the storage said no in another way
     │   ├── LedgerCorrupt           crawl.db can't be read
-    │   └── ProcessesKeepDying      a child process died too often
+    │   ├── ProcessesKeepDying      a child process died too often
+    │   └── CrawlStopped            somebody asked for it; nothing is wrong
     ├── QueueError                  between a worker and the queue
     │   ├── QueueUnreachable        no answer in time; asked again until told to stop
     │   ├── AuthenticationFailed    wrong authkey, or a certificate that is not accepted
@@ -83,6 +84,10 @@ class LedgerCorrupt(CrawlError):
 
 class ProcessesKeepDying(CrawlError):
     pass
+
+
+class CrawlStopped(CrawlError):
+    exit_code = 130  # as if interrupted: the state is kept, the same command goes on
 
 
 # --- the queue --------------------------------------------------------------------------------------------

@@ -7,15 +7,20 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import dataclass_transform
+from typing import Annotated, dataclass_transform
 
 import msgspec
+from msgspec import Meta
 
 
 # for type checkers: what derives from it is frozen as well
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all values: changed by ``msgspec.structs.replace``, never in place."""
+
+
+SHOWN_TASKS = 3
+SHOWN_URL = 300
 
 
 class TaskKind(StrEnum):
@@ -128,6 +133,17 @@ class Lease(Value):
     """Why the queue gives out no more work (a full disk, a stop), or None."""
 
 
+class Heartbeat(Value):
+    """What a worker is told when it gives a sign of life."""
+
+    lost: tuple[Token, ...] = ()
+    """What it thinks it holds, and does not any more."""
+    paused: bool = False
+    """It shall give back what it has not begun; there will be more later."""
+    halted: str | None = None
+    """As in Lease."""
+
+
 class ImageRecord(Value, tag_field="kind", tag="image"):
     """The outcome of one image URL, saved or not: one per URL."""
 
@@ -196,6 +212,7 @@ RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {
     TaskKind.IMAGE: ImageRecord,
     TaskKind.PAGE: PageRecord,
 }
+WORKER_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader"}
 STATUSES: dict[TaskKind, type[ImageStatus | PageStatus]] = {
     TaskKind.IMAGE: ImageStatus,
     TaskKind.PAGE: PageStatus,
@@ -231,17 +248,45 @@ class Result(Value):
 class WorkerState(Value):
     """What a worker says of itself with every call."""
 
-    id: str
-    """Unique per run: ``machine:pid:random``."""
+    id: Annotated[str, Meta(max_length=512)]
+    """Unique per run."""
     kind: TaskKind
-    machine: str = ""
+    machine: Annotated[str, Meta(max_length=255)] = ""
     pid: int = 0
-    version: str = ""
+    version: Annotated[str, Meta(max_length=64)] = ""
     threads: int = 0
-    busy: tuple[str, ...] = ()
-    """The URLs in hand right now."""
+    running: int = 0
+    """Tasks that its threads are at right now."""
+    busy: Annotated[tuple[Annotated[str, Meta(max_length=SHOWN_URL)], ...], Meta(max_length=SHOWN_TASKS)] = ()
+    """The URLs of some of these, cut to SHOWN_URL characters."""
     done: int = 0
     received_bytes: int = 0
+
+
+class WorkerStatus(WorkerState):
+    """A worker as the queue sees it."""
+
+    held: int = 0
+    """Tasks on lease to it: running, waiting in its hand, or with a result on the way."""
+    seen_s: float = 0.0
+    """Seconds since it last said anything."""
+    done_per_s: float = 0.0
+    """Over the last half minute."""
+
+
+class HostStatus(Value):
+    """What waits for one host, and when it is due."""
+
+    name: str
+    """``scheme://host[:port]``"""
+    pages: int = 0
+    images: int = 0
+    """Ready to be leased as soon as the host is due."""
+    in_flight: int = 0
+    due_s: float = 0.0
+    """Seconds until something more may be asked of it (a delay, Retry-After, back-off); 0 for at once."""
+    delay_s: float = 0.0
+    """Between two requests: what was configured, or what the host itself asks for if that is longer."""
 
 
 class Counts(Value):
@@ -278,11 +323,32 @@ class Stats(Value):
     dropped: dict[str, int] = {}
     """How often URLs were found and not queued, by what kept them out."""
     saved_bytes: int = 0
-    workers: tuple[WorkerState, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
+    """Some of them, if they are very many."""
+    worker_count: int = 0
     drained: bool = False
+    paused: bool = False
     halted: str | None = None
+    """Why no more work is given out."""
+    stopped: bool = False
+    """Halted because somebody asked for it; nothing is wrong."""
 
     @property
     def balanced(self) -> bool:
         """Discovered = saved + duplicate + rejected + failed + dead, once nothing is unsettled."""
         return self.images.unsettled == 0 and self.images.discovered == sum(self.image_status.values())
+
+
+class Status(Stats):
+    """The queue in detail, for who operates it."""
+
+    hosts: tuple[HostStatus, ...] = ()
+    """Those with the most to do."""
+    host_count: int = 0
+    """Hosts with anything to do."""
+    up_s: float = 0.0
+    """Since the manager was started."""
+    pages_per_s: float = 0.0
+    """Settled, over the last half minute; the other rates as well."""
+    images_per_s: float = 0.0
+    saved_bytes_per_s: float = 0.0

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from crawler.config import Config
-from crawler.errors import CrawlError, InternalError, Rejection, TaskError
+from crawler.errors import CrawlError, InternalError, QueueError, Rejection, TaskError
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -74,7 +74,7 @@ class TaskHandler(abc.ABC):
     """A callable that takes a Task and returns its Result, safe to be used by several threads.
 
     What may befall one URL ends in the record. Only a CrawlError is raised, which concerns the whole crawl (a full
-    disk): then the task is not to be settled.
+    disk), and a QueueError, when a storage behind the queue can't be reached: then the task is not to be settled.
 
     *robots* decides what may be asked for at all; with None, robots.txt files are not looked at.
     """
@@ -110,7 +110,7 @@ class TaskHandler(abc.ABC):
             self.visit(visit)
         except _TooSoon:
             untouched = True
-        except CrawlError:
+        except (CrawlError, QueueError):
             raise
         except TaskError as exc:
             visit.refused(exc)

@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from crawler.errors import CrawlError, QueueError
-from crawler.models import Batch, NewTask, Result, Task, Token, WorkerState
+from crawler.models import SHOWN_TASKS, SHOWN_URL, Batch, NewTask, Result, Task, Token, WorkerState
 from crawler.queues import ResultQueue, TaskQueue
 
 log = logging.getLogger(__name__)
@@ -100,16 +100,15 @@ class Hand:
             del self._lanes[host]
             self._turn.remove(host)
 
-    def withdraw(self, host: str) -> tuple[Token, ...]:
-        """Let no waiting task of *host* begin; returns them, who stay held until they are settled."""
+    def withdraw(self, host: str | None = None) -> tuple[Token, ...]:
+        """Let no waiting task of *host* begin, or of any; returns them, who stay held until they are settled."""
         with self._changed:
-            lane = self._lanes.get(host)
-            if lane is None:
-                return ()
-            withdrawn = tuple(task.token for task in lane.waiting)
-            lane.waiting.clear()
+            lanes = [(name, lane) for name, lane in self._lanes.items() if host in (None, name)]
+            withdrawn = tuple(task.token for _, lane in lanes for task in lane.waiting)
+            for name, lane in lanes:
+                lane.waiting.clear()
+                self._forget_if_empty(name, lane)
             self._waiting -= len(withdrawn)
-            self._forget_if_empty(host, lane)
             self._changed.notify_all()
             return withdrawn
 
@@ -173,8 +172,9 @@ class Hand:
 class Worker:
     """Works on tasks of one kind until the crawl is drained, the queue is halted, or it is stopped.
 
-    *state* says who it is (its id, kind and number of threads). The handler must not raise anything but CrawlError,
-    which halts the whole crawl (a full disk).
+    *state* says who it is (its id, kind and number of threads). The handler must not raise anything but CrawlError (a
+    full disk), which halts the whole crawl with *halts_crawl* and else is this worker's own affair, and QueueError; the
+    task goes back then.
     """
 
     def __init__(
@@ -186,6 +186,7 @@ class Worker:
         handler: Handler,
         lease_batch: int,
         heartbeat_s: float,
+        halts_crawl: bool = True,
     ) -> None:
         self._state = state
         self._tasks = tasks
@@ -193,6 +194,7 @@ class Worker:
         self._handler = handler
         self._lease_batch = lease_batch
         self._heartbeat_s = heartbeat_s
+        self._halts_crawl = halts_crawl
         self._hand = Hand()
         self._outbox: deque[Result] = deque()
         self._left_alone: list[Token] = []
@@ -252,9 +254,11 @@ class Worker:
             self._finish(exc)
 
     def state(self) -> WorkerState:
+        running = self._hand.running()
         return msgspec.structs.replace(
             self._state,
-            busy=tuple(task.url for task in self._hand.running()),
+            running=len(running),
+            busy=tuple(task.url[:SHOWN_URL] for task in running[:SHOWN_TASKS]),
             done=self._done,
             received_bytes=self._received_bytes,
         )
@@ -303,6 +307,8 @@ class Worker:
 
     def _halt(self, error: CrawlError) -> None:
         self._finish(error)
+        if not self._halts_crawl:
+            return
         try:
             self._tasks.halt(str(error))
         except QueueError as exc:
@@ -331,9 +337,15 @@ class Worker:
 
     def _send_heartbeats(self) -> None:
         while not self._over.wait(self._heartbeat_s):
-            lost = self._hand.drop(self._tasks.heartbeat(self.state(), held=self._hand.held()))
+            answer = self._tasks.heartbeat(self.state(), held=self._hand.held())
+            lost = self._hand.drop(answer.lost)
             if lost:
                 log.warning("%d tasks were given to other workers; is this one too slow?", lost)
+            if answer.halted is not None:
+                self._finish(None)
+            elif answer.paused and (waiting := self._hand.withdraw()):
+                self._tasks.release(self.state(), waiting)
+                self._hand.settled(waiting)
 
 
 def _messages(

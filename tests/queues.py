@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
     ImageRecord,
@@ -18,13 +20,15 @@ from crawler.models import (
     PageRecord,
     PageStatus,
     Result,
+    Stats,
     Task,
     TaskKind,
     Token,
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
-from crawler.queues.ledger import Ledger, LedgerResults, LedgerTasks
+from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues.ledger import Ledger
 from crawler.queues.manager import QueueManager
 from crawler.queues.server import QueueServer
 from crawler.queues.tls import Tls
@@ -167,6 +171,11 @@ def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
     else:
         record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason=reason)
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
+
+
+def books(queues: Queues) -> Stats:
+    """The figures, without the workers: when these were last seen is another thing each moment."""
+    return msgspec.structs.replace(queues.tasks.stats(), workers=())
 
 
 def tokens(tasks: Sequence[Task]) -> list[Token]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -15,29 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from crawler.cli import tables
-from crawler.models import Counts, ImageStatus, Stats, TaskKind, WorkerState
+from crawler.cli.output import clean
+from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
+from crawler.rate import Rate
 
 PLAIN_EVERY_S = 5.0
 _RATE_WINDOW_S = 5.0
 _BAR_COLUMNS = 24
 _REASONS_SHOWN = 6
+_WORKERS_SHOWN = 8
 
 Show = Callable[[Stats], None]
-
-
-class Rate:
-    """How fast a counter grows, over the last seconds."""
-
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, int]] = deque()
-
-    def add(self, now: float, value: int) -> float:
-        """Note *value* at *now* (in seconds); returns the growth per second."""
-        self._points.append((now, value))
-        while now - self._points[0][0] > _RATE_WINDOW_S and len(self._points) > 2:  # noqa: PLR2004 - two make a line
-            self._points.popleft()
-        (then, before), (now, after) = self._points[0], self._points[-1]
-        return (after - before) / (now - then) if now > then else 0.0
 
 
 @contextmanager
@@ -69,7 +57,7 @@ class Lines:
         self._clock = clock
         self._started = clock()
         self._last = self._started
-        self._rate = Rate()
+        self._rate = Rate(window_s=_RATE_WINDOW_S)
 
     def show(self, stats: Stats) -> None:
         now = self._clock()
@@ -94,7 +82,7 @@ class Picture:
         self._seeds = seeds
         self._clock = clock
         self._started = clock()
-        self._pages, self._images, self._bytes = Rate(), Rate(), Rate()
+        self._pages, self._images, self._bytes = (Rate(window_s=_RATE_WINDOW_S) for _ in range(3))
 
     def draw(self, stats: Stats) -> RenderableType:
         now = self._clock()
@@ -104,7 +92,13 @@ class Picture:
         head.add_column(no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
         head.add_row(
-            Text.assemble(("● ", "green"), (self._seeds[0], "bold"), (more, "dim")), Text(str(elapsed), "dim")
+            Text.assemble(
+                ("● ", "yellow" if stats.paused else "green"),
+                (self._seeds[0], "bold"),
+                (more, "dim"),
+                ("  paused" if stats.paused else "", "yellow"),
+            ),
+            Text(str(elapsed), "dim"),
         )
         # the empty line at the end is where a terminal echoes ^C without shifting the picture
         return Group(
@@ -153,26 +147,42 @@ class Picture:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        numbers = {TaskKind.PAGE: 0, TaskKind.IMAGE: 0}
-        for worker in sorted(stats.workers, key=lambda worker: (worker.kind != TaskKind.PAGE, worker.pid)):
-            numbers[worker.kind] += 1
-            name = "harvester" if worker.kind is TaskKind.PAGE else "downloader"
-            table.add_row(
-                f"  {name} {numbers[worker.kind]}", f"{worker.done:,} done", Text(_doing(worker), "dim")
-            )
+        for name, crew in _crews(stats.workers)[:_WORKERS_SHOWN]:
+            table.add_row(f"  {name}", f"{sum(who.done for who in crew):,} done", Text(_doing(crew), "dim"))
         yield Text()
         yield table
+
+
+def _crews(workers: Sequence[WorkerStatus]) -> list[tuple[str, list[WorkerStatus]]]:
+    """Each worker by itself, or the workers of each machine when they are too many; with a name."""
+    in_order = sorted(workers, key=lambda who: (who.kind != TaskKind.PAGE, who.machine, who.pid))
+    if len(in_order) > _WORKERS_SHOWN:
+        machines = Counter(who.machine for who in in_order)
+        return [
+            (f"{clean(machine)} ({count} workers)", [who for who in in_order if who.machine == machine])
+            for machine, count in machines.most_common()
+        ]
+    several = len({who.machine for who in in_order}) > 1
+    numbers: Counter[tuple[TaskKind, str]] = Counter()
+    named = []
+    for who in in_order:
+        machine = who.machine if several else ""
+        numbers[who.kind, machine] += 1
+        name = f"{WORKER_NAMES[who.kind]} {numbers[who.kind, machine]}"
+        named.append((f"{clean(machine)} {name}" if several else name, [who]))
+    return named
 
 
 def _most_frequent(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(reasons.items(), key=lambda item: -item[1])[:_REASONS_SHOWN]
 
 
-def _doing(worker: WorkerState) -> str:
-    if not worker.busy:
+def _doing(crew: Sequence[WorkerStatus]) -> str:
+    running = sum(who.running for who in crew)
+    shown = next((who.busy[0] for who in crew if who.busy), "")
+    if not shown:
         return "waiting"
-    more = f" +{len(worker.busy) - 1}" if len(worker.busy) > 1 else ""
-    return _tail(worker.busy[0]) + more
+    return _tail(shown) + (f" +{running - 1}" if running > 1 else "")
 
 
 def _tail(url: str) -> str:

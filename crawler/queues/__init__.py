@@ -10,12 +10,14 @@ from typing import Protocol
 
 from crawler.config import Config
 from crawler.models import (
+    Heartbeat,
     ImageRecord,
     Lease,
     NewTask,
     PageRecord,
     Result,
     Stats,
+    Status,
     TaskKind,
     Token,
     Value,
@@ -60,8 +62,8 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
-        """Renew the leases of *held*; returns those that are no longer the worker's, to be dropped."""
+    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
+        """Renew the leases of *held*, and hear which of these are no longer the worker's."""
         ...
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
@@ -80,10 +82,33 @@ class TaskQueue(Protocol):
         ...
 
     def halt(self, reason: str) -> None:
-        """Give out no more work, and tell every worker why; it ends with the manager's run."""
+        """Something is wrong (a full disk): give out no more work, and tell every worker why.
+
+        Ends with the manager's run.
+        """
         ...
 
+    def stop(self, reason: str) -> None:
+        """The same because somebody wants it so: workers finish what they have begun and leave, the crawl ends.
+
+        Ends with the crawl's run, whose manager may be another one by then.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Give out no more work for the time being; workers finish what they have begun, and wait.
+
+        Ends with ``resume``, or with the crawl's run.
+        """
+        ...
+
+    def resume(self) -> None: ...
+
     def stats(self) -> Stats: ...
+
+    def status(self) -> Status:
+        """The same and more, at a greater cost."""
+        ...
 
 
 class ResultQueue(Protocol):

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,21 @@ from crawler.models import (
     RECORDS,
     STATUSES,
     Batch,
+    Heartbeat,
     ImageRecord,
     Lease,
     NewTask,
     Origin,
     Result,
     Stats,
+    Status,
     Task,
     TaskKind,
     TaskState,
     Token,
     WorkerState,
 )
-from crawler.queues import Plan, RecordPage, database
+from crawler.queues import RecordPage, database
 from crawler.queues.database import (
     COLUMNS,
     INSERTS,
@@ -54,8 +57,10 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
+from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, busiest_hosts, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
+from crawler.rate import Rate
 from crawler.urls import DATA_HOST, host_key, task_key
 
 log = logging.getLogger(__name__)
@@ -66,7 +71,7 @@ SESSION_ID = "session-id"
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
-_MAX_RECORDS = 200  # in one reply
+MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 _ENCODER = msgspec.msgpack.Encoder()
@@ -85,7 +90,9 @@ class _Held:
 class _Worker:
     state: WorkerState | None
     deadline: float
+    seen: float = 0.0
     held: set[int] = field(default_factory=set)
+    done: Rate = field(default_factory=partial(Rate, window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S))
 
 
 class Ledger:
@@ -93,8 +100,9 @@ class Ledger:
 
     The caller has the crawl's folder locked: what is in memory is only right while nobody else writes to the file.
 
-    *clock* is monotonic, in seconds. With *new_run* nobody holds a task any more: the workers of an earlier run are
-    known to be gone, and what they had is ready at once, uncharged.
+    *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
+    somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
+    had is ready at once, uncharged; unless with *survivors*, for those on other machines may have gone on meanwhile.
 
     Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
     is full.
@@ -107,6 +115,7 @@ class Ledger:
         queue: QueueConfig,
         scope: ScopeConfig,
         new_run: bool,
+        survivors: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
@@ -118,7 +127,8 @@ class Ledger:
         self._workers: dict[str, _Worker] = {}
         self._gone: set[str] = set()
         self._halted: str | None = None
-        self._closed = False
+        self._stopped = self._paused = self._closed = False
+        self._started = clock()
         self._next_check = clock()
         self._waiting: set[str] = set()  # workers that wait in lease()
         self._wake = False
@@ -126,7 +136,8 @@ class Ledger:
             self._db = database.connect(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
-            self._load(new_run=new_run)
+            self._load(new_run=new_run and not survivors)
+            self._recall(new_run=new_run)
 
     def close(self) -> None:
         """Write down what is left and let go of the file; callers that wait are told that it has ended."""
@@ -178,11 +189,15 @@ class Ledger:
                 self._changed.wait(max(0.001, self._next_event(end) - now))
                 self._waiting.discard(worker.id)
 
-    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
+    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
         with self._changed:
             self._tick()
             self._meet(worker)
-            return tuple(token for token in held if not self._adopt(worker.id, token))
+            return Heartbeat(
+                lost=tuple(token for token in held if not self._adopt(worker.id, token)),
+                paused=self._paused,
+                halted=self._halted,
+            )
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
@@ -233,13 +248,37 @@ class Ledger:
                 self._halted = reason
             self._changed.notify_all()
 
+    def stop(self, reason: str) -> None:
+        with self._transaction():
+            if self._halted is not None:
+                return
+            self._stopped = True
+            self.halt(reason)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stopped', ?)", (reason,))
+
+    def pause(self) -> None:
+        with self._transaction():
+            self._paused = True
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', 1)")
+
+    def resume(self) -> None:
+        with self._transaction():
+            self._paused = False
+            self._wake = True
+            self._db.execute("DELETE FROM meta WHERE key = 'paused'")
+
     def stats(self) -> Stats:
         with self._mutex:
             self._tick()
-            return self._tally.stats(
-                workers=tuple(worker.state for worker in self._workers.values() if worker.state),
-                halted=self._halted,
-            )
+            return Stats(**self._facts())
+
+    def status(self) -> Status:
+        with self._mutex, database.explained(self.path):
+            self._tick()
+            now = self._clock()
+            facts = {**self._facts(), **self._meters.facts()}
+            hosts = busiest_hosts(self._pacing, self._db, now=now)
+            return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
 
     # --- the result queue ---
 
@@ -250,7 +289,7 @@ class Ledger:
 
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
-        limit = min(limit, _MAX_RECORDS)
+        limit = min(limit, MAX_RECORDS)
         with self._changed, database.explained(self.path):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
@@ -284,6 +323,30 @@ class Ledger:
 
     # --- from here on, the mutex is held ---
 
+    def _recall(self, *, new_run: bool) -> None:
+        """What somebody wanted of the crawl stands until its next run."""
+        if new_run:
+            self._db.execute("DELETE FROM meta WHERE key IN ('paused', 'stopped')")
+            return
+        wanted = dict(
+            self._db.execute("SELECT key, value FROM meta WHERE key IN ('paused', 'stopped')").fetchall()
+        )
+        self._paused = "paused" in wanted
+        self._halted = wanted.get("stopped")
+        self._stopped = self._halted is not None
+
+    def _facts(self) -> dict[str, Any]:
+        """The fields of Stats."""
+        known = [worker for worker in self._workers.values() if worker.state]
+        return {
+            **self._tally.facts(),
+            "workers": some_workers(known, now=self._clock()),
+            "worker_count": len(known),
+            "paused": self._paused,
+            "halted": self._halted,
+            "stopped": self._stopped,
+        }
+
     def _load(self, *, new_run: bool) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
@@ -308,6 +371,7 @@ class Ledger:
                     "UPDATE tasks SET state = 'ready', attempts = max(0, attempts - 1) WHERE state = 'leased'"
                 )
         self._tally = Tally(db)
+        self._meters = Meters()
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
@@ -436,6 +500,8 @@ class Ledger:
                 return _Worker(worker, deadline)
             known = self._workers[worker.id] = _Worker(worker, deadline)
         known.state, known.deadline = worker, max(known.deadline, deadline)
+        known.seen = self._clock()
+        known.done.add(known.seen, worker.done)
         return known
 
     def _reconcile(self, worker_id: str, me: _Worker, held: Sequence[Token]) -> None:
@@ -463,7 +529,7 @@ class Ledger:
 
     def _lease_due(self, worker: WorkerState, *, count: int, slots: int) -> tuple[Batch, ...]:
         kind = worker.kind
-        if kind is TaskKind.PAGE and self._backlogged():
+        if self._paused or (kind is TaskKind.PAGE and self._backlogged()):
             return ()
         fellows = sum(1 for other in self._workers.values() if other.state and other.state.kind is kind)
         now = self._clock()
@@ -663,6 +729,7 @@ class Ledger:
         self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
+        self._meters.note(now, self._tally)
         if now < self._next_check:
             return
         self._next_check = now + min(1.0, self._queue.lease_s / 10)
@@ -713,34 +780,3 @@ def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
         if left < 0 and number:
             return found[:number]
     return found
-
-
-class LedgerTasks:
-    """The ledger as a TaskQueue, of the crawl that *plan* tells of."""
-
-    def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
-        self._plan = plan or Plan()
-        self.put = ledger.put
-        self.lease = ledger.lease
-        self.heartbeat = ledger.heartbeat
-        self.release = ledger.release
-        self.leave = ledger.leave
-        self.retry = ledger.retry
-        self.halt = ledger.halt
-        self.stats = ledger.stats
-
-    def plan(self) -> Plan:
-        return self._plan
-
-
-class LedgerResults:
-    """The ledger as a ResultQueue."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def put(self, results: Sequence[Result]) -> None:
-        self._ledger.settle(results)
-
-    def get(self, *, after: int = 0, limit: int = _MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
-        return self._ledger.records(after=after, limit=limit, wait_s=wait_s)

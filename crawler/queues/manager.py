@@ -108,7 +108,8 @@ class QueueManager(_Registered):
     """Both ends: ``QueueManager(address, authkey)`` and then ``server(…)`` or ``connect()``.
 
     With *tls* connections are encrypted and both sides show certificates. All that talks to the manager tries for
-    ``reconnect_s`` seconds, then raises QueueUnreachable; AuthenticationFailed and VersionMismatch at once.
+    ``reconnect_s`` seconds (which may be changed at any time), then raises QueueUnreachable; AuthenticationFailed and
+    VersionMismatch at once.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class QueueManager(_Registered):
     ) -> None:
         self._transport = Transport(tls).register()
         super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
-        self._reconnect_s = reconnect_s
+        self.reconnect_s = reconnect_s
         self._abandoned = threading.Event()
         self._told = False
         self.links = Links(lambda: self._transport.open(address), self._greet)
@@ -176,7 +177,7 @@ class QueueManager(_Registered):
                 retry=tenacity.retry_if_exception(_may_heal),
                 wait=tenacity.wait_random_exponential(multiplier=0.05, max=_MAX_PAUSE_S),
                 stop=tenacity.stop_any(
-                    tenacity.stop_after_delay(self._reconnect_s),
+                    tenacity.stop_after_delay(self.reconnect_s),
                     tenacity.stop_when_event_set(self._abandoned),
                 ),
                 sleep=tenacity.sleep_using_event(self._abandoned),
@@ -206,7 +207,7 @@ class QueueManager(_Registered):
             "no answer from %s so far (%s); trying for %.0f s more",
             where,
             _said(attempt.outcome.exception()),
-            self._reconnect_s - since_s,
+            self.reconnect_s - since_s,
         )
 
 

@@ -47,6 +47,17 @@ class Share:
     slots: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A host with something to do: waiting tasks by kind, requests in flight, and seconds until it is due."""
+
+    host: int
+    ready: dict[Hashable, int]
+    in_flight: int
+    due_s: float
+    delay_s: float
+
+
 class Pacing:
     """Shares out the hosts that are due, each in its turn.
 
@@ -127,7 +138,7 @@ class Pacing:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
-            delay_s = max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
+            delay_s = self._spacing_s(host)
             more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
             room = min(1, more_slots) if delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
             tasks = min(count, lane.ready[kind], room)
@@ -176,9 +187,27 @@ class Pacing:
         """When the next cooling host is due at the earliest; None while none is cooling."""
         return self._cooling[0][0] if self._cooling else None
 
+    def busiest(self, most: int, *, now: float) -> list[Waiting]:
+        """The hosts with the most tasks, waiting or in flight: *most* of them at the most."""
+        lanes = heapq.nlargest(
+            most, self._lanes.items(), key=lambda item: sum(item[1].ready.values()) + item[1].in_flight
+        )
+        return [
+            Waiting(host, dict(lane.ready), lane.in_flight, max(0.0, lane.due - now), self._spacing_s(host))
+            for host, lane in lanes
+        ]
+
+    def __len__(self) -> int:
+        """Hosts with anything to do, or asked to be left alone for a while."""
+        return len(self._lanes)
+
     def in_flight(self, host: int) -> int:
         """Requests that may be under way to *host* now."""
         return self._lanes[host].in_flight if host in self._lanes else 0
+
+    def _spacing_s(self, host: int) -> float:
+        """From one request to the next."""
+        return max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
 
     def _take_ready(self, lane: _Lane, kind: Hashable, count: int) -> None:
         lane.ready[kind] -= count

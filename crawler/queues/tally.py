@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from crawler.models import Counts, ImageStatus, Stats, TaskKind, TaskState
+from crawler.models import Counts, ImageStatus, TaskKind, TaskState
 from crawler.queues.database import TABLES, Connection, Record
 
 _UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
@@ -61,18 +61,25 @@ class Tally:
     def drained(self) -> bool:
         return not any(states[state] for states in self._states.values() for state in _UNSETTLED)
 
-    def stats(self, **more: Any) -> Stats:
-        """Everything counted, and *more* that only the ledger knows."""
+    @property
+    def saved_bytes(self) -> int:
+        return self._saved_bytes
+
+    def settled(self, kind: TaskKind) -> int:
+        """Tasks that have their record."""
+        return self._states[kind][TaskState.DONE] + self._states[kind][TaskState.DEAD]
+
+    def facts(self) -> dict[str, Any]:
+        """Everything counted, as fields of Stats."""
         pages, images = self._states[TaskKind.PAGE], self._states[TaskKind.IMAGE]
-        return Stats(
-            pages=Counts(**{state.value: count for state, count in pages.items()}),
-            images=Counts(**{state.value: count for state, count in images.items()}),
-            page_status=dict(+self._status[TaskKind.PAGE]),
-            image_status=dict(+self._status[TaskKind.IMAGE]),
-            page_reasons=dict(+self._reasons[TaskKind.PAGE]),
-            image_reasons=dict(+self._reasons[TaskKind.IMAGE]),
-            dropped=dict(self.dropped),
-            saved_bytes=self._saved_bytes,
-            drained=self.drained,
-            **more,
-        )
+        return {
+            "pages": Counts(**{state.value: count for state, count in pages.items()}),
+            "images": Counts(**{state.value: count for state, count in images.items()}),
+            "page_status": dict(+self._status[TaskKind.PAGE]),
+            "image_status": dict(+self._status[TaskKind.IMAGE]),
+            "page_reasons": dict(+self._reasons[TaskKind.PAGE]),
+            "image_reasons": dict(+self._reasons[TaskKind.IMAGE]),
+            "dropped": dict(self.dropped),
+            "saved_bytes": self._saved_bytes,
+            "drained": self.drained,
+        }

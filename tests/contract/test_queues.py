@@ -13,6 +13,7 @@ import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
+    Heartbeat,
     ImageRecord,
     ImageStatus,
     NewTask,
@@ -26,6 +27,7 @@ from crawler.models import (
 from tests.queues import (
     HARVESTER,
     Queues,
+    books,
     connected,
     embedded,
     failed,
@@ -267,8 +269,8 @@ def test_a_worker_can_not_hold_what_is_anothers(queues: Queues) -> None:
     queues.tasks.put(images(2))
     theirs = take(queues, worker("w1"))
     take(queues, worker("w2"), held=theirs)
-    assert queues.tasks.heartbeat(worker("w2"), held=tokens(theirs)) == tuple(tokens(theirs))
-    assert queues.tasks.heartbeat(worker("w1"), held=tokens(theirs)) == ()
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens(theirs)).lost == tuple(tokens(theirs))
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(theirs)).lost == ()
 
 
 def test_a_heartbeat_renews_the_leases(queues: Queues) -> None:
@@ -276,7 +278,7 @@ def test_a_heartbeat_renews_the_leases(queues: Queues) -> None:
     held = take(queues)
     for _ in range(3):
         queues.pass_time(LEASE_S * 0.7)
-        assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+        assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
     assert queues.tasks.stats().images.leased == 2
 
 
@@ -286,7 +288,7 @@ def test_asking_for_more_renews_the_leases_too(queues: Queues) -> None:
     for _ in range(3):
         queues.pass_time(LEASE_S * 0.7)
         assert take(queues, held=held) == []
-    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
 
 
 def test_a_silent_workers_tasks_go_to_another(queues: Queues) -> None:
@@ -297,8 +299,8 @@ def test_a_silent_workers_tasks_go_to_another(queues: Queues) -> None:
     assert [task.url for task in second] == [task.url for task in first]
     assert [task.attempt for task in second] == [2, 2]
     assert all(new.serial > old.serial for new, old in zip(second, first, strict=True))
-    assert queues.tasks.heartbeat(worker("w1"), held=tokens(first)) == tuple(tokens(first))
-    assert queues.tasks.heartbeat(worker("w2"), held=tokens(second)) == ()
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(first)).lost == tuple(tokens(first))
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens(second)).lost == ()
 
 
 def test_a_late_result_counts_and_counts_once(queues: Queues) -> None:
@@ -307,7 +309,7 @@ def test_a_late_result_counts_and_counts_once(queues: Queues) -> None:
     queues.pass_time(LEASE_S * 1.2)
     (second,) = take(queues, worker("w2"))
     queues.results.put([saved(first)])
-    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])) == (second.token,)
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])).lost == (second.token,)
     queues.results.put([failed(second)])
     (record,) = all_records(queues)
     assert record.status is ImageStatus.SAVED
@@ -373,7 +375,7 @@ def test_a_worker_that_left_gets_no_more(queues: Queues) -> None:
     answer = lease(queues, worker("w1"), held=held, wait_s=5.0)
     assert answer.batches == ()
     assert answer.halted
-    assert queues.tasks.heartbeat(worker("w1"), held=tokens(held)) == tuple(tokens(held))
+    assert queues.tasks.heartbeat(worker("w1"), held=tokens(held)).lost == tuple(tokens(held))
     assert queues.tasks.stats().images.ready == 3
     assert queues.tasks.stats().workers == ()
 
@@ -427,11 +429,11 @@ def test_a_second_result_changes_nothing(queues: Queues) -> None:
     queues.tasks.put([page(1)])
     (task,) = take(queues, HARVESTER)
     queues.results.put([saved(task)])
-    before = queues.tasks.stats()
+    before = books(queues)
     queues.results.put([failed(task, discovered=(image(1),), host_pause_s=50.0)])
     queues.results.put([failed(task, retry_in_s=1.0)])
     queues.results.put([saved(task), saved(task)])
-    assert queues.tasks.stats() == before
+    assert books(queues) == before
     assert len(all_records(queues)) == 1
     queues.tasks.put([image(2)])
     assert len(take(queues)) == 1, "the host is not paused either"
@@ -447,12 +449,12 @@ def test_one_message_with_the_same_result_twice_counts_once(queues: Queues) -> N
 def test_a_result_for_a_task_that_never_was_changes_nothing(queues: Queues) -> None:
     queues.tasks.put([image(1)])
     (task,) = take(queues)
-    before = queues.tasks.stats()
+    before = books(queues)
     for token in (Token(id=task.id + 1, serial=1), Token(id=task.id, serial=task.serial + 1)):
         stranger = saved(task, discovered=(image(5),), host_pause_s=9.0)
         queues.results.put([msgspec.structs.replace(stranger, token=token)])
-    assert queues.tasks.stats() == before
-    assert queues.tasks.heartbeat(worker(), held=[task.token]) == ()
+    assert books(queues) == before
+    assert queues.tasks.heartbeat(worker(), held=[task.token]).lost == ()
 
 
 def test_a_stale_wish_to_retry_changes_nothing(queues: Queues) -> None:
@@ -461,7 +463,7 @@ def test_a_stale_wish_to_retry_changes_nothing(queues: Queues) -> None:
     queues.pass_time(LEASE_S * 1.2)
     (second,) = take(queues, worker("w2"))
     queues.results.put([failed(first, retry_in_s=500.0, host_pause_s=500.0)])
-    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])) == ()
+    assert queues.tasks.heartbeat(worker("w2"), held=tokens([second])).lost == ()
     assert queues.tasks.stats().images.leased == 1
 
 
@@ -618,7 +620,7 @@ def test_a_lease_does_not_run_out_while_its_worker_waits_for_more(make: Callable
         for _ in range(16):
             time.sleep(0.05)
             queues.pass_time(0.0)
-    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
 
 
 def test_pages_are_not_leased_while_too_many_images_wait(make: Callable[..., Queues]) -> None:
@@ -686,6 +688,111 @@ def test_halt_tells_everyone_why(queues: Queues) -> None:
     assert queues.tasks.stats().halted == "the disk is full"
     queues.results.put([saved(held[0])])
     assert len(all_records(queues)) == 1, "what is done still counts"
+
+
+def test_a_stop_is_a_halt_without_a_fault(queues: Queues) -> None:
+    queues.tasks.put(images(5))
+    held = take(queues, count=1)
+    with in_thread(lambda: lease(queues, worker("w2"), wait_s=10.0, count=0)) as outcome:
+        time.sleep(0.05)
+        queues.tasks.stop("stopped by anna")
+    for answer in (outcome[0], lease(queues, held=held)):
+        assert answer.halted == "stopped by anna"  # type: ignore[attr-defined]
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).halted == "stopped by anna"
+    stats = queues.tasks.stats()
+    assert (stats.halted, stats.stopped) == ("stopped by anna", True)
+    queues.results.put([saved(held[0])])
+    assert queues.tasks.stats().images.done == 1, "what is done still counts"
+
+
+def test_a_stop_does_not_hide_what_is_wrong(queues: Queues) -> None:
+    queues.tasks.halt("the disk is full")
+    queues.tasks.stop("stopped by anna")
+    stats = queues.tasks.stats()
+    assert (stats.halted, stats.stopped) == ("the disk is full", False)
+
+
+def test_while_it_is_paused_nothing_is_given_out(queues: Queues) -> None:
+    queues.tasks.put(images(5))
+    queues.tasks.put([page(1)])
+    held = take(queues, count=1)
+    queues.tasks.pause()
+    assert queues.tasks.stats().paused
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == Heartbeat(paused=True)
+    assert take(queues, held=held) == take(queues, HARVESTER) == []
+    queues.results.put([saved(held[0])])
+    assert queues.tasks.put([image(7)]) == 1, "all else goes on"
+    with in_thread(lambda: take(queues, wait_s=10.0)) as outcome:
+        time.sleep(0.05)
+        assert not outcome
+        queues.tasks.resume()
+    assert len(outcome[0]) == 5  # type: ignore[arg-type]
+    assert not queues.tasks.stats().paused
+    assert queues.tasks.heartbeat(worker(), held=[]) == Heartbeat()
+
+
+def test_a_paused_queue_is_drained_all_the_same(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    queues.tasks.pause()
+    queues.results.put([saved(task)])
+    assert lease(queues, wait_s=5.0).drained
+
+
+# --- status ---
+
+
+def test_status_tells_of_each_host_what_waits_and_when_it_is_due(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2)
+    queues.tasks.put([*images(5, "a"), *images(2, "b"), page(1, "b")])
+    (task, *_) = take(queues, count=1, slots=1)
+    queues.results.put([failed(task, retry_in_s=50.0, host_pause_s=30.0)])
+    status = queues.tasks.status()
+    assert status.host_count == 2
+    a, b = status.hosts
+    assert (a.name, a.images, a.pages, a.in_flight) == ("http://a.example", 4, 0, 0)
+    assert 25.0 < a.due_s <= 30.0
+    assert (b.name, b.images, b.pages, b.in_flight, b.due_s) == ("http://b.example", 2, 1, 0, 0.0)
+    take(queues, count=1, slots=1)
+    assert {host.name: host.in_flight for host in queues.tasks.status().hosts}["http://b.example"] == 1
+
+
+def test_status_names_the_delay_that_counts(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=2.0)
+    queues.tasks.put([*images(3, "a"), *images(3, "b")])
+    tasks = take(queues)
+    queues.results.put([saved(task, host_delay_s=9.0 if "//a." in task.url else 0.0) for task in tasks])
+    delays = {host.name: host.delay_s for host in queues.tasks.status().hosts}
+    assert delays == {"http://a.example": 9.0, "http://b.example": 2.0}
+
+
+def test_status_tells_of_each_worker_what_it_holds_and_how_fast_it_is(queues: Queues) -> None:
+    queues.tasks.put(images(20))
+    me = msgspec.structs.replace(worker(), version="1.2", done=0)
+    held = take(queues, me, count=8)
+    queues.pass_time(10.0)
+    queues.results.put([saved(task) for task in held[:6]])
+    queues.tasks.heartbeat(msgspec.structs.replace(me, done=6), held=tokens(held[6:]))
+    queues.pass_time(2.0)
+    (who,) = queues.tasks.status().workers
+    assert (who.id, who.version, who.held, who.done) == ("w1", "1.2", 2, 6)
+    assert who.done_per_s == pytest.approx(0.6, rel=0.1)
+    assert who.seen_s == pytest.approx(2.0, abs=0.5)
+
+
+def test_status_tells_how_fast_the_crawl_goes_on(queues: Queues) -> None:
+    queues.tasks.put(images(20))
+    queues.pass_time(1.0)
+    held = take(queues, count=10)
+    queues.pass_time(5.0)
+    queues.results.put([saved(task) for task in held])
+    queues.pass_time(5.0)
+    status = queues.tasks.status()
+    assert status.images_per_s == pytest.approx(10 / 11, rel=0.3)
+    assert status.saved_bytes_per_s == pytest.approx(100 / 11, rel=0.3)
+    assert status.pages_per_s == 0.0
+    assert status.up_s == pytest.approx(11.0, abs=2.0)
+    assert status.images == queues.tasks.stats().images
 
 
 # --- limits ---
@@ -905,7 +1012,12 @@ def test_stats_name_the_workers_that_are_alive(queues: Queues) -> None:
     me = worker("w1")
     take(queues, me, count=1)
     take(queues, HARVESTER)
-    assert {who.id: who for who in queues.tasks.stats().workers} == {"w1": me, "h1": HARVESTER}
+    known = {who.id: who for who in queues.tasks.stats().workers}
+    assert set(known) == {"w1", "h1"}
+    assert [known["w1"].kind, known["w1"].machine, known["w1"].threads, known["w1"].held] == [
+        me.kind, me.machine, me.threads, 1
+    ]  # fmt: skip
+    assert queues.tasks.stats().worker_count == 2
     queues.pass_time(LEASE_S * 0.7)
     queues.tasks.heartbeat(HARVESTER, held=[])
     queues.pass_time(LEASE_S * 0.7)

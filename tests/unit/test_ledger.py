@@ -16,7 +16,8 @@ from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind
 from crawler.queues import database
-from crawler.queues.ledger import Ledger, LedgerResults, LedgerTasks
+from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues.ledger import Ledger
 from tests.queues import (
     HARVESTER,
     Queues,
@@ -112,7 +113,7 @@ def test_everything_is_there_again(crawl: Crawl, how: str) -> None:
     assert queues.results.get().records == records
     assert crawl.ledger.seeds() == ("http://a.example/", "http://b.example/")
     assert queues.tasks.put([image(0), image(5), page(1)]) == 0
-    assert queues.tasks.heartbeat(worker(), held=tokens([four])) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens([four])).lost == ()
     queues.results.put([saved(four)])
     assert queues.tasks.stats().images.done == 3
     (task,) = take(queues)
@@ -128,9 +129,9 @@ def test_a_lease_gets_a_full_new_term_after_a_restart(crawl: Crawl) -> None:
     queues = crawl.open()
     crawl.pass_time(9.0)
     assert queues.tasks.stats().images.leased == 2
-    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
     crawl.pass_time(9.0)
-    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
     assert take(queues, worker("w2")) == []
 
 
@@ -142,7 +143,7 @@ def test_leases_that_nobody_claims_after_a_restart_run_out(
     held = take(queues, count=2)
     crawl.kill()
     queues = crawl.open()
-    assert queues.tasks.heartbeat(worker(), held=tokens(held[:1])) == ()
+    assert queues.tasks.heartbeat(worker(), held=tokens(held[:1])).lost == ()
     with caplog.at_level(logging.WARNING):
         crawl.pass_time(6.0)
         queues.tasks.heartbeat(worker(), held=tokens(held[:1]))
@@ -449,7 +450,7 @@ def test_a_result_that_found_no_room_is_not_settled(crawl: Crawl) -> None:
     after = queues.tasks.stats()
     assert (after.images, after.pages, after.image_status) == (before.images, before.pages, {})
     assert crawl.rows("SELECT count(*) FROM images") == [(0,)]
-    assert queues.tasks.heartbeat(worker(), held=tokens(held)) == (), "they are still the worker's"
+    assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == (), "they are still the worker's"
     crawl.ledger._db.execute("PRAGMA max_page_count = 1000000")
     queues.results.put([*map(saved, held), saved(harvest, discovered=huge)])
     stats = queues.tasks.stats()

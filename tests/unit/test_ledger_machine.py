@@ -25,7 +25,8 @@ from crawler.models import (
     TaskKind,
     WorkerState,
 )
-from crawler.queues.ledger import Ledger, LedgerResults, LedgerTasks
+from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues.ledger import Ledger
 
 WORKERS = {f"w{n}": TaskKind.PAGE if n == 0 else TaskKind.IMAGE for n in range(3)}
 URLS = st.builds("http://{}.example/{}".format, st.sampled_from("abc"), st.integers(0, 30))
@@ -135,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(list(WORKERS)))
     def heartbeat(self, name: str) -> None:
-        for token in self.queue.heartbeat(self.worker(name), held=self.held(name)):
+        for token in self.queue.heartbeat(self.worker(name), held=self.held(name)).lost:
             del self.hands[name][token.id]
 
     @rule(name=st.sampled_from(list(WORKERS)), charged=st.booleans())

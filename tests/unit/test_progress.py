@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from crawler.cli.progress import PLAIN_EVERY_S, Lines, Picture, Rate, progress
-from crawler.models import Counts, Stats, TaskKind, WorkerState
+from crawler.cli.progress import PLAIN_EVERY_S, Lines, Picture, progress
+from crawler.models import Counts, Stats, TaskKind, WorkerStatus
 
 SEED = "https://garden.example/"
 
@@ -34,8 +34,16 @@ def console(width: int = 80, *, terminal: bool = True) -> Console:
     )
 
 
-def worker(kind: TaskKind, pid: int, *busy: str, done: int = 0) -> WorkerState:
-    return WorkerState(id=f"{kind}-{pid}", kind=kind, pid=pid, busy=busy, done=done)
+def worker(kind: TaskKind, pid: int, *busy: str, done: int = 0, machine: str = "") -> WorkerStatus:
+    return WorkerStatus(
+        id=f"{machine}{kind}-{pid}",
+        kind=kind,
+        pid=pid,
+        busy=busy[:3],
+        running=len(busy),
+        done=done,
+        machine=machine,
+    )
 
 
 BUSY = Stats(
@@ -61,30 +69,6 @@ def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,)) -> li
     out = console(width)
     out.print(picture.draw(stats))
     return out.export_text().splitlines()
-
-
-# --- rate ---
-
-
-def test_a_rate_is_that_of_the_last_seconds() -> None:
-    rate = Rate()
-    assert rate.add(0.0, 0) == 0.0
-    assert rate.add(1.0, 10) == 10.0
-    assert rate.add(2.0, 40) == 20.0
-    for second in range(3, 20):
-        assert rate.add(float(second), 40) >= 0.0
-    assert rate.add(20.0, 40) == 0.0, "what was long ago does not count"
-
-
-def test_a_rate_needs_time_to_pass() -> None:
-    rate = Rate()
-    assert [rate.add(5.0, value) for value in (1, 2, 3)] == [0.0, 0.0, 0.0]
-
-
-def test_a_rate_after_a_long_silence_is_that_since_before_it() -> None:
-    rate = Rate()
-    rate.add(0.0, 0)
-    assert rate.add(100.0, 1000) == 10.0
 
 
 # --- the picture ---

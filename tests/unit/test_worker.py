@@ -15,7 +15,19 @@ import pytest
 from crawler import errors
 from crawler import worker as worker_module
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import Batch, Lease, NewTask, Origin, Result, Task, TaskKind, Token, WorkerState
+from crawler.errors import QueueUnreachable, StorageFull
+from crawler.models import (
+    Batch,
+    Heartbeat,
+    Lease,
+    NewTask,
+    Origin,
+    Result,
+    Task,
+    TaskKind,
+    Token,
+    WorkerState,
+)
 from crawler.queues import RecordPage
 from crawler.queues.wire import MAX_MESSAGE_BYTES
 from crawler.worker import Hand, Worker
@@ -56,6 +68,7 @@ def a_worker(
     state: WorkerState | None = None,
     lease_batch: int = 32,
     heartbeat_s: float = 5.0,
+    halts_crawl: bool = True,
 ) -> Worker:
     return Worker(
         state or worker_state(),
@@ -64,6 +77,7 @@ def a_worker(
         handler=handler,
         lease_batch=lease_batch,
         heartbeat_s=heartbeat_s,
+        halts_crawl=halts_crawl,
     )
 
 
@@ -452,7 +466,7 @@ def test_heartbeats_go_on_while_the_last_task_is_finished(make: Callable[..., Qu
     go_on = threading.Event()
     below = queues.tasks.below.heartbeat
 
-    def heartbeat(worker: WorkerState, *, held: Sequence[Token]) -> tuple[Token, ...]:
+    def heartbeat(worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
         beats.append(tuple(held))
         return below(worker, held=held)
 
@@ -472,6 +486,102 @@ def test_heartbeats_go_on_while_the_last_task_is_finished(make: Callable[..., Qu
         go_on.set()
 
 
+def test_a_paused_worker_gives_back_what_it_has_not_begun_and_goes_on_later(
+    make: Callable[..., Queues],
+) -> None:
+    queues = make()
+    queues.tasks.put(images(6))
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=1), heartbeat_s=0.01)
+    with in_thread(me.run) as outcome:
+        wait_until(lambda: queues.tasks.stats().images.leased > 1)
+        queues.tasks.pause()
+        wait_until(lambda: queues.tasks.stats().images.leased == 1)
+        go_on.set()
+        wait_until(lambda: queues.tasks.stats().images.done == 1)
+        time.sleep(0.05)
+        assert queues.tasks.stats().images.done == 1, "nothing is begun meanwhile"
+        queues.tasks.resume()
+    assert outcome == [None]
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.balanced) == (6, True)
+    assert {record.attempts for record in queues.results.get().records} == {1}
+
+
+def test_a_worker_with_its_hands_full_hears_of_a_stop_by_its_heartbeat(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(20))
+    begun: list[str] = []
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        begun.append(task.url)
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=2), heartbeat_s=0.01)
+    with in_thread(me.run) as outcome:
+        wait_until(lambda: len(begun) == 2)
+        queues.tasks.stop("enough for today")
+        wait_until(lambda: me._hand.closed)
+        go_on.set()
+    assert outcome == [None]
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.images.ready, stats.workers) == (2, 18, ())
+
+
+def test_a_full_disk_of_a_machine_of_its_own_halts_nobody_else(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(3))
+
+    def handler(task: Task) -> Result:
+        raise StorageFull("no room here")
+
+    with pytest.raises(StorageFull, match="no room here"):
+        a_worker(queues, handler, state=worker_state(threads=1), halts_crawl=False).run()
+    stats = queues.tasks.stats()
+    assert (stats.halted, stats.images.ready, stats.workers) == (None, 3, ())
+    (task, *_) = take(queues, worker_state("w2"))
+    assert task.attempt == 1, "it is not the task's fault"
+
+
+def test_a_handler_whose_storage_can_not_be_reached_settles_nothing(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put(images(1))
+
+    def handler(task: Task) -> Result:
+        raise QueueUnreachable("the manager has gone")
+
+    with pytest.raises(QueueUnreachable):
+        a_worker(queues, handler, state=worker_state(threads=1)).run()
+    assert queues.tasks.stats().images.done == 0
+
+
+def test_a_worker_tells_of_some_of_its_tasks_and_of_their_number(make: Callable[..., Queues]) -> None:
+    """There may be hundreds, with URLs of any length: all of all workers have to fit into one message."""
+    queues = make(per_host=20)
+    queues.tasks.put(
+        [NewTask(kind=TaskKind.IMAGE, url=f"http://a.example/{'x' * 1000}{n}") for n in range(9)]
+    )
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=9), heartbeat_s=0.01)
+    with in_thread(me.run):
+        wait_until(lambda: any(who.running == 9 for who in queues.tasks.stats().workers))
+        (who,) = queues.tasks.stats().workers
+        assert [len(url) for url in who.busy] == [300, 300, 300]
+        go_on.set()
+
+
 class Silent:
     """A queue that has nothing and is never drained."""
 
@@ -484,8 +594,8 @@ class Silent:
         time.sleep(0.01)
         return Lease()
 
-    def heartbeat(self, *_: object, **__: object) -> tuple[Token, ...]:
-        return ()
+    def heartbeat(self, *_: object, **__: object) -> Heartbeat:
+        return Heartbeat()
 
     def release(self, *_: object) -> None: ...
     def leave(self, *_: object, **__: object) -> None: ...

@@ -1,0 +1,44 @@
+"""The ledger as the two queues of a crawl."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crawler.models import Result
+from crawler.queues import Plan, RecordPage
+from crawler.queues.ledger import MAX_RECORDS, Ledger
+
+
+class LedgerTasks:
+    """The ledger as a TaskQueue, of the crawl that *plan* tells of."""
+
+    def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
+        self._plan = plan or Plan()
+        self.put = ledger.put
+        self.lease = ledger.lease
+        self.heartbeat = ledger.heartbeat
+        self.release = ledger.release
+        self.leave = ledger.leave
+        self.retry = ledger.retry
+        self.halt = ledger.halt
+        self.stop = ledger.stop
+        self.pause = ledger.pause
+        self.resume = ledger.resume
+        self.stats = ledger.stats
+        self.status = ledger.status
+
+    def plan(self) -> Plan:
+        return self._plan
+
+
+class LedgerResults:
+    """The ledger as a ResultQueue."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def put(self, results: Sequence[Result]) -> None:
+        self._ledger.settle(results)
+
+    def get(self, *, after: int = 0, limit: int = MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
+        return self._ledger.records(after=after, limit=limit, wait_s=wait_s)

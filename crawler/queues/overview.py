@@ -1,0 +1,87 @@
+"""What the ledger tells those who watch: workers, hosts and rates, in figures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+
+from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
+from crawler.queues.database import Connection
+from crawler.queues.pacing import Pacing
+from crawler.queues.tally import Tally
+from crawler.rate import Rate
+
+RATE_WINDOW_S = 30.0
+RATE_SPACING_S = 1.0
+SHOWN_WORKERS = 1000
+SHOWN_HOSTS = 50
+
+
+class Meters:
+    """How fast the crawl as a whole goes on."""
+
+    def __init__(self) -> None:
+        self._pages, self._images, self._bytes = (
+            Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S) for _ in range(3)
+        )
+
+    def note(self, now: float, tally: Tally) -> None:
+        self._pages.add(now, tally.settled(TaskKind.PAGE))
+        self._images.add(now, tally.settled(TaskKind.IMAGE))
+        self._bytes.add(now, tally.saved_bytes)
+
+    def facts(self) -> dict[str, float]:
+        """As fields of Status."""
+        return {
+            "pages_per_s": self._pages.per_s,
+            "images_per_s": self._images.per_s,
+            "saved_bytes_per_s": self._bytes.per_s,
+        }
+
+
+class Known(Protocol):
+    """A worker that has spoken."""
+
+    state: WorkerState | None
+    seen: float
+    held: set[int]
+    done: Rate
+
+
+def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus, ...]:
+    """At most SHOWN_WORKERS: more would not fit into one message."""
+    return tuple(
+        WorkerStatus(
+            **msgspec.structs.asdict(worker.state),
+            held=len(worker.held),
+            seen_s=max(0.0, now - worker.seen),
+            done_per_s=worker.done.per_s,
+        )
+        for worker in islice(workers, SHOWN_WORKERS)
+        if worker.state is not None
+    )
+
+
+def busiest_hosts(pacing: Pacing, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
+    """The SHOWN_HOSTS with the most to do."""
+    lanes = pacing.busiest(SHOWN_HOSTS, now=now)
+    marks = ",".join("?" * len(lanes))
+    rows = db.execute(
+        f"SELECT id, name FROM hosts WHERE id IN ({marks})",  # noqa: S608 - question marks
+        [lane.host for lane in lanes],
+    )
+    names = dict(rows.fetchall())
+    return tuple(
+        HostStatus(
+            name=names.get(lane.host, ""),
+            pages=lane.ready.get(TaskKind.PAGE, 0),
+            images=lane.ready.get(TaskKind.IMAGE, 0),
+            in_flight=lane.in_flight,
+            due_s=lane.due_s,
+            delay_s=lane.delay_s,
+        )
+        for lane in lanes
+    )

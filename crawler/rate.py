@@ -1,0 +1,31 @@
+"""How fast a counter grows."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Rate:
+    """The growth of a counter over the last *window_s* seconds, from points that are *spacing_s* apart or more."""
+
+    def __init__(self, *, window_s: float, spacing_s: float = 0.0) -> None:
+        self._window_s = window_s
+        self._spacing_s = spacing_s
+        self._points: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, value: int) -> float:
+        """Note *value* at *now* (in seconds, on any monotonic clock); returns ``per_s``."""
+        if len(self._points) > 1 and now - self._points[-2][0] < self._spacing_s:
+            self._points.pop()
+        self._points.append((now, value))
+        while now - self._points[0][0] > self._window_s and len(self._points) > 2:  # noqa: PLR2004 - two make a line
+            self._points.popleft()
+        return self.per_s
+
+    @property
+    def per_s(self) -> float:
+        """Growth per second; 0.0 before there are two points."""
+        if not self._points:
+            return 0.0
+        (then, before), (now, after) = self._points[0], self._points[-1]
+        return (after - before) / (now - then) if now > then else 0.0
