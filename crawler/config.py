@@ -23,6 +23,8 @@ from crawler import __version__
 from crawler.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
+AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
+"""Holds the key itself, for lack of a file; no setting, so that it is never written or shown."""
 
 
 # for type checkers: what derives from it is frozen as well
@@ -181,6 +183,14 @@ class ImagesConfig(Section):
 class StorageConfig(Section):
     """How images are saved."""
 
+    storage: Annotated[
+        str,
+        Meta(
+            pattern="^(local|manager)$",
+            description="Where workers on other machines keep images: local, in a folder of their own; or manager, in"
+            " the crawl's own folder, to which the bytes travel over the queue's connection.",
+        ),
+    ] = "local"
     fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = (
         False
     )
@@ -214,6 +224,56 @@ class QueueConfig(Section):
     ] = 50_000
 
 
+class ManagerConfig(Section):
+    """How other machines find the crawl."""
+
+    bind: Annotated[
+        str,
+        Meta(
+            description="Let workers in at this address, HOST or HOST:PORT (9733 if not given); none for this machine"
+            " only."
+        ),
+    ] = ""
+
+
+class AccessConfig(Section):
+    """What machines prove to each other; each machine's own, never part of a crawl."""
+
+    keys: Annotated[
+        str,
+        Meta(
+            description="Folder with authkey, ca.pem, cert.pem and key.pem, as image-crawler keygen makes it."
+        ),
+    ] = ""
+    authkey_file: Annotated[
+        str, Meta(description="File with the secret that all machines share, 32 bytes or more.")
+    ] = ""
+    tls_cert: Annotated[str, Meta(description="This machine's certificate, PEM.")] = ""
+    tls_key: Annotated[str, Meta(description="The key of that certificate, PEM.")] = ""
+    tls_ca: Annotated[
+        str, Meta(description="The authority that the other side's certificate is of, PEM.")
+    ] = ""
+    tls_server_name: Annotated[
+        str,
+        Meta(
+            description="What the manager's certificate has to be for; by default what keygen writes there."
+        ),
+    ] = ""
+    insecure_plaintext: Annotated[
+        bool,
+        Meta(
+            description="Go without TLS between machines: whoever is on the path can read and change everything."
+        ),
+    ] = False
+    reconnect_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="A worker that gets no answer from the manager for so long gives up, in seconds.",
+        ),
+    ] = 600.0
+
+
 class Config(Section):
     """All sections; what a crawl runs with, and what crawl.toml keeps."""
 
@@ -224,6 +284,12 @@ class Config(Section):
     images: ImagesConfig = ImagesConfig()
     storage: StorageConfig = StorageConfig()
     queue: QueueConfig = QueueConfig()
+    manager: ManagerConfig = ManagerConfig()
+    access: AccessConfig = AccessConfig()
+
+    def of_the_crawl(self) -> Config:
+        """Without what is the business of one machine."""
+        return msgspec.structs.replace(self, manager=ManagerConfig(), access=AccessConfig())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +350,7 @@ def load(
     """
     config = Config() if file is None else _from_file(file)
     for name, text in (environment or {}).items():
-        if name.startswith(ENVIRONMENT_PREFIX):
+        if name.startswith(ENVIRONMENT_PREFIX) and name != AUTHKEY_VARIABLE:
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
             config = _with_value(config, key, text, source=f"environment variable {name}")
     for key, value in (flags or {}).items():
@@ -339,17 +405,23 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         if setting.choices and isinstance(value, str):
             problem = f"Expected one of {', '.join(setting.choices)}"
         raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}") from exc
-    if problem := _unusable(getattr(section, key)):
+    if problem := _unusable(getattr(section, key), ascii_only=setting.section not in _LOCAL):
         raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}")
     return msgspec.structs.replace(config, **{setting.section: section})
 
 
-def _unusable(value: str | float | bool | tuple[str, ...]) -> str:  # noqa: FBT001 - a value of any setting's type
+_LOCAL = ("manager", "access")
+"""Sections with addresses and paths of this machine, which have characters of any kind."""
+
+
+def _unusable(value: str | float | bool | tuple[str, ...], *, ascii_only: bool) -> str:  # noqa: FBT001 - a value of any setting's type
     """Why neither a header nor a TOML file could carry *value*, which its type allows; empty if they can."""
     if isinstance(value, tuple):
-        return next((problem for item in value if (problem := _unusable(item) or _unmatched(item))), "")
+        problems = (_unusable(item, ascii_only=ascii_only) or _unmatched(item) for item in value)
+        return next(filter(None, problems), "")
     if isinstance(value, str):
-        return "" if value.isascii() and value.isprintable() else "Expected printable ASCII characters"
+        usable = value.isprintable() and (value.isascii() or not ascii_only)
+        return "" if usable else f"Expected printable {'ASCII ' if ascii_only else ''}characters"
     return "" if math.isfinite(value) and abs(value) < 2**63 else "Expected a finite number below 2**63"
 
 

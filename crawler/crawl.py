@@ -12,12 +12,14 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from crawler import errors
+from crawler.access import Access, Endpoint, demand, parse_address, read_access
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
@@ -32,10 +34,11 @@ from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK: Address = ("127.0.0.1", 0)
 _START_S = 60.0
 _MANAGER_GRACE_S = 20.0
 _GUEST_GRACE_S = 5.0
+_DRAIN_S = 30.0
 _DEATHS_WITHOUT_PROGRESS = 8
 
 
@@ -69,11 +72,19 @@ def crawl(
 class Crawl:
     """A crawl on this machine; a context manager that starts its processes and stops them.
 
-    Raises SeedError, FolderError, LedgerCorrupt and the like on entering.
+    Workers on other machines are let in where ``config.manager.bind`` says, with the keys of ``config.access``; without
+    *downloads* all images are left to them. Raises SeedError, FolderError, LedgerCorrupt and the like on entering;
+    UsageError at once when the address and the keys don't go together.
     """
 
     def __init__(
-        self, seeds: Sequence[str], *, folder: Path | None, config: Config, fresh: bool = False
+        self,
+        seeds: Sequence[str],
+        *,
+        folder: Path | None,
+        config: Config,
+        fresh: bool = False,
+        downloads: bool = True,
     ) -> None:
         if not seeds:
             raise errors.SeedError("a crawl needs at least one seed URL")
@@ -81,8 +92,8 @@ class Crawl:
         self.config = config
         self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
         self._fresh = fresh
-        self._authkey = secrets.token_bytes(32)
-        self._address: Address = (_LOOPBACK, 0)
+        self.downloads = downloads
+        self._endpoint, self._public = _endpoints(config)
         self._client: QueueManager | None = None
         self._manager: Child | None = None
         self._crew: Crew | None = None
@@ -94,11 +105,12 @@ class Crawl:
         self.folder.prepare()
         try:
             self._start_manager(new_run=True)
-            self._client = QueueManager(self._address, self._authkey, reconnect_s=0.0)
+            authkey = self._endpoint.access.authkey
+            self._client = QueueManager(self._endpoint.address, authkey, reconnect_s=0.0)
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
-            self.folder.write_settings(self.config, self.seeds)
-            self.folder.publish(self._address, self._authkey)
+            self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self.folder.publish(self._endpoint.address, authkey)
             self._crew = Crew(self._site(), self._tasks)
             if not self._tasks.stats().drained:  # it may have been finished before
                 self._crew.start(self._staff())
@@ -118,7 +130,8 @@ class Crawl:
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
 
-        Raises CrawlError when the queue was halted (a full disk), or processes keep dying.
+        Raises CrawlStopped when somebody wants it so; CrawlError when the queue was halted (a full disk), or processes
+        keep dying.
         """
         while True:
             self._supervise()
@@ -128,8 +141,7 @@ class Crawl:
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
-            if stats.halted is not None:
-                raise errors.CrawlError(stats.halted)
+            _check_halted(stats)
             if stats.drained:
                 return
             self._progress_made(stats)
@@ -148,8 +160,8 @@ class Crawl:
                 continue
             yield from found.records
             after, complete = found.cursor, found.complete
-            if stats is not None and stats.halted is not None:
-                raise errors.CrawlError(stats.halted)
+            if stats is not None:
+                _check_halted(stats)
             if found.records:
                 self._deaths = 0
 
@@ -210,25 +222,34 @@ class Crawl:
 
     def _staff(self) -> dict[TaskKind, int]:
         downloaders = self.config.images.downloaders or min(4, os.cpu_count() or 1)
-        return {TaskKind.PAGE: self.config.harvest.harvesters, TaskKind.IMAGE: downloaders}
+        return {
+            TaskKind.PAGE: self.config.harvest.harvesters,
+            TaskKind.IMAGE: downloaders if self.downloads else 0,
+        }
 
     def _site(self) -> Site:
         return Site(
             folder=self.folder.path,
             config=self.config,
             seeds=self.seeds,
-            address=self._address,
-            authkey=self._authkey,
+            endpoint=self._endpoint,
+            public=self._public,
         )
+
+    @property
+    def public(self) -> Endpoint | None:
+        """Where workers on other machines are let in; its port is known once the crawl has been entered."""
+        return self._public
 
     def _send_guests_home(self) -> None:
         """Let workers that have joined from elsewhere finish what they have begun."""
         self.folder.unpublish()
         with suppress(errors.QueueUnreachable):
-            if not self._tasks.stats().workers:
+            stats = self._tasks.stats()
+            if not stats.workers:
                 return
-            self._tasks.halt("the crawl was stopped")
-            end = time.monotonic() + _GUEST_GRACE_S
+            self._tasks.stop("the crawl was stopped")
+            end = time.monotonic() + (_GUEST_GRACE_S if stats.drained else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
                 time.sleep(0.05)
 
@@ -252,7 +273,14 @@ class Crawl:
             child.listen(0.1)
         if not child.ready:
             raise child.failure or errors.CrawlError("the manager process did not start")
-        self._address = (_LOOPBACK, child.port)
+        # another manager after this one has to be found at the same place
+        self._endpoint, *public = (
+            replace(endpoint, address=(endpoint.address[0], int(port)))
+            for endpoint, port in zip(
+                filter(None, (self._endpoint, self._public)), child.said.split(), strict=True
+            )
+        )
+        self._public = public[0] if public else None
 
     def _supervise(self) -> None:
         """Listen to the children, and start again those that have died."""
@@ -287,3 +315,21 @@ class Crawl:
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
         wait([child.pipe for child in children], timeout=for_s)
+
+
+def _endpoints(config: Config) -> tuple[Endpoint, Endpoint | None]:
+    """Where the manager listens for this machine, and where for others, if it does. Raises UsageError."""
+    own = Access(authkey=secrets.token_hex(32).encode("ascii"))
+    if not config.manager.bind:
+        return Endpoint(address=_LOOPBACK, access=own), None
+    address = parse_address(config.manager.bind)
+    access = read_access(config.access)
+    demand(access, address[0], insecure_plaintext=config.access.insecure_plaintext)
+    if access is None:  # for this machine only, and the key lies in the crawl's folder
+        return Endpoint(address=address, access=own), None
+    return Endpoint(address=_LOOPBACK, access=own), Endpoint(address=address, access=access)
+
+
+def _check_halted(stats: Stats) -> None:
+    if stats.halted is not None:
+        raise (errors.CrawlStopped if stats.stopped else errors.CrawlError)(stats.halted)

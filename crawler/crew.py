@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import logging
+import platform
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Self
 
 from crawler import errors
-from crawler.models import TaskKind
+from crawler.access import Endpoint
+from crawler.catalog.database import Catalog
+from crawler.folder import CrawlFolder, default_folder
+from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.queues.manager import QueueManager
-from crawler.queues.transport import Address
 from crawler.roles import Site, work
 
 log = logging.getLogger(__name__)
 
 STOP_GRACE_S = 10.0
-_JOIN_S = 5.0
+_PARENT_RECONNECT_S = 2.0  # it has to look after its children, who have patience of their own
 _MOST_DEATHS = 8
-_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader"}
 
 
 class Crew:
@@ -41,8 +44,8 @@ class Crew:
                 self._start(kind)
 
     def _start(self, kind: TaskKind) -> None:
-        worker_id = f"{_NAMES[kind]}-{secrets.token_hex(4)}"
-        self._workers[worker_id] = (kind, Child(_NAMES[kind], work, self._site, kind, worker_id))
+        worker_id = f"{platform.node()}:{WORKER_NAMES[kind]}-{secrets.token_hex(4)}"
+        self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._site, kind, worker_id))
 
     @property
     def children(self) -> list[Child]:
@@ -72,22 +75,27 @@ class Crew:
             yield child
             self._start(kind)
 
-    def stop(self) -> None:
+    def stop(self, *, grace_s: float = STOP_GRACE_S) -> None:
         """Let them finish what they have begun and give the rest back; who takes too long is killed."""
         for child in self.children:
             child.stop()
-        end = time.monotonic() + STOP_GRACE_S
+        end = time.monotonic() + grace_s
         for child in self.children:
             while child.exitcode is None and time.monotonic() < end:
                 child.listen(0.05)
             child.listen()
         self.kill()
 
-    def kill(self) -> None:
-        """End them at once; what they had in hand is done again."""
+    def kill(self, *, giving_back: bool = False) -> None:
+        """End them at once; what they had in hand is done again: soon, if the queue is told with *giving_back*."""
+        killed = [worker_id for worker_id, (_, child) in self._workers.items() if child.exitcode is None]
         for child in self.children:
             child.kill()
         self._workers.clear()
+        if giving_back:
+            with suppress(errors.QueueError):  # then its leases run out
+                for worker_id in killed:
+                    self._tasks.leave(worker_id, charged=False)
 
 
 def died_of(child: Child) -> str:
@@ -99,40 +107,53 @@ def died_of(child: Child) -> str:
 class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
-    They learn from the manager what the crawl is about. Raises QueueUnreachable or AuthenticationFailed on entering.
+    They learn from the manager what the crawl is about; images are kept in *folder*, by default ``data/<host>``, unless
+    the crawl wants them on the manager's machine. Raises QueueUnreachable (after *reconnect_s* seconds without an
+    answer), AuthenticationFailed, VersionMismatch or FolderError on entering.
     """
 
-    def __init__(self, address: Address, authkey: bytes) -> None:
-        self._address = address
-        self._authkey = authkey
-        self._manager = QueueManager(address, authkey, reconnect_s=_JOIN_S)
+    def __init__(self, endpoint: Endpoint, *, reconnect_s: float, folder: Path | None = None) -> None:
+        access = endpoint.access
+        self._endpoint = endpoint
+        self._reconnect_s = reconnect_s
+        self._folder = folder
+        self._manager = QueueManager(
+            endpoint.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s
+        )
 
     def __enter__(self) -> Self:
         self._manager.connect()
         tasks = self._manager.get_task_queue()
         self.plan = tasks.plan()
-        site = Site(
-            folder=Path(),
-            config=self.plan.config,
-            seeds=self.plan.seeds,
-            address=self._address,
-            authkey=self._authkey,
+        self._manager.reconnect_s = _PARENT_RECONNECT_S
+        self.folder = CrawlFolder(self._folder or default_folder(self.plan.seeds[0]))
+        self._crew = Crew(
+            Site(
+                folder=self.folder.path,
+                config=self.plan.config,
+                seeds=self.plan.seeds,
+                endpoint=self._endpoint,
+                reconnect_s=self._reconnect_s,
+                guest=True,
+            ),
+            tasks,
         )
-        self._crew = Crew(site, tasks)
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._crew.stop()
+            self._crew.stop(grace_s=self.plan.config.fetch.total_timeout_s + STOP_GRACE_S)
         finally:  # somebody may be in a hurry
-            self._crew.kill()
+            self._crew.kill(giving_back=True)
             self._manager.disconnect()
 
     def work(self, staff: Mapping[TaskKind, int]) -> None:
         """Work until the crawl has ended.
 
-        Raises QueueUnreachable when its manager has been gone for a minute; ProcessesKeepDying.
+        Raises QueueUnreachable when its manager has been gone for too long; ProcessesKeepDying; FolderError.
         """
+        if staff.get(TaskKind.IMAGE) and self.keeps_images:
+            self._check_folder()
         self._crew.start(staff)
         deaths = 0
         while self._crew.at_work:
@@ -146,3 +167,18 @@ class Joined:
         for child in self._crew.children:
             if child.failure is not None:
                 raise child.failure
+
+    @property
+    def keeps_images(self) -> bool:
+        """Whether they are kept here, in ``folder``."""
+        return self.plan.config.storage.storage == "local"
+
+    def _check_folder(self) -> None:
+        if not self.folder.holds_a_crawl:
+            return
+        with Catalog(self.folder.path) as catalog:
+            seeds = catalog.seeds()
+        if set(seeds) != set(self.plan.seeds):
+            raise errors.FolderError(
+                f"{self.folder.path} belongs to another crawl, of {' '.join(seeds)}; choose another folder with -o"
+            )

@@ -76,8 +76,11 @@ class CrawlFolder:
         self.settings.unlink(missing_ok=True)
 
     def publish(self, address: tuple[str, int], authkey: bytes) -> None:
-        """Let others of the same user join the crawl that runs here: its manager's address, and the key to it."""
-        for file, text in ((self.authkey, authkey.hex()), (self._address, "{}:{}".format(*address))):
+        """Let others of the same user join the crawl that runs here: its manager's address, and its key (ASCII)."""
+        for file, text in (
+            (self.authkey, authkey.decode("ascii")),
+            (self._address, "{}:{}".format(*address)),
+        ):
             file.unlink(missing_ok=True)  # one that others may read would stay so
             file.touch(mode=0o600)
             file.write_text(text + "\n", encoding="ascii")

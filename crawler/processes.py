@@ -40,7 +40,7 @@ class Word(msgspec.Struct, frozen=True):
     name: str = ""
     """Of the error's class, or of the logger."""
     number: int = 0
-    """A port, or a log level."""
+    """A log level."""
 
 
 class Lifeline:
@@ -96,7 +96,8 @@ class Child:
 
     def __init__(self, name: str, main: Callable[..., None], *args: Any) -> None:
         self.name = name
-        self.port = 0
+        self.said = ""
+        """With its word that it is ready."""
         self.ready = False
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
@@ -137,7 +138,7 @@ class Child:
     def _heard(self, word: Word) -> None:
         match word.about:
             case "ready":
-                self.ready, self.port = True, word.number
+                self.ready, self.said = True, word.text
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
             case _:

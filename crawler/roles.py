@@ -5,30 +5,38 @@ Each imports only what it needs, when it starts: on a small site the imports are
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crawler import __version__
+from crawler.access import Endpoint
 from crawler.config import Config
-from crawler.errors import FolderError
+from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.manager import QueueManager
-from crawler.queues.transport import Address
+from crawler.queues.server import QueueServer
 from crawler.scope import Scope
+from crawler.storage import Storage
 from crawler.web import Transport
 from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
-    from crawler.web.robots import Robots
 
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
+_GUEST_HEARTBEAT_S = 5.0
+_SWEEP_EVERY = 300  # seconds
+_OPEN_FILES = 8192  # a connection is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,38 +44,89 @@ class Site:
     """Where a crawl takes place: what every one of its processes has to know."""
 
     folder: Path
+    """Of the crawl; for workers on another machine, where they keep images."""
     config: Config
     seeds: tuple[str, ...]
-    address: Address
-    """Of the manager; port 0 before it has one."""
-    authkey: bytes = field(repr=False)
+    endpoint: Endpoint
+    """Of the manager, for its own machine (port 0 before it has one); for guests that which they came by."""
+    public: Endpoint | None = None
+    """Where the manager lets others in; None if it does not."""
+    reconnect_s: float = 60.0
+    guest: bool = False
+    """Not on the manager's machine, or at least not started with it."""
 
 
 def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None:  # noqa: FBT001 - sent by position
-    """The manager process: both queues, on the ledger."""
-    from crawler.queues.ledger import TICK_S, Ledger, LedgerResults, LedgerTasks
+    """The manager process: both queues, on the ledger; says its ports when it is ready."""
+    from crawler.queues.embedded import LedgerResults, LedgerTasks
+    from crawler.queues.ledger import TICK_S, Ledger
+    from crawler.storage.inbox import LocalInbox
     from crawler.storage.local import LocalStorage
 
     folder = CrawlFolder(site.folder)
     with folder.locked():
         if fresh:
             folder.wipe()
-        config = site.config
-        ledger = Ledger(folder.ledger, queue=config.queue, scope=config.scope, new_run=new_run)
+        config = site.config.of_the_crawl()
+        ledger = Ledger(
+            folder.ledger,
+            queue=config.queue,
+            scope=config.scope,
+            new_run=new_run,
+            survivors=site.public is not None,
+        )
         try:
             _begin(ledger, site)
-            if new_run:
-                LocalStorage(site.folder, fsync=False, min_free_bytes=0).sweep()
-            manager = QueueManager(site.address, site.authkey)
-            server = manager.server(
-                LedgerTasks(ledger, Plan(seeds=site.seeds, config=config)), LedgerResults(ledger)
+            storage = LocalStorage(
+                site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
             )
-            lifeline.say(Word("ready", number=server.listener.address[1]))
-            with server:
-                while not lifeline.stopped.wait(TICK_S):
+            if new_run:
+                storage.sweep()
+            tasks = LedgerTasks(ledger, Plan(seeds=site.seeds, config=config))
+            inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
+            _allow_many_connections()
+            with ExitStack() as servers:
+                ports = []
+                for endpoint in (site.endpoint, site.public):
+                    if endpoint is not None:
+                        manager = _manager(endpoint)
+                        server = _listening(manager.server, endpoint, tasks, LedgerResults(ledger), inbox)
+                        ports.append(server.listener.address[1])
+                        servers.enter_context(server)
+                lifeline.say(Word("ready", text=" ".join(map(str, ports))))
+                for second in itertools.count():
+                    if second % _SWEEP_EVERY == 0:
+                        inbox.sweep()
                     ledger.tick()
+                    if lifeline.stopped.wait(TICK_S):
+                        break
         finally:
             ledger.close()
+
+
+def _manager(endpoint: Endpoint, *, reconnect_s: float = 0.0) -> QueueManager:
+    access = endpoint.access
+    return QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
+
+
+def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:
+    try:
+        return make(*served)
+    except OSError as exc:
+        raise UsageError(
+            f"can't listen at {endpoint}: {exc.strerror}; choose another address with --bind"
+        ) from exc
+
+
+def _allow_many_connections() -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _begin(ledger: Ledger, site: Site) -> None:
@@ -92,7 +151,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     from crawler.web.session import RequestsTransport
 
     config = site.config
-    manager = QueueManager(site.address, site.authkey)
+    manager = _manager(site.endpoint, reconnect_s=site.reconnect_s)
     lifeline.on_stop(manager.abandon)
     manager.connect()
     transport = RequestsTransport(config.fetch)
@@ -110,9 +169,12 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         ),
         tasks=manager.get_task_queue(),
         results=manager.get_result_queue(),
-        handler=make_handler(patient, site, worker_id, robots if config.obey.obey_robots_txt else None),
+        handler=make_handler(
+            patient, site, manager, worker=worker_id, robots=robots if config.obey.obey_robots_txt else None
+        ),
         lease_batch=config.queue.lease_batch,
-        heartbeat_s=min(config.queue.heartbeat_s, _HEARTBEAT_S),
+        heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
+        halts_crawl=not _own_storage(site),
     )
     if lifeline.stopped.is_set():
         return  # told so before it had anything in hand, and no longer connected
@@ -128,29 +190,33 @@ def _threads(config: Config, kind: TaskKind) -> int:
     return config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
 
 
-def _harvester(transport: Transport, site: Site, worker_id: str, robots: Robots | None) -> Handler:
+def _own_storage(site: Site) -> bool:
+    """Whether a full disk is the trouble of one machine only."""
+    return site.guest and site.config.storage.storage == "local"
+
+
+def _harvester(transport: Transport, site: Site, manager: QueueManager, **who: Any) -> Handler:
     from crawler.harvest.page import PageHandler
 
+    del manager
     config = site.config
-    return PageHandler(
-        transport,
-        Scope(site.seeds, config.scope),
-        config=config,
-        robots=robots,
-        worker=worker_id,
-    )
+    return PageHandler(transport, Scope(site.seeds, config.scope), config=config, **who)
 
 
-def _downloader(transport: Transport, site: Site, worker_id: str, robots: Robots | None) -> Handler:
+def _downloader(transport: Transport, site: Site, manager: QueueManager, **who: Any) -> Handler:
     from crawler.download.image import ImageHandler
-    from crawler.storage.local import LocalStorage
 
     config = site.config
     return ImageHandler(
-        transport,
-        LocalStorage(site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes),
-        Scope(site.seeds, config.scope),
-        config=config,
-        robots=robots,
-        worker=worker_id,
+        transport, _storage(site, manager), Scope(site.seeds, config.scope), config=config, **who
     )
+
+
+def _storage(site: Site, manager: QueueManager) -> Storage:
+    from crawler.storage.local import LocalStorage
+    from crawler.storage.remote import ManagerStorage
+
+    config = site.config.storage
+    if site.guest and config.storage == "manager":
+        return ManagerStorage(manager.get_inbox())
+    return LocalStorage(site.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes)

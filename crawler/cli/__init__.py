@@ -34,12 +34,19 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "crawl": Entry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
+    "serve": Entry(
+        target="crawler.cli.serve:serve", help="Run a crawl whose images other machines download."
+    ),
+    "work": Entry(target="crawler.cli.work:work", help="Download images for a crawl that runs."),
     "harvest": Entry(
         target="crawler.cli.harvest:harvest",
         help="Read pages for a crawl that runs, beside its own harvesters.",
     ),
     "demo": Entry(target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."),
     "status": Entry(target="crawler.cli.status:status", help="Show how far a crawl is."),
+    "pause": Entry(target="crawler.cli.control:pause", help="Have a crawl wait."),
+    "resume": Entry(target="crawler.cli.control:resume", help="Have a crawl go on that was paused."),
+    "stop": Entry(target="crawler.cli.control:stop", help="End a crawl, its state kept."),
     "inspect": Entry(
         target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
     ),
@@ -49,6 +56,9 @@ COMMANDS: dict[str, Entry] = {
     ),
     "retry": Entry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
     "export": Entry(target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."),
+    "keygen": Entry(
+        target="crawler.cli.keygen:keygen", help="Make the keys with which machines trust each other."
+    ),
 }
 """The one place to add a command."""
 

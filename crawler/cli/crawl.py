@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from crawler.cli.options import Command, config_options, json_option, terminated_like_interrupted
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
 from crawler.config import Config
 from crawler.crawl import Crawl
+from crawler.errors import CrawlStopped
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def crawl_options(function: _Function) -> _Function:
+    """What the commands that start a crawl share."""
+    for option in reversed(
+        (
+            click.argument("seeds", metavar="URL...", nargs=-1, required=True),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="The crawl's folder.  [default: data/<host>]",
+            ),
+            click.option(
+                "--fresh",
+                is_flag=True,
+                help="Start over: what an earlier crawl left in the folder is removed.",
+            ),
+            click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary."),
+            json_option,
+            config_options,
+        )
+    ):
+        function = option(function)
+    return function
 
 
 @click.command(
@@ -35,20 +67,7 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
         ),
     ),
 )
-@click.argument("seeds", metavar="URL...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The crawl's folder.  [default: data/<host>]",
-)
-@click.option(
-    "--fresh", is_flag=True, help="Start over: what an earlier crawl left in the folder is removed."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
-@json_option
-@config_options
+@crawl_options
 def crawl(
     seeds: tuple[str, ...], *, output: Path | None, fresh: bool, quiet: bool, as_json: bool, config: Config
 ) -> int:
@@ -64,27 +83,48 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = Console(stderr=True)
     again = _same_command() if again is None else again
+    ended_early = ""
     try:
         with terminated_like_interrupted(), running:
+            if (invitation := _invitation(running)) and not quiet:
+                console.print(invitation, soft_wrap=True, highlight=False)
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt:
+                ended_early = "Interrupted"
                 console.print(
                     "[yellow]stopping:[/] finishing what is in hand; press Ctrl-C again to leave at once"
                 )
                 running.close()
-                raise
+            except CrawlStopped as exc:
+                ended_early = str(exc).capitalize()
+                running.close()
     except KeyboardInterrupt:
+        ended_early = "Interrupted"
         running.kill()
+    if ended_early:
         if running.folder.holds_a_crawl:
             print_summary(running.summary(), as_json=as_json)
-        console.print(f"Interrupted; nothing is lost. To go on: [bold]{shlex.join(again)}[/]", soft_wrap=True)
+        console.print(
+            f"{escape(ended_early)}; nothing is lost. To go on: [bold]{shlex.join(again)}[/]", soft_wrap=True
+        )
         return EXIT_INTERRUPTED
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0
+
+
+def _invitation(running: Crawl) -> str:
+    """How workers join, if they are expected."""
+    public, folder = running.public, running.folder.path
+    if public is None:
+        return "" if running.downloads else f"workers on this machine: image-crawler work {folder}"
+    host, port = public.address
+    where = f"{platform.node() if host in _ALL_ADDRESSES else host}:{port}"
+    access = "--keys …" if public.access.tls else "--authkey-file … --insecure-plaintext"
+    return f"open to workers at {public}: image-crawler work {where} {access}"
 
 
 def _same_command() -> list[str]:

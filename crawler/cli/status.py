@@ -1,38 +1,126 @@
-"""image-crawler status: how far a crawl is."""
+"""image-crawler status: what is going on in a crawl."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from crawler.cli import tables
-from crawler.cli.options import Command, folder_argument, json_option
+from crawler.cli import operation, tables
+from crawler.cli.joining import address_argument, tasks_of
+from crawler.cli.options import Command, json_option
 from crawler.cli.output import write_json
+from crawler.config import Config
+from crawler.errors import FolderError, QueueUnreachable
+from crawler.models import Stats, Status
+from crawler.queues import TaskQueue
+
+REFRESH_S = 2.0
 
 
 @click.command(
     cls=Command,
     examples=(
-        ("how far is it?", "image-crawler status data/example.org"),
+        ("how far is it, and who is at work?", "image-crawler status data/example.org"),
+        ("from anywhere, always up to date", "image-crawler status 192.0.2.7 --keys worker --watch"),
         ("images still to do", "image-crawler status data/example.org --json | jq .images.ready"),
     ),
 )
-@folder_argument
+@address_argument
+@click.option(
+    "-w", "--watch", is_flag=True, help="Show it anew every two seconds, until the crawl has ended."
+)
 @json_option
-def status(folder: Path, *, as_json: bool) -> None:
-    """Show how far the crawl in DIR is, while it runs and after."""
-    with Catalog(folder) as catalog, catalog.snapshot():
-        stats = read_stats(catalog)
+def status(address: str, *, watch: bool, as_json: bool, config: Config) -> None:
+    """Show how far a crawl is: queue, hosts, workers and rates while it runs; and after, what it came to."""
+    folder = Path(address)
+    with ExitStack() as stack:
+        tasks = None
+        try:
+            tasks = stack.enter_context(tasks_of(address, config))
+        except (FolderError, QueueUnreachable):
+            if not folder.is_dir():
+                raise  # nobody runs there, and nothing but the queue could tell us
+        if tasks is None:
+            with Catalog(folder) as catalog, catalog.snapshot():
+                _show(read_stats(catalog), as_json=as_json)
+        elif watch:
+            _watch(tasks, as_json=as_json)
+        else:
+            _show(tasks.status(), as_json=as_json)
+
+
+def _show(stats: Stats, *, as_json: bool) -> None:
     if as_json:
         write_json(stats)
         return
     out = tables.console()
     out.print(tables.state(stats))
+    if isinstance(stats, Status):
+        out.print(operation.rates(stats))
     out.print()
-    parts = [tables.queue_table(stats), tables.images_table(stats), tables.pages_table(stats)]
+    tables.side_by_side(out, *_parts(stats))
+
+
+def _parts(stats: Stats) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        tables.queue_table(stats),
+        tables.images_table(stats),
+        tables.pages_table(stats),
+    ]
     if stats.dropped:
         parts.append(tables.dropped_table(stats.dropped))
-    tables.side_by_side(out, *parts)
+    if isinstance(stats, Status):
+        if stats.hosts:
+            parts.append(operation.hosts_table(stats))
+        if stats.workers:
+            parts.append(operation.workers_table(stats))
+    return parts
+
+
+def _watch(tasks: TaskQueue, *, as_json: bool) -> None:
+    out = tables.console()
+    if as_json or not out.is_terminal:
+        for now in _states(tasks):
+            _show(now, as_json=as_json)
+        return
+    with Live(console=out, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        for now in _states(tasks):
+            live.update(
+                Group(
+                    tables.state(now),
+                    operation.rates(now),
+                    Text(),
+                    tables.beside(out, tables.queue_table(now), tables.images_table(now)),
+                    *(part for table in _operation(now) for part in (Text(), table)),
+                ),
+                refresh=True,
+            )
+
+
+def _operation(now: Status) -> Iterator[RenderableType]:
+    if now.hosts:
+        yield operation.hosts_table(now, most=5)
+    if now.workers:
+        yield operation.workers_table(now, most=12)
+
+
+def _states(tasks: TaskQueue) -> Iterator[Status]:
+    """Until the crawl has ended, or its manager has gone."""
+    while True:
+        try:
+            now = tasks.status()
+        except QueueUnreachable:
+            return
+        yield now
+        if now.drained or now.halted is not None:
+            return
+        time.sleep(REFRESH_S)

@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -70,12 +70,18 @@ def side_by_side(out: Console, *parts: RenderableType) -> None:
     for position, row in enumerate(_rows(out, parts)):
         if position:
             out.print()
-        if len(row) == 1:
-            show(out, row[0])
-        else:
-            grid = Table.grid(*[""] * len(row), padding=(0, _GAP))
-            grid.add_row(*row)
-            out.print(grid)
+        show(out, row[0] if len(row) == 1 else _in_a_row(row))
+
+
+def beside(out: Console, *parts: RenderableType) -> RenderableType:
+    """The same, to be drawn again and again."""
+    return Group(*(_in_a_row(row) for row in _rows(out, parts)))
+
+
+def _in_a_row(parts: Sequence[RenderableType]) -> Table:
+    grid = Table.grid(*[""] * len(parts), padding=(0, _GAP))
+    grid.add_row(*parts)
+    return grid
 
 
 def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[RenderableType]]:
@@ -95,6 +101,10 @@ def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[Renderable
 
 def state(stats: Stats) -> Text:
     """Whether the crawl has ended, and whether every image URL is accounted for."""
+    if stats.halted is not None:
+        return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
+    if stats.paused:
+        return Text("paused; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
         left, pages = stats.images.unsettled, stats.pages.unsettled
         return Text(f"not finished: {left:,} images and {pages:,} pages to go", style="yellow")
@@ -110,20 +120,20 @@ def state(stats: Stats) -> Text:
 
 def images_table(stats: Stats) -> Table:
     """What became of every image URL; its sum is what the books are about."""
-    table = _table("Images", "", "URLs")
+    table = figures("Images", "", "URLs")
     _outcomes(table, stats.image_status, list(ImageStatus), stats.image_reasons, stats.images)
     return table
 
 
 def pages_table(stats: Stats) -> Table:
-    table = _table("Pages", "", "URLs")
+    table = figures("Pages", "", "URLs")
     _outcomes(table, stats.page_status, list(PageStatus), stats.page_reasons, stats.pages)
     return table
 
 
 def queue_table(stats: Stats) -> Table:
     """Tasks by state."""
-    table = _table("Queue", "", "Pages", "Images")
+    table = figures("Queue", "", "Pages", "Images")
     for state in Counts.__struct_fields__:
         table.add_row(state, number(getattr(stats.pages, state)), number(getattr(stats.images, state)))
     table.add_section()
@@ -132,14 +142,14 @@ def queue_table(stats: Stats) -> Table:
 
 
 def formats_table(summary: Summary) -> Table:
-    table = _table("Formats", "", "Files", "Size")
+    table = figures("Formats", "", "Files", "Size")
     for entry in summary.formats:
         table.add_row(clean(entry.name), number(entry.images), size(entry.size_bytes))
     return table
 
 
 def hosts_table(summary: Summary) -> Table:
-    table = _table("Hosts", "", "URLs", "Saved", "Size")
+    table = figures("Hosts", "", "URLs", "Saved", "Size")
     for host in summary.hosts:
         table.add_row(
             Text(host.name, overflow="fold"), number(host.images), number(host.saved), size(host.size_bytes)
@@ -152,7 +162,7 @@ def hosts_table(summary: Summary) -> Table:
 
 def dropped_table(dropped: Mapping[str, int]) -> Table:
     """URLs that a limit kept out of the queue: no task, and so no part of the books."""
-    table = _table("Not taken on", "", "Times")
+    table = figures("Not taken on", "", "Times")
     for reason, count in dropped.items():
         table.add_row(reason, number(count))
     return table
@@ -168,7 +178,8 @@ def facts(rows: Mapping[str, RenderableType | str]) -> Table:
     return table
 
 
-def _table(title: str, *headers: str) -> Table:
+def figures(title: str, *headers: str) -> Table:
+    """An empty one; its first column is text, the others are figures."""
     table = Table(
         title=title,
         title_style="bold",

@@ -42,7 +42,7 @@ def harvested_by(folder: Path) -> Counter[str]:
 def wait_until_joined(folder: Path, harvesters: int) -> None:
     """Until so many harvesters, the crawl's own one included, have spoken to the manager of the crawl in *folder*."""
     host, _, port = (folder / "crawl.address").read_text().strip().partition(":")
-    manager = QueueManager((host, int(port)), bytes.fromhex((folder / "crawl.authkey").read_text()))
+    manager = QueueManager((host, int(port)), (folder / "crawl.authkey").read_bytes().strip())
     manager.connect()
     try:
         tasks = manager.get_task_queue()
@@ -145,16 +145,16 @@ def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nowhere",), "nowhere is neither the folder of a crawl nor HOST:PORT"),
-        (("127.0.0.1:99999", "--authkey-file", "key"), "is neither the folder of a crawl nor HOST:PORT"),
-        (("127.0.0.1:1",), "the crawl at 127.0.0.1:1 wants its key: --authkey-file FILE"),
-        (("127.0.0.1:1", "--authkey-file", "none"), "can't read an authkey from none"),
-        (("127.0.0.1:1", "--authkey-file", "odd"), "can't read an authkey from odd"),
+        (("no/where",), "there is no folder no/where, and it is no address of the form HOST:PORT"),
+        (("127.0.0.1:99999", "--authkey-file", "key"), "it is no address of the form HOST:PORT"),
+        (("127.0.0.1:1",), "to a crawl at that address a key is needed: --keys DIR, --authkey-file FILE"),
+        (("127.0.0.1:1", "--authkey-file", "none"), "can't read the authkey file none: No such file"),
+        (("127.0.0.1:1", "--authkey-file", "short"), "the authkey file short holds 15 bytes, and a key has 32 or more"),
         (("empty",), "no crawl runs in empty; start it with image-crawler crawl"),
     ],
 )
 def test_a_way_in_that_is_none(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    (tmp_path / "odd").write_text("not hexadecimal")
+    (tmp_path / "short").write_text("fifteen letters\n")
     (tmp_path / "empty").mkdir()
     outcome = image_crawler("harvest", *arguments, folder=tmp_path)
     assert outcome.code == 2

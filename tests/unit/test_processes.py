@@ -26,8 +26,8 @@ PATIENCE_S = 20.0
 # --- what runs in the children: functions of a module that can be imported ---
 
 
-def waits(lifeline: Lifeline, port: int) -> None:
-    lifeline.say(Word("ready", number=port))
+def waits(lifeline: Lifeline, text: str) -> None:
+    lifeline.say(Word("ready", text=text))
     lifeline.stopped.wait()
 
 
@@ -86,9 +86,9 @@ def alive(pid: int) -> bool:
 
 
 def test_a_child_says_that_it_is_ready_and_ends_when_it_is_told() -> None:
-    with child(waits, 4711) as started:
+    with child(waits, "4711") as started:
         wait_for(lambda: started.ready, started)
-        assert started.port == 4711
+        assert started.said == "4711"
         assert started.exitcode is None
         assert started.pid
         started.stop()
@@ -99,7 +99,7 @@ def test_a_child_says_that_it_is_ready_and_ends_when_it_is_told() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_to_the_group_are_the_parents_to_judge(number: int) -> None:
-    with child(waits, 1) as started:
+    with child(waits, "1") as started:
         wait_for(lambda: started.ready, started)
         os.kill(started.pid, number)
         started.listen(0.05)
@@ -146,7 +146,7 @@ def test_a_fault_of_the_program_is_logged_with_its_traceback(caplog: pytest.LogC
 
 
 def test_a_child_that_is_killed_is_noticed() -> None:
-    with child(waits, 1) as started:
+    with child(waits, "1") as started:
         wait_for(lambda: started.ready, started)
         os.kill(started.pid, signal.SIGKILL)
         wait_for(lambda: ended(started), started)

@@ -1,0 +1,154 @@
+"""How machines are let in: addresses, the authkey, certificates, and what is demanded of each kind of address."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crawler.config import AUTHKEY_VARIABLE, AccessConfig
+from crawler.errors import UsageError
+from crawler.queues.tls import SERVER_NAME, Tls
+from crawler.queues.transport import Address
+
+log = logging.getLogger(__name__)
+
+PORT = 9733
+"""Below the ports that systems give to outgoing connections (32768 and up on Linux), so that it is free."""
+MIN_AUTHKEY_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a machine proves to the other side, and demands of it."""
+
+    authkey: bytes = field(repr=False)
+    tls: Tls | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a manager listens, and how one is let in there."""
+
+    address: Address
+    access: Access
+
+    def __str__(self) -> str:
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_address(text: str) -> Address:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address. Raises UsageError."""
+    host, port = text, str(PORT)
+    if text.startswith("[") or text.count(":") == 1:
+        host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", port)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) >= 2**16 or "/" in host:
+        raise UsageError(
+            f"{text!r} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
+        )
+    return host, int(port)
+
+
+def read_access(config: AccessConfig, environment: Mapping[str, str] | None = None) -> Access | None:
+    """Keys and certificates as the settings have it; None when there is no key. Raises UsageError."""
+    environment = os.environ if environment is None else environment
+    authkey = _authkey(config, environment)
+    tls = _tls(config)
+    if authkey is None:
+        if tls is not None:
+            raise UsageError("a certificate without a key is not enough: give --authkey-file or --keys, too")
+        return None
+    return Access(authkey=authkey, tls=tls)
+
+
+def demand(access: Access | None, host: str, *, insecure_plaintext: bool) -> None:
+    """Raise UsageError unless *access* is what an address like *host* demands; loopback demands nothing."""
+    if is_loopback(host):
+        return
+    if access is None:
+        raise UsageError(
+            f"{host} can be reached by others, and so the crawl needs a key: --keys DIR (image-crawler keygen makes"
+            f" it), --authkey-file FILE or the environment variable {AUTHKEY_VARIABLE}"
+        )
+    if access.tls is None and not insecure_plaintext:
+        raise UsageError(
+            f"without TLS whoever is on the path to {host} can read and change everything: --keys DIR (image-crawler"
+            " keygen makes it), or --tls-cert, --tls-key and --tls-ca; or say --insecure-plaintext"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine for itself only; a name that nobody knows is not."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
+def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | None:
+    in_folder = Path(config.keys, "authkey") if config.keys else None
+    file = Path(config.authkey_file) if config.authkey_file else None
+    if file is None and AUTHKEY_VARIABLE in environment:
+        return _long_enough(
+            os.fsencode(environment[AUTHKEY_VARIABLE]), f"the environment variable {AUTHKEY_VARIABLE}"
+        )
+    file = file or in_folder
+    return None if file is None else read_authkey(file)
+
+
+def read_authkey(file: Path) -> bytes:
+    """The text of *file*, without white space around it. Raises UsageError."""
+    try:
+        content = file.read_bytes()
+        mode = file.stat().st_mode
+    except OSError as exc:
+        raise UsageError(f"can't read the authkey file {file}: {exc.strerror}") from exc
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        log.warning("others may read the key in %s; chmod 600 it", file)
+    return _long_enough(content, f"the authkey file {file}")
+
+
+def _long_enough(content: bytes, where: str) -> bytes:
+    key = content.strip()
+    if len(key) < MIN_AUTHKEY_BYTES:
+        raise UsageError(
+            f"{where} holds {len(key)} bytes, and a key has {MIN_AUTHKEY_BYTES} or more; image-crawler keygen makes one"
+        )
+    return key
+
+
+def _tls(config: AccessConfig) -> Tls | None:
+    given = {"tls_cert": config.tls_cert, "tls_key": config.tls_key, "tls_ca": config.tls_ca}
+    if config.insecure_plaintext:
+        if any(given.values()):
+            raise UsageError(
+                "--insecure-plaintext and certificates exclude each other; leave one of them out"
+            )
+        return None
+    folder = Path(config.keys) if config.keys else None
+    if folder is not None and (folder / "cert.pem").exists():
+        defaults = {"tls_cert": "cert.pem", "tls_key": "key.pem", "tls_ca": "ca.pem"}
+        given = {name: path or str(folder / defaults[name]) for name, path in given.items()}
+    if not any(given.values()):
+        return None
+    if missing := [name for name, path in given.items() if not path]:
+        flags = " and ".join("--" + name.replace("_", "-") for name in missing)
+        raise UsageError(
+            f"TLS needs a certificate, its key and the other side's authority; {flags} is missing"
+        )
+    tls = Tls(
+        cert=Path(given["tls_cert"]),
+        key=Path(given["tls_key"]),
+        ca=Path(given["tls_ca"]),
+        server_name=config.tls_server_name or SERVER_NAME,
+    )
+    tls.check()
+    return tls

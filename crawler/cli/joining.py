@@ -1,0 +1,71 @@
+"""How a command finds the crawl that it is for: by the address of its manager, or by its folder on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from crawler.access import Access, Endpoint, demand, parse_address, read_access, read_authkey
+from crawler.cli.options import config_options_of
+from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
+from crawler.errors import UsageError
+from crawler.folder import CrawlFolder
+from crawler.queues import TaskQueue
+from crawler.queues.manager import QueueManager
+
+METAVAR = "HOST[:PORT]|DIR"
+ASKED_ONCE_S = 5.0
+"""So long a command tries that a person waits for."""
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def address_argument(function: _Function) -> _Function:
+    """The crawl, as ``address``; and as ``config`` what it takes to be let in (only ``config.access`` counts)."""
+    return click.argument("address", metavar=METAVAR)(config_options_of("access")(function))  # type: ignore[return-value]
+
+
+def endpoint_of(address: str, config: AccessConfig) -> Endpoint:
+    """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
+    folder = CrawlFolder(Path(address))
+    if folder.path.is_dir():
+        access = (
+            Access(authkey=read_authkey(folder.authkey)) if folder.authkey.exists() else Access(authkey=b"")
+        )
+        return Endpoint(address=parse_address(folder.address()), access=access)
+    try:
+        host, port = parse_address(address)
+    except UsageError as exc:
+        raise UsageError(f"there is no folder {address}, and it is no address of the form HOST:PORT") from exc
+    known = read_access(config)
+    if known is None:
+        raise UsageError(
+            f"there is no folder {address}, and to a crawl at that address a key is needed: --keys DIR,"
+            f" --authkey-file FILE or the environment variable {AUTHKEY_VARIABLE}"
+        )
+    demand(known, host, insecure_plaintext=config.insecure_plaintext)
+    return Endpoint(address=(host, port), access=known)
+
+
+def patience_s(address: str, config: Config) -> float:
+    """How long workers try to reach the crawl at *address*: one on this machine is there, or it is not."""
+    return ASKED_ONCE_S if Path(address).is_dir() else config.access.reconnect_s
+
+
+@contextmanager
+def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
+    """The task queue of the crawl at *address*, for a question or a word.
+
+    Raises UsageError, FolderError, QueueUnreachable, AuthenticationFailed or VersionMismatch.
+    """
+    endpoint = endpoint_of(address, config.access)
+    access = endpoint.access
+    manager = QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=ASKED_ONCE_S)
+    try:
+        manager.connect()
+        yield manager.get_task_queue()
+    finally:
+        manager.disconnect()

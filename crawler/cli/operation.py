@@ -1,0 +1,95 @@
+"""What the operator of a crawl looks at: rates, hosts and workers, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from rich.table import Table
+from rich.text import Text
+
+from crawler.cli import tables
+from crawler.cli.output import clean
+from crawler.models import WORKER_NAMES, Status, TaskKind, WorkerStatus
+
+_HOSTS_SHOWN = 15
+_WORKERS_SHOWN = 30
+_SILENT_S = 15.0
+
+
+def rates(status: Status) -> Text:
+    """One line: how fast it goes, and for how long already."""
+    return Text.assemble(
+        (f"{status.images_per_s:,.1f}", "bold"),
+        " images/s, ",
+        (f"{status.pages_per_s:,.1f}", "bold"),
+        " pages/s, ",
+        (tables.size(int(status.saved_bytes_per_s)), "bold"),
+        "/s saved, ",
+        f"{status.worker_count:,} worker{'' if status.worker_count == 1 else 's'},",
+        f" up {timedelta(seconds=int(status.up_s))}",
+    )
+
+
+def hosts_table(status: Status, *, most: int = _HOSTS_SHOWN) -> Table:
+    """Who has the most to do, and when more may be asked of it."""
+    table = tables.figures("Hosts", "", "Pages", "Images", "In flight", "Delay", "Due")
+    for host in status.hosts[:most]:
+        table.add_row(
+            Text(clean(host.name), overflow="fold"),
+            tables.number(host.pages),
+            tables.number(host.images),
+            tables.number(host.in_flight),
+            f"{host.delay_s:g} s" if host.delay_s else "",
+            Text(f"in {_duration(host.due_s)}", "yellow") if host.due_s > 0 else Text("now", "dim"),
+        )
+    _tell_more(table, status.host_count - min(most, len(status.hosts)))
+    return table
+
+
+def workers_table(status: Status, *, most: int = _WORKERS_SHOWN) -> Table:
+    """Each worker; or each machine, when there are too many of them."""
+    table = tables.figures("Workers", "", "Version", "Running", "Held", "Done", "Done/s", "Last seen")
+    workers = sorted(status.workers, key=lambda who: (who.machine, who.kind != TaskKind.PAGE, who.id))
+    if len(workers) <= most:
+        rows = [(f"{who.machine} {WORKER_NAMES[who.kind]} {who.pid}", [who]) for who in workers]
+    else:
+        rows = [
+            (f"{machine}, {_crew(crew)}", crew)
+            for machine, group in groupby(workers, key=lambda who: who.machine)
+            for crew in [list(group)]
+        ]
+    for name, crew in rows[:most]:
+        table.add_row(Text(clean(name)), *_figures(crew))
+    _tell_more(table, len(rows) - most)
+    return table
+
+
+def _figures(crew: Sequence[WorkerStatus]) -> Iterable[str | Text]:
+    """A row's cells: sums, and of what was last seen the latest."""
+    seen_s = min(who.seen_s for who in crew)
+    return (
+        clean(", ".join(sorted({who.version for who in crew}))),
+        f"{sum(who.running for who in crew):,}/{sum(who.threads for who in crew):,}",
+        tables.number(sum(who.held for who in crew)),
+        tables.number(sum(who.done for who in crew)),
+        f"{sum(who.done_per_s for who in crew):,.1f}",
+        Text(f"{_duration(seen_s)} ago", "yellow" if seen_s > _SILENT_S else ""),
+    )
+
+
+def _crew(workers: Sequence[WorkerStatus]) -> str:
+    counts = {kind: sum(who.kind is kind for who in workers) for kind in TaskKind}
+    return ", ".join(
+        f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
+    )
+
+
+def _tell_more(table: Table, more: int) -> None:
+    if more > 0:
+        table.caption = f"and {more:,} more"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else str(timedelta(seconds=int(seconds)))  # noqa: PLR2004 - two digits

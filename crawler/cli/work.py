@@ -1,0 +1,60 @@
+"""image-crawler work: downloaders for a crawl, on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from crawler.cli.joining import address_argument, endpoint_of, patience_s
+from crawler.cli.options import Command, terminated_like_interrupted
+from crawler.config import Config
+from crawler.crew import Joined
+from crawler.models import TaskKind
+
+_MOST_BY_DEFAULT = 4
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("for the crawl that another machine serves", "image-crawler work 192.0.2.7 --keys worker"),
+        (
+            "with eight processes, into a folder of your choice",
+            "image-crawler work 192.0.2.7 --keys worker --downloaders 8 -o pics",
+        ),
+        ("beside the crawl in that folder, on the same machine", "image-crawler work data/example.org"),
+    ),
+)
+@address_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where images are kept, unless the crawl has them on the manager's machine.  [default: data/<host>]",
+)
+@click.option(
+    "--downloaders",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help=f"Processes.  [default: one per core, at most {_MOST_BY_DEFAULT}]",
+)
+def work(address: str, *, output: Path | None, downloaders: int | None, config: Config) -> None:
+    """Download images for a crawl that runs, until it has ended.
+
+    Any number of machines may join and leave at any time, and may die: nothing is lost. Every setting of the crawl
+    comes from the crawl. SIGTERM and Ctrl-C finish what is in hand first; a second one leaves at once, and gives it
+    back.
+    """
+    endpoint = endpoint_of(address, config.access)
+    if output is None and Path(address).is_dir():
+        output = Path(address)
+    joined = Joined(endpoint, reconnect_s=patience_s(address, config), folder=output)
+    with terminated_like_interrupted(), joined as crawl:
+        where = (
+            f"into {crawl.folder.path}" if crawl.keeps_images else "into its own folder, through its manager"
+        )
+        click.echo(f"downloading for the crawl of {' '.join(crawl.plan.seeds)} {where}", err=True)
+        crawl.work({TaskKind.IMAGE: downloaders or min(_MOST_BY_DEFAULT, os.cpu_count() or 1)})
