@@ -19,6 +19,8 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all values: changed by ``msgspec.structs.replace``, never in place."""
 
 
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
+"""Of a result: no worker can have a task wait for ever."""
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -234,14 +236,14 @@ class Result(Value):
     token: Token
     record: ImageRecord | PageRecord
     discovered: tuple[NewTask, ...] = ()
-    retry_in_s: float | None = None
-    host_pause_s: float | None = None
+    retry_in_s: Seconds | None = None
+    host_pause_s: Seconds | None = None
     """The whole host wants to be left alone for so long (Retry-After, overload)."""
     untouched: bool = False
     """Nothing was asked of the task's host, which turns out to ask for a longer ``host_delay_s``: the task goes back
     as if it had not been leased.
     """
-    host_delay_s: float | None = None
+    host_delay_s: Seconds | None = None
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
 
 

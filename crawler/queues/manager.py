@@ -185,7 +185,7 @@ class QueueManager(_Registered):
                 reraise=True,
             )(call)
         except AuthenticationError as exc:
-            raise errors.AuthenticationFailed(f"{where} does not accept this authkey") from exc
+            raise errors.AuthenticationFailed(f"{where} has another authkey") from exc
         except MALFORMED as exc:
             raise errors.ProtocolError(f"{where} sent no proper answer: {exc}") from exc
         except (EOFError, OSError) as exc:

@@ -31,15 +31,13 @@ MAX_STRANGERS = 512
 MAX_STRANGERS_OF_ONE_ADDRESS = 128
 IDLE_S = 120.0
 _PAUSE_S = 0.05
-_CONTROL = frozenset(
-    {"accept_connection", "create", "incref", "decref", "dummy"}
-)  # not shutdown, not debug_info
+LONGEST_WAIT_S = 60.0
+"""A call that wants to wait for longer waits for so long."""
 
 
 class QueueServer(managers.Server):
     """Serves what is registered; a context manager that listens from the start, and answers while it is entered."""
 
-    public = sorted(_CONTROL)
     # BaseManager's own, which its type stubs leave out
     listener: Any
     authkey: bytes
@@ -67,19 +65,6 @@ class QueueServer(managers.Server):
             for peer in self._open:
                 peer.interrupt()
 
-    # BaseManager's control calls; well-known names stand for the objects
-
-    def create(self, c: Any, typeid: str, /, *args: Any, **kwds: Any) -> tuple[str, tuple[str, ...]]:
-        del c
-        if args or kwds or typeid not in self._served:
-            raise ValueError(f"there is no queue {typeid!r}")
-        return typeid, tuple(SERVED[typeid])
-
-    def incref(self, c: Any, ident: str) -> None:
-        """Nothing: what is served lives as long as the server."""
-
-    decref = incref
-
     # connections
 
     def _accept_until_stopped(self) -> None:
@@ -105,8 +90,9 @@ class QueueServer(managers.Server):
     def _out_of_resources(self, error: Exception) -> None:
         """Descriptors or threads are used up: whoever sits at the door has to go, the oldest first."""
         log.warning("can't take a connection: %s", error)
-        if (stranger := self._lobby.crowd_out()) is not None:
-            stranger.interrupt()
+        for _ in range((len(self._lobby) + 1) // 2):
+            if (stranger := self._lobby.crowd_out()) is not None:
+                stranger.interrupt()
         time.sleep(_PAUSE_S)  # or it would spin on it with the interpreter's lock
 
     def _forget(self, peer: wire.Connection) -> None:
@@ -124,9 +110,9 @@ class QueueServer(managers.Server):
             with self._open_lock:
                 self._inside.add(peer)
             peer.deadline_s = IDLE_S
-            while not self.stop_event.is_set():
-                if not self._answer(peer):
-                    return
+            if self._admit(peer):
+                while not self.stop_event.is_set():
+                    self._answer(peer)
         except (EOFError, ConnectionError):
             pass  # it has gone
         except (AuthenticationError, errors.ProtocolError, *MALFORMED, OSError) as exc:
@@ -134,26 +120,54 @@ class QueueServer(managers.Server):
         finally:
             self._forget(peer)
 
-    def _answer(self, peer: wire.Connection) -> bool:
-        """Answer one call; False once the peer wants no more."""
+    def _admit(self, peer: wire.Connection) -> bool:
+        """Answer the first call, which is BaseManager's ``accept_connection``; whether others may follow.
+
+        Its other calls of that kind (shutdown, debug_info, create …) are of no use here, or too much of it.
+        """
+        call = msgspec.msgpack.decode(peer.recv_bytes(), type=Call)
+        try:
+            self._check(call)
+        except (errors.QueueError, ValueError, *MALFORMED) as exc:
+            peer.send_bytes(ENCODER.encode(Reply.of_error(exc)))
+            return False
+        peer.send_bytes(ENCODER.encode(Reply.of(None)))
+        return True
+
+    def _check(self, call: Call) -> None:
+        """Raise what forbids to go on with a client that begins like that."""
+        if call.ident is not None or call.method != "accept_connection":
+            raise ValueError(f"there is no call {call.method!r} before a connection is accepted")
+        match msgspec.msgpack.decode(call.args):
+            case [int(protocol), str(version)]:
+                pass
+            case _:
+                protocol, version = 0, "a version that greets in another way"
+        if protocol != PROTOCOL:
+            shown = "".join(char if char.isprintable() else "?" for char in version[:40])
+            raise errors.VersionMismatch(
+                f"this crawl's manager is image-crawler {__version__} (protocol {PROTOCOL}), here is {shown}"
+                f" (protocol {protocol}), and they do not understand each other; install the same version on both"
+            )
+        if len(self._inside) > MAX_CONNECTIONS:
+            raise errors.TooManyConnections(
+                f"the manager has {MAX_CONNECTIONS:,} connections, which is as many as it takes"
+            )
+
+    def _answer(self, peer: wire.Connection) -> None:
+        """Answer one call."""
         call = msgspec.msgpack.decode(peer.recv_bytes(), type=Call)
         undo: Callable[[], None] | None = None
         try:
-            if call.ident is None:
-                reply = Reply.of(self._control(peer, call))
-            else:
-                value, undo = self._invoke(call)
-                reply = Reply.of(value)
+            value, undo = self._invoke(call)
+            message = _encoded(Reply.of(value), call)
         except Exception as exc:
-            if not isinstance(exc, (errors.CrawlerError, ValueError, *MALFORMED)):
+            if not isinstance(exc, (errors.CrawlerError, ValueError, OverflowError, *MALFORMED)):
                 log.exception("a call of %s failed", call.method)
-            reply = Reply.of_error(exc)
-        message = ENCODER.encode(reply)
-        if len(message) > wire.MAX_MESSAGE_BYTES:
-            too_long = f"the answer to {call.method} has {len(message)} bytes; ask for less at a time"
-            message = ENCODER.encode(Reply.of_error(errors.ProtocolError(too_long)))
+            _give_back(undo)
+            undo = None
+            message = ENCODER.encode(Reply.of_error(exc))
         self._deliver(peer, message, undo)
-        return call.ident is not None or (call.method == "accept_connection" and reply.kind == "#RETURN")
 
     @staticmethod
     def _deliver(peer: wire.Connection, message: bytes, undo: Callable[[], None] | None) -> None:
@@ -164,31 +178,10 @@ class QueueServer(managers.Server):
                 peer.send_bytes(message)
                 delivered = True
         finally:
-            if undo is not None and not delivered:
-                undo()
+            if not delivered:
+                _give_back(undo)
         if not delivered:
             raise EOFError
-
-    def _control(self, peer: wire.Connection, call: Call) -> object:
-        if call.method not in _CONTROL:
-            raise ValueError(f"there is no call {call.method!r}")
-        if call.method == "accept_connection":
-            self._check(*msgspec.msgpack.decode(call.args, type=tuple[int, str]))
-            return None  # the calls on the queues follow on this connection
-        args = msgspec.msgpack.decode(call.args, type=list[str])
-        return getattr(self, call.method)(peer, *args)
-
-    def _check(self, protocol: int, version: str) -> None:
-        """Raise what forbids to go on with a client of such a version."""
-        if protocol != PROTOCOL:
-            raise errors.VersionMismatch(
-                f"this crawl's manager is image-crawler {__version__} (protocol {PROTOCOL}), here is {version[:40]}"
-                f" (protocol {protocol}), and they do not understand each other; install the same version on both"
-            )
-        if len(self._inside) > MAX_CONNECTIONS:
-            raise errors.TooManyConnections(
-                f"the manager has {MAX_CONNECTIONS:,} connections, which is as many as it takes"
-            )
 
     def _invoke(self, call: Call) -> tuple[object, Callable[[], None] | None]:
         """What the call gives, and what has to be done if that can't be delivered."""
@@ -204,7 +197,27 @@ class QueueServer(managers.Server):
         return value, None
 
 
+def _encoded(reply: Reply, call: Call) -> bytes:
+    message = ENCODER.encode(reply)
+    if len(message) > wire.MAX_MESSAGE_BYTES:
+        raise errors.ProtocolError(
+            f"the answer to {call.method} has {len(message)} bytes; ask for less at a time"
+        )
+    return message
+
+
+def _give_back(undo: Callable[[], None] | None) -> None:
+    """Do what has to be done if an answer can't be delivered; its leases run out if that fails, too."""
+    if undo is not None:
+        try:
+            undo()
+        except Exception as exc:  # noqa: BLE001 - what it is was told to the one who caused it
+            log.warning("a lease could not be given back: %s", exc)
+
+
 def _called(function: Callable[..., Any], method: Method, arguments: Any) -> Any:
     named = {name: getattr(arguments, name) for name in method.fields}
+    if "wait_s" in named:  # which may be anything, also no number
+        named["wait_s"] = min(max(0.0, named["wait_s"]), LONGEST_WAIT_S)
     positional = [named.pop(name) for name in method.positional]
     return function(*positional, **named)

@@ -89,6 +89,8 @@ class Transport:
     ) -> Listener:
         # multiprocessing asks for a backlog of 16 or 128, and authenticates in the connection's own thread
         del family, backlog, authkey
+        if self.tls is not None:
+            self.tls.check()  # rather than in the first peer's thread
         return Listener(address)
 
     def dial(self, address: Address, family: str | None = None, authkey: bytes | None = None) -> Connection:

@@ -22,6 +22,8 @@ from crawler.queues.tls import SSLSocket
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 _LENGTH = struct.Struct("!I")
+# select() fails above descriptor 1023, and epoll needs a descriptor more
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 _VOCABULARY: dict[str, type[Exception]] = {
     cls.__name__: cls
@@ -67,6 +69,7 @@ class Connection:
         self._sock = sock
         self._buffer = bytearray()
         self._end = float("inf")
+        self._interrupted = False
         self.deadline_s = deadline_s
 
     def fileno(self) -> int:
@@ -92,6 +95,7 @@ class Connection:
 
     def interrupt(self) -> None:
         """Make a call that another thread is waiting in fail at once."""
+        self._interrupted = True
         with suppress(OSError):  # gone already
             # not SSLSocket's own, which would have the other thread go on without encryption
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
@@ -118,6 +122,8 @@ class Connection:
         """Go on over TLS, once *wrap* has made a socket for that and the handshake is done. Raises OSError."""
         end = self._deadline()
         self._sock = secured = wrap(self._sock)
+        if self._interrupted:  # it may have been between the two sockets
+            self.interrupt()
         self._wait_at_most(end)
         secured.do_handshake()
 
@@ -125,7 +131,7 @@ class Connection:
         """Whether something has arrived, or the peer has closed."""
         if self._buffer or (isinstance(self._sock, SSLSocket) and self._sock.pending()):
             return True
-        with selectors.DefaultSelector() as selector:  # select() fails above descriptor 1023
+        with _Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             return bool(selector.select(timeout_s))
 

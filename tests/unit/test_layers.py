@@ -20,14 +20,14 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models"],
+    ["errors", "models", "rate"],
     ["urls", "config"],
     ["folder", "scope"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
     ],
-    ["visit", "harvest.reading"],
+    ["visit", "harvest.reading", "keys", "access"],
     ["harvest.page", "download.image"],
     ["worker"],
     ["roles"],
@@ -49,6 +49,7 @@ PLACES = {
     "protego": ["web.robots"],
     "tldextract": ["scope"],
     "filelock": ["folder"],
+    "cryptography": ["keys"],
     "click": ["cli", "cli.*"],
     "rich": ["cli", "cli.*"],
     "sqlite3": ["queues.database", "catalog.database"],

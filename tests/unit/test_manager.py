@@ -7,12 +7,14 @@ import logging
 import pickle
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
+from multiprocessing import AuthenticationError, managers, reduction
 from multiprocessing import connection as mp_connection
-from multiprocessing import managers, reduction
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,25 @@ import pytest
 
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, Lease, NewTask, Origin, Result, Stats, TaskKind, Token, WorkerState
+from crawler.models import (
+    Batch,
+    ImageRecord,
+    Lease,
+    NewTask,
+    Origin,
+    Result,
+    Stats,
+    Task,
+    TaskKind,
+    Token,
+    WorkerState,
+)
 from crawler.queues import RecordPage, ResultQueue, TaskQueue, transport, wire
 from crawler.queues import server as server_module
-from crawler.queues.calls import Method
+from crawler.queues.calls import PROTOCOL, Method
 from crawler.queues.manager import QueueManager
 from crawler.queues.server import QueueServer
-from crawler.queues.transport import Transport
+from crawler.queues.transport import Address, Transport
 from tests.queues import (
     AUTHKEY,
     Queues,
@@ -37,6 +51,7 @@ from tests.queues import (
     images,
     in_thread,
     lease,
+    page,
     saved,
     served,
     take,
@@ -92,7 +107,13 @@ def scripted(**answers: Callable[..., Any]) -> Iterator[tuple[TaskQueue, QueueMa
 
 def key_holder(server: QueueServer) -> wire.Connection:
     """One who knows the key, and then says what he likes."""
-    return Transport().dial(server.listener.address, authkey=AUTHKEY)
+    return key_holder_at(server.listener.address)
+
+
+def key_holder_at(address: Address) -> wire.Connection:
+    peer = Transport().dial(address, authkey=AUTHKEY)
+    managers.dispatch(peer, None, "accept_connection", (PROTOCOL, "1.0"))  # type: ignore[attr-defined]
+    return peer
 
 
 def reply_to(server: QueueServer, message: bytes) -> Any:
@@ -119,7 +140,7 @@ def call_everything(queues: Queues) -> None:
     assert queues.tasks.put([new, image(2), image(3)]) == 3
     first, second, third = take(queues)
     assert first.origin == origin
-    assert queues.tasks.heartbeat(worker(), held=[first.token, Token(id=99, serial=1)]) == (
+    assert queues.tasks.heartbeat(worker(), held=[first.token, Token(id=99, serial=1)]).lost == (
         Token(id=99, serial=1),
     )
     queues.results.put([saved(first)])
@@ -253,7 +274,7 @@ def test_noise_gets_no_answer(server: QueueServer, noise: bytes) -> None:
 def test_the_wrong_key_is_refused_on_both_sides(server: QueueServer) -> None:
     stranger = QueueManager(server.listener.address, b"another key", reconnect_s=5.0)
     started = time.monotonic()
-    with pytest.raises(errors.AuthenticationFailed, match=r"127\.0\.0\.1:\d+ does not accept this authkey"):
+    with pytest.raises(errors.AuthenticationFailed, match=r"127\.0\.0\.1:\d+ has another authkey"):
         stranger.connect()
     assert time.monotonic() - started < 2.0, "asking again would not help"
 
@@ -337,7 +358,7 @@ def test_it_recovers_when_no_thread_can_be_started(
         patched.setattr(server_module.threading, "Thread", NoThread)
         with pytest.raises((EOFError, OSError)):
             key_holder(server)
-    assert "can't start new thread" in caplog.text
+        wait_until(lambda: "can't start new thread" in caplog.text)
     key_holder(server).close()
 
 
@@ -348,9 +369,17 @@ def test_it_recovers_when_no_thread_can_be_started(
     "method", ["shutdown", "debug_info", "number_of_objects", "get_methods", "__class__", "stop_event"]
 )
 def test_nobody_can_stop_it_or_look_inside(server: QueueServer, method: str) -> None:
-    kind, fault = reply_to(server, msgspec.msgpack.encode([None, method, [], {}]))
+    message = msgspec.msgpack.encode([None, method, [], {}])
+    kind, fault = reply_to(server, message)
+    assert (kind, fault["type"]) == ("#ERROR", "ValueError")
+    first = Transport().dial(server.listener.address, authkey=AUTHKEY)
+    first.send_bytes(message)
+    kind, fault = msgspec.msgpack.decode(first.recv_bytes())
     assert kind == "#ERROR"
-    assert fault == {"type": "ValueError", "text": f"there is no call {method!r}"}
+    assert fault["text"] == f"there is no call {method!r} before a connection is accepted"
+    with pytest.raises((EOFError, ConnectionResetError)):
+        first.recv_bytes()
+    first.close()
     assert not server.stop_event.is_set()
     key_holder(server).close()
 
@@ -782,3 +811,263 @@ def test_results_keep_their_records_types(queues: Queues, embedded_queues: Queue
     assert [type(record) for record in queues.results.get().records] == [
         type(result.record) for result in results
     ]
+
+
+# --- leases that can't be delivered ---
+
+
+def serving_threads() -> int:
+    return sum("_serve_peer" in thread.name for thread in threading.enumerate())
+
+
+def lease_call(who: WorkerState, *, wait_s: float) -> bytes:
+    asked = {"worker": who, "count": 32, "slots": 8, "wait_s": wait_s, "held": []}
+    return msgspec.msgpack.encode(["get_task_queue", "lease", [], asked])
+
+
+def gather(queues: Queues, who: WorkerState, count: int) -> list[Task]:
+    """So many tasks, by as many leases as that takes; in a second, or it fails."""
+    mine: list[Task] = []
+    end = time.monotonic() + 1.0
+    while len(mine) < count:
+        left_s = end - time.monotonic()
+        assert left_s > 0, f"{len(mine)} of {count} tasks after a second"
+        mine += take(queues, who, slots=32, wait_s=left_s, held=mine)
+    return mine
+
+
+def test_who_dies_in_a_long_poll_swallows_nothing(
+    server: QueueServer, queues: Queues, embedded_queues: Queues
+) -> None:
+    """The thread that waits for it is woken by the next put, and finds nobody to give the tasks to."""
+    embedded_queues.tasks.put([page(1)])  # so that it is not drained
+    queues.tasks.stats()
+    before = serving_threads()
+    for n in range(3):
+        dead = key_holder(server)
+        dead.send_bytes(lease_call(worker(f"dead {n}"), wait_s=1.5))
+        wait_until(lambda n=n: len(embedded_queues.tasks.stats().workers) == n + 1)
+        dead.close()
+    assert serving_threads() == before + 3
+    embedded_queues.tasks.put([image(n, host) for host in "abcdef" for n in range(5)])
+    mine = gather(queues, worker("alive"), 30)
+    assert len({task.id for task in mine}) == 30
+    assert {task.attempt for task in mine} == {1}, "those who died are not charged"
+    # those that were given none wait to the end of the poll
+    wait_until(lambda: serving_threads() == before, within_s=3.0)
+    queues.results.put([saved(task) for task in mine])
+    assert queues.tasks.stats().images.done == 30
+
+
+def leased(count: int, *, url: str = "http://a.example/") -> Lease:
+    tasks = tuple(
+        Task(id=n, serial=1, kind=TaskKind.IMAGE, url=url, depth=0, attempt=1) for n in range(1, count + 1)
+    )
+    return Lease(batches=(Batch(host="a", slots=1, tasks=tasks),))
+
+
+@contextmanager
+def noting_releases(
+    answer: Callable[[], Lease],
+) -> Iterator[tuple[QueueManager, list[tuple[str, list[int]]]]]:
+    """A queue whose lease gives *answer*, and what is given back to it."""
+    released: list[tuple[str, list[int]]] = []
+
+    def release(who: WorkerState, tokens: Sequence[Token]) -> None:
+        released.append((who.id, [token.id for token in tokens]))
+
+    with scripted(lease=lambda *_, **__: answer(), release=release) as (_, manager, _):
+        yield manager, released
+
+
+def ask(manager: QueueManager, name: str = "w1") -> Lease:
+    return manager.get_task_queue().lease(worker(name), count=3, slots=1, wait_s=0.0, held=[])
+
+
+def test_a_lease_that_is_delivered_stays() -> None:
+    with noting_releases(lambda: leased(3)) as (manager, released):
+        assert ask(manager) == leased(3)
+    assert not released
+
+
+def test_who_says_something_while_it_waits_gets_no_lease() -> None:
+    """The answers would be out of step with what it asked."""
+    asked, answer_it = threading.Event(), threading.Event()
+
+    def wait() -> Lease:
+        asked.set()
+        assert answer_it.wait(5)
+        return leased(3)
+
+    with noting_releases(wait) as (manager, released):
+        impatient = key_holder_at(manager.address)
+        impatient.send_bytes(lease_call(worker("impatient"), wait_s=1.0))
+        assert asked.wait(5)
+        impatient.send_bytes(lease_call(worker("impatient"), wait_s=1.0))
+        answer_it.set()
+        with pytest.raises((EOFError, ConnectionResetError)):
+            impatient.recv_bytes()
+        impatient.close()
+    assert released == [("impatient", [1, 2, 3])]
+
+
+@pytest.mark.parametrize("failure", [TimeoutError, ConnectionResetError, BrokenPipeError])
+def test_a_lease_goes_back_when_sending_it_fails(
+    monkeypatch: pytest.MonkeyPatch, failure: type[OSError]
+) -> None:
+    send = wire.Connection.send_bytes
+    failed: list[int] = []
+
+    def fail_once(self: wire.Connection, data: bytes) -> None:
+        if b"batches" in data and not failed:
+            failed.append(1)
+            raise failure
+        send(self, data)
+
+    with noting_releases(lambda: leased(3)) as (manager, released):
+        ask(manager, "w0")
+        monkeypatch.setattr(wire.Connection, "send_bytes", fail_once)
+        assert ask(manager, "w1") == leased(3)
+    assert released == [("w1", [1, 2, 3])]
+
+
+def test_a_lease_goes_back_when_it_is_too_large_for_a_message() -> None:
+    huge = leased(2, url="http://a.example/" + "x" * wire.MAX_MESSAGE_BYTES)
+    with (
+        noting_releases(lambda: huge) as (manager, released),
+        pytest.raises(errors.ProtocolError, match="the answer to lease has"),
+    ):
+        ask(manager)
+    assert released == [("w1", [1, 2])]
+
+
+def test_if_it_can_not_be_given_back_either_its_term_runs_out(
+    server: QueueServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's disk is full, say; the thread ends without a traceback all the same."""
+
+    def full(*_: object, **__: object) -> None:
+        raise errors.StorageFull("the disk is full")
+
+    def waits(*_: object, **__: object) -> Lease:
+        assert gone.wait(5)
+        return leased(3)
+
+    gone = threading.Event()
+    with scripted(lease=waits, release=full, stats=Stats) as (tasks, manager, queue):
+        dead = key_holder_at(manager.address)
+        dead.send_bytes(lease_call(worker(), wait_s=30.0))
+        wait_until(lambda: queue.calls)
+        dead.close()
+        gone.set()
+        wait_until(lambda: "release" in queue.calls)
+        assert tasks.stats() == Stats()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_lease_is_delivered_though_the_descriptors_are_used_up(queues: Queues) -> None:
+    """Looking whether its client is still there must not take another one."""
+    import resource
+
+    queues.tasks.put(images(3))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        first = stack.enter_context(socket.socket())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first.fileno() + 1, limits[1]))
+        with suppress(OSError):
+            while True:
+                stack.enter_context(first.dup())
+        assert len(take(queues)) == 3
+
+
+# --- those who play the manager, without the key ---
+
+
+def believed(peer: wire.Connection, question: bytes) -> tuple[bytes, bytes]:
+    """Ask *question* of a worker and believe whatever it says: its answer, and then what it asks itself."""
+    peer.send_bytes(question)
+    answer = peer.recv_bytes()
+    peer.send_bytes(b"#WELCOME#")
+    return answer, peer.recv_bytes()
+
+
+QUESTION = b"#CHALLENGE#" + b"0" * 20  # one that all versions of Python answer
+Trick = Callable[[list[wire.Connection]], None]
+
+
+def relay(peers: list[wire.Connection]) -> None:
+    """What one worker asks is asked of the next one, whose answer is passed back: managers.md, F9."""
+    _, question = believed(peers[0], QUESTION)
+    for asking, answering in pairwise(peers):
+        answer, next_question = believed(answering, question)
+        asking.send_bytes(answer)
+        question = next_question
+
+
+def reflect(peers: list[wire.Connection]) -> None:
+    """Each gets its own question back, as the answer to it."""
+    for peer in peers:
+        _, question = believed(peer, QUESTION)
+        peer.send_bytes(question)
+
+
+def repeat(peers: list[wire.Connection]) -> None:
+    """Each gets its own answer back, as if that were ours."""
+    for peer in peers:
+        answer, _ = believed(peer, QUESTION)
+        peer.send_bytes(answer)
+
+
+def let_in_by(trick: Trick, *, guests: int) -> list[object]:
+    """What became of so many workers that took somebody without the key for their manager."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        address = listener.getsockname()[:2]
+        dialling = [in_thread(lambda: Transport().dial(address, authkey=AUTHKEY)) for _ in range(guests)]
+        outcomes = [stack.enter_context(thread) for thread in dialling]
+        peers = [wire.Connection(listener.accept()[0], deadline_s=5.0) for _ in range(guests)]
+        try:
+            trick(peers)
+        finally:
+            for peer in peers:
+                peer.deadline_s = 0.3  # relay() has no answer for the last one, which says nothing more
+                with suppress(EOFError, OSError):
+                    peer.recv_bytes()  # what it thinks of our answer
+                peer.close()
+    for (outcome,) in outcomes:
+        if isinstance(outcome, wire.Connection):
+            outcome.close()
+    return [outcome for (outcome,) in outcomes]
+
+
+@pytest.mark.parametrize("trick", [relay, reflect, repeat])
+def test_who_does_not_know_the_key_is_nobodys_manager(trick: Trick) -> None:
+    """Not with the help of other workers either. (Who passes everything on to the real one is: see transport.py.)"""
+    for outcome in let_in_by(trick, guests=4):
+        # EOFError: the last one that relay() asks, and has no answer for
+        assert isinstance(outcome, AuthenticationError | EOFError), outcome
+
+
+def test_one_key_for_both_directions_would_let_it_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the test above is known to be able to fail."""
+    monkeypatch.setattr(transport, "manager_key", transport.worker_key)
+    outcomes = let_in_by(relay, guests=2)
+    assert sum(isinstance(outcome, wire.Connection) for outcome in outcomes) == 1, outcomes
+
+
+def test_workers_that_a_rogue_relays_between_leave_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they really run: two of them, which try again for as long as that may help."""
+    monkeypatch.setattr(transport, "HANDSHAKE_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        workers = [QueueManager(listener.getsockname()[:2], AUTHKEY, reconnect_s=0.0) for _ in range(2)]
+        outcomes = [stack.enter_context(in_thread(manager.connect)) for manager in workers]
+        peers = [wire.Connection(listener.accept()[0], deadline_s=5.0) for _ in workers]
+        relay(peers)
+        for peer in peers:
+            peer.deadline_s = 0.3
+            with suppress(EOFError, OSError):
+                peer.recv_bytes()
+            peer.close()
+    became = {type(outcome) for (outcome,) in outcomes}
+    assert became == {errors.AuthenticationFailed, errors.QueueUnreachable}
+    assert not any(manager.links._open for manager in workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -36,11 +36,16 @@ VALUES = [
 ]
 
 
-def values_of(kind: Any) -> st.SearchStrategy[Any]:
+def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case each
     """Any value of a type as models are made of; numbers as large as a message can carry."""
     if kind in SIMPLE:
         return SIMPLE[kind]
-    if isinstance(kind, UnionType):
+    if get_origin(kind) is Annotated:
+        base, meta = get_args(kind)
+        if base is float:
+            return st.floats(meta.ge, meta.le)
+        return values_of(base).filter(lambda value: len(value) <= meta.max_length)
+    if get_origin(kind) in {UnionType, Union}:
         return st.one_of([values_of(part) for part in get_args(kind)])
     if get_origin(kind) is tuple:
         return st.lists(values_of(get_args(kind)[0]), max_size=3).map(tuple)
@@ -48,7 +53,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(*(values_of(part) for part in get_args(kind)), max_size=3)
     if issubclass(kind, StrEnum):
         return st.sampled_from(kind)
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     return st.builds(kind, **{name: values_of(hints[name]) for name in kind.__struct_fields__})
 
 

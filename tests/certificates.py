@@ -1,0 +1,19 @@
+"""Certificates for tests, made as ``image-crawler keygen`` makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.keys import make_keys
+from crawler.queues.tls import Tls
+
+
+def make(folder: Path) -> tuple[Tls, Tls]:
+    """What a manager and a worker of one crawl have; the files lie in *folder* as keygen puts them there."""
+    keys = make_keys(folder, tls=True)
+    return held_in(keys.manager), held_in(keys.worker)
+
+
+def held_in(folder: Path) -> Tls:
+    """The files of one side."""
+    return Tls(cert=folder / "cert.pem", key=folder / "key.pem", ca=folder / "ca.pem")
