@@ -56,11 +56,18 @@ def parse_address(text: str) -> Address:
     return host, int(port)
 
 
-def read_access(config: AccessConfig, environment: Mapping[str, str] | None = None) -> Access | None:
-    """Keys and certificates as the settings have it; None when there is no key. Raises UsageError."""
+def read_access(
+    config: AccessConfig, environment: Mapping[str, str] | None = None, *, manager: bool
+) -> Access | None:
+    """What a *manager* shows, or else a worker, as the settings have it; None when there is no key.
+
+    Raises UsageError.
+    """
     environment = os.environ if environment is None else environment
     authkey = _authkey(config, environment)
     tls = _tls(config)
+    if tls is not None:
+        tls.check(server_side=manager)
     if authkey is None:
         if tls is not None:
             raise UsageError("a certificate without a key is not enough: give --authkey-file or --keys, too")
@@ -144,11 +151,9 @@ def _tls(config: AccessConfig) -> Tls | None:
         raise UsageError(
             f"TLS needs a certificate, its key and the other side's authority; {flags} is missing"
         )
-    tls = Tls(
+    return Tls(
         cert=Path(given["tls_cert"]),
         key=Path(given["tls_key"]),
         ca=Path(given["tls_ca"]),
         server_name=config.tls_server_name or SERVER_NAME,
     )
-    tls.check()
-    return tls

@@ -323,7 +323,7 @@ def _endpoints(config: Config) -> tuple[Endpoint, Endpoint | None]:
     if not config.manager.bind:
         return Endpoint(address=_LOOPBACK, access=own), None
     address = parse_address(config.manager.bind)
-    access = read_access(config.access)
+    access = read_access(config.access, manager=True)
     demand(access, address[0], insecure_plaintext=config.access.insecure_plaintext)
     if access is None:  # for this machine only, and the key lies in the crawl's folder
         return Endpoint(address=address, access=own), None

@@ -40,7 +40,7 @@ def endpoint_of(address: str, config: AccessConfig) -> Endpoint:
         host, port = parse_address(address)
     except UsageError as exc:
         raise UsageError(f"there is no folder {address}, and it is no address of the form HOST:PORT") from exc
-    known = read_access(config)
+    known = read_access(config, manager=False)
     if known is None:
         raise UsageError(
             f"there is no folder {address}, and to a crawl at that address a key is needed: --keys DIR,"

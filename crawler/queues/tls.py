@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,10 +34,32 @@ class Tls:
     ca: Path
     server_name: str = SERVER_NAME
 
-    def check(self) -> None:
-        """Raise UsageError when the files are not there, or are not what they should be."""
-        _context(self, server_side=True)
-        _context(self, server_side=False)
+    def check(self, *, server_side: bool) -> None:
+        """Raise UsageError when this can't be what a manager shows, or else a worker.
+
+        The files are not there, are not what they should be, belong to the other side or have expired; or the server's
+        name is none.
+        """
+        for file in (self.cert, self.key, self.ca):
+            try:
+                file.open("rb").close()
+            except OSError as exc:
+                raise UsageError(f"can't use {file}: {exc.strerror}") from exc
+        self.load(server_side=server_side)
+        try:
+            _rehearse(self, server_side=server_side)
+        except ssl.SSLCertVerificationError as exc:
+            if exc.verify_code in _UNFIT:
+                role = "manager" if server_side else "worker"
+                raise UsageError(f"{self.cert} won't do for a {role}: {_verdict(exc)}") from exc
+        except (ValueError, TypeError) as exc:
+            raise UsageError(
+                f"the server name {self.server_name!r} is no host name (--tls-server-name)"
+            ) from exc
+
+    def load(self, *, server_side: bool) -> None:
+        """Read the files; later changes of them are not seen. Raises UsageError."""
+        _context(self, server_side=server_side)
 
     def on_server(self, sock: socket) -> ssl.SSLSocket:
         """*sock* as a manager goes on with it; the handshake is still to be done."""
@@ -53,7 +76,7 @@ def refusal(error: BaseException) -> QueueError | None:
     """What an error of a connection means for good; None if it has nothing to do with TLS, or another try may help."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return AuthenticationFailed(
-            f"its certificate is not one that we trust ({error.verify_message}); are --tls-ca (or --keys) and"
+            f"its certificate is not one that we trust ({_verdict(error)}); are --tls-ca (or --keys) and"
             " --tls-server-name those of this crawl?"
         )
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
@@ -68,12 +91,18 @@ def refusal(error: BaseException) -> QueueError | None:
     return None
 
 
+_UNFIT = {9, 10, 26}
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, …_CERT_HAS_EXPIRED, …_INVALID_PURPOSE."""
 _NO_TLS = {
     "WRONG_VERSION_NUMBER",
     "UNSUPPORTED_PROTOCOL",
     "TLSV1_ALERT_PROTOCOL_VERSION",
     "RECORD_LAYER_FAILURE",
 }
+
+
+def _verdict(error: ssl.SSLCertVerificationError) -> str:
+    return error.verify_message.rstrip(".")
 
 
 def _words(reason: str) -> str:
@@ -96,6 +125,22 @@ def _context(tls: Tls, *, server_side: bool) -> ssl.SSLContext:
     except OSError as exc:
         raise UsageError(f"can't use {tls.ca} as the certificate of an authority: {_why(exc)}") from exc
     return context
+
+
+def _rehearse(tls: Tls, *, server_side: bool) -> None:
+    """A handshake in memory with somebody who trusts our authority, and looks at nothing but our certificate."""
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    for context, looks in ((server, not server_side), (client, server_side)):
+        context.load_cert_chain(tls.cert, tls.key)
+        context.load_verify_locations(tls.ca)
+        context.verify_mode = ssl.CERT_REQUIRED if looks else ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(to_client, to_server, server_hostname=tls.server_name)
+    far = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (near, far, near, far):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
 
 
 def _no_password() -> str:

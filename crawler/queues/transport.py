@@ -90,7 +90,7 @@ class Transport:
         # multiprocessing asks for a backlog of 16 or 128, and authenticates in the connection's own thread
         del family, backlog, authkey
         if self.tls is not None:
-            self.tls.check()  # rather than in the first peer's thread
+            self.tls.load(server_side=True)  # rather than in the first peer's thread
         return Listener(address)
 
     def dial(self, address: Address, family: str | None = None, authkey: bytes | None = None) -> Connection:

@@ -122,8 +122,8 @@ class Connection:
         """Go on over TLS, once *wrap* has made a socket for that and the handshake is done. Raises OSError."""
         end = self._deadline()
         self._sock = secured = wrap(self._sock)
-        if self._interrupted:  # it may have been between the two sockets
-            self.interrupt()
+        if self._interrupted:  # it came between the two sockets
+            raise ConnectionAbortedError("interrupted")
         self._wait_at_most(end)
         secured.do_handshake()
 
@@ -142,7 +142,7 @@ class Connection:
             )
         end = self._deadline()
         left = memoryview(_LENGTH.pack(len(data)) + data)  # one write: two would meet Nagle and delayed ACK
-        while left:  # sendall() of a TLS socket gives each 16 KiB a deadline of its own
+        while left:
             self._wait_at_most(end)
             left = left[self._sock.send(left) :]
 

@@ -70,7 +70,7 @@ def main(options: Options) -> None:
     ledger = Ledger(Path(options.folder, "crawl.db"), queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
     tls = held_in(Path(options.keys)) if options.keys else None
     if tls is not None:
-        tls.check()
+        tls.check(server_side=True)
     manager = QueueManager(("127.0.0.1", 0), AUTHKEY, tls=tls)
     server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
     ended = threading.Event()

@@ -168,7 +168,7 @@ def test_a_manager_that_is_gone_and_a_wrong_key(tmp_path: Path) -> None:
         address = (tmp_path / "crawl" / "crawl.address").read_text().strip()
         (tmp_path / "wrong").write_text("00" * 32)
         wrong = image_crawler("harvest", address, "--authkey-file", "wrong", folder=tmp_path)
-        assert (wrong.code, "does not accept this authkey" in wrong.error) == (1, True)
+        assert (wrong.code, "has another authkey" in wrong.error) == (1, True)
         crawl.interrupt(signal.SIGKILL)
         crawl.process.wait()
         gone = image_crawler("harvest", "crawl", folder=tmp_path)

@@ -41,7 +41,7 @@ def test_it_makes_a_folder_for_each_side_and_says_what_to_do_with_it(
     four = ("authkey", "ca.pem", "cert.pem", "key.pem")
     assert names(folder) == [f"{side}/{name}" for side in ("manager", "worker") for name in four]
     for side in ("manager", "worker"):
-        certificates.held_in(folder / side).check()
+        certificates.held_in(folder / side).check(server_side=side == "manager")
         assert str(folder / side) in streams.out
     assert commands(streams.out) == [
         ["image-crawler", "serve", "URL", "--bind", "0.0.0.0", "--keys", str(folder / "manager")],

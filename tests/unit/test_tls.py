@@ -369,7 +369,7 @@ def test_a_file_that_can_t_be_used_is_named(tmp_path: Path, spoil: Callable[[Pat
     path: Path = getattr(tls, name)
     spoil(path)
     with pytest.raises(errors.UsageError, match="can't use") as caught:
-        tls.check()
+        tls.check(server_side=True)
     assert str(path) in str(caught.value)
 
 
@@ -381,13 +381,13 @@ def test_an_encrypted_key_is_not_asked_about(tmp_path: Path) -> None:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     )
     with pytest.raises(errors.UsageError, match="the key is encrypted") as caught:
-        tls.check()
+        tls.check(server_side=True)
     assert str(tls.key) in str(caught.value)
 
 
 def test_a_key_that_is_not_the_certificates_is_noticed(manager: Tls, worker: Tls) -> None:
     with pytest.raises(errors.UsageError) as caught:
-        replace(manager, key=worker.key).check()
+        replace(manager, key=worker.key).check(server_side=True)
     assert str(manager.cert) in str(caught.value)
     assert str(worker.key) in str(caught.value)
 
@@ -405,9 +405,49 @@ def test_one_who_connects_with_such_files_is_told_so(
     assert lets_in(server, worker)
 
 
+@pytest.mark.parametrize("name", [".example.org", "a..b", "x" * 64, "a\0b", ""])
+def test_a_server_name_that_is_none_is_refused_beforehand(worker: Tls, name: str) -> None:
+    with pytest.raises(errors.UsageError, match="tls-server-name"):
+        replace(worker, server_name=name).check(server_side=False)
+
+
+@pytest.mark.parametrize("name", ["cert", "key"])
+def test_it_says_which_file_is_missing(tmp_path: Path, name: str) -> None:
+    tls, _ = certificates.make(tmp_path)
+    getattr(tls, name).unlink()
+    other = {"cert": tls.key, "key": tls.cert}[name]
+    with pytest.raises(errors.UsageError, match=rf"{name}\.pem: No such file") as caught:
+        tls.check(server_side=True)
+    assert str(other) not in str(caught.value)
+
+
+def test_the_other_sides_folder_is_noticed_before_anybody_is_refused(manager: Tls, worker: Tls) -> None:
+    with pytest.raises(
+        errors.UsageError, match=r"cert\.pem won't do for a manager: unsuitable certificate purpose"
+    ):
+        worker.check(server_side=True)
+    with pytest.raises(
+        errors.UsageError, match=r"cert\.pem won't do for a worker: unsuitable certificate purpose"
+    ):
+        manager.check(server_side=False)
+
+
+def test_what_has_expired_is_noticed_too(expired: tuple[Tls, Tls]) -> None:
+    for tls, server_side in zip(expired, (True, False), strict=True):
+        with pytest.raises(errors.UsageError, match="certificate has expired"):
+            tls.check(server_side=server_side)
+
+
+def test_an_authority_of_ones_own_for_each_side_is_no_fault(
+    manager: Tls, worker: Tls, strangers: tuple[Tls, Tls]
+) -> None:
+    replace(manager, ca=strangers[0].ca).check(server_side=True)
+    replace(worker, ca=strangers[0].ca).check(server_side=False)
+
+
 def test_files_that_are_right_pass(manager: Tls, worker: Tls) -> None:
-    manager.check()
-    worker.check()
+    manager.check(server_side=True)
+    worker.check(server_side=False)
 
 
 @pytest.mark.parametrize(
