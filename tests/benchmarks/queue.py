@@ -14,12 +14,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from crawler.config import load
+from crawler.access import Access, Endpoint
+from crawler.config import Config, load
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind, WorkerState
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
+from crawler.queues.tls import Tls
 from crawler.roles import Site, manage
 
 
@@ -32,19 +35,8 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=1000)
     options = parser.parse_args()
     config = load(flags={"per_host": 64, "lease_batch": min(256, options.batch)})
-    authkey = secrets.token_bytes(32)
-    with tempfile.TemporaryDirectory() as folder:
-        site = Site(
-            folder=Path(folder),
-            config=config,
-            seeds=("http://seed.example/",),
-            address=("127.0.0.1", 0),
-            authkey=authkey,
-        )
-        child = Child("manager", manage, site, True, False)
-        while not child.ready:
-            child.listen(0.1)
-        client = QueueManager(("127.0.0.1", child.port), authkey)
+    with tempfile.TemporaryDirectory() as folder, manager(Path(folder), config) as (child, endpoint):
+        client = QueueManager(endpoint.address, endpoint.access.authkey)
         client.connect()
         tasks, results = client.get_task_queue(), client.get_result_queue()
         worker = WorkerState(id="benchmark", kind=TaskKind.IMAGE, threads=options.batch)
@@ -71,8 +63,22 @@ def main() -> None:
             f"manager after: {rss_mib(child.pid):.0f} MiB (before {before:.0f}); crawl.db {size / 2**20:.0f} MiB"
         )
         client.disconnect()
+
+
+@contextmanager
+def manager(folder: Path, config: Config, *, tls: Tls | None = None) -> Iterator[tuple[Child, Endpoint]]:
+    """A manager's process, as in a crawl, and how to get in."""
+    access = Access(authkey=secrets.token_bytes(32), tls=tls)
+    endpoint = Endpoint(address=("127.0.0.1", 0), access=access)
+    site = Site(folder=folder, config=config, seeds=("http://seed.example/",), endpoint=endpoint)
+    child = Child("manager", manage, site, True, False)
+    try:
+        while not child.ready:
+            child.listen(0.1)
+        yield child, replace(endpoint, address=("127.0.0.1", int(child.said)))
         child.stop()
         child.join(30)
+    finally:
         child.kill()
 
 
