@@ -60,6 +60,7 @@ from crawler.queues.database import (
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, busiest_hosts, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
+from crawler.queues.waiters import Waiters
 from crawler.rate import Rate
 from crawler.urls import DATA_HOST, host_key, task_key
 
@@ -123,15 +124,15 @@ class Ledger:
         self._scope = scope
         self._clock = clock
         self._mutex = threading.RLock()
-        self._changed = threading.Condition(self._mutex)
+        self._recorded = threading.Condition(self._mutex)
+        self._waiters = Waiters(self._mutex)
         self._workers: dict[str, _Worker] = {}
         self._gone: set[str] = set()
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
         self._started = clock()
         self._next_check = clock()
-        self._waiting: set[str] = set()  # workers that wait in lease()
-        self._wake = False
+        self._wake_all = False
         with database.explained(path):
             self._db = database.connect(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -144,7 +145,7 @@ class Ledger:
         with self._mutex:
             self._halted = self._halted or "the manager has stopped"
             self._closed = True
-            self._changed.notify_all()
+            self._rouse()
             with database.explained(self.path):
                 self._save_clock()
                 self._db.close()
@@ -171,26 +172,28 @@ class Ledger:
         self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
     ) -> Lease:
         end = self._clock() + wait_s
-        with self._changed:
+        with self._mutex:
             me = self._meet(worker)
             self._reconcile(worker.id, me, held)
             while True:
                 if self._halted is not None or worker.id in self._gone:
+                    self._waiters.leave(worker.kind, more=self._pacing.is_due(worker.kind))
                     return Lease(halted=self._halted or "this worker has left", drained=self._tally.drained)
                 self._tick()
                 batches = self._lease_due(worker, count=count, slots=slots)
                 now = self._clock()
+                more = self._pacing.is_due(worker.kind) and not self._held_back(worker.kind)
                 if batches or now >= end or self._tally.drained:
                     me.deadline = now + self._queue.lease_s
+                    self._waiters.leave(worker.kind, more=more)
                     return Lease(batches=batches, drained=self._tally.drained)
                 # a lease must not run out while its worker waits here
                 me.deadline = max(me.deadline, end + self._queue.lease_s)
-                self._waiting.add(worker.id)
-                self._changed.wait(max(0.001, self._next_event(end) - now))
-                self._waiting.discard(worker.id)
+                alarm_s = self._next_event(end) - now
+                self._waiters.wait(worker.id, worker.kind, for_s=end - now, alarm_s=alarm_s, more=more)
 
     def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
-        with self._changed:
+        with self._mutex:
             self._tick()
             self._meet(worker)
             return Heartbeat(
@@ -214,7 +217,7 @@ class Ledger:
             worker = self._workers.pop(worker_id, None)
             if worker is not None:
                 self._give_back(list(worker.held), charged=charged)
-            self._wake = True  # it may wait itself; and there is more for the others
+            self._wake_all = True  # it may wait itself; and there is more for the others
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         table = TABLES[kind]
@@ -242,11 +245,11 @@ class Ledger:
             return len(rows)
 
     def halt(self, reason: str) -> None:
-        with self._changed:
+        with self._mutex:
             if self._halted is None:
                 log.info("halted: %s", reason)
                 self._halted = reason
-            self._changed.notify_all()
+            self._rouse()
 
     def stop(self, reason: str) -> None:
         with self._transaction():
@@ -264,7 +267,7 @@ class Ledger:
     def resume(self) -> None:
         with self._transaction():
             self._paused = False
-            self._wake = True
+            self._wake_all = True
             self._db.execute("DELETE FROM meta WHERE key = 'paused'")
 
     def stats(self) -> Stats:
@@ -290,13 +293,12 @@ class Ledger:
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
         limit = min(limit, MAX_RECORDS)
-        with self._changed, database.explained(self.path):
+        with self._mutex, database.explained(self.path):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
                     break
-                self._records_wanted = True
-                self._changed.wait(left)
+                self._recorded.wait(left)
             if self._closed:
                 return RecordPage(cursor=after)
             found: list[tuple[int, Record]] = []
@@ -378,7 +380,6 @@ class Ledger:
             self._pacing.add(host, TaskKind(kind), count, now=now)
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
-        self._records_wanted = False
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
@@ -400,20 +401,29 @@ class Ledger:
                 yield
                 self._write_kept()
                 self._db.execute("COMMIT")
-                self._wake_waiting()
+                self._tell_waiting()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if reload:
                     self._load(new_run=False)
-                    self._changed.notify_all()  # what they wait for may be another thing now
+                    self._rouse()  # what they wait for may be another thing now
                 raise
 
-    def _wake_waiting(self) -> None:
-        """Wake those who wait in a call, if there is anything new for one of them."""
-        if self._pacing.opened() or self._wake:
-            self._wake = self._records_wanted = False
-            self._changed.notify_all()
+    def _tell_waiting(self) -> None:
+        """Wake those who wait in a call, as far as there is something new for them."""
+        if self._wake_all:
+            self._wake_all = False
+            self._pacing.opened()
+            self._waiters.wake_all()
+        else:
+            for kind in self._pacing.opened():
+                self._waiters.tell(kind)
+
+    def _rouse(self) -> None:
+        """Wake all who wait in any call."""
+        self._waiters.wake_all()
+        self._recorded.notify_all()
 
     @property
     def _life_s(self) -> float:
@@ -425,7 +435,8 @@ class Ledger:
     def _move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
         backlogged = self._backlogged()
         self._tally.move(kind, before, after)
-        self._wake = self._wake or (backlogged and not self._backlogged())  # harvesters may go on
+        if backlogged and not self._backlogged():
+            self._waiters.tell(TaskKind.PAGE)  # harvesters may go on
 
     # adding
 
@@ -529,7 +540,7 @@ class Ledger:
 
     def _lease_due(self, worker: WorkerState, *, count: int, slots: int) -> tuple[Batch, ...]:
         kind = worker.kind
-        if self._paused or (kind is TaskKind.PAGE and self._backlogged()):
+        if self._held_back(kind):
             return ()
         fellows = sum(1 for other in self._workers.values() if other.state and other.state.kind is kind)
         now = self._clock()
@@ -592,13 +603,17 @@ class Ledger:
                 return rows[:number]
         return rows
 
+    def _held_back(self, kind: TaskKind) -> bool:
+        """Nothing of *kind* is to be given out now, though some may be due."""
+        return self._paused or (kind is TaskKind.PAGE and self._backlogged())
+
     def _backlogged(self) -> bool:
         return self._tally.waiting_images >= self._queue.image_backlog
 
     def _let_go(self, task_id: int) -> _Held:
         """Forget the lease of a task."""
         lease = self._leases.pop(task_id)
-        self._wake = self._wake or lease.worker in self._waiting  # it can run another
+        self._waiters.wake(lease.worker)  # it can run another
         worker = self._workers.get(lease.worker)
         if worker is not None:
             worker.held.discard(task_id)
@@ -707,7 +722,8 @@ class Ledger:
         self._next_seq += 1
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)
-        self._wake = self._wake or self._records_wanted or self._tally.drained
+        self._wake_all = self._wake_all or self._tally.drained
+        self._recorded.notify_all()
 
     def _write_kept(self) -> None:
         if not self._kept:
@@ -729,6 +745,8 @@ class Ledger:
         self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
+        for kind in self._pacing.opened():
+            self._waiters.tell(kind)
         self._meters.note(now, self._tally)
         if now < self._next_check:
             return
@@ -736,7 +754,7 @@ class Ledger:
         late = [worker_id for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():
-                self._wake = True  # each of the others may have a larger part now
+                self._wake_all = True  # each of the others may have a larger part now
                 for worker_id in late:
                     worker = self._workers.pop(worker_id)
                     if worker.held:

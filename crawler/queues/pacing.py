@@ -74,7 +74,7 @@ class Pacing:
             dict
         )  # by kind; the inner dict is an ordered set
         self._cooling: list[tuple[float, int]] = []
-        self._opened = False
+        self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
 
@@ -170,10 +170,14 @@ class Pacing:
         self._deal(lane, worker, host, slots=held.in_flight, tasks=held.tasks - 1)
         self._place(host, lane, now)
 
-    def opened(self) -> bool:
-        """Whether a host has come to have something to give since this was last asked."""
-        opened, self._opened = self._opened, False
+    def opened(self) -> set[Hashable]:
+        """The kinds of which a host has come to have something to give since this was last asked."""
+        opened, self._opened = self._opened, set()
         return opened
+
+    def is_due(self, kind: Hashable) -> bool:
+        """Whether a host has something of *kind* to give now, though perhaps not to every worker."""
+        return bool(self._due[kind])
 
     def wake(self, now: float) -> None:
         """Bring back the hosts whose pause is over."""
@@ -236,7 +240,7 @@ class Pacing:
                 row = self._due[kind]
                 if host not in row:
                     row[host] = None
-                    self._opened = True
+                    self._opened.add(kind)
         if lane.due > now and not lane.cooling:
             lane.cooling = True
             heapq.heappush(self._cooling, (lane.due, host))
