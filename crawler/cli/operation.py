@@ -16,6 +16,7 @@ from crawler.models import WORKER_NAMES, Status, TaskKind, WorkerStatus
 _HOSTS_SHOWN = 15
 _WORKERS_SHOWN = 30
 _SILENT_S = 15.0
+_NOW_S = 0.05
 
 
 def rates(status: Status) -> Text:
@@ -42,7 +43,7 @@ def hosts_table(status: Status, *, most: int = _HOSTS_SHOWN) -> Table:
             tables.number(host.images),
             tables.number(host.in_flight),
             f"{host.delay_s:g} s" if host.delay_s else "",
-            Text(f"in {_duration(host.due_s)}", "yellow") if host.due_s > 0 else Text("now", "dim"),
+            Text("now", "dim") if host.due_s < _NOW_S else Text(f"in {_duration(host.due_s)}", "yellow"),
         )
     _tell_more(table, status.host_count - min(most, len(status.hosts)))
     return table
@@ -92,4 +93,6 @@ def _tell_more(table: Table, more: int) -> None:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else str(timedelta(seconds=int(seconds)))  # noqa: PLR2004 - two digits
+    if seconds < 100:  # noqa: PLR2004 - what is longer is easier to read in minutes
+        return f"{seconds:.1f} s" if 0 < seconds < 1 else f"{seconds:.0f} s"
+    return str(timedelta(seconds=int(seconds)))
