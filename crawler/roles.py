@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
 _GUEST_HEARTBEAT_S = 5.0
+_LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
 _SWEEP_EVERY = 300  # seconds
 _OPEN_FILES = 8192  # a connection is one
 
@@ -178,7 +179,12 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     )
     if lifeline.stopped.is_set():
         return  # told so before it had anything in hand, and no longer connected
-    lifeline.on_stop(worker.stop)
+
+    def stop() -> None:
+        worker.stop()
+        manager.reconnect_s = min(manager.reconnect_s, _LEAVING_S)
+
+    lifeline.on_stop(stop)
     try:
         worker.run()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -49,11 +50,14 @@ def verify(catalog: Catalog) -> Iterator[Finding]:
         for _ in catalog.rows(statement):
             raise AssertionError
     recorded = catalog.rows(
-        "SELECT path, sha256, size_bytes, url, min(seq) FROM images WHERE path != ''"
+        "SELECT path, sha256, size_bytes, url, worker, min(seq) FROM images WHERE path != ''"
         " GROUP BY path, sha256, size_bytes"
     )
-    for path, sha256, size_bytes, url, _ in recorded:
+    for path, sha256, size_bytes, url, worker, _ in recorded:
         kind, detail = check_file(catalog.folder, path, sha256=sha256, size_bytes=size_bytes)
+        machine = worker.partition(":")[0]
+        if kind is FindingKind.MISSING and machine not in {"", platform.node()}:
+            detail = f"not here: {machine} has saved it, perhaps in a folder of its own"
         yield Finding(finding=kind, path=path, url=url, size_bytes=size_bytes, detail=detail)
     yield from _orphans(catalog)
 

@@ -71,5 +71,7 @@ def _neighbourhood(address: str) -> str:
     """What counts as one address: of IPv6 the network, for each host has billions there."""
     if ":" not in address:
         return address
-    network = ipaddress.ip_network((address.partition("%")[0], _IPV6_PREFIX_BITS), strict=False)
-    return str(network)
+    ip = ipaddress.IPv6Address(address.partition("%")[0])
+    if ip.ipv4_mapped is not None:  # at a socket that takes both
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip, _IPV6_PREFIX_BITS), strict=False))

@@ -176,10 +176,7 @@ class QueueManager(_Registered):
             value = tenacity.Retrying(
                 retry=tenacity.retry_if_exception(_may_heal),
                 wait=tenacity.wait_random_exponential(multiplier=0.05, max=_MAX_PAUSE_S),
-                stop=tenacity.stop_any(
-                    tenacity.stop_after_delay(self.reconnect_s),
-                    tenacity.stop_when_event_set(self._abandoned),
-                ),
+                stop=self._out_of_patience,
                 sleep=tenacity.sleep_using_event(self._abandoned),
                 before_sleep=lambda attempt: self._tell(where, attempt),
                 reraise=True,
@@ -196,6 +193,9 @@ class QueueManager(_Registered):
             self._told = False
             log.warning("%s answers again", where)
         return value
+
+    def _out_of_patience(self, attempt: tenacity.RetryCallState) -> bool:
+        return self._abandoned.is_set() or (attempt.seconds_since_start or 0.0) >= self.reconnect_s
 
     def _tell(self, where: str, attempt: tenacity.RetryCallState) -> None:
         """Say once, for all calls that fail, why nothing happens."""

@@ -60,7 +60,8 @@ class Listener:
 
     def __init__(self, address: Address) -> None:
         inet = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._sock = socket.create_server(address, family=inet, backlog=BACKLOG)
+        both = address[0] == "::" and socket.has_dualstack_ipv6()  # as 0.0.0.0, for IPv6 and IPv4 alike
+        self._sock = socket.create_server(address, family=inet, backlog=BACKLOG, dualstack_ipv6=both)
         self.address: Address = self._sock.getsockname()[:2]
 
     def accept(self) -> Connection:

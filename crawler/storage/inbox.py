@@ -99,10 +99,16 @@ class LocalInbox:
                 _put(file, chunk)
             if chunk.offset + len(chunk.data) < size_bytes:
                 return ""
-            return self._storage.adopt(file, path, sha256=sha256, size_bytes=size_bytes)
+            return self._adopted(file, chunk)
         except (StorageFull, StorageFailed, ValueError):
             _remove(file)
             raise
+
+    def _adopted(self, file: Path, chunk: Chunk) -> str:
+        try:
+            return self._storage.adopt(file, chunk.path, sha256=chunk.sha256, size_bytes=chunk.size_bytes)
+        except ValueError as exc:  # a power failure may have taken a part from its middle
+            raise UploadLost(f"{exc}") from exc
 
     @contextmanager
     def _turn(self, upload: str) -> Iterator[None]:

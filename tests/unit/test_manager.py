@@ -768,6 +768,17 @@ def test_it_listens_on_ipv6(embedded_queues: Queues) -> None:
         assert manager.get_task_queue().put([image(1)]) == 1
 
 
+@pytest.mark.skipif(
+    not (has_ipv6() and socket.has_dualstack_ipv6()), reason="this machine has no socket for both"
+)
+def test_all_addresses_of_ipv6_are_all_addresses(embedded_queues: Queues) -> None:
+    with served(embedded_queues.tasks, embedded_queues.results, address=("::", 0)) as server:
+        for host in ("127.0.0.1", "::1"):
+            manager = QueueManager((host, server.listener.address[1]), AUTHKEY, reconnect_s=5.0)
+            manager.connect()
+            manager.disconnect()
+
+
 # --- the end ---
 
 
