@@ -34,7 +34,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.tls import Tls
 from crawler.storage import Inbox
 
-AUTHKEY = b"a key for tests"
+AUTHKEY = b"a key for tests, as long as keys have to be"
 
 
 class Clock:
