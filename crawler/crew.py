@@ -125,6 +125,7 @@ class Joined:
         self._manager.connect()
         tasks = self._manager.get_task_queue()
         self.plan = tasks.plan()
+        self._manager.crawl = self.plan.id
         self._manager.reconnect_s = _PARENT_RECONNECT_S
         self.folder = CrawlFolder(self._folder or default_folder(self.plan.seeds[0]))
         self._crew = Crew(
@@ -134,6 +135,7 @@ class Joined:
                 seeds=self.plan.seeds,
                 endpoint=self._endpoint,
                 reconnect_s=self._reconnect_s,
+                crawl=self.plan.id,
                 guest=True,
             ),
             tasks,
@@ -150,7 +152,8 @@ class Joined:
     def work(self, staff: Mapping[TaskKind, int]) -> None:
         """Work until the crawl has ended.
 
-        Raises QueueUnreachable when its manager has been gone for too long; ProcessesKeepDying; FolderError.
+        Raises QueueUnreachable when its manager has been gone for too long, CrawlReplaced when another crawl has
+        come to its place; ProcessesKeepDying; FolderError.
         """
         if staff.get(TaskKind.IMAGE) and self.keeps_images:
             self._check_folder()

@@ -18,6 +18,7 @@
     │   ├── ProtocolError           the peer speaks something else
     │   ├── VersionMismatch         … namely another version of the protocol
     │   ├── TooManyConnections      the manager has as many as it takes
+    │   ├── CrawlReplaced           the manager serves another crawl by now, or this one with other settings
     │   ├── UploadLost              the manager has not kept the first part of an image; it is sent again
     │   └── RemoteFault             the manager failed at a call
     └── TaskError                   why one URL was not saved; its ``reason`` is the record's
@@ -114,6 +115,10 @@ class VersionMismatch(QueueError):
 
 
 class TooManyConnections(QueueError):
+    pass
+
+
+class CrawlReplaced(QueueError):
     pass
 
 

@@ -5,6 +5,7 @@ Each imports only what it needs, when it starts: on a small site the imports are
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import platform
@@ -12,8 +13,11 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from crawler import __version__
 from crawler.access import Endpoint
@@ -53,6 +57,8 @@ class Site:
     public: Endpoint | None = None
     """Where the manager lets others in; None if it does not."""
     reconnect_s: float = 60.0
+    crawl: str = ""
+    """The id of the plan that guests go by."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
 
@@ -83,15 +89,16 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
             )
             if new_run:
                 storage.sweep()
-            tasks = LedgerTasks(ledger, Plan(seeds=site.seeds, config=config))
+            plan = Plan(id=_plan_id(ledger, config), seeds=site.seeds, config=config)
+            tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
             _allow_many_connections()
             with ExitStack() as servers:
                 ports = []
                 for endpoint in (site.endpoint, site.public):
                     if endpoint is not None:
-                        manager = _manager(endpoint)
-                        server = _listening(manager.server, endpoint, tasks, LedgerResults(ledger), inbox)
+                        make = partial(_manager(endpoint).server, crawl=plan.id)
+                        server = _listening(make, endpoint, tasks, LedgerResults(ledger), inbox)
                         ports.append(server.listener.address[1])
                         servers.enter_context(server)
                 lifeline.say(Word("ready", text=" ".join(map(str, ports))))
@@ -103,6 +110,11 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
                         break
         finally:
             ledger.close()
+
+
+def _plan_id(ledger: Ledger, config: Config) -> str:
+    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+    return f"{ledger.crawl_id()}-{settings[:16]}"
 
 
 def _manager(endpoint: Endpoint, *, reconnect_s: float = 0.0) -> QueueManager:
@@ -153,6 +165,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
 
     config = site.config
     manager = _manager(site.endpoint, reconnect_s=site.reconnect_s)
+    manager.crawl = site.crawl
     lifeline.on_stop(manager.abandon)
     manager.connect()
     transport = RequestsTransport(config.fetch)

@@ -84,10 +84,11 @@ def served(
     inbox: Inbox | None = None,
     address: tuple[str, int] = ("127.0.0.1", 0),
     tls: Tls | None = None,
+    crawl: str = "",
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[QueueServer]:
     """The queues behind a real server, in a thread of this process."""
-    server = QueueManager(address, AUTHKEY, tls=tls).server(tasks, results, inbox)
+    server = QueueManager(address, AUTHKEY, tls=tls).server(tasks, results, inbox, crawl=crawl)
     stop = threading.Event()
 
     def serve() -> None:

@@ -38,6 +38,8 @@ class RecordPage(Value):
 class Plan(Value):
     """What a worker has to know of the crawl that it joins."""
 
+    id: str = ""
+    """Of this crawl with these settings: one who joined it can't go on with another one at the same address."""
     seeds: tuple[str, ...] = ()
     config: Config = Config()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import threading
 import time
 from collections import Counter
@@ -161,6 +162,12 @@ class Ledger:
     def set_seeds(self, seeds: Sequence[str]) -> None:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seeds', ?)", (json.dumps(seeds),))
+
+    def crawl_id(self) -> str:
+        """What tells this crawl from those that were here before, or come after."""
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (secrets.token_hex(16),))
+            return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
 
     # --- the task queue ---
 

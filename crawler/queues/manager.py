@@ -109,7 +109,8 @@ class QueueManager(_Registered):
 
     With *tls* connections are encrypted and both sides show certificates. All that talks to the manager tries for
     ``reconnect_s`` seconds (which may be changed at any time), then raises QueueUnreachable; AuthenticationFailed and
-    VersionMismatch at once.
+    VersionMismatch at once. ``crawl`` may be set to the id of the plan that a worker goes by: a manager with another
+    is CrawlReplaced, so that nobody mixes up two crawls that come to the same address.
     """
 
     def __init__(
@@ -118,19 +119,22 @@ class QueueManager(_Registered):
         self._transport = Transport(tls).register()
         super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
         self.reconnect_s = reconnect_s
+        self.crawl = ""
         self._abandoned = threading.Event()
         self._told = False
         self.links = Links(lambda: self._transport.open(address), self._greet)
 
-    def server(self, tasks: TaskQueue, results: ResultQueue, inbox: Inbox | None = None) -> QueueServer:
-        """A server for these two queues; its address is known (and taken) when this returns."""
+    def server(
+        self, tasks: TaskQueue, results: ResultQueue, inbox: Inbox | None = None, *, crawl: str = ""
+    ) -> QueueServer:
+        """A server for the queues of *crawl* (its plan's id); its address is known (and taken) when this returns."""
         registry: dict[str, Any] = {
             "get_task_queue": (lambda: tasks,),
             "get_result_queue": (lambda: results,),
         }
         if inbox is not None:
             registry["get_inbox"] = (lambda: inbox,)
-        return QueueServer(registry, self._address, self._authkey, self._transport)  # type: ignore[attr-defined]
+        return QueueServer(registry, self._address, self._authkey, self._transport, crawl=crawl)  # type: ignore[attr-defined]
 
     def connect(self) -> None:
         """Find out whether the manager is there and lets us in."""
@@ -167,7 +171,7 @@ class QueueManager(_Registered):
 
     def _greet(self, link: wire.Connection) -> None:
         self._transport.greet(link, self._authkey)  # type: ignore[attr-defined]
-        managers.dispatch(link, None, "accept_connection", (PROTOCOL, __version__))  # type: ignore[attr-defined]
+        managers.dispatch(link, None, "accept_connection", (PROTOCOL, __version__, self.crawl))  # type: ignore[attr-defined]
 
     def retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""

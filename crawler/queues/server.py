@@ -42,10 +42,19 @@ class QueueServer(managers.Server):
     listener: Any
     authkey: bytes
 
-    def __init__(self, registry: dict[str, Any], address: Any, authkey: bytes, serializer: Transport) -> None:
+    def __init__(
+        self,
+        registry: dict[str, Any],
+        address: Any,
+        authkey: bytes,
+        serializer: Transport,
+        *,
+        crawl: str = "",
+    ) -> None:
         super().__init__(registry, address, authkey, serializer)  # type: ignore[arg-type] # any key of listener_client
         self.stop_event = threading.Event()
         self._transport = serializer
+        self._crawl = crawl
         self._lobby: Lobby[wire.Connection] = Lobby(
             most=MAX_STRANGERS, most_of_one_address=MAX_STRANGERS_OF_ONE_ADDRESS
         )
@@ -139,15 +148,21 @@ class QueueServer(managers.Server):
         if call.ident is not None or call.method != "accept_connection":
             raise ValueError(f"there is no call {call.method!r} before a connection is accepted")
         match msgspec.msgpack.decode(call.args):
-            case [int(protocol), str(version)]:
+            case [int(protocol), str(version), str(crawl)]:
                 pass
+            case [int(protocol), str(version), *_]:
+                crawl = ""
             case _:
-                protocol, version = 0, "a version that greets in another way"
+                protocol, version, crawl = 0, "a version that greets in another way", ""
         if protocol != PROTOCOL:
             shown = "".join(char if char.isprintable() else "?" for char in version[:40])
             raise errors.VersionMismatch(
                 f"this crawl's manager is image-crawler {__version__} (protocol {PROTOCOL}), here is {shown}"
                 f" (protocol {protocol}), and they do not understand each other; install the same version on both"
+            )
+        if crawl and crawl != self._crawl:
+            raise errors.CrawlReplaced(
+                "this manager serves another crawl by now, or the same with other settings; join it anew"
             )
         if len(self._inside) > MAX_CONNECTIONS:
             raise errors.TooManyConnections(

@@ -36,6 +36,7 @@ _VOCABULARY: dict[str, type[Exception]] = {
         errors.ProtocolError,
         errors.VersionMismatch,
         errors.TooManyConnections,
+        errors.CrawlReplaced,
         errors.UploadLost,
         ValueError,
         TypeError,

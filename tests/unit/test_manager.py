@@ -779,6 +779,31 @@ def test_all_addresses_of_ipv6_are_all_addresses(embedded_queues: Queues) -> Non
             manager.disconnect()
 
 
+# --- one crawl after another ---
+
+
+def test_who_has_joined_a_crawl_does_not_go_on_with_another_at_the_same_address(
+    embedded_queues: Queues,
+) -> None:
+    """Its results would settle tasks of the other that happen to have the same numbers."""
+    with served(embedded_queues.tasks, embedded_queues.results, crawl="one") as server:
+        address = server.listener.address
+        manager = QueueManager(address, AUTHKEY, reconnect_s=10.0)
+        manager.connect()
+        manager.crawl = "one"
+        tasks = manager.get_task_queue()
+        manager.links.close()
+        assert tasks.put([image(1)]) == 1
+    with served(embedded_queues.tasks, embedded_queues.results, crawl="another", address=address):
+        started = time.monotonic()
+        with pytest.raises(errors.CrawlReplaced, match="serves another crawl by now"):
+            tasks.put([image(2)])
+        assert time.monotonic() - started < 2.0, "asking again would not help"
+        manager.crawl = ""
+        assert tasks.put([image(3)]) == 1
+    manager.disconnect()
+
+
 # --- the end ---
 
 

@@ -214,6 +214,7 @@ VOCABULARY = [
     errors.ProtocolError,
     errors.VersionMismatch,
     errors.TooManyConnections,
+    errors.CrawlReplaced,
     errors.UploadLost,
     ValueError,
     TypeError,
