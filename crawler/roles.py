@@ -126,8 +126,9 @@ def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: ob
     try:
         return make(*served)
     except OSError as exc:
+        problem = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
         raise UsageError(
-            f"can't listen at {endpoint}: {exc.strerror}; choose another address with --bind"
+            f"can't listen at {endpoint}: {problem}; choose another address with --bind"
         ) from exc
 
 

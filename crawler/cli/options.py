@@ -21,6 +21,15 @@ from crawler.config import SETTINGS, Config, Setting, load
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _UNITS = {"_bytes": "BYTES", "_bytes_s": "BYTES", "_s": "SECONDS"}
+_KINDS = {
+    "bind": "HOST[:PORT]",
+    "keys": "DIR",
+    "authkey_file": "FILE",
+    "tls_cert": "FILE",
+    "tls_key": "FILE",
+    "tls_ca": "FILE",
+    "tls_server_name": "NAME",
+}
 _SECTIONS = {
     field.name: f"[{field.name}] {inspect.getdoc(field.type)}".rstrip(".")
     for field in msgspec.structs.fields(Config)
@@ -174,7 +183,7 @@ def _metavar(setting: Setting) -> str:
         return "|".join(setting.choices)
     if setting.is_list:
         return "PATTERN"
-    return unit or ("N" if setting.type is int else "TEXT")
+    return unit or _KINDS.get(setting.key) or ("N" if setting.type is int else "TEXT")
 
 
 def _shown(default: object) -> str:

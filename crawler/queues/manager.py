@@ -220,4 +220,4 @@ def _may_heal(error: BaseException) -> bool:
 
 
 def _said(error: BaseException | None) -> str:
-    return (str(error) or type(error).__name__) if error else ""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
