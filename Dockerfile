@@ -1,10 +1,12 @@
 # docker build -t image-crawler .
 # docker run --rm -v "$PWD/data:/crawl/data" image-crawler crawl https://example.org/
+#
+# ./data has to be writable for uid 1000; or say --user. For a crawl by several containers see compose.yaml.
 
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY requirements.lock .
-# exactly the versions and the bytes of requirements.lock, and then the program alone
+# exactly the versions and the bytes of requirements.lock, the extra tls (for keygen) included; then the program alone
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && /venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
@@ -18,8 +20,8 @@ RUN useradd --uid 1000 --create-home crawler \
 ENV PATH="/venv/bin:$PATH" PYTHONUNBUFFERED=1
 USER crawler
 WORKDIR /crawl
-VOLUME /crawl/data
-# SIGINT is what Ctrl-C sends: the crawl finishes what is in hand, and keeps its state
+# SIGINT is what Ctrl-C sends: crawl, serve and work finish what is in hand, and lose nothing. Unlike SIGTERM, it reaches
+# Python as the first process of a container from the first moment on
 STOPSIGNAL SIGINT
 ENTRYPOINT ["image-crawler"]
 CMD ["--help"]

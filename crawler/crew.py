@@ -56,6 +56,17 @@ class Crew:
         """Those that have not ended; nothing is left to do for the others."""
         return [child for child in self.children if child.exitcode is None]
 
+    @property
+    def has_ended(self) -> bool:
+        """One of them has heard that the crawl is over."""
+        return any(child.exitcode == 0 for child in self.children)
+
+    def dismiss(self) -> None:
+        """Have the others leave as well: those that have not connected yet would look for the manager for long."""
+        for child in self.children:
+            child.listen()
+            child.stop()
+
     def replace_the_dead(self) -> Iterator[Child]:
         """Listen to all; yield each that has died, and start another in its place once the caller goes on.
 
@@ -161,15 +172,18 @@ class Joined:
         deaths = 0
         while self._crew.at_work:
             wait([child.pipe for child in self._crew.at_work], timeout=0.5)
+            if self._crew.has_ended:
+                self._crew.dismiss()
+                continue
             for child in self._crew.replace_the_dead():
                 deaths += 1
                 if deaths > _MOST_DEATHS:
                     raise errors.ProcessesKeepDying(f"the workers keep dying, the last of: {died_of(child)}")
                 log.warning("a %s has died (%s); starting another", child.name, died_of(child))
                 child.kill()
-        for child in self._crew.children:
-            if child.failure is not None:
-                raise child.failure
+        failures = [child.failure for child in self._crew.children if child.failure is not None]
+        if failures and not self._crew.has_ended:
+            raise failures[0]
 
     @property
     def keeps_images(self) -> bool:

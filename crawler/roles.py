@@ -10,6 +10,7 @@ import itertools
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display live
 _GUEST_HEARTBEAT_S = 5.0
 _LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
 _SWEEP_EVERY = 300  # seconds
+_FAREWELL_S = 3.0  # for guests who have connected, and have not asked yet, to hear that it is over
 _OPEN_FILES = 8192  # a connection is one
 
 
@@ -93,21 +95,24 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
             tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
             _allow_many_connections()
-            with ExitStack() as servers:
-                ports = []
+            with ExitStack() as stack:
+                servers = []
                 for endpoint in (site.endpoint, site.public):
                     if endpoint is not None:
                         make = partial(_manager(endpoint).server, crawl=plan.id)
                         server = _listening(make, endpoint, tasks, LedgerResults(ledger), inbox)
-                        ports.append(server.listener.address[1])
-                        servers.enter_context(server)
-                lifeline.say(Word("ready", text=" ".join(map(str, ports))))
+                        servers.append(stack.enter_context(server))
+                ports = (str(server.listener.address[1]) for server in servers)
+                lifeline.say(Word("ready", text=" ".join(ports)))
                 for second in itertools.count():
                     if second % _SWEEP_EVERY == 0:
                         inbox.sweep()
                     ledger.tick()
                     if lifeline.stopped.wait(TICK_S):
                         break
+                end = time.monotonic() + _FAREWELL_S
+                while any(server.visited for server in servers) and time.monotonic() < end:
+                    time.sleep(0.02)
         finally:
             ledger.close()
 

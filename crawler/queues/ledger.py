@@ -104,7 +104,7 @@ class Ledger:
 
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
-    had is ready at once, uncharged; unless with *survivors*, for those on other machines may have gone on meanwhile.
+    had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile.
 
     Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
     is full.
@@ -138,7 +138,9 @@ class Ledger:
             self._db = database.connect(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
-            self._load(new_run=new_run and not survivors)
+            self._load()
+            if new_run:  # harvesters that came from elsewhere are few, and a page may be read twice
+                self._give_all_back([TaskKind.PAGE] if survivors else list(TaskKind))
             self._recall(new_run=new_run)
 
     def close(self) -> None:
@@ -356,7 +358,7 @@ class Ledger:
             "stopped": self._stopped,
         }
 
-    def _load(self, *, new_run: bool) -> None:
+    def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
         self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
@@ -374,11 +376,6 @@ class Ledger:
             for table in TABLES.values()
         )
         self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
-        if new_run:
-            with self._transaction(reload=False):
-                db.execute(
-                    "UPDATE tasks SET state = 'ready', attempts = max(0, attempts - 1) WHERE state = 'leased'"
-                )
         self._tally = Tally(db)
         self._meters = Meters()
         for kind, host, count in db.execute(
@@ -399,8 +396,13 @@ class Ledger:
         if nobody.held:
             self._workers[_NOBODY] = nobody
 
+    def _give_all_back(self, kinds: list[TaskKind]) -> None:
+        """The workers that had tasks of these kinds are gone, and it was not the tasks' fault."""
+        with self._transaction():
+            self._give_back([task for task, lease in self._leases.items() if lease.kind in kinds], charged=False)
+
     @contextmanager
-    def _transaction(self, *, reload: bool = True) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
         with self._mutex, database.explained(self.path, on_error=self.halt):
             try:
@@ -412,9 +414,8 @@ class Ledger:
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if reload:
-                    self._load(new_run=False)
-                    self._rouse()  # what they wait for may be another thing now
+                self._load()
+                self._rouse()  # what they wait for may be another thing now
                 raise
 
     def _tell_waiting(self) -> None:

@@ -74,6 +74,11 @@ class QueueServer(managers.Server):
             for peer in self._open:
                 peer.interrupt()
 
+    @property
+    def visited(self) -> bool:
+        """Somebody who knows the key is connected."""
+        return bool(self._inside)
+
     # connections
 
     def _accept_until_stopped(self) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from crawler.config import SETTINGS, Config, from_tables, load, settings, to_toml
 from crawler.errors import ConfigError
 
-DEFAULT_TOML = Path(__file__).parents[2] / "config" / "default.toml"
+CONFIG = Path(__file__).parents[2] / "config"
+DEFAULT_TOML = CONFIG / "default.toml"
 
 
 @pytest.fixture(name="file")
@@ -219,6 +220,11 @@ def test_the_default_file_lists_every_key_with_its_default_and_description() -> 
     assert listed == {(setting.section, setting.key) for setting in SETTINGS.values()}
     body = to_toml(Config())
     assert text.endswith(body), "write it anew with crawler.config.to_toml"
+
+
+@pytest.mark.parametrize("file", sorted(CONFIG.glob("*.toml")), ids=lambda file: file.name)
+def test_every_file_that_comes_along_loads(file: Path) -> None:
+    assert (load(file=file) == Config()) == (file == DEFAULT_TOML), "what says nothing new is of no use"
 
 
 def test_sections_can_not_be_changed() -> None:

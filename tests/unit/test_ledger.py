@@ -50,7 +50,7 @@ class Crawl:
         self.clock = FakeClock()
         self.settings: dict[str, float] = {}
 
-    def open(self, *, new_run: bool = False, **settings: float) -> Queues:
+    def open(self, *, new_run: bool = False, survivors: bool = False, **settings: float) -> Queues:
         self.settings |= settings
         scope = {key: value for key, value in self.settings.items() if key in ScopeConfig.__struct_fields__}
         queue = {key: value for key, value in self.settings.items() if key not in scope}
@@ -59,6 +59,7 @@ class Crawl:
             queue=QueueConfig(**{"per_host": 100, "lease_s": 10.0, **queue}),
             scope=ScopeConfig(**scope),
             new_run=new_run,
+            survivors=survivors,
             clock=self.clock,
         )
         return Queues(
@@ -91,6 +92,55 @@ def a_crawl(tmp_path: Path) -> Iterator[Crawl]:
 
 
 # --- over a restart ---
+
+
+def test_workers_elsewhere_may_have_gone_on_while_a_served_crawl_was_down(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put([page(1), *images(3)])
+    held, (a_page,) = take(queues), take(queues, HARVESTER)
+    crawl.kill()
+    queues = crawl.open(new_run=True, survivors=True)
+    stats = queues.tasks.stats()
+    assert (stats.images.leased, stats.images.ready) == (3, 0), "a downloader may still have them"
+    assert (stats.pages.leased, stats.pages.ready) == (0, 1), "the harvester was killed with its manager"
+    (again,) = take(queues, HARVESTER)
+    assert (again.url, again.attempt, again.serial) == (a_page.url, 1, a_page.serial + 1)
+    queues.results.put([saved(held[0])])
+    assert queues.tasks.heartbeat(worker(), held=tokens(held[1:])).lost == ()
+    crawl.pass_time(11.0)
+    assert [task.attempt for task in take(queues, worker("w2"))] == [2, 2], "it was not heard of again"
+
+
+def test_what_somebody_wanted_stands_until_the_next_run(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put(images(3))
+    queues.tasks.pause()
+    crawl.kill()
+    queues = crawl.open()
+    assert queues.tasks.stats().paused
+    assert take(queues) == []
+    queues.tasks.stop("stopped by anna")
+    crawl.kill()
+    stats = crawl.open().tasks.stats()
+    assert (stats.halted, stats.stopped) == ("stopped by anna", True)
+    crawl.kill()
+    queues = crawl.open(new_run=True)
+    stats = queues.tasks.stats()
+    assert (stats.halted, stats.stopped, stats.paused) == (None, False, False)
+    assert len(take(queues)) == 3
+
+
+def test_a_crawl_keeps_its_name_and_another_has_another(crawl: Crawl, tmp_path: Path) -> None:
+    crawl.open(new_run=True)
+    name = crawl.ledger.crawl_id()
+    assert crawl.ledger.crawl_id() == name
+    crawl.close()
+    crawl.open(new_run=True)
+    assert crawl.ledger.crawl_id() == name
+    other = Crawl(tmp_path / "other.db")
+    other.open(new_run=True)
+    assert other.ledger.crawl_id() != name
+    other.close()
 
 
 @pytest.mark.parametrize("how", ["close", "kill"])
