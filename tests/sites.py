@@ -1,9 +1,18 @@
-"""Small sites made for a test, and a real server for them."""
+"""Small sites made for a test, and a real server for them.
+
+    python -m tests.sites FOLDER HOST PORT DELAY_S
+
+serves FOLDER, each answer DELAY_S late, until SIGTERM. Says the site's URL when it listens; at the end how often each
+path was asked for, as JSON.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -45,13 +54,15 @@ def png(rng: random.Random) -> bytes:
 
 
 class SiteServer(ThreadingHTTPServer):
-    """Serves a folder on loopback; counts requests by path, and how many were in flight at once."""
+    """Serves a folder, on loopback by default; counts requests by path, and how many were in flight at once."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, folder: Path, delay_s: float = 0.0) -> None:
-        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+    def __init__(
+        self, folder: Path, delay_s: float = 0.0, *, address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        super().__init__(address, partial(_Handler, directory=str(folder)))
         self.delay_s = delay_s
         self.requests: Counter[str] = Counter()
         """By path; those for robots.txt, one from each process and before others, are counted apart."""
@@ -66,7 +77,7 @@ class SiteServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/"
+        return "http://{}:{}/".format(*self.server_address)
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -116,3 +127,17 @@ def serving(folder: Path, delay_s: float = 0.0) -> Iterator[SiteServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def main() -> None:
+    folder, host, port, delay_s = sys.argv[1:]
+    server = SiteServer(Path(folder), float(delay_s), address=(host, int(port)))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(server.url, flush=True)
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+    print(json.dumps(server.requests))
+
+
+if __name__ == "__main__":
+    main()
