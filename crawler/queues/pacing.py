@@ -14,6 +14,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import islice
 
+HUNGRY_S = 10.0
+"""So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
 TASKS_PER_SLOT = 8
 """How many tasks a worker may hold for each slot: enough to hide a round trip to the queue."""
 
@@ -77,6 +79,8 @@ class Pacing:
         self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
+        self._hungry: dict[Hashable, dict[str, float]] = defaultdict(dict)
+        """By kind: workers that hold nothing and got nothing when they asked last, and when that was, in that order."""
 
     def never_delay(self, host: int) -> None:
         """*host* stands for no server: nothing is asked of it."""
@@ -116,14 +120,17 @@ class Pacing:
     ) -> list[Share]:
         """Share out up to *count* waiting tasks of *kind* to *worker*, who can run *slots* at once in all.
 
-        *fellows* is how many workers of this kind there are: none gets more than its part of a host's slots. The
-        tasks count as held from now on.
+        *fellows* is how many workers of this kind there are: none gets more than its part of a host's slots. Who has
+        more than that, because it was here before the others, gets no more of the host until it has used up enough,
+        as long as one of them waits with empty hands. The tasks count as held from now on.
         """
         self.wake(now)
         hand = self._hands[worker]
         used = sum(held.in_flight for held in hand.values())
         due = self._due[kind]
-        part = -(-self._per_host // max(1, fellows))
+        fellows = max(1, fellows)
+        even = self._per_host // fellows if self._others_hungry(kind, worker, now) else self._per_host
+        part = max(1, even) if even < self._per_host else -(-self._per_host // fellows)
         shares: list[Share] = []
         # first what it holds already: such a host needs no free slot to give more
         hosts = [host for host in hand if self._lanes[host].due <= now and kind in self._lanes[host].ready]
@@ -138,6 +145,8 @@ class Pacing:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
+            if before > even:
+                continue
             delay_s = self._spacing_s(host)
             more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
             room = min(1, more_slots) if delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
@@ -153,9 +162,17 @@ class Pacing:
             shares.append(Share(host, tasks, hand[host].slots))
             used += hand[host].in_flight - before
             count -= tasks
+        self._hungry[kind].pop(worker, None)
         if not hand:
+            self._hungry[kind][worker] = now
             del self._hands[worker]
         return shares
+
+    def _others_hungry(self, kind: Hashable, worker: str, now: float) -> bool:
+        hungry = self._hungry[kind]  # who asked last comes last
+        while hungry and now - hungry[oldest := next(iter(hungry))] > HUNGRY_S:
+            del hungry[oldest]  # it has gone
+        return len(hungry) > (worker in hungry)
 
     def hold(self, host: int, worker: str, *, now: float) -> None:
         """*worker* holds a task of *host* that was leased before, by an earlier run of the manager."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter, defaultdict
 
 import pytest
@@ -336,3 +337,24 @@ PacingMachine.TestCase.settings = settings(
     max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestPacingMachine = PacingMachine.TestCase
+
+
+@pytest.mark.parametrize(("workers", "slots"), [(2, 8), (3, 4), (6, 4), (20, 4)])
+def test_who_comes_later_gets_its_part_of_a_host_that_others_have_in_hand(workers: int, slots: int) -> None:
+    """One that was here before, and asks again and again with something in hand, kept all slots for ever."""
+    pacing = Pacing(per_host=8, delay_s=0)
+    pacing.add(1, IMAGE, 10**6, now=0)
+    rng = random.Random(1)
+    held: Counter[str] = Counter()
+    done: Counter[str] = Counter()
+    for step in range(20_000):
+        now, here = step / 100, min(workers, 1 + step // 200)
+        asks = f"w{rng.randrange(here)}"
+        held[asks] += sum(share.tasks for share in take(pacing, asks, slots=slots, fellows=here, now=now))
+        finishes = rng.choice(list(+held))
+        held[finishes] -= 1
+        done[finishes] += 1
+        pacing.drop(1, finishes, now=now)
+        assert pacing.in_flight(1) <= 8
+    assert len(done) == workers
+    assert min(done.values()) > max(done.values()) / 4
