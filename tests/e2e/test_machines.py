@@ -38,7 +38,7 @@ HELD = 32
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LEASE_S = 4.0
 SETTINGS = (
-    "--lease-s", str(LEASE_S), "--heartbeat-s", "1", "--retry-delay-s", "1", "--per-host", "32",
+    "--lease-s", str(LEASE_S), "--heartbeat-s", "1", "--retry-delay-s", "1", "--per-host", "8",
     "--images-from", "scope",
 )  # fmt: skip
 MANUAL = Path("/usr/share/gimp/2.0/help")
