@@ -15,6 +15,7 @@ from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
 from crawler.queues.tls import SERVER_NAME, Tls
 from crawler.queues.transport import Address
+from crawler.urls import show_address
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,7 @@ class Endpoint:
     access: Access
 
     def __str__(self) -> str:
-        host, port = self.address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return show_address(self.address)
 
 
 def parse_address(text: str) -> Address:

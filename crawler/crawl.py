@@ -244,11 +244,13 @@ class Crawl:
     def _send_guests_home(self) -> None:
         """Let workers that have joined from elsewhere finish what they have begun."""
         self.folder.unpublish()
+        if self._client is None:
+            return
+        self._client.reconnect_s = _GUEST_GRACE_S  # the manager closes what has been idle for minutes
         with suppress(errors.QueueUnreachable):
             stats = self._tasks.stats()
-            if not stats.workers:
-                return
-            self._tasks.stop("the crawl was stopped")
+            if not stats.drained:
+                self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
             end = time.monotonic() + (_GUEST_GRACE_S if stats.drained else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
                 time.sleep(0.05)

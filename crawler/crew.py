@@ -21,6 +21,7 @@ from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.queues.manager import QueueManager
 from crawler.roles import Site, work
+from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Crew:
                 raise child.failure
             try:
                 self._tasks.leave(worker_id, charged=True)
-            except errors.QueueUnreachable:
+            except (errors.QueueUnreachable, errors.TooManyConnections):
                 return
             del self._workers[worker_id]
             yield child
@@ -138,7 +139,9 @@ class Joined:
         self.plan = tasks.plan()
         self._manager.crawl = self.plan.id
         self._manager.reconnect_s = _PARENT_RECONNECT_S
-        self.folder = CrawlFolder(self._folder or default_folder(self.plan.seeds[0]))
+        if not self.plan.seeds:
+            raise errors.ProtocolError("the manager has told of no crawl; is it image-crawler's?")
+        self.folder = CrawlFolder(self._folder or default_folder(canonical_seed(self.plan.seeds[0])))
         self._crew = Crew(
             Site(
                 folder=self.folder.path,

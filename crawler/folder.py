@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from crawler.config import Config, to_toml
 from crawler.errors import FolderError
-from crawler.urls import host_key
+from crawler.urls import host_key, show_address
 
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
 
@@ -79,7 +79,7 @@ class CrawlFolder:
         """Let others of the same user join the crawl that runs here: its manager's address, and its key (ASCII)."""
         for file, text in (
             (self.authkey, authkey.decode("ascii")),
-            (self._address, "{}:{}".format(*address)),
+            (self._address, show_address(address)),
         ):
             file.unlink(missing_ok=True)  # one that others may read would stay so
             file.touch(mode=0o600)
@@ -104,6 +104,8 @@ class CrawlFolder:
 
 
 def default_folder(seed: str) -> Path:
-    """``data/<host>`` for a crawl that was given no folder."""
-    host = host_key(seed).partition("//")[2]
-    return Path("data") / host.replace(":", "_").replace("[", "").replace("]", "")
+    """``data/<host>`` for a crawl that was given no folder. Raises FolderError for a host that can't name one."""
+    host = host_key(seed).partition("//")[2].replace(":", "_").replace("[", "").replace("]", "")
+    if not host.strip("._"):  # a manager says what its seeds are, and ``..`` is a host to browsers
+        raise FolderError(f"no folder can be named after {seed}; choose one with -o")
+    return Path("data") / host

@@ -247,10 +247,13 @@ class Result(Value):
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
 
 
+WorkerId = Annotated[str, Meta(max_length=512)]
+
+
 class WorkerState(Value):
     """What a worker says of itself with every call."""
 
-    id: Annotated[str, Meta(max_length=512)]
+    id: WorkerId
     """Unique per run."""
     kind: TaskKind
     machine: Annotated[str, Meta(max_length=255)] = ""

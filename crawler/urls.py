@@ -120,3 +120,9 @@ def _without(url: str, parameter: re.Pattern[str]) -> str:
     if len(kept) == len(before):
         return url
     return f"{start}{mark}{'&'.join(kept)}" if kept else start
+
+
+def show_address(address: tuple[str, int]) -> str:
+    """``host:port``, with brackets around an IPv6 address (RFC 3986, 3.2.2)."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -51,7 +51,7 @@ class Hand:
         self._lanes: dict[str, _Lane] = {}
         self._turn: deque[str] = deque()
         self._held: dict[int, Token] = {}
-        self._running: dict[int, Task] = {}
+        self._running: dict[Token, Task] = {}  # a task that was lost and leased again may run twice
         self._waiting = 0
         self._closed = False
 
@@ -80,7 +80,7 @@ class Hand:
                         task = lane.waiting.popleft()
                         lane.running += 1
                         self._waiting -= 1
-                        self._running[task.id] = task
+                        self._running[task.token] = task
                         self._changed.notify_all()
                         return host, task
                 self._changed.wait()
@@ -89,7 +89,7 @@ class Hand:
     def finished(self, host: str, task: Task) -> None:
         """The task has been handled; it stays held until it is settled."""
         with self._changed:
-            del self._running[task.id]
+            del self._running[task.token]
             lane = self._lanes[host]
             lane.running -= 1
             self._forget_if_empty(host, lane)
@@ -127,8 +127,9 @@ class Hand:
                 kept = deque(task for task in lane.waiting if task.token not in gone)
                 for task in lane.waiting:
                     if task.token in gone:
-                        del self._held[task.id]
                         dropped += 1
+                        if self._held.get(task.id) == task.token:
+                            del self._held[task.id]
                 lane.waiting = kept
                 self._forget_if_empty(host, lane)
             self._waiting -= dropped
@@ -212,7 +213,9 @@ class Worker:
     def run(self) -> None:
         """Work. Raises what ended it other than the crawl's end or stop(): QueueError, CrawlError."""
         handlers = [
-            threading.Thread(target=self._handle_tasks, name=f"handler-{n}", daemon=True)
+            threading.Thread(
+                target=self._guarded, args=(self._handle_tasks,), name=f"handler-{n}", daemon=True
+            )
             for n in range(self._state.threads)
         ]
         settler = threading.Thread(

@@ -32,4 +32,4 @@ def harvest(address: str, *, harvesters: int, config: Config) -> None:
     with terminated_like_interrupted(), joined as crawl:
         click.echo(f"harvesting for the crawl of {' '.join(crawl.plan.seeds)}", err=True)
         crawl.work({TaskKind.PAGE: harvesters})
-        click.echo("the crawl has ended", err=True)
+        click.echo("the crawl has ended, or was stopped", err=True)

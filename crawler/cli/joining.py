@@ -32,10 +32,8 @@ def endpoint_of(address: str, config: AccessConfig) -> Endpoint:
     """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
     folder = CrawlFolder(Path(address))
     if folder.path.is_dir():
-        access = (
-            Access(authkey=read_authkey(folder.authkey)) if folder.authkey.exists() else Access(authkey=b"")
-        )
-        return Endpoint(address=parse_address(folder.address()), access=access)
+        where = parse_address(folder.address())
+        return Endpoint(address=where, access=Access(authkey=read_authkey(folder.authkey)))
     try:
         host, port = parse_address(address)
     except UsageError as exc:

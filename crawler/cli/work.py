@@ -58,4 +58,4 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
         )
         click.echo(f"downloading for the crawl of {' '.join(crawl.plan.seeds)} {where}", err=True)
         crawl.work({TaskKind.IMAGE: downloaders or min(_MOST_BY_DEFAULT, os.cpu_count() or 1)})
-        click.echo("the crawl has ended", err=True)
+        click.echo("the crawl has ended, or was stopped", err=True)

@@ -21,6 +21,7 @@ from crawler.models import (
     TaskKind,
     Token,
     Value,
+    WorkerId,
     WorkerState,
 )
 
@@ -72,7 +73,7 @@ class TaskQueue(Protocol):
         """Give tasks back untouched; their attempts are not charged."""
         ...
 
-    def leave(self, worker_id: str, *, charged: bool) -> None:
+    def leave(self, worker_id: WorkerId, *, charged: bool) -> None:
         """The worker has gone, for certain: its tasks go back at once, and it gets no more.
 
         With *charged* these leases count as attempts: it was lost while it worked on them.

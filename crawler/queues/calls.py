@@ -52,7 +52,7 @@ class Method:
         function = getattr(protocol, name)
         self.name = name
         self.signature = inspect.signature(function)
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)
         returns = hints.pop("return")
         parameters = list(self.signature.parameters.values())[1:]
         fields = [

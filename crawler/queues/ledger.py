@@ -73,6 +73,7 @@ SESSION_ID = "session-id"
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
+_GONE_IN_MEMORY = 10_000
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
@@ -104,7 +105,8 @@ class Ledger:
 
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
-    had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile.
+    had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile,
+    and what none of them claims within a term counts as lost.
 
     Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
     is full.
@@ -128,7 +130,7 @@ class Ledger:
         self._recorded = threading.Condition(self._mutex)
         self._waiters = Waiters(self._mutex)
         self._workers: dict[str, _Worker] = {}
-        self._gone: set[str] = set()
+        self._gone: dict[str, None] = {}  # in that order
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
         self._started = clock()
@@ -198,8 +200,8 @@ class Ledger:
                     return Lease(batches=batches, drained=self._tally.drained)
                 # a lease must not run out while its worker waits here
                 me.deadline = max(me.deadline, end + self._queue.lease_s)
-                alarm_s = self._next_event(end) - now
-                self._waiters.wait(worker.id, worker.kind, for_s=end - now, alarm_s=alarm_s, more=more)
+                alarm = end if (due := self._next_event()) is None else due
+                self._waiters.wait(worker.id, worker.kind, now=now, until=end, alarm=alarm, more=more)
 
     def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
         with self._mutex:
@@ -222,7 +224,9 @@ class Ledger:
         With *charged* its leases count as attempts: it was lost while it worked on them.
         """
         with self._transaction():
-            self._gone.add(worker_id)
+            self._gone[worker_id] = None
+            if len(self._gone) > _GONE_IN_MEMORY:
+                del self._gone[next(iter(self._gone))]
             worker = self._workers.pop(worker_id, None)
             if worker is not None:
                 self._give_back(list(worker.held), charged=charged)
@@ -399,7 +403,9 @@ class Ledger:
     def _give_all_back(self, kinds: list[TaskKind]) -> None:
         """The workers that had tasks of these kinds are gone, and it was not the tasks' fault."""
         with self._transaction():
-            self._give_back([task for task, lease in self._leases.items() if lease.kind in kinds], charged=False)
+            self._give_back(
+                [task for task, lease in self._leases.items() if lease.kind in kinds], charged=False
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -427,6 +433,7 @@ class Ledger:
         else:
             for kind in self._pacing.opened():
                 self._waiters.tell(kind)
+        self._waiters.expect(self._next_event())
 
     def _rouse(self) -> None:
         """Wake all who wait in any call."""
@@ -788,14 +795,12 @@ class Ledger:
         row = self._db.execute("SELECT min(due_s) FROM tasks WHERE state = 'delayed'").fetchone()
         return None if row[0] is None else float(row[0])
 
-    def _next_event(self, end: float) -> float:
-        """When something may become due by itself, *end* at the latest; lost workers are the ticker's business."""
-        moments = [end]
-        if (due := self._pacing.next_due()) is not None:
-            moments.append(due)
+    def _next_event(self) -> float | None:
+        """When something may become due by itself; lost workers are the ticker's business."""
+        moments = [self._pacing.next_due()]
         if self._next_delayed is not None:
             moments.append(self._clock_start + self._next_delayed)
-        return min(moments)
+        return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:

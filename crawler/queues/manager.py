@@ -23,6 +23,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.tls import Tls, refusal
 from crawler.queues.transport import Address, Transport
 from crawler.storage import Inbox
+from crawler.urls import show_address
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class QueueManager(_Registered):
 
     def retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""
-        where = "the manager at {}:{}".format(*self._address)  # type: ignore[attr-defined]
+        where = f"the manager at {show_address(self._address)}"  # type: ignore[attr-defined]
         try:
             value = tenacity.Retrying(
                 retry=tenacity.retry_if_exception(_may_heal),

@@ -16,7 +16,7 @@ from crawler.rate import Rate
 
 RATE_WINDOW_S = 30.0
 RATE_SPACING_S = 1.0
-SHOWN_WORKERS = 1000
+SHOWN_WORKERS = 500  # of up to 7 KB each: a message has 4 MiB
 SHOWN_HOSTS = 50
 
 
@@ -52,7 +52,7 @@ class Known(Protocol):
 
 
 def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus, ...]:
-    """At most SHOWN_WORKERS: more would not fit into one message."""
+    """At most SHOWN_WORKERS: more might not fit into one message."""
     return tuple(
         WorkerStatus(
             **msgspec.structs.asdict(worker.state),

@@ -7,6 +7,7 @@ one of all who wait keeps an eye on the clock for the others.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Hashable
@@ -20,6 +21,8 @@ class _Waiter:
     woken: threading.Condition
     asked: int = 0
     """The latest news that it has looked at."""
+    alarm: float = math.inf
+    """When it looks at the clock, if it is on the watch."""
 
 
 @dataclass(slots=True)
@@ -39,8 +42,10 @@ class Waiters:
         self._of_worker: dict[str, dict[_Waiter, None]] = defaultdict(dict)
         self._on_watch: _Waiter | None = None
 
-    def wait(self, worker: str, kind: Hashable, *, for_s: float, alarm_s: float, more: bool) -> None:
-        """Until *worker* is woken, or for so many seconds: *for_s*, or *alarm_s* if nobody else is on the watch.
+    def wait(
+        self, worker: str, kind: Hashable, *, now: float, until: float, alarm: float, more: bool
+    ) -> None:
+        """Until *worker* is woken, or the moment *until* has come; or *alarm*, if nobody else is on the watch.
 
         With *more* there is something for another worker that this one could not take.
         """
@@ -49,11 +54,11 @@ class Waiters:
         self._of_worker[worker][me] = None
         watching = self._on_watch is None
         if watching:
-            self._on_watch = me
+            self._on_watch, me.alarm = me, alarm
         if more:
             self.pass_on(kind)
         try:
-            me.woken.wait(max(0.001, min(for_s, alarm_s) if watching else for_s))
+            me.woken.wait(max(0.001, min(until, me.alarm) - now))
         finally:
             del self._rows[kind].waiters[me]
             self._of_worker[worker].pop(me)
@@ -61,6 +66,11 @@ class Waiters:
                 del self._of_worker[worker]
             if watching:
                 self._on_watch = None
+
+    def expect(self, moment: float | None) -> None:
+        """Something will be due then, which the one on the watch may not know of yet."""
+        if moment is not None and self._on_watch is not None and moment < self._on_watch.alarm:
+            self._wake(self._on_watch)
 
     def tell(self, kind: Hashable) -> None:
         """There is something new for workers of *kind*."""

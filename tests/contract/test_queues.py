@@ -23,6 +23,7 @@ from crawler.models import (
     Result,
     TaskKind,
     Token,
+    WorkerState,
 )
 from tests.queues import (
     HARVESTER,
@@ -737,6 +738,30 @@ def test_a_paused_queue_is_drained_all_the_same(queues: Queues) -> None:
     queues.tasks.pause()
     queues.results.put([saved(task)])
     assert lease(queues, wait_s=5.0).drained
+
+
+@pytest.mark.parametrize("idle", [HARVESTER, worker("w2")])
+def test_an_idle_fellow_slows_down_no_polite_crawl(make: Callable[..., Queues], idle: WorkerState) -> None:
+    """It keeps an eye on the clock for others, and has to hear when a host will be due sooner than it thinks."""
+    queues = make(delay_s=0.1, per_host=1)
+    queues.tasks.put(images(12))
+    over = threading.Event()
+
+    def look_on() -> None:
+        while not over.is_set():
+            lease(queues, idle, wait_s=0.0 if idle.kind is TaskKind.IMAGE else 2.0, count=1, slots=0)
+            over.wait(0.01)
+
+    with in_thread(look_on):
+        time.sleep(0.05)
+        started = time.monotonic()
+        for _ in range(10):
+            (task,) = take(queues, wait_s=3.0)
+            queues.results.put([saved(task)])
+        took_s = time.monotonic() - started
+        over.set()
+        queues.tasks.halt("enough")
+    assert 0.8 < took_s < 1.8
 
 
 # --- status ---

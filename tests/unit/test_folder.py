@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawler import folder as folder_module
+from crawler.access import parse_address
 from crawler.config import Config, load
 from crawler.errors import FolderError
 from crawler.folder import CrawlFolder, default_folder
@@ -143,3 +144,17 @@ def test_the_settings_are_kept_in_a_form_that_is_read_again(tmp_path: Path) -> N
 )
 def test_a_crawl_that_is_given_no_folder_is_named_for_its_host(seed: str, path: str) -> None:
     assert default_folder(seed).as_posix() == path
+
+
+@pytest.mark.parametrize("seed", ["http://../", "http://./"])
+def test_a_host_that_would_lead_elsewhere_names_no_folder(seed: str) -> None:
+    """A manager tells its workers the seeds."""
+    with pytest.raises(FolderError, match="no folder can be named after"):
+        default_folder(seed)
+
+
+def test_an_address_of_ipv6_is_found_again(tmp_path: Path) -> None:
+    folder = CrawlFolder(tmp_path)
+    folder.publish(("::1", 4711), b"k" * 32)
+    assert folder.address() == "[::1]:4711"
+    assert parse_address(folder.address()) == ("::1", 4711)

@@ -21,7 +21,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.transport import Transport
 from tests.queues import AUTHKEY, connected, embedded, image, served
 
-KNOWN = (1, "ca25c691bbab")  # PROTOCOL, and the digest of what it stands for
+KNOWN = (1, "f7c42c74ea9a")  # PROTOCOL, and the digest of what it stands for
 
 WHAT_TO_DO = """
 The messages between workers and the manager have changed. Do those of before and after understand each other?
@@ -29,7 +29,7 @@ A field or an argument with a default, and a method that only newer ones call, a
 renamed or of another type is not, nor is another default: a value that is its default is not sent at all.
 If they do not, raise PROTOCOL in crawler/queues/calls.py first. In any case, in tests/unit/test_protocol_version.py:
 
-KNOWN = ({protocol}, "{digest}")
+KNOWN = (1, "f7c42c74ea9a")  # PROTOCOL, and the digest of what it stands for
 """
 
 

@@ -38,7 +38,10 @@ class Room:
         with self.mutex:
             more = False
             while not self.over:
-                self.waiters.wait(name, kind, for_s=LONG_S, alarm_s=self.alarm_s, more=more)
+                now = time.monotonic()
+                self.waiters.wait(
+                    name, kind, now=now, until=now + LONG_S, alarm=now + self.alarm_s, more=more
+                )
                 self.woken.append(name)
                 more = self.more
             self.waiters.leave(kind, more=False)
@@ -138,3 +141,15 @@ def test_who_leaves_hands_the_watch_over(room: Room) -> None:
         room.waiters.wake("a")
     wait_until(lambda: not room.threads[1].is_alive())
     assert room.woken == ["a", "b"], "a has woken b, so that it takes the watch"
+
+
+def test_who_is_on_the_watch_hears_of_what_will_be_due_sooner(room: Room) -> None:
+    for name in ("a", "b"):
+        room.enter(name)
+    with room.mutex:
+        room.waiters.expect(None)
+        room.waiters.expect(time.monotonic() + 2 * LONG_S)
+    assert room.settled() == []
+    with room.mutex:
+        room.waiters.expect(time.monotonic() + 1.0)
+    assert room.settled() == ["a"]

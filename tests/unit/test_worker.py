@@ -486,6 +486,43 @@ def test_heartbeats_go_on_while_the_last_task_is_finished(make: Callable[..., Qu
         go_on.set()
 
 
+def test_a_task_that_was_lost_and_leased_again_may_run_twice(make: Callable[..., Queues]) -> None:
+    """Cut off for longer than its lease, in mid-download; back again, it is given the same task once more."""
+    queues = make(per_host=8, lease_s=10.0)
+    queues.tasks.put(images(1))
+    begun: list[int] = []
+    go_on = threading.Event()
+
+    def handler(task: Task) -> Result:
+        begun.append(task.serial)
+        go_on.wait(5)
+        return saved(task)
+
+    me = a_worker(queues, handler, state=worker_state(threads=3), heartbeat_s=60.0)
+    with in_thread(me.run) as outcome:
+        wait_until(lambda: begun == [1])
+        queues.pass_time(11.0)
+        wait_until(lambda: begun == [1, 2], within_s=10.0)
+        queues.tasks.put(images(3))
+        wait_until(lambda: len(begun) == 3)
+        go_on.set()
+    assert outcome == [None]
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.balanced) == (3, True)
+    assert len(queues.results.get().records) == 3
+
+
+def test_a_fault_of_its_own_ends_a_worker_rather_than_a_thread_of_it(
+    make: Callable[..., Queues], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = make()
+    queues.tasks.put(images(2))
+    me = a_worker(queues)
+    monkeypatch.setattr(me._hand, "finished", lambda *_: {}["x"])
+    with pytest.raises(KeyError):
+        me.run()
+
+
 def test_a_paused_worker_gives_back_what_it_has_not_begun_and_goes_on_later(
     make: Callable[..., Queues],
 ) -> None:
