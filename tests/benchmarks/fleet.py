@@ -99,7 +99,9 @@ def at_work(folder: Path, tls: tuple[Tls, Tls] | None, workers: int) -> tuple[fl
                 time.sleep(0.02)
             rate, spent = TASKS / (time.monotonic() - began), cpu_s(child.pid) - cpu
         inside.disconnect()
-    print(f"{workers} workers for one polite host: {rate:,.0f} tasks/s, {spent / TASKS * 1e6:.0f} us CPU a task")
+    print(
+        f"{workers} workers for one polite host: {rate:,.0f} tasks/s, {spent / TASKS * 1e6:.0f} us CPU a task"
+    )
     return rate, spent
 
 

@@ -81,7 +81,10 @@ def test_harvesters_from_outside_share_the_pages_of_a_crawl(tmp_path: Path) -> N
         for guest in guests:
             outcome = guest.outcome()
             assert outcome.code == 0, outcome.err
-            assert outcome.err == f"harvesting for the crawl of {server.url}\nthe crawl has ended, or was stopped\n"
+            assert (
+                outcome.err
+                == f"harvesting for the crawl of {server.url}\nthe crawl has ended, or was stopped\n"
+            )
         outcome = crawl.outcome()
         assert outcome.code == 0, outcome.err
         counted = Counter({path: count for path, count in server.requests.items() if path.endswith(".html")})
@@ -149,7 +152,10 @@ def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
         (("127.0.0.1:99999", "--authkey-file", "key"), "it is no address of the form HOST:PORT"),
         (("127.0.0.1:1",), "to a crawl at that address a key is needed: --keys DIR, --authkey-file FILE"),
         (("127.0.0.1:1", "--authkey-file", "none"), "can't read the authkey file none: No such file"),
-        (("127.0.0.1:1", "--authkey-file", "short"), "the authkey file short holds 15 bytes, and a key has 32 or more"),
+        (
+            ("127.0.0.1:1", "--authkey-file", "short"),
+            "the authkey file short holds 15 bytes, and a key has 32 or more",
+        ),
         (("empty",), "no crawl runs in empty; start it with image-crawler crawl"),
     ],
 )

@@ -49,7 +49,20 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":80", "a:", "a:b", "a:65536", "a:-1", "a:8 0", "a:\uff18\uff10", "a/b", "http://a:80", "[]:80", "[::1]:x"],
+    [
+        "",
+        ":80",
+        "a:",
+        "a:b",
+        "a:65536",
+        "a:-1",
+        "a:8 0",
+        "a:\uff18\uff10",
+        "a/b",
+        "http://a:80",
+        "[]:80",
+        "[::1]:x",
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not an address such as 192\.0\.2\.7:9733"):

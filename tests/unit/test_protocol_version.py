@@ -29,7 +29,7 @@ A field or an argument with a default, and a method that only newer ones call, a
 renamed or of another type is not, nor is another default: a value that is its default is not sent at all.
 If they do not, raise PROTOCOL in crawler/queues/calls.py first. In any case, in tests/unit/test_protocol_version.py:
 
-KNOWN = (1, "f7c42c74ea9a")  # PROTOCOL, and the digest of what it stands for
+KNOWN = ({protocol}, "{digest}")
 """
 
 
