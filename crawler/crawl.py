@@ -23,7 +23,7 @@ from crawler.access import Access, Endpoint, demand, parse_address, read_access
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
-from crawler.crew import Crew, died_of
+from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.folder import CrawlFolder, default_folder
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats, TaskKind
 from crawler.processes import Child
@@ -221,7 +221,7 @@ class Crawl:
     # --- inside ---
 
     def _staff(self) -> dict[TaskKind, int]:
-        downloaders = self.config.images.downloaders or min(4, os.cpu_count() or 1)
+        downloaders = self.config.images.downloaders or usual_downloaders()
         return {
             TaskKind.PAGE: self.config.harvest.harvesters,
             TaskKind.IMAGE: downloaders if self.downloads else 0,

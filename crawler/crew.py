@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import secrets
 import time
@@ -26,6 +27,7 @@ from crawler.urls import canonical_seed
 log = logging.getLogger(__name__)
 
 STOP_GRACE_S = 10.0
+MOST_DOWNLOADERS = 4
 _PARENT_RECONNECT_S = 2.0  # it has to look after its children, who have patience of their own
 _MOST_DEATHS = 8
 
@@ -108,6 +110,11 @@ class Crew:
             with suppress(errors.QueueError):  # then its leases run out
                 for worker_id in killed:
                     self._tasks.leave(worker_id, charged=False)
+
+
+def usual_downloaders() -> int:
+    """How many processes suit this machine: one for each core, and not more than MOST_DOWNLOADERS."""
+    return min(MOST_DOWNLOADERS, os.cpu_count() or 1)
 
 
 def died_of(child: Child) -> str:

@@ -15,7 +15,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from crawler.cli.options import Command, config_options, json_option, terminated_like_interrupted
+from crawler.cli.options import (
+    Command,
+    config_options,
+    json_option,
+    output_option,
+    terminated_like_interrupted,
+)
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
 from crawler.config import Config
@@ -32,13 +38,7 @@ def crawl_options(function: _Function) -> _Function:
     for option in reversed(
         (
             click.argument("seeds", metavar="URL...", nargs=-1, required=True),
-            click.option(
-                "-o",
-                "--output",
-                type=click.Path(path_type=Path),
-                metavar="DIR",
-                help="The crawl's folder.  [default: data/<host>]",
-            ),
+            output_option("The crawl's folder.  [default: data/<host>]"),
             click.option(
                 "--fresh",
                 is_flag=True,

@@ -13,19 +13,13 @@ from pathlib import Path
 import click
 
 from crawler.cli.crawl import run
-from crawler.cli.options import Command, json_option
+from crawler.cli.options import Command, json_option, output_option
 from crawler.config import load
 from crawler.crawl import Crawl
 
 
 @click.command(cls=Command, examples=(("see it work", "image-crawler demo"),))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The crawl's folder.  [default: data/demo]",
-)
+@output_option("The crawl's folder.  [default: data/demo]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
 def demo(*, output: Path | None, quiet: bool, as_json: bool) -> int:

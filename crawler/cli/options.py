@@ -40,6 +40,12 @@ _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 """The folder of a crawl; whether it is one is the catalog's to say."""
 
+
+def output_option(help_text: str) -> Callable[[_Function], _Function]:
+    """``-o DIR``, as ``output``."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help=help_text)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
 

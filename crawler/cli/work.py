@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from crawler.cli.joining import address_argument, endpoint_of, patience_s
-from crawler.cli.options import Command, terminated_like_interrupted
+from crawler.cli.options import Command, output_option, terminated_like_interrupted
 from crawler.config import Config
-from crawler.crew import Joined
+from crawler.crew import MOST_DOWNLOADERS, Joined, usual_downloaders
 from crawler.models import TaskKind
-
-_MOST_BY_DEFAULT = 4
 
 
 @click.command(
@@ -28,18 +25,14 @@ _MOST_BY_DEFAULT = 4
     ),
 )
 @address_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where images are kept, unless the crawl has them on the manager's machine.  [default: data/<host>]",
+@output_option(
+    "Where images are kept, unless the crawl has them on the manager's machine.  [default: data/<host>]"
 )
 @click.option(
     "--downloaders",
     type=click.IntRange(1, 256),
     metavar="N",
-    help=f"Processes.  [default: one per core, at most {_MOST_BY_DEFAULT}]",
+    help=f"Processes.  [default: one per core, at most {MOST_DOWNLOADERS}]",
 )
 def work(address: str, *, output: Path | None, downloaders: int | None, config: Config) -> None:
     """Download images for a crawl that runs, until it has ended.
@@ -57,5 +50,5 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
             f"into {crawl.folder.path}" if crawl.keeps_images else "into its own folder, through its manager"
         )
         click.echo(f"downloading for the crawl of {' '.join(crawl.plan.seeds)} {where}", err=True)
-        crawl.work({TaskKind.IMAGE: downloaders or min(_MOST_BY_DEFAULT, os.cpu_count() or 1)})
+        crawl.work({TaskKind.IMAGE: downloaders or usual_downloaders()})
         click.echo("the crawl has ended, or was stopped", err=True)
