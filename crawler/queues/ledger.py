@@ -17,7 +17,6 @@ import logging
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,21 +57,18 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
+from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, busiest_hosts, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
 from crawler.rate import Rate
-from crawler.urls import DATA_HOST, host_key, task_key
+from crawler.urls import DATA_HOST, host_key
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-SESSION_ID = "session-id"
-"""Under which repeats of a task's URL that differ only in a session id are counted."""
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
-_SQL_VARIABLES = 500
-_HOST_IDS_IN_MEMORY = 10_000
 _GONE_IN_MEMORY = 10_000
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
@@ -177,7 +173,7 @@ class Ledger:
 
     def put(self, tasks: Sequence[NewTask]) -> int:
         with self._transaction():
-            return self._add(tasks)
+            return self._intake.add(tasks, now=self._clock())
 
     def lease(
         self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
@@ -367,7 +363,6 @@ class Ledger:
         db, now = self._db, self._clock()
         self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
         self._leases: dict[int, _Held] = {}
-        self._host_ids: dict[str, int] = {}  # some of the file's
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self._pacing.never_delay(host)
         for host, delay_s in db.execute("SELECT id, delay_s FROM hosts WHERE delay_s > 0"):
@@ -379,9 +374,9 @@ class Ledger:
             db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
             for table in TABLES.values()
         )
-        self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
         self._tally = Tally(db)
         self._meters = Meters()
+        self._intake = Intake(db, self._tally, self._pacing, self._scope)
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
@@ -452,69 +447,6 @@ class Ledger:
         self._tally.move(kind, before, after)
         if backlogged and not self._backlogged():
             self._waiters.tell(TaskKind.PAGE)  # harvesters may go on
-
-    # adding
-
-    def _add(self, tasks: Sequence[NewTask]) -> int:
-        if not tasks:
-            return 0
-        fresh: dict[bytes, NewTask] = {}
-        dropped: Counter[str] = Counter()
-        # what one link forbids, another may allow
-        for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
-            first = fresh.setdefault(task_key(task.kind, task.url), task)
-            dropped[SESSION_ID] += first.url != task.url
-        keys = list(fresh)
-        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
-            marks = ",".join("?" * len(chunk))
-            known = self._db.execute(f"SELECT key, url FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
-            for key, url in known:
-                dropped[SESSION_ID] += fresh.pop(key).url != url
-        rows = []
-        arrived: Counter[tuple[int, TaskKind]] = Counter()
-        for key, task in fresh.items():
-            limit = task.kept_out_by or self._limit_reached(task.kind)
-            if limit:
-                dropped[limit] += 1
-                continue
-            host = self._host_id(task.url)
-            origin = None if task.origin is None else _ENCODER.encode(task.origin)
-            rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin))
-            self._next_id += 1
-            self._tally.add(task.kind)
-            arrived[host, task.kind] += 1
-        self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
-        dropped = +dropped
-        self._tally.dropped.update(dropped)
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
-            [(limit, self._tally.dropped[limit]) for limit in dropped],
-        )
-        now = self._clock()
-        for (host, kind), count in arrived.items():
-            self._pacing.add(host, kind, count, now=now)
-        return len(rows)
-
-    def _limit_reached(self, kind: TaskKind) -> str | None:
-        known = self._tally.tasks(kind)
-        if kind is TaskKind.PAGE:
-            return "max-pages" if known >= self._scope.max_pages else None
-        return "max-images" if 0 < self._scope.max_images <= known else None
-
-    def _host_id(self, url: str) -> int:
-        name = host_key(url)
-        known = self._host_ids.get(name)
-        if known is not None:
-            return known
-        row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
-            if name == DATA_HOST:
-                self._pacing.never_delay(int(row[0]))
-        if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
-            self._host_ids.clear()
-        self._host_ids[name] = int(row[0])
-        return int(row[0])
 
     # leasing
 
@@ -685,7 +617,8 @@ class Ledger:
         if unsettled is None:
             return
         host, before, attempts = unsettled
-        self._add(result.discovered)  # before its page is settled: the queue is never drained in between
+        # before its page is settled: the queue is never drained in between
+        self._intake.add(result.discovered, now=self._clock())
         if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
             self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
             self._pacing.set_delay(host, result.host_delay_s)

@@ -1,0 +1,94 @@
+"""New tasks: which URLs are known, which are too many, and whose host they are of. The ledger's way in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from crawler.config import ScopeConfig
+from crawler.models import NewTask, TaskKind
+from crawler.queues.database import Connection
+from crawler.queues.pacing import Pacing
+from crawler.queues.tally import Tally
+from crawler.urls import DATA_HOST, host_key, task_key
+
+SESSION_ID = "session-id"
+"""Under which repeats of a task's URL that differ only in a session id are counted."""
+_SQL_VARIABLES = 500
+_HOST_IDS_IN_MEMORY = 10_000
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Intake:
+    """Adds tasks to the file *db*, and tells *tally* and *pacing* of them. Made anew when memory is."""
+
+    def __init__(self, db: Connection, tally: Tally, pacing: Pacing, scope: ScopeConfig) -> None:
+        self._db = db
+        self._tally = tally
+        self._pacing = pacing
+        self._scope = scope
+        self._host_ids: dict[str, int] = {}  # some of the file's
+        self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
+
+    def add(self, tasks: Sequence[NewTask], *, now: float) -> int:
+        """Within a transaction; returns how many were new."""
+        if not tasks:
+            return 0
+        fresh: dict[bytes, NewTask] = {}
+        dropped: Counter[str] = Counter()
+        # what one link forbids, another may allow
+        for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+            first = fresh.setdefault(task_key(task.kind, task.url), task)
+            dropped[SESSION_ID] += first.url != task.url
+        keys = list(fresh)
+        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
+            marks = ",".join("?" * len(chunk))
+            known = self._db.execute(f"SELECT key, url FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
+            for key, url in known:
+                dropped[SESSION_ID] += fresh.pop(key).url != url
+        rows = []
+        arrived: Counter[tuple[int, TaskKind]] = Counter()
+        for key, task in fresh.items():
+            limit = task.kept_out_by or self._limit_reached(task.kind)
+            if limit:
+                dropped[limit] += 1
+                continue
+            host = self._host_id(task.url)
+            origin = None if task.origin is None else _ENCODER.encode(task.origin)
+            rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin))
+            self._next_id += 1
+            self._tally.add(task.kind)
+            arrived[host, task.kind] += 1
+        self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
+        dropped = +dropped
+        self._tally.dropped.update(dropped)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
+            [(limit, self._tally.dropped[limit]) for limit in dropped],
+        )
+        for (host, kind), count in arrived.items():
+            self._pacing.add(host, kind, count, now=now)
+        return len(rows)
+
+    def _limit_reached(self, kind: TaskKind) -> str | None:
+        known = self._tally.tasks(kind)
+        if kind is TaskKind.PAGE:
+            return "max-pages" if known >= self._scope.max_pages else None
+        return "max-images" if 0 < self._scope.max_images <= known else None
+
+    def _host_id(self, url: str) -> int:
+        name = host_key(url)
+        known = self._host_ids.get(name)
+        if known is not None:
+            return known
+        row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
+            if name == DATA_HOST:
+                self._pacing.never_delay(int(row[0]))
+        if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
+            self._host_ids.clear()
+        self._host_ids[name] = int(row[0])
+        return int(row[0])
