@@ -298,7 +298,7 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
 def test_many_hosts_are_found_again_after_they_fell_out_of_memory(
     crawl: Crawl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crawler.queues.ledger._HOST_IDS_IN_MEMORY", 3)
+    monkeypatch.setattr("crawler.queues.intake._HOST_IDS_IN_MEMORY", 3)
     queues = crawl.open(new_run=True)
     for number in range(2):
         assert queues.tasks.put([image(number, f"h{host}") for host in range(10)]) == 10
