@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
@@ -317,7 +316,6 @@ def test_links_that_nobody_knows_any_more_close_their_connections(echo: Echo) ->
     links = Links(echo.dial, lambda link: None)
     assert talk(links, b"hello") == b"hello"
     del links
-    gc.collect()
     wait_until(lambda: len(echo.gone) == 1)
 
 

@@ -486,30 +486,39 @@ def test_heartbeats_go_on_while_the_last_task_is_finished(make: Callable[..., Qu
         go_on.set()
 
 
-def test_a_task_that_was_lost_and_leased_again_may_run_twice(make: Callable[..., Queues]) -> None:
-    """Cut off for longer than its lease, in mid-download; back again, it is given the same task once more."""
-    queues = make(per_host=8, lease_s=10.0)
-    queues.tasks.put(images(1))
-    begun: list[int] = []
-    go_on = threading.Event()
+def test_a_task_that_was_lost_and_leased_again_may_run_twice() -> None:
+    """Cut off for longer than its lease, in mid-download, a worker may be given the same task once more."""
 
-    def handler(task: Task) -> Result:
-        begun.append(task.serial)
-        go_on.wait(5)
-        return saved(task)
+    def batch(number: int, serial: int) -> Batch:
+        task = Task(id=number, serial=serial, kind=TaskKind.IMAGE, url="u", depth=0, attempt=serial)
+        return Batch(host="a", slots=2, tasks=(task,))
 
-    me = a_worker(queues, handler, state=worker_state(threads=3), heartbeat_s=60.0)
-    with in_thread(me.run) as outcome:
-        wait_until(lambda: begun == [1])
-        queues.pass_time(11.0)
-        wait_until(lambda: begun == [1, 2], within_s=10.0)
-        queues.tasks.put(images(3))
-        wait_until(lambda: len(begun) == 3)
-        go_on.set()
-    assert outcome == [None]
-    stats = queues.tasks.stats()
-    assert (stats.images.done, stats.balanced) == (3, True)
-    assert len(queues.results.get().records) == 3
+    hand = Hand()
+    hand.deal([batch(5, 1)])
+    first = hand.take()
+    hand.deal([batch(5, 2)])
+    second = hand.take()
+    assert first is not None
+    assert second is not None
+    assert [task.serial for task in hand.running()] == [1, 2]
+    for host, task in (first, second):
+        hand.finished(host, task)
+        hand.settled([task.token])
+    assert hand.held() == hand.running() == ()
+    hand.deal([batch(6, 1)])
+    assert hand.take() is not None, "its host is not blocked"
+
+
+def test_what_was_lost_is_dropped_and_not_what_was_leased_since() -> None:
+    lost = Task(id=5, serial=1, kind=TaskKind.IMAGE, url="u", depth=0, attempt=1)
+    again = msgspec.structs.replace(lost, serial=2)
+    hand = Hand()
+    hand.deal([Batch(host="a", slots=1, tasks=(lost,)), Batch(host="a", slots=1, tasks=(again,))])
+    assert hand.drop([lost.token]) == 1
+    assert hand.held() == (again.token,)
+    item = hand.take()
+    assert item is not None
+    assert item[1] == again
 
 
 def test_a_fault_of_its_own_ends_a_worker_rather_than_a_thread_of_it(
