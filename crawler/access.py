@@ -49,11 +49,19 @@ def parse_address(text: str) -> Address:
     if text.startswith("[") or text.count(":") == 1:
         host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", port)
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) >= 2**16 or "/" in host:
+    if not _is_host(host) or not port.isascii() or not port.isdigit() or int(port) >= 2**16:
         raise UsageError(
             f"{text!r} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
         )
     return host, int(port)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        text.encode("idna")  # as it is looked up
+    except UnicodeError:
+        return False
+    return bool(text) and "/" not in text
 
 
 def read_access(
@@ -101,14 +109,13 @@ def is_loopback(host: str) -> bool:
 
 
 def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | None:
-    in_folder = Path(config.keys, "authkey") if config.keys else None
-    file = Path(config.authkey_file) if config.authkey_file else None
-    if file is None and AUTHKEY_VARIABLE in environment:
-        return _long_enough(
-            os.fsencode(environment[AUTHKEY_VARIABLE]), f"the environment variable {AUTHKEY_VARIABLE}"
-        )
-    file = file or in_folder
-    return None if file is None else read_authkey(file)
+    if config.authkey_file:
+        return read_authkey(Path(config.authkey_file))
+    in_folder = Path(config.keys, "authkey")
+    if AUTHKEY_VARIABLE in environment and not (config.keys and in_folder.exists()):
+        key = os.fsencode(environment[AUTHKEY_VARIABLE])
+        return _long_enough(key, f"the environment variable {AUTHKEY_VARIABLE}")
+    return read_authkey(in_folder) if config.keys else None
 
 
 def read_authkey(file: Path) -> bytes:

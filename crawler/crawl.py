@@ -100,6 +100,7 @@ class Crawl:
         self._deaths = 0
         self._progress = -1
         self._closing = False
+        self._published = False
 
     def __enter__(self) -> Self:
         self.folder.prepare()
@@ -110,6 +111,7 @@ class Crawl:
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self._published = True
             self.folder.publish(self._endpoint.address, authkey)
             self._crew = Crew(self._site(), self._tasks)
             if not self._tasks.stats().drained:  # it may have been finished before
@@ -243,7 +245,7 @@ class Crawl:
 
     def _send_guests_home(self) -> None:
         """Let workers that have joined from elsewhere finish what they have begun."""
-        self.folder.unpublish()
+        self._unpublish()
         if self._client is None:
             return
         self._client.reconnect_s = _GUEST_GRACE_S  # the manager closes what has been idle for minutes
@@ -255,8 +257,14 @@ class Crawl:
             while self._tasks.stats().workers and time.monotonic() < end:
                 time.sleep(0.05)
 
+    def _unpublish(self) -> None:
+        """Unless it is another crawl's, which runs in the folder that we wanted."""
+        if self._published:
+            self._published = False
+            self.folder.unpublish()
+
     def _disconnect(self) -> None:
-        self.folder.unpublish()
+        self._unpublish()
         if self._client is not None:
             self._client.disconnect()
             self._client = None

@@ -30,6 +30,7 @@ STOP_GRACE_S = 10.0
 MOST_DOWNLOADERS = 4
 _PARENT_RECONNECT_S = 2.0  # it has to look after its children, who have patience of their own
 _MOST_DEATHS = 8
+_DEATHS_WITHIN_S = 3600.0
 
 
 class Crew:
@@ -98,7 +99,7 @@ class Crew:
             while child.exitcode is None and time.monotonic() < end:
                 child.listen(0.05)
             child.listen()
-        self.kill()
+        self.kill(giving_back=True)
 
     def kill(self, *, giving_back: bool = False) -> None:
         """End them at once; what they had in hand is done again: soon, if the queue is told with *giving_back*."""
@@ -127,18 +128,18 @@ class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
     They learn from the manager what the crawl is about; images are kept in *folder*, by default ``data/<host>``, unless
-    the crawl wants them on the manager's machine. Raises QueueUnreachable (after *reconnect_s* seconds without an
-    answer), AuthenticationFailed, VersionMismatch or FolderError on entering.
+    the crawl wants them on the manager's machine. Raises QueueUnreachable (after *join_s* seconds without an answer;
+    later it is *reconnect_s*), AuthenticationFailed, VersionMismatch or FolderError on entering.
     """
 
-    def __init__(self, endpoint: Endpoint, *, reconnect_s: float, folder: Path | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, join_s: float, reconnect_s: float, folder: Path | None = None
+    ) -> None:
         access = endpoint.access
         self._endpoint = endpoint
         self._reconnect_s = reconnect_s
         self._folder = folder
-        self._manager = QueueManager(
-            endpoint.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s
-        )
+        self._manager = QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=join_s)
 
     def __enter__(self) -> Self:
         self._manager.connect()
@@ -179,15 +180,16 @@ class Joined:
         if staff.get(TaskKind.IMAGE) and self.keeps_images:
             self._check_folder()
         self._crew.start(staff)
-        deaths = 0
+        deaths: list[float] = []
         while self._crew.at_work:
             wait([child.pipe for child in self._crew.at_work], timeout=0.5)
             if self._crew.has_ended:
                 self._crew.dismiss()
                 continue
             for child in self._crew.replace_the_dead():
-                deaths += 1
-                if deaths > _MOST_DEATHS:
+                now = time.monotonic()
+                deaths = [then for then in deaths if now - then < _DEATHS_WITHIN_S] + [now]
+                if len(deaths) > _MOST_DEATHS:
                     raise errors.ProcessesKeepDying(f"the workers keep dying, the last of: {died_of(child)}")
                 log.warning("a %s has died (%s); starting another", child.name, died_of(child))
                 child.kill()

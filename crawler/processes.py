@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _ORPHAN_GRACE_S = 3.0
 _STOP = b"stop"
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -164,7 +165,7 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     lifeline = Lifeline(pipe)
     lifeline.watch()
     logging.basicConfig(level=logging.WARNING, handlers=[_PipeHandler(lifeline)], format="%(message)s")
@@ -182,11 +183,11 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """A child that is being started inherits a blocked SIGINT, so that Ctrl-C can't hit it half-way."""
+    """A child that is being started inherits them blocked, so that neither can hit it half-way."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
     finally:

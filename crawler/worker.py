@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Task], Result]
 
 LONG_POLL_S = 5.0
+ASK_AGAIN_S = 0.1
 RESULT_BATCH = 64
 RESULT_LINGER_S = 0.05
 MESSAGE_BUDGET_BYTES = 2**20
@@ -54,6 +55,8 @@ class Hand:
         self._running: dict[Token, Task] = {}  # a task that was lost and leased again may run twice
         self._waiting = 0
         self._closed = False
+        self.settlements = 0
+        """How often anything was settled."""
 
     def deal(self, batches: Sequence[Batch]) -> None:
         with self._changed:
@@ -114,6 +117,8 @@ class Hand:
 
     def settled(self, tokens: Sequence[Token]) -> None:
         with self._changed:
+            self.settlements += 1
+            self._changed.notify_all()
             for token in tokens:
                 if self._held.get(token.id) == token:  # not a later lease of a task that was given back
                     del self._held[token.id]
@@ -151,6 +156,13 @@ class Hand:
         """Until fewer than *room* tasks wait to begin, or the hand is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting < room or self._closed)
+
+    def wait_for_settlement(self, settlements: int, for_s: float) -> None:
+        """Until there have been more than so many, nothing waits to begin, or the hand is closed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.settlements > settlements or self.idle or self._closed, timeout=for_s
+            )
 
     @property
     def idle(self) -> bool:
@@ -241,7 +253,7 @@ class Worker:
         if isinstance(self._failure, QueueError):
             return  # nobody is there to be told; the leases run out
         try:
-            self._tasks.release(self._state, left)
+            self._tasks.release(self.state(), left)
             self._tasks.leave(self._state.id, charged=not isinstance(self._failure, CrawlError | None))
         except QueueError as exc:
             log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
@@ -273,6 +285,7 @@ class Worker:
             self._hand.wait_for_room(max(2, threads))
             if self._finished.is_set():
                 return
+            settlements = self._hand.settlements
             lease = self._tasks.lease(
                 self.state(),
                 count=self._lease_batch,
@@ -285,7 +298,8 @@ class Worker:
             elif lease.halted is not None or lease.drained:
                 self._finish(None)
             elif not self._hand.idle:
-                self._finished.wait(0.005)  # the hosts have no more for us until we settle some
+                # the hosts have no more for us until we settle some, or others do
+                self._hand.wait_for_settlement(settlements, ASK_AGAIN_S)
 
     def _handle_tasks(self) -> None:
         while (item := self._hand.take()) is not None:

@@ -140,4 +140,7 @@ def _output_closed() -> int:
 
 
 def _tell(text: str) -> None:
+    from crawler.cli.output import clean  # only now: --help needs none of it
+
+    text = clean(text)  # an error may come from another machine
     click.echo(f"{PROGRAM}: {text}", err=True)

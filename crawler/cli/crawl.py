@@ -22,6 +22,7 @@ from crawler.cli.options import (
     output_option,
     terminated_like_interrupted,
 )
+from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
 from crawler.config import Config
@@ -99,7 +100,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 )
                 running.close()
             except CrawlStopped as exc:
-                ended_early = str(exc).capitalize()
+                ended_early = str(exc)[:1].upper() + clean(str(exc)[1:])
                 running.close()
     except KeyboardInterrupt:
         ended_early = "Interrupted"

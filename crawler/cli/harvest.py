@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from crawler.cli.joining import address_argument, endpoint_of, patience_s
+from crawler.cli.joining import address_argument, joined
 from crawler.cli.options import Command, terminated_like_interrupted
 from crawler.config import Config
-from crawler.crew import Joined
 from crawler.models import TaskKind
 
 
@@ -28,8 +27,7 @@ def harvest(address: str, *, harvesters: int, config: Config) -> None:
 
     Any number may join and leave at any time. Every setting of the crawl comes from the crawl.
     """
-    joined = Joined(endpoint_of(address, config.access), reconnect_s=patience_s(address, config))
-    with terminated_like_interrupted(), joined as crawl:
+    with terminated_like_interrupted(), joined(address, config) as crawl:
         click.echo(f"harvesting for the crawl of {' '.join(crawl.plan.seeds)}", err=True)
         crawl.work({TaskKind.PAGE: harvesters})
         click.echo("the crawl has ended, or was stopped", err=True)

@@ -12,6 +12,7 @@ import click
 from crawler.access import Access, Endpoint, demand, parse_address, read_access, read_authkey
 from crawler.cli.options import config_options_of
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
+from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
 from crawler.queues import TaskQueue
@@ -20,6 +21,7 @@ from crawler.queues.manager import QueueManager
 METAVAR = "HOST[:PORT]|DIR"
 ASKED_ONCE_S = 5.0
 """So long a command tries that a person waits for."""
+_SAME_MACHINE_S = 60.0
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -48,9 +50,15 @@ def endpoint_of(address: str, config: AccessConfig) -> Endpoint:
     return Endpoint(address=(host, port), access=known)
 
 
-def patience_s(address: str, config: Config) -> float:
-    """How long workers try to reach the crawl at *address*: one on this machine is there, or it is not."""
-    return ASKED_ONCE_S if Path(address).is_dir() else config.access.reconnect_s
+def joined(address: str, config: Config, folder: Path | None = None) -> Joined:
+    """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for."""
+    here, reconnect_s = Path(address).is_dir(), config.access.reconnect_s
+    return Joined(
+        endpoint_of(address, config.access),
+        join_s=ASKED_ONCE_S if here else reconnect_s,
+        reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
+        folder=folder,
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from crawler.cli.joining import address_argument, tasks_of
 from crawler.cli.options import Command, json_option
 from crawler.cli.output import write_json
 from crawler.config import Config
-from crawler.errors import FolderError, QueueUnreachable
+from crawler.errors import QueueError, QueueUnreachable, UsageError
 from crawler.models import Stats, Status
 from crawler.queues import TaskQueue
 
@@ -46,7 +46,7 @@ def status(address: str, *, watch: bool, as_json: bool, config: Config) -> None:
         tasks = None
         try:
             tasks = stack.enter_context(tasks_of(address, config))
-        except (FolderError, QueueUnreachable):
+        except (UsageError, QueueError):
             if not folder.is_dir():
                 raise  # nobody runs there, and nothing but the queue could tell us
         if tasks is None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from crawler.cli.joining import address_argument, endpoint_of, patience_s
+from crawler.cli.joining import address_argument, joined
 from crawler.cli.options import Command, output_option, terminated_like_interrupted
 from crawler.config import Config
-from crawler.crew import MOST_DOWNLOADERS, Joined, usual_downloaders
+from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind
 
 
@@ -41,11 +41,9 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
     comes from the crawl. SIGTERM and Ctrl-C finish what is in hand first; a second one leaves at once, and gives it
     back.
     """
-    endpoint = endpoint_of(address, config.access)
     if output is None and Path(address).is_dir():
         output = Path(address)
-    joined = Joined(endpoint, reconnect_s=patience_s(address, config), folder=output)
-    with terminated_like_interrupted(), joined as crawl:
+    with terminated_like_interrupted(), joined(address, config, output) as crawl:
         where = (
             f"into {crawl.folder.path}" if crawl.keeps_images else "into its own folder, through its manager"
         )

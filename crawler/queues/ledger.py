@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import LeaseExpired
+from crawler.errors import CrawlError, LeaseExpired
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -130,6 +130,7 @@ class Ledger:
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
         self._started = clock()
+        self._pacing = self._new_pacing()
         self._next_check = clock()
         self._wake_all = False
         with database.explained(path):
@@ -301,7 +302,7 @@ class Ledger:
 
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
-        limit = min(limit, MAX_RECORDS)
+        limit = max(1, min(limit, MAX_RECORDS))
         with self._mutex, database.explained(self.path):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
@@ -361,7 +362,8 @@ class Ledger:
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
-        self._pacing = Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
+        pauses = self._pacing.pauses(now=now)  # what a host has asked for stands, whoever's mistake this is
+        self._pacing = self._new_pacing()
         self._leases: dict[int, _Held] = {}
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self._pacing.never_delay(host)
@@ -381,8 +383,13 @@ class Ledger:
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
             self._pacing.add(host, TaskKind(kind), count, now=now)
+        for host, pause_s in pauses.items():
+            self._pacing.pause(host, pause_s, now=now)
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
+
+    def _new_pacing(self) -> Pacing:
+        return Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
@@ -406,6 +413,8 @@ class Ledger:
     def _transaction(self) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
         with self._mutex, database.explained(self.path, on_error=self.halt):
+            if self._closed:
+                raise CrawlError("the manager has stopped")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from crawler.queues.wire import Connection
 
+_MOST_IDLE = 3  # lease, heartbeat, results; images on their way to the manager may be many, for a moment
+
 
 class Links:
     """Gives each call a connection of its own: an idle one, or else what *dial* makes and *greet* has made fit for use.
@@ -44,7 +46,11 @@ class Links:
             self._drop([link, *self._take_idle()])
             raise
         with self._mutex:
-            self._idle.append(link)
+            kept = len(self._idle) < _MOST_IDLE
+            if kept:
+                self._idle.append(link)
+        if not kept:
+            self._drop([link])
 
     def interrupt(self) -> None:
         """Make the exchanges fail that are under way, and later ones too."""

@@ -193,11 +193,20 @@ class QueueManager(_Registered):
         except (EOFError, OSError) as exc:
             if (final := refusal(exc)) is not None:
                 raise type(final)(f"{where}: {final}") from exc
-            raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
+            raise errors.QueueUnreachable(f"no answer from {where}: {self._said(exc)}") from exc
         if self._told:
             self._told = False
             log.warning("%s answers again", where)
         return value
+
+    def _said(self, error: BaseException | None) -> str:
+        """In words; a manager that asks for TLS waits for us to speak first, and so do we without."""
+        hint = (
+            "; does it ask for TLS (--keys)?"
+            if isinstance(error, TimeoutError) and not self._transport.tls
+            else ""
+        )
+        return str(getattr(error, "strerror", None) or error or type(error).__name__) + hint
 
     def _out_of_patience(self, attempt: tenacity.RetryCallState) -> bool:
         return self._abandoned.is_set() or (attempt.seconds_since_start or 0.0) >= self.reconnect_s
@@ -211,14 +220,10 @@ class QueueManager(_Registered):
         log.warning(
             "no answer from %s so far (%s); trying for %.0f s more",
             where,
-            _said(attempt.outcome.exception()),
+            self._said(attempt.outcome.exception()),
             self.reconnect_s - since_s,
         )
 
 
 def _may_heal(error: BaseException) -> bool:
     return isinstance(error, (EOFError, OSError, errors.TooManyConnections)) and refusal(error) is None
-
-
-def _said(error: BaseException | None) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)

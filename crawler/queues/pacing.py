@@ -204,6 +204,10 @@ class Pacing:
             lane.cooling = False
             self._place(host, lane, now)
 
+    def pauses(self, *, now: float) -> dict[int, float]:
+        """Hosts that are to be left alone, and for how many seconds still."""
+        return {host: lane.due - now for host, lane in self._lanes.items() if lane.due > now}
+
     def next_due(self) -> float | None:
         """When the next cooling host is due at the earliest; None while none is cooling."""
         return self._cooling[0][0] if self._cooling else None

@@ -764,6 +764,24 @@ def test_an_idle_fellow_slows_down_no_polite_crawl(make: Callable[..., Queues], 
     assert 0.8 < took_s < 1.8
 
 
+def test_what_a_host_has_asked_for_stands_whoever_makes_a_mistake(queues: Queues) -> None:
+    queues.tasks.put(images(3))
+    (task, *_) = take(queues, count=1)
+    queues.results.put([saved(task, host_pause_s=3600.0)])
+    with pytest.raises(ValueError):
+        queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url="nonsense")])
+    assert take(queues) == []
+    (host,) = queues.tasks.status().hosts
+    assert 3500.0 < host.due_s <= 3600.0
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_reader_gets_a_record_at_a_time_at_the_least(queues: Queues, limit: int) -> None:
+    queues.tasks.put(images(3))
+    queues.results.put([saved(task) for task in take(queues)])
+    assert len(queues.results.get(limit=limit).records) == 1
+
+
 # --- status ---
 
 

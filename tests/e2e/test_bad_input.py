@@ -121,7 +121,8 @@ def test_a_folder_that_a_crawl_is_using(site: SiteServer, tmp_path: Path) -> Non
             wait_until_recorded(first, tmp_path / "crawl", 1)
             second = image_crawler(*command, "--fresh", folder=tmp_path)
             refused(second, code=2, says="crawl is in use by a running crawl; wait for it, or stop it first")
-            first.interrupt()
+            assert image_crawler("pause", "crawl", folder=tmp_path).code == 0, "it can still be reached"
+            assert image_crawler("stop", "crawl", folder=tmp_path).code == 0
             outcome = first.outcome()
         assert outcome.code == 130, "the first one has not noticed"
         assert saved_digests(tmp_path / "crawl", server.url)

@@ -62,6 +62,8 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
         "http://a:80",
         "[]:80",
         "[::1]:x",
+        "a..b",
+        "x" * 64,
     ],
 )
 def test_what_is_no_address(text: str) -> None:
@@ -180,6 +182,10 @@ def test_where_a_key_comes_from(tmp_path: Path) -> None:
     assert key({}) is None
     assert key(variable) == b"e" * 64
     assert key({}, keys=str(keys)) == (keys / "authkey").read_bytes().strip()
+    assert key(variable, keys=str(keys)) == (keys / "authkey").read_bytes().strip(), (
+        "it was asked for by name"
+    )
+    (keys / "authkey").unlink()
     assert key(variable, keys=str(keys)) == b"e" * 64
     assert key(variable, keys=str(keys), authkey_file=str(file)) == b"f" * 64
 

@@ -26,7 +26,8 @@ KNOWN = (1, "f7c42c74ea9a")  # PROTOCOL, and the digest of what it stands for
 WHAT_TO_DO = """
 The messages between workers and the manager have changed. Do those of before and after understand each other?
 A field or an argument with a default, and a method that only newer ones call, are compatible. What is removed,
-renamed or of another type is not, nor is another default: a value that is its default is not sent at all.
+renamed or of another type is not, nor is another default (a value that is its default is not sent at all), nor a
+new setting of a crawl: workers refuse those that they don't know.
 If they do not, raise PROTOCOL in crawler/queues/calls.py first. In any case, in tests/unit/test_protocol_version.py:
 
 KNOWN = ({protocol}, "{digest}")
