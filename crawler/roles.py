@@ -42,7 +42,7 @@ _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display live
 _GUEST_HEARTBEAT_S = 5.0
 _LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
 _SWEEP_EVERY = 300  # seconds
-_FAREWELL_S = 3.0  # for guests who have connected, and have not asked yet, to hear that it is over
+_FAREWELL_S = 2.0  # less than a process without a parent has
 _OPEN_FILES = 8192  # a connection is one
 
 
@@ -104,17 +104,21 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
                         servers.append(stack.enter_context(server))
                 ports = (str(server.listener.address[1]) for server in servers)
                 lifeline.say(Word("ready", text=" ".join(ports)))
-                for second in itertools.count():
-                    if second % _SWEEP_EVERY == 0:
-                        inbox.sweep()
+                seconds = itertools.count()
+                while not lifeline.stopped.wait(TICK_S):
                     ledger.tick()
-                    if lifeline.stopped.wait(TICK_S):
-                        break
-                end = time.monotonic() + _FAREWELL_S
-                while any(server.visited for server in servers) and time.monotonic() < end:
-                    time.sleep(0.02)
+                    if next(seconds) % _SWEEP_EVERY == 0:
+                        inbox.sweep()
+                _say_farewell(servers)
         finally:
             ledger.close()
+
+
+def _say_farewell(servers: list[QueueServer]) -> None:
+    """Let guests who have connected, and have not asked yet, hear that it is over."""
+    end = time.monotonic() + _FAREWELL_S
+    while any(server.visited for server in servers) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def _plan_id(ledger: Ledger, config: Config) -> str:
