@@ -761,7 +761,7 @@ def test_an_idle_fellow_slows_down_no_polite_crawl(make: Callable[..., Queues], 
         took_s = time.monotonic() - started
         over.set()
         queues.tasks.halt("enough")
-    assert 0.8 < took_s < 1.8
+    assert 0.8 < took_s < 4.0, "a tenth of a second each, and not as long as the fellow sleeps"
 
 
 def test_what_a_host_has_asked_for_stands_whoever_makes_a_mistake(queues: Queues) -> None:
