@@ -100,7 +100,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 )
                 running.close()
             except CrawlStopped as exc:
-                ended_early = str(exc)[:1].upper() + clean(str(exc)[1:])
+                reason = clean(str(exc))
+                ended_early = reason[:1].upper() + reason[1:]
                 running.close()
     except KeyboardInterrupt:
         ended_early = "Interrupted"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
 from rich.console import Console
@@ -14,7 +15,9 @@ from rich.console import Console
 from crawler import cli
 from crawler.cli import operation, tables
 from crawler.cli import status as status_module
+from crawler.cli.crawl import run
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.errors import CrawlStopped
 from crawler.folder import CrawlFolder
 from crawler.models import Counts, HostStatus, Stats, Status, TaskKind, WorkerStatus
 from tests.queues import (
@@ -214,3 +217,30 @@ def test_where_no_crawl_runs_nothing_can_be_controlled(
 ) -> None:
     assert cli.main([command, str(tmp_path)]) == 2
     assert f"no crawl runs in {tmp_path}; start it with image-crawler crawl" in capsys.readouterr().err
+
+
+def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any key holder may say why."""
+
+    class Stopped:
+        seeds = ("http://a.example/",)
+        folder = CrawlFolder(tmp_path / "none")
+        public = None
+        downloads = True
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def close(self) -> None: ...
+
+        def watch(self) -> Iterator[Stats]:
+            raise CrawlStopped("\x1b[2Jstopped by Alice on\nBox")
+            yield
+
+    assert run(Stopped(), as_json=False, quiet=True, again=["again"]) == 130  # type: ignore[arg-type]
+    assert "\x1b[2J" not in (told := capsys.readouterr().err)
+    assert "[2Jstopped by Alice on Box; nothing is lost." in told
