@@ -13,6 +13,7 @@ from pathlib import Path
 
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
+from crawler.queues.manager import QueueManager
 from crawler.queues.tls import SERVER_NAME, Tls
 from crawler.queues.transport import Address
 from crawler.urls import show_address
@@ -41,6 +42,11 @@ class Endpoint:
 
     def __str__(self) -> str:
         return show_address(self.address)
+
+    def manager(self, *, reconnect_s: float) -> QueueManager:
+        """Either end of the queue's network there; nothing is listened to or dialled yet."""
+        access = self.access
+        return QueueManager(self.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
 
 
 def parse_address(text: str) -> Address:

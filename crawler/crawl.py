@@ -106,13 +106,12 @@ class Crawl:
         self.folder.prepare()
         try:
             self._start_manager(new_run=True)
-            authkey = self._endpoint.access.authkey
-            self._client = QueueManager(self._endpoint.address, authkey, reconnect_s=0.0)
+            self._client = self._endpoint.manager(reconnect_s=0.0)
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
             self._published = True
-            self.folder.publish(self._endpoint.address, authkey)
+            self.folder.publish(self._endpoint.address, self._endpoint.access.authkey)
             self._crew = Crew(self._site(), self._tasks)
             if not self._tasks.stats().drained:  # it may have been finished before
                 self._crew.start(self._staff())

@@ -20,7 +20,6 @@ from crawler.folder import CrawlFolder, default_folder
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
-from crawler.queues.manager import QueueManager
 from crawler.roles import Site, work
 from crawler.urls import canonical_seed
 
@@ -135,11 +134,10 @@ class Joined:
     def __init__(
         self, endpoint: Endpoint, *, join_s: float, reconnect_s: float, folder: Path | None = None
     ) -> None:
-        access = endpoint.access
         self._endpoint = endpoint
         self._reconnect_s = reconnect_s
         self._folder = folder
-        self._manager = QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=join_s)
+        self._manager = endpoint.manager(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
         self._manager.connect()

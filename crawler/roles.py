@@ -99,7 +99,7 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
                 servers = []
                 for endpoint in (site.endpoint, site.public):
                     if endpoint is not None:
-                        make = partial(_manager(endpoint).server, crawl=plan.id)
+                        make = partial(endpoint.manager(reconnect_s=0.0).server, crawl=plan.id)
                         server = _listening(make, endpoint, tasks, LedgerResults(ledger), inbox)
                         servers.append(stack.enter_context(server))
                 ports = (str(server.listener.address[1]) for server in servers)
@@ -124,11 +124,6 @@ def _say_farewell(servers: list[QueueServer]) -> None:
 def _plan_id(ledger: Ledger, config: Config) -> str:
     settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
     return f"{ledger.crawl_id()}-{settings[:16]}"
-
-
-def _manager(endpoint: Endpoint, *, reconnect_s: float = 0.0) -> QueueManager:
-    access = endpoint.access
-    return QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
 
 
 def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:
@@ -174,7 +169,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     from crawler.web.session import RequestsTransport
 
     config = site.config
-    manager = _manager(site.endpoint, reconnect_s=site.reconnect_s)
+    manager = site.endpoint.manager(reconnect_s=site.reconnect_s)
     manager.crawl = site.crawl
     lifeline.on_stop(manager.abandon)
     manager.connect()

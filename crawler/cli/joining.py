@@ -16,7 +16,6 @@ from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
 from crawler.queues import TaskQueue
-from crawler.queues.manager import QueueManager
 
 METAVAR = "HOST[:PORT]|DIR"
 ASKED_ONCE_S = 5.0
@@ -67,9 +66,7 @@ def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
 
     Raises UsageError, FolderError, QueueUnreachable, AuthenticationFailed or VersionMismatch.
     """
-    endpoint = endpoint_of(address, config.access)
-    access = endpoint.access
-    manager = QueueManager(endpoint.address, access.authkey, tls=access.tls, reconnect_s=ASKED_ONCE_S)
+    manager = endpoint_of(address, config.access).manager(reconnect_s=ASKED_ONCE_S)
     try:
         manager.connect()
         yield manager.get_task_queue()

@@ -13,8 +13,8 @@ from crawler.cli import tables
 from crawler.cli.output import clean
 from crawler.models import WORKER_NAMES, Status, TaskKind, WorkerStatus
 
-_HOSTS_SHOWN = 15
-_WORKERS_SHOWN = 30
+HOSTS_SHOWN = 15
+WORKERS_SHOWN = 30
 _SILENT_S = 15.0
 _NOW_S = 0.05
 
@@ -33,7 +33,7 @@ def rates(status: Status) -> Text:
     )
 
 
-def hosts_table(status: Status, *, most: int = _HOSTS_SHOWN) -> Table:
+def hosts_table(status: Status, *, most: int = HOSTS_SHOWN) -> Table:
     """Who has the most to do, and when more may be asked of it."""
     table = tables.figures("Hosts", "", "Pages", "Images", "In flight", "Delay", "Due")
     for host in status.hosts[:most]:
@@ -45,11 +45,11 @@ def hosts_table(status: Status, *, most: int = _HOSTS_SHOWN) -> Table:
             f"{host.delay_s:g} s" if host.delay_s else "",
             Text("now", "dim") if host.due_s < _NOW_S else Text(f"in {_duration(host.due_s)}", "yellow"),
         )
-    _tell_more(table, status.host_count - min(most, len(status.hosts)))
+    tables.tell_more(table, status.host_count - min(most, len(status.hosts)))
     return table
 
 
-def workers_table(status: Status, *, most: int = _WORKERS_SHOWN) -> Table:
+def workers_table(status: Status, *, most: int = WORKERS_SHOWN) -> Table:
     """Each worker; or each machine, when there are too many of them."""
     table = tables.figures("Workers", "", "Version", "Running", "Held", "Done", "Done/s", "Last seen")
     workers = sorted(status.workers, key=lambda who: (who.machine, who.kind != TaskKind.PAGE, who.id))
@@ -63,7 +63,7 @@ def workers_table(status: Status, *, most: int = _WORKERS_SHOWN) -> Table:
         ]
     for name, crew in rows[:most]:
         table.add_row(Text(clean(name)), *_figures(crew))
-    _tell_more(table, len(rows) - most)
+    tables.tell_more(table, len(rows) - most)
     return table
 
 
@@ -85,11 +85,6 @@ def _crew(workers: Sequence[WorkerStatus]) -> str:
     return ", ".join(
         f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
     )
-
-
-def _tell_more(table: Table, more: int) -> None:
-    if more > 0:
-        table.caption = f"and {more:,} more"
 
 
 def _duration(seconds: float) -> str:

@@ -79,10 +79,7 @@ def _parts(stats: Stats) -> list[RenderableType]:
     if stats.dropped:
         parts.append(tables.dropped_table(stats.dropped))
     if isinstance(stats, Status):
-        if stats.hosts:
-            parts.append(operation.hosts_table(stats))
-        if stats.workers:
-            parts.append(operation.workers_table(stats))
+        parts += _operation(stats, hosts=operation.HOSTS_SHOWN, workers=operation.WORKERS_SHOWN)
     return parts
 
 
@@ -100,17 +97,18 @@ def _watch(tasks: TaskQueue, *, as_json: bool) -> None:
                     operation.rates(now),
                     Text(),
                     tables.beside(out, tables.queue_table(now), tables.images_table(now)),
-                    *(part for table in _operation(now) for part in (Text(), table)),
+                    *(part for table in _operation(now, hosts=5, workers=12) for part in (Text(), table)),
                 ),
                 refresh=True,
             )
 
 
-def _operation(now: Status) -> Iterator[RenderableType]:
+def _operation(now: Status, *, hosts: int, workers: int) -> Iterator[RenderableType]:
+    """So many rows of each at the most."""
     if now.hosts:
-        yield operation.hosts_table(now, most=5)
+        yield operation.hosts_table(now, most=hosts)
     if now.workers:
-        yield operation.workers_table(now, most=12)
+        yield operation.workers_table(now, most=workers)
 
 
 def _states(tasks: TaskQueue) -> Iterator[Status]:

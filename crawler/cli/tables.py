@@ -154,10 +154,14 @@ def hosts_table(summary: Summary) -> Table:
         table.add_row(
             Text(host.name, overflow="fold"), number(host.images), number(host.saved), size(host.size_bytes)
         )
-    more = summary.host_count - len(summary.hosts)
+    tell_more(table, summary.host_count - len(summary.hosts))
+    return table
+
+
+def tell_more(table: Table, more: int) -> None:
+    """Say below *table* how many rows it lacks, if it does."""
     if more > 0:
         table.caption = f"and {number(more)} more"
-    return table
 
 
 def dropped_table(dropped: Mapping[str, int]) -> Table:

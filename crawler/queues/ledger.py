@@ -17,6 +17,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,6 +127,7 @@ class Ledger:
         self._recorded = threading.Condition(self._mutex)
         self._waiters = Waiters(self._mutex)
         self._workers: dict[str, _Worker] = {}
+        self._fellows: Counter[TaskKind] = Counter()  # of these, by kind
         self._gone: dict[str, None] = {}  # in that order
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
@@ -224,7 +226,7 @@ class Ledger:
             self._gone[worker_id] = None
             if len(self._gone) > _GONE_IN_MEMORY:
                 del self._gone[next(iter(self._gone))]
-            worker = self._workers.pop(worker_id, None)
+            worker = self._part_with(worker_id)
             if worker is not None:
                 self._give_back(list(worker.held), charged=charged)
             self._wake_all = True  # it may wait itself; and there is more for the others
@@ -349,11 +351,10 @@ class Ledger:
 
     def _facts(self) -> dict[str, Any]:
         """The fields of Stats."""
-        known = [worker for worker in self._workers.values() if worker.state]
         return {
             **self._tally.facts(),
-            "workers": some_workers(known, now=self._clock()),
-            "worker_count": len(known),
+            "workers": some_workers(self._workers.values(), now=self._clock()),
+            "worker_count": self._fellows.total(),
             "paused": self._paused,
             "halted": self._halted,
             "stopped": self._stopped,
@@ -465,11 +466,24 @@ class Ledger:
         if known is None:
             if worker.id in self._gone:
                 return _Worker(worker, deadline)
-            known = self._workers[worker.id] = _Worker(worker, deadline)
+            known = self._workers[worker.id] = _Worker(None, deadline)
+        self._count(known, -1)
         known.state, known.deadline = worker, max(known.deadline, deadline)
+        self._count(known, +1)
         known.seen = self._clock()
         known.done.add(known.seen, worker.done)
         return known
+
+    def _part_with(self, worker_id: str) -> _Worker | None:
+        worker = self._workers.pop(worker_id, None)
+        if worker is not None:
+            self._count(worker, -1)
+        return worker
+
+    def _count(self, worker: _Worker, by: int) -> None:
+        """It is one of those who share the work, or not any more."""
+        if worker.state is not None:
+            self._fellows[worker.state.kind] += by
 
     def _reconcile(self, worker_id: str, me: _Worker, held: Sequence[Token]) -> None:
         """Believe the worker: what it does not name is not in its hands (a reply was lost on the way)."""
@@ -498,10 +512,14 @@ class Ledger:
         kind = worker.kind
         if self._held_back(kind):
             return ()
-        fellows = sum(1 for other in self._workers.values() if other.state and other.state.kind is kind)
         now = self._clock()
         shares = self._pacing.take(
-            kind, worker.id, count=min(count, self._queue.lease_batch), slots=slots, fellows=fellows, now=now
+            kind,
+            worker.id,
+            count=min(count, self._queue.lease_batch),
+            slots=slots,
+            fellows=self._fellows[kind],
+            now=now,
         )
         if not shares:
             return ()
@@ -708,12 +726,12 @@ class Ledger:
         if now < self._next_check:
             return
         self._next_check = now + min(1.0, self._queue.lease_s / 10)
-        late = [worker_id for worker_id, worker in self._workers.items() if worker.deadline <= now]
+        late = [(worker_id, worker) for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():
                 self._wake_all = True  # each of the others may have a larger part now
-                for worker_id in late:
-                    worker = self._workers.pop(worker_id)
+                for worker_id, worker in late:
+                    self._part_with(worker_id)
                     if worker.held:
                         name = worker_id or "of an earlier run"
                         log.warning("worker %s is lost, with %d tasks", name, len(worker.held))

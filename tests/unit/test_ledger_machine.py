@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -191,6 +192,12 @@ class LedgerMachine(RuleBasedStateMachine):
             assert in_memory == on_file
             statuses = dict(self.rows(f"SELECT status, count(*) FROM {kind}s GROUP BY status"))
             assert statuses == (stats.page_status if kind == "page" else stats.image_status)
+
+    @invariant()
+    def every_worker_counts_once(self) -> None:
+        stats = self.queue.stats()
+        assert stats.worker_count == len(stats.workers)
+        assert +self.ledger._fellows == Counter(worker.kind for worker in stats.workers)
 
     @invariant()
     def a_record_for_each_settled_task_and_no_other(self) -> None:
