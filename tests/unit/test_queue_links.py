@@ -119,6 +119,7 @@ def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: Links) ->
         for n in range(50):
             message = f"{name}/{n}".encode()
             with links.link() as link:
+                open_at_once.append(len(links._open))
                 if (answer := exchange(link, message)) != message:
                     wrong.append((message, answer))
 
