@@ -6,7 +6,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY requirements.lock .
-# exactly the versions and the bytes of requirements.lock, the extra tls (for keygen) included; then the program alone
+# exactly the versions and the bytes of requirements.lock, all extras included; then the program alone
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && /venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl

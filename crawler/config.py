@@ -35,6 +35,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 Patterns = tuple[str, ...]
 """URLs in which ``*`` stands for any characters; each has to match a whole URL."""
+Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:.*$")], ...]
+"""``Name: value`` (RFC 9110, section 5.1)."""
+Hosts = tuple[Annotated[str, Meta(pattern="^[^ @]+$")], ...]
+"""Names, addresses and networks (``10.1.0.0/16``)."""
+Formats = tuple[Annotated[str, Meta(pattern="^(jpeg|png|gif|webp|avif|bmp|tiff|ico|svg|heic)$")], ...]
 
 
 class ScopeConfig(Section):
@@ -158,6 +163,43 @@ class FetchConfig(Section):
         Meta(ge=1, le=10, description="Tries within one lease, seconds apart, before the task goes back."),
     ] = 3
     verify_tls: Annotated[bool, Meta(description="Check the certificates of https servers.")] = True
+    headers: Annotated[
+        Headers,
+        Meta(
+            description="Send this header with every request; Authorization and Cookie only to the seeds' hosts.",
+            extra={"item": "NAME: VALUE", "secret": True},
+        ),
+    ] = ()
+    cookies: Annotated[
+        bool, Meta(description="Keep the cookies that servers set, for the whole crawl, and send them back.")
+    ] = False
+    login: Annotated[
+        str,
+        Meta(
+            pattern="^$|^[^:]+:.*$",
+            description="USER:PASSWORD for the seeds' hosts (HTTP basic authentication).",
+            extra={"secret": True},
+        ),
+    ] = ""
+    netrc: Annotated[
+        bool, Meta(description="Log in where the worker's ~/.netrc has an entry for the host.")
+    ] = False
+    proxy: Annotated[
+        str,
+        Meta(
+            pattern="^$|^https?://[^/?#]+/?$",
+            description="Send every request through this HTTP proxy, http://[USER:PASSWORD@]HOST:PORT.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    allow_addresses: Annotated[
+        Hosts,
+        Meta(
+            description="Hosts, addresses or networks that may be asked although they are private; others are refused,"
+            " but for the seeds' own network.",
+            extra={"item": "HOST"},
+        ),
+    ] = ()
 
 
 class ImagesConfig(Section):
@@ -178,6 +220,26 @@ class ImagesConfig(Section):
     max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = (
         178_956_970
     )
+    decode_timeout_s: Annotated[
+        float, Meta(gt=0, description="To decode one image, which is how it is verified, in seconds.")
+    ] = 30.0
+    formats: Annotated[
+        Formats,
+        Meta(description="Keep only images of these formats; none given: of all.", extra={"item": "FORMAT"}),
+    ] = ()
+    min_width_px: Annotated[int, Meta(ge=0, description="Keep no image narrower than this.")] = 0
+    max_width_px: Annotated[int, Meta(ge=0, description="Keep no image wider than this; 0 for no limit.")] = 0
+    min_height_px: Annotated[int, Meta(ge=0, description="Keep no image lower than this.")] = 0
+    max_height_px: Annotated[
+        int, Meta(ge=0, description="Keep no image higher than this; 0 for no limit.")
+    ] = 0
+    min_image_bytes: Annotated[int, Meta(ge=0, description="Keep no image with fewer bytes than this.")] = 0
+    max_aspect: Annotated[
+        float,
+        Meta(
+            ge=0, description="Keep no image whose longer side is so many times the shorter; 0 for no limit."
+        ),
+    ] = 0.0
 
 
 class StorageConfig(Section):
@@ -186,11 +248,23 @@ class StorageConfig(Section):
     storage: Annotated[
         str,
         Meta(
-            pattern="^(local|manager)$",
-            description="Where workers on other machines keep images: local, in a folder of their own; or manager, in"
-            " the crawl's own folder, to which the bytes travel over the queue's connection.",
+            pattern="^local$|^manager$|^(s3|gs|az)://[^/?#]+(/[^?#]*)?$",
+            description="Where images are kept: local, in the crawl's folder, workers on other machines in one of their"
+            " own; manager, all in the crawl's own folder, to which the bytes travel over the queue's connection; or in"
+            " an object store, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.",
         ),
     ] = "local"
+    layout: Annotated[
+        str,
+        Meta(
+            pattern="^(site|hash|flat)$",
+            description="Names of images: as on the site; by their SHA-256; or all in one folder.",
+        ),
+    ] = "site"
+    storage_patience_s: Annotated[
+        float,
+        Meta(ge=0, description="An object store that does not answer is waited for so long, in seconds."),
+    ] = 600.0
     fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = (
         False
     )
@@ -219,6 +293,14 @@ class QueueConfig(Section):
     retry_delay_s: Annotated[
         float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")
     ] = 2.0
+    host_patience_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="A host that can't be reached at all for so long is given up, and what waits for it fails, in"
+            " seconds.",
+        ),
+    ] = 120.0
     image_backlog: Annotated[
         int, Meta(ge=1, description="Images waiting, above which no further page is harvested.")
     ] = 50_000
@@ -292,6 +374,9 @@ class Config(Section):
         return msgspec.structs.replace(self, manager=ManagerConfig(), access=AccessConfig())
 
 
+_PATTERN = "PATTERN"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """One key, as the command line and the documentation need it."""
@@ -303,6 +388,10 @@ class Setting:
     description: str
     choices: tuple[str, ...] = ()
     """The only values that there are, if they are so few."""
+    item: str = ""
+    """What each value of a list is."""
+    secret: bool = False
+    """Not to be shown, nor written to a file."""
 
     @property
     def environment(self) -> str:
@@ -325,6 +414,7 @@ def settings() -> Iterator[Setting]:
         for field in msgspec.structs.fields(section.type):
             hint = hints[field.name]
             base, meta = get_args(hint) if get_origin(hint) is Annotated else (hint, Meta())
+            extra = meta.extra or {}
             yield Setting(
                 section=section.name,
                 key=field.name,
@@ -332,6 +422,8 @@ def settings() -> Iterator[Setting]:
                 default=field.default,
                 description=meta.description or "",
                 choices=tuple(meta.pattern[2:-2].split("|")) if (meta.pattern or "").startswith("^(") else (),
+                item=extra.get("item", _PATTERN) if get_origin(base) is tuple else "",
+                secret=extra.get("secret", False),
             )
 
 
@@ -395,8 +487,11 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     if setting is None:
         raise ConfigError(f"{source}: unknown key {key!r}; {_did_you_mean(key, list(SETTINGS))}")
     section = getattr(config, setting.section)
-    if setting.is_list and isinstance(value, str):
-        value = value.split()  # as it comes from the environment: no pattern has a space
+    shown = "…" if setting.secret else repr(value)
+    if setting.is_list and isinstance(
+        value, str
+    ):  # as it comes from the environment; only headers have spaces
+        value = value.splitlines() if " " in setting.item else value.split()
     changed = msgspec.structs.asdict(section) | {key: value}
     try:
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
@@ -404,9 +499,14 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         problem = str(exc).partition(" - at ")[0]
         if setting.choices and isinstance(value, str):
             problem = f"Expected one of {', '.join(setting.choices)}"
-        raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}") from exc
-    if problem := _unusable(getattr(section, key), ascii_only=setting.section not in _LOCAL):
-        raise ConfigError(f"{source}: {key} = {value!r} won't do: {problem}. {setting.description}")
+        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}") from exc
+    converted = getattr(section, key)
+    problem = _unusable(converted, ascii_only=setting.section not in _LOCAL)
+    if setting.item == _PATTERN:
+        problem = problem or next(filter(None, (_unmatched(pattern) for pattern in converted)), "")
+    shown = "…" if setting.secret else repr(list(converted) if setting.is_list else converted)
+    if problem:
+        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}")
     return msgspec.structs.replace(config, **{setting.section: section})
 
 
@@ -417,7 +517,7 @@ _LOCAL = ("manager", "access")
 def _unusable(value: str | float | bool | tuple[str, ...], *, ascii_only: bool) -> str:  # noqa: FBT001 - a value of any setting's type
     """Why neither a header nor a TOML file could carry *value*, which its type allows; empty if they can."""
     if isinstance(value, tuple):
-        problems = (_unusable(item, ascii_only=ascii_only) or _unmatched(item) for item in value)
+        problems = (_unusable(item, ascii_only=ascii_only) for item in value)
         return next(filter(None, problems), "")
     if isinstance(value, str):
         usable = value.isprintable() and (value.isascii() or not ascii_only)
@@ -446,7 +546,13 @@ def to_toml(config: Config, *, header: str = "") -> str:
             section = setting.section
             lines += ["", f"[{section}]"]
         value = getattr(getattr(config, section), setting.key)
-        lines += [f"# {setting.description}", f"{setting.key} = {_toml_value(value)}"]
+        hidden = "# " if setting.secret and value else ""
+        lines += [
+            f"# {setting.description}",
+            f"{setting.key} = {_toml_value(value)}"
+            if not hidden
+            else f'# {setting.key} = "…" is not written down',
+        ]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 

@@ -12,6 +12,7 @@
     │   ├── LedgerCorrupt           crawl.db can't be read
     │   ├── ProcessesKeepDying      a child process died too often
     │   └── CrawlStopped            somebody asked for it; nothing is wrong
+    ├── StorageUnavailable          no answer from the storage so far; the image is to be saved again later
     ├── QueueError                  between a worker and the queue
     │   ├── QueueUnreachable        no answer in time; asked again until told to stop
     │   ├── AuthenticationFailed    wrong authkey, or a certificate that is not accepted
@@ -89,6 +90,13 @@ class ProcessesKeepDying(CrawlError):
 
 class CrawlStopped(CrawlError):
     exit_code = 130  # as if interrupted: the state is kept, the same command goes on
+
+
+# --- the storage ------------------------------------------------------------------------------------------
+
+
+class StorageUnavailable(CrawlerError):
+    pass
 
 
 # --- the queue --------------------------------------------------------------------------------------------
@@ -264,6 +272,12 @@ class RobotsUnavailable(FetchError):
     retryable = True
 
 
+class HostDown(FetchError):
+    """Not asked for: its host has not been reached for long (host_patience_s), at many tries for other URLs."""
+
+    reason = "host-down"
+
+
 class InternalError(FetchError):
     """A fault of this program; the log has its traceback."""
 
@@ -281,6 +295,8 @@ class Rejection(TaskError):
 
 
 class TooLarge(Rejection):
+    """More bytes or pixels than wanted (max_image_bytes, max_page_bytes, max_width_px, max_height_px)."""
+
     reason = "too-large"
 
 
@@ -306,6 +322,42 @@ class UnsupportedFormat(Rejection):
 
 class TooManyPixels(Rejection):
     reason = "too-many-pixels"
+
+
+class DecodeTimeout(Rejection):
+    """Its decoder did not come to an end (decode_timeout_s), and was killed."""
+
+    reason = "decode-timeout"
+
+
+class DecoderCrashed(Rejection):
+    """Its decoder broke down, in a process of its own: a fault of the decoder, mostly met by hostile files."""
+
+    reason = "decoder-crashed"
+
+
+class TooSmall(Rejection):
+    """Fewer pixels or bytes than wanted (min_width_px, min_height_px, min_image_bytes)."""
+
+    reason = "too-small"
+
+
+class UnwantedFormat(Rejection):
+    """A sound image of a format that was not asked for (formats)."""
+
+    reason = "unwanted-format"
+
+
+class UnwantedAspect(Rejection):
+    """A longer strip than wanted (max_aspect)."""
+
+    reason = "unwanted-aspect"
+
+
+class ForbiddenAddress(Rejection):
+    """It lives at an address of a private network, or at a port that no web server has; see web.guard."""
+
+    reason = "forbidden-address"
 
 
 class NotHtml(Rejection):

@@ -63,6 +63,20 @@ class PageStatus(StrEnum):
     DEAD = "dead"
 
 
+class Revisit(StrEnum):
+    """How the latest visit compares with the one before it."""
+
+    NONE = ""
+    """There was only one, or the ones before saved nothing."""
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    """It has other bytes than before; the record of those is kept as history."""
+    GONE = "gone"
+    """The server has it no longer (404, 410); what was saved before is kept, and so is its record."""
+    FAILED = "failed"
+    """It was not to be had this time; the same."""
+
+
 class Origin(Value):
     """Where a URL was found, and what its page says of it."""
 
@@ -106,6 +120,8 @@ class Task(Value):
     origin: Origin | None = None
     host_delay_s: float = 0.0
     """What the queue takes its host to ask for between two requests."""
+    known: ImageRecord | PageRecord | None = None
+    """The record of an earlier visit, in a crawl that is refreshed; None for a URL that has not been visited."""
 
     @property
     def token(self) -> Token:
@@ -182,6 +198,12 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """UTC, ISO 8601."""
     detail: str = ""
     """The reason in a sentence, for people."""
+    dhash: str = ""
+    """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
+    that have no pixels (SVG) or no structure (of one colour).
+    """
+    revisit: Revisit = Revisit.NONE
+    """What became of it when the crawl was refreshed."""
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):
@@ -208,6 +230,9 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     elapsed_s: float = 0.0
     finished_at: str = ""
     detail: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    revisit: Revisit = Revisit.NONE
 
 
 RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {

@@ -23,6 +23,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _UNITS = {"_bytes": "BYTES", "_bytes_s": "BYTES", "_s": "SECONDS"}
 _KINDS = {
     "bind": "HOST[:PORT]",
+    "login": "USER:PASSWORD",
+    "proxy": "URL",
+    "storage": "local|manager|URL",
     "keys": "DIR",
     "authkey_file": "FILE",
     "tls_cert": "FILE",
@@ -188,7 +191,7 @@ def _metavar(setting: Setting) -> str:
     if setting.choices:
         return "|".join(setting.choices)
     if setting.is_list:
-        return "PATTERN"
+        return setting.item
     return unit or _KINDS.get(setting.key) or ("N" if setting.type is int else "TEXT")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Revisit, Task, TaskKind
 from crawler.queues import database
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
@@ -289,7 +289,7 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         for name, kind in ImageRecord.__annotations__.items()
         for kind in [{"int": int, "float": float}.get(str(kind), str)]
     }
-    record = ImageRecord(**facts | {"status": ImageStatus.SAVED})
+    record = ImageRecord(**facts | {"status": ImageStatus.SAVED, "revisit": Revisit.CHANGED})
     queues.results.put([Result(token=task.token, record=record)])
     crawl.kill()
     assert crawl.open().results.get().records == (record,)
