@@ -29,7 +29,7 @@ from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Sta
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.transport import Address
-from crawler.roles import Site, manage
+from crawler.roles import Site, Start, manage
 from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
@@ -46,13 +46,15 @@ def crawl(
     *seeds: str,
     output: str | os.PathLike[str] | None = None,
     fresh: bool = False,
+    refresh: bool = False,
     config: Config | None = None,
     **settings: Any,
 ) -> Iterator[ImageRecord]:
     """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
 
     The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
-    yielded first, then the crawl goes on; *fresh* starts over. *settings* are those of :mod:`crawler.config`, such
+    yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more (what is found then
+    comes after the earlier records). *settings* are those of :mod:`crawler.config`, such
     as ``max_depth=2``; or *config* has them all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
@@ -61,7 +63,8 @@ def crawl(
     if config is not None and settings:
         raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
     config = load(flags=settings) if config is None else config
-    with Crawl(seeds, folder=None if output is None else Path(output), fresh=fresh, config=config) as running:
+    folder = None if output is None else Path(output)
+    with Crawl(seeds, folder=folder, fresh=fresh, refresh=refresh, config=config) as running:
         for record in running.records():
             if isinstance(record, ImageRecord):
                 yield record
@@ -84,14 +87,19 @@ class Crawl:
         folder: Path | None,
         config: Config,
         fresh: bool = False,
+        refresh: bool = False,
         downloads: bool = True,
     ) -> None:
         if not seeds:
             raise errors.SeedError("a crawl needs at least one seed URL")
+        if fresh and refresh:
+            raise errors.UsageError(
+                "a crawl is started over (fresh) or visited once more (refresh); choose one of them"
+            )
         self.seeds = tuple(dict.fromkeys(canonical_seed(seed) for seed in seeds))
         self.config = config
         self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
-        self._fresh = fresh
+        self._start = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self.downloads = downloads
         self._endpoint, self._public = _endpoints(config)
         self._client: QueueManager | None = None
@@ -105,7 +113,7 @@ class Crawl:
     def __enter__(self) -> Self:
         self.folder.prepare()
         try:
-            self._start_manager(new_run=True)
+            self._start_manager(self._start)
             self._client = self._endpoint.manager(reconnect_s=0.0)
             self._client.connect()
             self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
@@ -268,14 +276,8 @@ class Crawl:
             self._client.disconnect()
             self._client = None
 
-    def _start_manager(self, *, new_run: bool) -> None:
-        child = Child(
-            "manager",
-            manage,
-            self._site(),
-            new_run,
-            new_run and self._fresh,
-        )
+    def _start_manager(self, start: Start) -> None:
+        child = Child("manager", manage, self._site(), start)
         self._manager = child
         end = time.monotonic() + _START_S
         while not child.ready and child.exitcode is None and time.monotonic() < end:
@@ -299,7 +301,7 @@ class Crawl:
             if isinstance(self._manager.failure, errors.CrawlerError):
                 raise self._manager.failure
             self._died("manager", self._manager)
-            self._start_manager(new_run=False)
+            self._start_manager(Start.RESTART)
         if self._crew is not None:
             for child in self._crew.replace_the_dead():
                 self._died(child.name, child)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import platform
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,8 @@ from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
 _GUEST_HEARTBEAT_S = 5.0
@@ -65,7 +69,20 @@ class Site:
     """Not on the manager's machine, or at least not started with it."""
 
 
-def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None:  # noqa: FBT001 - sent by position
+class Start(Enum):
+    """What the manager finds a crawl for."""
+
+    GO_ON = auto()
+    """A new run of it: the first one, or where the last one stopped."""
+    FRESH = auto()
+    """A new run, from nothing: what earlier ones left is removed."""
+    REFRESH = auto()
+    """A new run; of one that has ended, everything is visited once more."""
+    RESTART = auto()
+    """The same run, whose manager has died."""
+
+
+def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     """The manager process: both queues, on the ledger; says its ports when it is ready."""
     from crawler.queues.embedded import LedgerResults, LedgerTasks
     from crawler.queues.ledger import TICK_S, Ledger
@@ -73,8 +90,9 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
     from crawler.storage.local import LocalStorage
 
     folder = CrawlFolder(site.folder)
+    new_run = start is not Start.RESTART
     with folder.locked():
-        if fresh:
+        if start is Start.FRESH:
             folder.wipe()
         config = site.config.of_the_crawl()
         ledger = Ledger(
@@ -86,6 +104,8 @@ def manage(lifeline: Lifeline, site: Site, new_run: bool, fresh: bool) -> None: 
         )
         try:
             _begin(ledger, site)
+            if start is Start.REFRESH:
+                log.info("refreshing %d URLs", ledger.refresh())
             storage = LocalStorage(
                 site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
             )

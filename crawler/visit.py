@@ -15,8 +15,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from crawler.config import Config
-from crawler.errors import CrawlError, InternalError, QueueError, Rejection, TaskError
+from crawler.errors import (
+    CrawlError,
+    InternalError,
+    NotFound,
+    QueueError,
+    Rejection,
+    StorageUnavailable,
+    TaskError,
+)
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -25,9 +35,10 @@ from crawler.models import (
     NewTask,
     PageRecord,
     Result,
+    Revisit,
     Task,
 )
-from crawler.web import Fetched, Transport
+from crawler.web import Fetched, Transport, Validators
 from crawler.web.retry import host_pause_s, retry_delay_s
 from crawler.web.robots import Robots
 
@@ -42,6 +53,8 @@ class Visit:
     facts: dict[str, Any] = field(default_factory=lambda: {"status": "failed"})
     """Fields of the record, as far as they are known."""
     discovered: tuple[NewTask, ...] = ()
+    outcome: Revisit = Revisit.NONE
+    """How it compares with an earlier visit, if there was one that is worth remembering."""
 
     @property
     def found_in(self) -> str:
@@ -54,9 +67,17 @@ class Visit:
             http_status=fetched.http_status,
             content_type=fetched.content_type,
             size_bytes=len(fetched.content),
+            etag=fetched.headers.get("etag", ""),
+            last_modified=fetched.headers.get("last-modified", ""),
         )
+        self.outcome = Revisit.CHANGED if self.task.known is not None else Revisit.NONE
+
+    def unchanged(self) -> None:
+        """What it gives is what it gave before: the earlier record stands."""
+        self.outcome = Revisit.UNCHANGED
 
     def refused(self, error: TaskError) -> None:
+        self.outcome = Revisit.GONE if isinstance(error, NotFound) else Revisit.FAILED
         self.facts.update(
             status="rejected" if isinstance(error, Rejection) else "failed",
             reason=error.reason,
@@ -64,6 +85,9 @@ class Visit:
             http_status=error.http_status or self.facts.get("http_status", 0),
             final_url=error.final_url or self.facts.get("final_url", ""),
         )
+
+
+_EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
 
 
 class _TooSoon(Exception):
@@ -108,7 +132,7 @@ class TaskHandler(abc.ABC):
         untouched = False
         try:
             self.visit(visit)
-        except _TooSoon:
+        except (_TooSoon, StorageUnavailable):
             untouched = True
         except (CrawlError, QueueError):
             raise
@@ -129,21 +153,42 @@ class TaskHandler(abc.ABC):
             host_delay_s=self._robots.delay_s(task.url) if self._robots else None,
         )
 
-    def fetch(self, visit: Visit, *, max_bytes: int, accept: str) -> Fetched:
-        """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError."""
+    def fetch(self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True) -> Fetched:
+        """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError.
+
+        What an earlier visit has seen already may come as 304, without content, if *unless_known*.
+        """
         task = visit.task
+        known = task.known if unless_known else None
         fetched = self._transport.fetch(
             task.url,
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
             check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
+            **({"unless": Validators(etag=known.etag, last_modified=known.last_modified)} if known else {}),
         )
         visit.answered(fetched)
         return fetched
 
     def _recorded(self, visit: Visit, *, elapsed_s: float) -> ImageRecord | PageRecord:
         task = visit.task
+        visited: dict[str, Any] = {
+            "attempts": task.attempt,
+            "elapsed_s": round(elapsed_s, 6),
+            "finished_at": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        if task.known is not None and visit.outcome in _EARLIER_STANDS:
+            # of an answer to a conditional request, only these may be news (RFC 9110, section 15.4.5)
+            news = {name: visit.facts[name] for name in ("etag", "last_modified") if visit.facts.get(name)}
+            return msgspec.structs.replace(
+                task.known,
+                **visited,
+                **(news if visit.outcome is Revisit.UNCHANGED else {}),
+                http_status=visit.facts.get("http_status", 0),
+                detail=visit.facts.get("detail", ""),
+                revisit=visit.outcome,
+            )
         names = ORIGIN_FIELDS[task.kind] if task.origin else ()
         facts = {
             **{name: getattr(task.origin, name) for name in names},
@@ -153,10 +198,9 @@ class TaskHandler(abc.ABC):
         return RECORDS[task.kind](
             url=task.url,
             depth=task.depth,
-            attempts=task.attempt,
             worker=self._worker,
-            elapsed_s=round(elapsed_s, 6),
-            finished_at=self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            revisit=visit.outcome if task.known is not None else Revisit.NONE,
+            **visited,
             **facts,
         )
 

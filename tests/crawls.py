@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crawler.config import QueueConfig, ScopeConfig
@@ -32,8 +32,12 @@ def keep(
     waiting: Sequence[NewTask] = (),
     leased: bool = False,
     max_pages: int = 100,
+    refreshed: Sequence[Record] = (),
 ) -> Path:
-    """Make *folder* a crawl with these records, and with *waiting* to be done, or *leased* to a worker."""
+    """Make *folder* a crawl with these records, and with *waiting* to be done, or *leased* to a worker.
+
+    With *refreshed* it was visited once more, and these are what has become of some.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(
         folder / "crawl.db",
@@ -46,16 +50,10 @@ def keep(
         outcomes = {(_kind(record), record.url): record for record in records}
         for (kind, url), record in outcomes.items():
             ledger.put([NewTask(kind=kind, url=url, depth=record.depth, origin=_origin(record))])
-        for kind in TaskKind:
-            worker = WorkerState(id=f"test:{kind}", kind=kind)
-            while True:
-                lease = ledger.lease(worker, count=100, slots=100, wait_s=0, held=())
-                tasks = [task for batch in lease.batches for task in batch.tasks]
-                if not tasks:
-                    break
-                ledger.settle(
-                    [Result(token=task.token, record=outcomes[task.kind, task.url]) for task in tasks]
-                )
+        _settle(ledger, outcomes)
+        if refreshed:
+            ledger.refresh()
+            _settle(ledger, outcomes | {(_kind(record), record.url): record for record in refreshed})
         ledger.put(waiting)
         if leased:
             ledger.lease(
@@ -64,6 +62,17 @@ def keep(
     finally:
         ledger.close()
     return folder
+
+
+def _settle(ledger: Ledger, outcomes: Mapping[tuple[TaskKind, str], Record]) -> None:
+    for kind in TaskKind:
+        worker = WorkerState(id=f"test:{kind}", kind=kind)
+        while True:
+            lease = ledger.lease(worker, count=100, slots=100, wait_s=0, held=())
+            tasks = [task for batch in lease.batches for task in batch.tasks]
+            if not tasks:
+                break
+            ledger.settle([Result(token=task.token, record=outcomes[task.kind, task.url]) for task in tasks])
 
 
 def saved(folder: Path, url: str, data: bytes, **facts: object) -> ImageRecord:

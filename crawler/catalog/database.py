@@ -21,7 +21,7 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_TIMEOUT_S = 30.0
 
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -87,6 +87,10 @@ class Catalog:
     def page_where(self, condition: str, *values: object) -> Iterator[PageRecord]:
         """Page records for which an SQL *condition* holds."""
         return self._select("pages", PageRecord, f"{condition} ORDER BY seq", values)
+
+    def history(self, url: str) -> Iterator[ImageRecord]:
+        """Earlier records of an image that has other bytes by now, the latest first."""
+        return self._select("image_history", ImageRecord, "url = ? ORDER BY seq DESC", (url,))
 
     def rows(
         self, sql: str, values: Sequence[object] | Mapping[str, object] = ()

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.models import ImageRecord, Origin, PageRecord, TaskKind, Value
 from crawler.urls import canonical, host_key, resolve, task_key
@@ -47,6 +48,8 @@ class Entry(Value):
     image: ImageRecord | None = None
     page: PageRecord | None = None
     file_exists: bool = False
+    earlier: tuple[Version, ...] = ()
+    """What an image gave before it changed, the latest first."""
     same_bytes: tuple[str, ...] = ()
     """Other URLs with the same bytes, MAX_ALIASES at most."""
     same_bytes_count: int = 0
@@ -145,6 +148,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     others, count = _same_bytes(catalog, image)
     return msgspec.structs.replace(
         entry,
+        earlier=tuple(version(before) for before in catalog.history(image.url)),
         file_exists=(catalog.folder / image.path).is_file(),
         same_bytes=others,
         same_bytes_count=count,

@@ -44,6 +44,8 @@ class Summary(Value):
     files: int
     """On the disk below images/, whether a record names them or not."""
     files_bytes: int
+    revisits: dict[str, int]
+    """Images by what became of them when the crawl was refreshed (``unchanged``, ``changed``, ``gone``, ``failed``)."""
     started_at: str
     """When the first record was kept, UTC; empty without records."""
     finished_at: str
@@ -59,6 +61,10 @@ def summarise(catalog: Catalog) -> Summary:
         host_count = catalog.value("SELECT count(*) FROM hosts")
         seeds = catalog.seeds()
         started_at, finished_at = _period(catalog)
+        revisits = _counts(
+            catalog,
+            "SELECT revisit, count(*) FROM images WHERE revisit != '' GROUP BY revisit ORDER BY 2 DESC",
+        )
     files, files_bytes = _disk_usage(catalog.images_folder)
     return Summary(
         folder=str(catalog.folder),
@@ -71,6 +77,7 @@ def summarise(catalog: Catalog) -> Summary:
         host_count=host_count,
         files=files,
         files_bytes=files_bytes,
+        revisits=revisits,
         started_at=started_at,
         finished_at=finished_at,
     )

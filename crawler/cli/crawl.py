@@ -45,6 +45,12 @@ def crawl_options(function: _Function) -> _Function:
                 is_flag=True,
                 help="Start over: what an earlier crawl left in the folder is removed.",
             ),
+            click.option(
+                "--refresh",
+                is_flag=True,
+                help="Visit everything once more, of a crawl that has finished: what is unchanged is not fetched"
+                " again, and what has changed or gone is kept as it was.",
+            ),
             click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary."),
             json_option,
             config_options,
@@ -63,6 +69,10 @@ def crawl_options(function: _Function) -> _Function:
             "image-crawler crawl https://example.org/ -o pics --max-depth 2",
         ),
         (
+            "what is new, what has changed, what is gone?",
+            "image-crawler crawl https://example.org/ --refresh",
+        ),
+        (
             "gently: one request at a time, a second apart",
             "image-crawler crawl https://example.org/ --per-host 1 --delay-s 1",
         ),
@@ -70,13 +80,20 @@ def crawl_options(function: _Function) -> _Function:
 )
 @crawl_options
 def crawl(
-    seeds: tuple[str, ...], *, output: Path | None, fresh: bool, quiet: bool, as_json: bool, config: Config
+    seeds: tuple[str, ...],
+    *,
+    output: Path | None,
+    fresh: bool,
+    refresh: bool,
+    quiet: bool,
+    as_json: bool,
+    config: Config,
 ) -> int:
     """Find every image of the site at each URL and save it.
 
     The same command again goes on where an interrupted crawl stopped.
     """
-    running = Crawl(seeds, folder=output, config=config, fresh=fresh)
+    running = Crawl(seeds, folder=output, config=config, fresh=fresh, refresh=refresh)
     return run(running, as_json=as_json, quiet=quiet)
 
 

@@ -92,6 +92,14 @@ def _show_entry(out: Console, entry: Entry) -> None:
             Text(f"{'  ' * min(len(entry.chain), 10)}  this {entry.kind} ({clean(entry.found_in)})"),
             soft_wrap=True,
         )
+    if entry.earlier:
+        out.print()
+        out.print(Text("what it gave before", style="dim"))
+        for version in entry.earlier:
+            when = version.finished_at[:19].replace("T", " ")
+            out.print(
+                Text(f"    {when}  {tables.size(version.size_bytes)}  {clean(version.path)}"), soft_wrap=True
+            )
     if entry.same_bytes:
         others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         out.print()
@@ -108,6 +116,7 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
         yield "attempts", f"{entry.attempts:,}" if entry.attempts else ""
         return
     yield "status", tables.label(record.status)
+    yield "refreshed", record.revisit.value
     yield "reason", record.reason
     yield "detail", clean(record.detail)
     if entry.image is not None:
@@ -124,6 +133,7 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
     dimensions = f", {image.width_px:,} x {image.height_px:,} px" if image.width_px else ""
     yield "image", f"{image.format}{dimensions}, {tables.size(image.size_bytes)}" if image.format else ""
     yield "sha256", image.sha256
+    yield "dhash", image.dhash
     yield "alt", clean(image.alt)
     yield "title", clean(image.title)
     yield "caption", clean(image.caption)

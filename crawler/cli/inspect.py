@@ -11,14 +11,19 @@ from rich.padding import Padding
 from rich.text import Text
 
 from crawler.catalog import Catalog
+from crawler.catalog.changes import changes
 from crawler.catalog.duplicates import duplicates
+from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, FindingKind, verify
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
-from crawler.models import ImageRecord, ImageStatus
+from crawler.cli.report import revisits
+from crawler.models import ImageRecord, ImageStatus, Revisit
 
+_USUAL_DISTANCE = 4
+_REVISIT_STYLES = {Revisit.CHANGED: "yellow", Revisit.GONE: "red", Revisit.FAILED: "red"}
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 
 
@@ -27,6 +32,7 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     examples=(
         ("the books of a crawl", "image-crawler inspect data/example.org"),
         ("every image that was not saved, and why", "image-crawler inspect data/example.org --failures"),
+        ("the same picture in several sizes", "image-crawler inspect data/example.org --similar"),
         ("are all files still there, and unchanged?", "image-crawler inspect data/example.org --verify"),
     ),
 )
@@ -34,22 +40,52 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 @click.option("--failures", is_flag=True, help="List every image URL that was not saved, with its reason.")
 @click.option("--duplicates", "same_bytes", is_flag=True, help="List the files that several URLs gave.")
 @click.option(
+    "--similar",
+    "alike",
+    is_flag=True,
+    help="List the files that look alike: the same picture in other sizes or formats.",
+)
+@click.option(
+    "--distance",
+    type=click.IntRange(0, MAX_DISTANCE),
+    default=_USUAL_DISTANCE,
+    show_default=True,
+    help="With --similar: in how many of 64 bits their dHashes may differ.",
+)
+@click.option(
+    "--changes", "changed", is_flag=True, help="List what a refresh found to have changed, gone or failed."
+)
+@click.option(
     "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."
 )
 @json_option
-def inspect(folder: Path, *, failures: bool, same_bytes: bool, verifying: bool, as_json: bool) -> int:
+def inspect(
+    folder: Path,
+    *,
+    failures: bool,
+    same_bytes: bool,
+    alike: bool,
+    distance: int,
+    changed: bool,
+    verifying: bool,
+    as_json: bool,
+) -> int:
     """Show what the crawl in DIR saved and what it did not, and why.
 
     Works while the crawl runs and after. Ends with 1 when --verify finds a file missing or changed; files
     that no record names are listed, and are no fault.
     """
     with Catalog(folder) as catalog:
-        if not (failures or same_bytes or verifying):
+        if not (failures or same_bytes or alike or changed or verifying):
             _show_summary(summarise(catalog), as_json=as_json)
         if failures:
             _show_failures(catalog, as_json=as_json)
         if same_bytes:
             _show_duplicates(catalog, as_json=as_json)
+        if alike:
+            _show_similar(catalog, distance=distance, as_json=as_json)
+        if changed:
+            _show_changes(catalog, as_json=as_json)
         return _show_verification(catalog, as_json=as_json) if verifying else 0
 
 
@@ -79,6 +115,7 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
         "seed": f"{seeds}{more}",
         "folder": clean(summary.folder),
         "state": tables.state(stats),
+        **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
         f" on the disk {summary.files:,} files",
     }
@@ -138,6 +175,46 @@ def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
             out.print(Text(f"    {url}"), soft_wrap=True)
     if group is None:
         click.echo("no two image URLs gave the same bytes", err=True)
+
+
+def _show_similar(catalog: Catalog, *, distance: int, as_json: bool) -> None:
+    out = tables.console()
+    group = None
+    for position, group in enumerate(similar(catalog, distance=distance)):
+        if as_json:
+            write_json(group)
+            continue
+        if position:
+            out.print()
+        for picture in group.pictures:
+            size_px = f"{picture.width_px:,} x {picture.height_px:,}"
+            facts = f"{size_px:>15}  {picture.format:<5} {tables.size(picture.size_bytes):>11}  "
+            out.print(Text(facts, style="dim") + Text(clean(picture.path)), soft_wrap=True)
+    if group is None:
+        click.echo("no two files look alike", err=True)
+
+
+def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
+    out = tables.console()
+    change = None
+    for change in changes(catalog):
+        if as_json:
+            write_json(change)
+            continue
+        out.print(
+            Text(f"{change.revisit:<9}", style=_REVISIT_STYLES.get(change.revisit, "")) + Text(change.url),
+            soft_wrap=True,
+        )
+        if change.detail:
+            out.print(Text(f"{'':9}{clean(change.detail)}", style="dim"), soft_wrap=True)
+        for name, version in (("kept", change.now), *(("before", earlier) for earlier in change.earlier)):
+            out.print(
+                Text(f"{'':9}{name:<7}{clean(version.path)}  {tables.size(version.size_bytes)}", style="dim")
+                + Text(f"  {version.finished_at[:19].replace('T', ' ')}", style="dim"),
+                soft_wrap=True,
+            )
+    if change is None:
+        click.echo("nothing has changed, or the crawl has not been refreshed (crawl --refresh)", err=True)
 
 
 def _show_verification(catalog: Catalog, *, as_json: bool) -> int:

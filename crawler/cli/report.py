@@ -33,9 +33,18 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
         rows["not saved"] = _reasons(stats.image_reasons)
     if stats.dropped:
         rows["left out"] = ", ".join(f"{count:,} by {limit}" for limit, count in stats.dropped.items())
+    rows |= revisits(summary)
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)
     tables.show(out, tables.facts(rows))
+
+
+def revisits(summary: Summary) -> dict[str, str]:
+    """What a refresh has found, as a row of facts; none when there was no refresh."""
+    if not summary.revisits:
+        return {}
+    found = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.revisits.items())
+    return {"refreshed": f"{found}; new ones are not counted here"}
 
 
 def _reasons(counts: Mapping[str, int]) -> str:

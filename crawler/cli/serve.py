@@ -29,12 +29,19 @@ from crawler.crawl import Crawl
 )
 @crawl_options
 def serve(
-    seeds: tuple[str, ...], *, output: Path | None, fresh: bool, quiet: bool, as_json: bool, config: Config
+    seeds: tuple[str, ...],
+    *,
+    output: Path | None,
+    fresh: bool,
+    refresh: bool,
+    quiet: bool,
+    as_json: bool,
+    config: Config,
 ) -> int:
     """Run a crawl whose images are downloaded by workers: image-crawler work, here or on other machines.
 
     Pages are harvested here. The same command again goes on where an interrupted crawl stopped; workers that were
     left behind find it again.
     """
-    running = Crawl(seeds, folder=output, config=config, fresh=fresh, downloads=False)
+    running = Crawl(seeds, folder=output, config=config, fresh=fresh, refresh=refresh, downloads=False)
     return run(running, as_json=as_json, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -37,6 +38,9 @@ class PageHandler(TaskHandler):
 
     def visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)
+        if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            visit.unchanged()  # so are the links on it, which are known
+            return
         harvest = self._reader.read(visit.task, fetched)
         visit.facts.update(
             status=PageStatus.HARVESTED,

@@ -15,12 +15,14 @@ from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 
 Connection = sqlite3.Connection
 Record = ImageRecord | PageRecord
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
+HISTORY = "image_history"
+"""Records of images that have other bytes by now."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {
     kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
@@ -87,6 +89,11 @@ def _create(db: sqlite3.Connection) -> None:
         f" CREATE INDEX {TABLES[kind]}_status ON {TABLES[kind]} (status, reason);"
         for kind, record in RECORDS.items()
     ]
+    tables.append(
+        f"CREATE TABLE {HISTORY} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL,"
+        f" {', '.join(f'{name} {_affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"
+        f" CREATE INDEX {HISTORY}_url ON {HISTORY} (url);"
+    )
     schema = files("crawler.queues").joinpath("schema.sql").read_text(encoding="utf-8")
     script = [
         "BEGIN;",

@@ -61,6 +61,7 @@ from crawler.queues.database import (
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, busiest_hosts, some_workers
 from crawler.queues.pacing import Pacing
+from crawler.queues.revisits import Revisits, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
 from crawler.rate import Rate
@@ -172,6 +173,20 @@ class Ledger:
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (secrets.token_hex(16),))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
 
+    def refresh(self) -> int:
+        """Have everything visited once more, of a crawl that has ended; returns how many tasks that are.
+
+        Nothing happens to one that has not ended: it goes on.
+        """
+        with self._mutex:
+            if not self._tally.drained:
+                return 0
+            with self._transaction():
+                count = self._revisits.begin()
+            self._load()
+            self._rouse()
+            return count
+
     # --- the task queue ---
 
     def put(self, tasks: Sequence[NewTask]) -> int:
@@ -234,9 +249,10 @@ class Ledger:
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         table = TABLES[kind]
         wanted = "status IN ('failed', 'dead')" if reason is None else "reason = :reason"
+        settled = "task_id IN (SELECT id FROM tasks WHERE state IN ('done', 'dead'))"
         with self._transaction():
             rows = self._db.execute(
-                f"SELECT task_id, {', '.join(COLUMNS[kind])} FROM {table} WHERE {wanted}",  # noqa: S608
+                f"SELECT task_id, {', '.join(COLUMNS[kind])} FROM {table} WHERE {wanted} AND {settled}",  # noqa: S608
                 {"reason": reason},
             ).fetchall()
             for task_id, *values in rows:
@@ -379,6 +395,7 @@ class Ledger:
         )
         self._tally = Tally(db)
         self._meters = Meters()
+        self._revisits = Revisits(db)
         self._intake = Intake(db, self._tally, self._pacing, self._scope)
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
@@ -540,14 +557,14 @@ class Ledger:
         ).fetchall()
         if len(rows) != count:
             raise RuntimeError(f"{count} tasks should wait for host {host}, and {len(rows)} do")
-        rows = self._bearable_part(rows, worker_id, kind, host)
+        rows = self._bearable_part([self._with_past(kind, row) for row in rows], worker_id, kind, host)
         self._db.executemany(
             "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
             [(row[0],) for row in rows],
         )
         held = self._workers[worker_id].held
         tasks = []
-        for task_id, serial, url, depth, attempt, origin in rows:
+        for task_id, serial, url, depth, attempt, origin, last in rows:
             self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id)
             held.add(task_id)
             self._move(kind, TaskState.READY, TaskState.LEASED)
@@ -559,17 +576,26 @@ class Ledger:
                     url=url,
                     depth=depth,
                     attempt=attempt,
-                    origin=None if origin is None else _DECODE_ORIGIN.decode(origin),
+                    origin=origin,
                     host_delay_s=self._pacing.delay_s(host),
+                    known=last if worth_keeping(last) else None,
                 )
             )
         return host_key(tasks[0].url), tuple(tasks)
 
+    def _with_past(self, kind: TaskKind, row: Any) -> tuple[Any, ...]:
+        """*row* with the task's origin and its last record, which has the origin of one that had been settled."""
+        *start, blob = row
+        last = self._revisits.last_record(kind, row[0])
+        if blob is not None:
+            return (*start, _DECODE_ORIGIN.decode(blob), last)
+        return (*start, None if last is None else origin_of(last, kind), last)
+
     def _bearable_part(self, rows: list[Any], worker_id: str, kind: TaskKind, host: int) -> list[Any]:
         """So many of the tasks as one message can carry, one at least; images that pages hold come with them."""
         size_bytes = 0
-        for number, (*_, origin) in enumerate(rows):
-            size_bytes += len(origin or b"")
+        for number, (*_, origin, last) in enumerate(rows):
+            size_bytes += len(_ENCODER.encode((origin, last)))
             if number and size_bytes > _REPLY_BYTES:
                 for _ in rows[number:]:
                     self._pacing.drop(host, worker_id, now=self._clock())
@@ -611,7 +637,15 @@ class Ledger:
         url, depth, blob = self._db.execute(
             "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
         ).fetchone()
-        origin = None if blob is None else _DECODE_ORIGIN.decode(blob)
+        detail = f"no worker came back with it in {lease.attempts} attempts"
+        last = self._revisits.last_record(lease.kind, task_id)
+        if last is not None and worth_keeping(last):
+            known = not_visited(last, detail=detail)
+            self._keep(task_id, lease.kind, known, before=TaskState.LEASED, after=TaskState.DONE)
+            return
+        origin = (
+            origin_of(last, lease.kind) if last else None if blob is None else _DECODE_ORIGIN.decode(blob)
+        )
         record = RECORDS[lease.kind]
         facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[lease.kind] if origin}
         self._keep(
@@ -621,7 +655,7 @@ class Ledger:
                 url=url,
                 status=STATUSES[lease.kind]("dead"),  # type: ignore[arg-type] # of the record's own kind
                 reason=LeaseExpired.reason,
-                detail=f"no worker came back with it in {lease.attempts} attempts",
+                detail=detail,
                 depth=depth,
                 attempts=lease.attempts,
                 finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -695,6 +729,9 @@ class Ledger:
         """Settle a task for good, with its record; both are written at the end of the transaction."""
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
         self._next_seq += 1
+        if (last := self._revisits.last_record(kind, task_id)) is not None:
+            self._tally.count(kind, last, -1)
+            self._revisits.make_room(kind, task_id, record)
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)
         self._wake_all = self._wake_all or self._tally.drained

@@ -28,6 +28,13 @@ class Fetched(Value):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+class Validators(Value):
+    """What a server called a representation that is known (RFC 9110, section 8.8); either may be empty."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
 Check = Callable[[str], None]
 """Raises a TaskError for a canonical URL that must not be asked for."""
 

@@ -54,6 +54,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.issued: set[tuple[int, int]] = set()
         self.hands: dict[str, dict[int, Task]] = {name: {} for name in WORKERS}
         self.generation = 0
+        self.refreshed = False
         self.open(new_run=True)
 
     def open(self, *, new_run: bool) -> None:
@@ -163,10 +164,17 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(TaskKind))
     def retry(self, kind: TaskKind) -> None:
-        stats = self.queue.stats()
-        status = stats.image_status if kind is TaskKind.IMAGE else stats.page_status
-        expected = status.get("failed", 0) + status.get("dead", 0)
+        [(expected,)] = self.rows(
+            f"SELECT count(*) FROM {kind}s JOIN tasks ON tasks.id = task_id"
+            " WHERE status IN ('failed', 'dead') AND state IN ('done', 'dead')"
+        )
         assert self.queue.retry(kind=kind) == expected
+
+    @rule()
+    def refresh(self) -> None:
+        drained = self.queue.stats().drained
+        assert self.ledger.refresh() == (len(self.put_keys) if drained else 0)
+        self.refreshed |= drained
 
     def rows(self, sql: str) -> list:
         with closing(sqlite3.connect(self.path)) as db:
@@ -205,7 +213,9 @@ class LedgerMachine(RuleBasedStateMachine):
             settled = self.rows(
                 f"SELECT url FROM tasks WHERE kind = '{kind}' AND state IN ('done', 'dead') ORDER BY url"
             )
-            assert self.rows(f"SELECT url FROM {kind}s ORDER BY url") == settled
+            recorded = self.rows(f"SELECT url FROM {kind}s ORDER BY url")
+            assert set(settled) <= set(recorded) if self.refreshed else recorded == settled
+            assert len(set(recorded)) == len(recorded)
         stats = self.queue.stats()
         assert stats.drained == (stats.pages.unsettled + stats.images.unsettled == 0)
 

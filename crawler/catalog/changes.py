@@ -1,0 +1,52 @@
+"""What a refreshed crawl found to be another than before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crawler.catalog.database import Catalog
+from crawler.models import ImageRecord, Revisit, Value
+
+
+class Version(Value):
+    """What an image URL gave once."""
+
+    path: str
+    """Where its bytes still are, relative to the crawl's folder."""
+    sha256: str
+    size_bytes: int
+    etag: str
+    last_modified: str
+    finished_at: str
+    """When it was last seen to be so, UTC."""
+
+
+class Change(Value):
+    """An image URL whose last visit did not find what the one before had found."""
+
+    url: str
+    revisit: Revisit
+    """``changed``, ``gone`` or ``failed``."""
+    detail: str
+    """Why it was not to be had; empty for ``changed``."""
+    now: Version
+    """What is kept of it: its latest bytes."""
+    earlier: tuple[Version, ...] = ()
+    """What it gave before these, the latest first."""
+
+
+def changes(catalog: Catalog) -> Iterator[Change]:
+    """Every image that the latest visit found changed, gone or failing; unchanged and new ones are not listed."""
+    wanted = "revisit IN (?, ?, ?)"
+    for record in catalog.image_where(wanted, Revisit.CHANGED, Revisit.GONE, Revisit.FAILED):
+        yield Change(
+            url=record.url,
+            revisit=record.revisit,
+            detail=record.detail,
+            now=version(record),
+            earlier=tuple(version(before) for before in catalog.history(record.url)),
+        )
+
+
+def version(record: ImageRecord) -> Version:
+    return Version(**{name: getattr(record, name) for name in Version.__struct_fields__})
