@@ -149,6 +149,10 @@ class Lease(Value):
     """Nothing is ready, delayed or leased, of either kind: the crawl has ended."""
     halted: str | None = None
     """Why the queue gives out no more work (a full disk, a stop), or None."""
+    cookies: tuple[Cookie, ...] = ()
+    """News for the worker: what others were sent since it last heard of any."""
+    cookies_seen: int = 0
+    """To be said with the next call: how far these go."""
 
 
 class Heartbeat(Value):
@@ -251,6 +255,24 @@ ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
 """What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
 
 
+class Cookie(Value):
+    """One that a server set (RFC 6265), as all workers of a crawl share it."""
+
+    domain: Annotated[str, Meta(max_length=255)]
+    """In lower case, without a leading dot."""
+    path: Annotated[str, Meta(max_length=4096)]
+    name: Annotated[str, Meta(max_length=4096)]
+    value: Annotated[str, Meta(max_length=4096)] = ""
+    host_only: bool = False
+    """For *domain* alone, not for the hosts below it."""
+    secure: bool = False
+    """For https only."""
+    expires_in_s: Annotated[float, Meta(ge=0, le=1e10)] | None = None
+    """None: it is good for as long as the crawl."""
+    deleted: bool = False
+    """The server took it back."""
+
+
 class Result(Value):
     """A worker's answer to one task, which is also its acknowledgement.
 
@@ -270,6 +292,8 @@ class Result(Value):
     """
     host_delay_s: Seconds | None = None
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
+    cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()
+    """What servers have set since the worker's last result."""
 
 
 WorkerId = Annotated[str, Meta(max_length=512)]
@@ -291,6 +315,8 @@ class WorkerState(Value):
     """The URLs of some of these, cut to SHOWN_URL characters."""
     done: int = 0
     received_bytes: int = 0
+    cookies_seen: Annotated[int, Meta(ge=0, lt=2**62)] = 0
+    """As of its last Lease: which of the crawl's cookies it has heard of."""
 
 
 class WorkerStatus(WorkerState):

@@ -31,6 +31,7 @@ from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
     STATUSES,
+    Cookie,
     ImageRecord,
     NewTask,
     PageRecord,
@@ -100,7 +101,8 @@ class TaskHandler(abc.ABC):
     What may befall one URL ends in the record. Only a CrawlError is raised, which concerns the whole crawl (a full
     disk), and a QueueError, when a storage behind the queue can't be reached: then the task is not to be settled.
 
-    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at.
+    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at. *cookies* gives what
+    servers have set since it was last asked, for the others to know.
     """
 
     def __init__(
@@ -110,11 +112,13 @@ class TaskHandler(abc.ABC):
         config: Config,
         worker: str,
         robots: Robots | None = None,
+        cookies: Callable[[], tuple[Cookie, ...]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._transport = transport
         self._robots = robots
+        self._cookies = cookies
         self._retry_delay_s = config.queue.retry_delay_s
         self._delay_s = config.queue.delay_s
         self._worker = worker
@@ -151,6 +155,7 @@ class TaskHandler(abc.ABC):
             host_pause_s=pause_s,
             untouched=untouched,
             host_delay_s=self._robots.delay_s(task.url) if self._robots else None,
+            cookies=self._cookies(),
         )
 
     def fetch(self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True) -> Fetched:

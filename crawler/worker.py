@@ -17,7 +17,18 @@ from typing import TypeVar
 import msgspec
 
 from crawler.errors import CrawlError, QueueError
-from crawler.models import SHOWN_TASKS, SHOWN_URL, Batch, NewTask, Result, Task, Token, WorkerState
+from crawler.models import (
+    SHOWN_TASKS,
+    SHOWN_URL,
+    Batch,
+    Cookie,
+    NewTask,
+    Result,
+    Revisit,
+    Task,
+    Token,
+    WorkerState,
+)
 from crawler.queues import ResultQueue, TaskQueue
 
 log = logging.getLogger(__name__)
@@ -185,9 +196,9 @@ class Hand:
 class Worker:
     """Works on tasks of one kind until the crawl is drained, the queue is halted, or it is stopped.
 
-    *state* says who it is (its id, kind and number of threads). The handler must not raise anything but CrawlError (a
-    full disk), which halts the whole crawl with *halts_crawl* and else is this worker's own affair, and QueueError; the
-    task goes back then.
+    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got. The
+    handler must not raise anything but CrawlError (a full disk), which halts the whole crawl with *halts_crawl* and
+    else is this worker's own affair, and QueueError; the task goes back then.
     """
 
     def __init__(
@@ -200,6 +211,7 @@ class Worker:
         lease_batch: int,
         heartbeat_s: float,
         halts_crawl: bool = True,
+        learn: Callable[[Sequence[Cookie]], None] = lambda _: None,
     ) -> None:
         self._state = state
         self._tasks = tasks
@@ -208,6 +220,8 @@ class Worker:
         self._lease_batch = lease_batch
         self._heartbeat_s = heartbeat_s
         self._halts_crawl = halts_crawl
+        self._learn = learn
+        self._cookies_seen = 0
         self._hand = Hand()
         self._outbox: deque[Result] = deque()
         self._left_alone: list[Token] = []
@@ -276,6 +290,7 @@ class Worker:
             busy=tuple(task.url[:SHOWN_URL] for task in running[:SHOWN_TASKS]),
             done=self._done,
             received_bytes=self._received_bytes,
+            cookies_seen=self._cookies_seen,
         )
 
     def _lease_tasks(self) -> None:
@@ -293,6 +308,9 @@ class Worker:
                 wait_s=LONG_POLL_S if self._hand.idle else 0.0,
                 held=self._hand.held(),
             )
+            if lease.cookies_seen != self._cookies_seen:
+                self._learn(lease.cookies)  # before the tasks that may want them
+                self._cookies_seen = lease.cookies_seen
             if lease.batches:
                 self._hand.deal(lease.batches)
             elif lease.halted is not None or lease.drained:
@@ -319,7 +337,8 @@ class Worker:
                 self._outbox.append(result)
                 self._left_alone += left_alone
                 self._done += 1
-                self._received_bytes += result.record.size_bytes
+                if result.record.revisit is not Revisit.UNCHANGED:
+                    self._received_bytes += result.record.size_bytes
                 self._outbox_changed.notify_all()
 
     def _halt(self, error: CrawlError) -> None:

@@ -50,6 +50,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import RecordPage, database
+from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
     INSERTS,
@@ -211,7 +212,10 @@ class Ledger:
                 if batches or now >= end or self._tally.drained:
                     me.deadline = now + self._queue.lease_s
                     self._waiters.leave(worker.kind, more=more)
-                    return Lease(batches=batches, drained=self._tally.drained)
+                    cookies, seen = self._cookies.news(worker.cookies_seen, life_s=self._life_s)
+                    return Lease(
+                        batches=batches, drained=self._tally.drained, cookies=cookies, cookies_seen=seen
+                    )
                 # a lease must not run out while its worker waits here
                 me.deadline = max(me.deadline, end + self._queue.lease_s)
                 alarm = end if (due := self._next_event()) is None else due
@@ -396,6 +400,7 @@ class Ledger:
         self._tally = Tally(db)
         self._meters = Meters()
         self._revisits = Revisits(db)
+        self._cookies = Cookies(db)
         self._intake = Intake(db, self._tally, self._pacing, self._scope)
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
@@ -669,6 +674,7 @@ class Ledger:
 
     def _settle(self, result: Result) -> None:
         token, record = result.token, result.record
+        self._cookies.keep(result.cookies, life_s=self._life_s)
         kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
         lease = self._leases.get(token.id)
         goes_back = result.untouched or result.retry_in_s is not None

@@ -31,3 +31,13 @@ CREATE TABLE dropped (
     reason TEXT PRIMARY KEY,        -- what kept URLs out of the queue
     count  INTEGER NOT NULL         -- how often it did
 ) WITHOUT ROWID;
+
+CREATE TABLE cookies (
+    domain TEXT NOT NULL,
+    path   TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    seq    INTEGER NOT NULL UNIQUE, -- of its latest change: workers ask for what came after
+    due_s  REAL,                    -- when it expires, on the ledger's own clock; NULL for never
+    cookie BLOB NOT NULL,           -- MessagePack
+    PRIMARY KEY (domain, path, name)
+) WITHOUT ROWID;
