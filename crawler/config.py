@@ -9,6 +9,7 @@ the section ``scope`` is ``[scope] max_depth`` in a file, ``IMAGE_CRAWLER_MAX_DE
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 Patterns = tuple[str, ...]
 """URLs in which ``*`` stands for any characters; each has to match a whole URL."""
-Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:.*$")], ...]
+Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*$")], ...]
 """``Name: value`` (RFC 9110, section 5.1)."""
 Hosts = tuple[Annotated[str, Meta(pattern="^[^ @]+$")], ...]
 """Names, addresses and networks (``10.1.0.0/16``)."""
@@ -167,7 +168,7 @@ class FetchConfig(Section):
         Headers,
         Meta(
             description="Send this header with every request; Authorization and Cookie only to the seeds' hosts.",
-            extra={"item": "NAME: VALUE", "secret": True},
+            extra={"item": "NAME: VALUE", "also": ("--header",), "secret": True},
         ),
     ] = ()
     cookies: Annotated[
@@ -269,7 +270,12 @@ class StorageConfig(Section):
         False
     )
     min_free_bytes: Annotated[
-        int, Meta(ge=0, description="The crawl stops when the disk has less room than this, in bytes.")
+        int,
+        Meta(
+            ge=0,
+            description="The crawl stops when the disk has less room than this, in bytes.",
+            extra={"also": ("--min-free",)},
+        ),
     ] = 64 * 2**20
 
 
@@ -390,6 +396,8 @@ class Setting:
     """The only values that there are, if they are so few."""
     item: str = ""
     """What each value of a list is."""
+    also: tuple[str, ...] = ()
+    """Other flags that mean the same."""
     secret: bool = False
     """Not to be shown, nor written to a file."""
 
@@ -423,6 +431,7 @@ def settings() -> Iterator[Setting]:
                 description=meta.description or "",
                 choices=tuple(meta.pattern[2:-2].split("|")) if (meta.pattern or "").startswith("^(") else (),
                 item=extra.get("item", _PATTERN) if get_origin(base) is tuple else "",
+                also=extra.get("also", ()),
                 secret=extra.get("secret", False),
             )
 
@@ -488,10 +497,11 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         raise ConfigError(f"{source}: unknown key {key!r}; {_did_you_mean(key, list(SETTINGS))}")
     section = getattr(config, setting.section)
     shown = "…" if setting.secret else repr(value)
-    if setting.is_list and isinstance(
-        value, str
-    ):  # as it comes from the environment; only headers have spaces
+    # as values come from the environment and the command line; only headers have spaces
+    if setting.is_list and isinstance(value, str):
         value = value.splitlines() if " " in setting.item else value.split()
+    if "_bytes" in key and isinstance(value, str):
+        value = _bytes(value)
     changed = msgspec.structs.asdict(section) | {key: value}
     try:
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
@@ -499,15 +509,29 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         problem = str(exc).partition(" - at ")[0]
         if setting.choices and isinstance(value, str):
             problem = f"Expected one of {', '.join(setting.choices)}"
-        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}") from exc
+        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}") from (
+            None if setting.secret else exc
+        )
     converted = getattr(section, key)
-    problem = _unusable(converted, ascii_only=setting.section not in _LOCAL)
+    problem = _unusable(converted, ascii_only=setting.section not in _LOCAL and not setting.secret)
     if setting.item == _PATTERN:
         problem = problem or next(filter(None, (_unmatched(pattern) for pattern in converted)), "")
     shown = "…" if setting.secret else repr(list(converted) if setting.is_list else converted)
     if problem:
         raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}")
     return msgspec.structs.replace(config, **{setting.section: section})
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt])(i?)b?", re.IGNORECASE)
+
+
+def _bytes(text: str) -> str:
+    """``500 MB`` and ``1.5GiB`` as a number of bytes; anything else as it is."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return text
+    number, prefix, binary = match.groups()
+    return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 
 _LOCAL = ("manager", "access")

@@ -102,7 +102,7 @@ class SettingOption(click.Option):
             super().__init__([f"{setting.flag}/{no}", setting.key], default=None, help=help_text)
         else:
             super().__init__(
-                [setting.flag, setting.key],
+                [setting.flag, *setting.also, setting.key],
                 metavar=_metavar(setting),
                 multiple=setting.is_list,
                 default=None,

@@ -239,10 +239,11 @@ def test_every_setting_is_a_flag_below_its_section(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     text = "".join(out.split())
     for setting in SETTINGS.values():
-        assert f"  {setting.flag} " in out
+        flags = ", ".join((setting.flag, *setting.also))
+        assert f"  {flags} " in out
         assert setting.environment in text
         assert "".join(setting.description.split()) in text
-        assert out.index(f"[{setting.section}]") < out.index(f"  {setting.flag} ")
+        assert out.index(f"[{setting.section}]") < out.index(f"  {flags} ")
     assert "--fsync / --no-fsync" in out
     assert out.index("--own") < out.index("--config") < out.index("--max-depth") < out.index("Examples:")
 

@@ -52,6 +52,13 @@ def test_a_flag_wins_over_the_environment_which_wins_over_the_file(file: Path) -
         ("VERIFY_TLS", "false", False),
         ("VERIFY_TLS", "1", True),
         ("PARSER", "beautifulsoup", "beautifulsoup"),
+        ("MIN_FREE_BYTES", "1.5 GiB", 3 * 2**29),
+        ("MAX_IMAGE_BYTES", "500kB", 500_000),
+        ("MAX_IMAGE_BYTES", "2m", 2_000_000),
+        ("HEADERS", "Accept-Language: de\nX-Key: a b", ("Accept-Language: de", "X-Key: a b")),
+        ("FORMATS", "jpeg  png", ("jpeg", "png")),
+        ("LOGIN", "müller:päss:wörd", "müller:päss:wörd"),
+        ("STORAGE", "s3://bucket/some/prefix", "s3://bucket/some/prefix"),
         ("USER_AGENT", "me (+mailto:me@example.org)", "me (+mailto:me@example.org)"),
     ],
 )
@@ -98,6 +105,11 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("[scope]\ninclude = '/blog/'", ["include = ['/blog/']", "can't match a whole", "perhaps '*/blog/*' is meant"]),
         ("[scope]\ninclude = ['*ö*']", ["include = ['*ö*']", "printable ASCII"]),
         ("[scope]\ninclude = [3]", ["include = [3]", "Expected `str`"]),
+        ("[images]\nformats = ['jpeg', 'jxl']", ["formats = ['jpeg', 'jxl']", "jpeg|png|gif"]),
+        ("[storage]\nstorage = 'ftp://x/'", ["storage = 'ftp://x/'", "s3://BUCKET/PREFIX"]),
+        ("[storage]\nlayout = 'tree'", ["Expected one of site, hash, flat"]),
+        ("[fetch]\nproxy = 'socks5://x:1'", ["proxy = …", "http://[USER:PASSWORD@]HOST:PORT"]),
+        ("[fetch]\nallow_addresses = ['me@host']", ["allow_addresses = ['me@host']"]),
         ("[scope]\nscope = 'site'", ["scope = 'site'", "registrable domains"]),
     ],
 )  # fmt: skip
@@ -152,6 +164,12 @@ def test_a_setting_has_one_name() -> None:
     assert (setting.section, setting.type, setting.default) == ("scope", int, 20)
 
 
+def test_flags_are_unique_over_all_settings() -> None:
+    flags = [flag for setting in SETTINGS.values() for flag in (setting.flag, *setting.also)]
+    assert len(set(flags)) == len(flags)
+    assert {"--min-free", "--header"} < set(flags)
+
+
 def test_keys_are_unique_over_all_sections() -> None:
     keys = [setting.key for setting in settings()]
     assert len(keys) == len(set(keys)) == len(SETTINGS)
@@ -169,6 +187,27 @@ def test_toml_and_back() -> None:
     text = to_toml(config, header="made by a test\n\nin two lines")
     assert text.startswith("# made by a test\n#\n# in two lines\n\n[scope]\n")
     assert from_tables(tomllib.loads(text), source="test") == config
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [("login", "me:hunter2"), ("proxy", "http://me:hunter2@proxy:8080"), ("headers", ("X-Key: hunter2",))],
+)
+def test_a_secret_is_neither_written_down_nor_shown(key: str, secret: object) -> None:
+    text = to_toml(load(flags={key: secret}))
+    assert "hunter2" not in text
+    assert f'# {key} = "…" is not written down' in text
+    assert from_tables(tomllib.loads(text), source="test") == Config()
+    with pytest.raises(ConfigError) as caught:
+        load(flags={key: f"\n{secret}" if isinstance(secret, str) else (f"\n{secret[0]}",)})
+    assert "hunter2" not in str(caught.value)
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["no colon", "Bad Name: x", "X: two\nlines", "X: nön", ": x"])
+def test_a_header_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(ConfigError, match="option --headers: headers = … won't do"):
+        load(flags={"headers": (header,)})
 
 
 @given(
