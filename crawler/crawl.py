@@ -30,7 +30,10 @@ from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.transport import Address
 from crawler.roles import Site, Start, manage
+from crawler.storage import schemes
 from crawler.urls import canonical_seed
+from crawler.web.asking import RequestHeaders
+from crawler.web.guard import Guard, seed_networks
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +56,9 @@ def crawl(
     """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
 
     The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
-    yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more (what is found then
-    comes after the earlier records). *settings* are those of :mod:`crawler.config`, such
-    as ``max_depth=2``; or *config* has them all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
+    yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more; its records come
+    after the earlier ones. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
+    all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
     CrawlError, at the end, when the crawl could not do its job.
@@ -76,8 +79,8 @@ class Crawl:
     """A crawl on this machine; a context manager that starts its processes and stops them.
 
     Workers on other machines are let in where ``config.manager.bind`` says, with the keys of ``config.access``; without
-    *downloads* all images are left to them. Raises SeedError, FolderError, LedgerCorrupt and the like on entering;
-    UsageError at once when the address and the keys don't go together.
+    *downloads* all images are left to them. Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
+    entering; UsageError at once for settings that can't be used, or when the address and the keys don't go together.
     """
 
     def __init__(
@@ -102,6 +105,8 @@ class Crawl:
         self._start = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self.downloads = downloads
         self._endpoint, self._public = _endpoints(config)
+        Guard(config.fetch.allow_addresses)
+        RequestHeaders(config.fetch)
         self._client: QueueManager | None = None
         self._manager: Child | None = None
         self._crew: Crew | None = None
@@ -111,6 +116,9 @@ class Crawl:
         self._published = False
 
     def __enter__(self) -> Self:
+        if self.downloads:
+            schemes.check(self.config.storage)
+        self._networks = seed_networks(self.seeds)
         self.folder.prepare()
         try:
             self._start_manager(self._start)
@@ -242,6 +250,7 @@ class Crawl:
             config=self.config,
             seeds=self.seeds,
             endpoint=self._endpoint,
+            networks=self._networks,
             public=self._public,
         )
 

@@ -21,6 +21,7 @@ from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.roles import Site, work
+from crawler.storage import schemes
 from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,7 @@ class Joined:
                 config=self.plan.config,
                 seeds=self.plan.seeds,
                 endpoint=self._endpoint,
+                networks=self.plan.networks,
                 reconnect_s=self._reconnect_s,
                 crawl=self.plan.id,
                 guest=True,
@@ -175,8 +177,10 @@ class Joined:
         Raises QueueUnreachable when its manager has been gone for too long, CrawlReplaced when another crawl has
         come to its place; ProcessesKeepDying; FolderError.
         """
-        if staff.get(TaskKind.IMAGE) and self.keeps_images:
-            self._check_folder()
+        if staff.get(TaskKind.IMAGE):
+            schemes.check(self.plan.config.storage)
+            if self.keeps_images:
+                self._check_folder()
         self._crew.start(staff)
         deaths: list[float] = []
         while self._crew.at_work:

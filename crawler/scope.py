@@ -147,6 +147,11 @@ def _domain(key: str) -> str:
     return _suffixes()(host).top_domain_under_public_suffix or host
 
 
+def is_public_suffix(domain: str) -> bool:
+    """Whether strangers share what is below *domain* (``com``, ``co.uk``), so that nothing may be set for all of it."""
+    return "." not in domain or not _suffixes()(domain).domain
+
+
 @cache
 def _suffixes() -> Callable[[str], Any]:
     from tldextract import TLDExtract  # costs 0.1 s, and few crawls need it

@@ -171,7 +171,7 @@ class TaskHandler(abc.ABC):
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
             check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
-            **({"unless": Validators(etag=known.etag, last_modified=known.last_modified)} if known else {}),
+            unless=Validators(etag=known.etag, last_modified=known.last_modified) if known else None,
         )
         visit.answered(fetched)
         return fetched

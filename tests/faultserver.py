@@ -5,7 +5,7 @@
     /cut/N/NAME            its Content-Length, N bytes, and the end of the connection: a broken transfer
     /chunked/NAME          in chunks                  /chunked-cut/NAME   in chunks, without the last one
     /chunked-bad/NAME      with a chunk size that is no number
-    /gzip/NAME  /deflate/NAME  /deflate-raw/NAME      compressed
+    /gzip/NAME  /deflate/NAME  /deflate-raw/NAME  /br/NAME  /zstd/NAME  /twice/NAME     compressed
     /gzip-cut/NAME  /gzip-bad/NAME                    badly compressed
     /bomb/MIB              that many MiB of zeros, gzipped
     /encoding/X/NAME       said to be encoded as X, sent as it is
@@ -15,7 +15,7 @@
     /garbage               not HTTP                   /close              closed without a word
     /headers/N             N header lines             /endless            a body that never ends
     /status/CODE           that status, with a body   /status/CODE/retry-after/VALUE
-    /no-content  /not-modified  /empty
+    /no-content  /not-modified  /empty                /conditional/NAME   304 for who has it
     /fail/CODE/N/KEY/NAME  that status N times for KEY, then the image
     /redirect/N/NAME       N redirects to /good/NAME  /loop               to itself
     /pingpong/a            to b, and b to a           /nowhere            a redirect without Location
@@ -24,7 +24,21 @@
     /large/BYTES           so many, announced         /large-unannounced/BYTES   ended by the connection's end
     /slow/MS/NAME          after so long              /echo               the request's headers, as text
     /cookie/NAME           with Set-Cookie            /robots-tag/VALUE…/NAME    with X-Robots-Tag, one for each value
+    /cookie-to?URL  /cookie-status/CODE               with Set-Cookie, and a redirect or that status
+    /cookie-wall/NAME      to itself, until its cookie comes back
     /tdm/NAME              with tdm-reservation: 1
+    /bomb-br/MIB  /bomb-zstd/MIB/WINDOWLOG            as /bomb/MIB, by these codings
+    /gzip-more/NAME        gzip, and rubbish after it /http10/NAME        by HTTP/1.0, ended by the connection's end
+    /hints/N/NAME          N times 103 before it      /continues          100 Continue without end
+    /length/VALUE/NAME     that Content-Length, and the connection's end
+    /two-lengths/NAME      of which one is wrong      /length-chunked/NAME    in chunks, and a wrong length as well
+    /partial/NAME          206, without being asked   /as/TYPE/SUBTYPE/NAME   said to be of that media type
+    /header-flood/MIB      of header lines            /status-line/BYTES  a long first line
+    /chunk-line/MIB        a chunk's size, so long    /trailers/MIB       so much after the last chunk
+    /retry-date/CODE/S     with a Retry-After that is a date, S seconds from now
+    /own/ANYTHING…         a PNG of its own, whatever the name
+    /attachment/NAME       with a Content-Disposition that leads out of the folder
+    /hostile/NAME          of tests.hostile: an image that is made to do harm
 
 Anything else is 404. Queries are not looked at, so that ``?n=1`` makes another URL of the same thing.
 """
@@ -37,15 +51,25 @@ import itertools
 import socket
 import socketserver
 import struct
+import sys
 import threading
 import time
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
+import brotli
+
+from tests.hostile import hostile, of_its_own
 from tests.images import samples
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MEDIA_TYPES = {
     "jpg": "image/jpeg",
@@ -200,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if answer is None:
                     self.send(404, HTML, "text/html")
                 else:
-                    answer(*rest, **({"query": query} if kind == "to" else {}))
+                    answer(*rest, **({"query": query} if kind in {"to", "cookie-to"} else {}))
                 self.wfile.flush()
             except (KeyError, TypeError):
                 self.send(404, HTML, "text/html")
@@ -282,6 +306,31 @@ class _Handler(BaseHTTPRequestHandler):
         body, media_type = self.part(name)
         raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         self.send(200, raw.compress(body) + raw.flush(), media_type, Content_Encoding="deflate")
+
+    def serve_br(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, brotli.compress(body), media_type, Content_Encoding="br")
+
+    def serve_zstd(self, name: str) -> None:
+        body, media_type = self.part(name)
+        half = len(body) // 2
+        self.send(
+            200, zstd.compress(body[:half]) + zstd.compress(body[half:]), media_type, Content_Encoding="zstd"
+        )
+
+    def serve_twice(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, brotli.compress(gzip.compress(body)), media_type, Content_Encoding="gzip, br")
+
+    def serve_conditional(self, name: str) -> None:
+        known = (
+            self.headers.get("If-None-Match") == ETAG
+            or self.headers.get("If-Modified-Since") == LAST_MODIFIED
+        )
+        if known:
+            self.head(304, ETag=ETAG, Last_Modified=LAST_MODIFIED)
+        else:
+            self.serve_good(name)
 
     # --- broken bodies
 
@@ -430,8 +479,123 @@ class _Handler(BaseHTTPRequestHandler):
     def serve_to(self, *, query: str) -> None:
         self.send(308, b"", "text/plain", Location=query)
 
+    def serve_cookie_to(self, *, query: str) -> None:
+        self.send(302, b"", "text/plain", Location=query, Set_Cookie="went=1; Path=/")
+
+    def serve_cookie_status(self, code: str) -> None:
+        self.send(int(code), HTML, "text/html", Set_Cookie="missed=1; Path=/")
+
+    def serve_cookie_wall(self, name: str) -> None:
+        if "let-in=1" in self.headers.get("Cookie", ""):
+            self.serve_good(name)
+        else:
+            self.send(302, b"", "text/plain", Location=self.path, Set_Cookie="let-in=1")
+
     def serve_nowhere(self) -> None:
         self.send(302, b"", "text/plain")
+
+    # --- answers that ask for much, or say two things at once
+
+    def serve_bomb_br(self, mebibytes: str) -> None:
+        packer = brotli.Compressor(quality=5)
+        zeros = bytes(2**20)
+        body = b"".join(packer.process(zeros) for _ in range(int(mebibytes))) + packer.finish()
+        self.send(200, body, "image/png", Content_Encoding="br")
+
+    def serve_bomb_zstd(self, mebibytes: str, window_log: str = "21") -> None:
+        packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: int(window_log)})
+        zeros = bytes(2**20)
+        body = b"".join(packer.compress(zeros) for _ in range(int(mebibytes))) + packer.flush()
+        self.send(200, body, "image/png", Content_Encoding="zstd")
+
+    def serve_gzip_more(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, gzip.compress(body) + b"rubbish" * 20, media_type, Content_Encoding="gzip")
+
+    def serve_http10(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Type: {media_type}\r\n\r\n".encode() + body)
+        self.close_connection = True
+
+    def serve_hints(self, count: str, name: str) -> None:
+        self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n" * int(count))
+        self.serve_good(name)
+
+    def serve_continues(self) -> None:
+        while not self.faults.stopping:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+            self.wfile.flush()
+            self.faults.pause(0.005)
+
+    def serve_length(self, value: str, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length=value.replace("%20", " "), Connection="close")
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def serve_two_lengths(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send_response(200)
+        for length in (len(body), len(body) // 2):
+            self.send_header("Content-Length", str(length))
+        self.send_header("Content-Type", media_type)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def serve_length_chunked(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.head(200, Content_Type=media_type, Content_Length="5", Transfer_Encoding="chunked")
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        self.close_connection = True
+
+    def serve_partial(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(206, body, media_type, Content_Range=f"bytes 0-{len(body) - 1}/{2 * len(body)}")
+
+    def serve_as(self, kind: str, subtype: str, name: str) -> None:
+        self.send(200, self.part(name)[0], f"{kind}/{subtype}")
+
+    def serve_header_flood(self, mebibytes: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        line = b"X-Flood: " + b"x" * 60_000 + b"\r\n"
+        for _ in range(int(mebibytes) * 2**20 // len(line)):
+            self.wfile.write(line)
+        self.wfile.write(b"Content-Length: 1\r\n\r\nx")
+
+    def serve_status_line(self, length: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 " + b"O" * int(length) + b"\r\nContent-Length: 1\r\n\r\nx")
+
+    def serve_chunk_line(self, mebibytes: str) -> None:
+        self.head(200, Content_Type="image/png", Transfer_Encoding="chunked")
+        self.wfile.write(b"5;")
+        for _ in range(int(mebibytes)):
+            self.wfile.write(b"x" * 2**20)
+        self.wfile.write(b"\r\nhello\r\n0\r\n\r\n")
+        self.close_connection = True
+
+    def serve_trailers(self, mebibytes: str) -> None:
+        body = self.part("plain.png")[0]
+        self.head(200, Content_Type="image/png", Transfer_Encoding="chunked")
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n" % (len(body), body))
+        for _ in range(int(mebibytes)):
+            self.wfile.write(b"X-Trailer: " + b"x" * (2**20 - 13) + b"\r\n")
+        self.wfile.write(b"\r\n")
+        self.close_connection = True
+
+    def serve_retry_date(self, code: str, seconds: str) -> None:
+        due = formatdate(time.time() + float(seconds), usegmt=True)
+        self.send(int(code), HTML, "text/html", Retry_After=due)
+
+    def serve_own(self, *_: str) -> None:
+        self.send(200, of_its_own(self.path), "image/png")
+
+    def serve_attachment(self, name: str) -> None:
+        body, media_type = self.part(name)
+        self.send(200, body, media_type, Content_Disposition='attachment; filename="../../../out.png"')
+
+    def serve_hostile(self, name: str) -> None:
+        self.send(200, hostile(name), MEDIA_TYPES[name.rpartition(".")[2]])
 
 
 def main() -> None:

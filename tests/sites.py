@@ -71,6 +71,10 @@ class SiteServer(ThreadingHTTPServer):
         """When each of ``requests`` began, on the monotonic clock."""
         self.overloaded: dict[str, int] = {}
         """Paths, and how many times more each is answered by 503."""
+        self.statuses: Counter[tuple[str, int]] = Counter()
+        """How often each path was answered with each status."""
+        self.etags = False
+        """Whether files have an ETag, and conditional requests go by it; else they go by dates."""
         self.in_flight = self.most_in_flight = 0
         """Of requests that have come and wait for their answer to begin."""
         self.lock = threading.Lock()
@@ -105,8 +109,28 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_response(503)
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif self.server.etags and self._etag() in self.headers.get_all("If-None-Match", []):
+            self.send_response(304)
+            self.end_headers()
         else:
             super().do_GET()
+
+    def _etag(self) -> str | None:
+        file = Path(self.translate_path(self.path))
+        file = file / "index.html" if file.is_dir() else file
+        if not file.is_file():
+            return None
+        return f'"{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"'
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        with self.server.lock:
+            self.server.statuses[self.path, code] += 1
+        super().send_response(code, message)
+
+    def end_headers(self) -> None:
+        if self.server.etags and (etag := self._etag()) is not None:
+            self.send_header("ETag", etag)
+        super().end_headers()
 
     def handle(self) -> None:
         with suppress(ConnectionError):  # whoever asked was killed

@@ -42,7 +42,7 @@ class Summary(Value):
     """The TOP_HOSTS with the most images."""
     host_count: int
     files: int
-    """On the disk below images/, whether a record names them or not."""
+    """On the disk below images/, whether a record names them or not; 0 for a crawl with an object store."""
     files_bytes: int
     revisits: dict[str, int]
     """Images by what became of them when the crawl was refreshed (``unchanged``, ``changed``, ``gone``, ``failed``)."""

@@ -6,11 +6,20 @@ import hashlib
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from crawler.catalog.database import HALF_WRITTEN, Catalog
+from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
 from crawler.models import Value
+from crawler.storage import Shelf
+
+_BLOCK_BYTES = 2**20
+_EVERY_RECORD = " UNION ALL ".join(
+    f"SELECT path, sha256, size_bytes, url, worker, seq FROM {table}"  # noqa: S608 - names of our own
+    for table in ("images", "image_history")
+)
 
 
 class FindingKind(StrEnum):
@@ -29,66 +38,92 @@ WRONG = frozenset({FindingKind.MISSING, FindingKind.CHANGED})
 class Finding(Value):
     finding: FindingKind
     path: str
-    """Relative to the crawl's folder, with ``/``."""
+    """Relative to the crawl's folder or object store, with ``/``."""
     url: str = ""
     """Where it was saved from; empty for an orphan."""
     size_bytes: int = 0
     detail: str = ""
 
 
-def verify(catalog: Catalog) -> Iterator[Finding]:
+class FolderShelf:
+    """The Shelf of the images in *folder*, a crawl's; see :class:`crawler.storage.Shelf` for what it promises."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """As promised by the protocol."""
+        for folder, subfolders, names in os.walk(self._folder / IMAGES_FOLDER):
+            subfolders.sort()
+            for name in sorted(name for name in names if not name.startswith(HALF_WRITTEN)):
+                file = Path(folder, name)
+                yield file.relative_to(self._folder).as_posix(), _size_bytes(file)
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """As promised by the protocol."""
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"{path!r} leads out of {self._folder}")
+        with (self._folder / path).open("rb") as file:
+            yield os.fstat(file.fileno()).st_size, iter(partial(file.read, _BLOCK_BYTES), b"")
+
+
+def verify(catalog: Catalog, shelf: Shelf | None = None) -> Iterator[Finding]:
     """One finding for every recorded file, intact ones included, then one for every orphan.
 
-    Files are read in blocks, one after the other. What a running crawl is about to record is an orphan.
+    The files are those on *shelf*, by default in the crawl's folder. They are read in blocks, one after the other. What
+    a running crawl is about to record is an orphan.
     """
+    elsewhere, shelf = shelf is not None, shelf or FolderShelf(catalog.folder)
     # in SQLite's own temporary database, which lives outside of crawl.db and moves to disk when it grows
     for statement in (
         "CREATE TEMP TABLE IF NOT EXISTS kept (path TEXT PRIMARY KEY) WITHOUT ROWID",
         "DELETE FROM temp.kept",
-        "INSERT OR IGNORE INTO temp.kept SELECT path FROM images WHERE path != ''",
+        f"INSERT OR IGNORE INTO temp.kept SELECT path FROM ({_EVERY_RECORD}) WHERE path != ''",  # noqa: S608
     ):
         for _ in catalog.rows(statement):
             raise AssertionError
     recorded = catalog.rows(
-        "SELECT path, sha256, size_bytes, url, worker, min(seq) FROM images WHERE path != ''"
+        f"SELECT path, sha256, size_bytes, url, worker, min(seq) FROM ({_EVERY_RECORD}) WHERE path != ''"  # noqa: S608
         " GROUP BY path, sha256, size_bytes"
     )
     for path, sha256, size_bytes, url, worker, _ in recorded:
-        kind, detail = check_file(catalog.folder, path, sha256=sha256, size_bytes=size_bytes)
+        kind, detail = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
         machine = worker.partition(":")[0]
-        if kind is FindingKind.MISSING and machine not in {"", platform.node()}:
+        if kind is FindingKind.MISSING and not elsewhere and machine not in {"", platform.node()}:
             detail = f"not here: {machine} has saved it, perhaps in a folder of its own"
         yield Finding(finding=kind, path=path, url=url, size_bytes=size_bytes, detail=detail)
-    yield from _orphans(catalog)
+    yield from _orphans(catalog, shelf)
 
 
 def check_file(folder: Path, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
     """Whether *path* below *folder* holds what was recorded, and what is wrong with it otherwise."""
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        return FindingKind.CHANGED, "the recorded path leads out of the crawl's folder"
-    file = folder / path
+    return _checked(FolderShelf(folder), path, sha256=sha256, size_bytes=size_bytes)
+
+
+def _checked(shelf: Shelf, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
+    digest = hashlib.sha256()
     try:
-        with file.open("rb") as data:
-            actual_bytes = os.fstat(data.fileno()).st_size
+        with shelf.opened(path) as (actual_bytes, blocks):
             if actual_bytes != size_bytes:
                 return FindingKind.CHANGED, f"{actual_bytes:,} bytes instead of {size_bytes:,}"
-            if hashlib.file_digest(data, "sha256").hexdigest() != sha256:
-                return FindingKind.CHANGED, "same size, other content: the SHA-256 differs"
+            for block in blocks:
+                digest.update(block)
     except FileNotFoundError:
         return FindingKind.MISSING, "the file is gone"
     except OSError as exc:
         return FindingKind.CHANGED, f"can't be read: {exc.strerror}"
+    except ValueError:
+        return FindingKind.CHANGED, "the recorded path leads out of the crawl's folder"
+    if digest.hexdigest() != sha256:
+        return FindingKind.CHANGED, "same size, other content: the SHA-256 differs"
     return FindingKind.INTACT, ""
 
 
-def _orphans(catalog: Catalog) -> Iterator[Finding]:
-    for folder, subfolders, names in os.walk(catalog.images_folder):
-        subfolders.sort()
-        for name in sorted(name for name in names if not name.startswith(HALF_WRITTEN)):
-            file = Path(folder, name)
-            path = file.relative_to(catalog.folder).as_posix()
-            if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
-                yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=_size_bytes(file))
+def _orphans(catalog: Catalog, shelf: Shelf) -> Iterator[Finding]:
+    for path, size_bytes in shelf.files():
+        if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
+            yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=size_bytes)
 
 
 def _size_bytes(file: Path) -> int:

@@ -24,6 +24,7 @@ from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from crawler.urls import canonical_seed
 from crawler.web import Fetched
+from crawler.web.guard import Guard, seed_networks, seed_ports
 from crawler.web.session import RequestsTransport
 
 _LOCAL = "http://localhost/"
@@ -57,11 +58,7 @@ def extract(source: str, *, base: str | None, links: bool, as_json: bool, config
 
     FILE may be - for standard input. Style sheets, feeds and whatever else a crawl looks into can be given, too.
     """
-    transport = RequestsTransport(config.fetch)
-    try:
-        page = _fetched(source, transport, config) if "://" in source else _read(source, config)
-    finally:
-        transport.close()
+    page = _fetched(canonical_seed(source), config) if "://" in source else _read(source, config)
     url = canonical_seed(base) if base is not None else page.final_url
     task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
     harvest = Reader(Scope((url,), config.scope), config).read(
@@ -76,10 +73,13 @@ def extract(source: str, *, base: str | None, links: bool, as_json: bool, config
         _show(found, harvest)
 
 
-def _fetched(source: str, transport: RequestsTransport, config: Config) -> Fetched:
-    return transport.fetch(
-        canonical_seed(source), max_bytes=config.harvest.max_page_bytes, accept=ACCEPT, referer=""
-    )
+def _fetched(url: str, config: Config) -> Fetched:
+    guard = Guard((*config.fetch.allow_addresses, *seed_networks((url,))), seed_ports((url,)))
+    transport = RequestsTransport(config.fetch, guard, seeds=(url,))
+    try:
+        return transport.fetch(url, max_bytes=config.harvest.max_page_bytes, accept=ACCEPT)
+    finally:
+        transport.close()
 
 
 def _read(source: str, config: Config) -> Fetched:

@@ -20,7 +20,10 @@ from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits
+from crawler.config import StorageConfig, load
+from crawler.folder import CrawlFolder
 from crawler.models import ImageRecord, ImageStatus, Revisit
+from crawler.storage import schemes
 
 _USUAL_DISTANCE = 4
 _REVISIT_STYLES = {Revisit.CHANGED: "yellow", Revisit.GONE: "red", Revisit.FAILED: "red"}
@@ -117,8 +120,21 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
         "state": tables.state(stats),
         **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
-        f" on the disk {summary.files:,} files",
+        f" {_kept(summary)}",
     }
+
+
+def _kept(summary: Summary) -> str:
+    storage = _storage(Path(summary.folder))
+    return (
+        f"in {storage.storage}" if schemes.is_elsewhere(storage) else f"on the disk {summary.files:,} files"
+    )
+
+
+def _storage(folder: Path) -> StorageConfig:
+    """How the crawl in *folder* keeps its images."""
+    settings = CrawlFolder(folder).settings
+    return load(file=settings if settings.is_file() else None).storage
 
 
 def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
@@ -221,7 +237,7 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
     out = tables.console()
     tally: Counter[FindingKind] = Counter()
     checked_bytes = 0
-    for finding in verify(catalog):
+    for finding in verify(catalog, schemes.open_shelf(_storage(catalog.folder))):
         tally[finding.finding] += 1
         if finding.finding is FindingKind.INTACT:
             checked_bytes += finding.size_bytes

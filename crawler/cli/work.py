@@ -11,6 +11,7 @@ from crawler.cli.options import Command, output_option, terminated_like_interrup
 from crawler.config import Config
 from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind
+from crawler.storage import schemes
 
 
 @click.command(
@@ -44,8 +45,13 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
     if output is None and Path(address).is_dir():
         output = Path(address)
     with terminated_like_interrupted(), joined(address, config, output) as crawl:
+        storage = crawl.plan.config.storage
         where = (
-            f"into {crawl.folder.path}" if crawl.keeps_images else "into its own folder, through its manager"
+            f"into {crawl.folder.path}"
+            if crawl.keeps_images
+            else f"into {storage.storage}"
+            if schemes.is_elsewhere(storage)
+            else "into its own folder, through its manager"
         )
         click.echo(f"downloading for the crawl of {' '.join(crawl.plan.seeds)} {where}", err=True)
         crawl.work({TaskKind.IMAGE: downloaders or usual_downloaders()})

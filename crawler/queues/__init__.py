@@ -43,6 +43,8 @@ class Plan(Value):
     """Of this crawl with these settings: one who joined it can't go on with another one at the same address."""
     seeds: tuple[str, ...] = ()
     config: Config = Config()
+    networks: tuple[str, ...] = ()
+    """Those that the seeds live in, of the private ones (see ``web.guard``)."""
 
 
 class TaskQueue(Protocol):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from crawler.config import StorageConfig
 from crawler.models import Value
 
 
@@ -22,9 +28,42 @@ class Storage(Protocol):
         saving the same again changes nothing; whenever it is interrupted, saving again completes it.
 
         Raises StorageFull when there is no room, StorageFailed for anything else; ValueError for a path that
-        leaves the folder.
+        leaves the folder; StorageUnavailable when it was told to stop before an answer came, and nothing is known.
         """
         ...
+
+    def has(self, path: str, *, size_bytes: int) -> bool:
+        """Whether a file of this size is at *path*; it is not read. Raises as ``save`` does."""
+        ...
+
+
+class Shelf(Protocol):
+    """What a storage keeps, for reading: every file below ``images/``."""
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Path and size in bytes of each; what is only half written is none."""
+        ...
+
+    def opened(self, path: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
+        """Size in bytes of the file at *path*, and what is in it, in blocks.
+
+        Raises FileNotFoundError when it is not there, OSError when it can't be read, and ValueError for a path that
+        leaves the storage.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What is known to whoever opens a storage: see ``schemes``."""
+
+    config: StorageConfig
+    folder: Path
+    """Of the crawl; for workers on another machine, their own."""
+    inbox: Callable[[], Inbox] | None
+    """Of the manager, for workers on another machine; None for its own."""
+    stop: threading.Event
+    """Set when the process is to end: whoever waits for a storage is to give up at once."""
 
 
 class Chunk(Value):
@@ -52,4 +91,8 @@ class Inbox(Protocol):
         Raises UploadLost when the parts before this one are not there (any more): then it has to begin again. Raises
         StorageFull and StorageFailed, and ValueError for a part that can't be right.
         """
+        ...
+
+    def has(self, path: str, size_bytes: int) -> bool:
+        """As ``Storage.has``; ValueError for a path that is not below ``images/``."""
         ...

@@ -56,6 +56,11 @@ class LocalInbox:
         with self._turn(chunk.upload):
             return self._receive(chunk)
 
+    def has(self, path: str, size_bytes: int) -> bool:
+        """As promised by the protocol."""
+        _check_path(path)
+        return self._storage.has(path, size_bytes=size_bytes)
+
     def sweep(self) -> int:
         """Remove uploads that nothing has come for in an hour, and return how many that were."""
         removed = 0
@@ -72,8 +77,7 @@ class LocalInbox:
             raise ValueError(f"upload {chunk.upload[:80]!r} is not 32 lower-case hexadecimal digits")
         if not _SHA256.fullmatch(chunk.sha256):
             raise ValueError(f"sha256 {chunk.sha256[:80]!r} is not 64 lower-case hexadecimal digits")
-        if not chunk.path.startswith(_ROOT):
-            raise ValueError(f"the path {chunk.path[:80]!r} is not below {_ROOT}, where images belong")
+        _check_path(chunk.path)
         if not 0 <= chunk.size_bytes <= self._max_image_bytes:
             raise ValueError(
                 f"{chunk.path} has {chunk.size_bytes} bytes; between 0 and {self._max_image_bytes} are taken"
@@ -122,6 +126,11 @@ class LocalInbox:
             with self._freed:
                 self._busy.remove(upload)
                 self._freed.notify_all()
+
+
+def _check_path(path: str) -> None:
+    if not path.startswith(_ROOT):
+        raise ValueError(f"the path {path[:80]!r} is not below {_ROOT}, where images belong")
 
 
 def _put(file: Path, chunk: Chunk) -> None:

@@ -31,13 +31,23 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from crawler.errors import StorageFailed, StorageFull
+from crawler.storage import Place, Storage
 from crawler.storage.claims import Claims
+from crawler.storage.paths import INDEX_FOLDER, plain_parts
 
-INDEX_FOLDER = ".index"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_ADVICE = {
+    errno.EROFS: "make the disk writable",
+    errno.EACCES: "make the folder writable",
+    errno.EPERM: "make the folder writable",
+    errno.ENAMETOOLONG: "choose --layout hash",
+    errno.ENOTDIR: "move away what is in its place",
+    errno.EISDIR: "move away what is in its place",
+}
+"""What to do. A disk's own trouble (EIO, ESTALE, ETIMEDOUT) is not tried again: the crawl stops, and can go on."""
 _PAUSE_S = 0.005
 _FOREIGN_LEFTOVER_S = 3600.0
 _TEMPORARY = re.compile(r"\.saving-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{16}")
@@ -83,6 +93,11 @@ class LocalStorage:
             self.check_free(len(data))
             return self._keep(path, target, sha256, len(data), lambda file: self._write_temporary(file, data))
 
+    def has(self, path: str, *, size_bytes: int) -> bool:
+        """As promised by the protocol."""
+        with self.explained(path):
+            return _is_file(self.target(path), size_bytes)
+
     def adopt(self, file: Path, path: str, *, sha256: str, size_bytes: int) -> str:
         """As ``save``, with the bytes of *file*, which is moved, or removed if they are kept already.
 
@@ -105,11 +120,7 @@ class LocalStorage:
 
     def target(self, path: str) -> Path:
         """The file that *path* stands for; ValueError when that would not be one below the storage's folder."""
-        parts = PurePosixPath(path).parts
-        odd = "\\" in path or "\0" in path or path != "/".join(parts)
-        if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
-            raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
-        target = self._root.joinpath(*parts)
+        target = self._root.joinpath(*plain_parts(path))
         root = os.path.realpath(self._root)
         if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
             raise ValueError(f"{path!r} leaves the storage's folder {self._root} by a symbolic link")
@@ -138,8 +149,9 @@ class LocalStorage:
                 raise StorageFull(
                     f"no room for {path} in {self._root}: {exc.strerror}; make room and start the crawl again"
                 ) from exc
+            advice = _ADVICE.get(exc.errno or 0, "see to it")
             raise StorageFailed(
-                f"{path} can't be written below {self._root}: {exc}; see to it and start the crawl again"
+                f"{path} can't be written below {self._root}: {exc}; {advice} and start the crawl again"
             ) from exc
 
     def sweep(self) -> int:
@@ -243,6 +255,20 @@ class LocalStorage:
             return False
 
 
+def open_storage(place: Place) -> Storage:
+    """See ``schemes``."""
+    return LocalStorage(place.folder, fsync=place.config.fsync, min_free_bytes=place.config.min_free_bytes)
+
+
+def _is_file(target: Path, size_bytes: int) -> bool:
+    """Whether *target* is a regular file of this size."""
+    try:
+        found = target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
+
+
 def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
     """Whether *target* is a regular file with these bytes."""
     try:
@@ -253,6 +279,10 @@ def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as exc:
+        if exc.errno == errno.ENAMETOOLONG:  # a claim may have been left for what could not be made
+            return False
+        raise
 
 
 def _existing(folder: Path) -> Path:

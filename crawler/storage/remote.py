@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from crawler.errors import StorageFailed, UploadLost
-from crawler.storage import Chunk, Inbox
+from crawler.storage import Chunk, Inbox, Place, Storage, local
 
 PART_BYTES = 2**20
 _TRIES = 5
@@ -35,6 +35,10 @@ class ManagerStorage:
             " machine that it runs on and start the crawl again"
         ) from lost
 
+    def has(self, path: str, *, size_bytes: int) -> bool:
+        """As promised by the protocol."""
+        return self._inbox.has(path, size_bytes)
+
     def _send(self, upload: str, path: str, data: bytes, sha256: str) -> str:
         for offset in range(0, max(len(data), 1), PART_BYTES):
             part = data[offset : offset + PART_BYTES]
@@ -44,3 +48,8 @@ class ManagerStorage:
             if holder:
                 return holder
         raise UploadLost(f"all parts of {path} were taken, and it is not kept")
+
+
+def open_storage(place: Place) -> Storage:
+    """See ``schemes``."""
+    return ManagerStorage(place.inbox()) if place.inbox is not None else local.open_storage(place)

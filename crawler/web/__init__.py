@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, Required, TypedDict, Unpack
 
 from crawler.models import Value
 
 
 class Fetched(Value):
-    """A complete answer with a status in 200-299 and a body."""
+    """A complete answer with a status in 200-299 and a body; or 304 without one, for who has it already."""
 
     url: str
     final_url: str
@@ -39,29 +39,36 @@ Check = Callable[[str], None]
 """Raises a TaskError for a canonical URL that must not be asked for."""
 
 
+class Asked(TypedDict, total=False):
+    """What a fetch is told beside its URL."""
+
+    max_bytes: Required[int]
+    accept: Required[str]
+    """The Accept header."""
+    referer: str
+    """The URL of the page that names the one to fetch."""
+    check: Check | None
+    """Is asked about each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
+    cut: bool
+    """The first *max_bytes* of a longer answer will do."""
+    within_s: float | None
+    """A limit for all of it, if that is shorter than the total timeout."""
+    unless: Validators | None
+    """What is known already: if that is still what there is, the answer may be 304, without content."""
+
+
 class Transport(Protocol):
     """One way to fetch a URL; every implementation passes tests/contract/test_transport.py.
 
     Safe to be used by several threads at once.
     """
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-        within_s: float | None = None,
-    ) -> Fetched:
+    def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """Fetch *url* once, following redirects.
 
-        *check* is asked about each URL before anything is sent to it, *url* itself first; what it raises ends the
-        fetch. Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
-        content: it never returns part of a body, unless *cut* asks for the first *max_bytes* of a longer one, and
-        never takes much longer than the total timeout, or *within_s* if that is shorter.
+        Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
+        content, or a 304 that was asked for: it never returns part of a body, unless told to cut it, and never takes
+        much longer than the total timeout.
         """
         ...
 

@@ -8,23 +8,42 @@ fetch. Plugs into urllib3, which requests is built on; nothing else of the crawl
 from __future__ import annotations
 
 import functools
-import http.client
 import io
 import socket
+import ssl
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_match_hostname import CertificateError
 
-from crawler.errors import ConnectFailed, ConnectTimeout, DeadlineExceeded, TooSlow
-from crawler.web.names import Names
+from crawler.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    ForbiddenAddress,
+    TooSlow,
+)
+from crawler.urls import show_address
+from crawler.web.answers import proxy_error
+from crawler.web.framing import Response
+from crawler.web.guard import Guard
+from crawler.web.names import AddressInfo, Names
+from crawler.web.trust import misnamed, tls_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from _typeshed import WriteableBuffer
+
+_MAX_ADDRESSES = 8
+"""Of one host, that are tried."""
+_FIRST_ERROR = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +110,7 @@ class PacedReader(io.RawIOBase):
             super().close()
 
 
-class PacedResponse(http.client.HTTPResponse):
+class PacedResponse(Response):
     """An answer read through a PacedReader, from its status line on."""
 
     def __init__(self, sock: socket.socket, *args: Any, pace: Pace, **kwargs: Any) -> None:
@@ -99,55 +118,148 @@ class PacedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(PacedReader(self.fp.detach(), sock, pace))
 
 
-def open_socket(host: str, port: int, timeout_s: float, names: Names) -> socket.socket:
+def open_socket(
+    host: str, port: int, timeout_s: float, names: Names, guard: Guard | None = None, *, called: str = ""
+) -> socket.socket:
     """A TCP connection to the first address of *host* that accepts one, within *timeout_s* over all of them.
 
-    Raises HostNotFound, NameLookupFailed, ConnectTimeout or ConnectFailed. The name lookup can't be cut short.
+    Each address but the last gets half of what is left, IPv6 and IPv4 in turn: one way that leads nowhere leaves time
+    for the others. *guard* is asked about each address; *called* is what errors say in place of *host*.
+
+    Raises HostNotFound, NameLookupFailed, ForbiddenAddress, ConnectTimeout or ConnectFailed. The name lookup can't be
+    cut short.
     """
     deadline = time.monotonic() + timeout_s
+    if guard is not None:
+        guard.check_port(host, port)
+    addresses = names.look_up(host, port)
+    if guard is not None:
+        addresses = _permitted(addresses, host, port, guard)
     failure: OSError | None = None
-    for family, kind, protocol, _, address in names.look_up(host, port):
-        sock = socket.socket(family, kind, protocol)
+    left = _in_turn(addresses)[:_MAX_ADDRESSES]
+    while left:
+        family, kind, protocol, _, address = left.pop(0)
+        patience_s = max(deadline - time.monotonic(), 0.001)
+        sock: socket.socket | None = None
         try:
+            sock = socket.socket(family, kind, protocol)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock.settimeout(patience_s / 2 if left else patience_s)
             sock.connect(address)
         except OSError as exc:
-            sock.close()
+            if sock is not None:
+                sock.close()
             failure = exc
         else:
             return sock
+    names.forget(host)
+    where = f"{called or host} port {port}"
     if isinstance(failure, TimeoutError):
-        raise ConnectTimeout(
-            f"{host} port {port} did not accept a connection in time (connect_timeout_s)"
-        ) from failure
-    raise ConnectFailed(f"{host} port {port} does not accept connections: {failure}") from failure
+        raise ConnectTimeout(f"{where} did not accept a connection in time (connect_timeout_s)") from failure
+    raise ConnectFailed(f"{where} does not accept connections: {failure}") from failure
 
 
-def pool_classes(pace: Pace) -> dict[str, Callable[..., HTTPConnectionPool]]:
-    """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace*."""
-    paced: Any = staticmethod(
-        functools.partial(PacedResponse, pace=pace)
-    )  # a partial is a method from 3.14 on
-    names = Names()
+def _permitted(addresses: list[AddressInfo], host: str, port: int, guard: Guard) -> list[AddressInfo]:
+    refusals = [guard.refusal(host, port, str(info[4][0])) for info in addresses]
+    permitted = [info for info, refusal in zip(addresses, refusals, strict=True) if not refusal]
+    if refusals and not permitted:
+        raise ForbiddenAddress(refusals[0])
+    return permitted
 
-    class Plain(HTTPConnection):
-        response_class = paced
 
-        def _new_conn(self) -> socket.socket:
-            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout), names)
+def _in_turn(addresses: Iterable[AddressInfo]) -> list[AddressInfo]:
+    """One of each family after the other (RFC 8305, section 4), best first."""
+    families: dict[int, list[AddressInfo]] = {}
+    for info in addresses:
+        families.setdefault(info[0], []).append(info)
+    return [info for group in zip_longest(*families.values()) for info in group if info is not None]
 
-    class Encrypted(HTTPSConnection):
-        response_class = paced
 
-        def _new_conn(self) -> socket.socket:
-            return open_socket(self._dns_host, int(self.port), _seconds(self.timeout), names)
+class _Plain(HTTPConnection):
+    names: ClassVar[Names]
+    guard: ClassVar[Guard | None]
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
+
+class _Encrypted(HTTPSConnection):
+    names: ClassVar[Names]
+    guard: ClassVar[Guard | None]
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
+    def connect(self) -> None:
+        target = str(self._tunnel_host or self.host), int(self._tunnel_port or self.port or 0)
+        try:
+            super().connect()
+        except CertificateError as exc:
+            raise misnamed(getattr(exc, "_peer_cert", None), *target) from exc
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise
+        except ssl.SSLError as exc:
+            raise tls_failed(exc, *target) from exc
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        proxy = f"the proxy {hostname}", int(self.port)
+        try:
+            return super()._connect_tls_proxy(hostname, sock)
+        except CertificateError as exc:
+            raise misnamed(getattr(exc, "_peer_cert", None), *proxy) from exc
+        except ssl.SSLError as exc:
+            raise tls_failed(exc, *proxy) from exc
+
+    def _tunnel(self) -> None:
+        """Have the proxy connect to the target (RFC 9110, section 9.3.6)."""
+        target = show_address((str(self._tunnel_host).strip("[]"), int(self._tunnel_port or 0)))
+        proxy = show_address((self.host.strip("[]"), int(self.port)))
+        headers = {"Host": target, **self._tunnel_headers}  # type: ignore[attr-defined]
+        lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        answer = self.response_class(self.sock, method="CONNECT")
+        try:
+            answer.begin()
+        except DeadlineExceeded as exc:
+            raise ConnectTimeout(
+                f"the proxy {proxy} did not connect to {target} in time (connect_timeout_s)"
+            ) from exc
+        except ConnectionError as exc:
+            raise ConnectionLost(f"the proxy {proxy} ended the connection: {exc}") from exc
+        finally:
+            answer.close()
+        if answer.status >= _FIRST_ERROR:
+            raise proxy_error(answer.status, proxy, target)
+
+
+def _connected(conn: _Plain | _Encrypted) -> socket.socket:
+    host, port, timeout_s = conn._dns_host, int(conn.port or 0), _seconds(conn.timeout)  # noqa: SLF001 - urllib3's
+    if conn.proxy is not None:
+        # who names a proxy trusts it, wherever it is
+        return open_socket(host, port, timeout_s, conn.names, called=f"the proxy {host}")
+    return open_socket(host, port, timeout_s, conn.names, conn.guard)
+
+
+def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[..., HTTPConnectionPool]]:
+    """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace* and heed *guard*.
+
+    The TLS context that they are given must not check host names itself: that is done after the handshake, when the
+    names that the certificate is for can be told.
+    """
+    shared = {
+        # static, for a partial is a method from 3.14 on
+        "response_class": staticmethod(functools.partial(PacedResponse, pace=pace)),
+        "names": Names(),
+        "guard": guard,
+    }
+    plain = type("Plain", (_Plain,), shared)
+    encrypted = type("Encrypted", (_Encrypted,), shared)
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls: ClassVar[Any] = Plain  # type: ignore[misc]
+        ConnectionCls: ClassVar[Any] = plain  # type: ignore[misc]
 
     class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls: ClassVar[Any] = Encrypted  # type: ignore[misc]
+        ConnectionCls: ClassVar[Any] = encrypted  # type: ignore[misc]
 
         def _validate_conn(self, conn: Any) -> None:
             # urllib3's own warns at each connection with verify_tls off, which the user has chosen in so many

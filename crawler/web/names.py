@@ -1,12 +1,12 @@
-"""Host names to addresses, with a memory for those that do not exist.
+"""Host names to addresses, with a memory: a page names one host a hundred times, and a resolver may take seconds.
 
-A resolver may take many seconds to say no, and a page can name a dead host a hundred times: one such answer serves
-all of them for a while.
+However many threads want to know at once, the system's resolver is asked once.
 """
 
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from crawler.errors import HostNotFound, NameLookupFailed
 
 REMEMBERED_S = 60.0
-"""The usual lower end of what DNS itself lets a "no" live (RFC 2308)."""
+"""The usual lower end of what DNS itself lets a "no" live (RFC 2308), and of what it lets a "yes"."""
 _REMEMBERED_NAMES = 10_000
 _NO_SUCH_NAME = frozenset(
     code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
@@ -22,6 +22,15 @@ _NO_SUCH_NAME = frozenset(
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 """As of socket.getaddrinfo: family, type, protocol, canonical name, address."""
+_Answer = tuple[AddressInfo, ...] | HostNotFound | NameLookupFailed
+
+
+class _Asking:
+    """One look-up under way."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.answer: _Answer = NameLookupFailed("looking up the name was broken off")
 
 
 class Names:
@@ -29,24 +38,66 @@ class Names:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._missing: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, _Answer]] = {}
+        self._asking: dict[str, _Asking] = {}
 
     def look_up(self, host: str, port: int) -> list[AddressInfo]:
-        """The addresses of *host*, best first.
+        """The addresses of *host*, best first, each with *port*.
 
         Raises HostNotFound when there is no such name, NameLookupFailed when the name service does not say. It
         can't be cut short: the system's resolver has its own limits.
         """
-        forget_at, detail = self._missing.get(host, (0.0, ""))
-        if self._clock() < forget_at:
-            raise HostNotFound(detail)
+        answer = self._answer(host)
+        if not isinstance(answer, tuple):
+            raise type(answer)(answer.detail) from answer.__cause__
+        return [
+            (family, kind, protocol, name, (address[0], port, *address[2:]))
+            for family, kind, protocol, name, address in answer
+        ]
+
+    def forget(self, host: str) -> None:
+        """Ask again next time: what is known of *host* leads nowhere."""
+        with self._lock:
+            self._known.pop(host, None)
+
+    def _answer(self, host: str) -> _Answer:
+        with self._lock:
+            forget_at, known = self._known.get(host, (0.0, None))
+            if known is not None and self._clock() < forget_at:
+                return known
+            asking = self._asking.get(host)
+            if mine := asking is None:
+                asking = self._asking[host] = _Asking()
+        if not mine:
+            asking.done.wait()
+            return asking.answer
         try:
-            return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (socket.gaierror, UnicodeError) as exc:
-            if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
-                raise NameLookupFailed(f"looking up the name {host} failed: {exc}") from exc
-            detail = f"the name {host} can't be resolved: {exc}"
-            if len(self._missing) >= _REMEMBERED_NAMES:
-                self._missing.clear()
-            self._missing[host] = self._clock() + REMEMBERED_S, detail
-            raise HostNotFound(detail) from exc
+            asking.answer = answer = _asked(host)
+            if not isinstance(answer, NameLookupFailed):
+                self._keep(host, answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._asking[host]
+            asking.done.set()
+
+    def _keep(self, host: str, answer: _Answer) -> None:
+        with self._lock:
+            self._known.pop(host, None)  # to the end of the line
+            while len(self._known) >= _REMEMBERED_NAMES:
+                del self._known[next(iter(self._known))]
+            self._known[host] = self._clock() + REMEMBERED_S, answer
+
+
+def _asked(host: str) -> _Answer:
+    try:
+        return tuple(socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM))
+    except (socket.gaierror, UnicodeError) as exc:
+        failed: HostNotFound | NameLookupFailed
+        if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
+            failed = NameLookupFailed(f"looking up the name {host} failed: {exc}")
+        else:
+            failed = HostNotFound(f"the name {host} can't be resolved: {exc}")
+        failed.__cause__ = exc
+        return failed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Unpack
 
 import tenacity
 
@@ -22,7 +23,7 @@ from crawler.errors import (
     TooSlow,
 )
 from crawler.models import Task
-from crawler.web import Check, Fetched, Transport
+from crawler.web import Asked, Fetched, Transport
 
 MAX_DELAY_S = 3600.0
 _FIRST_WAIT_S = 0.2
@@ -60,17 +61,7 @@ class RetryingTransport:
             reraise=True,
         )
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-        within_s: float | None = None,
-    ) -> Fetched:
+    def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         last: TaskError | None = None
 
         def attempt() -> Fetched:
@@ -78,15 +69,7 @@ class RetryingTransport:
             if last is not None and self._stop.is_set():
                 raise last  # the wait was cut short
             try:
-                return self._transport.fetch(
-                    url,
-                    max_bytes=max_bytes,
-                    accept=accept,
-                    referer=referer,
-                    check=check,
-                    cut=cut,
-                    within_s=within_s,
-                )
+                return self._transport.fetch(url, **asked)
             except TaskError as exc:
                 last = exc
                 raise

@@ -24,6 +24,7 @@ from crawler.errors import (
     ConnectTimeout,
     EmptyBody,
     Forbidden,
+    ForbiddenAddress,
     HostNotFound,
     NameLookupFailed,
     NotFound,
@@ -60,7 +61,9 @@ _TOKEN = re.compile(r"[A-Za-z_-]+")
 
 _NONE_THERE = (NotFound, Forbidden, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects, BadRedirect)
 """Unavailable: the host allows everything (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
-_NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed)
+_SERVER_FAULT = 500
+"""A server that fails has not said that there is none, whatever its errors are called."""
+_NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ForbiddenAddress)
 """Nothing can be fetched from such a host, so that its errors are the URL's own."""
 
 
@@ -167,16 +170,16 @@ class Robots:
 
     def _ask(self, host: str) -> _Answer:
         url = f"{host}/robots.txt"
-        content = b""
         try:
             content = self._transport.fetch(
                 url, max_bytes=MAX_BYTES, accept=_ACCEPT, cut=True, within_s=PATIENCE_S
             ).content
-        except _NONE_THERE as exc:
-            log.debug("no %s: %s", url, exc)
-        except _NO_HOST as exc:
-            return _Answer(self._clock() + NO_HOST_S, None, exc, _LEAST_BYTES)
         except TaskError as exc:
+            if _none_there(exc, host):
+                log.debug("no %s: %s", url, exc)
+                return _Answer(self._clock() + KEPT_S, Rules(b"", agent=self._agent), None, _LEAST_BYTES)
+            if isinstance(exc, _NO_HOST):
+                return _Answer(self._clock() + NO_HOST_S, None, exc, _LEAST_BYTES)
             log.info("%s is not to be had: %s", url, exc)
             error = RobotsUnavailable(f"{url} is not to be had: {exc.detail}", http_status=exc.http_status)
             return _Answer(self._clock() + max(exc.retry_after_s or 0.0, OUTAGE_S), None, error, _LEAST_BYTES)
@@ -198,3 +201,12 @@ class Robots:
             max(0.0, until - self._clock()) if isinstance(error, RobotsUnavailable) else error.retry_after_s
         )
         return type(error)(error.detail, http_status=error.http_status, retry_after_s=wait_s)
+
+
+def _none_there(error: TaskError, host: str) -> bool:
+    """Whether *error* says that *host* has no robots.txt: it is not where it should be, or only leads where nobody
+    may go.
+    """
+    if isinstance(error, ForbiddenAddress):
+        return bool(error.final_url) and host_key(error.final_url) != host
+    return isinstance(error, _NONE_THERE) and error.http_status < _SERVER_FAULT

@@ -1,7 +1,7 @@
 """The transport on requests: one GET with redirects, streamed, within every limit.
 
-Only requests' adapter is used (pooled connections, TLS, the wire), with requests prepared by hand: cookies,
-proxies, .netrc and history are a third of requests' time and nothing that a crawler wants.
+Only requests' adapter is used (pooled connections, the wire), with requests prepared by hand: its cookies, proxies,
+.netrc and history are a third of its time, and not what a crawler wants of such things.
 """
 
 from __future__ import annotations
@@ -9,131 +9,164 @@ from __future__ import annotations
 import http.client
 import logging
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import ProxyManager
 from urllib3.exceptions import HTTPError
 
 from crawler.config import FetchConfig
 from crawler.errors import (
     BadRedirect,
     BadResponse,
-    ClientError,
+    ConfigError,
     ConnectionLost,
     ConnectTimeout,
     DeadlineExceeded,
     EmptyBody,
     FetchError,
-    Forbidden,
     InvalidUrl,
-    NotFound,
-    RateLimited,
-    RequestTimeout,
-    ServerError,
     TaskError,
     TlsFailed,
     TooLarge,
     TooManyRedirects,
     TruncatedTransfer,
-    UnexpectedStatus,
 )
-from crawler.urls import canonical, host_key, resolve
-from crawler.web import Check, Fetched
+from crawler.urls import canonical, resolve, show_address
+from crawler.web import Asked, Fetched
+from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
+from crawler.web.asking import RequestHeaders, basic
 from crawler.web.connection import Pace, pool_classes
-from crawler.web.decoding import ACCEPT_ENCODING, decoder_for
+from crawler.web.cookies import Jar
+from crawler.web.decoding import decoder_for
+from crawler.web.guard import Guard
+from crawler.web.trust import authorities, context_of
 
 log = logging.getLogger(__name__)
 
+_OK = 200
+_NOT_MODIFIED = 304
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NO_CONTENT = frozenset({204, 205, 206})
 _CHUNK_BYTES = 256 * 1024
 _DRAIN_BYTES = 64 * 1024
 """The body of a redirect or an error is read up to here, for the sake of its connection."""
-_MAX_RETRY_AFTER_S = 3600.0
+_POOLS, _IDLE_CONNECTIONS = 64, 256
+"""Hosts whose idle connections are kept, and how many of one host."""
 
 
 class RequestsTransport:
     """A Transport on requests; see :class:`crawler.web.Transport` for what it promises.
 
-    *rate_grace_s*: each so many seconds after the first byte must bring ``min_rate_bytes_s`` on average.
-    *ca_file*: certificate authorities to trust in place of the usual ones. Proxies from the environment are
-    not used.
+    *guard* decides which addresses may be asked; None: all. *jar* keeps cookies; None: nobody does. *seeds* are
+    canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the first
+    byte must bring ``min_rate_bytes_s`` on average. *ca_file*: certificate authorities to trust in place of the usual
+    ones, and of those that the environment names (SSL_CERT_FILE …). Proxies from the environment are not used.
+
+    Raises ConfigError for headers, proxies and files that won't do.
     """
 
     def __init__(
-        self, config: FetchConfig, *, rate_grace_s: float = 10.0, ca_file: Path | None = None
+        self,
+        config: FetchConfig,
+        guard: Guard | None = None,
+        jar: Jar | None = None,
+        *,
+        seeds: Iterable[str] = (),
+        rate_grace_s: float = 10.0,
+        ca_file: Path | None = None,
     ) -> None:
         self._config = config
-        pace = Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s)
-        self._adapter = _Adapter(pace)
-        self._verify: bool | str = str(ca_file) if ca_file and config.verify_tls else config.verify_tls
+        self._jar = jar
+        self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
+        self._proxy = _Proxy(config.proxy) if config.proxy else None
+        self._unresolved_guard = guard if self._proxy else None
+        self._adapter = _Adapter(
+            Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s),
+            guard,
+            self._proxy,
+            trusted=str(ca_file or (authorities() if config.verify_tls else "")),
+            verify=config.verify_tls,
+        )
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        accept: str,
-        referer: str = "",
-        check: Check | None = None,
-        cut: bool = False,
-        within_s: float | None = None,
-    ) -> Fetched:
+    def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """As promised by the protocol; the errors' texts name the limit that was met."""
-        limit_s = self._config.total_timeout_s
+        limit_s, within_s = self._config.total_timeout_s, asked.get("within_s")
         deadline = time.monotonic() + (limit_s if within_s is None else min(limit_s, within_s))
+        check, unless = asked.get("check"), asked.get("unless")
         current = canonical(url)
         if current is None:
             raise InvalidUrl(f"{url!r} is not an http or https URL")
         seen: list[str] = []
+        changed = (
+            0  # so many of these were seen before a cookie was set, with which they may answer otherwise
+        )
         while True:
             seen.append(current)
             if check is not None:
                 check(current)
-            with self._answer(current, deadline, accept, referer) as answer:
+            with self._answer(current, deadline, asked) as answer:
                 status = answer.status_code
                 headers = _headers(answer)
+                if self._jar is not None and "set-cookie" in headers:
+                    self._jar.store(current, answer.raw.headers.getlist("set-cookie"))
+                    changed = len(seen)
                 location = headers.get("location", "").strip()
                 if status in _REDIRECTS and location:
                     target = _target(location, current)
-                    if target in seen or len(seen) > self._config.max_redirects:
+                    if target in seen[changed:] or len(seen) > self._config.max_redirects:
                         _drain(answer)
-                        raise _too_many(seen, target, status)
+                        raise _too_many(seen, target, status, circle=target in seen[changed:])
                     _drain(answer)
                     current = target
                     continue
-                if status != 200 and (error := status_error(status, headers, current)):  # noqa: PLR2004 - OK
+                if status == _NOT_MODIFIED and unless is not None and (unless.etag or unless.last_modified):
+                    content = b""
+                    _drain(answer)
+                elif status != _OK and (error := self._status_error(status, headers, current)):
                     _drain(answer)
                     raise error
-                content = _body(answer, headers, max_bytes, cut=cut)
-            if not content:
-                raise EmptyBody("the answer has no content", http_status=status, final_url=current)
+                else:
+                    content = _body(answer, headers, asked["max_bytes"], cut=asked.get("cut", False))
+                    if not content:
+                        raise EmptyBody("the answer has no content")
             return Fetched(url=url, final_url=current, http_status=status, headers=headers, content=content)
 
     def close(self) -> None:
         self._adapter.close()
 
+    def _status_error(self, status: int, headers: Mapping[str, str], url: str) -> TaskError | None:
+        if status == PROXY_LOGIN and self._proxy is not None:
+            return proxy_error(status, self._proxy.name, url)
+        return status_error(status, headers, url)
+
     @contextmanager
-    def _answer(self, url: str, deadline: float, accept: str, referer: str) -> Iterator[requests.Response]:
+    def _answer(self, url: str, deadline: float, asked: Asked) -> Iterator[requests.Response]:
         """One request and its answer, closed in the end; whatever goes wrong within becomes a TaskError."""
         answer: requests.Response | None = None
         try:
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 raise DeadlineExceeded("the redirects took all of the total time (total_timeout_s)")
+            if self._unresolved_guard is not None:
+                self._unresolved_guard.check_unresolved(url)
+            prepared = requests.PreparedRequest()
+            prepared.method = "GET"
+            prepared.url = url
+            prepared.headers = self._headers.headers_for(  # type: ignore[assignment] # a dict does as well
+                url, accept=asked["accept"], referer=asked.get("referer", ""), unless=asked.get("unless")
+            )
             answer = self._adapter.send(
-                self._prepared(url, accept, referer),
+                prepared,
                 stream=True,
                 timeout=(min(self._config.connect_timeout_s, remaining_s), remaining_s),
-                verify=self._verify,
             )
             yield answer
         except TaskError as exc:
@@ -154,29 +187,77 @@ class RequestsTransport:
             if answer is not None:
                 answer.close()
 
-    def _prepared(self, url: str, accept: str, referer: str) -> requests.PreparedRequest:
-        headers = {
-            "User-Agent": self._config.user_agent,
-            "Accept": accept,
-            "Accept-Encoding": ACCEPT_ENCODING,
-        }
-        if told := referer_for(url, referer):
-            headers["Referer"] = told
-        prepared = requests.PreparedRequest()
-        prepared.method = "GET"
-        prepared.url = url
-        prepared.headers = CaseInsensitiveDict(headers)
-        return prepared
+
+class _Proxy:
+    """What a setting says of a proxy. Raises ConfigError, which does not say the password."""
+
+    def __init__(self, setting: str) -> None:
+        try:
+            parts = urlsplit(setting)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            host = parts.hostname or ""
+        except ValueError:
+            host = ""
+        url = canonical(f"{parts.scheme}://{show_address((host, port))}/") if host else None
+        if url is None or parts.scheme not in {"http", "https"}:
+            raise ConfigError(
+                "proxy: that is not the URL of a proxy; expected is http://[USER:PASSWORD@]HOST:PORT, with %XX for"
+                " what has a meaning in URLs"
+            )
+        self.url = url
+        self.name = show_address((host, port))
+        self.headers: dict[str, str] = {}
+        if parts.username is not None:
+            login = basic(unquote(parts.username), unquote(parts.password or ""))
+            self.headers["Proxy-Authorization"] = login
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, pace: Pace) -> None:
-        self._pool_classes = pool_classes(pace)
-        super().__init__(pool_connections=64, pool_maxsize=256)
+    """Finds the pool for a canonical URL with none of what requests does for any URL and any session."""
+
+    def __init__(
+        self, pace: Pace, guard: Guard | None, proxy: _Proxy | None, *, trusted: str, verify: bool
+    ) -> None:
+        self._pool_classes = pool_classes(pace, guard)
+        self._trusted = trusted
+        self._verify = verify
+        self._tls_lock = threading.Lock()
+        self._tls_context: ssl.SSLContext | None = None
+        super().__init__(pool_connections=_POOLS, pool_maxsize=_IDLE_CONNECTIONS)
+        self._pools: Any = self.poolmanager
+        if proxy is not None:
+            self._pools = self.proxy_manager[proxy.name] = ProxyManager(
+                proxy.url,
+                proxy_headers=proxy.headers,
+                proxy_ssl_context=self._context() if proxy.url.startswith("https:") else None,
+                num_pools=_POOLS,
+                maxsize=_IDLE_CONNECTIONS,
+            )
+            self._pools.pool_classes_by_scheme = self._pool_classes
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> Any:
+        parts = urlsplit(str(request.url))
+        tls = {"ssl_context": self._context()} if parts.scheme == "https" else None
+        return self._pools.connection_from_host(parts.hostname, parts.port, parts.scheme, pool_kwargs=tls)
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Nothing is left to do: the pool's TLS context knows."""
+
+    def request_url(self, request: requests.PreparedRequest, _: Any) -> str:
+        url = str(request.url)
+        forwarded = self._pools is not self.poolmanager and url.startswith("http:")
+        return url if forwarded else url[url.index("/", len("https://")) :]
+
+    def _context(self) -> ssl.SSLContext:
+        """One for all connections: it takes 20 ms to make, so not before there is one."""
+        with self._tls_lock:
+            if self._tls_context is None:
+                self._tls_context = context_of(self._trusted or DEFAULT_CA_BUNDLE_PATH, verify=self._verify)
+            return self._tls_context
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         # the base class also looks for cookies and a text encoding: 0.1 ms that nobody asks for
@@ -187,69 +268,6 @@ class _Adapter(HTTPAdapter):
         response.headers = resp.headers
         response.raw = resp
         return response
-
-
-def referer_for(url: str, page_url: str) -> str:
-    """What to send as Referer to *url*, linked from *page_url*: the browsers' default.
-
-    All of the page's URL to its own origin, its origin alone to others, nothing from https to http; never a
-    fragment or a user name. Source: W3C Referrer Policy, strict-origin-when-cross-origin.
-    """
-    page = canonical(page_url) if page_url else None
-    if page is None or (page.startswith("https:") and url.startswith("http:")):
-        return ""
-    origin = host_key(page)
-    return page if origin == host_key(url) else f"{origin}/"
-
-
-def status_error(status: int, headers: Mapping[str, str], url: str) -> TaskError | None:
-    """The error that a status stands for; None for one that comes with content to keep."""
-    leaf: type[TaskError]
-    if 200 <= status < 300 and status not in _NO_CONTENT:  # noqa: PLR2004 - the classes of RFC 9110 section 15
-        return None
-    if status < 400:  # noqa: PLR2004
-        leaf = UnexpectedStatus
-    elif status in {401, 403}:
-        leaf = Forbidden
-    elif status in {404, 410}:
-        leaf = NotFound
-    elif status in {408, 425}:
-        leaf = RequestTimeout
-    elif status == 429:  # noqa: PLR2004
-        leaf = RateLimited
-    else:
-        leaf = ClientError if status < 500 else ServerError  # noqa: PLR2004
-    phrase = http.client.responses.get(status, "")
-    return leaf(
-        f"the server answered {status} {phrase}".rstrip(),
-        http_status=status,
-        retry_after_s=retry_after_s(headers),
-        final_url=url,
-    )
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The Retry-After header in seconds from now, in 0 … 3600, or None (RFC 9110 section 10.2.3).
-
-    A date is measured from the answer's own Date header, if it has one: two clocks need not agree.
-    """
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-    elif (due := _http_date(text)) is None:
-        return None
-    else:
-        now = _http_date(headers.get("date", "")) or datetime.now(UTC)
-        seconds = (due - now).total_seconds()
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _headers(answer: requests.Response) -> dict[str, str]:
@@ -271,10 +289,10 @@ def _target(location: str, base: str) -> str:
     return target
 
 
-def _too_many(seen: list[str], target: str, status: int) -> TooManyRedirects:
+def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> TooManyRedirects:
     text = (
         f"redirected in a circle, back to {target}"
-        if target in seen
+        if circle
         else f"redirected more than {len(seen) - 1} times (max_redirects)"
     )
     return TooManyRedirects(text, http_status=status)
@@ -290,7 +308,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
         expected = None
     if expected is not None and expected > max_bytes and not cut:
         raise TooLarge(f"the server announces {expected} bytes; the limit is {max_bytes}")
-    decoder = decoder_for(headers.get("content-encoding", ""))
+    decoder = decoder_for(headers.get("content-encoding", ""), max_bytes=max_bytes)
     pieces: list[bytes] = []
     received = size = 0
     while data := answer.raw.read(_CHUNK_BYTES, decode_content=False):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from crawler.storage import Storage
 from crawler.storage.inbox import LocalInbox
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 from crawler.storage.remote import ManagerStorage
+from tests import objectstore
 from tests.queues import connected, embedded, served
 
 LARGE = bytes(range(256)) * 10_000
@@ -31,6 +34,8 @@ class Case:
     """Another view on the same storage, as another process has it."""
     files: Callable[[], dict[str, bytes]]
     """All images in it, by path."""
+    start_method: str = "fork"
+    """How processes are started that open it."""
 
 
 def _files(folder: Path) -> Callable[[], dict[str, bytes]]:
@@ -76,7 +81,42 @@ def _at_the_manager(tmp_path: Path) -> Iterator[Case]:
         yield Case(open=open_, files=_files(folder))
 
 
-@pytest.fixture(params=[_local, _in_parts, _at_the_manager], ids=["local", "in-parts", "at-the-manager"])
+@contextmanager
+def _in_bucket(scheme: str, environment: Mapping[str, str]) -> Iterator[Case]:
+    store = objectstore.Store(
+        url=f"{scheme}://{objectstore.BUCKET}/{secrets.token_hex(8)}/in here", environment=environment
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        objectstore.set_environment(patched, environment)
+        # obstore's threads do not survive a fork
+        yield Case(open=partial(objectstore.open_storage, store.url), files=store.files, start_method="spawn")
+
+
+@contextmanager
+def _s3(_: Path) -> Iterator[Case]:
+    with _in_bucket("s3", objectstore.s3_environment(objectstore.moto())) as case:
+        yield case
+
+
+@contextmanager
+def _gs(_: Path) -> Iterator[Case]:
+    with (
+        objectstore.door(google=True) as door,
+        _in_bucket("gs", objectstore.google_environment(door.url)) as case,
+    ):
+        yield case
+
+
+@contextmanager
+def _az(_: Path) -> Iterator[Case]:
+    with _in_bucket("az", objectstore.azure_environment(objectstore.azurite())) as case:
+        yield case
+
+
+@pytest.fixture(
+    params=[_local, _in_parts, _at_the_manager, _s3, _gs, _az],
+    ids=["local", "in-parts", "at-the-manager", "s3", "gs", "az"],
+)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     making: Callable[[Path], AbstractContextManager[Case]] = request.param
     with making(tmp_path) as made:
@@ -185,17 +225,17 @@ def _race(open_storage: Callable[[], Storage], start: object, name: int, count: 
 # the children use nothing of the server's threads
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_processes_that_race_with_the_same_bytes_agree(case: Case) -> None:
-    context = multiprocessing.get_context("fork")
-    start, answers = context.Barrier(3), context.Queue()
+    context = multiprocessing.get_context(case.start_method)
+    start, answers = context.Barrier(4), context.Queue()
     processes = [
-        context.Process(target=_race, args=(case.open, start, name, 60, answers)) for name in range(3)
+        context.Process(target=_race, args=(case.open, start, name, 60, answers)) for name in range(4)
     ]
     for process in processes:
         process.start()
     kept = [answers.get(timeout=30) for _ in processes]
     for process in processes:
         process.join()
-    assert kept[0] == kept[1] == kept[2]
+    assert kept[0] == kept[1] == kept[2] == kept[3]
     assert case.files() == {path: b"%d" % number for number, path in enumerate(kept[0])}
 
 

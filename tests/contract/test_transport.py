@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ from crawler.errors import (
     TruncatedTransfer,
     UnexpectedStatus,
 )
-from crawler.web import Fetched, Transport
+from crawler.web import Fetched, Transport, Validators
 from crawler.web.session import RequestsTransport
 from tests.faultserver import FaultServer
 from tests.images import samples
@@ -72,6 +73,25 @@ def get(transport: Transport, url: str, *, max_bytes: int = MIB, referer: str = 
     return transport.fetch(url, max_bytes=max_bytes, accept="image/*", referer=referer)
 
 
+@contextmanager
+def answering(sent: bytes) -> Iterator[str]:
+    """The URL of a server that answers with *sent*, and ends the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(sent)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/a.png"
+        listener.close()
+    thread.join(5)
+
+
 def error(transport: Transport, url: str, **options: Any) -> TaskError:
     with pytest.raises(TaskError) as caught:
         get(transport, url, **options)
@@ -79,7 +99,24 @@ def error(transport: Transport, url: str, **options: Any) -> TaskError:
 
 
 @pytest.mark.parametrize(
-    "kind", ["good", "chunked", "gzip", "deflate", "deflate-raw", "lying", "encoding/utf-8"]
+    "kind",
+    [
+        "good",
+        "chunked",
+        "gzip",
+        "deflate",
+        "deflate-raw",
+        "br",
+        "zstd",
+        "twice",
+        "lying",
+        "encoding/utf-8",
+        "hints/1",
+        "hints/20",
+        "http10",
+        "length-chunked",
+        "gzip-more",
+    ],
 )
 def test_the_whole_body_arrives_however_it_is_sent(make: Make, server: FaultServer, kind: str) -> None:
     url = f"{server.url}/{kind}/plain.png"
@@ -104,7 +141,7 @@ def test_what_a_request_says(make: Make, server: FaultServer) -> None:
     sent = server.requests[0].headers
     assert sent["user-agent"] == "tester/1.0"
     assert sent["accept"] == "image/*"
-    assert set(sent["accept-encoding"].split(", ")) == {"gzip", "deflate"}
+    assert set(sent["accept-encoding"].split(", ")) == {"gzip", "deflate", "br", "zstd"}
     assert sent["referer"] == f"{server.url}/page?a=1"
     assert sent["host"] == server.url.removeprefix("http://")
     assert not sent.keys() & {"cookie", "authorization"}
@@ -230,6 +267,9 @@ def test_a_redirect_without_a_target_is_no_success(make: Make, server: FaultServ
         (451, ClientError),
         (500, ServerError),
         (503, ServerError),
+        (501, ClientError),
+        (505, ClientError),
+        (511, ServerError),
         (599, ServerError),
     ],
 )
@@ -269,7 +309,10 @@ def test_retry_after_is_told(make: Make, server: FaultServer, value: str, second
 # --- limits
 
 
-@pytest.mark.parametrize("path", ["/large/200000", "/large-unannounced/200000", "/endless", "/bomb/1"])
+@pytest.mark.parametrize(
+    "path",
+    ["/large/200000", "/large-unannounced/200000", "/endless", "/bomb/1", "/bomb-br/1", "/bomb-zstd/1"],
+)
 def test_more_than_the_cap_is_refused(make: Make, server: FaultServer, path: str) -> None:
     failed = error(make(), server.url + path, max_bytes=100_000)
     assert isinstance(failed, TooLarge)
@@ -281,11 +324,12 @@ def test_exactly_the_cap_is_not(make: Make, server: FaultServer) -> None:
     assert len(get(make(), f"{server.url}/large/100000", max_bytes=100_000).content) == 100_000
 
 
-def test_a_bomb_is_not_unpacked_beyond_the_cap(make: Make, server: FaultServer) -> None:
+@pytest.mark.parametrize("path", ["/bomb/64", "/bomb-br/64", "/bomb-zstd/64"])
+def test_a_bomb_is_not_unpacked_beyond_the_cap(make: Make, server: FaultServer, path: str) -> None:
     get(make(), f"{server.url}/good/plain.png")
     tracemalloc.start()
     try:
-        assert isinstance(error(make(), f"{server.url}/bomb/64", max_bytes=2 * MIB), TooLarge)
+        assert isinstance(error(make(), server.url + path, max_bytes=2 * MIB), TooLarge)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -346,7 +390,21 @@ def test_a_server_may_think_for_longer_than_the_grace(make: Make, server: FaultS
         ("/gzip-cut/plain.png", (TruncatedTransfer,)),
         ("/gzip-bad/plain.png", (BadResponse,)),
         ("/encoding/br/plain.png", (BadResponse,)),
+        ("/encoding/zstd/plain.png", (BadResponse,)),
+        ("/encoding/compress/plain.png", (BadResponse,)),
         ("/encoding/gzip, gzip/plain.png", (BadResponse,)),
+        ("/encoding/gzip, br, gzip/plain.png", (BadResponse,)),
+        ("/bomb-zstd/1/27", (BadResponse,)),
+        ("/hints/50/plain.png", (BadResponse,)),
+        ("/continues", (BadResponse,)),
+        ("/two-lengths/plain.png", (BadResponse,)),
+        ("/length/-1/plain.png", (BadResponse,)),
+        ("/length/much/plain.png", (BadResponse,)),
+        ("/length/99999/plain.png", (TruncatedTransfer,)),
+        ("/header-flood/4", (BadResponse,)),
+        ("/status-line/100000", (BadResponse,)),
+        ("/chunk-line/1", (BadResponse,)),
+        ("/trailers/1", (BadResponse,)),
         ("/garbage", (BadResponse,)),
         ("/headers/300", (BadResponse,)),
         ("/reset", (ConnectionLost,)),
@@ -360,6 +418,124 @@ def test_a_fault_is_named(
     failed = error(make(), server.url + path.replace(" ", ""))
     assert type(failed) in leaves
     assert failed.final_url.startswith(server.url)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+FRAMED: list[tuple[str, bytes, bytes | type[TaskError]]] = [
+    ("lengths-that-agree", HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    ("a-list-of-lengths", HEAD + b"Content-Length: 2, 02\r\n\r\nok", b"ok"),
+    ("lengths-that-differ", HEAD + b"Content-Length: 2, 3\r\n\r\nok!", BadResponse),
+    ("a-length-with-a-sign", HEAD + b"Content-Length: +2\r\n\r\nok", BadResponse),
+    ("a-length-beyond-reason", HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nok", BadResponse),
+    ("more-than-the-length", HEAD + b"Content-Length: 2\r\n\r\nok, and more", b"ok"),
+    ("bare-line-feeds", HEAD.replace(b"\r", b"") + b"Content-Length: 2\n\nok", b"ok"),
+    ("a-folded-line", HEAD + b"X-A: b\r\n  c\r\nContent-Length:\r\n 2\r\n\r\nok", b"ok"),
+    ("a-line-that-is-no-field", HEAD + b"what?\r\n: x\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    ("no-reason", b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    ("lower-case", b"http/1.1 200 ok\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    ("chunks", CHUNKED + b"1\r\no\r\n01 ;a=b\r\nk\r\n0\r\nX-Trailer: 1\r\n\r\n", b"ok"),
+    ("chunks-without-the-last-line", CHUNKED + b"2\r\nok\r\n0\r\n", b"ok"),
+    ("chunked-or-so", HEAD + b"Transfer-Encoding: Chunked, identity\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+    ("no-last-chunk", CHUNKED + b"2\r\nok\r\n", TruncatedTransfer),
+    ("half-a-chunk", CHUNKED + b"5\r\nok", TruncatedTransfer),
+    ("half-a-chunk-size", CHUNKED + b"2\r\nok\r\n1", TruncatedTransfer),
+    ("a-negative-chunk", CHUNKED + b"-1\r\nok", BadResponse),
+    ("a-chunk-in-pythons-digits", CHUNKED + b"1_0\r\n" + bytes(16) + b"\r\n0\r\n\r\n", BadResponse),
+    ("a-chunk-beyond-reason", CHUNKED + b"f" * 20 + b"\r\nok", BadResponse),
+    ("a-long-extension", CHUNKED + b"2;" + b"x" * 5000 + b"\r\nok\r\n0\r\n\r\n", BadResponse),
+    ("many-extensions", CHUNKED + (b"1;" + b"x" * 4000 + b"\r\no\r\n") * 20, BadResponse),
+    ("coded-on-the-way", HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", BadResponse),
+    ("many-trailers", CHUNKED + b"2\r\nok\r\n0\r\n" + b"X: y\r\n" * 5000, BadResponse),
+    ("an-end-before-the-status", b"", ConnectionLost),
+    ("an-end-within-the-status", b"HTTP/1.1 2", ConnectionLost),
+    ("an-end-after-the-status", b"HTTP/1.1 200 OK\r\n", ConnectionLost),
+    ("an-end-within-the-header", HEAD + b"Content-Le", ConnectionLost),
+    ("an-end-before-the-empty-line", HEAD + b"Content-Length: 2\r\n", ConnectionLost),
+    ("an-end-after-a-hint", b"HTTP/1.1 103 Early Hints\r\n\r\n", ConnectionLost),
+    ("any-interim-status", b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 150 Go\r\n\r\n" + HEAD + b"\r\nok", b"ok"),
+    ("another-protocol", b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n", BadResponse),
+    ("a-status-of-two-digits", b"HTTP/1.1 20 OK\r\n\r\n", BadResponse),
+    ("a-status-of-words", b"HTTP/1.1 two OK\r\n\r\n", BadResponse),
+    ("another-version", b"HTTP/2 200 OK\r\n\r\n", BadResponse),
+    ("a-name-that-is-none", b"ICY 200 OK\r\n\r\n", BadResponse),
+    ("many-lines", HEAD + b"X: y\r\n" * 201 + b"\r\nok", BadResponse),
+    ("much-in-few-lines", HEAD + (b"X: " + b"y" * 60_000 + b"\r\n") * 5 + b"\r\nok", BadResponse),
+    ("a-long-line", HEAD + b"X: " + b"y" * 70_000 + b"\r\n\r\nok", BadResponse),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), [row[1:] for row in FRAMED], ids=[row[0] for row in FRAMED])
+def test_where_an_answer_begins_and_ends(make: Make, sent: bytes, expected: bytes | type[TaskError]) -> None:
+    with answering(sent) as url:
+        if isinstance(expected, bytes):
+            assert get(make(), url).content == expected
+        else:
+            failed = error(make(), url)
+            assert type(failed) is expected, failed.detail
+            assert failed.final_url == url
+
+
+def test_limits_are_named(make: Make) -> None:
+    for sent, limit in (
+        (HEAD + b"X: y\r\n" * 500, "200"),
+        (HEAD + (b"X: " + b"y" * 60_000 + b"\r\n") * 5, "262144"),
+    ):
+        with answering(sent) as url:
+            assert limit in error(make(), url).detail
+
+
+def test_a_header_that_is_folded_or_has_odd_characters_arrives_in_one_line(make: Make) -> None:
+    with answering(HEAD + b'X-A : b\0c\rd\r\n\t e \r\nETag: "\xfc"\r\nContent-Length: 2\r\n\r\nok') as url:
+        headers = get(make(), url).headers
+    assert headers["x-a"] == "b c d e"
+    assert headers["etag"] == '"\xfc"'
+
+
+# --- what is known already
+
+
+def test_an_answer_that_is_known_may_come_as_304(make: Make, server: FaultServer) -> None:
+    transport, url = make(), f"{server.url}/conditional/plain.png"
+    first = get(transport, url)
+    etag, last_modified = first.headers["etag"], first.headers["last-modified"]
+    for known in (
+        Validators(etag=etag, last_modified=last_modified),
+        Validators(last_modified=last_modified),
+    ):
+        again = transport.fetch(url, max_bytes=MIB, accept="*/*", unless=known)
+        assert (again.http_status, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+    sent = [
+        (request.headers.get("if-none-match"), request.headers.get("if-modified-since"))
+        for request in server.requests
+    ]
+    assert sent == [(None, None), (etag, last_modified), (None, last_modified)]
+    other = transport.fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(etag='"v0"'))
+    assert other.content == first.content
+    assert server.connections() == 1
+
+
+def test_what_is_known_is_said_after_a_redirect_as_well(make: Make, server: FaultServer) -> None:
+    url = f"{server.url}/to?/conditional/plain.png"
+    again = make().fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(etag='"v1"'))
+    assert (again.http_status, again.final_url) == (304, f"{server.url}/conditional/plain.png")
+
+
+def test_a_304_that_nobody_asked_for_is_no_success(make: Make, server: FaultServer) -> None:
+    with pytest.raises(UnexpectedStatus):
+        make().fetch(f"{server.url}/not-modified", max_bytes=MIB, accept="*/*", unless=Validators())
+
+
+def test_no_validator_makes_another_header(make: Make, server: FaultServer) -> None:
+    evil = Validators(etag='"a"\r\nX-Evil: 1\u2028', last_modified="x" * 5000)
+    make().fetch(f"{server.url}/echo", max_bytes=MIB, accept="*/*", unless=evil)
+    sent = server.requests[0].headers
+    assert sent["if-none-match"] == '"a"X-Evil: 1'
+    assert not sent.keys() & {"x-evil", "if-modified-since"}
+
+
+# --- connecting
 
 
 def test_a_closed_port(make: Make) -> None:

@@ -40,8 +40,10 @@ LAYERS = [
 PLACES = {
     "requests": ["web.session"],
     "urllib3": ["web.session", "web.connection"],
-    "PIL": ["download.verify"],
-    "tenacity": ["web.retry", "queues.manager"],
+    "PIL": ["download.verify", "download.dhash"],
+    "pillow_heif": ["download.verify"],
+    "tenacity": ["web.retry", "queues.manager", "storage.patience"],
+    "obstore": ["storage.bucket"],
     "selectolax": ["harvest.lexbor"],
     "bs4": ["harvest.soup"],
     "tinycss2": ["harvest.css"],
@@ -53,6 +55,9 @@ PLACES = {
     "click": ["cli", "cli.*"],
     "rich": ["cli", "cli.*"],
     "sqlite3": ["queues.database", "catalog.database"],
+    "brotli": ["web.decoding"],
+    "backports": ["web.decoding"],
+    "compression": ["web.decoding"],
     "msgspec": ["*"],
 }
 """Third-party libraries (and SQLite), and the modules that may import them."""

@@ -218,6 +218,45 @@ def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
         storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EROFS, "make the disk writable"),
+        (errno.EACCES, "make the folder writable"),
+        (errno.EPERM, "make the folder writable"),
+        (errno.ENAMETOOLONG, "choose --layout hash"),
+        (errno.EIO, "see to it"),
+        (errno.ESTALE, "see to it"),
+        (errno.ETIMEDOUT, "see to it"),
+    ],
+)
+def test_what_a_disk_refuses_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, advice: str
+) -> None:
+    def refuse(*args: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(LocalStorage, "_write_temporary", refuse)
+    with pytest.raises(StorageFailed, match=advice) as caught:
+        storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
+    assert os.strerror(code) in str(caught.value)
+    assert "images/a.jpg" in str(caught.value)
+    assert images(tmp_path) == []
+
+
+def test_what_a_disk_really_refuses(tmp_path: Path) -> None:
+    store = storage(tmp_path)
+    with pytest.raises(StorageFailed, match="--layout hash"):
+        store.save(f"images/{'x' * 300}.jpg", b"cat", sha256=CAT)
+    (tmp_path / "images/b.jpg").mkdir()
+    with pytest.raises(StorageFailed, match="move away"):
+        store.save("images/b.jpg", b"cat", sha256=CAT)
+    store.save("images/a.jpg", b"cat", sha256=CAT)
+    with pytest.raises(StorageFailed, match="move away"):
+        store.save("images/a.jpg/c.jpg", b"dog", sha256=hashlib.sha256(b"dog").hexdigest())
+    assert images(tmp_path) == ["images/a.jpg"]
+
+
 def test_too_little_room_is_noticed_before_writing_and_asked_for_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

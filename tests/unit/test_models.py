@@ -44,6 +44,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case ea
         base, meta = get_args(kind)
         if base is float:
             return st.floats(meta.ge, meta.le)
+        if base is int:
+            return st.integers(meta.ge, meta.lt - 1)
         return values_of(base).filter(lambda value: len(value) <= meta.max_length)
     if get_origin(kind) in {UnionType, Union}:
         return st.one_of([values_of(part) for part in get_args(kind)])

@@ -20,7 +20,8 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.models import Origin, Task, TaskKind
-from crawler.web import Fetched
+from crawler.web import Fetched, Validators
+from crawler.web.answers import status_error
 from crawler.web.retry import RetryingTransport, host_pause_s, retry_delay_s
 from crawler.web.session import RequestsTransport
 from tests.faultserver import FaultServer
@@ -35,6 +36,7 @@ ASKED: dict[str, Any] = {
     "check": print,
     "cut": True,
     "within_s": 3.0,
+    "unless": Validators(etag='"a"'),
 }
 
 
@@ -198,6 +200,51 @@ def attempted(attempt: int, *, seed: bool = False) -> Task:
 )
 def test_when_a_task_is_due_again(error: TaskError, attempt: int, seconds: float | None) -> None:
     assert retry_delay_s(error, attempted(attempt), 5.0) == seconds
+
+
+WORTH_IT = {
+    # nobody answered, this time
+    "name-lookup-failed",
+    "connect-failed",
+    "connect-timeout",
+    "connection-lost",
+    "deadline-exceeded",
+    "too-slow",
+    # the answer was broken on its way
+    "truncated-transfer",
+    "bad-response",
+    # the server says so: 408 and 425, 429, 5xx
+    "request-timeout",
+    "rate-limited",
+    "server-error",
+    "robots-unavailable",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_is_worth_another_try(reason: str) -> None:
+    """A closed list: to make another reason retryable, or to stop at one, is to be decided here as well."""
+    assert REASONS[reason].retryable == (reason in WORTH_IT)
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [
+        *(
+            (status, False)
+            for status in (300, 304, 400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 418, 451, 499)
+        ),
+        *((status, True) for status in (408, 425, 429)),
+        *((status, True) for status in (500, 502, 503, 504, 507, 508, 520, 521, 522, 529, 598, 599)),
+        (501, False),  # GET is not implemented: not in a minute either
+        (505, False),  # nor is HTTP/1.1
+        (511, True),  # the network wants a login, somewhere between here and there; somebody may give it
+    ],
+)
+def test_which_statuses_are(status: int, again: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    error = status_error(status, {}, "https://example.org/a")
+    assert error is not None
+    assert error.retryable is again
 
 
 def test_only_what_is_retryable_is_due_again() -> None:

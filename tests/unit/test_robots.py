@@ -253,6 +253,7 @@ def test_a_host_may_ask_for_a_longer_while() -> None:
         errors.ConnectFailed,
         errors.ConnectTimeout,
         errors.TlsFailed,
+        errors.ForbiddenAddress,
     ],
 )
 def test_a_host_out_of_reach_is_told_as_that(leaf: type[errors.TaskError]) -> None:
@@ -265,6 +266,20 @@ def test_a_host_out_of_reach_is_told_as_that(leaf: type[errors.TaskError]) -> No
     with pytest.raises(leaf):
         asking.robots.check(f"{HOST}/a")
     assert len(asking.asked) == 2
+
+
+def test_a_server_that_fails_has_not_said_that_there_is_none() -> None:
+    asking = Asking({HOST: errors.ClientError("501 Not Implemented", http_status=501)})
+    with pytest.raises(RobotsUnavailable):
+        asking.robots.check(f"{HOST}/a")
+
+
+def test_a_file_that_leads_to_a_forbidden_address_is_none() -> None:
+    away = errors.ForbiddenAddress("no", final_url="http://10.0.0.1/robots.txt")
+    asking = Asking({HOST: away})
+    assert asking.allows(f"{HOST}/a")
+    asking.robots.check(f"{HOST}/b")
+    assert len(asking.asked) == 1
 
 
 def test_sitemaps_and_delay() -> None:

@@ -1,0 +1,203 @@
+"""Images in an object store: whole objects only, the same bytes once, whoever is killed when.
+
+How an image comes to be, and what a ``kill -9`` after each step leaves behind:
+
+1. ``.index/ab/<sha256>``, which says the path, is put unless it is there  -> a claim without its object
+2. the bytes are put at the path  -> the object, saved; only the caller does not know
+
+These are two requests for a new image, and three for one that is kept already: the claim is refused, read, and a HEAD
+says whether its object is there, with the right size and with the SHA-256 that was put with it. An object that does not
+tell its SHA-256, for somebody else put it there, is read. A claim without its object is taken over after a while, as in
+``local``, and the worst that a stalled winner can cause is the same: the same bytes kept twice.
+
+A path whose name is the SHA-256 itself (``layout = "hash"``) needs no claim: one request for a new image, two for one
+that is kept already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+
+from crawler.config import StorageConfig
+from crawler.errors import StorageFailed, UsageError
+from crawler.storage import Place, Shelf, Storage
+from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditions
+from crawler.storage.paths import INDEX_FOLDER, plain_parts
+from crawler.storage.patience import Patience
+
+_IMAGES = "images"
+_ABOUT = f"{INDEX_FOLDER}/README"
+_ABOUT_TEXT = b"image-crawler notes here which object holds which bytes.\n"
+_TEXT = "text/plain; charset=utf-8"
+_MAX_CLAIM_BYTES = 4096
+_CHECK_PATIENCE_S = 10.0
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.05, 1.0
+_CONTENT_TYPES = {
+    "jpg": "image/jpeg", "jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg", "png": "image/png",
+    "apng": "image/apng", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif", "bmp": "image/bmp",
+    "dib": "image/bmp", "ico": "image/x-icon", "svg": "image/svg+xml", "tif": "image/tiff", "tiff": "image/tiff",
+    "heic": "image/heic", "heif": "image/heif",
+}  # fmt: skip
+"""By extension (IANA, and Windows' icons as browsers know them)."""
+
+
+class ObjectStorage:
+    """A Storage in *bucket*; see :class:`crawler.storage.Storage` for what it promises.
+
+    A store that does not answer is waited for, as the bucket's patience has it; StorageUnavailable when it is to stop
+    meanwhile. *claim_patience_s* is how long a claim may stand without its object.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        *,
+        claim_patience_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bucket = bucket
+        self._claim_patience_s = claim_patience_s
+        self._clock = clock
+
+    def save(self, path: str, data: bytes, *, sha256: str) -> str:
+        """As promised by the protocol."""
+        name = plain_parts(path)[-1]
+        self._bucket.check_key(path)
+        content_type = _content_type(path)
+        if PurePosixPath(name).stem == sha256:
+            return self._save_by_digest(path, data, sha256=sha256, content_type=content_type)
+        if not self._bucket.create(_claim(sha256), path.encode(), content_type=_TEXT):
+            holder = self._holder(path, sha256=sha256, size_bytes=len(data))
+            if holder is not None:
+                return holder
+        self._bucket.put(path, data, content_type=content_type, sha256=sha256)
+        return path
+
+    def has(self, path: str, *, size_bytes: int) -> bool:
+        """As promised by the protocol; one request."""
+        plain_parts(path)
+        facts = self._bucket.facts(path)
+        return facts is not None and facts.size_bytes == size_bytes
+
+    def _save_by_digest(self, path: str, data: bytes, *, sha256: str, content_type: str) -> str:
+        try:
+            if self._bucket.create(path, data, content_type=content_type, sha256=sha256):
+                return path
+            if self._holds(path, sha256=sha256, size_bytes=len(data)):
+                return path
+        except NoConditions:
+            pass  # to overwrite it with the same bytes does no harm
+        self._bucket.put(path, data, content_type=content_type, sha256=sha256)
+        return path
+
+    def _holder(self, path: str, *, sha256: str, size_bytes: int) -> str | None:
+        """The path of the object that holds the bytes already; None once they are claimed for *path*."""
+        patience_ends = self._clock() + self._claim_patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            claimer = self._claimer(sha256)
+            held = claimer is not None and self._holds(claimer, sha256=sha256, size_bytes=size_bytes)
+            if held:
+                return claimer
+            if claimer == path:
+                return None
+            if held is False or self._clock() >= patience_ends:  # it has other bytes by now, or never came
+                self._bucket.put(_claim(sha256), path.encode(), content_type=_TEXT)
+                return None
+            self._bucket.pause(pause_s)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    def _claimer(self, sha256: str) -> str | None:
+        """None for a claim that is gone, or nonsense."""
+        try:
+            size_bytes, blocks = self._bucket.read(_claim(sha256))
+            path = b"".join(blocks).decode() if size_bytes <= _MAX_CLAIM_BYTES else ""
+            plain_parts(path)
+        except (FileNotFoundError, ValueError):
+            return None
+        return path
+
+    def _holds(self, path: str, *, sha256: str, size_bytes: int) -> bool | None:
+        """Whether the object has these bytes; None when there is none."""
+        facts = self._bucket.facts(path)
+        if facts is None:
+            return None
+        if facts.size_bytes != size_bytes:
+            return False
+        return (facts.sha256 or self._digest(path)) == sha256
+
+    def _digest(self, path: str) -> str:
+        digest = hashlib.sha256()
+        with suppress(FileNotFoundError):
+            for block in self._bucket.read(path)[1]:
+                digest.update(block)
+        return digest.hexdigest()
+
+
+class ObjectShelf:
+    """The Shelf of what an ObjectStorage keeps in *bucket*."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """As promised by the protocol."""
+        return self._bucket.files(_IMAGES)
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """As promised by the protocol; raises StorageFailed besides."""
+        plain_parts(path)
+        yield self._bucket.read(path)
+
+
+def open_storage(place: Place) -> Storage:
+    """See ``schemes``."""
+    return ObjectStorage(_bucket(place.config, place.stop))
+
+
+def open_shelf(config: StorageConfig) -> Shelf:
+    """See ``schemes``."""
+    return ObjectShelf(_bucket(config, threading.Event()))
+
+
+def check(config: StorageConfig) -> None:
+    """See ``schemes``. Two requests, three on the first time, which leaves a small object in the index."""
+    patience_s = min(_CHECK_PATIENCE_S, config.storage_patience_s)
+    patience = Patience(config.storage, patience_s=patience_s, stop=threading.Event())
+    _probe(Bucket(config.storage, patience=patience, has_worked=False), conditions=config.layout != "hash")
+
+
+def _probe(bucket: Bucket, *, conditions: bool) -> None:
+    try:
+        made = bucket.create(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
+        ignored = made and conditions and bucket.create(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
+    except NoConditions as exc:
+        if conditions:
+            raise UsageError(str(exc)) from exc
+        bucket.put(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
+        ignored = False
+    if ignored:
+        raise UsageError(f"{bucket.url} ignores the conditions of puts{WHY_CONDITIONS}")
+    try:
+        bucket.read(_ABOUT)
+    except FileNotFoundError as exc:
+        raise StorageFailed(f"{bucket.url} does not give back what was put there; choose another") from exc
+
+
+def _bucket(config: StorageConfig, stop: threading.Event) -> Bucket:
+    patience = Patience(config.storage, patience_s=config.storage_patience_s, stop=stop)
+    return Bucket(config.storage, patience=patience)
+
+
+def _claim(sha256: str) -> str:
+    return f"{INDEX_FOLDER}/{sha256[:2]}/{sha256}"
+
+
+def _content_type(path: str) -> str:
+    return _CONTENT_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")

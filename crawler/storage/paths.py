@@ -1,0 +1,20 @@
+"""Which paths a storage takes, whatever it is made of."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+INDEX_FOLDER = ".index"
+"""Where a storage keeps its claims: no image is ever below it."""
+
+
+def plain_parts(path: str) -> tuple[str, ...]:
+    """The names that *path* is made of; ValueError unless it is a plain relative one, with ``/``.
+
+    Nothing that could lead out of a folder, on any system, and nothing below INDEX_FOLDER.
+    """
+    parts = PurePosixPath(path).parts
+    odd = "\\" in path or "\0" in path or path != "/".join(parts)
+    if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
+        raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
+    return parts

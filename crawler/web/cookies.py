@@ -1,0 +1,309 @@
+"""The cookies of a crawl, as servers set them and want them back (RFC 6265).
+
+Not on http.cookiejar: that one reads the machine's clock, has no limits, and calls ``localhost`` another name. Only its
+reader of dates is used.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.cookiejar import http2time  # type: ignore[attr-defined]
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from crawler.models import Cookie
+from crawler.urls import canonical
+
+MAX_PER_DOMAIN = 50
+MAX_IN_ALL = 3_000
+MAX_BYTES = 4_096
+"""Of a name and its value; these three are what RFC 6265, section 6.1, has a client keep at least."""
+MAX_NEWS = 100
+"""That are told at once."""
+_MAX_PATH_CHARS = 1024
+_MAX_DOMAIN_CHARS = 255
+_MAX_HEADER_BYTES = 16 * 1024
+"""Of all cookies in one request: few servers take more."""
+_MAX_SET_COOKIES = 60
+"""Of one answer; more could not be kept."""
+_MAX_LIFE_S = 400 * 24 * 3600.0
+"""As browsers have it (RFC 6265bis, section 5.5)."""
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_MAX_AGE = re.compile(r"-?[0-9]+")
+
+_Key = tuple[str, str, str]
+"""Domain, path, name."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    value: str
+    host_only: bool
+    secure: bool
+    expires_at: float | None
+    told_until: float | None
+    """When others, who were told of it, will drop it."""
+
+
+class Jar:
+    """The cookies that one worker knows; safe to be used by several threads.
+
+    A domain of a single label gets no cookies of the hosts below it, nor does one that *is_suffix* calls a public
+    suffix. *clock* is monotonic, in seconds; *now* tells the time for dates of servers.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_suffix: Callable[[str], bool] = lambda domain: "." not in domain,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._is_suffix = is_suffix
+        self._clock = clock
+        self._now = now
+        self._lock = threading.Lock()
+        self._domains: dict[str, dict[_Key, _Kept]] = {}
+        self._count = 0
+        self._news: dict[_Key, bool] = {}
+        """What has not been told yet, and whether it is that the cookie was taken back."""
+
+    def header(self, url: str) -> str:
+        """What to send as Cookie to a canonical URL; empty for nothing (RFC 6265, section 5.4)."""
+        if not self._domains:
+            return ""
+        parts = urlsplit(url)
+        host, path = _host(parts.hostname), parts.path or "/"
+        secure = parts.scheme == "https"
+        found: list[tuple[int, str]] = []
+        with self._lock:
+            now = self._clock()
+            for domain in _domains_of(host):
+                kept_of_domain = self._domains.get(domain)
+                if kept_of_domain is None:
+                    continue
+                for key, kept in list(kept_of_domain.items()):
+                    _, cookie_path, name = key
+                    if kept.expires_at is not None and kept.expires_at <= now:
+                        self._drop(key)
+                    elif (
+                        (domain == host or not kept.host_only)
+                        and (secure or not kept.secure)
+                        and _is_below(path, cookie_path)
+                    ):
+                        found.append((len(cookie_path), f"{name}={kept.value}" if name else kept.value))
+        found.sort(key=lambda item: -item[0])  # the longer path first, then the older one
+        sent: list[str] = []
+        size = 0
+        for _, text in found:
+            size += len(text) + 2
+            if size > _MAX_HEADER_BYTES:
+                break
+            sent.append(text)
+        return "; ".join(sent)
+
+    def store(self, url: str, set_cookie_headers: Iterable[str]) -> None:
+        """Take in what the server of a canonical URL has set, each of the headers by itself (section 5.3)."""
+        parts = urlsplit(url)
+        host, path = _host(parts.hostname), parts.path or "/"
+        for _, header in zip(range(_MAX_SET_COOKIES), set_cookie_headers, strict=False):
+            cookie = self._read(header, host, path, secure_origin=parts.scheme == "https")
+            if cookie is not None:
+                self._set(cookie, news=True)
+
+    def news(self) -> tuple[Cookie, ...]:
+        """What servers have changed since this was last asked, some of it if it is much; told once."""
+        if not self._news:
+            return ()
+        with self._lock:
+            told = list(self._news.items())[:MAX_NEWS]
+            for key, _ in told:
+                del self._news[key]
+            return tuple(self._told(key, deleted=deleted) for key, deleted in told)
+
+    def learn(self, cookies: Iterable[Cookie]) -> None:
+        """Take in what other workers were told. What this one has to tell of the same cookie counts as newer."""
+        for cookie in cookies:
+            if not _UNFIT.search(cookie.name + cookie.value):
+                self._set(cookie, news=False)
+
+    def _read(self, header: str, host: str, path: str, *, secure_origin: bool) -> Cookie | None:
+        """The cookie of a Set-Cookie header; None for one that is not to be kept (section 5.2)."""
+        pair, *attributes = header.split(";")
+        name, equals, value = pair.partition("=")
+        if not equals:
+            name, value = "", name
+        name, value = name.strip(), value.strip()
+        if not (name or value) or len(name) + len(value) > MAX_BYTES or _UNFIT.search(name + value):
+            return None
+        said: dict[str, str] = {}
+        for attribute in attributes:
+            key, _, text = attribute.partition("=")
+            if len(text) <= _MAX_PATH_CHARS:
+                said[key.strip().lower()] = text.strip()
+        domain = _domain(said.get("domain", ""))
+        host_only = not domain or (domain == host and (_is_address(host) or self._is_suffix(host)))
+        if not host_only and (domain not in _domains_of(host) or self._is_suffix(domain)):
+            return None
+        secure = "secure" in said
+        cookie_path = said.get("path", "")
+        if not cookie_path.startswith("/"):
+            cookie_path = path[: path.rfind("/")] or "/"
+        if secure and not secure_origin:
+            return None
+        folded = name.lower()
+        if folded.startswith("__secure-") and not secure:
+            return None
+        if folded.startswith("__host-") and not (secure and cookie_path == "/" and not domain):
+            return None
+        life_s = self._life_s(said)
+        return Cookie(
+            domain=host if host_only else domain,
+            path=cookie_path,
+            name=name,
+            value=value,
+            host_only=host_only,
+            secure=secure,
+            expires_in_s=None if life_s is None else max(0.0, life_s),
+            deleted=life_s is not None and life_s <= 0,
+        )
+
+    def _life_s(self, said: dict[str, str]) -> float | None:
+        max_age = said.get("max-age", "")
+        if _MAX_AGE.fullmatch(max_age):
+            return min(float(max_age), _MAX_LIFE_S)
+        expires = _date(said.get("expires", ""))
+        return None if expires is None else min(expires - self._now(), _MAX_LIFE_S)
+
+    def _set(self, cookie: Cookie, *, news: bool) -> None:
+        key = (cookie.domain, cookie.path, cookie.name)
+        with self._lock:
+            before = self._domains.get(cookie.domain, {}).get(key)
+            if not news and key in self._news:
+                return
+            if cookie.deleted:
+                if before is not None:
+                    self._drop(key)
+                    if news:
+                        self._tell(key, deleted=True)
+                return
+            now = self._clock()
+            expires_at = None if cookie.expires_in_s is None else now + cookie.expires_in_s
+            kept = _Kept(
+                value=cookie.value,
+                host_only=cookie.host_only,
+                secure=cookie.secure,
+                expires_at=expires_at,
+                told_until=expires_at,
+            )
+            if news and not _is_news(kept, before, now):
+                assert before is not None
+                kept.told_until = before.told_until
+                news = False
+            self._domains.setdefault(cookie.domain, {})[key] = (
+                kept  # in the place of the one before (5.3, step 11)
+            )
+            if news:
+                self._tell(key, deleted=False)
+            if before is None:
+                self._count += 1
+                self._make_room(cookie.domain)
+
+    def _tell(self, key: _Key, *, deleted: bool) -> None:
+        self._news.pop(key, None)
+        self._news[key] = deleted
+        if len(self._news) > MAX_IN_ALL:
+            del self._news[next(iter(self._news))]
+
+    def _told(self, key: _Key, *, deleted: bool) -> Cookie:
+        domain, path, name = key
+        if deleted:
+            return Cookie(domain=domain, path=path, name=name, deleted=True)
+        kept = self._domains[domain][key]
+        kept.told_until = kept.expires_at
+        return Cookie(
+            domain=domain,
+            path=path,
+            name=name,
+            value=kept.value,
+            host_only=kept.host_only,
+            secure=kept.secure,
+            expires_in_s=None if kept.expires_at is None else max(0.0, kept.expires_at - self._clock()),
+        )
+
+    def _make_room(self, domain: str) -> None:
+        """Let the oldest go, of a domain that has too many, and of the one that has most."""
+        if len(self._domains[domain]) > MAX_PER_DOMAIN:
+            self._drop(next(iter(self._domains[domain])))
+        if self._count > MAX_IN_ALL:
+            most = max(self._domains.values(), key=len)
+            self._drop(next(iter(most)))
+
+    def _drop(self, key: _Key) -> None:
+        of_domain = self._domains[key[0]]
+        del of_domain[key]
+        self._count -= 1
+        self._news.pop(key, None)
+        if not of_domain:
+            del self._domains[key[0]]
+
+
+def _is_news(kept: _Kept, before: _Kept | None, now: float) -> bool:
+    """Whether others have to be told: a server that renews a cookie with each answer does not change it each time."""
+    if before is None or (before.value, before.host_only, before.secure) != (
+        kept.value,
+        kept.host_only,
+        kept.secure,
+    ):
+        return True
+    if before.told_until is None or kept.expires_at is None:
+        return before.told_until is not kept.expires_at
+    known_s, given_s = before.told_until - now, kept.expires_at - now
+    return not given_s / 2 <= known_s <= given_s * 2
+
+
+def _host(hostname: str | None) -> str:
+    return (hostname or "").lower()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _domains_of(host: str) -> list[str]:
+    """*host* and what it is below of, the longest first; an address is below of nothing (section 5.1.3)."""
+    if _is_address(host):
+        return [host]
+    labels = host.split(".")
+    return [".".join(labels[n:]) for n in range(len(labels))]
+
+
+def _domain(attribute: str) -> str:
+    text = attribute.removeprefix(".")
+    if not text or len(text) > _MAX_DOMAIN_CHARS:
+        return "" if not text else attribute
+    url = canonical(f"http://{text}/")
+    return urlsplit(url).hostname or attribute if url else attribute
+
+
+def _is_below(path: str, cookie_path: str) -> bool:
+    """Section 5.1.4."""
+    return path == cookie_path or (
+        path.startswith(cookie_path) and (cookie_path.endswith("/") or path[len(cookie_path)] == "/")
+    )
+
+
+def _date(text: str) -> float | None:
+    try:
+        seconds: float | None = http2time(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+    return seconds
