@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,8 +33,8 @@ from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.manager import QueueManager
 from crawler.queues.server import QueueServer
-from crawler.scope import Scope
-from crawler.storage import Storage
+from crawler.scope import Scope, is_public_suffix
+from crawler.storage import Place, Storage
 from crawler.web import Transport
 from crawler.worker import Handler, Worker
 
@@ -60,6 +61,8 @@ class Site:
     seeds: tuple[str, ...]
     endpoint: Endpoint
     """Of the manager, for its own machine (port 0 before it has one); for guests that which they came by."""
+    networks: tuple[str, ...] = ()
+    """The private ones that the seeds live in, as found when the crawl was started."""
     public: Endpoint | None = None
     """Where the manager lets others in; None if it does not."""
     reconnect_s: float = 60.0
@@ -111,7 +114,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             )
             if new_run:
                 storage.sweep()
-            plan = Plan(id=_plan_id(ledger, config), seeds=site.seeds, config=config)
+            plan = Plan(id=_plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
             tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
             _allow_many_connections()
@@ -184,6 +187,8 @@ def _begin(ledger: Ledger, site: Site) -> None:
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
     """A harvester or downloader process."""
+    from crawler.web.cookies import Jar
+    from crawler.web.guard import Guard, seed_ports
     from crawler.web.retry import RetryingTransport
     from crawler.web.robots import Robots, product_token
     from crawler.web.session import RequestsTransport
@@ -193,7 +198,9 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     manager.crawl = site.crawl
     lifeline.on_stop(manager.abandon)
     manager.connect()
-    transport = RequestsTransport(config.fetch)
+    guard = Guard((*config.fetch.allow_addresses, *site.networks), seed_ports(site.seeds))
+    jar = Jar(is_suffix=is_public_suffix) if config.fetch.cookies else None
+    transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     make_handler = _harvester if kind is TaskKind.PAGE else _downloader
     robots = Robots(patient, agent=product_token(config.fetch.user_agent))
@@ -209,11 +216,18 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         tasks=manager.get_task_queue(),
         results=manager.get_result_queue(),
         handler=make_handler(
-            patient, site, manager, worker=worker_id, robots=robots if config.obey.obey_robots_txt else None
+            patient,
+            site,
+            manager,
+            stop=lifeline.stopped,
+            worker=worker_id,
+            robots=robots if config.obey.obey_robots_txt else None,
+            **({"cookies": jar.news} if jar else {}),
         ),
         lease_batch=config.queue.lease_batch,
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         halts_crawl=not _own_storage(site),
+        **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
         return  # told so before it had anything in hand, and no longer connected
@@ -235,32 +249,52 @@ def _threads(config: Config, kind: TaskKind) -> int:
 
 
 def _own_storage(site: Site) -> bool:
-    """Whether a full disk is the trouble of one machine only."""
-    return site.guest and site.config.storage.storage == "local"
+    """Whether a full disk, or a store that refuses its credentials, is the trouble of one machine only."""
+    return site.guest and site.config.storage.storage != "manager"
 
 
-def _harvester(transport: Transport, site: Site, manager: QueueManager, **who: Any) -> Handler:
+def _harvester(
+    transport: Transport, site: Site, manager: QueueManager, *, stop: threading.Event, **who: Any
+) -> Handler:
     from crawler.harvest.page import PageHandler
 
-    del manager
+    del manager, stop
     config = site.config
     return PageHandler(transport, Scope(site.seeds, config.scope), config=config, **who)
 
 
-def _downloader(transport: Transport, site: Site, manager: QueueManager, **who: Any) -> Handler:
+def _downloader(
+    transport: Transport, site: Site, manager: QueueManager, *, stop: threading.Event, **who: Any
+) -> Handler:
+    from crawler.download.decoder import Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
+    images = config.images
+    decoders = Decoders(  # which end with this process, however it does
+        most=min(images.downloader_threads, max(2, os.cpu_count() or 1)),
+        max_pixels=images.max_pixels,
+        max_bytes=images.max_image_bytes,
+        timeout_s=images.decode_timeout_s,
+    )
     return ImageHandler(
-        transport, _storage(site, manager), Scope(site.seeds, config.scope), config=config, **who
+        transport,
+        _storage(site, manager, stop),
+        Scope(site.seeds, config.scope),
+        config=config,
+        verify=decoders.verify,
+        **who,
     )
 
 
-def _storage(site: Site, manager: QueueManager) -> Storage:
-    from crawler.storage.local import LocalStorage
-    from crawler.storage.remote import ManagerStorage
+def _storage(site: Site, manager: QueueManager, stop: threading.Event) -> Storage:
+    from crawler.storage import schemes
 
-    config = site.config.storage
-    if site.guest and config.storage == "manager":
-        return ManagerStorage(manager.get_inbox())
-    return LocalStorage(site.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes)
+    return schemes.open_storage(
+        Place(
+            config=site.config.storage,
+            folder=site.folder,
+            inbox=manager.get_inbox if site.guest else None,
+            stop=stop,
+        )
+    )

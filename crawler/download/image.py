@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from crawler.config import Config
+from crawler.download.filters import unwanted_file, unwanted_picture
+from crawler.download.info import ImageInfo
 from crawler.download.naming import image_path
-from crawler.download.verify import verify
+from crawler.download.sniff import recognised
 from crawler.errors import InvalidUrl, OutOfScope, TooLarge
-from crawler.models import ImageStatus, Task
+from crawler.models import ImageRecord, ImageStatus, Task
 from crawler.scope import Scope
 from crawler.storage import Storage
 from crawler.urls import DATA_HOST
@@ -24,44 +29,93 @@ ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 class ImageHandler(TaskHandler):
     """Downloads images; *handler* is what every TaskHandler wants to know.
 
+    *verify* says of bytes which image they are, or raises a Rejection: that of :class:`~.decoder.Decoders` for the
+    bytes of strangers. Without it they are decoded in this very process.
+
     Raises StorageFull and StorageFailed, which concern the whole crawl.
     """
 
     def __init__(
-        self, transport: Transport, storage: Storage, scope: Scope, *, config: Config, **handler: Any
+        self,
+        transport: Transport,
+        storage: Storage,
+        scope: Scope,
+        *,
+        config: Config,
+        verify: Callable[[bytes], ImageInfo] | None = None,
+        **handler: Any,
     ) -> None:
         super().__init__(transport, config=config, **handler)
         self._storage = storage
         self._scope = scope
         self._images = config.images
+        self._layout = config.storage.layout
+        self._verify = verify or _verified_here(config.images.max_pixels)
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
 
     def visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)
-        visit.facts.update(
-            etag=fetched.headers.get("etag", ""), last_modified=fetched.headers.get("last-modified", "")
-        )
         self._check(visit.task, fetched)
-        info = verify(fetched.content, max_pixels=self._images.max_pixels)
+        if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            visit.unchanged()
+            return
+        info = self._wanted(visit, fetched.content)
         sha256 = hashlib.sha256(fetched.content).hexdigest()
-        path = image_path(visit.task.url, info.extension)
-        kept_at = self._storage.save(path, fetched.content, sha256=sha256)
+        kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)
         visit.facts.update(
             status=ImageStatus.SAVED if kept_at == path else ImageStatus.DUPLICATE,
             path=kept_at,
             sha256=sha256,
-            format=info.format,
-            width_px=info.width_px,
-            height_px=info.height_px,
         )
+
+    def _wanted(self, visit: Visit, content: bytes) -> ImageInfo:
+        """What image it is; raises a Rejection, of which *visit* knows what was known by then.
+
+        What can be said without decoding is said before.
+        """
+        name = recognised(content)
+        if (refusal := unwanted_file(name, len(content), self._images)) is not None:
+            visit.facts["format"] = name
+            raise refusal
+        info = self._verify(content)
+        visit.facts.update(
+            format=info.format, width_px=info.width_px, height_px=info.height_px, dhash=info.dhash
+        )
+        if (refusal := unwanted_picture(info, self._images)) is not None:
+            raise refusal
+        return info
+
+    def _keep(self, visit: Visit, info: ImageInfo, content: bytes, *, sha256: str) -> tuple[str, str]:
+        """Where the bytes are kept, and where they belong by their URL.
+
+        Those of an earlier visit stay where they are, whatever the URL gives now.
+        """
+        known = visit.task.known
+        if isinstance(known, ImageRecord) and known.sha256 == sha256:
+            kept_at = self._storage.save(known.path, content, sha256=sha256)  # it may have gone
+            if kept_at == known.path:
+                visit.unchanged()
+            return kept_at, known.path
+        path = image_path(
+            visit.task.url,
+            info.extension,
+            layout=self._layout,
+            sha256=sha256,
+            version=sha256 if known else "",
+        )
+        return self._storage.save(path, content, sha256=sha256), path
 
     def _fetched(self, visit: Visit) -> Fetched:
         if visit.task.url.startswith(DATA_HOST):
             fetched = _held_by_page(visit.task, max_bytes=self._images.max_image_bytes)
             visit.answered(fetched)
             return fetched
-        return self.fetch(visit, max_bytes=self._images.max_image_bytes, accept=ACCEPT)
+        known = visit.task.known
+        is_there = isinstance(known, ImageRecord) and self._storage.has(
+            known.path, size_bytes=known.size_bytes
+        )
+        return self.fetch(visit, max_bytes=self._images.max_image_bytes, accept=ACCEPT, unless_known=is_there)
 
     def _check(self, task: Task, fetched: Fetched) -> None:
         """Raise a Rejection for what is not to be taken, image or not."""
@@ -70,6 +124,12 @@ class ImageHandler(TaskHandler):
         asked = optouts.of_headers(fetched.headers, agent=self._agent) & self._obeyed
         if (refusal := optouts.refusal(asked)) is not None:
             raise refusal
+
+
+def _verified_here(max_pixels: int) -> Callable[[bytes], ImageInfo]:
+    from crawler.download.verify import verify
+
+    return partial(verify, max_pixels=max_pixels)
 
 
 def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:

@@ -3,6 +3,9 @@
 Two URLs never share a file, nor is a file ever another one's folder, not even on disks that ignore case or
 normalise Unicode. A name is plain when it says all of its URL; whenever anything was changed or left out in
 making it, the stem ends in ``~`` and twelve characters of the URL's SHA-256.
+
+That is the layout ``site``. In ``flat`` all are in one folder, so every stem ends like this. In ``hash`` the path is
+of the bytes, and nothing of the URL is in it.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ _SYNONYMS = {
     "bmp": ("bmp", "dib"),
     "ico": ("ico",),
     "svg": ("svg",),
+    "heic": ("heic", "heif"),
 }
 _FORMAT_OF = {name: extension for extension, names in _SYNONYMS.items() for name in names}
 _MAX_SEGMENT_BYTES = 200
@@ -33,28 +37,66 @@ _MAX_FOLDERS = 12
 _MAX_FOLDERS_BYTES = 600
 # WHATWG URL, path percent-encode set: what is not encoded in a canonical URL, beside letters and digits
 _PATH_SAFE = "!$%&'()*+,-./:;=@[\\]_|~"
-_ILLEGAL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+# what some system does not allow, what is not seen, and what a disk may ignore (ext4 with casefold, HFS+): Unicode's
+# Default_Ignorable_Code_Point, without which two names could be one, or a folder's a file's
+_ILLEGAL = re.compile(
+    r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e'
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff]"
+)
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?: *\..*)?", re.IGNORECASE
+)
+_SHORT_NAME = re.compile(r"[^.]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
+"""Windows has such a name for each long one (``LONGNA~1.JPG``), so a file of that name may be another one."""
 _SUFFIX = re.compile(r"~[a-z2-7]{12}(?:$|\.)", re.IGNORECASE)
 _AMBIGUOUS_HOST = re.compile(r"ipv6_.*|.*_\d+(?:_https)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def image_path(url: str, extension: str) -> str:
+def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = "", version: str = "") -> str:
     """The relative path, with ``/``, of the image at a canonical *url* whose bytes call for *extension*.
 
-    ``images/<host>/<folders>/<name>.<extension>``, at most 240 bytes each and 1,100 in all. https on its own
-    port is ``host``, http ``host_80``, other ports ``host_8080`` and, for https, ``host_8443_https``. The
-    URL's own extension stays when it stands for the same format (``jpeg`` for ``jpg``).
+    ``site``: ``images/<host>/<folders>/<name>.<extension>``, at most 240 bytes each and 1,100 in all. https on its
+    own port is ``host``, http ``host_80``, other ports ``host_8080`` and, for https, ``host_8443_https``. The
+    URL's own extension stays when it stands for the same format (``jpeg`` for ``jpg``). What a page holds itself
+    (``data:``) is ``images/data/image~<digest>.<extension>``.
 
-    What a page holds itself (``data:``) is ``images/data/image~<digest>.<extension>``.
+    ``flat``: ``images/<name>~<digest>.<extension>``. ``hash``: ``images/ab/cd/<sha256>.<extension>``, for which
+    *sha256* is needed: the same bytes are always at the same path.
 
-    Raises ValueError for an extension that no kept format has.
+    *version* tells apart what one URL gave at different times: the stem ends in ``~`` and twelve characters more, a
+    digest of URL and version together. (Characters of the version alone would not do: whoever chooses URLs and bytes
+    can have them equal the digest of another URL.) So no two pairs of URL and version share a path, nor does one
+    with an URL that has no version, just as no two URLs do. The layout ``hash`` has no use for it.
+
+    Raises ValueError for an extension that no kept format has, and for a layout or SHA-256 that is none.
     """
     if extension not in _SYNONYMS:
         raise ValueError(f"{extension!r} is no image extension; known are {', '.join(_SYNONYMS)}")
+    match layout:
+        case "hash":
+            if not _SHA256.fullmatch(sha256):
+                raise ValueError(f"the layout hash needs a SHA-256, and got {sha256!r}")
+            return f"{_ROOT}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
+        case "site":
+            folders, stem, own_extension = _site_path(url, extension)
+        case "flat":
+            _, stem, own_extension = _site_path(url, extension)
+            stem = stem.removesuffix(f"~{_digest(url)}") + f"~{_digest(url)}"
+            folders = []
+        case _:
+            raise ValueError(f"{layout!r} is no layout; known are site, hash, flat")
+    if version:
+        stem = f"{stem}~{_digest(f'{url} {version}')}"  # no canonical URL has a space
+    return "/".join([_ROOT, *folders, f"{stem}.{own_extension}"])
+
+
+def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
+    """Folders, stem and extension."""
     if url.startswith(DATA_HOST):
-        return f"{_ROOT}/data/image~{_digest(url)}.{extension}"
+        return ["data"], f"image~{_digest(url)}", extension
     parts = urlsplit(url)
     host, altered = _host_folder(parts)
     *raw_folders, raw_name = parts.path.removeprefix("/").split("/")
@@ -74,7 +116,7 @@ def image_path(url: str, extension: str) -> str:
     altered |= changed or kept != folders or not own_extension
     if altered:
         stem = f"{stem}~{_digest(url)}"
-    return "/".join([_ROOT, host, *kept, f"{stem}.{own_extension or extension}"])
+    return [host, *kept], stem, own_extension or extension
 
 
 def _host_folder(parts: SplitResult) -> tuple[str, bool]:
@@ -109,7 +151,8 @@ def _readable(segment: str) -> tuple[str, bool]:
         if segment.isascii() and "%" not in segment
         else name == text and quote(text, safe=_PATH_SAFE) == segment
     )
-    plain = plain and name == unicodedata.normalize("NFC", name.casefold()) and not _SUFFIX.search(name)
+    plain = plain and name == unicodedata.normalize("NFC", name.casefold())
+    plain = plain and not _SUFFIX.search(name) and not _SHORT_NAME.fullmatch(name)
     return name, not plain
 
 

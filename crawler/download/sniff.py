@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import re
 
+from crawler.download.svg import may_be_svg
+from crawler.errors import EmptyBody, NotAnImage, TruncatedImage, UnsupportedFormat
+
 _MAGIC = {
     b"\xff\xd8\xff": "jpeg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -48,9 +51,30 @@ _NOT_KEPT = {
 _PCX = re.compile(rb"\x0a[\x00\x02-\x05][\x00\x01][\x01\x02\x04\x08]", re.DOTALL)
 _PNM = re.compile(rb"P[1-7]\s")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"jxl "})
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
+_HEIF_BRANDS = frozenset({b"mif1", b"msf1", b"jxl "})
+"""Of HEIF files that may hold anything."""
 _LONGEST = 16
 _WEBP_HEADER_BYTES = 12
+
+
+def recognised(data: bytes) -> str:
+    """The format of a kind that is kept, which *data* seems to be of, by a look at its start; nothing is decoded.
+
+    Raises EmptyBody, UnsupportedFormat (an image, of a kind that is not kept), TruncatedImage (of less than a
+    header), NotAnImage.
+    """
+    if not data:
+        raise EmptyBody("there are no bytes")
+    if (name := image_format(data)) is not None:
+        return name
+    if may_be_svg(data):
+        return "svg"
+    if other := unkept_format(data):
+        raise UnsupportedFormat(f"it is a file of the format {other}, which is not kept")
+    if is_start_of_magic(data):
+        raise TruncatedImage(f"it ends within its header, after {len(data)} bytes")
+    raise NotAnImage(f"it starts with {data[:40]!r}, as no image does")
 
 
 def image_format(data: bytes) -> str | None:
@@ -60,7 +84,10 @@ def image_format(data: bytes) -> str | None:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return "avif" if _brands(data) & _AVIF_BRANDS else None
+    brands = _brands(data)
+    if brands & _AVIF_BRANDS:
+        return "avif"
+    return "heic" if brands & _HEIC_BRANDS else None
 
 
 def unkept_format(data: bytes) -> str | None:

@@ -9,38 +9,62 @@ from __future__ import annotations
 import re
 import zlib
 
-from crawler.errors import CorruptImage, TruncatedImage
+from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
 
 _PNG_CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT"})
-_JPEG_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
+_PNG_ASIDE = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"sPLT", b"iDOT", b"caBX"})
+"""What says nothing of the pixels, and may inflate to anything."""
+_PNG_HEADER_BYTES = 8
+# the last 0xff of a run is the marker's; what would match the run is quadratic where no marker follows
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_JPEG_SEGMENTS = frozenset(range(256)) - {0x01, *range(0xD0, 0xDA)}
+_JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _EOI, _SOS = b"\xff\xd9", 0xDA
+_MAX_SCANS = 100
+"""What a picture of any size may have: encoders write some 10, never more than about 60."""
+_MAX_SCANNED_PX = 2**31
+"""Pixels times scans, where there are more of these: a second or so of a decoder."""
+_WEBP_HEADER_BYTES = 30
+_MAX_OVERLAP = 4
+"""How often each byte of an icon may be used: some have one image for several entries."""
 
 
-def check_jpeg(data: bytes) -> None:
-    """ISO/IEC 10918-1 annex B: segments up to the first scan, and an EOI after it.
+def check_jpeg(data: bytes) -> int:
+    """ISO/IEC 10918-1 annex B: segments up to the first scan, and an EOI after it. Returns the number of scans.
 
     So a thumbnail's EOI does not count. What lies between is the decoder's to judge.
     """
-    position = 2
+    position, scans, first_scan = 2, 0, 0
     while match := _JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
         if marker == _SOS:
-            break
-        if marker not in _JPEG_ALONE:
+            scans += 1
+            first_scan = first_scan or position
+        elif marker == _EOI[1] and scans:
+            return scans
+        if marker == _SOS or marker in (_JPEG_BETWEEN_SCANS if scans else _JPEG_SEGMENTS):
             position += int.from_bytes(data[position : position + 2], "big")
-    # pixels never hold the mark: an 0xff of theirs is followed by 0x00 or a restart number
-    if data.find(_EOI, position) < 0:
+    # a stray byte may have led astray; pixels never hold the mark: an 0xff of theirs is followed by 0x00
+    if not first_scan or data.find(_EOI, first_scan) < 0:
         raise TruncatedImage(f"the JPEG has no end marker in its {len(data)} bytes")
+    return scans
 
 
-def check_png(data: bytes) -> int:
+def check_scans(scans: int, pixels: int) -> None:
+    """A scan of a few bytes makes the decoder go over all pixels: thousands of them would take hours."""
+    if scans > _MAX_SCANS and scans * pixels > _MAX_SCANNED_PX:
+        raise TooManyPixels(f"the JPEG goes over its {pixels:,} pixels in {scans:,} scans")
+
+
+def check_png(data: bytes) -> tuple[int, bytes]:
     """W3C PNG, third edition: chunks up to IEND, with right checksums in those that hold pixels.
 
-    Returns how many frames it announces: 1, or more for an animated one.
+    Returns how many frames it has: 1, or more for an animated one; and the file without texts and profiles, which
+    are nobody's concern: neither that they are wrong nor that they inflate to gigabytes.
     """
-    position, frames, pixels = 8, 1, False
-    view = memoryview(data)
+    position, frames, announced = _PNG_HEADER_BYTES, 0, 1
+    view, pixels = memoryview(data), False
+    kept, kept_from = list[memoryview](), 0
     while True:
         header = data[position : position + 8]
         end = position + 12 + int.from_bytes(header[:4], "big")
@@ -54,11 +78,18 @@ def check_png(data: bytes) -> int:
         ):
             raise CorruptImage(f"the checksum of the PNG's {kind.decode()} chunk at byte {position} is wrong")
         if kind == b"acTL" and not pixels:
-            frames = max(int.from_bytes(data[position + 8 : position + 12], "big"), 1)
+            announced = max(int.from_bytes(data[position + 8 : position + 12], "big"), 1)
+        frames += kind == b"fcTL"
         pixels = pixels or kind == b"IDAT"
+        if kind in _PNG_ASIDE:
+            kept.append(view[kept_from:position])
+            kept_from = end
         if kind == b"IEND":
-            return frames
+            break
         position = end
+    if announced > max(frames, 1):
+        raise CorruptImage(f"the PNG announces {announced} frames and has {frames}")
+    return announced, b"".join([*kept, view[kept_from:]]) if kept else data
 
 
 def check_gif(data: bytes) -> int:
@@ -95,10 +126,41 @@ def _after_sub_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-def check_webp(data: bytes) -> None:
-    """RFC 9649: the RIFF header says how long the file is."""
-    if len(data) < 8 + int.from_bytes(data[4:8], "little"):
+def check_webp(data: bytes) -> tuple[int, int, int, bytes]:
+    """RFC 9649: the RIFF header says how long the file is; some files lack its last byte, which is no one's.
+
+    Returns width, height, the number of frames, and the file with that byte. What the decoder would find in an odd
+    header is left to it.
+    """
+    missing = 8 + int.from_bytes(data[4:8], "little") - len(data)
+    frames, last_end, odd = _riff_chunks(data)
+    if missing == 1 and odd and last_end == len(data):
+        data += b"\0"
+    elif missing > 0:
         raise TruncatedImage(f"the WebP announces more than its {len(data)} bytes")
+    if len(data) < _WEBP_HEADER_BYTES:
+        raise TruncatedImage(f"the WebP ends within its header, after {len(data)} bytes")
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[start : start + 3], "little") + 1 for start in (24, 27))
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (int.from_bytes(data[start : start + 2], "little") & 0x3FFF for start in (26, 28))
+    return width, height, max(frames, 1), data
+
+
+def _riff_chunks(data: bytes) -> tuple[int, int, bool]:
+    """How many of the chunks are frames, where the last chunk ends, and whether a byte has to fill it up."""
+    frames, last_end, odd = 0, 0, False
+    position, end = 12, min(8 + int.from_bytes(data[4:8], "little"), len(data))
+    while position + 8 <= end:
+        frames += data[position : position + 4] == b"ANMF"
+        last_end = position + 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+        odd = last_end % 2 == 1  # chunks begin at even places
+        position = last_end + odd
+    return frames, last_end, odd
 
 
 def check_boxes(data: bytes) -> None:
@@ -114,7 +176,7 @@ def check_boxes(data: bytes) -> None:
         if size < 8 or position + size > len(data):  # noqa: PLR2004 - the header alone
             if b"mdat" in seen and seen & {b"meta", b"moov"}:
                 return  # what follows is no box
-            raise TruncatedImage(f"a box of the AVIF file reaches beyond its {len(data)} bytes")
+            raise TruncatedImage(f"a box of the file reaches beyond its {len(data)} bytes")
         seen.add(kind)
         position += size
 
@@ -126,11 +188,14 @@ def ico_entries(data: bytes) -> list[tuple[int, int]]:
         raise CorruptImage("the icon has no image")
     if len(data) < 6 + 16 * count:
         raise TruncatedImage(f"the icon's directory of {count} images does not fit in {len(data)} bytes")
-    entries = []
+    entries, total = [], 0
     for start in range(6, 6 + 16 * count, 16):
         size = int.from_bytes(data[start + 8 : start + 12], "little")
         offset = int.from_bytes(data[start + 12 : start + 16], "little")
         if offset + size > len(data):
             raise TruncatedImage(f"an image of the icon reaches beyond its {len(data)} bytes")
+        total += size
+        if total > _MAX_OVERLAP * len(data):
+            raise CorruptImage(f"the {count} images of the icon overlap")
         entries.append((offset, size))
     return entries

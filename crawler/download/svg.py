@@ -1,10 +1,16 @@
-"""SVG: read as XML to its end, never rendered, nothing outside it ever loaded."""
+"""SVG: read as XML to its end, never rendered, nothing outside it ever loaded.
+
+XML can be made to take far more time and memory than it has bytes. What costs more than in proportion is refused:
+entities that expand to much, attributes by default. The rest is in proportion, at some 40 times the size for files
+of nothing but names, so whoever reads large ones does so where memory has a limit.
+"""
 
 from __future__ import annotations
 
 import re
 from xml.parsers import expat
 
+from crawler.download.info import EXTENSIONS, ImageInfo
 from crawler.errors import CorruptImage, NotAnImage, TruncatedImage, UnsupportedFormat
 
 _SVG = re.compile(rb"<(?:[\w.-]+:)?svg[\s/>]")
@@ -12,6 +18,11 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES = 64 * 1024
 _MAX_ENTITY_CHARS = 128
 """Illustrator declares name spaces as entities; nothing honest needs long ones, or one within another."""
+_MAX_EXPANSION_CHARS = 4 * 2**20
+_MAX_DEFAULT_ATTRIBUTES = 60
+_MAX_DEFAULT_CHARS = 4096
+"""A DTD may give each of a million elements attributes that it does not name."""
+_CHUNK_BYTES = 64 * 1024
 _MAX_PX = 1_000_000
 _CUT_SHORT = frozenset(
     {
@@ -45,29 +56,73 @@ def may_be_svg(data: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<") and _SVG.search(head) is not None
 
 
-def svg_size(data: bytes) -> tuple[int, int]:
-    """Width and height in CSS pixels, of its attributes or else its viewBox; 0 where neither tells.
+def svg_info(data: bytes) -> ImageInfo:
+    """Its size in CSS pixels, of its attributes or else its viewBox; 0 where neither tells.
 
-    Raises NotAnImage for XML whose root is something else, UnsupportedFormat for one that brings external or
-    nested entities, TruncatedImage, CorruptImage.
+    Raises NotAnImage for XML whose root is something else, UnsupportedFormat for one that brings external, nested
+    or very many entities, TruncatedImage, CorruptImage.
     """
-    root: list[tuple[str, dict[str, str]]] = []
-    depth = 0
-    parser = expat.ParserCreate()
+    reader = _Reader(data)
+    try:
+        reader.feed()
+    except expat.ExpatError as exc:
+        if not reader.complete:
+            kind = TruncatedImage if exc.code in _CUT_SHORT else CorruptImage
+            raise kind(f"the SVG is not well-formed XML: {exc}") from exc
+    except (ValueError, LookupError) as exc:  # an encoding that Python does not have
+        raise CorruptImage(f"the SVG can't be read: {exc}") from exc
+    width_px, height_px = _size(reader.root or {})
+    return ImageInfo(
+        format="svg", extension=EXTENSIONS["svg"], width_px=width_px, height_px=height_px, frames=1
+    )
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        if not root:
+
+class _Reader:
+    """Goes through all of an XML document, and keeps the attributes of its root."""
+
+    def __init__(self, data: bytes) -> None:
+        self.root: dict[str, str] | None = None
+        self._depth = self._longest = self._defaults = self._default_chars = 0
+        self._data = data
+        self._references = data.count(b"&")
+        # without a dictionary of all names for Python's sake: there may be millions
+        parser = self._parser = expat.ParserCreate(None, None, None)
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._entity
+        parser.AttlistDeclHandler = self._default_attribute
+
+    @property
+    def complete(self) -> bool:
+        """Whether the root has been closed; what follows is no part of the picture."""
+        return self.root is not None and not self._depth
+
+    def feed(self) -> None:
+        """In pieces, so that other threads have their turn; larger ones where no end of a tag is in sight.
+
+        Before 2.6, expat reads an unfinished tag anew with each piece.
+        """
+        view = memoryview(self._data)
+        position, size = 0, _CHUNK_BYTES
+        while position < len(view):
+            before = self._parser.CurrentByteIndex
+            self._parser.Parse(view[position : position + size], False)
+            position += size
+            size = _CHUNK_BYTES if self._parser.CurrentByteIndex > before else size * 2
+        self._parser.Parse(b"", True)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if self.root is None:
             if name.rpartition(":")[2] != "svg":
                 raise NotAnImage(f"it is an XML document with the root <{name[:60]}>")
-            root.append((name, attributes))
-        depth += 1
+            self.root = attributes
+        self._depth += 1
 
-    def end(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
+    def _end(self, _name: str) -> None:
+        self._depth -= 1
 
-    def entity(
+    def _entity(
+        self,
         name: str,
         is_parameter: bool,  # noqa: FBT001 - expat's signature
         value: str | None,
@@ -80,21 +135,18 @@ def svg_size(data: bytes) -> tuple[int, int]:
             raise UnsupportedFormat(
                 f"the SVG declares the entity {name[:60]!r}, which is external, nested or long"
             )
+        self._longest = max(self._longest, len(value))
+        # in an attribute, no handler would see how much becomes of it
+        if self._references * self._longest > _MAX_EXPANSION_CHARS:
+            raise UnsupportedFormat(f"the SVG uses entities like {name[:60]!r} too often")
 
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.EntityDeclHandler = entity
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as exc:
-        complete = root and not depth
-        if not complete:
-            kind = TruncatedImage if exc.code in _CUT_SHORT else CorruptImage
-            raise kind(f"the SVG is not well-formed XML: {exc}") from exc
-    except (ValueError, LookupError) as exc:  # an encoding that Python does not have
-        raise CorruptImage(f"the SVG can't be read: {exc}") from exc
-    attributes = root[0][1]
-    return _size(attributes)
+    def _default_attribute(
+        self, element: str, _name: str, _kind: str, default: str | None, _required: int
+    ) -> None:
+        self._defaults += 1
+        self._default_chars += len(default or "")
+        if self._defaults > _MAX_DEFAULT_ATTRIBUTES or self._default_chars > _MAX_DEFAULT_CHARS:
+            raise UnsupportedFormat(f"the SVG declares much for others, the last of it for <{element[:60]}>")
 
 
 def _size(attributes: dict[str, str]) -> tuple[int, int]:

@@ -9,16 +9,14 @@ their name.
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     IcoImagePlugin,
+    Image,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -27,33 +25,16 @@ from PIL import (
 )
 
 from crawler.download import structure
-from crawler.download.sniff import image_format, is_start_of_magic, unkept_format
-from crawler.download.svg import may_be_svg, svg_size
-from crawler.errors import (
-    CorruptImage,
-    EmptyBody,
-    NotAnImage,
-    Rejection,
-    TooManyPixels,
-    TruncatedImage,
-    UnsupportedFormat,
-)
-from crawler.models import Value
+from crawler.download.dhash import dhash
+from crawler.download.hush import hushed
+from crawler.download.info import EXTENSIONS, ImageInfo
+from crawler.download.rle import expanded
+from crawler.download.sniff import recognised
+from crawler.download.svg import svg_info
+from crawler.download.tiff import check_tiff
+from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
 
 MAX_FRAMES = 10_000
-EXTENSIONS = {
-    "jpeg": "jpg",
-    "png": "png",
-    "gif": "gif",
-    "webp": "webp",
-    "avif": "avif",
-    "bmp": "bmp",
-    "tiff": "tif",
-    "ico": "ico",
-    "svg": "svg",
-}
-"""The formats that are kept, and the extension of each."""
-
 _FILES: dict[str, type[ImageFile.ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,
     "png": PngImagePlugin.PngImageFile,
@@ -64,19 +45,18 @@ _FILES: dict[str, type[ImageFile.ImageFile]] = {
     "tiff": TiffImagePlugin.TiffImageFile,
 }
 _DRAFT = 8
+_DRAFT_LEAST_PX = 36
+"""Four for each cell of a dhash."""
+_MUCH = 8
+"""What has more than this part of the pixels allowed has many, when there is no memory for it."""
+_UNREAD = re.compile(
+    r"cannot handle \d+-(bit|layer)|unknown pixel mode|KeyError\((9|10|34\d{3}|5\d{4})\)"
+    r"|Unsupported BMP (compression \((4|5|11|12|13)\)|pixel depth \((2|64)\))"
+)
+"""How Pillow says that a sound file has what it can't read: 12 bits, odd channels, compressions of few."""
 
-
-class ImageInfo(Value, frozen=True):
-    """What an image is."""
-
-    format: str
-    """A key of EXTENSIONS; an animated PNG is a png."""
-    extension: str
-    width_px: int
-    """Of the first frame, of the largest image of an icon; 0 for an SVG that does not say."""
-    height_px: int
-    frames: int
-    """Of an animation, pages of a TIFF, images of an icon."""
+_BIG_MOTOROLA = b"MM\0+"
+"""A BigTIFF in that order, which Pillow (13) does not read."""
 
 
 def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
@@ -84,87 +64,179 @@ def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
 
     *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated.
     Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed:
-    the format has no checksums. Safe to be used by several threads.
+    the format has no checksums. Safe to be used by several threads; a decoder that crashes takes the process
+    with it, so strangers' files are for :mod:`crawler.download.decoder`.
 
     Raises a leaf of Rejection, and nothing else: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a
     kind that is not kept), TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else).
     """
-    if not data:
-        raise EmptyBody("there are no bytes")
-    name = image_format(data)
-    if name is None:
-        return _svg(data)
+    name = recognised(data)
+    if name == "svg":
+        return svg_info(data)
+    limit = _Limit(max_pixels)
     try:
-        with _hushed():
-            width_px, height_px, frames = _decoded(name, data, max_pixels)
+        with hushed():
+            width_px, height_px, frames, looks = _decoded(name, data, limit)
     except Rejection:
         raise
     except EOFError as exc:
         raise TruncatedImage(f"the {name} ends early: {exc}") from exc
-    except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError, MemoryError …
-        kind = TruncatedImage if "truncated" in str(exc).lower() else CorruptImage
-        raise kind(f"the {name} can't be decoded: {exc!r}"[:300]) from exc
+    except MemoryError as exc:
+        kind = TooManyPixels if limit.most_px * _MUCH > max_pixels else CorruptImage
+        raise kind(f"there is not enough memory to decode the {name}, of {limit.most_px:,} pixels") from exc
+    except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
+        raise _what_failed(name, data, exc)(f"the {name} can't be decoded: {exc!r}"[:300]) from exc
     return ImageInfo(
-        format=name, extension=EXTENSIONS[name], width_px=width_px, height_px=height_px, frames=frames
+        format=name,
+        extension=EXTENSIONS[name],
+        width_px=width_px,
+        height_px=height_px,
+        frames=frames,
+        dhash=looks,
     )
 
 
-def _svg(data: bytes) -> ImageInfo:
-    if may_be_svg(data):
-        width_px, height_px = svg_size(data)
-        return ImageInfo(
-            format="svg", extension=EXTENSIONS["svg"], width_px=width_px, height_px=height_px, frames=1
-        )
-    if other := unkept_format(data):
-        raise UnsupportedFormat(f"it is a file of the format {other}, which is not kept")
-    if is_start_of_magic(data):
-        raise TruncatedImage(f"it ends within its header, after {len(data)} bytes")
-    raise NotAnImage(f"it starts with {data[:40]!r}, as no image does")
+def _what_failed(name: str, data: bytes, exc: Exception) -> type[Rejection]:
+    text = repr(exc)
+    if isinstance(exc, Image.DecompressionBombError):
+        return TooManyPixels
+    if data.startswith(_BIG_MOTOROLA) or (name in {"jpeg", "bmp", "ico", "tiff"} and _UNREAD.search(text)):
+        return UnsupportedFormat
+    return TruncatedImage if "truncated" in text.lower() else CorruptImage
 
 
-def _decoded(name: str, data: bytes, max_pixels: int) -> tuple[int, int, int]:
-    """Width, height and frames, once everything is decoded."""
-    if name == "ico":
-        return _decode_icon(data, max_pixels)
-    frames = 1
-    if name == "jpeg":
-        structure.check_jpeg(data)
-    elif name == "png":
-        frames = structure.check_png(data)
-    elif name == "gif":
-        frames = structure.check_gif(data)
-    elif name == "webp":
-        structure.check_webp(data)
-    elif name == "avif":
-        structure.check_boxes(data)
-    with _FILES[name](io.BytesIO(data)) as image:
-        width_px, height_px = image.size
-        _check_pixels(width_px, height_px, frames, max_pixels)
-        if name == "jpeg":
-            image.draft(image.mode, (max(1, width_px // _DRAFT), max(1, height_px // _DRAFT)))
-            image.load()
-            return width_px, height_px, 1
+class _Limit:
+    """The pixels that one image may have, and has so far."""
+
+    def __init__(self, max_pixels: int) -> None:
+        self.max_pixels = max_pixels
+        self.most_px = 0
+
+    def check(self, width_px: int, height_px: int, frames: int = 1) -> None:
+        if width_px < 1 or height_px < 1:
+            raise CorruptImage(f"it has {width_px} x {height_px} pixels")
+        if frames > MAX_FRAMES:
+            raise TooManyPixels(f"it has {frames} frames; the limit is {MAX_FRAMES}")
+        self.most_px = max(self.most_px, width_px * height_px * frames)
+        if self.most_px > self.max_pixels:
+            raise TooManyPixels(
+                f"it has {width_px} x {height_px} pixels in {frames} frames; "
+                f"the limit is {self.max_pixels} (max_pixels)"
+            )
+
+
+_Decoded = tuple[int, int, int, str]
+"""Width, height, frames and dhash."""
+
+
+def _decoded(name: str, data: bytes, limit: _Limit) -> _Decoded:
+    frames, short = 1, False
+    match name:
+        case "ico":
+            return _decoded_icon(data, limit)
+        case "jpeg":
+            return _decoded_jpeg(data, limit)
+        case "bmp":
+            return _decoded_bitmap(data, limit)
+        case "png":
+            frames, data = structure.check_png(data)
+        case "gif":
+            frames = structure.check_gif(data)
+        case "webp":
+            width_px, height_px, frames, data = structure.check_webp(data)
+            limit.check(width_px, height_px, frames)  # opened, it has two canvases
+        case "tiff":
+            frames, short = check_tiff(data, max_pages=MAX_FRAMES, max_pixels=limit.max_pixels)
+        case _:
+            structure.check_boxes(data)
+    limit.check(1, 1, frames)  # to count them, a decoder goes over them
+    try:
+        with _opened(name, data) as image:
+            return _all_decoded(name, image, frames, limit)
+    except (OSError, ValueError) as exc:
+        if short:
+            raise TruncatedImage(f"the TIFF's pixels reach beyond its {len(data)} bytes") from exc
+        raise
+
+
+def _all_decoded(name: str, image: ImageFile.ImageFile, announced: int, limit: _Limit) -> _Decoded:
+    width_px, height_px = image.size
+    limit.check(width_px, height_px)
+    frames = found = int(getattr(image, "n_frames", 1))
+    if name == "png":
+        frames = announced  # not counting a picture that is for those only who don't know animations
+    if name != "tiff":  # its pages differ in size
+        limit.check(width_px, height_px, frames)
+    first, decoded_px, looks = image.tell(), 0, ""
+    for index in (first, *(index for index in range(found) if index != first)):
+        image.seek(index)
+        decoded_px += image.width * image.height
+        limit.check(image.width, image.height)
         if name != "png":
-            frames = int(getattr(image, "n_frames", 1))
-        _check_pixels(width_px, height_px, frames, max_pixels)
-        decoded = 0
-        for index in range(frames):
-            image.seek(index)
-            decoded += image.width * image.height  # the pages of a TIFF differ in size
-            _check_pixels(decoded, 1, 1, max_pixels)
-            image.load()
-    return width_px, height_px, frames
+            limit.check(decoded_px, 1)  # a GIF may grow
+        image.load()
+        if index == first:
+            width_px, height_px = image.size
+            looks = dhash(image)
+    return width_px, height_px, frames, looks
 
 
-def _decode_icon(data: bytes, max_pixels: int) -> tuple[int, int, int]:
+def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
+    if name != "heic":
+        return _FILES[name](io.BytesIO(data))
+    try:
+        import pillow_heif
+    except ImportError as exc:
+        raise UnsupportedFormat(
+            "it is a HEIC, which takes a decoder of its own: pip install 'image-crawler[heic]'"
+        ) from exc
+    pillow_heif.options.DECODE_THREADS = 1  # each has its own memory, and others are at work as well
+    pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False
+    return pillow_heif.HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+
+
+def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
+    """One picture, however many follow it in the file (MPO)."""
+    scans = structure.check_jpeg(data)
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+        width_px, height_px = image.size
+        limit.check(width_px, height_px)
+        structure.check_scans(scans, width_px * height_px)
+        least = (max(side // _DRAFT, min(side, _DRAFT_LEAST_PX)) for side in image.size)
+        image.draft("L", (next(least), next(least)))  # colours are read and checked all the same, not made
+        image.load()
+        return width_px, height_px, 1, dhash(image)
+
+
+def _decoded_bitmap(data: bytes, limit: _Limit) -> _Decoded:
+    with BmpImagePlugin.BmpImageFile(io.BytesIO(data)) as image:
+        limit.check(*image.size)
+        tile = image.tile[0]
+        if tile.codec_name == "bmp_rle" and isinstance(tile.args, tuple):
+            _, nibbles, direction = tile.args
+            pixels = expanded(memoryview(data)[tile.offset :], *image.size, nibbles=nibbles)
+            raw_mode = "P" if image.mode == "P" else "L"
+            image.fp = io.BytesIO(pixels)
+            image.tile = [ImageFile._Tile("raw", tile.extents, 0, (raw_mode, 0, direction))]  # noqa: SLF001
+        image.load()
+        return *image.size, 1, dhash(image)
+
+
+def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
     entries = structure.ico_entries(data)
     sizes = [_icon_size(data[offset : offset + size]) for offset, size in entries]
-    _check_pixels(sum(width * height for width, height in sizes), 1, 1, max_pixels)
+    for width_px, height_px in sizes:
+        limit.check(width_px, height_px)
+    limit.check(sum(width_px * height_px for width_px, height_px in sizes), 1)
     icon = IcoImagePlugin.IcoFile(io.BytesIO(data))
+    largest: Image.Image | None = None
     for index in range(len(entries)):
-        icon.frame(index).load()
+        image = icon.frame(index)
+        image.load()
+        if largest is None or image.width * image.height > largest.width * largest.height:
+            largest = image
     width_px, height_px = max(sizes, key=lambda size: size[0] * size[1])
-    return width_px, height_px, len(entries)
+    return width_px, height_px, len(entries), dhash(largest) if largest else ""
 
 
 def _icon_size(entry: bytes) -> tuple[int, int]:
@@ -175,52 +247,3 @@ def _icon_size(entry: bytes) -> tuple[int, int]:
     width = int.from_bytes(entry[4:8], "little", signed=True)
     height = int.from_bytes(entry[8:12], "little", signed=True)
     return abs(width), abs(height) // 2
-
-
-def _check_pixels(width_px: int, height_px: int, frames: int, max_pixels: int) -> None:
-    if frames > MAX_FRAMES:
-        raise TooManyPixels(f"it has {frames} frames; the limit is {MAX_FRAMES}")
-    if width_px * height_px * frames > max_pixels:
-        raise TooManyPixels(
-            f"it has {width_px} x {height_px} pixels in {frames} frames; "
-            f"the limit is {max_pixels} (max_pixels)"
-        )
-
-
-class _Hush:
-    """Keeps Pillow's warnings about odd files quiet, in whichever thread, while at least one is at work.
-
-    ``warnings.catch_warnings`` changes what all threads share and puts back what it found: two of them that
-    overlap leave it wrong. So the first one in opens it and the last one out closes it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._catcher = warnings.catch_warnings()
-
-    def enter(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._catcher = warnings.catch_warnings()
-                self._catcher.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-            self._inside += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._catcher.__exit__(None, None, None)
-
-
-_hush = _Hush()
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    _hush.enter()
-    try:
-        yield
-    finally:
-        _hush.leave()

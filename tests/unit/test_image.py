@@ -12,13 +12,24 @@ from typing import Any
 
 import pytest
 
-from crawler.config import Config, FetchConfig, ImagesConfig, ObeyConfig, QueueConfig, ScopeConfig
+from crawler.config import (
+    Config,
+    FetchConfig,
+    ImagesConfig,
+    ObeyConfig,
+    QueueConfig,
+    ScopeConfig,
+    StorageConfig,
+)
+from crawler.download.decoder import Decoders
 from crawler.download.image import ACCEPT, ImageHandler
-from crawler.errors import StorageFailed, StorageFull
+from crawler.download.info import ImageInfo
+from crawler.errors import DecodeTimeout, StorageFailed, StorageFull, StorageUnavailable
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
 from crawler.queues.database import ORIGIN_FIELDS
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.web import Fetched
 from crawler.web.session import RequestsTransport
 from tests.faultserver import ETAG, LAST_MODIFIED, FaultServer
 from tests.images import samples
@@ -47,7 +58,8 @@ class Bench:
         self.root = root
         self.server = server
         self.transport = RequestsTransport(FetchConfig(total_timeout_s=options.pop("total_timeout_s", 5)))
-        self.storage = options.pop("storage", LocalStorage(root, fsync=False, min_free_bytes=0))
+        self.storage = options.pop("saved_in", LocalStorage(root, fsync=False, min_free_bytes=0))
+        verify = options.pop("verify", None)
         ticks = iter(range(0, 1000, 2))
         self.handle = ImageHandler(
             self.transport,
@@ -57,6 +69,7 @@ class Bench:
                 images=options.pop("images", ImagesConfig()), queue=QueueConfig(retry_delay_s=5.0), **options
             ),
             worker="w:1:x",
+            verify=verify,
             clock=lambda: float(next(ticks)),
             now=lambda: datetime(2026, 3, 4, 5, 6, 7, 80_000, tzinfo=UTC),
         )
@@ -101,6 +114,7 @@ def test_a_saved_image_and_all_that_is_known_of_it(bench: Bench, server: FaultSe
             format="png",
             width_px=40,
             height_px=30,
+            dhash="fffff9f7eddbf5af",
             size_bytes=len(data),
             http_status=200,
             content_type="image/png",
@@ -234,7 +248,7 @@ def test_a_task_without_a_page(bench: Bench) -> None:
 @pytest.mark.parametrize("error", [StorageFull("full"), StorageFailed("read-only")])
 def test_trouble_with_the_storage_is_no_record(tmp_path: Path, server: FaultServer, error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
-        Bench(tmp_path, server, storage=Refusing(error)).result("/good/plain.png")
+        Bench(tmp_path, server, saved_in=Refusing(error)).result("/good/plain.png")
     assert caught.value is error
 
 
@@ -242,7 +256,7 @@ def test_a_fault_of_the_program_is_one_record_and_one_traceback(
     tmp_path: Path, server: FaultServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        result = Bench(tmp_path, server, storage=Refusing(ZeroDivisionError("oops"))).result(
+        result = Bench(tmp_path, server, saved_in=Refusing(ZeroDivisionError("oops"))).result(
             "/good/plain.png"
         )
     record = result.record
@@ -298,3 +312,104 @@ def test_a_redirect_to_another_host_is_refused_where_images_shall_come_from_the_
     record = strict.record(path)
     assert (record.status, record.reason) == (ImageStatus.REJECTED, "out-of-scope")
     assert Bench(tmp_path, server).record(path).status is ImageStatus.SAVED
+
+
+# --- filters, layouts, decoders
+
+
+@pytest.mark.parametrize(
+    ("images", "reason", "known"),
+    [
+        (ImagesConfig(formats=("jpeg",)), "unwanted-format", ("png", 0, 0)),
+        (ImagesConfig(min_image_bytes=10_000), "too-small", ("png", 0, 0)),
+        (ImagesConfig(min_width_px=41), "too-small", ("png", 40, 30)),
+        (ImagesConfig(max_height_px=29), "too-large", ("png", 40, 30)),
+        (ImagesConfig(max_aspect=1.2), "unwanted-aspect", ("png", 40, 30)),
+    ],
+)
+def test_what_is_filtered_is_known_and_not_saved(
+    tmp_path: Path, server: FaultServer, images: ImagesConfig, reason: str, known: tuple[str, int, int]
+) -> None:
+    record = Bench(tmp_path, server, images=images).record("/good/plain.png")
+    assert (record.status, record.reason) == (ImageStatus.REJECTED, reason)
+    assert (record.format, record.width_px, record.height_px) == known
+    assert record.size_bytes == len(samples()["plain.png"])
+    assert (record.path, record.sha256) == ("", "")
+    assert not tmp_path.joinpath("images").exists()
+
+
+def test_what_is_broken_is_not_called_unwanted(tmp_path: Path, server: FaultServer) -> None:
+    strict = Bench(tmp_path, server, images=ImagesConfig(formats=("gif",), min_width_px=500))
+    assert strict.record("/html-as-png").reason == "not-an-image"
+    assert Bench(tmp_path, server, images=ImagesConfig(min_width_px=500)).record(
+        "/truncated/300/plain.jpg"
+    ).reason == ("truncated-image")
+
+
+def test_nothing_is_decoded_that_is_not_wanted_anyway(tmp_path: Path, server: FaultServer) -> None:
+    asked: list[bytes] = []
+
+    def judge(data: bytes) -> ImageInfo:
+        asked.append(data)
+        raise DecodeTimeout("as long as it takes")
+
+    unwanted = Bench(tmp_path, server, images=ImagesConfig(formats=("jpeg",)), verify=judge)
+    assert unwanted.record("/good/plain.png").reason == "unwanted-format"
+    assert asked == []
+    record = Bench(tmp_path, server, verify=judge).record("/good/plain.png")
+    assert (record.status, record.reason) == (ImageStatus.REJECTED, "decode-timeout")
+    assert asked == [samples()["plain.png"]]
+
+
+def test_an_image_goes_where_the_layout_says(tmp_path: Path, server: FaultServer) -> None:
+    data = samples()["plain.jpg"]
+    sha256 = hashlib.sha256(data).hexdigest()
+    by_hash = Bench(tmp_path / "hash", server, storage=StorageConfig(layout="hash"))
+    for path in ("/good/plain.jpg", "/good/plain.jpg?again"):
+        record = by_hash.record(path)
+        assert record.path == f"images/{sha256[:2]}/{sha256[2:4]}/{sha256}.jpg"
+        assert (tmp_path / "hash" / record.path).read_bytes() == data
+    flat = Bench(tmp_path / "flat", server, storage=StorageConfig(layout="flat")).record("/good/plain.jpg")
+    assert re.fullmatch(r"images/plain~[a-z2-7]{12}\.jpg", flat.path)
+
+
+def test_the_name_that_a_server_suggests_is_never_looked_at(tmp_path: Path) -> None:
+    class Suggesting(RequestsTransport):
+        def fetch(self, url: str, **options: Any) -> Fetched:
+            return Fetched(
+                url=url,
+                final_url=url,
+                http_status=200,
+                headers={
+                    "content-type": "image/png",
+                    "content-disposition": "attachment; filename=\"../../evil.sh\"; filename*=UTF-8''%2e%2e%2fevil",
+                },
+                content=samples()["plain.png"],
+            )
+
+    handler = ImageHandler(
+        Suggesting(FetchConfig()),
+        LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
+        Scope(("https://example.org/",)),
+        config=Config(),
+        worker="w",
+    )
+    url = "https://example.org/plain.png"
+    record = handler(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=url, depth=0, attempt=1)).record
+    assert isinstance(record, ImageRecord)
+    assert record.path == "images/example.org/plain.png"
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+def test_a_storage_that_is_not_answering_leaves_the_task_as_it_was(
+    tmp_path: Path, server: FaultServer
+) -> None:
+    result = Bench(tmp_path, server, saved_in=Refusing(StorageUnavailable("later"))).result("/good/plain.png")
+    assert result.untouched
+
+
+def test_a_decoder_that_crashes_is_one_record(tmp_path: Path, server: FaultServer) -> None:
+    with Decoders(most=1, max_pixels=10**6, max_bytes=10**6, timeout_s=20, decode="os:abort") as pool:
+        record = Bench(tmp_path, server, verify=pool.verify).record("/good/plain.png")
+    assert (record.status, record.reason) == (ImageStatus.REJECTED, "decoder-crashed")
+    assert "its decoder broke down" in record.detail

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from crawler.download.info import EXTENSIONS
 from crawler.download.naming import image_path
-from crawler.download.verify import EXTENSIONS
 from crawler.urls import canonical
 
 SUFFIXED = re.compile(r"~[a-z2-7]{12}\.[A-Za-z]+$")
@@ -68,6 +68,19 @@ def test_plain_names_say_all_of_their_url(url: str, path: str) -> None:
         ("https://example.org./cat.jpg", "images/example.org/cat~.jpg"),
         ("https://nul/cat.jpg", "images/_nul/cat~.jpg"),
         ("https://example.org/stra%C3%9Fe.jpg", "images/example.org/straße~.jpg"),
+        ("https://example.org/a%5Cb.jpg", "images/example.org/a_b~.jpg"),
+        ("https://example.org/..%2F..%2Fetc%2Fpasswd", "images/example.org/_._.._etc_passwd~.jpg"),
+        ("https://example.org/..%5C..%5Ca.jpg", "images/example.org/_._.._a~.jpg"),
+        ("https://example.org/com%C2%B9.jpg", "images/example.org/_com¹~.jpg"),
+        ("https://example.org/CON.txt", "images/example.org/_CON.txt~.jpg"),
+        ("https://example.org/nul%20", "images/example.org/_nul~.jpg"),
+        ("https://example.org/con%20.jpg", "images/example.org/_con ~.jpg"),
+        ("https://example.org/clock$.jpg", "images/example.org/_clock$~.jpg"),
+        ("https://example.org/longna~1.jpg", "images/example.org/longna~1~.jpg"),
+        ("https://example.org/progra~1/cat.jpg", "images/example.org/progra~1/cat~.jpg"),
+        ("https://example.org/a%E2%80%8Bb%C2%ADc%EF%B8%8F.jpg", "images/example.org/a_b_c_~.jpg"),
+        ("https://example.org/a.png%EF%B8%8F/b.jpg", "images/example.org/a.png_/b~.jpg"),
+        ("https://example.org/a.heic/b.jpg", "images/example.org/a.heic_/b~.jpg"),
     ],
 )  # fmt: skip
 def test_altered_names_end_in_a_digest(url: str, readable: str) -> None:
@@ -79,7 +92,15 @@ def test_altered_names_end_in_a_digest(url: str, readable: str) -> None:
 
 @pytest.mark.parametrize(
     ("own", "extension"),
-    [("tiff", "tif"), ("jpe", "jpg"), ("jfif", "jpg"), ("apng", "png"), ("dib", "bmp"), ("svg", "svg")],
+    [
+        ("tiff", "tif"),
+        ("jpe", "jpg"),
+        ("jfif", "jpg"),
+        ("apng", "png"),
+        ("dib", "bmp"),
+        ("svg", "svg"),
+        ("heif", "heic"),
+    ],
 )
 def test_an_extension_that_means_the_same_stays(own: str, extension: str) -> None:
     assert image_path(f"https://example.org/a.{own}", extension) == f"images/example.org/a.{own}"
@@ -117,6 +138,50 @@ def test_every_kept_format_can_be_named() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("https://example.org/photos/cat.jpeg", "images/cat~.jpeg"),
+        ("http://example.org/cat?x", "images/cat~.jpg"),
+        ("https://example.org/", "images/image~.jpg"),
+        ("https://example.org/..%2Fa.jpg", "images/_._a~.jpg"),
+        ("https://example.org/con.jpg", "images/_con~.jpg"),
+        (f"https://example.org/{'a' * 300}.jpg", f"images/{'a' * 200}~.jpg"),
+    ],
+)
+def test_all_in_one_folder(url: str, readable: str) -> None:
+    path = image_path(url, "jpg", layout="flat")
+    assert re.sub(r"~[a-z2-7]{12}\.(?=[A-Za-z]+$)", "~.", path) == readable
+
+
+def test_by_their_bytes() -> None:
+    sha256 = "ab12" + "0" * 60
+    for url in ("https://example.org/cat.jpeg", "https://example.org/dog"):
+        for version in ("", "f" * 64):
+            path = image_path(url, "jpg", layout="hash", sha256=sha256, version=version)
+            assert path == f"images/ab/12/{sha256}.jpg"
+    for wrong in ("", "AB" * 32, "../" * 21 + "a", sha256 + "\n"):
+        with pytest.raises(ValueError, match="SHA-256"):
+            image_path("https://example.org/cat.jpeg", "jpg", layout="hash", sha256=wrong)
+
+
+def test_a_layout_that_is_none() -> None:
+    with pytest.raises(ValueError, match="site, hash, flat"):
+        image_path("https://example.org/cat.jpeg", "jpg", layout="tree")
+
+
+def test_what_a_url_gave_later_is_beside_what_it_gave_first() -> None:
+    url = "https://example.org/a/cat.jpg"
+    later, latest = (image_path(url, "jpg", version=version * 64) for version in "ab")
+    assert re.fullmatch(r"images/example\.org/a/cat~[a-z2-7]{12}\.jpg", later)
+    assert len({image_path(url, "jpg"), later, latest}) == 3
+    asked = image_path(url + "?x", "jpg")
+    assert re.fullmatch(
+        re.escape(asked.removesuffix(".jpg")) + r"~[a-z2-7]{12}\.jpg",
+        image_path(url + "?x", "jpg", version="a" * 64),
+    )
+
+
 # --- properties: no two URLs share a file, no file is another's folder
 
 WORDS = st.sampled_from(
@@ -152,6 +217,26 @@ WORDS = st.sampled_from(
             "%7Euser",
         ],
         *["é", "e\u0301", "%C3%A9", "%c3%a9", "%2F", "%2f", "%41", "%61", "%FF", "%ff", "\U0001f600"],
+        *[
+            "..%2f",
+            "..%5c",
+            "%2e%2e%2fa",
+            "nul%20",
+            "com%C2%B9",
+            "CON.txt",
+            "a%C2%AD",
+            "a%E2%80%8B",
+            "a.png%EF%B8%8F",
+        ],
+        *[
+            "longna~1.png",
+            "~1",
+            "a.heic",
+            "%E2%80%AEgnp.a",
+            "%F3%A0%81%81",
+            "a.%C5%BFvg",
+            "%EF%AC%80.ti%EF%AC%80",
+        ],
         *["ß", "ss", "\u017f", "s", "\u0130", "i", "\u212a", "K", "k"],  # what folding the case makes one
     ]
 )
@@ -205,17 +290,48 @@ def test_two_urls_never_meet(one: str, other: str, kind: str, other_kind: str) -
     assert not second.startswith(first + "/")
 
 
-@given(URLS, KINDS)
-def test_paths_are_safe_everywhere(url: str, kind: str) -> None:
-    path = image_path(url, kind)
-    assert path == image_path(url, kind)
+LAYOUTS = st.sampled_from(["site", "flat"])
+VERSIONS = st.sampled_from(["", "0" * 64, "a" * 64])
+
+
+@given(URLS, URLS, VERSIONS, VERSIONS, KINDS, KINDS, LAYOUTS)
+@example("https://a/a.png", "https://a/a.png", "", "a" * 64, "png", "png", "site")
+@example("https://a/a.png", "https://a/A.png", "a" * 64, "a" * 64, "png", "png", "flat")
+def test_two_versions_of_any_urls_never_meet(
+    one: str, other: str, version: str, other_version: str, kind: str, other_kind: str, layout: str
+) -> None:
+    assume((one, version) != (other, other_version))
+    first, second = (
+        as_a_careless_disk_sees_it(image_path(url, extension, layout=layout, version=told))
+        for url, extension, told in ((one, kind, version), (other, other_kind, other_version))
+    )
+    assert first != second
+    assert not first.startswith(second + "/")
+    assert not second.startswith(first + "/")
+
+
+@given(URLS, VERSIONS, KINDS)
+def test_a_versioned_name_is_none_that_a_url_could_ask_for(url: str, version: str, kind: str) -> None:
+    """A URL that spells another's path out gets another one."""
+    path = image_path(url, kind, version=version)
+    folders = path.removeprefix("images/")
+    spelt = canonical(f"https://{folders}")
+    if spelt and spelt != url:
+        assert as_a_careless_disk_sees_it(image_path(spelt, kind)) != as_a_careless_disk_sees_it(path)
+
+
+@given(URLS, KINDS, LAYOUTS, VERSIONS)
+def test_paths_are_safe_everywhere(url: str, kind: str, layout: str, version: str) -> None:
+    path = image_path(url, kind, layout=layout, version=version)
+    assert path == image_path(url, kind, layout=layout, version=version)
     segments = path.split("/")
     assert segments[0] == "images"
     assert PurePosixPath(path).parts == tuple(segments)
     for segment in segments:
         assert segment not in {"", ".", ".."}
         assert not re.search(r'[\x00-\x1f\x7f<>:"/\\|?*]', segment)
-        assert segment.partition(".")[0].lower() not in RESERVED
+        assert segment.partition(".")[0].rstrip(" ").lower() not in RESERVED
+        assert not re.search("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe0f\ufeff]", segment)
         assert not segment.startswith((".", " "))
         assert not segment.endswith((".", " "))
         assert len(segment.encode()) <= 240

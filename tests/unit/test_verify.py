@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import gzip
 import struct
+import sys
 import threading
+import time
 import warnings
 import zlib
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from crawler.download import hush
 from crawler.download import verify as module
-from crawler.download.verify import EXTENSIONS, ImageInfo, verify
+from crawler.download.info import EXTENSIONS, ImageInfo
+from crawler.download.verify import verify
 from crawler.errors import (
     CorruptImage,
     EmptyBody,
@@ -22,7 +27,21 @@ from crawler.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
-from tests.images import SVG, encoded, jpeg, picture, png, samples
+from tests.images import (
+    RARE_FRAMES,
+    SVG,
+    bitmap,
+    chunk,
+    encoded,
+    heic,
+    jpeg,
+    picture,
+    png,
+    rarities,
+    samples,
+    tiff,
+    with_chunk,
+)
 
 PIXELS = 10_000_000
 FORMATS = {extension: name for name, extension in EXTENSIONS.items()}
@@ -58,13 +77,37 @@ def judged(data: bytes) -> ImageInfo | Rejection:
 def test_good_images_are_known_for_what_they_are(name: str) -> None:
     extension = name.rpartition(".")[2]
     width_px, height_px = SIZES.get(name, (40, 30))
-    assert verify(samples()[name], max_pixels=PIXELS) == ImageInfo(
+    info = verify(samples()[name], max_pixels=PIXELS)
+    assert len(info.dhash) == (0 if extension == "svg" else 16)
+    assert msgspec.structs.replace(info, dhash="") == ImageInfo(
         format=FORMATS[extension],
         extension=extension,
         width_px=width_px,
         height_px=height_px,
         frames=FRAMES.get(name, 1),
     )
+
+
+@pytest.mark.parametrize("name", sorted(rarities()))
+def test_rarer_images_are_known_too(name: str) -> None:
+    if name == "big-motorola.tif":
+        assert isinstance(refusal(rarities()[name]), UnsupportedFormat)
+        return
+    info = verify(rarities()[name], max_pixels=PIXELS)
+    assert (info.extension, info.width_px, info.height_px, info.frames) == (
+        name.rpartition(".")[2],
+        40,
+        30,
+        RARE_FRAMES.get(name, 1),
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(rarities()) if name.endswith((".heic", ".avif"))])
+def test_boxes_that_are_cut_are_refused(name: str) -> None:
+    whole = rarities()[name]
+    for length in range(0, len(whole), 5):
+        assert isinstance(refusal(whole[:length]), (TruncatedImage, CorruptImage, NotAnImage, EmptyBody))
+    assert isinstance(refusal(whole[:-1]), TruncatedImage)
 
 
 @pytest.mark.parametrize("name", sorted(samples()))
@@ -118,9 +161,9 @@ def test_a_png_of_impossible_chunks_is_corrupt() -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(sorted(samples())), st.data())
+@given(st.sampled_from(sorted(samples() | rarities())), st.data())
 def test_damage_raises_nothing_but_rejections(name: str, data: st.DataObject) -> None:
-    broken = bytearray(samples()[name])
+    broken = bytearray((samples() | rarities())[name])
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, min(len(broken), 600) - 1) | st.integers(0, len(broken) - 1))
         broken[at] ^= data.draw(st.integers(1, 255))
@@ -147,6 +190,10 @@ def test_damage_raises_nothing_but_rejections(name: str, data: st.DataObject) ->
             b"<?xml ",
             b"RIFF\x20\0\0\0WEBPVP8 ",
             b"\0\0\0\x18ftypavif",
+            b"\0\0\0\x18ftypheic",
+            b"MM\0*\0\0\0\x08",
+            b"RIFF\x20\0\0\0WEBPVP8X",
+            b"RIFF\x20\0\0\0WEBPVP8L",
         ]
     ),
     st.binary(max_size=300),
@@ -185,7 +232,7 @@ def test_what_is_no_image(data: bytes) -> None:
         (b"\x0a\x05\x01\x08" + bytes(124), "PCX"),
         (b"P6\n1 1\n255\nabc", "portable anymap"),
         (b"wOF2\0\1", "font"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", "HEIF"),
         (b"\xff\x0a\0", "JPEG XL"),
         (gzip.compress(SVG), "svgz"),
     ],
@@ -218,17 +265,13 @@ def test_the_pixel_limit_counts_all_frames(name: str) -> None:
     assert str(pixels - 1) in str(refused)
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def _huge_png() -> bytes:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", zlib.compress(b""))
-        + _chunk(b"IEND", b"")
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -254,13 +297,186 @@ def test_an_animation_of_too_many_frames(monkeypatch: pytest.MonkeyPatch) -> Non
         assert isinstance(refusal(samples()[name]), TooManyPixels)
 
 
+def test_scans_of_a_jpeg_are_counted_against_its_pixels() -> None:
+    whole = encoded(picture().resize((4000, 3000)), "JPEG", progressive=True)
+    at = whole.rindex(b"\xff\xda")
+    scan = whole[at:-2]
+    bomb = whole[:at] + scan[:12] * 10_000 + whole[-2:]
+    begun = time.monotonic()
+    refused = refusal(bomb, max_pixels=178_956_970)
+    assert isinstance(refused, TooManyPixels)
+    assert "scans" in str(refused)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_run_of_marker_bytes_is_passed_over_in_one_go() -> None:
+    begun = time.monotonic()
+    refusal(b"\xff\xd8" + b"\xff" * 2_000_000 + b"\0")
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_what_a_png_has_beside_its_pixels_is_not_inflated(kind: bytes) -> None:
+    bomb = zlib.compress(bytes(200_000_000), 9)
+    body = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[kind] + bomb
+    assert verify(with_chunk(png(), kind, body), max_pixels=PIXELS).width_px == 40
+    wrong = bytearray(with_chunk(png(), kind, b"a\0\0nonsense"))
+    wrong[wrong.index(b"nonsense") + 9] ^= 1  # in the checksum
+    assert verify(bytes(wrong), max_pixels=PIXELS).width_px == 40
+
+
+def test_pixels_beyond_the_last_are_not_inflated() -> None:
+    data = png()
+    start = data.index(b"IDAT") - 4
+    rows = b"\0" + bytes(120)
+    body = zlib.compress(rows * 30 + bytes(300_000_000), 9)
+    bomb = data[:start] + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    begun = time.monotonic()
+    judged(bomb)
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(("announced", "leaf"), [(3, CorruptImage), (2**31 - 1, CorruptImage)])
+def test_an_animation_that_announces_more_frames_than_it_has(announced: int, leaf: type[Rejection]) -> None:
+    assert type(refusal(with_chunk(png(), b"acTL", struct.pack(">II", announced, 0)))) is leaf
+
+
+def test_a_canvas_is_judged_before_the_decoder_makes_it() -> None:
+    canvas = struct.pack("<I", 0x02)[:4] + b"\xff\xff\0" * 2
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + canvas + b"ANIM" + struct.pack("<I", 6) + bytes(6)
+    refused = refusal(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert isinstance(refused, TooManyPixels)
+    assert "65536 x 65536" in str(refused)
+
+
+def test_a_webp_may_lack_the_byte_that_nobody_needs() -> None:
+    even = samples()["lossy.webp"]
+    size = int.from_bytes(even[16:20], "little")
+    assert (size % 2, even[-1]) == (0, 0)
+    whole = even[:16] + struct.pack("<I", size - 1) + even[20:]
+    assert verify(whole, max_pixels=PIXELS).width_px == 40
+    assert verify(whole[:-1], max_pixels=PIXELS).width_px == 40
+    assert isinstance(refusal(whole[:-2]), TruncatedImage)
+
+
+def test_a_gif_that_grows() -> None:
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\0"
+    tiny = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    assert isinstance(refusal(head + frame + b";"), TooManyPixels)
+    assert isinstance(refusal(head + tiny + frame + b";"), TooManyPixels)
+
+
+def test_a_chain_of_tiff_directories_that_comes_back() -> None:
+    pixels = bytes(range(240)) * 5
+    once = tiff(pixels)
+    assert verify(tiff(pixels, following=16 + len(pixels)), max_pixels=PIXELS).frames == 1
+    tail = once.rindex(struct.pack("<I", 0))
+    for first in (b"II*\0\x04\0\0\0", once[:tail] + struct.pack("<I", 3)):
+        assert isinstance(judged(first + bytes(20)), (Rejection, ImageInfo))
+
+
+def test_tiff_directories_by_the_thousand() -> None:
+    begun = time.monotonic()
+    count = 12_000
+    chain = b"".join(struct.pack("<HI", 0, 8 + 6 * (n + 1)) for n in range(count))
+    assert isinstance(refusal(b"II*\0" + struct.pack("<I", 8) + chain), TooManyPixels)
+    entries = struct.pack("<HHII", 700, 1, 60_000, 8) * 60_000
+    assert isinstance(
+        refusal(b"II*\0" + struct.pack("<IH", 8, 60_000) + entries + bytes(8)), (CorruptImage, TruncatedImage)
+    )
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {256: (4, 0x7FFFFFFF)},
+        {257: (4, 0xFFFFFFF0)},
+        {322: (4, 0x7FFFFFFF), 323: (4, 0x7FFFFFFF), 324: (4, 16), 325: (4, 1200)},
+    ],
+)
+def test_a_tiff_that_lies_about_its_size(tags: dict[int, tuple[int, int]]) -> None:
+    assert isinstance(refusal(tiff(bytes(1200), extra=tags)), TooManyPixels)
+
+
+@pytest.mark.parametrize(
+    "tags", [{279: (4, 0x7FFFFFFF)}, {273: (4, 0x7FFFFFFF)}, {278: (4, 0)}, {277: (3, 65535)}]
+)
+def test_a_tiff_that_lies_about_its_strips(tags: dict[int, tuple[int, int]]) -> None:
+    judged(tiff(bytes(1200), extra=tags))
+
+
+def test_a_compressed_tiff_that_lacks_its_tail() -> None:
+    whole = rarities()["lzw.tif"]
+    offset = int.from_bytes(whole[4:8], "little")
+    if offset < len(whole) // 2:  # the directory first, as most write it
+        assert isinstance(refusal(whole[: len(whole) * 2 // 3]), TruncatedImage)
+
+
+def test_an_icon_whose_entries_overlap() -> None:
+    entry = bytes(60_000)
+    count = 200
+    head = struct.pack("<HHH", 0, 1, count)
+    table = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(entry), 6 + 16 * count) * count
+    refused = refusal(head + table + entry)
+    assert isinstance(refused, CorruptImage)
+    assert "overlap" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bitmap(24, b"", width_px=0, height_px=0),
+        bitmap(24, b"", width_px=0),
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b""),
+        tiff(b"", width_px=0, height_px=0),
+    ],
+)
+def test_images_of_no_pixels(data: bytes) -> None:
+    assert isinstance(refusal(data), CorruptImage)
+
+
+def test_run_lengths_that_lead_astray() -> None:
+    for moves in (b"\0\2\xff\xff" * 3000, b"\xff\1" * 3000, b"\0\0" * 3000, b"\0\xff", b"\0\2\1"):
+        begun = time.monotonic()
+        judged(bitmap(8, moves, compression=1, colours=256, width_px=3000, height_px=3000))
+        assert time.monotonic() - begun < 3
+    cut = bitmap(8, b"\x28\1\0\0" * 10, compression=1, colours=256)
+    assert isinstance(refusal(cut), TruncatedImage)
+
+
+# --- HEIC
+
+
+def test_a_heic_without_its_decoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    refused = refusal(heic(picture()))
+    assert isinstance(refused, UnsupportedFormat)
+    assert "pip install 'image-crawler[heic]'" in str(refused)
+
+
 # --- the odd ones
+
+
+def test_a_jpeg_of_twelve_bits_is_one_that_is_not_read() -> None:
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    assert isinstance(refusal(bytes(data)), UnsupportedFormat)
+
+
+def test_a_progressive_jpeg_cut_in_a_later_scan() -> None:
+    whole = samples()["progressive.jpg"]
+    assert isinstance(refusal(whole[: whole.rindex(b"\xff\xda") + 20]), TruncatedImage)
 
 
 def test_an_apng_that_is_wrong_is_judged_without_a_warning() -> None:
     data = png()
     at = data.index(b"IDAT") - 4
-    broken = data[:at] + _chunk(b"acTL", struct.pack(">II", 0, 0)) + data[at:]
+    broken = data[:at] + chunk(b"acTL", struct.pack(">II", 0, 0)) + data[at:]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert verify(broken, max_pixels=PIXELS).format == "png"
@@ -315,7 +531,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    assert module._hush._inside == 0
+    assert hush._hush._inside == 0
 
 
 def test_a_gif_without_a_frame() -> None:
@@ -398,6 +614,44 @@ def test_entities_that_could_do_harm(declaration: str) -> None:
 )
 def test_svgs_that_are_refused(data: bytes, leaf: type[Rejection]) -> None:
     assert type(refusal(data)) is leaf
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        svg(body="<g>" * 1_000_000 + "</g>" * 1_000_000),
+        svg(" ".join(f'a{n}=""' for n in range(100_000))),
+        svg(f'd="{"M0 0 " * 3_000_000}"'),
+        svg(body="".join(f"<a{n}/>" for n in range(200_000))),
+        svg(head="<!--" + "-x" * 3_000_000 + "-->"),
+        b"<svg " * 100_000,
+    ],
+    ids=["deep", "attributes", "long", "names", "comment", "open"],
+)
+def test_svgs_that_take_long_take_seconds(data: bytes) -> None:
+    begun = time.monotonic()
+    judged(data)
+    assert time.monotonic() - begun < 8
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        svg(head=f'<!DOCTYPE svg [<!ENTITY a "{"x" * 100}">]>', body="&a;" * 100_000),
+        svg(f'd="{"&a;" * 100_000}"', head=f'<!DOCTYPE svg [<!ENTITY a "{"x" * 100}">]>'),
+        svg(
+            head="<!-- <svg> --><!DOCTYPE svg [<!ATTLIST svg "
+            + "".join(f'a{n} CDATA "" ' for n in range(100_000))
+            + ">]>"
+        ),
+        svg(head=f'<!-- <svg> --><!DOCTYPE svg [<!ATTLIST g a CDATA "{"x" * 9000}">]>', body="<g/>" * 9000),
+    ],
+    ids=["text", "attribute", "defaults", "long default"],
+)
+def test_svgs_that_grow_out_of_proportion(data: bytes) -> None:
+    begun = time.monotonic()
+    assert isinstance(refusal(data), UnsupportedFormat)
+    assert time.monotonic() - begun < 2
 
 
 def test_a_deep_svg_is_read_without_recursion() -> None:

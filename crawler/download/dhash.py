@@ -1,0 +1,93 @@
+"""A 64-bit hash of what an image looks like: near-duplicates differ in few of its bits.
+
+The difference hash of N. Krawetz ("Kind of Like That", 2013): the picture in 9 x 8 greys; each bit says whether one
+is darker than its right neighbour, row by row, the first bit the highest. Of an animation, its first frame.
+
+It is what people see that counts: on white where it is transparent, and turned as its EXIF orientation says, so that
+a turned copy is close to the one that is turned by its viewer.
+"""
+
+from __future__ import annotations
+
+from PIL import ExifTags, Image
+
+_WIDTH, _HEIGHT = 9, 8
+_SAMPLES_PX = 48
+"""Per side of a cell; more would not be seen in its mean."""
+_LEAST_RANGE = 4
+"""Greys, of 256; less is the noise of a compression, in a picture of one colour."""
+_MAX_EXIF_BYTES = 256 * 1024
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF 2.3, tag 0x0112, and what undoes each."""
+_AVERAGED = frozenset({"L", "RGB", "CMYK"})
+"""Modes whose pixels may be averaged as they are; a palette's may not, nor colours that are transparent."""
+
+
+def dhash(image: Image.Image) -> str:
+    """16 hexadecimal digits, for the loaded frame of *image*; empty for one of (nearly) one colour, or a failure.
+
+    The same pixels have the same hash on every system. It takes no copy of the whole image.
+    """
+    try:
+        cells = _cells(image)
+    except Exception:  # noqa: BLE001 - the image is sound; what is odd in it is not worth losing it
+        return ""
+    if max(cells) - min(cells) < _LEAST_RANGE:
+        return ""
+    bits = 0
+    for row in range(0, _WIDTH * _HEIGHT, _WIDTH):
+        for left in range(row, row + _WIDTH - 1):
+            bits = bits << 1 | (cells[left] < cells[left + 1])
+    return f"{bits:016x}"
+
+
+def _cells(image: Image.Image) -> bytes:
+    small = _small(image)
+    if small.mode in {"I", "F"}:
+        darkest, brightest = _extrema(small)
+        factor = 255 / ((brightest - darkest) or 1)
+        grey = small.point(lambda value: value * factor - darkest * factor).convert("L")
+    elif small.has_transparency_data:
+        opaque = Image.new("RGBA", small.size, "white")
+        grey = Image.alpha_composite(opaque, small.convert("RGBA")).convert("L")
+    else:
+        grey = small.convert("L")
+    if (turn := _TURNS.get(_orientation(image))) is not None:
+        grey = grey.transpose(turn)
+    return grey.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX).tobytes()
+
+
+def _small(image: Image.Image) -> Image.Image:
+    across, down = _WIDTH * _SAMPLES_PX, _HEIGHT * _SAMPLES_PX
+    factor = max(1, min(image.width // across, image.height // down))
+    if image.mode in _AVERAGED and factor > 1 and "transparency" not in image.info:
+        image = image.reduce(factor)
+    size = (min(image.width, across), min(image.height, down))
+    if image.mode.startswith("I;16"):
+        image = image.resize(size, Image.Resampling.NEAREST) if size != image.size else image
+        return image.convert("I")
+    return image if size == image.size else image.resize(size, Image.Resampling.NEAREST)
+
+
+def _extrema(image: Image.Image) -> tuple[float, float]:
+    low, high = image.getextrema()
+    assert isinstance(low, (int, float))
+    assert isinstance(high, (int, float))
+    return low, high
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow has turned the pixels
+    exif = image.info.get("exif")
+    if (not exif and image.format == "HEIF") or len(exif or b"") > _MAX_EXIF_BYTES:
+        return 1
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))

@@ -1,0 +1,50 @@
+"""Decoders that fail in their own ways: what the bytes say is what they do. For ``Decoders(decode=…)``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+from crawler.download.info import ImageInfo
+from crawler.errors import CorruptImage
+
+HEAD = b"GIF89a"
+"""With which the parent passes anything on."""
+FAULTS = f"{__name__}:decode"
+
+
+def decode(data: bytes, *, max_pixels: int) -> ImageInfo:  # noqa: C901 - a list of faults
+    word, _, rest = data.removeprefix(HEAD).decode(errors="replace").partition(" ")
+    match word:
+        case "hang":
+            while True:
+                time.sleep(1)
+        case "segfault":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(7)
+        case "memory":
+            eaten = []
+            while True:
+                eaten.append(bytearray(64 * 2**20))
+        case "write":
+            try:
+                Path(rest).write_bytes(b"x")
+            except OSError as exc:
+                raise CorruptImage(type(exc).__name__) from exc
+        case "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+        case "chatter":
+            os.write(1, b"warning: " * 10)
+            os.write(2, b"warning: " * 10)
+        case "refuse":
+            raise CorruptImage("as told")
+        case "raise":
+            raise ZeroDivisionError
+    return ImageInfo(
+        format="gif", extension="gif", width_px=len(data), height_px=os.getpid(), frames=1, dhash=word[:16]
+    )

@@ -1,0 +1,301 @@
+"""Decoders in processes of their own, and what becomes of an image when one of them fails."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler.download.decoder import Decoders, memory_bytes
+from crawler.download.info import ImageInfo, Verdict
+from crawler.download.sandbox import LENGTH_BYTES, SIZE_BYTES, TAKEN, serve
+from crawler.download.verify import verify
+from crawler.errors import (
+    CorruptImage,
+    DecoderCrashed,
+    DecodeTimeout,
+    EmptyBody,
+    InternalError,
+    NotAnImage,
+    Rejection,
+    TooManyPixels,
+)
+from tests.decoders import FAULTS, HEAD
+from tests.images import rarities, samples
+
+PIXELS = 10_000_000
+ROOT = Path(__file__).parents[2]
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def decoders(
+    *, most: int = 1, timeout_s: float = 20.0, decode: str = FAULTS, max_pixels: int = PIXELS
+) -> Decoders:
+    return Decoders(most=most, max_pixels=max_pixels, max_bytes=2**20, timeout_s=timeout_s, decode=decode)
+
+
+@pytest.fixture
+def faulty() -> Iterator[Decoders]:
+    with decoders() as pool:
+        yield pool
+
+
+def children() -> list[int]:
+    """Of this process, dead ones included."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+def test_each_format_is_judged_as_it_is_in_process() -> None:
+    with decoders(most=2, decode="crawler.download.verify:verify") as pool:
+        for name, data in (samples() | rarities()).items():
+            for part in (data, data[: len(data) // 2]):
+                assert outcome(pool.verify, part) == outcome(partial(verify, max_pixels=PIXELS), part), name
+
+
+def outcome(judge: Callable[[bytes], ImageInfo], data: bytes) -> object:
+    try:
+        return judge(data)
+    except Rejection as exc:
+        return type(exc), exc.detail
+
+
+def test_what_needs_no_decoder_starts_none(faulty: Decoders) -> None:
+    assert faulty.verify(samples()["plain.svg"]).format == "svg"
+    for data, leaf in ((b"", EmptyBody), (b"<html>", NotAnImage)):
+        with pytest.raises(leaf):
+            faulty.verify(data)
+    assert not faulty._alive
+
+
+def test_a_large_svg_goes_where_memory_has_a_limit() -> None:
+    body = b"<g/>" * 100_000
+    with decoders(decode="crawler.download.verify:verify") as pool:
+        assert pool.verify(b'<svg width="3">' + body + b"</svg>").width_px == 3
+        assert pool._alive
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("segfault", "signal 11"), ("exit", "exit code 7"), ("raise", "exit code 1")]
+)
+def test_a_decoder_that_breaks_down_costs_one_image(faulty: Decoders, word: str, said: str) -> None:
+    first = faulty.verify(HEAD + b"ok").height_px
+    with pytest.raises(DecoderCrashed, match=said):
+        faulty.verify(HEAD + word.encode())
+    assert faulty.verify(HEAD + b"ok").height_px != first
+
+
+def test_a_decoder_that_hangs_is_killed(tmp_path: Path) -> None:
+    with decoders(timeout_s=0.3) as pool:
+        pool.verify(HEAD + b"ok")
+        begun = time.monotonic()
+        with pytest.raises(DecodeTimeout, match=r"0\.3 s \(decode_timeout_s\)"):
+            pool.verify(HEAD + b"hang")
+        assert 0.3 <= time.monotonic() - begun < 3
+        assert pool.verify(HEAD + b"ok").dhash == "ok"
+
+
+def test_waiting_for_a_free_decoder_is_no_part_of_the_time() -> None:
+    with decoders(timeout_s=0.4) as pool:
+        pool.verify(HEAD + b"ok")
+        outcomes: list[str] = []
+
+        def ask(word: bytes) -> None:
+            try:
+                outcomes.append(pool.verify(HEAD + word).dhash)
+            except DecodeTimeout:
+                outcomes.append("late")
+
+        threads = [threading.Thread(target=ask, args=(b"hang",)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        ask(b"ok")
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["late", "late", "late", "ok"]
+
+
+@LINUX
+def test_memory_has_a_limit(faulty: Decoders) -> None:
+    begun = time.monotonic()
+    with pytest.raises(DecoderCrashed):
+        faulty.verify(HEAD + b"memory")  # as a decoder that lets MemoryError through
+    assert time.monotonic() - begun < 15
+    assert faulty.verify(HEAD + b"ok").dhash == "ok"
+
+
+def test_the_limit_is_enough_for_what_is_allowed() -> None:
+    assert memory_bytes(max_pixels=1, max_bytes=1) == 2**30
+    assert 4 * 2**30 < memory_bytes(max_pixels=178_956_970, max_bytes=64 * 2**20) < 6 * 2**30
+
+
+@LINUX
+def test_no_file_is_written(faulty: Decoders, tmp_path: Path) -> None:
+    with pytest.raises(CorruptImage, match="OSError"):
+        faulty.verify(HEAD + b"write " + bytes(tmp_path / "file"))
+    assert (tmp_path / "file").stat().st_size == 0
+
+
+@pytest.mark.parametrize("word", ["interrupt", "chatter"])
+def test_what_does_not_disturb_it(faulty: Decoders, word: str) -> None:
+    first = faulty.verify(HEAD + b"ok").height_px
+    assert faulty.verify(HEAD + word.encode()).height_px == first
+    assert faulty.verify(HEAD + b"ok").height_px == first
+
+
+def test_one_that_died_idle_is_replaced_without_a_word() -> None:
+    with decoders(most=2) as pool:
+        first = pool.verify(HEAD + b"ok").height_px
+        os.kill(first, getattr(signal, "SIGKILL", signal.SIGTERM))
+        for _ in range(3):
+            assert pool.verify(HEAD + b"ok").height_px != first
+
+
+def test_a_large_file_goes_over_whole(faulty: Decoders) -> None:
+    size = 20 * 2**20
+    assert faulty.verify(HEAD + b" " + bytes(size)).width_px == size + len(HEAD) + 1
+
+
+def test_a_child_is_replaced_in_time(faulty: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.download.decoder._IMAGES_PER_CHILD", 3)
+    assert len({faulty.verify(HEAD + b"ok").height_px for _ in range(9)}) == 3
+
+
+def test_no_more_of_them_than_allowed() -> None:
+    with decoders(most=2) as pool:
+        seen: list[int] = []
+
+        def ask() -> None:
+            seen.extend(pool.verify(HEAD + b"ok").height_px for _ in range(20))
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(seen) == 120
+        assert len(set(seen)) <= 2
+
+
+def test_decoders_that_can_not_be_started_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.download.decoder._START_PAUSE_S", 0.0)
+    monkeypatch.setattr("crawler.download.decoder._STARTS", 2)
+    with decoders(decode="no.such.module:decode") as pool, pytest.raises(InternalError, match="exit code 1"):
+        pool.verify(HEAD)
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/no/such/python")
+    with decoders() as pool, pytest.raises(InternalError, match="No such file"):
+        pool.verify(HEAD)
+
+
+@LINUX
+def test_closing_ends_all_and_leaves_no_zombies() -> None:
+    before = set(children())
+    pool = decoders(most=2)
+    outcomes: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            pool.verify(HEAD + b"hang")
+        except (Rejection, InternalError) as exc:
+            outcomes.append(exc)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(pool._alive) < 2 or any(decoder.due is None for decoder in pool._alive):
+        time.sleep(0.01)
+    pool.close()
+    for thread in threads:
+        thread.join()
+    pool.close()
+    assert [type(outcome) for outcome in outcomes] == [InternalError] * 3
+    assert set(children()) <= before
+    with pytest.raises(InternalError, match="closed"):
+        pool.verify(HEAD)
+
+
+_ORPHANING = """
+import sys, threading
+from crawler.download.decoder import Decoders
+pool = Decoders(most=1, max_pixels=1000, max_bytes=1000, timeout_s=0.5, decode=sys.argv[1])
+print(pool.verify(b"GIF89aok").height_px, flush=True)
+assert "PIL" not in sys.modules, "the parent has no need of it"
+if sys.argv[2] == "busy":
+    threading.Thread(target=pool.verify, args=(b"GIF89ahang",)).start()
+    while not any(decoder.has_it and decoder.images == 2 for decoder in pool._alive): pass
+    print("busy", flush=True)
+sys.stdin.read()
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_they_do_not_outlive_their_parent(state: str) -> None:
+    # a script without a main guard, which its children must not run again
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _ORPHANING, FAULTS, state],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    with parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        if state == "busy":
+            assert parent.stdout.readline() == b"busy\n"
+        parent.kill()
+        parent.wait()
+        end = time.monotonic() + 10
+        while alive(child) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not alive(child)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_downloader_does_not_import_the_library() -> None:
+    code = "import sys, crawler.download.image, crawler.download.decoder; assert 'PIL' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_serving_in_process() -> None:
+    """What a child does, where it can be watched."""
+
+    def judge(data: bytes, *, max_pixels: int) -> ImageInfo:
+        if data == b"no":
+            raise TooManyPixels(f"more than {max_pixels}")
+        return ImageInfo(format="gif", extension="gif", width_px=1, height_px=2, frames=1)
+
+    requests = b"".join(len(data).to_bytes(SIZE_BYTES, "little") + data for data in (b"yes", b"no"))
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as replies:
+        cut_short = (9).to_bytes(SIZE_BYTES, "little") + b"cut"
+        serve(io.BytesIO(requests + cut_short), writer, judge, max_pixels=5, timeout_s=60)
+        os.close(writer)
+        verdicts = []
+        while replies.read(1) == TAKEN:
+            length = int.from_bytes(replies.read(LENGTH_BYTES), "little")
+            verdicts.append(msgspec.json.decode(replies.read(length), type=Verdict))
+    assert [verdict.info is not None for verdict in verdicts] == [True, False]
+    assert (verdicts[1].reason, verdicts[1].detail) == ("too-many-pixels", "more than 5")
