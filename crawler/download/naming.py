@@ -34,7 +34,7 @@ _SYNONYMS = {
 _FORMAT_OF = {name: extension for extension, names in _SYNONYMS.items() for name in names}
 _MAX_SEGMENT_BYTES = 200
 _MAX_FOLDERS = 12
-_MAX_FOLDERS_BYTES = 600
+_MAX_FOLDERS_BYTES = 400
 # WHATWG URL, path percent-encode set: what is not encoded in a canonical URL, beside letters and digits
 _PATH_SAFE = "!$%&'()*+,-./:;=@[\\]_|~"
 # what some system does not allow, what is not seen, and what a disk may ignore (ext4 with casefold, HFS+): Unicode's
@@ -58,10 +58,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = "", version: str = "") -> str:
     """The relative path, with ``/``, of the image at a canonical *url* whose bytes call for *extension*.
 
-    ``site``: ``images/<host>/<folders>/<name>.<extension>``, at most 240 bytes each and 1,100 in all. https on its
-    own port is ``host``, http ``host_80``, other ports ``host_8080`` and, for https, ``host_8443_https``. The
-    URL's own extension stays when it stands for the same format (``jpeg`` for ``jpg``). What a page holds itself
-    (``data:``) is ``images/data/image~<digest>.<extension>``.
+    ``site``: ``images/<host>/<folders>/<name>.<extension>``, at most 240 bytes each and 900 in all (keys of object
+    stores end at 1,024). https on its own port is ``host``, http ``host_80``, other ports ``host_8080`` and, for
+    https, ``host_8443_https``. The URL's own extension stays when it stands for the same format (``jpeg`` for
+    ``jpg``). What a page holds itself (``data:``) is ``images/data/image~<digest>.<extension>``.
 
     ``flat``: ``images/<name>~<digest>.<extension>``. ``hash``: ``images/ab/cd/<sha256>.<extension>``, for which
     *sha256* is needed: the same bytes are always at the same path.
