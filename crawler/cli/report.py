@@ -44,7 +44,7 @@ def revisits(summary: Summary) -> dict[str, str]:
     if not summary.revisits:
         return {}
     found = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.revisits.items())
-    return {"refreshed": f"{found}; new ones are not counted here"}
+    return {"refreshed": found}
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
