@@ -41,6 +41,7 @@ Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*
 Hosts = tuple[Annotated[str, Meta(pattern="^[^ @]+$")], ...]
 """Names, addresses and networks (``10.1.0.0/16``)."""
 Formats = tuple[Annotated[str, Meta(pattern="^(jpeg|png|gif|webp|avif|bmp|tiff|ico|svg|heic)$")], ...]
+_SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 
 
 class ScopeConfig(Section):
@@ -168,7 +169,7 @@ class FetchConfig(Section):
         Headers,
         Meta(
             description="Send this header with every request; Authorization and Cookie only to the seeds' hosts.",
-            extra={"item": "NAME: VALUE", "also": ("--header",), "secret": True},
+            extra={"item": "NAME: VALUE", "also": ("--header",), "secret": True, "hint": "NAME: VALUE"},
         ),
     ] = ()
     cookies: Annotated[
@@ -179,7 +180,7 @@ class FetchConfig(Section):
         Meta(
             pattern="^$|^[^:]+:.*$",
             description="USER:PASSWORD for the seeds' hosts (HTTP basic authentication).",
-            extra={"secret": True},
+            extra={"secret": True, "hint": "USER:PASSWORD"},
         ),
     ] = ""
     netrc: Annotated[
@@ -190,7 +191,7 @@ class FetchConfig(Section):
         Meta(
             pattern="^$|^https?://[^/?#]+/?$",
             description="Send every request through this HTTP proxy, http://[USER:PASSWORD@]HOST:PORT.",
-            extra={"secret": True},
+            extra={"secret": True, "hint": "http://[USER:PASSWORD@]HOST:PORT"},
         ),
     ] = ""
     allow_addresses: Annotated[
@@ -198,7 +199,7 @@ class FetchConfig(Section):
         Meta(
             description="Hosts, addresses or networks that may be asked although they are private; others are refused,"
             " but for the seeds' own network.",
-            extra={"item": "HOST"},
+            extra={"item": "HOST", "hint": "names, addresses, or networks such as 10.1.0.0/16"},
         ),
     ] = ()
 
@@ -253,6 +254,7 @@ class StorageConfig(Section):
             description="Where images are kept: local, in the crawl's folder, workers on other machines in one of their"
             " own; manager, all in the crawl's own folder, to which the bytes travel over the queue's connection; or in"
             " an object store, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.",
+            extra={"hint": "local, manager, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"},
         ),
     ] = "local"
     layout: Annotated[
@@ -381,6 +383,7 @@ class Config(Section):
 
 
 _PATTERN = "PATTERN"
+_SIZE_HINT = "a number of bytes, or such as 500 MB or 1.5 GiB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,6 +397,10 @@ class Setting:
     description: str
     choices: tuple[str, ...] = ()
     """The only values that there are, if they are so few."""
+    words: tuple[str, ...] = ()
+    """The only ones for each value of a list, if they are so few."""
+    hint: str = ""
+    """What a value looks like, for who has written another one; instead of its pattern."""
     item: str = ""
     """What each value of a list is."""
     also: tuple[str, ...] = ()
@@ -429,11 +436,21 @@ def settings() -> Iterator[Setting]:
                 type=base,
                 default=field.default,
                 description=meta.description or "",
-                choices=tuple(meta.pattern[2:-2].split("|")) if (meta.pattern or "").startswith("^(") else (),
+                choices=_words(meta),
+                words=_words(*get_args(get_args(base)[0])[1:]) if get_origin(base) is tuple else (),
+                hint=extra.get("hint", _SIZE_HINT if "_bytes" in field.name else ""),
                 item=extra.get("item", _PATTERN) if get_origin(base) is tuple else "",
                 also=extra.get("also", ()),
                 secret=extra.get("secret", False),
             )
+
+
+def _words(*metas: Meta) -> tuple[str, ...]:
+    """The values that a pattern such as ``^(one|two)$`` allows; none for one that does not list them."""
+    patterns = [
+        meta.pattern for meta in metas if meta.pattern and re.fullmatch(r"\^\([\w|]+\)\$", meta.pattern)
+    ]
+    return tuple(word for pattern in patterns for word in pattern[2:-2].split("|"))
 
 
 SETTINGS: dict[str, Setting] = {setting.key: setting for setting in settings()}
@@ -447,7 +464,8 @@ def load(
 ) -> Config:
     """The configuration that results from a file, the environment and flags.
 
-    *flags* maps keys to values; None means not given. Raises ConfigError, which names source, key and value.
+    *flags* maps keys to values; None means not given. Raises ConfigError, which names source, key and value, or two
+    settings that contradict each other.
     """
     config = Config() if file is None else _from_file(file)
     for name, text in (environment or {}).items():
@@ -458,7 +476,27 @@ def load(
         if value is not None:
             flag = SETTINGS[key].flag if key in SETTINGS else key
             config = _with_value(config, key, value, source=f"option {flag}")
+    if contradiction := _contradiction(config.images):
+        raise ConfigError(contradiction)
     return config
+
+
+def _contradiction(images: ImagesConfig) -> str:
+    """Why no image whatever would be kept; empty if some may be."""
+    for least, most in (
+        ("min_width_px", "max_width_px"),
+        ("min_height_px", "max_height_px"),
+        ("min_image_bytes", "max_image_bytes"),
+    ):
+        low, high = getattr(images, least), getattr(images, most)
+        if low > high > 0:
+            return f"{least} = {low} and {most} = {high} contradict each other: no image would be kept; change one"
+    if 0 < images.max_aspect < 1:
+        return (
+            f"max_aspect = {images.max_aspect} won't do: the longer side of an image is at least once the shorter, so"
+            " none would be kept; give 1 or more, or 0 for no limit"
+        )
+    return ""
 
 
 def _from_file(file: Path) -> Config:
@@ -500,15 +538,15 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     # as values come from the environment and the command line; only headers have spaces
     if setting.is_list and isinstance(value, str):
         value = value.splitlines() if " " in setting.item else value.split()
+    if setting.words and isinstance(value, list | tuple):
+        value = [word for item in value for word in _split(item)]
     if "_bytes" in key and isinstance(value, str):
         value = _bytes(value)
     changed = msgspec.structs.asdict(section) | {key: value}
     try:
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
     except msgspec.ValidationError as exc:
-        problem = str(exc).partition(" - at ")[0]
-        if setting.choices and isinstance(value, str):
-            problem = f"Expected one of {', '.join(setting.choices)}"
+        problem = _problem(setting, value, str(exc).partition(" - at ")[0])
         raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}") from (
             None if setting.secret else exc
         )
@@ -522,15 +560,34 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     return msgspec.structs.replace(config, **{setting.section: section})
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt])(i?)b?", re.IGNORECASE)
+def _problem(setting: Setting, value: object, told: str) -> str:
+    """What is wrong with *value*, for people; *told* is how msgspec has it, which would show them patterns."""
+    words = setting.choices or setting.words
+    if " matching regex " in told or (setting.choices and isinstance(value, str)):
+        return f"Expected one of {', '.join(words)}" if words else f"Expected {setting.hint}"
+    if setting.hint == _SIZE_HINT and not re.search(r"[<>]=? ?\d", told):
+        return f"Expected {setting.hint}"
+    return told
+
+
+def _split(item: object) -> list[object]:
+    """``jpg,png`` is two words; another name of one is that one."""
+    if not isinstance(item, str):
+        return [item]
+    return [_SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
+
+
+_SIZE = re.compile(r"(\d{1,18}) ?b|(\d{1,18}(?:\.\d{1,18})?) ?([kmgt])(i?)b?", re.IGNORECASE)
 
 
 def _bytes(text: str) -> str:
-    """``500 MB`` and ``1.5GiB`` as a number of bytes; anything else as it is."""
+    """``500 MB``, ``1.5GiB`` and ``500B`` as a number of bytes; anything else as it is."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         return text
-    number, prefix, binary = match.groups()
+    plain, number, prefix, binary = match.groups()
+    if plain:
+        return str(int(plain))
     return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -25,14 +26,14 @@ from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.folder import CrawlFolder, default_folder
-from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.transport import Address
 from crawler.roles import Site, Start, manage
 from crawler.storage import schemes
 from crawler.urls import canonical_seed
-from crawler.web.asking import RequestHeaders
+from crawler.web.asking import RequestHeaders, proxy_of
 from crawler.web.guard import Guard, seed_networks
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ _MANAGER_GRACE_S = 20.0
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _DEATHS_WITHOUT_PROGRESS = 8
+_LOGIN_IN_URL = re.compile(r"\s*https?:[/\\]*[^/\\?#]+@", re.IGNORECASE)
+_NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
 
 def crawl(
@@ -56,8 +59,8 @@ def crawl(
     """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
 
     The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
-    yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more; its records come
-    after the earlier ones. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
+    yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
+    has been visited since. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
     all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
@@ -69,7 +72,7 @@ def crawl(
     folder = None if output is None else Path(output)
     with Crawl(seeds, folder=folder, fresh=fresh, refresh=refresh, config=config) as running:
         for record in running.records():
-            if isinstance(record, ImageRecord):
+            if isinstance(record, ImageRecord) and (record.revisit or not refresh):
                 yield record
         running.close()
         running.check()
@@ -107,6 +110,11 @@ class Crawl:
         self._endpoint, self._public = _endpoints(config)
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
+        proxy_of(config.fetch)
+        if named := [canonical_seed(seed) for seed in seeds if _LOGIN_IN_URL.match(seed)]:
+            log.warning(
+                "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
+            )
         self._client: QueueManager | None = None
         self._manager: Child | None = None
         self._crew: Crew | None = None
@@ -214,12 +222,13 @@ class Crawl:
     def check(self) -> None:
         """Raise CrawlError if the crawl, now at its end, could not do its job."""
         summary = self.summary()
+        with Catalog(self.folder.path) as catalog:
+            seeds = list(catalog.page_where("depth = 0 AND page_url = ''"))
+        details = "; ".join(record.detail for record in seeds) or "no seed was visited"
         if not summary.stats.page_status.get(PageStatus.HARVESTED):
-            with Catalog(self.folder.path) as catalog:
-                details = [record.detail for record in catalog.pages() if record.depth == 0]
-            raise errors.SeedUnreachable(
-                f"nothing to start from: {'; '.join(details) or 'no seed was visited'}"
-            )
+            raise errors.SeedUnreachable(f"nothing to start from: {details}")
+        if seeds and all(record.revisit in _NOT_REACHED for record in seeds):
+            raise errors.SeedUnreachable(f"nothing to refresh: {details}; what was saved before is as it was")
         kept = sum(
             summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
         )

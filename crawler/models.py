@@ -64,10 +64,12 @@ class PageStatus(StrEnum):
 
 
 class Revisit(StrEnum):
-    """How the latest visit compares with the one before it."""
+    """How the latest visit compares with the one before it, since the crawl was last refreshed."""
 
     NONE = ""
-    """There was only one, or the ones before saved nothing."""
+    """There was none since then, or the crawl has never been refreshed."""
+    NEW = "new"
+    """Visited for the first time, or nothing had come of the visits before."""
     UNCHANGED = "unchanged"
     CHANGED = "changed"
     """It has other bytes than before; the record of those is kept as history."""
@@ -162,6 +164,8 @@ class Heartbeat(Value):
     """What it thinks it holds, and does not any more."""
     paused: bool = False
     """It shall give back what it has not begun; there will be more later."""
+    left_alone: tuple[str, ...] = ()
+    """The same, of these hosts (``scheme://host[:port]``): they are in trouble."""
     halted: str | None = None
     """As in Lease."""
 
@@ -202,12 +206,14 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """UTC, ISO 8601."""
     detail: str = ""
     """The reason in a sentence, for people."""
-    dhash: str = ""
+    dhash: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")] = ""
     """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
     that have no pixels (SVG) or no structure (of one colour).
     """
     revisit: Revisit = Revisit.NONE
     """What became of it when the crawl was refreshed."""
+    revisit_reason: str = ""
+    """For GONE and FAILED, why: as ``reason``, which is that of the record that stands."""
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):
@@ -237,6 +243,7 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     etag: str = ""
     last_modified: str = ""
     revisit: Revisit = Revisit.NONE
+    revisit_reason: str = ""
 
 
 RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {
@@ -343,6 +350,14 @@ class HostStatus(Value):
     """Seconds until something more may be asked of it (a delay, Retry-After, back-off); 0 for at once."""
     delay_s: float = 0.0
     """Between two requests: what was configured, or what the host itself asks for if that is longer."""
+    trouble: str = ""
+    """``backing off``, ``down`` or ``recovering``; empty for one that is well."""
+    failures: int = 0
+    """In a row, of one in trouble."""
+    last_reason: str = ""
+    """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
+    trouble_s: float = 0.0
+    """How long ago they began."""
 
 
 class Counts(Value):

@@ -107,8 +107,11 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
         )
         try:
             _begin(ledger, site)
-            if start is Start.REFRESH:
-                log.info("refreshing %d URLs", ledger.refresh())
+            rules = _rules(config)
+            if start is Start.REFRESH and (count := ledger.refresh(rules)):
+                log.info("refreshing %d URLs", count)
+            elif new_run:
+                ledger.note_rules(rules)
             storage = LocalStorage(
                 site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
             )
@@ -146,7 +149,13 @@ def _say_farewell(servers: list[QueueServer]) -> None:
 
 def _plan_id(ledger: Ledger, config: Config) -> str:
     settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-    return f"{ledger.crawl_id()}-{settings[:16]}"
+    return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
+
+
+def _rules(config: Config) -> str:
+    """Of everything that decides which images and links a page gives."""
+    sections = (config.scope, config.harvest, config.obey, config.images.images, __version__)
+    return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()
 
 
 def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:

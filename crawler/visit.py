@@ -171,7 +171,7 @@ class TaskHandler(abc.ABC):
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
             check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
-            unless=Validators(etag=known.etag, last_modified=known.last_modified) if known else None,
+            unless=_validators(known) if known else None,
         )
         visit.answered(fetched)
         return fetched
@@ -185,7 +185,8 @@ class TaskHandler(abc.ABC):
         }
         if task.known is not None and visit.outcome in _EARLIER_STANDS:
             # of an answer to a conditional request, only these may be news (RFC 9110, section 15.4.5)
-            news = {name: visit.facts[name] for name in ("etag", "last_modified") if visit.facts.get(name)}
+            fields = ("final_url", "etag", "last_modified")
+            news = {name: visit.facts[name] for name in fields if visit.facts.get(name)}
             return msgspec.structs.replace(
                 task.known,
                 **visited,
@@ -193,6 +194,7 @@ class TaskHandler(abc.ABC):
                 http_status=visit.facts.get("http_status", 0),
                 detail=visit.facts.get("detail", ""),
                 revisit=visit.outcome,
+                revisit_reason=visit.facts.get("reason", ""),
             )
         names = ORIGIN_FIELDS[task.kind] if task.origin else ()
         facts = {
@@ -208,6 +210,10 @@ class TaskHandler(abc.ABC):
             **visited,
             **facts,
         )
+
+
+def _validators(known: ImageRecord | PageRecord) -> Validators:
+    return Validators(url=known.final_url or known.url, etag=known.etag, last_modified=known.last_modified)
 
 
 def _check(robots: Robots, task: Task, delay_s: float, url: str) -> None:

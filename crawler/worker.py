@@ -22,6 +22,7 @@ from crawler.models import (
     SHOWN_URL,
     Batch,
     Cookie,
+    Heartbeat,
     NewTask,
     Result,
     Revisit,
@@ -379,9 +380,14 @@ class Worker:
                 log.warning("%d tasks were given to other workers; is this one too slow?", lost)
             if answer.halted is not None:
                 self._finish(None)
-            elif answer.paused and (waiting := self._hand.withdraw()):
+            elif waiting := self._to_give_back(answer):
                 self._tasks.release(self.state(), waiting)
                 self._hand.settled(waiting)
+
+    def _to_give_back(self, answer: Heartbeat) -> list[Token]:
+        """What it has not begun, and shall not."""
+        hosts = (None,) if answer.paused else answer.left_alone
+        return [token for host in hosts for token in self._hand.withdraw(host)]
 
 
 def _messages(

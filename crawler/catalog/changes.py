@@ -22,13 +22,13 @@ class Version(Value):
 
 
 class Change(Value):
-    """An image URL whose last visit did not find what the one before had found."""
+    """An image URL that is new, or whose last visit did not find what the one before had found."""
 
     url: str
     revisit: Revisit
-    """``changed``, ``gone`` or ``failed``."""
+    """``new``, ``changed``, ``gone`` or ``failed``."""
     detail: str
-    """Why it was not to be had; empty for ``changed``."""
+    """Why it was not to be had; empty for the others."""
     now: Version
     """What is kept of it: its latest bytes."""
     earlier: tuple[Version, ...] = ()
@@ -36,9 +36,9 @@ class Change(Value):
 
 
 def changes(catalog: Catalog) -> Iterator[Change]:
-    """Every image that the latest visit found changed, gone or failing; unchanged and new ones are not listed."""
-    wanted = "revisit IN (?, ?, ?)"
-    for record in catalog.image_where(wanted, Revisit.CHANGED, Revisit.GONE, Revisit.FAILED):
+    """Every image that the latest refresh found new, changed, gone or failing; unchanged ones are not listed."""
+    wanted = "revisit NOT IN ('', 'unchanged') AND status IN ('saved', 'duplicate')"
+    for record in catalog.image_where(wanted):
         yield Change(
             url=record.url,
             revisit=record.revisit,

@@ -79,10 +79,10 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
         seeds = catalog.seeds()
         url = canonical(asked)
         if url is None:
-            records = list(catalog.image_where("path = ?", _path_within(catalog.folder, asked)))
-            if records:
-                entries = [entry for record in records[:1] for entry in _entries(catalog, record.url)]
-                return Explanation(asked=asked, url=records[0].url, how="file", entries=tuple(entries))
+            source = _source(catalog, _path_within(catalog.folder, asked))
+            if source is not None:
+                entries = list(_entries(catalog, source))
+                return Explanation(asked=asked, url=source, how="file", entries=tuple(entries))
             url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
         entries = list(_entries(catalog, url))
         if entries:
@@ -105,6 +105,15 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
             similar=_similar(catalog, url),
             dropped=dict(catalog.rows("SELECT reason, count FROM dropped")),
         )
+
+
+def _source(catalog: Catalog, path: str) -> str | None:
+    """The URL that gave the file at *path*, or once gave it; None for one that no record names."""
+    for record in catalog.image_where("path = ?", path):
+        return record.url
+    for (url,) in catalog.rows("SELECT url FROM image_history WHERE path = ? ORDER BY seq DESC", (path,)):
+        return str(url)
+    return None
 
 
 def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:

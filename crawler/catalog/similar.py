@@ -3,20 +3,26 @@
 Copies of one picture in several sizes, formats or qualities differ in a few of the 64 bits, other pictures in some 32.
 Two hashes that differ in at most *distance* bits agree in at least one of ``distance + 1`` bands of bits, so only
 those that share a band are compared (the pigeonhole principle; Manku, Jain, Das Sarma, "Detecting near-duplicates for
-web crawling", WWW 2007).
+web crawling", WWW 2007), and among many of these again only those that share a band of what is left.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from operator import and_, or_
 
 from crawler.catalog.database import Catalog
 from crawler.models import Value
 
 MAX_DISTANCE = 10
 _BITS = 64
+_FEW = 64
+"""Hashes that are sooner compared than sorted into buckets."""
+_HASH = re.compile("[0-9a-fA-F]{1,16}")
+"""As records have them; another one tells nothing, whoever wrote it."""
 
 
 class Picture(Value):
@@ -46,12 +52,12 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
     """
     if not 0 <= distance <= MAX_DISTANCE:
         raise ValueError(f"a distance of {distance} bits: it has to be between 0 and {MAX_DISTANCE}")
-    files = {
-        int(dhash, 16): count
-        for dhash, count in catalog.rows(
-            "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
-        )
-    }
+    files: Counter[int] = Counter()
+    for text, count in catalog.rows(
+        "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
+    ):
+        if _HASH.fullmatch(text):
+            files[int(text, 16)] += count
     leaders = groups(list(files), distance=distance)
     sizes: Counter[int] = Counter()
     for dhash, count in files.items():
@@ -62,7 +68,7 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
         f"SELECT {', '.join(names)} FROM images WHERE dhash != '' AND status = 'saved'"  # noqa: S608 - our own names
     ):
         picture = Picture(**dict(zip(names, row, strict=True)))
-        leader = leaders.get(int(picture.dhash, 16))
+        leader = leaders.get(int(picture.dhash, 16)) if _HASH.fullmatch(picture.dhash) else None
         if leader is not None and sizes[leader] > 1:
             found[leader].append(picture)
     alike = [Alike(pictures=tuple(sorted(group, key=_largest_first))) for group in found.values()]
@@ -75,27 +81,86 @@ def _largest_first(picture: Picture) -> tuple[int, int, str]:
 
 def groups(hashes: list[int], *, distance: int) -> Mapping[int, int]:
     """Each of *hashes* (64 bits, no two the same), and the one that stands for its group."""
-    leaders = {dhash: dhash for dhash in hashes}
+    found = _Groups(hashes, distance)
+    found.join_the_alike(hashes)
+    return {dhash: found.leader(dhash) for dhash in hashes}
 
-    def leader(dhash: int) -> int:
-        while leaders[dhash] != dhash:
-            leaders[dhash] = leaders[leaders[dhash]]  # halves the way for the next one
-            dhash = leaders[dhash]
+
+class _Groups:
+    """Which hashes are known to be in one group, so far: a forest, each tree a group (Tarjan's union-find)."""
+
+    def __init__(self, hashes: Iterable[int], distance: int) -> None:
+        self._leaders = {dhash: dhash for dhash in hashes}
+        self._distance = distance
+
+    def leader(self, dhash: int) -> int:
+        leaders = self._leaders
+        while (above := leaders[dhash]) != dhash:
+            leaders[dhash] = leaders[above]  # halves the way for the next one
+            dhash = above
         return dhash
 
-    for start, end in _bands(distance + 1):
-        mask = (1 << (end - start)) - 1
-        buckets: dict[int, list[int]] = defaultdict(list)
+    def _join(self, one: int, other: int) -> None:
+        self._leaders[self.leader(other)] = self.leader(one)
+
+    def join_the_alike(self, hashes: list[int]) -> None:
+        """Join those of *hashes* that are as near to each other as wanted, and what lies between.
+
+        Bits that all of them share tell nothing, so that the bands are made of the others: pictures with a plain sky
+        have the same upper rows. A band keeps no bucket as large as the whole, so this comes to an end; and buckets
+        are looked into only where they hold half as many pairs as there are, so it never costs more than comparing
+        each with each.
+        """
+        leader = self.leader
+        first = leader(hashes[0]) if hashes else 0
+        if all(leader(dhash) == first for dhash in hashes):
+            return
+        buckets = self._buckets(hashes) if len(hashes) > _FEW else None
+        if buckets is None:
+            self._compare(hashes)
+            return
+        for bucket in buckets:
+            self.join_the_alike(bucket)
+
+    def _buckets(self, hashes: list[int]) -> list[list[int]] | None:
+        """Those that share a band, for each band; None where that would not help."""
+        differing = reduce(or_, hashes) & ~reduce(and_, hashes)
+        bits = [1 << bit for bit in range(_BITS) if differing >> bit & 1]
+        count = self._distance + 1
+        if len(bits) < count:  # no two differ in more
+            return [[hashes[0], dhash] for dhash in hashes[1:]]
+        buckets: list[list[int]] = []
+        pairs = 0
+        for number in range(count):
+            mask = sum(bits[number::count])  # from all over: neighbouring bits often go together
+            band: dict[int, list[int]] = defaultdict(list)
+            for dhash in hashes:
+                band[dhash & mask].append(dhash)
+            buckets += (bucket for bucket in band.values() if len(bucket) > 1)
+            pairs += sum(len(bucket) ** 2 for bucket in band.values())
+            if 2 * pairs > len(hashes) ** 2:
+                return None
+        return buckets
+
+    def _compare(self, hashes: list[int]) -> None:
+        """Each with each, but for those whose group has been reached already."""
+        members: dict[int, list[int]] = defaultdict(list)
         for dhash in hashes:
-            buckets[dhash >> start & mask].append(dhash)
-        for bucket in buckets.values():
-            for position, one in enumerate(bucket):
-                for other in bucket[position + 1 :]:
-                    if (one ^ other).bit_count() <= distance:
-                        leaders[leader(other)] = leader(one)
-    return {dhash: leader(dhash) for dhash in hashes}
+            members[self.leader(dhash)].append(dhash)
+        before = {dhash: group for group in members.values() for dhash in group}
+        distance, left = self._distance, hashes
+        while left:
+            reached = list(before[left[0]])
+            left = _without(left, reached)
+            for one in reached:  # which grows
+                near = [other for other in left if (one ^ other).bit_count() <= distance]
+                while near:
+                    other = near[0]
+                    self._join(one, other)
+                    reached += before[other]
+                    left, near = _without(left, before[other]), _without(near, before[other])
 
 
-def _bands(count: int) -> list[tuple[int, int]]:
-    edges = [_BITS * number // count for number in range(count + 1)]
-    return list(pairwise(edges))
+def _without(hashes: list[int], some: list[int]) -> list[int]:
+    gone = set(some)
+    return [dhash for dhash in hashes if dhash not in gone]

@@ -45,7 +45,9 @@ class Summary(Value):
     """On the disk below images/, whether a record names them or not; 0 for a crawl with an object store."""
     files_bytes: int
     revisits: dict[str, int]
-    """Images by what became of them when the crawl was refreshed (``unchanged``, ``changed``, ``gone``, ``failed``)."""
+    """Images by what became of them when the crawl was refreshed (``unchanged``, ``new`` …); of
+    those that are kept.
+    """
     started_at: str
     """When the first record was kept, UTC; empty without records."""
     finished_at: str
@@ -63,7 +65,8 @@ def summarise(catalog: Catalog) -> Summary:
         started_at, finished_at = _period(catalog)
         revisits = _counts(
             catalog,
-            "SELECT revisit, count(*) FROM images WHERE revisit != '' GROUP BY revisit ORDER BY 2 DESC",
+            "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
+            " GROUP BY revisit ORDER BY 2 DESC",
         )
     files, files_bytes = _disk_usage(catalog.images_folder)
     return Summary(

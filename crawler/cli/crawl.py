@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from crawler.cli.options import (
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
-from crawler.config import Config
+from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
 
@@ -147,11 +148,28 @@ def _invitation(running: Crawl) -> str:
 
 
 def _same_command() -> list[str]:
-    """What was typed, but for ``--fresh``, which would start over."""
+    """What was typed, but for ``--fresh``, which would start over, and for passwords, which others might see."""
     program, *words = sys.argv
     name = Path(program).name
     if name == "__main__.py":
         start = [Path(sys.executable).name, "-m", "crawler"]
     else:
         start = [name if shutil.which(name) == program else program]
-    return [*start, *(word for word in words if word != "--fresh")]
+    return [*start, *_without_secrets(word for word in words if word != "--fresh")]
+
+
+def _without_secrets(words: Iterable[str]) -> Iterator[str]:
+    """A command line's *words*, with … for the values of secret settings and for logins in URLs."""
+    secret = {
+        flag for setting in SETTINGS.values() if setting.secret for flag in (setting.flag, *setting.also)
+    }
+    hidden = False
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if hidden:
+            yield "…"
+        elif equals and flag in secret:
+            yield f"{flag}=…"
+        else:
+            yield re.sub(r"^(\s*https?:[/\\]*)[^/\\?#]+@", r"\1…@", word, flags=re.IGNORECASE)
+        hidden = not hidden and word in secret

@@ -116,7 +116,7 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
         yield "attempts", f"{entry.attempts:,}" if entry.attempts else ""
         return
     yield "status", tables.label(record.status)
-    yield "refreshed", record.revisit.value
+    yield "refreshed", f"{record.revisit} {record.revisit_reason}".strip()
     yield "reason", record.reason
     yield "detail", clean(record.detail)
     if entry.image is not None:

@@ -26,7 +26,12 @@ from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
 
 _USUAL_DISTANCE = 4
-_REVISIT_STYLES = {Revisit.CHANGED: "yellow", Revisit.GONE: "red", Revisit.FAILED: "red"}
+_REVISIT_STYLES = {
+    Revisit.NEW: "green",
+    Revisit.CHANGED: "yellow",
+    Revisit.GONE: "red",
+    Revisit.FAILED: "red",
+}
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 
 
@@ -56,7 +61,7 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     help="With --similar: in how many of 64 bits their dHashes may differ.",
 )
 @click.option(
-    "--changes", "changed", is_flag=True, help="List what a refresh found to have changed, gone or failed."
+    "--changes", "changed", is_flag=True, help="List what a refresh found new, changed, gone or failing."
 )
 @click.option(
     "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."

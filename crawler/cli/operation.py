@@ -11,12 +11,13 @@ from rich.text import Text
 
 from crawler.cli import tables
 from crawler.cli.output import clean
-from crawler.models import WORKER_NAMES, Status, TaskKind, WorkerStatus
+from crawler.models import WORKER_NAMES, HostStatus, Status, TaskKind, WorkerStatus
 
 HOSTS_SHOWN = 15
 WORKERS_SHOWN = 30
 _SILENT_S = 15.0
 _NOW_S = 0.05
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def rates(status: Status) -> Text:
@@ -34,9 +35,13 @@ def rates(status: Status) -> Text:
 
 
 def hosts_table(status: Status, *, most: int = HOSTS_SHOWN) -> Table:
-    """Who has the most to do, and when more may be asked of it."""
+    """Who has the most to do, and when more may be asked of it; and some of those that are in trouble."""
+    hosts = _worth_a_row(status.hosts, most)
+    troubled = any(host.trouble for host in hosts)
     table = tables.figures("Hosts", "", "Pages", "Images", "In flight", "Delay", "Due")
-    for host in status.hosts[:most]:
+    if troubled:
+        table.add_column("State", no_wrap=True, header_style="dim")
+    for host in hosts:
         table.add_row(
             Text(clean(host.name), overflow="fold"),
             tables.number(host.pages),
@@ -44,9 +49,25 @@ def hosts_table(status: Status, *, most: int = HOSTS_SHOWN) -> Table:
             tables.number(host.in_flight),
             f"{host.delay_s:g} s" if host.delay_s else "",
             Text("now", "dim") if host.due_s < _NOW_S else Text(f"in {_duration(host.due_s)}", "yellow"),
+            *([_state(host)] if troubled else []),
         )
-    tables.tell_more(table, status.host_count - min(most, len(status.hosts)))
+    tables.tell_more(table, max(status.host_count, len(status.hosts)) - len(hosts))
     return table
+
+
+def _worth_a_row(hosts: Sequence[HostStatus], most: int) -> list[HostStatus]:
+    """The first of them, and among these a part of those in trouble, wherever they stand."""
+    troubled = [number for number, host in enumerate(hosts) if host.trouble][: max(1, most // 3)]
+    others = [number for number in range(len(hosts)) if number not in troubled]
+    return [hosts[number] for number in sorted(troubled + others[: most - len(troubled)])]
+
+
+def _state(host: HostStatus) -> Text:
+    if host.trouble == "down":
+        return Text(f"down for {_roughly(host.trouble_s)}: {clean(host.last_reason)}", "red")
+    if host.trouble == "backing off":
+        return Text(f"{host.trouble}: {clean(host.last_reason)} {_TIMES}{host.failures:,}", "yellow")
+    return Text(clean(host.trouble), "green")
 
 
 def workers_table(status: Status, *, most: int = WORKERS_SHOWN) -> Table:
@@ -91,3 +112,11 @@ def _duration(seconds: float) -> str:
     if seconds < 100:  # noqa: PLR2004 - what is longer is easier to read in minutes
         return f"{seconds:.1f} s" if 0 < seconds < 1 else f"{seconds:.0f} s"
     return str(timedelta(seconds=int(seconds)))
+
+
+def _roughly(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    for unit, size_s in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size_s:
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds:.0f} s"

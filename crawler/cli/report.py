@@ -62,6 +62,9 @@ def _books(summary: Summary) -> Text:
         Text.assemble((f"{stats.image_status.get(status, 0):,} ", "bold"), tables.label(status))
         for status in ImageStatus
     ]
-    if stats.images.unsettled:
-        parts.append(Text.assemble((f"{stats.images.unsettled:,} ", "bold"), "to be done"))
-    return text.append(Text(" + ").join(parts))
+    without_record = stats.images.discovered - sum(stats.image_status.values())
+    if without_record > 0:
+        parts.append(Text.assemble((f"{without_record:,} ", "bold"), "to be done"))
+    text.append(Text(" + ").join(parts))
+    once_more = stats.images.unsettled - max(0, without_record)
+    return text.append(f", of which {once_more:,} are to be visited once more") if once_more > 0 else text

@@ -214,7 +214,10 @@ def _outcomes(
         table.add_section()
         for reason, count in reasons.items():
             table.add_row(Text(f"  {clean(reason)}"), number(count), style="dim")
-    if counts.unsettled:
-        table.add_row("to do", number(counts.unsettled))
+    without_record = counts.discovered - sum(by_status.values())
+    if without_record > 0:
+        table.add_row("to do", number(without_record))
+    if counts.unsettled > max(0, without_record):
+        table.add_row("  of these once more", number(counts.unsettled - max(0, without_record)), style="dim")
     table.add_section()
     table.add_row("discovered", number(counts.discovered), style="bold")

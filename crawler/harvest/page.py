@@ -40,6 +40,7 @@ class PageHandler(TaskHandler):
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             visit.unchanged()  # so are the links on it, which are known
+            visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may name others by now
             return
         harvest = self._reader.read(visit.task, fetched)
         visit.facts.update(

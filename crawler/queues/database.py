@@ -89,6 +89,7 @@ def _create(db: sqlite3.Connection) -> None:
         f" CREATE INDEX {TABLES[kind]}_status ON {TABLES[kind]} (status, reason);"
         for kind, record in RECORDS.items()
     ]
+    tables.append("CREATE INDEX images_path ON images (path) WHERE path != '';")
     tables.append(
         f"CREATE TABLE {HISTORY} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL,"
         f" {', '.join(f'{name} {_affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"

@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import CrawlError, LeaseExpired
+from crawler.errors import CrawlError, HostDown, LeaseExpired
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -37,10 +37,12 @@ from crawler.models import (
     Batch,
     Heartbeat,
     ImageRecord,
+    ImageStatus,
     Lease,
     NewTask,
     Origin,
     Result,
+    Revisit,
     Stats,
     Status,
     Task,
@@ -59,8 +61,9 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
+from crawler.queues.health import Evidence, Health, Order, evidence
 from crawler.queues.intake import Intake
-from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, busiest_hosts, some_workers
+from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.revisits import Revisits, not_visited, worth_keeping
 from crawler.queues.tally import Tally
@@ -73,6 +76,9 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
+_GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
+_GIVING_UP_EVERY_S = 0.25
+_HOW_TO_RETRY = f"image-crawler retry DIR --reason {HostDown.reason} puts it back"
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
@@ -86,6 +92,22 @@ class _Held:
     kind: TaskKind
     host: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unvisited:
+    """A task that no worker has come back with."""
+
+    id: int
+    kind: TaskKind
+    url: str
+    depth: int
+    attempts: int
+    origin: bytes | None
+
+    @property
+    def is_seed(self) -> bool:
+        return self.kind is TaskKind.PAGE and self.depth == 0 and self.origin is None
 
 
 @dataclass(slots=True)
@@ -135,7 +157,9 @@ class Ledger:
         self._stopped = self._paused = self._closed = False
         self._started = clock()
         self._pacing = self._new_pacing()
-        self._next_check = clock()
+        self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
+        self._cut_off = False
+        self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with database.explained(path):
             self._db = database.connect(path)
@@ -174,16 +198,27 @@ class Ledger:
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (secrets.token_hex(16),))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
 
-    def refresh(self) -> int:
+    def note_rules(self, rules: str) -> None:
+        """By which *rules* pages are read in this run: a digest of the settings that matter for it."""
+        with self._transaction():
+            self._revisits.note_rules(rules)
+
+    def refreshes(self) -> int:
+        """How often the crawl has been refreshed."""
+        with self._mutex:
+            return self._revisits.count
+
+    def refresh(self, rules: str = "") -> int:
         """Have everything visited once more, of a crawl that has ended; returns how many tasks that are.
 
-        Nothing happens to one that has not ended: it goes on.
+        Pages are not asked for as known ones if they were read by other *rules*. Nothing happens to a crawl that has
+        not ended: it goes on.
         """
         with self._mutex:
             if not self._tally.drained:
                 return 0
             with self._transaction():
-                count = self._revisits.begin()
+                count = self._revisits.begin(rules)
             self._load()
             self._rouse()
             return count
@@ -212,7 +247,7 @@ class Ledger:
                 if batches or now >= end or self._tally.drained:
                     me.deadline = now + self._queue.lease_s
                     self._waiters.leave(worker.kind, more=more)
-                    cookies, seen = self._cookies.news(worker.cookies_seen, life_s=self._life_s)
+                    cookies, seen = self._cookies.news(worker.cookies_seen)
                     return Lease(
                         batches=batches, drained=self._tally.drained, cookies=cookies, cookies_seen=seen
                     )
@@ -227,6 +262,7 @@ class Ledger:
             self._meet(worker)
             return Heartbeat(
                 lost=tuple(token for token in held if not self._adopt(worker.id, token)),
+                left_alone=tuple(map(self._host_name, self._pacing.too_much(worker.id))),
                 paused=self._paused,
                 halted=self._halted,
             )
@@ -252,7 +288,11 @@ class Ledger:
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         table = TABLES[kind]
-        wanted = "status IN ('failed', 'dead')" if reason is None else "reason = :reason"
+        wanted = (
+            "(status IN ('failed', 'dead') OR revisit = 'failed')"
+            if reason is None
+            else "(reason = :reason OR revisit_reason = :reason)"
+        )
         settled = "task_id IN (SELECT id FROM tasks WHERE state IN ('done', 'dead'))"
         with self._transaction():
             rows = self._db.execute(
@@ -270,10 +310,16 @@ class Ledger:
                     "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?",
                     (blob, task_id),
                 )
-                self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))  # noqa: S608
-                self._tally.count(kind, gone, -1)
+                if not worth_keeping(gone):  # else it stands until there is a newer one
+                    self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))  # noqa: S608
+                    self._tally.count(kind, gone, -1)
                 self._move(kind, TaskState(state), TaskState.READY)
                 self._pacing.add(host, kind, now=self._clock())
+                if HostDown.reason in {
+                    gone.reason,
+                    gone.revisit_reason,
+                }:  # somebody wants it to be asked all the same
+                    self._follow(self._health.forget(host))
             return len(rows)
 
     def halt(self, reason: str) -> None:
@@ -312,7 +358,7 @@ class Ledger:
             self._tick()
             now = self._clock()
             facts = {**self._facts(), **self._meters.facts()}
-            hosts = busiest_hosts(self._pacing, self._db, now=now)
+            hosts = hosts_to_watch(self._pacing, self._health, self._db, now=now)
             return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
 
     # --- the result queue ---
@@ -408,6 +454,8 @@ class Ledger:
             self._pacing.add(host, TaskKind(kind), count, now=now)
         for host, pause_s in pauses.items():
             self._pacing.pause(host, pause_s, now=now)
+        for host, in_flight in self._health.limits().items():
+            self._pacing.limit(host, in_flight, now=now)
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
 
@@ -442,6 +490,8 @@ class Ledger:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._write_kept()
+                if self._tally.drained:
+                    self._cookies.forget()
                 self._db.execute("COMMIT")
                 self._tell_waiting()
             except BaseException:
@@ -555,11 +605,7 @@ class Ledger:
     def _lease_from(
         self, worker_id: str, kind: TaskKind, host: int, count: int
     ) -> tuple[str, tuple[Task, ...]]:
-        rows = self._db.execute(
-            "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
-            " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
-            (kind, host, count),
-        ).fetchall()
+        rows = self._next_in_row(kind, host, count)
         if len(rows) != count:
             raise RuntimeError(f"{count} tasks should wait for host {host}, and {len(rows)} do")
         rows = self._bearable_part([self._with_past(kind, row) for row in rows], worker_id, kind, host)
@@ -583,10 +629,26 @@ class Ledger:
                     attempt=attempt,
                     origin=origin,
                     host_delay_s=self._pacing.delay_s(host),
-                    known=last if worth_keeping(last) else None,
+                    known=self._revisits.known(last),
                 )
             )
         return host_key(tasks[0].url), tuple(tasks)
+
+    def _next_in_row(self, kind: TaskKind, host: int, count: int) -> list[Any]:
+        """Those that came first; of a host in trouble those that have not failed already, and from either end."""
+        wanted = (
+            "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
+            " WHERE kind = ? AND host_id = ? AND state = 'ready'"
+        )
+        from_the_end = self._health.from_the_end(host)
+        if from_the_end is not None:
+            order = "DESC" if from_the_end else "ASC"
+            rows = self._db.execute(
+                f"{wanted} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+            ).fetchall()
+            if len(rows) == count:
+                return rows
+        return self._db.execute(f"{wanted} ORDER BY id LIMIT ?", (kind, host, count)).fetchall()
 
     def _with_past(self, kind: TaskKind, row: Any) -> tuple[Any, ...]:
         """*row* with the task's origin and its last record, which has the origin of one that had been settled."""
@@ -642,39 +704,50 @@ class Ledger:
         url, depth, blob = self._db.execute(
             "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
         ).fetchone()
-        detail = f"no worker came back with it in {lease.attempts} attempts"
-        last = self._revisits.last_record(lease.kind, task_id)
-        if last is not None and worth_keeping(last):
-            known = not_visited(last, detail=detail)
-            self._keep(task_id, lease.kind, known, before=TaskState.LEASED, after=TaskState.DONE)
-            return
-        origin = (
-            origin_of(last, lease.kind) if last else None if blob is None else _DECODE_ORIGIN.decode(blob)
+        self._settle_unvisited(
+            _Unvisited(task_id, lease.kind, url, depth, lease.attempts, blob),
+            reason=LeaseExpired.reason,
+            detail=f"no worker came back with it in {lease.attempts} attempts",
+            before=TaskState.LEASED,
+            after=TaskState.DEAD,
         )
-        record = RECORDS[lease.kind]
-        facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[lease.kind] if origin}
+
+    def _settle_unvisited(
+        self, task: _Unvisited, *, reason: str, detail: str, before: TaskState, after: TaskState
+    ) -> None:
+        """Settle a task with a record that no worker has made: as dead, or else as failed."""
+        kind = task.kind
+        last = self._revisits.last_record(kind, task.id)
+        if last is not None and worth_keeping(last):
+            known = not_visited(last, detail=detail, reason=reason)
+            self._keep(task.id, kind, known, before=before, after=TaskState.DONE)
+            return
+        blob = task.origin
+        origin = origin_of(last, kind) if last else None if blob is None else _DECODE_ORIGIN.decode(blob)
+        facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin}
+        status = "dead" if after is TaskState.DEAD else "failed"
         self._keep(
-            task_id,
-            lease.kind,
-            record(
-                url=url,
-                status=STATUSES[lease.kind]("dead"),  # type: ignore[arg-type] # of the record's own kind
-                reason=LeaseExpired.reason,
+            task.id,
+            kind,
+            RECORDS[kind](
+                url=task.url,
+                status=STATUSES[kind](status),  # type: ignore[arg-type] # of the record's own kind
+                reason=reason,
                 detail=detail,
-                depth=depth,
-                attempts=lease.attempts,
+                depth=task.depth,
+                attempts=task.attempts,
                 finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 **facts,
             ),
-            before=TaskState.LEASED,
-            after=TaskState.DEAD,
+            before=before,
+            after=after,
         )
 
     # settling
 
     def _settle(self, result: Result) -> None:
         token, record = result.token, result.record
-        self._cookies.keep(result.cookies, life_s=self._life_s)
+        self._cookies.keep(result.cookies)
         kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
         lease = self._leases.get(token.id)
         goes_back = result.untouched or result.retry_in_s is not None
@@ -694,6 +767,7 @@ class Ledger:
         if result.untouched:
             self._give_back([token.id], charged=False)
             return
+        self._look_at_hosts(host, result)
         if lease is not None:
             self._let_go(token.id)
         elif before is TaskState.READY:
@@ -733,15 +807,25 @@ class Ledger:
         self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState
     ) -> None:
         """Settle a task for good, with its record; both are written at the end of the transaction."""
+        if self._revisits.happen or self._revisits.may_share(record):
+            record = self._reconsidered(task_id, kind, record)
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
         self._next_seq += 1
-        if (last := self._revisits.last_record(kind, task_id)) is not None:
-            self._tally.count(kind, last, -1)
-            self._revisits.make_room(kind, task_id, record)
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)
         self._wake_all = self._wake_all or self._tally.drained
         self._recorded.notify_all()
+
+    def _reconsidered(self, task_id: int, kind: TaskKind, record: Record) -> Record:
+        """*record* as it is to be kept; the one in its place is gone."""
+        self._write_kept()  # it may be about one of these
+        record = self._revisits.judged(kind, task_id, record)
+        if (last := self._revisits.last_record(kind, task_id)) is not None:
+            self._tally.count(kind, last, -1)
+        if (heir := self._revisits.make_room(kind, task_id, record)) is not None:
+            self._tally.count(kind, heir, -1)
+            self._tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
+        return record
 
     def _write_kept(self) -> None:
         if not self._kept:
@@ -756,6 +840,88 @@ class Ledger:
         )
         self._kept.clear()
 
+    # hosts in trouble
+
+    def _look_at_hosts(self, host: int, result: Result) -> None:
+        """What the result tells of *host*, which the task is of, or of the one that a redirect led to."""
+        record = result.record
+        what = evidence(record, goes_back=result.retry_in_s is not None)
+        if record.final_url and record.final_url != record.url:
+            name = _host_named(record.final_url)
+            if name != _host_named(record.url):
+                if record.revisit is Revisit.FAILED:
+                    return  # where it led at an earlier visit says nothing of this one
+                self._note(host, Evidence.ANSWER, record)
+                row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
+                if row is None:
+                    return  # nothing waits for it
+                host = row[0]
+        if what is not Evidence.NOTHING:
+            self._note(host, what, record)
+
+    def _note(self, host: int, what: Evidence, record: Record) -> None:
+        now = self._clock()
+        if what is Evidence.ANSWER:
+            order = self._health.answered(host, now=now)
+        else:
+            if not isinstance(record, ImageRecord) and not (record.depth or record.page_url):
+                return  # who has mistyped a seed waits for the answer, and there are few
+            order = self._health.failed(
+                host,
+                what,
+                reason=record.reason,
+                detail=record.detail,
+                began=now - record.elapsed_s,
+                now=now,
+                again=record.attempts > 1,
+            )
+        if order is not None:
+            self._follow(order)
+            condition = self._health.condition(host, now=now)
+            if order.in_flight == 0 and condition is not None:
+                log.warning("%s", condition.told_of(self._host_name(host)))
+        if self._cut_off is not self._health.cut_off:
+            self._cut_off = self._health.cut_off
+            if self._cut_off:
+                log.warning("none of the hosts that are asked can be reached: is our own network out?")
+
+    def _follow(self, order: Order) -> None:
+        now = self._clock()
+        self._pacing.limit(order.host, order.in_flight, now=now)
+        if order.pause_s:
+            self._pacing.pause(order.host, order.pause_s, now=now)
+
+    def _give_up_waiting(self) -> None:
+        """Settle some of what waits for a host that is down; the rest later, for others wait meanwhile."""
+        host = self._pacing.shut()
+        condition = None if host is None else self._health.condition(host, now=self._clock())
+        if host is None or condition is None:
+            return
+        told = condition.told_of(self._host_name(host))
+        with self._transaction():
+            left = _GIVEN_UP_AT_ONCE
+            for kind in TaskKind:
+                rows = self._db.execute(
+                    "SELECT id, url, depth, attempts, origin FROM tasks"
+                    " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
+                    (kind, host, left),
+                ).fetchall()
+                left -= len(rows)
+                if rows:
+                    self._pacing.remove(host, kind, len(rows), now=self._clock())
+                for task_id, *facts in rows:
+                    task = _Unvisited(task_id, kind, *facts)
+                    self._settle_unvisited(
+                        task,
+                        reason=condition.reason if task.is_seed else HostDown.reason,
+                        detail=condition.detail if task.is_seed else f"{told}; {_HOW_TO_RETRY}",
+                        before=TaskState.READY,
+                        after=TaskState.DONE,
+                    )
+
+    def _host_name(self, host: int) -> str:
+        return str(self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()[0])
+
     # time
 
     def _tick(self) -> None:
@@ -763,6 +929,11 @@ class Ledger:
         self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
+        for order in self._health.wake(now):
+            self._follow(order)
+        if now >= self._next_giving_up:
+            self._next_giving_up = now + _GIVING_UP_EVERY_S
+            self._give_up_waiting()
         for kind in self._pacing.opened():
             self._waiters.tell(kind)
         self._meters.note(now, self._tally)
@@ -814,3 +985,11 @@ def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
         if left < 0 and number:
             return found[:number]
     return found
+
+
+def _host_named(url: str) -> str | None:
+    """None for what is no URL, as workers may send it."""
+    try:
+        return host_key(url)
+    except ValueError:
+        return None

@@ -10,7 +10,8 @@ import msgspec
 
 from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.queues.database import Connection
-from crawler.queues.pacing import Pacing
+from crawler.queues.health import Condition, Health
+from crawler.queues.pacing import Pacing, Waiting
 from crawler.queues.tally import Tally
 from crawler.rate import Rate
 
@@ -18,6 +19,7 @@ RATE_WINDOW_S = 30.0
 RATE_SPACING_S = 1.0
 SHOWN_WORKERS = 500  # of up to 7 KB each: a message has 4 MiB
 SHOWN_HOSTS = 50
+SHOWN_TROUBLED = 20
 
 
 class Meters:
@@ -65,9 +67,12 @@ def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus,
     )
 
 
-def busiest_hosts(pacing: Pacing, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
-    """The SHOWN_HOSTS with the most to do."""
+def hosts_to_watch(pacing: Pacing, health: Health, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
+    """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
     lanes = pacing.busiest(SHOWN_HOSTS, now=now)
+    shown = {lane.host for lane in lanes}
+    troubled = (host for host in health.troubled() if host not in shown)
+    lanes += [pacing.look_at(host, now=now) for host in islice(troubled, SHOWN_TROUBLED)]
     marks = ",".join("?" * len(lanes))
     rows = db.execute(
         f"SELECT id, name FROM hosts WHERE id IN ({marks})",  # noqa: S608 - question marks
@@ -75,13 +80,26 @@ def busiest_hosts(pacing: Pacing, db: Connection, *, now: float) -> tuple[HostSt
     )
     names = dict(rows.fetchall())
     return tuple(
-        HostStatus(
-            name=names.get(lane.host, ""),
-            pages=lane.ready.get(TaskKind.PAGE, 0),
-            images=lane.ready.get(TaskKind.IMAGE, 0),
-            in_flight=lane.in_flight,
-            due_s=lane.due_s,
-            delay_s=lane.delay_s,
-        )
-        for lane in lanes
+        _host_status(names.get(lane.host, ""), lane, health.condition(lane.host, now=now)) for lane in lanes
+    )
+
+
+def _host_status(name: str, lane: Waiting, condition: Condition | None) -> HostStatus:
+    status = HostStatus(
+        name=name,
+        pages=lane.ready.get(TaskKind.PAGE, 0),
+        images=lane.ready.get(TaskKind.IMAGE, 0),
+        in_flight=lane.in_flight,
+        due_s=lane.due_s,
+        delay_s=lane.delay_s,
+    )
+    if condition is None:
+        return status
+    return msgspec.structs.replace(
+        status,
+        due_s=max(lane.due_s, condition.due_s),
+        trouble=condition.trouble.value,
+        failures=condition.failures,
+        last_reason=condition.reason,
+        trouble_s=condition.lasts_s,
     )

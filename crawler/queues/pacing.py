@@ -3,7 +3,8 @@
 Pure bookkeeping in memory, without a clock of its own: every moment is handed in as seconds on the caller's
 monotonic clock. Each host has a *lane* of waiting tasks. What a worker holds of a host is its *hand*: so many tasks,
 of which it runs at most ``slots`` at once. So leases can be large while the requests in flight to a host, over all
-workers, stay at or below ``per_host``. A host with a delay gives out one task at a time, so long after the last.
+workers, stay at or below ``per_host``. A host with a delay gives out one task at a time, so long after the last; one
+with a limit gives nobody more than can run at once.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ class Pacing:
         self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
+        self._limits: dict[int, int] = {}
+        self._shut: dict[int, None] = {}
+        """Hosts with a limit of 0 for which something waits, as an ordered set."""
         self._hungry: dict[Hashable, dict[str, float]] = defaultdict(dict)
         """By kind: workers that hold nothing and got nothing when they asked last, and when that was, in that order."""
 
@@ -103,10 +107,10 @@ class Pacing:
         lane.ready[kind] = lane.ready.get(kind, 0) + count
         self._place(host, lane, now)
 
-    def remove(self, host: int, kind: Hashable, *, now: float) -> None:
-        """A waiting task was settled without a lease, by a late result."""
+    def remove(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
+        """*count* waiting tasks were settled without a lease, by a late result or because the host is down."""
         lane = self._lanes[host]
-        self._take_ready(lane, kind, 1)
+        self._take_ready(lane, kind, count)
         self._place(host, lane, now)
 
     def pause(self, host: int, pause_s: float, *, now: float) -> None:
@@ -114,6 +118,29 @@ class Pacing:
         lane = self._lanes.setdefault(host, _Lane())
         lane.due = max(lane.due, now + pause_s)
         self._place(host, lane, now)
+
+    def limit(self, host: int, in_flight: int | None, *, now: float) -> None:
+        """From now on share out *host* only while fewer than *in_flight* requests are under way; None takes that back.
+
+        With 0 nothing is shared out at all. What is in somebody's hand stays there: see ``too_much``.
+        """
+        if in_flight is None:
+            self._limits.pop(host, None)
+        else:
+            self._limits[host] = min(in_flight, self._per_host)
+        if host in self._lanes:
+            self._place(host, self._lanes[host], now)
+
+    def shut(self) -> int | None:
+        """A host with a limit of 0 for which something waits, if there is one."""
+        return next(iter(self._shut), None)
+
+    def too_much(self, worker: str) -> list[int]:
+        """The hosts with a limit of which *worker* holds more than it runs: it shall not begin the rest."""
+        hand = self._hands.get(worker) if self._limits else None
+        if not hand:
+            return []
+        return [host for host, held in hand.items() if held.tasks > held.slots and host in self._limits]
 
     def take(
         self, kind: Hashable, worker: str, *, count: int, slots: int, fellows: int, now: float
@@ -148,8 +175,13 @@ class Pacing:
             if before > even:
                 continue
             delay_s = self._spacing_s(host)
-            more_slots = max(0, min(self._per_host - lane.in_flight, slots - used, part - before))
-            room = min(1, more_slots) if delay_s else TASKS_PER_SLOT * (before + more_slots) - held.tasks
+            more_slots = max(0, min(self._cap(host) - lane.in_flight, slots - used, part - before))
+            if delay_s:
+                room = min(1, more_slots)
+            elif host in self._limits:
+                room = more_slots
+            else:
+                room = TASKS_PER_SLOT * (before + more_slots) - held.tasks
             tasks = min(count, lane.ready[kind], room)
             if tasks <= 0:
                 continue
@@ -217,10 +249,13 @@ class Pacing:
         lanes = heapq.nlargest(
             most, self._lanes.items(), key=lambda item: sum(item[1].ready.values()) + item[1].in_flight
         )
-        return [
-            Waiting(host, dict(lane.ready), lane.in_flight, max(0.0, lane.due - now), self._spacing_s(host))
-            for host, lane in lanes
-        ]
+        return [self.look_at(host, now=now) for host, _ in lanes]
+
+    def look_at(self, host: int, *, now: float) -> Waiting:
+        """One host, which may have nothing to do."""
+        lane = self._lanes.get(host) or _Lane()
+        due_s = max(0.0, lane.due - now)
+        return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self._spacing_s(host))
 
     def __len__(self) -> int:
         """Hosts with anything to do, or asked to be left alone for a while."""
@@ -229,6 +264,10 @@ class Pacing:
     def in_flight(self, host: int) -> int:
         """Requests that may be under way to *host* now."""
         return self._lanes[host].in_flight if host in self._lanes else 0
+
+    def _cap(self, host: int) -> int:
+        """How many requests may be in flight to *host*."""
+        return self._limits.get(host, self._per_host)
 
     def _spacing_s(self, host: int) -> float:
         """From one request to the next."""
@@ -252,7 +291,8 @@ class Pacing:
 
     def _place(self, host: int, lane: _Lane, now: float) -> None:
         """Put *lane* where it belongs: in the row of those that are due, among the cooling, or nowhere."""
-        open_now = lane.due <= now and lane.in_flight < self._per_host
+        cap = self._cap(host) if self._limits else self._per_host
+        open_now = lane.due <= now and lane.in_flight < cap
         for kind, row in self._due.items():
             if not (open_now and kind in lane.ready):
                 row.pop(host, None)
@@ -265,5 +305,9 @@ class Pacing:
         if lane.due > now and not lane.cooling:
             lane.cooling = True
             heapq.heappush(self._cooling, (lane.due, host))
+        if not cap and lane.ready:
+            self._shut[host] = None
+        elif self._shut:
+            self._shut.pop(host, None)
         if not (lane.ready or lane.in_flight or lane.cooling):
             del self._lanes[host]

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import ImageStatus, PageStatus, Revisit, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit, TaskKind
 from crawler.queues.database import COLUMNS, HISTORY, TABLES, Connection, Record, to_record
 from crawler.urls import DATA_HOST
 
+_SEVERAL = "several"
 _WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
 
 
@@ -23,20 +24,58 @@ class Revisits:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self.happen = bool(db.execute("SELECT 1 FROM meta WHERE key = 'refreshes'").fetchone())
+        self.happen = self.count > 0
         """Whether a task that is not settled may have a record: the crawl has been refreshed."""
+        self.reread = bool(self._meta("reread"))
+        """Whether pages are to be read anew, though they have not changed."""
 
-    def begin(self) -> int:
-        """Make every settled task ready, within a transaction; returns how many. What pages hold themselves stays."""
+    def begin(self, rules: str) -> int:
+        """Make every settled task ready, within a transaction; returns how many. What pages hold themselves stays.
+
+        With other *rules* than those that pages were read by so far, each is read anew.
+        """
         self.happen = True
         self._db.execute(
             "INSERT INTO meta VALUES ('refreshes', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
         )
+        self.reread = (self._meta("rules") or "") != rules
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("reread", self.reread), ("rules", rules)]
+        )
+        for (
+            table
+        ) in TABLES.values():  # what it was marked with at an earlier refresh says nothing of this one
+            self._db.execute(f"UPDATE {table} SET revisit = '', revisit_reason = '' WHERE revisit != ''")  # noqa: S608
         return self._db.execute(
             "UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead')"
             " AND host_id NOT IN (SELECT id FROM hosts WHERE name = ?)",
             (DATA_HOST,),
         ).rowcount
+
+    def note_rules(self, rules: str) -> None:
+        """Pages are read by *rules* in this run, within a transaction."""
+        before = self._meta("rules")
+        if before != rules:
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('rules', ?)", (rules if before is None else _SEVERAL,)
+            )
+
+    @property
+    def count(self) -> int:
+        """How often the crawl has been refreshed."""
+        return int(self._meta("refreshes") or 0)
+
+    def _meta(self, key: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def known(self, last: Record | None) -> Record | None:
+        """What a worker is to be told of the *last* record; not to ask with it for a page that is to be read anew."""
+        if last is None or not worth_keeping(last):
+            return None
+        if self.reread and isinstance(last, PageRecord):
+            return msgspec.structs.replace(last, etag="", last_modified="")
+        return last
 
     def last_record(self, kind: TaskKind, task_id: int) -> Record | None:
         """The task's record of an earlier visit, if there is one."""
@@ -48,10 +87,39 @@ class Revisits:
         ).fetchone()
         return None if row is None else to_record(kind, row)
 
-    def make_room(self, kind: TaskKind, task_id: int, record: Record) -> None:
-        """Before *record* is written, within the same transaction: the one in its place goes, or becomes history."""
-        if not self.happen:
-            return
+    def judged(self, kind: TaskKind, task_id: int, record: Record) -> Record:
+        """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
+        those with the same file one is the one that it was saved from.
+        """
+        if self.happen:
+            record = _compared(record, self.last_record(kind, task_id))
+        if isinstance(record, ImageRecord) and self.may_share(record):
+            shared = self._db.execute(
+                "SELECT 1 FROM images WHERE path = ? AND status = 'saved' AND task_id != ?",
+                (record.path, task_id),
+            ).fetchone()
+            status = ImageStatus.DUPLICATE if shared else ImageStatus.SAVED
+            record = msgspec.structs.replace(record, status=status)
+        return record
+
+    def may_share(self, record: Record) -> bool:
+        """Whether the worker can't know if the file of *record* is another URL's: its name is its SHA-256, or what it
+        was saved from may have changed.
+        """
+        return (
+            isinstance(record, ImageRecord)
+            and bool(record.path)
+            and (self.happen or record.sha256 in record.path)
+        )
+
+    def make_room(self, kind: TaskKind, task_id: int, record: Record) -> ImageRecord | None:
+        """Before *record* is written, within the same transaction: the one in its place goes, or becomes history.
+
+        Returns the record, a duplicate so far, that its file counts as saved from by now; None if there is no such.
+        """
+        last = self.last_record(kind, task_id)
+        if last is None:
+            return None
         if record.revisit is Revisit.CHANGED and kind is TaskKind.IMAGE:
             columns = ", ".join(COLUMNS[kind])
             self._db.execute(
@@ -60,6 +128,35 @@ class Revisits:
                 (task_id,),
             )
         self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608
+        if isinstance(last, ImageRecord) and isinstance(record, ImageRecord) and last.path != record.path:
+            return self._inherited(last)
+        return None
+
+    def _inherited(self, last: ImageRecord) -> ImageRecord | None:
+        if last.status is not ImageStatus.SAVED:
+            return None
+        row = self._db.execute(
+            f"SELECT task_id, {', '.join(COLUMNS[TaskKind.IMAGE])} FROM images"  # noqa: S608
+            " WHERE path = ? AND status = 'duplicate' ORDER BY seq LIMIT 1",
+            (last.path,),
+        ).fetchone()
+        if row is None:
+            return None
+        self._db.execute("UPDATE images SET status = 'saved' WHERE task_id = ?", row[:1])
+        heir = to_record(TaskKind.IMAGE, row[1:])
+        assert isinstance(heir, ImageRecord)
+        return heir
+
+
+def _compared(record: Record, last: Record | None) -> Record:
+    """*record* in the light of the last one: what was saved stands, whatever a worker says."""
+    if last is None or not worth_keeping(last):
+        return msgspec.structs.replace(record, revisit=Revisit.NEW)
+    if not worth_keeping(record):
+        return not_visited(last, detail=record.detail, reason=record.reason)
+    if isinstance(record, ImageRecord) and isinstance(last, ImageRecord) and record.sha256 != last.sha256:
+        return msgspec.structs.replace(record, revisit=Revisit.CHANGED)
+    return record
 
 
 def worth_keeping(record: Record | None) -> bool:
@@ -67,6 +164,6 @@ def worth_keeping(record: Record | None) -> bool:
     return record is not None and record.status in _WORTH_KEEPING
 
 
-def not_visited(known: Record, *, detail: str, **facts: Any) -> Record:
+def not_visited(known: Record, *, detail: str, reason: str) -> Record:
     """*known* after a visit that came to nothing."""
-    return msgspec.structs.replace(known, revisit=Revisit.FAILED, detail=detail, **facts)
+    return msgspec.structs.replace(known, revisit=Revisit.FAILED, revisit_reason=reason, detail=detail)

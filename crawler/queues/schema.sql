@@ -33,11 +33,12 @@ CREATE TABLE dropped (
 ) WITHOUT ROWID;
 
 CREATE TABLE cookies (
-    domain TEXT NOT NULL,
-    path   TEXT NOT NULL,
-    name   TEXT NOT NULL,
-    seq    INTEGER NOT NULL UNIQUE, -- of its latest change: workers ask for what came after
-    due_s  REAL,                    -- when it expires, on the ledger's own clock; NULL for never
-    cookie BLOB NOT NULL,           -- MessagePack
+    domain  TEXT NOT NULL,
+    path    TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    seq     INTEGER NOT NULL UNIQUE, -- of its latest change: workers ask for what came after
+    deleted INTEGER NOT NULL,        -- the server took it back
+    until   REAL,                    -- when it expires (Unix time); NULL for never
+    cookie  BLOB NOT NULL,           -- MessagePack
     PRIMARY KEY (domain, path, name)
 ) WITHOUT ROWID;

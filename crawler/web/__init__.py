@@ -31,6 +31,8 @@ class Fetched(Value):
 class Validators(Value):
     """What a server called a representation that is known (RFC 9110, section 8.8); either may be empty."""
 
+    url: str
+    """Whose they are: where redirects had led to. They say nothing of what another URL gives."""
     etag: str = ""
     last_modified: str = ""
 

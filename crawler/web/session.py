@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Unpack
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,7 +27,6 @@ from crawler.config import FetchConfig
 from crawler.errors import (
     BadRedirect,
     BadResponse,
-    ConfigError,
     ConnectionLost,
     ConnectTimeout,
     DeadlineExceeded,
@@ -40,10 +39,10 @@ from crawler.errors import (
     TooManyRedirects,
     TruncatedTransfer,
 )
-from crawler.urls import canonical, resolve, show_address
+from crawler.urls import canonical, resolve
 from crawler.web import Asked, Fetched
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
-from crawler.web.asking import RequestHeaders, basic
+from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
 from crawler.web.connection import Pace, pool_classes
 from crawler.web.cookies import Jar
 from crawler.web.decoding import decoder_for
@@ -86,7 +85,7 @@ class RequestsTransport:
         self._config = config
         self._jar = jar
         self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
-        self._proxy = _Proxy(config.proxy) if config.proxy else None
+        self._proxy = proxy_of(config)
         self._unresolved_guard = guard if self._proxy else None
         self._adapter = _Adapter(
             Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s),
@@ -127,7 +126,7 @@ class RequestsTransport:
                     _drain(answer)
                     current = target
                     continue
-                if status == _NOT_MODIFIED and unless is not None and (unless.etag or unless.last_modified):
+                if status == _NOT_MODIFIED and asks_unless(unless, current):
                     content = b""
                     _drain(answer)
                 elif status != _OK and (error := self._status_error(status, headers, current)):
@@ -188,35 +187,11 @@ class RequestsTransport:
                 answer.close()
 
 
-class _Proxy:
-    """What a setting says of a proxy. Raises ConfigError, which does not say the password."""
-
-    def __init__(self, setting: str) -> None:
-        try:
-            parts = urlsplit(setting)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            host = parts.hostname or ""
-        except ValueError:
-            host = ""
-        url = canonical(f"{parts.scheme}://{show_address((host, port))}/") if host else None
-        if url is None or parts.scheme not in {"http", "https"}:
-            raise ConfigError(
-                "proxy: that is not the URL of a proxy; expected is http://[USER:PASSWORD@]HOST:PORT, with %XX for"
-                " what has a meaning in URLs"
-            )
-        self.url = url
-        self.name = show_address((host, port))
-        self.headers: dict[str, str] = {}
-        if parts.username is not None:
-            login = basic(unquote(parts.username), unquote(parts.password or ""))
-            self.headers["Proxy-Authorization"] = login
-
-
 class _Adapter(HTTPAdapter):
     """Finds the pool for a canonical URL with none of what requests does for any URL and any session."""
 
     def __init__(
-        self, pace: Pace, guard: Guard | None, proxy: _Proxy | None, *, trusted: str, verify: bool
+        self, pace: Pace, guard: Guard | None, proxy: Proxy | None, *, trusted: str, verify: bool
     ) -> None:
         self._pool_classes = pool_classes(pace, guard)
         self._trusted = trusted

@@ -516,6 +516,53 @@ def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
     assert len(take(queues, held=[other])) == 2
 
 
+def test_a_host_that_fails_again_and_again_is_left_alone_for_ever_longer(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8)
+    queues.tasks.put(images(100))
+    queues.results.put([failed(task) for task in take(queues)])
+    for pause_s in (1.0, 2.0, 4.0):
+        assert take(queues) == []
+        queues.pass_time(pause_s - 0.5)
+        assert take(queues) == []
+        queues.pass_time(0.6)
+        (task,) = take(queues)
+        assert take(queues, worker("w2")) == [], "one request at a time, by all workers together"
+        queues.results.put([failed(task)])
+    queues.pass_time(8.0)
+    for in_flight in (1, 2, 4):
+        tasks = take(queues)
+        assert len(tasks) == in_flight, "each answer doubles it"
+        queues.results.put([saved(tasks[0])])
+        queues.tasks.release(worker(), tokens(tasks[1:]))
+    assert len(take(queues)) > 8, "and all is well"
+
+
+def test_what_waits_for_a_host_that_is_not_there_fails(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8)
+    queues.tasks.put([*images(100), image(1, "b")])
+    queues.results.put([failed(task, "host-not-found") for task in take(queues) if "//a." in task.url])
+    (host,) = [host for host in queues.tasks.status().hosts if host.trouble]
+    assert (host.name, host.trouble, host.last_reason) == ("http://a.example", "down", "host-not-found")
+    assert host.failures >= 3
+    assert host.due_s == pytest.approx(600, abs=5)
+    queues.pass_time(1.0)
+    stats = queues.tasks.stats()
+    assert stats.images.unsettled == 1, "but for the other host's"
+    assert set(stats.image_reasons) == {"host-down", "host-not-found"}
+    assert stats.image_status == {"failed": 100}
+
+
+def test_a_worker_hears_which_hosts_it_shall_leave_alone(queues: Queues) -> None:
+    queues.tasks.put(images(100))
+    tasks = take(queues, count=32, slots=4)
+    assert queues.tasks.heartbeat(worker(), held=tokens(tasks)).left_alone == ()
+    queues.results.put([failed(task) for task in tasks[:4]])
+    answer = queues.tasks.heartbeat(worker(), held=tokens(tasks[4:]))
+    assert answer == Heartbeat(left_alone=("http://a.example",))
+    queues.tasks.release(worker(), tokens(tasks[8:]))
+    assert queues.tasks.heartbeat(worker(), held=tokens(tasks[4:8])) == Heartbeat(), "these it is at already"
+
+
 def test_what_a_page_discovers_is_put_with_its_result(queues: Queues) -> None:
     queues.tasks.put([page(1)])
     (task,) = take(queues, HARVESTER)

@@ -500,8 +500,8 @@ def test_an_answer_that_is_known_may_come_as_304(make: Make, server: FaultServer
     first = get(transport, url)
     etag, last_modified = first.headers["etag"], first.headers["last-modified"]
     for known in (
-        Validators(etag=etag, last_modified=last_modified),
-        Validators(last_modified=last_modified),
+        Validators(url=url, etag=etag, last_modified=last_modified),
+        Validators(url=url, last_modified=last_modified),
     ):
         again = transport.fetch(url, max_bytes=MIB, accept="*/*", unless=known)
         assert (again.http_status, again.content) == (304, b"")
@@ -511,25 +511,41 @@ def test_an_answer_that_is_known_may_come_as_304(make: Make, server: FaultServer
         for request in server.requests
     ]
     assert sent == [(None, None), (etag, last_modified), (None, last_modified)]
-    other = transport.fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(etag='"v0"'))
+    other = transport.fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(url=url, etag='"v0"'))
     assert other.content == first.content
     assert server.connections() == 1
 
 
 def test_what_is_known_is_said_after_a_redirect_as_well(make: Make, server: FaultServer) -> None:
-    url = f"{server.url}/to?/conditional/plain.png"
-    again = make().fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(etag='"v1"'))
-    assert (again.http_status, again.final_url) == (304, f"{server.url}/conditional/plain.png")
+    url, there = f"{server.url}/to?/conditional/plain.png", f"{server.url}/conditional/plain.png"
+    known = Validators(url=there, etag='"v1"')
+    again = make().fetch(url, max_bytes=MIB, accept="*/*", unless=known)
+    assert (again.http_status, again.final_url) == (304, there)
+
+
+def test_what_is_known_of_one_url_is_not_said_to_another(make: Make, server: FaultServer) -> None:
+    """A redirect that has gone, or leads elsewhere: the validators of what it led to mean nothing here."""
+    url = f"{server.url}/conditional/plain.png"
+    known = Validators(
+        url=f"{server.url}/elsewhere.png", etag='"v1"', last_modified="Tue, 01 Jan 2030 00:00:00 GMT"
+    )
+    again = make().fetch(url, max_bytes=MIB, accept="*/*", unless=known)
+    assert (again.http_status, len(again.content) > 0) == (200, True)
+    assert "if-none-match" not in server.requests[0].headers
+    with pytest.raises(UnexpectedStatus):
+        make().fetch(f"{server.url}/not-modified", max_bytes=MIB, accept="*/*", unless=known)
 
 
 def test_a_304_that_nobody_asked_for_is_no_success(make: Make, server: FaultServer) -> None:
+    url = f"{server.url}/not-modified"
     with pytest.raises(UnexpectedStatus):
-        make().fetch(f"{server.url}/not-modified", max_bytes=MIB, accept="*/*", unless=Validators())
+        make().fetch(url, max_bytes=MIB, accept="*/*", unless=Validators(url=url))
 
 
 def test_no_validator_makes_another_header(make: Make, server: FaultServer) -> None:
-    evil = Validators(etag='"a"\r\nX-Evil: 1\u2028', last_modified="x" * 5000)
-    make().fetch(f"{server.url}/echo", max_bytes=MIB, accept="*/*", unless=evil)
+    url = f"{server.url}/echo"
+    evil = Validators(url=url, etag='"a"\r\nX-Evil: 1\u2028', last_modified="x" * 5000)
+    make().fetch(url, max_bytes=MIB, accept="*/*", unless=evil)
     sent = server.requests[0].headers
     assert sent["if-none-match"] == '"a"X-Evil: 1'
     assert not sent.keys() & {"x-evil", "if-modified-since"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import crawler
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord, Revisit
 from tests.e2e.running import image_crawler, records, running
@@ -70,7 +71,7 @@ def test_only_what_is_new_is_fetched(tmp_path: Path, server: SiteServer) -> None
         changed: Revisit.CHANGED,
         gone: Revisit.GONE,
         failing: Revisit.FAILED,
-        "/images/new.png": Revisit.NONE,
+        "/images/new.png": Revisit.NEW,
     }
     sent = bodies(server)
     del sent["/robots.txt"]
@@ -151,3 +152,41 @@ def test_to_start_over_and_to_refresh_exclude_each_other(tmp_path: Path, server:
     assert outcome.code == 2
     assert "choose one of them" in outcome.error
     assert not (tmp_path / "crawl").exists()
+
+
+def test_a_site_that_is_down_is_no_success_and_takes_nothing_away(tmp_path: Path, server: SiteServer) -> None:
+    before = crawl(tmp_path, server)
+    for path in list(server.requests):
+        server.overloaded[path] = 1000
+    impatient = ("--host-patience-s", "0.5")
+    outcome = image_crawler(
+        "crawl", server.url, "-o", "crawl", "--refresh", *FEW, *impatient, folder=tmp_path
+    )
+    assert outcome.code == 1
+    assert "nothing to refresh" in outcome.err
+    after = {
+        "/" + url.removeprefix(server.url): record for url, record in records(tmp_path / "crawl").items()
+    }
+    assert {record.revisit for record in after.values()} == {Revisit.FAILED}
+    assert {path: record.sha256 for path, record in after.items()} == {
+        path: record.sha256 for path, record in before.items()
+    }
+    server.overloaded.clear()
+    retried = image_crawler("retry", "crawl", folder=tmp_path)
+    assert retried.code == 0
+    again = crawl(tmp_path, server)
+    assert {record.revisit for record in again.values()} == {Revisit.UNCHANGED}
+
+
+def test_other_settings_have_pages_read_anew(tmp_path: Path, server: SiteServer) -> None:
+    few = crawl(tmp_path, server, "--max-depth", "1")
+    assert len(few) == 3 * EACH
+    found = crawl(tmp_path, server, "--max-depth", "5", "--refresh")
+    assert len(found) == PAGES * EACH
+
+
+def test_from_python_only_what_was_visited_again_comes(tmp_path: Path, server: SiteServer) -> None:
+    crawl(tmp_path, server)
+    found = list(crawler.crawl(server.url, output=tmp_path / "crawl", refresh=True, downloaders=1))
+    assert len(found) == PAGES * EACH
+    assert {record.revisit for record in found} == {Revisit.UNCHANGED}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
-from crawler.models import ImageStatus, NewTask, Origin, TaskKind, TaskState
+from crawler.models import ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
 from tests.crawls import SEED, SITE, garden, keep, page, saved
 
 
@@ -62,6 +63,26 @@ def test_a_saved_file_leads_to_its_url(tmp_path: Path, monkeypatch: pytest.Monke
         explanation = explained(folder, asked)
         assert (explanation.how, explanation.url) == ("file", f"{SITE}/i/rose.png"), asked
         assert [entry.kind for entry in explanation.entries] == [TaskKind.IMAGE]
+
+
+def test_a_file_of_an_earlier_visit_leads_to_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"{SITE}/i/old.png"
+    before = saved(tmp_path / "crawl", f"{SITE}/i/old~version.png", b"before")
+    now = saved(tmp_path / "crawl", url, b"now", revisit=Revisit.CHANGED)
+    folder = keep(
+        tmp_path / "crawl",
+        page(SEED),
+        msgspec.structs.replace(before, url=url, final_url=url),
+        refreshed=[now],
+    )
+    monkeypatch.chdir(tmp_path)
+    for asked in (before.path, f"crawl/{before.path}", str(folder.absolute() / before.path)):
+        explanation = explained(folder, asked)
+        assert (explanation.how, explanation.url) == ("file", url), asked
+        (entry,) = explanation.entries
+        assert entry.image is not None
+        assert entry.image.path == now.path
+        assert [version.path for version in entry.earlier] == [before.path]
 
 
 def test_the_end_of_a_redirect_leads_to_its_start(tmp_path: Path) -> None:

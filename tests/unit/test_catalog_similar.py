@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import crawler.catalog.similar
 from crawler.catalog import Catalog
 from crawler.catalog.similar import MAX_DISTANCE, Alike, groups, similar
 from crawler.cli import main
 from crawler.models import ImageRecord, ImageStatus
 from tests.crawls import SITE, keep, saved
 
-HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=12, unique=True)
+SPARSE = st.sets(st.integers(0, 63), max_size=9).map(lambda bits: sum(1 << bit for bit in bits))
+HASHES = st.one_of(
+    *(
+        st.lists(one, max_size=12, unique=True)
+        for one in (st.integers(0, 2**64 - 1), st.integers(0, 2**20 - 1), SPARSE)
+    )
+)
 
 
 def picture(folder: Path, name: str, dhash: int | None, **facts: object) -> ImageRecord:
@@ -74,9 +83,10 @@ def test_the_largest_group_comes_first(tmp_path: Path) -> None:
     assert [len(alike.pictures) for alike in found(keep(tmp_path, *pairs, *many))] == [3, 2]
 
 
+@pytest.mark.parametrize("few", [2, 64])
 @given(HASHES, st.integers(0, MAX_DISTANCE), st.data())
 def test_no_pair_within_the_distance_is_missed_and_no_group_without_one(
-    hashes: list[int], distance: int, data: st.DataObject
+    few: int, hashes: list[int], distance: int, data: st.DataObject
 ) -> None:
     """Bands are an index only: the groups are those of comparing each with each."""
     near = [
@@ -91,9 +101,40 @@ def test_no_pair_within_the_distance_is_missed_and_no_group_without_one(
                 expected[one] |= expected[other]
                 for member in expected[other]:
                     expected[member] = expected[one]
-    leaders = groups(all_of_them, distance=distance)
+    with patch.object(crawler.catalog.similar, "_FEW", few):
+        leaders = groups(all_of_them, distance=distance)
     for dhash in all_of_them:
         assert {other for other in all_of_them if leaders[other] == leaders[dhash]} == expected[dhash]
+
+
+@pytest.mark.parametrize("flat", [32, 44])
+def test_pictures_with_a_sky_are_not_all_compared_with_each_other(flat: int) -> None:
+    """All in one bucket of the upper bits: 12,500,000 pairs, and few of them alike."""
+    looks = 0
+
+    class Counted(int):
+        def __xor__(self, other: int) -> int:
+            nonlocal looks
+            looks += 1
+            return int(self) ^ int(other)
+
+    random = Random(1)
+    hashes = [Counted(bits << (64 - flat)) for bits in random.sample(range(2 ** min(flat, 32)), 5000)]
+    groups(list(hashes), distance=2)
+    assert looks < 1_250_000
+
+
+def test_a_hash_that_is_none_is_left_out(tmp_path: Path) -> None:
+    folder = keep(
+        tmp_path,
+        picture(tmp_path, "a.jpg", 7),
+        picture(tmp_path, "b.jpg", 15),
+        *(
+            saved(tmp_path, f"{SITE}/{number}.png", b"%d" % number, dhash=text)
+            for number, text in enumerate(["nonsense", "0x7", "-7", "7" * 17, "7" * 5000, "1_0"])
+        ),
+    )
+    assert [sorted(names(alike)) for alike in found(folder)] == [["a.jpg", "b.jpg"]]
 
 
 @pytest.mark.parametrize("distance", [-1, MAX_DISTANCE + 1])

@@ -16,8 +16,10 @@ import pytest
 import crawler.cli
 from crawler import __version__
 from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, Entry, main
+from crawler.cli.crawl import _same_command
 from crawler.cli.options import Command, config_options, configure_logging
 from crawler.config import SETTINGS, Config
+from crawler.crawl import Crawl
 from crawler.errors import CrawlError, FolderError
 from tests.crawls import garden, keep, saved
 
@@ -286,6 +288,55 @@ def test_a_wrong_variable_is_named_as_such(
     monkeypatch.setenv("IMAGE_CRAWLER_MAX_DEPHT", "3")
     assert main(["show"]) == 2
     assert "did you mean 'max_depth'?" in capsys.readouterr().err
+
+
+# --- passwords ---
+
+
+def test_no_password_is_in_the_command_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["image-crawler", "crawl", "http://joe:s3cret@127.0.0.1/a?b=c:d@e", "--fresh", "--max-depth", "3"]
+    flags = [
+        flag for setting in SETTINGS.values() if setting.secret for flag in (setting.flag, *setting.also)
+    ]
+    assert {"--login", "--header", "--headers", "--proxy"} <= set(flags)
+    for flag in flags:
+        typed += [flag, "me:s3cret", f"{flag}=me: s3cret=1"]
+    monkeypatch.setattr(sys, "argv", [*typed, "--header", "--login", "-o", "me:s", "--user-agent", "a@b"])
+    _, *again = _same_command()
+    assert "s3cret" not in " ".join(again)
+    assert again[:4] == ["crawl", "http://…@127.0.0.1/a?b=c:d@e", "--max-depth", "3"]
+    assert again[4:] == [
+        *(word for flag in flags for word in (flag, "…", f"{flag}=…")),
+        *("--header", "…", "-o", "me:s", "--user-agent", "a@b"),
+    ]
+
+
+@pytest.mark.parametrize("proxy", ["http://joe:s3cret@127.0.0.1:99999", "http://joe:s3cret@:80"])
+def test_a_proxy_that_is_none_is_told_before_anything_begins(
+    tmp_path: Path, proxy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "crawl"
+    assert main(["crawl", "http://127.0.0.1:9/", "-o", str(folder), "--proxy", proxy]) == 2
+    told = capsys.readouterr().err
+    assert "proxy" in told
+    assert "s3cret" not in told
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "named"),
+    [
+        (["http://joe:s3cret@127.0.0.1/a", "http://127.0.0.1/b"], "http://127.0.0.1/a"),
+        ([" HTTP:/\\s3cret@127.0.0.1/a"], "http://127.0.0.1/a"),
+        (["http://127.0.0.1/a@b", "http://127.0.0.1?s3cret:b@c"], ""),
+    ],
+)
+def test_a_user_name_in_a_seed_is_not_dropped_silently(
+    tmp_path: Path, seeds: list[str], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Crawl(seeds, folder=tmp_path / "crawl", config=Config())
+    text = f"the user name in the seed {named} is not used; say --login USER:PASSWORD"
+    assert caplog.messages == ([text] if named else [])
 
 
 def test_the_table_of_commands_is_the_only_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,6 +115,51 @@ def test_hosts_tell_when_they_are_due() -> None:
     assert lines[-1].strip() == "and 2,000 more"
 
 
+def test_hosts_tell_what_is_wrong_with_them() -> None:
+    hosts = (
+        HostStatus(name="http://a.example", images=1200, in_flight=8),
+        HostStatus(
+            name="http://b.example", images=3, due_s=31.0, trouble="backing off", failures=1234,
+            last_reason="server-error", trouble_s=70.0,
+        ),
+        HostStatus(
+            name="http://c.example", due_s=540.0, trouble="down", failures=9, last_reason="connect-timeout",
+            trouble_s=190.0,
+        ),
+        HostStatus(name="http://d.example", images=1, trouble="recovering"),
+    )  # fmt: skip
+    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=4)))
+    assert [line.split()[-1] for line in lines if "Pages" in line] == ["State"]
+    assert [line.split("  ")[-1].strip() for line in map(str.rstrip, lines) if line.startswith("http")] == [
+        "now",
+        "backing off: server-error \N{MULTIPLICATION SIGN}1,234",
+        "down for 3 min: connect-timeout",
+        "recovering",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trouble_s", "said"), [(0.2, "0 s"), (119, "119 s"), (121, "2 min"), (7000, "117 min"), (7300, "2 h")]
+)
+def test_how_long_a_host_is_down_is_said_roughly(trouble_s: float, said: str) -> None:
+    host = HostStatus(name="http://a.example", trouble="down", last_reason="x", trouble_s=trouble_s)
+    assert any(f"down for {said}: x" in line for line in drawn(operation.hosts_table(Status(hosts=(host,)))))
+
+
+def test_hosts_in_trouble_are_shown_though_they_have_little_to_do() -> None:
+    hosts = (
+        *(HostStatus(name=f"http://busy{n}.example", images=100 - n) for n in range(50)),
+        *(HostStatus(name=f"http://bad{n}.example", trouble="down", last_reason="x") for n in range(9)),
+    )
+    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=50), most=15))
+    names = [line.split()[0] for line in lines if line.startswith("http")]
+    assert names == [
+        *(f"http://busy{n}.example" for n in range(10)),
+        *(f"http://bad{n}.example" for n in range(5)),
+    ]
+    assert lines[-1].strip() == "and 44 more"
+
+
 def test_rates_are_one_line() -> None:
     status = Status(images_per_s=1234.5, pages_per_s=2.0, saved_bytes_per_s=3e6, worker_count=1, up_s=61.0)
     assert drawn(operation.rates(status)) == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -56,7 +57,11 @@ def test_a_flag_wins_over_the_environment_which_wins_over_the_file(file: Path) -
         ("MAX_IMAGE_BYTES", "500kB", 500_000),
         ("MAX_IMAGE_BYTES", "2m", 2_000_000),
         ("HEADERS", "Accept-Language: de\nX-Key: a b", ("Accept-Language: de", "X-Key: a b")),
+        ("MAX_IMAGE_BYTES", "500B", 500),
+        ("MAX_IMAGE_BYTES", " 500 b", 500),
+        ("MIN_RATE_BYTES_S", "2 kB", 2000),
         ("FORMATS", "jpeg  png", ("jpeg", "png")),
+        ("FORMATS", "jpg,tif, webp", ("jpeg", "tiff", "webp")),
         ("LOGIN", "müller:päss:wörd", "müller:päss:wörd"),
         ("STORAGE", "s3://bucket/some/prefix", "s3://bucket/some/prefix"),
         ("USER_AGENT", "me (+mailto:me@example.org)", "me (+mailto:me@example.org)"),
@@ -105,7 +110,7 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("[scope]\ninclude = '/blog/'", ["include = ['/blog/']", "can't match a whole", "perhaps '*/blog/*' is meant"]),
         ("[scope]\ninclude = ['*ö*']", ["include = ['*ö*']", "printable ASCII"]),
         ("[scope]\ninclude = [3]", ["include = [3]", "Expected `str`"]),
-        ("[images]\nformats = ['jpeg', 'jxl']", ["formats = ['jpeg', 'jxl']", "jpeg|png|gif"]),
+        ("[images]\nformats = ['jpeg', 'jxl']", ["formats = ['jpeg', 'jxl']", "Expected one of jpeg, png, gif"]),
         ("[storage]\nstorage = 'ftp://x/'", ["storage = 'ftp://x/'", "s3://BUCKET/PREFIX"]),
         ("[storage]\nlayout = 'tree'", ["Expected one of site, hash, flat"]),
         ("[fetch]\nproxy = 'socks5://x:1'", ["proxy = …", "http://[USER:PASSWORD@]HOST:PORT"]),
@@ -153,6 +158,93 @@ def test_a_flag_is_named_when_it_won_t_do() -> None:
         ConfigError, match=r"option max_deep: unknown key 'max_deep'; did you mean 'max_depth'"
     ):
         load(flags={"max_deep": 3})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("login", "joe", "Expected USER:PASSWORD. "),
+        ("headers", ("joe",), "Expected NAME: VALUE. "),
+        ("proxy", "joe", "Expected http://[USER:PASSWORD@]HOST:PORT. "),
+        ("storage", "s4://x", "Expected local, manager, s3://BUCKET/PREFIX, "),
+        ("formats", ("jxl",), "Expected one of jpeg, png, gif, webp, "),
+        ("formats", (",",), "Expected one of jpeg, png, gif, webp, "),
+        ("allow_addresses", ("a b",), "networks such as 10.1.0.0/16. "),
+    ],
+)
+def test_what_is_expected_is_said_in_words(key: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(flags={key: value})
+    assert said in str(caught.value)
+    assert "joe" not in str(caught.value)
+
+
+def patterns(key: str) -> list[str]:
+    """Of a setting, and of what each value of a list has to be."""
+    section = get_type_hints(Config)[SETTINGS[key].section]
+    found, waiting = [], [get_type_hints(section, include_extras=True)[key]]
+    while waiting:
+        hint = waiting.pop()
+        found += [meta.pattern for meta in getattr(hint, "__metadata__", ()) if meta.pattern]
+        waiting += [part for part in get_args(hint) if get_args(part)]
+    return found
+
+
+def refusal(**given_: Any) -> str:
+    try:
+        load(**given_)
+    except ConfigError as exc:
+        return str(exc)
+    return ""
+
+
+@pytest.mark.parametrize("key", [key for key in SETTINGS if patterns(key)])
+@given(text=st.text() | st.sampled_from(["", "x", ":", "a b", "@", "s3:/x", "ftp://x"]))
+def test_no_pattern_is_shown_to_people(key: str, text: str) -> None:
+    setting = SETTINGS[key]
+    assert setting.choices or setting.words or setting.hint
+    for value in ((text,) if setting.is_list else text, text):
+        for source in ({"flags": {key: value}}, {"environment": {setting.environment: text}}):
+            told = refusal(**source)
+            assert not told or "Expected" in told
+            for unreadable in ("regex", "^", "$", "|", *patterns(key)):
+                assert unreadable not in told.rpartition(" won't do: ")[2]
+
+
+@pytest.mark.parametrize("text", ["many", "1.5", "1.5 B", "5 XB", "-5k", "9" * 500 + "k", ""])
+@pytest.mark.parametrize("key", [key for key in SETTINGS if "_bytes" in key])
+def test_the_forms_of_a_size_are_said(key: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"Expected a number of bytes, or such as 500 MB or 1\.5 GiB\."):
+        load(environment={SETTINGS[key].environment: text})
+
+
+def test_a_size_that_is_too_small_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"max_page_bytes = '10B' won't do: Expected `int` >= 1024"):
+        load(flags={"max_page_bytes": "10B"})
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        ({"min_width_px": 500, "max_width_px": 100}, ["min_width_px = 500", "max_width_px = 100"]),
+        ({"min_height_px": 2, "max_height_px": 1}, ["min_height_px = 2", "max_height_px = 1"]),
+        ({"min_image_bytes": "1GB"}, ["min_image_bytes = 1000000000", "max_image_bytes = 67108864"]),
+        ({"max_aspect": 0.5}, ["max_aspect = 0.5", "1 or more, or 0"]),
+    ],
+)
+def test_what_leaves_no_image_at_all_is_refused(given_: dict[str, object], said: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(flags=given_)
+    for part in said:
+        assert part in str(caught.value)
+
+
+def test_a_file_and_flags_are_put_together_before_they_are_judged(file: Path) -> None:
+    file.write_text("[images]\nmin_width_px = 500\nmax_width_px = 100\nmin_height_px = 5\nmax_aspect = 1\n")
+    images = load(file=file, flags={"max_width_px": 500}).images
+    assert (images.min_width_px, images.max_width_px, images.max_height_px) == (500, 500, 0)
+    with pytest.raises(ConfigError, match="min_width_px = 500 and max_width_px = 100"):
+        load(file=file)
 
 
 # --- one name everywhere, and all of them written down ---

@@ -24,7 +24,7 @@ def take(pacing: Pacing, worker: str = "w", **more: object) -> list[Share]:
 def is_empty(pacing: Pacing) -> bool:
     """Nothing is kept of hosts and workers that are done."""
     rows = [row for row in pacing._due.values() if row]
-    return not (pacing._lanes or pacing._hands or rows or pacing._cooling)
+    return not (pacing._lanes or pacing._hands or rows or pacing._cooling or pacing._shut)
 
 
 # --- the rules, one by one ---
@@ -153,6 +153,75 @@ def test_a_pause_of_an_unknown_host_is_forgotten_when_it_is_over() -> None:
     assert is_empty(pacing)
 
 
+def test_a_limit_holds_for_all_workers_and_gives_nobody_more_than_can_run() -> None:
+    pacing = Pacing(per_host=8, delay_s=0)
+    for host in (1, 2):
+        pacing.add(host, IMAGE, 100, now=0)
+    pacing.limit(1, 3, now=0)
+    assert {share.host: (share.tasks, share.slots) for share in take(pacing, slots=10)} == {
+        1: (3, 3),
+        2: (7 * TASKS_PER_SLOT, 7),
+    }
+    assert [share.host for share in take(pacing, "other")] == [2]
+    pacing.limit(1, None, now=0)
+    assert Share(host=1, tasks=5 * TASKS_PER_SLOT, slots=5) in take(pacing, "another")
+
+
+def test_a_limit_lets_nobody_have_more_before_enough_is_used_up() -> None:
+    pacing = Pacing(per_host=8, delay_s=0)
+    pacing.add(1, IMAGE, 100, now=0)
+    assert take(pacing, count=16) == [Share(host=1, tasks=16, slots=8)]
+    pacing.limit(1, 1, now=0)
+    assert pacing.too_much("w") == [1], "it holds eight that it has not begun"
+    assert pacing.too_much("other") == []
+    for left in range(15, -1, -1):
+        pacing.drop(1, "w", now=0)
+        assert take(pacing) == [] or left == 0
+        assert (pacing.too_much("w") == [1]) == (left > 8)
+    assert pacing.in_flight(1) == 1
+    assert take(pacing, "other") == []
+
+
+def test_a_limit_never_raises_the_cap() -> None:
+    pacing = Pacing(per_host=1, delay_s=0)
+    pacing.add(1, IMAGE, 100, now=0)
+    pacing.limit(1, 5, now=0)
+    assert take(pacing) == [Share(host=1, tasks=1, slots=1)], "and it is a limit all the same"
+    pacing.limit(1, None, now=0)
+    assert take(pacing) == [Share(host=1, tasks=TASKS_PER_SLOT - 1, slots=1)]
+
+
+def test_a_limit_that_is_raised_is_news() -> None:
+    pacing = Pacing(per_host=4, delay_s=0)
+    pacing.add(1, IMAGE, 9, now=0)
+    pacing.limit(1, 1, now=0)
+    assert take(pacing) == [Share(host=1, tasks=1, slots=1)]
+    pacing.opened()
+    pacing.limit(1, 2, now=0)
+    assert pacing.opened() == {IMAGE}
+
+
+def test_nothing_is_shared_out_of_a_host_that_is_shut() -> None:
+    pacing = Pacing(per_host=4, delay_s=0)
+    pacing.add(1, IMAGE, 9, now=0)
+    pacing.add(2, IMAGE, 1, now=0)
+    pacing.limit(1, 0, now=0)
+    pacing.limit(3, 0, now=0)
+    assert [share.host for share in take(pacing)] == [2]
+    assert not pacing.is_due(IMAGE)
+    assert pacing.shut() == 1
+    pacing.remove(1, IMAGE, 9, now=0)
+    assert pacing.shut() is None
+    pacing.add(3, PAGE, 1, now=0)
+    assert pacing.shut() == 3
+    pacing.limit(3, 1, now=0)
+    assert pacing.shut() is None
+    pacing.limit(3, None, now=0)
+    pacing.remove(3, PAGE, now=0)
+    pacing.drop(2, "w", now=0)
+    assert is_empty(pacing)
+
+
 def test_both_kinds_share_a_hosts_slots() -> None:
     pacing = Pacing(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 5, now=0)
@@ -236,6 +305,7 @@ class PacingMachine(RuleBasedStateMachine):
         self.held: Counter[tuple[str, int]] = Counter()
         self.slots: dict[tuple[str, int], int] = {}
         self.not_before: dict[int, float] = defaultdict(float)
+        self.limits: dict[int, int] = {}
 
     def in_flight(self, host: int) -> int:
         return sum(
@@ -266,6 +336,7 @@ class PacingMachine(RuleBasedStateMachine):
         kind = WORKERS[worker]
         part = math.ceil(self.per_host / fellows)
         before = {host: min(self.slots.get((worker, host), 0), self.held[worker, host]) for host in HOSTS}
+        under_way = {host: self.in_flight(host) for host in HOSTS}
         shares = self.pacing.take(kind, worker, count=count, slots=slots, fellows=fellows, now=self.now)
         assert sum(share.tasks for share in shares) <= count
         assert len({share.host for share in shares}) == len(shares), "one share a host"
@@ -278,7 +349,11 @@ class PacingMachine(RuleBasedStateMachine):
             self.slots[worker, host] = share.slots
             assert 1 <= share.slots <= self.held[worker, host]
             assert share.slots <= max(part, before[host]), "no more than its part among its fellows"
-            assert self.held[worker, host] <= TASKS_PER_SLOT * share.slots
+            assert self.held[worker, host] <= TASKS_PER_SLOT * share.slots or host in self.limits
+            if host in self.limits:
+                assert under_way[host] + share.tasks <= self.limits[host], (
+                    "within its limit, and none to keep"
+                )
             if self.delay_s:
                 assert share.tasks == 1
                 self.not_before[host] = self.now + self.delay_s
@@ -298,6 +373,13 @@ class PacingMachine(RuleBasedStateMachine):
         self.pacing.pause(host, pause_s, now=self.now)
         self.not_before[host] = max(self.not_before[host], self.now + pause_s)
 
+    @rule(host=st.sampled_from(HOSTS), in_flight=st.none() | st.integers(0, 5))
+    def limit(self, host: int, in_flight: int | None) -> None:
+        self.pacing.limit(host, in_flight, now=self.now)
+        self.limits.pop(host, None)
+        if in_flight is not None:
+            self.limits[host] = min(in_flight, self.per_host)
+
     @rule(by_s=st.floats(0.0, 4.0))
     def time_goes_by(self, by_s: float) -> None:
         self.now += by_s
@@ -309,6 +391,14 @@ class PacingMachine(RuleBasedStateMachine):
             assert self.pacing.in_flight(host) == self.in_flight(host) <= self.per_host
 
     @invariant()
+    def what_is_shut_is_known(self) -> None:
+        shut = {host for host, limit in getattr(self, "limits", {}).items() if limit == 0}
+        waits = {host for host in shut if self.waiting[host, IMAGE] or self.waiting[host, PAGE]}
+        if hasattr(self, "pacing"):
+            assert set(self.pacing._shut) == waits
+            assert (self.pacing.shut() in waits) == bool(waits)
+
+    @invariant()
     def only_the_future_is_awaited(self) -> None:
         if hasattr(self, "pacing") and (due := self.pacing.next_due()) is not None:
             assert due <= max(self.not_before.values())
@@ -317,6 +407,8 @@ class PacingMachine(RuleBasedStateMachine):
         """Nothing is forgotten: with time, and workers that drop what they hold, all is shared out."""
         if not hasattr(self, "pacing"):
             return
+        for host in list(self.limits):
+            self.limit(host, None)
         for _ in range(sum(self.waiting.values()) + sum(self.held.values()) + 2):
             for (worker, host), count in list(self.held.items()):
                 for _ in range(count):

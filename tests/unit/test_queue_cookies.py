@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Cookie, Lease
 from crawler.queues import cookies as cookies_module
+from crawler.queues import database
 from tests.queues import Queues, connected, embedded, images, lease, saved, served, take, worker
 
 SESSION = Cookie(domain="a.example", path="/", name="session", value="one", host_only=True)
@@ -59,14 +61,33 @@ def test_what_was_taken_back_is_told_as_well(queues: Queues) -> None:
     assert hear(queues).cookies == (gone,)
 
 
-def test_they_expire_on_the_ledgers_own_clock(queues: Queues) -> None:
-    tell(queues, msgspec.structs.replace(SESSION, expires_in_s=100.0))
-    queues.pass_time(60.0)
-    (cookie,) = hear(queues).cookies
-    assert cookie.expires_in_s == pytest.approx(40.0, abs=5.0)
-    assert not cookie.deleted
-    queues.pass_time(60.0)
-    assert [cookie.deleted for cookie in hear(queues).cookies] == [True]
+def test_they_expire_whether_or_not_the_crawl_goes_on_meanwhile(tmp_path: Path) -> None:
+    with closing(database.connect(tmp_path / "crawl.db")) as db:
+        time_of_day = 1_000.0
+        kept = cookies_module.Cookies(db, now=lambda: time_of_day)
+        kept.keep([msgspec.structs.replace(SESSION, expires_in_s=100.0)])
+        time_of_day = 1_060.0
+        ((cookie,), _) = kept.news(0)
+        assert (cookie.expires_in_s, cookie.deleted) == (40.0, False)
+        time_of_day = 1_120.0
+        ((cookie,), _) = cookies_module.Cookies(db, now=lambda: time_of_day).news(0)
+        assert cookie.deleted
+
+
+def test_what_was_taken_back_makes_room_before_what_is_good(queues: Queues) -> None:
+    tell(queues, SESSION)
+    for start in (0, 40):
+        gone = [Cookie(domain="a.example", path="/", name=f"n{start + n}", deleted=True) for n in range(40)]
+        tell(queues, *gone)
+    assert SESSION in hear(queues).cookies
+
+
+def test_they_are_forgotten_when_the_crawl_has_ended(queues: Queues) -> None:
+    tell(queues, SESSION)
+    while tasks := take(queues, worker("w2")):
+        queues.results.put([saved(task) for task in tasks])
+    assert queues.tasks.stats().drained
+    assert hear(queues).cookies == ()
 
 
 def test_there_is_a_limit_to_those_of_one_domain_and_to_all(

@@ -36,7 +36,7 @@ ASKED: dict[str, Any] = {
     "check": print,
     "cut": True,
     "within_s": 3.0,
-    "unless": Validators(etag='"a"'),
+    "unless": Validators(url="http://a.example/", etag='"a"'),
 }
 
 

@@ -193,3 +193,125 @@ def test_a_refresh_is_remembered_over_a_restart(tmp_path: Path) -> None:
         assert all(task.known for task in crawl.settle(revisit=Revisit.CHANGED, etag="two"))
         assert queues.tasks.stats().balanced
         assert len(history(crawl)) == 2
+
+
+# --- one file, several URLs ---
+
+
+def give(crawl: Crawl, **facts: dict[str, object]) -> None:
+    """Have each image by its number settled with its facts, in this order."""
+    leased = {task.url: task for task in take(crawl.queues)}
+    for name, its in facts.items():
+        task = leased[image(int(name.removeprefix("i"))).url]
+        crawl.queues.results.put([with_facts(saved(task), **its)])
+
+
+def statuses(crawl: Crawl) -> dict[str, tuple[str, str]]:
+    """By number: the status, and the path."""
+    return {record.url[-5]: (record.status.value, record.path) for record in records(crawl)}
+
+
+DIGEST = "ab" * 32
+X, Y, Z = ({"sha256": letter * 64, "path": f"images/{letter}.png", "size_bytes": 10} for letter in "123")
+
+
+def test_names_that_are_digests_are_saved_once_and_then_duplicates(crawl: Crawl) -> None:
+    facts = {"sha256": DIGEST, "path": f"images/ab/ab/{DIGEST}.png", "size_bytes": 10}
+    crawl.queues.tasks.put(images(3))
+    leased = take(crawl.queues)
+    crawl.queues.results.put([with_facts(saved(task), **facts) for task in leased[:2]])  # in one message
+    crawl.queues.results.put([with_facts(saved(leased[2]), **facts)])
+    assert [record.status for record in records(crawl)] == ["saved", "duplicate", "duplicate"]
+    stats = crawl.queues.tasks.stats()
+    assert (stats.image_status, stats.saved_bytes) == ({"saved": 1, "duplicate": 2}, 10)
+
+
+def test_a_duplicate_inherits_the_file_of_one_that_has_changed(crawl: Crawl) -> None:
+    crawl.queues.tasks.put(images(3))
+    give(crawl, i0=X, i1=X | {"status": ImageStatus.DUPLICATE}, i2=X | {"status": ImageStatus.DUPLICATE})
+    crawl.ledger.refresh()
+    give(crawl, i0=Y, i1=X | {"revisit": Revisit.UNCHANGED}, i2=X | {"revisit": Revisit.UNCHANGED})
+    assert statuses(crawl) == {
+        "0": ("saved", Y["path"]),
+        "1": ("saved", X["path"]),
+        "2": ("duplicate", X["path"]),
+    }
+    stats = crawl.queues.tasks.stats()
+    assert (stats.image_status, stats.saved_bytes) == ({"saved": 2, "duplicate": 1}, 20)
+    crawl.ledger.refresh()
+    give(crawl, i0=X, i1=Z, i2=X)
+    assert [status for status, _ in statuses(crawl).values()].count("saved") == 2, "one for each file"
+    assert crawl.queues.tasks.stats().saved_bytes == 20
+    assert crawl.queues.tasks.stats().balanced
+
+
+def test_what_a_worker_says_takes_nothing_away_that_was_saved(crawl: Crawl) -> None:
+    crawl.finish(image(1), etag="one")
+    crawl.ledger.refresh()
+    (task,) = take(crawl.queues)
+    crawl.queues.results.put([failed(task)])
+    (record,) = records(crawl)
+    assert (record.status, record.revisit, record.revisit_reason) == ("saved", "failed", "server-error")
+
+
+def test_other_bytes_are_a_change_whatever_a_worker_calls_it(crawl: Crawl) -> None:
+    crawl.finish(image(1), etag="one", sha256="1" * 64)
+    crawl.ledger.refresh()
+    crawl.settle(etag="two", sha256="2" * 64, revisit=Revisit.UNCHANGED)
+    assert [record.revisit for record in records(crawl)] == [Revisit.CHANGED]
+    assert [etag for _, etag in history(crawl)] == ["one"]
+
+
+# --- marks, and trying again ---
+
+
+def test_marks_are_of_the_latest_refresh_and_new_ones_are_told(crawl: Crawl) -> None:
+    crawl.finish(image(1))
+    crawl.ledger.refresh()
+    crawl.queues.tasks.put([image(2)])
+    assert len(take(crawl.queues)) == 2
+    crawl.queues.tasks.leave(worker().id, charged=False)
+    for task in take(crawl.queues, worker("w2")):
+        outcome = Revisit.UNCHANGED if task.known else Revisit.NONE
+        crawl.queues.results.put([with_facts(saved(task), revisit=outcome)])
+    assert [record.revisit for record in records(crawl)] == ["unchanged", "new"]
+    crawl.ledger.refresh()
+    assert [record.revisit for record in records(crawl)] == ["", ""], "not visited since"
+
+
+def test_what_failed_in_a_refresh_can_be_tried_again_and_stands_meanwhile(crawl: Crawl) -> None:
+    crawl.finish(*images(3))
+    crawl.ledger.refresh()
+    for task in take(crawl.queues):
+        outcome = Revisit.FAILED if task.url == image(0).url else Revisit.UNCHANGED
+        reason = "server-error" if outcome is Revisit.FAILED else ""
+        crawl.queues.results.put([with_facts(saved(task), revisit=outcome, revisit_reason=reason)])
+    assert crawl.queues.tasks.retry(kind=TaskKind.IMAGE, reason="too-slow") == 0
+    assert crawl.queues.tasks.retry(kind=TaskKind.IMAGE, reason="server-error") == 1
+    assert crawl.queues.tasks.stats().image_status == {"saved": 3}
+    (task,) = take(crawl.queues)
+    assert task.known is not None
+    crawl.queues.results.put([with_facts(saved(task), revisit=Revisit.UNCHANGED)])
+    assert crawl.queues.tasks.retry(kind=TaskKind.IMAGE) == 0
+    assert crawl.queues.tasks.stats().balanced
+
+
+@pytest.mark.parametrize(("rules", "conditional"), [("the same", True), ("others", False)])
+def test_pages_are_read_anew_by_other_rules(crawl: Crawl, rules: str, *, conditional: bool) -> None:
+    crawl.ledger.note_rules("the same")
+    crawl.finish(image(1), page(1), etag="one")
+    crawl.ledger.refresh(rules)
+    (a_page,), (an_image,) = take(crawl.queues, HARVESTER), take(crawl.queues)
+    assert a_page.known is not None
+    assert an_image.known is not None
+    assert (bool(a_page.known.etag), bool(an_image.known.etag)) == (conditional, True)
+
+
+def test_pages_that_were_read_by_several_rules_are_read_anew(crawl: Crawl) -> None:
+    for rules in ("one", "two"):
+        crawl.ledger.note_rules(rules)
+    crawl.finish(page(1), etag="one")
+    crawl.ledger.refresh("two")
+    (task,) = take(crawl.queues, HARVESTER)
+    assert task.known is not None
+    assert not task.known.etag

@@ -9,6 +9,7 @@ import secrets
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -702,6 +703,15 @@ def test_a_proxy_that_is_none(proxy: str) -> None:
     with pytest.raises(ConfigError, match="proxy") as caught:
         RequestsTransport(FetchConfig(proxy=proxy))
     assert "s3cret" not in repr(caught.value)
+
+
+def test_a_proxy_is_judged_without_requests() -> None:
+    code = (
+        "import sys; from crawler.config import FetchConfig; from crawler.web.asking import proxy_of;"
+        "print(proxy_of(FetchConfig(proxy='http://me:x@h:1/')).name, 'requests' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["h:1", "False"]
 
 
 def test_close_ends_idle_connections() -> None:

@@ -207,13 +207,37 @@ def test_a_task_that_is_due_again_at_once_is_not_forgotten(make: Callable[..., Q
     queues.tasks.put(images(3))
 
     def handler(task: Task) -> Result:
-        return failed(task, retry_in_s=0.0) if task.attempt < 40 else saved(task)
+        return failed(task, "internal-error", retry_in_s=0.0) if task.attempt < 40 else saved(task)
 
     a_worker(queues, handler).run()
     stats = queues.tasks.stats()
     assert stats.image_status == {"saved": 3}
     records = queues.results.get().records
     assert [record.attempts for record in records] == [40] * 3
+
+
+def test_what_waits_for_a_host_in_trouble_is_given_back(make: Callable[..., Queues]) -> None:
+    """That it is in trouble is what the queue finds out; no single result says so."""
+    queues = make(per_host=1)
+    queues.tasks.put(images(8))
+    asked: list[str] = []
+    given_back = threading.Event()
+
+    def handler(task: Task) -> Result:
+        asked.append(task.url)
+        if len(asked) == 4:
+            given_back.wait(5)
+        return failed(task, retry_in_s=60.0)
+
+    release = queues.tasks.release
+    queues.tasks.release = lambda *told: (release(*told), given_back.set())  # type: ignore[method-assign]
+    me = a_worker(queues, handler, state=worker_state(threads=1), heartbeat_s=0.01)
+    with in_thread(me.run):
+        wait_until(given_back.is_set)
+        wait_until(lambda: queues.tasks.stats().images.leased == 0)
+        stats = queues.tasks.stats()
+        assert (stats.images.ready, stats.images.delayed) == (4, 4)
+        me.stop()
 
 
 def test_what_waits_for_a_host_that_wants_to_be_left_alone_is_given_back(make: Callable[..., Queues]) -> None:

@@ -1,0 +1,371 @@
+"""Which hosts are in trouble: how long each is left alone, and which one is given up.
+
+Pure bookkeeping in memory, without a clock of its own, as in pacing. What counts is a *run* of failures, with no
+answer of use in between: one URL that is always broken among good ones slows nothing down. After IN_A_ROW of them the
+host is asked for one thing at a time, for what has not failed already if there is such, after pauses that double with
+each *try* that fails. What had begun before the latest try failed, or comes back during a pause, tells nothing new:
+however many requests were in flight, they are one try. Each answer doubles what may be in flight, until that is what it
+was.
+
+A host is given up, and called *down*, after LEAST_TRIES and a time that depends on what is known:
+
+=================================  ===================================================
+there is no such name              at once (3 tries); ``patience_s`` while in doubt
+it can't be reached                ``patience_s``; LONG times that while in doubt
+it answers, with nothing of use    BUSY times ``patience_s``
+=================================  ===================================================
+
+In doubt means that it may be our own network that is out: since this host's failures began another one could not be
+reached either, and none was. A host that is down is asked again after COOL_OFF_S, which doubles with each time up to
+MOST_COOL_OFF_S.
+
+All this is forgotten when the manager is started anew: a host that is down then takes the same time once more.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from crawler.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    HostNotFound,
+    NameLookupFailed,
+    RateLimited,
+    RequestTimeout,
+    RobotsUnavailable,
+    ServerError,
+    TlsFailed,
+    TooSlow,
+    TruncatedTransfer,
+)
+from crawler.models import ImageRecord, PageRecord, Revisit
+from crawler.urls import DATA_HOST
+
+IN_A_ROW = 3
+FIRST_PAUSE_S = 1.0
+MOST_PAUSE_S = 60.0
+LEAST_TRIES = 4
+LONG = 10
+BUSY = 2.5
+COOL_OFF_S = 600.0
+MOST_COOL_OFF_S = 3600.0
+MOST_RUNS = 20_000
+"""So many are known at a time; then the one that failed longest ago is forgotten."""
+_SHOWN_DETAIL = 200
+_LEAST_SERVER_ERROR = 500
+_TROUBLE_STATUS = {408, 425, 429}
+
+
+class Evidence(Enum):
+    """What one visit tells of a host."""
+
+    NOTHING = auto()
+    """It was not asked (robots.txt forbids it, an address that is not allowed …)."""
+    ANSWER = auto()
+    """Of any kind, 404 included: it is there, and at work."""
+    TROUBLE = auto()
+    """It is there, and overloaded or broken."""
+    UNREACHED = auto()
+    NO_SUCH_HOST = auto()
+    """The name service says that there is no such name."""
+
+
+class Trouble(StrEnum):
+    BACKING_OFF = "backing off"
+    DOWN = "down"
+    RECOVERING = "recovering"
+
+
+_UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
+_TROUBLE = (
+    RateLimited,
+    ServerError,
+    RequestTimeout,
+    DeadlineExceeded,
+    TooSlow,
+    ConnectionLost,
+    TruncatedTransfer,
+    BadResponse,
+    RobotsUnavailable,
+)
+_BY_REASON = {
+    HostNotFound.reason: Evidence.NO_SUCH_HOST,
+    TlsFailed.reason: Evidence.ANSWER,
+    **{cls.reason: Evidence.UNREACHED for cls in _UNREACHED},
+    **{cls.reason: Evidence.TROUBLE for cls in _TROUBLE},
+}
+_USUAL = {
+    Evidence.TROUBLE: ServerError.reason,
+    Evidence.UNREACHED: ConnectFailed.reason,
+    Evidence.NO_SUCH_HOST: HostNotFound.reason,
+}
+"""What is said where no reason is told."""
+
+
+def evidence(record: ImageRecord | PageRecord, *, goes_back: bool) -> Evidence:
+    """What *record* tells of the host that it ended at; *goes_back* if its task shall be tried again."""
+    if record.revisit is Revisit.FAILED:  # the reason is that of the earlier record, which stands
+        if record.http_status in _TROUBLE_STATUS or record.http_status >= _LEAST_SERVER_ERROR:
+            return Evidence.TROUBLE
+        if goes_back and not record.http_status:
+            return Evidence.UNREACHED
+    elif record.reason in _BY_REASON:
+        return _BY_REASON[record.reason]
+    elif not record.reason and not record.url.startswith(DATA_HOST):
+        return Evidence.ANSWER
+    return Evidence.ANSWER if record.http_status else Evidence.NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be done about a host now."""
+
+    host: int
+    in_flight: int | None
+    """At most so many requests; 0 while it is down, None for as many as always."""
+    pause_s: float = 0.0
+    """Nothing at all for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How it is with a host in trouble, for people."""
+
+    trouble: Trouble
+    failures: int
+    """In a row."""
+    tries: int
+    """The same, with those that came in together counted as one."""
+    reason: str
+    detail: str
+    """Of the latest."""
+    lasts_s: float
+    """Since the first of them."""
+    due_s: float
+    """Until it is asked again."""
+    reached: bool
+    """It answers."""
+
+    def told_of(self, name: str) -> str:
+        """In a sentence, of the host *name*."""
+        came = "gave nothing of use" if self.reached else "was not reached"
+        return f"{name} {came} at {self.tries} tries over {_span(self.lasts_s)}, last: {self.reason}: {self.detail}"
+
+
+@dataclass(slots=True)
+class _Run:
+    since: float
+    failures: int = 0
+    tries: int = 0
+    noted: float = -math.inf
+    """When the latest try failed: what began before that is part of it."""
+    pauses: int = 0
+    until: float = -math.inf
+    """The end of the latest pause, or cool-off."""
+    in_flight: int | None = None
+    lost_since: float | None = None
+    """Since when it could not be reached."""
+    lost_tries: int = 0
+    nameless: int = 0
+    """Failures in a row that say that there is no such name."""
+    cool_offs: int = 0
+    """How often in a row it has been given up."""
+    reason: str = ""
+    detail: str = ""
+
+    def begin(self, now: float) -> None:
+        """Forget the failures, after an answer."""
+        self.since, self.failures, self.tries, self.pauses = now, 0, 0, 0
+        self.until, self.lost_since, self.lost_tries = -math.inf, None, 0
+        self.nameless = self.cool_offs = 0
+
+
+class _Latest:
+    """The latest moment at which something was so of any host but one."""
+
+    def __init__(self) -> None:
+        self._host: int | None = None
+        self._at = self._others_at = -math.inf
+
+    def note(self, host: int, now: float) -> None:
+        if host != self._host:
+            self._others_at, self._host = self._at, host
+        self._at = now
+
+    def but(self, host: int) -> float:
+        return self._others_at if host == self._host else self._at
+
+
+class Health:
+    """The hosts in trouble. *per_host* requests may be in flight to one that is not.
+
+    The orders that its methods return are to be followed; those that were given stand until there are others.
+    """
+
+    def __init__(self, *, per_host: int, patience_s: float) -> None:
+        self._per_host = per_host
+        self._patience_s = patience_s
+        self._runs: dict[int, _Run] = {}  # the one that failed last comes last
+        self._cooling: list[tuple[float, int]] = []
+        self._reached = _Latest()
+        self._unreached = _Latest()
+        self.cut_off = False
+        """No host that was asked lately could be reached: it may be our own network that is out."""
+
+    def answered(self, host: int, *, now: float) -> Order | None:
+        """*host* has answered: it may be asked for twice as much at a time as before."""
+        self._reached.note(host, now)
+        self.cut_off = False
+        run = self._runs.get(host)
+        if run is None:
+            return None
+        limit = None if run.in_flight is None else max(1, 2 * run.in_flight)
+        if limit is not None and limit < self._per_host:
+            run.begin(now)
+            run.in_flight = limit
+            return Order(host=host, in_flight=limit)
+        del self._runs[host]
+        return None if run.in_flight is None else Order(host=host, in_flight=None)
+
+    def failed(
+        self,
+        host: int,
+        what: Evidence,
+        *,
+        reason: str,
+        detail: str,
+        began: float,
+        now: float,
+        again: bool = False,
+    ) -> Order | None:
+        """A visit to *host* that began at the moment *began* has failed, with TROUBLE, UNREACHED or NO_SUCH_HOST.
+
+        With *again* an earlier attempt at the same URL had failed as well: that may be its own TROUBLE, and pauses grow
+        no longer by it.
+        """
+        run = self._runs.pop(host, None) or _Run(since=now)
+        self._runs[host] = run
+        run.failures += 1
+        if run.in_flight == 0:
+            return None  # it is known to be down
+        run.reason, run.detail = reason or _USUAL[what], detail[:_SHOWN_DETAIL]
+        self._look_at_contact(host, run, what, now)
+        fresh = began >= run.noted and now >= run.until
+        if fresh:
+            run.tries += 1
+            run.lost_tries += run.lost_since is not None
+            run.noted = now
+        if (fresh or run.nameless >= IN_A_ROW) and self._is_lost(host, run, now):
+            return self._give_up(host, run, now)
+        if run.failures < IN_A_ROW or not (fresh or run.pauses == 0):
+            return None
+        if not (again and run.pauses and what is Evidence.TROUBLE):
+            run.pauses += 1
+        pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
+        run.noted, run.until, run.in_flight = now, now + pause_s, 1
+        return Order(host=host, in_flight=1, pause_s=pause_s)
+
+    def wake(self, now: float) -> Iterator[Order]:
+        """What has come to be due: hosts that were down and may be asked once more."""
+        while self._cooling and self._cooling[0][0] <= now:
+            until, host = heapq.heappop(self._cooling)
+            run = self._runs.get(host)
+            if run is not None and run.in_flight == 0 and run.until == until:
+                run.in_flight, run.noted = 1, now
+                yield Order(host=host, in_flight=1)
+        while len(self._runs) > MOST_RUNS:
+            host = next(iter(self._runs))
+            yield self.forget(host)
+
+    def forget(self, host: int) -> Order:
+        """Take *host* for one that nothing is known of."""
+        self._runs.pop(host, None)
+        return Order(host=host, in_flight=None)
+
+    def limits(self) -> dict[int, int]:
+        """How many requests may be in flight to the hosts in trouble."""
+        return {host: run.in_flight for host, run in self._runs.items() if run.in_flight is not None}
+
+    def from_the_end(self, host: int) -> bool | None:
+        """Whether *host* is to be asked for what came last rather than first of all that waits for it.
+
+        While it is in trouble these take turns, for what was found together is broken together: a folder that is gone
+        shall not make the host look so. None for a host that is not asked for one thing at a time.
+        """
+        run = self._runs.get(host)
+        return run.tries % 2 == 1 if run is not None and run.in_flight == 1 else None
+
+    def condition(self, host: int, *, now: float) -> Condition | None:
+        """None for a host that is well."""
+        run = self._runs.get(host)
+        if run is None or run.in_flight is None:
+            return None
+        trouble = Trouble.RECOVERING
+        if run.cool_offs:
+            trouble = Trouble.DOWN
+        elif run.pauses:
+            trouble = Trouble.BACKING_OFF
+        return Condition(
+            trouble=trouble,
+            failures=run.failures,
+            tries=run.tries,
+            reason=run.reason,
+            detail=run.detail,
+            lasts_s=now - run.since,
+            due_s=max(0.0, run.until - now),
+            reached=run.lost_since is None,
+        )
+
+    def troubled(self) -> Iterator[int]:
+        """The hosts that are not well, the one that failed last first."""
+        return (host for host, run in reversed(self._runs.items()) if run.in_flight is not None)
+
+    def _look_at_contact(self, host: int, run: _Run, what: Evidence, now: float) -> None:
+        if what is Evidence.TROUBLE:
+            self._reached.note(host, now)
+            self.cut_off = False
+            if run.cool_offs and run.lost_since is not None:  # given up as out of reach, and there it is
+                run.begin(now)
+                run.failures = 1
+            run.lost_since, run.lost_tries, run.nameless = None, 0, 0
+            return
+        self._unreached.note(host, now)
+        if run.lost_since is None:
+            run.lost_since = now
+        run.nameless = run.nameless + 1 if what is Evidence.NO_SUCH_HOST else 0
+
+    def _is_lost(self, host: int, run: _Run, now: float) -> bool:
+        """Whether it is to be given up."""
+        if run.lost_since is None:
+            return run.tries >= LEAST_TRIES and now - run.since >= BUSY * self._patience_s
+        if run.cool_offs:
+            return True  # it was, and nothing has come since
+        nameless = run.nameless >= IN_A_ROW
+        doubt = self._reached.but(host) < run.lost_since <= self._unreached.but(host)
+        if doubt and run.lost_tries >= LEAST_TRIES:
+            self.cut_off = True
+        if nameless and not doubt:
+            return True
+        patience_s = self._patience_s * (LONG if doubt and not nameless else 1)
+        return run.lost_tries >= LEAST_TRIES and now - run.lost_since >= patience_s
+
+    def _give_up(self, host: int, run: _Run, now: float) -> Order:
+        run.until = now + min(MOST_COOL_OFF_S, COOL_OFF_S * 2.0 ** min(run.cool_offs, 32))
+        run.cool_offs += 1
+        run.in_flight = 0
+        heapq.heappush(self._cooling, (run.until, host))
+        return Order(host=host, in_flight=0)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:  # noqa: PLR2004 - what is longer is easier to read in minutes
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
