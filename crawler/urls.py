@@ -18,6 +18,7 @@ DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _SCHEMES = ("http:", "https:")
 
+_LOGIN = re.compile(r"//[^/?#]*@")
 _SESSION_HINTS = ("sess", "sid=", "?s=", "&s=", "cfid=", "cftoken=", "zenid=", "/(")
 _SESSION_IN_PATH = re.compile(
     r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)", re.IGNORECASE
@@ -70,6 +71,7 @@ def canonical_seed(text: str) -> str:
     url = canonical(text.strip())
     if url is not None:
         return url
+    text = _LOGIN.sub("//…@", text)  # for what is told of it
     if text.strip() and "://" not in text:
         host = text.strip().lstrip("/").partition("/")[0].partition(":")[0]
         scheme = "http" if host == "localhost" or host.startswith("127.") else "https"
