@@ -273,7 +273,9 @@ class RobotsUnavailable(FetchError):
 
 
 class HostDown(FetchError):
-    """Not asked for: its host has not been reached for long (host_patience_s), at many tries for other URLs."""
+    """Not asked for: its host has not been reached, or has answered with nothing but errors, for long and at several
+    tries for other URLs (host_patience_s).
+    """
 
     reason = "host-down"
 

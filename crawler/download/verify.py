@@ -50,7 +50,7 @@ _DRAFT_LEAST_PX = 36
 _MUCH = 8
 """What has more than this part of the pixels allowed has many, when there is no memory for it."""
 _UNREAD = re.compile(
-    r"cannot handle \d+-(bit|layer)|unknown pixel mode|KeyError\((9|10|34\d{3}|5\d{4})\)"
+    r"cannot handle \d+-(bit|layer)|unknown (pixel|raw) mode|KeyError\((9|10|34\d{3}|5\d{4})\)"
     r"|Unsupported BMP (compression \((4|5|11|12|13)\)|pixel depth \((2|64)\))"
 )
 """How Pillow says that a sound file has what it can't read: 12 bits, odd channels, compressions of few."""

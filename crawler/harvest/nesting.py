@@ -1,8 +1,9 @@
 """Markup that an HTML5 tree builder takes quadratic time or memory for, made harmless before it is parsed.
 
 The standard's tree construction looks through all open elements at many a start tag, opens every unclosed
-``<b>`` or ``<font>`` again in each paragraph, and compares each attribute of a tag with all before it.
-Honest pages never notice; 500 KB of ``<div>`` take half a minute.
+``<b>`` or ``<font>`` again in each paragraph, and compares each attribute of a tag with all before it. And a parser
+keeps the names of tags and attributes in tables that are made for some hundreds of them. Honest pages never notice;
+500 KB of ``<div>`` take half a minute, and so do 4 MB of attributes of which no two have the same name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,17 @@ _SAME_AT_ONCE = 3
 _SAFE_CHARS = 65_536
 _LONG_TAG_CHARS = 16_384
 _MAX_ATTRIBUTES = 512
+_SAFE_NAMES_CHARS = 2**20
+"""In fewer characters than these, different names cost two seconds at worst."""
+_MAX_NAMES = 5_000
+_NAMES_THAT_MATTER = frozenset(
+    (
+        "a alt area audio background base class content data data-bg data-original data-src data-srcset embed feimage"
+        " href html head body id iframe image imagesrcset img itemprop itemtype link media meta name noscript object"
+        " picture poster property rel script sizes source src srcset style svg template title type video xlink:href"
+    ).split()  # noqa: SIM905 - fifty words read better like this
+)
+"""Of tags and attributes; on a page with very many others these are never left out."""
 
 _INSIDE = r"(?:\"[^\"]*\"|'[^']*'|[^\"'<>]+)*+"
 _TAG = re.compile(rf"<(/?)([a-z][^\s/<>]*){_INSIDE}")
@@ -32,6 +44,8 @@ _COMMENT_OR_RAW_TEXT = re.compile(
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(r"[^\s\"'>/=]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?")
+_END_TAG = re.compile(r"</[a-zA-Z][^\s/>]*")
+_TAG_NAME = re.compile(r"<[^\s/>]+")
 _LONG_TAG = re.compile(rf"<[a-zA-Z]{_INSIDE}>?")
 _VOID = "area base br col embed frame hr image img input link meta param source track wbr"
 _CLOSED_BY_THE_NEXT = (
@@ -53,6 +67,9 @@ def made_harmless(html: str) -> str:
     """
     if len(html) > _SAFE_CHARS:
         html = _LONG_TAG.sub(_with_fewer_attributes, html)
+    if len(html) > _SAFE_NAMES_CHARS:
+        names = _Names()
+        html = _END_TAG.sub(names.end_without_more, _LONG_TAG.sub(names.without_more, html))
     if _may_be_hostile(html) and _is_hostile(html):
         return _OTHER_TAG.sub(lambda tag: "</wbr" if tag[1] else "<wbr", html)
     return html
@@ -95,3 +112,34 @@ def _with_fewer_attributes(tag: re.Match[str]) -> str:
             if count > _MAX_ATTRIBUTES:
                 return text[: attribute.start()] + ">"
     return text
+
+
+class _Names:
+    """The names of tags and attributes so far, on one page."""
+
+    def __init__(self) -> None:
+        self._known = set(_NAMES_THAT_MATTER)
+
+    def without_more(self, tag: re.Match[str]) -> str:
+        """The tag without attributes of further names once there are very many; one of a further name is nameless."""
+        text = tag[0]
+        name = _TAG_NAME.match(text)
+        start = name.end() if name else 0
+        pieces, end = ["<wbr" if name and self._is_one_too_many(name[0]) else text[:start]], start
+        for attribute in _ATTRIBUTE.finditer(text, start):
+            if self._is_one_too_many(attribute[0].partition("=")[0].strip()):
+                pieces.append(text[end : attribute.start()])
+                end = attribute.end()
+        return "".join((*pieces, text[end:]))
+
+    def end_without_more(self, tag: re.Match[str]) -> str:
+        return "</wbr" if self._is_one_too_many(tag[0]) else tag[0]
+
+    def _is_one_too_many(self, name: str) -> bool:
+        name = name.lstrip("</").lower()
+        if name in self._known:
+            return False
+        if len(self._known) < _MAX_NAMES:
+            self._known.add(name)
+            return False
+        return True

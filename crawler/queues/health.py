@@ -60,8 +60,6 @@ MOST_COOL_OFF_S = 3600.0
 MOST_RUNS = 20_000
 """So many are known at a time; then the one that failed longest ago is forgotten."""
 _SHOWN_DETAIL = 200
-_LEAST_SERVER_ERROR = 500
-_TROUBLE_STATUS = {408, 425, 429}
 
 
 class Evidence(Enum):
@@ -102,26 +100,20 @@ _BY_REASON = {
     **{cls.reason: Evidence.UNREACHED for cls in _UNREACHED},
     **{cls.reason: Evidence.TROUBLE for cls in _TROUBLE},
 }
-_USUAL = {
-    Evidence.TROUBLE: ServerError.reason,
-    Evidence.UNREACHED: ConnectFailed.reason,
-    Evidence.NO_SUCH_HOST: HostNotFound.reason,
-}
-"""What is said where no reason is told."""
 
 
-def evidence(record: ImageRecord | PageRecord, *, goes_back: bool) -> Evidence:
-    """What *record* tells of the host that it ended at; *goes_back* if its task shall be tried again."""
-    if record.revisit is Revisit.FAILED:  # the reason is that of the earlier record, which stands
-        if record.http_status in _TROUBLE_STATUS or record.http_status >= _LEAST_SERVER_ERROR:
-            return Evidence.TROUBLE
-        if goes_back and not record.http_status:
-            return Evidence.UNREACHED
-    elif record.reason in _BY_REASON:
-        return _BY_REASON[record.reason]
-    elif not record.reason and not record.url.startswith(DATA_HOST):
-        return Evidence.ANSWER
-    return Evidence.ANSWER if record.http_status else Evidence.NOTHING
+def evidence(record: ImageRecord | PageRecord) -> Evidence:
+    """What *record* tells of the host that it ended at."""
+    reason = reason_of(record)
+    if reason in _BY_REASON:
+        return _BY_REASON[reason]
+    answered = record.http_status or not (reason or record.url.startswith(DATA_HOST))
+    return Evidence.ANSWER if answered else Evidence.NOTHING
+
+
+def reason_of(record: ImageRecord | PageRecord) -> str:
+    """Why nothing came of the latest visit; empty if something did."""
+    return record.revisit_reason if record.revisit is Revisit.FAILED else record.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +248,7 @@ class Health:
         run.failures += 1
         if run.in_flight == 0:
             return None  # it is known to be down
-        run.reason, run.detail = reason or _USUAL[what], detail[:_SHOWN_DETAIL]
+        run.reason, run.detail = reason, detail[:_SHOWN_DETAIL]
         self._look_at_contact(host, run, what, now)
         fresh = began >= run.noted and now >= run.until
         if fresh:

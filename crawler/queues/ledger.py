@@ -61,7 +61,7 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import Evidence, Health, Order, evidence
+from crawler.queues.health import Evidence, Health, Order, evidence, reason_of
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
@@ -78,7 +78,10 @@ _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
 _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
 _GIVING_UP_EVERY_S = 0.25
-_HOW_TO_RETRY = f"image-crawler retry DIR --reason {HostDown.reason} puts it back"
+_HOW_TO_RETRY = {
+    TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
+    TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
+}
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
@@ -767,7 +770,7 @@ class Ledger:
         if result.untouched:
             self._give_back([token.id], charged=False)
             return
-        self._look_at_hosts(host, result)
+        self._look_at_hosts(host, record)
         if lease is not None:
             self._let_go(token.id)
         elif before is TaskState.READY:
@@ -842,10 +845,9 @@ class Ledger:
 
     # hosts in trouble
 
-    def _look_at_hosts(self, host: int, result: Result) -> None:
-        """What the result tells of *host*, which the task is of, or of the one that a redirect led to."""
-        record = result.record
-        what = evidence(record, goes_back=result.retry_in_s is not None)
+    def _look_at_hosts(self, host: int, record: Record) -> None:
+        """What a result tells of *host*, which its task is of, or of the one that a redirect led to."""
+        what = evidence(record)
         if record.final_url and record.final_url != record.url:
             name = _host_named(record.final_url)
             if name != _host_named(record.url):
@@ -869,7 +871,7 @@ class Ledger:
             order = self._health.failed(
                 host,
                 what,
-                reason=record.reason,
+                reason=reason_of(record),
                 detail=record.detail,
                 began=now - record.elapsed_s,
                 now=now,
@@ -914,7 +916,7 @@ class Ledger:
                     self._settle_unvisited(
                         task,
                         reason=condition.reason if task.is_seed else HostDown.reason,
-                        detail=condition.detail if task.is_seed else f"{told}; {_HOW_TO_RETRY}",
+                        detail=condition.detail if task.is_seed else f"{told}; {_HOW_TO_RETRY[kind]}",
                         before=TaskState.READY,
                         after=TaskState.DONE,
                     )

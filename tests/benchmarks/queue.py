@@ -23,7 +23,7 @@ from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Ta
 from crawler.processes import Child
 from crawler.queues.manager import QueueManager
 from crawler.queues.tls import Tls
-from crawler.roles import Site, manage
+from crawler.roles import Site, Start, manage
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def manager(folder: Path, config: Config, *, tls: Tls | None = None) -> Iterator
     access = Access(authkey=secrets.token_bytes(32), tls=tls)
     endpoint = Endpoint(address=("127.0.0.1", 0), access=access)
     site = Site(folder=folder, config=config, seeds=("http://seed.example/",), endpoint=endpoint)
-    child = Child("manager", manage, site, True, False)
+    child = Child("manager", manage, site, Start.GO_ON)
     try:
         while not child.ready:
             child.listen(0.1)

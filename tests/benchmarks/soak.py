@@ -65,6 +65,9 @@ GROWTH = {"rss MiB": (0.10, 8.0), "descriptors": (0.10, 5.0), "threads": (0.05, 
 """What the mean of a role may grow by over the second half: a part of it, and so much."""
 DATABASE_CACHE_MIB = 64.0
 """Of the manager, see crawler.queues.database: it fills as the database grows, which is no leak."""
+_BESIDE = 20
+_LINKS = 3
+"""Connections that a worker keeps to the manager, see crawler.queues.links."""
 
 # --- what a URL gives, known to both sides ------------------------------------------------------------------
 
@@ -368,7 +371,17 @@ def filling_mib(samples: list[Sample], database_mib: float) -> float:
     return min(DATABASE_CACHE_MIB, database_mib) - min(DATABASE_CACHE_MIB, database_mib * part)
 
 
-def report(samples: list[Sample], *, database_mib: float) -> list[str]:
+def ceilings(options: argparse.Namespace) -> dict[tuple[str, str], int]:
+    """What grows until it is full: connections are made one by one, as they are needed, and kept."""
+    links = _LINKS * (options.workers + 2)  # a harvester, and the crawl itself
+    return {
+        ("downloader", "descriptors"): _BESIDE + options.hosts * options.threads,
+        ("manager", "descriptors"): _BESIDE + links,
+        ("manager", "threads"): _BESIDE + links,
+    }
+
+
+def report(samples: list[Sample], *, database_mib: float, ceilings: dict[tuple[str, str], int]) -> list[str]:
     """Prints the table; returns what has grown."""
     grown = []
     print(f"\n{'role':<12}{'count':>6}{'':>14}{'mean':>10}{'growth':>10}{'allowed':>10}")
@@ -379,6 +392,7 @@ def report(samples: list[Sample], *, database_mib: float) -> list[str]:
             allowed = part * mean + more
             if (role, column) == ("manager", "rss MiB"):
                 allowed += filling_mib(samples, database_mib)
+            allowed += max(0.0, ceilings.get((role, column), 0) - mean)
             print(f"{role:<12}{count:>6.0f}{column:>14}{mean:>10.1f}{gained:>+10.1f}{allowed:>10.1f}")
             if gained > allowed:
                 grown.append(f"{column} of a {role} grew by {gained:.1f}, more than {allowed:.1f}")
@@ -413,7 +427,8 @@ def soak(options: argparse.Namespace, folder: Path) -> list[str]:
     print(f"\n{summary.stats.images.done:,} images in {took_s:,.0f} s: {counts}; {killed} workers killed")
     print(f"reasons: {dict(sorted(summary.stats.image_reasons.items()))}")
     found = [] if summary.balanced else ["the books do not balance"]
-    found += report(samples, database_mib=(folder / "crawl.db").stat().st_size / 2**20)
+    size_mib = (folder / "crawl.db").stat().st_size / 2**20
+    found += report(samples, database_mib=size_mib, ceilings=ceilings(options))
     found += wrongs(folder, hosts=options.hosts, port=port, killed=killed)
     if options.json:
         options.json.write_text("".join(json.dumps(s._asdict()) + "\n" for s in samples), encoding="utf-8")

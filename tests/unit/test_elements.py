@@ -248,3 +248,18 @@ def test_a_long_value_is_no_reason_to_cut_a_tag() -> None:
     (img,) = parse(f"<img src='{picture}' data-src='real.png' alt='>'>")
 
     assert img.attributes == {"src": picture, "data-src": "real.png", "alt": ">"}
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["<i a%d=1 b%d=2></i>", "<img src=/%d.png data-%d=1>", "<x-%d y=%d></x-1>", "<p></x-%d%d>"],
+    ids=["attributes", "images", "tags", "ends"],
+)
+def test_millions_of_different_names_cost_little(tag: str) -> None:
+    """A parser's tables of names are not made for so many: these took a minute."""
+    pieces = [tag % (n, n) for n in range(3 * 2**20 // len(tag % (10**5, 10**5)))]
+    html = f"{''.join(pieces)}<p><img src=last.png alt='the last'>"
+    begun = time.process_time()
+    found = [dict(element.attributes) for element in parse(html) if element.name == "img"]
+    assert time.process_time() - begun < 15
+    assert found[-1]["src"] == "last.png"

@@ -14,10 +14,10 @@ from crawler.errors import REASONS
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit
 from crawler.queues import health as health_module
 from crawler.queues.health import (
+    BUSY,
     COOL_OFF_S,
     IN_A_ROW,
     LEAST_TRIES,
-    BUSY,
     LONG,
     MOST_COOL_OFF_S,
     MOST_PAUSE_S,
@@ -29,6 +29,11 @@ from crawler.queues.health import (
 )
 
 A, B, C = 1, 2, 3
+REASON = {
+    Evidence.TROUBLE: "server-error",
+    Evidence.UNREACHED: "connect-failed",
+    Evidence.NO_SUCH_HOST: "host-not-found",
+}
 FAILURES = (Evidence.TROUBLE, Evidence.UNREACHED, Evidence.NO_SUCH_HOST)
 
 
@@ -39,7 +44,7 @@ def a_health(*, per_host: int = 8, patience_s: float = 120.0) -> Health:
 def fail(
     health: Health, host: int = A, what: Evidence = Evidence.TROUBLE, *, at: float, took_s: float = 0.0
 ) -> Order | None:
-    return health.failed(host, what, reason="", detail="so it is", began=at - took_s, now=at)
+    return health.failed(host, what, reason=REASON[what], detail="so it is", began=at - took_s, now=at)
 
 
 def probe(health: Health, host: int, what: Evidence, *, at: float, until: float) -> tuple[float, Order]:
@@ -82,31 +87,34 @@ def test_a_reason_tells_of_its_host(reason: str, http_status: int, told: Evidenc
         ImageRecord(url="http://a/", status=ImageStatus.FAILED, reason=reason, http_status=http_status),
         PageRecord(url="http://a/", status=PageStatus.FAILED, reason=reason, http_status=http_status),
     ):
-        assert evidence(record, goes_back=True) is told
+        assert evidence(record) is told
 
 
 def test_what_is_saved_was_an_answer_unless_its_page_had_it() -> None:
     for url, told in (("http://a.example/x.png", Evidence.ANSWER), ("data:image/png,x", Evidence.NOTHING)):
-        assert evidence(ImageRecord(url=url, status=ImageStatus.SAVED), goes_back=False) is told
+        assert evidence(ImageRecord(url=url, status=ImageStatus.SAVED)) is told
 
 
 @pytest.mark.parametrize(
-    ("http_status", "goes_back", "told"),
+    ("reason", "http_status", "told"),
     [
-        (0, True, Evidence.UNREACHED),
-        (0, False, Evidence.NOTHING),
-        (503, True, Evidence.TROUBLE),
-        (429, True, Evidence.TROUBLE),
-        (403, False, Evidence.ANSWER),
+        ("connect-timeout", 0, Evidence.UNREACHED),
+        ("server-error", 503, Evidence.TROUBLE),
+        ("robots-disallowed", 0, Evidence.NOTHING),
+        ("forbidden", 403, Evidence.ANSWER),
     ],
 )
-def test_another_visit_that_failed_tells_by_its_status(
-    http_status: int, *, goes_back: bool, told: Evidence
+def test_another_visit_that_failed_tells_by_its_own_reason(
+    reason: str, http_status: int, told: Evidence
 ) -> None:
     record = ImageRecord(
-        url="http://a/", status=ImageStatus.SAVED, http_status=http_status, revisit=Revisit.FAILED
+        url="http://a/",
+        status=ImageStatus.SAVED,
+        http_status=http_status,
+        revisit=Revisit.FAILED,
+        revisit_reason=reason,
     )
-    assert evidence(record, goes_back=goes_back) is told
+    assert evidence(record) is told
 
 
 # --- back-off and recovery ---
