@@ -244,7 +244,9 @@ def test_what_is_taken_out_of_a_url_is_taken_out_at_once(text: str) -> None:
         assert canonical(identity(url)) is not None
 
 
-@pytest.mark.parametrize("seed", ["ftp://joe:hunter2@host/", "https://joe:hunter2@", "gopher://joe:hunter2@h/a@b"])
+@pytest.mark.parametrize(
+    "seed", ["ftp://joe:hunter2@host/", "https://joe:hunter2@", "gopher://joe:hunter2@h/a@b"]
+)
 def test_a_password_in_a_seed_is_not_told(seed: str) -> None:
     with pytest.raises(SeedError) as caught:
         canonical_seed(seed)
