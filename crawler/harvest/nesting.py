@@ -26,57 +26,14 @@ _SAFE_NAMES_CHARS = 2**20
 """In fewer characters than these, different names cost two seconds at worst."""
 _MAX_NAMES = 5_000
 _NAMES_THAT_MATTER = frozenset(
-    [
-        "a",
-        "alt",
-        "area",
-        "audio",
-        "background",
-        "base",
-        "class",
-        "content",
-        "data",
-        "data-bg",
-        "data-original",
-        "data-src",
-        "data-srcset",
-        "embed",
-        "feimage",
-        "href",
-        "html",
-        "head",
-        "body",
-        "id",
-        "iframe",
-        "image",
-        "imagesrcset",
-        "img",
-        "itemprop",
-        "itemtype",
-        "link",
-        "media",
-        "meta",
-        "name",
-        "noscript",
-        "object",
-        "picture",
-        "poster",
-        "property",
-        "rel",
-        "script",
-        "sizes",
-        "source",
-        "src",
-        "srcset",
-        "style",
-        "svg",
-        "template",
-        "title",
-        "type",
-        "video",
-        "xlink:href",
-    ]
-)
+    {
+        "a", "alt", "area", "audio", "background", "base", "class", "content", "data", "data-bg",
+        "data-original", "data-src", "data-srcset", "embed", "feimage", "href", "html", "head", "body", "id",
+        "iframe", "image", "imagesrcset", "img", "itemprop", "itemtype", "link", "media", "meta", "name",
+        "noscript", "object", "picture", "poster", "property", "rel", "script", "sizes", "source", "src",
+        "srcset", "style", "svg", "template", "title", "type", "video", "xlink:href",
+    }
+)  # fmt: skip
 """Of tags and attributes; on a page with very many others these are never left out."""
 
 _INSIDE = r"(?:\"[^\"]*\"|'[^']*'|[^\"'<>]+)*+"
