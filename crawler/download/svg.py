@@ -14,6 +14,7 @@ from crawler.download.info import EXTENSIONS, ImageInfo
 from crawler.errors import CorruptImage, NotAnImage, TruncatedImage, UnsupportedFormat
 
 _SVG = re.compile(rb"<(?:[\w.-]+:)?svg[\s/>]")
+_FIRST_TAG = re.compile(rb"<([A-Za-z_][\w.:-]*)")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES = 64 * 1024
 _MAX_ENTITY_CHARS = 128
@@ -66,6 +67,9 @@ def svg_info(data: bytes) -> ImageInfo:
     try:
         reader.feed()
     except expat.ExpatError as exc:
+        first = _FIRST_TAG.search(data, 0, _HEAD_BYTES)
+        if reader.root is None and first and first[1].rpartition(b":")[2] != b"svg":
+            raise NotAnImage(f"it is no XML, and its first element is not <svg>: {exc}") from exc
         if not reader.complete:
             kind = TruncatedImage if exc.code in _CUT_SHORT else CorruptImage
             raise kind(f"the SVG is not well-formed XML: {exc}") from exc

@@ -152,14 +152,16 @@ def _decoded(name: str, data: bytes, limit: _Limit) -> _Decoded:
     limit.check(1, 1, frames)  # to count them, a decoder goes over them
     try:
         with _opened(name, data) as image:
-            return _all_decoded(name, image, frames, limit)
+            return _all_decoded(name, data, image, frames, limit)
     except (OSError, ValueError) as exc:
         if short:
             raise TruncatedImage(f"the TIFF's pixels reach beyond its {len(data)} bytes") from exc
         raise
 
 
-def _all_decoded(name: str, image: ImageFile.ImageFile, announced: int, limit: _Limit) -> _Decoded:
+def _all_decoded(
+    name: str, data: bytes, image: ImageFile.ImageFile, announced: int, limit: _Limit
+) -> _Decoded:
     width_px, height_px = image.size
     limit.check(width_px, height_px)
     frames = found = int(getattr(image, "n_frames", 1))
@@ -167,6 +169,8 @@ def _all_decoded(name: str, image: ImageFile.ImageFile, announced: int, limit: _
         frames = announced  # not counting a picture that is for those only who don't know animations
     if name != "tiff":  # its pages differ in size
         limit.check(width_px, height_px, frames)
+    if name == "png":
+        structure.check_png_rows(data)
     first, decoded_px, looks = image.tell(), 0, ""
     for index in (first, *(index for index in range(found) if index != first)):
         image.seek(index)

@@ -76,6 +76,10 @@ class PacedReader(io.RawIOBase):
         self._window_end = float("inf")  # until the first byte: a server may think before it answers
         self._window_bytes = 0.0
 
+    def hurry(self, within_s: float) -> None:
+        """Let the deadline be in *within_s* seconds, if it is not earlier."""
+        self._deadline = min(self._deadline, time.monotonic() + within_s)
+
     def readable(self) -> bool:
         return True
 
@@ -115,7 +119,12 @@ class PacedResponse(Response):
 
     def __init__(self, sock: socket.socket, *args: Any, pace: Pace, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(PacedReader(self.fp.detach(), sock, pace))
+        self._paced = PacedReader(self.fp.detach(), sock, pace)
+        self.fp = io.BufferedReader(self._paced)
+
+    def hurry(self, within_s: float) -> None:
+        """See PacedReader."""
+        self._paced.hurry(within_s)
 
 
 def open_socket(

@@ -15,7 +15,7 @@ from crawler.errors import BadResponse, ConnectionLost
 
 MAX_HEADER_BYTES = 256 * 1024
 """Of all header lines together, and of the status line; browsers take about as much."""
-MAX_HEADER_LINES = 200
+MAX_HEADER_LINES = 1000
 MAX_INTERIM = 20
 """Answers with 1xx before the one that counts."""
 _MAX_LINE_BYTES = 64 * 1024

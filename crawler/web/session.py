@@ -43,7 +43,7 @@ from crawler.urls import canonical, resolve
 from crawler.web import Asked, Fetched
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
 from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
-from crawler.web.connection import Pace, pool_classes
+from crawler.web.connection import Pace, PacedResponse, pool_classes
 from crawler.web.cookies import Jar
 from crawler.web.decoding import decoder_for
 from crawler.web.guard import Guard
@@ -55,6 +55,7 @@ _OK = 200
 _NOT_MODIFIED = 304
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK_BYTES = 256 * 1024
+_DRAIN_S = 1.0
 _DRAIN_BYTES = 64 * 1024
 """The body of a redirect or an error is read up to here, for the sake of its connection."""
 _POOLS, _IDLE_CONNECTIONS = 64, 256
@@ -305,10 +306,15 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
 
 
 def _drain(answer: requests.Response) -> None:
-    """Read a short body to its end, so that the connection can be used again; give up on a long or broken
-    one.
+    """Read a short body to its end, so that the connection can be used again; give up on a long, slow or broken
+    one, and on one whose end would be the connection's.
     """
     received = 0
+    original = getattr(answer.raw, "_original_response", None)
+    if isinstance(original, PacedResponse):
+        if original.will_close:
+            return
+        original.hurry(_DRAIN_S)
     try:
         while received < _DRAIN_BYTES and (data := answer.raw.read(_DRAIN_BYTES, decode_content=False)):
             received += len(data)

@@ -656,3 +656,32 @@ def test_svgs_that_grow_out_of_proportion(data: bytes) -> None:
 
 def test_a_deep_svg_is_read_without_recursion() -> None:
     assert verify(svg(body="<g>" * 50_000 + "</g>" * 50_000), max_pixels=PIXELS).format == "svg"
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(0, False), (5, False), (9, False), (10, True), (12, True)])
+def test_a_png_with_right_sums_and_too_few_rows(rows: int, *, whole: bool) -> None:
+    """Its decoder leaves the rest black, and says nothing."""
+    header = struct.pack(">IIBBBBB", 7, 10, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in (
+            (b"IHDR", header),
+            (b"IDAT", zlib.compress(b"".join(b"\0" + bytes(range(21)) for _ in range(rows)))),
+            (b"IEND", b""),
+        )
+    )
+    if whole:
+        assert verify(data, max_pixels=PIXELS).height_px == 10
+    else:
+        assert isinstance(refusal(data), TruncatedImage)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!doctype html><html lang=en><title>Not here</title><body><svg width=1><path d=''></svg><p>Sorry",
+        b"<html><!-- it -- is gone --><head><meta charset=utf-8></head><svg></svg>",
+    ],
+)
+def test_a_page_with_a_drawing_in_it_is_no_drawing(page: bytes) -> None:
+    assert isinstance(refusal(page), NotAnImage)
