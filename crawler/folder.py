@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from crawler.config import Config, to_toml
-from crawler.errors import FolderError
+from crawler.errors import FolderError, StorageFull
 from crawler.urls import host_key, show_address
 
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
@@ -81,9 +82,10 @@ class CrawlFolder:
             (self.authkey, authkey.decode("ascii")),
             (self._address, show_address(address)),
         ):
-            file.unlink(missing_ok=True)  # one that others may read would stay so
-            file.touch(mode=0o600)
-            file.write_text(text + "\n", encoding="ascii")
+            with _explained(file):
+                file.unlink(missing_ok=True)  # one that others may read would stay so
+                file.touch(mode=0o600)
+                file.write_text(text + "\n", encoding="ascii")
 
     def unpublish(self) -> None:
         for file in (self._address, self.authkey):
@@ -100,7 +102,21 @@ class CrawlFolder:
         header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(
             f"  {seed}" for seed in seeds
         )
-        self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
+        with _explained(self.settings):
+            self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """An OSError about *file* is StorageFull, or else a FolderError."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(
+                f"no room for {file} ({exc.strerror}); free some space and run the same command again"
+            ) from exc
+        raise FolderError(f"can't write {file}: {exc.strerror}") from exc
 
 
 def default_folder(seed: str) -> Path:
