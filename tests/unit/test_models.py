@@ -46,6 +46,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case ea
             return st.floats(meta.ge, meta.le)
         if base is int:
             return st.integers(meta.ge, meta.lt - 1)
+        if meta.pattern is not None:
+            return st.from_regex(meta.pattern, fullmatch=True)
         return values_of(base).filter(lambda value: len(value) <= meta.max_length)
     if get_origin(kind) in {UnionType, Union}:
         return st.one_of([values_of(part) for part in get_args(kind)])
