@@ -22,12 +22,12 @@ PAGES, EACH = 7, 3
 FEW = ("--quiet", "--downloaders", "1", "--max-attempts", "2", "--retry-delay-s", "0.05", "--tries", "1")
 
 
-@pytest.fixture(name="server", params=["etags", "dates"])
+@pytest.fixture(name="server")
 def a_site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SiteServer]:
     make_site(tmp_path / "site", pages=PAGES, images_per_page=EACH)
     age(tmp_path / "site")
     with serving(tmp_path / "site") as server:
-        server.etags = request.param == "etags"
+        server.etags = getattr(request, "param", "etags") == "etags"
         yield server
 
 
@@ -52,6 +52,7 @@ def bodies(server: SiteServer) -> Counter[str]:
     return Counter({path: times for (path, status), times in server.statuses.items() if status == 200})
 
 
+@pytest.mark.parametrize("server", ["etags", "dates"], indirect=True)
 def test_only_what_is_new_is_fetched(tmp_path: Path, server: SiteServer) -> None:
     site = tmp_path / "site"
     before = crawl(tmp_path, server)
