@@ -96,7 +96,7 @@ def _show_entry(out: Console, entry: Entry) -> None:
         out.print()
         out.print(Text("what it gave before", style="dim"))
         for version in entry.earlier:
-            when = version.finished_at[:19].replace("T", " ")
+            when = tables.moment(version.finished_at)
             out.print(
                 Text(f"    {when}  {tables.size(version.size_bytes)}  {clean(version.path)}"), soft_wrap=True
             )

@@ -231,7 +231,7 @@ def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
         for name, version in (("kept", change.now), *(("before", earlier) for earlier in change.earlier)):
             out.print(
                 Text(f"{'':9}{name:<7}{clean(version.path)}  {tables.size(version.size_bytes)}", style="dim")
-                + Text(f"  {version.finished_at[:19].replace('T', ' ')}", style="dim"),
+                + Text(f"  {tables.moment(version.finished_at)}", style="dim"),
                 soft_wrap=True,
             )
     if change is None:

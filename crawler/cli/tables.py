@@ -45,6 +45,11 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
+def moment(text: str) -> str:
+    """A record's moment to the second: ``2026-03-02 10:00:00``, UTC."""
+    return text[:19].replace("T", " ")
+
+
 def number(value: int) -> str:
     return f"{value:,}"
 

@@ -822,10 +822,12 @@ class Ledger:
     def _reconsidered(self, task_id: int, kind: TaskKind, record: Record) -> Record:
         """*record* as it is to be kept; the one in its place is gone."""
         self._write_kept()  # it may be about one of these
-        record = self._revisits.judged(kind, task_id, record)
-        if (last := self._revisits.last_record(kind, task_id)) is not None:
-            self._tally.count(kind, last, -1)
-        if (heir := self._revisits.make_room(kind, task_id, record)) is not None:
+        last = self._revisits.last_record(kind, task_id)
+        record = self._revisits.judged(task_id, record, last)
+        if last is None:
+            return record
+        self._tally.count(kind, last, -1)
+        if (heir := self._revisits.make_room(kind, task_id, record, last)) is not None:
             self._tally.count(kind, heir, -1)
             self._tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
         return record

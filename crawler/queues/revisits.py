@@ -87,12 +87,12 @@ class Revisits:
         ).fetchone()
         return None if row is None else to_record(kind, row)
 
-    def judged(self, kind: TaskKind, task_id: int, record: Record) -> Record:
+    def judged(self, task_id: int, record: Record, last: Record | None) -> Record:
         """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
         those with the same file one is the one that it was saved from.
         """
         if self.happen:
-            record = _compared(record, self.last_record(kind, task_id))
+            record = _compared(record, last)
         if isinstance(record, ImageRecord) and self.may_share(record):
             shared = self._db.execute(
                 "SELECT 1 FROM images WHERE path = ? AND status = 'saved' AND task_id != ?",
@@ -112,14 +112,11 @@ class Revisits:
             and (self.happen or record.sha256 in record.path)
         )
 
-    def make_room(self, kind: TaskKind, task_id: int, record: Record) -> ImageRecord | None:
-        """Before *record* is written, within the same transaction: the one in its place goes, or becomes history.
+    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record) -> ImageRecord | None:
+        """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history.
 
         Returns the record, a duplicate so far, that its file counts as saved from by now; None if there is no such.
         """
-        last = self.last_record(kind, task_id)
-        if last is None:
-            return None
         if record.revisit is Revisit.CHANGED and kind is TaskKind.IMAGE:
             columns = ", ".join(COLUMNS[kind])
             self._db.execute(
