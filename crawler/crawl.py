@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from crawler.queues.manager import QueueManager
 from crawler.queues.transport import Address
 from crawler.roles import Site, Start, manage
 from crawler.storage import schemes
-from crawler.urls import canonical_seed
+from crawler.urls import canonical_seed, without_login
 from crawler.web.asking import RequestHeaders, proxy_of
 from crawler.web.guard import Guard, seed_networks
 
@@ -44,7 +43,6 @@ _MANAGER_GRACE_S = 20.0
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _DEATHS_WITHOUT_PROGRESS = 8
-_LOGIN_IN_URL = re.compile(r"\s*https?:[/\\]*[^/\\?#]+@", re.IGNORECASE)
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
 
@@ -111,7 +109,7 @@ class Crawl:
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         proxy_of(config.fetch)
-        if named := [canonical_seed(seed) for seed in seeds if _LOGIN_IN_URL.match(seed)]:
+        if named := [canonical_seed(seed) for seed in seeds if without_login(seed) != seed]:
             log.warning(
                 "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
             )

@@ -18,7 +18,7 @@ DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _SCHEMES = ("http:", "https:")
 
-_LOGIN = re.compile(r"//[^/?#]*@")
+_LOGIN = re.compile(r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?//))[^/\\?#]*@", re.IGNORECASE)
 _SESSION_HINTS = ("sess", "sid=", "?s=", "&s=", "cfid=", "cftoken=", "zenid=", "/(")
 _SESSION_IN_PATH = re.compile(
     r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)", re.IGNORECASE
@@ -71,7 +71,7 @@ def canonical_seed(text: str) -> str:
     url = canonical(text.strip())
     if url is not None:
         return url
-    text = _LOGIN.sub("//…@", text)  # for what is told of it
+    text = without_login(text)  # for what is told of it
     if text.strip() and "://" not in text:
         host = text.strip().lstrip("/").partition("/")[0].partition(":")[0]
         scheme = "http" if host == "localhost" or host.startswith("127.") else "https"
@@ -79,6 +79,11 @@ def canonical_seed(text: str) -> str:
         if guess is not None and ("." in host or scheme == "http"):
             raise SeedError(f"the seed {text!r} has no scheme; did you mean {guess} ?")
     raise SeedError(f"the seed {text!r} is not an http or https URL; give one such as https://example.org/")
+
+
+def without_login(text: str) -> str:
+    """What somebody typed, with … for the user name and the password if it is a URL that has them."""
+    return _LOGIN.sub(r"\1…@", text)
 
 
 def host_key(url: str) -> str:

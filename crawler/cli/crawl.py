@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 import shutil
 import signal
@@ -29,6 +28,7 @@ from crawler.cli.report import print_summary
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.urls import without_login
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -171,5 +171,5 @@ def _without_secrets(words: Iterable[str]) -> Iterator[str]:
         elif equals and flag in secret:
             yield f"{flag}=…"
         else:
-            yield re.sub(r"^(\s*https?:[/\\]*)[^/\\?#]+@", r"\1…@", word, flags=re.IGNORECASE)
+            yield without_login(word)
         hidden = not hidden and word in secret
