@@ -9,8 +9,8 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ MOST_ATTEMPTS = 4
 HELD = 32
 """Tasks that each of them may hold: eight for each of four threads."""
 WORKERS = ("worker-1", "worker-2", "worker-3")
+DOWNLOADERS = 2
+"""Processes on each of them."""
 LEASE_S = 4.0
 SETTINGS = (
     "--lease-s", str(LEASE_S), "--heartbeat-s", "1", "--retry-delay-s", "1", "--per-host", "8",
@@ -115,7 +117,7 @@ class Fleet:
     def work(self, machine: Machine, *options: str) -> Running:
         return self._start(
             machine, "work", self._manager.address, "--keys", self._folder / "keys" / "worker",
-            "--reconnect-s", "60", "--downloaders", "2", *options,
+            "--reconnect-s", "60", "--downloaders", str(DOWNLOADERS), *options,
         )  # fmt: skip
 
     def folder(self, machine: Machine) -> Path:
@@ -128,11 +130,49 @@ class Fleet:
 
     def saved_by(self, machine: Machine) -> int:
         """Images that have come from it so far."""
+        return self._value("count(*)", machine)
+
+    def downloaders_of(self, machine: Machine) -> int:
+        """Those of its processes from which images have come so far."""
+        return self._value("count(DISTINCT worker)", machine)
+
+    def _value(self, what: str, machine: Machine) -> int:
         if not recorded(self.crawl):
             return 0
         with Catalog(self.crawl) as catalog:
-            saved = "SELECT count(*) FROM images WHERE status = 'saved' AND worker LIKE ?"
+            saved = f"SELECT {what} FROM images WHERE status = 'saved' AND worker LIKE ?"
             return int(catalog.value(saved, (f"{machine.name}:%",)))
+
+
+class Ear:
+    """Hears what a process says on stderr while it runs."""
+
+    def __init__(self, of: Running) -> None:
+        assert of.process.stderr is not None
+        self._of = of
+        self._fd = of.process.stderr.fileno()
+        self._heard = b""
+        os.set_blocking(self._fd, False)
+
+    def said(self) -> str:
+        """All of it, so far."""
+        with suppress(BlockingIOError):
+            while part := os.read(self._fd, 1 << 16):
+                self._heard += part
+        return self._heard.decode(errors="replace")
+
+    def wait_for(self, condition: Callable[[str], bool]) -> None:
+        """Until what it has said meets *condition*."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition(self.said()):
+            assert self._of.process.poll() is None, f"it has ended by itself: {self.said()}"
+            assert time.monotonic() < end, f"it has not said so in time; it said: {self.said()}"
+            time.sleep(0.02)
+
+
+def lost_workers(said: str, machine: Machine) -> list[str]:
+    """Those that the manager gave up while they had tasks, as often as it did."""
+    return re.findall(rf"worker ({machine.name}:\S+) is lost, with \d+ tasks", said)
 
 
 def children(of: Running) -> list[int]:
@@ -140,10 +180,11 @@ def children(of: Running) -> list[int]:
     return sorted(pid for pid, command in in_session(of.process.pid).items() if "spawn_main" in command)
 
 
-def kill_all(of: Running) -> str:
+def kill_all(of: Running, ear: Ear) -> str:
     """Its whole group, by -9; returns what it had said until then."""
     of.interrupt(signal.SIGKILL)
-    return of.process.communicate(timeout=PATIENCE_S)[1]
+    of.process.wait(PATIENCE_S)
+    return ear.said()
 
 
 def check_ended_well(outcome: Outcome) -> None:
@@ -160,6 +201,10 @@ class Story:
     """Images recorded when everything was killed."""
     said_by_first: str
     said_by_unlucky: str
+    lost_by_the_cut: Sequence[str]
+    """The workers of the machine that was cut off, as often as they were given up until it was back."""
+    lost_by_first: Sequence[str]
+    """The same, until everything was killed."""
     before_the_cut: int
     """Images from the machine that was cut off then."""
     saved: dict[str, int]
@@ -174,7 +219,8 @@ class Story:
 
 def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path, Story]:
     of = stack.enter_context(machines("manager", "site", *WORKERS))
-    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.1))
+    # slow enough that it can't be over before everything has happened, however long the processes take to start
+    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.15))
     fleet = Fleet(tmp_path, stack, of["manager"])
 
     def wait_for_more(count: int) -> None:
@@ -184,23 +230,32 @@ def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path
     began = time.monotonic()
     first = fleet.serve(url, "--storage", "manager")
     cut_off, unlucky, lossy = (fleet.work(of[name]) for name in WORKERS)
+    by_first, by_unlucky = Ear(first), Ear(unlucky)
     wait_until(lambda: all(fleet.saved_by(of[name]) for name in WORKERS), PATIENCE_S)
+    # a process that is still on its way has nothing that could be lost with it
+    wait_until(lambda: fleet.downloaders_of(of["worker-1"]) == DOWNLOADERS, PATIENCE_S)
 
     of["worker-1"].cut()
     cut_until = time.monotonic() + LEASE_S + 3
     wait_for_more(50)
     os.kill(children(unlucky)[0], signal.SIGKILL)
+    by_unlucky.wait_for(lambda said: "a downloader has died (signal 9); starting another" in said)
+    # a lease runs longer than its term where its worker was waiting for tasks when the plug was pulled
+    by_first.wait_for(lambda said: len(lost_workers(said, of["worker-1"])) >= DOWNLOADERS)
     time.sleep(max(0.0, cut_until - time.monotonic()))
+    lost_by_the_cut = lost_workers(by_first.said(), of["worker-1"])
     before_the_cut = fleet.saved_by(of["worker-1"])
     of["worker-1"].join()
 
     wait_for_more(100)
     os.kill(children(first)[0], signal.SIGKILL)  # the manager, which is started before the harvester
     wait_for_more(100)
-    said_by_unlucky = kill_all(unlucky)
+    said_by_unlucky = kill_all(unlucky, by_unlucky)
+    saved_by_unlucky = fleet.saved_by(of["worker-2"])
     lucky = fleet.work(of["worker-2"])
-    wait_for_more(300)
-    said_by_first = kill_all(first)
+    wait_until(lambda: fleet.saved_by(of["worker-2"]) > saved_by_unlucky, PATIENCE_S)
+    wait_for_more(100)
+    said_by_first = kill_all(first, by_first)
     at_half_time = recorded(fleet.crawl)
     second = fleet.serve(url, "--storage", "manager")
 
@@ -213,6 +268,8 @@ def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path
         at_half_time=at_half_time,
         said_by_first=said_by_first,
         said_by_unlucky=said_by_unlucky,
+        lost_by_the_cut=lost_by_the_cut,
+        lost_by_first=lost_workers(said_by_first, of["worker-1"]),
         before_the_cut=before_the_cut,
         saved={name: fleet.saved_by(of[name]) for name in WORKERS},
         requests=requests_seen_by(server),
@@ -233,7 +290,8 @@ def test_cut_cables_lost_packets_and_kill_9(tmp_path: Path, capsys: pytest.Captu
         )
 
     # what was meant to happen has happened
-    assert len(re.findall(r"worker worker-1:\S+ is lost, with \d+ tasks", story.said_by_first)) == 2
+    assert len(story.lost_by_the_cut) == len(set(story.lost_by_the_cut)) == DOWNLOADERS
+    assert story.lost_by_first == story.lost_by_the_cut, "never before, nor again"
     assert "the manager has died (signal 9); starting another" in story.said_by_first
     assert "a downloader has died (signal 9); starting another" in story.said_by_unlucky
     assert story.before_the_cut < story.saved["worker-1"], "it works again after it was cut off"
