@@ -6,29 +6,22 @@ server (server.py) and the proxies (below: a broken call is never read by the ne
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from multiprocessing import AuthenticationError, managers
 from typing import Any, cast
 
 import msgspec
-import tenacity
 
 from crawler import __version__, errors
 from crawler.queues import ResultQueue, TaskQueue, transport, wire
 from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.links import Links
+from crawler.queues.patience import Patience
 from crawler.queues.server import QueueServer
 from crawler.queues.tls import Tls, refusal
 from crawler.queues.transport import Address, Transport
 from crawler.storage import Inbox
 from crawler.urls import show_address
-
-log = logging.getLogger(__name__)
-
-_MAX_PAUSE_S = 2.0
-_TOLD_AFTER_S = 3.0
 
 
 class QueueProxy(managers.BaseProxy):
@@ -119,10 +112,8 @@ class QueueManager(_Registered):
     ) -> None:
         self._transport = Transport(tls).register()
         super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
-        self.reconnect_s = reconnect_s
+        self._patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
         self.crawl = ""
-        self._abandoned = threading.Event()
-        self._told = False
         self.links = Links(lambda: self._transport.open(address), self._greet)
 
     def server(
@@ -136,6 +127,14 @@ class QueueManager(_Registered):
         if inbox is not None:
             registry["get_inbox"] = (lambda: inbox,)
         return QueueServer(registry, self._address, self._authkey, self._transport, crawl=crawl)  # type: ignore[attr-defined]
+
+    @property
+    def reconnect_s(self) -> float:
+        return self._patience.reconnect_s
+
+    @reconnect_s.setter
+    def reconnect_s(self, reconnect_s: float) -> None:
+        self._patience.reconnect_s = reconnect_s
 
     def connect(self) -> None:
         """Find out whether the manager is there and lets us in."""
@@ -153,7 +152,7 @@ class QueueManager(_Registered):
 
     def abandon(self) -> None:
         """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
-        self._abandoned.set()
+        self._patience.abandoned.set()
         self.links.interrupt()
 
     def disconnect(self) -> None:
@@ -176,16 +175,9 @@ class QueueManager(_Registered):
 
     def retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""
-        where = f"the manager at {show_address(self._address)}"  # type: ignore[attr-defined]
+        where = self._where()
         try:
-            value = tenacity.Retrying(
-                retry=tenacity.retry_if_exception(_may_heal),
-                wait=tenacity.wait_random_exponential(multiplier=0.05, max=_MAX_PAUSE_S),
-                stop=self._out_of_patience,
-                sleep=tenacity.sleep_using_event(self._abandoned),
-                before_sleep=lambda attempt: self._tell(where, attempt),
-                reraise=True,
-            )(call)
+            return self._patience.trying(call)
         except AuthenticationError as exc:
             raise errors.AuthenticationFailed(f"{where} has another authkey") from exc
         except MALFORMED as exc:
@@ -194,10 +186,9 @@ class QueueManager(_Registered):
             if (final := refusal(exc)) is not None:
                 raise type(final)(f"{where}: {final}") from exc
             raise errors.QueueUnreachable(f"no answer from {where}: {self._said(exc)}") from exc
-        if self._told:
-            self._told = False
-            log.warning("%s answers again", where)
-        return value
+
+    def _where(self) -> str:
+        return f"the manager at {show_address(self._address)}"  # type: ignore[attr-defined]
 
     def _said(self, error: BaseException | None) -> str:
         """In words; a manager that asks for TLS waits for us to speak first, and so do we without."""
@@ -207,22 +198,6 @@ class QueueManager(_Registered):
             else ""
         )
         return str(getattr(error, "strerror", None) or error or type(error).__name__) + hint
-
-    def _out_of_patience(self, attempt: tenacity.RetryCallState) -> bool:
-        return self._abandoned.is_set() or (attempt.seconds_since_start or 0.0) >= self.reconnect_s
-
-    def _tell(self, where: str, attempt: tenacity.RetryCallState) -> None:
-        """Say once, for all calls that fail, why nothing happens."""
-        since_s = attempt.seconds_since_start or 0.0
-        if self._told or since_s < _TOLD_AFTER_S or attempt.outcome is None or self._abandoned.is_set():
-            return
-        self._told = True
-        log.warning(
-            "no answer from %s so far (%s); trying for %.0f s more",
-            where,
-            self._said(attempt.outcome.exception()),
-            self.reconnect_s - since_s,
-        )
 
 
 def _may_heal(error: BaseException) -> bool:
