@@ -10,10 +10,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import invariant
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
@@ -33,7 +30,6 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.urls import host_key
 from tests.queues import HARVESTER, Queues, image, images, page, saved, take, tokens, worker
-from tests.unit.test_ledger_machine import LedgerMachine
 
 TIMEOUT_S = 10.0
 
@@ -451,44 +447,3 @@ def test_images_that_their_pages_hold_say_nothing_of_the_network(site: Site) -> 
     site.round()
     assert site.queues.tasks.stats().drained
     assert not site.ledger._health._runs
-
-
-# --- at random ---
-
-
-class TroubledMachine(LedgerMachine):
-    """Hosts that fail in all ways, and are given up soon: still nothing is lost and nothing counts twice."""
-
-    def open(self, *, new_run: bool) -> None:
-        queue = QueueConfig(per_host=3, lease_s=10.0, max_attempts=3, host_patience_s=0.0)
-        self.ledger = Ledger(self.path, queue=queue, scope=ScopeConfig(), new_run=new_run, clock=self.clock)
-        self.queue, self.results = LedgerTasks(self.ledger), LedgerResults(self.ledger)
-
-    def result(self, task: Task, *, saved: bool, **more: object) -> Result:
-        result = super().result(task, saved=saved, **more)
-        reasons = ("host-not-found", "connect-failed", "server-error", "not-found", "host-not-found")
-        reason = "" if saved else reasons[task.id % len(reasons)]
-        record = msgspec.structs.replace(
-            result.record, reason=reason, depth=1, http_status=404 if reason == "not-found" else 0
-        )
-        return msgspec.structs.replace(result, record=record)
-
-    @invariant()
-    def memory_knows_which_hosts_are_limited(self) -> None:
-        assert self.ledger._pacing._limits == self.ledger._health.limits()
-
-    @invariant()
-    def what_is_given_up_is_recorded_so(self) -> None:
-        for kind in ("page", "image"):
-            for (detail,) in self.rows(f"SELECT detail FROM {kind}s WHERE reason = 'host-down'"):
-                assert detail.startswith("http://")
-                assert "image-crawler retry DIR --reason host-down" in detail
-
-
-TroubledMachine.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-TestTroubledMachine = TroubledMachine.TestCase
