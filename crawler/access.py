@@ -10,12 +10,15 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
+from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.manager import QueueManager
 from crawler.queues.tls import SERVER_NAME, Tls
 from crawler.queues.transport import Address
+from crawler.storage import Inbox
 from crawler.urls import show_address
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,32 @@ class Access:
     tls: Tls | None = None
 
 
+class Client(Protocol):
+    """The queues of a crawl, wherever they lie: what workers and commands have of QueueManager, or of RedisClient."""
+
+    reconnect_s: float
+    crawl: str
+
+    def connect(self) -> None: ...
+    def get_task_queue(self) -> TaskQueue: ...
+    def get_result_queue(self) -> ResultQueue: ...
+    def get_inbox(self) -> Inbox: ...
+    def abandon(self) -> None: ...
+    def disconnect(self) -> None: ...
+
+
+class Meeting(Protocol):
+    """Where the queues of a crawl are met: an Endpoint, or a RedisEndpoint."""
+
+    def manager(self, *, reconnect_s: float) -> Client:
+        """A client of theirs; nothing is dialled yet."""
+        ...
+
+    def found_by(self, client: Client) -> Meeting:
+        """The same, as exactly as *client*, which has connected, knows it."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Where a manager listens, and how one is let in there."""
@@ -47,6 +76,9 @@ class Endpoint:
         """Either end of the queue's network there; nothing is listened to or dialled yet."""
         access = self.access
         return QueueManager(self.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
+
+    def found_by(self, client: Client) -> Endpoint:  # noqa: ARG002 - there is one crawl at an address
+        return self
 
 
 def parse_address(text: str) -> Address:
@@ -126,14 +158,20 @@ def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | No
 
 def read_authkey(file: Path) -> bytes:
     """The text of *file*, without white space around it. Raises UsageError."""
+    content = read_secret(file, "authkey", "key")
+    return _long_enough(content, f"the authkey file {file}")
+
+
+def read_secret(file: Path, kind: str, what: str) -> bytes:
+    """The bytes of *file*, of which others are told as the *kind* file with a *what*. Raises UsageError."""
     try:
         content = file.read_bytes()
         mode = file.stat().st_mode
     except OSError as exc:
-        raise UsageError(f"can't read the authkey file {file}: {exc.strerror}") from exc
+        raise UsageError(f"can't read the {kind} file {file}: {exc.strerror}") from exc
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        log.warning("others may read the key in %s; chmod 600 it", file)
-    return _long_enough(content, f"the authkey file {file}")
+        log.warning("others may read the %s in %s; chmod 600 it", what, file)
+    return content
 
 
 def _long_enough(content: bytes, where: str) -> bytes:

@@ -26,6 +26,9 @@ from crawler.errors import ConfigError
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
 AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
 """Holds the key itself, for lack of a file; no setting, so that it is never written or shown."""
+QUEUE_PASSWORD_VARIABLE = ENVIRONMENT_PREFIX + "QUEUE_PASSWORD"
+"""The same for the password of a Redis."""
+_NO_SETTINGS = (AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE)
 
 
 # for type checkers: what derives from it is frozen as well
@@ -42,6 +45,10 @@ Hosts = tuple[Annotated[str, Meta(pattern="^[^ @]+$")], ...]
 """Names, addresses and networks (``10.1.0.0/16``)."""
 Formats = tuple[Annotated[str, Meta(pattern="^(jpeg|png|gif|webp|avif|bmp|tiff|ico|svg|heic)$")], ...]
 _SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
+_QUEUE_HINT = (
+    "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
+    " redis+sentinel://HOST,HOST/SERVICE"
+)
 
 
 class ScopeConfig(Section):
@@ -312,6 +319,22 @@ class QueueConfig(Section):
     image_backlog: Annotated[
         int, Meta(ge=1, description="Images waiting, above which no further page is harvested.")
     ] = 50_000
+    result_backlog: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Records waiting to be collected, above which no further task is given out; with --queue only.",
+        ),
+    ] = 100_000
+    queue_shards: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Parts of the queue, by host, that may lie on several servers of a cluster; fixed at a crawl's"
+            " first start, with --queue only.",
+        ),
+    ] = 1
 
 
 class ManagerConfig(Section):
@@ -322,6 +345,15 @@ class ManagerConfig(Section):
         Meta(
             description="Let workers in at this address, HOST or HOST:PORT (9733 if not given); none for this machine"
             " only."
+        ),
+    ] = ""
+    queue: Annotated[
+        str,
+        Meta(
+            pattern="^$|^(redis|valkey)s?([+](cluster|sentinel))?://[^ ]+$",
+            description="Keep the queue in this Redis or Valkey (redis://HOST/0, rediss://, redis+cluster://HOST,HOST"
+            " …), beyond one manager.",
+            extra={"secret": True, "hint": _QUEUE_HINT},
         ),
     ] = ""
 
@@ -348,6 +380,9 @@ class AccessConfig(Section):
         Meta(
             description="What the manager's certificate has to be for; by default what keygen writes there."
         ),
+    ] = ""
+    queue_password_file: Annotated[
+        str, Meta(description="File with the password of the Redis or Valkey that has the queue.")
     ] = ""
     insecure_plaintext: Annotated[
         bool,
@@ -469,7 +504,7 @@ def load(
     """
     config = Config() if file is None else _from_file(file)
     for name, text in (environment or {}).items():
-        if name.startswith(ENVIRONMENT_PREFIX) and name != AUTHKEY_VARIABLE:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS:
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
             config = _with_value(config, key, text, source=f"environment variable {name}")
     for key, value in (flags or {}).items():

@@ -1,4 +1,4 @@
-"""Puts the processes of a crawl together: manager, harvesters and downloaders, and watches over them.
+"""Puts the processes of a crawl together: manager (or collector), harvesters and downloaders; watches over them.
 
 Whichever of them dies is started again, and the crawl goes on; what it had in hand is done again. One that dies time
 after time without any progress ends the crawl with an error, and with everything kept for the next start.
@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from crawler import errors
-from crawler.access import Access, Endpoint, demand, parse_address, read_access
+from crawler.access import Endpoint
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
+from crawler.engines import engine_for, stats_of
 from crawler.folder import CrawlFolder, default_folder
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit, Stats, TaskKind
 from crawler.processes import Child
-from crawler.queues.manager import QueueManager
-from crawler.queues.transport import Address
-from crawler.roles import Site, Start, manage
+from crawler.queues.redis.address import RedisAddress
+from crawler.roles import Site, Start
 from crawler.storage import schemes
 from crawler.urls import canonical_seed, without_login
 from crawler.web.asking import RequestHeaders, proxy_of
@@ -37,9 +35,6 @@ from crawler.web.guard import Guard, seed_networks
 
 log = logging.getLogger(__name__)
 
-_LOOPBACK: Address = ("127.0.0.1", 0)
-_START_S = 60.0
-_MANAGER_GRACE_S = 20.0
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _DEATHS_WITHOUT_PROGRESS = 8
@@ -80,7 +75,9 @@ class Crawl:
     """A crawl on this machine; a context manager that starts its processes and stops them.
 
     Workers on other machines are let in where ``config.manager.bind`` says, with the keys of ``config.access``; without
-    *downloads* all images are left to them. Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
+    *downloads* all images are left to them. With ``config.manager.queue`` the queues lie in that Redis, and a collector
+    takes the manager's place; one that *collects* only, for a crawl that goes on there, has no workers, and changes
+    nothing of it. Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
     entering; UsageError at once for settings that can't be used, or when the address and the keys don't go together.
     """
 
@@ -93,6 +90,7 @@ class Crawl:
         fresh: bool = False,
         refresh: bool = False,
         downloads: bool = True,
+        collects: bool = False,
     ) -> None:
         if not seeds:
             raise errors.SeedError("a crawl needs at least one seed URL")
@@ -103,9 +101,10 @@ class Crawl:
         self.seeds = tuple(dict.fromkeys(canonical_seed(seed) for seed in seeds))
         self.config = config
         self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
-        self._start = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
-        self.downloads = downloads
-        self._endpoint, self._public = _endpoints(config)
+        wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
+        self._start = Start.JOIN if collects else wanted
+        self.downloads = downloads and not collects
+        self._engine = engine_for(config, self.folder)
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         proxy_of(config.fetch)
@@ -113,7 +112,6 @@ class Crawl:
             log.warning(
                 "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
             )
-        self._client: QueueManager | None = None
         self._manager: Child | None = None
         self._crew: Crew | None = None
         self._deaths = 0
@@ -126,17 +124,17 @@ class Crawl:
             schemes.check(self.config.storage)
         self._networks = seed_networks(self.seeds)
         self.folder.prepare()
+        self._engine.check(self._start)
         try:
             self._start_manager(self._start)
-            self._client = self._endpoint.manager(reconnect_s=0.0)
-            self._client.connect()
-            self._tasks, self._results = self._client.get_task_queue(), self._client.get_result_queue()
+            self._tasks, self._results = self._engine.connect()
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
             self._published = True
-            self.folder.publish(self._endpoint.address, self._endpoint.access.authkey)
-            self._crew = Crew(self._site(), self._tasks)
-            if not self._tasks.stats().drained:  # it may have been finished before
-                self._crew.start(self._staff())
+            self._engine.publish()
+            if self._tasks is not None:
+                self._crew = Crew(self._site(), self._tasks)
+                if not self._stats().drained:  # it may have been finished before
+                    self._crew.start(self._staff())
         except BaseException:
             self.kill()
             raise
@@ -159,13 +157,13 @@ class Crawl:
         while True:
             self._supervise()
             try:
-                stats = self._tasks.stats()
+                stats = self._stats()
             except errors.QueueUnreachable:
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
             _check_halted(stats)
-            if stats.drained:
+            if stats.drained and self._engine.is_complete():
                 return
             self._progress_made(stats)
             self._pause(every_s)
@@ -177,7 +175,7 @@ class Crawl:
             self._supervise()
             try:
                 found = self._results.get(after=after, wait_s=0.5)
-                stats = None if found.records else self._tasks.stats()
+                stats = None if found.records else self._stats()
             except errors.QueueUnreachable:
                 self._pause(0.1)
                 continue
@@ -197,8 +195,8 @@ class Crawl:
         self._disconnect()
         if self._manager is not None:
             self._manager.stop()
-            if not self._manager.join(_MANAGER_GRACE_S):
-                log.warning("the manager did not end in time")
+            if not self._manager.join(self._engine.grace_s):
+                log.warning("the %s did not end in time", self._engine.process)
             self._manager.listen()
             self._manager.kill()
             self._manager = None
@@ -238,13 +236,18 @@ class Crawl:
 
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:
-        """Name and process id of the manager and of each worker."""
+        """Name and process id of the manager, or the collector, and of each worker."""
         children = self._crew.children if self._crew is not None else []
         return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
 
+    def _stats(self) -> Stats:
+        return stats_of(self.folder) if self._tasks is None else self._tasks.stats()
+
     def _staff(self) -> dict[TaskKind, int]:
+        if self._start is Start.JOIN:
+            return {}
         downloaders = self.config.images.downloaders or usual_downloaders()
         return {
             TaskKind.PAGE: self.config.harvest.harvesters,
@@ -256,25 +259,34 @@ class Crawl:
             folder=self.folder.path,
             config=self.config,
             seeds=self.seeds,
-            endpoint=self._endpoint,
+            endpoint=self._engine.meeting,
             networks=self._networks,
-            public=self._public,
+            public=self._engine.public,
+            reconnect_s=self._engine.reconnect_s,
         )
 
     @property
     def public(self) -> Endpoint | None:
         """Where workers on other machines are let in; its port is known once the crawl has been entered."""
-        return self._public
+        return self._engine.public
+
+    @property
+    def queue(self) -> RedisAddress | None:
+        """Where workers find the queues if no manager has them."""
+        return self._engine.queue
 
     def _send_guests_home(self) -> None:
         """Let workers that have joined from elsewhere finish what they have begun."""
         self._unpublish()
-        if self._client is None:
+        client = self._engine.client
+        if client is None or self._tasks is None:
             return
-        self._client.reconnect_s = _GUEST_GRACE_S  # the manager closes what has been idle for minutes
+        client.reconnect_s = _GUEST_GRACE_S  # the manager closes what has been idle for minutes
         with suppress(errors.QueueUnreachable):
             stats = self._tasks.stats()
             if not stats.drained:
+                if self._start is Start.JOIN:
+                    return  # it goes on without us
                 self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
             end = time.monotonic() + (_GUEST_GRACE_S if stats.drained else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
@@ -288,26 +300,20 @@ class Crawl:
 
     def _disconnect(self) -> None:
         self._unpublish()
-        if self._client is not None:
-            self._client.disconnect()
-            self._client = None
+        if self._engine.client is not None:
+            self._engine.client.disconnect()
+            self._engine.client = None
 
     def _start_manager(self, start: Start) -> None:
-        child = Child("manager", manage, self._site(), start)
+        process = self._engine.process
+        child = Child(process, self._engine.main, self._site(), start)
         self._manager = child
-        end = time.monotonic() + _START_S
+        end = time.monotonic() + self._engine.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:
             child.listen(0.1)
         if not child.ready:
-            raise child.failure or errors.CrawlError("the manager process did not start")
-        # another manager after this one has to be found at the same place
-        self._endpoint, *public = (
-            replace(endpoint, address=(endpoint.address[0], int(port)))
-            for endpoint, port in zip(
-                filter(None, (self._endpoint, self._public)), child.said.split(), strict=True
-            )
-        )
-        self._public = public[0] if public else None
+            raise child.failure or errors.CrawlError(f"the {process} process did not start")
+        self._engine.started(child)
 
     def _supervise(self) -> None:
         """Listen to the children, and start again those that have died."""
@@ -316,14 +322,14 @@ class Crawl:
         if self._manager.exitcode is not None:
             if isinstance(self._manager.failure, errors.CrawlerError):
                 raise self._manager.failure
-            self._died("manager", self._manager)
+            self._died(self._engine.process, self._manager)
             self._start_manager(Start.RESTART)
         if self._crew is not None:
             for child in self._crew.replace_the_dead():
                 self._died(child.name, child)
 
     def _died(self, name: str, child: Child) -> None:
-        self._deaths += 1
+        self._deaths += not isinstance(child.failure, errors.QueueUnreachable)  # which is not its fault
         if self._deaths > _DEATHS_WITHOUT_PROGRESS:
             raise errors.ProcessesKeepDying(
                 f"the crawl's processes keep dying, the {name} last ({died_of(child)}); what is done is"
@@ -342,19 +348,6 @@ class Crawl:
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
         wait([child.pipe for child in children], timeout=for_s)
-
-
-def _endpoints(config: Config) -> tuple[Endpoint, Endpoint | None]:
-    """Where the manager listens for this machine, and where for others, if it does. Raises UsageError."""
-    own = Access(authkey=secrets.token_hex(32).encode("ascii"))
-    if not config.manager.bind:
-        return Endpoint(address=_LOOPBACK, access=own), None
-    address = parse_address(config.manager.bind)
-    access = read_access(config.access, manager=True)
-    demand(access, address[0], insecure_plaintext=config.access.insecure_plaintext)
-    if access is None:  # for this machine only, and the key lies in the crawl's folder
-        return Endpoint(address=address, access=own), None
-    return Endpoint(address=_LOOPBACK, access=own), Endpoint(address=address, access=access)
 
 
 def _check_halted(stats: Stats) -> None:

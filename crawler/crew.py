@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from crawler import errors
-from crawler.access import Endpoint
+from crawler.access import Meeting
 from crawler.catalog.database import Catalog
 from crawler.folder import CrawlFolder, default_folder
 from crawler.models import WORKER_NAMES, TaskKind
@@ -133,7 +133,7 @@ class Joined:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, join_s: float, reconnect_s: float, folder: Path | None = None
+        self, endpoint: Meeting, *, join_s: float, reconnect_s: float, folder: Path | None = None
     ) -> None:
         self._endpoint = endpoint
         self._reconnect_s = reconnect_s
@@ -154,7 +154,7 @@ class Joined:
                 folder=self.folder.path,
                 config=self.plan.config,
                 seeds=self.plan.seeds,
-                endpoint=self._endpoint,
+                endpoint=self._endpoint.found_by(self._manager),
                 networks=self.plan.networks,
                 reconnect_s=self._reconnect_s,
                 crawl=self.plan.id,

@@ -78,21 +78,22 @@ class CrawlFolder:
 
     def publish(self, address: tuple[str, int], authkey: bytes) -> None:
         """Let others of the same user join the crawl that runs here: its manager's address, and its key (ASCII)."""
-        for file, text in (
-            (self.authkey, authkey.decode("ascii")),
-            (self._address, show_address(address)),
-        ):
-            with _explained(file):
-                file.unlink(missing_ok=True)  # one that others may read would stay so
-                file.touch(mode=0o600)
-                file.write_text(text + "\n", encoding="ascii")
+        _write_secret(self.authkey, authkey.decode("ascii"))
+        _write_secret(self._address, show_address(address))
+
+    def publish_url(self, url: str) -> None:
+        """The same for a crawl whose queue lies at *url*, which has all that it takes to get in there (ASCII)."""
+        _write_secret(self._address, url)
 
     def unpublish(self) -> None:
         for file in (self._address, self.authkey):
             file.unlink(missing_ok=True)
 
     def address(self) -> str:
-        """``HOST:PORT`` of the manager of the crawl that runs here. Raises FolderError when none does."""
+        """``HOST:PORT`` of the manager of the crawl that runs here, or the URL of its queue.
+
+        Raises FolderError when none does.
+        """
         try:
             return self._address.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as exc:
@@ -104,6 +105,13 @@ class CrawlFolder:
         )
         with _explained(self.settings):
             self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
+
+
+def _write_secret(file: Path, text: str) -> None:
+    with _explained(file):
+        file.unlink(missing_ok=True)  # one that others may read would stay so
+        file.touch(mode=0o600)
+        file.write_text(text + "\n", encoding="ascii")
 
 
 @contextmanager

@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler import __version__
-from crawler.access import Endpoint
+from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
-from crawler.queues.manager import QueueManager
 from crawler.queues.server import QueueServer
 from crawler.scope import Scope, is_public_suffix
 from crawler.storage import Place, Storage
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ALL_COLLECTED = "all collected"
+"""What a collector says (see ``coordinate``) when nothing is left to do, and crawl.db has it all."""
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
 _GUEST_HEARTBEAT_S = 5.0
 _LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
@@ -59,8 +60,10 @@ class Site:
     """Of the crawl; for workers on another machine, where they keep images."""
     config: Config
     seeds: tuple[str, ...]
-    endpoint: Endpoint
-    """Of the manager, for its own machine (port 0 before it has one); for guests that which they came by."""
+    endpoint: Meeting
+    """Of the manager, for its own machine (port 0 before it has one); for guests that which they came by; or else
+    the Redis that has the queues.
+    """
     networks: tuple[str, ...] = ()
     """The private ones that the seeds live in, as found when the crawl was started."""
     public: Endpoint | None = None
@@ -83,6 +86,8 @@ class Start(Enum):
     """A new run; of one that has ended, everything is visited once more."""
     RESTART = auto()
     """The same run, whose manager has died."""
+    JOIN = auto()
+    """The same run, begun elsewhere; only where the queue lies in Redis."""
 
 
 def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
@@ -106,8 +111,8 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             survivors=site.public is not None,
         )
         try:
-            _begin(ledger, site)
-            rules = _rules(config)
+            begin(ledger, site)
+            rules = rules_of(config)
             if start is Start.REFRESH and (count := ledger.refresh(rules)):
                 log.info("refreshing %d URLs", count)
             elif new_run:
@@ -117,14 +122,14 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             )
             if new_run:
                 storage.sweep()
-            plan = Plan(id=_plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
+            plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
             tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
             _allow_many_connections()
             with ExitStack() as stack:
                 servers = []
                 for endpoint in (site.endpoint, site.public):
-                    if endpoint is not None:
+                    if isinstance(endpoint, Endpoint):
                         make = partial(endpoint.manager(reconnect_s=0.0).server, crawl=plan.id)
                         server = _listening(make, endpoint, tasks, LedgerResults(ledger), inbox)
                         servers.append(stack.enter_context(server))
@@ -147,12 +152,13 @@ def _say_farewell(servers: list[QueueServer]) -> None:
         time.sleep(0.02)
 
 
-def _plan_id(ledger: Ledger, config: Config) -> str:
+def plan_id(ledger: Ledger, config: Config) -> str:
+    """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
     settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
     return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
 
 
-def _rules(config: Config) -> str:
+def rules_of(config: Config) -> str:
     """Of everything that decides which images and links a page gives."""
     sections = (config.scope, config.harvest, config.obey, config.images.images, __version__)
     return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()
@@ -179,7 +185,8 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _begin(ledger: Ledger, site: Site) -> None:
+def begin(ledger: Ledger, site: Site) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
     before = ledger.seeds()
     if before and set(before) != set(site.seeds):
         raise FolderError(
@@ -263,7 +270,7 @@ def _own_storage(site: Site) -> bool:
 
 
 def _harvester(
-    transport: Transport, site: Site, manager: QueueManager, *, stop: threading.Event, **who: Any
+    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
     from crawler.harvest.page import PageHandler
 
@@ -273,7 +280,7 @@ def _harvester(
 
 
 def _downloader(
-    transport: Transport, site: Site, manager: QueueManager, *, stop: threading.Event, **who: Any
+    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
     from crawler.download.decoder import Decoders
     from crawler.download.image import ImageHandler
@@ -296,7 +303,7 @@ def _downloader(
     )
 
 
-def _storage(site: Site, manager: QueueManager, stop: threading.Event) -> Storage:
+def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:
     from crawler.storage import schemes
 
     return schemes.open_storage(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from crawler.keys import make_keys
 from crawler.queues.tls import Tls
 
 
-def make(folder: Path) -> tuple[Tls, Tls]:
-    """What a manager and a worker of one crawl have; the files lie in *folder* as keygen puts them there."""
-    keys = make_keys(folder, tls=True)
+def make(folder: Path, *, names: Sequence[str] = ()) -> tuple[Tls, Tls]:
+    """What a manager and a worker of one crawl have; the files lie in *folder* as keygen puts them there.
+
+    The manager's is for *names*, too: a server that is no manager, such as a Redis, is known by its address.
+    """
+    keys = make_keys(folder, names=names, tls=True)
     return held_in(keys.manager), held_in(keys.worker)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from crawler.config import ENVIRONMENT_PREFIX
+from tests.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
 settings.register_profile("crawler", deadline=None, print_blob=True)
@@ -20,3 +22,42 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(ENVIRONMENT_PREFIX) or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}:
             monkeypatch.delenv(name)
+
+
+# --- one server of each kind a session, and the same ones mended and emptied for each test ---
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis"), need_server("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("valkey"), need_server("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster"), need_server("redis")) as made:
+        yield made
+
+
+@pytest.fixture
+def fresh_redis(redis_server: RedisServer) -> RedisServer:
+    redis_server.repair()
+    return redis_server
+
+
+@pytest.fixture
+def fresh_valkey(valkey_server: RedisServer) -> RedisServer:
+    valkey_server.repair()
+    return valkey_server
+
+
+@pytest.fixture
+def fresh_cluster(redis_cluster: Cluster) -> Cluster:
+    redis_cluster.repair()
+    return redis_cluster

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.config import QueueConfig, ScopeConfig
+from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.models import (
     ImageRecord,
     ImageStatus,
@@ -26,10 +26,12 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import ResultQueue, TaskQueue
+from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.manager import QueueManager
+from crawler.queues.redis import address as redis_address
+from crawler.queues.redis.client import RedisClient
 from crawler.queues.server import QueueServer
 from crawler.queues.tls import Tls
 from crawler.storage import Inbox
@@ -74,6 +76,30 @@ def embedded(
         yield ledger, Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=pass_time)
     finally:
         ledger.close()
+
+
+@contextmanager
+def in_redis(
+    url: str, name: str, *, queue: QueueConfig, scope: ScopeConfig, clock: Callable[[], float] | None = None
+) -> Iterator[Queues]:
+    """Both queues at the Redis or Valkey at *url*, of a crawl of that name which is gone afterwards."""
+    offset = Clock()
+    client = RedisClient(redis_address.parse(f"{url}#{name}"), reconnect_s=10.0, clock=clock or offset)
+    plan = Plan(id="crawl-settings-0", seeds=("http://a.example/",), config=Config(queue=queue, scope=scope))
+    client.delete()
+    client.found(plan)
+    client.opened()
+    client.new_run()
+
+    def pass_time(by_s: float) -> None:
+        offset.advance(by_s)
+        client.tick()
+
+    try:
+        yield Queues(tasks=client.get_task_queue(), results=client.get_result_queue(), pass_time=pass_time)
+    finally:
+        client.delete()
+        client.disconnect()
 
 
 @contextmanager

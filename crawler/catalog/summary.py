@@ -107,8 +107,14 @@ def read_stats(catalog: Catalog) -> Stats:
         ),
         dropped=_counts(catalog, "SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"),
         saved_bytes=catalog.value("SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"),
-        drained=pages.unsettled + images.unsettled == 0,
+        drained=pages.unsettled + images.unsettled == 0 and not queue_elsewhere(catalog),
     )
+
+
+def queue_elsewhere(catalog: Catalog) -> str:
+    """Where the queue lies, a Redis, that knows of more to do than crawl.db does; empty if crawl.db knows all."""
+    notes = dict(catalog.rows("SELECT key, value FROM meta WHERE key IN ('queue', 'complete')"))
+    return "" if "complete" in notes else str(notes.get("queue", ""))
 
 
 def _counts(catalog: Catalog, sql: str) -> dict[str, int]:

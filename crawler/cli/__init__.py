@@ -42,6 +42,10 @@ COMMANDS: dict[str, Entry] = {
         target="crawler.cli.harvest:harvest",
         help="Read pages for a crawl that runs, beside its own harvesters.",
     ),
+    "collect": Entry(
+        target="crawler.cli.collect:collect",
+        help="Bring the results of a crawl whose queue lies in Redis into its folder.",
+    ),
     "demo": Entry(target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."),
     "status": Entry(target="crawler.cli.status:status", help="Show how far a crawl is."),
     "pause": Entry(target="crawler.cli.control:pause", help="Have a crawl wait."),

@@ -10,6 +10,7 @@ import click
 from crawler.cli.joining import address_argument, tasks_of
 from crawler.cli.options import Command
 from crawler.config import Config
+from crawler.queues.redis.address import without_password
 
 
 @click.command(
@@ -23,7 +24,7 @@ def pause(address: str, *, config: Config) -> None:
     """
     with tasks_of(address, config) as tasks:
         tasks.pause()
-    click.echo(f"paused; to go on: image-crawler resume {address}")
+    click.echo(f"paused; to go on: image-crawler resume {without_password(address)}")
 
 
 @click.command(cls=Command, examples=(("go on", "image-crawler resume data/example.org"),))

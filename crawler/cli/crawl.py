@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from crawler.access import is_loopback
 from crawler.cli.options import (
     Command,
     config_options,
@@ -28,6 +29,7 @@ from crawler.cli.report import print_summary
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.queues.redis.address import RedisAddress, is_redis, without_password
 from crawler.urls import without_login
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -139,12 +141,25 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 def _invitation(running: Crawl) -> str:
     """How workers join, if they are expected."""
     public, folder = running.public, running.folder.path
+    if running.queue is not None:
+        return f"open to workers: image-crawler work {running.queue}{_credentials(running.queue)}"
     if public is None:
         return "" if running.downloads else f"workers on this machine: image-crawler work {folder}"
     host, port = public.address
     where = f"{platform.node() if host in _ALL_ADDRESSES else host}:{port}"
     access = "--keys …" if public.access.tls else "--authkey-file … --insecure-plaintext"
     return f"open to workers at {public}: image-crawler work {where} {access}"
+
+
+def _credentials(queue: RedisAddress) -> str:
+    """The flags by which others are let in, without what is secret."""
+    flags = {
+        " --queue-password-file …": bool(queue.password),
+        " --tls-ca …": queue.ca is not None,
+        " --tls-cert … --tls-key …": queue.cert is not None,
+        " --insecure-plaintext": not (queue.tls or all(is_loopback(host) for host, _ in queue.hosts)),
+    }
+    return "".join(flag for flag, needed in flags.items() if needed)
 
 
 def _same_command() -> list[str]:
@@ -159,17 +174,26 @@ def _same_command() -> list[str]:
 
 
 def _without_secrets(words: Iterable[str]) -> Iterator[str]:
-    """A command line's *words*, with … for the values of secret settings and for logins in URLs."""
+    """A command line's *words*, with … for the values of secret settings and for logins in URLs.
+
+    Of a Redis only the password is secret, and its user.
+    """
     secret = {
         flag for setting in SETTINGS.values() if setting.secret for flag in (setting.flag, *setting.also)
     }
     hidden = False
     for word in words:
-        flag, equals, _ = word.partition("=")
+        flag, equals, value = word.partition("=")
         if hidden:
-            yield "…"
+            yield _hidden(word)
         elif equals and flag in secret:
-            yield f"{flag}=…"
+            yield f"{flag}={_hidden(value)}"
+        elif is_redis(word):
+            yield without_password(word)
         else:
             yield without_login(word)
         hidden = not hidden and word in secret
+
+
+def _hidden(value: str) -> str:
+    return without_password(value) if is_redis(value) else "…"

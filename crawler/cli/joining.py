@@ -1,4 +1,4 @@
-"""How a command finds the crawl that it is for: by the address of its manager, or by its folder on this machine."""
+"""How a command finds the crawl that it is for: by the address of its manager or its queue, or by its folder here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 import click
 
-from crawler.access import Access, Endpoint, demand, parse_address, read_access, read_authkey
+from crawler.access import Access, Endpoint, Meeting, demand, parse_address, read_access, read_authkey
 from crawler.cli.options import config_options_of
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
 from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
 from crawler.queues import TaskQueue
+from crawler.queues.redis.address import is_redis, parse
+from crawler.redis_access import RedisEndpoint, read_redis
 
-METAVAR = "HOST[:PORT]|DIR"
+METAVAR = "HOST[:PORT]|redis://…|DIR"
 ASKED_ONCE_S = 5.0
 """So long a command tries that a person waits for."""
 _SAME_MACHINE_S = 60.0
@@ -29,16 +31,23 @@ def address_argument(function: _Function) -> _Function:
     return click.argument("address", metavar=METAVAR)(config_options_of("access")(function))  # type: ignore[return-value]
 
 
-def endpoint_of(address: str, config: AccessConfig) -> Endpoint:
+def endpoint_of(address: str, config: AccessConfig) -> Meeting:
     """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
+    if is_redis(address):
+        return read_redis(address, config)
     folder = CrawlFolder(Path(address))
     if folder.path.is_dir():
-        where = parse_address(folder.address())
+        published = folder.address()
+        if is_redis(published):
+            return RedisEndpoint(address=parse(published))
+        where = parse_address(published)
         return Endpoint(address=where, access=Access(authkey=read_authkey(folder.authkey)))
     try:
         host, port = parse_address(address)
     except UsageError as exc:
-        raise UsageError(f"there is no folder {address}, and it is no address of the form HOST:PORT") from exc
+        raise UsageError(
+            f"there is no folder {address}, and it is no address of the form HOST:PORT or redis://HOST/0"
+        ) from exc
     known = read_access(config, manager=False)
     if known is None:
         raise UsageError(

@@ -23,6 +23,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _UNITS = {"_bytes": "BYTES", "_bytes_s": "BYTES", "_s": "SECONDS"}
 _KINDS = {
     "bind": "HOST[:PORT]",
+    "queue": "URL",
+    "queue_password_file": "FILE",
     "login": "USER:PASSWORD",
     "proxy": "URL",
     "storage": "local|manager|URL",

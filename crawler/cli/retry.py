@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from crawler.catalog import Catalog
 from crawler.cli.options import Command, folder_argument
 from crawler.config import load
 from crawler.errors import REASONS, FolderError
@@ -58,6 +59,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
             f"nothing to put back: no {kind} of {folder} has failed{f' by {reason}' if reason else ''}"
         )
         return
-    click.echo(
-        f"{what} put back in the queue. To fetch them: image-crawler crawl {' '.join(seeds)} -o {folder}"
-    )
+    with Catalog(folder) as catalog:
+        queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
+    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}"
+    click.echo(f"{what} put back in the queue. To fetch them: {again}{f' --queue {queue}' if queue else ''}")

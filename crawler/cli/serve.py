@@ -25,6 +25,10 @@ from crawler.crawl import Crawl
             "image-crawler serve https://example.org/ --bind 0.0.0.0 --keys keys/manager --storage manager",
         ),
         ("on each other machine", "image-crawler work 192.0.2.7 --keys keys/worker"),
+        (
+            "with the queue in Redis, beyond one manager",
+            "image-crawler serve https://example.org/ --queue redis://127.0.0.1/0",
+        ),
     ),
 )
 @crawl_options

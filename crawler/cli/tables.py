@@ -112,6 +112,8 @@ def state(stats: Stats) -> Text:
         return Text("paused; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
         left, pages = stats.images.unsettled, stats.pages.unsettled
+        if not left and not pages:
+            return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
         return Text(f"not finished: {left:,} images and {pages:,} pages to go", style="yellow")
     if stats.balanced:
         return Text("finished, and the books balance", style="green")

@@ -22,6 +22,10 @@ from crawler.storage import schemes
             "with eight processes, into a folder of your choice",
             "image-crawler work 192.0.2.7 --keys worker --downloaders 8 -o pics",
         ),
+        (
+            "for a crawl whose queue lies in Redis",
+            "image-crawler work rediss://redis.example.org/0#example.org --queue-password-file password",
+        ),
         ("beside the crawl in that folder, on the same machine", "image-crawler work data/example.org"),
     ),
 )

@@ -17,6 +17,8 @@ from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageReco
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 2
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
+QUEUE_IDS = 2**40
+"""From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
 
 Connection = sqlite3.Connection
 Record = ImageRecord | PageRecord
@@ -41,6 +43,20 @@ def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     if not record.page_url:
         return None
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
+
+
+def next_id(db: Connection) -> int:
+    """The first that no task has, nor any that comes after it, of those below QUEUE_IDS."""
+    sql = "SELECT coalesce(max(id), 0) FROM tasks WHERE id < ?"
+    return 1 + int(db.execute(sql, (QUEUE_IDS,)).fetchone()[0])
+
+
+def next_seq(db: Connection) -> int:
+    """Of the next record, of either kind."""
+    return 1 + max(
+        int(db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
+        for table in TABLES.values()
+    )
 
 
 def connect(path: Path) -> sqlite3.Connection:

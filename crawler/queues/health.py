@@ -36,6 +36,7 @@ from crawler.errors import (
     ConnectionLost,
     ConnectTimeout,
     DeadlineExceeded,
+    HostDown,
     HostNotFound,
     NameLookupFailed,
     RateLimited,
@@ -46,7 +47,7 @@ from crawler.errors import (
     TooSlow,
     TruncatedTransfer,
 )
-from crawler.models import ImageRecord, PageRecord, Revisit
+from crawler.models import ImageRecord, PageRecord, Revisit, TaskKind
 from crawler.urls import DATA_HOST
 
 IN_A_ROW = 3
@@ -60,6 +61,11 @@ MOST_COOL_OFF_S = 3600.0
 MOST_RUNS = 20_000
 """So many are known at a time; then the one that failed longest ago is forgotten."""
 _SHOWN_DETAIL = 200
+HOW_TO_RETRY = {
+    TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
+    TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
+}
+"""What waited for a host that was given up."""
 
 
 class Evidence(Enum):

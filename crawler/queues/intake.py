@@ -9,7 +9,7 @@ import msgspec
 
 from crawler.config import ScopeConfig
 from crawler.models import NewTask, TaskKind
-from crawler.queues.database import Connection
+from crawler.queues.database import Connection, next_id
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST, host_key, task_key
@@ -30,7 +30,7 @@ class Intake:
         self._pacing = pacing
         self._scope = scope
         self._host_ids: dict[str, int] = {}  # some of the file's
-        self._next_id = 1 + db.execute("SELECT coalesce(max(id), 0) FROM tasks").fetchone()[0]
+        self._next_id = next_id(db)
 
     def add(self, tasks: Sequence[NewTask], *, now: float) -> int:
         """Within a transaction; returns how many were new."""

@@ -37,7 +37,6 @@ from crawler.models import (
     Batch,
     Heartbeat,
     ImageRecord,
-    ImageStatus,
     Lease,
     NewTask,
     Origin,
@@ -61,7 +60,7 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import Evidence, Health, Order, evidence, reason_of
+from crawler.queues.health import HOW_TO_RETRY, Evidence, Health, Order, evidence, reason_of
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
@@ -78,10 +77,6 @@ _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
 _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
 _GIVING_UP_EVERY_S = 0.25
-_HOW_TO_RETRY = {
-    TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
-    TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
-}
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
@@ -442,10 +437,7 @@ class Ledger:
         self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
-        self._next_seq = 1 + max(
-            db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in TABLES.values()
-        )
+        self._next_seq = database.next_seq(db)
         self._tally = Tally(db)
         self._meters = Meters()
         self._revisits = Revisits(db)
@@ -656,10 +648,7 @@ class Ledger:
     def _with_past(self, kind: TaskKind, row: Any) -> tuple[Any, ...]:
         """*row* with the task's origin and its last record, which has the origin of one that had been settled."""
         *start, blob = row
-        last = self._revisits.last_record(kind, row[0])
-        if blob is not None:
-            return (*start, _DECODE_ORIGIN.decode(blob), last)
-        return (*start, None if last is None else origin_of(last, kind), last)
+        return (*start, *self._revisits.past(kind, row[0], blob))
 
     def _bearable_part(self, rows: list[Any], worker_id: str, kind: TaskKind, host: int) -> list[Any]:
         """So many of the tasks as one message can carry, one at least; images that pages hold come with them."""
@@ -824,12 +813,8 @@ class Ledger:
         self._write_kept()  # it may be about one of these
         last = self._revisits.last_record(kind, task_id)
         record = self._revisits.judged(task_id, record, last)
-        if last is None:
-            return record
-        self._tally.count(kind, last, -1)
-        if (heir := self._revisits.make_room(kind, task_id, record, last)) is not None:
-            self._tally.count(kind, heir, -1)
-            self._tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
+        if last is not None:
+            self._revisits.make_room(kind, task_id, record, last, self._tally)
         return record
 
     def _write_kept(self) -> None:
@@ -918,7 +903,7 @@ class Ledger:
                     self._settle_unvisited(
                         task,
                         reason=condition.reason if task.is_seed else HostDown.reason,
-                        detail=condition.detail if task.is_seed else f"{told}; {_HOW_TO_RETRY[kind]}",
+                        detail=condition.detail if task.is_seed else f"{told}; {HOW_TO_RETRY[kind]}",
                         before=TaskState.READY,
                         after=TaskState.DONE,
                     )

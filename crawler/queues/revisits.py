@@ -11,12 +11,15 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit, TaskKind
-from crawler.queues.database import COLUMNS, HISTORY, TABLES, Connection, Record, to_record
+from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, PageStatus, Revisit, TaskKind
+from crawler.queues.database import COLUMNS, HISTORY, TABLES, Connection, Record, origin_of, to_record
+from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST
 
 _SEVERAL = "several"
 _WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
+_IN_VAIN = {Revisit.GONE, Revisit.FAILED}
+_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 
 
 class Revisits:
@@ -79,13 +82,24 @@ class Revisits:
 
     def last_record(self, kind: TaskKind, task_id: int) -> Record | None:
         """The task's record of an earlier visit, if there is one."""
-        if not self.happen:
-            return None
+        return self.record_of(kind, task_id) if self.happen else None
+
+    def record_of(self, kind: TaskKind, task_id: int) -> Record | None:
+        """The task's record, of whatever visit."""
         row = self._db.execute(
             f"SELECT {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE task_id = ?",  # noqa: S608 - our own names
             (task_id,),
         ).fetchone()
         return None if row is None else to_record(kind, row)
+
+    def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
+        """Where the URL of a task was found, and its last record, which has that of one that had been settled; *blob*
+        is what its row has.
+        """
+        last = self.last_record(kind, task_id)
+        if blob is not None:
+            return _DECODE_ORIGIN.decode(blob), last
+        return None if last is None else origin_of(last, kind), last
 
     def judged(self, task_id: int, record: Record, last: Record | None) -> Record:
         """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
@@ -93,7 +107,8 @@ class Revisits:
         """
         if self.happen:
             record = _compared(record, last)
-        if isinstance(record, ImageRecord) and self.may_share(record):
+        replaces = last is not None
+        if isinstance(record, ImageRecord) and record.path and (replaces or self.may_share(record)):
             shared = self._db.execute(
                 "SELECT 1 FROM images WHERE path = ? AND status = 'saved' AND task_id != ?",
                 (record.path, task_id),
@@ -101,6 +116,27 @@ class Revisits:
             status = ImageStatus.DUPLICATE if shared else ImageStatus.SAVED
             record = msgspec.structs.replace(record, status=status)
         return record
+
+    def judged_anew(
+        self, task_id: int, record: Record, last: Record | None, *, again: bool
+    ) -> tuple[Record, Revisit]:
+        """The same for a queue that may tell of a visit twice, or have it made twice; *again*: the task is settled.
+
+        Returns the record in the light of *last* and the mark that it is to be kept with: that of *last*, if it is of
+        the same refresh and the bytes are, for neither a repeat nor a second visit knew of it. An image that was
+        saved keeps its record, whatever comes later.
+        """
+        again = again and last is not None and last.revisit not in _IN_VAIN
+        if (again or not self.happen) and isinstance(last, ImageRecord) and worth_keeping(last):
+            in_vain = not worth_keeping(record) or (again and record.revisit in _IN_VAIN)
+            if in_vain:
+                return last, last.revisit
+        if not again or last is None:
+            record = self.judged(task_id, record, last)
+            return record, record.revisit
+        record = msgspec.structs.replace(record, revisit=Revisit.NONE, revisit_reason="")
+        record = self.judged(task_id, record, last)
+        return record, record.revisit or last.revisit
 
     def may_share(self, record: Record) -> bool:
         """Whether the worker can't know if the file of *record* is another URL's: its name is its SHA-256, or what it
@@ -112,10 +148,9 @@ class Revisits:
             and (self.happen or record.sha256 in record.path)
         )
 
-    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record) -> ImageRecord | None:
-        """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history.
-
-        Returns the record, a duplicate so far, that its file counts as saved from by now; None if there is no such.
+    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record, tally: Tally) -> None:
+        """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history, and
+        its file counts as saved from another URL that has it. *tally* is told of all but *record*.
         """
         if record.revisit is Revisit.CHANGED and kind is TaskKind.IMAGE:
             columns = ", ".join(COLUMNS[kind])
@@ -125,9 +160,15 @@ class Revisits:
                 (task_id,),
             )
         self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608
-        if isinstance(last, ImageRecord) and isinstance(record, ImageRecord) and last.path != record.path:
-            return self._inherited(last)
-        return None
+        tally.count(kind, last, -1)
+        path = record.path if isinstance(record, ImageRecord) else ""
+        if (
+            isinstance(last, ImageRecord)
+            and last.path != path
+            and (heir := self._inherited(last)) is not None
+        ):
+            tally.count(kind, heir, -1)
+            tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
 
     def _inherited(self, last: ImageRecord) -> ImageRecord | None:
         if last.status is not ImageStatus.SAVED:

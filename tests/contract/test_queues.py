@@ -34,6 +34,7 @@ from tests.queues import (
     failed,
     image,
     images,
+    in_redis,
     in_thread,
     lease,
     page,
@@ -46,17 +47,21 @@ from tests.queues import (
 )
 
 LEASE_S = 30.0
-Engine = Callable[[Path, QueueConfig, ScopeConfig], AbstractContextManager[Queues]]
+Engine = Callable[[pytest.FixtureRequest, Path, QueueConfig, ScopeConfig], AbstractContextManager[Queues]]
 
 
 @contextmanager
-def direct_ledger(folder: Path, queue: QueueConfig, scope: ScopeConfig) -> Iterator[Queues]:
+def direct_ledger(
+    request: pytest.FixtureRequest, folder: Path, queue: QueueConfig, scope: ScopeConfig
+) -> Iterator[Queues]:
     with embedded(folder / "crawl.db", queue=queue, scope=scope) as (_, queues):
         yield queues
 
 
 @contextmanager
-def managed_ledger(folder: Path, queue: QueueConfig, scope: ScopeConfig) -> Iterator[Queues]:
+def managed_ledger(
+    request: pytest.FixtureRequest, folder: Path, queue: QueueConfig, scope: ScopeConfig
+) -> Iterator[Queues]:
     with (
         embedded(folder / "crawl.db", queue=queue, scope=scope) as (ledger, queues),
         served(queues.tasks, queues.results, tick=ledger.tick) as server,
@@ -69,7 +74,29 @@ def managed_ledger(folder: Path, queue: QueueConfig, scope: ScopeConfig) -> Iter
         )
 
 
-ENGINES: dict[str, Engine] = {"ledger": direct_ledger, "manager": managed_ledger}
+def kept_by(server: str, *, shards: int = 1) -> Engine:
+    """In the server that the fixture of that name has."""
+
+    @contextmanager
+    def engine(
+        request: pytest.FixtureRequest, folder: Path, queue: QueueConfig, scope: ScopeConfig
+    ) -> Iterator[Queues]:
+        url = request.getfixturevalue(server).url
+        queue = msgspec.structs.replace(queue, queue_shards=shards)
+        with in_redis(url, folder.name, queue=queue, scope=scope) as queues:
+            yield queues
+
+    return engine
+
+
+ENGINES: dict[str, Engine] = {
+    "ledger": direct_ledger,
+    "manager": managed_ledger,
+    "redis": kept_by("redis_server"),
+    "redis-in-parts": kept_by("redis_server", shards=3),
+    "valkey": kept_by("valkey_server"),
+    "cluster": kept_by("redis_cluster", shards=3),
+}
 
 
 @pytest.fixture(name="make", params=ENGINES)
@@ -82,7 +109,7 @@ def a_maker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
             scope = ScopeConfig(**{key: value for key, value in settings.items() if key in scope_keys})
             others = {key: value for key, value in settings.items() if key not in scope_keys}
             queue = QueueConfig(**{"lease_s": LEASE_S, "per_host": 100, **others})
-            return stack.enter_context(ENGINES[request.param](tmp_path, queue, scope))
+            return stack.enter_context(ENGINES[request.param](request, tmp_path, queue, scope))
 
         yield make
 
@@ -208,8 +235,9 @@ def test_a_slot_of_a_host_is_free_again_once_its_task_is_settled(make: Callable[
 
 def test_a_busy_host_does_not_keep_others_waiting(make: Callable[..., Queues]) -> None:
     queues = make(per_host=1)
-    queues.tasks.put([*images(20), image(1, "b")])
+    queues.tasks.put(images(20))
     first = lease(queues, worker("w1"), slots=1)
+    queues.tasks.put([image(1, "b")])
     assert [batch.host for batch in first.batches] == ["http://a.example"]
     assert [task.url for task in take(queues, worker("w2"))] == [image(1, "b").url]
 
@@ -504,9 +532,10 @@ def test_used_up_attempts_keep_the_record(make: Callable[..., Queues]) -> None:
 
 
 def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
-    queues.tasks.put(images(3) + images(1, "b"))
+    queues.tasks.put(images(3))
     (task,) = take(queues, count=1)
     assert task.url == image(0).url
+    queues.tasks.put(images(1, "b"))
     queues.results.put([saved(task, host_pause_s=10.0)])
     (other,) = take(queues)
     assert other.url == image(0, "b").url
@@ -695,8 +724,9 @@ def test_images_that_wait_for_a_second_try_count_as_backlog(make: Callable[..., 
 
 
 def test_a_delay_that_a_host_asks_for_holds_for_all_workers(queues: Queues) -> None:
-    queues.tasks.put([*images(5), image(9, "b")])
+    queues.tasks.put(images(5))
     (first,) = take(queues, count=1)
+    queues.tasks.put([image(9, "b")])
     queues.results.put([saved(first, host_delay_s=10.0)])
     delays = {task.url: task.host_delay_s for task in take(queues)}
     assert delays == {image(1).url: 10.0, image(9, "b").url: 0.0}
@@ -834,8 +864,9 @@ def test_a_reader_gets_a_record_at_a_time_at_the_least(queues: Queues, limit: in
 
 def test_status_tells_of_each_host_what_waits_and_when_it_is_due(make: Callable[..., Queues]) -> None:
     queues = make(per_host=2)
-    queues.tasks.put([*images(5, "a"), *images(2, "b"), page(1, "b")])
+    queues.tasks.put(images(5, "a"))
     (task, *_) = take(queues, count=1, slots=1)
+    queues.tasks.put([*images(2, "b"), page(1, "b")])
     queues.results.put([failed(task, retry_in_s=50.0, host_pause_s=30.0)])
     status = queues.tasks.status()
     assert status.host_count == 2

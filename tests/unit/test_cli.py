@@ -298,7 +298,7 @@ def test_no_password_is_in_the_command_that_goes_on(monkeypatch: pytest.MonkeyPa
     flags = [
         flag for setting in SETTINGS.values() if setting.secret for flag in (setting.flag, *setting.also)
     ]
-    assert {"--login", "--header", "--headers", "--proxy"} <= set(flags)
+    assert {"--login", "--header", "--headers", "--proxy", "--queue"} <= set(flags)
     for flag in flags:
         typed += [flag, "me:s3cret", f"{flag}=me: s3cret=1"]
     monkeypatch.setattr(sys, "argv", [*typed, "--header", "--login", "-o", "me:s", "--user-agent", "a@b"])
@@ -309,6 +309,14 @@ def test_no_password_is_in_the_command_that_goes_on(monkeypatch: pytest.MonkeyPa
         *(word for flag in flags for word in (flag, "…", f"{flag}=…")),
         *("--header", "…", "-o", "me:s", "--user-agent", "a@b"),
     ]
+
+
+def test_of_a_queue_only_the_login_is_left_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "rediss://joe:s3c@ret@redis.example/0#flowers"
+    typed = ["image-crawler", "collect", url, "--queue", url, f"--queue={url}", "--queue", "s3cret"]
+    monkeypatch.setattr(sys, "argv", typed)
+    shown = "rediss://…@redis.example/0#flowers"
+    assert _same_command()[1:] == ["collect", shown, "--queue", shown, f"--queue={shown}", "--queue", "…"]
 
 
 @pytest.mark.parametrize("proxy", ["http://joe:s3cret@127.0.0.1:99999", "http://joe:s3cret@:80"])

@@ -272,7 +272,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
     class Stopped:
         seeds = ("http://a.example/",)
         folder = CrawlFolder(tmp_path / "none")
-        public = None
+        public = queue = None
         downloads = True
 
         def __enter__(self) -> Self:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.config import SETTINGS, Config, from_tables, load, settings, to_toml
+from crawler.config import QUEUE_PASSWORD_VARIABLE, SETTINGS, Config, from_tables, load, settings, to_toml
 from crawler.errors import ConfigError
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -166,6 +166,7 @@ def test_a_flag_is_named_when_it_won_t_do() -> None:
         ("login", "joe", "Expected USER:PASSWORD. "),
         ("headers", ("joe",), "Expected NAME: VALUE. "),
         ("proxy", "joe", "Expected http://[USER:PASSWORD@]HOST:PORT. "),
+        ("queue", "http://joe", "Expected redis://[USER:PASSWORD@]HOST[:PORT][/DB], "),
         ("storage", "s4://x", "Expected local, manager, s3://BUCKET/PREFIX, "),
         ("formats", ("jxl",), "Expected one of jpeg, png, gif, webp, "),
         ("formats", (",",), "Expected one of jpeg, png, gif, webp, "),
@@ -239,6 +240,17 @@ def test_what_leaves_no_image_at_all_is_refused(given_: dict[str, object], said:
         assert part in str(caught.value)
 
 
+def test_a_queue_is_one_machines_business_and_its_shards_are_the_crawls() -> None:
+    config = load(flags={"queue": "redis://127.0.0.1/0", "queue_shards": 8, "result_backlog": 5})
+    of_the_crawl = config.of_the_crawl()
+    assert of_the_crawl.manager == Config().manager
+    assert (of_the_crawl.queue.queue_shards, of_the_crawl.queue.result_backlog) == (8, 5)
+
+
+def test_the_password_of_a_queue_is_no_setting() -> None:
+    assert load(environment={QUEUE_PASSWORD_VARIABLE: "hunter2"}) == Config()
+
+
 def test_a_file_and_flags_are_put_together_before_they_are_judged(file: Path) -> None:
     file.write_text("[images]\nmin_width_px = 500\nmax_width_px = 100\nmin_height_px = 5\nmax_aspect = 1\n")
     images = load(file=file, flags={"max_width_px": 500}).images
@@ -283,7 +295,12 @@ def test_toml_and_back() -> None:
 
 @pytest.mark.parametrize(
     ("key", "secret"),
-    [("login", "me:hunter2"), ("proxy", "http://me:hunter2@proxy:8080"), ("headers", ("X-Key: hunter2",))],
+    [
+        ("login", "me:hunter2"),
+        ("proxy", "http://me:hunter2@proxy:8080"),
+        ("headers", ("X-Key: hunter2",)),
+        ("queue", "redis://me:hunter2@redis.example/0"),
+    ],
 )
 def test_a_secret_is_neither_written_down_nor_shown(key: str, secret: object) -> None:
     text = to_toml(load(flags={key: secret}))

@@ -28,10 +28,12 @@ LAYERS = [
         "harvest.*", "download", "download.*",
     ],
     ["visit", "harvest.reading", "keys", "access"],
-    ["harvest.page", "download.image"],
+    ["harvest.page", "download.image", "redis_access"],
     ["worker"],
     ["roles"],
-    ["crew"],
+    ["crew", "founding"],
+    ["coordinate"],
+    ["engines"],
     ["crawl"],
     ["cli", "cli.*", "__main__"],
 ]  # fmt: skip
@@ -42,7 +44,7 @@ PLACES = {
     "urllib3": ["web.session", "web.connection"],
     "PIL": ["download.verify", "download.dhash"],
     "pillow_heif": ["download.verify"],
-    "tenacity": ["web.retry", "queues.manager", "storage.patience"],
+    "tenacity": ["web.retry", "queues.patience", "storage.patience"],
     "obstore": ["storage.bucket"],
     "selectolax": ["harvest.lexbor"],
     "bs4": ["harvest.soup"],
@@ -58,6 +60,7 @@ PLACES = {
     "brotli": ["web.decoding"],
     "backports": ["web.decoding"],
     "compression": ["web.decoding"],
+    "redis": ["queues.redis.engine"],
     "msgspec": ["*"],
 }
 """Third-party libraries (and SQLite), and the modules that may import them."""

@@ -13,7 +13,7 @@ import pytest
 
 import crawler
 from crawler.cli import COMMANDS, cli
-from crawler.config import AUTHKEY_VARIABLE, SETTINGS
+from crawler.config import AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def test_every_command_is_listed() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    named = set(re.findall(r"IMAGE_CRAWLER_[A-Z_]+", README)) - {AUTHKEY_VARIABLE}
+    named = set(re.findall(r"IMAGE_CRAWLER_[A-Z_]+", README)) - {AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE}
     assert named
     assert named <= {setting.environment for setting in SETTINGS.values()}
 

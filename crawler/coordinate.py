@@ -1,0 +1,161 @@
+"""The collector: the process in place of a manager where the queue lies in Redis.
+
+Workers talk to Redis by themselves. The collector has the crawl's folder: it says what the crawl is about, brings what
+has been settled there into crawl.db, and puts back what a Redis has lost. It may die and come back, or be away for as
+long as the backlog of results allows; the workers go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
+
+from crawler.errors import QueueUnreachable
+from crawler.folder import CrawlFolder
+from crawler.founding import Founding
+from crawler.processes import Lifeline, Word
+from crawler.queues import Plan
+from crawler.queues.redis.books import Books
+from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.redis_access import RedisEndpoint
+from crawler.roles import ALL_COLLECTED, Site, Start
+
+if TYPE_CHECKING:
+    from crawler.queues.redis.client import RedisClient
+
+log = logging.getLogger(__name__)
+
+_FIRST_ANSWER_S = 10.0
+_ANSWER_S = 2.0  # a server that does not answer is looked at more closely then: has it lost the crawl?
+_LEAVING_S = 5.0
+_COLLECT_EVERY_S = 0.25
+_LOOK_EVERY_S = 2.0
+_AGAIN_S = 0.5
+
+
+def coordinate(lifeline: Lifeline, site: Site, start: Start) -> None:
+    """The collector process; says that it is ready, and ALL_COLLECTED when that is so.
+
+    Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
+    at the start, later it is waited for.
+    """
+    endpoint = cast("RedisEndpoint", site.endpoint)
+    folder = CrawlFolder(site.folder)
+    with folder.locked():
+        client = endpoint.manager(reconnect_s=_FIRST_ANSWER_S)
+
+        def stop() -> None:
+            client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
+
+        lifeline.on_stop(stop)
+        try:
+            if start is Start.RESTART:  # it was there a moment ago, and may be the reason
+                lifeline.say(Word("ready"))
+            _Coordinator(lifeline, site, folder, client).run(start)
+        finally:
+            client.disconnect()
+
+
+class _Coordinator:
+    def __init__(self, lifeline: Lifeline, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+        self._lifeline = lifeline
+        self._site = site
+        self._folder = folder
+        self._client = client
+        self._founding = Founding(site, folder, client)
+        self._next_look = 0.0
+        self._told = False
+        self._said_complete = False
+
+    def run(self, start: Start) -> None:
+        plan = self._begun(start)
+        if plan is None:
+            if not self._lifeline.stopped.is_set():
+                self._say_complete()
+                self._lifeline.stopped.wait()
+            return
+        with closing(Books(self._folder.ledger)) as books:
+            collector = Collector(self._client.outlet(), books)
+            if start is not Start.RESTART:
+                self._lifeline.say(Word("ready"))
+            self._client.reconnect_s = _ANSWER_S
+            while not self._lifeline.stopped.is_set():
+                try:
+                    self._look_after(plan, books)
+                    if not collector.collect():
+                        self._rest(collector, books)
+                    self._back()
+                except QueueUnreachable as exc:
+                    self._away(exc)
+            self._end(plan, collector, books)
+
+    def _begun(self, start: Start) -> Plan | None:
+        """The plan that is carried out in Redis by now; None if there is nothing to do, or it is time to stop."""
+        while not self._lifeline.stopped.is_set():
+            try:
+                plan = self._founding.begin(start)
+            except QueueUnreachable as exc:
+                if start is not Start.RESTART:
+                    raise
+                self._away(exc)
+            else:
+                self._back()
+                return plan
+        return None
+
+    # --- the run ---
+
+    def _look_after(self, plan: Plan, books: Books) -> None:
+        """See whether a Redis has come back without what it had, and give it that again."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        another = self._founding.is_another(books)
+        if another or self._told:
+            empty = self._client.found(plan)
+            if another or empty:
+                log.warning("%s may have lost something, and is given it again", self._site.endpoint)
+                self._said_complete = False
+                self._founding.make_whole(books, empty=empty)
+        self._client.tick()
+        self._next_look = now + _LOOK_EVERY_S
+
+    def _rest(self, collector: Collector, books: Books) -> None:
+        """Nothing was there to be collected."""
+        if not self._said_complete and self._is_over(books) and not collector.collect():
+            self._say_complete()
+        self._lifeline.stopped.wait(_COLLECT_EVERY_S)
+
+    def _is_over(self, books: Books) -> bool:
+        """Whether nothing is left to be done; something may have to be collected all the same."""
+        return self._client.get_task_queue().stats().drained and not self._founding.is_another(books)
+
+    def _say_complete(self) -> None:
+        self._said_complete = True
+        self._lifeline.say(Word("ready", text=ALL_COLLECTED))
+
+    def _away(self, exc: QueueUnreachable) -> None:
+        if not self._told:
+            self._told = True
+            log.warning("%s; it is waited for", exc)
+        self._next_look = 0.0  # has it come back as it was?
+        self._lifeline.stopped.wait(_AGAIN_S)
+
+    def _back(self) -> None:
+        if self._told:
+            self._told = False
+            log.warning("%s answers again", self._site.endpoint)
+
+    def _end(self, plan: Plan, collector: Collector, books: Books) -> None:
+        """Collect what is left; if that was all there will ever be, make room in Redis."""
+        try:
+            over = self._is_over(books)
+            while collector.collect():
+                pass
+            if over:
+                books.set_meta(COMPLETE, plan.id)
+                self._client.delete()
+        except QueueUnreachable as exc:
+            log.warning("%s; what has not been collected will be at the next start", exc)

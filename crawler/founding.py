@@ -1,0 +1,187 @@
+"""The start of a crawl whose queue lies in Redis: what its folder and its queue know of it is brought together.
+
+Either may know more than the other: the folder if the Redis has lost something, or somebody has put tasks back; the
+queue if nobody has collected for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
+
+from crawler.catalog.database import Catalog
+from crawler.errors import FolderError, QueueUnreachable
+from crawler.folder import CrawlFolder
+from crawler.queues import Plan
+from crawler.queues.ledger import Ledger
+from crawler.queues.redis.books import Books
+from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.redis_access import RedisEndpoint
+from crawler.roles import Site, Start, begin, plan_id, rules_of
+from crawler.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from crawler.queues.redis.client import RedisClient
+
+log = logging.getLogger(__name__)
+
+QUEUE = "queue"
+"""In the file's meta: where the queue lies, without its password."""
+_INCARNATIONS = "incarnations"
+"""In the file's meta: of the servers that the queue has been whole at."""
+
+
+class Founding:
+    """Of the crawl at *site*, by *client*; the folder is locked."""
+
+    def __init__(self, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+        self._site = site
+        self._folder = folder
+        self._client = client
+
+    def begin(self, start: Start) -> Plan | None:
+        """Have the queue know all that there is to do, and return the plan; None if that is nothing.
+
+        May be called again when it has failed. Raises QueueUnreachable, and FolderError when the folder, or the name in
+        Redis, is another crawl's.
+        """
+        client = self._client
+        try:
+            client.open_server()
+        except QueueUnreachable:
+            if start is Start.GO_ON and self._is_finished():
+                return None
+            raise
+        there = self._plan_there()
+        if there is None and start is Start.JOIN:
+            raise QueueUnreachable(f"no crawl is at {self._site.endpoint} any more")
+        self._check(there, start)
+        if start is Start.FRESH:
+            self._wipe(there)
+            there = None
+        over = there is None or self._collect_from(there)
+        plan, refreshed = self._plan(there, start, over=over)
+        if there is not None and (plan is None or refreshed):
+            client.delete()
+        if plan is None:
+            return None
+        with closing(Books(self._folder.ledger)) as books:
+            if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
+                books.set_meta(COMPLETE, plan.id)
+            books.set_meta(QUEUE, str(self._site.endpoint))
+            empty = client.found(plan)
+            if start not in {Start.RESTART, Start.JOIN}:
+                client.new_run()
+                storage = plan.config.storage
+                LocalStorage(
+                    self._site.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
+                ).sweep()
+            self.make_whole(books, empty=empty)
+            books.set_meta(COMPLETE, None)
+        return plan
+
+    def make_whole(self, books: Books, *, empty: bool) -> None:
+        """Give the queue what it may lack, and open it to workers."""
+        client = self._client
+        incarnations = self._incarnations()
+        others = incarnations != books.meta(_INCARNATIONS)
+        Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
+        if others and not empty:
+            client.recall()
+        client.opened()
+        books.set_meta(_INCARNATIONS, incarnations)
+
+    def _wipe(self, there: Plan | None) -> None:
+        if there is not None:
+            self._client.delete()
+        self._folder.wipe()
+
+    def _collect_from(self, there: Plan) -> bool:
+        """Bring the file up to date; returns whether nothing is left to do in Redis either."""
+        empty = self._client.found(there)
+        with closing(Books(self._folder.ledger)) as books:
+            over = not empty and self._client.get_task_queue().stats().drained
+            collector = Collector(self._client.outlet(), books)
+            while collector.collect():
+                pass
+            books.set_meta(COMPLETE, there.id if over else None)
+        return over
+
+    def _plan_there(self) -> Plan | None:
+        """Of the crawl that has our name in Redis; None if none has."""
+        asked = cast("RedisEndpoint", self._site.endpoint).manager(reconnect_s=0.0)
+        try:
+            asked.connect()
+            return asked.get_task_queue().plan()
+        except QueueUnreachable:
+            return None
+        finally:
+            asked.disconnect()
+
+    def _check(self, there: Plan | None, start: Start) -> None:
+        """Raise FolderError unless the folder and the crawl in Redis belong together."""
+        site, ours = self._site, self._note("crawl")
+        if there is None:
+            return
+        same = bool(ours) and there.id.startswith(f"{ours}-")
+        if same or (start is Start.FRESH and set(there.seeds) == set(site.seeds)):
+            return
+        if start is Start.JOIN:
+            raise FolderError(
+                f"{site.folder} is not the folder of the crawl at {site.endpoint}: its results go where it was begun;"
+                " name that folder with -o, or a copy of it"
+            )
+        raise FolderError(
+            f"at {site.endpoint} is a crawl of {' '.join(there.seeds)} already, of another folder than {site.folder};"
+            " choose that folder with -o, or another name: --queue URL#NAME"
+        )
+
+    def _plan(self, there: Plan | None, start: Start, *, over: bool) -> tuple[Plan | None, bool]:
+        """What is to be done, None if that is nothing; and whether it is everything once more."""
+        site = self._site
+        config = site.config.of_the_crawl()
+        refreshed = 0
+        with closing(
+            Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
+        ) as ledger:
+            if start is not Start.JOIN:
+                begin(ledger, site)
+            rules = rules_of(config)
+            finished = over and self._file_knows_all()
+            if start is Start.REFRESH and finished and (refreshed := ledger.refresh(rules)):
+                log.info("refreshing %d URLs", refreshed)
+            elif start not in {Start.RESTART, Start.JOIN}:
+                ledger.note_rules(rules)
+            plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
+            if finished and ledger.stats().drained:
+                return None, False
+        if there is not None and (start is Start.JOIN or (start is Start.RESTART and there.id == plan.id)):
+            plan = there  # as whoever began the run has it
+        return plan, bool(refreshed)
+
+    def _is_finished(self) -> bool:
+        """Whether all has been done before, which is known without a Redis."""
+        if not self._folder.holds_a_crawl or not self._file_knows_all():
+            return False
+        with Catalog(self._folder.path) as catalog:
+            unsettled = catalog.value("SELECT count(*) FROM tasks WHERE state NOT IN ('done', 'dead')")
+            return not unsettled and set(catalog.seeds()) == set(self._site.seeds)
+
+    def _file_knows_all(self) -> bool:
+        return not self._note(QUEUE) or bool(self._note(COMPLETE))
+
+    def _note(self, key: str) -> str:
+        if not self._folder.holds_a_crawl:
+            return ""
+        with Catalog(self._folder.path) as catalog:
+            return next(
+                (str(value) for (value,) in catalog.rows("SELECT value FROM meta WHERE key = ?", (key,))), ""
+            )
+
+    def is_another(self, books: Books) -> bool:
+        """Whether a server has been started anew, or another one taken its place, since the queue was whole."""
+        return self._incarnations() != books.meta(_INCARNATIONS)
+
+    def _incarnations(self) -> str:
+        return " ".join(self._client.incarnations())

@@ -1,0 +1,280 @@
+"""A crawl whose queue is in Redis, as workers and commands meet it, and as the one who coordinates it founds it.
+
+The surface is that of ``queues.manager.QueueManager``: connect, then ask for the queues.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from crawler import __version__, errors
+from crawler.config import Config
+from crawler.queues import Plan, ResultQueue, TaskQueue
+from crawler.queues.calls import PROTOCOL
+from crawler.queues.redis.address import RedisAddress
+from crawler.queues.redis.engine import Engine, check_version
+from crawler.queues.redis.outflow import ShardsOutlet
+from crawler.queues.redis.outlet import Outlet
+from crawler.queues.redis.results import RedisResults
+from crawler.queues.redis.shards import Shards
+from crawler.queues.redis.tasks import RedisTasks
+from crawler.storage import Inbox
+
+log = logging.getLogger(__name__)
+
+CRAWLS = "image-crawler:crawls"
+"""A hash: what there is at a server, by name."""
+_ENCODE = msgspec.msgpack.Encoder().encode
+_PLAN = msgspec.msgpack.Decoder(Plan).decode
+_NOEVICTION = "noeviction"
+_ASK_AGAIN_S = 0.25
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """What CRAWLS has of one."""
+
+    protocol: int
+    version: str
+    shards: int
+
+
+_LISTED = msgspec.msgpack.Decoder(_Listed).decode
+
+
+class RedisClient:
+    """The crawl at *address*, of the name that it has there or else the only one.
+
+    All calls try for ``reconnect_s`` seconds (which may be changed at any time), then raise QueueUnreachable;
+    AuthenticationFailed, VersionMismatch and UsageError at once, CrawlReplaced too, when ``crawl``, the id of a plan,
+    is set and the crawl has another. *clock*, for tests and simulations, is the queue's in place of the server's.
+    """
+
+    def __init__(
+        self, address: RedisAddress, *, reconnect_s: float = 60.0, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.address = address
+        self._clock = clock
+        self._engine = Engine(address, reconnect_s=reconnect_s)
+        self._shards: Shards | None = None
+        self._tasks: RedisTasks | None = None
+        self._plan = Plan()
+        self._crawl = ""
+
+    @property
+    def reconnect_s(self) -> float:
+        return self._engine.patience.reconnect_s
+
+    @reconnect_s.setter
+    def reconnect_s(self, reconnect_s: float) -> None:
+        self._engine.patience.reconnect_s = reconnect_s
+
+    @property
+    def crawl(self) -> str:
+        """The id of the plan to go by; empty for whichever there is."""
+        return self._crawl
+
+    @crawl.setter
+    def crawl(self, crawl: str) -> None:
+        self._crawl = crawl
+        if self._shards is not None:
+            self._shards.crawl = crawl
+
+    def connect(self) -> None:
+        """Find the crawl, which may still have to be begun."""
+        patience = self._engine.patience
+        end, told = time.monotonic() + self.reconnect_s, False
+        while not self._find():
+            name = f" {self.address.name}" if self.address.name else ""
+            if time.monotonic() >= end or patience.abandoned.wait(_ASK_AGAIN_S):
+                raise errors.QueueUnreachable(
+                    f"no crawl{name} at {self.address} so far; image-crawler serve begins one"
+                )
+            if not told:
+                told = True
+                log.warning("no crawl%s at %s so far; waiting for one", name, self.address)
+        shards = self._known()
+        self._plan = _PLAN(shards.bare(0, "plan")[1])
+        if self._crawl and self._crawl != self._plan.id:
+            raise errors.CrawlReplaced(
+                f"{self.address} has another crawl by now, or this one with other settings"
+            )
+
+    def _find(self) -> bool:
+        """Whether it is there."""
+        listed = {
+            name.decode("utf-8", "replace"): _LISTED(blob) for name, blob in self._engine.hash(CRAWLS).items()
+        }
+        name = self.address.name
+        if not name and len(listed) > 1:
+            raise errors.UsageError(
+                f"there are several crawls at {self.address}: {', '.join(sorted(listed))}; say which, as in"
+                f" {replace(self.address, name=min(listed))}"
+            )
+        name = name or next(iter(listed), "")
+        if name not in listed:
+            return False
+        other = listed[name]
+        if other.protocol != PROTOCOL:
+            raise errors.VersionMismatch(
+                f"the crawl {name} at {self.address} was begun by image-crawler {other.version} (protocol"
+                f" {other.protocol}, this one has {PROTOCOL}); use the same version everywhere"
+            )
+        self._name(name, other.shards)
+        return True
+
+    def _name(self, name: str, shards: int) -> None:
+        self.address = replace(self.address, name=name)
+        self._engine.address = self.address
+        self._shards = Shards(self._engine, name, shards, clock=self._clock)
+        self._shards.crawl = self._crawl
+
+    def get_task_queue(self) -> TaskQueue:
+        if self._tasks is None:
+            self._tasks = RedisTasks(self._known(), self._plan)
+        return self._tasks
+
+    def get_result_queue(self) -> ResultQueue:
+        return RedisResults(self._known())
+
+    def get_inbox(self) -> Inbox:
+        raise errors.UsageError(
+            "--storage manager keeps images on the manager's machine, and a crawl with --queue has no manager; use"
+            " local, or an object store such as s3://BUCKET/PREFIX"
+        )
+
+    def abandon(self) -> None:
+        """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
+        self._engine.abandon()
+
+    def disconnect(self) -> None:
+        """Close the connections; no call may be under way."""
+        self._engine.abandon()
+        if self._tasks is not None:
+            self._tasks.close()
+        self._engine.close()
+
+    # --- for who coordinates the crawl ---
+
+    def open_server(self) -> None:
+        """In place of ``connect``: if the crawl is there or not. Raises UsageError for a server that loses things."""
+        where = str(self.address)
+        check_version(self._engine.info("server", CRAWLS), where)
+        memory = self._engine.info("memory", CRAWLS)
+        policy = str(memory.get("maxmemory_policy", _NOEVICTION))
+        if policy != _NOEVICTION:
+            raise errors.UsageError(
+                f"{where} throws keys away when its memory is full (maxmemory-policy {policy}), and a crawl must not"
+                " lose any; set maxmemory-policy noeviction there"
+            )
+        if not int(self._engine.info("persistence", CRAWLS).get("aof_enabled", 1)):
+            log.warning(
+                "%s keeps no append-only file: when it dies, the pages of the crawl have to be read once more;"
+                " set appendonly yes there",
+                where,
+            )
+
+    def found(self, plan: Plan) -> bool:
+        """Make the crawl there, or bring its plan up to date.
+
+        Returns whether its queue is to be made anew from the crawl's file: it is new, or has lost everything. Workers
+        get nothing before ``opened`` says that this is done. Raises FolderError when its name is another crawl's.
+        """
+        name = self.address.name
+        assert name, "who founds a crawl names it"
+        queue = plan.config.queue
+        blob = self._engine.hash(CRAWLS).get(name.encode())
+        shards = _LISTED(blob).shards if blob else queue.queue_shards
+        self._name(name, shards)
+        assert self._shards is not None
+        owner = plan.id.partition("-")[0]
+        anew = [
+            self._shards.bare(
+                shard,
+                "found",
+                plan.id,
+                _ENCODE(_settings(plan.config, self._shards, shard)),
+                _ENCODE(plan),
+                owner,
+            )
+            for shard in range(shards)
+        ]
+        self._engine.call(
+            "HSET", CRAWLS, name, _ENCODE(_Listed(protocol=PROTOCOL, version=__version__, shards=shards))
+        )
+        self._plan, self._tasks = plan, None
+        self.crawl = plan.id
+        return any(anew)
+
+    def opened(self) -> None:
+        """The queue is whole: workers may have of it."""
+        for shard in range(self._known().count):
+            self._known().bare(shard, "opened")
+
+    def new_run(self) -> None:
+        """What somebody wanted of an earlier run (a pause, a stop) is over."""
+        self._known().all("new_run")
+
+    def outlet(self) -> Outlet:
+        return ShardsOutlet(self._known())
+
+    def recall(self) -> int:
+        """Have the pages read again that were settled lately, for a shard has lost what they led to."""
+        return sum(self._known().all("recall")) if self._known().count > 1 else 0
+
+    def incarnations(self) -> tuple[str, ...]:
+        """Of the servers that have the shards: another one after each start, and after a failover."""
+        return tuple(
+            str(self._engine.info("server", prefix).get("run_id", "")) for prefix in self._known().prefixes
+        )
+
+    def delete(self) -> None:
+        """Remove all that there is of the crawl; whoever works for it hears for a day that it has ended."""
+        name = self.address.name
+        blob = self._engine.hash(CRAWLS).get(name.encode())
+        if not blob:
+            return
+        self._name(name, _LISTED(blob).shards)
+        assert self._shards is not None
+        self._shards.crawl = ""
+        for shard in range(self._shards.count):
+            try:
+                self._shards.bare(shard, "ended")
+            except errors.QueueUnreachable:
+                continue  # it has none
+        kept = frozenset(f"{prefix}m" for prefix in self._shards.prefixes)
+        self._engine.delete(self._shards.prefixes, but=kept)
+        self._engine.call("HDEL", CRAWLS, name)
+
+    def tick(self) -> None:
+        """What has to happen as time goes by; other calls see to it as well."""
+        self._known().all("tick")
+
+    def _known(self) -> Shards:
+        assert self._shards is not None, "connect or found comes first"
+        return self._shards
+
+
+def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
+    """What the scripts go by."""
+    queue, scope = config.queue, config.scope
+    return {
+        "per_host": queue.per_host,
+        "delay_s": queue.delay_s,
+        "lease_s": queue.lease_s,
+        "lease_batch": queue.lease_batch,
+        "max_attempts": queue.max_attempts,
+        "host_patience_s": queue.host_patience_s,
+        "image_backlog": queue.image_backlog,
+        "result_backlog": queue.result_backlog,
+        "max_pages": scope.max_pages,
+        "max_images": scope.max_images,
+        "bell": shards.bell_prefix,
+        "shard": shard,
+        "shards": shards.count,
+    }

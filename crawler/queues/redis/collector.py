@@ -1,0 +1,61 @@
+"""From the queue into the crawl's file, and back: what either has lost, the other gives it again.
+
+Whoever runs this may be killed at any moment and run again: what is settled is forgotten by the queue once the file has
+it, and what is to be done can be said twice.
+"""
+
+from __future__ import annotations
+
+from crawler.queues.redis.books import LOST, Books
+from crawler.queues.redis.outlet import Outlet
+
+BATCH = 1000
+_PUSHED = 500
+COMPLETE = "complete"
+"""In the file's meta: the queue had ended and all of it is collected."""
+
+
+class Collector:
+    """Keeps *books* for the queue behind *outlet*; for one thread."""
+
+    def __init__(self, outlet: Outlet, books: Books) -> None:
+        self._outlet = outlet
+        self._books = books
+
+    def collect(self) -> int:
+        """Everything that has been settled so far; returns how much that was."""
+        count = 0
+        while batch := self._outlet.settled(BATCH):
+            self._books.take(batch)
+            self._outlet.forget(batch, self._books.totals())
+            count += len(batch)
+            if len(batch) < BATCH:
+                break  # else a lively queue would never let go
+        self._books.keep_dropped(self._outlet.dropped())
+        return count
+
+    def reconcile(self, *, outlet_is_empty: bool) -> int:
+        """Before a run: the queue has everything to do that the file knows of; returns how much was new to it.
+
+        With *outlet_is_empty* it may have lost all that it had. What is settled is then told to it, so that no image
+        is fetched again, and unless the crawl was complete all pages are read again.
+        """
+        self.collect()
+        if outlet_is_empty:
+            self._books.queue_lost(reread=self._books.meta(COMPLETE) is None)
+        self._outlet.forget((), self._books.totals())
+        if self._books.meta(LOST) is not None:
+            for keys in self._books.settled_keys():
+                self._outlet.mark(keys)
+        count = self._push()
+        self._books.set_meta(LOST, None)
+        return count
+
+    def _push(self) -> int:
+        """Everything that is to be done."""
+        tasks, after = self._books.unsettled(limit=_PUSHED)
+        count = 0
+        while tasks:
+            count += self._outlet.push(tasks)
+            tasks, after = self._books.unsettled(after, limit=_PUSHED)
+        return count

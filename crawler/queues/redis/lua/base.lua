@@ -1,0 +1,140 @@
+-- One shard of a crawl's queue: what every command begins and ends with.
+--
+-- The files of this folder are one script, in the order in which scripts.py names them: base, hosts, health, workers,
+-- tasks, commands. KEYS[1] is the prefix of all keys of the shard, in one hash tag, so that they lie in one slot.
+-- ARGV: the id of the plan that the caller goes by ('' for any), the moment ('' for the server's clock), the command,
+-- and the command's own arguments one after the other.
+--
+-- What a script reads of these keys it keeps in tables and writes back at its end, in finish(); a script that raises an
+-- error does so before anything is written.
+--
+--   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open
+--   c          hash     counters of what is settled and not collected yet, by name
+--   x          hash     what was kept out, by reason
+--   hosts      hash     host -> its lane and its health
+--   tasks      hash     id -> a task that has been leased once and is not settled: ready again, delayed or leased
+--   q:K:HOST   list     tasks that wait and have not been tried: N… (a whole task), or R… (the id of one of tasks)
+--   r:K:HOST   list     tasks that wait to be tried again: R…
+--   s…         hashes   known URLs, by the first digits of their keys: small enough for Redis to keep them packed
+--   due:K      zset     hosts that have something of kind K to give, each at its turn
+--   cool, off, delayed  zsets: hosts that are left alone, hosts that are down, tasks; by the moment of their end
+--   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
+--   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
+--   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
+--   out        stream   records, oldest first
+--   ck, ck:seq, ck:DOMAIN     the crawl's cookies
+--   recent     zset     pages settled lately, of a queue in several parts
+--   pushed     set      what has been put back while a lost queue is made anew
+--
+-- Kinds are p (page) and i (image); a task's state is r (ready), d (delayed) or l (leased).
+
+local P, PLAN, MOMENT, COMMAND = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local call, pack, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack
+local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local KINDS = {'p', 'i'}
+-- the queue's clock stands still while nobody can reach it: after an outage no lease has run out
+local STANDSTILL_S = 10
+local BUCKET = 120 -- fields of a hash that Redis (128 by default) and Valkey keep packed
+local RECENT_S = 600
+
+local position = 3
+local function arg()
+  position = position + 1
+  return ARGV[position]
+end
+local function num()
+  return tonumber(arg())
+end
+local function opt() -- '' stands for none
+  local text = arg()
+  if text == '' then
+    return nil
+  end
+  return tonumber(text)
+end
+
+local meta = call('HMGET', P .. 'm', 'id', 'cfg', 'st', 'open')
+local found = meta[1] and true or false
+if not found and COMMAND ~= 'found' then
+  return redis.error_reply('NOCRAWL there is no such crawl')
+end
+if PLAN ~= '' and found and PLAN ~= meta[1] then
+  return redis.error_reply('REPLACED ' .. meta[1])
+end
+local CFG = found and unpacked(meta[2]) or {}
+local function new_state()
+  return {
+    life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
+    n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
+    known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
+    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {},
+  }
+end
+local S = found and unpacked(meta[3]) or new_state()
+
+local server_time = call('TIME')
+local micros = server_time[1] * 1000000 + server_time[2]
+local real = micros / 1000000
+if MOMENT ~= '' then
+  S.life = tonumber(MOMENT)
+elseif S.real > 0 and real > S.real then
+  S.life = S.life + min(real - S.real, STANDSTILL_S)
+end
+S.real = real
+local now = S.life
+S.started = S.started or now
+
+-- Numbers that go on growing even if the server has lost its last seconds, for they follow its clock.
+local function next_id()
+  S.id = max(S.id + 1, micros)
+  return string.format('%.0f', S.id)
+end
+local function next_seq()
+  S.seq = max(S.seq + 1, micros)
+  return string.format('%.0f-0', S.seq)
+end
+
+local counts = {} -- name -> by how much
+local function count(name, by)
+  counts[name] = (counts[name] or 0) + by
+end
+
+local notices = {}
+local wake_all = false
+
+-- what other shards have (see RedisTasks): for limits that hold for all of them together
+local elsewhere = {p = 0, i = 0, waiting = 0}
+local function read_elsewhere()
+  elsewhere.p, elsewhere.i, elsewhere.waiting = num(), num(), num()
+end
+
+local function waiting_images()
+  return S.n.ir + S.n.id + elsewhere.waiting
+end
+local function backlogged()
+  return waiting_images() >= CFG.image_backlog
+end
+local function drained()
+  local n = S.n
+  return n.pr + n.pd + n.pl + n.ir + n.id + n.il == 0
+end
+
+-- known URLs
+
+local function bucket_of(key, level)
+  return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
+end
+-- What is known of a key: its note, or nil. When a bucket is full the next digit chooses among sixteen more.
+local function known(key)
+  local field = string.sub(key, 2)
+  for level = 1, 6 do
+    local bucket = bucket_of(key, level)
+    local note = call('HGET', bucket, field)
+    if note then
+      return note
+    end
+    if level == 6 or call('HLEN', bucket) < BUCKET then
+      return nil, bucket, field
+    end
+  end
+end

@@ -1,0 +1,554 @@
+-- What clients may ask of a shard.
+
+local commands = {}
+
+local function read_pairs()
+  local list = {}
+  for at = 1, num() do
+    list[at] = {arg(), num()}
+  end
+  return list
+end
+
+local function halted_now()
+  local why = call('HMGET', P .. 'm', 'halted', 'paused', 'stopped')
+  return why[1] or nil, why[2] and true or false, why[3] and true or false
+end
+
+-- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, seeds. Returns 1 while its queue is being made anew.
+function commands.found()
+  local id, cfg, plan, owner = arg(), arg(), arg(), arg()
+  local was = call('HMGET', P .. 'm', 'owner', 'ended')
+  if was[1] and was[1] ~= owner and not was[2] then
+    return redis.error_reply('OWNED the name is taken by another crawl')
+  end
+  if was[2] then
+    S = new_state()
+    call('HDEL', P .. 'm', 'ended', 'totals', 'halted', 'paused', 'stopped')
+    call('PERSIST', P .. 'm')
+  end
+  call('HSET', P .. 'm', 'id', id, 'cfg', pack(unpacked(cfg)), 'plan', plan, 'owner', owner, 'st', pack(S))
+  return meta[4] and 0 or 1
+end
+
+function commands.opened()
+  call('HSET', P .. 'm', 'open', 1)
+  call('DEL', P .. 'pushed')
+  return 1
+end
+
+-- All but these words is gone by now, or goes: whoever still asks shall hear that the crawl has ended.
+function commands.ended()
+  call('HDEL', P .. 'm', 'open')
+  call('HSET', P .. 'm', 'ended', 1)
+  call('EXPIRE', P .. 'm', 86400)
+  wake_all = true
+  return finish(1)
+end
+
+function commands.plan()
+  return call('HMGET', P .. 'm', 'id', 'plan', 'open')
+end
+
+function commands.new_run()
+  call('HDEL', P .. 'm', 'halted', 'paused', 'stopped')
+  S.started, wake_all = now, true
+  return finish(1)
+end
+
+function commands.put()
+  read_elsewhere()
+  local drops = num()
+  for _ = 1, drops do
+    drop_url(arg(), num())
+  end
+  return finish(intake(num()))
+end
+
+-- Args: elsewhere, worker (id, kind, state, done), count, slots, wait_s ('' for not at all), held.
+function commands.lease()
+  read_elsewhere()
+  local id, kind, state, done = arg(), arg(), arg(), num()
+  local wanted, slots, wait_s = num(), num(), opt()
+  local held, holding = read_pairs(), {}
+  local me = meet(id, kind, state, done)
+  if me then
+    for _, token in ipairs(held) do
+      holding[token[1]] = true
+    end
+    local lost = {} -- a reply did not arrive: the worker is believed
+    for task_id in pairs(me.held) do
+      if not holding[task_id] then
+        lost[#lost + 1] = task_id
+      end
+    end
+    give_back(lost, false)
+  end
+  local halted, paused = halted_now()
+  local alarm, batches = '', {}
+  if not me or halted then
+    wait_no_more(id, kind, next(call('ZRANGE', P .. 'due:' .. kind, 0, 0)) ~= nil)
+    halted = halted or 'this worker has left'
+  else
+    tick()
+    local held_back = paused or (kind == 'p' and backlogged()) or S.out >= CFG.result_backlog or not meta[4]
+    if not held_back then
+      local budget = REPLY_BYTES
+      for _, share in ipairs(take(kind, id, me, min(wanted, CFG.lease_batch), slots)) do
+        local batch, bytes = lease_from(kind, id, me, share, budget)
+        budget = budget - bytes
+        if #batch[4] > 0 then
+          batches[#batches + 1] = batch
+        end
+      end
+    end
+    place_all()
+    local more = not held_back and call('EXISTS', P .. 'due:' .. kind) == 1
+    me.dirty = true
+    if #batches > 0 or not wait_s or wait_s <= 0 or drained() then
+      me.deadline = now + CFG.lease_s
+      wait_no_more(id, kind, more)
+    else
+      -- a lease must not run out while its worker waits here
+      me.deadline = max(me.deadline, now + wait_s + CFG.lease_s)
+      write_workers()
+      if more then
+        pass_on(kind)
+      end
+      local moment = wait_on(id, kind, now + wait_s)
+      alarm = string.format('%.6f', (moment or now + wait_s) - now)
+    end
+  end
+  local used = 0
+  for _, in_one in pairs(me and me.hand or {}) do
+    used = used + in_hand(in_one)
+  end
+  return finish({batches, halted or '', alarm, used, string.format('%.0f', S.cookie)})
+end
+
+-- Args: worker, held. Returns what is lost (by its place among held), hosts to leave alone, paused, halted.
+function commands.heartbeat()
+  local id, kind, state, done = arg(), arg(), arg(), num()
+  local held = read_pairs()
+  tick()
+  local me = meet(id, kind, state, done)
+  local lost, alone = {}, {}
+  for at, token in ipairs(held) do
+    if not is_holder(id, token[1], token[2]) then
+      lost[#lost + 1] = at - 1
+    end
+  end
+  for name, in_one in pairs(me and me.hand or {}) do
+    if in_one[2] > in_one[1] and host(name).limit then
+      alone[#alone + 1] = name
+    end
+  end
+  local halted, paused = halted_now()
+  return finish({lost, alone, paused and 1 or 0, halted or ''})
+end
+
+function commands.release()
+  local id, kind, state, done = arg(), arg(), arg(), num()
+  meet(id, kind, state, done)
+  local mine = {}
+  for _, token in ipairs(read_pairs()) do
+    if is_holder(id, token[1], token[2]) then
+      mine[#mine + 1] = token[1]
+    end
+  end
+  give_back(mine, false)
+  return finish(1)
+end
+
+function commands.leave()
+  local id, charged = arg(), arg() == '1'
+  call('ZADD', P .. 'gone', micros, id)
+  call('ZREMRANGEBYRANK', P .. 'gone', 0, -10001)
+  local one = worker(id)
+  if one then
+    local held = {}
+    for task_id in pairs(one.held) do
+      held[#held + 1] = task_id
+    end
+    give_back(held, charged)
+  end
+  for _, kind in ipairs(KINDS) do
+    if call('ZREM', P .. 'wait:' .. kind, id) == 1 then
+      ring(id)
+    end
+  end
+  part_with(id)
+  wake_all = true -- there is more for the others
+  return finish(1)
+end
+
+-- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
+-- seed status reason size record, drops, tasks. Flags: u untouched. Host, where the visit ended: '' for the task's own, '-' for
+-- one of another shard, '!' if that tells nothing, else its name.
+function commands.settle()
+  read_elsewhere()
+  local results = {}
+  for at = 1, num() do
+    local r = {
+      id = arg(), serial = num(), kind = arg(), key = arg(), untouched = arg() == 'u', retry_s = opt(),
+      pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), host = arg(),
+      again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
+      drops = {},
+    }
+    for drop_at = 1, num() do
+      r.drops[drop_at] = {arg(), num()}
+    end
+    r.found = num()
+    r.tasks_at = position
+    skip(r.found)
+    local one = task(r.id)
+    if one and one.s == 'l' and one.c ~= r.kind then
+      return redis.error_reply('WRONGKIND ' .. r.id)
+    end
+    results[at] = r
+  end
+  local untouched = {}
+  for _, r in ipairs(results) do
+    local one = task(r.id)
+    local leased = one and one.s == 'l'
+    local goes_back = r.untouched or r.retry_s
+    if
+      one and one.c == r.kind and one.k == r.key and r.serial <= one.n
+      and not (goes_back and not (leased and one.n == r.serial))
+    then
+      position = r.tasks_at
+      intake(r.found) -- before its page is settled: the queue is never drained in between
+      for _, item in ipairs(r.drops) do
+        drop_url(item[1], item[2])
+      end
+      local name, before = one.h, one.s
+      if r.delay_s and r.delay_s ~= (host(name).delay or 0) then
+        touch(name).delay = r.delay_s > 0 and r.delay_s or nil
+      end
+      if r.pause_s then
+        pause(name, r.pause_s)
+      end
+      if r.untouched then
+        untouched[#untouched + 1] = r.id
+      else
+        if r.host == '' then
+          note(name, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
+        elseif r.host ~= '!' then -- a redirect led elsewhere
+          note(name, 'a')
+          if r.host ~= '-' and host(r.host).load then
+            note(r.host, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
+          end
+        end
+        if leased then
+          let_go(r.id, one)
+        elseif before == 'r' then
+          local lane = touch(name)
+          lane[one.c] = lane[one.c] - 1
+        else
+          call('ZREM', P .. 'delayed', r.id)
+        end
+        if r.retry_s and one.a < CFG.max_attempts then
+          one.s, one.dirty = 'd', true
+          call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
+          move(one.c, 'l', 'd')
+        else
+          keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record})
+        end
+      end
+    end
+  end
+  give_back(untouched, false)
+  return finish(1)
+end
+
+-- What a visit tells of a host of another shard than its task's.
+function commands.note()
+  for _ = 1, num() do
+    local name, what, why, detail, elapsed_s, again, seed = arg(), arg(), arg(), arg(), num(), arg(), arg()
+    if host(name).load then
+      note(name, what, why, detail, elapsed_s, again == '1', seed == '1')
+    end
+  end
+  return finish(1)
+end
+
+local function put_back(id, serial, kind, key, name, depth, flags, text, old)
+  tasks[id] = {
+    k = key, b = text, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
+  }
+  local lane = touch(name)
+  lane[kind] = lane[kind] + 1
+  call('RPUSH', list_of(kind, name), 'R' .. id)
+  move(kind, nil, 'r')
+end
+
+-- Tasks whose records are still here, back into the queue; these go. Args: entry id serial kind key host depth flags
+-- text, down (the host had been given up).
+function commands.requeue()
+  local done = 0
+  for _ = 1, num() do
+    local entry, id, serial, kind, key, name, depth, flags, text, down =
+      arg(), arg(), num(), arg(), arg(), arg(), num(), num(), arg(), arg()
+    local there = call('XRANGE', P .. 'out', entry, entry)[1]
+    if there and not task(id) then
+      for at = 1, #there[2], 2 do
+        if there[2][at] == 't' then
+          untally(unpacked(there[2][at + 1]))
+        end
+      end
+      call('XDEL', P .. 'out', entry)
+      S.out = S.out - 1
+      put_back(id, serial, kind, key, name, depth, flags, text)
+      if down == '1' then -- somebody wants it to be asked all the same
+        forget_run(name)
+      end
+      done = done + 1
+    end
+  end
+  return finish(done)
+end
+
+-- Tasks of the catalogue that are to be done (again). Args: id ('' if it never had one) serial kind key host depth
+-- flags text note entry old. What is pending here is left as it is.
+function commands.push()
+  local pushed = 0
+  for _ = 1, num() do
+    local id, serial, kind, key, name, depth, flags, text, remark, entry, old =
+      arg(), num(), arg(), arg(), arg(), num(), num(), arg(), arg(), arg(), arg()
+    local is_known, bucket, field = known(key)
+    if not is_known then
+      call('HSET', bucket, field, remark)
+      S.known[kind] = S.known[kind] + 1
+    end
+    if id ~= '' then
+      if not task(id) then
+        put_back(id, serial, kind, key, name, depth, flags, text, old ~= '' and unpacked(old) or nil)
+        pushed = pushed + 1
+      end
+    elseif not is_known or (not meta[4] and call('SISMEMBER', P .. 'pushed', key) == 0) then
+      call('RPUSH', list_of(kind, name), entry)
+      local lane = touch(name)
+      lane[kind] = lane[kind] + 1
+      move(kind, nil, 'r')
+      pushed = pushed + 1
+    end
+    if not meta[4] then
+      call('SADD', P .. 'pushed', key)
+    end
+    if host(name).limit == 0 then -- somebody wants it to be asked all the same
+      forget_run(name)
+    end
+  end
+  return finish(pushed)
+end
+
+-- Known, and settled. Args: kind key note.
+function commands.mark()
+  for _ = 1, num() do
+    local kind, key, remark = arg(), arg(), arg()
+    local is_known, bucket, field = known(key)
+    if not is_known then
+      call('HSET', bucket, field, remark)
+      S.known[kind] = S.known[kind] + 1
+    end
+  end
+  return finish(1)
+end
+
+-- Records that are in the catalogue, whose totals are these.
+function commands.forget()
+  local totals, was_full = arg(), S.out >= CFG.result_backlog
+  for _ = 1, num() do
+    local entry = arg()
+    local there = call('XRANGE', P .. 'out', entry, entry)[1]
+    if there then
+      for at = 1, #there[2], 2 do
+        if there[2][at] == 't' then
+          untally(unpacked(there[2][at + 1]))
+        end
+      end
+      call('XDEL', P .. 'out', entry)
+      S.out = S.out - 1
+    end
+  end
+  if totals ~= '' then
+    call('HSET', P .. 'm', 'totals', totals)
+  end
+  if was_full and S.out < CFG.result_backlog then
+    wake_all = true
+  end
+  return finish(1)
+end
+
+-- Pages that were settled lately, once more: another shard may have lost what they led to.
+function commands.recall()
+  local count_of = 0
+  for _, member in ipairs(call('ZRANGE', P .. 'recent', 0, -1)) do
+    local t = unpacked(member)
+    if not task(t[1]) then
+      put_back(t[1], t[2], 'p', t[3], t[7], t[4], t[5], t[6])
+      count_of = count_of + 1
+    end
+  end
+  call('DEL', P .. 'recent')
+  return finish(count_of)
+end
+
+-- Args: what (halt, stop, pause, resume), reason.
+function commands.control()
+  local what, reason = arg(), arg()
+  local m = P .. 'm'
+  if what == 'halt' then
+    call('HSETNX', m, 'halted', reason)
+  elseif what == 'stop' then
+    if call('HSETNX', m, 'halted', reason) == 1 then
+      call('HSET', m, 'stopped', 1)
+    end
+  elseif what == 'pause' then
+    call('HSET', m, 'paused', 1)
+  else
+    call('HDEL', m, 'paused')
+  end
+  if what ~= 'pause' then
+    wake_all = true
+  end
+  return finish(1)
+end
+
+-- Cookies that a worker was sent. Args: domain path name deleted expires cookie.
+function commands.cookies()
+  local MOST, MOST_OF_A_DOMAIN = 3000, 50
+  local function drop_one(member)
+    local slot = unpacked(member)
+    call('HDEL', P .. 'ck', member)
+    call('ZREM', P .. 'ck:seq', member)
+    call('ZREM', P .. 'ck:' .. slot[1], member)
+  end
+  local function trim(row, most)
+    local over = call('ZCARD', row) - most
+    if over <= 0 then
+      return
+    end
+    local good = {}
+    for _, member in ipairs(call('ZRANGE', row, 0, -1)) do -- what was taken back goes before what is good
+      if over > 0 and unpacked(call('HGET', P .. 'ck', member))[2] == 1 then
+        drop_one(member)
+        over = over - 1
+      else
+        good[#good + 1] = member
+      end
+    end
+    for at = 1, over do
+      drop_one(good[at])
+    end
+  end
+  for _ = 1, num() do
+    local domain, path, name, deleted, expires_s, blob = arg(), arg(), arg(), num(), opt(), arg()
+    local member = pack({domain, path, name})
+    S.cookie = S.cookie + 1
+    call('HSET', P .. 'ck', member, pack({blob, deleted, expires_s and string.format('%.6f', real + expires_s) or ''}))
+    call('ZADD', P .. 'ck:seq', S.cookie, member)
+    call('ZADD', P .. 'ck:' .. domain, S.cookie, member)
+    call('SADD', P .. 'ck:domains', domain)
+    trim(P .. 'ck:' .. domain, MOST_OF_A_DOMAIN)
+    S.cookies = true
+  end
+  trim(P .. 'ck:seq', MOST)
+  return finish(1)
+end
+
+-- The changes after the one with that number: cookie, taken back, seconds left; and how far they go.
+function commands.cookie_news()
+  local AT_ONCE = 100
+  local rows = call('ZRANGEBYSCORE', P .. 'ck:seq', '(' .. arg(), '+inf', 'WITHSCORES', 'LIMIT', 0, AT_ONCE)
+  local news, seen = {}, S.cookie
+  for at = 1, #rows, 2 do
+    local one = unpacked(call('HGET', P .. 'ck', rows[at]))
+    news[#news + 1] = {one[1], one[2], one[3] == '' and '' or string.format('%.6f', one[3] - real)}
+    if #rows == 2 * AT_ONCE then
+      seen = tonumber(rows[at + 1])
+    end
+  end
+  return {news, string.format('%.0f', seen)}
+end
+
+function commands.records()
+  return glance(call('XRANGE', P .. 'out', arg(), '+', 'COUNT', num()))
+end
+
+function commands.dropped()
+  return call('HGETALL', P .. 'x')
+end
+
+function commands.control_state()
+  local halted, paused, stopped = halted_now()
+  return {halted or '', paused and 1 or 0, stopped and 1 or 0}
+end
+
+function commands.glance()
+  return glance(1)
+end
+
+local SHOWN_WORKERS, SHOWN_HOSTS, SHOWN_TROUBLED = 500, 50, 20
+
+-- Args: whether hosts are wanted as well.
+function commands.stats()
+  local with_hosts = arg() == '1'
+  tick()
+  place_all()
+  local found_workers = {}
+  for _, id in ipairs(call('ZRANGE', P .. 'alive', 0, SHOWN_WORKERS - 1)) do
+    local one = worker(id)
+    if one then
+      local held = 0
+      for _ in pairs(one.held) do
+        held = held + 1
+      end
+      found_workers[#found_workers + 1] = {
+        one.state, held, string.format('%.6f', max(0, now - one.seen)), rate(one.meter),
+      }
+    end
+  end
+  local shown, seen = {}, {}
+  local function show(name)
+    local lane = host(name)
+    seen[name] = true
+    shown[#shown + 1] = {
+      name, lane.p, lane.i, lane.f, string.format('%.6f', max(0, lane.d - now)),
+      string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or {},
+    }
+  end
+  if with_hosts then
+    for _, name in ipairs(call('ZREVRANGE', P .. 'load', 0, SHOWN_HOSTS - 1)) do
+      show(name)
+    end
+    local troubled = 0
+    for _, name in ipairs(call('ZREVRANGE', P .. 'runs', 0, 200)) do
+      if troubled < SHOWN_TROUBLED and not seen[name] and host(name).limit then
+        troubled = troubled + 1
+        show(name)
+      end
+    end
+  end
+  local halted, paused, stopped = halted_now()
+  local hosts_in_all = call('ZCARD', P .. 'load')
+  local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.bytes)}
+  local up_s = string.format('%.6f', now - S.started)
+  local n = S.n
+  local states = {n.pr, n.pd, n.pl, n.ir, n.id, n.il}
+  local workers_in_all = S.fellows.p + S.fellows.i
+  local reply = finish({})
+  reply[1] = {
+    states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
+    workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
+    S.known.p + S.known.i,
+  }
+  return reply
+end
+
+function commands.tick()
+  tick()
+  return finish(1)
+end
+
+return commands[COMMAND]()

@@ -1,0 +1,374 @@
+-- Tasks: how they come, wait, are leased, given back and settled (crawler/queues/ledger.py and intake.py).
+--
+-- A task that waits and has never been leased is one entry of its host's list: N, its key (16 bytes), its depth (3), its
+-- flags (1) and its text, which only the clients read. With the first lease it gets an id, and a place in tasks, until it
+-- is settled: k key, b text, d depth, v flags, s state, n serial, a attempts, h host, c kind, w worker, o old record.
+
+local FLAG_SEED, FLAG_KEPT = 1, 2 -- a seed; a task whose record of an earlier visit stands, whatever comes
+local WORTH = {saved = true, duplicate = true, harvested = true}
+local REPLY_BYTES = 1048576
+local GIVEN_UP_AT_ONCE, GIVING_UP_EVERY_S = 2000, 0.25
+
+local function list_of(kind, name, tried)
+  return P .. (tried and 'r:' or 'q:') .. kind .. ':' .. name
+end
+
+local function has(flags, flag)
+  return floor(flags / flag) % 2 == 1
+end
+
+local function parsed(entry)
+  local a, b, c, flags = string.byte(entry, 18, 21)
+  return {k = string.sub(entry, 2, 17), d = a * 65536 + b * 256 + c, v = flags, b = string.sub(entry, 22)}
+end
+
+-- One task more or less in a state.
+local function move(kind, before, after)
+  local was_backlogged = kind == 'i' and backlogged()
+  if before then
+    S.n[kind .. before] = S.n[kind .. before] - 1
+  end
+  if after then
+    S.n[kind .. after] = S.n[kind .. after] + 1
+  end
+  if was_backlogged and not backlogged() then
+    opened.p = true -- harvesters may go on
+  end
+end
+
+-- intake
+
+local function drop_url(reason, by)
+  call('HINCRBY', P .. 'x', reason, by or 1)
+end
+
+local function limit_reached(kind)
+  local most = kind == 'p' and CFG.max_pages or CFG.max_images
+  if most > 0 and S.known[kind] + elsewhere[kind] >= most then
+    return kind == 'p' and 'max-pages' or 'max-images'
+  end
+end
+
+-- Tasks as the clients pack them: kind, key, host, note, what keeps it out, entry. Returns how many were new.
+local function intake(amount)
+  local new = 0
+  for _ = 1, amount do
+    local kind, key, name, remark, kept_out, entry = arg(), arg(), arg(), arg(), arg(), arg()
+    local note_of_first, bucket, field = known(key)
+    if note_of_first then
+      if note_of_first ~= remark then
+        drop_url('session-id')
+      end
+    else
+      local reason = kept_out ~= '' and kept_out or limit_reached(kind)
+      if reason then
+        drop_url(reason)
+      else
+        call('HSET', bucket, field, remark)
+        call('RPUSH', list_of(kind, name), entry)
+        local lane = touch(name)
+        lane[kind] = lane[kind] + 1
+        S.known[kind] = S.known[kind] + 1
+        move(kind, nil, 'r')
+        new = new + 1
+      end
+    end
+  end
+  return new
+end
+local function skip(amount)
+  position = position + 6 * amount
+end
+
+-- giving back
+
+local function let_go(id, one)
+  local holder = one.w and worker(one.w)
+  if holder then
+    holder.held[id] = nil
+    drop(holder, one.h)
+    holder.dirty = true
+    if call('ZREM', P .. 'wait:' .. holder.kind, one.w) == 1 then -- it can run another
+      ring(one.w)
+      if S.watch == one.w then
+        S.watch = nil
+      end
+    end
+  end
+  one.w = nil
+  one.dirty = true
+end
+
+local function tally(deltas)
+  for at = 1, #deltas, 2 do
+    count(deltas[at], deltas[at + 1])
+  end
+end
+local function untally(deltas)
+  for at = 1, #deltas, 2 do
+    count(deltas[at], -deltas[at + 1])
+  end
+end
+
+-- Settle a task for good: into the stream of records. `state` is done or dead, `fields` what else is to be known.
+local function keep(id, one, before, state, status, reason, size, fields)
+  local kind, deltas = one.c, {one.c .. ':' .. state, 1}
+  local stands = has(one.v, FLAG_KEPT)
+  if not (stands and not WORTH[status]) then
+    if stands and one.o then
+      untally(one.o)
+      for at = 1, #one.o, 2 do
+        deltas[#deltas + 1] = one.o[at]
+        deltas[#deltas + 1] = -one.o[at + 1]
+      end
+    end
+    local more = {kind .. ':status:' .. status, 1}
+    if reason ~= '' then
+      more[#more + 1] = kind .. ':reason:' .. reason
+      more[#more + 1] = 1
+    end
+    if status == 'saved' and size > 0 then
+      more[#more + 1] = 'bytes'
+      more[#more + 1] = size
+    end
+    for _, item in ipairs(more) do
+      deltas[#deltas + 1] = item
+    end
+    tally(more)
+  end
+  count(deltas[1], 1)
+  call('XADD', P .. 'out', next_seq(), 'i', id, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
+    't', pack(deltas), unpack(fields))
+  S.out = S.out + 1
+  S.done[kind] = S.done[kind] + 1
+  S.done.bytes = S.done.bytes + (status == 'saved' and size or 0)
+  if kind == 'p' and CFG.shards > 1 and before then
+    call('ZADD', P .. 'recent', now, pack({id, one.n, one.k, one.d, one.v, one.b, one.h}))
+    call('ZREMRANGEBYSCORE', P .. 'recent', '-inf', now - RECENT_S)
+  end
+  move(kind, before, nil)
+  forget_task(id)
+  if drained() then
+    wake_all = true
+  end
+end
+
+-- Settle a task that no worker has come back with; its record is made by who reads it, of `why`.
+local function keep_unvisited(id, one, before, state, status, reason, why)
+  if has(one.v, FLAG_KEPT) then
+    state, status = 'done', 'failed'
+  end
+  keep(id, one, before, state, status, reason, 0, {'b', one.b, 'h', one.h, 'w', pack(why)})
+end
+
+local function to_ready(ids)
+  local fresh = {} -- by list: those that go back to its head, in their order
+  for _, id in ipairs(ids) do
+    local one = task(id)
+    one.s, one.dirty = 'r', true
+    local lane = touch(one.h)
+    lane[one.c] = lane[one.c] + 1
+    if one.a == 0 then
+      local list = list_of(one.c, one.h)
+      fresh[list] = fresh[list] or {}
+      table.insert(fresh[list], id)
+    else
+      call('RPUSH', list_of(one.c, one.h, true), 'R' .. id)
+    end
+  end
+  for list, given_back in pairs(fresh) do
+    for at = #given_back, 1, -1 do
+      call('LPUSH', list, 'R' .. given_back[at])
+    end
+  end
+end
+
+local function give_back(ids, charged)
+  table.sort(ids)
+  local ready = {}
+  for _, id in ipairs(ids) do
+    local one = task(id)
+    if one and one.s == 'l' then
+      let_go(id, one)
+      if charged and one.a >= CFG.max_attempts then
+        keep_unvisited(id, one, 'l', 'dead', 'dead', 'lease-expired', {'dead', one.a})
+      else
+        one.a = one.a - (charged and 0 or 1)
+        move(one.c, 'l', 'r')
+        ready[#ready + 1] = id
+      end
+    end
+  end
+  to_ready(ready)
+end
+
+-- leasing
+
+-- Up to `wanted` entries of tasks that wait, as {id, task}; what is settled by now is passed over.
+local function pop(kind, name, wanted, budget)
+  local lane, got, bytes = host(name), {}, 0
+  local lists = {{list_of(kind, name, true), 'LPOP', 'LPUSH'}, {list_of(kind, name), 'LPOP', 'LPUSH'}}
+  if lane.limit == 1 then -- for what has not failed already, and from either end in turns
+    local last = (lane.tries or 0) % 2 == 1
+    lists = {lists[2], lists[1]}
+    if last then
+      lists[1] = {lists[1][1], 'RPOP', 'RPUSH'}
+    end
+  end
+  for _, list in ipairs(lists) do
+    while #got < wanted do
+      local entries = call(list[2], list[1], wanted - #got)
+      if not entries or #entries == 0 then
+        break
+      end
+      for at, entry in ipairs(entries) do
+        local id, one
+        if string.byte(entry) == 78 then -- N
+          one = parsed(entry)
+          one.s, one.n, one.a, one.h, one.c = 'r', 0, 0, name, kind
+          id = next_id()
+          tasks[id] = one
+        else
+          id = string.sub(entry, 2)
+          one = task(id)
+        end
+        if one and one.s == 'r' then
+          bytes = bytes + #one.b
+          if #got > 0 and bytes > budget then -- more than one message should carry
+            if string.byte(entry) == 78 then
+              tasks[id] = nil
+            end
+            for back = #entries, at, -1 do
+              call(list[3], list[1], entries[back])
+            end
+            return got, bytes
+          end
+          one.s = 'l'
+          got[#got + 1] = {id, one}
+        end
+      end
+    end
+  end
+  return got, bytes
+end
+
+local function lease_from(kind, id, me, share, budget)
+  local name, wanted = share[1], share[2]
+  local got, bytes = pop(kind, name, wanted, budget)
+  for _ = #got + 1, wanted do
+    local lane = touch(name)
+    drop(me, name)
+    lane[kind] = lane[kind] + 1
+  end
+  local leased = {}
+  for _, item in ipairs(got) do
+    local one = item[2]
+    one.n, one.a, one.w, one.dirty = one.n + 1, one.a + 1, id, true
+    me.held[item[1]] = 1
+    move(kind, 'r', 'l')
+    leased[#leased + 1] = {item[1], one.n, one.a, one.d, kind, one.b}
+  end
+  local lane = host(name)
+  return {name, share[3], string.format('%.6f', lane.delay or 0), leased}, bytes
+end
+
+-- as time goes by
+
+local function wake_delayed()
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, 1000)) do
+    call('ZREM', P .. 'delayed', id)
+    local one = task(id)
+    if one and one.s == 'd' then
+      move(one.c, 'd', 'r')
+      to_ready({id})
+    end
+  end
+end
+
+local function give_up_waiting()
+  if now < S.giving_up then
+    return
+  end
+  S.giving_up = now + GIVING_UP_EVERY_S
+  local name = call('ZRANGE', P .. 'shut', 0, 0)[1]
+  if not name then
+    return
+  end
+  local lane, left = touch(name), GIVEN_UP_AT_ONCE
+  local told = condition(name, lane)
+  for _, kind in ipairs(KINDS) do
+    local got = lane[kind] > 0 and pop(kind, name, min(left, lane[kind]), math.huge) or {}
+    left = left - #got
+    for _, item in ipairs(got) do
+      local one = item[2]
+      lane[kind] = lane[kind] - 1
+      local seed = has(one.v, FLAG_SEED)
+      keep_unvisited(item[1], one, 'r', 'done', 'failed', seed and told[5] or 'host-down', {'host-down', unpack(told)})
+    end
+  end
+end
+
+local function part_with_the_lost()
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', now, 'LIMIT', 0, 100)) do
+    local one = worker(id)
+    if one and one.deadline <= now then
+      local held = {}
+      for task_id in pairs(one.held) do
+        held[#held + 1] = task_id
+      end
+      give_back(held, true)
+      part_with(id)
+      wake_all = true -- each of the others may have a larger part now
+      if #held > 0 then
+        notices[#notices + 1] = {'lost', id, #held}
+      end
+    elseif not one then
+      call('ZREM', P .. 'alive', id)
+    end
+  end
+end
+
+local function tick()
+  wake_hosts()
+  wake_delayed()
+  wake_health()
+  place_all()
+  give_up_waiting()
+  part_with_the_lost()
+  for _, kind in ipairs(KINDS) do
+    S.meter[kind] = S.meter[kind] or {}
+    sample(S.meter[kind], S.done[kind])
+  end
+  S.meter.bytes = S.meter.bytes or {}
+  sample(S.meter.bytes, S.done.bytes)
+  place_all()
+end
+
+-- A reply, what there is to log, and what the clients want to know of all shards.
+local function glance(reply)
+  local n = S.n
+  return {
+    reply, notices, S.known.p, S.known.i, n.ir + n.id, n.pr + n.pd + n.pl + n.ir + n.id + n.il,
+  }
+end
+
+-- The end of every command that changes something: what is in tables is written, and whom it concerns is told.
+local function finish(reply)
+  write_hosts()
+  write_workers()
+  for name, by in pairs(counts) do
+    if by ~= 0 and call('HINCRBY', P .. 'c', name, by) == 0 then
+      call('HDEL', P .. 'c', name)
+    end
+  end
+  tell_waiting()
+  if drained() and S.cookie > 0 and S.cookies then
+    for _, domain in ipairs(call('SMEMBERS', P .. 'ck:domains')) do
+      call('DEL', P .. 'ck:' .. domain)
+    end
+    call('DEL', P .. 'ck', P .. 'ck:seq', P .. 'ck:domains')
+    S.cookies = nil
+  end
+  call('HSET', P .. 'm', 'st', pack(S))
+  return glance(reply)
+end

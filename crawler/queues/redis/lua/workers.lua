@@ -1,0 +1,199 @@
+-- Workers: what they hold, until when, and who of those that wait is woken (crawler/queues/waiters.py).
+
+local workers, tasks = {}, {}
+
+local function worker(id)
+  local known_one = workers[id]
+  if known_one == nil then
+    local blob = call('HGET', P .. 'workers', id)
+    known_one = blob and unpacked(blob) or false
+    workers[id] = known_one
+  end
+  return known_one
+end
+local function has_left(id)
+  return call('ZSCORE', P .. 'gone', id) and true or false
+end
+
+local function task(id)
+  local one = tasks[id]
+  if one == nil then
+    local blob = call('HGET', P .. 'tasks', id)
+    one = blob and unpacked(blob) or false
+    tasks[id] = one
+  end
+  return one
+end
+local function forget_task(id)
+  call('HDEL', P .. 'tasks', id)
+  tasks[id] = false
+end
+
+local SAMPLE_S = 15
+-- A rate over the last 15 to 30 seconds: three points of a growing number are enough to know it.
+local function sample(meter, value)
+  if not meter.t then
+    meter.t, meter.v, meter.t1, meter.v1 = now, value, now, value
+  elseif now - meter.t1 >= SAMPLE_S then
+    meter.t, meter.v, meter.t1, meter.v1 = meter.t1, meter.v1, now, value
+  end
+  meter.t2, meter.v2 = now, value
+end
+local function rate(meter)
+  if meter.t2 and meter.t2 > meter.t then
+    return string.format('%.6f', (meter.v2 - meter.v) / (meter.t2 - meter.t))
+  end
+  return '0'
+end
+
+-- The worker that speaks: its id, kind, state (for people) and how much it has done. nil if it has left.
+local function meet(id, kind, state, done)
+  if has_left(id) then
+    return nil
+  end
+  local one = worker(id)
+  if not one then
+    one = {held = {}, hand = {}, kind = kind, deadline = 0, meter = {}}
+    workers[id] = one
+    S.fellows[kind] = S.fellows[kind] + 1
+  end
+  one.state, one.seen, one.dirty = state, now, true
+  one.deadline = max(one.deadline, now + CFG.lease_s)
+  sample(one.meter, done)
+  return one
+end
+
+local function part_with(id)
+  local one = worker(id)
+  if one then
+    S.fellows[one.kind] = max(0, S.fellows[one.kind] - 1)
+    call('HDEL', P .. 'workers', id)
+    call('ZREM', P .. 'alive', id)
+    for _, kind in ipairs(KINDS) do
+      call('ZREM', P .. 'wait:' .. kind, id)
+      call('ZREM', P .. 'hungry:' .. kind, id)
+    end
+    if S.watch == id then
+      S.watch = nil
+    end
+    workers[id] = false
+  end
+  return one
+end
+
+-- Whether the lease of a task is the worker's.
+local function is_holder(id, task_id, serial)
+  local one = worker(id) and task(task_id)
+  return one and one.s == 'l' and one.n == serial and one.w == id or false
+end
+
+local function write_workers()
+  for id, one in pairs(workers) do
+    if one and one.dirty then
+      one.dirty = nil
+      call('HSET', P .. 'workers', id, pack(one))
+      call('ZADD', P .. 'alive', one.deadline, id)
+    end
+  end
+  for id, one in pairs(tasks) do
+    if one and one.dirty then
+      one.dirty = nil
+      call('HSET', P .. 'tasks', id, pack(one))
+    end
+  end
+end
+
+-- who waits
+
+local function ring(id)
+  call('PUBLISH', CFG.bell .. id, CFG.shard)
+end
+
+local function pass_on(kind)
+  local row = P .. 'wait:' .. kind
+  local first = call('ZRANGE', row, 0, 0, 'WITHSCORES')
+  if first[1] and tonumber(first[2]) < S.news[kind] then
+    call('ZREM', row, first[1])
+    ring(first[1])
+  end
+end
+local function tell(kind)
+  S.news[kind] = S.news[kind] + 1
+  pass_on(kind)
+end
+
+local function rouse()
+  for _, kind in ipairs(KINDS) do
+    local row = P .. 'wait:' .. kind
+    for _, id in ipairs(call('ZRANGE', row, 0, -1)) do
+      ring(id)
+    end
+    call('DEL', row)
+  end
+  S.watch = nil
+end
+
+local function first_score(key)
+  local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2]) or math.huge
+end
+-- When something may become due by itself. A margin, for clocks of another machine run a little differently.
+local function next_event()
+  local moment = min(
+    first_score(P .. 'cool'), first_score(P .. 'delayed'), first_score(P .. 'off'), first_score(P .. 'alive')
+  )
+  if call('EXISTS', P .. 'shut') == 1 then
+    moment = min(moment, S.giving_up)
+  end
+  return moment
+end
+
+-- The worker waits on; returns when it is to look at the clock for all of them, or nil if another one does.
+local function wait_on(id, kind, until_moment)
+  call('ZADD', P .. 'wait:' .. kind, S.news[kind], id)
+  local alarm = min(next_event(), until_moment)
+  if not S.watch or S.watch == id or S.watch_ends < now - 1 or alarm < S.watch_ends then
+    S.watch, S.watch_ends = id, alarm
+    return alarm
+  end
+  return nil
+end
+
+-- One who waited has got something, or goes: the others may have to go on with the watch, or with what is left.
+local function wait_no_more(id, kind, more)
+  call('ZREM', P .. 'wait:' .. kind, id)
+  if more then
+    pass_on(kind)
+  end
+  if S.watch == id then
+    S.watch = nil
+    for _, other in ipairs(KINDS) do
+      local popped = call('ZPOPMIN', P .. 'wait:' .. other)
+      if popped[1] then
+        ring(popped[1])
+        return
+      end
+    end
+  end
+end
+
+local function tell_waiting()
+  if wake_all then
+    rouse()
+  else
+    for kind in pairs(opened) do
+      tell(kind)
+    end
+  end
+  if S.watch then
+    local moment = next_event()
+    if moment < S.watch_ends - 0.001 then
+      S.watch_ends = moment
+      ring(S.watch)
+      for _, kind in ipairs(KINDS) do
+        call('ZREM', P .. 'wait:' .. kind, S.watch)
+      end
+      S.watch = nil
+    end
+  end
+end

@@ -1,0 +1,117 @@
+"""The queue in Redis as whoever keeps the crawl's file sees it: an Outlet on the shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from crawler.models import NewTask, Stats, TaskKind
+from crawler.queues.redis.engine import Argument
+from crawler.queues.redis.entries import entries
+from crawler.queues.redis.outlet import Settled, Unsettled
+from crawler.queues.redis.packing import LETTERS, Packed, global_id, local_id, note_of, packed, shard_of
+from crawler.queues.redis.shards import Shards
+from crawler.queues.redis.tasks import old_tally
+from crawler.urls import host_key, task_key
+
+_AT_ONCE = 1000
+_ENCODE = msgspec.msgpack.Encoder().encode
+_T = TypeVar("_T")
+
+
+class ShardsOutlet:
+    """The Outlet of *shards*."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def settled(self, limit: int) -> list[Settled]:
+        found: list[Settled] = []
+        for shard in range(self._shards.count):
+            answer = self._shards.run(shard, "records", "-", limit)
+            found += [
+                Settled(
+                    shard=shard,
+                    entry=entry.name,
+                    id=global_id(shard, entry.number.encode()),
+                    serial=entry.serial,
+                    attempts=entry.attempts,
+                    kind=entry.kind,
+                    url=entry.record.url,
+                    depth=entry.depth,
+                    state=entry.state,
+                    record=entry.record,
+                )
+                for entry in entries(answer)
+            ]
+        found.sort(key=lambda one: int(one.entry.partition("-")[0]))
+        return found[:limit]
+
+    def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
+        by_shard: dict[int, list[str]] = {0: []}
+        for one in settled:
+            by_shard.setdefault(one.shard, []).append(one.entry)
+        for shard, names in by_shard.items():
+            kept = _ENCODE(totals) if shard == 0 else b""
+            self._shards.run(shard, "forget", kept, len(names), *names)
+
+    def push(self, tasks: Sequence[Unsettled]) -> int:
+        by_shard: dict[int, list[tuple[Unsettled, Packed]]] = {}
+        for task in tasks:
+            one = packed(
+                NewTask(kind=task.kind, url=task.url, depth=task.depth, origin=task.origin), known=task.known
+            )
+            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append((task, one))
+        pushed = 0
+        for shard, group in by_shard.items():
+            for part in _parts(group):
+                words = [word for task, one in part for word in self._pushed(shard, task, one)]
+                pushed += self._shards.run(shard, "push", len(part), *words)
+        return pushed
+
+    def _pushed(self, shard: int, task: Unsettled, one: Packed) -> Iterator[Argument]:
+        """As push in commands.lua reads it."""
+        of, number = local_id(task.id)
+        yield number if task.id and of == shard else ""
+        yield from (
+            task.serial,
+            one.kind,
+            one.key,
+            one.host,
+            one.depth,
+            one.flags,
+            one.text,
+            one.note,
+            one.entry,
+        )
+        yield "" if task.known is None else old_tally(task.known)
+
+    def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
+        by_shard: dict[int, list[tuple[TaskKind, str]]] = {}
+        for kind, url in tasks:
+            by_shard.setdefault(shard_of(host_key(url), self._shards.count), []).append((kind, url))
+        for shard, group in by_shard.items():
+            for part in _parts(group):
+                words = [
+                    word for kind, url in part for word in (LETTERS[kind], task_key(kind, url), note_of(url))
+                ]
+                self._shards.run(shard, "mark", len(part), *words)
+
+    def dropped(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for shard in range(self._shards.count):
+            words = self._shards.bare(shard, "dropped")
+            found.update(
+                {
+                    name.decode("utf-8", "replace"): int(value)
+                    for name, value in zip(words[::2], words[1::2], strict=True)
+                }
+            )
+        return dict(found)
+
+
+def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))

@@ -1,0 +1,65 @@
+"""What goes between the queue in Redis and the crawl's file: settled tasks one way, tasks to be done the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from crawler.models import ImageRecord, Origin, PageRecord, Stats, TaskKind, TaskState, Value
+
+
+class Settled(Value):
+    """A task that has been settled in the queue, with its record, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """The name of its entry in the shard's stream."""
+    id: int
+    """Of the task: 0 < id < 2**63."""
+    serial: int
+    attempts: int
+    kind: TaskKind
+    url: str
+    """The task's own."""
+    depth: int
+    state: TaskState
+    """DONE or DEAD."""
+    record: ImageRecord | PageRecord
+
+
+class Unsettled(Value):
+    """A task of the catalogue that is to be done (again)."""
+
+    id: int
+    """0: the queue has never given it one."""
+    serial: int
+    kind: TaskKind
+    url: str
+    depth: int
+    origin: Origin | None = None
+    known: ImageRecord | PageRecord | None = None
+    """The record of an earlier visit, in a crawl that is refreshed, as a worker is to be told of it."""
+
+
+class Outlet(Protocol):
+    """The queue, as whoever keeps the crawl's file sees it. Any call may be repeated: its caller may be killed."""
+
+    def settled(self, limit: int) -> list[Settled]:
+        """The oldest that have not been collected, *limit* at most; entries stay until they are forgotten."""
+        ...
+
+    def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
+        """They are in the catalogue for good, whose totals are these; without any, only the totals are news."""
+        ...
+
+    def push(self, tasks: Sequence[Unsettled]) -> int:
+        """Have these done, and return how many were added: what is pending there already is left as it is."""
+        ...
+
+    def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
+        """These kinds and URLs are known and settled, not to be done again; what is pending stays so."""
+        ...
+
+    def dropped(self) -> dict[str, int]:
+        """As ``Stats.dropped``."""
+        ...

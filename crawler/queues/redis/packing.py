@@ -1,0 +1,151 @@
+"""Tasks as they lie in Redis: as few bytes as they can be, for there are very many of them.
+
+A task that waits is one entry of its host's list: ``N``, its key (16 bytes), its depth (3), its flags (1) and its text.
+The text is what only workers read: MessagePack of where it is and where it was found, without its host, without what is
+empty at the end. A URL that is known is its key alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from crawler.models import ORIGIN_FIELDS, ImageRecord, NewTask, Origin, PageRecord, TaskKind
+from crawler.urls import DATA_HOST, host_key, identity, task_key
+
+KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE}
+LETTERS = {kind: letter for letter, kind in KINDS.items()}
+SEED, KEPT = 1, 2
+"""Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one."""
+_MOST_DEPTH = 2**24 - 1
+_SHARDS = 10  # bits of a task's id
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class _Text(msgspec.Struct, array_like=True, frozen=True):
+    path: str
+    page_url: str = ""
+    found_in: str = ""
+    alt: str = ""
+    title: str = ""
+    caption: str = ""
+    heading: str = ""
+    page_title: str = ""
+    content: bytes = b""
+    known: ImageRecord | PageRecord | None = None
+
+
+_DECODE = msgspec.msgpack.Decoder(_Text).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A task on its way into a shard."""
+
+    kind: str
+    key: bytes
+    host: str
+    note: bytes
+    """What tells its URL from others that are known by the same key, as they differ in a session id; mostly empty."""
+    depth: int
+    flags: int
+    text: bytes
+
+    @property
+    def entry(self) -> bytes:
+        return b"N" + self.key + self.depth.to_bytes(3, "big") + bytes((self.flags,)) + self.text
+
+
+def packed(task: NewTask, *, known: ImageRecord | PageRecord | None = None) -> Packed:
+    """*known* is the record of an earlier visit, if it stands for something saved. Raises ValueError for no URL."""
+    origin = task.origin
+    host = host_key(task.url)
+    is_seed = task.kind is TaskKind.PAGE and task.depth == 0 and origin is None
+    return Packed(
+        kind=LETTERS[task.kind],
+        key=task_key(task.kind, task.url),
+        host=host,
+        note=note_of(task.url),
+        depth=min(max(task.depth, 0), _MOST_DEPTH),
+        flags=SEED * is_seed | KEPT * (known is not None),
+        text=_text(task.url[len(host) :], host, origin, known),
+    )
+
+
+def note_of(url: str) -> bytes:
+    return b"" if identity(url) == url else hashlib.blake2b(url.encode(), digest_size=4).digest()
+
+
+def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | PageRecord | None) -> bytes:
+    values: list[Any] = [path]
+    if origin is not None:
+        page = origin.page_url
+        values += [page.removeprefix(host) if page.startswith(f"{host}/") else page, origin.found_in]
+        values += [
+            origin.alt,
+            origin.title,
+            origin.caption,
+            origin.heading,
+            origin.page_title,
+            origin.content,
+        ]
+    if known is not None:
+        values += [*["", "", "", "", "", "", "", b""][len(values) - 1 :], known]
+    while not values[-1] and len(values) > 1:
+        values.pop()
+    return _ENCODE(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    url: str
+    origin: Origin | None
+    known: ImageRecord | PageRecord | None
+
+
+def unpacked(host: str, text: bytes) -> Unpacked:
+    """Raises msgspec.DecodeError or ValidationError for what is no task's text."""
+    found = _DECODE(text)
+    origin = None
+    if found.page_url or found.found_in:
+        page = found.page_url
+        origin = Origin(
+            page_url=host + page if page.startswith("/") else page,
+            found_in=found.found_in,
+            alt=found.alt,
+            title=found.title,
+            caption=found.caption,
+            heading=found.heading,
+            page_title=found.page_title,
+            content=found.content,
+        )
+    return Unpacked((DATA_HOST if host == DATA_HOST else host) + found.path, origin, found.known)
+
+
+def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
+    """What a record of that kind keeps of it."""
+    return {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin is not None}
+
+
+def shard_of(host: str, shards: int) -> int:
+    """Which shard has what is of *host*: always the same one, so that its pacing is in one place."""
+    if shards == 1:
+        return 0
+    return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=8).digest(), "big") % shards
+
+
+def global_id(shard: int, number: bytes) -> int:
+    """A task's id for everybody: a shard numbers its own only."""
+    return int(number) << _SHARDS | shard
+
+
+def local_id(task_id: int) -> tuple[int, str]:
+    """The shard that a task is of, and what it calls it."""
+    return task_id & (1 << _SHARDS) - 1, str(task_id >> _SHARDS)
+
+
+def utf8(text: object) -> str:
+    return cast("bytes", text).decode("utf-8", "replace")

@@ -1,0 +1,153 @@
+"""The result queue in Redis: results as a command to the shards of their tasks."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
+from crawler.queues import RecordPage
+from crawler.queues.health import Evidence, evidence, reason_of
+from crawler.queues.redis.engine import Argument
+from crawler.queues.redis.entries import Entry, entries
+from crawler.queues.redis.packing import LETTERS, local_id, shard_of
+from crawler.queues.redis.shards import Shards
+from crawler.queues.redis.tasks import arguments, counted, sorted_out
+from crawler.urls import host_key, task_key
+
+MAX_RECORDS = 200
+"""In one answer."""
+_POLL_S = 0.05
+_CURSOR_BITS = 64  # of each shard
+_SHOWN_DETAIL = 200
+_LETTERS = {
+    Evidence.NOTHING: "n",
+    Evidence.ANSWER: "a",
+    Evidence.TROUBLE: "t",
+    Evidence.UNREACHED: "u",
+    Evidence.NO_SUCH_HOST: "x",
+}
+_OWN_HOST, _ANOTHER_SHARDS, _TELLS_NOTHING = "", "-", "!"
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class RedisResults:
+    """The result queue on *shards*."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def put(self, results: Sequence[Result]) -> None:
+        by_shard: dict[int, list[Result]] = defaultdict(list)
+        for result in results:
+            shard = local_id(result.token.id)[0]
+            if shard == shard_of(host_key(result.record.url), self._shards.count):  # else it is of no task
+                by_shard[shard].append(result)
+        for shard, group in by_shard.items():
+            self._put(shard, group)
+
+    def _put(self, shard: int, results: Sequence[Result]) -> None:
+        """In one step, but for what other shards are to know: that comes first, and then may come twice."""
+        cookies = [cookie for result in results for cookie in result.cookies]
+        if cookies:
+            self._shards.run(0, "cookies", len(cookies), *(
+                word
+                for cookie in cookies
+                for word in (
+                    *(cookie.domain, cookie.path, cookie.name, int(cookie.deleted)),
+                    *("" if cookie.expires_in_s is None else cookie.expires_in_s, _ENCODE(cookie)),
+                )
+            ))  # fmt: skip
+        words: list[Argument] = []
+        for result in results:
+            by_shard, drops = sorted_out(result.discovered, self._shards.count)
+            here = by_shard.pop(shard, [])
+            for other, tasks in by_shard.items():
+                self._shards.run(
+                    other, "put", *self._shards.elsewhere(other), 0, len(tasks), *arguments(tasks)
+                )
+            words += [*self._judged(shard, result), *counted(drops), len(here), *arguments(here)]
+        self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
+
+    def _judged(self, shard: int, result: Result) -> Iterator[Argument]:
+        """What the script has to know of a result, without reading its record."""
+        record = result.record
+        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        what, why = evidence(record), reason_of(record)
+        yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
+        yield task_key(kind, record.url)
+        yield "u" if result.untouched else ""
+        for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
+            yield "" if duration_s is None else repr(duration_s)
+        yield from (_LETTERS[what], why, record.detail[:_SHOWN_DETAIL], repr(record.elapsed_s))
+        yield self._ended_at(shard, record)
+        is_seed = isinstance(record, PageRecord) and not (record.depth or record.page_url)
+        yield from (int(record.attempts > 1), int(is_seed))
+        yield from (str(record.status), record.reason, record.size_bytes, _ENCODE(record))
+
+    def _ended_at(self, shard: int, record: ImageRecord | PageRecord) -> str:
+        """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""
+        name = _host_named(record.final_url) if record.final_url else None
+        if name is None or record.final_url == record.url or name == _host_named(record.url):
+            return _OWN_HOST
+        if record.revisit is Revisit.FAILED:
+            return _TELLS_NOTHING  # where it led at an earlier visit says nothing of this one
+        other = shard_of(name, self._shards.count)
+        if other == shard:
+            return name
+        self._shards.run(
+            other,
+            "note",
+            1,
+            *(name, _LETTERS[evidence(record)], reason_of(record), record.detail[:_SHOWN_DETAIL]),
+            *(repr(record.elapsed_s), int(record.attempts > 1), 0),
+        )
+        return _ANOTHER_SHARDS
+
+    def get(self, *, after: int = 0, limit: int = MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
+        """Of those that have not been collected."""
+        limit = max(1, min(limit, MAX_RECORDS))
+        end = time.monotonic() + wait_s
+        while True:
+            found = self._records(after, limit)
+            left_s = end - time.monotonic()
+            if found or left_s <= 0 or self._is_over():
+                break
+            if self._shards.engine.patience.abandoned.wait(min(_POLL_S, left_s)):
+                break
+        cursor = after
+        for shard, entry in found:
+            cursor = _moved(cursor, shard, entry.cursor)
+        complete = self._shards.drained() and not self._records(cursor, 1)
+        return RecordPage(records=tuple(entry.record for _, entry in found), cursor=cursor, complete=complete)
+
+    def _records(self, after: int, limit: int) -> list[tuple[int, Entry]]:
+        """The next ones after a cursor, the oldest of all shards first."""
+        found = []
+        for shard in range(self._shards.count):
+            start = f"({_part(after, shard)}"
+            found += [(shard, entry) for entry in entries(self._shards.run(shard, "records", start, limit))]
+        found.sort(key=lambda pair: pair[1].cursor)
+        return found[:limit]
+
+    def _is_over(self) -> bool:
+        return self._shards.drained() or bool(self._shards.bare(0, "control_state")[0])
+
+
+def _part(cursor: int, shard: int) -> int:
+    return cursor >> (shard * _CURSOR_BITS) & (1 << _CURSOR_BITS) - 1
+
+
+def _moved(cursor: int, shard: int, to: int) -> int:
+    return cursor + ((to - _part(cursor, shard)) << (shard * _CURSOR_BITS))
+
+
+def _host_named(url: str) -> str | None:
+    """None for what is no URL, as workers may send it."""
+    try:
+        return host_key(url)
+    except ValueError:
+        return None

@@ -1,0 +1,141 @@
+"""The parts of a queue, by host: commands to one or all of them, and what they have in common.
+
+What is known of all shards together (for limits, for whether the crawl has ended) is what each of them said last, a
+second ago at the most; whether it has ended is asked of all of them twice, for a task may be on its way from one to
+another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.queues.redis.engine import Argument, Engine
+from crawler.queues.redis.packing import utf8
+
+log = logging.getLogger(__name__)
+
+_STALE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a shard says of itself with every answer."""
+
+    pages: int
+    """Tasks that it has ever been given, in all states."""
+    images: int
+    waiting: int
+    """Images ready, or due later."""
+    unsettled: int
+    at: float
+    """On the caller's own clock."""
+
+
+class Shards:
+    """*count* shards of the crawl *name* at *engine*. *clock*, for tests, is the queue's instead of the server's."""
+
+    def __init__(
+        self, engine: Engine, name: str, count: int, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.engine = engine
+        self.count = count
+        self.crawl = ""
+        """The id of the plan to go by; empty for any."""
+        self._clock = clock
+        self.prefixes = [f"{crawl_prefix(name)}{{{name}.{shard}}}:" for shard in range(count)]
+        self.bell_prefix = f"{crawl_prefix(name)}bell:"
+        self._glances: list[Glance | None] = [None] * count
+
+    def run(self, shard: int, command: str, *arguments: Argument) -> Any:
+        """The answer of a shard to a command of lua/commands.lua; see Engine for errors."""
+        moment = "" if self._clock is None else f"{self._clock():.6f}"
+        answer = self.engine.run(self.prefixes[shard], [self.crawl, moment, command, *arguments])
+        reply, notices, pages, images, waiting, unsettled = answer
+        for notice in notices:
+            _tell(notice)
+        self._glances[shard] = Glance(pages, images, waiting, unsettled, time.monotonic())
+        return reply
+
+    def bare(self, shard: int, command: str, *arguments: Argument) -> Any:
+        """The same, of commands whose answer is nothing but a value."""
+        return self.engine.run(self.prefixes[shard], ["", "", command, *arguments])
+
+    def all(self, command: str, *arguments: Argument) -> list[Any]:
+        return [self.run(shard, command, *arguments) for shard in range(self.count)]
+
+    def elsewhere(self, shard: int) -> tuple[int, int, int]:
+        """Pages, images and waiting images of the other shards."""
+        if self.count == 1:
+            return (0, 0, 0)
+        others = [self._fresh(other) for other in range(self.count) if other != shard]
+        return (
+            sum(other.pages for other in others),
+            sum(other.images for other in others),
+            sum(other.waiting for other in others),
+        )
+
+    def drained(self) -> bool:
+        """Nothing is left to do in any of them."""
+        if self.count == 1:
+            return self._look(0).unsettled == 0
+        before = [self._look(shard) for shard in range(self.count)]
+        if any(glance.unsettled for glance in before):
+            return False
+        after = [self._look(shard) for shard in range(self.count)]
+        return all(
+            (then.pages, then.images, then.unsettled) == (now.pages, now.images, now.unsettled)
+            for then, now in zip(before, after, strict=True)
+        )
+
+    def seems_drained(self) -> bool:
+        """By what each of them said last."""
+        return all(glance is not None and glance.unsettled == 0 for glance in self._glances)
+
+    def _fresh(self, shard: int) -> Glance:
+        glance = self._glances[shard]
+        if glance is None or time.monotonic() - glance.at > _STALE_S:
+            glance = self._look(shard)
+        return glance
+
+    def _look(self, shard: int) -> Glance:
+        self.run(shard, "glance")
+        glance = self._glances[shard]
+        assert glance is not None
+        return glance
+
+
+def crawl_prefix(name: str) -> str:
+    """What all keys and channels of the crawl begin with."""
+    return f"image-crawler:{name}:"
+
+
+def told_of(told: Sequence[Any]) -> str:
+    """How it is with a host that is given up, in a sentence; *told* as health.lua's condition has it."""
+    from crawler.queues.health import Condition, Trouble
+
+    name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = told
+    return Condition(
+        trouble=Trouble(utf8(trouble)),
+        failures=int(failures),
+        tries=int(tries),
+        reason=utf8(reason),
+        detail=utf8(detail),
+        lasts_s=float(lasts_s),
+        due_s=float(due_s),
+        reached=bool(int(reached)),
+    ).told_of(utf8(name))
+
+
+def _tell(notice: Sequence[Any]) -> None:
+    """What a script has to say for the log."""
+    match notice[0]:
+        case b"down":
+            log.warning("%s", told_of(notice[1:]))
+        case b"cut-off":
+            log.warning("none of the hosts that are asked can be reached: is our own network out?")
+        case _:
+            log.warning("worker %s is lost, with %d tasks", utf8(notice[1]), notice[2])

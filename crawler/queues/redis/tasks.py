@@ -1,0 +1,461 @@
+"""The task queue in Redis: the protocol's calls as commands to its shards."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from crawler.errors import HostDown
+from crawler.models import (
+    Batch,
+    Cookie,
+    Counts,
+    Heartbeat,
+    HostStatus,
+    ImageRecord,
+    Lease,
+    NewTask,
+    PageRecord,
+    Stats,
+    Status,
+    Task,
+    TaskKind,
+    TaskState,
+    Token,
+    WorkerState,
+    WorkerStatus,
+)
+from crawler.queues import Plan
+from crawler.queues.database import origin_of
+from crawler.queues.intake import SESSION_ID
+from crawler.queues.redis.engine import Argument, Bell, BellBroken
+from crawler.queues.redis.entries import Entry, entries
+from crawler.queues.redis.packing import (
+    KINDS,
+    LETTERS,
+    Packed,
+    global_id,
+    local_id,
+    packed,
+    shard_of,
+    unpacked,
+    utf8,
+)
+from crawler.queues.redis.shards import Shards
+from crawler.queues.revisits import worth_keeping
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
+_COOKIE = msgspec.msgpack.Decoder(Cookie).decode
+_TOTALS = msgspec.msgpack.Decoder(Stats).decode
+_RING_S = 0.5
+"""How long a call that waits is deaf to being abandoned."""
+_AT_ONCE = 500
+_STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+
+
+class RedisTasks:
+    """The task queue on *shards*, of the crawl that *plan* tells of."""
+
+    def __init__(self, shards: Shards, plan: Plan | None = None) -> None:
+        self._shards = shards
+        self._plan = plan or Plan()
+        self._bells: dict[str, Bell] = {}
+        self._used: dict[str, Counter[int]] = defaultdict(Counter)  # slots of a worker, by shard
+        self._turns: Counter[str] = Counter()  # of a worker: which shard it begins with
+        self._cookie = 0
+
+    def plan(self) -> Plan:
+        return self._plan
+
+    def put(self, tasks: Sequence[NewTask]) -> int:
+        by_shard, drops = sorted_out(tasks, self._shards.count)
+        if drops and not by_shard:
+            by_shard = {0: []}
+        new = 0
+        for shard, group in by_shard.items():
+            new += self._shards.run(
+                shard,
+                "put",
+                *self._shards.elsewhere(shard),
+                *counted(drops),
+                len(group),
+                *arguments(group),
+            )
+            drops = Counter()
+        return new
+
+    def lease(
+        self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
+    ) -> Lease:
+        end = time.monotonic() + wait_s
+        bell = self._bell(worker) if wait_s > 0 else None
+        self._turns[worker.id] += 1
+        first = crc32(worker.id.encode()) + self._turns[worker.id]
+        ask = [(first + shard) % self._shards.count for shard in range(self._shards.count)]
+        while True:
+            left = end - time.monotonic()
+            lease, alarm_s = self._ask(worker, ask, count, slots, max(0.0, left), held)
+            if lease.batches or lease.halted is not None or lease.drained or left <= 0 or bell is None:
+                return lease
+            rung = self._wait(worker, bell, min(alarm_s, left))
+            bell = self._bell(worker)
+            if rung is not None:
+                ask.sort(key=lambda shard: shard != rung)
+
+    def _ask(
+        self,
+        worker: WorkerState,
+        shards: Sequence[int],
+        count: int,
+        slots: int,
+        left_s: float,
+        held: Sequence[Token],
+    ) -> tuple[Lease, float]:
+        """What these shards have for the worker, and when to ask again if that is nothing."""
+        batches: list[Batch] = []
+        alarm_s, halted = left_s, None
+        used = self._used[worker.id] & Counter(local_id(token.id)[0] for token in held)
+        for shard in shards:
+            others = sum(used.values()) - used[shard]
+            leased, why, alarm, in_use, cookie = self._shards.run(
+                shard,
+                "lease",
+                *self._shards.elsewhere(shard),
+                *_worker(worker),
+                count,
+                max(0, slots - others),
+                "" if batches or left_s <= 0 else f"{left_s:.6f}",
+                *_pairs(held, shard),
+            )
+            used[shard] = in_use
+            if shard == 0:
+                self._cookie = int(cookie)
+            halted = halted or utf8(why) or None
+            if alarm:
+                alarm_s = min(alarm_s, float(alarm))
+            found = [_batch(shard, batch) for batch in leased]
+            batches += found
+            count -= sum(len(batch.tasks) for batch in found)
+            if count <= 0:
+                break
+        self._used[worker.id] = used
+        drained = not batches and self._shards.seems_drained() and self._shards.drained()
+        cookies, seen = self._cookie_news(worker)
+        return (
+            Lease(batches=tuple(batches), drained=drained, halted=halted, cookies=cookies, cookies_seen=seen),
+            alarm_s,
+        )
+
+    def _wait(self, worker: WorkerState, bell: Bell, for_s: float) -> int | None:
+        """Until the bell rings, or for so long; returns the shard that rang, if one did."""
+        end = time.monotonic() + for_s
+        abandoned = self._shards.engine.patience.abandoned
+        while (left := end - time.monotonic()) > 0 and not abandoned.is_set():
+            try:
+                said = bell.wait(min(left, _RING_S))
+            except BellBroken:
+                self._bells.pop(worker.id, None)
+                abandoned.wait(min(left, 0.1))
+                return None
+            if said is not None:
+                return int(said)
+        return None
+
+    def _bell(self, worker: WorkerState) -> Bell:
+        """Hung up before the queue is asked, so that no ring is missed."""
+        bell = self._bells.get(worker.id)
+        if bell is None:
+            bell = self._shards.engine.bell(self._shards.bell_prefix + worker.id)
+            self._bells[worker.id] = bell
+        return bell
+
+    def _cookie_news(self, worker: WorkerState) -> tuple[tuple[Cookie, ...], int]:
+        if self._shards.count == 1 and self._cookie == worker.cookies_seen:
+            return (), worker.cookies_seen
+        news, seen = self._shards.bare(0, "cookie_news", worker.cookies_seen)
+        cookies = []
+        for blob, deleted, left_s in news:
+            cookie = _COOKIE(blob)
+            if left_s:
+                cookie = msgspec.structs.replace(
+                    cookie,
+                    expires_in_s=max(0.0, float(left_s)),
+                    deleted=bool(deleted) or float(left_s) <= 0,
+                )
+            cookies.append(cookie)
+        return tuple(cookies), int(seen)
+
+    def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
+        lost: list[Token] = []
+        alone: list[str] = []
+        paused, halted = False, None
+        for shard in range(self._shards.count):
+            mine = [token for token in held if local_id(token.id)[0] == shard]
+            gone, left_alone, is_paused, why = self._shards.run(
+                shard, "heartbeat", *_worker(worker), *_pairs(mine, shard)
+            )
+            lost += [mine[at] for at in gone]
+            alone += map(utf8, left_alone)
+            paused, halted = paused or bool(is_paused), halted or utf8(why) or None
+        return Heartbeat(lost=tuple(lost), left_alone=tuple(alone), paused=paused, halted=halted)
+
+    def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
+        for shard in sorted({local_id(token.id)[0] for token in tokens}):
+            if shard < self._shards.count:
+                self._shards.run(shard, "release", *_worker(worker), *_pairs(tokens, shard))
+
+    def leave(self, worker_id: str, *, charged: bool) -> None:
+        self._shards.all("leave", worker_id, int(charged))
+        self._used.pop(worker_id, None)
+
+    def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
+        """Of what has not been collected; the rest is for ``image-crawler retry``, in the crawl's folder."""
+        count = 0
+        for shard in range(self._shards.count):
+            after = "-"
+            while found := entries(self._shards.run(shard, "records", after, _AT_ONCE)):
+                after = f"({found[-1].name}"
+                wanted = [entry for entry in found if _is_wanted(entry, kind, reason)]
+                if wanted:
+                    count += self._shards.run(
+                        shard, "requeue", len(wanted), *(word for entry in wanted for word in _again(entry))
+                    )
+        return count
+
+    def halt(self, reason: str) -> None:
+        self._shards.all("control", "halt", reason)
+
+    def stop(self, reason: str) -> None:
+        self._shards.all("control", "stop", reason)
+
+    def pause(self) -> None:
+        self._shards.all("control", "pause", "")
+
+    def resume(self) -> None:
+        self._shards.all("control", "resume", "")
+
+    def stats(self) -> Stats:
+        return Stats(**_facts(self._shards.all("stats", 0), self._shards))
+
+    def status(self) -> Status:
+        answers = self._shards.all("stats", 1)
+        hosts = [_host(host) for answer in answers for host in answer[9]]
+        hosts.sort(key=lambda host: -(host.pages + host.images + host.in_flight))
+        pages_per_s, images_per_s, bytes_per_s = (
+            sum(float(answer[12][at]) for answer in answers) for at in range(3)
+        )
+        return Status(
+            **_facts(answers, self._shards),
+            hosts=tuple(hosts),
+            host_count=sum(answer[10] for answer in answers),
+            up_s=max(float(answer[11]) for answer in answers),
+            pages_per_s=pages_per_s,
+            images_per_s=images_per_s,
+            saved_bytes_per_s=bytes_per_s,
+        )
+
+    def close(self) -> None:
+        """Take the bells down."""
+        for bell in self._bells.values():
+            bell.close()
+        self._bells.clear()
+
+
+def sorted_out(
+    tasks: Iterable[NewTask], shards: int
+) -> tuple[dict[int, list[tuple[Packed, str]]], Counter[str]]:
+    """Tasks by their shard, each URL once, with what keeps it out; and how many only differed in a session id."""
+    drops: Counter[str] = Counter()
+    first: dict[bytes, tuple[Packed, str]] = {}
+    by_shard: dict[int, list[tuple[Packed, str]]] = {}
+    # what one link forbids, another may allow
+    for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+        one = packed(task)
+        known = first.get(one.key)
+        if known is not None:
+            drops[SESSION_ID] += known[0].note != one.note
+            continue
+        first[one.key] = (one, task.kept_out_by)
+        by_shard.setdefault(shard_of(one.host, shards), []).append(first[one.key])
+    return by_shard, +drops
+
+
+def arguments(tasks: Iterable[tuple[Packed, str]]) -> Iterable[Argument]:
+    """As intake() in tasks.lua reads them."""
+    for one, kept_out_by in tasks:
+        yield from (one.kind, one.key, one.host, one.note, kept_out_by, one.entry)
+
+
+def counted(drops: Counter[str]) -> list[Argument]:
+    return [len(drops), *(word for item in drops.items() for word in item)]
+
+
+def _worker(worker: WorkerState) -> tuple[Argument, ...]:
+    return (worker.id, LETTERS[worker.kind], _ENCODE(worker), worker.done)
+
+
+def _pairs(tokens: Sequence[Token], shard: int) -> list[Argument]:
+    """Those of *tokens* that are the shard's, as the scripts read them."""
+    words: list[Argument] = []
+    for token in tokens:
+        of, number = local_id(token.id)
+        if of == shard:
+            words += (number, token.serial)
+    return [len(words) // 2, *words]
+
+
+def _batch(shard: int, found: Sequence[Any]) -> Batch:
+    name, slots, delay_s, leased = found
+    host = utf8(name)
+    tasks = []
+    for number, serial, attempt, depth, kind, text in leased:
+        what = unpacked(host, text)
+        tasks.append(
+            Task(
+                id=global_id(shard, number),
+                serial=serial,
+                kind=KINDS[utf8(kind)],
+                url=what.url,
+                depth=depth,
+                attempt=attempt,
+                origin=what.origin,
+                host_delay_s=float(delay_s),
+                known=what.known,
+            )
+        )
+    return Batch(host=host, slots=slots, tasks=tuple(tasks))
+
+
+def _is_wanted(entry: Entry, kind: TaskKind, reason: str | None) -> bool:
+    record = entry.record
+    if entry.kind is not kind:
+        return False
+    if reason is None:
+        return record.status in {"failed", "dead"}
+    return record.reason == reason
+
+
+def _again(entry: Entry) -> tuple[Argument, ...]:
+    """As requeue in commands.lua reads it."""
+    record = entry.record
+    origin = origin_of(record, entry.kind)
+    one = packed(NewTask(kind=entry.kind, url=record.url, depth=entry.depth, origin=origin))
+    down = HostDown.reason in {record.reason, record.revisit_reason}
+    return (
+        *(
+            entry.name,
+            entry.number,
+            entry.serial,
+            one.kind,
+            one.key,
+            one.host,
+            one.depth,
+            one.flags,
+            one.text,
+        ),
+        int(down),
+    )
+
+
+def old_tally(record: ImageRecord | PageRecord) -> bytes:
+    """What a record that stands counts for, until there is a newer one; as keep() in tasks.lua has it."""
+    if not worth_keeping(record):
+        return b""
+    letter = "i" if isinstance(record, ImageRecord) else "p"
+    words: list[str | int] = [f"{letter}:status:{record.status}", 1]
+    if record.reason:
+        words += [f"{letter}:reason:{record.reason}", 1]
+    if record.status == "saved" and record.size_bytes:
+        words += ["bytes", record.size_bytes]
+    return _ENCODE(words)
+
+
+def _flat(words: Sequence[bytes]) -> dict[str, int]:
+    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+
+
+def _facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
+    """The fields of Stats, of what all shards said: what the catalogue has, and what it has not yet."""
+    states: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    totals = Stats()
+    workers: dict[str, WorkerStatus] = {}
+    for answer in answers:
+        for at, number in enumerate(answer[0]):
+            states[at] += number
+        counts.update(_flat(answer[1]))
+        dropped.update(_flat(answer[3]))
+        if answer[2]:
+            totals = _TOTALS(answer[2])
+        for blob, held, seen_s, done_per_s in answer[4]:
+            state = _WORKER(blob)
+            before = workers.get(state.id)
+            workers[state.id] = msgspec.structs.replace(
+                state,
+                held=held + (before.held if before else 0),
+                seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
+                done_per_s=max(float(done_per_s), before.done_per_s if before else 0.0),
+            )
+    settled = {
+        letter: {
+            "done": of.done + counts[f"{letter}:done"],
+            "dead": of.dead + counts[f"{letter}:dead"],
+        }
+        for letter, of in (("p", totals.pages), ("i", totals.images))
+    }
+
+    def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
+        found = Counter(before)
+        start = f"{letter}:{what}:"
+        for name, number in counts.items():
+            if name.startswith(start):
+                found[name.removeprefix(start)] += number
+        return dict(+found)
+
+    last = answers[0]
+    return {
+        "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
+        "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
+        "page_status": tallied("status", "p", totals.page_status),
+        "image_status": tallied("status", "i", totals.image_status),
+        "page_reasons": tallied("reason", "p", totals.page_reasons),
+        "image_reasons": tallied("reason", "i", totals.image_reasons),
+        "dropped": dict(dropped),
+        "saved_bytes": totals.saved_bytes + counts["bytes"],
+        "workers": tuple(workers.values()),
+        "worker_count": max(len(workers), *(answer[5] for answer in answers)),
+        "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
+        "paused": any(answer[6] for answer in answers),
+        "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
+        "stopped": bool(last[8]),
+    }
+
+
+def _host(found: Sequence[Any]) -> HostStatus:
+    name, pages, images, in_flight, due_s, delay_s, condition = found
+    status = HostStatus(
+        name=utf8(name),
+        pages=pages,
+        images=images,
+        in_flight=in_flight,
+        due_s=float(due_s),
+        delay_s=float(delay_s),
+    )
+    if not condition:
+        return status
+    _, trouble, failures, _, reason, _, lasts_s, off_s, _ = condition
+    return msgspec.structs.replace(
+        status,
+        due_s=max(status.due_s, float(off_s)),
+        trouble=utf8(trouble),
+        failures=failures,
+        last_reason=utf8(reason),
+        trouble_s=float(lasts_s),
+    )
