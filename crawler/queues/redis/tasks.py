@@ -14,9 +14,7 @@ from crawler.errors import HostDown
 from crawler.models import (
     Batch,
     Cookie,
-    Counts,
     Heartbeat,
-    HostStatus,
     ImageRecord,
     Lease,
     NewTask,
@@ -25,16 +23,15 @@ from crawler.models import (
     Status,
     Task,
     TaskKind,
-    TaskState,
     Token,
     WorkerState,
-    WorkerStatus,
 )
 from crawler.queues import Plan
 from crawler.queues.database import origin_of
 from crawler.queues.intake import SESSION_ID
 from crawler.queues.redis.engine import Argument, Bell, BellBroken
 from crawler.queues.redis.entries import Entry, entries
+from crawler.queues.redis.overview import facts, host_status
 from crawler.queues.redis.packing import (
     KINDS,
     LETTERS,
@@ -50,13 +47,10 @@ from crawler.queues.redis.shards import Shards
 from crawler.queues.revisits import worth_keeping
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
 _COOKIE = msgspec.msgpack.Decoder(Cookie).decode
-_TOTALS = msgspec.msgpack.Decoder(Stats).decode
 _RING_S = 0.5
 """How long a call that waits is deaf to being abandoned."""
 _AT_ONCE = 500
-_STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
 class RedisTasks:
@@ -241,17 +235,17 @@ class RedisTasks:
         self._shards.all("control", "resume", "")
 
     def stats(self) -> Stats:
-        return Stats(**_facts(self._shards.all("stats", 0), self._shards))
+        return Stats(**facts(self._shards.all("stats", 0), self._shards))
 
     def status(self) -> Status:
         answers = self._shards.all("stats", 1)
-        hosts = [_host(host) for answer in answers for host in answer[9]]
+        hosts = [host_status(host) for answer in answers for host in answer[9]]
         hosts.sort(key=lambda host: -(host.pages + host.images + host.in_flight))
         pages_per_s, images_per_s, bytes_per_s = (
             sum(float(answer[12][at]) for answer in answers) for at in range(3)
         )
         return Status(
-            **_facts(answers, self._shards),
+            **facts(answers, self._shards),
             hosts=tuple(hosts),
             host_count=sum(answer[10] for answer in answers),
             up_s=max(float(answer[11]) for answer in answers),
@@ -374,88 +368,3 @@ def old_tally(record: ImageRecord | PageRecord) -> bytes:
     if record.status == "saved" and record.size_bytes:
         words += ["bytes", record.size_bytes]
     return _ENCODE(words)
-
-
-def _flat(words: Sequence[bytes]) -> dict[str, int]:
-    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
-
-
-def _facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
-    """The fields of Stats, of what all shards said: what the catalogue has, and what it has not yet."""
-    states: Counter[int] = Counter()
-    counts: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    totals = Stats()
-    workers: dict[str, WorkerStatus] = {}
-    for answer in answers:
-        for at, number in enumerate(answer[0]):
-            states[at] += number
-        counts.update(_flat(answer[1]))
-        dropped.update(_flat(answer[3]))
-        if answer[2]:
-            totals = _TOTALS(answer[2])
-        for blob, held, seen_s, done_per_s in answer[4]:
-            state = _WORKER(blob)
-            before = workers.get(state.id)
-            workers[state.id] = msgspec.structs.replace(
-                state,
-                held=held + (before.held if before else 0),
-                seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
-                done_per_s=max(float(done_per_s), before.done_per_s if before else 0.0),
-            )
-    settled = {
-        letter: {
-            "done": of.done + counts[f"{letter}:done"],
-            "dead": of.dead + counts[f"{letter}:dead"],
-        }
-        for letter, of in (("p", totals.pages), ("i", totals.images))
-    }
-
-    def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
-        found = Counter(before)
-        start = f"{letter}:{what}:"
-        for name, number in counts.items():
-            if name.startswith(start):
-                found[name.removeprefix(start)] += number
-        return dict(+found)
-
-    last = answers[0]
-    return {
-        "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
-        "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
-        "page_status": tallied("status", "p", totals.page_status),
-        "image_status": tallied("status", "i", totals.image_status),
-        "page_reasons": tallied("reason", "p", totals.page_reasons),
-        "image_reasons": tallied("reason", "i", totals.image_reasons),
-        "dropped": dict(dropped),
-        "saved_bytes": totals.saved_bytes + counts["bytes"],
-        "workers": tuple(workers.values()),
-        "worker_count": max(len(workers), *(answer[5] for answer in answers)),
-        "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
-        "paused": any(answer[6] for answer in answers),
-        "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
-        "stopped": bool(last[8]),
-    }
-
-
-def _host(found: Sequence[Any]) -> HostStatus:
-    name, pages, images, in_flight, due_s, delay_s, condition = found
-    status = HostStatus(
-        name=utf8(name),
-        pages=pages,
-        images=images,
-        in_flight=in_flight,
-        due_s=float(due_s),
-        delay_s=float(delay_s),
-    )
-    if not condition:
-        return status
-    _, trouble, failures, _, reason, _, lasts_s, off_s, _ = condition
-    return msgspec.structs.replace(
-        status,
-        due_s=max(status.due_s, float(off_s)),
-        trouble=utf8(trouble),
-        failures=failures,
-        last_reason=utf8(reason),
-        trouble_s=float(lasts_s),
-    )

@@ -1,0 +1,102 @@
+"""What the shards tell those who watch, put together: in figures for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from crawler.models import Counts, HostStatus, Stats, TaskState, WorkerStatus
+from crawler.queues.redis.packing import utf8
+from crawler.queues.redis.shards import Shards
+
+_WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
+_TOTALS = msgspec.msgpack.Decoder(Stats).decode
+_STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+
+
+def _flat(words: Sequence[bytes]) -> dict[str, int]:
+    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+
+
+def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
+    """The fields of Stats, of what all shards said: what the catalogue has, and what it has not yet."""
+    states: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    totals = Stats()
+    workers: dict[str, WorkerStatus] = {}
+    for answer in answers:
+        for at, number in enumerate(answer[0]):
+            states[at] += number
+        counts.update(_flat(answer[1]))
+        dropped.update(_flat(answer[3]))
+        if answer[2]:
+            totals = _TOTALS(answer[2])
+        for blob, held, seen_s, done_per_s in answer[4]:
+            state = _WORKER(blob)
+            before = workers.get(state.id)
+            workers[state.id] = msgspec.structs.replace(
+                state,
+                held=held + (before.held if before else 0),
+                seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
+                done_per_s=max(float(done_per_s), before.done_per_s if before else 0.0),
+            )
+    settled = {
+        letter: {
+            "done": of.done + counts[f"{letter}:done"],
+            "dead": of.dead + counts[f"{letter}:dead"],
+        }
+        for letter, of in (("p", totals.pages), ("i", totals.images))
+    }
+
+    def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
+        found = Counter(before)
+        start = f"{letter}:{what}:"
+        for name, number in counts.items():
+            if name.startswith(start):
+                found[name.removeprefix(start)] += number
+        return dict(+found)
+
+    last = answers[0]
+    return {
+        "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
+        "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
+        "page_status": tallied("status", "p", totals.page_status),
+        "image_status": tallied("status", "i", totals.image_status),
+        "page_reasons": tallied("reason", "p", totals.page_reasons),
+        "image_reasons": tallied("reason", "i", totals.image_reasons),
+        "dropped": dict(dropped),
+        "saved_bytes": totals.saved_bytes + counts["bytes"],
+        "workers": tuple(workers.values()),
+        "worker_count": max(len(workers), *(answer[5] for answer in answers)),
+        "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
+        "paused": any(answer[6] for answer in answers),
+        "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
+        "stopped": bool(last[8]),
+    }
+
+
+def host_status(found: Sequence[Any]) -> HostStatus:
+    name, pages, images, in_flight, due_s, delay_s, condition = found
+    status = HostStatus(
+        name=utf8(name),
+        pages=pages,
+        images=images,
+        in_flight=in_flight,
+        due_s=float(due_s),
+        delay_s=float(delay_s),
+    )
+    if not condition:
+        return status
+    _, trouble, failures, _, reason, _, lasts_s, off_s, _ = condition
+    return msgspec.structs.replace(
+        status,
+        due_s=max(status.due_s, float(off_s)),
+        trouble=utf8(trouble),
+        failures=failures,
+        last_reason=utf8(reason),
+        trouble_s=float(lasts_s),
+    )
