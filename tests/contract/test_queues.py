@@ -93,7 +93,6 @@ ENGINES: dict[str, Engine] = {
     "ledger": direct_ledger,
     "manager": managed_ledger,
     "redis": kept_by("redis_server"),
-    "redis-in-parts": kept_by("redis_server", shards=3),
     "valkey": kept_by("valkey_server"),
     "cluster": kept_by("redis_cluster", shards=3),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -63,6 +64,7 @@ class Engine:
             lambda: str(address), reconnect_s=reconnect_s, may_heal=_may_heal, said=_said
         )
         self._redis: Any = None
+        self._dialling = threading.Lock()
 
     def run(self, prefix: str, arguments: Sequence[Argument]) -> Any:
         """What the script says to *arguments*, for the shard whose keys begin with *prefix*."""
@@ -142,9 +144,10 @@ class Engine:
         self.patience.abandoned.set()
 
     def _client(self) -> Any:
-        if self._redis is None:
-            self._redis = self._dial()
-        return self._redis
+        with self._dialling:
+            if self._redis is None:
+                self._redis = self._dial()
+            return self._redis
 
     def _dial(self) -> Any:
         address = self.address
