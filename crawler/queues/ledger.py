@@ -193,7 +193,9 @@ class Ledger:
     def crawl_id(self) -> str:
         """What tells this crawl from those that were here before, or come after."""
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (secrets.token_hex(16),))
+            # with a letter in front: digits alone, or with an e among them, the column takes for a number
+            crawl = f"c{secrets.token_hex(16)}"
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (crawl,))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
 
     def note_rules(self, rules: str) -> None:

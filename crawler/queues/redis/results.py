@@ -15,7 +15,7 @@ from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, entries
 from crawler.queues.redis.packing import LETTERS, local_id, shard_of
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.tasks import arguments, counted, sorted_out
+from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.urls import host_key, task_key
 
 MAX_RECORDS = 200
@@ -62,13 +62,17 @@ class RedisResults:
                 )
             ))  # fmt: skip
         words: list[Argument] = []
+        room = TASKS_AT_ONCE
         for result in results:
             by_shard, drops = sorted_out(result.discovered, self._shards.count)
-            here = by_shard.pop(shard, [])
+            here = by_shard.get(shard, [])
+            if len(here) <= room:
+                room -= len(by_shard.pop(shard, here))
+            else:
+                here = []
+            # ahead of the result: should that get lost, the page is read once more
             for other, tasks in by_shard.items():
-                self._shards.run(
-                    other, "put", *self._shards.elsewhere(other), 0, len(tasks), *arguments(tasks)
-                )
+                put_packed(self._shards, other, tasks)
             words += [*self._judged(shard, result), *counted(drops), len(here), *arguments(here)]
         self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
 
