@@ -48,7 +48,7 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.models import ImageRecord, PageRecord, Revisit, TaskKind
-from crawler.urls import DATA_HOST
+from crawler.urls import DATA_HOST, host_key
 
 IN_A_ROW = 3
 FIRST_PAUSE_S = 1.0
@@ -120,6 +120,24 @@ def evidence(record: ImageRecord | PageRecord) -> Evidence:
 def reason_of(record: ImageRecord | PageRecord) -> str:
     """Why nothing came of the latest visit; empty if something did."""
     return record.revisit_reason if record.revisit is Revisit.FAILED else record.reason
+
+
+def ended_elsewhere(record: ImageRecord | PageRecord) -> str | None:
+    """The host that a redirect led the visit to, ``scheme://host[:port]``, or ``?`` if that can't be told.
+
+    None if it ended at the URL's own.
+    """
+    if not record.final_url or record.final_url == record.url:
+        return None
+    name = _host_named(record.final_url)
+    return None if name == _host_named(record.url) else name
+
+
+def _host_named(url: str) -> str:
+    try:
+        return host_key(url)
+    except ValueError:  # no URL, as workers may send it
+        return "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,6 @@ from crawler.models import (
     NewTask,
     Origin,
     Result,
-    Revisit,
     Stats,
     Status,
     Task,
@@ -60,13 +59,14 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import HOW_TO_RETRY, Evidence, Health, Order, evidence, reason_of
+from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.revisits import Revisits, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
+from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
 from crawler.urls import DATA_HOST, host_key
 
@@ -156,7 +156,6 @@ class Ledger:
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
-        self._cut_off = False
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with database.explained(path):
@@ -262,7 +261,7 @@ class Ledger:
             self._meet(worker)
             return Heartbeat(
                 lost=tuple(token for token in held if not self._adopt(worker.id, token)),
-                left_alone=tuple(map(self._host_name, self._pacing.too_much(worker.id))),
+                left_alone=tuple(map(self._watch.name, self._pacing.too_much(worker.id))),
                 paused=self._paused,
                 halted=self._halted,
             )
@@ -319,7 +318,7 @@ class Ledger:
                     gone.reason,
                     gone.revisit_reason,
                 }:  # somebody wants it to be asked all the same
-                    self._follow(self._health.forget(host))
+                    self._watch.forget(host)
             return len(rows)
 
     def halt(self, reason: str) -> None:
@@ -451,8 +450,7 @@ class Ledger:
             self._pacing.add(host, TaskKind(kind), count, now=now)
         for host, pause_s in pauses.items():
             self._pacing.pause(host, pause_s, now=now)
-        for host, in_flight in self._health.limits().items():
-            self._pacing.limit(host, in_flight, now=now)
+        self._watch = HostWatch(db, self._health, self._pacing, clock=self._clock)
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
 
@@ -761,7 +759,7 @@ class Ledger:
         if result.untouched:
             self._give_back([token.id], charged=False)
             return
-        self._look_at_hosts(host, record)
+        self._watch.look(host, record)
         if lease is not None:
             self._let_go(token.id)
         elif before is TaskState.READY:
@@ -832,63 +830,11 @@ class Ledger:
         )
         self._kept.clear()
 
-    # hosts in trouble
-
-    def _look_at_hosts(self, host: int, record: Record) -> None:
-        """What a result tells of *host*, which its task is of, or of the one that a redirect led to."""
-        what = evidence(record)
-        if record.final_url and record.final_url != record.url:
-            name = _host_named(record.final_url)
-            if name != _host_named(record.url):
-                if record.revisit is Revisit.FAILED:
-                    return  # where it led at an earlier visit says nothing of this one
-                self._note(host, Evidence.ANSWER, record)
-                row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
-                if row is None:
-                    return  # nothing waits for it
-                host = row[0]
-        if what is not Evidence.NOTHING:
-            self._note(host, what, record)
-
-    def _note(self, host: int, what: Evidence, record: Record) -> None:
-        now = self._clock()
-        if what is Evidence.ANSWER:
-            order = self._health.answered(host, now=now)
-        else:
-            if not isinstance(record, ImageRecord) and not (record.depth or record.page_url):
-                return  # who has mistyped a seed waits for the answer, and there are few
-            order = self._health.failed(
-                host,
-                what,
-                reason=reason_of(record),
-                detail=record.detail,
-                began=now - record.elapsed_s,
-                now=now,
-                again=record.attempts > 1,
-            )
-        if order is not None:
-            self._follow(order)
-            condition = self._health.condition(host, now=now)
-            if order.in_flight == 0 and condition is not None:
-                log.warning("%s", condition.told_of(self._host_name(host)))
-        if self._cut_off is not self._health.cut_off:
-            self._cut_off = self._health.cut_off
-            if self._cut_off:
-                log.warning("none of the hosts that are asked can be reached: is our own network out?")
-
-    def _follow(self, order: Order) -> None:
-        now = self._clock()
-        self._pacing.limit(order.host, order.in_flight, now=now)
-        if order.pause_s:
-            self._pacing.pause(order.host, order.pause_s, now=now)
-
     def _give_up_waiting(self) -> None:
         """Settle some of what waits for a host that is down; the rest later, for others wait meanwhile."""
-        host = self._pacing.shut()
-        condition = None if host is None else self._health.condition(host, now=self._clock())
-        if host is None or condition is None:
+        if (given_up := self._watch.given_up()) is None:
             return
-        told = condition.told_of(self._host_name(host))
+        host, told, condition = given_up
         with self._transaction():
             left = _GIVEN_UP_AT_ONCE
             for kind in TaskKind:
@@ -910,9 +856,6 @@ class Ledger:
                         after=TaskState.DONE,
                     )
 
-    def _host_name(self, host: int) -> str:
-        return str(self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()[0])
-
     # time
 
     def _tick(self) -> None:
@@ -920,8 +863,7 @@ class Ledger:
         self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
-        for order in self._health.wake(now):
-            self._follow(order)
+        self._watch.wake()
         if now >= self._next_giving_up:
             self._next_giving_up = now + _GIVING_UP_EVERY_S
             self._give_up_waiting()
@@ -976,11 +918,3 @@ def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
         if left < 0 and number:
             return found[:number]
     return found
-
-
-def _host_named(url: str) -> str | None:
-    """None for what is no URL, as workers may send it."""
-    try:
-        return host_key(url)
-    except ValueError:
-        return None

@@ -10,7 +10,7 @@ import msgspec
 
 from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
 from crawler.queues import RecordPage
-from crawler.queues.health import Evidence, evidence, reason_of
+from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, entries
 from crawler.queues.redis.packing import LETTERS, local_id, shard_of
@@ -94,8 +94,8 @@ class RedisResults:
 
     def _ended_at(self, shard: int, record: ImageRecord | PageRecord) -> str:
         """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""
-        name = _host_named(record.final_url) if record.final_url else None
-        if name is None or record.final_url == record.url or name == _host_named(record.url):
+        name = ended_elsewhere(record)
+        if name is None:
             return _OWN_HOST
         if record.revisit is Revisit.FAILED:
             return _TELLS_NOTHING  # where it led at an earlier visit says nothing of this one
@@ -147,11 +147,3 @@ def _part(cursor: int, shard: int) -> int:
 
 def _moved(cursor: int, shard: int, to: int) -> int:
     return cursor + ((to - _part(cursor, shard)) << (shard * _CURSOR_BITS))
-
-
-def _host_named(url: str) -> str | None:
-    """None for what is no URL, as workers may send it."""
-    try:
-        return host_key(url)
-    except ValueError:
-        return None
