@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -96,7 +97,11 @@ class InManager:
     def check(self, start: Start) -> None:
         if start is Start.FRESH or not self._folder.holds_a_crawl:
             return
-        with Catalog(self._folder.path) as catalog:
+        where = ""
+        with (
+            suppress(errors.CrawlerError),
+            Catalog(self._folder.path) as catalog,
+        ):  # the manager says what is wrong
             where = queue_elsewhere(catalog)
         if where:
             raise errors.FolderError(

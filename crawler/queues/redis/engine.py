@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import ssl
 import threading
 from collections.abc import Callable, Sequence
@@ -41,6 +42,10 @@ _HEALING_TYPES = (
 )
 _HEALING = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "NOCRAWL")
 """What another try may get over: a server without memory, a failover …; the same by the first words of the text."""
+_IN_A_SCRIPT = re.compile(
+    r"Error running script .*?-(?=(?:OOM|MISCONF|NOREPLICAS|READONLY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN)\b)"
+)
+"""What stands before these words where Redis 6.2 tells of them."""
 
 
 @cache
@@ -257,12 +262,13 @@ def _may_heal(error: BaseException) -> bool:
     if isinstance(error, (redis.exceptions.ClusterError, redis.exceptions.RedisClusterException)):
         return _certificate(error) is None
     return isinstance(error, _HEALING_TYPES) or (
-        isinstance(error, redis.exceptions.ResponseError) and str(error).startswith(_HEALING)
+        isinstance(error, redis.exceptions.ResponseError)
+        and (str(error).startswith(_HEALING) or _IN_A_SCRIPT.match(str(error)) is not None)
     )
 
 
 def _said(error: BaseException | None) -> str:
-    text = " ".join(str(error or type(error).__name__).split())
+    text = _IN_A_SCRIPT.sub("", " ".join(str(error or type(error).__name__).split()))
     if text.startswith("NOCRAWL"):
         return "the crawl is not there (any more, or so far)"
     if text.startswith(("OOM", "command not allowed when used memory")):

@@ -148,4 +148,5 @@ def local_id(task_id: int) -> tuple[int, str]:
 
 
 def utf8(text: object) -> str:
-    return cast("bytes", text).decode("utf-8", "replace")
+    """Of an answer's bytes; what a script had packed is text already."""
+    return text if isinstance(text, str) else cast("bytes", text).decode("utf-8", "replace")

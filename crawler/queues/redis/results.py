@@ -23,6 +23,7 @@ MAX_RECORDS = 200
 _POLL_S = 0.05
 _CURSOR_BITS = 64  # of each shard
 _SHOWN_DETAIL = 200
+_MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits
 _LETTERS = {
     Evidence.NOTHING: "n",
     Evidence.ANSWER: "a",
@@ -44,10 +45,17 @@ class RedisResults:
         by_shard: dict[int, list[Result]] = defaultdict(list)
         for result in results:
             shard = local_id(result.token.id)[0]
-            if shard == shard_of(host_key(result.record.url), self._shards.count):  # else it is of no task
+            if shard == self._shard_of(result):  # else it is of no task
                 by_shard[shard].append(result)
         for shard, group in by_shard.items():
             self._put(shard, group)
+
+    def _shard_of(self, result: Result) -> int | None:
+        """None for a record of what is no URL, as workers may send it."""
+        try:
+            return shard_of(host_key(result.record.url), self._shards.count)
+        except ValueError:
+            return None
 
     def _put(self, shard: int, results: Sequence[Result]) -> None:
         """In one step, but for what other shards are to know: that comes first, and then may come twice."""
@@ -90,7 +98,12 @@ class RedisResults:
         yield self._ended_at(shard, record)
         is_seed = isinstance(record, PageRecord) and not (record.depth or record.page_url)
         yield from (int(record.attempts > 1), int(is_seed))
-        yield from (str(record.status), record.reason, record.size_bytes, _ENCODE(record))
+        yield from (
+            str(record.status),
+            record.reason,
+            min(max(record.size_bytes, 0), _MOST_BYTES),
+            _ENCODE(record),
+        )
 
     def _ended_at(self, shard: int, record: ImageRecord | PageRecord) -> str:
         """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""

@@ -36,6 +36,7 @@ local KINDS = {'p', 'i'}
 local STANDSTILL_S = 10
 local BUCKET = 120 -- fields of a hash that Redis (128 by default) and Valkey keep packed
 local RECENT_S = 600
+local ENDED_S = 86400
 
 local position = 3
 local function arg()
@@ -53,8 +54,11 @@ local function opt() -- '' stands for none
   return tonumber(text)
 end
 
-local meta = call('HMGET', P .. 'm', 'id', 'cfg', 'st', 'open')
+local meta = call('HMGET', P .. 'm', 'id', 'cfg', 'st', 'open', 'ended')
 local found = meta[1] and true or false
+if not found and COMMAND == 'ended' then
+  return 0
+end
 if not found and COMMAND ~= 'found' then
   return redis.error_reply('NOCRAWL there is no such crawl')
 end
@@ -114,9 +118,16 @@ end
 local function backlogged()
   return waiting_images() >= CFG.image_backlog
 end
-local function drained()
+-- What is left to do. One more as long as the queue is being made anew, for nobody is to go home meanwhile.
+local function unsettled()
   local n = S.n
-  return n.pr + n.pd + n.pl + n.ir + n.id + n.il == 0
+  if meta[5] then
+    return 0
+  end
+  return n.pr + n.pd + n.pl + n.ir + n.id + n.il + (meta[4] and 0 or 1)
+end
+local function drained()
+  return unsettled() == 0
 end
 
 -- known URLs

@@ -41,7 +41,8 @@ end
 function commands.ended()
   call('HDEL', P .. 'm', 'open')
   call('HSET', P .. 'm', 'ended', 1)
-  call('EXPIRE', P .. 'm', 86400)
+  meta[5] = '1'
+  call('EXPIRE', P .. 'm', ENDED_S)
   wake_all = true
   return finish(1)
 end
@@ -235,7 +236,7 @@ function commands.settle()
           note(name, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
         elseif r.host ~= '!' then -- a redirect led elsewhere
           note(name, 'a')
-          if r.host ~= '-' and host(r.host).load then
+          if r.host ~= '-' and is_known(r.host) then
             note(r.host, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
           end
         end
@@ -265,7 +266,7 @@ end
 function commands.note()
   for _ = 1, num() do
     local name, what, why, detail, elapsed_s, again, seed = arg(), arg(), arg(), arg(), num(), arg(), arg()
-    if host(name).load then
+    if is_known(name) then
       note(name, what, why, detail, elapsed_s, again == '1', seed == '1')
     end
   end

@@ -20,6 +20,12 @@ local function touch(name)
   return lane
 end
 
+-- Whether there is, or lately was, something to do for a host: redirects lead anywhere.
+local function is_known(name)
+  local lane = host(name)
+  return lane.load or lane.failures or lane.p + lane.i > 0
+end
+
 local function cap_of(lane)
   return lane.limit or CFG.per_host
 end

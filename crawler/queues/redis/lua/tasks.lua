@@ -348,7 +348,7 @@ end
 local function glance(reply)
   local n = S.n
   return {
-    reply, notices, S.known.p, S.known.i, n.ir + n.id, n.pr + n.pd + n.pl + n.ir + n.id + n.il,
+    reply, notices, S.known.p, S.known.i, n.ir + n.id, unsettled(),
   }
 end
 
@@ -362,7 +362,7 @@ local function finish(reply)
     end
   end
   tell_waiting()
-  if drained() and S.cookie > 0 and S.cookies then
+  if CFG.shards == 1 and drained() and S.cookies then -- no shard knows of the others that all of them are
     for _, domain in ipairs(call('SMEMBERS', P .. 'ck:domains')) do
       call('DEL', P .. 'ck:' .. domain)
     end
@@ -370,5 +370,10 @@ local function finish(reply)
     S.cookies = nil
   end
   call('HSET', P .. 'm', 'st', pack(S))
+  if meta[5] then -- the crawl has ended, and nobody will remove what its workers still say
+    for _, name in ipairs({'workers', 'alive', 'gone', 'hungry:p', 'hungry:i', 'wait:p', 'wait:i'}) do
+      call('EXPIRE', P .. name, ENDED_S)
+    end
+  end
   return glance(reply)
 end
