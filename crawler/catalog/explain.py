@@ -12,6 +12,7 @@ import msgspec
 
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
+from crawler.catalog.summary import queue_elsewhere
 from crawler.models import ImageRecord, Origin, PageRecord, TaskKind, Value
 from crawler.urls import canonical, host_key, resolve, task_key
 
@@ -67,6 +68,8 @@ class Explanation(Value):
     """Known URLs that look like it, when it is not known."""
     dropped: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
     """The limits that kept URLs out of this crawl, when it is not known."""
+    queue: str = ""
+    """Where a queue lies that may know it, when it is not known here: what waits there is in no file."""
 
     @property
     def known(self) -> bool:
@@ -103,6 +106,7 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
             url=url,
             how="url",
             similar=_similar(catalog, url),
+            queue=queue_elsewhere(catalog),
             dropped=dict(catalog.rows("SELECT reason, count FROM dropped")),
         )
 

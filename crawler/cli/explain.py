@@ -70,6 +70,12 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
         out.print("Known, and alike:")
         for url in explanation.similar:
             out.print(Text(f"    {url}"), soft_wrap=True)
+    if explanation.queue:
+        out.print(
+            f"It may wait in the queue, at {clean(explanation.queue)}: here is what has been settled.",
+            soft_wrap=True,
+        )
+        return
     limits = ", ".join(f"{count:,} by {reason}" for reason, count in explanation.dropped.items())
     if limits:
         out.print(f"It may be one of those that were kept out: {limits}.", soft_wrap=True)

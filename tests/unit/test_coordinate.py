@@ -14,6 +14,7 @@ import pytest
 
 from crawler import coordinate as module
 from crawler.catalog import Catalog
+from crawler.catalog.explain import explain
 from crawler.catalog.summary import queue_elsewhere, read_stats
 from crawler.config import Config, QueueConfig, ScopeConfig, load
 from crawler.coordinate import coordinate
@@ -269,6 +270,8 @@ def test_it_begins_with_the_seeds_and_collects_what_is_settled(tmp_path: Path, s
         with Catalog(tmp_path) as catalog:
             assert queue_elsewhere(catalog) == "redis://r:6379/0#crawl"
             assert not read_stats(catalog).drained
+            assert explain(catalog, ROSE).queue == "redis://r:6379/0#crawl", "it may be known there"
+            assert explain(catalog, PLANT).queue == ""
         server.settle(ROSE)
         wait_until(lambda: ALL_COLLECTED in line.said)
         assert server.plan is not None, "workers have still to hear that it has ended"
@@ -278,6 +281,7 @@ def test_it_begins_with_the_seeds_and_collects_what_is_settled(tmp_path: Path, s
     with Catalog(tmp_path) as catalog:
         assert read_stats(catalog).drained
         assert read_stats(catalog).dropped == {"max-depth": 3}
+        assert explain(catalog, f"{SEED}nothing.png").queue == ""
 
 
 def test_what_is_left_when_it_stops_is_collected_and_goes_on_later(tmp_path: Path, server: Server) -> None:
