@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 STOP_GRACE_S = 10.0
 MOST_DOWNLOADERS = 4
 _PARENT_RECONNECT_S = 2.0  # it has to look after its children, who have patience of their own
+_LOOK_AGAIN_S = 0.5
 _MOST_DEATHS = 8
 _DEATHS_WITHIN_S = 3600.0
 
@@ -136,13 +137,13 @@ class Joined:
         self, endpoint: Meeting, *, join_s: float, reconnect_s: float, folder: Path | None = None
     ) -> None:
         self._endpoint = endpoint
+        self._join_s = join_s
         self._reconnect_s = reconnect_s
         self._folder = folder
         self._manager = endpoint.manager(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
-        self._manager.connect()
-        tasks = self._manager.get_task_queue()
+        tasks = self._found()
         self.plan = tasks.plan()
         self._manager.crawl = self.plan.id
         self._manager.reconnect_s = _PARENT_RECONNECT_S
@@ -163,6 +164,27 @@ class Joined:
             tasks,
         )
         return self
+
+    def _found(self) -> TaskQueue:
+        """Of the crawl that runs there. One that was stopped may still lie in Redis, and is waited for as well."""
+        end, told = time.monotonic() + self._join_s, False
+        while True:
+            self._manager.connect()
+            tasks = self._manager.get_task_queue()
+            halted = tasks.stats().halted
+            if halted is None:
+                return tasks
+            if time.monotonic() >= end:
+                raise errors.QueueUnreachable(f"the crawl at {self._endpoint} does not go on: {halted}")
+            if not told:
+                told = True
+                log.warning(
+                    "the crawl at %s does not go on so far (%s); waiting for it", self._endpoint, halted
+                )
+            self._manager.disconnect()
+            time.sleep(_LOOK_AGAIN_S)
+            # by another client: with other settings it is another plan
+            self._manager = self._endpoint.manager(reconnect_s=max(0.0, end - time.monotonic()))
 
     def __exit__(self, *_: object) -> None:
         try:

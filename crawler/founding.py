@@ -84,12 +84,12 @@ class Founding:
     def make_whole(self, books: Books, *, empty: bool) -> None:
         """Give the queue what it may lack, and open it to workers."""
         client = self._client
-        incarnations = self._incarnations()
+        incarnations = client.incarnations()
         others = incarnations != books.meta(_INCARNATIONS)
         Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
-        client.opened()
+        client.opened(incarnations)
         books.set_meta(_INCARNATIONS, incarnations)
 
     def _wipe(self, there: Plan | None) -> None:
@@ -181,7 +181,4 @@ class Founding:
 
     def is_another(self, books: Books) -> bool:
         """Whether a server has been started anew, or another one taken its place, since the queue was whole."""
-        return self._incarnations() != books.meta(_INCARNATIONS)
-
-    def _incarnations(self) -> str:
-        return " ".join(self._client.incarnations())
+        return self._client.incarnations() != books.meta(_INCARNATIONS)

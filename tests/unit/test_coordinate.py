@@ -112,14 +112,15 @@ class Client:
         server.plan = plan
         return not server.open
 
-    def opened(self) -> None:
+    def opened(self, incarnations: str) -> None:
+        assert incarnations == self.incarnations()
         self._reached().open = True
 
     def new_run(self) -> None:
         self._reached().runs += 1
 
-    def incarnations(self) -> tuple[str, ...]:
-        return (self._reached(crawl=False).incarnation,)
+    def incarnations(self) -> str:
+        return self._reached(crawl=False).incarnation
 
     def recall(self) -> int:
         self._reached().recalls += 1

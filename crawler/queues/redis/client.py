@@ -192,6 +192,8 @@ class RedisClient:
         shards = _LISTED(blob).shards if blob else queue.queue_shards
         self._name(name, shards)
         assert self._shards is not None
+        if any(self._engine.call("HGET", f"{prefix}m", "ended") for prefix in self._shards.prefixes):
+            self._remove()  # whoever did so may have been killed, and what one still says is kept for a day
         owner = plan.id.partition("-")[0]
         anew = [
             self._shards.bare(
@@ -211,10 +213,10 @@ class RedisClient:
         self.crawl = plan.id
         return any(anew)
 
-    def opened(self) -> None:
-        """The queue is whole: workers may have of it."""
+    def opened(self, incarnations: str = "") -> None:
+        """The queue is whole, at servers with these *incarnations*: workers may have of it."""
         for shard in range(self._known().count):
-            self._known().bare(shard, "opened")
+            self._known().bare(shard, "opened", incarnations)
 
     def new_run(self) -> None:
         """What somebody wanted of an earlier run (a pause, a stop) is over."""
@@ -227,11 +229,9 @@ class RedisClient:
         """Have the pages read again that were settled lately, for a shard has lost what they led to."""
         return sum(self._known().all("recall")) if self._known().count > 1 else 0
 
-    def incarnations(self) -> tuple[str, ...]:
-        """Of the servers that have the shards: another one after each start, and after a failover."""
-        return tuple(
-            str(self._engine.info("server", prefix).get("run_id", "")) for prefix in self._known().prefixes
-        )
+    def incarnations(self) -> str:
+        """Of the servers that have the shards: other ones after each start, and after a failover."""
+        return self._known().incarnations()
 
     def delete(self) -> None:
         """Remove all that there is of the crawl; whoever works for it hears for a day that it has ended."""
@@ -247,9 +247,13 @@ class RedisClient:
                 self._shards.bare(shard, "ended")
             except errors.QueueUnreachable:
                 continue  # it has none
-        kept = frozenset(f"{prefix}m" for prefix in self._shards.prefixes)
-        self._engine.delete(self._shards.prefixes, but=kept)
+        self._remove()
         self._engine.call("HDEL", CRAWLS, name)
+
+    def _remove(self) -> None:
+        """All but the word that the crawl has ended."""
+        prefixes = self._known().prefixes
+        self._engine.delete(prefixes, but=frozenset(f"{prefix}m" for prefix in prefixes))
 
     def tick(self) -> None:
         """What has to happen as time goes by; other calls see to it as well."""

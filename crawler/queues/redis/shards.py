@@ -52,13 +52,17 @@ class Shards:
 
     def run(self, shard: int, command: str, *arguments: Argument) -> Any:
         """The answer of a shard to a command of lua/commands.lua; see Engine for errors."""
+        return self._ask(shard, command, *arguments)[0]
+
+    def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
         moment = "" if self._clock is None else f"{self._clock():.6f}"
         answer = self.engine.run(self.prefixes[shard], [self.crawl, moment, command, *arguments])
         reply, notices, pages, images, waiting, unsettled = answer
         for notice in notices:
             _tell(notice)
-        self._glances[shard] = Glance(pages, images, waiting, unsettled, time.monotonic())
-        return reply
+        glance = Glance(pages, images, waiting, unsettled, time.monotonic())
+        self._glances[shard] = glance
+        return reply, glance
 
     def bare(self, shard: int, command: str, *arguments: Argument) -> Any:
         """The same, of commands whose answer is nothing but a value."""
@@ -79,17 +83,26 @@ class Shards:
         )
 
     def drained(self) -> bool:
-        """Nothing is left to do in any of them."""
+        """Nothing is left to do in any of them, nor has one lost something that there was to do."""
         if self.count == 1:
             return self._look(0).unsettled == 0
         before = [self._look(shard) for shard in range(self.count)]
         if any(glance.unsettled for glance in before):
             return False
         after = [self._look(shard) for shard in range(self.count)]
-        return all(
+        return self._are_whole() and all(
             (then.pages, then.images, then.unsettled) == (now.pages, now.images, now.unsettled)
             for then, now in zip(before, after, strict=True)
         )
+
+    def incarnations(self) -> str:
+        """Of the servers that have the shards: other ones after each start, and after a failover."""
+        return " ".join(str(self.engine.info("server", prefix).get("run_id", "")) for prefix in self.prefixes)
+
+    def _are_whole(self) -> bool:
+        """Unless a server may have lost what another one told it, and nobody has given it that again so far."""
+        servers = utf8(self.bare(0, "servers"))
+        return not servers or servers == self.incarnations()
 
     def seems_drained(self) -> bool:
         """By what each of them said last."""
@@ -102,10 +115,8 @@ class Shards:
         return glance
 
     def _look(self, shard: int) -> Glance:
-        self.run(shard, "glance")
-        glance = self._glances[shard]
-        assert glance is not None
-        return glance
+        # its own answer: what another thread is told meanwhile may be older
+        return self._ask(shard, "glance")[1]
 
 
 def crawl_prefix(name: str) -> str:

@@ -87,10 +87,13 @@ class RedisTasks:
         self._turns[worker.id] += 1
         first = crc32(worker.id.encode()) + self._turns[worker.id]
         ask = [(first + shard) % self._shards.count for shard in range(self._shards.count)]
+        waits_at: set[int] = set()
         while True:
             left = end - time.monotonic()
-            lease, alarm_s = self._ask(worker, ask, count, slots, max(0.0, left), held)
+            lease, alarm_s = self._ask(worker, ask, count, slots, max(0.0, left), held, waits_at)
             if lease.batches or lease.halted is not None or lease.drained or left <= 0 or bell is None:
+                for shard in waits_at:  # what these have for one who waits is for another one now
+                    self._shards.run(shard, "wait_no_more", worker.id, LETTERS[worker.kind])
                 return lease
             rung = self._wait(worker, bell, min(alarm_s, left))
             bell = self._bell(worker)
@@ -105,13 +108,15 @@ class RedisTasks:
         slots: int,
         left_s: float,
         held: Sequence[Token],
+        waits_at: set[int],
     ) -> tuple[Lease, float]:
-        """What these shards have for the worker, and when to ask again if that is nothing."""
+        """What these shards have for the worker, and when to ask again if that is nothing; it *waits_at* some then."""
         batches: list[Batch] = []
         alarm_s, halted = left_s, None
         used = self._used[worker.id] & Counter(local_id(token.id)[0] for token in held)
         for shard in shards:
             others = sum(used.values()) - used[shard]
+            wait = "" if batches or left_s <= 0 else f"{left_s:.6f}"
             leased, why, alarm, in_use, cookie = self._shards.run(
                 shard,
                 "lease",
@@ -119,10 +124,14 @@ class RedisTasks:
                 *_worker(worker),
                 count,
                 max(0, slots - others),
-                "" if batches or left_s <= 0 else f"{left_s:.6f}",
+                wait,
                 *_pairs(held, shard),
             )
             used[shard] = in_use
+            if wait and not leased:
+                waits_at.add(shard)
+            else:
+                waits_at.discard(shard)
             if shard == 0:
                 self._cookie = int(cookie)
             halted = halted or utf8(why) or None

@@ -8,7 +8,8 @@
 -- What a script reads of these keys it keeps in tables and writes back at its end, in finish(); a script that raises an
 -- error does so before anything is written.
 --
---   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open
+--   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open,
+--                       servers (that all shards were whole at)
 --   c          hash     counters of what is settled and not collected yet, by name
 --   x          hash     what was kept out, by reason
 --   hosts      hash     host -> its lane and its health
@@ -34,6 +35,8 @@ local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local KINDS = {'p', 'i'}
 -- the queue's clock stands still while nobody can reach it: after an outage no lease has run out
 local STANDSTILL_S = 10
+-- … and that of the leases stands still sooner, for even a short one has to outlast an outage: after this part of it
+local LEASE_STANDSTILL = 1 / 8
 local BUCKET = 120 -- fields of a hash that Redis (128 by default) and Valkey keep packed
 local RECENT_S = 600
 local ENDED_S = 86400
@@ -82,10 +85,15 @@ local real = micros / 1000000
 if MOMENT ~= '' then
   S.life = tonumber(MOMENT)
 elseif S.real > 0 and real > S.real then
-  S.life = S.life + min(real - S.real, STANDSTILL_S)
+  local passed = min(real - S.real, STANDSTILL_S)
+  S.life = S.life + passed
+  if found then
+    S.behind = (S.behind or 0) + max(0, passed - CFG.lease_s * LEASE_STANDSTILL)
+  end
 end
 S.real = real
 local now = S.life
+local lease_now = now - (S.behind or 0) -- deadlines are on this clock, and nothing else
 S.started = S.started or now
 
 -- Numbers that go on growing even if the server has lost its last seconds, for they follow its clock.

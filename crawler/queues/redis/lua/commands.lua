@@ -31,15 +31,16 @@ function commands.found()
   return meta[4] and 0 or 1
 end
 
+-- Args: the servers of all shards, which are whole; '' if nobody wants to know.
 function commands.opened()
-  call('HSET', P .. 'm', 'open', 1)
+  call('HSET', P .. 'm', 'open', 1, 'servers', arg())
   call('DEL', P .. 'pushed')
   return 1
 end
 
 -- All but these words is gone by now, or goes: whoever still asks shall hear that the crawl has ended.
 function commands.ended()
-  call('HDEL', P .. 'm', 'open')
+  call('HDEL', P .. 'm', 'open', 'servers')
   call('HSET', P .. 'm', 'ended', 1)
   meta[5] = '1'
   call('EXPIRE', P .. 'm', ENDED_S)
@@ -106,12 +107,13 @@ function commands.lease()
     place_all()
     local more = not held_back and call('EXISTS', P .. 'due:' .. kind) == 1
     me.dirty = true
-    if #batches > 0 or not wait_s or wait_s <= 0 or drained() then
-      me.deadline = now + CFG.lease_s
+    -- one of several shards may be given something by the others
+    if #batches > 0 or not wait_s or wait_s <= 0 or (CFG.shards == 1 and drained()) then
+      me.deadline = lease_now + CFG.lease_s
       wait_no_more(id, kind, more)
     else
       -- a lease must not run out while its worker waits here
-      me.deadline = max(me.deadline, now + wait_s + CFG.lease_s)
+      me.deadline = max(me.deadline, lease_now + wait_s + CFG.lease_s)
       write_workers()
       if more then
         pass_on(kind)
@@ -125,6 +127,13 @@ function commands.lease()
     used = used + in_hand(in_one)
   end
   return finish({batches, halted or '', alarm, used, string.format('%.0f', S.cookie)})
+end
+
+-- The worker has got something of another shard meanwhile. Args: id kind.
+function commands.wait_no_more()
+  local id, kind = arg(), arg()
+  wait_no_more(id, kind, call('EXISTS', P .. 'due:' .. kind) == 1)
+  return finish(1)
 end
 
 -- Args: worker, held. Returns what is lost (by its place among held), hosts to leave alone, paused, halted.
@@ -484,6 +493,10 @@ end
 function commands.control_state()
   local halted, paused, stopped = halted_now()
   return {halted or '', paused and 1 or 0, stopped and 1 or 0}
+end
+
+function commands.servers()
+  return call('HGET', P .. 'm', 'servers') or ''
 end
 
 function commands.glance()

@@ -269,7 +269,7 @@ local function lease_from(kind, id, me, share, budget)
     leased[#leased + 1] = {item[1], one.n, one.a, one.d, kind, one.b}
   end
   local lane = host(name)
-  return {name, share[3], string.format('%.6f', lane.delay or 0), leased}, bytes
+  return {name, share[3], string.format('%.17g', lane.delay or 0), leased}, bytes
 end
 
 -- as time goes by
@@ -309,9 +309,9 @@ local function give_up_waiting()
 end
 
 local function part_with_the_lost()
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', now, 'LIMIT', 0, 100)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', lease_now, 'LIMIT', 0, 100)) do
     local one = worker(id)
-    if one and one.deadline <= now then
+    if one and one.deadline <= lease_now then
       local held = {}
       for task_id in pairs(one.held) do
         held[#held + 1] = task_id

@@ -58,7 +58,7 @@ local function meet(id, kind, state, done)
     S.fellows[kind] = S.fellows[kind] + 1
   end
   one.state, one.seen, one.dirty = state, now, true
-  one.deadline = max(one.deadline, now + CFG.lease_s)
+  one.deadline = max(one.deadline, lease_now + CFG.lease_s)
   sample(one.meter, done)
   return one
 end
@@ -140,7 +140,8 @@ end
 -- When something may become due by itself. A margin, for clocks of another machine run a little differently.
 local function next_event()
   local moment = min(
-    first_score(P .. 'cool'), first_score(P .. 'delayed'), first_score(P .. 'off'), first_score(P .. 'alive')
+    first_score(P .. 'cool'), first_score(P .. 'delayed'), first_score(P .. 'off'),
+    first_score(P .. 'alive') - lease_now + now
   )
   if call('EXISTS', P .. 'shut') == 1 then
     moment = min(moment, S.giving_up)

