@@ -101,7 +101,9 @@ class Founding:
         """Bring the file up to date; returns whether nothing is left to do in Redis either."""
         empty = self._client.found(there)
         with closing(Books(self._folder.ledger)) as books:
-            over = not empty and self._client.get_task_queue().stats().drained
+            # one that had ended, and whose removal was cut short, has nothing left to tell
+            finished = books.meta(COMPLETE) == there.id
+            over = finished if empty else self._client.get_task_queue().stats().drained
             collector = Collector(self._client.outlet(), books)
             while collector.collect():
                 pass

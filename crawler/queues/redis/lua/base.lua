@@ -37,7 +37,7 @@ local KINDS = {'p', 'i'}
 local STANDSTILL_S = 10
 -- … and that of the leases stands still sooner, for even a short one has to outlast an outage: after this part of it
 local LEASE_STANDSTILL = 1 / 8
-local BUCKET = 120 -- fields of a hash that Redis (128 by default) and Valkey keep packed
+local BUCKET = 120 -- fields of a hash: servers keep 512 packed, and look through half of them for each
 local RECENT_S = 600
 local ENDED_S = 86400
 

@@ -1,6 +1,4 @@
--- What clients may ask of a shard.
-
-local commands = {}
+-- What clients may ask of a shard: one block each. (As functions they would all be made anew with each call.)
 
 local function read_pairs()
   local list = {}
@@ -16,7 +14,7 @@ local function halted_now()
 end
 
 -- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, seeds. Returns 1 while its queue is being made anew.
-function commands.found()
+if COMMAND == 'found' then
   local id, cfg, plan, owner = arg(), arg(), arg(), arg()
   local was = call('HMGET', P .. 'm', 'owner', 'ended')
   if was[1] and was[1] ~= owner and not was[2] then
@@ -32,14 +30,14 @@ function commands.found()
 end
 
 -- Args: the servers of all shards, which are whole; '' if nobody wants to know.
-function commands.opened()
+if COMMAND == 'opened' then
   call('HSET', P .. 'm', 'open', 1, 'servers', arg())
   call('DEL', P .. 'pushed')
   return 1
 end
 
 -- All but these words is gone by now, or goes: whoever still asks shall hear that the crawl has ended.
-function commands.ended()
+if COMMAND == 'ended' then
   call('HDEL', P .. 'm', 'open', 'servers')
   call('HSET', P .. 'm', 'ended', 1)
   meta[5] = '1'
@@ -48,17 +46,17 @@ function commands.ended()
   return finish(1)
 end
 
-function commands.plan()
+if COMMAND == 'plan' then
   return call('HMGET', P .. 'm', 'id', 'plan', 'open')
 end
 
-function commands.new_run()
+if COMMAND == 'new_run' then
   call('HDEL', P .. 'm', 'halted', 'paused', 'stopped')
   S.started, wake_all = now, true
   return finish(1)
 end
 
-function commands.put()
+if COMMAND == 'put' then
   read_elsewhere()
   local drops = num()
   for _ = 1, drops do
@@ -68,7 +66,7 @@ function commands.put()
 end
 
 -- Args: elsewhere, worker (id, kind, state, done), count, slots, wait_s ('' for not at all), held.
-function commands.lease()
+if COMMAND == 'lease' then
   read_elsewhere()
   local id, kind, state, done = arg(), arg(), arg(), num()
   local wanted, slots, wait_s = num(), num(), opt()
@@ -130,14 +128,14 @@ function commands.lease()
 end
 
 -- The worker has got something of another shard meanwhile. Args: id kind.
-function commands.wait_no_more()
+if COMMAND == 'wait_no_more' then
   local id, kind = arg(), arg()
   wait_no_more(id, kind, call('EXISTS', P .. 'due:' .. kind) == 1)
   return finish(1)
 end
 
 -- Args: worker, held. Returns what is lost (by its place among held), hosts to leave alone, paused, halted.
-function commands.heartbeat()
+if COMMAND == 'heartbeat' then
   local id, kind, state, done = arg(), arg(), arg(), num()
   local held = read_pairs()
   tick()
@@ -157,7 +155,7 @@ function commands.heartbeat()
   return finish({lost, alone, paused and 1 or 0, halted or ''})
 end
 
-function commands.release()
+if COMMAND == 'release' then
   local id, kind, state, done = arg(), arg(), arg(), num()
   meet(id, kind, state, done)
   local mine = {}
@@ -170,7 +168,7 @@ function commands.release()
   return finish(1)
 end
 
-function commands.leave()
+if COMMAND == 'leave' then
   local id, charged = arg(), arg() == '1'
   call('ZADD', P .. 'gone', micros, id)
   call('ZREMRANGEBYRANK', P .. 'gone', 0, -10001)
@@ -195,7 +193,7 @@ end
 -- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
 -- seed status reason size record, drops, tasks. Flags: u untouched. Host, where the visit ended: '' for the task's own, '-' for
 -- one of another shard, '!' if that tells nothing, else its name.
-function commands.settle()
+if COMMAND == 'settle' then
   read_elsewhere()
   local results = {}
   for at = 1, num() do
@@ -272,7 +270,7 @@ function commands.settle()
 end
 
 -- What a visit tells of a host of another shard than its task's.
-function commands.note()
+if COMMAND == 'note' then
   for _ = 1, num() do
     local name, what, why, detail, elapsed_s, again, seed = arg(), arg(), arg(), arg(), num(), arg(), arg()
     if is_known(name) then
@@ -294,7 +292,7 @@ end
 
 -- Tasks whose records are still here, back into the queue; these go. Args: entry id serial kind key host depth flags
 -- text, down (the host had been given up).
-function commands.requeue()
+if COMMAND == 'requeue' then
   local done = 0
   for _ = 1, num() do
     local entry, id, serial, kind, key, name, depth, flags, text, down =
@@ -320,7 +318,7 @@ end
 
 -- Tasks of the catalogue that are to be done (again). Args: id ('' if it never had one) serial kind key host depth
 -- flags text note entry old. What is pending here is left as it is.
-function commands.push()
+if COMMAND == 'push' then
   local pushed = 0
   for _ = 1, num() do
     local id, serial, kind, key, name, depth, flags, text, remark, entry, old =
@@ -353,7 +351,7 @@ function commands.push()
 end
 
 -- Known, and settled. Args: kind key note.
-function commands.mark()
+if COMMAND == 'mark' then
   for _ = 1, num() do
     local kind, key, remark = arg(), arg(), arg()
     local is_known, bucket, field = known(key)
@@ -366,7 +364,7 @@ function commands.mark()
 end
 
 -- Records that are in the catalogue, whose totals are these.
-function commands.forget()
+if COMMAND == 'forget' then
   local totals, was_full = arg(), S.out >= CFG.result_backlog
   for _ = 1, num() do
     local entry = arg()
@@ -391,7 +389,7 @@ function commands.forget()
 end
 
 -- Pages that were settled lately, once more: another shard may have lost what they led to.
-function commands.recall()
+if COMMAND == 'recall' then
   local count_of = 0
   for _, member in ipairs(call('ZRANGE', P .. 'recent', 0, -1)) do
     local t = unpacked(member)
@@ -405,7 +403,7 @@ function commands.recall()
 end
 
 -- Args: what (halt, stop, pause, resume), reason.
-function commands.control()
+if COMMAND == 'control' then
   local what, reason = arg(), arg()
   local m = P .. 'm'
   if what == 'halt' then
@@ -426,7 +424,7 @@ function commands.control()
 end
 
 -- Cookies that a worker was sent. Args: domain path name deleted expires cookie.
-function commands.cookies()
+if COMMAND == 'cookies' then
   local MOST, MOST_OF_A_DOMAIN = 3000, 50
   local function drop_one(member)
     local slot = unpacked(member)
@@ -468,7 +466,7 @@ function commands.cookies()
 end
 
 -- The changes after the one with that number: cookie, taken back, seconds left; and how far they go.
-function commands.cookie_news()
+if COMMAND == 'cookie_news' then
   local AT_ONCE = 100
   local rows = call('ZRANGEBYSCORE', P .. 'ck:seq', '(' .. arg(), '+inf', 'WITHSCORES', 'LIMIT', 0, AT_ONCE)
   local news, seen = {}, S.cookie
@@ -482,31 +480,31 @@ function commands.cookie_news()
   return {news, string.format('%.0f', seen)}
 end
 
-function commands.records()
+if COMMAND == 'records' then
   return glance(call('XRANGE', P .. 'out', arg(), '+', 'COUNT', num()))
 end
 
-function commands.dropped()
+if COMMAND == 'dropped' then
   return call('HGETALL', P .. 'x')
 end
 
-function commands.control_state()
+if COMMAND == 'control_state' then
   local halted, paused, stopped = halted_now()
   return {halted or '', paused and 1 or 0, stopped and 1 or 0}
 end
 
-function commands.servers()
+if COMMAND == 'servers' then
   return call('HGET', P .. 'm', 'servers') or ''
 end
 
-function commands.glance()
+if COMMAND == 'glance' then
   return glance(1)
 end
 
 local SHOWN_WORKERS, SHOWN_HOSTS, SHOWN_TROUBLED = 500, 50, 20
 
 -- Args: whether hosts are wanted as well.
-function commands.stats()
+if COMMAND == 'stats' then
   local with_hosts = arg() == '1'
   tick()
   place_all()
@@ -560,9 +558,9 @@ function commands.stats()
   return reply
 end
 
-function commands.tick()
+if COMMAND == 'tick' then
   tick()
   return finish(1)
 end
 
-return commands[COMMAND]()
+return redis.error_reply('ERR no such command: ' .. COMMAND)
