@@ -38,6 +38,7 @@ Handler = Callable[[Task], Result]
 
 LONG_POLL_S = 5.0
 ASK_AGAIN_S = 0.1
+ASK_ELSEWHERE_S = 0.5
 RESULT_BATCH = 64
 RESULT_LINGER_S = 0.05
 MESSAGE_BUDGET_BYTES = 2**20
@@ -164,10 +165,23 @@ class Hand:
             self._changed.notify_all()
             return left
 
-    def wait_for_room(self, room: int) -> None:
-        """Until fewer than *room* tasks wait to begin, or the hand is closed."""
+    def wait_for_room(self, room: int, *, threads: int) -> None:
+        """Until fewer than *room* tasks wait to begin, or the hand is closed.
+
+        Or for ASK_ELSEWHERE_S, while one of the *threads* has nothing to do, for what waits is of hosts that give no
+        more slots: other hosts may have something by now.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting < room or self._closed)
+            self._changed.wait_for(lambda: self._has_room(room) or self._starves(threads))
+            self._changed.wait_for(lambda: self._has_room(room), timeout=ASK_ELSEWHERE_S)
+
+    def _has_room(self, room: int) -> bool:
+        return self._waiting < room or self._closed
+
+    def _starves(self, threads: int) -> bool:
+        return len(self._running) < threads and not any(
+            lane.waiting and lane.running < lane.slots for lane in self._lanes.values()
+        )
 
     def wait_for_settlement(self, settlements: int, for_s: float) -> None:
         """Until there have been more than so many, nothing waits to begin, or the hand is closed."""
@@ -298,7 +312,7 @@ class Worker:
         threads = self._state.threads
         while not self._finished.is_set():
             # ask again while the threads still have something to begin, so that they never wait for the answer
-            self._hand.wait_for_room(max(2, threads))
+            self._hand.wait_for_room(max(2, threads), threads=threads)
             if self._finished.is_set():
                 return
             settlements = self._hand.settlements

@@ -301,7 +301,7 @@ def test_only_tasks_that_were_not_begun_can_be_dropped() -> None:
 def test_dropping_all_that_waits_makes_room_for_more() -> None:
     hand = Hand()
     hand.deal([batch(1, 2, 3)])
-    with in_thread(lambda: hand.wait_for_room(1)) as outcome:
+    with in_thread(lambda: hand.wait_for_room(1, threads=1)) as outcome:
         time.sleep(0.03)
         assert not outcome
         assert hand.drop(hand.held()) == 3
@@ -309,6 +309,25 @@ def test_dropping_all_that_waits_makes_room_for_more() -> None:
     assert hand.idle
     assert hand._lanes == {}
     assert not hand._turn
+
+
+def test_a_thread_without_work_asks_other_hosts_though_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many workers as a host has slots each gets one of them, and eight tasks for it."""
+    monkeypatch.setattr(worker_module, "ASK_ELSEWHERE_S", 0.05)
+    hand = Hand()
+    tasks = tuple(
+        Task(id=n, serial=1, kind=TaskKind.IMAGE, url=image(n).url, depth=0, attempt=1) for n in range(8)
+    )
+    hand.deal([Batch(host="http://a.example", slots=1, tasks=tasks)])
+    assert hand.take()
+    started = time.monotonic()
+    hand.wait_for_room(4, threads=2)
+    assert 0.04 < time.monotonic() - started < 5.0, "seven wait, and the other thread can begin none of them"
+    with in_thread(lambda: hand.wait_for_room(4, threads=1)) as outcome:
+        time.sleep(0.2)
+        assert not outcome, "the only thread is busy"
+        hand.close()
+    assert outcome == [None]
 
 
 def test_a_closed_hand_gives_back_what_was_not_begun() -> None:
