@@ -220,7 +220,7 @@ class Story:
 def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path, Story]:
     of = stack.enter_context(machines("manager", "site", *WORKERS))
     # slow enough that it can't be over before everything has happened, however long the processes take to start
-    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.15))
+    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.12))
     fleet = Fleet(tmp_path, stack, of["manager"])
 
     def wait_for_more(count: int) -> None:

@@ -213,7 +213,7 @@ def check_gone(store: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("place", [100], indirect=True)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 8))])
 def test_all_that_there_is_may_be_killed_at_any_moment(
     place: Place, store: RedisServer, seed: int, tell: Callable[[str], None]
 ) -> None:
@@ -322,7 +322,7 @@ def test_a_lost_second_is_done_once_more(
     assert repeats > 0
 
 
-@pytest.mark.parametrize("lost", ["its latest", "everything"])
+@pytest.mark.parametrize("lost", ["its latest", pytest.param("everything", marks=pytest.mark.soak)])
 def test_a_server_of_several_may_lose_what_another_had_told_it(
     place: Place, tmp_path: Path, lost: str, tell: Callable[[str], None]
 ) -> None:

@@ -361,7 +361,7 @@ def told(record: ImageRecord | PageRecord) -> str:
     return repr(msgspec.structs.replace(record, finished_at="", detail=detail))
 
 
-@settings(max_examples=45)
+@settings(max_examples=35)
 @given(seed=st.integers(0, 2**32))
 def test_redis_is_like_the_ledger(redis_server: RedisServer, seed: int) -> None:
     with ExitStack() as stack:
