@@ -280,14 +280,37 @@ if COMMAND == 'note' then
   return finish(1)
 end
 
+-- Remove a record, and what it counts for; returns whether it was there.
+local function take_out(entry)
+  local there = call('XRANGE', P .. 'out', entry, entry)[1]
+  if not there then
+    return false
+  end
+  for at = 1, #there[2], 2 do
+    if there[2][at] == 't' then
+      untally(unpacked(there[2][at + 1]))
+    end
+  end
+  call('XDEL', P .. 'out', entry)
+  S.out = S.out - 1
+  return true
+end
+
 local function put_back(id, serial, kind, key, name, depth, flags, text, old)
   tasks[id] = {
     k = key, b = text, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
   }
-  local lane = touch(name)
-  lane[kind] = lane[kind] + 1
-  call('RPUSH', list_of(kind, name), 'R' .. id)
-  move(kind, nil, 'r')
+  line_up(kind, name, 'R' .. id)
+end
+
+-- Whether a URL is known; it is from now on.
+local function learn(kind, key, remark)
+  local is_known, bucket, field = known(key)
+  if not is_known then
+    call('HSET', bucket, field, remark)
+    S.known[kind] = S.known[kind] + 1
+  end
+  return is_known
 end
 
 -- Tasks whose records are still here, back into the queue; these go. Args: entry id serial kind key host depth flags
@@ -297,15 +320,7 @@ if COMMAND == 'requeue' then
   for _ = 1, num() do
     local entry, id, serial, kind, key, name, depth, flags, text, down =
       arg(), arg(), num(), arg(), arg(), arg(), num(), num(), arg(), arg()
-    local there = call('XRANGE', P .. 'out', entry, entry)[1]
-    if there and not task(id) then
-      for at = 1, #there[2], 2 do
-        if there[2][at] == 't' then
-          untally(unpacked(there[2][at + 1]))
-        end
-      end
-      call('XDEL', P .. 'out', entry)
-      S.out = S.out - 1
+    if not task(id) and take_out(entry) then
       put_back(id, serial, kind, key, name, depth, flags, text)
       if down == '1' then -- somebody wants it to be asked all the same
         forget_run(name)
@@ -323,21 +338,14 @@ if COMMAND == 'push' then
   for _ = 1, num() do
     local id, serial, kind, key, name, depth, flags, text, remark, entry, old =
       arg(), num(), arg(), arg(), arg(), num(), num(), arg(), arg(), arg(), arg()
-    local is_known, bucket, field = known(key)
-    if not is_known then
-      call('HSET', bucket, field, remark)
-      S.known[kind] = S.known[kind] + 1
-    end
+    local is_known = learn(kind, key, remark)
     if id ~= '' then
       if not task(id) then
         put_back(id, serial, kind, key, name, depth, flags, text, old ~= '' and unpacked(old) or nil)
         pushed = pushed + 1
       end
     elseif not is_known or (not meta[4] and call('SISMEMBER', P .. 'pushed', key) == 0) then
-      call('RPUSH', list_of(kind, name), entry)
-      local lane = touch(name)
-      lane[kind] = lane[kind] + 1
-      move(kind, nil, 'r')
+      line_up(kind, name, entry)
       pushed = pushed + 1
     end
     if not meta[4] then
@@ -354,11 +362,7 @@ end
 if COMMAND == 'mark' then
   for _ = 1, num() do
     local kind, key, remark = arg(), arg(), arg()
-    local is_known, bucket, field = known(key)
-    if not is_known then
-      call('HSET', bucket, field, remark)
-      S.known[kind] = S.known[kind] + 1
-    end
+    learn(kind, key, remark)
   end
   return finish(1)
 end
@@ -367,17 +371,7 @@ end
 if COMMAND == 'forget' then
   local totals, was_full = arg(), S.out >= CFG.result_backlog
   for _ = 1, num() do
-    local entry = arg()
-    local there = call('XRANGE', P .. 'out', entry, entry)[1]
-    if there then
-      for at = 1, #there[2], 2 do
-        if there[2][at] == 't' then
-          untally(unpacked(there[2][at + 1]))
-        end
-      end
-      call('XDEL', P .. 'out', entry)
-      S.out = S.out - 1
-    end
+    take_out(arg())
   end
   if totals ~= '' then
     call('HSET', P .. 'm', 'totals', totals)

@@ -36,6 +36,14 @@ local function move(kind, before, after)
   end
 end
 
+-- One more that waits and has not been tried.
+local function line_up(kind, name, entry)
+  call('RPUSH', list_of(kind, name), entry)
+  local lane = touch(name)
+  lane[kind] = lane[kind] + 1
+  move(kind, nil, 'r')
+end
+
 -- intake
 
 local function drop_url(reason, by)
@@ -65,11 +73,8 @@ local function intake(amount)
         drop_url(reason)
       else
         call('HSET', bucket, field, remark)
-        call('RPUSH', list_of(kind, name), entry)
-        local lane = touch(name)
-        lane[kind] = lane[kind] + 1
         S.known[kind] = S.known[kind] + 1
-        move(kind, nil, 'r')
+        line_up(kind, name, entry)
         new = new + 1
       end
     end

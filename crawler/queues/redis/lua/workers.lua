@@ -2,28 +2,26 @@
 
 local workers, tasks = {}, {}
 
-local function worker(id)
-  local known_one = workers[id]
-  if known_one == nil then
-    local blob = call('HGET', P .. 'workers', id)
-    known_one = blob and unpacked(blob) or false
-    workers[id] = known_one
+-- One of the hash `key`, or false; read once.
+local function remembered(read, key, id)
+  local one = read[id]
+  if one == nil then
+    local blob = call('HGET', P .. key, id)
+    one = blob and unpacked(blob) or false
+    read[id] = one
   end
-  return known_one
+  return one
+end
+local function worker(id)
+  return remembered(workers, 'workers', id)
+end
+local function task(id)
+  return remembered(tasks, 'tasks', id)
 end
 local function has_left(id)
   return call('ZSCORE', P .. 'gone', id) and true or false
 end
 
-local function task(id)
-  local one = tasks[id]
-  if one == nil then
-    local blob = call('HGET', P .. 'tasks', id)
-    one = blob and unpacked(blob) or false
-    tasks[id] = one
-  end
-  return one
-end
 local function forget_task(id)
   call('HDEL', P .. 'tasks', id)
   tasks[id] = false
