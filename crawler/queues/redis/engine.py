@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _PARTS = ("base", "hosts", "health", "workers", "tasks", "commands")
 _SOCKET_S = 10.0
+_AT_ONCE = 500
 _LEAST_VERSION = (6, 2)
 _T = TypeVar("_T")
 Argument = bytes | str | int | float
@@ -200,8 +201,7 @@ class Engine:
                 ) from exc
             if word == "OWNED":
                 raise errors.FolderError(
-                    f"at {where} the name is taken by another crawl; choose another one (…#NAME), or start over"
-                    " with --fresh, which removes that crawl's queue"
+                    f"at {where} the name is taken by another crawl; choose another one: --queue URL#NAME"
                 ) from exc
             if word == "WRONGKIND":
                 raise ValueError(f"the result for task {rest} is a record of the wrong kind") from exc
@@ -212,9 +212,8 @@ class Engine:
             if _may_heal(exc):
                 raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
             raise errors.RemoteFault(f"{where} failed at a call: {exc}") from exc
-
-
-_AT_ONCE = 500
+        except OSError as exc:
+            raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
 
 
 class Bell:
