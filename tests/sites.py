@@ -157,6 +157,7 @@ def main() -> None:
     folder, host, port, delay_s = sys.argv[1:]
     server = SiteServer(Path(folder), float(delay_s), address=(host, int(port)))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGUSR1, lambda *_: setattr(server, "delay_s", 0.0))  # enough of that
     print(server.url, flush=True)
     with suppress(KeyboardInterrupt):
         server.serve_forever()
