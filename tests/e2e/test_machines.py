@@ -220,7 +220,7 @@ class Story:
 def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path, Story]:
     of = stack.enter_context(machines("manager", "site", *WORKERS))
     # slow enough that it can't be over before everything has happened, however long the processes take to start
-    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.3))
+    url, server = stack.enter_context(served_by(of["site"], site, delay_s=0.25))
     fleet = Fleet(tmp_path, stack, of["manager"])
 
     def wait_for_more(count: int) -> None:
@@ -238,7 +238,7 @@ def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path
     of["worker-1"].cut()
     # a lease runs longer than its term where its worker was waiting for tasks (5 s) when the plug was pulled
     cut_until = time.monotonic() + LEASE_S + 6
-    wait_for_more(50)
+    wait_for_more(30)
     os.kill(children(unlucky)[0], signal.SIGKILL)
     by_unlucky.wait_for(lambda said: "a downloader has died (signal 9); starting another" in said)
     by_first.wait_for(lambda said: lost_workers(said, of["worker-1"]))
@@ -247,14 +247,14 @@ def crawl_under_fire(site: Site, tmp_path: Path, stack: ExitStack) -> tuple[Path
     before_the_cut = fleet.saved_by(of["worker-1"])
     of["worker-1"].join()
 
-    wait_for_more(100)
+    wait_for_more(50)
     os.kill(children(first)[0], signal.SIGKILL)  # the manager, which is started before the harvester
-    wait_for_more(100)
+    wait_for_more(50)
     said_by_unlucky = kill_all(unlucky, by_unlucky)
     saved_by_unlucky = fleet.saved_by(of["worker-2"])
     lucky = fleet.work(of["worker-2"])
     wait_until(lambda: fleet.saved_by(of["worker-2"]) > saved_by_unlucky, PATIENCE_S)
-    wait_for_more(100)
+    wait_for_more(50)
     said_by_first = kill_all(first, by_first)
     at_half_time = recorded(fleet.crawl)
     second = fleet.serve(url, "--storage", "manager")

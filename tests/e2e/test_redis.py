@@ -274,7 +274,7 @@ def kill(started: Running) -> None:
     ("how", "outage_s"),
     [
         ("paused", OUTAGE_S),
-        ("dead", OUTAGE_S),
+        pytest.param("dead", OUTAGE_S, marks=pytest.mark.soak),  # the blows above are as deadly, if shorter
         pytest.param("paused", 75.0, marks=pytest.mark.soak),
         pytest.param("dead", 75.0, marks=pytest.mark.soak),
     ],
@@ -471,6 +471,7 @@ def test_the_crawl_follows_a_sentinel_to_the_replica(place: Place, tell: Callabl
         check_gone(second)
 
 
+@pytest.mark.soak
 def test_nodes_of_a_cluster_may_be_killed(place: Place, tmp_path: Path, tell: Callable[[str], None]) -> None:
     with (
         serving(tmp_path / "site", delay_s=0.05) as other,
