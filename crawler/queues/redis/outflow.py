@@ -12,7 +12,7 @@ from crawler.models import NewTask, Stats, TaskKind
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import entries
 from crawler.queues.redis.outlet import Settled, Unsettled
-from crawler.queues.redis.packing import LETTERS, Packed, global_id, local_id, note_of, packed, shard_of
+from crawler.queues.redis.packing import LETTERS, Packed, flat, global_id, local_id, note_of, packed, shard_of
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import old_tally
 from crawler.urls import host_key, task_key
@@ -76,17 +76,7 @@ class ShardsOutlet:
         """As push in commands.lua reads it."""
         of, number = local_id(task.id)
         yield number if task.id and of == shard else ""
-        yield from (
-            task.serial,
-            one.kind,
-            one.key,
-            one.host,
-            one.depth,
-            one.flags,
-            one.text,
-            one.note,
-            one.entry,
-        )
+        yield from (task.serial, *one.facts, one.note, one.entry)
         yield "" if task.known is None else old_tally(task.known)
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
@@ -103,13 +93,7 @@ class ShardsOutlet:
     def dropped(self) -> dict[str, int]:
         found: Counter[str] = Counter()
         for shard in range(self._shards.count):
-            words = self._shards.bare(shard, "dropped")
-            found.update(
-                {
-                    name.decode("utf-8", "replace"): int(value)
-                    for name, value in zip(words[::2], words[1::2], strict=True)
-                }
-            )
+            found.update(flat(self._shards.bare(shard, "dropped")))
         return dict(found)
 
 

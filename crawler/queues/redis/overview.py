@@ -9,16 +9,12 @@ from typing import Any
 import msgspec
 
 from crawler.models import Counts, HostStatus, Stats, TaskState, WorkerStatus
-from crawler.queues.redis.packing import utf8
+from crawler.queues.redis.packing import flat, utf8
 from crawler.queues.redis.shards import Shards
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
 _TOTALS = msgspec.msgpack.Decoder(Stats).decode
 _STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
-
-
-def _flat(words: Sequence[bytes]) -> dict[str, int]:
-    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
 def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
@@ -31,8 +27,8 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     for answer in answers:
         for at, number in enumerate(answer[0]):
             states[at] += number
-        counts.update(_flat(answer[1]))
-        dropped.update(_flat(answer[3]))
+        counts.update(flat(answer[1]))
+        dropped.update(flat(answer[3]))
         if answer[2]:
             totals = _TOTALS(answer[2])
         for blob, held, seen_s, done_per_s in answer[4]:

@@ -8,13 +8,14 @@ empty at the end. A URL that is known is its key alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
 from crawler.models import ORIGIN_FIELDS, ImageRecord, NewTask, Origin, PageRecord, TaskKind
-from crawler.urls import DATA_HOST, host_key, identity, task_key
+from crawler.urls import host_key, identity, task_key
 
 KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
@@ -39,6 +40,7 @@ class _Text(msgspec.Struct, array_like=True, frozen=True):
 
 
 _DECODE = msgspec.msgpack.Decoder(_Text).decode
+_FOUND = tuple(name for name in Origin.__struct_fields__ if name != "page_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Packed:
     depth: int
     flags: int
     text: bytes
+
+    @property
+    def facts(self) -> tuple[str, bytes, str, int, int, bytes]:
+        """As the scripts read a task that has an id already."""
+        return (self.kind, self.key, self.host, self.depth, self.flags, self.text)
 
     @property
     def entry(self) -> bytes:
@@ -83,15 +90,8 @@ def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | Page
     values: list[Any] = [path]
     if origin is not None:
         page = origin.page_url
-        values += [page.removeprefix(host) if page.startswith(f"{host}/") else page, origin.found_in]
-        values += [
-            origin.alt,
-            origin.title,
-            origin.caption,
-            origin.heading,
-            origin.page_title,
-            origin.content,
-        ]
+        values.append(page.removeprefix(host) if page.startswith(f"{host}/") else page)
+        values += [getattr(origin, name) for name in _FOUND]
     if known is not None:
         values += [*["", "", "", "", "", "", "", b""][len(values) - 1 :], known]
     while not values[-1] and len(values) > 1:
@@ -114,15 +114,9 @@ def unpacked(host: str, text: bytes) -> Unpacked:
         page = found.page_url
         origin = Origin(
             page_url=host + page if page.startswith("/") else page,
-            found_in=found.found_in,
-            alt=found.alt,
-            title=found.title,
-            caption=found.caption,
-            heading=found.heading,
-            page_title=found.page_title,
-            content=found.content,
+            **{name: getattr(found, name) for name in _FOUND},
         )
-    return Unpacked((DATA_HOST if host == DATA_HOST else host) + found.path, origin, found.known)
+    return Unpacked(host + found.path, origin, found.known)
 
 
 def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
@@ -150,3 +144,8 @@ def local_id(task_id: int) -> tuple[int, str]:
 def utf8(text: object) -> str:
     """Of an answer's bytes; what a script had packed is text already."""
     return text if isinstance(text, str) else cast("bytes", text).decode("utf-8", "replace")
+
+
+def flat(words: Sequence[bytes]) -> dict[str, int]:
+    """The counters of a hash, from what a script gives of it."""
+    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}

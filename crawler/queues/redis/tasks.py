@@ -358,20 +358,7 @@ def _again(entry: Entry) -> tuple[Argument, ...]:
     origin = origin_of(record, entry.kind)
     one = packed(NewTask(kind=entry.kind, url=record.url, depth=entry.depth, origin=origin))
     down = HostDown.reason in {record.reason, record.revisit_reason}
-    return (
-        *(
-            entry.name,
-            entry.number,
-            entry.serial,
-            one.kind,
-            one.key,
-            one.host,
-            one.depth,
-            one.flags,
-            one.text,
-        ),
-        int(down),
-    )
+    return (entry.name, entry.number, entry.serial, *one.facts, int(down))
 
 
 def old_tally(record: ImageRecord | PageRecord) -> bytes:

@@ -13,7 +13,7 @@ local function halted_now()
   return why[1] or nil, why[2] and true or false, why[3] and true or false
 end
 
--- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, seeds. Returns 1 while its queue is being made anew.
+-- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, owner. Returns 1 while its queue is being made anew.
 if COMMAND == 'found' then
   local id, cfg, plan, owner = arg(), arg(), arg(), arg()
   local was = call('HMGET', P .. 'm', 'owner', 'ended')
@@ -87,7 +87,7 @@ if COMMAND == 'lease' then
   local halted, paused = halted_now()
   local alarm, batches = '', {}
   if not me or halted then
-    wait_no_more(id, kind, next(call('ZRANGE', P .. 'due:' .. kind, 0, 0)) ~= nil)
+    wait_no_more(id, kind, call('EXISTS', P .. 'due:' .. kind) == 1)
     halted = halted or 'this worker has left'
   else
     tick()
@@ -174,11 +174,7 @@ if COMMAND == 'leave' then
   call('ZREMRANGEBYRANK', P .. 'gone', 0, -10001)
   local one = worker(id)
   if one then
-    local held = {}
-    for task_id in pairs(one.held) do
-      held[#held + 1] = task_id
-    end
-    give_back(held, charged)
+    give_back(held_by(one), charged)
   end
   for _, kind in ipairs(KINDS) do
     if call('ZREM', P .. 'wait:' .. kind, id) == 1 then

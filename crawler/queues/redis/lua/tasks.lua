@@ -317,10 +317,7 @@ local function part_with_the_lost()
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', lease_now, 'LIMIT', 0, 100)) do
     local one = worker(id)
     if one and one.deadline <= lease_now then
-      local held = {}
-      for task_id in pairs(one.held) do
-        held[#held + 1] = task_id
-      end
+      local held = held_by(one)
       give_back(held, true)
       part_with(id)
       wake_all = true -- each of the others may have a larger part now

@@ -61,6 +61,15 @@ local function meet(id, kind, state, done)
   return one
 end
 
+-- The ids of the tasks that a worker holds.
+local function held_by(one)
+  local ids = {}
+  for id in pairs(one.held) do
+    ids[#ids + 1] = id
+  end
+  return ids
+end
+
 local function part_with(id)
   local one = worker(id)
   if one then
