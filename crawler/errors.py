@@ -29,11 +29,14 @@
 
 Each leaf below TaskError has a ``reason``: the closed list is REASONS. ``retryable`` says whether asking again
 later may help. To add a reason for not saving, add a class here.
+
+What never became a task of its own, as a limit, a rule or a wish kept it out, has no error. It is counted by a slug of
+LEFT_OUT, at the end of this page.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class CrawlerError(Exception):
@@ -433,3 +436,77 @@ def _leaves(cls: type[TaskError]) -> list[type[TaskError]]:
 
 REASONS: dict[str, type[TaskError]] = {cls.reason: cls for cls in _leaves(TaskError)}
 """Every reason slug, and the class it stands for."""
+
+
+# --- what is not taken on ---------------------------------------------------------------------------------
+
+
+class LeftOut(NamedTuple):
+    """What a slug of LEFT_OUT stands for."""
+
+    meaning: str
+    """What was not taken, as a noun: it comes after a number."""
+    option: str = ""
+    """The flag that lets it in; empty where none does."""
+
+
+LEFT_OUT: dict[str, LeftOut] = {
+    # limits of the crawl
+    "max-depth": LeftOut(
+        "links to pages further away than wanted, each with all that hangs on it", "--max-depth"
+    ),
+    "max-pages": LeftOut("links to pages beyond so many", "--max-pages"),
+    "max-images": LeftOut("image URLs beyond so many", "--max-images"),
+    "max-links": LeftOut("links of pages that have more than so many", "--max-links-per-page"),
+    # its scope
+    "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
+    "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),
+    "image-out-of-scope": LeftOut("image URLs on hosts outside of the scope", "--images-from any"),
+    # what owners ask
+    "nofollow": LeftOut("links of pages whose owner asks that none be followed", "--no-obey-nofollow"),
+    "rel-nofollow": LeftOut("links whose page asks that they be not followed", "--no-obey-rel-nofollow"),
+    "noindex": LeftOut("images of pages whose owner asks for noindex", "--no-obey-noindex"),
+    "noimageindex": LeftOut("images of pages whose owner asks for noimageindex", "--no-obey-noimageindex"),
+    "noai": LeftOut("images of pages whose owner asks for noai", "--no-obey-noai"),
+    "noimageai": LeftOut("images of pages whose owner asks for noimageai", "--no-obey-noimageai"),
+    "tdm-reservation": LeftOut(
+        "images of pages whose owner reserves text and data mining", "--no-obey-tdm-reservation"
+    ),
+    # where a site goes on without end
+    "trap-deep-path": LeftOut("links with a path of very many segments", "--no-avoid-traps"),
+    "trap-repeated-path": LeftOut(
+        "links with a path in which the same segments come again and again", "--no-avoid-traps"
+    ),
+    "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
+    "trap-endless-query": LeftOut(
+        "links with a query that repeats itself, or one more combination of parameters after very many",
+        "--no-avoid-traps",
+    ),
+    "trap-repeated-page": LeftOut(
+        "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
+    ),
+    "session-id": LeftOut("repeats of a known URL with another session id"),
+    # what is in a document beyond the limits of what is read
+    "url-too-long": LeftOut("references of more than 8,192 characters"),
+    "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),
+    "markup-cut": LeftOut("documents whose markup would hold up a parser, read with less of it"),
+    "elements-cut": LeftOut("documents of very many elements, read up to there"),
+    "data-too-large": LeftOut("images that a page holds itself, too large for that"),
+    "srcdoc-cut": LeftOut("documents within a page, beyond so many"),
+    "template-cut": LeftOut("templates within templates, too deep to be looked into"),
+    "widths-cut": LeftOut("sizes of a picture, beyond so many"),
+    "json-cut": LeftOut("data within a page, beyond what is read of it"),
+    "json-broken": LeftOut("data within a page that can't be read"),
+    "script-cut": LeftOut("strings of scripts, beyond so many"),
+    "css-cut": LeftOut("style sheets larger than what is read of them"),
+    "import-depth": LeftOut("style sheets that others import, too deep"),
+    "feed-cut": LeftOut("feeds beyond the limits of what is read"),
+    "feed-broken": LeftOut("feeds that can't be read to their end"),
+    "manifest-broken": LeftOut("manifests that can't be read"),
+    "sitemap-cut": LeftOut("entries of sitemaps, beyond so many"),
+    "sitemap-broken": LeftOut("sitemaps that can't be read to their end"),
+    "sitemap-nested": LeftOut("sitemap indexes within sitemap indexes"),
+}
+"""Every slug by which something is counted that a page offers and that is not taken on; beside REASONS the other closed
+list. What keeps out a URL is counted once for each time that it was found.
+"""

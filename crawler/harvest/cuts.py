@@ -1,0 +1,41 @@
+"""What a limit leaves out of a document: no cut is silent.
+
+Whoever reads documents yields a :class:`Cut` in place of what it passes over; who asked sorts these out and counts them
+(:func:`without_cuts`), so that they reach the page's record and the crawl's books.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Cut(NamedTuple):
+    """*count* things of a document were not taken, by *slug*, which is one of :data:`crawler.errors.LEFT_OUT`."""
+
+    slug: str
+    count: int = 1
+
+
+def at_most(limit: int, items: Iterable[T], *, slug: str) -> Iterator[T | Cut]:
+    """The first *limit* of *items*; then, if there are more, a Cut that says how many. Iterates over all of them."""
+    over = 0
+    for number, item in enumerate(items):
+        if number < limit:
+            yield item
+        else:
+            over += 1
+    if over:
+        yield Cut(slug, over)
+
+
+def without_cuts(found: Iterable[T | Cut], left_out: Counter[str]) -> Iterator[T]:
+    """*found* without its Cuts, which are counted in *left_out*."""
+    for item in found:
+        if isinstance(item, Cut):
+            left_out[item.slug] += item.count
+        else:
+            yield item
