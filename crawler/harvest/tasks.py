@@ -121,8 +121,8 @@ class Document:
         return Origin(
             page_url=(self.resolve(candidate.page_url) if candidate.page_url else None) or self.url,
             found_in=candidate.found_in,
-            alt=trimmed(telling.attributes.get("alt", "")),
-            title=trimmed(telling.attributes.get("title", "")),
+            alt=trimmed(telling.attributes.get("alt", "")) or trimmed(telling.label),
+            title=trimmed(telling.attributes.get("title", "")) or trimmed(telling.hint),
             caption=trimmed(telling.caption),
             heading=trimmed(telling.heading),
             page_title=self.title,
