@@ -6,23 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, may_tell
-from crawler.harvest.words import Words
+from crawler.harvest.tree import NAMES, Element, ParserRefusedError, may_tell
+from crawler.harvest.words import Marks, Words
 
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool, captions: bool) -> list[Found]:
+def elements_of(html: str, *, look_at_all: bool, marks: Marks) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
-    Without *captions* none are looked for.
+    Captions are looked for among what has one of the *marks*.
     """
     tree = _LexborTree()
-    words = Words(tree, captions=captions)
+    words = Words(tree, marks=marks)
     try:
         for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all):
             words.add(node, name, attributes)
-        return words.found()
+        return words.elements()
     except (SelectolaxError, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
@@ -47,13 +47,11 @@ def _walk(
             roots += fragments
             walks += [fragment.traverse() for fragment in fragments]
         elif name in NAMES or name == "feImage":
-            yield node, name.lower(), _attributes(node)
-        elif look_at_all and may_tell(attributes := _attributes(node)):
-            yield node, name, attributes
-
-
-def _attributes(node: LexborNode) -> dict[str, str]:
-    return {key: value or "" for key, value in node.attributes.items()}
+            yield node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
+        elif look_at_all:
+            attributes = {key: value or "" for key, value in node.attributes.items()}
+            if may_tell(attributes):
+                yield node, name, attributes
 
 
 class _LexborTree:
@@ -68,7 +66,7 @@ class _LexborTree:
         return node.mem_id
 
     def attributes(self, node: LexborNode) -> Mapping[str, str]:
-        return _attributes(node)
+        return {key: value or "" for key, value in node.attributes.items()}
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
