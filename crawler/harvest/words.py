@@ -42,6 +42,7 @@ _OF_LINKS = (*_OF_PICTURES, "data-title")
 """From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
 _DRAWN = frozenset({"image", "use", "feimage"})
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b", re.IGNORECASE)
+_SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -74,7 +75,6 @@ class Words:
         self._pictures: list[_Picture] = []
         self._numbers: dict[int, int] = {}
         """Of pictures, by the key of the ``<picture>``, or else of the element that is one."""
-        self._links: dict[int, dict[str, str]] = {}
         self._links_to_pictures: list[tuple[int, Any]] = []
         """Each with its place among the elements."""
         self._linked: dict[int, set[int]] = {}
@@ -89,7 +89,9 @@ class Words:
         text = ""
         picture, link = 0, None
         if name == "a":
-            self._add_link(node, attributes)
+            href = attributes.get("href")
+            if href and _IMAGE_NAME.search(href) and leads_to_image(href):
+                self._links_to_pictures.append((len(self._elements), node))
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
             picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
@@ -110,12 +112,6 @@ class Words:
                 heading=self._heading,
             )
         )
-
-    def _add_link(self, node: Any, attributes: dict[str, str]) -> None:
-        self._links[self._tree.key(node)] = attributes
-        href = attributes.get("href", "")
-        if _IMAGE_NAME.search(href) and leads_to_image(href):
-            self._links_to_pictures.append((len(self._elements), node))
 
     def _titled(self, node: Any, name: str) -> str:
         text = self._tree.own_text(node)[:MAX_TEXT_CHARS]
@@ -154,7 +150,7 @@ class Words:
         if _is_shown(name, attributes, in_picture=picture is not None):
             place = len(self._elements)
             self._show(_Picture(node, place, attributes, number, above, link, in_noscript))
-        target = None if link is None else self._links[self._tree.key(link)].get("href")
+        target = None if link is None else self._tree.attributes(link).get("href")
         return (0 if picture is None else number), target
 
     def _add_figure(self, node: Any) -> None:
@@ -187,12 +183,14 @@ class Words:
             captions = self._captions.of_pictures()
         self._read_what_is_named()
         for picture in self._pictures:
-            self._tell(
-                picture.place,
-                label=self._label(picture),
-                hint=self._hint(picture),
-                caption=captions.get(picture.number) or self._instead_of_caption(picture),
-            )
+            caption = captions.get(picture.number, "")
+            if caption or not self._stands_alone(picture):
+                self._tell(
+                    picture.place,
+                    label=self._label(picture),
+                    hint=self._hint(picture),
+                    caption=caption or self._instead_of_caption(picture),
+                )
         for place, link in self._links_to_pictures:
             attributes = self._elements[place].attributes
             # Where it shows no picture, its text stands in place of one
@@ -217,6 +215,11 @@ class Words:
                 wanted.discard(name)
                 self._by_id[name] = _on_one_line(read(self._tree, node))
 
+    def _stands_alone(self, picture: _Picture) -> bool:
+        """Whether nothing but its ``alt`` and ``title`` can say anything of it, as of most."""
+        around = picture.link or self._figures or self._drawn
+        return not around and _SAYING.isdisjoint(picture.attributes)
+
     def _label(self, picture: _Picture) -> str:
         """Its accessible name but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
         return (
@@ -226,7 +229,7 @@ class Words:
         )
 
     def _hint(self, picture: _Picture) -> str:
-        of_link = "" if picture.link is None else self._attributes_of(picture.link).get("title", "")
+        of_link = "" if picture.link is None else self._tree.attributes(picture.link).get("title", "")
         return of_link or self._drawn_for(picture, "title")
 
     def _instead_of_caption(self, picture: _Picture) -> str:
@@ -236,7 +239,7 @@ class Words:
             self._named_by(picture.attributes, *_DESCRIPTIONS)
             or self._label_of_figure(picture)
             or _for_lightboxes(picture.attributes, _OF_PICTURES)
-            or ("" if link is None else _for_lightboxes(self._attributes_of(link), _OF_LINKS))
+            or ("" if link is None else _for_lightboxes(self._tree.attributes(link), _OF_LINKS))
             or self._drawn_for(picture, "desc")
             or ("" if link is None or self._is_all_of(link, picture) else self._text_of(link))
         )
@@ -246,9 +249,6 @@ class Words:
         siblings = (self._tree.sibling(picture.node, after=after) for after in (False, True))
         is_alone = picture.above[0] is link and not any(sibling is not None for sibling in siblings)
         return is_alone or len(self._linked[self._tree.key(link)]) > 1
-
-    def _attributes_of(self, link: Any) -> dict[str, str]:
-        return self._links[self._tree.key(link)]
 
     def _label_of_figure(self, picture: _Picture) -> str:
         keys = map(self._tree.key, picture.above if self._figures else ())
