@@ -117,10 +117,9 @@ class Captions:
         inside = self._held_by(caption.node)
         between = {False: 0, True: 0}
         node = caption.node
-        above = list(self._above(node))
-        if above and self._tree.name(above[-1]) in _MENUS:
+        if caption.above and self._tree.name(caption.above[-1]) in _MENUS:
             return None
-        for parent in above:
+        for parent in caption.above:
             others = [number for number in self._held_by(parent) if number not in inside]
             figure = self._is_figure(parent)
             if others and (

@@ -135,26 +135,20 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     """The text of an element as a person reads it: without scripts, with a space for each line break, and without the
     pilcrow that generators of manuals hang to headings and captions. Looks no further than at *limit* characters.
     """
+    parts = list(islice(tree.inside(node), _MAX_NODES_READ))
+    names = [tree.name(part) for part in parts]
+    is_plain = _BREAKS.isdisjoint(names) and _UNREAD.isdisjoint(names)
     pieces: list[str] = []
     left = limit
-    has_breaks = has_unread = False
-    for part in islice(tree.inside(node), _MAX_NODES_READ):
-        name = tree.name(part)
-        if name[:1] == "-":
-            if has_unread and tree.name(part.parent) in _UNREAD:
-                continue
-            if has_breaks and _follows_break(tree, part):
-                pieces.append(" ")
-            text = tree.own_text(part)
-            pieces.append(text)
-            left -= len(text)
+    for part, name in zip(parts, names, strict=True):
+        if name[:1] != "-":
+            pieces.append(" " if name in _BREAKS else "")
+        elif is_plain or tree.name(part.parent) not in _UNREAD:
+            pieces.append(" " if not is_plain and _follows_break(tree, part) else "")
+            pieces.append(tree.own_text(part))
+            left -= len(pieces[-1])
             if left <= 0:
                 break
-        elif name in _BREAKS:
-            has_breaks = True
-            pieces.append(" ")
-        elif name in _UNREAD:
-            has_unread = True
     return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
 
 

@@ -59,6 +59,7 @@ class _Picture(NamedTuple):
     """The elements around it, from the inside."""
     link: Any | None
     """The nearest one around it."""
+    link_attributes: Mapping[str, str]
     in_noscript: bool
 
 
@@ -147,11 +148,12 @@ class Words:
         number = self._numbers.setdefault(
             self._tree.key(node if picture is None else picture), len(self._numbers) + 1
         )
+        link_attributes = {} if link is None else self._tree.attributes(link)
         if _is_shown(name, attributes, in_picture=picture is not None):
             place = len(self._elements)
-            self._show(_Picture(node, place, attributes, number, above, link, in_noscript))
-        target = None if link is None else self._tree.attributes(link).get("href")
-        return (0 if picture is None else number), target
+            shown = _Picture(node, place, attributes, number, above, link, link_attributes, in_noscript)
+            self._show(shown)
+        return (0 if picture is None else number), link_attributes.get("href")
 
     def _add_figure(self, node: Any) -> None:
         key = self._tree.key(node)
@@ -229,8 +231,7 @@ class Words:
         )
 
     def _hint(self, picture: _Picture) -> str:
-        of_link = "" if picture.link is None else self._tree.attributes(picture.link).get("title", "")
-        return of_link or self._drawn_for(picture, "title")
+        return picture.link_attributes.get("title", "") or self._drawn_for(picture, "title")
 
     def _instead_of_caption(self, picture: _Picture) -> str:
         """What stands in for a caption, the likeliest first."""
@@ -239,7 +240,7 @@ class Words:
             self._named_by(picture.attributes, *_DESCRIPTIONS)
             or self._label_of_figure(picture)
             or _for_lightboxes(picture.attributes, _OF_PICTURES)
-            or ("" if link is None else _for_lightboxes(self._tree.attributes(link), _OF_LINKS))
+            or _for_lightboxes(picture.link_attributes, _OF_LINKS)
             or self._drawn_for(picture, "desc")
             or ("" if link is None or self._is_all_of(link, picture) else self._text_of(link))
         )
