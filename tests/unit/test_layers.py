@@ -22,7 +22,7 @@ MODULES = {
 LAYERS = [
     ["errors", "models", "rate"],
     ["urls", "config", "columns", "fallback"],
-    ["folder", "scope"],
+    ["folder", "scope", "sizes", "sizes.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
