@@ -457,7 +457,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     ),
     "max-pages": LeftOut("links to pages beyond so many", "--max-pages"),
     "max-images": LeftOut("image URLs beyond so many", "--max-images"),
-    "max-links": LeftOut("links of pages that have more than so many", "--max-links-per-page"),
+    "max-links-per-page": LeftOut("links of pages that have more than so many", "--max-links-per-page"),
     # its scope
     "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
     "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),
@@ -491,7 +491,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),
     "markup-cut": LeftOut("documents whose markup would hold up a parser, read with less of it"),
     "elements-cut": LeftOut("documents of very many elements, read up to there"),
-    "data-too-large": LeftOut("images that a page holds itself, too large for that"),
+    "data-too-large": LeftOut("images that pages hold themselves, of more than 2 MiB"),
     "srcdoc-cut": LeftOut("documents within a page, beyond so many"),
     "template-cut": LeftOut("templates within templates, too deep to be looked into"),
     "widths-cut": LeftOut("sizes of a picture, beyond so many"),

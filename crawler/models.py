@@ -96,6 +96,7 @@ ALTERNATIVE_RULES = {
     "thumbnail": "it stands in a link to the picture in full",
     "placeholder": "it is shown until the picture has come",
     "type": "it is of a type that is not kept, or not wanted",
+    "insecure": "it is asked for by https first, as its page wants it",
     "later": "its page says nothing of sizes, and names it later",
 }
 """Why one of several sizes of a picture was preferred to another one, and what that means."""

@@ -13,7 +13,8 @@ from ada_url import URL
 
 from crawler.errors import SeedError
 
-MAX_URL_CHARS = 2048
+MAX_URL_CHARS = 8192
+"""Of a canonical URL; content delivery networks sign with thousands."""
 DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _SCHEMES = ("http:", "https:")
@@ -42,6 +43,17 @@ def resolve(reference: str, base: str) -> str | None:
     None stands for: not parseable, not http(s), or longer than MAX_URL_CHARS. Never raises.
     Source: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
+    href = _serialised(reference, base)
+    return href if href is not None and len(href) <= MAX_URL_CHARS else None
+
+
+def is_too_long(reference: str, base: str) -> bool:
+    """Whether *reference* is one to fetch but for its length."""
+    href = _serialised(reference[: 4 * MAX_URL_CHARS], base)
+    return href is not None and (len(reference) > 4 * MAX_URL_CHARS or len(href) > MAX_URL_CHARS)
+
+
+def _serialised(reference: str, base: str) -> str | None:
     if len(reference) > 4 * MAX_URL_CHARS:
         return None
     try:
@@ -54,8 +66,7 @@ def resolve(reference: str, base: str) -> str | None:
             href = url.href
     except (ValueError, UnicodeError):
         return None
-    href = href.partition("#")[0]  # not before: the space in front of a "#" counts
-    return href if len(href) <= MAX_URL_CHARS else None
+    return href.partition("#")[0]  # not before: the space in front of a "#" counts
 
 
 def canonical(url: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from crawler.harvest.elements import Element
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import resolve
+from crawler.urls import MAX_URL_CHARS, is_too_long, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -27,6 +28,9 @@ _FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
 _FEED_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
 )
+
+_MOST_OF_A_CHARACTER = 12
+"""Four bytes in hexadecimal."""
 
 Resolve = Callable[[str], str | None]
 
@@ -53,12 +57,19 @@ class Followed(NamedTuple):
 class Resolver:
     """Canonical URLs of references on one page; each distinct reference is resolved once.
 
-    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL.
+    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL; *left_out* counts those that are
+    too long.
     """
 
     def __init__(
-        self, base: str, *, encoding: str = "utf-8", tidy: Callable[[str], str] | None = None
+        self,
+        base: str,
+        *,
+        encoding: str = "utf-8",
+        tidy: Callable[[str], str] | None = None,
+        left_out: Counter[str] | None = None,
     ) -> None:
+        self._left_out = Counter() if left_out is None else left_out
         self.base = base
         self._encoding = encoding
         self._tidy = tidy
@@ -72,6 +83,9 @@ class Resolver:
             url = resolve(with_query_in(self._encoding, reference), self.base) if reference.strip() else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
+            is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
+            if url is None and is_long and is_too_long(reference, self.base):
+                self._left_out["url-too-long"] += 1
             self._known[reference] = url
             return url
 

@@ -28,6 +28,10 @@ _ACCEPT = {
 }
 
 
+PAGE_CUT = "page-cut"
+"""What is left out of a document that is larger than max_page_bytes: all that comes after these."""
+
+
 class PageHandler(TaskHandler):
     """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know."""
 
@@ -48,6 +52,7 @@ class PageHandler(TaskHandler):
             title=harvest.title,
             images=len(harvest.images),
             links=len(harvest.links),
+            left_out=harvest.left_out | ({PAGE_CUT: 1} if fetched.is_cut else {}),
         )
         kept_out = tuple(msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
         visit.discovered = (
@@ -59,7 +64,9 @@ class PageHandler(TaskHandler):
         if visit.found_in in SITEMAPS:
             max_bytes = max(max_bytes, sitemap.MAX_BYTES)
         try:
-            return self.fetch(visit, max_bytes=max_bytes, accept=_ACCEPT.get(visit.found_in, ACCEPT))
+            return self.fetch(
+                visit, max_bytes=max_bytes, accept=_ACCEPT.get(visit.found_in, ACCEPT), cut=True
+            )
         except TaskError as exc:
             if visit.found_in == sitemap.GUESSED and not exc.retryable:
                 raise NoSitemap(

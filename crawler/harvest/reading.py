@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from types import MappingProxyType
 
 import msgspec
 
@@ -21,12 +22,14 @@ from crawler.errors import (
 )
 from crawler.harvest import css, feeds, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
-from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.extensions import KEPT_FORMATS, may_lead_to_page
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.links import Followed, Link
-from crawler.harvest.tasks import Document, trimmed
+from crawler.harvest.secure import wants_upgrades
+from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
 from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
@@ -66,12 +69,15 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[NewTask, ...] = ()
     kept_out: tuple[NewTask, ...] = ()
     """Images and links that are not to be visited, each with what forbids it."""
+    left_out: dict[str, int] = {}
+    """How much of it was not read or not taken, by a slug of LEFT_OUT; what is kept out is not among it."""
 
     @classmethod
-    def of(cls, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), *, title: str = "") -> Harvest:
+    def of(cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = ()) -> Harvest:
         """Sorted by whether something forbids them."""
         return cls(
-            title=title,
+            title=page.title,
+            left_out=dict(page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
@@ -94,6 +100,7 @@ class Reader:
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
+        self._formats = frozenset(config.images.formats) or KEPT_FORMATS
 
     def read(self, task: Task, fetched: Fetched) -> Harvest:
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
@@ -115,9 +122,12 @@ class Reader:
                 self._check_scope(task, url)
                 encoding = encoding_of_html(content, header)
                 html = decoded(content, encoding)
-                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding)
+                return self.read_html(
+                    html, url=url, depth=depth, asked=asked, encoding=encoding, headers=fetched.headers
+                )
             case "image":
-                return Harvest.of((self._image_in_place_of_page(task),))
+                page = self._document(url, depth=depth)
+                return Harvest.of(page, (self._image_in_place_of_page(task),))
             case "css" | "style sheet":
                 return self.read_css(decode_css(content, header), url=url, depth=depth, asked=asked)
             case "manifest":
@@ -165,10 +175,12 @@ class Reader:
         depth: int,
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Harvest:
-        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
+        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its *headers*
         ask of robots, *encoding* what it was sent in. Raises NotHtml.
         """
+        left_out: Counter[str] = Counter()
         elements = parse(html, parser=self._config.harvest.parser)
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
@@ -178,14 +190,13 @@ class Reader:
             title=trimmed(next(titles, "")),
             encoding=encoding,
             asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
+            upgrades=wants_upgrades(headers, elements),
+            left_out=left_out,
         )
-        frames = (element for element in elements if "srcdoc" in element.attributes)
-        for frame in islice(frames, MAX_SRCDOCS):  # those in such documents among them
-            part = frame.attributes["srcdoc"]
-            elements += self._elements_of_part(part, heading=frame.heading, after=len(elements))
+        self._look_into_srcdocs(page, elements)
         followed = [
             link
-            for link in links.links_on(elements)
+            for link in without_cuts(links.links_on(elements), left_out)
             if link.found_in != links.FEED or self._config.harvest.feeds
         ]
         found = self._images(
@@ -194,17 +205,26 @@ class Reader:
         if self._repetition is not None:
             contents = fingerprint(html, (task.url for task in found))
             page.is_repeated = self._repetition.is_repeated(url, contents)
-        return Harvest.of(found, self._further(page, followed), title=page.title)
+        return Harvest.of(page, found, self._further(page, followed))
+
+    def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
+        """Add the elements of the documents in ``srcdoc``, and of those in such documents."""
+        frames = (element for element in elements if "srcdoc" in element.attributes)
+        for frame in without_cuts(at_most(MAX_SRCDOCS, frames, slug="srcdoc-cut"), page.left_out):
+            part = frame.attributes["srcdoc"]
+            elements += self._elements_of_part(page, part, heading=frame.heading, after=len(elements))
 
     def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
         page = self._document(url, depth=depth, asked=asked)
-        references = css.references(text)
-        imports = links.imports_among(references)
+        references = list(without_cuts(css.references(text), page.left_out))
+        imports = list(links.imports_among(references))
         if depth >= self._config.scope.max_depth + MAX_IMPORTS_BELOW_MAX_DEPTH:
-            imports = iter(())
+            page.left_out["import-depth"] += len(imports)
+            imports = []
         sheet = Element(name="style", attributes={}, number=0)
         return Harvest.of(
+            page,
             self._images(page, images.found_among(references, sheet)),
             self._further(page, imports, attached_depth=depth + 1),
         )
@@ -214,7 +234,7 @@ class Reader:
     ) -> Harvest:
         """The images of a web app manifest at *url*."""
         page = self._document(url, depth=depth, asked=asked)
-        return Harvest.of(self._images(page, manifest.images(content)))
+        return Harvest.of(page, self._images(page, manifest.images(content)))
 
     def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
         """The images of a feed, those in the markup of its items included, and the pages that they are about."""
@@ -222,16 +242,19 @@ class Reader:
         found: list[Candidate] = []
         followed: list[Link] = []
         elements: list[Element] = []
-        for item in feeds.read(text):
+        for item in without_cuts(feeds.read(text), page.left_out):
             found += item.images
             followed += [
                 Link(reference, links.FEED_ITEM) for reference in item.links if may_lead_to_page(reference)
             ]
             for markup in item.html:
-                elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
-        found += images.found_on(elements, guess=self._config.harvest.script_urls)
-        followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
-        return Harvest.of(self._images(page, found, elements), self._further(page, followed))
+                elements += self._elements_of_part(page, markup, heading=item.title, after=len(elements))
+        found += without_cuts(
+            images.found_on(elements, guess=self._config.harvest.script_urls), page.left_out
+        )
+        listed = without_cuts(links.links_on(elements), page.left_out)
+        followed += [link for link in listed if link.found_in in ("a", "area")]
+        return Harvest.of(page, self._images(page, found, elements), self._further(page, followed))
 
     def read_sitemap(
         self,
@@ -244,29 +267,31 @@ class Reader:
         asked: frozenset[str] = NOTHING,
     ) -> Harvest:
         """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
-        limit = max(sitemap.MAX_URLS, self._config.scope.max_links_per_page)
-        page = self._document(url, depth=depth, asked=asked, limit=limit)
+        page = self._document(url, depth=depth, asked=asked, limit=sitemap.MAX_URLS)
         found: list[Candidate] = []
         followed: list[Link] = []
         sitemaps: dict[str, None] = {}
-        for entry in sitemap.read(content, header):
+        for entry in without_cuts(sitemap.read(content, header), page.left_out):
             found += entry.images
             if sitemap.names_page(entry):
                 followed.append(Link(entry.url, sitemap.LISTED))
-            elif entry.is_sitemap and not nested and (further := page.resolve(entry.url)) is not None:
+            elif entry.is_sitemap and nested:
+                page.left_out["sitemap-nested"] += 1
+            elif entry.is_sitemap and (further := page.resolve(entry.url)) is not None:
                 sitemaps[further] = None
         further_tasks = page.page_tasks(
             (Followed(further, sitemap.FROM_INDEX) for further in sitemaps),
             page_depth=depth,
             attached_depth=depth,
         )
-        return Harvest.of(self._images(page, found), self._further(page, followed) + further_tasks)
+        return Harvest.of(page, self._images(page, found), self._further(page, followed) + further_tasks)
 
-    def _elements_of_part(self, markup: str, *, heading: str, after: int) -> list[Element]:
+    def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
         try:
             elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
         except NotHtml:
+            page.left_out["markup-cut"] += 1
             return []
         return [
             msgspec.structs.replace(
@@ -283,11 +308,13 @@ class Reader:
         url: str,
         *,
         depth: int,
-        asked: frozenset[str],
+        asked: frozenset[str] = NOTHING,
         base: str = "",
         title: str = "",
         encoding: str = "utf-8",
-        limit: int | None = None,
+        limit: int = LINKS_OF_A_PAGE,
+        upgrades: bool = False,
+        left_out: Counter[str] | None = None,
     ) -> Document:
         scope = self._config.scope
         return Document(
@@ -297,16 +324,19 @@ class Reader:
             title=title,
             asked=asked,
             encoding=encoding,
-            limit=scope.max_links_per_page if limit is None else limit,
+            limit=scope.max_links_per_page or limit,
+            image_limit=scope.max_links_per_page or None,
             tidy=without_tracking if scope.strip_tracking else None,
+            upgrades=upgrades,
+            left_out=left_out,
         )
 
     def _images(
-        self, page: Document, found: Iterable[Candidate], elements: Iterable[Element] = ()
+        self, page: Document, found: Iterable[Candidate | Cut], elements: Iterable[Element] = ()
     ) -> tuple[NewTask, ...]:
         taken: list[Candidate] = []
         behind: dict[str, list[Candidate]] = {}
-        for candidate in found:
+        for candidate in without_cuts(found, page.left_out):
             reason = self._link_forbidden(page, candidate)
             (behind.setdefault(reason, []) if reason else taken).append(candidate)
         whole_page = next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
@@ -316,11 +346,14 @@ class Reader:
                 element.picture: element for element in elements if element.picture and element.name == "img"
             },
             sizes=self._config.images.images,
+            formats=self._formats,
             forbidden=_always(whole_page) if whole_page else self._scope.image_refusal,
         )
         known = {task.url for task in tasks}
         for reason, candidates in behind.items():
-            left = page.image_tasks(candidates, told={}, sizes="all", forbidden=_always(reason))
+            left = page.image_tasks(
+                candidates, told={}, sizes="all", formats=self._formats, forbidden=_always(reason)
+            )
             tasks += tuple(task for task in left if task.url not in known)
         return tasks
 

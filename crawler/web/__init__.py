@@ -21,6 +21,8 @@ class Fetched(Value):
     """
     content: bytes
     """Decompressed."""
+    is_cut: bool = False
+    """There was more of it than was asked for."""
 
     @property
     def content_type(self) -> str:
@@ -52,7 +54,9 @@ class Asked(TypedDict, total=False):
     check: Check | None
     """Is asked about each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
     cut: bool
-    """The first *max_bytes* of a longer answer will do."""
+    """The first *max_bytes* of a longer answer will do, unless it is of a type of which a part is worth nothing: films,
+    sounds, archives.
+    """
     within_s: float | None
     """A limit for all of it, if that is shorter than the total timeout."""
     unless: Validators | None

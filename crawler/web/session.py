@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import ssl
 import threading
 import time
@@ -53,6 +54,10 @@ log = logging.getLogger(__name__)
 
 _OK = 200
 _NOT_MODIFIED = 304
+_WORTHLESS_IN_PART = re.compile(
+    r"\s*(?:video|audio|font)/|\s*application/(?:pdf|zip|octet-stream|[\w.-]*(?:compressed|archive|installer|package))",
+    re.IGNORECASE,
+)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK_BYTES = 256 * 1024
 _DRAIN_S = 1.0
@@ -128,16 +133,24 @@ class RequestsTransport:
                     current = target
                     continue
                 if status == _NOT_MODIFIED and asks_unless(unless, current):
-                    content = b""
+                    content, is_cut = b"", False
                     _drain(answer)
                 elif status != _OK and (error := self._status_error(status, headers, current)):
                     _drain(answer)
                     raise error
                 else:
-                    content = _body(answer, headers, asked["max_bytes"], cut=asked.get("cut", False))
+                    cut = asked.get("cut", False) and not _is_worthless_in_part(headers)
+                    content, is_cut = _body(answer, headers, asked["max_bytes"], cut=cut)
                     if not content:
                         raise EmptyBody("the answer has no content")
-            return Fetched(url=url, final_url=current, http_status=status, headers=headers, content=content)
+            return Fetched(
+                url=url,
+                final_url=current,
+                http_status=status,
+                headers=headers,
+                content=content,
+                is_cut=is_cut,
+            )
 
     def close(self) -> None:
         self._adapter.close()
@@ -274,9 +287,16 @@ def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> Too
     return TooManyRedirects(text, http_status=status)
 
 
-def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> bytes:
-    """The whole content, decompressed, or with *cut* its first *max_bytes*; memory stays below that and a piece,
-    whatever is sent.
+def _is_worthless_in_part(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that it is of a type of which nobody can use a part."""
+    return _WORTHLESS_IN_PART.match(headers.get("content-type", "")) is not None
+
+
+def _body(
+    answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool
+) -> tuple[bytes, bool]:
+    """The whole content, decompressed, or with *cut* its first *max_bytes*, and whether there was more; memory stays
+    below that and a piece, whatever is sent.
     """
     declared = headers.get("content-length", "").partition(",")[0].strip()
     expected = int(declared) if declared.isascii() and declared.isdigit() else None
@@ -293,7 +313,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
             pieces.append(piece)
             size += len(piece)
             if size > max_bytes and cut:
-                return b"".join(pieces)[:max_bytes]
+                return b"".join(pieces)[:max_bytes], True
             if size > max_bytes:
                 raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
         if received > (2 * max_bytes if cut else max_bytes):
@@ -302,7 +322,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
         raise TruncatedTransfer(f"the connection ended after {received} of {expected} bytes")
     if received:
         decoder.finish()
-    return b"".join(pieces)
+    return b"".join(pieces), False
 
 
 def _drain(answer: requests.Response) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.harvest.candidates import Candidate, best_of_groups
+from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
+from crawler.harvest.pictures import Found, pictures
 from crawler.harvest.structured import json_ld
 
 
@@ -21,14 +22,16 @@ def found(document: object) -> list[str]:
 
 
 def best(document: object) -> list[str]:
-    return [item.reference for item in best_of_groups(json_ld(script(json.dumps(document))))]
+    found = [Found(item.reference, item) for item in json_ld(script(json.dumps(document)))]
+    seen = pictures(found, formats=frozenset(), forbidden=lambda _: "")
+    return [picture.taken.url for picture in seen]
 
 
 def test_an_image_and_its_thumbnail_are_sizes_of_one() -> None:
     image = {"@type": "ImageObject", "thumbnailUrl": "t.jpg", "contentUrl": "full.jpg", "url": "page/"}
 
     assert sorted(found(image)) == ["full.jpg", "t.jpg"]
-    assert best([image, image]) == ["full.jpg", "full.jpg"]
+    assert best([image, image]) == ["full.jpg"]
     assert best({"image": image}) == ["full.jpg"]
 
 
