@@ -76,9 +76,10 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
             soft_wrap=True,
         )
         return
-    limits = ", ".join(f"{count:,} by {reason}" for reason, count in explanation.dropped.items())
-    if limits:
-        out.print(f"It may be one of those that were kept out: {limits}.", soft_wrap=True)
+    if explanation.dropped:
+        out.print("It may be one of those that were left out:")
+        for line in tables.left_out_lines(explanation.dropped).splitlines():
+            out.print(Text(f"    {line}"), soft_wrap=True)
         out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
     else:
         out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
@@ -126,10 +127,13 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
     yield "reason", record.reason
     yield "detail", clean(record.detail)
     if entry.image is not None:
+        yield "in its place", clean(entry.image.replaced_by)
+        yield "instead of", clean(entry.image.instead_of)
         yield from _image_facts(entry.image, file_exists=entry.file_exists)
     elif entry.page is not None:
         yield "title", clean(entry.page.title)
         yield "found on it", f"{entry.page.images:,} images, {entry.page.links:,} links"
+        yield "left out of it", tables.left_out_lines(entry.page.left_out)
     yield from _fetch_facts(record)
 
 
