@@ -7,6 +7,9 @@ from typing import Protocol, Required, TypedDict, Unpack
 
 from crawler.models import Value
 
+LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
+"""Headers of which each is read by itself: it may be for another robot, or be wrong, which is no concern of the next."""
+
 
 class Fetched(Value):
     """A complete answer with a status in 200-299 and a body; or 304 without one, for who has it already."""
@@ -16,8 +19,8 @@ class Fetched(Value):
     """Canonical, after redirects."""
     http_status: int
     headers: Mapping[str, str]
-    """Names in lower case; repeated ones joined by ``, `` (``x-robots-tag`` by a line feed: each may be for
-    another robot).
+    """Names in lower case; values read as Latin-1, repeated ones joined by ``, `` or, if they are LINE_BY_LINE, by a
+    line feed.
     """
     content: bytes
     """Decompressed."""
