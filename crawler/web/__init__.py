@@ -8,11 +8,13 @@ from typing import Protocol, Required, TypedDict, Unpack
 from crawler.models import Value
 
 LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
-"""Headers of which each is read by itself: it may be for another robot, or be wrong, which is no concern of the next."""
+"""Headers that are read one by one: each may be for another robot, or be wrong, which does not concern the next."""
 
 
 class Fetched(Value):
-    """A complete answer with a status in 200-299 and a body; or 304 without one, for who has it already."""
+    """A complete answer with a status in 200-299 and a body, or with Refresh in its place; or 304 without one, for who
+    has it already.
+    """
 
     url: str
     final_url: str

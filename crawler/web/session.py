@@ -134,7 +134,7 @@ class RequestsTransport:
                     raise error
                 else:
                     content = _body(answer, headers, asked["max_bytes"], cut=asked.get("cut", False))
-                    if not content:
+                    if not content and "refresh" not in headers:
                         raise EmptyBody("the answer has no content")
             return Fetched(url=url, final_url=current, http_status=status, headers=headers, content=content)
 
