@@ -135,7 +135,9 @@ class Catalog:
         try:
             for row in self.rows(sql, values):
                 facts = dict(zip(columns, row, strict=True))
-                yield msgspec.convert(facts | {"kind": kind}, record)
+                yield msgspec.convert(
+                    facts | {"kind": kind}, record, strict=False
+                )  # SQLite's booleans are 0 and 1
         except msgspec.ValidationError as exc:
             raise LedgerCorrupt(f"{self.path} is damaged: a record of {table} can't be read ({exc})") from exc
 

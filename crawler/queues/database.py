@@ -35,7 +35,9 @@ INSERTS = {
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
     """A row of COLUMNS[kind] as a record."""
     facts = dict(zip(COLUMNS[kind], values, strict=True))
-    return msgspec.convert(facts | {"kind": kind.value}, RECORDS[kind])
+    return msgspec.convert(
+        facts | {"kind": kind.value}, RECORDS[kind], strict=False
+    )  # SQLite's booleans are 0 and 1
 
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:
@@ -125,7 +127,7 @@ def _create(db: sqlite3.Connection) -> None:
 
 def _affinity(record: type[msgspec.Struct], name: str) -> str:
     types = {field.name: field.type for field in msgspec.structs.fields(record)}
-    return {int: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
+    return {int: "INTEGER", bool: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
 
 
 @contextmanager

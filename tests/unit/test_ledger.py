@@ -289,7 +289,12 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         for name, kind in ImageRecord.__annotations__.items()
         for kind in [{"int": int, "float": float}.get(str(kind), str)]
     }
-    odd = {"status": ImageStatus.SAVED, "revisit": Revisit.CHANGED, "dhash": "0123456789abcdef"}
+    odd = {
+        "status": ImageStatus.SAVED,
+        "revisit": Revisit.CHANGED,
+        "dhash": "0123456789abcdef",
+        "incomplete": True,
+    }
     record = ImageRecord(**facts | odd)
     queues.results.put([Result(token=task.token, record=record)])
     crawl.kill()

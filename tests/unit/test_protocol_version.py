@@ -21,7 +21,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.transport import Transport
 from tests.queues import AUTHKEY, connected, embedded, image, served
 
-KNOWN = (3, "e3e84cdd5a1c")  # PROTOCOL, and the digest of what it stands for
+KNOWN = (4, "02679158dcdb")  # PROTOCOL, and the digest of what it stands for
 
 WHAT_TO_DO = """
 The messages between workers and the manager have changed. Do those of before and after understand each other?
