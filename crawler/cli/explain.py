@@ -141,7 +141,11 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
     if image.path:
         yield "file", Text(clean(image.path)) + Text("" if file_exists else "  is gone", style="red")
     dimensions = f", {image.width_px:,} x {image.height_px:,} px" if image.width_px else ""
-    yield "image", f"{image.format}{dimensions}, {tables.size(image.size_bytes)}" if image.format else ""
+    lack = ", without its end (incomplete)" if image.incomplete else ""
+    yield (
+        "image",
+        f"{image.format}{dimensions}, {tables.size(image.size_bytes)}{lack}" if image.format else "",
+    )
     yield "sha256", image.sha256
     yield "dhash", image.dhash
     yield "alt", clean(image.alt)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from types import MappingProxyType
+from itertools import chain
 
 import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
+    EmptyBody,
     Excluded,
     NoSitemap,
     NotAStyleSheet,
@@ -20,7 +21,7 @@ from crawler.errors import (
     Rejection,
     UnexpectedContent,
 )
-from crawler.harvest import css, feeds, images, links, manifest, sitemap
+from crawler.harvest import css, feeds, headers, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
@@ -102,10 +103,11 @@ class Reader:
         self._agent = product_token(config.fetch.user_agent)
         self._formats = frozenset(config.images.formats) or KEPT_FORMATS
 
-    def read(self, task: Task, fetched: Fetched) -> Harvest:
+    def read(self, task: Task, fetched: Fetched) -> Harvest:  # noqa: PLR0911 - one case for each kind
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
         header = fetched.headers.get("content-type", "")
         content, url, depth = fetched.content, fetched.final_url, task.depth
+        told = _told(fetched)
         found_in = task.origin.found_in if task.origin else ""
         kind = kind_of(fetched.content_type, content)
         if kind == "gzip":
@@ -122,25 +124,36 @@ class Reader:
                 self._check_scope(task, url)
                 encoding = encoding_of_html(content, header)
                 html = decoded(content, encoding)
-                return self.read_html(
-                    html, url=url, depth=depth, asked=asked, encoding=encoding, headers=fetched.headers
-                )
+                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, told=told)
             case "image":
                 page = self._document(url, depth=depth)
                 return Harvest.of(page, (self._image_in_place_of_page(task),))
             case "css" | "style sheet":
-                return self.read_css(decode_css(content, header), url=url, depth=depth, asked=asked)
+                return self.read_css(
+                    decode_css(content, header), url=url, depth=depth, asked=asked, told=told
+                )
             case "manifest":
                 return self.read_manifest(content, url=url, depth=depth, asked=asked)
             case "feed":
-                return self.read_feed(decode_html(content, header), url=url, depth=depth, asked=asked)
+                return self.read_feed(
+                    decode_html(content, header), url=url, depth=depth, asked=asked, told=told
+                )
             case "sitemap":
                 nested = found_in == sitemap.FROM_INDEX
                 return self.read_sitemap(content, header, url=url, depth=depth, nested=nested, asked=asked)
             case _:
-                raise NotHtml(
-                    f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
-                )
+                return self._read_headers_alone(task, fetched, told, asked=asked)
+
+    def _read_headers_alone(
+        self, task: Task, fetched: Fetched, told: Sequence[Element], *, asked: frozenset[str]
+    ) -> Harvest:
+        """Of what is no document: not a few pages that have moved say so in a Refresh header and in nothing else."""
+        if told:
+            self._check_scope(task, fetched.final_url)
+            harvest = self.read_html("", url=fetched.final_url, depth=task.depth, asked=asked, told=told)
+            if harvest.images or harvest.links or harvest.kept_out:
+                return harvest
+        raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
 
     def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""
@@ -175,13 +188,14 @@ class Reader:
         depth: int,
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
-        headers: Mapping[str, str] = MappingProxyType({}),
+        told: Sequence[Element] = (),
     ) -> Harvest:
-        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its *headers*
-        ask of robots, *encoding* what it was sent in. Raises NotHtml.
+        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
+        ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
         elements = parse(html, parser=self._config.harvest.parser)
+        elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
             url,
@@ -190,7 +204,7 @@ class Reader:
             title=trimmed(next(titles, "")),
             encoding=encoding,
             asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
-            upgrades=wants_upgrades(headers, elements),
+            upgrades=wants_upgrades(elements),
             left_out=left_out,
         )
         self._look_into_srcdocs(page, elements)
@@ -214,7 +228,15 @@ class Reader:
             part = frame.attributes["srcdoc"]
             elements += self._elements_of_part(page, part, heading=frame.heading, after=len(elements))
 
-    def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_css(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+    ) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
         page = self._document(url, depth=depth, asked=asked)
         references = list(without_cuts(css.references(text), page.left_out))
@@ -225,7 +247,7 @@ class Reader:
         sheet = Element(name="style", attributes={}, number=0)
         return Harvest.of(
             page,
-            self._images(page, images.found_among(references, sheet)),
+            self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
             self._further(page, imports, attached_depth=depth + 1),
         )
 
@@ -236,12 +258,20 @@ class Reader:
         page = self._document(url, depth=depth, asked=asked)
         return Harvest.of(page, self._images(page, manifest.images(content)))
 
-    def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_feed(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+    ) -> Harvest:
         """The images of a feed, those in the markup of its items included, and the pages that they are about."""
         page = self._document(url, depth=depth, asked=asked)
         found: list[Candidate] = []
         followed: list[Link] = []
-        elements: list[Element] = []
+        elements = list(told)
         for item in without_cuts(feeds.read(text), page.left_out):
             found += item.images
             followed += [
@@ -293,15 +323,7 @@ class Reader:
         except NotHtml:
             page.left_out["markup-cut"] += 1
             return []
-        return [
-            msgspec.structs.replace(
-                element,
-                number=element.number + after,
-                picture=element.picture and element.picture + after,
-                heading=element.heading or heading,
-            )
-            for element in elements
-        ]
+        return _numbered(elements, after=after, heading=heading)
 
     def _document(
         self,
@@ -402,12 +424,33 @@ class Reader:
         return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
 
 
+def _told(fetched: Fetched) -> list[Element]:
+    """What an answer's headers name. Raises EmptyBody where there is nothing else, and that is nothing."""
+    told = headers.elements(fetched.headers, fetched.final_url)
+    if not fetched.content and not told:
+        raise EmptyBody("the answer has no content")
+    return told
+
+
 def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
     found_in = task.origin.found_in if task.origin else ""
     if found_in == sitemap.GUESSED:
         return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
     error = NotAStyleSheet if found_in == links.STYLE_SHEET else UnexpectedContent
     return error(f"a {_WANTED[found_in]} was expected at {task.url}; it answers {fetched.content_type}")
+
+
+def _numbered(elements: Iterable[Element], *, after: int, heading: str = "") -> list[Element]:
+    """*elements* with numbers that no other part of their document has."""
+    return [
+        msgspec.structs.replace(
+            element,
+            number=element.number + after,
+            picture=element.picture and element.picture + after,
+            heading=element.heading or heading,
+        )
+        for element in elements
+    ]
 
 
 def _always(reason: str) -> Callable[[str], str]:
