@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 
 import msgspec
@@ -36,6 +35,7 @@ from crawler.download.rle import expanded
 from crawler.download.sniff import image_format, recognised
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
+from crawler.download.unread import is_unread
 from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
 
 MAX_FRAMES = 10_000
@@ -54,14 +54,6 @@ _DRAFT_LEAST_PX = 36
 _MUCH = 8
 """What has more than this part of the pixels allowed has many, when there is no memory for it."""
 _STRIP_PX = 256
-_UNREAD = re.compile(
-    r"cannot handle \d+-(bit|layer)|unknown (pixel|raw) mode|KeyError\((9|10|34\d{3}|5\d{4})\)"
-    r"|Unsupported BMP (compression \((4|5|11|12|13)\)|pixel depth \((2|64)\))"
-)
-"""How Pillow says that a sound file has what it can't read: 12 bits, odd channels, compressions of few."""
-
-_BIG_MOTOROLA = b"MM\0+"
-"""A BigTIFF in that order, which Pillow (13) does not read."""
 
 
 def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
@@ -153,7 +145,7 @@ def _what_failed(name: str, data: bytes, exc: Exception) -> type[Rejection]:
     text = repr(exc)
     if isinstance(exc, Image.DecompressionBombError):
         return TooManyPixels
-    if data.startswith(_BIG_MOTOROLA) or (name in {"jpeg", "bmp", "ico", "tiff"} and _UNREAD.search(text)):
+    if is_unread(name, data, text):
         return UnsupportedFormat
     return TruncatedImage if "truncated" in text.lower() else CorruptImage
 
