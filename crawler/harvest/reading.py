@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -21,13 +22,15 @@ from crawler.errors import (
 )
 from crawler.harvest import css, feeds, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut, without_cuts
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
-from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.kinds import kind_of
+from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
+from crawler.harvest.extensions import extension, may_lead_to_page
+from crawler.harvest.kinds import opened
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.tasks import Document, trimmed
 from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
+from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
@@ -66,15 +69,29 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[NewTask, ...] = ()
     kept_out: tuple[NewTask, ...] = ()
     """Images and links that are not to be visited, each with what forbids it."""
+    left_out: dict[str, int] = {}
+    """What limits have left out of the document, by slug of LEFT_OUT."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.images or self.links or self.kept_out)
 
     @classmethod
-    def of(cls, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), *, title: str = "") -> Harvest:
+    def of(
+        cls,
+        images: tuple[NewTask, ...],
+        links: tuple[NewTask, ...] = (),
+        *,
+        title: str = "",
+        left_out: Mapping[str, int] | None = None,
+    ) -> Harvest:
         """Sorted by whether something forbids them."""
         return cls(
             title=title,
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
+            left_out=dict(left_out or {}),
         )
 
 
@@ -100,14 +117,12 @@ class Reader:
         header = fetched.headers.get("content-type", "")
         content, url, depth = fetched.content, fetched.final_url, task.depth
         found_in = task.origin.found_in if task.origin else ""
-        kind = kind_of(fetched.content_type, content)
-        if kind == "gzip":
-            content = sitemap.gunzipped(content)
-            kind = kind_of("", content)
         wanted = _WANTED.get(found_in, "")
-        if wanted in ("feed", "sitemap") and kind == "html":
-            kind = kind_of("", content)  # not a few servers declare them as HTML
-        if wanted and kind == "html":
+        left_out: Counter[str] = Counter()
+        content, kind = opened(
+            content, fetched.content_type, wanted=wanted, max_bytes=sitemap.MAX_BYTES, left_out=left_out
+        )
+        if wanted and not _may_be(task, kind):
             raise _not_what_was_wanted(task, fetched)
         asked = self._asked(fetched, kind)
         match wanted if kind == "other" and wanted else kind:
@@ -123,10 +138,17 @@ class Reader:
             case "manifest":
                 return self.read_manifest(content, url=url, depth=depth, asked=asked)
             case "feed":
-                return self.read_feed(decode_html(content, header), url=url, depth=depth, asked=asked)
+                return self.read_feed(
+                    decoded_xml(content, header), url=url, depth=depth, asked=asked, left_out=left_out
+                )
             case "sitemap":
                 nested = found_in == sitemap.FROM_INDEX
-                return self.read_sitemap(content, header, url=url, depth=depth, nested=nested, asked=asked)
+                harvest = self.read_sitemap(
+                    content, header, url=url, depth=depth, nested=nested, asked=asked, left_out=left_out
+                )
+                if kind == "other" and found_in == sitemap.GUESSED and harvest.is_empty:
+                    raise _not_what_was_wanted(task, fetched)
+                return harvest
             case _:
                 raise NotHtml(
                     f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
@@ -194,7 +216,7 @@ class Reader:
         if self._repetition is not None:
             contents = fingerprint(html, (task.url for task in found))
             page.is_repeated = self._repetition.is_repeated(url, contents)
-        return Harvest.of(found, self._further(page, followed), title=page.title)
+        return Harvest.of(found, self._further(page, followed), title=page.title, left_out=page.left_out)
 
     def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
@@ -207,6 +229,7 @@ class Reader:
         return Harvest.of(
             self._images(page, images.found_among(references, sheet)),
             self._further(page, imports, attached_depth=depth + 1),
+            left_out=page.left_out,
         )
 
     def read_manifest(
@@ -214,15 +237,24 @@ class Reader:
     ) -> Harvest:
         """The images of a web app manifest at *url*."""
         page = self._document(url, depth=depth, asked=asked)
-        return Harvest.of(self._images(page, manifest.images(content)))
+        return Harvest.of(self._images(page, manifest.images(content)), left_out=page.left_out)
 
-    def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_feed(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        left_out: Mapping[str, int] | None = None,
+    ) -> Harvest:
         """The images of a feed, those in the markup of its items included, and the pages that they are about."""
         page = self._document(url, depth=depth, asked=asked)
-        found: list[Candidate] = []
+        page.left_out.update(left_out or {})
+        found: list[Candidate | Cut] = []
         followed: list[Link] = []
         elements: list[Element] = []
-        for item in feeds.read(text):
+        for item in without_cuts(feeds.read(text), page.left_out):
             found += item.images
             followed += [
                 Link(reference, links.FEED_ITEM) for reference in item.links if may_lead_to_page(reference)
@@ -231,7 +263,9 @@ class Reader:
                 elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
         found += images.found_on(elements, guess=self._config.harvest.script_urls)
         followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
-        return Harvest.of(self._images(page, found, elements), self._further(page, followed))
+        return Harvest.of(
+            self._images(page, found, elements), self._further(page, followed), left_out=page.left_out
+        )
 
     def read_sitemap(
         self,
@@ -242,25 +276,33 @@ class Reader:
         depth: int,
         nested: bool = False,
         asked: frozenset[str] = NOTHING,
+        left_out: Mapping[str, int] | None = None,
     ) -> Harvest:
         """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
         limit = max(sitemap.MAX_URLS, self._config.scope.max_links_per_page)
         page = self._document(url, depth=depth, asked=asked, limit=limit)
+        page.left_out.update(left_out or {})
         found: list[Candidate] = []
         followed: list[Link] = []
         sitemaps: dict[str, None] = {}
-        for entry in sitemap.read(content, header):
+        for entry in without_cuts(sitemap.read(content, header), page.left_out):
             found += entry.images
             if sitemap.names_page(entry):
                 followed.append(Link(entry.url, sitemap.LISTED))
-            elif entry.is_sitemap and not nested and (further := page.resolve(entry.url)) is not None:
+            elif entry.is_sitemap and (further := page.resolve(entry.url)) is not None:
                 sitemaps[further] = None
+            followed += [Link(other, sitemap.LISTED) for other in entry.others]
+        if nested and sitemaps:
+            page.left_out["sitemap-nested"] += len(sitemaps)
+            sitemaps.clear()
         further_tasks = page.page_tasks(
             (Followed(further, sitemap.FROM_INDEX) for further in sitemaps),
             page_depth=depth,
             attached_depth=depth,
         )
-        return Harvest.of(self._images(page, found), self._further(page, followed) + further_tasks)
+        return Harvest.of(
+            self._images(page, found), self._further(page, followed) + further_tasks, left_out=page.left_out
+        )
 
     def _elements_of_part(self, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
@@ -302,11 +344,11 @@ class Reader:
         )
 
     def _images(
-        self, page: Document, found: Iterable[Candidate], elements: Iterable[Element] = ()
+        self, page: Document, found: Iterable[Candidate | Cut], elements: Iterable[Element] = ()
     ) -> tuple[NewTask, ...]:
         taken: list[Candidate] = []
         behind: dict[str, list[Candidate]] = {}
-        for candidate in found:
+        for candidate in without_cuts(found, page.left_out):
             reason = self._link_forbidden(page, candidate)
             (behind.setdefault(reason, []) if reason else taken).append(candidate)
         whole_page = next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
@@ -367,6 +409,16 @@ class Reader:
         if page.is_repeated and shape(url) == shape(page.url):
             return REPEATED_PAGE
         return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
+
+
+def _may_be(task: Task, kind: str) -> bool:
+    """Whether an answer of that kind may be what is wanted. What robots.txt names as a sitemap may be a page for
+    people, a list of links, unless its address is that of a file; one that was guessed may not.
+    """
+    found_in = task.origin.found_in if task.origin else ""
+    if found_in == sitemap.GUESSED:
+        return kind in ("sitemap", "feed", "other")
+    return kind != "html" or (found_in == sitemap.SITEMAP and extension(task.url) not in ("xml", "gz", "txt"))
 
 
 def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:

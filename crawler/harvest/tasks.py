@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
@@ -47,6 +48,8 @@ class Document:
         self.asked = asked
         self.is_repeated = False
         """Very many pages of its site have had its contents before."""
+        self.left_out: Counter[str] = Counter()
+        """What limits leave out of it, by slug of LEFT_OUT."""
         self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy)
         self._limit = limit
         self._inline = InlineImages()
