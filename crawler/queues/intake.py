@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Intake:
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
         for key, task in fresh.items():
-            limit = task.kept_out_by or self._limit_reached(task.kind)
+            limit = task.kept_out_by or self._limit_reached(task)
             if limit:
                 dropped[limit] += 1
                 continue
@@ -62,21 +62,26 @@ class Intake:
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
         self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
-        dropped = +dropped
-        self._tally.dropped.update(dropped)
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
-            [(limit, self._tally.dropped[limit]) for limit in dropped],
-        )
+        self.count_left_out(+dropped)
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
         return len(rows)
 
-    def _limit_reached(self, kind: TaskKind) -> str | None:
-        known = self._tally.tasks(kind)
-        if kind is TaskKind.PAGE:
+    def count_left_out(self, counts: Mapping[str, int]) -> None:
+        """Within a transaction: so much more was not taken on, by slug."""
+        self._tally.dropped.update(counts)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
+            [(slug, self._tally.dropped[slug]) for slug in counts],
+        )
+
+    def _limit_reached(self, task: NewTask) -> str | None:
+        known = self._tally.tasks(task.kind)
+        if task.kind is TaskKind.PAGE:
             return "max-pages" if known >= self._scope.max_pages else None
-        return "max-images" if 0 < self._scope.max_images <= known else None
+        # what takes the place of another size is no further picture
+        is_further = task.origin is None or not task.origin.instead_of
+        return "max-images" if is_further and 0 < self._scope.max_images <= known else None
 
     def _host_id(self, url: str) -> int:
         name = host_key(url)

@@ -28,8 +28,10 @@ from typing import Any
 
 import msgspec
 
+from crawler.columns import row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, LeaseExpired
+from crawler.fallback import with_next_size
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -63,7 +65,7 @@ from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
-from crawler.queues.revisits import Revisits, not_visited, worth_keeping
+from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
@@ -767,6 +769,7 @@ class Ledger:
         if result.retry_in_s is not None and attempts < self._queue.max_attempts:
             self._delay(token.id, kind, result.retry_in_s)
         else:
+            self._intake.count_left_out(left_out_of(record))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
 
     def _unsettled(
@@ -801,7 +804,10 @@ class Ledger:
         """Settle a task for good, with its record; both are written at the end of the transaction."""
         if self._revisits.happen or self._revisits.may_share(record):
             record = self._reconsidered(task_id, kind, record)
-        self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
+        record, next_size = with_next_size(record)
+        if next_size is not None:  # before this one is settled: the queue is never drained in between
+            self._intake.add([next_size], now=self._clock())
+        self._kept[task_id] = (kind, after, (self._next_seq, task_id, *row_of(record)))
         self._next_seq += 1
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)

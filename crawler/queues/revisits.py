@@ -202,6 +202,13 @@ def worth_keeping(record: Record | None) -> bool:
     return record is not None and record.status in _WORTH_KEEPING
 
 
+def left_out_of(record: Record) -> dict[str, int]:
+    """What a visit has left out of its document: nothing where an earlier record stands, which was counted."""
+    if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
+        return {}
+    return record.left_out
+
+
 def not_visited(known: Record, *, detail: str, reason: str) -> Record:
     """*known* after a visit that came to nothing."""
     return msgspec.structs.replace(known, revisit=Revisit.FAILED, revisit_reason=reason, detail=detail)

@@ -21,7 +21,7 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "rate"],
-    ["urls", "config"],
+    ["urls", "config", "columns", "fallback"],
     ["folder", "scope"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from crawler.columns import row_of
 from crawler.models import Counts, Stats, TaskKind, TaskState
 from crawler.queues import database
 from crawler.queues.database import INSERTS, QUEUE_IDS, Record
@@ -216,7 +217,7 @@ class Books:
             return kept
         if last is not None:
             self._revisits.make_room(each.kind, each.id, record, last, self._tally)
-        row = (self._next_seq, each.id, *msgspec.structs.astuple(kept))
+        row = (self._next_seq, each.id, *row_of(kept))
         self._db.execute(INSERTS[each.kind], row)
         self._next_seq += 1
         self._tally.count(each.kind, kept, 1)

@@ -140,7 +140,8 @@ class RedisClient:
         return self._tasks
 
     def get_result_queue(self) -> ResultQueue:
-        return RedisResults(self._known())
+        shards = self._known()
+        return RedisResults(shards, max_attempts=self._plan.config.queue.max_attempts)
 
     def get_inbox(self) -> Inbox:
         raise errors.UsageError(

@@ -27,6 +27,7 @@ class Collector:
         count = 0
         while batch := self._outlet.settled(BATCH):
             self._books.take(batch)
+            self._outlet.put([one.next_size for one in batch if one.next_size is not None])
             self._outlet.forget(batch, self._books.totals())
             count += len(batch)
             if len(batch) < BATCH:

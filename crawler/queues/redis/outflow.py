@@ -14,7 +14,7 @@ from crawler.queues.redis.entries import entries
 from crawler.queues.redis.outlet import Settled, Unsettled
 from crawler.queues.redis.packing import LETTERS, Packed, flat, global_id, local_id, note_of, packed, shard_of
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.tasks import old_tally
+from crawler.queues.redis.tasks import old_tally, put_packed, sorted_out
 from crawler.urls import host_key, task_key
 
 _AT_ONCE = 1000
@@ -44,11 +44,17 @@ class ShardsOutlet:
                     depth=entry.depth,
                     state=entry.state,
                     record=entry.record,
+                    next_size=entry.next_size,
                 )
                 for entry in entries(answer)
             ]
         found.sort(key=lambda one: int(one.entry.partition("-")[0]))
         return found[:limit]
+
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        by_shard, _ = sorted_out(tasks, self._shards.count)
+        for shard, group in by_shard.items():
+            put_packed(self._shards, shard, group)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         by_shard: dict[int, list[str]] = {0: []}

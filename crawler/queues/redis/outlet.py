@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.models import ImageRecord, Origin, PageRecord, Stats, TaskKind, TaskState, Value
+from crawler.models import ImageRecord, NewTask, Origin, PageRecord, Stats, TaskKind, TaskState, Value
 
 
 class Settled(Value):
@@ -25,6 +25,8 @@ class Settled(Value):
     state: TaskState
     """DONE or DEAD."""
     record: ImageRecord | PageRecord
+    next_size: NewTask | None = None
+    """What is to be put before this is forgotten: a size of the picture that takes its place."""
 
 
 class Unsettled(Value):
@@ -46,6 +48,10 @@ class Outlet(Protocol):
 
     def settled(self, limit: int) -> list[Settled]:
         """The oldest that have not been collected, *limit* at most; entries stay until they are forgotten."""
+        ...
+
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        """New tasks; what is known already stays as it is."""
         ...
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:

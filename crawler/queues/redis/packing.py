@@ -14,13 +14,15 @@ from typing import Any, cast
 
 import msgspec
 
-from crawler.models import ORIGIN_FIELDS, ImageRecord, NewTask, Origin, PageRecord, TaskKind
+from crawler.models import ORIGIN_FIELDS, Alternative, ImageRecord, NewTask, Origin, PageRecord, TaskKind
 from crawler.urls import host_key, identity, task_key
 
 KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
-SEED, KEPT = 1, 2
-"""Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one."""
+SEED, KEPT, NEXT_SIZE, HAS_NEXT = 1, 2, 4, 8
+"""Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one; a size that takes
+another one's place; a picture that has further sizes, should this one not be had.
+"""
 _MOST_DEPTH = 2**24 - 1
 _SHARDS = 10  # bits of a task's id
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -35,11 +37,14 @@ class _Text(msgspec.Struct, array_like=True, frozen=True):
     caption: str = ""
     heading: str = ""
     page_title: str = ""
+    instead_of: str = ""
+    alternatives: tuple[Alternative, ...] = ()
     content: bytes = b""
     known: ImageRecord | PageRecord | None = None
 
 
 _DECODE = msgspec.msgpack.Decoder(_Text).decode
+_EMPTY = _Text.__struct_defaults__  # of all but the path
 _FOUND = tuple(name for name in Origin.__struct_fields__ if name != "page_url")
 
 
@@ -77,9 +82,15 @@ def packed(task: NewTask, *, known: ImageRecord | PageRecord | None = None) -> P
         host=host,
         note=note_of(task.url),
         depth=min(max(task.depth, 0), _MOST_DEPTH),
-        flags=SEED * is_seed | KEPT * (known is not None),
+        flags=SEED * is_seed | KEPT * (known is not None) | _flags_of_size(origin),
         text=_text(task.url[len(host) :], host, origin, known),
     )
+
+
+def _flags_of_size(origin: Origin | None) -> int:
+    if origin is None:
+        return 0
+    return NEXT_SIZE * bool(origin.instead_of) | HAS_NEXT * bool(origin.alternatives)
 
 
 def note_of(url: str) -> bytes:
@@ -93,7 +104,7 @@ def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | Page
         values.append(page.removeprefix(host) if page.startswith(f"{host}/") else page)
         values += [getattr(origin, name) for name in _FOUND]
     if known is not None:
-        values += [*["", "", "", "", "", "", "", b""][len(values) - 1 :], known]
+        values += [*_EMPTY[len(values) - 1 : -1], known]
     while not values[-1] and len(values) > 1:
         values.pop()
     return _ENCODE(values)

@@ -285,6 +285,8 @@ local function take_out(entry)
   for at = 1, #there[2], 2 do
     if there[2][at] == 't' then
       untally(unpacked(there[2][at + 1]))
+    elseif there[2][at] == 'o' then
+      S.n.il = S.n.il - 1
     end
   end
   call('XDEL', P .. 'out', entry)

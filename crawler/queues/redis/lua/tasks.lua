@@ -4,7 +4,8 @@
 -- flags (1) and its text, which only the clients read. With the first lease it gets an id, and a place in tasks, until it
 -- is settled: k key, b text, d depth, v flags, s state, n serial, a attempts, h host, c kind, w worker, o old record.
 
-local FLAG_SEED, FLAG_KEPT = 1, 2 -- a seed; a task whose record of an earlier visit stands, whatever comes
+-- a seed; a task whose record of an earlier visit stands, whatever comes; a size in another one's place; one that has more
+local FLAG_SEED, FLAG_KEPT, FLAG_NEXT_SIZE, FLAG_HAS_NEXT = 1, 2, 4, 8
 local WORTH = {saved = true, duplicate = true, harvested = true}
 local REPLY_BYTES = 1048576
 local GIVEN_UP_AT_ONCE, GIVING_UP_EVERY_S = 2000, 0.25
@@ -68,7 +69,10 @@ local function intake(amount)
         drop_url('session-id')
       end
     else
-      local reason = kept_out ~= '' and kept_out or limit_reached(kind)
+      local reason = kept_out ~= '' and kept_out
+      if not reason and not has(string.byte(entry, 21), FLAG_NEXT_SIZE) then -- that is no further picture
+        reason = limit_reached(kind)
+      end
       if reason then
         drop_url(reason)
       else
@@ -160,10 +164,15 @@ end
 
 -- Settle a task that no worker has come back with; its record is made by who reads it, of `why`.
 local function keep_unvisited(id, one, before, state, status, reason, why)
+  local fields = {'b', one.b, 'h', one.h, 'w', pack(why)}
   if has(one.v, FLAG_KEPT) then
     state, status = 'done', 'failed'
+  elseif has(one.v, FLAG_HAS_NEXT) then
+    -- which host the next size is of, only clients can read: until the collector has put it, here is something to do
+    fields[7], fields[8] = 'o', 1
+    S.n.il = S.n.il + 1
   end
-  keep(id, one, before, state, status, reason, 0, {'b', one.b, 'h', one.h, 'w', pack(why)})
+  keep(id, one, before, state, status, reason, 0, fields)
 end
 
 local function to_ready(ids)
