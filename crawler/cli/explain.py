@@ -15,7 +15,7 @@ from crawler.catalog.explain import explain as find
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.models import ImageRecord, PageRecord, TaskState
+from crawler.models import ALTERNATIVE_RULES, ImageRecord, PageRecord, TaskState
 
 EXIT_UNKNOWN = 1
 _STATES = {
@@ -56,6 +56,14 @@ def _show(out: Console, explanation: Explanation) -> None:
     if not explanation.known:
         _show_unknown(out, explanation)
         return
+    if explanation.how == "size":
+        out.print(
+            Text(f"{explanation.url} was not taken, but another size of the same picture:"), soft_wrap=True
+        )
+        out.print(
+            Text(f"    {explanation.rule}: {ALTERNATIVE_RULES[explanation.rule]}", style="dim"),
+            soft_wrap=True,
+        )
     if explanation.how == "redirect":
         out.print(Text(f"{explanation.url} is where another URL led to:"), soft_wrap=True)
     for position, entry in enumerate(explanation.entries):
@@ -107,6 +115,12 @@ def _show_entry(out: Console, entry: Entry) -> None:
             out.print(
                 Text(f"    {when}  {tables.size(version.size_bytes)}  {clean(version.path)}"), soft_wrap=True
             )
+    sizes = entry.origin.alternatives if entry.origin else ()
+    if sizes and not (entry.image and entry.image.replaced_by):
+        out.print()
+        out.print(Text("other sizes that its page offers", style="dim"))
+        for other in sizes:
+            out.print(Text(f"    {other.url}  {other.rule}"), soft_wrap=True)
     if entry.same_bytes:
         others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         out.print()
