@@ -31,8 +31,12 @@ class Fetched(Value):
 
     @property
     def content_type(self) -> str:
-        """The media type in lower case without parameters, or ``""``."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """The media type in lower case without parameters, or ``""``; of several the last (Fetch, "extract a MIME
+        type").
+        """
+        header = self.headers.get("content-type", "")
+        told = [part.partition(";")[0].strip().lower() for part in header.split(",")]
+        return next((media_type for media_type in reversed(told) if "/" in media_type), told[0])
 
 
 class Validators(Value):

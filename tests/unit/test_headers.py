@@ -237,5 +237,13 @@ def test_what_its_owner_asks_for_holds_for_headers_as_well() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/html, text/html; charset=utf-8", "text/plain, text/html", "text/html; charset=utf-8, utf-8"],
+)
+def test_of_several_media_types_the_last_counts(content_type: str) -> None:
+    assert told(read("<img src=/a.png>", content_type).images) == [("/a.png", "img")]
+
+
 def test_a_page_without_such_headers_costs_nothing() -> None:
     assert headers.elements({"content-type": "text/html"}, URL) == []
