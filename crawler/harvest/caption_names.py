@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from crawler.harvest.tree import HEADINGS, SHOWING
 
 ELEMENTS = ("figcaption", "caption", "figure")
-IN_MARKUP = ("caption", "gallerytext", '"title"', ' title"', "=title", '"legend"', '"figure"', "<figure")
-"""A page in lower case that has none of these has no caption, and need not be looked at for any."""
 MARKS = (
     ("class", "caption"),
     ("class", "gallerytext"),
@@ -23,6 +21,11 @@ MARKS = (
     ("role", "figure"),
 )
 """The parts of attributes that captions have, but for those that are captions by their element."""
+_IN_TAGS = ("caption", 'gallerytext"')
+_NEAR_PICTURES = ('title"', 'legend"', "class=title")
+_NEAR_CHARS = 1200
+_MAX_TAG_CHARS = 400
+_MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
 """Weak is what may just as well be the title of anything else."""
 
@@ -68,6 +71,20 @@ _BANNER = frozenset(
 _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
+def may_be_in(html: str) -> bool:
+    """Whether a page, in lower case, may have captions, and is worth to be looked at for them.
+
+    Most have none; many have the word in a style sheet only, or a title with no picture near it.
+    """
+    return (
+        any(_is_in_tag(html, position) for word in _IN_TAGS for position in _positions(html, word))
+        or any(
+            _is_near_picture(html, position) for word in _NEAR_PICTURES for position in _positions(html, word)
+        )
+        or ("aria-label=" in html and "figure" in html)
+    )
+
+
 def strength_of(name: str, attributes: Mapping[str, str]) -> int:
     """How surely an element is the caption of something."""
     if name in ("figcaption", "caption"):
@@ -90,6 +107,24 @@ def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
 def is_banner(name: str, attributes: Mapping[str, str]) -> bool:
     """Whether it is the head, foot or menu of a page, where a title is that of the site."""
     return name in _BANNERS or any(not _BANNER.isdisjoint(words) for words in _tokens(attributes))
+
+
+def _positions(html: str, word: str) -> Iterator[int]:
+    position = html.find(word)
+    for _ in range(_MAX_LOOKS):
+        if position < 0:
+            return
+        yield position
+        position = html.find(word, position + 1)
+
+
+def _is_in_tag(html: str, position: int) -> bool:
+    start = max(0, position - _MAX_TAG_CHARS)
+    return html.rfind("<", start, position) > html.rfind(">", start, position)
+
+
+def _is_near_picture(html: str, position: int) -> bool:
+    return html.find("<img", max(0, position - _NEAR_CHARS), position + _NEAR_CHARS) >= 0
 
 
 def _tokens(attributes: Mapping[str, str]) -> Iterator[list[str]]:

@@ -76,7 +76,7 @@ def parse(html: str, *, parser: str = "fast") -> list[Element]:
     html = made_harmless(html)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
-    captions = any(part in lower for part in caption_names.IN_MARKUP)
+    captions = caption_names.may_be_in(lower)
     for adapter in _adapters(parser):
         try:
             return _elements(adapter(html, look_at_all=look_at_all, captions=captions))

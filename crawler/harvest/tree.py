@@ -72,12 +72,12 @@ class Found(NamedTuple):
 
     name: str
     attributes: dict[str, str]
-    text: str
-    picture: int
-    link: str | None
-    label: str
-    hint: str
-    caption: str
+    text: str = ""
+    picture: int = 0
+    link: str | None = None
+    label: str = ""
+    hint: str = ""
+    caption: str = ""
 
 
 class Tree(Protocol):
@@ -113,17 +113,24 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     """
     pieces: list[str] = []
     left = limit
+    has_breaks = has_unread = False
     for part in islice(tree.inside(node), _MAX_NODES_READ):
         name = tree.name(part)
-        before = tree.sibling(part, after=False)
-        if name in _BREAKS or (before is not None and tree.name(before) in _BREAKS):
+        has_breaks = has_breaks or name in _BREAKS
+        has_unread = has_unread or name in _UNREAD
+        if has_breaks and (name in _BREAKS or _follows_break(tree, part)):
             pieces.append(" ")
-        if name[:1] == "-" and tree.name(part.parent) not in _UNREAD:
+        if name[:1] == "-" and not (has_unread and tree.name(part.parent) in _UNREAD):
             pieces.append(tree.own_text(part))
             left -= len(pieces[-1])
             if left <= 0:
                 break
     return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
+
+
+def _follows_break(tree: Tree, node: Any) -> bool:
+    before = tree.sibling(node, after=False)
+    return before is not None and tree.name(before) in _BREAKS
 
 
 def inside_svg(tree: Tree, node: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any, NamedTuple
 
@@ -32,24 +32,33 @@ _TRANSPARENT = frozenset({"a", "noscript", "span"})
 _FRAMES = frozenset({"iframe", "frame"})
 _DESCRIPTIONS = ("aria-describedby", "aria-details")
 _BY_ID = ("aria-labelledby", *_DESCRIPTIONS)
-_LIGHTBOXES = ("data-caption", "data-sub-html", "data-image-caption", "data-title")
-"""From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel; the last of links only."""
+_OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
+_OF_LINKS = (*_OF_PICTURES, "data-title")
+"""From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
 _TAG = re.compile(r"<[^<>]*>")
 
 
-class _Seen(NamedTuple):
-    """An element, where it stands, and which picture it is or is a part of; 0 stands for none."""
+class _Picture(NamedTuple):
+    """A picture, or what may be one, and where it stands; 0 stands for none."""
 
+    place: int
+    """Among the elements of the document."""
     node: Any
     name: str
     attributes: dict[str, str]
-    text: str = ""
     picture: int = 0
     link: int = 0
     number: int = 0
+    """The same for all elements of one picture."""
     in_noscript: bool = False
     around: tuple[int, ...] = ()
     """The keys of the elements around what is drawn in SVG, from the inside."""
+
+
+class _Link(NamedTuple):
+    place: int
+    node: Any
+    attributes: dict[str, str]
 
 
 class Words:
@@ -59,11 +68,10 @@ class Words:
         """Without *captions* none are looked for."""
         self._tree = tree
         self._captions = Captions(tree) if captions else None
-        self._seen: list[_Seen] = []
+        self._found: list[Found] = []
+        self._pictures: list[_Picture] = []
         self._numbers: dict[int, int] = {}
-        self._shown: _Seen | None = None
-        """The picture before."""
-        self._links: dict[int, _Seen] = {}
+        self._links: dict[int, _Link] = {}
         self._linked: dict[int, set[int]] = {}
         """The pictures in each link."""
         self._drawn: dict[tuple[int, str], str] = {}
@@ -71,41 +79,39 @@ class Words:
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
-        seen = _Seen(node, name, attributes)
-        if name in SHOWING or name not in NAMES:
-            seen = self._surrounded(seen)
-        elif name == "a":
-            self._links[self._tree.key(node)] = seen
-        elif name in _FRAMES:
-            self._surrounded(seen)
+        text = ""
+        if name == "a":
+            self._links[self._tree.key(node)] = _Link(len(self._found), node, attributes)
+        elif name in SHOWING or name in _FRAMES or name not in NAMES:
+            self._pictures.append(self._surrounded(_Picture(len(self._found), node, name, attributes)))
         elif name in HEADINGS:
-            seen = seen._replace(text=read(self._tree, node))
+            text = read(self._tree, node)
         elif name in ("title", "desc"):
-            seen = self._titled(seen)
+            text = self._titled(node, name)
         elif name in ("style", "script"):
-            seen = seen._replace(text=self._tree.own_text(node))
-        self._seen.append(seen)
+            text = self._tree.own_text(node)
+        self._found.append(Found(name, attributes, text))
 
-    def _titled(self, seen: _Seen) -> _Seen:
-        text = self._tree.own_text(seen.node)[:MAX_TEXT_CHARS]
-        if not inside_svg(self._tree, seen.node):
-            return seen._replace(text=text) if seen.name == "title" else seen
-        self._drawn.setdefault((self._tree.key(seen.node.parent), seen.name), _on_one_line(text))
-        return seen
+    def _titled(self, node: Any, name: str) -> str:
+        text = self._tree.own_text(node)[:MAX_TEXT_CHARS]
+        if not inside_svg(self._tree, node):
+            return text if name == "title" else ""
+        self._drawn.setdefault((self._tree.key(node.parent), name), _on_one_line(text))
+        return ""
 
     # --- where an element stands --------------------------------------------------------------------------
 
-    def _surrounded(self, seen: _Seen) -> _Seen:
+    def _surrounded(self, shown: _Picture) -> _Picture:
         """With the nearest picture, link and noscript around it.
 
         A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
         follows.
         """
         tree = self._tree
-        around = [tree.key(seen.node)]
+        around = [tree.key(shown.node)]
         picture = link = 0
         is_part, in_noscript = True, False
-        parent = seen.node.parent
+        parent = shown.node.parent
         for _ in range(MAX_ANCESTORS):
             if parent is None or (name := tree.name(parent)) == "body":
                 break
@@ -119,23 +125,23 @@ class Words:
                 in_noscript = True
             is_part = is_part and name in _TRANSPARENT
             parent = parent.parent
-        seen = seen._replace(picture=picture, link=link, in_noscript=in_noscript)
-        if seen.name in ("image", "use"):
-            seen = seen._replace(around=tuple(around))
-        return self._numbered(seen, around) if _is_shown(seen) else seen
+        shown = shown._replace(picture=picture, link=link, in_noscript=in_noscript)
+        if shown.name in ("image", "use"):
+            shown = shown._replace(around=tuple(around))
+        return self._numbered(shown, around) if _is_shown(shown) else shown
 
-    def _numbered(self, seen: _Seen, around: Sequence[int]) -> _Seen:
-        before, self._shown = self._shown, seen
-        if before is not None and before.in_noscript != seen.in_noscript and _show_the_same(before, seen):
+    def _numbered(self, shown: _Picture, around: Sequence[int]) -> _Picture:
+        before = self._pictures[-1] if self._pictures else None
+        if before is not None and before.in_noscript != shown.in_noscript and _show_the_same(before, shown):
             number = before.number
         else:
-            number = self._numbers.setdefault(seen.picture or around[0], len(self._numbers) + 1)
-        self._shown = seen = seen._replace(number=number)
+            number = self._numbers.setdefault(shown.picture or around[0], len(self._numbers) + 1)
+        shown = shown._replace(number=number)
         if self._captions is not None:
             self._captions.add_picture(number, around)
-        if seen.link:
-            self._linked.setdefault(seen.link, set()).add(number)
-        return seen
+        if shown.link:
+            self._linked.setdefault(shown.link, set()).add(number)
+        return shown
 
     # --- what is said of it -------------------------------------------------------------------------------
 
@@ -146,105 +152,112 @@ class Words:
                 self._captions.add(node)
             captions = self._captions.of_pictures()
         self._read_what_is_named()
-        return [self._found(seen, captions.get(seen.number, "")) for seen in self._seen]
+        for picture in self._pictures:
+            self._found[picture.place] = self._told(picture, captions.get(picture.number, ""))
+        for key, link in self._links.items():
+            if leads_to_image(link.attributes.get("href", "")):
+                self._found[link.place] = self._told_of_link(link, holds_picture=key in self._linked)
+        return self._found
 
     def _read_what_is_named(self) -> None:
         """The text of each element whose id a picture gives."""
-        wanted = {name for seen in self._seen if seen.number for name in _ids(seen, *_BY_ID)}
+        wanted = {name for picture in self._pictures for name in _ids(picture.attributes, *_BY_ID)}
         for node in self._tree.find((), (("id", ""),)) if wanted else ():
             name = self._tree.attributes(node)["id"]
             if name in wanted:
                 wanted.discard(name)
                 self._by_id[name] = _on_one_line(read(self._tree, node))
 
-    def _found(self, seen: _Seen, caption: str) -> Found:
-        link = self._links.get(seen.link)
-        may_be_picture = seen.number or seen.name == "a"
-        return Found(
-            name=seen.name,
-            attributes=seen.attributes,
-            text=seen.text,
-            picture=seen.picture,
+    def _told(self, picture: _Picture, caption: str) -> Found:
+        link = self._links.get(picture.link)
+        return self._found[picture.place]._replace(
+            picture=picture.picture,
             link=None if link is None else link.attributes.get("href"),
-            label=next(filter(None, self._labels(seen)), "") if may_be_picture else "",
-            hint=next(filter(None, self._hints(seen, link)), "") if may_be_picture else "",
-            caption=caption
-            or (next(filter(None, self._captions_of(seen, link)), "") if may_be_picture else ""),
+            label=_first(self._labels(picture)),
+            hint=_first(self._hints(picture, link)),
+            caption=caption or _first(self._captions_of(picture, link)),
         )
 
-    def _labels(self, seen: _Seen) -> Iterator[str]:
-        """Its accessible names but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
-        yield self._named_by(seen, "aria-labelledby")
-        yield seen.attributes.get("aria-label", "")
-        yield self._drawn_for(seen, "title")
+    def _told_of_link(self, link: _Link, *, holds_picture: bool) -> Found:
+        """Of one that leads to a picture; where it shows none, its text stands in place of it."""
+        captions = (*_for_lightboxes(link.attributes), "" if holds_picture else self._text_of(link))
+        return self._found[link.place]._replace(
+            label=link.attributes.get("aria-label", ""), caption=_first(captions)
+        )
 
-    def _hints(self, seen: _Seen, link: _Seen | None) -> Iterator[str]:
+    def _labels(self, picture: _Picture) -> Iterator[str]:
+        """Its accessible names but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
+        yield self._named_by(picture, "aria-labelledby")
+        yield picture.attributes.get("aria-label", "")
+        yield self._drawn_for(picture, "title")
+
+    def _hints(self, picture: _Picture, link: _Link | None) -> Iterator[str]:
         if link is not None:
             yield link.attributes.get("title", "")
-        yield self._drawn_for(seen, "title")
+        yield self._drawn_for(picture, "title")
 
-    def _captions_of(self, seen: _Seen, link: _Seen | None) -> Iterator[str]:
+    def _captions_of(self, picture: _Picture, link: _Link | None) -> Iterator[str]:
         """What stands in for a caption, the likeliest first."""
         for attribute in _DESCRIPTIONS:
-            yield self._named_by(seen, attribute)
-        for holder in (seen, link) if link is not None else (seen,):
-            yield from _for_lightboxes(holder)
-        yield self._drawn_for(seen, "desc")
-        if link is not None and len(self._linked.get(seen.link, ())) == 1:
+            yield self._named_by(picture, attribute)
+        yield from _for_lightboxes(picture.attributes, *_OF_PICTURES)
+        if link is not None:
+            yield from _for_lightboxes(link.attributes)
+        yield self._drawn_for(picture, "desc")
+        if link is not None and len(self._linked.get(picture.link, ())) == 1:
             yield self._text_of(link)
-        elif seen.name == "a" and self._is_named_by_its_text(seen):
-            yield self._text_of(seen)
 
-    def _named_by(self, seen: _Seen, attribute: str) -> str:
-        return " ".join(filter(None, (self._by_id.get(name) for name in _ids(seen, attribute))))
+    def _named_by(self, picture: _Picture, attribute: str) -> str:
+        if not self._by_id:
+            return ""
+        return " ".join(filter(None, map(self._by_id.get, _ids(picture.attributes, attribute))))
 
-    def _drawn_for(self, seen: _Seen, name: str) -> str:
-        texts = (self._drawn.get((key, name), "") for key in seen.around)
-        return next(filter(None, texts), "") if self._drawn else ""
+    def _drawn_for(self, picture: _Picture, name: str) -> str:
+        if not self._drawn:
+            return ""
+        return _first(self._drawn.get((key, name), "") for key in picture.around)
 
-    def _is_named_by_its_text(self, link: _Seen) -> bool:
-        """Whether the link to a picture shows none itself."""
-        return (
-            leads_to_image(link.attributes.get("href", "")) and self._tree.key(link.node) not in self._linked
-        )
-
-    def _text_of(self, link: _Seen) -> str:
-        """Beside its picture, or in place of it."""
+    def _text_of(self, link: _Link) -> str:
         text = _on_one_line(read(self._tree, link.node, limit=4 * _MAX_LINK_CHARS))
         return text if len(text) <= _MAX_LINK_CHARS else ""
 
 
-def _is_shown(seen: _Seen) -> bool:
+def _is_shown(picture: _Picture) -> bool:
     """Whether it is a picture, or something else of which captions are made: no caption of these is a picture's."""
-    if seen.name in NAMES:
-        is_source, is_input = seen.name == "source", seen.name == "input"
-        return seen.picture != 0 if is_source else not is_input or seen.attributes.get("type", "") == "image"
+    if picture.name == "source":
+        return picture.picture != 0
+    if picture.name in NAMES:
+        return picture.name != "input" or picture.attributes.get("type", "").lower() == "image"
     return any(
         "url(" in value or leads_to_image(value) or (name.startswith("data-") and "bg" in name)
-        for name, value in seen.attributes.items()
+        for name, value in picture.attributes.items()
     )
 
 
-def _show_the_same(one: _Seen, other: _Seen) -> bool:
+def _show_the_same(one: _Picture, other: _Picture) -> bool:
     """Whether one of them stands in for the other where there are no scripts."""
     references = [
-        {value for name, value in seen.attributes.items() if "src" in name and not is_inline(value)}
-        for seen in (one, other)
+        {value for name, value in picture.attributes.items() if "src" in name and not is_inline(value)}
+        for picture in (one, other)
     ]
     return not references[0].isdisjoint(references[1])
 
 
-def _ids(seen: _Seen, *attributes: str) -> Iterator[str]:
-    for attribute in attributes:
-        if value := seen.attributes.get(attribute):
+def _ids(attributes: Mapping[str, str], *names: str) -> Iterator[str]:
+    for name in names:
+        if value := attributes.get(name):
             yield from value[:MAX_TEXT_CHARS].split()[:_MAX_IDS]
 
 
-def _for_lightboxes(seen: _Seen) -> Iterator[str]:
-    for name in _LIGHTBOXES if seen.name == "a" else _LIGHTBOXES[:-1]:
-        value = seen.attributes.get(name, "")
-        if value and value[0] not in "#.{[":  # no selector, no data of a script
+def _for_lightboxes(attributes: Mapping[str, str], *names: str) -> Iterator[str]:
+    for name in names or _OF_LINKS:
+        value = attributes.get(name)
+        if value and value[0] not in "#.{[":  # a selector, or data of a script
             yield _on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")
 
 
 def _on_one_line(text: str) -> str:
