@@ -203,7 +203,11 @@ def test_a_size_that_was_not_taken_says_which_one_was_and_why(tmp_path: Path) ->
         ),
     )
     gone = msgspec.structs.replace(
-        saved(tmp_path, f"{SITE}/a/big.png", b"x"), status=ImageStatus.FAILED, reason="not-found", path="", alternatives=others
+        saved(tmp_path, f"{SITE}/a/big.png", b"x"),
+        status=ImageStatus.FAILED,
+        reason="not-found",
+        path="",
+        alternatives=others,
     )
     mid = saved(tmp_path, f"{SITE}/a/mid.png", b"y")
     keep(tmp_path, page(SEED), gone, mid, waiting=[waiting])
