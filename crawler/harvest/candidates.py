@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from crawler.harvest import srcset
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
@@ -31,7 +32,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """As written: the page that shows it, where that is another than the document which tells of it."""
 
 
-Rule = Callable[[Element], Iterator[Candidate]]
+Rule = Callable[[Element], Iterator[Candidate | Cut]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
 """Ranks."""

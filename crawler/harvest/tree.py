@@ -30,6 +30,7 @@ NAMES = (
     | {
         "a",
         "area",
+        "astro-island",
         "base",
         "feimage",
         "figcaption",
