@@ -32,6 +32,10 @@ _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_DATA_OF_IMAGES = re.compile(
+    r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
+    re.DOTALL,
+)
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
@@ -127,7 +131,10 @@ def _attributes_may_tell(html: str) -> bool:
             "url" in value or "image" in value or "\\" in value or "&" in value
             for value in _STYLE.findall(html)
         )
-        or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
+        or any(
+            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            for name, value in _DATA.findall(html)
+        )
         or _PROPERTY.search(html) is not None
         or "background=" in html
         or "background =" in html

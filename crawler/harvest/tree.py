@@ -34,6 +34,7 @@ NAMES = (
     | {
         "a",
         "area",
+        "astro-island",
         "base",
         "desc",
         "feimage",
