@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from crawler.config import ScopeConfig
-from crawler.models import NewTask, TaskKind
+from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues.database import Connection, next_id
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST, host_key, task_key
+from crawler.words import ALL, bits_of_task, filled, joined, lacking
 
 SESSION_ID = "session-id"
 """Under which repeats of a task's URL that differ only in a session id are counted."""
@@ -31,23 +32,14 @@ class Intake:
         self._scope = scope
         self._host_ids: dict[str, int] = {}  # some of the file's
         self._next_id = next_id(db)
+        self._later: dict[bytes, Origin] = {}
 
     def add(self, tasks: Sequence[NewTask], *, now: float) -> int:
         """Within a transaction; returns how many were new."""
         if not tasks:
             return 0
-        fresh: dict[bytes, NewTask] = {}
-        dropped: Counter[str] = Counter()
-        # what one link forbids, another may allow
-        for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
-            first = fresh.setdefault(task_key(task.kind, task.url), task)
-            dropped[SESSION_ID] += first.url != task.url
-        keys = list(fresh)
-        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
-            marks = ",".join("?" * len(chunk))
-            known = self._db.execute(f"SELECT key, url FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
-            for key, url in known:
-                dropped[SESSION_ID] += fresh.pop(key).url != url
+        fresh, dropped = each_once(tasks)
+        self._pass_over_known(fresh, dropped)
         rows = []
         arrived: Counter[tuple[int, TaskKind]] = Counter()
         for key, task in fresh.items():
@@ -57,11 +49,12 @@ class Intake:
                 continue
             host = self._host_id(task.url)
             origin = None if task.origin is None else _ENCODER.encode(task.origin)
-            rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin))
+            words = bits_of_task(task)
+            rows.append((self._next_id, task.kind.value, task.url, key, host, task.depth, origin, words))
             self._next_id += 1
             self._tally.add(task.kind)
             arrived[host, task.kind] += 1
-        self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?)", rows)
+        self._db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?, ?)", rows)
         self.count_left_out(+dropped)
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
@@ -74,6 +67,30 @@ class Intake:
             "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
             [(slug, self._tally.dropped[slug]) for slug in counts],
         )
+
+    def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: Counter[str]) -> None:
+        keys = list(fresh)
+        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
+            marks = ",".join("?" * len(chunk))
+            known = self._db.execute(f"SELECT key, url, words FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
+            for key, url, words in known:
+                again = fresh.pop(key)
+                if again.url != url:
+                    dropped[SESSION_ID] += 1
+                if words != ALL and lacking(words, again):
+                    self._note_words(key, again.origin)
+
+    def _note_words(self, key: bytes, origin: Origin | None) -> None:
+        if origin is not None:
+            first = self._later.get(key)
+            self._later[key] = origin if first is None else filled(first, origin)
+
+    def later_words(self) -> dict[bytes, Origin]:
+        """Of images that were known when they were found once more, by key: words that they had none of. They are
+        told once.
+        """
+        later, self._later = self._later, {}
+        return later
 
     def _limit_reached(self, task: NewTask) -> str | None:
         known = self._tally.tasks(task.kind)
@@ -97,3 +114,19 @@ class Intake:
             self._host_ids.clear()
         self._host_ids[name] = int(row[0])
         return int(row[0])
+
+
+def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], Counter[str]]:
+    """*tasks* by what they are known by, each with all that is said of its URL; and how many others only differed in a
+    session id.
+    """
+    fresh: dict[bytes, NewTask] = {}
+    dropped: Counter[str] = Counter()
+    # what one link forbids, another may allow
+    for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+        key = task_key(task.kind, task.url)
+        first = fresh.setdefault(key, task)
+        if first is not task:
+            dropped[SESSION_ID] += first.url != task.url
+            fresh[key] = joined(first, task)
+    return fresh, dropped

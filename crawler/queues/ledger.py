@@ -51,7 +51,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database
+from crawler.queues import RecordPage, database, later_words
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -71,6 +71,7 @@ from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
 from crawler.urls import DATA_HOST, host_key
+from crawler.words import filled_record
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ class _Held:
     kind: TaskKind
     host: int
     worker: str
+    has_more_words: bool = False
+    """Its origin may have been filled in since it was given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,7 +467,9 @@ class Ledger:
         for task_id, serial, attempts, kind, host in self._db.execute(
             "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
         ):
-            self._leases[task_id] = _Held(serial, attempts, TaskKind(kind), host, _NOBODY)
+            self._leases[task_id] = _Held(
+                serial, attempts, TaskKind(kind), host, _NOBODY, has_more_words=True
+            )
             self._pacing.hold(host, _NOBODY, now=now)
             nobody.held.add(task_id)
         if nobody.held:
@@ -770,6 +775,8 @@ class Ledger:
             self._delay(token.id, kind, result.retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))
+            if lease is None or lease.has_more_words or token.serial < lease.serial:
+                record = filled_record(record, later_words.of_task(self._db, token.id))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
 
     def _unsettled(
@@ -824,8 +831,14 @@ class Ledger:
         return record
 
     def _write_kept(self) -> None:
-        if not self._kept:
-            return
+        if self._kept:
+            self._write_records()
+        for key, words in self._intake.later_words().items():
+            for task_id in later_words.give(self._db, key, words):
+                if (lease := self._leases.get(task_id)) is not None:
+                    lease.has_more_words = True
+
+    def _write_records(self) -> None:
         for kind in TaskKind:
             rows = [row for of, _, row in self._kept.values() if of is kind]
             if rows:

@@ -22,7 +22,8 @@ CREATE TABLE tasks (
     serial   INTEGER NOT NULL,      -- of its latest lease; never decreases
     attempts INTEGER NOT NULL,      -- leases that count
     due_s    REAL,                  -- of a delayed task, on the ledger's own clock (meta.clock_s)
-    origin   BLOB                   -- MessagePack; NULL for a seed, and once settled: the record has it
+    origin   BLOB,                  -- MessagePack; NULL for a seed, and once settled: the record has it
+    words    INTEGER NOT NULL       -- which words pages have said of an image, as bits of crawler/words.py
 );
 CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
 CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
@@ -30,6 +31,11 @@ CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
 CREATE TABLE dropped (
     reason TEXT PRIMARY KEY,        -- what kept URLs out of the queue
     count  INTEGER NOT NULL         -- how often it did
+) WITHOUT ROWID;
+
+CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
+    key   BLOB PRIMARY KEY,         -- as of tasks
+    words BLOB NOT NULL             -- MessagePack
 ) WITHOUT ROWID;
 
 CREATE TABLE cookies (

@@ -21,7 +21,7 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "rate"],
-    ["urls", "config", "columns", "fallback"],
+    ["urls", "config", "columns", "fallback", "words"],
     ["folder", "scope", "sizes", "sizes.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",

@@ -2,7 +2,8 @@
 
 A task that waits is one entry of its host's list: ``N``, its key (16 bytes), its depth (3), its flags (1) and its text.
 The text is what only workers read: MessagePack of where it is and where it was found, without its host, without what is
-empty at the end. A URL that is known is its key alone.
+empty at the end. A URL that is known is its key and a note, which is empty or a small number for nearly all: what tells
+the URL from others of its key, then which words pages have said of it (bits of crawler/words.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from crawler.models import ORIGIN_FIELDS, Alternative, ImageRecord, NewTask, Origin, PageRecord, TaskKind
 from crawler.urls import host_key, identity, task_key
+from crawler.words import ALL, bits_of_task
 
 KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
@@ -25,6 +27,7 @@ another one's place; a picture that has further sizes, should this one not be ha
 """
 _MOST_DEPTH = 2**24 - 1
 _SHARDS = 10  # bits of a task's id
+_BITS = [b"", *(b"%d" % bits for bits in range(1, ALL + 1))]
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -56,7 +59,9 @@ class Packed:
     key: bytes
     host: str
     note: bytes
-    """What tells its URL from others that are known by the same key, as they differ in a session id; mostly empty."""
+    """What tells its URL from others that are known by the same key, as they differ in a session id (mostly empty), and
+    which words it has, in decimal digits if it has any; as read_note() in tasks.lua reads it.
+    """
     depth: int
     flags: int
     text: bytes
@@ -71,16 +76,18 @@ class Packed:
         return b"N" + self.key + self.depth.to_bytes(3, "big") + bytes((self.flags,)) + self.text
 
 
-def packed(task: NewTask, *, known: ImageRecord | PageRecord | None = None) -> Packed:
-    """*known* is the record of an earlier visit, if it stands for something saved. Raises ValueError for no URL."""
+def packed(task: NewTask, *, key: bytes = b"", known: ImageRecord | PageRecord | None = None) -> Packed:
+    """*key* is its task_key, if it is at hand; *known* is the record of an earlier visit, if it stands for something
+    saved. Raises ValueError for no URL.
+    """
     origin = task.origin
     host = host_key(task.url)
     is_seed = task.kind is TaskKind.PAGE and task.depth == 0 and origin is None
     return Packed(
         kind=LETTERS[task.kind],
-        key=task_key(task.kind, task.url),
+        key=key or task_key(task.kind, task.url),
         host=host,
-        note=note_of(task.url),
+        note=note_of(task.url, bits_of_task(task)),
         depth=min(max(task.depth, 0), _MOST_DEPTH),
         flags=SEED * is_seed | KEPT * (known is not None) | _flags_of_size(origin),
         text=_text(task.url[len(host) :], host, origin, known),
@@ -93,8 +100,9 @@ def _flags_of_size(origin: Origin | None) -> int:
     return NEXT_SIZE * bool(origin.instead_of) | HAS_NEXT * bool(origin.alternatives)
 
 
-def note_of(url: str) -> bytes:
-    return b"" if identity(url) == url else hashlib.blake2b(url.encode(), digest_size=4).digest()
+def note_of(url: str, words: int) -> bytes:
+    of_url = b"" if identity(url) == url else hashlib.blake2b(url.encode(), digest_size=4).digest()
+    return of_url + _BITS[words]
 
 
 def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | PageRecord | None) -> bytes:
@@ -121,12 +129,10 @@ def unpacked(host: str, text: bytes) -> Unpacked:
     """Raises msgspec.DecodeError or ValidationError for what is no task's text."""
     found = _DECODE(text)
     origin = None
-    if found.page_url or found.found_in:
+    facts = {name: getattr(found, name) for name in _FOUND}
+    if found.page_url or any(facts.values()):
         page = found.page_url
-        origin = Origin(
-            page_url=host + page if page.startswith("/") else page,
-            **{name: getattr(found, name) for name in _FOUND},
-        )
+        origin = Origin(page_url=host + page if page.startswith("/") else page, **facts)
     return Unpacked(host + found.path, origin, found.known)
 
 

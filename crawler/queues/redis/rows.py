@@ -16,7 +16,7 @@ def add(db: Connection, each: Settled) -> None:
     name = host_key(each.url)
     db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
     db.execute(
-        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL FROM hosts WHERE name = ?",
+        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL, 0 FROM hosts WHERE name = ?",
         (each.id, each.kind.value, each.url, task_key(each.kind, each.url), each.depth, name),
     )
 

@@ -23,6 +23,7 @@
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first
+--   words      stream   what later pages say of known images: k key, w words
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
 --   recent     zset     pages settled lately, of a queue in several parts
 --   pushed     set      what has been put back while a lost queue is made anew
@@ -74,7 +75,7 @@ local function new_state()
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
     n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
     known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
-    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {},
+    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0,
   }
 end
 local S = found and unpacked(meta[3]) or new_state()
@@ -143,14 +144,14 @@ end
 local function bucket_of(key, level)
   return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
 end
--- What is known of a key: its note, or nil. When a bucket is full the next digit chooses among sixteen more.
+-- What is known of a key: its note or nil, and where it lies or would. When a bucket is full the next digit chooses among sixteen more.
 local function known(key)
   local field = string.sub(key, 2)
   for level = 1, 6 do
     local bucket = bucket_of(key, level)
     local note = call('HGET', bucket, field)
     if note then
-      return note
+      return note, bucket, field
     end
     if level == 6 or call('HLEN', bucket) < BUCKET then
       return nil, bucket, field

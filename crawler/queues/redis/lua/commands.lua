@@ -13,6 +13,11 @@ local function halted_now()
   return why[1] or nil, why[2] and true or false, why[3] and true or false
 end
 
+-- Whether there is more for the catalogue than may wait for it.
+local function uncollected()
+  return max(S.out, S.words) >= CFG.result_backlog
+end
+
 -- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, owner. Returns 1 while its queue is being made anew.
 if COMMAND == 'found' then
   local id, cfg, plan, owner = arg(), arg(), arg(), arg()
@@ -91,7 +96,7 @@ if COMMAND == 'lease' then
     halted = halted or 'this worker has left'
   else
     tick()
-    local held_back = paused or (kind == 'p' and backlogged()) or S.out >= CFG.result_backlog or not meta[4]
+    local held_back = paused or (kind == 'p' and backlogged()) or uncollected() or not meta[4]
     if not held_back then
       local budget = REPLY_BYTES
       for _, share in ipairs(take(kind, id, me, min(wanted, CFG.lease_batch), slots)) do
@@ -367,14 +372,30 @@ end
 
 -- Records that are in the catalogue, whose totals are these.
 if COMMAND == 'forget' then
-  local totals, was_full = arg(), S.out >= CFG.result_backlog
+  local totals, was_full = arg(), uncollected()
   for _ = 1, num() do
     take_out(arg())
   end
   if totals ~= '' then
     call('HSET', P .. 'm', 'totals', totals)
   end
-  if was_full and S.out < CFG.result_backlog then
+  if was_full and not uncollected() then
+    wake_all = true
+  end
+  return finish(1)
+end
+
+if COMMAND == 'words' then
+  return glance(call('XRANGE', P .. 'words', '-', '+', 'COUNT', num()))
+end
+
+-- Words that are in the catalogue.
+if COMMAND == 'forget_words' then
+  local was_full = uncollected()
+  for _ = 1, num() do
+    S.words = S.words - call('XDEL', P .. 'words', arg())
+  end
+  if was_full and not uncollected() then
     wake_all = true
   end
   return finish(1)

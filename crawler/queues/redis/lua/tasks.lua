@@ -58,15 +58,41 @@ local function limit_reached(kind)
   end
 end
 
+-- What tells a URL from others of its key ('' or 4 bytes), and which words it has (bits of crawler/words.py).
+local function read_note(remark)
+  if #remark < 4 then
+    return '', tonumber(remark) or 0
+  end
+  return string.sub(remark, 1, 4), tonumber(string.sub(remark, 5)) or 0
+end
+
+-- A URL that is known, once more: for each word that it had none of one entry goes to the catalogue, and no second.
+local function found_again(key, first, again, entry, bucket, field)
+  local url, words = read_note(first)
+  local other, more = read_note(again)
+  if url ~= other then
+    drop_url('session-id')
+  end
+  if bit.band(more, bit.bnot(words)) ~= 0 then
+    call('HSET', bucket, field, url .. bit.bor(words, more))
+    local said, told = unpacked(string.sub(entry, 22)), {}
+    for at = 1, 5 do -- alt, title, caption, heading, page_title: see _Text in packing.py
+      told[at] = said[at + 3] or ''
+    end
+    call('XADD', P .. 'words', next_seq(), 'k', key, 'w', pack(told))
+    S.words = S.words + 1
+  end
+end
+
 -- Tasks as the clients pack them: kind, key, host, note, what keeps it out, entry. Returns how many were new.
 local function intake(amount)
   local new = 0
   for _ = 1, amount do
     local kind, key, name, remark, kept_out, entry = arg(), arg(), arg(), arg(), arg(), arg()
-    local note_of_first, bucket, field = known(key)
-    if note_of_first then
-      if note_of_first ~= remark then
-        drop_url('session-id')
+    local first, bucket, field = known(key)
+    if first then
+      if first ~= remark then
+        found_again(key, first, remark, entry, bucket, field)
       end
     else
       local reason = kept_out ~= '' and kept_out
