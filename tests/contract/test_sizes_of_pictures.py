@@ -35,6 +35,7 @@ def released(queues: Queues, *, but: int = 0) -> list[Task]:
 
     def are_there() -> bool:
         got.extend(take(queues, count=100, held=got))
+        queues.pass_time(0.2)
         return bool(got)
 
     wait_until(are_there, within_s=10.0)
@@ -86,9 +87,9 @@ def test_the_original_is_taken_at_once_and_its_sizes_are_left_out(queues: Queues
 
 
 def test_an_original_that_comes_later_is_taken_in_place_of_what_waits(queues: Queues) -> None:
-    found_on(queues, 1, size(300))
-    queues.tasks.put([page(2), size(None)])
+    queues.tasks.put([page(1), size(300)])
     [reading] = take(queues, HARVESTER)
+    queues.tasks.put([size(None)])
     [original] = take(queues)
     queues.results.put([saved(reading)])
     wait_until(lambda: take(queues, held=[original]) or books(queues).images.delayed == 0, within_s=10.0)
