@@ -100,20 +100,15 @@ class Queue:
     def put(self, tasks: Sequence[NewTask]) -> None:
         for task in tasks:
             key = task_key(task.kind, task.url)
-            entry = self.tasks.setdefault(
-                key, Entry(self._new_id(), task.kind, task.url, task.depth, origin=task.origin)
-            )
-            if task.origin is not None and lacking(entry.words, task):
-                if entry.origin is not task.origin:
-                    self.later.append(
-                        LaterWords(
-                            shard=entry.id % 2,
-                            entry=f"{next(self.clock)}-0",
-                            key=key,
-                            words=filled(Words(), task.origin),
-                        )
-                    )
-                entry.words |= bits_of_task(task)
+            if key not in self.tasks:
+                self.tasks[key] = Entry(self._new_id(), task.kind, task.url, task.depth, origin=task.origin)
+            elif task.origin is not None and lacking(self.tasks[key].words, task):
+                self._say(key, filled(Words(), task.origin))
+            self.tasks[key].words |= bits_of_task(task)
+
+    def _say(self, key: bytes, words: Words) -> None:
+        entry = f"{next(self.clock)}-0"
+        self.later.append(LaterWords(shard=self.tasks[key].id % 2, entry=entry, key=key, words=words))
 
     def words(self, limit: int) -> list[LaterWords]:
         return self.later[:limit]
