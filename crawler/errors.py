@@ -512,6 +512,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "max-pages": LeftOut("links to pages beyond so many", "--max-pages"),
     "max-images": LeftOut("image URLs beyond so many", "--max-images"),
     "max-links-per-page": LeftOut("links and images beyond so many of one page", "--max-links-per-page"),
+    "smaller-size": LeftOut("sizes of a picture that is saved larger", "--images all"),
     # its scope
     "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
     "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),

@@ -109,6 +109,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             scope=config.scope,
             new_run=new_run,
             survivors=site.public is not None,
+            largest_only=config.images.images == "best",
         )
         try:
             begin(ledger, site)

@@ -57,4 +57,5 @@ def size_of(url: str) -> Sized:
     if px == inf:
         return Sized(url, size_without_marks(place))
     picture = put_together(marked)
+    px = round(px, 2)
     return Sized(picture, px) if canonical(picture) == picture else Sized(url, inf)
