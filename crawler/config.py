@@ -237,6 +237,14 @@ class ImagesConfig(Section):
     decode_timeout_s: Annotated[
         float, Meta(gt=0, description="To decode one image, which is how it is verified, in seconds.")
     ] = 30.0
+    incomplete: Annotated[
+        str,
+        Meta(
+            pattern="^(reject|keep)$",
+            description="Reject a file that only lacks its end, all of its pixels being there, or keep it and say so"
+            " in its record.",
+        ),
+    ] = "reject"
     formats: Annotated[
         Formats,
         Meta(description="Keep only images of these formats; none given: of all.", extra={"item": "FORMAT"}),

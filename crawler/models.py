@@ -243,6 +243,8 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
     that have no pixels (SVG) or no structure (of one colour).
     """
+    incomplete: bool = False
+    """The file lacks its end, and no pixel: it was saved as the setting ``incomplete`` wants it."""
     revisit: Revisit = Revisit.NONE
     """What became of it when the crawl was refreshed."""
     revisit_reason: str = ""

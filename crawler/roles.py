@@ -283,7 +283,7 @@ def _harvester(
 def _downloader(
     transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
-    from crawler.download.decoder import Decoders
+    from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
@@ -293,6 +293,7 @@ def _downloader(
         max_pixels=images.max_pixels,
         max_bytes=images.max_image_bytes,
         timeout_s=images.decode_timeout_s,
+        decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
         transport,

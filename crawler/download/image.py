@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from crawler.config import Config
+from crawler.config import Config, ImagesConfig
 from crawler.download.filters import unwanted_file, unwanted_picture
 from crawler.download.info import ImageInfo
 from crawler.download.naming import image_path
@@ -56,7 +56,7 @@ class ImageHandler(TaskHandler):
         self._images = config.images
         self._layout = config.storage.layout
         self._max_depth = config.scope.max_depth
-        self._verify = verify or _verified_here(config.images.max_pixels)
+        self._verify = verify or _verified_here(config.images)
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
 
@@ -90,7 +90,11 @@ class ImageHandler(TaskHandler):
             raise refusal
         info = self._verify(content)
         visit.facts.update(
-            format=info.format, width_px=info.width_px, height_px=info.height_px, dhash=info.dhash
+            format=info.format,
+            width_px=info.width_px,
+            height_px=info.height_px,
+            dhash=info.dhash,
+            incomplete=info.incomplete,
         )
         if (refusal := unwanted_picture(info, self._images)) is not None:
             raise refusal
@@ -152,10 +156,11 @@ def _is_linked(visit: Visit) -> bool:
     return not _LINKS.isdisjoint(visit.found_in.split(", "))
 
 
-def _verified_here(max_pixels: int) -> Callable[[bytes], ImageInfo]:
-    from crawler.download.verify import verify
+def _verified_here(images: ImagesConfig) -> Callable[[bytes], ImageInfo]:
+    from crawler.download.verify import verify, verify_lenient
 
-    return partial(verify, max_pixels=max_pixels)
+    lenient = images.incomplete == "keep"
+    return partial(verify_lenient if lenient else verify, max_pixels=images.max_pixels)
 
 
 def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.harvest import srcset
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import format_of_extension, format_of_type
 from crawler.harvest.inline import is_inline
@@ -32,7 +33,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """As written: the page that shows it, where that is another than the document which tells of it."""
 
 
-Rule = Callable[[Element], Iterator[Candidate]]
+Rule = Callable[[Element], Iterator[Candidate | Cut]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
 """Ranks."""

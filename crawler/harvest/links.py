@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from crawler.harvest import css
 from crawler.harvest.css import CssReference
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import MAX_URL_CHARS, is_too_long, resolve
 
@@ -76,11 +78,12 @@ class Resolver:
         self._known: dict[str, str | None] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """None for what is not to be fetched, a blank reference included."""
+        """None for what is not to be fetched: a blank reference, or what a template has in place of one."""
         try:
             return self._known[reference]
         except KeyError:
-            url = resolve(with_query_in(self._encoding, reference), self.base) if reference.strip() else None
+            is_one = reference.strip() and not is_template(reference)
+            url = resolve(with_query_in(self._encoding, reference), self.base) if is_one else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
             is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
@@ -127,9 +130,13 @@ def says_nofollow(element: Element) -> bool:
     return rel is not None and "nofollow" in rel.lower().split()
 
 
-def imports_among(references: Iterable[CssReference]) -> Iterator[Link]:
-    """The ``@import`` rules of a style sheet."""
-    return (Link(item.url, STYLE_SHEET) for item in references if item.is_import)
+def imports_among(references: Iterable[CssReference | Cut]) -> Iterator[Link]:
+    """The ``@import`` rules of a style sheet; what is cut of it counts with its images."""
+    return (
+        Link(item.url, STYLE_SHEET)
+        for item in references
+        if isinstance(item, CssReference) and item.is_import
+    )
 
 
 def refresh_target(content: str) -> str | None:

@@ -41,6 +41,13 @@ class PageHandler(TaskHandler):
         self._reader = Reader(scope, config, now=self._now)
 
     def visit(self, visit: Visit) -> None:
+        try:
+            self._visit(visit)
+        except NoSitemap:
+            visit.discovered = sitemap.next_guess(visit.task)
+            raise
+
+    def _visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             visit.unchanged()  # so are the links on it, which are known
@@ -80,4 +87,4 @@ class PageHandler(TaskHandler):
         if not is_seed or not self._config.harvest.sitemaps or self._config.scope.max_depth == 0:
             return ()
         named = self._robots.sitemaps(url) if self._robots is not None else ()
-        return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.guessed(url),)
+        return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.first_guess(url),)

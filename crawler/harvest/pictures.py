@@ -113,7 +113,10 @@ def words_of(told: Iterable[Found], images: Mapping[int, Element]) -> Element:
     return Element(
         name=spoken[0].name,
         attributes={
-            name: first(element.attributes.get(name, "") for element in spoken) for name in ("alt", "title")
+            "alt": first(element.attributes.get("alt", "") for element in spoken)
+            or first(element.label for element in spoken),
+            "title": first(element.attributes.get("title", "") for element in spoken)
+            or first(element.hint for element in spoken),
         },
         number=spoken[0].number,
         caption=first(element.caption for element in spoken),

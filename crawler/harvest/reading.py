@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from types import MappingProxyType
+from itertools import chain
 
 import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
+    EmptyBody,
     Excluded,
     NoSitemap,
     NotAStyleSheet,
     NotHtml,
     OutOfScope,
     Rejection,
+    TaskError,
     UnexpectedContent,
 )
-from crawler.harvest import css, feeds, images, links, manifest, sitemap
+from crawler.harvest import css, feeds, headers, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
-from crawler.harvest.extensions import KEPT_FORMATS, may_lead_to_page
-from crawler.harvest.kinds import kind_of
+from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
+from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
+from crawler.harvest.kinds import opened
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
 from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
+from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
@@ -72,6 +75,10 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int] = {}
     """How much of it was not read or not taken, by a slug of LEFT_OUT; what is kept out is not among it."""
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.images or self.links or self.kept_out)
+
     @classmethod
     def of(cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = ()) -> Harvest:
         """Sorted by whether something forbids them."""
@@ -102,19 +109,20 @@ class Reader:
         self._agent = product_token(config.fetch.user_agent)
         self._formats = frozenset(config.images.formats) or KEPT_FORMATS
 
-    def read(self, task: Task, fetched: Fetched) -> Harvest:
+    def read(self, task: Task, fetched: Fetched) -> Harvest:  # noqa: PLR0911 - one case for each kind
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
         header = fetched.headers.get("content-type", "")
         content, url, depth = fetched.content, fetched.final_url, task.depth
         found_in = task.origin.found_in if task.origin else ""
-        kind = kind_of(fetched.content_type, content)
-        if kind == "gzip":
-            content = sitemap.gunzipped(content)
-            kind = kind_of("", content)
+        told = headers.elements(fetched.headers, url)
+        if not content and not told:
+            raise _nothing(task, fetched)
         wanted = _WANTED.get(found_in, "")
-        if wanted in ("feed", "sitemap") and kind == "html":
-            kind = kind_of("", content)  # not a few servers declare them as HTML
-        if wanted and kind == "html":
+        left_out: Counter[str] = Counter()
+        content, kind = opened(
+            content, fetched.content_type, wanted=wanted, max_bytes=sitemap.MAX_BYTES, left_out=left_out
+        )
+        if wanted and not _may_be(task, kind):
             raise _not_what_was_wanted(task, fetched)
         asked = self._asked(fetched, kind)
         match wanted if kind == "other" and wanted else kind:
@@ -122,25 +130,46 @@ class Reader:
                 self._check_scope(task, url)
                 encoding = encoding_of_html(content, header)
                 html = decoded(content, encoding)
-                return self.read_html(
-                    html, url=url, depth=depth, asked=asked, encoding=encoding, headers=fetched.headers
-                )
+                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, told=told)
             case "image":
                 page = self._document(url, depth=depth)
                 return Harvest.of(page, (self._image_in_place_of_page(task),))
             case "css" | "style sheet":
-                return self.read_css(decode_css(content, header), url=url, depth=depth, asked=asked)
+                return self.read_css(
+                    decode_css(content, header), url=url, depth=depth, asked=asked, told=told
+                )
             case "manifest":
                 return self.read_manifest(content, url=url, depth=depth, asked=asked)
             case "feed":
-                return self.read_feed(decode_html(content, header), url=url, depth=depth, asked=asked)
+                return self.read_feed(
+                    decoded_xml(content, header),
+                    url=url,
+                    depth=depth,
+                    asked=asked,
+                    told=told,
+                    left_out=left_out,
+                )
             case "sitemap":
                 nested = found_in == sitemap.FROM_INDEX
-                return self.read_sitemap(content, header, url=url, depth=depth, nested=nested, asked=asked)
-            case _:
-                raise NotHtml(
-                    f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
+                harvest = self.read_sitemap(
+                    content, header, url=url, depth=depth, nested=nested, asked=asked, left_out=left_out
                 )
+                if kind == "other" and found_in == sitemap.GUESSED and harvest.is_empty:
+                    raise _not_what_was_wanted(task, fetched)
+                return harvest
+            case _:
+                return self._read_headers_alone(task, fetched, told, asked=asked)
+
+    def _read_headers_alone(
+        self, task: Task, fetched: Fetched, told: Sequence[Element], *, asked: frozenset[str]
+    ) -> Harvest:
+        """Of what is no document: not a few pages that have moved say so in a Refresh header and in nothing else."""
+        if told:
+            self._check_scope(task, fetched.final_url)
+            harvest = self.read_html("", url=fetched.final_url, depth=task.depth, asked=asked, told=told)
+            if not harvest.is_empty:
+                return harvest
+        raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
 
     def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""
@@ -175,13 +204,14 @@ class Reader:
         depth: int,
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
-        headers: Mapping[str, str] = MappingProxyType({}),
+        told: Sequence[Element] = (),
     ) -> Harvest:
-        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its *headers*
-        ask of robots, *encoding* what it was sent in. Raises NotHtml.
+        """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
+        ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
         elements = parse(html, parser=self._config.harvest.parser)
+        elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
             url,
@@ -190,7 +220,7 @@ class Reader:
             title=trimmed(next(titles, "")),
             encoding=encoding,
             asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
-            upgrades=wants_upgrades(headers, elements),
+            upgrades=wants_upgrades(elements),
             left_out=left_out,
         )
         self._look_into_srcdocs(page, elements)
@@ -214,7 +244,15 @@ class Reader:
             part = frame.attributes["srcdoc"]
             elements += self._elements_of_part(page, part, heading=frame.heading, after=len(elements))
 
-    def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_css(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+    ) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
         page = self._document(url, depth=depth, asked=asked)
         references = list(without_cuts(css.references(text), page.left_out))
@@ -225,7 +263,7 @@ class Reader:
         sheet = Element(name="style", attributes={}, number=0)
         return Harvest.of(
             page,
-            self._images(page, images.found_among(references, sheet)),
+            self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
             self._further(page, imports, attached_depth=depth + 1),
         )
 
@@ -236,12 +274,21 @@ class Reader:
         page = self._document(url, depth=depth, asked=asked)
         return Harvest.of(page, self._images(page, manifest.images(content)))
 
-    def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_feed(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+        left_out: Counter[str] | None = None,
+    ) -> Harvest:
         """The images of a feed, those in the markup of its items included, and the pages that they are about."""
-        page = self._document(url, depth=depth, asked=asked)
-        found: list[Candidate] = []
+        page = self._document(url, depth=depth, asked=asked, left_out=left_out)
+        found: list[Candidate | Cut] = []
         followed: list[Link] = []
-        elements: list[Element] = []
+        elements = list(told)
         for item in without_cuts(feeds.read(text), page.left_out):
             found += item.images
             followed += [
@@ -249,9 +296,7 @@ class Reader:
             ]
             for markup in item.html:
                 elements += self._elements_of_part(page, markup, heading=item.title, after=len(elements))
-        found += without_cuts(
-            images.found_on(elements, guess=self._config.harvest.script_urls), page.left_out
-        )
+        found += images.found_on(elements, guess=self._config.harvest.script_urls)
         listed = without_cuts(links.links_on(elements), page.left_out)
         followed += [link for link in listed if link.found_in in ("a", "area")]
         return Harvest.of(page, self._images(page, found, elements), self._further(page, followed))
@@ -265,9 +310,10 @@ class Reader:
         depth: int,
         nested: bool = False,
         asked: frozenset[str] = NOTHING,
+        left_out: Counter[str] | None = None,
     ) -> Harvest:
         """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
-        page = self._document(url, depth=depth, asked=asked, limit=sitemap.MAX_URLS)
+        page = self._document(url, depth=depth, asked=asked, limit=sitemap.MAX_URLS, left_out=left_out)
         found: list[Candidate] = []
         followed: list[Link] = []
         sitemaps: dict[str, None] = {}
@@ -275,10 +321,12 @@ class Reader:
             found += entry.images
             if sitemap.names_page(entry):
                 followed.append(Link(entry.url, sitemap.LISTED))
-            elif entry.is_sitemap and nested:
-                page.left_out["sitemap-nested"] += 1
             elif entry.is_sitemap and (further := page.resolve(entry.url)) is not None:
                 sitemaps[further] = None
+            followed += [Link(other, sitemap.LISTED) for other in entry.others]
+        if nested and sitemaps:
+            page.left_out["sitemap-nested"] += len(sitemaps)
+            sitemaps.clear()
         further_tasks = page.page_tasks(
             (Followed(further, sitemap.FROM_INDEX) for further in sitemaps),
             page_depth=depth,
@@ -293,15 +341,7 @@ class Reader:
         except NotHtml:
             page.left_out["markup-cut"] += 1
             return []
-        return [
-            msgspec.structs.replace(
-                element,
-                number=element.number + after,
-                picture=element.picture and element.picture + after,
-                heading=element.heading or heading,
-            )
-            for element in elements
-        ]
+        return _numbered(elements, after=after, heading=heading)
 
     def _document(
         self,
@@ -402,12 +442,41 @@ class Reader:
         return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
 
 
+def _nothing(task: Task, fetched: Fetched) -> TaskError:
+    if task.origin and task.origin.found_in == sitemap.GUESSED:
+        return _not_what_was_wanted(task, fetched)
+    return EmptyBody("the answer has no content")
+
+
+def _may_be(task: Task, kind: str) -> bool:
+    """Whether an answer of that kind may be what is wanted. What robots.txt names as a sitemap may be a page for
+    people, a list of links, unless its address is that of a file; one that was guessed may not.
+    """
+    found_in = task.origin.found_in if task.origin else ""
+    if found_in == sitemap.GUESSED:
+        return kind in ("sitemap", "feed", "other")
+    return kind != "html" or (found_in == sitemap.SITEMAP and extension(task.url) not in ("xml", "gz", "txt"))
+
+
 def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
     found_in = task.origin.found_in if task.origin else ""
     if found_in == sitemap.GUESSED:
         return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
     error = NotAStyleSheet if found_in == links.STYLE_SHEET else UnexpectedContent
     return error(f"a {_WANTED[found_in]} was expected at {task.url}; it answers {fetched.content_type}")
+
+
+def _numbered(elements: Iterable[Element], *, after: int, heading: str = "") -> list[Element]:
+    """*elements* with numbers that no other part of their document has."""
+    return [
+        msgspec.structs.replace(
+            element,
+            number=element.number + after,
+            picture=element.picture and element.picture + after,
+            heading=element.heading or heading,
+        )
+        for element in elements
+    ]
 
 
 def _always(reason: str) -> Callable[[str], str]:

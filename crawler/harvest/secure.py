@@ -7,7 +7,7 @@ those of one whose policy says ``upgrade-insecure-requests`` (https://www.w3.org
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from crawler.harvest.candidates import Candidate
@@ -20,14 +20,13 @@ _NOT_LOADED = frozenset({"a", "area", "meta", "script", "url", "item", "entry"})
 _LOCAL = re.compile(r"(?:.*\.)?localhost|.*:.*|(?:\d+\.){3}\d+")
 
 
-def wants_upgrades(headers: Mapping[str, str], elements: Iterable[Element]) -> bool:
-    """Whether a document's policy has all that it loads asked for by https."""
-    policies = [headers.get(_POLICY, "")] + [
-        element.attributes.get("content", "")
+def wants_upgrades(elements: Iterable[Element]) -> bool:
+    """Whether a document's policy, in its head or its headers, has all that it loads asked for by https."""
+    return any(
+        _DIRECTIVE.search(element.attributes.get("content", ""))
         for element in elements
         if element.name == "meta" and element.attributes.get("http-equiv", "").strip().lower() == _POLICY
-    ]
-    return any(_DIRECTIVE.search(policy) for policy in policies)
+    )
 
 
 def is_loaded(candidate: Candidate) -> bool:

@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urlsplit
@@ -40,8 +40,8 @@ from crawler.errors import (
     TooManyRedirects,
     TruncatedTransfer,
 )
-from crawler.urls import canonical, resolve
-from crawler.web import Asked, Fetched
+from crawler.urls import canonical, resolve, with_bytes_escaped
+from crawler.web import LINE_BY_LINE, Asked, Fetched
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
 from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
 from crawler.web.connection import Pace, PacedResponse, pool_classes
@@ -123,8 +123,7 @@ class RequestsTransport:
                 if self._jar is not None and "set-cookie" in headers:
                     self._jar.store(current, answer.raw.headers.getlist("set-cookie"))
                     changed = len(seen)
-                location = headers.get("location", "").strip()
-                if status in _REDIRECTS and location:
+                if status in _REDIRECTS and (location := _location(answer)):
                     target = _target(location, current)
                     if target in seen[changed:] or len(seen) > self._config.max_redirects:
                         _drain(answer)
@@ -141,7 +140,7 @@ class RequestsTransport:
                 else:
                     cut = asked.get("cut", False) and not _is_worthless_in_part(headers)
                     content, is_cut = _body(answer, headers, asked["max_bytes"], cut=cut)
-                    if not content:
+                    if not content and "refresh" not in headers:
                         raise EmptyBody("the answer has no content")
             return Fetched(
                 url=url,
@@ -263,16 +262,18 @@ def _headers(answer: requests.Response) -> dict[str, str]:
     merged: dict[str, str] = {}
     for name, value in answer.raw.headers.items():
         key = name.lower()
-        between = "\n" if key == "x-robots-tag" else ", "
+        between = "\n" if key in LINE_BY_LINE else ", "
         merged[key] = f"{merged[key]}{between}{value}" if key in merged else value
     return merged
 
 
+def _location(answer: requests.Response) -> str:
+    """The first Location that says something, as in Chromium; nothing without one."""
+    return next(filter(None, answer.raw.headers.getlist("location")), "")
+
+
 def _target(location: str, base: str) -> str:
-    # header bytes arrive as Latin-1; nearly every server that does not escape them means UTF-8
-    with suppress(UnicodeError):
-        location = location.encode("latin-1").decode()
-    target = resolve(location, base)
+    target = resolve(with_bytes_escaped(location), base)
     if target is None:
         raise BadRedirect(f"redirected to {location[:200]!r}, which is not an http or https URL")
     return target

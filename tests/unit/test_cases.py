@@ -70,6 +70,7 @@ def test_every_name_that_a_rule_may_give_is_in_some_case() -> None:
         "meta",
         "rdfa",
         "script",
+        "json",
         "css",
         "amp",
         "json-ld",
