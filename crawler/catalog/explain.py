@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from heapq import nlargest
+from math import inf
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,7 @@ from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import queue_elsewhere
 from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
+from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
 
 MAX_CHAIN = 1000
@@ -141,7 +143,9 @@ def _images(catalog: Catalog, url: str) -> Iterator[Entry]:
 
 
 def _taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
-    """The URLs that were preferred to *url*, which their pages offer as another size of the same picture, and why."""
+    """The URLs that were preferred to *url*, which is another size of their picture, and why: as their pages say, or as
+    URLs do.
+    """
     quoted = msgspec.json.encode(url).decode()
     for record in catalog.image_where("alternatives != '' AND instr(alternatives, ?) > 0", quoted):
         yield from _preferred(record.url, record.alternatives, url)
@@ -150,6 +154,22 @@ def _taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
     )
     for taken, origin in catalog.rows(packed, (url.encode(),)):
         yield from _preferred(taken, _ORIGIN.decode(origin).alternatives, url)
+    yield from ((taken, "smaller") for taken in _larger_by_url(catalog, url))
+
+
+def _larger_by_url(catalog: Catalog, url: str) -> list[str]:
+    """Known sizes of the picture of *url* that are as large or larger, by their URLs: what was saved first."""
+    size = size_of(url)
+    if size.px == inf:
+        return []
+    picture = task_key(TaskKind.IMAGE, size.picture)
+    found = catalog.rows(
+        "SELECT t.url FROM tasks t LEFT JOIN images i ON i.task_id = t.id"
+        " WHERE (t.picture = ?1 OR t.key = ?1) AND coalesce(t.px, ?2) >= ?3"
+        " ORDER BY coalesce(i.path, '') = '', coalesce(t.px, ?2) DESC",
+        (picture, inf, size.px),
+    )
+    return [taken for (taken,) in found]
 
 
 def _preferred(taken: str, others: Iterable[Alternative], url: str) -> Iterator[tuple[str, str]]:

@@ -902,8 +902,6 @@ class Ledger:
         self._pacing.wake(now)
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
-        if most := self._releasable():
-            self._release_sizes(most)
         self._watch.wake()
         if now >= self._next_giving_up:
             self._next_giving_up = now + _GIVING_UP_EVERY_S
@@ -911,9 +909,13 @@ class Ledger:
         for kind in self._pacing.opened():
             self._waiters.tell(kind)
         self._meters.note(now, self._tally)
-        if now < self._next_check:
-            return
-        self._next_check = now + min(1.0, self._queue.lease_s / 10)
+        if now >= self._next_check:
+            self._next_check = now + min(1.0, self._queue.lease_s / 10)
+            self._part_with_the_lost(now)
+        if most := self._releasable():
+            self._release_sizes(most)
+
+    def _part_with_the_lost(self, now: float) -> None:
         late = [(worker_id, worker) for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():

@@ -12,6 +12,8 @@ it is ready at once, and the sizes of it lie behind it.
 A larger one that arrives once its picture is saved is taken on as well: then there are two files.
 """
 
+# ruff: noqa: S608 - the names in the statements are our own
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -43,6 +45,9 @@ class Size(NamedTuple):
     picture: bytes
     """What the tasks of its picture have in common, which is the key of the original."""
     px: float
+
+
+_COLUMNS = ", ".join(Size._fields)
 
 
 class Insert(Protocol):
@@ -95,7 +100,7 @@ class Sizes:
         self._moved = moved
         self._left_out = left_out
         self._ready = ready
-        self.held: int = db.execute(f"SELECT count(*) FROM tasks WHERE {_HELD}").fetchone()[0]  # noqa: S608
+        self.held: int = db.execute(f"SELECT count(*) FROM tasks WHERE {_HELD}").fetchone()[0]
         self.behind: int = db.execute("SELECT count(*) FROM sizes WHERE NOT left_out").fetchone()[0]
 
     # --- those that arrive ---
@@ -119,11 +124,12 @@ class Sizes:
             return not gone
         family = self._family(size.picture)
         if family.held is not None and size.px > family.held[1]:
-            self._put_behind(self._taken_back(family.held[0]))
-        elif family.held is not None or family.is_tried:
+            self._put_behind(self._replaced(family.held[0], size))
+            return True
+        if family.held is not None or family.is_tried:
             self._put_behind(size)
             return True
-        elif size.px <= family.saved_px:
+        if size.px <= family.saved_px:
             self._put_behind(size)
             self._leave_out([size.key])
             return False
@@ -133,7 +139,7 @@ class Sizes:
     def try_at_once(self, task_id: int, origin: bytes | None, now: float) -> None:
         """The one with that id, if it is held: it is to take another one's place."""
         row = self._db.execute(
-            f"UPDATE tasks SET state = 'ready', origin = ? WHERE id = ? AND {_HELD} RETURNING host_id",  # noqa: S608
+            f"UPDATE tasks SET state = 'ready', origin = ? WHERE id = ? AND {_HELD} RETURNING host_id",
             (origin, task_id),
         ).fetchone()
         if row is not None:
@@ -145,7 +151,7 @@ class Sizes:
     def release(self, most: int, *, now: float) -> None:
         """Let the oldest become ready, *most* of them."""
         rows = self._db.execute(
-            f"SELECT id, picture, px, host_id FROM tasks WHERE {_HELD} ORDER BY id LIMIT ?",  # noqa: S608
+            f"SELECT id, picture, px, host_id FROM tasks WHERE {_HELD} ORDER BY id LIMIT ?",
             (most,),
         ).fetchall()
         for task_id, picture, px, host in rows:
@@ -218,16 +224,21 @@ class Sizes:
 
     def _taken_back(self, task_id: int) -> Size:
         """The size of a task that is held, which is none any more."""
-        row = self._db.execute(
-            "DELETE FROM tasks WHERE id = ? RETURNING key, url, depth, origin, words, picture, px", (task_id,)
-        ).fetchone()
+        row = self._db.execute(f"DELETE FROM tasks WHERE id = ? RETURNING {_COLUMNS}", (task_id,)).fetchone()
         self._no_longer_held(None)
+        return Size(*row)
+
+    def _replaced(self, task_id: int, size: Size) -> Size:
+        """The size of a task that is held, which *size* has now; it keeps its place among those that are."""
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        self._db.execute(
+            f"UPDATE tasks SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?", (*size, task_id)
+        )
         return Size(*row)
 
     def _put_behind(self, size: Size) -> None:
         self._db.execute(
-            "INSERT INTO sizes (key, url, depth, origin, words, picture, px, left_out)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            f"INSERT INTO sizes ({_COLUMNS}, left_out) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
             size,
         )
         self.behind += 1
@@ -253,8 +264,7 @@ class Sizes:
 
     def _largest_behind(self, picture: bytes) -> Size | None:
         row = self._db.execute(
-            "SELECT key, url, depth, origin, words, picture, px FROM sizes"
-            " WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT 1",
+            f"SELECT {_COLUMNS} FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT 1",
             (picture,),
         ).fetchone()
         return None if row is None else Size(*row)

@@ -328,7 +328,8 @@ class Both:
 
     def compare(self) -> None:
         for _ in self.hosts:
-            down = [host for host in self.ledger.tasks.status().hosts if host.trouble == "down"]
+            hosts = [host for queues in self.both for host in queues.tasks.status().hosts]
+            down = [host for host in hosts if host.trouble == "down"]
             if any(host.pages + host.images for host in down):
                 self.pass_time(1.0)  # one of them at a time
         one, other = (queues.tasks.status() for queues in self.both)

@@ -76,7 +76,7 @@ local function new_state()
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
     n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
     known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
-    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, held = 0, behind = 0,
+    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, held = 0, in_waiting = 0,
   }
 end
 local S = found and unpacked(meta[3]) or new_state()

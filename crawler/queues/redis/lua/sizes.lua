@@ -72,7 +72,7 @@ end
 local function put_behind(one, size)
   local behind = one.behind
   behind[#behind + 1] = size
-  S.behind = S.behind + 1
+  S.in_waiting = S.in_waiting + 1
   if #behind > MAX_BEHIND then
     local smallest = 1
     for at = 2, #behind do
@@ -81,7 +81,7 @@ local function put_behind(one, size)
       end
     end
     table.remove(behind, smallest)
-    S.behind = S.behind - 1
+    S.in_waiting = S.in_waiting - 1
     leave_out(1)
   end
 end
@@ -95,7 +95,7 @@ local function leave_out_no_larger(one, saved)
   end
   local gone = #one.behind - #larger
   one.behind = larger
-  S.behind = S.behind - gone
+  S.in_waiting = S.in_waiting - gone
   leave_out(gone)
 end
 
@@ -157,7 +157,7 @@ local function try_at_once(key, size)
   for at, other in ipairs(one.behind) do
     if string.sub(other[2], 2, 17) == of_task then
       table.remove(one.behind, at)
-      S.behind = S.behind - 1
+      S.in_waiting = S.in_waiting - 1
       try(one, size)
       return
     end
@@ -191,7 +191,7 @@ local function size_settled(task, is_saved, has_next)
   else
     set_outcome(key, is_saved and NOTE_SAVED or NOTE_FAILED)
   end
-  local one = S.behind > 0 and picture(key)
+  local one = S.in_waiting > 0 and picture(key)
   if not one or #one.behind == 0 then
     return nil
   end
@@ -211,7 +211,7 @@ local function size_settled(task, is_saved, has_next)
     return nil
   end
   local size = table.remove(one.behind, largest)
-  S.behind = S.behind - 1
+  S.in_waiting = S.in_waiting - 1
   if is_saved or has_next then
     hold(key, one, size)
     return nil

@@ -396,14 +396,14 @@ end
 local function tick()
   wake_hosts()
   wake_delayed()
-  local most = releasable()
-  if most > 0 then
-    release(most)
-  end
   wake_health()
   place_all()
   give_up_waiting()
   part_with_the_lost()
+  local most = releasable()
+  if most > 0 then
+    release(most)
+  end
   for _, kind in ipairs(KINDS) do
     S.meter[kind] = S.meter[kind] or {}
     sample(S.meter[kind], S.done[kind])
