@@ -79,7 +79,9 @@ def _pattern_of_few(most: int) -> re.Pattern[str]:
     def element(name: str, inside: str, end: str = "") -> str:
         return rf"<{name}(?=[{S}/>]){rest}{inside}{end and rf'</{name}(?=[{S}/>]){rest}'}"
 
-    tags_apart = "|".join(sorted({*LEAVES_FOREIGN, *NO_HTML, *_HOLDING_TEXT, "font", "foreignobject", "annotation-xml"}))
+    tags_apart = "|".join(
+        sorted({*LEAVES_FOREIGN, *NO_HTML, *_HOLDING_TEXT, "font", "foreignobject", "annotation-xml"})
+    )
     holding_text = "|".join(element(name, "[^<]*+", "ended") for name in _HOLDING_TEXT)
     foreign = rf"(?:{text}|{holding_text}|</?(?!(?:{tags_apart}|svg|math)[{S}/>])[a-z]{rest})*+"
     alternatives = (

@@ -46,9 +46,7 @@ TOKEN = re.compile(
 text; *foreign* is set where SVG or MathML begins, in which that is none.
 """
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
-_CDATA = re.compile(
-    r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?"
-)
+_CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
 """What SVG and MathML may hold besides, with the groups that are looked at."""
 NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
@@ -56,15 +54,61 @@ NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
-    "math": frozenset({"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}),  # the first only with some encodings
+    "math": frozenset(
+        {"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}
+    ),  # the first only with some encodings
 }
 """Elements of SVG and MathML that hold HTML ("integration points")."""
 NO_HTML = frozenset({"malignmark", "mglyph"})
 """The exceptions to that."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
 LEAVES_FOREIGN = frozenset(
-    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
-    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
+    [
+        "b",
+        "big",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "code",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "embed",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "listing",
+        "menu",
+        "meta",
+        "nobr",
+        "ol",
+        "p",
+        "pre",
+        "ruby",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "strike",
+        "sub",
+        "sup",
+        "table",
+        "tt",
+        "u",
+        "ul",
+        "var",
+    ]
 )
 """HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
 
@@ -84,7 +128,8 @@ def name_of(tag: re.Match[str]) -> str:
 
 def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
     """*html* with each of its tags as *changed* has it; a start tag comes without the raw text that follows it."""
-    pieces, end = [], 0
+    pieces: list[str] = []
+    end = 0
     for tag in tags(html):
         pieces += (html[end : tag.start()], changed(tag))
         end = tag.start("text")

@@ -31,12 +31,29 @@ _FORMATTING_TAG = re.compile(
 )
 _FORMATTING_NAMES = frozenset(_FORMATTING.split("|"))
 _VOID = frozenset(
-    "area base br col embed frame hr image img input link meta param source track wbr".split()
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "frame",
+        "hr",
+        "image",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
 )
 _CLOSED_BY_THE_NEXT = "a body caption colgroup dd dt head html li option p tbody td tfoot th thead tr"
 _NEVER_DEEP = _VOID | frozenset(_CLOSED_BY_THE_NEXT.split())
 _KEPT = (_VOID - {"br", "col", "hr", "param", "track", "wbr"}) | frozenset(
-    "a amp-anim amp-img audio body frameset head html object template video".split()
+    ["a", "amp-anim", "amp-img", "audio", "body", "frameset", "head", "html", "object", "template", "video"]
 )
 _OF_SVG = frozenset({"image", "feimage", "use"})
 

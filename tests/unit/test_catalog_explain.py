@@ -9,8 +9,11 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
+from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Alternative, ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
 from tests.crawls import SEED, SITE, garden, keep, page, saved
+from tests.queues import embedded, take
+from tests.queues import saved as as_saved
 
 
 def explained(folder: Path, asked: str) -> Explanation:
@@ -228,7 +231,7 @@ def test_a_size_that_another_page_named_larger_says_which_one_was_taken(tmp_path
         origin = Origin(page_url="http://a.example/", found_in="img")
         images = [NewTask(kind=TaskKind.IMAGE, url=urls[px], origin=origin) for px in (300, 600)]
         queues.tasks.put(images)
-        queues.results.put([saved(task) for task in take(queues)])
+        queues.results.put([as_saved(task) for task in take(queues)])
     with Catalog(tmp_path) as catalog:
         small = explain(catalog, urls[300])
         assert (small.how, small.rule) == ("size", "smaller")
