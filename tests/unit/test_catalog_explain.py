@@ -9,11 +9,8 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
-from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Alternative, ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
 from tests.crawls import SEED, SITE, garden, keep, page, saved
-from tests.queues import embedded, take
-from tests.queues import saved as as_saved
 
 
 def explained(folder: Path, asked: str) -> Explanation:
@@ -225,15 +222,8 @@ def test_a_size_that_was_not_taken_says_which_one_was_and_why(tmp_path: Path) ->
 
 
 def test_a_size_that_another_page_named_larger_says_which_one_was_taken(tmp_path: Path) -> None:
-    path = tmp_path / "crawl.db"
-    urls = {px: f"http://a.example/a.jpg?w={px}" for px in (300, 600, 900)}
-    with embedded(path, queue=QueueConfig(per_host=100), scope=ScopeConfig()) as (_, queues):
-        origin = Origin(page_url="http://a.example/", found_in="img")
-        images = [NewTask(kind=TaskKind.IMAGE, url=urls[px], origin=origin) for px in (300, 600)]
-        queues.tasks.put(images)
-        queues.results.put([as_saved(task) for task in take(queues)])
-    with Catalog(tmp_path) as catalog:
-        small = explain(catalog, urls[300])
-        assert (small.how, small.rule) == ("size", "smaller")
-        assert [entry.url for entry in small.entries] == [urls[600]]
-        assert not explain(catalog, urls[900]).known, "no page named it"
+    keep(tmp_path, page(SEED), saved(tmp_path, f"{SITE}/a/600x400/rose.png", b"x"))
+    small = explained(tmp_path, "/a/300x200/rose.png")
+    assert (small.how, small.rule) == ("size", "smaller")
+    assert [entry.url for entry in small.entries] == [f"{SITE}/a/600x400/rose.png"]
+    assert not explained(tmp_path, "/a/900x600/rose.png").known, "no page has named it"

@@ -5,16 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 from crawler import harvest
-from crawler.errors import LEFT_OUT
-from crawler.harvest.cuts import Cut, at_most, without_cuts
-from tests.saved_pages import read
 
 URL = "https://e.example/"
 _LIMIT = re.compile(r"MAX|MOST|LIMIT|SAFE|ENOUGH|LOOKED|LEAST|MEMORY|MANY|LINKS_OF|_(?:CHARS|BYTES|URLS|SRCDOCS|WIDTHS)$")
