@@ -1,4 +1,4 @@
-"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever must look at it before a parser does.
+"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever looks at it before a parser does.
 
 A quote begins a value only after ``=``; one in a text, a script, a comment or the name of an attribute is a character
 like any other. Nothing here looks ahead farther than the token that it takes, so all of it is linear.
@@ -46,26 +46,32 @@ TOKEN = re.compile(
 text; *foreign* is set where SVG or MathML begins, in which that is none.
 """
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
-_CDATA = re.compile(
-    r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?"
-)
+_CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
 """What SVG and MathML may hold besides, with the groups that are looked at."""
 NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
+_NO_WORDS = re.compile(
+    rf"<(?:script(?=[{S}/>]){INSIDE}/?>?{SCRIPT_TEXT}|style(?=[{S}/>]){INSIDE}/?>?{text_of('style')}"
+    rf"|/?[a-z](?:[^>\"']*+>|{INSIDE}/?>?))|{COMMENT}|{_BOGUS}",
+    re.IGNORECASE | re.ASCII,
+)
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
-    "math": frozenset({"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}),  # the first only with some encodings
+    "math": frozenset(
+        {"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}
+    ),  # the first only with some encodings
 }
 """Elements of SVG and MathML that hold HTML ("integration points")."""
 NO_HTML = frozenset({"malignmark", "mglyph"})
 """The exceptions to that."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
-LEAVES_FOREIGN = frozenset(
+_LEAVES_FOREIGN = (
     "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
-    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
+    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
 )
+LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
 """HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
 
 
@@ -84,11 +90,17 @@ def name_of(tag: re.Match[str]) -> str:
 
 def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
     """*html* with each of its tags as *changed* has it; a start tag comes without the raw text that follows it."""
-    pieces, end = [], 0
+    pieces: list[str] = []
+    end = 0
     for tag in tags(html):
         pieces += (html[end : tag.start()], changed(tag))
         end = tag.start("text")
     return "".join((*pieces, html[end:]))
+
+
+def without_markup(html: str) -> str:
+    """The text between the tags; comments, scripts and styles are none."""
+    return _NO_WORDS.sub("", html)
 
 
 def tokens(html: str) -> Iterator[re.Match[str]]:
