@@ -1,4 +1,4 @@
-"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever must look at it before a parser does.
+"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever looks at it before a parser does.
 
 A quote begins a value only after ``=``; one in a text, a script, a comment or the name of an attribute is a character
 like any other. Nothing here looks ahead farther than the token that it takes, so all of it is linear.
@@ -51,6 +51,11 @@ _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<na
 NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
+_NO_WORDS = re.compile(
+    rf"<(?:script(?=[{S}/>]){INSIDE}/?>?{SCRIPT_TEXT}|style(?=[{S}/>]){INSIDE}/?>?{text_of('style')}"
+    rf"|/?[a-z](?:[^>\"']*+>|{INSIDE}/?>?))|{COMMENT}|{_BOGUS}",
+    re.IGNORECASE | re.ASCII,
+)
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
@@ -62,54 +67,11 @@ _HTML_INSIDE = {
 NO_HTML = frozenset({"malignmark", "mglyph"})
 """The exceptions to that."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
-LEAVES_FOREIGN = frozenset(
-    [
-        "b",
-        "big",
-        "blockquote",
-        "body",
-        "br",
-        "center",
-        "code",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "embed",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "hr",
-        "i",
-        "img",
-        "li",
-        "listing",
-        "menu",
-        "meta",
-        "nobr",
-        "ol",
-        "p",
-        "pre",
-        "ruby",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "strike",
-        "sub",
-        "sup",
-        "table",
-        "tt",
-        "u",
-        "ul",
-        "var",
-    ]
+_LEAVES_FOREIGN = (
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
+    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
 )
+LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
 """HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
 
 
@@ -134,6 +96,11 @@ def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
         pieces += (html[end : tag.start()], changed(tag))
         end = tag.start("text")
     return "".join((*pieces, html[end:]))
+
+
+def without_markup(html: str) -> str:
+    """The text between the tags; comments, scripts and styles are none."""
+    return _NO_WORDS.sub("", html)
 
 
 def tokens(html: str) -> Iterator[re.Match[str]]:

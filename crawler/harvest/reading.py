@@ -210,7 +210,7 @@ class Reader:
         ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
-        elements = parse(html, parser=self._config.harvest.parser)
+        elements = parse(html, parser=self._config.harvest.parser, left_out=left_out)
         elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
@@ -337,7 +337,9 @@ class Reader:
     def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
         try:
-            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
+            if "<" not in markup:
+                return []
+            elements = parse(markup, parser=self._config.harvest.parser, left_out=page.left_out)
         except NotHtml:
             page.left_out["markup-cut"] += 1
             return []
