@@ -13,7 +13,7 @@ from crawler.queues.database import Connection, next_id
 from crawler.queues.pacing import Pacing
 from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST, host_key, task_key
-from crawler.words import ALL, bits_of_task, filled, joined, lacking
+from crawler.words import bits_of, bits_of_task, filled, joined, lacking
 
 SESSION_ID = "session-id"
 """Under which repeats of a task's URL that differ only in a session id are counted."""
@@ -77,7 +77,7 @@ class Intake:
                 again = fresh.pop(key)
                 if again.url != url:
                     dropped[SESSION_ID] += 1
-                if words != ALL and lacking(words, again):
+                if bits_of(again.origin) & ~words and lacking(words, again):
                     self._note_words(key, again.origin)
 
     def _note_words(self, key: bytes, origin: Origin | None) -> None:
