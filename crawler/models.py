@@ -96,6 +96,7 @@ ALTERNATIVE_RULES = {
     "thumbnail": "it stands in a link to the picture in full",
     "placeholder": "it is shown until the picture has come",
     "type": "it is of a type that is not kept, or not wanted",
+    "insecure": "it is asked for by https first, as its page wants it",
     "later": "its page says nothing of sizes, and names it later",
 }
 """Why one of several sizes of a picture was preferred to another one, and what that means."""
@@ -242,6 +243,8 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
     that have no pixels (SVG) or no structure (of one colour).
     """
+    incomplete: bool = False
+    """The file lacks its end, and no pixel: it was saved as the setting ``incomplete`` wants it."""
     revisit: Revisit = Revisit.NONE
     """What became of it when the crawl was refreshed."""
     revisit_reason: str = ""

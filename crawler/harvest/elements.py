@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from crawler.errors import NotHtml
+from crawler.harvest import caption_names
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
 from crawler.harvest.nesting import made_harmless
 from crawler.harvest.tree import HEADINGS, Found, ParserRefusedError
@@ -31,6 +32,10 @@ _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_DATA_OF_IMAGES = re.compile(
+    r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
+    re.DOTALL,
+)
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
@@ -48,13 +53,19 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script; of title, figcaption and headings the start; empty for all others."""
+    """Of style and script; of title and headings the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
     """The ``href`` of the nearest ``<a>`` around it."""
+    label: str = ""
+    """What else names it, for where its ``alt`` is empty: ``aria-label`` and its like."""
+    hint: str = ""
+    """The title of what it stands in, for where it has no ``title``: a link, a drawing."""
     caption: str = ""
-    """The ``<figcaption>`` of the nearest ``<figure>`` around it."""
+    """As :mod:`crawler.harvest.captions` finds it, or what stands in for one: what ``aria-describedby`` names, the
+    text of the link that is made of it.
+    """
     heading: str = ""
     """The nearest heading before it in the document."""
 
@@ -67,10 +78,12 @@ def parse(html: str, *, parser: str = "fast") -> list[Element]:
     length.
     """
     html = made_harmless(html)
-    look_at_all = _attributes_may_tell(html)
+    lower = html.lower()
+    look_at_all = _attributes_may_tell(lower)
+    captions = caption_names.may_be_in(lower)
     for adapter in _adapters(parser):
         try:
-            return _elements(adapter(html, look_at_all=look_at_all))
+            return _elements(adapter(html, look_at_all=look_at_all, captions=captions))
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")
@@ -83,13 +96,7 @@ def _adapters(parser: str) -> Iterator[Callable[..., list[Found]]]:
 
 
 def _elements(found: list[Found]) -> list[Element]:
-    """With what follows from their order: headings apply to what comes after, captions also to what comes
-    before.
-    """
-    captions: dict[int, str] = {}
-    for item in found:
-        if item.name == "figcaption" and item.figure:
-            captions.setdefault(item.figure, item.text)
+    """With what follows from their order: headings apply to what comes after."""
     pictures: dict[int, int] = {}
     heading = ""
     elements = []
@@ -104,7 +111,9 @@ def _elements(found: list[Found]) -> list[Element]:
                 text=item.text,
                 picture=pictures.setdefault(item.picture, len(pictures) + 1) if item.picture else 0,
                 link=item.link,
-                caption=captions.get(item.figure, "") if item.figure else "",
+                label=item.label,
+                hint=item.hint,
+                caption=item.caption,
                 heading=heading,
             )
         )
@@ -115,15 +124,17 @@ def _attributes_may_tell(html: str) -> bool:
     """Whether other elements than those of NAMES may refer to images by ``style``, ``background``, ``itemprop``,
     ``property`` or ``data-*``.
 
-    Reading attributes is what costs most in a walk; most pages can be walked without.
+    *html* is in lower case. Reading attributes is what costs most in a walk; most pages can be walked without.
     """
-    html = html.lower()
     return (
         any(
             "url" in value or "image" in value or "\\" in value or "&" in value
             for value in _STYLE.findall(html)
         )
-        or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
+        or any(
+            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            for name, value in _DATA.findall(html)
+        )
         or _PROPERTY.search(html) is not None
         or "background=" in html
         or "background =" in html

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, may_tell
+from crawler.harvest.tree import NAMES, Found, ParserRefusedError, may_tell
+from crawler.harvest.words import Words
 
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool) -> list[Found]:
-    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError."""
+def elements_of(html: str, *, look_at_all: bool, captions: bool) -> list[Found]:
+    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
+
+    Without *captions* none are looked for.
+    """
+    tree = _LexborTree()
+    words = Words(tree, captions=captions)
     try:
-        return list(_walk(html, look_at_all=look_at_all))
+        for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all):
+            words.add(node, name, attributes)
+        return words.found()
     except (SelectolaxError, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
 
-def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
+def _walk(
+    html: str, roots: list[LexborNode], *, look_at_all: bool
+) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
     root = LexborHTMLParser(html).root
-    walks = [root.traverse()] if root is not None else []
+    roots += [root] if root is not None else []
+    walks = [root.traverse() for root in roots]
     while walks:
         node = next(walks[-1], None)
         if node is None:
@@ -32,33 +43,44 @@ def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
             continue
         if name == "template" and len(walks) <= _MAX_TEMPLATES:
             # What a template holds hangs beside the tree
-            walks += [fragment.traverse() for fragment in node.template_fragments()[:1]]
+            fragments = node.template_fragments()[:1]
+            roots += fragments
+            walks += [fragment.traverse() for fragment in fragments]
         elif name in NAMES or name == "feImage":
-            yield found(
-                _TREE, node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
-            )
-        elif look_at_all:
-            attributes = {key: value or "" for key, value in node.attributes.items()}
-            if may_tell(attributes):
-                yield found(_TREE, node, name, attributes)
+            yield node, name.lower(), _attributes(node)
+        elif look_at_all and may_tell(attributes := _attributes(node)):
+            yield node, name, attributes
+
+
+def _attributes(node: LexborNode) -> dict[str, str]:
+    return {key: value or "" for key, value in node.attributes.items()}
 
 
 class _LexborTree:
+    def __init__(self) -> None:
+        self.roots: list[LexborNode] = []
+        """Of the document, and of the templates in it."""
+
     def name(self, node: LexborNode) -> str:
         return node.tag or ""
 
     def key(self, node: LexborNode) -> int:
         return node.mem_id
 
-    def attribute(self, node: LexborNode, name: str) -> str | None:
-        attributes = node.attributes
-        return (attributes[name] or "") if name in attributes else None
-
-    def text(self, node: LexborNode) -> str:
-        return node.text()
+    def attributes(self, node: LexborNode) -> Mapping[str, str]:
+        return _attributes(node)
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
 
+    def sibling(self, node: LexborNode, *, after: bool) -> LexborNode | None:
+        return node.next if after else node.prev
 
-_TREE = _LexborTree()
+    def inside(self, node: LexborNode) -> Iterator[LexborNode]:
+        nodes = node.traverse(include_text=True)
+        next(nodes, None)
+        return nodes
+
+    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[LexborNode]:
+        having = [f'[{name}*="{part}" i]' if part else f"[{name}]" for name, part in parts]
+        return [node for root in self.roots for node in root.css(",".join((*names, *having)))]

@@ -78,6 +78,7 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
+_RELEASED_AT_ONCE = 200  # of the sizes that are held: in 20 ms or so
 _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
 _GIVING_UP_EVERY_S = 0.25
 MAX_RECORDS = 200  # in one reply
@@ -127,6 +128,8 @@ class Ledger:
 
     The caller has the crawl's folder locked: what is in memory is only right while nobody else writes to the file.
 
+    With *largest_only* one size of each picture is taken (see queues/sizes.py).
+
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
     had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile,
@@ -144,11 +147,13 @@ class Ledger:
         scope: ScopeConfig,
         new_run: bool,
         survivors: bool = False,
+        largest_only: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self._queue = queue
         self._scope = scope
+        self._largest_only = largest_only
         self._clock = clock
         self._mutex = threading.RLock()
         self._recorded = threading.Condition(self._mutex)
@@ -448,7 +453,14 @@ class Ledger:
         self._meters = Meters()
         self._revisits = Revisits(db)
         self._cookies = Cookies(db)
-        self._intake = Intake(db, self._tally, self._pacing, self._scope)
+        self._intake = Intake(
+            db,
+            self._tally,
+            self._pacing,
+            self._scope,
+            largest_only=self._largest_only,
+            flush=self._write_kept,
+        )
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
@@ -814,12 +826,20 @@ class Ledger:
         record, next_size = with_next_size(record)
         if next_size is not None:  # before this one is settled: the queue is never drained in between
             self._intake.add([next_size], now=self._clock())
+        if isinstance(record, ImageRecord) and self._intake.sizes.behind:
+            record = self._with_size_behind(task_id, record, has_next=next_size is not None)
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *row_of(record)))
         self._next_seq += 1
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)
         self._wake_all = self._wake_all or self._tally.drained
         self._recorded.notify_all()
+
+    def _with_size_behind(self, task_id: int, record: ImageRecord, *, has_next: bool) -> ImageRecord:
+        """*record*, with the size of its picture that is taken on in its place."""
+        self._write_kept()  # what is behind depends on what became of the others
+        url = self._intake.sizes.settled(task_id, record, has_next=has_next, now=self._clock())
+        return msgspec.structs.replace(record, replaced_by=url) if url else record
 
     def _reconsidered(self, task_id: int, kind: TaskKind, record: Record) -> Record:
         """*record* as it is to be kept; the one in its place is gone."""
@@ -889,9 +909,13 @@ class Ledger:
         for kind in self._pacing.opened():
             self._waiters.tell(kind)
         self._meters.note(now, self._tally)
-        if now < self._next_check:
-            return
-        self._next_check = now + min(1.0, self._queue.lease_s / 10)
+        if now >= self._next_check:
+            self._next_check = now + min(1.0, self._queue.lease_s / 10)
+            self._part_with_the_lost(now)
+        if most := self._releasable():
+            self._release_sizes(most)
+
+    def _part_with_the_lost(self, now: float) -> None:
         late = [(worker_id, worker) for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():
@@ -902,6 +926,21 @@ class Ledger:
                         name = worker_id or "of an earlier run"
                         log.warning("worker %s is lost, with %d tasks", name, len(worker.held))
                     self._give_back(list(worker.held), charged=True)
+
+    def _releasable(self) -> int:
+        """How many held sizes need wait no longer: all, if no page may name larger ones; else what is over half of what
+        may wait.
+        """
+        held = self._intake.sizes.held
+        kept = 0 if self._tally.pages_at_hand == 0 else self._queue.image_backlog // 2
+        return min(max(0, held - kept), _RELEASED_AT_ONCE)
+
+    def _release_sizes(self, most: int) -> None:
+        with self._transaction():
+            backlogged = self._backlogged()
+            self._intake.sizes.release(most, now=self._clock())
+            if backlogged and not self._backlogged():
+                self._waiters.tell(TaskKind.PAGE)
 
     def _wake_delayed(self) -> None:
         with self._transaction():
@@ -924,6 +963,8 @@ class Ledger:
     def _next_event(self) -> float | None:
         """When something may become due by itself; lost workers are the ticker's business."""
         moments = [self._pacing.next_due()]
+        if self._releasable():
+            moments.append(self._clock())
         if self._next_delayed is not None:
             moments.append(self._clock_start + self._next_delayed)
         return min((moment for moment in moments if moment is not None), default=None)

@@ -27,7 +27,14 @@ def test_a_crawl_that_has_not_begun_is_empty(tmp_path: Path) -> None:
 
 def test_records_come_back_as_they_were_kept(tmp_path: Path) -> None:
     records = [
-        saved(tmp_path, f"{SITE}/{n}.png", str(n).encode(), alt=f"<{n}> \u6708\n", elapsed_s=0.1 * n)
+        saved(
+            tmp_path,
+            f"{SITE}/{n}.png",
+            str(n).encode(),
+            alt=f"<{n}> \u6708\n",
+            elapsed_s=0.1 * n,
+            incomplete=n % 2 == 0,
+        )
         for n in range(5)
     ]
     pages = [page(SEED, title="Home", links=3)]

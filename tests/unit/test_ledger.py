@@ -300,8 +300,13 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         for name, kind in ImageRecord.__annotations__.items()
         for kind in [{"int": int, "float": float}.get(str(kind), str)]
     }
-    odd = {"status": ImageStatus.SAVED, "revisit": Revisit.CHANGED, "dhash": "0123456789abcdef"}
-    odd["alternatives"] = (Alternative(url="https://h.test/ä", found_in="srcset", rule="smaller"),)
+    odd = {
+        "status": ImageStatus.SAVED,
+        "revisit": Revisit.CHANGED,
+        "dhash": "0123456789abcdef",
+        "incomplete": True,
+        "alternatives": (Alternative(url="https://h.test/ä", found_in="srcset", rule="smaller"),),
+    }
     record = ImageRecord(**facts | odd)
     queues.results.put([Result(token=task.token, record=record)])
     crawl.kill()

@@ -85,6 +85,8 @@ class Both:
         self.hosts = chance.choice(["a", "abcd", "abcd"])
         self.bad = chance.choice(["", *self.hosts, self.hosts])
         """Hosts of which seldom anything is had."""
+        self.sized = chance.choice([0.0, 0.3, 0.8])
+        """How many of the URLs are sizes of a picture."""
         self.reasons = chance.choices(REASONS, k=2)
         queue = QueueConfig(
             per_host=chance.randint(1, 4),
@@ -147,11 +149,18 @@ class Both:
         origin = Origin(page_url="http://a.example/", found_in="img", **words)
         return NewTask(
             kind=kind,
-            url=f"http://{chance.choice(self.hosts)}.example/{chance.randint(0, 29)}{session}",
+            url=f"http://{chance.choice(self.hosts)}.example/{self.path()}{session}",
             depth=chance.randint(0, 3),
             origin=origin if kind is TaskKind.IMAGE or self.often(0.7) else None,
             kept_out_by="max-depth" if self.often(0.1) else "",
         )
+
+    def path(self) -> str:
+        """Of a picture, or of a size of one of a few."""
+        if not self.often(self.sized):
+            return str(self.chance.randint(0, 29))
+        mark = self.chance.choice(["", "?w=100", "?w=200", "?w=300", "?w=400", "?h=300"])
+        return f"{self.chance.randint(0, 5)}.png{mark}"
 
     # --- what is asked of both ---
 
@@ -319,7 +328,8 @@ class Both:
 
     def compare(self) -> None:
         for _ in self.hosts:
-            down = [host for host in self.ledger.tasks.status().hosts if host.trouble == "down"]
+            hosts = [host for queues in self.both for host in queues.tasks.status().hosts]
+            down = [host for host in hosts if host.trouble == "down"]
             if any(host.pages + host.images for host in down):
                 self.pass_time(1.0)  # one of them at a time
         one, other = (queues.tasks.status() for queues in self.both)

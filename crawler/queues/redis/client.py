@@ -279,6 +279,7 @@ def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
         "result_backlog": queue.result_backlog,
         "max_pages": scope.max_pages,
         "max_images": scope.max_images,
+        "largest_only": config.images.images == "best",
         "bell": shards.bell_prefix,
         "shard": shard,
         "shards": shards.count,

@@ -54,6 +54,8 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     next_size = None
     if b"o" in words:
         record, next_size = with_next_size(record)
+    elif b"z" in words:
+        record = msgspec.structs.replace(record, replaced_by=utf8(words[b"z"]))
     return Entry(
         name=name,
         number=utf8(words[b"i"]),

@@ -14,6 +14,8 @@ from crawler.queues.redis.entries import entries
 from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
 from crawler.queues.redis.packing import (
     LETTERS,
+    NOTE_FAILED,
+    NOTE_MARKED,
     Packed,
     flat,
     global_id,
@@ -25,6 +27,7 @@ from crawler.queues.redis.packing import (
 )
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import old_tally, put_packed, sorted_out
+from crawler.queues.sizes import marked
 from crawler.urls import host_key, task_key
 from crawler.words import Words
 
@@ -125,7 +128,11 @@ class ShardsOutlet:
                 facts = [
                     fact
                     for kind, url, words in part
-                    for fact in (LETTERS[kind], task_key(kind, url), note_of(url, words))
+                    for fact in (
+                        LETTERS[kind],
+                        task_key(kind, url),
+                        note_of(url, words | _outcome(kind, url)),
+                    )
                 ]
                 self._shards.run(shard, "mark", len(part), *facts)
 
@@ -134,6 +141,13 @@ class ShardsOutlet:
         for shard in range(self._shards.count):
             found.update(flat(self._shards.bare(shard, "dropped")))
         return dict(found)
+
+
+def _outcome(kind: TaskKind, url: str) -> int:
+    """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
+    if kind is not TaskKind.IMAGE:
+        return 0
+    return NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else NOTE_MARKED
 
 
 def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -104,7 +104,8 @@ class RedisResults:
         what, why = evidence(record), reason_of(record)
         yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
         yield task_key(kind, record.url)
-        yield "u" if result.untouched else ""
+        has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
+        yield "u" if result.untouched else "n" if has_next else ""
         for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
             yield "" if duration_s is None else repr(duration_s)
         yield from (_LETTERS[what], why, record.detail[:_SHOWN_DETAIL], repr(record.elapsed_s))

@@ -271,8 +271,10 @@ def sorted_out(
     """Tasks by their shard, each URL once, with what keeps it out; and how many only differed in a session id."""
     fresh, drops = each_once(tasks)
     by_shard: dict[int, list[tuple[Packed, str]]] = {}
-    for key, task in fresh.items():
-        one = packed(task, key=key)
+    ones = [(packed(task, key=key), task) for key, task in fresh.items()]
+    for one, task in sorted(
+        ones, key=lambda pair: pair[0].mark != b""
+    ):  # sizes behind the originals they came with
         by_shard.setdefault(shard_of(one.host, shards), []).append((one, task.kept_out_by))
     return by_shard, +drops
 

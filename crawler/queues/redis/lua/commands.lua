@@ -192,14 +192,14 @@ if COMMAND == 'leave' then
 end
 
 -- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
--- seed status reason size record, drops, tasks. Flags: u untouched. Host, where the visit ended: '' for the task's own, '-' for
+-- seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place. Host, where the visit ended: '' for the task's own, '-' for
 -- one of another shard, '!' if that tells nothing, else its name.
 if COMMAND == 'settle' then
   read_elsewhere()
   local results = {}
   for at = 1, num() do
     local r = {
-      id = arg(), serial = num(), kind = arg(), key = arg(), untouched = arg() == 'u', retry_s = opt(),
+      id = arg(), serial = num(), kind = arg(), key = arg(), flags = arg(), retry_s = opt(),
       pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), host = arg(),
       again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
       drops = {},
@@ -210,6 +210,7 @@ if COMMAND == 'settle' then
     r.found = num()
     r.tasks_at = position
     skip(r.found)
+    r.untouched, r.has_next = r.flags == 'u', r.flags == 'n'
     local one = task(r.id)
     if one and one.s == 'l' and one.c ~= r.kind then
       return redis.error_reply('WRONGKIND ' .. r.id)
@@ -261,7 +262,7 @@ if COMMAND == 'settle' then
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')
         else
-          keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record})
+          keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record}, r.has_next)
         end
       end
     end
@@ -300,10 +301,11 @@ local function take_out(entry)
 end
 
 local function put_back(id, serial, kind, key, name, depth, flags, text, old)
-  tasks[id] = {
-    k = key, b = text, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
-  }
+  tasks[id] = with_text({
+    k = key, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
+  }, text)
   line_up(kind, name, 'R' .. id)
+  tried_again(tasks[id])
 end
 
 -- Whether a URL is known; it is from now on.
@@ -349,6 +351,9 @@ if COMMAND == 'push' then
       end
     elseif not is_known or (not meta[4] and call('SISMEMBER', P .. 'pushed', key) == 0) then
       line_up(kind, name, entry)
+      local one = parsed(entry)
+      one.c = kind
+      tried_again(one)
       pushed = pushed + 1
     end
     if not meta[4] then
