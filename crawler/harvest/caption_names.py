@@ -12,18 +12,9 @@ from collections.abc import Iterator, Mapping
 from crawler.harvest.tree import HEADINGS, SHOWING
 
 ELEMENTS = ("figcaption", "caption", "figure")
-MARKS = (
-    ("class", "caption"),
-    ("class", "gallerytext"),
-    ("class", "title"),
-    ("class", "legend"),
-    ("role", "caption"),
-    ("role", "figure"),
-)
-"""The parts of attributes that captions have, but for those that are captions by their element."""
-_IN_TAGS = ("caption", 'gallerytext"')
-_NEAR_PICTURES = ('title"', 'legend"', "class=title")
-_NEAR_CHARS = 1200
+_WORDS_IN_TAGS = ("caption", "gallerytext")
+_TITLES = ("title", "legend")
+_NEAR_CHARS = 600
 _MAX_TAG_CHARS = 400
 _MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
@@ -71,18 +62,22 @@ _BANNER = frozenset(
 _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
-def may_be_in(html: str) -> bool:
-    """Whether a page, in lower case, may have captions, and is worth to be looked at for them.
+def marks_in(html: str) -> tuple[tuple[str, str], ...]:
+    """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere.
 
-    Most have none; many have the word in a style sheet only, or a title with no picture near it.
+    Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
     """
-    return (
-        any(_is_in_tag(html, position) for word in _IN_TAGS for position in _positions(html, word))
-        or any(
-            _is_near_picture(html, position) for word in _NEAR_PICTURES for position in _positions(html, word)
-        )
-        or ("aria-label=" in html and "figure" in html)
-    )
+    marks: list[tuple[str, str]] = []
+    for word in _WORDS_IN_TAGS:
+        if any(_is_in_tag(html, position) for position in _positions(html, word)):
+            marks += [("class", word), ("role", word)]
+    for word in _TITLES:
+        ends = (f'{word}"', f"class={word}")
+        if any(_is_near_picture(html, position) for end in ends for position in _positions(html, end)):
+            marks.append(("class", word))
+    if "aria-label=" in html and "figure" in html:
+        marks.append(("role", "figure"))
+    return tuple(marks)
 
 
 def strength_of(name: str, attributes: Mapping[str, str]) -> int:
@@ -92,7 +87,12 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
     role = attributes.get("role", "").lower()
     if name in _NEVER or role == "heading":
         return NONE
-    return STRONG if role == "caption" else max(map(_strength, _tokens(attributes)), default=NONE)
+    if role == "caption":
+        return STRONG
+    value = attributes.get("class", "").lower()
+    if value in _TITLES:
+        return WEAK
+    return max(map(_strength, _tokens(attributes)), default=NONE)
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:

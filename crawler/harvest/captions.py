@@ -8,6 +8,7 @@ follows it rather than what goes before, and where nothing tells whose a caption
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
@@ -89,7 +90,8 @@ class Captions:
             return
         if not self._is_part_of_caption(node) and (text := _on_one_line(read(self._tree, node))):
             self._captions[key] = _Caption(node, text, strength, attributes.get("class", name))
-            for element in (node, *self._above(node)):
+            above = islice(self._above(node), _MAX_LEVELS if strength == STRONG else 1)
+            for element in (node, *above):
                 self._within.setdefault(self._tree.key(element), []).append(key)
 
     def of_pictures(self) -> dict[int, str]:

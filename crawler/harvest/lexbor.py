@@ -7,23 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, may_tell
-from crawler.harvest.words import Words
+from crawler.harvest.tree import NAMES, Element, ParserRefusedError, may_tell
+from crawler.harvest.words import Marks, Words
 
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool, captions: bool, left_out: Counter[str]) -> list[Found]:
+def elements_of(html: str, *, look_at_all: bool, marks: Marks, left_out: Counter[str]) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
-    Without *captions* none are looked for. *left_out* counts templates that are too deep in others.
+    Captions are looked for among what has one of the *marks*. *left_out* counts templates that are too deep in others.
     """
     tree = _LexborTree()
-    words = Words(tree, captions=captions)
+    words = Words(tree, marks=marks)
     try:
         for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
             words.add(node, name, attributes)
-        return words.found()
+        return words.elements()
     except (SelectolaxError, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
@@ -43,22 +43,17 @@ def _walk(
         if name is None or name[0] == "-":
             continue
         if name == "template":
-            contents = _contents(node)
-            if contents is None:
-                continue
-            if len(walks) <= _MAX_TEMPLATES:
+            if len(walks) > _MAX_TEMPLATES:
+                left_out["template-cut"] += 1
+            elif (contents := _contents(node)) is not None:
                 roots.append(contents)
                 walks.append(contents.traverse())
-            elif contents.first_child is not None:
-                left_out["template-cut"] += 1
         elif name in NAMES or name == "feImage":
-            yield node, name.lower(), _attributes(node)
-        elif look_at_all and may_tell(attributes := _attributes(node)):
-            yield node, name, attributes
-
-
-def _attributes(node: LexborNode) -> dict[str, str]:
-    return {key: value or "" for key, value in node.attributes.items()}
+            yield node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
+        elif look_at_all:
+            attributes = {key: value or "" for key, value in node.attributes.items()}
+            if may_tell(attributes):
+                yield node, name, attributes
 
 
 def _contents(template: LexborNode) -> LexborNode | None:
@@ -80,7 +75,7 @@ class _LexborTree:
         return node.mem_id
 
     def attributes(self, node: LexborNode) -> Mapping[str, str]:
-        return _attributes(node)
+        return {key: value or "" for key, value in node.attributes.items()}
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)

@@ -85,7 +85,7 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
         """Sorted by whether something forbids them."""
         return cls(
             title=page.title,
-            left_out=dict(page.left_out),
+            left_out=dict(+page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),

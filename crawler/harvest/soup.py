@@ -13,8 +13,8 @@ from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
 from crawler.harvest.markup import NAMED_VALUE, RAW_TEXT, TOKEN, name_of, tokens
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, inside_svg, may_tell
-from crawler.harvest.words import Words
+from crawler.harvest.tree import NAMES, Element, ParserRefusedError, inside_svg, may_tell
+from crawler.harvest.words import Marks, Words
 
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")
@@ -28,19 +28,19 @@ def elements_of(
     html: str,
     *,
     look_at_all: bool,
-    captions: bool,
+    marks: Marks,
     left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
-) -> list[Found]:
+) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
-    Without *captions* none are looked for.
+    Captions are looked for among what has one of the *marks*.
     """
     tree = _SoupTree()
-    words = Words(tree, captions=captions)
+    words = Words(tree, marks=marks)
     try:
         for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
             words.add(node, name, attributes)
-        return words.found()
+        return words.elements()
     except (ParserRejectedMarkup, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
