@@ -125,6 +125,8 @@ def identity(url: str) -> str:
 
     Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Idempotent.
     """
+    if "=" not in url and "/(" not in url:  # as in most: each URL that is found is asked for this
+        return url
     folded = url.lower()
     if not any(hint in folded for hint in _SESSION_HINTS):
         return url

@@ -47,9 +47,10 @@ def bits_of(told: Words | Origin | ImageRecord | None) -> int:
 
 def lacking(bits: int, task: NewTask) -> int:
     """Which words *task* brings to a URL that has those of *bits*; what is kept out, or a page, brings none."""
-    if task.kept_out_by or task.kind is not TaskKind.IMAGE:
+    missing = bits_of(task.origin) & ~bits
+    if missing and (task.kept_out_by or task.kind is not TaskKind.IMAGE):
         return 0
-    return bits_of(task.origin) & ~bits
+    return missing
 
 
 def bits_of_task(task: NewTask) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from crawler.errors import NotHtml
 from crawler.harvest import caption_names
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
+from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
 from crawler.harvest.tree import HEADINGS, Found, ParserRefusedError
 
@@ -26,11 +28,14 @@ log = logging.getLogger(__name__)
 _ADAPTERS = {"fast": "crawler.harvest.lexbor", "beautifulsoup": "crawler.harvest.soup"}
 PARSERS = tuple(_ADAPTERS)
 
-_STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
-_DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
+# Values are looked at and not consumed: what a script has between its quotes may reach into the next real attribute
+_NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
+_STYLE = re.compile(rf"style{_NEAR_VALUE}")
+_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){_NEAR_VALUE}")
 _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
+_BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _DATA_OF_IMAGES = re.compile(
     r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
@@ -70,20 +75,21 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """The nearest heading before it in the document."""
 
 
-def parse(html: str, *, parser: str = "fast") -> list[Element]:
+def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
     Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length.
+    length; *left_out* counts by slug what is not read for that.
     """
-    html = made_harmless(html)
+    left_out = Counter() if left_out is None else left_out
+    html = made_harmless(html, left_out=left_out)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
     captions = caption_names.may_be_in(lower)
     for adapter in _adapters(parser):
         try:
-            return _elements(adapter(html, look_at_all=look_at_all, captions=captions))
+            return _elements(adapter(html, look_at_all=look_at_all, captions=captions, left_out=left_out))
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")
@@ -136,8 +142,7 @@ def _attributes_may_tell(html: str) -> bool:
             for name, value in _DATA.findall(html)
         )
         or _PROPERTY.search(html) is not None
-        or "background=" in html
-        or "background =" in html
+        or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)
     )
 

@@ -19,8 +19,9 @@ _UNTOLD_TYPES = frozenset(
     }
 )
 _HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
-    rb"table|a|style|title|b|br|p)[\s/>]",
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?[^>]*>)*+"
+    rb"<(?:!doctype\s+(?:[\w.-]{1,64}:)?html|(?:[\w.-]{1,64}:)?html|"
+    rb"head|body|script|iframe|h1|div|font|table|a|style|title|b|br|p)[\s/>]",
     re.IGNORECASE | re.DOTALL,
 )
 """MIME Sniffing, section 7.1, and XHTML."""
@@ -67,6 +68,11 @@ def kind_of(content_type: str, content: bytes) -> str:
     if kind is None and content_type.endswith("xml"):
         kind = root_kind(content) or None
     return kind or ("gzip" if content.startswith(MAGIC) else "other")
+
+
+def is_xml(content_type: str) -> bool:
+    """Whether a page of that type is read as XML (WHATWG MIME Sniffing, "XML MIME type")."""
+    return content_type.endswith("+xml") or content_type in ("application/xml", "text/xml")
 
 
 def opened(

@@ -28,11 +28,12 @@ from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
 from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
-from crawler.harvest.kinds import opened
+from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
 from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
+from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
@@ -128,8 +129,7 @@ class Reader:
         match wanted if kind == "other" and wanted else kind:
             case "html":
                 self._check_scope(task, url)
-                encoding = encoding_of_html(content, header)
-                html = decoded(content, encoding)
+                html, encoding = _as_html(fetched, content)
                 return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, told=told)
             case "image":
                 page = self._document(url, depth=depth)
@@ -210,7 +210,7 @@ class Reader:
         ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
-        elements = parse(html, parser=self._config.harvest.parser)
+        elements = parse(html, parser=self._config.harvest.parser, left_out=left_out)
         elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
@@ -337,7 +337,9 @@ class Reader:
     def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
         try:
-            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
+            if "<" not in markup:
+                return []
+            elements = parse(markup, parser=self._config.harvest.parser, left_out=page.left_out)
         except NotHtml:
             page.left_out["markup-cut"] += 1
             return []
@@ -440,6 +442,15 @@ class Reader:
         if page.is_repeated and shape(url) == shape(page.url):
             return REPEATED_PAGE
         return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
+
+
+def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
+    """A page in HTML, and what it was encoded in; one that is declared as XML is read as XML."""
+    header = fetched.headers.get("content-type", "")
+    encoding = encoding_of_html(content, header)
+    if is_xml(fetched.content_type):
+        return as_html(decoded_xml(content, header)), encoding
+    return decoded(content, encoding), encoding
 
 
 def _nothing(task: Task, fetched: Fetched) -> TaskError:

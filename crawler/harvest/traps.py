@@ -14,6 +14,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from functools import lru_cache
 
+from crawler.harvest.markup import without_markup
+
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
 TRAPS = {
@@ -115,15 +117,8 @@ def fingerprint(html: str, images: Iterable[str]) -> bytes:
 
     Takes time in proportion to the page's length.
     """
-    text = html.lower() if "<S" in html else html
-    for start, end in (("<!--", "-->"), ("<script", "</script"), ("<style", "</style")):
-        if start in text:
-            head, *parts = text.split(start)
-            text = head + "".join([part.partition(end)[2] for part in parts])
-    head, *parts = text.split("<")
-    words = head + "".join([part.partition(">")[2] for part in parts])
     digest = hashlib.blake2b(
-        words.encode("utf-8", errors="replace").translate(None, _NO_LETTERS), digest_size=16
+        without_markup(html).encode("utf-8", errors="replace").translate(None, _NO_LETTERS), digest_size=16
     )
     for image in sorted(set(images)):
         digest.update(b"\n" + image.encode())

@@ -12,6 +12,7 @@ from typing import Any
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
+from crawler.words import bits_of
 
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 3
@@ -38,7 +39,8 @@ def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     """The origin that the record's task had; None for a seed."""
-    if not record.page_url:
+    has_words = isinstance(record, ImageRecord) and bits_of(record)
+    if not (record.page_url or has_words):
         return None
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
 

@@ -15,7 +15,7 @@ from crawler.queues.sizes import Size, Sizes, marked, picture_key
 from crawler.queues.tally import Tally
 from crawler.sizes import Sized
 from crawler.urls import DATA_HOST, host_key, task_key
-from crawler.words import ALL, bits_of_task, filled, joined, lacking
+from crawler.words import bits_of, bits_of_task, filled, joined, lacking
 
 SESSION_ID = "session-id"
 """Under which repeats of a task's URL that differ only in a session id are counted."""
@@ -146,7 +146,7 @@ class Intake:
                     self.sizes.try_at_once(task_id, _packed(again.origin), now)
                 if again.url != url:
                     dropped[SESSION_ID] += 1
-                if words != ALL and lacking(words, again):
+                if bits_of(again.origin) & ~words and lacking(words, again):
                     self._note_words(key, again.origin)
 
     def _note_words(self, key: bytes, origin: Origin | None) -> None:

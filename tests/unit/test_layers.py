@@ -49,6 +49,7 @@ PLACES = {
     "selectolax": ["harvest.lexbor"],
     "bs4": ["harvest.soup"],
     "tinycss2": ["harvest.css"],
+    "webencodings": ["harvest.encoding"],
     "ada_url": ["urls"],
     "protego": ["web.robots"],
     "tldextract": ["scope"],

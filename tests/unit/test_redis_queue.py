@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -33,6 +34,8 @@ from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.packing import shard_of
 from crawler.queues.redis.shards import Shards
+from crawler.urls import task_key
+from crawler.words import Words
 from tests.elsewhere import open_ledger
 from tests.queues import (
     Queues,
@@ -329,3 +332,49 @@ def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
     assert records == [(url, "dead", urls[n + 1]) for n, url in enumerate(urls[:3])] + [
         (urls[3], "saved", "")
     ]
+
+
+# --- words of later pages ---
+
+
+def said(number: int, **words: str) -> NewTask:
+    origin = Origin(page_url=page(1).url, found_in="img", **words)
+    return NewTask(kind=TaskKind.IMAGE, url=image(number).url, origin=origin)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_each_word_of_an_image_goes_to_the_catalogue_once(fresh_redis: RedisServer, shards: int) -> None:
+    with crawl(fresh_redis, shards=shards) as client:
+        both, outlet = queues(client), client.outlet()
+        both.tasks.put([said(7, title="Rex")])
+        for number in range(50):
+            both.tasks.put([said(7, alt=f"alt {number}"), said(7, title="Tom", caption=f"caption {number}")])
+            both.tasks.put([said(7, alt="another", heading=f"heading {number}")])
+        later = outlet.words(100)
+        assert [one.words for one in later] == [
+            Words(alt="alt 0", title="Tom", caption="caption 0"),  # the catalogue takes what it has none of
+            Words(alt="another", heading="heading 0"),
+        ]
+        assert {one.key for one in later} == {task_key(TaskKind.IMAGE, image(7).url)}
+        for _ in range(2):
+            outlet.forget_words(later)
+        assert outlet.words(100) == []
+
+
+def test_words_that_are_not_collected_hold_the_crawl_back(fresh_redis: RedisServer) -> None:
+    """As records do: what waits for a collector that is away has a limit."""
+    few = PLAN.config.queue
+    config = Config(queue=msgspec.structs.replace(few, result_backlog=3))
+    client = RedisClient(address.parse(f"{fresh_redis.url}#it"), reconnect_s=5.0)
+    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=config))
+    client.opened()
+    both, outlet = queues(client), client.outlet()
+    both.tasks.put([said(n) for n in range(3)])
+    both.tasks.put([said(n, alt="a dog") for n in range(3)])
+    assert take(both) == []
+    later = outlet.words(1)
+    with in_thread(lambda: take(both, wait_s=5.0)) as taken:
+        outlet.forget_words(later)
+    assert taken != [[]]
+    assert both.results.get().records == ()
+    client.disconnect()

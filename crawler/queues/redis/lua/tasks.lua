@@ -86,8 +86,9 @@ local function found_again(key, first, again, entry, bucket, field)
   if url ~= other then
     drop_url('session-id')
   end
-  if bit.band(more, bit.bnot(words)) ~= 0 then
-    call('HSET', bucket, field, url .. bit.bor(words, more))
+  local all = bor(words, more)
+  if all ~= words then
+    call('HSET', bucket, field, url .. all)
     local said, told = unpacked(parsed(entry).b), {}
     for at = 1, 5 do -- alt, title, caption, heading, page_title: see _Text in packing.py
       told[at] = said[at + 3] or ''
