@@ -13,8 +13,9 @@ from crawler.harvest.tree import HEADINGS, SHOWING
 
 ELEMENTS = ("figcaption", "caption", "figure")
 _WORDS_IN_TAGS = ("caption", "gallerytext")
-_TITLES = ("title", "legend")
-_NEAR_CHARS = 600
+_TITLE_ENDS = ('title"', "class=title")
+_ROLE = 'role="figure"'
+_NEAR_CHARS = 400
 _MAX_TAG_CHARS = 400
 _MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
@@ -35,7 +36,7 @@ _NO_CAPTION = frozenset(
 _CONTROLS = frozenset(
     {"body", "button", "canvas", "html", "iframe", "input", "label", "option", "select", "svg"}
 )
-_NEVER = HEADINGS | SHOWING | _CONTROLS | frozenset({"script", "style", "template"})
+_NEVER = SHOWING | _CONTROLS | frozenset({"script", "style", "template"})
 _PICTURE = frozenset(
     {
         "fig", "figure", "gallerybox", "image", "imageblock", "img", "imgbox", "inlinemediaobject",
@@ -71,11 +72,9 @@ def marks_in(html: str) -> tuple[tuple[str, str], ...]:
     for word in _WORDS_IN_TAGS:
         if any(_is_in_tag(html, position) for position in _positions(html, word)):
             marks += [("class", word), ("role", word)]
-    for word in _TITLES:
-        ends = (f'{word}"', f"class={word}")
-        if any(_is_near_picture(html, position) for end in ends for position in _positions(html, end)):
-            marks.append(("class", word))
-    if "aria-label=" in html and "figure" in html:
+    if any(_is_near_picture(html, place) for end in _TITLE_ENDS for place in _positions(html, end)):
+        marks.append(("class", "title"))
+    if _ROLE in html:
         marks.append(("role", "figure"))
     return tuple(marks)
 
@@ -89,10 +88,8 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
         return NONE
     if role == "caption":
         return STRONG
-    value = attributes.get("class", "").lower()
-    if value in _TITLES:
-        return WEAK
-    return max(map(_strength, _tokens(attributes)), default=NONE)
+    strength = max(map(_strength, _tokens(attributes)), default=NONE)
+    return NONE if strength == WEAK and name in HEADINGS else strength
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
@@ -137,7 +134,7 @@ def _tokens(attributes: Mapping[str, str]) -> Iterator[list[str]]:
 def _strength(words: list[str]) -> int:
     if any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words):
         return STRONG if _NO_CAPTION.isdisjoint(words) else NONE
-    if words in (["title"], ["legend"]):
+    if words == ["title"]:
         return WEAK
     return WEAK if words[-1:] == ["title"] and not _PICTURE.isdisjoint(words[-2:-1]) else NONE
 

@@ -81,6 +81,8 @@ class Words:
         """The pictures in each link."""
         self._drawn: dict[tuple[int, str], str] = {}
         """``<title>`` and ``<desc>`` in SVG, by what they are of."""
+        self._figures: dict[int, dict[str, str]] = {}
+        """The attributes of figures around pictures."""
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
@@ -142,6 +144,8 @@ class Words:
                 picture = parent if is_part else picture
             elif around == "noscript":
                 in_noscript = True
+            elif around == "figure":
+                self._add_figure(parent)
             is_part = is_part and around in _TRANSPARENT
             parent = parent.parent
         number = self._numbers.setdefault(
@@ -152,6 +156,11 @@ class Words:
             self._show(node, _Picture(place, attributes, number, above, link, in_noscript))
         target = None if link is None else self._links[self._tree.key(link)].get("href")
         return (0 if picture is None else number), target
+
+    def _add_figure(self, node: Any) -> None:
+        key = self._tree.key(node)
+        if key not in self._figures:
+            self._figures[key] = dict(self._tree.attributes(node))
 
     def _show(self, node: Any, picture: _Picture) -> None:
         before = self._pictures[-1] if self._pictures else None
@@ -170,6 +179,8 @@ class Words:
         if self._captions is not None:
             for node in self._tree.find(ELEMENTS, self._marks):
                 self._captions.add(node)
+                if self._tree.attributes(node).get("role") == "figure":
+                    self._add_figure(node)
             captions = self._captions.of_pictures()
         self._read_what_is_named()
         for picture in self._pictures:
@@ -195,7 +206,8 @@ class Words:
 
     def _read_what_is_named(self) -> None:
         """The text of each element whose id a picture gives."""
-        wanted = {name for picture in self._pictures for name in _ids(picture.attributes, *_BY_ID)}
+        holders = (*(picture.attributes for picture in self._pictures), *self._figures.values())
+        wanted = {name for attributes in holders for name in _ids(attributes, *_BY_ID)}
         for node in self._tree.find((), (("id", ""),)) if wanted else ():
             name = self._tree.attributes(node)["id"]
             if name in wanted:
@@ -205,7 +217,7 @@ class Words:
     def _label(self, picture: _Picture) -> str:
         """Its accessible name but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
         return (
-            self._named_by(picture, "aria-labelledby")
+            self._named_by(picture.attributes, "aria-labelledby")
             or picture.attributes.get("aria-label", "")
             or self._drawn_for(picture, "title")
         )
@@ -218,7 +230,8 @@ class Words:
         """What stands in for a caption, the likeliest first."""
         link = picture.link
         return (
-            self._named_by(picture, *_DESCRIPTIONS)
+            self._named_by(picture.attributes, *_DESCRIPTIONS)
+            or self._label_of_figure(picture)
             or _for_lightboxes(picture.attributes, _OF_PICTURES)
             or ("" if link is None else _for_lightboxes(self._attributes_of(link), _OF_LINKS))
             or self._drawn_for(picture, "desc")
@@ -228,10 +241,15 @@ class Words:
     def _attributes_of(self, link: Any) -> dict[str, str]:
         return self._links[self._tree.key(link)]
 
-    def _named_by(self, picture: _Picture, *attributes: str) -> str:
+    def _label_of_figure(self, picture: _Picture) -> str:
+        keys = map(self._tree.key, picture.above if self._figures else ())
+        attributes = next((self._figures[key] for key in keys if key in self._figures), {})
+        return self._named_by(attributes, "aria-labelledby") or attributes.get("aria-label", "")
+
+    def _named_by(self, attributes: Mapping[str, str], *names: str) -> str:
         if not self._by_id:
             return ""
-        texts = (self._by_id.get(name, "") for name in _ids(picture.attributes, *attributes))
+        texts = (self._by_id.get(name, "") for name in _ids(attributes, *names))
         return " ".join(filter(None, texts))
 
     def _drawn_for(self, picture: _Picture, name: str) -> str:
