@@ -48,7 +48,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script; of title, figcaption and headings the start; empty for all others."""
+    """Of style and script; of title, figcaption, headings and links the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
@@ -57,6 +57,8 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """The ``<figcaption>`` of the nearest ``<figure>`` around it."""
     heading: str = ""
     """The nearest heading before it in the document."""
+    around: str = ""
+    """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
 
 
 def parse(html: str, *, parser: str = "fast") -> list[Element]:
@@ -106,6 +108,7 @@ def _elements(found: list[Found]) -> list[Element]:
                 link=item.link,
                 caption=captions.get(item.figure, "") if item.figure else "",
                 heading=heading,
+                around=item.around,
             )
         )
     return elements

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
@@ -54,11 +54,22 @@ class _LexborTree:
         attributes = node.attributes
         return (attributes[name] or "") if name in attributes else None
 
+    def attributes(self, node: LexborNode) -> Mapping[str, str | None]:
+        return node.attributes
+
     def text(self, node: LexborNode) -> str:
         return node.text()
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
+
+    def within(self, node: LexborNode) -> Iterator[LexborNode]:
+        nodes = node.traverse(include_text=True)
+        next(nodes)  # itself
+        return nodes
+
+    def string(self, node: LexborNode) -> str | None:
+        return node.text_content if node.tag == "-text" else None
 
 
 _TREE = _LexborTree()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.entities import html5 as entities
+from typing import Any
 
 from bs4 import BeautifulSoup
-from bs4.element import Tag
+from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
 from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, inside_svg, may_tell
@@ -84,8 +85,8 @@ def _with_plain_ampersands(tag: re.Match[str]) -> str:
 
 
 class _SoupTree:
-    def name(self, node: Tag) -> str:
-        return node.name
+    def name(self, node: PageElement) -> str:
+        return node.name if isinstance(node, Tag) else ""
 
     def key(self, node: Tag) -> int:
         return id(node)
@@ -94,12 +95,25 @@ class _SoupTree:
         value = node.attrs.get(name)
         return None if value is None else str(value)
 
+    def attributes(self, node: Tag) -> Mapping[str, Any]:
+        return node.attrs
+
     def text(self, node: Tag) -> str:
         return node.get_text()
 
     def own_text(self, node: Tag) -> str:
         text = "".join(str(child) for child in node.contents if not isinstance(child, Tag))
         return text.replace("<!x[", "<![").replace("<!?", "<?")  # what _without_loose_ends did
+
+    def within(self, node: Tag) -> Iterator[PageElement]:
+        return node.descendants
+
+    def string(self, node: PageElement) -> str | None:
+        return (
+            str(node)
+            if isinstance(node, NavigableString) and not isinstance(node, PreformattedString)
+            else None
+        )
 
 
 _TREE = _SoupTree()

@@ -13,6 +13,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
 from crawler.harvest.inline import InlineImages, is_inline
 from crawler.harvest.links import Followed
+from crawler.harvest.novelty import Standing
 from crawler.models import NewTask, Origin, TaskKind
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class Document:
         self.depth = depth
         self.title = title
         self.asked = asked
-        self.is_repeated = False
-        """Very many pages of its site have had its contents before."""
+        self.standing: Standing | None = None
+        """What it brings that is new; None where that is not asked."""
         self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy)
         self._limit = limit
         self._inline = InlineImages()
@@ -96,12 +97,17 @@ class Document:
             NewTask(
                 kind=TaskKind.PAGE,
                 url=link.url,
-                depth=attached_depth if link.found_in in links.ATTACHED else page_depth,
+                depth=self._depth_of(link, page_depth=page_depth, attached_depth=attached_depth),
                 origin=Origin(page_url=self.url, found_in=link.found_in, page_title=self.title),
                 kept_out_by=link.kept_out_by,
             )
             for link in found[: self._limit]
         )
+
+    def _depth_of(self, link: Followed, *, page_depth: int, attached_depth: int) -> int:
+        if link.found_in in links.ATTACHED:
+            return attached_depth
+        return self.depth if link.is_beside else page_depth
 
     def _locate(self, reference: str) -> str | None:
         return self._inline.name(reference) if is_inline(reference) else self.resolve(reference)

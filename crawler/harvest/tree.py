@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from crawler.harvest.extensions import leads_to_image
 
 _MAX_ANCESTORS = 32
 _MAX_TEXT_CHARS = 4096
+_MAX_LABEL_NODES = 12
+_MAX_LABEL_CHARS = 200
+_MARK_CHARS = 4
+"""A link that says no more is a number or an arrow, if it turns a page; what is around tells."""
+_NEAR_MARK = 4  # as in <nav><div class=pagination><ul><li><a>3</a>
+_NAMING = ("class", "id", "aria-label")
+_PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
+_OUTERMOST = frozenset({"body", "html"})
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 SHOWING = frozenset(
@@ -65,6 +75,7 @@ class Found(NamedTuple):
     picture: int
     figure: int
     link: str | None
+    around: str = ""
 
 
 class Tree(Protocol):
@@ -73,16 +84,27 @@ class Tree(Protocol):
     def name(self, node: Any) -> str: ...
     def key(self, node: Any) -> int: ...
     def attribute(self, node: Any, name: str) -> str | None: ...
+    def attributes(self, node: Any) -> Mapping[str, Any]: ...
     def text(self, node: Any) -> str: ...
     def own_text(self, node: Any) -> str: ...
+    def within(self, node: Any) -> Iterable[Any]:
+        """Its descendants in document order: elements, texts and perhaps comments."""
+        ...
+
+    def string(self, node: Any) -> str | None:
+        """What a text says; None of anything else."""
+        ...
 
 
 def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found:
     """An element of a parser's tree as all that follows sees it."""
-    text = ""
+    text = around = ""
     picture = figure = 0
     link: str | None = None
-    if name in HEADINGS or name == "figcaption":
+    if name == "a":
+        text = _label(tree, node)
+        around = _classes_around(tree, node, _NEAR_MARK if len(text) <= _MARK_CHARS else 1)
+    elif name in HEADINGS or name == "figcaption":
         text = tree.text(node)[:_MAX_TEXT_CHARS]
     elif name == "title":
         text = "" if inside_svg(tree, node) else tree.own_text(node)[:_MAX_TEXT_CHARS]
@@ -90,7 +112,36 @@ def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found
         text = tree.own_text(node)
     if name in SHOWING or name == "figcaption" or name not in NAMES:
         picture, figure, link = _around(tree, node)
-    return Found(name, attributes, text, picture, figure, link)
+    return Found(name, attributes, text, picture, figure, link, around)
+
+
+def _label(tree: Tree, link: Any) -> str:
+    """What a link says: its text, and that of images in it; the start, if it holds much."""
+    parts: list[str] = []
+    for node in islice(tree.within(link), _MAX_LABEL_NODES):
+        text = tree.string(node)
+        if text is None:
+            name = tree.name(node)
+            if name == "a":
+                break  # html.parser has links in links
+            text = tree.attribute(node, "alt") or "" if name == "img" else ""
+        parts.append(text[:_MAX_LABEL_CHARS])
+    return " ".join(" ".join(parts).split())[:_MAX_LABEL_CHARS]
+
+
+def _classes_around(tree: Tree, node: Any, levels: int) -> str:
+    """The classes, identifiers and names of the *levels* nearest elements around one, a line each."""
+    lines: list[str] = []
+    for _ in range(_MAX_ANCESTORS):
+        node = node.parent
+        if node is None or len(lines) == levels or (name := tree.name(node)) in _OUTERMOST:
+            break
+        if name not in _PASSED_OVER:
+            attributes = tree.attributes(node)
+            lines.append(
+                " ".join([attributes.get(name) or "" for name in _NAMING]).strip() if attributes else ""
+            )
+    return "\n".join(lines).rstrip("\n")
 
 
 def inside_svg(tree: Tree, node: Any) -> bool:
