@@ -19,16 +19,23 @@ from functools import lru_cache
 
 from crawler.harvest.pieces import MIN_BYTES, pieces, without_echo
 
-BUDGET = 64
-"""Links to a group that are followed from pages without anything new, one after another."""
+BUDGET, BUDGET_OF_HOST = 64, 256
+"""Links to a group, and to a host, that are followed from pages without anything new, one after another."""
 PATIENCE = 10
 """Pages of a group in a row without an image or a word that is new, after which links to it are no news by themselves.
 A gallery may well have so many placeholders beside each other."""
+PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 300, 100
+"""The same of a host, and of one path with any parameters, after which a link is no news but to a group that had
+something new at some time. Folders of 40 years, each with 12 months, are walked until the first picture comes."""
 MAX_DISTANCE = 3
 """Links from group to group to where something new was. Two that only name each other are soon further away."""
-MAX_PARTS = 16
-"""Groups within a group; what comes later is told apart no more, so that names made at random are one group."""
+_MAX_PARTS = (16, 16, 16, 16, 6)
+"""Groups within a group of each level; what comes later is told apart no more: else names made at random, and filters
+upon filters, would be something else each time."""
+_BY_PATH = 4  # levels that have nothing to do with parameters, at most
+_LISTENING = 100  # pages of a host without news, after which all are read, not only those without links to anything new
 _MAX_SEGMENTS = 10  # of a path that count: folders that hold folders bring nothing but links to deeper ones
+_MAX_NAMES = 8
 _MAX_GROUPS = 10_000
 _MAX_URLS = 100_000  # some 8 MB; twice as many are known at most
 _MAX_PIECES = 50_000
@@ -37,26 +44,35 @@ _LOOKED_AT = 64  # pieces of a page that are compared without numbers
 _TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[a-z_]{2,40}")
-_SELECTOR_NAMES = "act action area cmd content controller do go mod module op option p page r route section show task type view"
+_SELECTOR_NAMES = (
+    "act action area cmd content controller do go mod module op option p page r route section show task type view"
+)
 _SELECTORS = frozenset(_SELECTOR_NAMES.split())
 """Parameters whose value says which part of a program answers."""
 
 
 @lru_cache(maxsize=4096)
 def groups_of(url: str) -> tuple[str, ...]:
-    """What a URL has in common with others that are likely made by the same program, from wide to narrow: its host and
-    how deep it is, its first folder, its second folder, and the names of its first parameters.
+    """What a URL has in common with others that are likely made by the same program, from wide to narrow: its host, how
+    many different folders it has, the first and the second of them, which part of a program it asks for, and the names
+    of its parameters.
 
     Numbers and tokens count as one word.
     """
     start, _, query = url.partition("?")
     _, _, host, *segments = start.split("/")
-    wide = f"{host} {min(len(segments), _MAX_SEGMENTS)}"
     folders = [_TOKEN.sub(_without_number, segment) for segment in segments[:2]]
-    names = "&".join(_selecting(parameter) for parameter in query.split("&", 2)[:2]) if query else ""
-    groups = [wide]
-    for part in (*folders, f"?{names}"):
-        groups.append(f"{groups[-1]}/{part}")
+    depth = min(len(set(segments)), _MAX_SEGMENTS)
+    groups = [host]
+    for step in (str(depth), *(folders + ["", ""])[:2]):
+        groups.append(f"{groups[-1]} {step}")
+    if not query:
+        return tuple(groups)
+    asked = [parameter.partition("=") for parameter in query.split("&", _MAX_NAMES)[:_MAX_NAMES]]
+    part = [f"{name}={value}" for name, _, value in asked if name in _SELECTORS and _WORD.fullmatch(value)]
+    names = sorted({name for name, _, _ in asked})
+    for step in (f"?{'&'.join(part)}", "&".join(names)):
+        groups.append(f"{groups[-1]} {step}")
     return tuple(groups)
 
 
@@ -64,27 +80,40 @@ def _without_number(token: re.Match[str]) -> str:
     return "#" if _DIGIT.search(token[0]) else token[0]
 
 
-def _selecting(parameter: str) -> str:
-    name, _, value = parameter.partition("=")
-    return f"{name}={value}" if name in _SELECTORS and _WORD.fullmatch(value) else name
-
-
 class _Group:
-    """What is known of the pages of one group. One that *takes_after* another begins where that is by now."""
+    """What is known of the pages of one group."""
 
-    __slots__ = ("budget", "distance", "dry", "parts")
+    __slots__ = ("budget", "distance", "dry", "full", "is_source", "parts")
 
-    def __init__(self, takes_after: _Group | None) -> None:
-        self.dry: int = takes_after.dry if takes_after else 0
-        """Pages in a row that had neither an image nor a word that was new."""
-        self.distance: int = takes_after.distance if takes_after else MAX_DISTANCE + 1
-        """Groups between it and one that has, as of the latest page that was new by its links."""
-        self.budget = BUDGET
+    def __init__(self, full: int) -> None:
+        self.full = self.budget = full
         self.parts = 0
+        self.dry = 0
+        """Pages in a row that had neither an image nor a word that was new."""
+        self.distance = MAX_DISTANCE + 1
+        """How far it is from where something new was, as of its latest pages."""
+        self.is_source = False
+        """It has had something new itself."""
 
-    @property
-    def reach(self) -> int:
-        return 0 if self.dry < PATIENCE else self.distance
+    def note(self, distance: int) -> None:
+        """That of one more page; 0 if it had an image or a word that was new."""
+        is_new = distance <= MAX_DISTANCE
+        self.dry = self.dry + 1 if distance else 0
+        self.is_source = self.is_source or distance == 0
+        self.distance = distance if is_new else min(self.distance + 1, MAX_DISTANCE + 1)
+        self.budget = self.full if is_new else self.budget
+
+
+def _reach(path: list[_Group]) -> int:
+    """How far the last of these groups is from where something new is, for all that is known."""
+    group = path[-1]
+    if group.dry >= PATIENCE or group.is_source:
+        return group.distance if group.dry >= PATIENCE else 0
+    is_by_parameters = len(path) > _BY_PATH
+    is_hopeful = path[0].dry < PATIENCE_OF_HOST and not (
+        is_by_parameters and path[_BY_PATH - 1].dry >= PATIENCE_OF_PROGRAM
+    )
+    return 0 if is_hopeful else group.distance
 
 
 class _Memory:
@@ -138,25 +167,26 @@ class Novelty:
         """Take note of a page with the URLs of its *images* and *links*. *counts* tells whether a link would be
         followed if it were new.
         """
-        salt = hash(groups_of(url)[1])
+        salt = hash(groups_of(url)[2])
         with self._mutex:
-            found = self._is_any_new(images)
+            distance = 0 if self._is_any_new(images) else MAX_DISTANCE + 1
             unseen = {link: key for link in links if (key := hash(link) ^ salt) not in self._links}
-            distance = 0 if found else self._distance(url, unseen, counts)
-        words = not found and distance > MAX_DISTANCE and self._says_anything_new(html, url, salt)
-        is_new = found or words or distance <= MAX_DISTANCE
+            path = self._path(url)
+            if distance:
+                distance = self._distance(path, unseen, counts)
+            listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
+        if listens and self._says_anything_new(html, url):
+            distance = 0
         with self._mutex:
-            for group in self._path(url):
-                group.dry = 0 if found or words else group.dry + 1
-                group.distance = distance if not words and is_new else group.distance
-                group.budget = BUDGET if is_new else group.budget
-            if is_new:
+            for group in path:
+                group.note(distance)
+            if distance <= MAX_DISTANCE:
                 self._links.add(unseen.values())
-        return Standing(is_new=is_new, salt=salt, unseen=frozenset(unseen.values()))
+        return Standing(is_new=distance <= MAX_DISTANCE, salt=salt, unseen=frozenset(unseen.values()))
 
     def allows(self, page: Standing, url: str) -> bool:
-        """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the group that it
-        leads to.
+        """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
+        that it leads to.
         """
         key = hash(url) ^ page.salt
         if page.is_new or key not in page.unseen:
@@ -164,8 +194,8 @@ class Novelty:
         with self._mutex:
             if key in self._links:
                 return True
-            path = self._path(url)
-            paying = path[1:] or path
+            host, _, *narrow = path = self._path(url)
+            paying = [host, *narrow] if narrow else path
             if not all(group.budget > 0 for group in paying):
                 return False
             for group in paying:
@@ -179,25 +209,24 @@ class Novelty:
         self._images.add(keys)
         return is_new
 
-    def _distance(self, url: str, links: Iterable[str], counts: Callable[[str], bool]) -> int:
-        """From a page to the nearest group with anything new to which it has links, one more than that group's own."""
-        own = self._path(url)[-1]
+    def _distance(self, path: list[_Group], links: Iterable[str], counts: Callable[[str], bool]) -> int:
+        """From a page to where something new is, by its links to other groups than its own."""
         nearest = MAX_DISTANCE
         for link in links:
-            group = self._path(link)[-1]
-            if group is not own and group.reach < nearest and counts(link):
-                nearest = group.reach
+            to = self._path(link)
+            if to[-1] is not path[-1] and (reach := _reach(to)) < nearest and counts(link):
+                nearest = reach
                 if nearest == 0:
                     break
         return nearest + 1
 
-    def _says_anything_new(self, html: str, url: str, salt: int) -> bool:
-        said = {hash(piece) ^ salt: piece for piece in pieces(html)}
+    def _says_anything_new(self, html: str, url: str) -> bool:
+        said = {hash(piece): piece for piece in pieces(html)}
         with self._mutex:
             unheard = [piece for key, piece in said.items() if key not in self._pieces][:_LOOKED_AT]
             self._pieces.add(said)
         plain = {
-            hash(text) ^ salt
+            hash(text)
             for piece in unheard
             if len((text := without_echo(piece, url)).encode(errors="replace")) >= MIN_BYTES
         }
@@ -210,16 +239,16 @@ class Novelty:
         """The groups of a page from wide to narrow, as far as they are told apart."""
         path: list[_Group] = []
         for name in groups_of(url):
-            whole = path[-1] if path else None
-            if name not in self._groups:
-                if whole is not None and whole.parts >= MAX_PARTS:
+            group = self._groups.get(name)
+            if group is None:
+                if path and path[-1].parts >= _MAX_PARTS[len(path) - 1]:
                     break
-                # as filters upon filters, each with a name more, would be fresh for ever
-                self._groups[name] = _Group(whole if "?" in name else None)
-                if whole is not None:
-                    whole.parts += 1
+                group = self._groups[name] = _Group(BUDGET if path else BUDGET_OF_HOST)
+                if path:
+                    path[-1].parts += 1
                 if len(self._groups) > _MAX_GROUPS:
                     self._groups.popitem(last=False)
-            self._groups.move_to_end(name)
-            path.append(self._groups[name])
+            else:
+                self._groups.move_to_end(name)
+            path.append(group)
         return path

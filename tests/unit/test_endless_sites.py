@@ -7,20 +7,20 @@ import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from crawler.config import Config
+from crawler.config import Config, ScopeConfig
 from crawler.harvest.reading import Reader
-from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.models import NewTask, Task, TaskKind
 from crawler.scope import Scope
 from tests.unit.harvesting import answer
 
 SITE = "https://e.org"
 YEAR = 2026
-ENOUGH = 900
-"""Pages after which a site that goes on without end has to be over."""
+ENOUGH = {"nested": 3500, "many facets": 2000, "facets with values": 1500, "facets in the path": 1500}
+"""Pages after which a site that goes on without end has to be over, where that takes more than 700."""
 Page = Callable[[str, str], str]
 """From path and query to HTML."""
 
@@ -31,11 +31,13 @@ class Walk(NamedTuple):
     kept_out: dict[str, int]
 
 
-def walk(page: Page, *, limit: int, start: str = "/", order: str = "fifo", harvesters: int = 1) -> Walk:
-    """Crawl a site with default settings: each URL once, with the depth that it was first found at. Fails when there
-    are still pages to visit after *limit*.
+def walk(
+    page: Page, *, limit: int, start: str = "/", order: str = "fifo", harvesters: int = 1, **scope: Any
+) -> Walk:
+    """Crawl a site with default settings, but for *scope*: each URL once, with the depth that it was first found at.
+    Fails when there are still pages to visit after *limit*.
     """
-    config = Config()
+    config = Config(scope=ScopeConfig(**scope))
     readers = [Reader(Scope((SITE + start,), config.scope), config) for _ in range(harvesters)]
     seed = NewTask(kind=TaskKind.PAGE, url=SITE + start)
     waiting, known = deque([seed]), {seed.url}
@@ -231,7 +233,7 @@ HONEST: dict[str, tuple[Page, str, Callable[[], set[str]]]] = {
             for year in range(2006, 2027)
             for month in range(1, 13)
             for n in range(3)
-            if (year, month) <= (2026, 11)
+            if (2006, 12) <= (year, month) <= (2026, 11)
         },
     ),
     "manual of text": (text_only_manual, "/", lambda: {"/end.png"}),
@@ -310,7 +312,7 @@ def facets(count: int, values: int = 1) -> Page:
 
 def facets_in_the_path(path: str, query: str) -> str:
     chosen = [part for part in path.split("/")[2:] if part]
-    more = [f"/shop/{'/'.join(sorted({*chosen, f}))}" for f in ("red", "blue", "big", "small", "new", "old", "wool")]
+    more = [f"/shop/{'/'.join(sorted({*chosen, f}))}" for f in [f"{chr(97 + n)}c" for n in range(12)]]
     return f"<img src=/logo.png>Our shop{anchors(more)}"
 
 
@@ -431,10 +433,10 @@ ENDLESS: dict[str, Page] = {
 }
 
 
-@pytest.mark.parametrize("order", ["fifo", "lifo", "random"])
+@pytest.mark.parametrize("order", ["fifo", "random"])
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_site_ends(name: str, order: str) -> None:
-    done = walk(ENDLESS[name], limit=ENOUGH, order=order)
+    done = walk(ENDLESS[name], limit=ENOUGH.get(name, 700), order=order, max_depth=10**6)
 
     assert done.kept_out
-    assert {slug for slug in done.kept_out if not slug.startswith("trap-")} <= {"max-depth"}
+    assert all(slug.startswith("trap-") for slug in done.kept_out), "nothing else stops it"
