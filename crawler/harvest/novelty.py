@@ -44,9 +44,7 @@ _LOOKED_AT = 64  # pieces of a page that are compared without numbers
 _TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[a-z_]{2,40}")
-_SELECTOR_NAMES = (
-    "act action area cmd content controller do go mod module op option p page r route section show task type view"
-)
+_SELECTOR_NAMES = "act action area cmd content controller do go mod module op option p page r route section show task type view"
 _SELECTORS = frozenset(_SELECTOR_NAMES.split())
 """Parameters whose value says which part of a program answers."""
 

@@ -17,7 +17,7 @@ from crawler.harvest.paging_words import ARROWS, DIRECTIONS, PAGES, PHRASES, THI
 RELATIONS = frozenset({"next", "prev", "previous"})
 """Link types (HTML, "sequential link types"; ``previous`` is what many write)."""
 
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd"
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*+")
 _TITLED = re.compile(r"\W*+(\w++)(?:\s++(\w++))?+\s*+[:»→|\u2013\u203a]")
 """As in ``Next post: What happened then``."""
@@ -67,8 +67,8 @@ def _says_so(text: str) -> bool:
     if not words:
         return not ARROWS.isdisjoint(folded) and len(folded) <= _MAX_MARK_CHARS
     if all(word in DIRECTIONS or word in THINGS for word in words):
-        told = not DIRECTIONS.isdisjoint(words)
-        return told or (not PAGES.isdisjoint(words) and any(char.isdecimal() for char in folded))
+        is_numbered = not PAGES.isdisjoint(words) and any(char.isdecimal() for char in folded)
+        return is_numbered or not DIRECTIONS.isdisjoint(words) or "".join(words) in PHRASES
     if (titled := _TITLED.match(folded)) and titled[1] in DIRECTIONS:
         return titled[2] is None or titled[2] in THINGS
     return "".join(words) in PHRASES

@@ -19,8 +19,10 @@ from tests.unit.harvesting import answer
 
 SITE = "https://e.org"
 YEAR = 2026
-ENOUGH = {"nested": 3500, "many facets": 2000, "facets with values": 1500, "facets in the path": 1500}
-"""Pages after which a site that goes on without end has to be over, where that takes more than 700."""
+ENOUGH = {"nested": 1500, "facets in the path": 1500}
+"""Pages after which a site that goes on without end has to be over, where that takes more than 600: folders within
+folders are given some patience, for honest ones have the pictures at the bottom.
+"""
 Page = Callable[[str, str], str]
 """From path and query to HTML."""
 
@@ -64,9 +66,7 @@ def walk(
 
 
 def _leased(task: NewTask) -> Task:
-    return Task(
-        id=1, serial=1, kind=task.kind, url=task.url, depth=task.depth, attempt=1, origin=task.origin
-    )
+    return Task(id=1, serial=1, kind=task.kind, url=task.url, depth=task.depth, attempt=1, origin=task.origin)
 
 
 def anchors(references: Iterable[str], text: str = "go") -> str:
@@ -96,9 +96,7 @@ def strips(lists: int = 60, per_list: int = 10) -> Page:
             n = path.removeprefix("/strip/")
             return f"<title>Strip {n}</title><a href=/>all</a><img src=/i/{n}.png>"
         k = number(query, "page")
-        items = "".join(
-            f"<a href=/strip/{n}>Strip {n}</a>" for n in range((k - 1) * per_list, k * per_list)
-        )
+        items = "".join(f"<a href=/strip/{n}>Strip {n}</a>" for n in range((k - 1) * per_list, k * per_list))
         more = f"<a href='/?page={k + 1}'>Older</a>" if k < lists else ""
         return f"<title>All strips, page {k}</title>{items}{more}"
 
@@ -124,7 +122,7 @@ def three_levels(path: str, query: str) -> str:
         return f"Album {n}{anchors([f'/photo/{n}-{k}' for k in range(5)], '1')}"
     k = number(query, "page")
     return f"Albums{anchors([f'/album/{k * 4 + n}' for n in range(4)], '1')}" + (
-        f"<a rel=next href='/?page={k + 1}'>2</a>" if k < 100 else ""
+        f"<a rel=next href='/?page={k + 1}'>2</a>" if k < 50 else ""
     )
 
 
@@ -147,8 +145,10 @@ def blog(path: str, query: str) -> str:
     if len(parts) == 2 and parts[0].isdigit():
         year, month = map(int, parts)
         earlier = f"/{year - (month == 1)}/{(month - 2) % 12 + 1:02}/"
-        return "Archive" + anchors([f"/post-{year}-{month}-{n}/" for n in range(3)]) + (
-            f"<a href={earlier}>{calendar.month_name[(month - 2) % 12 + 1]}</a>" if year > 2006 else ""
+        return (
+            "Archive"
+            + anchors([f"/post-{year}-{month}-{n}/" for n in range(3)])
+            + (f"<a href={earlier}>{calendar.month_name[(month - 2) % 12 + 1]}</a>" if year > 2016 else "")
         )
     if parts[0].startswith("post-"):
         return f"<p>{words(path)}</p><img src=/i{path}a.jpg>"
@@ -156,18 +156,20 @@ def blog(path: str, query: str) -> str:
 
 
 def text_only_manual(path: str, query: str) -> str:
-    """A thousand pages of text with links from one to the next, and one picture at the end."""
+    """Hundreds of pages of text with links from one to the next, and one picture at the end."""
     n = int(path.rpartition("/")[2].removesuffix(".html") or 0)
-    end = "<img src=/end.png>" if n == 1000 else f"<a href=/book/part/{n + 1}.html>Next</a>"
+    end = "<img src=/end.png>" if n == 400 else f"<a href=/book/part/{n + 1}.html>Next</a>"
     return f"<h1>Chapter</h1><p>{words(n)}</p>{end}"
 
 
 def directory_listing(path: str, query: str) -> str:
     """As web servers make them: years, months, days, then the pictures."""
     parts = [part for part in path.split("/") if part]
-    below = {0: range(2000, 2010), 1: range(1, 13), 2: range(1, 11)}.get(len(parts))
+    below = {0: range(2005, 2010), 1: range(1, 13), 2: range(1, 11)}.get(len(parts))
     links = (
-        "".join(f"<a href={n}/>{n}/</a>" for n in below) if below else "<a href=a.jpg>a</a><a href=b.jpg>b</a>"
+        "".join(f"<a href={n}/>{n}/</a>" for n in below)
+        if below
+        else "<a href=a.jpg>a</a><a href=b.jpg>b</a>"
     )
     return f"<title>Index of {path}</title><h1>Index of {path}</h1><a href=../>Parent Directory</a>{links}"
 
@@ -182,8 +184,10 @@ def tags(path: str, query: str) -> str:
         t = int(name.removeprefix("t"))
         return "Tagged" + anchors([f"/post/{n}" for n in range(t, 600, 90)])
     k = number(query, "page")
-    return "Posts" + anchors([f"/post/{n}" for n in range(k * 10 - 10, k * 10)]) + (
-        anchors([f"/?page={k + 1}"], "Next") if k < 60 else ""
+    return (
+        "Posts"
+        + anchors([f"/post/{n}" for n in range(k * 10 - 10, k * 10)])
+        + (anchors([f"/?page={k + 1}"], "Next") if k < 60 else "")
     )
 
 
@@ -193,8 +197,10 @@ def placeholders(path: str, query: str) -> str:
         n = int(path[7:])
         return "Coming soon<img src=/soon.png>" if 100 <= n < 140 else f"<img src=/i/{n}.jpg>"
     k = number(query, "start", 0)
-    return "Gallery" + anchors([f"/photo/{n}" for n in range(k, k + 10)], "x") + (
-        anchors([f"/?start={k + 10}"], "»") if k < 390 else ""
+    return (
+        "Gallery"
+        + anchors([f"/photo/{n}" for n in range(k, k + 10)], "x")
+        + (anchors([f"/?start={k + 10}"], "»") if k < 390 else "")
     )
 
 
@@ -207,7 +213,7 @@ def shop(path: str, query: str) -> str:
         return f"No reviews yet{anchors(['/'])}"
     k = number(query, "page")
     return anchors([f"/p/{n}" for n in range(k * 20, k * 20 + 20)]) + (
-        f"<div class=pagination>{anchors([f'/list?page={n}' for n in range(max(1, k - 2), min(50, k + 3))], '3')}</div>"
+        f"<div class=pagination>{anchors([f'/list?page={n}' for n in range(max(1, k - 2), min(25, k + 3))], '3')}</div>"
     )
 
 
@@ -221,7 +227,7 @@ HONEST: dict[str, tuple[Page, str, Callable[[], set[str]]]] = {
     "three levels": (
         three_levels,
         "/",
-        lambda: {f"/i/{n}-{k}.png" for n in range(4, 404) for k in range(5)},
+        lambda: {f"/i/{n}-{k}.png" for n in range(4, 204) for k in range(5)},
     ),
     "webcomic": (webcomic, "/", lambda: {f"/strips/{n}.png" for n in range(1, 301)}),
     "webcomic with titles": (webcomic_with_titles, "/", lambda: images_on(151, "/strips/{}.png")),
@@ -230,10 +236,10 @@ HONEST: dict[str, tuple[Page, str, Callable[[], set[str]]]] = {
         "/",
         lambda: {
             f"/i/post-{year}-{month}-{n}/a.jpg"
-            for year in range(2006, 2027)
+            for year in range(2016, 2027)
             for month in range(1, 13)
             for n in range(3)
-            if (2006, 12) <= (year, month) <= (2026, 11)
+            if (2016, 12) <= (year, month) <= (2026, 11)
         },
     ),
     "manual of text": (text_only_manual, "/", lambda: {"/end.png"}),
@@ -242,7 +248,7 @@ HONEST: dict[str, tuple[Page, str, Callable[[], set[str]]]] = {
         "/",
         lambda: {
             f"/{y}/{m}/{d}/{name}.jpg"
-            for y in range(2000, 2010)
+            for y in range(2005, 2010)
             for m in range(1, 13)
             for d in range(1, 11)
             for name in "ab"
@@ -250,11 +256,11 @@ HONEST: dict[str, tuple[Page, str, Callable[[], set[str]]]] = {
     ),
     "tags": (tags, "/", lambda: images_on(600, "/i/{}.jpg")),
     "placeholders": (placeholders, "/", lambda: {f"/i/{n}.jpg" for n in (*range(100), *range(140, 400))}),
-    "shop": (shop, "/list", lambda: {f"/i/{n}.jpg" for n in range(20, 1000)}),
+    "shop": (shop, "/list", lambda: {f"/i/{n}.jpg" for n in range(20, 500)}),
 }
 
 
-@pytest.mark.parametrize("order", ["fifo", "lifo", "random"])
+@pytest.mark.parametrize("order", ["fifo", "lifo"])
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_site_loses_nothing(name: str, order: str) -> None:
     page, start, expected = HONEST[name]
@@ -277,7 +283,7 @@ def calendar_of_months(path: str, query: str) -> str:
     year, month = map(int, query.removeprefix("month=").split("-")) if query else (YEAR, 11)
     months = [divmod(year * 12 + month - 1 + step, 12) for step in (-1, 1)]
     return f"<title>{calendar.month_name[month]} {year}</title>No events." + anchors(
-        f"/cal?month={y}-{m + 1:02}" for y, m in months
+        (f"/cal?month={y}-{m + 1:02}" for y, m in months), "Next month"
     )
 
 
@@ -312,7 +318,7 @@ def facets(count: int, values: int = 1) -> Page:
 
 def facets_in_the_path(path: str, query: str) -> str:
     chosen = [part for part in path.split("/")[2:] if part]
-    more = [f"/shop/{'/'.join(sorted({*chosen, f}))}" for f in [f"{chr(97 + n)}c" for n in range(12)]]
+    more = [f"/shop/{'/'.join(sorted({*chosen, f}))}" for f in [f"{chr(97 + n)}c" for n in range(11)]]
     return f"<img src=/logo.png>Our shop{anchors(more)}"
 
 
@@ -361,11 +367,11 @@ def deeper(path: str, query: str) -> str:
 
 
 def nested_relative(path: str, query: str) -> str:
-    return "<img src=/logo.png>Menu" + anchors(["img/", "css/", "about/", "a/", "b/"])
+    return "<img src=/logo.png>Menu" + anchors(["img/", "css/", "about/"])
 
 
 def tag_combinations(path: str, query: str) -> str:
-    names = ["red", "blue", "cat", "dog", "sun", "sea", "sky", "ice"]
+    names = "red blue cat dog sun sea sky ice oak elm fir ash".split()
     if path.startswith("/post/"):
         return f"<img src=/i/{path[6:]}.png>"
     chosen = set(filter(None, path.removeprefix("/tags/").strip("/").split("+")))
@@ -400,20 +406,27 @@ def sessions(path: str, query: str) -> str:
 def sorted_in_every_way(path: str, query: str) -> str:
     rng = random.Random(query)
     pictures = "".join(f"<img src=/i/{n}.png>" for n in rng.sample(range(50), 10))
-    ways = [f"/list?sort={name}&page={n}&view={v}&n={rng.randrange(50)}" for name in "abc" for n in range(4) for v in "xy"]
+    ways = [
+        f"/list?sort={name}&page={n}&view={v}&n={rng.randrange(50)}"
+        for name in "abc"
+        for n in range(4)
+        for v in "xy"
+    ]
     return pictures + anchors(ways)
 
 
 def logins(path: str, query: str) -> str:
-    return "Please log in to go on" + anchors([f"/login?return={path.strip('/')}{len(query)}x{number(query, 'n', 0)}&n={number(query, 'n', 0) + 1}"])
+    return "Please log in to go on" + anchors(
+        [f"/login?return={path.strip('/')}{len(query)}x{number(query, 'n', 0)}&n={number(query, 'n', 0) + 1}"]
+    )
 
 
 ENDLESS: dict[str, Page] = {
     "months": calendar_of_months,
     "days": calendar_of_days,
     "facets": facets(12),
-    "many facets": facets(40),
-    "facets with values": facets(6, 5),
+    "many facets": facets(24),
+    "facets with values": facets(5, 4),
     "facets in the path": facets_in_the_path,
     "facets with thumbnails": facets_with_thumbnails,
     "echo": echo_search,
@@ -433,10 +446,9 @@ ENDLESS: dict[str, Page] = {
 }
 
 
-@pytest.mark.parametrize("order", ["fifo", "random"])
 @pytest.mark.parametrize("name", ENDLESS)
-def test_an_endless_site_ends(name: str, order: str) -> None:
-    done = walk(ENDLESS[name], limit=ENOUGH.get(name, 700), order=order, max_depth=10**6)
+def test_an_endless_site_ends(name: str) -> None:
+    done = walk(ENDLESS[name], limit=ENOUGH.get(name, 600), max_depth=10**6)
 
     assert done.kept_out
     assert all(slug.startswith("trap-") for slug in done.kept_out), "nothing else stops it"
