@@ -32,6 +32,7 @@ MAX_DISTANCE = 3
 _MAX_PARTS = (16, 16, 16, 16, 6)
 """Groups within a group of each level; what comes later is told apart no more: else names made at random, and filters
 upon filters, would be something else each time."""
+_UNLOOKED = 5  # pages of a group after something new that are not looked at: that costs time on every page
 _BY_PATH = 4  # levels that have nothing to do with parameters, at most
 _LISTENING = 100  # pages of a host without news, after which all are read, not only those without links to anything new
 _MAX_SEGMENTS = 10  # of a path that count: folders that hold folders bring nothing but links to deeper ones
@@ -167,10 +168,14 @@ class Novelty:
         """
         salt = hash(groups_of(url)[2])
         with self._mutex:
-            distance = 0 if self._is_any_new(images) else MAX_DISTANCE + 1
-            unseen = {link: key for link in links if (key := hash(link) ^ salt) not in self._links}
             path = self._path(url)
-            if distance:
+            is_any_new = self._is_any_new(images)
+            unseen = {link: key for link in links if (key := hash(link) ^ salt) not in self._links}
+            if is_any_new:
+                distance = 0
+            elif path[-1].dry < _UNLOOKED:
+                distance = min(max(path[-1].distance, 1), MAX_DISTANCE)
+            else:
                 distance = self._distance(path, unseen, counts)
             listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
         if listens and self._says_anything_new(html, url):

@@ -42,34 +42,50 @@ _CONTAINER = re.compile(
 )
 _MAX_CHARS = 200
 _MAX_MARK_CHARS = 6
+_MAX_PHRASE_CHARS = 32
 
 
 def turns_page(link: Element) -> bool:
     """Whether an ``<a>``, or what is around it, says that it leads to another page of the same list or chain."""
-    attributes = link.attributes
-    if (rel := attributes.get("rel")) and not RELATIONS.isdisjoint(rel.lower().split()):
+    if _says_so(link.text):
         return True
-    names = (link.text, attributes.get("aria-label"), attributes.get("title"))
-    if any(name and _says_so(name[:_MAX_CHARS]) for name in names):
+    attributes, around = link.attributes, link.around
+    if len(attributes) > 1 and _attributes_say_so(attributes):  # most have a reference and no more
         return True
-    own = " ".join(filter(None, (attributes.get("class"), attributes.get("id"))))
-    nearest = link.around.partition("\n")[0]
-    if any(text and _is_turning_class(text[:_MAX_CHARS]) for text in (own, nearest)):
+    if around and _is_turning_class(around.partition("\n")[0][:_MAX_CHARS]):
         return True
-    return _is_mark(link.text) and _is_container(f"{own[:_MAX_CHARS]} {link.around[: 4 * _MAX_CHARS]}")
+    return _is_mark(link.text) and _is_container(f"{_own_classes(attributes)} {around[: 4 * _MAX_CHARS]}")
 
 
-@lru_cache(maxsize=4096)
+def _attributes_say_so(attributes: dict[str, str]) -> bool:
+    rel = attributes.get("rel")
+    if rel and not RELATIONS.isdisjoint(rel.lower().split()):
+        return True
+    if any(_says_so(attributes[name][:_MAX_CHARS]) for name in ("aria-label", "title") if name in attributes):
+        return True
+    return _is_turning_class(_own_classes(attributes))
+
+
+def _own_classes(attributes: dict[str, str]) -> str:
+    return f"{attributes.get('class', '')} {attributes.get('id', '')}"[:_MAX_CHARS]
+
+
+@lru_cache(maxsize=8192)
 def _says_so(text: str) -> bool:
     """Whether a link's text is nothing but ``next``, ``older posts``, ``»``, ``Page 3`` and the like."""
-    folded = normalize("NFC", text.casefold()).replace("\u0307", "").strip()  # of the Turkish capital I
-    words = _WORD.findall(folded)
-    if not words:
+    folded = text.casefold().strip()
+    if not folded.isascii():
+        folded = normalize("NFC", folded).replace("\u0307", "")  # of the Turkish capital I
+    first = _WORD.search(folded)
+    if first is None:
         return not ARROWS.isdisjoint(folded) and len(folded) <= _MAX_MARK_CHARS
+    if first[0] not in DIRECTIONS and first[0] not in THINGS and len(folded) > _MAX_PHRASE_CHARS:
+        return False
+    words = _WORD.findall(folded)
     if all(word in DIRECTIONS or word in THINGS for word in words):
         is_numbered = not PAGES.isdisjoint(words) and any(char.isdecimal() for char in folded)
         return is_numbered or not DIRECTIONS.isdisjoint(words) or "".join(words) in PHRASES
-    if (titled := _TITLED.match(folded)) and titled[1] in DIRECTIONS:
+    if first[0] in DIRECTIONS and (titled := _TITLED.match(folded)):
         return titled[2] is None or titled[2] in THINGS
     return "".join(words) in PHRASES
 
