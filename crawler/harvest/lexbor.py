@@ -63,6 +63,12 @@ class _LexborTree:
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
 
+    def only_text(self, node: LexborNode) -> str | None:
+        first = node.first_child
+        if first is None:
+            return ""
+        return first.text_content if first.next is None and first.tag == "-text" else None
+
     def within(self, node: LexborNode) -> Iterator[LexborNode]:
         nodes = node.traverse(include_text=True)
         next(nodes)  # itself

@@ -1,7 +1,7 @@
 """Whether a page brings anything new: where a site goes on without end and only repeats itself, nothing does.
 
 A page is new by an image that no page had before, by a link to another group of pages that itself brings something,
-or by words that no page of its group had. Its links are followed. One that brings nothing may lead on to some more
+or by words that no page had. Its links are followed. One that brings nothing may lead on to some more
 pages all the same; how many is a budget of each group, which is full again whenever a page of it is new. So a list of
 60 pages is walked to its end though all of them say "Strip 1, Strip 2 …", for each has links to strips that have
 pictures; and a thousand ways to filter thirty products end once all thirty were seen.
@@ -15,7 +15,9 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import islice
 
 from crawler.harvest.pieces import MIN_BYTES, pieces, without_echo
 
@@ -45,7 +47,9 @@ _LOOKED_AT = 64  # pieces of a page that are compared without numbers
 _TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[a-z_]{2,40}")
-_SELECTOR_NAMES = "act action area cmd content controller do go mod module op option p page r route section show task type view"
+_SELECTOR_NAMES = """
+act action area cmd content controller do go mod module op option p page r route section show task type view
+"""
 _SELECTORS = frozenset(_SELECTOR_NAMES.split())
 """Parameters whose value says which part of a program answers."""
 
@@ -63,7 +67,7 @@ def groups_of(url: str) -> tuple[str, ...]:
     folders = [_TOKEN.sub(_without_number, segment) for segment in segments[:2]]
     depth = min(len(set(segments)), _MAX_SEGMENTS)
     groups = [host]
-    for step in (str(depth), *(folders + ["", ""])[:2]):
+    for step in (str(depth), *[*folders, "", ""][:2]):
         groups.append(f"{groups[-1]} {step}")
     if not query:
         return tuple(groups)
@@ -123,8 +127,8 @@ class _Memory:
         self._young: set[int] = set()
         self._old: set[int] = set()
 
-    def __contains__(self, key: int) -> bool:
-        return key in self._young or key in self._old
+    def unseen(self, keys: AbstractSet[int]) -> set[int]:
+        return set(keys - self._young).difference(self._old)
 
     def add(self, keys: Iterable[int]) -> None:
         self._young.update(keys)
@@ -137,7 +141,7 @@ class Standing:
 
     __slots__ = ("is_new", "salt", "unseen")
 
-    def __init__(self, *, is_new: bool, salt: int, unseen: frozenset[int]) -> None:
+    def __init__(self, *, is_new: bool, salt: int, unseen: set[int]) -> None:
         self.is_new = is_new
         self.salt = salt
         self.unseen = unseen
@@ -170,13 +174,14 @@ class Novelty:
         with self._mutex:
             path = self._path(url)
             is_any_new = self._is_any_new(images)
-            unseen = {link: key for link in links if (key := hash(link) ^ salt) not in self._links}
+            known = {hash(link) ^ salt: link for link in links}
+            unseen = self._links.unseen(known.keys())
             if is_any_new:
                 distance = 0
             elif path[-1].dry < _UNLOOKED:
                 distance = min(max(path[-1].distance, 1), MAX_DISTANCE)
             else:
-                distance = self._distance(path, unseen, counts)
+                distance = self._distance(path, (known[key] for key in unseen), counts)
             listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
         if listens and self._says_anything_new(html, url):
             distance = 0
@@ -184,8 +189,8 @@ class Novelty:
             for group in path:
                 group.note(distance)
             if distance <= MAX_DISTANCE:
-                self._links.add(unseen.values())
-        return Standing(is_new=distance <= MAX_DISTANCE, salt=salt, unseen=frozenset(unseen.values()))
+                self._links.add(unseen)
+        return Standing(is_new=distance <= MAX_DISTANCE, salt=salt, unseen=unseen)
 
     def allows(self, page: Standing, url: str) -> bool:
         """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
@@ -195,7 +200,7 @@ class Novelty:
         if page.is_new or key not in page.unseen:
             return True
         with self._mutex:
-            if key in self._links:
+            if not self._links.unseen({key}):
                 return True
             host, _, *narrow = path = self._path(url)
             paying = [host, *narrow] if narrow else path
@@ -208,9 +213,9 @@ class Novelty:
 
     def _is_any_new(self, images: Collection[str]) -> bool:
         keys = {hash(image) for image in images}
-        is_new = any(key not in self._images for key in keys)
+        unseen = self._images.unseen(keys)
         self._images.add(keys)
-        return is_new
+        return bool(unseen)
 
     def _distance(self, path: list[_Group], links: Iterable[str], counts: Callable[[str], bool]) -> int:
         """From a page to where something new is, by its links to other groups than its own."""
@@ -226,7 +231,7 @@ class Novelty:
     def _says_anything_new(self, html: str, url: str) -> bool:
         said = {hash(piece): piece for piece in pieces(html)}
         with self._mutex:
-            unheard = [piece for key, piece in said.items() if key not in self._pieces][:_LOOKED_AT]
+            unheard = [said[key] for key in islice(self._pieces.unseen(said.keys()), _LOOKED_AT)]
             self._pieces.add(said)
         plain = {
             hash(text)
@@ -234,9 +239,9 @@ class Novelty:
             if len((text := without_echo(piece, url)).encode(errors="replace")) >= MIN_BYTES
         }
         with self._mutex:
-            is_new = any(key not in self._pieces for key in plain)
+            unsaid = self._pieces.unseen(plain)
             self._pieces.add(plain)
-        return is_new
+        return bool(unsaid)
 
     def _path(self, url: str) -> list[_Group]:
         """The groups of a page from wide to narrow, as far as they are told apart."""

@@ -18,7 +18,7 @@ _NUMBERS, _CURSORS = frozenset(_NUMBER_NAMES.split()), frozenset(_CURSOR_NAMES.s
 page, other things tell."""
 _SIZES = frozenset({"count", "length", "limit", "maxresults", "num", "pagesize", "perpage", "rows", "size"})
 _DECORATION = re.compile(r".*(?:\[|%5b)|\]|%5d|[_-]", re.IGNORECASE | re.DOTALL)
-_PAGE_WORDS = "pages?|pg|seite|pagina|p%C3%A1gina|strona|stranica|strana|sida|side|sivu|sayfa|halaman|oldal|comment-page"
+_PAGE_WORDS = r"pages?|pg|seite|pagina|p%C3%A1gina|strona|stranica|strana|sida|side|sivu|sayfa|halaman|oldal"
 _PAGE_IN_PATH = re.compile(
     rf"[/._-](?:(?:{_PAGE_WORDS})[/=:_-]?\d{{1,6}}|p[_-]?\d{{1,3}})(?=/?$|\.\w{{2,5}}$)", re.IGNORECASE
 )

@@ -17,7 +17,11 @@ from crawler.harvest.paging_words import ARROWS, DIRECTIONS, PAGES, PHRASES, THI
 RELATIONS = frozenset({"next", "prev", "previous"})
 """Link types (HTML, "sequential link types"; ``previous`` is what many write)."""
 
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f"
+    "\u0981-\u0983\u09bc-\u09cd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+)
+"""Of vowels and accents, which are no letters to regular expressions."""
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*+")
 _TITLED = re.compile(r"\W*+(\w++)(?:\s++(\w++))?+\s*+[:»→|\u2013\u203a]")
 """As in ``Next post: What happened then``."""

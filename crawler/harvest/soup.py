@@ -105,6 +105,9 @@ class _SoupTree:
         text = "".join(str(child) for child in node.contents if not isinstance(child, Tag))
         return text.replace("<!x[", "<![").replace("<!?", "<?")  # what _without_loose_ends did
 
+    def only_text(self, node: Tag) -> str | None:
+        return self.string(node.contents[0]) if len(node.contents) == 1 else None if node.contents else ""
+
     def within(self, node: Tag) -> Iterator[PageElement]:
         return node.descendants
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
@@ -12,8 +13,10 @@ _MAX_ANCESTORS = 32
 _MAX_TEXT_CHARS = 4096
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200
-_MARK_CHARS = 4
-"""A link that says no more is a number or an arrow, if it turns a page; what is around tells."""
+_MARK_CHARS = 6
+_LETTER = re.compile(r"[^\W\d_]")
+_HOLDING_LINKS = frozenset({"div", "li", "nav", "span"})
+"""What sites give a class that says where the link in it leads."""
 _NEAR_MARK = 4  # as in <nav><div class=pagination><ul><li><a>3</a>
 _NAMING = ("class", "id", "aria-label")
 _PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
@@ -87,6 +90,10 @@ class Tree(Protocol):
     def attributes(self, node: Any) -> Mapping[str, Any]: ...
     def text(self, node: Any) -> str: ...
     def own_text(self, node: Any) -> str: ...
+    def only_text(self, node: Any) -> str | None:
+        """All that is within an element, if that is a text or nothing; else None. It saves time: most links are so."""
+        ...
+
     def within(self, node: Any) -> Iterable[Any]:
         """Its descendants in document order: elements, texts and perhaps comments."""
         ...
@@ -103,7 +110,7 @@ def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found
     link: str | None = None
     if name == "a":
         text = _label(tree, node)
-        around = _classes_around(tree, node, _NEAR_MARK if len(text) <= _MARK_CHARS else 1)
+        around = _classes_around(tree, node, is_mark=len(text) <= _MARK_CHARS and not _LETTER.search(text))
     elif name in HEADINGS or name == "figcaption":
         text = tree.text(node)[:_MAX_TEXT_CHARS]
     elif name == "title":
@@ -117,6 +124,9 @@ def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found
 
 def _label(tree: Tree, link: Any) -> str:
     """What a link says: its text, and that of images in it; the start, if it holds much."""
+    only = tree.only_text(link)
+    if only is not None:
+        return " ".join(only[: 2 * _MAX_LABEL_CHARS].split())[:_MAX_LABEL_CHARS]
     parts: list[str] = []
     for node in islice(tree.within(link), _MAX_LABEL_NODES):
         text = tree.string(node)
@@ -129,8 +139,13 @@ def _label(tree: Tree, link: Any) -> str:
     return " ".join(" ".join(parts).split())[:_MAX_LABEL_CHARS]
 
 
-def _classes_around(tree: Tree, node: Any, levels: int) -> str:
-    """The classes, identifiers and names of the *levels* nearest elements around one, a line each."""
+def _classes_around(tree: Tree, node: Any, *, is_mark: bool) -> str:
+    """The classes, identifiers and names of the nearest elements around a link, a line each; of more of them around a
+    mark, which says little itself.
+    """
+    if node.parent is None or (not is_mark and tree.name(node.parent) not in _HOLDING_LINKS):
+        return ""
+    levels = _NEAR_MARK if is_mark else 1
     lines: list[str] = []
     for _ in range(_MAX_ANCESTORS):
         node = node.parent

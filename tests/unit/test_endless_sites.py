@@ -333,7 +333,7 @@ def echo_search(path: str, query: str) -> str:
     """Each page repeats what is searched for, and suggests more of it."""
     said = query.removeprefix("q=").replace("+", " ") or "start"
     more = [f"/search?q={query[2:] or 'start'}+{word}" for word in ("red", "blue", "green")]
-    return f"<title>{said} – search</title><h1>Results for “{said}”</h1>Nothing found." + "".join(
+    return f"<title>{said} - search</title><h1>Results for “{said}”</h1>Nothing found." + "".join(
         f"<a href='{url}'>{url[10:].replace('+', ' ')}</a>" for url in more
     )
 
@@ -371,7 +371,7 @@ def nested_relative(path: str, query: str) -> str:
 
 
 def tag_combinations(path: str, query: str) -> str:
-    names = "red blue cat dog sun sea sky ice oak elm fir ash".split()
+    names = ["red", "blue", "cat", "dog", "sun", "sea", "sky", "ice", "oak", "elm", "fir", "ash"]
     if path.startswith("/post/"):
         return f"<img src=/i/{path[6:]}.png>"
     chosen = set(filter(None, path.removeprefix("/tags/").strip("/").split("+")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,10 +16,22 @@ from crawler.harvest.pieces import pieces, without_echo
 SITE = "https://e.org"
 
 
+@pytest.fixture(autouse=True)
+def _looks_at_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(novelty, "_UNLOOKED", 0)
+
+
 def visit(
     seen: Novelty, path: str, html: str = "", *, images: tuple[str, ...] = (), links: tuple[str, ...] = ()
 ) -> bool:
     return seen.visit(SITE + path, html, images=images, links=[SITE + link for link in links]).is_new
+
+
+def test_after_something_new_some_pages_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(novelty, "_UNLOOKED", 3)
+    seen = Novelty()
+
+    assert [visit(seen, f"/?page={n}", images=("a.png",)) for n in range(6)] == [True] * 4 + [False] * 2
 
 
 def test_an_image_a_live_group_or_words_are_new_once() -> None:
@@ -26,7 +39,9 @@ def test_an_image_a_live_group_or_words_are_new_once() -> None:
 
     assert visit(seen, "/?page=1", "Hello, good evening", images=("a.png",))
     assert visit(seen, "/?page=2", "Hello, good evening", images=("b.png",))
-    assert visit(seen, "/?page=3", "<p>Hello, good evening", images=("a.png",)), "words not looked at before"
+    assert visit(seen, "/?page=3", "<p>Hello, good evening", images=("a.png",)), (
+        "nobody looked at the words before"
+    )
     assert not visit(seen, "/?page=4", "Hello, good evening", images=("a.png", "b.png"))
     assert visit(seen, "/?page=5", images=("a.png",), links=("/strip/1",))
     assert not visit(seen, "/?page=6", images=("a.png",), links=("/strip/1",)), "a link is new once"
@@ -146,7 +161,7 @@ def test_any_text_has_pieces(text: str) -> None:
 def test_any_url_has_groups(text: str) -> None:
     names = groups_of(f"{SITE}/{text}")
     assert 4 <= len(names) <= 6
-    assert all(later.startswith(earlier) for earlier, later in zip(names, names[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(names))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001
 """Which links turn a page, by what they say, by what is around them, and by their URL."""
 
 from __future__ import annotations
