@@ -80,7 +80,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script; of title and headings the start; empty for all others."""
+    """Of style and script; of title, headings and links the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
@@ -95,6 +95,8 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """
     heading: str = ""
     """The nearest heading before it in the document."""
+    around: str = ""
+    """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
 
 
 class Tree(Protocol):

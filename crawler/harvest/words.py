@@ -13,6 +13,7 @@ from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
 from crawler.harvest.extensions import IMAGE_EXTENSIONS, leads_to_image
 from crawler.harvest.inline import is_inline
+from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
     HEADINGS,
     MAX_ANCESTORS,
@@ -86,10 +87,11 @@ class Words:
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
-        text = ""
+        text = around = ""
         picture, link = 0, None
         if name == "a":
             self._add_link(node, attributes)
+            text, around = of_link(self._tree, node)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
             picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
@@ -108,6 +110,7 @@ class Words:
                 picture=picture,
                 link=link,
                 heading=self._heading,
+                around=around,
             )
         )
 

@@ -20,7 +20,9 @@ from crawler.harvest.cuts import at_most, without_cuts
 from tests.saved_pages import read
 
 URL = "https://e.example/"
-_LIMIT = re.compile(r"MAX|MOST|LIMIT|SAFE|ENOUGH|LOOKED|LEAST|MEMORY|MANY|LINKS_OF|_(?:CHARS|BYTES|URLS)$|^LINKS")
+_LIMIT = re.compile(
+    r"MAX|MOST|LIMIT|SAFE|ENOUGH|LOOKED|LEAST|MEMORY|MANY|LINKS_OF|_(?:CHARS|BYTES|URLS)$|^LINKS"
+)
 
 Document = tuple[str, str, dict[str, object]]
 
@@ -130,7 +132,9 @@ NOT_COUNTED = {
         ],
         WORDS,
     ),
-    **dict.fromkeys(["captions._MAX_AROUND_PICTURE_CHARS", "captions._MAX_BETWEEN_CHARS", "captions._MAX_LEVELS"], WORDS),
+    **dict.fromkeys(
+        ["captions._MAX_AROUND_PICTURE_CHARS", "captions._MAX_BETWEEN_CHARS", "captions._MAX_LEVELS"], WORDS
+    ),
     **dict.fromkeys(["tasks.MAX_TEXT_CHARS", "tree._MAX_NODES_READ", "data_images._MAX_TEXT_CHARS"], WORDS),
     **dict.fromkeys(
         ["words.MAX_TEXT_CHARS", "words._MAX_IDS", "words._MAX_LINK_CHARS", "pictures._TOLD_ENOUGH"], WORDS

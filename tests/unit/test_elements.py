@@ -50,6 +50,7 @@ def test_text_is_kept_where_a_rule_reads_it(parser: str) -> None:
         ("script", '{"a": "<b>"}'),
         ("script", '//<![CDATA[ code("<?")'),
         ("h2", "H2"),
+        ("a", "link text"),
     ]
 
 
