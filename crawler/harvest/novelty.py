@@ -28,7 +28,7 @@ PATIENCE = 10
 A gallery may well have so many placeholders beside each other."""
 PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 300, 100
 """The same of a host, and of one path with any parameters, after which a link is no news but to a group that had
-something new at some time. Folders of 40 years, each with 12 months, are walked until the first picture comes."""
+something new at some time. Folders of 25 years, each with 12 months, are walked until the first picture comes."""
 MAX_DISTANCE = 3
 """Links from group to group to where something new was. Two that only name each other are soon further away."""
 _MAX_PARTS = (16, 16, 16, 16, 6)
