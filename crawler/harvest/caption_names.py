@@ -88,8 +88,11 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
         return NONE
     if role == "caption":
         return STRONG
-    strength = max(map(_strength, _tokens(attributes)), default=NONE)
-    return NONE if strength == WEAK and name in HEADINGS else strength
+    value = attributes.get("class", "").lower()
+    if "caption" in value or "gallerytext" in value:
+        return max(map(_strength, _tokens(attributes)))
+    is_title = name not in HEADINGS and any(map(_is_title, value.split()))
+    return WEAK if is_title else NONE
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
@@ -132,11 +135,16 @@ def _tokens(attributes: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def _strength(words: list[str]) -> int:
-    if any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words):
-        return STRONG if _NO_CAPTION.isdisjoint(words) else NONE
-    if words == ["title"]:
-        return WEAK
-    return WEAK if words[-1:] == ["title"] and not _PICTURE.isdisjoint(words[-2:-1]) else NONE
+    is_caption = any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words)
+    return STRONG if is_caption and _NO_CAPTION.isdisjoint(words) else NONE
+
+
+def _is_title(name: str) -> bool:
+    """Whether a class says that it is the title of a picture, or just that it is one."""
+    if name == "title":
+        return True
+    picture = name.replace("_", "-").removesuffix("-title")
+    return picture != name and picture.rpartition("-")[2] in _PICTURE
 
 
 def _holds_picture(words: list[str]) -> bool:

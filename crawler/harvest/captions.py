@@ -29,7 +29,7 @@ _MAX_AROUND_PICTURE_CHARS = 500
 _UPPERMOST = frozenset(
     {
         "article", "aside", "blockquote", "body", "dd", "details", "dialog", "dt", "figure", "footer",
-        "form", "header", "html", "li", "main", "section", "table", "template",
+        "form", "header", "html", "li", "main", "menu", "nav", "section", "table", "template",
     }
 )  # fmt: skip
 """A caption inside of one of these is of nothing outside of it."""
@@ -80,9 +80,9 @@ class Captions:
             if len(held) < _MAX_HELD:
                 held.setdefault(number, level)
 
-    def add(self, node: Any) -> None:
+    def add(self, node: Any, attributes: Mapping[str, str]) -> None:
         """An element that is a caption, as far as its name and its attributes say so."""
-        name, attributes = self._tree.name(node), self._tree.attributes(node)
+        name = self._tree.name(node)
         key, strength = self._tree.key(node), strength_of(name, attributes)
         if attributes.get("role") == "heading":
             self._headings.add(key)
@@ -116,7 +116,10 @@ class Captions:
         inside = self._held_by(caption.node)
         between = {False: 0, True: 0}
         node = caption.node
-        for parent in self._above(node):
+        above = list(self._above(node))
+        if above and self._tree.name(above[-1]) in _MENUS:
+            return None
+        for parent in above:
             others = [number for number in self._held_by(parent) if number not in inside]
             figure = self._is_figure(parent)
             if others and (
@@ -141,7 +144,7 @@ class Captions:
         """The elements around one, from the inside, as far up as a caption may look for its picture."""
         for _ in range(_MAX_LEVELS):
             node = node.parent
-            if node is None or not self._tree.name(node) or self._tree.name(node) in _MENUS:
+            if node is None or not self._tree.name(node):
                 return
             yield node
             if self._tree.name(node) in _UPPERMOST:

@@ -28,6 +28,8 @@ from crawler.harvest.tree import (
 
 _MAX_LINK_CHARS = 150
 """Of the text in a link beside its picture; more is the teaser of an article."""
+_MAX_LEVELS = 16
+"""From a picture up to a figure around it."""
 _MAX_IDS = 8
 """Of one ``aria-labelledby`` or ``aria-describedby``."""
 _TRANSPARENT = frozenset({"a", "noscript", "span"})
@@ -173,7 +175,9 @@ class Words:
         if picture.link is not None:
             self._linked.setdefault(self._tree.key(picture.link), set()).add(picture.number)
         if self._captions is not None:
-            self._captions.add_picture(picture.number, list(map(self._tree.key, (node, *picture.above))))
+            self._captions.add_picture(
+                picture.number, list(map(self._tree.key, (node, *picture.above[:_MAX_LEVELS])))
+            )
 
     # --- what is said of it -------------------------------------------------------------------------------
 
@@ -181,8 +185,9 @@ class Words:
         captions: dict[int, str] = {}
         if self._captions is not None:
             for node in self._tree.find(ELEMENTS, self._marks):
-                self._captions.add(node)
-                if self._tree.attributes(node).get("role") == "figure":
+                attributes = self._tree.attributes(node)
+                self._captions.add(node, attributes)
+                if attributes.get("role") == "figure":
                     self._add_figure(node)
             captions = self._captions.of_pictures()
         self._read_what_is_named()
