@@ -51,11 +51,6 @@ _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<na
 NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
-_NO_WORDS = re.compile(
-    rf"<(?:script(?=[{S}/>]){INSIDE}/?>?{SCRIPT_TEXT}|style(?=[{S}/>]){INSIDE}/?>?{text_of('style')}"
-    rf"|/?[a-z](?:[^>\"']*+>|{INSIDE}/?>?))|{COMMENT}|{_BOGUS}",
-    re.IGNORECASE | re.ASCII,
-)
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
@@ -96,11 +91,6 @@ def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
         pieces += (html[end : tag.start()], changed(tag))
         end = tag.start("text")
     return "".join((*pieces, html[end:]))
-
-
-def without_markup(html: str) -> str:
-    """The text between the tags; comments, scripts and styles are none."""
-    return _NO_WORDS.sub("", html)
 
 
 def tokens(html: str) -> Iterator[re.Match[str]]:

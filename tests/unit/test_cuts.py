@@ -115,10 +115,17 @@ COUNTED: dict[str, tuple[str, Callable[[], Document]]] = {
 }
 """Limits beyond which something is left out: the slug that counts it, and a document that is over it."""
 
+BY_PARAMETER = {"tasks.LINKS_OF_A_PAGE"}
+"""Not to be seen where it is applied."""
+
 WORDS = "it shortens words, or where they are looked for; the picture is taken"
 HOW = "it decides how something is read, and not whether"
 MEMORY = "it bounds what is remembered of other pages; what is forgotten is at most asked for again"
 KEPT_OUT = "what is over it is kept out, each URL by its slug: tests/unit/test_traps.py"
+NOVELTY = (
+    "it decides what is new; links of pages that bring nothing are kept out: tests/unit/test_endless_sites.py"
+)
+TURNS = "it decides whether a link turns a page; one that does not is followed all the same, by its depth"
 NO_PICTURE = "what is over it is no image's URL, or no key that names one"
 BROKEN = "what is over it counts as data that can't be read: json-broken where it is declared to be data"
 
@@ -150,9 +157,20 @@ NOT_COUNTED = {
     "js_literals.16": HOW,
     "encoding._MAX_REFERENCE_CHARS": "url-too-long counts it: links.MAX_URL_CHARS",
     "tasks._LEAST_INLINE_BYTES": "a dot that keeps a picture's place is no size of it",
-    **dict.fromkeys(["traps.MAX_COMBINATIONS", "traps.MAX_PARAMETERS", "traps.MAX_SEGMENTS"], KEPT_OUT),
-    "traps.MAX_SAME_PAGES": KEPT_OUT,
-    "traps._MEMORY": MEMORY,
+    **dict.fromkeys(["traps.MAX_PARAMETERS", "traps.MAX_SEGMENTS"], KEPT_OUT),
+    **dict.fromkeys(
+        ["novelty.MAX_DISTANCE", "novelty.MIN_BYTES", "novelty._LOOKED_AT", "novelty._MAX_NAMES"], NOVELTY
+    ),
+    **dict.fromkeys(
+        ["novelty._MAX_PARTS", "novelty._MAX_SEGMENTS", "novelty._UNLOOKED", "pieces.MIN_BYTES"], NOVELTY
+    ),
+    "pieces._MAX_PIECE_CHARS": NOVELTY,
+    "novelty._MAX_GROUPS": MEMORY,
+    **dict.fromkeys(
+        ["link_words._MARK_CHARS", "link_words._MAX_LABEL_CHARS", "link_words._MAX_LABEL_NODES"], TURNS
+    ),
+    **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS", "paging._MAX_PHRASE_CHARS"], TURNS),
+    "words._MAX_LEVELS": WORDS,
     **dict.fromkeys(["data_images.2048", "data_images.64", "data_images._MAX_ADDRESS_CHARS"], NO_PICTURE),
     **dict.fromkeys(
         ["data_keys._LEAST_SIZE_PX", "data_keys._MAX_KEY_CHARS", "data_keys._MAX_WORDS"], NO_PICTURE
@@ -166,7 +184,7 @@ NOT_COUNTED = {
 
 
 def test_every_limit_is_known() -> None:
-    assert set(limits()) == {*COUNTED, *NOT_COUNTED}, (
+    assert {*limits(), *BY_PARAMETER} == {*COUNTED, *NOT_COUNTED}, (
         "a limit counts what it leaves out: see crawler/harvest/cuts.py"
     )
 
