@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.harvest.candidates import Candidate, best_of_groups
+from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element, parse
+from crawler.harvest.extensions import KEPT_FORMATS
 from crawler.harvest.images import found_on
 from crawler.harvest.js_literals import NotALiteralError, read_at
+from crawler.harvest.pictures import Found, pictures
 
 
 def on(page: str) -> list[Candidate | Cut]:
@@ -31,7 +33,8 @@ def island(value: object) -> str:
 
 def best(value: object) -> list[str]:
     candidates = [item for item in on(island(value)) if isinstance(item, Candidate)]
-    return [item.reference for item in best_of_groups(candidates)]
+    found = [Found(item.reference, item) for item in candidates]
+    return [picture.taken.url for picture in pictures(found, formats=KEPT_FORMATS, forbidden=lambda _: "")]
 
 
 def pushed(*pieces: str) -> str:
