@@ -21,6 +21,7 @@ from crawler.urls import resolve, with_bytes_escaped
 
 _KEPT = frozenset({"as", "hreflang", "imagesizes", "imagesrcset", "media", "rel", "sizes", "title", "type"})
 """What a Link may say; any other attribute is no concern of a header."""
+_LOOKED_AT = frozenset({"link", "refresh", "content-security-policy"})
 _TARGET = re.compile(r"<([^<>]*+)>")
 _PARAMETER = re.compile(
     r"""\s*+;[\s;]*+ ([^\s=;,"<>]++)
@@ -46,6 +47,8 @@ def elements(headers: Mapping[str, str], url: str) -> list[Element]:
     Values are read as Latin-1; of several headers of a name each has a line of its own. A link whose ``anchor`` is
     another document is about that one, and not about the one at *url*.
     """
+    if headers.keys().isdisjoint(_LOOKED_AT):
+        return []  # as nearly always
     found = [("link", attributes) for attributes in _links_of(headers.get("link", ""), url)]
     if (target := _refreshed(headers.get("refresh", ""), url)) is not None:
         found.append(("meta", {"http-equiv": "refresh", "content": f"0; url={target}"}))

@@ -25,7 +25,10 @@ def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Ca
     """Everything that the rules find, in document order, repeats included; with *guess* also by the LAST_RULES."""
     scripts = []
     for element in elements:
-        for rule in _RULES_OF.get(element.name, _RULES_OF_ALL):
+        is_plain = element.attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in element.name
+        for rule in (_NAMED_RULES if is_plain else _RULES_OF).get(
+            element.name, () if is_plain else _RULES_OF_ALL
+        ):
             yield from rule(element)
         for rule in LAST_RULES if guess else ():
             yield from rule(element)
@@ -230,6 +233,14 @@ RULES: tuple[_On, ...] = (
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Guesses, for who asks for them."""
 
+_PLAIN_ATTRIBUTES = frozenset(
+    {"alt", "class", "height", "href", "id", "name", "rel", "src", "title", "type", "width"}
+)
+"""What rules that look at elements of any name don't look at: most elements have no others."""
+_NAMED_RULES = {
+    name: tuple(on.rule for on in RULES if on.names is not None and name in on.names)
+    for name in frozenset().union(*(on.names for on in RULES if on.names))
+}
 _RULES_OF_ALL = tuple(on.rule for on in RULES if on.names is None)
 _RULES_OF = {
     name: tuple(on.rule for on in RULES if on.names is None or name in on.names)

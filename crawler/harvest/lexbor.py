@@ -80,6 +80,9 @@ class _LexborTree:
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
 
+    def text(self, node: LexborNode) -> str:
+        return node.text()
+
     def sibling(self, node: LexborNode, *, after: bool) -> LexborNode | None:
         return node.next if after else node.prev
 

@@ -37,6 +37,9 @@ def of_link(tree: Tree, link: Any) -> LinkWords:
 
 
 def _label(tree: Tree, link: Any) -> str:
+    text = tree.text(link)
+    if text and not text.isspace() and len(text) <= _MAX_LABEL_CHARS:  # as of most
+        return " ".join(text.split())
     parts: list[str] = []
     for node in islice(tree.inside(link), _MAX_LABEL_NODES):
         name = tree.name(node)

@@ -162,6 +162,9 @@ class _SoupTree:
         parts = node.contents if isinstance(node, Tag) else (node,)
         return "".join(str(part) for part in parts if not isinstance(part, Tag))
 
+    def text(self, node: Tag) -> str:
+        return node.get_text()
+
     def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
         return node.next_sibling if after else node.previous_sibling
 

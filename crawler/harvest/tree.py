@@ -114,6 +114,9 @@ class Tree(Protocol):
     def own_text(self, node: Any) -> str:
         """Of a text, and of an element the texts that are its children; of a comment nothing."""
 
+    def text(self, node: Any) -> str:
+        """All of it that is within an element, as it is."""
+
     def sibling(self, node: Any, *, after: bool) -> Any | None:
         """The node that follows it in its parent, or the one before it."""
 
