@@ -88,7 +88,13 @@ class ScopeConfig(Section):
             description="Stay out of what goes on without end: calendars, ever deeper paths, repeated pages."
         ),
     ] = True
-    max_depth: Annotated[int, Meta(ge=0, description="Links to follow away from a seed.")] = 20
+    max_depth: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Links to follow away from a seed; next and previous pages do not count. 0: the seeds alone.",
+        ),
+    ] = 20
     max_pages: Annotated[int, Meta(ge=1, description="Pages to visit in all.")] = 100_000
     max_images: Annotated[int, Meta(ge=0, description="Image URLs to take on in all; 0 for no limit.")] = 0
     max_links_per_page: Annotated[

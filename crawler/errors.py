@@ -533,10 +533,7 @@ LEFT_OUT: dict[str, LeftOut] = {
         "links with a path in which the same segments come again and again", "--no-avoid-traps"
     ),
     "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
-    "trap-endless-query": LeftOut(
-        "links with a query that repeats itself, or one more combination of parameters after very many",
-        "--no-avoid-traps",
-    ),
+    "trap-endless-query": LeftOut("links with a query that repeats itself", "--no-avoid-traps"),
     "trap-repeated-page": LeftOut(
         "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
     ),

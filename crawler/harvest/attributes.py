@@ -1,8 +1,8 @@
 """Attributes and names by the thousand, which an HTML5 parser takes very long for, left out before it is asked.
 
-It compares each attribute of a tag with all before it: 50,000 in one tag took it 20 s. And it keeps the names of tags and
-attributes in tables that are made for some hundreds of them: 4 MB of tags of which no two have the same name took half a
-minute. Honest pages never notice.
+It compares each attribute of a tag with all before it: 50,000 in one tag took it 20 s. And it keeps the names of tags
+and attributes in tables that are made for some hundreds of them: 4 MB of tags of which no two have the same name took
+half a minute. Honest pages never notice.
 """
 
 from __future__ import annotations
@@ -76,19 +76,21 @@ def _pattern_of_few(most: int) -> re.Pattern[str]:
     rest = rf"[^{S}/>]*+(?:[{S}/]*+{ATTRIBUTE}){{0,{most}}}+[{S}/]*+(?:>|\Z)"
     text = rf"[^<]++|<(?![a-z/!?])|{COMMENT}"
 
-    def element(name: str, inside: str, end: str = "") -> str:
-        return rf"<{name}(?=[{S}/>]){rest}{inside}{end and rf'</{name}(?=[{S}/>]){rest}'}"
+    def begun(name: str, inside: str) -> str:
+        return rf"<{name}(?=[{S}/>]){rest}{inside}"
 
-    tags_apart = "|".join(
-        sorted({*LEAVES_FOREIGN, *NO_HTML, *_HOLDING_TEXT, "font", "foreignobject", "annotation-xml"})
-    )
-    holding_text = "|".join(element(name, "[^<]*+", "ended") for name in _HOLDING_TEXT)
+    def ended(name: str, inside: str) -> str:
+        return rf"{begun(name, inside)}</{name}(?=[{S}/>]){rest}"
+
+    others = {"annotation-xml", "font", "foreignobject"}
+    tags_apart = "|".join(sorted({*LEAVES_FOREIGN, *NO_HTML, *_HOLDING_TEXT, *others}))
+    holding_text = "|".join(ended(name, "[^<]*+") for name in _HOLDING_TEXT)
     foreign = rf"(?:{text}|{holding_text}|</?(?!(?:{tags_apart}|svg|math)[{S}/>])[a-z]{rest})*+"
     alternatives = (
         text,
-        element("script", SCRIPT_TEXT),
-        *(element(name, text_of(name)) for name in RAW_NAMES),
-        *(element(name, foreign, "ended") for name in ("svg", "math")),
+        begun("script", SCRIPT_TEXT),
+        *(begun(name, text_of(name)) for name in RAW_NAMES),
+        *(ended(name, foreign) for name in ("svg", "math")),
         rf"</?(?!(?:script|svg|math|{'|'.join(RAW_NAMES)})[{S}/>])[a-z]{rest}",
         rf"</(?:script|{'|'.join(RAW_NAMES)})(?=[{S}/>]){rest}",
         r"<(?:[!?]|/(?![a-z]))[^>]*+>?",

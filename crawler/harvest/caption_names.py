@@ -12,18 +12,10 @@ from collections.abc import Iterator, Mapping
 from crawler.harvest.tree import HEADINGS, SHOWING
 
 ELEMENTS = ("figcaption", "caption", "figure")
-MARKS = (
-    ("class", "caption"),
-    ("class", "gallerytext"),
-    ("class", "title"),
-    ("class", "legend"),
-    ("role", "caption"),
-    ("role", "figure"),
-)
-"""The parts of attributes that captions have, but for those that are captions by their element."""
-_IN_TAGS = ("caption", 'gallerytext"')
-_NEAR_PICTURES = ('title"', 'legend"', "class=title")
-_NEAR_CHARS = 1200
+_WORDS_IN_TAGS = ("caption", "gallerytext")
+_TITLE_ENDS = ('title"', "class=title")
+_ROLE = 'role="figure"'
+_NEAR_CHARS = 400
 _MAX_TAG_CHARS = 400
 _MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
@@ -44,7 +36,7 @@ _NO_CAPTION = frozenset(
 _CONTROLS = frozenset(
     {"body", "button", "canvas", "html", "iframe", "input", "label", "option", "select", "svg"}
 )
-_NEVER = HEADINGS | SHOWING | _CONTROLS | frozenset({"script", "style", "template"})
+_NEVER = SHOWING | _CONTROLS | frozenset({"script", "style", "template"})
 _PICTURE = frozenset(
     {
         "fig", "figure", "gallerybox", "image", "imageblock", "img", "imgbox", "inlinemediaobject",
@@ -71,18 +63,20 @@ _BANNER = frozenset(
 _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
-def may_be_in(html: str) -> bool:
-    """Whether a page, in lower case, may have captions, and is worth to be looked at for them.
+def marks_in(html: str) -> tuple[tuple[str, str], ...]:
+    """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere.
 
-    Most have none; many have the word in a style sheet only, or a title with no picture near it.
+    Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
     """
-    return (
-        any(_is_in_tag(html, position) for word in _IN_TAGS for position in _positions(html, word))
-        or any(
-            _is_near_picture(html, position) for word in _NEAR_PICTURES for position in _positions(html, word)
-        )
-        or ("aria-label=" in html and "figure" in html)
-    )
+    marks: list[tuple[str, str]] = []
+    for word in _WORDS_IN_TAGS:
+        if any(_is_in_tag(html, position) for position in _positions(html, word)):
+            marks += [("class", word), ("role", word)]
+    if any(_is_near_picture(html, place) for end in _TITLE_ENDS for place in _positions(html, end)):
+        marks.append(("class", "title"))
+    if _ROLE in html:
+        marks.append(("role", "figure"))
+    return tuple(marks)
 
 
 def strength_of(name: str, attributes: Mapping[str, str]) -> int:
@@ -92,7 +86,13 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
     role = attributes.get("role", "").lower()
     if name in _NEVER or role == "heading":
         return NONE
-    return STRONG if role == "caption" else max(map(_strength, _tokens(attributes)), default=NONE)
+    if role == "caption":
+        return STRONG
+    value = attributes.get("class", "").lower()
+    if "caption" in value or "gallerytext" in value:
+        return max(map(_strength, _tokens(attributes)))
+    is_title = name not in HEADINGS and any(map(_is_title, value.split()))
+    return WEAK if is_title else NONE
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
@@ -135,11 +135,16 @@ def _tokens(attributes: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def _strength(words: list[str]) -> int:
-    if any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words):
-        return STRONG if _NO_CAPTION.isdisjoint(words) else NONE
-    if words in (["title"], ["legend"]):
-        return WEAK
-    return WEAK if words[-1:] == ["title"] and not _PICTURE.isdisjoint(words[-2:-1]) else NONE
+    is_caption = any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words)
+    return STRONG if is_caption and _NO_CAPTION.isdisjoint(words) else NONE
+
+
+def _is_title(name: str) -> bool:
+    """Whether a class says that it is the title of a picture, or just that it is one."""
+    if name == "title":
+        return True
+    picture = name.replace("_", "-").removesuffix("-title")
+    return picture != name and picture.rpartition("-")[2] in _PICTURE
 
 
 def _holds_picture(words: list[str]) -> bool:

@@ -8,6 +8,7 @@ follows it rather than what goes before, and where nothing tells whose a caption
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
@@ -28,7 +29,7 @@ _MAX_AROUND_PICTURE_CHARS = 500
 _UPPERMOST = frozenset(
     {
         "article", "aside", "blockquote", "body", "dd", "details", "dialog", "dt", "figure", "footer",
-        "form", "header", "html", "li", "main", "section", "table", "template",
+        "form", "header", "html", "li", "main", "menu", "nav", "section", "table", "template",
     }
 )  # fmt: skip
 """A caption inside of one of these is of nothing outside of it."""
@@ -46,10 +47,8 @@ class _Caption(NamedTuple):
 class _Told(NamedTuple):
     """What a picture has been told so far."""
 
-    rank: tuple[bool, int, int]
-    """The smallest is the best: whether it only stands in for a caption, the levels from the picture up to what holds
-    both, and how weak it is.
-    """
+    rank: tuple[int, int]
+    """The smallest is the best: the levels from the picture up to what holds both, and how weak the caption is."""
     text: str
 
 
@@ -69,6 +68,8 @@ class Captions:
         """The captions within each element."""
         self._containers: set[int] = set()
         """Captions by their names that hold other captions, and a picture: ``<div class="wp-caption">``."""
+        self._headings: set[int] = set()
+        """By their role: those of a table of contents are captions by their names."""
         self._told: dict[int, _Told] = {}
         self._lengths: dict[int, int] = {}
 
@@ -79,17 +80,18 @@ class Captions:
             if len(held) < _MAX_HELD:
                 held.setdefault(number, level)
 
-    def add(self, node: Any) -> None:
-        """An element that is a caption, or a figure with a label, as far as its attributes say so."""
-        name, attributes = self._tree.name(node), self._tree.attributes(node)
-        if attributes.get("aria-label") and is_figure(name, attributes):
-            self._tell(node, self._held_by(node), attributes["aria-label"], NONE)
+    def add(self, node: Any, attributes: Mapping[str, str]) -> None:
+        """An element that is a caption, as far as its name and its attributes say so."""
+        name = self._tree.name(node)
         key, strength = self._tree.key(node), strength_of(name, attributes)
+        if attributes.get("role") == "heading":
+            self._headings.add(key)
         if strength == NONE or key in self._captions:
             return
         if not self._is_part_of_caption(node) and (text := _on_one_line(read(self._tree, node))):
             self._captions[key] = _Caption(node, text, strength, attributes.get("class", name))
-            for element in (node, *self._above(node)):
+            above = islice(self._above(node), _MAX_LEVELS if strength == STRONG else 1)
+            for element in (node, *above):
                 self._within.setdefault(self._tree.key(element), []).append(key)
 
     def of_pictures(self) -> dict[int, str]:
@@ -102,6 +104,8 @@ class Captions:
     def _is_part_of_caption(self, node: Any) -> bool:
         """Whether it stands in another caption. One that holds a picture too is no caption, but what holds both."""
         for element in self._above(node):
+            if self._tree.key(element) in self._headings:
+                return True
             if (key := self._tree.key(element)) in self._captions:
                 if key not in self._held:
                     return True
@@ -112,7 +116,10 @@ class Captions:
         inside = self._held_by(caption.node)
         between = {False: 0, True: 0}
         node = caption.node
-        for parent in self._above(node):
+        above = list(self._above(node))
+        if above and self._tree.name(above[-1]) in _MENUS:
+            return None
+        for parent in above:
             others = [number for number in self._held_by(parent) if number not in inside]
             figure = self._is_figure(parent)
             if others and (
@@ -137,14 +144,14 @@ class Captions:
         """The elements around one, from the inside, as far up as a caption may look for its picture."""
         for _ in range(_MAX_LEVELS):
             node = node.parent
-            if node is None or not self._tree.name(node) or self._tree.name(node) in _MENUS:
+            if node is None or not self._tree.name(node):
                 return
             yield node
             if self._tree.name(node) in _UPPERMOST:
                 return
 
     def _held_by(self, node: Any) -> Mapping[int, int]:
-        return self._held.get(self._tree.key(node), {})
+        return {} if node is None else self._held.get(self._tree.key(node), {})
 
     def _is_figure(self, node: Any) -> bool:
         name, attributes = self._tree.name(node), self._tree.attributes(node)
@@ -170,7 +177,7 @@ class Captions:
     def _tell(self, holder: Any, numbers: Iterable[int], text: str, strength: int) -> None:
         held = self._held_by(holder)
         for number in numbers:
-            told = _Told((strength == NONE, held.get(number, _MAX_LEVELS), -strength), text)
+            told = _Told((held.get(number, _MAX_LEVELS), -strength), text)
             self._told[number] = min(self._told.get(number, told), told, key=lambda told: told.rank)
 
     # --- beside -------------------------------------------------------------------------------------------
@@ -180,6 +187,9 @@ class Captions:
 
         *between* is how much text has been seen on either side of the caption.
         """
+        if (number := self._in_row(node, caption)) is not None:
+            self._tell(parent, [number], caption.text, caption.strength)
+            return True
         found = [self._beside(node, between, caption, after=after) for after in (False, True)]
         beside = [number for number in found if number is not None]
         free = [number for number in beside if not self._has_caption(number)]
@@ -189,7 +199,7 @@ class Captions:
         return bool(beside)
 
     def _has_caption(self, number: int) -> bool:
-        return number in self._told and self._told[number].rank[2] == -STRONG
+        return number in self._told and self._told[number].rank[1] == -STRONG
 
     def _beside(self, node: Any, between: dict[bool, int], caption: _Caption, *, after: bool) -> int | None:
         """The picture next to *node* on one side."""
@@ -203,23 +213,31 @@ class Captions:
             if not captions:
                 between[after] += self._length(sibling)
             if key in self._held and not captions and between[after] <= _MAX_BETWEEN_CHARS:
-                number = self._of_neighbour(sibling, node, caption)
-                if number is not None:
-                    return number
+                numbers = list(self._held_by(sibling))
+                if len(numbers) == 1 and not self._are_items(sibling, node, caption):
+                    return numbers[0]
             if key in self._held or any(other.kind == caption.kind for other in captions):
                 break
         between[after] = _MANY
         return None
 
-    def _of_neighbour(self, holder: Any, node: Any, caption: _Caption) -> int | None:
-        """The picture that *holder* holds; of a row of them the one that has its place in the row of captions."""
-        numbers = list(self._held_by(holder))
-        if len(numbers) == 1:
-            return None if self._are_items(holder, node, caption) else numbers[0]
+    def _in_row(self, node: Any, caption: _Caption) -> int | None:
+        """The picture that has the same place in the row before, or after, as the caption has in its own row."""
         keys = self._within.get(self._tree.key(node), [])
-        if len(keys) != len(numbers) or len(numbers) == _MAX_HELD:
+        if not 1 < len(keys) < _MAX_HELD or self._held_by(node):
             return None
-        return numbers[keys.index(self._tree.key(caption.node))]
+        for after in (False, True):
+            numbers = list(self._held_by(self._neighbour(node, after=after)))
+            if len(numbers) == len(keys):
+                return numbers[keys.index(self._tree.key(caption.node))]
+        return None
+
+    def _neighbour(self, node: Any, *, after: bool) -> Any:
+        """The next element on one side, or the text that stands in between."""
+        sibling = self._tree.sibling(node, after=after)
+        if sibling is not None and self._tree.name(sibling)[:1] == "-" and not self._length(sibling):
+            sibling = self._tree.sibling(sibling, after=after)
+        return sibling
 
     def _are_items(self, holder: Any, node: Any, caption: _Caption) -> bool:
         """Whether they are two of a kind, such as the slides of a carousel, each with what belongs to it."""

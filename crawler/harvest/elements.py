@@ -11,26 +11,31 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-
-import msgspec
 
 from crawler.errors import NotHtml
 from crawler.harvest import caption_names
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
+from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
-from crawler.harvest.tree import HEADINGS, Found, ParserRefusedError
+from crawler.harvest.tree import Element, ParserRefusedError
+
+__all__ = ["PARSERS", "Element", "parse"]
 
 log = logging.getLogger(__name__)
 
 _ADAPTERS = {"fast": "crawler.harvest.lexbor", "beautifulsoup": "crawler.harvest.soup"}
 PARSERS = tuple(_ADAPTERS)
 
-_STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
-_DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
+# Values are looked at and not consumed: what a script has between its quotes may reach into the next real attribute
+_NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
+_STYLE = re.compile(rf"style{_NEAR_VALUE}")
+_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){_NEAR_VALUE}")
 _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
+_BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _DATA_OF_IMAGES = re.compile(
     r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
@@ -43,81 +48,30 @@ _CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
 
 
-class Element(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules see of an element."""
-
-    name: str
-    """In lower case, in whichever namespace."""
-    attributes: dict[str, str]
-    """Names in lower case with prefix (``xlink:href``); the first of a name counts."""
-    number: int
-    """Its place in the document, from 1."""
-    text: str = ""
-    """Of style and script; of title and headings the start; empty for all others."""
-    picture: int = 0
-    """A number shared by all elements of one ``<picture>``; 0 outside of one."""
-    link: str | None = None
-    """The ``href`` of the nearest ``<a>`` around it."""
-    label: str = ""
-    """What else names it, for where its ``alt`` is empty: ``aria-label`` and its like."""
-    hint: str = ""
-    """The title of what it stands in, for where it has no ``title``: a link, a drawing."""
-    caption: str = ""
-    """As :mod:`crawler.harvest.captions` finds it, or what stands in for one: what ``aria-describedby`` names, the
-    text of the link that is made of it.
-    """
-    heading: str = ""
-    """The nearest heading before it in the document."""
-
-
-def parse(html: str, *, parser: str = "fast") -> list[Element]:
+def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
     Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length.
+    length; *left_out* counts by slug what is not read for that.
     """
-    html = made_harmless(html)
+    left_out = Counter() if left_out is None else left_out
+    html = made_harmless(html, left_out=left_out)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
-    captions = caption_names.may_be_in(lower)
+    marks = caption_names.marks_in(lower)
     for adapter in _adapters(parser):
         try:
-            return _elements(adapter(html, look_at_all=look_at_all, captions=captions))
+            return adapter(html, look_at_all=look_at_all, marks=marks, left_out=left_out)
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")
 
 
-def _adapters(parser: str) -> Iterator[Callable[..., list[Found]]]:
+def _adapters(parser: str) -> Iterator[Callable[..., list[Element]]]:
     """The chosen parser, then the other; each is imported when it is asked for."""
     for name in sorted(PARSERS, key=lambda name: name != parser):
         yield importlib.import_module(_ADAPTERS[name]).elements_of
-
-
-def _elements(found: list[Found]) -> list[Element]:
-    """With what follows from their order: headings apply to what comes after."""
-    pictures: dict[int, int] = {}
-    heading = ""
-    elements = []
-    for number, item in enumerate(found, start=1):
-        if item.name in HEADINGS:
-            heading = item.text or heading
-        elements.append(
-            Element(
-                name=item.name,
-                attributes=item.attributes,
-                number=number,
-                text=item.text,
-                picture=pictures.setdefault(item.picture, len(pictures) + 1) if item.picture else 0,
-                link=item.link,
-                label=item.label,
-                hint=item.hint,
-                caption=item.caption,
-                heading=heading,
-            )
-        )
-    return elements
 
 
 def _attributes_may_tell(html: str) -> bool:
@@ -136,8 +90,7 @@ def _attributes_may_tell(html: str) -> bool:
             for name, value in _DATA.findall(html)
         )
         or _PROPERTY.search(html) is not None
-        or "background=" in html
-        or "background =" in html
+        or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)
     )
 

@@ -43,7 +43,10 @@ def in_script(element: Element) -> Iterator[Candidate | Cut]:
     )  # scripts stand where they stand by chance
     if media_type in _OF_CODE:
         for number, value in enumerate(script_data.assigned(text)):
-            yield from images_in(value, told, scope=f"{element.number}.{number}")
+            if isinstance(value, Cut):
+                yield value
+            else:
+                yield from images_in(value, told, scope=f"{element.number}.{number}")
     else:
         yield from _island(told, is_declared=media_type.endswith("json"))
 

@@ -1,4 +1,4 @@
-"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever must look at it before a parser does.
+"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever looks at it before a parser does.
 
 A quote begins a value only after ``=``; one in a text, a script, a comment or the name of an attribute is a character
 like any other. Nothing here looks ahead farther than the token that it takes, so all of it is linear.
@@ -62,54 +62,11 @@ _HTML_INSIDE = {
 NO_HTML = frozenset({"malignmark", "mglyph"})
 """The exceptions to that."""
 _LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
-LEAVES_FOREIGN = frozenset(
-    [
-        "b",
-        "big",
-        "blockquote",
-        "body",
-        "br",
-        "center",
-        "code",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "embed",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "hr",
-        "i",
-        "img",
-        "li",
-        "listing",
-        "menu",
-        "meta",
-        "nobr",
-        "ol",
-        "p",
-        "pre",
-        "ruby",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "strike",
-        "sub",
-        "sup",
-        "table",
-        "tt",
-        "u",
-        "ul",
-        "var",
-    ]
+_LEAVES_FOREIGN = (
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
+    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
 )
+LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
 """HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
 
 

@@ -1,7 +1,7 @@
 """Markup that an HTML5 tree builder takes quadratic time or memory for, made harmless before it is parsed.
 
-The standard's tree construction looks through all open elements at many a start tag, and opens every unclosed ``<b>`` or
-``<font>`` again in each paragraph. Honest pages never notice; 500 KB of ``<div>`` take half a minute.
+The standard's tree construction looks through all open elements at many a start tag, and opens every unclosed ``<b>``
+or ``<font>`` again in each paragraph. Honest pages never notice; 500 KB of ``<div>`` take half a minute.
 """
 
 from __future__ import annotations
@@ -30,30 +30,12 @@ _FORMATTING_TAG = re.compile(
     rf"<(?:{_FORMATTING})(?=[{S}/>])[^>]{{0,{_LOOKED_AT_CHARS}}}+", re.IGNORECASE | re.ASCII
 )
 _FORMATTING_NAMES = frozenset(_FORMATTING.split("|"))
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "frame",
-        "hr",
-        "image",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
+_VOID = "area base br col embed frame hr image img input link meta param source track wbr"
 _CLOSED_BY_THE_NEXT = "a body caption colgroup dd dt head html li option p tbody td tfoot th thead tr"
-_NEVER_DEEP = _VOID | frozenset(_CLOSED_BY_THE_NEXT.split())
-_KEPT = (_VOID - {"br", "col", "hr", "param", "track", "wbr"}) | frozenset(
-    ["a", "amp-anim", "amp-img", "audio", "body", "frameset", "head", "html", "object", "template", "video"]
+_NEVER_DEEP = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
+_KEPT_VOID = frozenset({"area", "base", "embed", "frame", "image", "img", "input", "link", "meta", "source"})
+_KEPT = _KEPT_VOID | frozenset(
+    {"a", "amp-anim", "amp-img", "audio", "body", "frameset", "head", "html", "object", "template", "video"}
 )
 _OF_SVG = frozenset({"image", "feimage", "use"})
 
@@ -125,7 +107,7 @@ class _Flat:
             return _as_it_is(tag)
         if name not in _KEPT:
             return "" if tag["slash"] else f"<wbr{inside} />"
-        if name in _VOID:
+        if name in _KEPT_VOID:
             return "" if tag["slash"] else f"<{name}{inside}>"
         return self._ended(name) if tag["slash"] else self._begun(name, inside)
 

@@ -30,9 +30,10 @@ from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
 from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
 from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
+from crawler.harvest.novelty import Novelty
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
-from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
+from crawler.harvest.traps import REPEATED_PAGE, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -55,7 +56,7 @@ MAX_SRCDOCS = 100
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
-_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"})
+_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | links.NAMED
 """Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
 _OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
@@ -85,7 +86,7 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
         """Sorted by whether something forbids them."""
         return cls(
             title=page.title,
-            left_out=dict(page.left_out),
+            left_out=dict(+page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
@@ -104,7 +105,7 @@ class Reader:
     ) -> None:
         self._scope = scope
         self._now = now
-        self._repetition = Repetition() if config.scope.avoid_traps else None
+        self._novelty = Novelty() if config.scope.avoid_traps else None
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
@@ -210,7 +211,7 @@ class Reader:
         ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
-        elements = parse(html, parser=self._config.harvest.parser)
+        elements = parse(html, parser=self._config.harvest.parser, left_out=left_out)
         elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
@@ -232,9 +233,14 @@ class Reader:
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
-        if self._repetition is not None:
-            contents = fingerprint(html, (task.url for task in found))
-            page.is_repeated = self._repetition.is_repeated(url, contents)
+        if self._novelty is not None:
+            page.standing = self._novelty.visit(
+                url,
+                html,
+                images=[task.url for task in found],
+                links={to for link in followed if (to := page.resolve(link.reference)) is not None},
+                counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
+            )
         return Harvest.of(page, found, self._further(page, followed))
 
     def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
@@ -337,7 +343,9 @@ class Reader:
     def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
         try:
-            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
+            if "<" not in markup:
+                return []
+            elements = parse(markup, parser=self._config.harvest.parser, left_out=page.left_out)
         except NotHtml:
             page.left_out["markup-cut"] += 1
             return []
@@ -428,18 +436,25 @@ class Reader:
             return optouts.NOFOLLOW
         if link.nofollow and optouts.REL_NOFOLLOW in self._obeyed:
             return optouts.REL_NOFOLLOW
-        if page.depth >= self._config.scope.max_depth and link.found_in not in links.ATTACHED:
+        if self._is_too_deep(page, link):
             return "max-depth"
         return self._trap(page, url) if link.found_in in _BY_CHANCE else ""
 
+    def _is_too_deep(self, page: Document, link: Link) -> bool:
+        """0 is for the seeds alone: then nothing is followed, next pages neither."""
+        max_depth = self._config.scope.max_depth
+        if page.depth < max_depth or link.found_in in links.ATTACHED:
+            return False
+        return not link.is_beside or max_depth == 0
+
     def _trap(self, page: Document, url: str) -> str:
-        if self._repetition is None:
+        if self._novelty is None:
             return ""
         if trap := url_trap(url, year=self._now().year):
             return trap
-        if page.is_repeated and shape(url) == shape(page.url):
-            return REPEATED_PAGE
-        return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
+        if page.standing is None or self._novelty.allows(page.standing, url):
+            return ""
+        return REPEATED_PAGE
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:

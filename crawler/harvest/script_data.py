@@ -8,13 +8,14 @@ which numbers stand for values are devalue's (https://github.com/sveltejs/devalu
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 from crawler.harvest import js_literals, loose_json
+from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.js_literals import NotALiteralError
 
 _MAX_ASSIGNMENTS = 500
@@ -48,11 +49,16 @@ _NOT_DATA = frozenset({"I", "E"})
 
 
 def assigned(text: str) -> Iterator[Any]:
-    """The values of a script that are data, in order. Never raises; code is passed over."""
+    """The values of a script that are data, in order; a Cut stands for more than are looked at. Never raises; code is
+    passed over.
+    """
     position = 0
-    for _ in range(_MAX_ASSIGNMENTS):
+    for count in itertools.count():
         found = _ASSIGNED.search(text, position)
         if found is None:
+            break
+        if count >= _MAX_ASSIGNMENTS:
+            yield Cut("json-cut")
             break
         target = _TARGET.search(text, max(0, found.start() - _TARGET_CHARS), found.start())
         position = found.end()
@@ -63,7 +69,7 @@ def assigned(text: str) -> Iterator[Any]:
                 continue
             yield value
     if "__sveltekit" in text:
-        yield from islice(_of_sveltekit(text), _MAX_ASSIGNMENTS)
+        yield from at_most(_MAX_ASSIGNMENTS, _of_sveltekit(text), slug="json-cut")
 
 
 def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, int]:

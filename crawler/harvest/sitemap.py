@@ -40,8 +40,6 @@ _USUAL_PLACES = (
 _ENTRIES = frozenset({"url", "sitemap", "image", "video", "loc"})
 """The last three stand in an entry, unless its start tag is broken or missing."""
 _IS_MARKUP = re.compile(r"<(?:[\w.-]{1,64}:)?(?:urlset|sitemapindex|url|sitemap|loc)[\s>/]", re.IGNORECASE)
-_MAX_PER_PAGE = 1000
-"""Languages of a page, and further addresses in one entry; as many as the images that Google allows."""
 
 
 class Entry(NamedTuple):
@@ -108,13 +106,13 @@ def _entries(node: Node, number: int) -> Iterator[Entry]:
     ]
     images = [image for child in node.children for image in _shown(child, url, number)]
     images += [_candidate(other, url, _element(number)) for other in further if leads_to_image(other)]
-    others = (child.attributes.get("href", "") for child in node.children if child.name == "link")
+    named = (child.attributes.get("href", "") for child in node.children if child.name == "link")
     yield _entry(
         url,
         number,
         is_sitemap=node.name == "sitemap",
         images=images,
-        others=tuple(islice(filter(may_lead_to_page, filter(None, others)), _MAX_PER_PAGE)),
+        others=tuple(filter(may_lead_to_page, filter(None, named))),
     )
     yield from (_entry(other, number) for other in further if not leads_to_image(other))
 

@@ -12,6 +12,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
 from crawler.harvest.inline import TOO_LARGE, InlineImages, is_inline
 from crawler.harvest.links import Followed
+from crawler.harvest.novelty import Standing
 from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.harvest.secure import is_loaded, upgraded
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
@@ -55,8 +56,8 @@ class Document:
         self.title = title
         self.asked = asked
         self._upgrades = upgrades or url.startswith("https:")
-        self.is_repeated = False
-        """Very many pages of its site have had its contents before."""
+        self.standing: Standing | None = None
+        """What it brings that is new; None where that is not asked."""
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
         """How much of it was not read or not taken, by a slug of LEFT_OUT."""
         self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy, left_out=self.left_out)
@@ -94,7 +95,7 @@ class Document:
             NewTask(
                 kind=TaskKind.PAGE,
                 url=link.url,
-                depth=attached_depth if link.found_in in links.ATTACHED else page_depth,
+                depth=self._depth_of(link, page_depth=page_depth, attached_depth=attached_depth),
                 origin=Origin(page_url=self.url, found_in=link.found_in, page_title=self.title),
                 kept_out_by=link.kept_out_by,
             )
@@ -113,6 +114,11 @@ class Document:
             if secure_url:
                 yield Found(secure_url, candidate)
             yield Found(url, candidate, secure_url)
+
+    def _depth_of(self, link: Followed, *, page_depth: int, attached_depth: int) -> int:
+        if link.found_in in links.ATTACHED:
+            return attached_depth
+        return self.depth if link.is_beside else page_depth
 
     def _locate(self, reference: str) -> str | None:
         return self._inline.name(reference) if is_inline(reference) else self.resolve(reference)

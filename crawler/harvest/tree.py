@@ -1,10 +1,12 @@
-"""What the adapters of both parsers share: which elements are kept, and what is noted of each."""
+"""What the adapters of the parsers share: which elements are kept, what is noted of each, and how to look at a tree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from crawler.harvest.extensions import leads_to_image
 
@@ -68,17 +70,33 @@ class ParserRefusedError(Exception):
     """The parser can make nothing of the page."""
 
 
-class Found(NamedTuple):
-    """An element as a parser's adapter yields it; *picture* as a key that only has to be distinct."""
+class Element(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules see of an element."""
 
     name: str
+    """In lower case, in whichever namespace."""
     attributes: dict[str, str]
+    """Names in lower case with prefix (``xlink:href``); the first of a name counts."""
+    number: int
+    """Its place in the document, from 1."""
     text: str = ""
+    """Of style and script; of title, headings and links the start; empty for all others."""
     picture: int = 0
+    """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
+    """The ``href`` of the nearest ``<a>`` around it."""
     label: str = ""
+    """What else names it, for where its ``alt`` is empty: ``aria-label`` and its like."""
     hint: str = ""
+    """The title of what it stands in, for where it has no ``title``: a link, a drawing."""
     caption: str = ""
+    """As :mod:`crawler.harvest.captions` finds it, or what stands in for one: what ``aria-describedby`` names, the
+    text of the link that is made of it.
+    """
+    heading: str = ""
+    """The nearest heading before it in the document."""
+    around: str = ""
+    """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
 
 
 class Tree(Protocol):
@@ -117,15 +135,21 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     has_breaks = has_unread = False
     for part in islice(tree.inside(node), _MAX_NODES_READ):
         name = tree.name(part)
-        has_breaks = has_breaks or name in _BREAKS
-        has_unread = has_unread or name in _UNREAD
-        if has_breaks and (name in _BREAKS or _follows_break(tree, part)):
-            pieces.append(" ")
-        if name[:1] == "-" and not (has_unread and tree.name(part.parent) in _UNREAD):
-            pieces.append(tree.own_text(part))
-            left -= len(pieces[-1])
+        if name[:1] == "-":
+            if has_unread and tree.name(part.parent) in _UNREAD:
+                continue
+            if has_breaks and _follows_break(tree, part):
+                pieces.append(" ")
+            text = tree.own_text(part)
+            pieces.append(text)
+            left -= len(text)
             if left <= 0:
                 break
+        elif name in _BREAKS:
+            has_breaks = True
+            pieces.append(" ")
+        elif name in _UNREAD:
+            has_unread = True
     return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
 
 

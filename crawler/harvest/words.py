@@ -7,17 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any, NamedTuple
 
-from crawler.harvest.caption_names import ELEMENTS, MARKS
+import msgspec
+
+from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
-from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.extensions import IMAGE_EXTENSIONS, leads_to_image
 from crawler.harvest.inline import is_inline
+from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
     HEADINGS,
     MAX_ANCESTORS,
     MAX_TEXT_CHARS,
     NAMES,
     SHOWING,
-    Found,
+    Element,
     Tree,
     inside_svg,
     read,
@@ -25,6 +28,8 @@ from crawler.harvest.tree import (
 
 _MAX_LINK_CHARS = 150
 """Of the text in a link beside its picture; more is the teaser of an article."""
+_MAX_LEVELS = 16
+"""From a picture up to a figure around it."""
 _MAX_IDS = 8
 """Of one ``aria-labelledby`` or ``aria-describedby``."""
 _TRANSPARENT = frozenset({"a", "noscript", "span"})
@@ -35,62 +40,87 @@ _BY_ID = ("aria-labelledby", *_DESCRIPTIONS)
 _OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
 _OF_LINKS = (*_OF_PICTURES, "data-title")
 """From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
+_DRAWN = frozenset({"image", "use", "feimage"})
+_IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
 
+Marks = Sequence[tuple[str, str]]
+"""Attributes, and what they have in them."""
+
+
 class _Picture(NamedTuple):
-    """A picture, or what may be one, and where it stands; 0 stands for none."""
+    """A picture, or what may be one, and where it stands."""
 
     place: int
     """Among the elements of the document."""
-    node: Any
-    name: str
     attributes: dict[str, str]
-    picture: int = 0
-    link: int = 0
-    number: int = 0
-    """The same for all elements of one picture."""
-    in_noscript: bool = False
-    around: tuple[int, ...] = ()
-    """The keys of the elements around what is drawn in SVG, from the inside."""
-
-
-class _Link(NamedTuple):
-    place: int
-    node: Any
-    attributes: dict[str, str]
+    number: int
+    """The same for all elements that show it."""
+    above: list[Any]
+    """The elements around it, from the inside."""
+    link: Any | None
+    """The nearest one around it."""
+    in_noscript: bool
 
 
 class Words:
-    """All elements of one document that may matter, in document order, then what is said of each."""
+    """All elements of one document that may matter, told in document order; then with what is said of each."""
 
-    def __init__(self, tree: Tree, *, captions: bool) -> None:
-        """Without *captions* none are looked for."""
+    def __init__(self, tree: Tree, *, marks: Marks) -> None:
+        """Captions are looked for among what has one of the *marks*; without any, there are none."""
         self._tree = tree
-        self._captions = Captions(tree) if captions else None
-        self._found: list[Found] = []
+        self._marks = marks
+        self._captions = Captions(tree) if marks else None
+        self._elements: list[Element] = []
+        self._heading = ""
         self._pictures: list[_Picture] = []
         self._numbers: dict[int, int] = {}
-        self._links: dict[int, _Link] = {}
+        """Of pictures, by the key of the ``<picture>``, or else of the element that is one."""
+        self._links: dict[int, dict[str, str]] = {}
+        self._links_to_pictures: list[tuple[int, Any]] = []
+        """Each with its place among the elements."""
         self._linked: dict[int, set[int]] = {}
         """The pictures in each link."""
         self._drawn: dict[tuple[int, str], str] = {}
         """``<title>`` and ``<desc>`` in SVG, by what they are of."""
+        self._figures: dict[int, dict[str, str]] = {}
+        """The attributes of figures around pictures."""
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
-        text = ""
+        text = around = ""
+        picture, link = 0, None
         if name == "a":
-            self._links[self._tree.key(node)] = _Link(len(self._found), node, attributes)
+            self._add_link(node, attributes)
+            text, around = of_link(self._tree, node)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
-            self._pictures.append(self._surrounded(_Picture(len(self._found), node, name, attributes)))
+            picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
             text = read(self._tree, node)
+            self._heading = text or self._heading
         elif name in ("title", "desc"):
             text = self._titled(node, name)
         elif name in ("style", "script"):
             text = self._tree.own_text(node)
-        self._found.append(Found(name, attributes, text))
+        self._elements.append(
+            Element(
+                name=name,
+                attributes=attributes,
+                number=len(self._elements) + 1,
+                text=text,
+                picture=picture,
+                link=link,
+                heading=self._heading,
+                around=around,
+            )
+        )
+
+    def _add_link(self, node: Any, attributes: dict[str, str]) -> None:
+        self._links[self._tree.key(node)] = attributes
+        href = attributes.get("href", "")
+        if _IMAGE_NAME.search(href) and leads_to_image(href):
+            self._links_to_pictures.append((len(self._elements), node))
 
     def _titled(self, node: Any, name: str) -> str:
         text = self._tree.own_text(node)[:MAX_TEXT_CHARS]
@@ -99,138 +129,158 @@ class Words:
         self._drawn.setdefault((self._tree.key(node.parent), name), _on_one_line(text))
         return ""
 
-    # --- where an element stands --------------------------------------------------------------------------
-
-    def _surrounded(self, shown: _Picture) -> _Picture:
-        """With the nearest picture, link and noscript around it.
+    def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None]:
+        """The number of the ``<picture>`` around it and the target of the link around it, each the nearest.
 
         A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
         follows.
         """
-        tree = self._tree
-        around = [tree.key(shown.node)]
-        picture = link = 0
+        above: list[Any] = []
+        picture = link = None
         is_part, in_noscript = True, False
-        parent = shown.node.parent
+        parent = node.parent
         for _ in range(MAX_ANCESTORS):
-            if parent is None or (name := tree.name(parent)) == "body":
+            if parent is None or (around := self._tree.name(parent)) == "body":
                 break
-            key = tree.key(parent)
-            around.append(key)
-            if name == "a":
-                link = link or key
-            elif name == "picture":
-                picture = key if is_part else picture
-            elif name == "noscript":
+            above.append(parent)
+            if around == "a":
+                link = link or parent
+            elif around == "picture":
+                picture = parent if is_part else picture
+            elif around == "noscript":
                 in_noscript = True
-            is_part = is_part and name in _TRANSPARENT
+            elif around == "figure":
+                self._add_figure(parent)
+            is_part = is_part and around in _TRANSPARENT
             parent = parent.parent
-        shown = shown._replace(picture=picture, link=link, in_noscript=in_noscript)
-        if shown.name in ("image", "use"):
-            shown = shown._replace(around=tuple(around))
-        return self._numbered(shown, around) if _is_shown(shown) else shown
+        number = self._numbers.setdefault(
+            self._tree.key(node if picture is None else picture), len(self._numbers) + 1
+        )
+        if _is_shown(name, attributes, in_picture=picture is not None):
+            place = len(self._elements)
+            self._show(node, _Picture(place, attributes, number, above, link, in_noscript))
+        target = None if link is None else self._links[self._tree.key(link)].get("href")
+        return (0 if picture is None else number), target
 
-    def _numbered(self, shown: _Picture, around: Sequence[int]) -> _Picture:
+    def _add_figure(self, node: Any) -> None:
+        key = self._tree.key(node)
+        if key not in self._figures:
+            self._figures[key] = dict(self._tree.attributes(node))
+
+    def _show(self, node: Any, picture: _Picture) -> None:
         before = self._pictures[-1] if self._pictures else None
-        if before is not None and before.in_noscript != shown.in_noscript and _show_the_same(before, shown):
-            number = before.number
-        else:
-            number = self._numbers.setdefault(shown.picture or around[0], len(self._numbers) + 1)
-        shown = shown._replace(number=number)
+        if before and before.in_noscript != picture.in_noscript and _show_the_same(before, picture):
+            picture = picture._replace(number=before.number)
+        self._pictures.append(picture)
+        if picture.link is not None:
+            self._linked.setdefault(self._tree.key(picture.link), set()).add(picture.number)
         if self._captions is not None:
-            self._captions.add_picture(number, around)
-        if shown.link:
-            self._linked.setdefault(shown.link, set()).add(number)
-        return shown
+            self._captions.add_picture(
+                picture.number, list(map(self._tree.key, (node, *picture.above[:_MAX_LEVELS])))
+            )
 
     # --- what is said of it -------------------------------------------------------------------------------
 
-    def found(self) -> list[Found]:
+    def elements(self) -> list[Element]:
         captions: dict[int, str] = {}
         if self._captions is not None:
-            for node in self._tree.find(ELEMENTS, MARKS):
-                self._captions.add(node)
+            for node in self._tree.find(ELEMENTS, self._marks):
+                attributes = self._tree.attributes(node)
+                self._captions.add(node, attributes)
+                if attributes.get("role") == "figure":
+                    self._add_figure(node)
             captions = self._captions.of_pictures()
         self._read_what_is_named()
         for picture in self._pictures:
-            self._found[picture.place] = self._told(picture, captions.get(picture.number, ""))
-        for key, link in self._links.items():
-            if leads_to_image(link.attributes.get("href", "")):
-                self._found[link.place] = self._told_of_link(link, holds_picture=key in self._linked)
-        return self._found
+            self._tell(
+                picture.place,
+                label=self._label(picture),
+                hint=self._hint(picture),
+                caption=captions.get(picture.number) or self._instead_of_caption(picture),
+            )
+        for place, link in self._links_to_pictures:
+            attributes = self._elements[place].attributes
+            # Where it shows no picture, its text stands in place of one
+            text = "" if self._tree.key(link) in self._linked else self._text_of(link)
+            caption = _for_lightboxes(attributes, _OF_LINKS) or text
+            self._tell(place, label=attributes.get("aria-label", ""), hint="", caption=caption)
+        return self._elements
+
+    def _tell(self, place: int, *, label: str, hint: str, caption: str) -> None:
+        if label or hint or caption:
+            self._elements[place] = msgspec.structs.replace(
+                self._elements[place], label=label, hint=hint, caption=caption
+            )
 
     def _read_what_is_named(self) -> None:
         """The text of each element whose id a picture gives."""
-        wanted = {name for picture in self._pictures for name in _ids(picture.attributes, *_BY_ID)}
+        holders = (*(picture.attributes for picture in self._pictures), *self._figures.values())
+        wanted = {name for attributes in holders for name in _ids(attributes, *_BY_ID)}
         for node in self._tree.find((), (("id", ""),)) if wanted else ():
             name = self._tree.attributes(node)["id"]
             if name in wanted:
                 wanted.discard(name)
                 self._by_id[name] = _on_one_line(read(self._tree, node))
 
-    def _told(self, picture: _Picture, caption: str) -> Found:
-        link = self._links.get(picture.link)
-        return self._found[picture.place]._replace(
-            picture=picture.picture,
-            link=None if link is None else link.attributes.get("href"),
-            label=_first(self._labels(picture)),
-            hint=_first(self._hints(picture, link)),
-            caption=caption or _first(self._captions_of(picture, link)),
+    def _label(self, picture: _Picture) -> str:
+        """Its accessible name but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
+        return (
+            self._named_by(picture.attributes, "aria-labelledby")
+            or picture.attributes.get("aria-label", "")
+            or self._drawn_for(picture, "title")
         )
 
-    def _told_of_link(self, link: _Link, *, holds_picture: bool) -> Found:
-        """Of one that leads to a picture; where it shows none, its text stands in place of it."""
-        captions = (*_for_lightboxes(link.attributes), "" if holds_picture else self._text_of(link))
-        return self._found[link.place]._replace(
-            label=link.attributes.get("aria-label", ""), caption=_first(captions)
-        )
+    def _hint(self, picture: _Picture) -> str:
+        of_link = "" if picture.link is None else self._attributes_of(picture.link).get("title", "")
+        return of_link or self._drawn_for(picture, "title")
 
-    def _labels(self, picture: _Picture) -> Iterator[str]:
-        """Its accessible names but for ``alt`` (Accessible Name and Description Computation 1.2, section 4.3)."""
-        yield self._named_by(picture, "aria-labelledby")
-        yield picture.attributes.get("aria-label", "")
-        yield self._drawn_for(picture, "title")
-
-    def _hints(self, picture: _Picture, link: _Link | None) -> Iterator[str]:
-        if link is not None:
-            yield link.attributes.get("title", "")
-        yield self._drawn_for(picture, "title")
-
-    def _captions_of(self, picture: _Picture, link: _Link | None) -> Iterator[str]:
+    def _instead_of_caption(self, picture: _Picture) -> str:
         """What stands in for a caption, the likeliest first."""
-        for attribute in _DESCRIPTIONS:
-            yield self._named_by(picture, attribute)
-        yield from _for_lightboxes(picture.attributes, *_OF_PICTURES)
-        if link is not None:
-            yield from _for_lightboxes(link.attributes)
-        yield self._drawn_for(picture, "desc")
-        if link is not None and len(self._linked.get(picture.link, ())) == 1:
-            yield self._text_of(link)
+        link = picture.link
+        return (
+            self._named_by(picture.attributes, *_DESCRIPTIONS)
+            or self._label_of_figure(picture)
+            or _for_lightboxes(picture.attributes, _OF_PICTURES)
+            or ("" if link is None else _for_lightboxes(self._attributes_of(link), _OF_LINKS))
+            or self._drawn_for(picture, "desc")
+            or ("" if link is None or len(self._linked[self._tree.key(link)]) > 1 else self._text_of(link))
+        )
 
-    def _named_by(self, picture: _Picture, attribute: str) -> str:
+    def _attributes_of(self, link: Any) -> dict[str, str]:
+        return self._links[self._tree.key(link)]
+
+    def _label_of_figure(self, picture: _Picture) -> str:
+        keys = map(self._tree.key, picture.above if self._figures else ())
+        attributes = next((self._figures[key] for key in keys if key in self._figures), {})
+        return self._named_by(attributes, "aria-labelledby") or attributes.get("aria-label", "")
+
+    def _named_by(self, attributes: Mapping[str, str], *names: str) -> str:
         if not self._by_id:
             return ""
-        return " ".join(filter(None, map(self._by_id.get, _ids(picture.attributes, attribute))))
+        texts = (self._by_id.get(name, "") for name in _ids(attributes, *names))
+        return " ".join(filter(None, texts))
 
     def _drawn_for(self, picture: _Picture, name: str) -> str:
-        if not self._drawn:
+        if not self._drawn or self._elements[picture.place].name not in _DRAWN:
             return ""
-        return _first(self._drawn.get((key, name), "") for key in picture.around)
+        texts = (self._drawn.get((self._tree.key(node), name)) for node in picture.above)
+        return next(filter(None, texts), "")
 
-    def _text_of(self, link: _Link) -> str:
-        text = _on_one_line(read(self._tree, link.node, limit=4 * _MAX_LINK_CHARS))
+    def _text_of(self, link: Any) -> str:
+        """If it is short enough to be said of a picture in it."""
+        text = _on_one_line(read(self._tree, link, limit=4 * _MAX_LINK_CHARS))
         return text if len(text) <= _MAX_LINK_CHARS else ""
 
 
-def _is_shown(picture: _Picture) -> bool:
+def _is_shown(name: str, attributes: Mapping[str, str], *, in_picture: bool) -> bool:
     """Whether it is a picture, or something else of which captions are made: no caption of these is a picture's."""
-    if picture.name == "source":
-        return picture.picture != 0
-    if picture.name in NAMES:
-        return picture.name != "input" or picture.attributes.get("type", "").lower() == "image"
+    if name == "source":
+        return in_picture
+    if name in NAMES:
+        return name != "input" or attributes.get("type", "").strip().lower() == "image"
     return any(
-        "url(" in value or leads_to_image(value) or (name.startswith("data-") and "bg" in name)
-        for name, value in picture.attributes.items()
+        "url(" in value or leads_to_image(value) or (attribute.startswith("data-") and "bg" in attribute)
+        for attribute, value in attributes.items()
     )
 
 
@@ -249,15 +299,12 @@ def _ids(attributes: Mapping[str, str], *names: str) -> Iterator[str]:
             yield from value[:MAX_TEXT_CHARS].split()[:_MAX_IDS]
 
 
-def _for_lightboxes(attributes: Mapping[str, str], *names: str) -> Iterator[str]:
-    for name in names or _OF_LINKS:
+def _for_lightboxes(attributes: Mapping[str, str], names: Iterable[str]) -> str:
+    for name in names:
         value = attributes.get(name)
         if value and value[0] not in "#.{[":  # a selector, or data of a script
-            yield _on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
-
-
-def _first(texts: Iterable[str]) -> str:
-    return next(filter(None, texts), "")
+            return _on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
+    return ""
 
 
 def _on_one_line(text: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from crawler.catalog.database import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.summary import summarise
+from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import FolderError, StorageFull
 from crawler.models import (
     Counts,
@@ -33,7 +34,7 @@ from crawler.queues.redis.collector import COMPLETE
 from crawler.queues.redis.outlet import Settled, Unsettled
 from crawler.urls import task_key
 from tests.elsewhere import ORIGIN, Crawl, Key, Queue, a_crawl_in, everything, failed, harvested, saved
-from tests.queues import image, images, page
+from tests.queues import embedded, image, images, page
 
 
 @pytest.fixture(name="crawl")
@@ -500,6 +501,18 @@ def test_the_catalogue_reads_it(crawl: Crawl) -> None:
     assert summary.hosts[0].saved == 1
     assert entry.origin == ORIGIN
     assert [step.url for step in entry.chain] == [page(0).url]
+
+
+def test_sizes_that_waited_in_a_ledger_are_to_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "crawl.db"
+    urls = [f"http://a.example/a.jpg?w={px}" for px in (300, 600)]
+    with embedded(path, queue=QueueConfig(), scope=ScopeConfig()) as (_, queues):
+        queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
+        queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=url) for url in urls])
+    for _ in range(2):
+        with closing(Books(path)) as books:
+            tasks, _after = books.unsettled()
+            assert sorted(task.url for task in tasks) == ["http://a.example/", *urls]
 
 
 # --- words of later pages ---

@@ -50,6 +50,7 @@ def test_text_is_kept_where_a_rule_reads_it(parser: str) -> None:
         ("script", '{"a": "<b>"}'),
         ("script", '//<![CDATA[ code("<?")'),
         ("h2", "H2"),
+        ("a", "link text"),
     ]
 
 
@@ -120,6 +121,11 @@ MARKUP = st.lists(
             "<figure>",
             "<figcaption>",
             "</figure>",
+            "<p class=caption>",
+            "<img aria-labelledby='i j' aria-describedby=i>",
+            "<i id=i>",
+            "<caption>",
+            "text",
             "<template>",
             "</template>",
             "<svg>",
@@ -196,19 +202,21 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "svg titles": lambda: filled("<svg><title>"),
     "templates": lambda: filled("<template>"),
     "headings": lambda: filled("<h1><span>"),
-    "captions": lambda: filled("<p class=caption>x"),
-    "deep captions": lambda: filled("<div>" * 6 + "<div class=caption>x" * 400 + "</div>" * 406),
-    "captions of many kinds": lambda: "".join(f"<i class='caption k{n}'>x</i>" for n in range(40_000)),
-    "captions of one picture": lambda: "<div><img src=a>" + filled("<p class=caption>x</p>"),
-    "captioned pictures": lambda: filled("<img src=a><p class=caption>x</p>"),
-    "captioned figures": lambda: filled("<figure><img src=a><figcaption>x"),
-    "pictures of one figure": lambda: filled("<img src=a>") + filled("<figcaption>x</figcaption>"),
+    "captions": lambda: filled("<p class=caption>x", MIB // 4),
+    "deep captions": lambda: filled("<div class=caption>x" * 400 + "</div>" * 400, MIB // 4),
+    "captions of many kinds": lambda: "".join(f"<i class='caption k{n}'>x</i>" for n in range(8_000)),
+    "captions of one picture": lambda: "<div><img src=a>" + filled("<p class=caption>x</p>", MIB // 4),
+    "captioned pictures": lambda: filled("<img src=a><p class=caption>x</p>", MIB // 4),
+    "captioned figures": lambda: filled("<figure><img src=a><figcaption>x", MIB // 4),
+    "pictures of one figure": lambda: (
+        filled("<img src=a>", MIB // 4) + filled("<figcaption>x</figcaption>", MIB // 4)
+    ),
     "figures of figures": lambda: filled(
         ("<div class=figure><img src=a>" * 400) + "<p class=caption>x" + "</div>" * 400
     ),
     "empty siblings": lambda: filled("<p class='caption a'>x</p>" + "<div>" + "<b></b>" * 300 + "</div>"),
-    "linked pictures": lambda: "<a href=x>" + filled("<img src=a>x"),
-    "described pictures": lambda: "<p id=x>y</p>" + filled("<img aria-describedby='x x x x x'>"),
+    "linked pictures": lambda: "<a href=x>" + filled("<img src=a>x", MIB // 4),
+    "described pictures": lambda: "<p id=x>y</p>" + filled("<img aria-describedby='x x x x x'>", MIB // 4),
 }
 
 

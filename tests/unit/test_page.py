@@ -504,3 +504,38 @@ def test_the_sitemaps_that_robots_txt_names_are_looked_into_in_place_of_the_usua
     ]
     (guess,) = with_robots("", page)(seed).discovered
     assert guess.url == "https://example.org/sitemap.xml"
+
+
+# --- what is no further away ---
+
+
+def depths(html: str, *, depth: int, **settings: Any) -> dict[str, int | str]:
+    """Of the pages found on a page: how far away each is, or what keeps it out."""
+    result = handler(Site({URL: answer(URL, html)}), **settings)(task(depth=depth))
+    return {
+        new.url.rpartition("/")[2]: new.kept_out_by or new.depth
+        for new in result.discovered
+        if new.kind is TaskKind.PAGE
+    }
+
+
+def test_pages_of_a_list_are_as_far_away_as_the_first() -> None:
+    html = (
+        "<link rel=canonical href=c><link rel=alternate hreflang=de href=de><a href=post>A post</a>"
+        "<a href=two>2</a><a href=two>Next</a><a href='page.html?page=3'>x</a>"
+    )
+
+    assert depths(html, depth=1) == {"c": 1, "de": 2, "post": 2, "two": 1, "page.html?page=3": 1}
+    assert depths(html, depth=3, max_depth=3) == {
+        "c": 3,
+        "two": 3,
+        "page.html?page=3": 3,
+        "de": "max-depth",
+        "post": "max-depth",
+    }
+
+
+def test_the_seeds_alone_are_the_seeds_alone() -> None:
+    html = "<link rel=stylesheet href=s.css><link rel=next href=2><a href=3 rel=prev>x</a>"
+
+    assert depths(html, depth=0, max_depth=0) == {"s.css": 0, "2": "max-depth", "3": "max-depth"}

@@ -49,6 +49,7 @@ class Books:
         with database.explained(path):
             self._db = database.connect(path)
             self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
+            rows.take_up_sizes(self._db)
             self._load()
 
     def close(self) -> None:

@@ -39,6 +39,19 @@ def _size_of(each: Settled) -> tuple[bytes | None, float | None]:
     return task_key(TaskKind.IMAGE, size.picture), size.px
 
 
+def take_up_sizes(db: Connection) -> None:
+    """What a ledger had waiting behind other sizes of a picture becomes tasks: a queue elsewhere knows of none of it,
+    and a size too many is no loss.
+    """
+    db.execute(
+        "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
+        " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px FROM sizes s JOIN tasks t ON t.id ="
+        " (SELECT min(id) FROM tasks WHERE picture = s.picture OR key = s.picture) WHERE NOT s.left_out",
+        (next_id(db) - 1,),
+    )
+    db.execute("DELETE FROM sizes WHERE NOT left_out")
+
+
 def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:
     """The task *old* has the id *new* from now on, and so have its records; its leases begin anew."""
     if old == new:
