@@ -99,7 +99,8 @@ class Intake:
             return 0
         new = 0
         self._flush()  # whether a size is wanted depends on what became of the others
-        self.sizes.pass_over_known(sizes)
+        for key, again in self.sizes.pass_over_known(sizes).items():
+            self._note_words(key, again.origin)
         for key, (task, size) in sizes.items():
             picture, in_place = picture_key(size), _takes_a_place(task)
             limit: str | None = task.kept_out_by

@@ -21,9 +21,11 @@ from math import inf
 from typing import Any, NamedTuple, Protocol
 
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
+from crawler.queues import later_words
 from crawler.queues.database import Connection
 from crawler.sizes import Sized, size_of
 from crawler.urls import task_key
+from crawler.words import lacking
 
 SMALLER_SIZE = "smaller-size"
 """Under which sizes are counted that are left out, as a larger one of their picture is saved."""
@@ -108,20 +110,32 @@ class Sizes:
     def is_known(self, picture: bytes) -> bool:
         return self._family(picture).is_known
 
-    def pass_over_known(self, fresh: dict[bytes, tuple[NewTask, Sized]]) -> None:
-        """Take those out of *fresh* that wait, or were left out; but not one that is to take another one's place."""
+    def pass_over_known(self, fresh: dict[bytes, tuple[NewTask, Sized]]) -> dict[bytes, NewTask]:
+        """Take those out of *fresh* that wait, or were left out; but not one that is to take another one's place.
+
+        Returns those that bring words which one that waits has none of.
+        """
+        with_words = {}
         for key, (task, _) in list(fresh.items()):
-            row = self._db.execute("SELECT left_out FROM sizes WHERE key = ?", (key,)).fetchone()
+            row = self._db.execute("SELECT left_out, words FROM sizes WHERE key = ?", (key,)).fetchone()
             if row is not None and (row[0] or not _is_in_place(task)):
                 del fresh[key]
+                if not row[0] and lacking(row[1], task):
+                    with_words[key] = task
+        return with_words
 
     def take_on(self, size: Size, *, in_place: bool, now: float) -> bool:
         """One that no task has; *in_place* of another one that failed it is tried at once. False if it is left out."""
         if in_place:
-            gone = self._db.execute("DELETE FROM sizes WHERE key = ?", (size.key,)).rowcount
-            self.behind -= gone
+            gone = self._db.execute(
+                "DELETE FROM sizes WHERE key = ? RETURNING origin, words", (size.key,)
+            ).fetchone()
+            if gone is not None:
+                self.behind -= 1
+                origin, words = later_words.kept_with(size.origin, gone[0]), size.words | gone[1]
+                size = size._replace(origin=origin, words=words)
             self._insert(size, held=False, now=now)
-            return not gone
+            return gone is None
         family = self._family(size.picture)
         if family.held is not None and size.px > family.held[1]:
             self._put_behind(self._replaced(family.held[0], size))
@@ -139,10 +153,11 @@ class Sizes:
     def try_at_once(self, task_id: int, origin: bytes | None, now: float) -> None:
         """The one with that id, if it is held: it is to take another one's place."""
         row = self._db.execute(
-            f"UPDATE tasks SET state = 'ready', origin = ? WHERE id = ? AND {_HELD} RETURNING host_id",
-            (origin, task_id),
+            f"SELECT host_id, origin FROM tasks WHERE id = ? AND {_HELD}", (task_id,)
         ).fetchone()
         if row is not None:
+            origin = later_words.kept_with(origin, row[1])
+            self._db.execute("UPDATE tasks SET state = 'ready', origin = ? WHERE id = ?", (origin, task_id))
             self._no_longer_held(TaskState.READY)
             self._ready(row[0], now)
 

@@ -378,6 +378,36 @@ def test_a_size_in_another_ones_place_has_its_words(crawl: Crawl, when: str) -> 
     )
 
 
+def sized(width: int, **more: object) -> NewTask:
+    return msgspec.structs.replace(found(**more), url=f"{image(0).url}?w={width}")
+
+
+@pytest.mark.parametrize("waits", ["held", "behind"])
+def test_a_size_that_waits_for_a_larger_one_gets_words_as_well(crawl: Crawl, waits: str) -> None:
+    queues, kept = crawl
+    queues.tasks.put([page(9), sized(300), sized(100, title="Rex")])
+    (first,) = take(queues, HARVESTER)
+    again = sized(300 if waits == "held" else 100, alt="A dog", title="Tom")
+    queues.results.put([saved(first, discovered=(again,))])
+    (task,) = take(queues)
+    assert task.url == sized(300).url
+    queues.results.put([answer(task, "not-found")])
+    settle_rest(queues)
+    records = kept()
+    assert words(records[sized(300).url])[:2] == (("A dog", "Tom") if waits == "held" else ("", ""))
+    assert words(records[sized(100).url])[:2] == ("" if waits == "held" else "A dog", "Rex")
+
+
+def test_a_size_that_waits_keeps_its_words_when_it_takes_another_ones_place(crawl: Crawl) -> None:
+    queues, kept = crawl
+    other = Alternative(url=sized(100).url, found_in="srcset", rule="smaller")
+    queues.tasks.put([sized(100, caption="Our dog"), found(1, alternatives=(other,), alt="A dog")])
+    (task,) = [task for task in take(queues) if task.url == image(1).url]
+    queues.results.put([answer(task, "not-found")])
+    settle_rest(queues)
+    assert words(kept()[other.url]) == ("A dog", "", "Our dog", "", "")
+
+
 # --- what must not be seen of it ---
 
 

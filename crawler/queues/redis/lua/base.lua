@@ -33,7 +33,7 @@
 
 local P, PLAN, MOMENT, COMMAND = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local call, pack, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack
-local floor, ceil, min, max, bor = math.floor, math.ceil, math.min, math.max, bit.bor
+local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local KINDS = {'p', 'i'}
 -- the queue's clock stands still while nobody can reach it: after an outage no lease has run out
 local STANDSTILL_S = 10

@@ -12,7 +12,7 @@
 local FLAG_SIZED = 16
 local NOTE_WORDS, NOTE_SAVED, NOTE_FAILED, NOTE_MARKED = 15, 16, 32, 64
 local MAX_BEHIND = 50
-local has, move, line_up, drop_url, read_note -- in tasks.lua
+local has, move, line_up, drop_url, read_note, say_words -- in tasks.lua
 
 local pictures, changed = {}, {}
 local function picture(key)
@@ -150,13 +150,13 @@ end
 local function try_at_once(key, size)
   local one, of_task = change(key), string.sub(size[2], 2, 17)
   if one.held and string.sub(one.held[2], 2, 17) == of_task then
-    taken_back(key, one)
+    say_words(of_task, taken_back(key, one)[2], NOTE_WORDS)
     try(one, size)
     return
   end
   for at, other in ipairs(one.behind) do
     if string.sub(other[2], 2, 17) == of_task then
-      table.remove(one.behind, at)
+      say_words(of_task, table.remove(one.behind, at)[2], NOTE_WORDS)
       S.in_waiting = S.in_waiting - 1
       try(one, size)
       return

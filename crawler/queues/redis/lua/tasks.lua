@@ -78,6 +78,19 @@ function read_note(remark)
   return string.sub(remark, 1, 4), tonumber(string.sub(remark, 5)) or 0
 end
 
+-- Tell the catalogue of what `entry` has of the words of these bits.
+function say_words(key, entry, bits)
+  local said, told, some = unpacked(parsed(entry).b), {}, false
+  for at, bit_of in ipairs({1, 2, 4, 8, 8}) do -- alt, title, caption, heading, page_title: see _Text in packing.py
+    told[at] = has(bits, bit_of) and said[at + 3] or ''
+    some = some or told[at] ~= ''
+  end
+  if some then
+    call('XADD', P .. 'words', next_seq(), 'k', key, 'w', pack(told))
+    S.words = S.words + 1
+  end
+end
+
 -- A URL that is known, once more: for each word that it had none of one entry goes to the catalogue, and no second.
 local function found_again(key, first, again, entry, bucket, field)
   local url, words = read_note(first)
@@ -86,15 +99,10 @@ local function found_again(key, first, again, entry, bucket, field)
   if url ~= other then
     drop_url('session-id')
   end
-  local all = bor(words, more)
+  local all = bit.bor(words, more)
   if all ~= words then
     call('HSET', bucket, field, url .. all)
-    local said, told = unpacked(parsed(entry).b), {}
-    for at = 1, 5 do -- alt, title, caption, heading, page_title: see _Text in packing.py
-      told[at] = said[at + 3] or ''
-    end
-    call('XADD', P .. 'words', next_seq(), 'k', key, 'w', pack(told))
-    S.words = S.words + 1
+    say_words(key, entry, all - words)
   end
 end
 
