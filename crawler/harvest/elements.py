@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from crawler.errors import NotHtml
-from crawler.harvest import caption_names
+from crawler.harvest import caption_names, link_words
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
 from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
@@ -59,10 +59,10 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     html = made_harmless(html, left_out=left_out)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
-    marks = caption_names.marks_in(lower)
+    marks, turns = caption_names.marks_in(lower), link_words.may_turn(lower)
     for adapter in _adapters(parser):
         try:
-            return adapter(html, look_at_all=look_at_all, marks=marks, left_out=left_out)
+            return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _IMAGES = (
     "apng avif bmp cur dib gif heic heif ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pjp pjpeg png svg svgz tif"
 )
@@ -54,12 +56,21 @@ def extension(reference: str) -> str:
 
     A last segment with a colon has none: ``/wiki/File:Cat.jpg`` is a page about an image.
     """
+    # several rules look at each link of a page, and pages at the same links; what is long is not worth remembering
+    return _known_extension(reference) if len(reference) <= _REMEMBERED_CHARS else _extension(reference)
+
+
+def _extension(reference: str) -> str:
     path = reference.partition("#")[0].partition("?")[0].rstrip()
     before, _, segment = path.rpartition("/")
     if before == "/" or before.endswith(":/"):
         return ""  # a host name
     stem, dot, suffix = segment.rpartition(".")
     return suffix.lower() if dot and stem and ":" not in stem else ""
+
+
+_REMEMBERED_CHARS = 256
+_known_extension = lru_cache(maxsize=8192)(_extension)
 
 
 def leads_to_image(reference: str) -> bool:

@@ -13,13 +13,15 @@ from crawler.harvest.words import Marks, Words
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool, marks: Marks, left_out: Counter[str]) -> list[Element]:
+def elements_of(
+    html: str, *, look_at_all: bool, marks: Marks, turns: bool, left_out: Counter[str]
+) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
     Captions are looked for among what has one of the *marks*. *left_out* counts templates that are too deep in others.
     """
     tree = _LexborTree()
-    words = Words(tree, marks=marks)
+    words = Words(tree, marks=marks, turns=turns)
     try:
         for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
             words.add(node, name, attributes)

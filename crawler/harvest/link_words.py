@@ -21,6 +21,12 @@ _PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
 _OUTERMOST = frozenset({"body", "html"})
 
 
+_TURNING = re.compile(
+    r"(?:class|id|aria-label)\s*+=\s*+[\"']?[^\"'<>]{0,200}?(?:next|prev|older|newer|more|pag)"
+)
+"""What is in all names by which paging.py tells."""
+
+
 class LinkWords(NamedTuple):
     label: str
     """Its text, and that of images in it; the start, if it holds much."""
@@ -30,8 +36,16 @@ class LinkWords(NamedTuple):
     """
 
 
-def of_link(tree: Tree, link: Any) -> LinkWords:
+def may_turn(lower: str) -> bool:
+    """Whether any class or name in a document, which is in lower case, may say that a link turns a page."""
+    return _TURNING.search(lower) is not None
+
+
+def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
+    """Without *around* nothing that stands around it is looked at."""
     label = _label(tree, link)
+    if not around:
+        return LinkWords(label, "")
     is_mark = len(label) <= _MARK_CHARS and not _LETTER.search(label)
     return LinkWords(label, _around(tree, link, is_mark=is_mark))
 

@@ -29,6 +29,7 @@ def elements_of(
     *,
     look_at_all: bool,
     marks: Marks,
+    turns: bool,
     left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
 ) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
@@ -36,7 +37,7 @@ def elements_of(
     Captions are looked for among what has one of the *marks*.
     """
     tree = _SoupTree()
-    words = Words(tree, marks=marks)
+    words = Words(tree, marks=marks, turns=turns)
     try:
         for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
             words.add(node, name, attributes)

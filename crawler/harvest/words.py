@@ -67,8 +67,11 @@ class _Picture(NamedTuple):
 class Words:
     """All elements of one document that may matter, told in document order; then with what is said of each."""
 
-    def __init__(self, tree: Tree, *, marks: Marks) -> None:
-        """Captions are looked for among what has one of the *marks*; without any, there are none."""
+    def __init__(self, tree: Tree, *, marks: Marks, turns: bool = True) -> None:
+        """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is around
+        a link may tell that it turns a page.
+        """
+        self._turns = turns
         self._tree = tree
         self._marks = marks
         self._captions = Captions(tree) if marks else None
@@ -93,7 +96,7 @@ class Words:
         picture, link = 0, None
         if name == "a":
             self._add_link(node, attributes)
-            text, around = of_link(self._tree, node)
+            text, around = of_link(self._tree, node, around=self._turns)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
             picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
