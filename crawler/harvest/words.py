@@ -68,8 +68,8 @@ class Words:
     """All elements of one document that may matter, told in document order; then with what is said of each."""
 
     def __init__(self, tree: Tree, *, marks: Marks, turns: bool = True) -> None:
-        """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is around
-        a link may tell that it turns a page.
+        """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is
+        around a link may tell that it turns a page.
         """
         self._turns = turns
         self._tree = tree
@@ -98,7 +98,8 @@ class Words:
             self._add_link(node, attributes)
             text, around = of_link(self._tree, node, around=self._turns)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
-            picture, link = self._add_picture(node, name, attributes)
+            if attributes:  # without any it refers to nothing; very many may be within each other
+                picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
             text = read(self._tree, node)
             self._heading = text or self._heading
