@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from crawler.errors import NotHtml
+from crawler.harvest import xhtml
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
 from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
@@ -64,14 +65,22 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """The nearest heading before it in the document."""
 
 
-def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
+def parse(html: str, *, parser: str = "fast", xml: bool = False, left_out: Counter[str] | None = None) -> list[Element]:
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
     Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length; *left_out* counts by slug what is not read for that.
+    length; *left_out* counts by slug what is not read for that. With *xml* it is XHTML, and read as HTML only if it is
+    not well-formed.
     """
     left_out = Counter() if left_out is None else left_out
+    if xml:
+        try:
+            look_at_all = _attributes_may_tell(html)
+            return _elements(xhtml.elements_of(html, look_at_all=look_at_all, left_out=left_out))
+        except ParserRefusedError as exc:
+            log.info("read as HTML, for it is no XML: %s", exc)
+            html = xhtml.as_html(html)
     html = made_harmless(html, left_out=left_out)
     look_at_all = _attributes_may_tell(html)
     for adapter in _adapters(parser):

@@ -16,14 +16,14 @@ _UNTOLD_TYPES = frozenset(
     }
 )
 _HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+(?:[\w.-]+:)?html|(?:[\w.-]+:)?html|head|body|script|iframe|h1|div|font|"
     rb"table|a|style|title|b|br|p)[\s/>]",
     re.IGNORECASE | re.DOTALL,
 )
 """MIME Sniffing, section 7.1, and XHTML."""
 _IMAGE_START = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:avi[fs]|hei[cx]|mif1)|BM.{4}\0\0\0\0|"
-    rb"\0\0[\1\2]\0|(?:\s++|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE svg[^>]*>)*+<svg[\s>]",
+    rb"\0\0[\1\2]\0|(?:\s++|<!--.*?-->|<\?xml[^>]*>|<!DOCTYPE (?:[\w.-]+:)?svg[^>]*>)*+<(?:[\w.-]+:)?svg[\s>]",
     re.DOTALL,
 )
 _XML_START = re.compile(
@@ -31,6 +31,8 @@ _XML_START = re.compile(
     rb"(?P<sitemap>urlset|sitemapindex))[\s>]",
     re.IGNORECASE | re.DOTALL,
 )
+_XML_TYPES = frozenset({"application/xhtml+xml", "application/xml", "text/xml"})
+_XML_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<\?xml\s")
 _GZIP_START = b"\x1f\x8b"
 _SNIFFED_BYTES = 1445
 _DECLARED = {
@@ -57,6 +59,15 @@ def kind_of(content_type: str, content: bytes) -> str:
     if kind is None and content_type in _UNTOLD_TYPES:
         kind = _sniffed(content[:_SNIFFED_BYTES])
     return kind or ("gzip" if content.startswith(_GZIP_START) else "other")
+
+
+def is_xml(content_type: str, content: bytes) -> bool:
+    """Whether a page is XHTML that browsers read as XML: by its declared type, or by its declaration where none is
+    (MIME Sniffing, section 7.1). A DOCTYPE says nothing of that.
+    """
+    if content_type in _XML_TYPES:
+        return True
+    return content_type in _UNTOLD_TYPES and _XML_DECLARATION.match(content) is not None
 
 
 def _sniffed(head: bytes) -> str | None:

@@ -24,7 +24,7 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
 from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.kinds import kind_of
+from crawler.harvest.kinds import is_xml, kind_of
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.tasks import Document, trimmed
 from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
@@ -113,9 +113,10 @@ class Reader:
         match wanted if kind == "other" and wanted else kind:
             case "html":
                 self._check_scope(task, url)
-                encoding = encoding_of_html(content, header)
+                xml = is_xml(fetched.content_type, content)
+                encoding = encoding_of_xml(content, header) if xml else encoding_of_html(content, header)
                 html = decoded(content, encoding)
-                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding)
+                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, xml=xml)
             case "image":
                 return Harvest.of((self._image_in_place_of_page(task),))
             case "css" | "style sheet":
@@ -165,11 +166,12 @@ class Reader:
         depth: int,
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
+        xml: bool = False,
     ) -> Harvest:
         """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
-        ask of robots, *encoding* what it was sent in. Raises NotHtml.
+        ask of robots, *encoding* what it was sent in, *xml* whether it is to be read as XML. Raises NotHtml.
         """
-        elements = parse(html, parser=self._config.harvest.parser)
+        elements = parse(html, parser=self._config.harvest.parser, xml=xml)
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
             url,
