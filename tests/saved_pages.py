@@ -19,6 +19,7 @@ _TYPES = {
     ".html": "text/html",
     ".css": "text/css",
     ".xml": "text/xml",
+    ".xhtml": "application/xhtml+xml",
     ".webmanifest": "",
     ".txt": "text/plain",
     ".feed": "",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from crawler.errors import NotHtml
-from crawler.harvest import xhtml
+from crawler.harvest import caption_names
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
 from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
@@ -37,6 +37,10 @@ _PROPERTY = re.compile(
 )
 _BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_DATA_OF_IMAGES = re.compile(
+    r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
+    re.DOTALL,
+)
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
@@ -54,38 +58,38 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script; of title, figcaption and headings the start; empty for all others."""
+    """Of style and script; of title and headings the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
     """The ``href`` of the nearest ``<a>`` around it."""
+    label: str = ""
+    """What else names it, for where its ``alt`` is empty: ``aria-label`` and its like."""
+    hint: str = ""
+    """The title of what it stands in, for where it has no ``title``: a link, a drawing."""
     caption: str = ""
-    """The ``<figcaption>`` of the nearest ``<figure>`` around it."""
+    """As :mod:`crawler.harvest.captions` finds it, or what stands in for one: what ``aria-describedby`` names, the
+    text of the link that is made of it.
+    """
     heading: str = ""
     """The nearest heading before it in the document."""
 
 
-def parse(html: str, *, parser: str = "fast", xml: bool = False, left_out: Counter[str] | None = None) -> list[Element]:
+def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
     Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length; *left_out* counts by slug what is not read for that. With *xml* it is XHTML, and read as HTML only if it is
-    not well-formed.
+    length; *left_out* counts by slug what is not read for that.
     """
     left_out = Counter() if left_out is None else left_out
-    if xml:
-        try:
-            look_at_all = _attributes_may_tell(html)
-            return _elements(xhtml.elements_of(html, look_at_all=look_at_all, left_out=left_out))
-        except ParserRefusedError as exc:
-            log.info("read as HTML, for it is no XML: %s", exc)
-            html = xhtml.as_html(html)
     html = made_harmless(html, left_out=left_out)
-    look_at_all = _attributes_may_tell(html)
+    lower = html.lower()
+    look_at_all = _attributes_may_tell(lower)
+    captions = caption_names.may_be_in(lower)
     for adapter in _adapters(parser):
         try:
-            return _elements(adapter(html, look_at_all=look_at_all, left_out=left_out))
+            return _elements(adapter(html, look_at_all=look_at_all, captions=captions, left_out=left_out))
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")
@@ -98,13 +102,7 @@ def _adapters(parser: str) -> Iterator[Callable[..., list[Found]]]:
 
 
 def _elements(found: list[Found]) -> list[Element]:
-    """With what follows from their order: headings apply to what comes after, captions also to what comes
-    before.
-    """
-    captions: dict[int, str] = {}
-    for item in found:
-        if item.name == "figcaption" and item.figure:
-            captions.setdefault(item.figure, item.text)
+    """With what follows from their order: headings apply to what comes after."""
     pictures: dict[int, int] = {}
     heading = ""
     elements = []
@@ -119,7 +117,9 @@ def _elements(found: list[Found]) -> list[Element]:
                 text=item.text,
                 picture=pictures.setdefault(item.picture, len(pictures) + 1) if item.picture else 0,
                 link=item.link,
-                caption=captions.get(item.figure, "") if item.figure else "",
+                label=item.label,
+                hint=item.hint,
+                caption=item.caption,
                 heading=heading,
             )
         )
@@ -130,15 +130,17 @@ def _attributes_may_tell(html: str) -> bool:
     """Whether other elements than those of NAMES may refer to images by ``style``, ``background``, ``itemprop``,
     ``property`` or ``data-*``.
 
-    Reading attributes is what costs most in a walk; most pages can be walked without.
+    *html* is in lower case. Reading attributes is what costs most in a walk; most pages can be walked without.
     """
-    html = html.lower()
     return (
         any(
             "url" in value or "image" in value or "\\" in value or "&" in value
             for value in _STYLE.findall(html)
         )
-        or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
+        or any(
+            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            for name, value in _DATA.findall(html)
+        )
         or _PROPERTY.search(html) is not None
         or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)

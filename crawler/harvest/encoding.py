@@ -6,14 +6,32 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
+import webencodings
+
 _PRESCAN_BYTES = 1024
+"""Within so many a declaration counts wherever it stands, as browsers have it; beyond them to the end of the head."""
+_MOST_OF_A_HEAD_BYTES = 2**20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
-_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
-_META = re.compile(rb"<meta[\s/][^>]*", re.IGNORECASE)
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
+_ATTRIBUTES = rb"(?:[^=>]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+)*+"
+_TOKEN = re.compile(
+    rb"<!--.*?(?:--!?>|\Z)"
+    rb"|<(script|style|title|textarea|xmp|iframe|noembed|noframes)(?=[\s/>])"
+    + _ATTRIBUTES
+    # what is never closed takes all that is left: to look for its end once is enough
+    + rb"(?:\Z|>.*?(?:</\1(?=[\s/>])|\Z))"
+    rb"|<(?P<name>/?[a-z][^\s/>]*+)(?P<attributes>" + _ATTRIBUTES + rb")(?:>|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ATTRIBUTE = re.compile(rb"([^\s/>=]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>]++)))?+")
+_IN_HEAD = frozenset(
+    {b"html", b"head", b"script", b"noscript", b"style", b"link", b"meta", b"object", b"title", b"base"}
+)
+"""Any other start tag begins the body."""
+_CHARSET = re.compile(rb"charset\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s;\"']++))", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -22,32 +40,10 @@ _MAX_REFERENCE_CHARS = 8192
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
-_WHATWG_LABELS = {
-    # Python's names for the encodings that the standard means by these labels, where Python means others
-    **dict.fromkeys(
-        ("ascii", "us-ascii", "ansi_x3.4-1968", "iso-8859-1", "iso8859-1", "iso_8859-1", "iso88591"), "cp1252"
-    ),
-    **dict.fromkeys(("latin1", "latin-1", "l1", "windows-1252", "cp819", "x-cp1252", "cp1252"), "cp1252"),
-    **dict.fromkeys(("iso-8859-9", "iso8859-9", "latin5", "l5"), "cp1254"),
-    **dict.fromkeys(("iso-8859-11", "tis-620", "tis620"), "cp874"),
-    **dict.fromkeys(("gb2312", "gbk", "gb_2312-80", "chinese", "x-gbk", "gb18030"), "gb18030"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji", "windows-31j"), "cp932"),
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "korean", "windows-949"), "cp949"),
-    **dict.fromkeys(("big5", "big5-hkscs", "cn-big5", "x-x-big5"), "big5hkscs"),
-    **dict.fromkeys(("utf8", "unicode-1-1-utf-8", "x-unicode20utf8"), "utf-8"),
-    **dict.fromkeys(("utf-16", "utf-16le", "unicode", "ucs-2", "iso-10646-ucs-2"), "utf-16-le"),
-    **dict.fromkeys(("x-mac-roman", "macintosh", "mac"), "mac-roman"),
-    "iso-8859-8-i": "iso-8859-8",
-    "x-user-defined": "cp1252",
-}
-_CODECS = """
-    utf-8 utf-16-le utf-16-be gb18030 big5hkscs euc_jp iso2022_jp koi8-r koi8-u mac-roman mac-cyrillic
-    cp866 cp874 cp932 cp949 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
-    iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14
-    iso8859-15 iso8859-16
+_CODECS = {"gbk": "gb18030", "x-user-defined": "windows-1252", "replacement": None}
+"""Where another codec than that of webencodings is taken: a superset; as HTML has it for ``<meta>``; and none where
+browsers show nothing at all: encodings that hide markup from filters.
 """
-_TEXT_CODECS = frozenset(_CODECS.split())
-"""The encodings of the standard, by the names that Python knows them by; no other codec is ever used."""
 
 
 def decode_html(content: bytes, content_type: str = "") -> str:
@@ -57,15 +53,12 @@ def decode_html(content: bytes, content_type: str = "") -> str:
 
 def encoding_of_html(content: bytes, content_type: str = "") -> str:
     """Python's name for the encoding of an HTML document; *content_type* is the whole header."""
-    head = content[:_PRESCAN_BYTES]
-    declared = _declared_in_meta(head) or _label(_XML_ENCODING.match(head.lstrip()))
-    return _encoding(content, content_type, declared)
+    return _encoding(content, content_type, _declared_in_html)
 
 
 def decode_css(content: bytes, content_type: str = "") -> str:
     """The text of a style sheet (CSS Syntax section 3.2); never raises."""
-    declared = _in_ascii_document(_label(_CSS_CHARSET.match(content)))
-    return decoded(content, _encoding(content, content_type, declared))
+    return decoded(content, _encoding(content, content_type, _declared_in_css))
 
 
 def with_query_in(encoding: str, reference: str) -> str:
@@ -96,12 +89,12 @@ def _escaped(encoding: str, found: re.Match[str]) -> str:
     return "".join(pieces)
 
 
-def _encoding(content: bytes, content_type: str, declared: str | None) -> str:
+def _encoding(content: bytes, content_type: str, declared: Callable[[bytes], str | None]) -> str:
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return encoding
     header = _HEADER_CHARSET.search(content_type)
-    told = (python_codec(header[1]) if header else None) or declared
+    told = (python_codec(header[1]) if header else None) or declared(content)
     if told is not None:
         return told
     try:
@@ -122,23 +115,53 @@ def decoded(content: bytes, encoding: str) -> str:
 
 
 def python_codec(label: str) -> str | None:
-    """Python's name for the encoding that the web means by *label*, or None for what is no encoding of the
-    web.
+    """Python's name for the encoding that the web means by *label*, or None for what is no encoding of the web.
+
+    Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
-    label = label.strip().lower()
-    name = _WHATWG_LABELS.get(label, label.replace("windows-", "cp"))
-    try:
-        name = codecs.lookup(name).name
-    except (LookupError, ValueError):
+    encoding = webencodings.lookup(label)
+    if encoding is None:
         return None
-    return name if name in _TEXT_CODECS else None
+    name = _CODECS.get(encoding.name, encoding.codec_info.name)
+    return codecs.lookup(name).name if name else None
 
 
-def _declared_in_meta(head: bytes) -> str | None:
-    for meta in _META.finditer(_COMMENT.sub(b"", head)):
-        if encoding := _in_ascii_document(_label(_CHARSET.search(meta[0]))):
+def _declared_in_css(content: bytes) -> str | None:
+    return _in_ascii_document(_label(_CSS_CHARSET.match(content)))
+
+
+def _declared_in_html(content: bytes) -> str | None:
+    return _declared_in_meta(content) or _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
+
+
+def _declared_in_meta(content: bytes) -> str | None:
+    """What a ``<meta>`` of the head declares, or one of the first bytes (HTML, "prescan a byte stream"; how far it is
+    looked for is not said there: here as far as Chromium does, HTMLMetaCharsetParser).
+    """
+    head = content[:_MOST_OF_A_HEAD_BYTES]
+    if b"charset" not in head.lower():
+        return None
+    in_head = True
+    for token in _TOKEN.finditer(head):
+        name = (token["name"] or b"").lower()
+        if name == b"meta" and (encoding := _declared_by(token["attributes"])):
             return encoding
+        in_head = in_head and name != b"/head" and (not name or name[:1] == b"/" or name in _IN_HEAD)
+        if not in_head and token.end() > _PRESCAN_BYTES:
+            break
     return None
+
+
+def _declared_by(tag: bytes) -> str | None:
+    """The encoding that a ``<meta>`` with these attributes declares, if it does."""
+    attributes: dict[bytes, bytes] = {}
+    for name, *values in _ATTRIBUTE.findall(tag):
+        attributes.setdefault(name.lower(), next(filter(None, values), b""))
+    label = attributes.get(b"charset", b"")
+    if not label and attributes.get(b"http-equiv", b"").strip().lower() == b"content-type":
+        found = _CHARSET.search(attributes.get(b"content", b""))
+        label = next(filter(None, found.groups()), b"") if found else b""
+    return _in_ascii_document(python_codec(label.decode("ascii", "replace"))) if label else None
 
 
 def _label(found: re.Match[bytes] | None) -> str | None:

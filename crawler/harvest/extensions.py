@@ -20,6 +20,35 @@ OTHER_EXTENSIONS = frozenset(
 _NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
 
 
+_FORMATS = {
+    "jpeg": "jfif jpe jpeg jpg pjp pjpeg",
+    "png": "apng png",
+    "gif": "gif",
+    "webp": "webp",
+    "avif": "avif",
+    "bmp": "bmp dib",
+    "tiff": "tif tiff",
+    "ico": "cur ico vnd.microsoft.icon x-icon",
+    "svg": "svg svg+xml",
+    "heic": "heic heif",
+}
+_FORMAT_OF = {name: format_ for format_, names in _FORMATS.items() for name in names.split()}
+KEPT_FORMATS = frozenset(_FORMATS) - {"heic"}
+"""What is kept by every downloader; whether one can read HEIC, an extra says."""
+
+
+def format_of_type(media_type: str) -> str:
+    """The format of an image by its media type: ``jpeg`` …, or its own name for one that is never kept (``jxl``)."""
+    name = media_type.partition(";")[0].strip().lower().removeprefix("image/")
+    return _FORMAT_OF.get(name, name)
+
+
+def format_of_extension(reference: str) -> str:
+    """The same by the extension of its URL; empty where that says nothing."""
+    suffix = extension(reference)
+    return _FORMAT_OF.get(suffix, suffix) if suffix in IMAGE_EXTENSIONS else ""
+
+
 def extension(reference: str) -> str:
     """The extension of a reference's path in lower case, or ``""``.
 

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, may_tell
+from crawler.harvest.tree import NAMES, Found, ParserRefusedError, may_tell
+from crawler.harvest.words import Words
 
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool, left_out: Counter[str]) -> list[Found]:
+def elements_of(html: str, *, look_at_all: bool, captions: bool, left_out: Counter[str]) -> list[Found]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
-    *left_out* counts templates that are too deep in others.
+    Without *captions* none are looked for; *left_out* counts templates that are too deep in others.
     """
+    tree = _LexborTree()
+    words = Words(tree, captions=captions)
     try:
-        return list(_walk(html, look_at_all=look_at_all, left_out=left_out))
+        for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
+            words.add(node, name, attributes)
+        return words.found()
     except (SelectolaxError, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
 
-def _walk(html: str, *, look_at_all: bool, left_out: Counter[str]) -> Iterator[Found]:
+def _walk(
+    html: str, roots: list[LexborNode], *, look_at_all: bool, left_out: Counter[str]
+) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
     root = LexborHTMLParser(html).root
-    walks = [root.traverse()] if root is not None else []
+    roots += [root] if root is not None else []
+    walks = [root.traverse() for root in roots]
     while walks:
         node = next(walks[-1], None)
         if node is None:
@@ -35,44 +43,54 @@ def _walk(html: str, *, look_at_all: bool, left_out: Counter[str]) -> Iterator[F
         if name is None or name[0] == "-":
             continue
         if name == "template":
-            contents = _contents(node)
+            fragments = _contents(node)
             if len(walks) <= _MAX_TEMPLATES:
-                walks += [contents.traverse()] if contents is not None else []
-            elif contents is not None and contents.first_child is not None:
+                roots += fragments
+                walks += [fragment.traverse() for fragment in fragments]
+            elif any(fragment.first_child is not None for fragment in fragments):
                 left_out["template-cut"] += 1
         elif name in NAMES or name == "feImage":
-            yield found(
-                _TREE, node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
-            )
-        elif look_at_all:
-            attributes = {key: value or "" for key, value in node.attributes.items()}
-            if may_tell(attributes):
-                yield found(_TREE, node, name, attributes)
+            yield node, name.lower(), _attributes(node)
+        elif look_at_all and may_tell(attributes := _attributes(node)):
+            yield node, name, attributes
 
 
-def _contents(template: LexborNode) -> LexborNode | None:
+def _attributes(node: LexborNode) -> dict[str, str]:
+    return {key: value or "" for key, value in node.attributes.items()}
+
+
+def _contents(template: LexborNode) -> list[LexborNode]:
     """What a template holds, which hangs beside the tree. One of SVG is an element like any other, and is not asked:
     that looks through all that is below, which took 30 s for 8,000 of them within each other.
     """
-    return next(iter(template.template_fragments()), None) if template.first_child is None else None
+    return template.template_fragments()[:1] if template.first_child is None else []
 
 
 class _LexborTree:
+    def __init__(self) -> None:
+        self.roots: list[LexborNode] = []
+        """Of the document, and of the templates in it."""
+
     def name(self, node: LexborNode) -> str:
         return node.tag or ""
 
     def key(self, node: LexborNode) -> int:
         return node.mem_id
 
-    def attribute(self, node: LexborNode, name: str) -> str | None:
-        attributes = node.attributes
-        return (attributes[name] or "") if name in attributes else None
-
-    def text(self, node: LexborNode) -> str:
-        return node.text()
+    def attributes(self, node: LexborNode) -> Mapping[str, str]:
+        return _attributes(node)
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
 
+    def sibling(self, node: LexborNode, *, after: bool) -> LexborNode | None:
+        return node.next if after else node.prev
 
-_TREE = _LexborTree()
+    def inside(self, node: LexborNode) -> Iterator[LexborNode]:
+        nodes = node.traverse(include_text=True)
+        next(nodes, None)
+        return nodes
+
+    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[LexborNode]:
+        having = [f'[{name}*="{part}" i]' if part else f"[{name}]" for name, part in parts]
+        return [node for root in self.roots for node in root.css(",".join((*names, *having)))]

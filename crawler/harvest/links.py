@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from crawler.harvest import css
 from crawler.harvest.css import CssReference
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import resolve
+from crawler.urls import MAX_URL_CHARS, is_too_long, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -27,6 +30,9 @@ _FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
 _FEED_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
 )
+
+_MOST_OF_A_CHARACTER = 12
+"""Four bytes in hexadecimal."""
 
 Resolve = Callable[[str], str | None]
 
@@ -53,25 +59,36 @@ class Followed(NamedTuple):
 class Resolver:
     """Canonical URLs of references on one page; each distinct reference is resolved once.
 
-    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL.
+    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL; *left_out* counts those that are
+    too long.
     """
 
     def __init__(
-        self, base: str, *, encoding: str = "utf-8", tidy: Callable[[str], str] | None = None
+        self,
+        base: str,
+        *,
+        encoding: str = "utf-8",
+        tidy: Callable[[str], str] | None = None,
+        left_out: Counter[str] | None = None,
     ) -> None:
+        self._left_out = Counter() if left_out is None else left_out
         self.base = base
         self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """None for what is not to be fetched, a blank reference included."""
+        """None for what is not to be fetched: a blank reference, or what a template has in place of one."""
         try:
             return self._known[reference]
         except KeyError:
-            url = resolve(with_query_in(self._encoding, reference), self.base) if reference.strip() else None
+            is_one = reference.strip() and not is_template(reference)
+            url = resolve(with_query_in(self._encoding, reference), self.base) if is_one else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
+            is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
+            if url is None and is_long and is_too_long(reference, self.base):
+                self._left_out["url-too-long"] += 1
             self._known[reference] = url
             return url
 
@@ -113,9 +130,13 @@ def says_nofollow(element: Element) -> bool:
     return rel is not None and "nofollow" in rel.lower().split()
 
 
-def imports_among(references: Iterable[CssReference]) -> Iterator[Link]:
-    """The ``@import`` rules of a style sheet."""
-    return (Link(item.url, STYLE_SHEET) for item in references if item.is_import)
+def imports_among(references: Iterable[CssReference | Cut]) -> Iterator[Link]:
+    """The ``@import`` rules of a style sheet; what is cut of it counts with its images."""
+    return (
+        Link(item.url, STYLE_SHEET)
+        for item in references
+        if isinstance(item, CssReference) and item.is_import
+    )
 
 
 def refresh_target(content: str) -> str | None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from html.entities import html5 as entities
 
 from bs4 import BeautifulSoup
-from bs4.element import Tag
+from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
 from crawler.harvest.markup import NAMED_VALUE, RAW_TEXT, TOKEN, name_of, tokens
-from crawler.harvest.tree import NAMES, Found, ParserRefusedError, found, inside_svg, may_tell
+from crawler.harvest.tree import NAMES, Found, ParserRefusedError, inside_svg, may_tell
+from crawler.harvest.words import Words
 
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")
@@ -23,15 +24,28 @@ _ALWAYS_RAW = ("script", "style")
 _END = {name: re.compile(f"</(?={name})", re.IGNORECASE) for name in _ALWAYS_RAW}
 
 
-def elements_of(html: str, *, look_at_all: bool, left_out: Counter[str]) -> list[Found]:  # noqa: ARG001 - as others
-    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError."""
+def elements_of(
+    html: str,
+    *,
+    look_at_all: bool,
+    captions: bool,
+    left_out: Counter[str],  # noqa: ARG001 - all is read
+) -> list[Found]:
+    """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
+
+    Without *captions* none are looked for.
+    """
+    tree = _SoupTree()
+    words = Words(tree, captions=captions)
     try:
-        return list(_walk(html, look_at_all=look_at_all))
+        for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
+            words.add(node, name, attributes)
+        return words.found()
     except (ParserRejectedMarkup, ValueError, RuntimeError) as exc:
         raise ParserRefusedError(str(exc)) from exc
 
 
-def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
+def _walk(html: str, tree: _SoupTree, *, look_at_all: bool) -> Iterator[tuple[Tag, str, dict[str, str]]]:
     html = "".join(_plain(html))
     if "<" not in html:
         return  # Beautiful Soup would take it for a file's name
@@ -48,14 +62,15 @@ def _walk(html: str, *, look_at_all: bool) -> Iterator[Found]:
         if node is None:
             walks.pop()
         elif isinstance(node, Tag):
-            name = "img" if node.name == "image" and not inside_svg(_TREE, node) else node.name
+            tree.elements.append(node)
+            name = "img" if node.name == "image" and not inside_svg(tree, node) else node.name
             attributes = {key: str(value) for key, value in node.attrs.items()}
             if name in roots:  # further tags of these only add to the first
                 attributes = {key: attributes[key] for key in attributes if key not in roots[name]}
                 roots[name] |= attributes
             if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
-                yield found(_TREE, node, name, attributes)
-            if name not in RAW_TEXT or inside_svg(_TREE, node):
+                yield node, name, attributes
+            if name not in RAW_TEXT or inside_svg(tree, node):
                 walks.append(iter(node.contents))
 
 
@@ -131,21 +146,31 @@ def _without_end(name: str, text: str) -> str:
 
 
 class _SoupTree:
-    def name(self, node: Tag) -> str:
-        return node.name
+    def __init__(self) -> None:
+        self.elements: list[Tag] = []
 
-    def key(self, node: Tag) -> int:
+    def name(self, node: PageElement) -> str:
+        return node.name if isinstance(node, Tag) else "-text"
+
+    def key(self, node: PageElement) -> int:
         return id(node)
 
-    def attribute(self, node: Tag, name: str) -> str | None:
-        value = node.attrs.get(name)
-        return None if value is None else str(value)
+    def attributes(self, node: Tag) -> Mapping[str, str]:
+        return {key: str(value) for key, value in node.attrs.items()}
 
-    def text(self, node: Tag) -> str:
-        return node.get_text()
+    def own_text(self, node: PageElement) -> str:
+        parts = node.contents if isinstance(node, Tag) else (node,)
+        return "".join(str(part) for part in parts if not isinstance(part, Tag))
 
-    def own_text(self, node: Tag) -> str:
-        return "".join(str(child) for child in node.contents if not isinstance(child, Tag))
+    def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
+        return node.next_sibling if after else node.previous_sibling
 
+    def inside(self, node: Tag) -> Iterator[PageElement]:
+        return iter(node.descendants)
 
-_TREE = _SoupTree()
+    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[Tag]:
+        for node in self.elements:
+            if node.name in names or any(
+                name in node.attrs and part in str(node.attrs[name]).lower() for name, part in parts
+            ):
+                yield node

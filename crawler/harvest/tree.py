@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from crawler.harvest.extensions import leads_to_image
 
-_MAX_ANCESTORS = 32
-_MAX_TEXT_CHARS = 4096
+MAX_ANCESTORS = 32
+MAX_TEXT_CHARS = 4096
+_MAX_NODES_READ = 256
+"""Of an element whose text is read."""
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 SHOWING = frozenset(
@@ -30,9 +34,10 @@ NAMES = (
     | {
         "a",
         "area",
+        "astro-island",
         "base",
+        "desc",
         "feimage",
-        "figcaption",
         "frame",
         "iframe",
         "link",
@@ -46,8 +51,15 @@ NAMES = (
 """Elements that are always kept."""
 
 
-_TRANSPARENT = frozenset({"a", "noscript", "span"})
-"""What scripts and editors put between a picture and its parts."""
+_UNREAD = frozenset({"script", "style", "template"})
+_BREAKS = frozenset(
+    {
+        "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figcaption", "figure",
+        "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "section", "table", "td", "th",
+        "tr", "ul",
+    }
+)  # fmt: skip
+"""Between what is before and after them a person sees a gap, where markup may have none."""
 _COMMON = frozenset({"alt", "class", "content", "href", "id", "title", "value"})
 _TELLING = frozenset({"style", "background", "itemprop", "property"})
 
@@ -57,77 +69,79 @@ class ParserRefusedError(Exception):
 
 
 class Found(NamedTuple):
-    """An element as a parser's adapter yields it; relations as keys that only have to be distinct."""
+    """An element as a parser's adapter yields it; *picture* as a key that only has to be distinct."""
 
     name: str
     attributes: dict[str, str]
-    text: str
-    picture: int
-    figure: int
-    link: str | None
+    text: str = ""
+    picture: int = 0
+    link: str | None = None
+    label: str = ""
+    hint: str = ""
+    caption: str = ""
 
 
 class Tree(Protocol):
-    """How to look at an element of a parser's tree."""
+    """How to look at a parser's tree. Its nodes are elements, texts and comments; each has a ``parent``, or None."""
 
-    def name(self, node: Any) -> str: ...
-    def key(self, node: Any) -> int: ...
-    def attribute(self, node: Any, name: str) -> str | None: ...
-    def text(self, node: Any) -> str: ...
-    def own_text(self, node: Any) -> str: ...
+    def name(self, node: Any) -> str:
+        """Of an element, in lower case; of any other node something that starts with ``-``, or nothing."""
+
+    def key(self, node: Any) -> int:
+        """What tells a node of this tree from all others, also when the parser makes a new object for it."""
+
+    def attributes(self, node: Any) -> Mapping[str, str]:
+        """Of an element."""
+
+    def own_text(self, node: Any) -> str:
+        """Of a text, and of an element the texts that are its children; of a comment nothing."""
+
+    def sibling(self, node: Any, *, after: bool) -> Any | None:
+        """The node that follows it in its parent, or the one before it."""
+
+    def inside(self, node: Any) -> Iterator[Any]:
+        """All nodes inside of an element, in document order."""
+
+    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[Any]:
+        """The elements of the document that have one of the *names*, or that part in the value of that attribute in
+        any case; in document order, one of them maybe twice.
+        """
 
 
-def found(tree: Tree, node: Any, name: str, attributes: dict[str, str]) -> Found:
-    """An element of a parser's tree as all that follows sees it."""
-    text = ""
-    picture = figure = 0
-    link: str | None = None
-    if name in HEADINGS or name == "figcaption":
-        text = tree.text(node)[:_MAX_TEXT_CHARS]
-    elif name == "title":
-        text = "" if inside_svg(tree, node) else tree.own_text(node)[:_MAX_TEXT_CHARS]
-    elif name in ("style", "script"):
-        text = tree.own_text(node)
-    if name in SHOWING or name == "figcaption" or name not in NAMES:
-        picture, figure, link = _around(tree, node)
-    return Found(name, attributes, text, picture, figure, link)
+def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
+    """The text of an element as a person reads it: without scripts, with a space for each line break, and without the
+    pilcrow that generators of manuals hang to headings and captions. Looks no further than at *limit* characters.
+    """
+    pieces: list[str] = []
+    left = limit
+    has_breaks = has_unread = False
+    for part in islice(tree.inside(node), _MAX_NODES_READ):
+        name = tree.name(part)
+        has_breaks = has_breaks or name in _BREAKS
+        has_unread = has_unread or name in _UNREAD
+        if has_breaks and (name in _BREAKS or _follows_break(tree, part)):
+            pieces.append(" ")
+        if name[:1] == "-" and not (has_unread and tree.name(part.parent) in _UNREAD):
+            pieces.append(tree.own_text(part))
+            left -= len(pieces[-1])
+            if left <= 0:
+                break
+    return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
+
+
+def _follows_break(tree: Tree, node: Any) -> bool:
+    before = tree.sibling(node, after=False)
+    return before is not None and tree.name(before) in _BREAKS
 
 
 def inside_svg(tree: Tree, node: Any) -> bool:
-    for _ in range(_MAX_ANCESTORS):
+    for _ in range(MAX_ANCESTORS):
         node = node.parent
         if node is None:
             return False
         if tree.name(node) == "svg":
             return True
     return False
-
-
-def _around(tree: Tree, node: Any) -> tuple[int, int, str | None]:
-    """The picture, the figure and the link that an element stands in, each the nearest.
-
-    A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
-    follows.
-    """
-    picture = figure = 0
-    is_part = True
-    link: str | None = None
-    parent = node.parent
-    for _ in range(_MAX_ANCESTORS):
-        if parent is None:
-            break
-        name = tree.name(parent)
-        if name == "a" and link is None:
-            link = tree.attribute(parent, "href")
-        elif name == "figure":
-            figure = figure or tree.key(parent)
-        elif name == "picture":
-            picture = tree.key(parent) if is_part else picture
-        elif name == "body":
-            break
-        is_part = is_part and name in _TRANSPARENT
-        parent = parent.parent
-    return picture, figure, link
 
 
 def may_tell(attributes: dict[str, str]) -> bool:

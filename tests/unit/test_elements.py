@@ -196,6 +196,19 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "svg titles": lambda: filled("<svg><title>"),
     "templates": lambda: filled("<template>"),
     "headings": lambda: filled("<h1><span>"),
+    "captions": lambda: filled("<p class=caption>x"),
+    "deep captions": lambda: filled("<div>" * 6 + "<div class=caption>x" * 400 + "</div>" * 406),
+    "captions of many kinds": lambda: "".join(f"<i class='caption k{n}'>x</i>" for n in range(40_000)),
+    "captions of one picture": lambda: "<div><img src=a>" + filled("<p class=caption>x</p>"),
+    "captioned pictures": lambda: filled("<img src=a><p class=caption>x</p>"),
+    "captioned figures": lambda: filled("<figure><img src=a><figcaption>x"),
+    "pictures of one figure": lambda: filled("<img src=a>") + filled("<figcaption>x</figcaption>"),
+    "figures of figures": lambda: filled(
+        ("<div class=figure><img src=a>" * 400) + "<p class=caption>x" + "</div>" * 400
+    ),
+    "empty siblings": lambda: filled("<p class='caption a'>x</p>" + "<div>" + "<b></b>" * 300 + "</div>"),
+    "linked pictures": lambda: "<a href=x>" + filled("<img src=a>x"),
+    "described pictures": lambda: "<p id=x>y</p>" + filled("<img aria-describedby='x x x x x'>"),
 }
 
 

@@ -14,7 +14,17 @@ import pytest
 
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Revisit, Task, TaskKind
+from crawler.models import (
+    Alternative,
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    Origin,
+    Result,
+    Revisit,
+    Task,
+    TaskKind,
+)
 from crawler.queues import database
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
@@ -289,7 +299,13 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         for name, kind in ImageRecord.__annotations__.items()
         for kind in [{"int": int, "float": float}.get(str(kind), str)]
     }
-    odd = {"status": ImageStatus.SAVED, "revisit": Revisit.CHANGED, "dhash": "0123456789abcdef"}
+    odd = {
+        "status": ImageStatus.SAVED,
+        "revisit": Revisit.CHANGED,
+        "dhash": "0123456789abcdef",
+        "incomplete": True,
+        "alternatives": (Alternative(url="https://h.test/ä", found_in="srcset", rule="smaller"),),
+    }
     record = ImageRecord(**facts | odd)
     queues.results.put([Result(token=task.token, record=record)])
     crawl.kill()
@@ -371,7 +387,7 @@ def test_another_versions_ledger(crawl: Crawl) -> None:
     with closing(sqlite3.connect(crawl.path)) as db:
         db.execute("PRAGMA user_version = 99")
     refuses(
-        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 2\); go on with"
+        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 3\); go on with"
     )
 
 

@@ -12,14 +12,28 @@ from typing import Any
 import pytest
 import redis
 
+from crawler.catalog import Catalog
 from crawler.config import Config, QueueConfig
 from crawler.errors import QueueUnreachable
-from crawler.models import Cookie, ImageRecord, ImageStatus, Result, Task
+from crawler.models import (
+    Alternative,
+    Cookie,
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    Origin,
+    Result,
+    Task,
+    TaskKind,
+)
 from crawler.queues import Plan
 from crawler.queues.redis import address, engine
+from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.packing import shard_of
 from crawler.queues.redis.shards import Shards
+from tests.elsewhere import open_ledger
 from tests.queues import (
     Queues,
     failed,
@@ -39,11 +53,12 @@ PLAN = Plan(id="crawl-settings-0", seeds=("http://a.example/",))
 
 
 @contextmanager
-def crawl(server: RedisServer, *, shards: int = 1, is_open: bool = True) -> Iterator[RedisClient]:
+def crawl(
+    server: RedisServer, *, shards: int = 1, is_open: bool = True, **settings: float
+) -> Iterator[RedisClient]:
     client = RedisClient(address.parse(f"{server.url}#it"), reconnect_s=5.0)
-    client.found(
-        Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=QueueConfig(queue_shards=shards, per_host=4)))
-    )
+    queue = QueueConfig(**{"queue_shards": shards, "per_host": 4, **settings})
+    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=queue)))
     if is_open:
         client.opened()
         client.new_run()
@@ -278,3 +293,39 @@ def test_without_memory_it_is_waited_for_and_nothing_is_half_done(tmp_path: Path
             assert control.dbsize() == before
         assert both.tasks.put(images(3, "b")) == 3
         assert both.tasks.stats().images.ready == 6
+
+
+# --- other sizes of a picture ---
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
+    fresh_redis: RedisServer, tmp_path: Path, shards: int
+) -> None:
+    """Only a client can read which host the next size is of; until the collector has put it nobody goes home."""
+    urls = [f"http://{host}.example/1.png" for host in "abcdefgh"]
+    others = tuple(Alternative(url=url, found_in="img", rule="smaller") for url in urls[1:])
+    origin = Origin(page_url="http://a.example/", found_in="srcset", alt="a dog", alternatives=others)
+    open_ledger(tmp_path).close()
+    with crawl(fresh_redis, shards=shards, max_attempts=1) as client:
+        both, books = queues(client), Books(tmp_path / "crawl.db")
+        collector = Collector(client.outlet(), books)
+        both.tasks.put([NewTask(kind=TaskKind.IMAGE, url=urls[0], origin=origin)])
+        for number, url in enumerate(urls[:3]):
+            (task,) = take(both, worker(f"gone{number}"))
+            assert task.url == url
+            both.tasks.leave(f"gone{number}", charged=True)
+            assert not lease(both, worker("another")).drained
+            assert both.tasks.stats().images.leased == 1
+            assert collector.collect() == 1
+        (task,) = take(both)
+        both.results.put([saved(task)])
+        assert lease(both).drained
+        collector.collect()
+        assert both.tasks.stats().balanced
+        books.close()
+    with Catalog(tmp_path) as catalog:
+        records = [(one.url, one.status, one.replaced_by) for one in catalog.images()]
+    assert records == [(url, "dead", urls[n + 1]) for n, url in enumerate(urls[:3])] + [
+        (urls[3], "saved", "")
+    ]

@@ -1,0 +1,240 @@
+"""Whose a caption is: which pictures of a page the elements speak of that are captions by their names.
+
+A caption belongs to the pictures of the nearest container that holds both. Where that is a figure, it speaks of all in
+it; in any other container only of the picture beside it, with next to no text between the two. A picture takes what
+follows it rather than what goes before, and where nothing tells whose a caption is, it is nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
+from crawler.harvest.tree import Tree, read
+
+_MAX_LEVELS = 5
+"""From a caption up to the container that it shares with its picture."""
+_MAX_SIBLINGS = 12
+"""Looked at on each side of a caption."""
+_MAX_BETWEEN_CHARS = 80
+"""Between a picture and its caption: the photographer's name, or "Click to enlarge"."""
+_MANY = 2048
+"""Characters."""
+_MAX_HELD = 64
+"""Pictures of one container; in one with more, a caption is still that of the picture beside it."""
+_MAX_AROUND_PICTURE_CHARS = 500
+"""Of a caption that holds its picture; a longer one is the text of a page."""
+_UPPERMOST = frozenset(
+    {
+        "article", "aside", "blockquote", "body", "dd", "details", "dialog", "dt", "figure", "footer",
+        "form", "header", "html", "li", "main", "section", "table", "template",
+    }
+)  # fmt: skip
+"""A caption inside of one of these is of nothing outside of it."""
+_MENUS = frozenset({"nav", "menu"})
+
+
+class _Caption(NamedTuple):
+    node: Any
+    text: str
+    strength: int
+    kind: str
+    """Its class: two captions of one class are of different pictures."""
+
+
+class _Told(NamedTuple):
+    """What a picture has been told so far."""
+
+    rank: tuple[bool, int, int]
+    """The smallest is the best: whether it only stands in for a caption, the levels from the picture up to what holds
+    both, and how weak it is.
+    """
+    text: str
+
+
+class Captions:
+    """The pictures of one document, then what may be captions of them; both are to be added in document order.
+
+    A picture is known by a number that all elements of one ``<picture>`` share. Takes time in proportion to their
+    count.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._held: dict[int, dict[int, int]] = {}
+        """The pictures within each element, with how many levels they are below it."""
+        self._captions: dict[int, _Caption] = {}
+        self._within: dict[int, list[int]] = {}
+        """The captions within each element."""
+        self._containers: set[int] = set()
+        """Captions by their names that hold other captions, and a picture: ``<div class="wp-caption">``."""
+        self._told: dict[int, _Told] = {}
+        self._lengths: dict[int, int] = {}
+
+    def add_picture(self, number: int, around: Sequence[int]) -> None:
+        """*around* are the keys of the element itself and of those around it, from the inside."""
+        for level, key in enumerate(around):
+            held = self._held.setdefault(key, {})
+            if len(held) < _MAX_HELD:
+                held.setdefault(number, level)
+
+    def add(self, node: Any) -> None:
+        """An element that is a caption, or a figure with a label, as far as its attributes say so."""
+        name, attributes = self._tree.name(node), self._tree.attributes(node)
+        if attributes.get("aria-label") and is_figure(name, attributes):
+            self._tell(node, self._held_by(node), attributes["aria-label"], NONE)
+        key, strength = self._tree.key(node), strength_of(name, attributes)
+        if strength == NONE or key in self._captions:
+            return
+        if not self._is_part_of_caption(node) and (text := _on_one_line(read(self._tree, node))):
+            self._captions[key] = _Caption(node, text, strength, attributes.get("class", name))
+            for element in (node, *self._above(node)):
+                self._within.setdefault(self._tree.key(element), []).append(key)
+
+    def of_pictures(self) -> dict[int, str]:
+        """The text for each picture that has one."""
+        for key, caption in self._captions.items():
+            if key not in self._containers:
+                self._find_pictures(caption)
+        return {number: told.text for number, told in self._told.items()}
+
+    def _is_part_of_caption(self, node: Any) -> bool:
+        """Whether it stands in another caption. One that holds a picture too is no caption, but what holds both."""
+        for element in self._above(node):
+            if (key := self._tree.key(element)) in self._captions:
+                if key not in self._held:
+                    return True
+                self._containers.add(key)
+        return False
+
+    def _find_pictures(self, caption: _Caption) -> None:
+        inside = self._held_by(caption.node)
+        between = {False: 0, True: 0}
+        node = caption.node
+        for parent in self._above(node):
+            others = [number for number in self._held_by(parent) if number not in inside]
+            figure = self._is_figure(parent)
+            if others and (
+                (figure and (len(others) == 1 or self._is_only_one(caption, parent)))
+                or self._is_all_about(parent, others, caption)
+            ):
+                return self._tell(parent, others, caption.text, caption.strength)
+            if (
+                caption.strength == STRONG
+                and not inside
+                and self._tell_beside(node, parent, between, caption)
+            ):
+                return None
+            if figure or caption.strength != STRONG:
+                break
+            node = parent
+        if len(inside) == 1 and caption.strength == STRONG and len(caption.text) <= _MAX_AROUND_PICTURE_CHARS:
+            self._tell(caption.node, inside, caption.text, caption.strength)
+        return None
+
+    def _above(self, node: Any) -> Iterator[Any]:
+        """The elements around one, from the inside, as far up as a caption may look for its picture."""
+        for _ in range(_MAX_LEVELS):
+            node = node.parent
+            if node is None or not self._tree.name(node) or self._tree.name(node) in _MENUS:
+                return
+            yield node
+            if self._tree.name(node) in _UPPERMOST:
+                return
+
+    def _held_by(self, node: Any) -> Mapping[int, int]:
+        return self._held.get(self._tree.key(node), {})
+
+    def _is_figure(self, node: Any) -> bool:
+        name, attributes = self._tree.name(node), self._tree.attributes(node)
+        return self._tree.key(node) in self._containers or is_figure(name, attributes)
+
+    def _is_only_one(self, caption: _Caption, parent: Any) -> bool:
+        """Whether no other caption of its kind stands in *parent*."""
+        keys = self._within.get(self._tree.key(parent), [])
+        others = [other for key in keys[:_MAX_HELD] if (other := self._captions[key]) is not caption]
+        return len(keys) <= _MAX_HELD and all(other.kind != caption.kind for other in others)
+
+    def _is_all_about(self, parent: Any, others: Sequence[int], caption: _Caption) -> bool:
+        """Whether next to nothing stands in *parent* but a picture, or a table of pictures, and the caption."""
+        if len(others) > 1 and self._tree.name(caption.node) != "caption":
+            return False
+        limit = len(caption.text) + _MAX_BETWEEN_CHARS
+        return self._length(parent) <= limit and not self._is_in_banner(parent)
+
+    def _is_in_banner(self, node: Any) -> bool:
+        around = (node, *self._above(node))
+        return any(is_banner(self._tree.name(node), self._tree.attributes(node)) for node in around)
+
+    def _tell(self, holder: Any, numbers: Iterable[int], text: str, strength: int) -> None:
+        held = self._held_by(holder)
+        for number in numbers:
+            told = _Told((strength == NONE, held.get(number, _MAX_LEVELS), -strength), text)
+            self._told[number] = min(self._told.get(number, told), told, key=lambda told: told.rank)
+
+    # --- beside -------------------------------------------------------------------------------------------
+
+    def _tell_beside(self, node: Any, parent: Any, between: dict[bool, int], caption: _Caption) -> bool:
+        """Whether a picture stands beside *node*, which is the caption or what holds it within *parent*.
+
+        *between* is how much text has been seen on either side of the caption.
+        """
+        found = [self._beside(node, between, caption, after=after) for after in (False, True)]
+        beside = [number for number in found if number is not None]
+        free = [number for number in beside if not self._has_caption(number)]
+        # What stands closer to the next picture than to the one before may be of either
+        if free and not (len(free) > 1 and between[False] and not between[True]):
+            self._tell(parent, free[:1], caption.text, caption.strength)
+        return bool(beside)
+
+    def _has_caption(self, number: int) -> bool:
+        return number in self._told and self._told[number].rank[2] == -STRONG
+
+    def _beside(self, node: Any, between: dict[bool, int], caption: _Caption, *, after: bool) -> int | None:
+        """The picture next to *node* on one side."""
+        sibling = node
+        for _ in range(_MAX_SIBLINGS):
+            sibling = self._tree.sibling(sibling, after=after)
+            if sibling is None or between[after] > _MAX_BETWEEN_CHARS:
+                return None
+            key = self._tree.key(sibling)
+            captions = [self._captions[other] for other in self._within.get(key, ())[:_MAX_HELD]]
+            if not captions:
+                between[after] += self._length(sibling)
+            if key in self._held and not captions and between[after] <= _MAX_BETWEEN_CHARS:
+                number = self._of_neighbour(sibling, node, caption)
+                if number is not None:
+                    return number
+            if key in self._held or any(other.kind == caption.kind for other in captions):
+                break
+        between[after] = _MANY
+        return None
+
+    def _of_neighbour(self, holder: Any, node: Any, caption: _Caption) -> int | None:
+        """The picture that *holder* holds; of a row of them the one that has its place in the row of captions."""
+        numbers = list(self._held_by(holder))
+        if len(numbers) == 1:
+            return None if self._are_items(holder, node, caption) else numbers[0]
+        keys = self._within.get(self._tree.key(node), [])
+        if len(keys) != len(numbers) or len(numbers) == _MAX_HELD:
+            return None
+        return numbers[keys.index(self._tree.key(caption.node))]
+
+    def _are_items(self, holder: Any, node: Any, caption: _Caption) -> bool:
+        """Whether they are two of a kind, such as the slides of a carousel, each with what belongs to it."""
+        kinds = {self._tree.attributes(item).get("class", "") for item in (holder, node)}
+        return node is not caption.node and len(kinds) == 1 and kinds != {""}
+
+    def _length(self, node: Any) -> int:
+        """How much text is in a node; _MANY stands for all that is too much to be read."""
+        key = self._tree.key(node)
+        if key not in self._lengths:
+            is_element = self._tree.name(node)[:1] != "-"
+            text = read(self._tree, node, limit=_MANY) if is_element else self._tree.own_text(node)
+            self._lengths[key] = len(_on_one_line(text)) if len(text) < _MANY else _MANY
+        return self._lengths[key]
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
