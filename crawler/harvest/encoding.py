@@ -8,30 +8,23 @@ import codecs
 import re
 from collections.abc import Callable
 from functools import partial
+from html import unescape
 from urllib.parse import quote
 
 import webencodings
+
+from crawler.harvest import legacy
+from crawler.harvest.markup import S, attributes_of, name_of, tags
 
 _PRESCAN_BYTES = 1024
 """Within so many a declaration counts wherever it stands, as browsers have it; beyond them to the end of the head."""
 _MOST_OF_A_HEAD_BYTES = 2**20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
-_ATTRIBUTES = rb"(?:[^=>]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+)*+"
-_TOKEN = re.compile(
-    rb"<!--.*?(?:--!?>|\Z)"
-    rb"|<(script|style|title|textarea|xmp|iframe|noembed|noframes)(?=[\s/>])"
-    + _ATTRIBUTES
-    # what is never closed takes all that is left: to look for its end once is enough
-    + rb"(?:\Z|>.*?(?:</\1(?=[\s/>])|\Z))"
-    rb"|<(?P<name>/?[a-z][^\s/>]*+)(?P<attributes>" + _ATTRIBUTES + rb")(?:>|\Z)",
-    re.IGNORECASE | re.DOTALL,
-)
-_ATTRIBUTE = re.compile(rb"([^\s/>=]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>]++)))?+")
-_IN_HEAD = frozenset(
-    {b"html", b"head", b"script", b"noscript", b"style", b"link", b"meta", b"object", b"title", b"base"}
-)
-"""Any other start tag begins the body."""
-_CHARSET = re.compile(rb"charset\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s;\"']++))", re.IGNORECASE)
+_MENTIONED = re.compile("charset", re.IGNORECASE)
+_IN_HEAD = frozenset({"base", "link", "meta", "noscript", "object", "script", "style", "title"})
+_AROUND_IT = frozenset({"head", "html"})
+"""Any other tag, and the end of these, ends the head."""
+_CHARSET = re.compile(rf"charset[{S}]*+=[{S}]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^{S};\"']++))", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -40,10 +33,8 @@ _MAX_REFERENCE_CHARS = 8192
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
-_CODECS = {"gbk": "gb18030", "x-user-defined": "windows-1252", "replacement": None}
-"""Where another codec than that of webencodings is taken: a superset; as HTML has it for ``<meta>``; and none where
-browsers show nothing at all: encodings that hide markup from filters.
-"""
+_NO_ENCODING = "replacement"
+"""By its labels go encodings that hide markup from filters; browsers show nothing of what is sent in them."""
 
 
 def decode_html(content: bytes, content_type: str = "") -> str:
@@ -77,13 +68,13 @@ def with_query_in(encoding: str, reference: str) -> str:
 def _escaped(encoding: str, found: re.Match[str]) -> str:
     text = found[0]
     try:
-        return quote(text.encode(encoding), safe=_SAFE_IN_QUERY)
+        return quote(legacy.encode(text, encoding), safe=_SAFE_IN_QUERY)
     except UnicodeEncodeError:
         pass
     pieces = []
     for char in text:
         try:
-            pieces.append(quote(char.encode(encoding), safe=_SAFE_IN_QUERY))
+            pieces.append(quote(legacy.encode(char, encoding), safe=_SAFE_IN_QUERY))
         except UnicodeEncodeError:
             pieces.append(f"%26%23{ord(char)}%3B")
     return "".join(pieces)
@@ -110,8 +101,8 @@ def decoded(content: bytes, encoding: str) -> str:
     """
     for bom, _ in _BOMS:
         if content.startswith(bom):
-            return content[len(bom) :].decode(encoding, "replace")
-    return content.decode(encoding, "replace")
+            return legacy.decode(content[len(bom) :], encoding)
+    return legacy.decode(content, encoding)
 
 
 def python_codec(label: str) -> str | None:
@@ -120,10 +111,7 @@ def python_codec(label: str) -> str | None:
     Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
     encoding = webencodings.lookup(label)
-    if encoding is None:
-        return None
-    name = _CODECS.get(encoding.name, encoding.codec_info.name)
-    return codecs.lookup(name).name if name else None
+    return legacy.codec_of(encoding.name) if encoding and encoding.name != _NO_ENCODING else None
 
 
 def _declared_in_css(content: bytes) -> str | None:
@@ -138,30 +126,30 @@ def _declared_in_meta(content: bytes) -> str | None:
     """What a ``<meta>`` of the head declares, or one of the first bytes (HTML, "prescan a byte stream"; how far it is
     looked for is not said there: here as far as Chromium does, HTMLMetaCharsetParser).
     """
-    head = content[:_MOST_OF_A_HEAD_BYTES]
-    if b"charset" not in head.lower():
+    head = content[:_MOST_OF_A_HEAD_BYTES].decode("latin-1")
+    if not _MENTIONED.search(head):
         return None
     in_head = True
-    for token in _TOKEN.finditer(head):
-        name = (token["name"] or b"").lower()
-        if name == b"meta" and (encoding := _declared_by(token["attributes"])):
+    for tag in tags(head):
+        name, is_whole = name_of(tag), tag.end("void") < tag.start("text")
+        if name == "meta" and is_whole and not tag["slash"] and (encoding := _declared_by(tag)):
             return encoding
-        in_head = in_head and name != b"/head" and (not name or name[:1] == b"/" or name in _IN_HEAD)
-        if not in_head and token.end() > _PRESCAN_BYTES:
+        in_head = in_head and (name in _IN_HEAD or (name in _AROUND_IT and not tag["slash"]))
+        if not in_head and tag.start("text") >= _PRESCAN_BYTES:
             break
     return None
 
 
-def _declared_by(tag: bytes) -> str | None:
-    """The encoding that a ``<meta>`` with these attributes declares, if it does."""
-    attributes: dict[bytes, bytes] = {}
-    for name, *values in _ATTRIBUTE.findall(tag):
-        attributes.setdefault(name.lower(), next(filter(None, values), b""))
-    label = attributes.get(b"charset", b"")
-    if not label and attributes.get(b"http-equiv", b"").strip().lower() == b"content-type":
-        found = _CHARSET.search(attributes.get(b"content", b""))
-        label = next(filter(None, found.groups()), b"") if found else b""
-    return _in_ascii_document(python_codec(label.decode("ascii", "replace"))) if label else None
+def _declared_by(meta: re.Match[str]) -> str | None:
+    """The encoding that a ``<meta>`` declares, if it does."""
+    attributes: dict[str, str] = {}
+    for name, value in attributes_of(meta):
+        attributes.setdefault(name.lower(), unescape(value))
+    label = attributes.get("charset", "")
+    if not label and attributes.get("http-equiv", "").strip().lower() == "content-type":
+        found = _CHARSET.search(attributes.get("content", ""))
+        label = next(filter(None, found.groups()), "") if found else ""
+    return _in_ascii_document(python_codec(label)) if label else None
 
 
 def _label(found: re.Match[bytes] | None) -> str | None:

@@ -48,9 +48,11 @@ text; *foreign* is set where SVG or MathML begins, in which that is none.
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
 _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
 """What SVG and MathML may hold besides, with the groups that are looked at."""
-NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
+_NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
+_MOST_OPEN = 64
+"""Elements within each other that SVG and MathML are followed into; ends would be sought among all of them."""
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
@@ -81,6 +83,12 @@ def name_of(tag: re.Match[str]) -> str:
     """In lower case, which is that of ASCII: an element ``<lin\u212a>``, with the sign of Kelvin, is no ``<link>``."""
     name = tag["name"]
     return name.lower() if name.isascii() else name.translate(_LOWER)
+
+
+def attributes_of(tag: re.Match[str]) -> Iterator[tuple[str, str]]:
+    """Names and values as they are written, without the quotes around these; the first of a name counts."""
+    for name, value in _NAMED_VALUE.findall(tag["inside"]):
+        yield name, value[1:].removesuffix(value[0]) if value[:1] in ("'", '"') else value
 
 
 def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
@@ -149,6 +157,9 @@ class _Place:
         return bool(self._open[-1][1]) and not self._is_doubtful
 
     def passes(self, tag: re.Match[str]) -> None:
+        if len(self._open) > _MOST_OPEN:
+            self._is_doubtful = True  # and so it stays: all of the rest is taken for tags
+            return
         name = name_of(tag)
         if tag["slash"]:
             self._ends(name)

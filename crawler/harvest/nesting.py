@@ -105,7 +105,7 @@ class _Flat:
             return self._of_svg(name, tag)
         if name in RAW_TEXT and tag.re is TOKEN:
             return _as_it_is(tag)
-        if name not in _KEPT:
+        if name not in _KEPT or (name == "template" and tag.re is not TOKEN):
             return "" if tag["slash"] else f"<wbr{inside} />"
         if name in _KEPT_VOID:
             return "" if tag["slash"] else f"<{name}{inside}>"

@@ -342,9 +342,9 @@ class Reader:
 
     def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
+        if "<" not in markup:
+            return []
         try:
-            if "<" not in markup:
-                return []
             elements = parse(markup, parser=self._config.harvest.parser, left_out=page.left_out)
         except NotHtml:
             page.left_out["markup-cut"] += 1

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
-from crawler.harvest.markup import NAMED_VALUE, RAW_TEXT, TOKEN, name_of, tokens
+from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
 from crawler.harvest.tree import NAMES, Element, ParserRefusedError, inside_svg, may_tell
 from crawler.harvest.words import Marks, Words
 
@@ -121,10 +121,9 @@ def _tag(name: str, tag: re.Match[str]) -> Iterator[str]:
 
 
 def _attributes(tag: re.Match[str]) -> Iterator[str]:
-    for name, value in NAMED_VALUE.findall(tag["inside"]):
+    for name, value in attributes_of(tag):
         if _NAMABLE.fullmatch(name):
-            bare = value[1:].removesuffix(value[0]) if value[:1] in ("'", '"') else value
-            plain = _REFERENCE.sub(_with_plain_ampersand, bare.replace('"', "&quot;"))
+            plain = _REFERENCE.sub(_with_plain_ampersand, value.replace('"', "&quot;"))
             yield f' {name}="{plain}"'
 
 

@@ -1,8 +1,8 @@
 """XHTML, which is XML, as the HTML that says the same: what reads HTML then reads both, with either parser.
 
 In XML each element ends where it says, ``<script/>`` and ``<a/>`` among them, names may have prefixes, and a CDATA
-section is text (HTML Standard, "The XML syntax"). Nothing outside of the document is loaded, and no entity that
-it declares is expanded.
+section is text (HTML Standard, "The XML syntax"). Nothing outside of the document is loaded; entities that it declares
+are expanded where they can't make it grow much.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ _SWALLOWS_THE_REST = "plaintext"
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31};)")
 _OF_XML = frozenset({"amp;", "lt;", "gt;", "quot;", "apos;"})
 _PSEUDO_ATTRIBUTE = re.compile(r"([\w-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
-_SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:\"[^\"<]*+\"|'[^'<]*+'|[^\"'<>])*?)/>")
+_PREFIX = re.compile(r"xmlns:([\w.-]{1,64})\s*+=\s*+[\"']http://www\.w3\.org/(?:1999/xhtml|2000/svg)[\"']")
+_NESTED_ENTITY = re.compile("&(?!#)|%")
+_MAX_EXPANDED_CHARS = 2**24
+_SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:[^<>=/]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')?+|/(?!>))*+)/>")
 
 
 def as_html(text: str) -> str:
@@ -57,12 +60,14 @@ def as_html(text: str) -> str:
     that end themselves.
     """
     document = _ENTITY.sub(_character, text.lstrip("\ufeff \t\r\n")).encode("utf-8", "replace")
-    writer = _Writer()
+    writer = _Writer(references=document.count(b"&"))
     try:
         writer.parser.Parse(document, True)
     except (expat.ExpatError, _RefusedError):
-        rest = document[_broken_at(document, writer.parser.CurrentByteIndex) :]
-        writer.pieces.append(_SELF_CLOSING.sub(_ended, rest.decode("utf-8", "replace")))
+        rest = document[_broken_at(document, writer.parser.CurrentByteIndex) :].decode("utf-8", "replace")
+        prefixes = "|".join(map(re.escape, sorted(set(_PREFIX.findall(text)))))
+        rest = re.sub(rf"(</?)(?:{prefixes}):", r"\1", rest) if prefixes else rest
+        writer.pieces.append(_SELF_CLOSING.sub(_ended, rest))
     return "".join(writer.pieces)
 
 
@@ -85,13 +90,15 @@ def _ended(tag: re.Match[str]) -> str:
 
 
 class _RefusedError(Exception):
-    """The document declares entities."""
+    """The document declares entities by which it may grow."""
 
 
 class _Writer:
     """Writes down as HTML what expat reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, references: int) -> None:
+        self._references = references
+        """How many there are of characters and of entities, at most."""
         self.pieces = ["<!DOCTYPE html>"]
         self._open: list[str] = []
         self._hidden = 0
@@ -103,7 +110,7 @@ class _Writer:
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
         self.parser.ProcessingInstructionHandler = self._instruction
-        self.parser.EntityDeclHandler = self._refuse
+        self.parser.EntityDeclHandler = self._declared
 
     def _start(self, qualified: str, attributes: dict[str, str]) -> None:
         if self._hidden or (self._open and self._open[-1] in _TEXT_ONLY | _SCRIPTS | _NEVER_SHOWN):
@@ -135,8 +142,11 @@ class _Writer:
             if told.get("type", "text/css") == "text/css" and "href" in told:
                 self.pieces.append(f'<link rel="stylesheet" href="{escape(told["href"])}">')
 
-    def _refuse(self, *_: object) -> None:
-        raise _RefusedError
+    def _declared(self, _name: str, is_parameter: int, value: str | None, *_: object) -> None:
+        """``<!ENTITY nbsp "&#160;">`` is honest; entities of entities are what is made to grow."""
+        size = len(value or "") * self._references
+        if is_parameter or _NESTED_ENTITY.search(value or "") or size > _MAX_EXPANDED_CHARS:
+            raise _RefusedError
 
 
 def _name(qualified: str) -> str:

@@ -77,7 +77,7 @@ def test_what_is_not_well_formed_loses_nothing(broken: str, expected: list[str],
     assert [task.url.rpartition("/")[2] for task in found] == expected
 
 
-def test_what_declares_entities_is_no_xml_here() -> None:
+def test_what_declares_entities_of_entities_is_no_xml_here() -> None:
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     text = (
         f'<!DOCTYPE html [<!ENTITY l0 "ha">{laughs}]><html><body><img src="a.png" alt="&l11;"/></body></html>'
@@ -86,6 +86,29 @@ def test_what_declares_entities_is_no_xml_here() -> None:
     assert "a.png" in as_html(text)
     assert len(as_html(text)) < 2 * len(text)
     assert time.process_time() - started < 1
+
+
+def test_entities_of_its_own_are_expanded_where_they_are_few() -> None:
+    declared = """<!ENTITY nbsp "&#160;"><!ENTITY logo '<img src="logo.png" alt="A"/>'>"""
+    html = as_html(f'<!DOCTYPE html [{declared}]><html><title/><p title="a&nbsp;b">&logo;</p></html>')
+    assert [element.attributes for element in parse(html) if element.name == "img"] == [
+        {"src": "logo.png", "alt": "A"}
+    ]
+    assert 'title="a\xa0b"' in html
+
+
+def test_an_entity_that_would_make_much_of_a_page_is_not_expanded() -> None:
+    text = f'<!DOCTYPE html [<!ENTITY a "{"ha" * 500}">]><html><img src="a.png"/>{"&a;" * 50_000}</html>'
+    html = as_html(text)
+    assert len(html) < 2 * len(text)
+    assert "a.png" in html
+
+
+def test_prefixes_are_known_beyond_the_break() -> None:
+    text = """<h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:p>a & b</h:p><h:script/><h:img src="a.png"/></h:html>"""
+    assert [element.attributes["src"] for element in parse(as_html(text)) if element.name == "img"] == [
+        "a.png"
+    ]
 
 
 @pytest.mark.parametrize(
