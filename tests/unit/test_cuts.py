@@ -154,6 +154,7 @@ NOT_COUNTED = {
     **dict.fromkeys(["xml_encoding._HEAD_BYTES", "nesting._LOOKED_AT_CHARS", "nesting._SAFE_TAGS"], HOW),
     **dict.fromkeys(["nesting._MAX_DEPTH", "nesting._MAX_REOPENED", "nesting._MAX_STEPS"], HOW),
     "links._MOST_OF_A_CHARACTER": HOW,
+    **dict.fromkeys(["extensions._REMEMBERED_CHARS", "markup._MOST_OPEN", "xhtml._MAX_EXPANDED_CHARS"], HOW),
     "js_literals.16": HOW,
     "encoding._MAX_REFERENCE_CHARS": "url-too-long counts it: links.MAX_URL_CHARS",
     "tasks._LEAST_INLINE_BYTES": "a dot that keeps a picture's place is no size of it",
