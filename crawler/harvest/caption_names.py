@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from crawler.harvest.tree import HEADINGS, SHOWING
+from crawler.harvest.tree import HEADINGS, SHOWING, Mark
 
-ELEMENTS = ("figcaption", "caption", "figure")
+ELEMENTS = ("figcaption", "caption")
 _WORDS_IN_TAGS = ("caption", "gallerytext")
 _TITLE_ENDS = ('title"', "class=title")
-_ROLE = 'role="figure"'
 _NEAR_CHARS = 400
 _MAX_TAG_CHARS = 400
 _MAX_LOOKS = 1000
@@ -63,19 +62,22 @@ _BANNER = frozenset(
 _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
-def marks_in(html: str) -> tuple[tuple[str, str], ...]:
+def marks_in(html: str) -> tuple[Mark, ...]:
     """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere.
 
     Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
     """
-    marks: list[tuple[str, str]] = []
-    for word in _WORDS_IN_TAGS:
-        if any(_is_in_tag(html, position) for position in _positions(html, word)):
-            marks += [("class", word), ("role", word)]
-    if any(_is_near_picture(html, place) for end in _TITLE_ENDS for place in _positions(html, end)):
-        marks.append(("class", "title"))
-    if _ROLE in html:
-        marks.append(("role", "figure"))
+    marks = [
+        Mark("class", word)
+        for word in _WORDS_IN_TAGS
+        if any(_is_in_tag(html, position) for position in _positions(html, word))
+    ]
+    if marks and 'role="caption"' in html:
+        marks.append(Mark("role", "caption", is_word=True))
+    if any(_is_near_picture(html, position) for end in _TITLE_ENDS for position in _positions(html, end)):
+        marks.append(Mark("class", "title", is_word=True))
+    if 'role="figure"' in html:
+        marks.append(Mark("role", "figure", is_word=True))
     return tuple(marks)
 
 
@@ -91,8 +93,7 @@ def strength_of(name: str, attributes: Mapping[str, str]) -> int:
     value = attributes.get("class", "").lower()
     if "caption" in value or "gallerytext" in value:
         return max(map(_strength, _tokens(attributes)))
-    is_title = name not in HEADINGS and any(map(_is_title, value.split()))
-    return WEAK if is_title else NONE
+    return WEAK if "title" in value.split() and name not in HEADINGS else NONE
 
 
 def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
@@ -137,14 +138,6 @@ def _tokens(attributes: Mapping[str, str]) -> Iterator[list[str]]:
 def _strength(words: list[str]) -> int:
     is_caption = any(word.endswith("caption") or word in ("captiontext", "gallerytext") for word in words)
     return STRONG if is_caption and _NO_CAPTION.isdisjoint(words) else NONE
-
-
-def _is_title(name: str) -> bool:
-    """Whether a class says that it is the title of a picture, or just that it is one."""
-    if name == "title":
-        return True
-    picture = name.replace("_", "-").removesuffix("-title")
-    return picture != name and picture.rpartition("-")[2] in _PICTURE
 
 
 def _holds_picture(words: list[str]) -> bool:

@@ -8,7 +8,6 @@ follows it rather than what goes before, and where nothing tells whose a caption
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
@@ -38,6 +37,8 @@ _MENUS = frozenset({"nav", "menu"})
 
 class _Caption(NamedTuple):
     node: Any
+    above: list[Any]
+    """The elements around it, from the inside, as far up as it may look for its picture."""
     text: str
     strength: int
     kind: str
@@ -88,10 +89,10 @@ class Captions:
             self._headings.add(key)
         if strength == NONE or key in self._captions:
             return
-        if not self._is_part_of_caption(node) and (text := _on_one_line(read(self._tree, node))):
-            self._captions[key] = _Caption(node, text, strength, attributes.get("class", name))
-            above = islice(self._above(node), _MAX_LEVELS if strength == STRONG else 1)
-            for element in (node, *above):
+        above = list(self._above(node))
+        if not self._is_part_of_caption(above) and (text := _on_one_line(read(self._tree, node))):
+            self._captions[key] = _Caption(node, above, text, strength, attributes.get("class", name))
+            for element in (node, *(above if strength == STRONG else above[:1])):
                 self._within.setdefault(self._tree.key(element), []).append(key)
 
     def of_pictures(self) -> dict[int, str]:
@@ -101,12 +102,12 @@ class Captions:
                 self._find_pictures(caption)
         return {number: told.text for number, told in self._told.items()}
 
-    def _is_part_of_caption(self, node: Any) -> bool:
+    def _is_part_of_caption(self, above: Sequence[Any]) -> bool:
         """Whether it stands in another caption. One that holds a picture too is no caption, but what holds both."""
-        for element in self._above(node):
-            if self._tree.key(element) in self._headings:
+        for key in map(self._tree.key, above):
+            if key in self._headings:
                 return True
-            if (key := self._tree.key(element)) in self._captions:
+            if key in self._captions:
                 if key not in self._held:
                     return True
                 self._containers.add(key)
@@ -141,7 +142,6 @@ class Captions:
         return None
 
     def _above(self, node: Any) -> Iterator[Any]:
-        """The elements around one, from the inside, as far up as a caption may look for its picture."""
         for _ in range(_MAX_LEVELS):
             node = node.parent
             if node is None or not self._tree.name(node):

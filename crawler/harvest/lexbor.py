@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Element, ParserRefusedError, may_tell
-from crawler.harvest.words import Marks, Words
+from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, may_tell
+from crawler.harvest.words import Words
 
 _MAX_TEMPLATES = 32
 
 
 def elements_of(
-    html: str, *, look_at_all: bool, marks: Marks, turns: bool, left_out: Counter[str]
+    html: str, *, look_at_all: bool, marks: Sequence[Mark], turns: bool, left_out: Counter[str]
 ) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
@@ -94,6 +94,11 @@ class _LexborTree:
         next(nodes, None)
         return nodes
 
-    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[LexborNode]:
-        having = [f'[{name}*="{part}" i]' if part else f"[{name}]" for name, part in parts]
-        return [node for root in self.roots for node in root.css(",".join((*names, *having)))]
+    def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[LexborNode]:
+        selectors = ",".join((*names, *map(_selector, marks)))
+        return [node for root in self.roots for node in root.css(selectors)]
+
+
+def _selector(mark: Mark) -> str:
+    operator = "~=" if mark.is_word else "*="
+    return f'[{mark.attribute}{operator}"{mark.part}" i]' if mark.part else f"[{mark.attribute}]"

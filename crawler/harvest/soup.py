@@ -13,8 +13,8 @@ from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
 from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
-from crawler.harvest.tree import NAMES, Element, ParserRefusedError, inside_svg, may_tell
-from crawler.harvest.words import Marks, Words
+from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
+from crawler.harvest.words import Words
 
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")
@@ -28,7 +28,7 @@ def elements_of(
     html: str,
     *,
     look_at_all: bool,
-    marks: Marks,
+    marks: Sequence[Mark],
     turns: bool,
     left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
 ) -> list[Element]:
@@ -171,9 +171,15 @@ class _SoupTree:
     def inside(self, node: Tag) -> Iterator[PageElement]:
         return iter(node.descendants)
 
-    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[Tag]:
+    def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Tag]:
         for node in self.elements:
-            if node.name in names or any(
-                name in node.attrs and part in str(node.attrs[name]).lower() for name, part in parts
-            ):
+            if node.name in names or any(_has(node, mark) for mark in marks):
                 yield node
+
+
+def _has(node: Tag, mark: Mark) -> bool:
+    value = node.attrs.get(mark.attribute)
+    if value is None:
+        return False
+    text = str(value).lower()
+    return mark.part in (text.split() if mark.is_word else text)

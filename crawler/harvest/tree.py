@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -99,6 +99,14 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
 
 
+class Mark(NamedTuple):
+    """What an element may have: an attribute with this part in it, in any case; or as a word; or just the attribute."""
+
+    attribute: str
+    part: str = ""
+    is_word: bool = False
+
+
 class Tree(Protocol):
     """How to look at a parser's tree. Its nodes are elements, texts and comments; each has a ``parent``, or None."""
 
@@ -123,9 +131,9 @@ class Tree(Protocol):
     def inside(self, node: Any) -> Iterator[Any]:
         """All nodes inside of an element, in document order."""
 
-    def find(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> Iterable[Any]:
-        """The elements of the document that have one of the *names*, or that part in the value of that attribute in
-        any case; in document order, one of them maybe twice.
+    def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Any]:
+        """The elements of the document that have one of the *names* or of the *marks*, in document order; one of them
+        maybe twice.
         """
 
 

@@ -21,6 +21,7 @@ from crawler.harvest.tree import (
     NAMES,
     SHOWING,
     Element,
+    Mark,
     Tree,
     inside_svg,
     read,
@@ -28,7 +29,7 @@ from crawler.harvest.tree import (
 
 _MAX_LINK_CHARS = 150
 """Of the text in a link beside its picture; more is the teaser of an article."""
-_MAX_LEVELS = 16
+_MAX_LEVELS = 10
 """From a picture up to a figure around it."""
 _MAX_IDS = 8
 """Of one ``aria-labelledby`` or ``aria-describedby``."""
@@ -45,13 +46,10 @@ _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b", re.IG
 _TAG = re.compile(r"<[^<>]*>")
 
 
-Marks = Sequence[tuple[str, str]]
-"""Attributes, and what they have in them."""
-
-
 class _Picture(NamedTuple):
     """A picture, or what may be one, and where it stands."""
 
+    node: Any
     place: int
     """Among the elements of the document."""
     attributes: dict[str, str]
@@ -67,7 +65,7 @@ class _Picture(NamedTuple):
 class Words:
     """All elements of one document that may matter, told in document order; then with what is said of each."""
 
-    def __init__(self, tree: Tree, *, marks: Marks, turns: bool = True) -> None:
+    def __init__(self, tree: Tree, *, marks: Sequence[Mark], turns: bool = True) -> None:
         """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is
         around a link may tell that it turns a page.
         """
@@ -162,7 +160,7 @@ class Words:
         )
         if _is_shown(name, attributes, in_picture=picture is not None):
             place = len(self._elements)
-            self._show(node, _Picture(place, attributes, number, above, link, in_noscript))
+            self._show(_Picture(node, place, attributes, number, above, link, in_noscript))
         target = None if link is None else self._links[self._tree.key(link)].get("href")
         return (0 if picture is None else number), target
 
@@ -171,7 +169,7 @@ class Words:
         if key not in self._figures:
             self._figures[key] = dict(self._tree.attributes(node))
 
-    def _show(self, node: Any, picture: _Picture) -> None:
+    def _show(self, picture: _Picture) -> None:
         before = self._pictures[-1] if self._pictures else None
         if before and before.in_noscript != picture.in_noscript and _show_the_same(before, picture):
             picture = picture._replace(number=before.number)
@@ -180,7 +178,7 @@ class Words:
             self._linked.setdefault(self._tree.key(picture.link), set()).add(picture.number)
         if self._captions is not None:
             self._captions.add_picture(
-                picture.number, list(map(self._tree.key, (node, *picture.above[:_MAX_LEVELS])))
+                picture.number, list(map(self._tree.key, (picture.node, *picture.above[:_MAX_LEVELS])))
             )
 
     # --- what is said of it -------------------------------------------------------------------------------
@@ -220,7 +218,7 @@ class Words:
         """The text of each element whose id a picture gives."""
         holders = (*(picture.attributes for picture in self._pictures), *self._figures.values())
         wanted = {name for attributes in holders for name in _ids(attributes, *_BY_ID)}
-        for node in self._tree.find((), (("id", ""),)) if wanted else ():
+        for node in self._tree.find((), (Mark("id"),)) if wanted else ():
             name = self._tree.attributes(node)["id"]
             if name in wanted:
                 wanted.discard(name)
@@ -247,8 +245,14 @@ class Words:
             or _for_lightboxes(picture.attributes, _OF_PICTURES)
             or ("" if link is None else _for_lightboxes(self._attributes_of(link), _OF_LINKS))
             or self._drawn_for(picture, "desc")
-            or ("" if link is None or len(self._linked[self._tree.key(link)]) > 1 else self._text_of(link))
+            or ("" if link is None or self._is_all_of(link, picture) else self._text_of(link))
         )
+
+    def _is_all_of(self, link: Any, picture: _Picture) -> bool:
+        """Whether a link has no text of this picture: it has no other child, or further pictures."""
+        siblings = (self._tree.sibling(picture.node, after=after) for after in (False, True))
+        is_alone = picture.above[0] is link and not any(sibling is not None for sibling in siblings)
+        return is_alone or len(self._linked[self._tree.key(link)]) > 1
 
     def _attributes_of(self, link: Any) -> dict[str, str]:
         return self._links[self._tree.key(link)]

@@ -213,7 +213,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
         filled("<img src=a>", MIB // 4) + filled("<figcaption>x</figcaption>", MIB // 4)
     ),
     "figures of figures": lambda: filled(
-        ("<div class=figure><img src=a>" * 400) + "<p class=caption>x" + "</div>" * 400
+        "<div class=figure><img src=a>" * 400 + "<p class=caption>x" + "</div>" * 400, MIB // 4
     ),
     "empty siblings": lambda: filled("<p class='caption a'>x</p>" + "<div>" + "<b></b>" * 300 + "</div>"),
     "linked pictures": lambda: "<a href=x>" + filled("<img src=a>x", MIB // 4),

@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from crawler.harvest import attributes, nesting
 from crawler.harvest.attributes import has_few_attributes
 from crawler.harvest.elements import PARSERS, Element, parse
-from crawler.harvest.markup import name_of, tags, without_markup
+from crawler.harvest.markup import name_of, tags
 
 PARTS = (
     "<svg>", "</svg>", "<svg/>", "<svg a=b/>", "<math>", "</math>", "<title>", "</title>", "<title/>", "<desc>",
@@ -144,10 +144,3 @@ def test_a_stray_quote_costs_a_large_page_nothing(stray: str, parser: str) -> No
         sum(element.name == "a" and element.attributes["href"].startswith("p") for element in elements)
         >= count
     )
-
-
-def test_words_are_what_is_between_tags() -> None:
-    shown = "<!--[if !IE]><!--><p title='a>b'>One</p><!--<![endif]-->"
-    html = f"{shown}<script>'<!--'</script> two<STYLE>x</STYLE> <br>it's"
-
-    assert without_markup(html) == "One two it's"
