@@ -542,7 +542,6 @@ LEFT_OUT: dict[str, LeftOut] = {
     "url-too-long": LeftOut("references of more than 8,192 characters"),
     "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),
     "markup-cut": LeftOut("documents whose markup would hold up a parser, read with less of it"),
-    "elements-cut": LeftOut("documents of very many elements, read up to there"),
     "data-too-large": LeftOut("images that pages hold themselves, of more than 2 MiB"),
     "srcdoc-cut": LeftOut("documents within a page, beyond so many"),
     "template-cut": LeftOut("templates within templates, too deep to be looked into"),
