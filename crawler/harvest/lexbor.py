@@ -45,10 +45,10 @@ def _walk(
         if name is None or name[0] == "-":
             continue
         if name == "template":
+            contents = _contents(node)
             if len(walks) > _MAX_TEMPLATES:
-                left_out["template-cut"] += 1
+                left_out["template-cut"] += any(fragment.first_child is not None for fragment in contents)
             else:
-                contents = _contents(node)
                 roots += contents
                 walks += [fragment.traverse() for fragment in contents]
         elif name in NAMES or name == "feImage":
