@@ -88,12 +88,23 @@ class ScopeConfig(Section):
             description="Stay out of what goes on without end: calendars, ever deeper paths, repeated pages."
         ),
     ] = True
-    max_depth: Annotated[int, Meta(ge=0, description="Links to follow away from a seed.")] = 20
+    max_depth: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Links to follow away from a seed; next and previous pages do not count. 0: the seeds alone.",
+        ),
+    ] = 20
     max_pages: Annotated[int, Meta(ge=1, description="Pages to visit in all.")] = 100_000
     max_images: Annotated[int, Meta(ge=0, description="Image URLs to take on in all; 0 for no limit.")] = 0
     max_links_per_page: Annotated[
-        int, Meta(ge=1, le=20_000, description="Links, and images, to take from one page.")
-    ] = 10_000
+        int,
+        Meta(
+            ge=0,
+            le=20_000,
+            description="Links, and images, to take of one page; 0 for 10,000 links and all images.",
+        ),
+    ] = 0
 
 
 class HarvestConfig(Section):
@@ -232,6 +243,14 @@ class ImagesConfig(Section):
     decode_timeout_s: Annotated[
         float, Meta(gt=0, description="To decode one image, which is how it is verified, in seconds.")
     ] = 30.0
+    incomplete: Annotated[
+        str,
+        Meta(
+            pattern="^(reject|keep)$",
+            description="Reject a file that only lacks its end, all of its pixels being there, or keep it and say so"
+            " in its record.",
+        ),
+    ] = "reject"
     formats: Annotated[
         Formats,
         Meta(description="Keep only images of these formats; none given: of all.", extra={"item": "FORMAT"}),

@@ -181,35 +181,49 @@ class NameLookupFailed(FetchError):
 
 
 class ConnectFailed(FetchError):
+    """No connection came about: refused, or no way to the host."""
+
     reason = "connect-failed"
     retryable = True
 
 
 class ConnectTimeout(FetchError):
+    """No connection came about in time (connect_timeout_s)."""
+
     reason = "connect-timeout"
     retryable = True
 
 
 class TlsFailed(FetchError):
+    """The host's certificate is not accepted, or it speaks no TLS that we do."""
+
     reason = "tls-failed"
 
 
 class ConnectionLost(FetchError):
+    """The connection broke before the answer had ended."""
+
     reason = "connection-lost"
     retryable = True
 
 
 class DeadlineExceeded(FetchError):
+    """The whole of it took longer than it may (total_timeout_s)."""
+
     reason = "deadline-exceeded"
     retryable = True
 
 
 class TooSlow(FetchError):
+    """The answer came more slowly than it may (min_rate_bytes_s)."""
+
     reason = "too-slow"
     retryable = True
 
 
 class TruncatedTransfer(FetchError):
+    """The answer ended before what it had announced."""
+
     reason = "truncated-transfer"
     retryable = True
 
@@ -222,26 +236,38 @@ class BadResponse(FetchError):
 
 
 class TooManyRedirects(FetchError):
+    """Redirects in a circle, or more than max_redirects."""
+
     reason = "too-many-redirects"
 
 
 class BadRedirect(FetchError):
+    """A redirect to what is no http(s) URL."""
+
     reason = "bad-redirect"
 
 
 class InvalidUrl(FetchError):
+    """What is to be fetched is no http(s) URL."""
+
     reason = "invalid-url"
 
 
 class NotFound(FetchError):
+    """404 or 410."""
+
     reason = "not-found"
 
 
 class Forbidden(FetchError):
+    """401 or 403."""
+
     reason = "forbidden"
 
 
 class ClientError(FetchError):
+    """Another status in 400-499."""
+
     reason = "client-error"
 
 
@@ -253,11 +279,15 @@ class RequestTimeout(FetchError):
 
 
 class RateLimited(FetchError):
+    """429: too many requests for the server's liking."""
+
     reason = "rate-limited"
     retryable = True
 
 
 class ServerError(FetchError):
+    """A status in 500-599."""
+
     reason = "server-error"
     retryable = True
 
@@ -306,26 +336,38 @@ class TooLarge(Rejection):
 
 
 class EmptyBody(Rejection):
+    """An answer without content."""
+
     reason = "empty"
 
 
 class NotAnImage(Rejection):
+    """What came is no image, whatever it calls itself."""
+
     reason = "not-an-image"
 
 
 class TruncatedImage(Rejection):
+    """An image that ends too early."""
+
     reason = "truncated-image"
 
 
 class CorruptImage(Rejection):
+    """An image that can't be decoded to its end."""
+
     reason = "corrupt-image"
 
 
 class UnsupportedFormat(Rejection):
+    """An image of a format that is not kept."""
+
     reason = "unsupported-format"
 
 
 class TooManyPixels(Rejection):
+    """An image of more pixels than are decoded (max_pixels)."""
+
     reason = "too-many-pixels"
 
 
@@ -366,6 +408,8 @@ class ForbiddenAddress(Rejection):
 
 
 class NotHtml(Rejection):
+    """Neither a page nor anything else that images are found in."""
+
     reason = "not-html"
 
 
@@ -400,6 +444,8 @@ class Excluded(Rejection):
 
 
 class RobotsDisallowed(Rejection):
+    """robots.txt forbids to ask for it."""
+
     reason = "robots-disallowed"
 
 
@@ -408,18 +454,26 @@ class OptedOut(Rejection):
 
 
 class Noindex(OptedOut):
+    """Its owner asks for noindex."""
+
     reason = "noindex"
 
 
 class Noimageindex(OptedOut):
+    """Its owner asks for noimageindex."""
+
     reason = "noimageindex"
 
 
 class Noai(OptedOut):
+    """Its owner asks for noai."""
+
     reason = "noai"
 
 
 class Noimageai(OptedOut):
+    """Its owner asks for noimageai."""
+
     reason = "noimageai"
 
 
@@ -457,7 +511,8 @@ LEFT_OUT: dict[str, LeftOut] = {
     ),
     "max-pages": LeftOut("links to pages beyond so many", "--max-pages"),
     "max-images": LeftOut("image URLs beyond so many", "--max-images"),
-    "max-links": LeftOut("links of pages that have more than so many", "--max-links-per-page"),
+    "max-links-per-page": LeftOut("links and images beyond so many of one page", "--max-links-per-page"),
+    "smaller-size": LeftOut("sizes of a picture that is saved larger", "--images all"),
     # its scope
     "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
     "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),
@@ -478,10 +533,7 @@ LEFT_OUT: dict[str, LeftOut] = {
         "links with a path in which the same segments come again and again", "--no-avoid-traps"
     ),
     "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
-    "trap-endless-query": LeftOut(
-        "links with a query that repeats itself, or one more combination of parameters after very many",
-        "--no-avoid-traps",
-    ),
+    "trap-endless-query": LeftOut("links with a query that repeats itself", "--no-avoid-traps"),
     "trap-repeated-page": LeftOut(
         "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
     ),
@@ -490,8 +542,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "url-too-long": LeftOut("references of more than 8,192 characters"),
     "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),
     "markup-cut": LeftOut("documents whose markup would hold up a parser, read with less of it"),
-    "elements-cut": LeftOut("documents of very many elements, read up to there"),
-    "data-too-large": LeftOut("images that a page holds itself, too large for that"),
+    "data-too-large": LeftOut("images that pages hold themselves, of more than 2 MiB"),
     "srcdoc-cut": LeftOut("documents within a page, beyond so many"),
     "template-cut": LeftOut("templates within templates, too deep to be looked into"),
     "widths-cut": LeftOut("sizes of a picture, beyond so many"),

@@ -79,17 +79,46 @@ class Revisit(StrEnum):
     """It was not to be had this time; the same."""
 
 
+class Alternative(Value):
+    """Another size of a picture, to be taken when those before it are not to be had."""
+
+    url: str
+    found_in: str
+    """As of an Origin."""
+    rule: str
+    """Why it was not chosen: a key of :data:`ALTERNATIVE_RULES`."""
+    content: bytes = b""
+    """As of an Origin."""
+
+
+ALTERNATIVE_RULES = {
+    "smaller": "its page, or its URL, says that it is smaller",
+    "thumbnail": "it stands in a link to the picture in full",
+    "placeholder": "it is shown until the picture has come",
+    "type": "it is of a type that is not kept, or not wanted",
+    "insecure": "it is asked for by https first, as its page wants it",
+    "later": "its page says nothing of sizes, and names it later",
+}
+"""Why one of several sizes of a picture was preferred to another one, and what that means."""
+MAX_ALTERNATIVES = 16
+"""Of one picture."""
+
+
 class Origin(Value):
     """Where a URL was found, and what its page says of it."""
 
     page_url: str
     found_in: str
-    """The rule that found it: ``img``, ``srcset``, ``css``, ``a`` …"""
+    """The rule that found it: ``img``, ``srcset``, ``css``, ``a`` …; of an image all that did, between commas."""
     alt: str = ""
     title: str = ""
     caption: str = ""
     heading: str = ""
     page_title: str = ""
+    instead_of: str = ""
+    """The URL of another size of the picture, which was tried before and is not to be had."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Other sizes of the picture, the best first; each is a task of its own once all before it have failed for good."""
     content: bytes = b""
     """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
 
@@ -198,6 +227,10 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     caption: str = ""
     heading: str = ""
     page_title: str = ""
+    instead_of: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    replaced_by: str = ""
+    """The URL of the size that was taken on in its place, of one that was not to be had."""
     depth: int = 0
     attempts: int = 0
     worker: str = ""
@@ -210,6 +243,8 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
     that have no pixels (SVG) or no structure (of one colour).
     """
+    incomplete: bool = False
+    """The file lacks its end, and no pixel: it was saved as the setting ``incomplete`` wants it."""
     revisit: Revisit = Revisit.NONE
     """What became of it when the crawl was refreshed."""
     revisit_reason: str = ""
@@ -228,6 +263,10 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     """Image URLs found on it, repeats of other pages included."""
     links: int = 0
     """Pages and style sheets found on it, repeats of other pages included."""
+    left_out: dict[str, int] = {}
+    """How much of it was not read or not taken, by a slug of :data:`crawler.errors.LEFT_OUT`; links that are kept out
+    for themselves are not among it.
+    """
     size_bytes: int = 0
     http_status: int = 0
     content_type: str = ""

@@ -109,6 +109,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             scope=config.scope,
             new_run=new_run,
             survivors=site.public is not None,
+            largest_only=config.images.images == "best",
         )
         try:
             begin(ledger, site)
@@ -282,7 +283,7 @@ def _harvester(
 def _downloader(
     transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
-    from crawler.download.decoder import Decoders
+    from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
@@ -292,6 +293,7 @@ def _downloader(
         max_pixels=images.max_pixels,
         max_bytes=images.max_image_bytes,
         timeout_s=images.decode_timeout_s,
+        decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
         transport,

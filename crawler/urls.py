@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import quote
 
 from ada_url import URL
 
 from crawler.errors import SeedError
 
-MAX_URL_CHARS = 2048
+MAX_URL_CHARS = 8192
+"""Of a canonical URL; content delivery networks sign with thousands."""
 DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
+_ASCII = "".join(map(chr, range(128)))
 _SCHEMES = ("http:", "https:")
 
 _LOGIN = re.compile(r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?//))[^/\\?#]*@", re.IGNORECASE)
@@ -42,6 +45,17 @@ def resolve(reference: str, base: str) -> str | None:
     None stands for: not parseable, not http(s), or longer than MAX_URL_CHARS. Never raises.
     Source: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
+    href = _serialised(reference, base)
+    return href if href is not None and len(href) <= MAX_URL_CHARS else None
+
+
+def is_too_long(reference: str, base: str) -> bool:
+    """Whether *reference* is one to fetch but for its length."""
+    href = _serialised(reference[: 4 * MAX_URL_CHARS], base)
+    return href is not None and (len(reference) > 4 * MAX_URL_CHARS or len(href) > MAX_URL_CHARS)
+
+
+def _serialised(reference: str, base: str) -> str | None:
     if len(reference) > 4 * MAX_URL_CHARS:
         return None
     try:
@@ -54,8 +68,7 @@ def resolve(reference: str, base: str) -> str | None:
             href = url.href
     except (ValueError, UnicodeError):
         return None
-    href = href.partition("#")[0]  # not before: the space in front of a "#" counts
-    return href if len(href) <= MAX_URL_CHARS else None
+    return href.partition("#")[0]  # not before: the space in front of a "#" counts
 
 
 def canonical(url: str) -> str | None:
@@ -86,6 +99,20 @@ def without_login(text: str) -> str:
     return _LOGIN.sub(r"\1…@", text)
 
 
+def authority(url: str) -> str:
+    """``host[:port]`` of a canonical http(s) URL, which is what a request says in Host (RFC 9110, section 7.2)."""
+    return host_key(url).partition("//")[2]
+
+
+def with_bytes_escaped(header: str) -> str:
+    """The reference that a header holds, where headers are read as Latin-1: each byte that is no ASCII is escaped.
+
+    So bytes of any encoding arrive where they came from, as browsers have it (Chromium, issue 942073). In UTF-8 it is
+    what the URL standard makes of the characters.
+    """
+    return header if header.isascii() else quote(header, safe=_ASCII, encoding="latin-1", errors="replace")
+
+
 def host_key(url: str) -> str:
     """``scheme://host[:port]`` of a canonical URL: the unit of politeness and of scope; DATA_HOST without one."""
     if url.startswith(DATA_HOST):
@@ -98,6 +125,8 @@ def identity(url: str) -> str:
 
     Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Idempotent.
     """
+    if "=" not in url and "/(" not in url:  # as in most: each URL that is found is asked for this
+        return url
     folded = url.lower()
     if not any(hint in folded for hint in _SESSION_HINTS):
         return url

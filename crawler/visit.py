@@ -158,10 +158,13 @@ class TaskHandler(abc.ABC):
             cookies=self._cookies(),
         )
 
-    def fetch(self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True) -> Fetched:
+    def fetch(
+        self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True, cut: bool = False
+    ) -> Fetched:
         """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError.
 
-        What an earlier visit has seen already may come as 304, without content, if *unless_known*.
+        What an earlier visit has seen already may come as 304, without content, if *unless_known*. With *cut* the
+        first *max_bytes* of a longer answer will do.
         """
         task = visit.task
         known = task.known if unless_known else None
@@ -172,6 +175,7 @@ class TaskHandler(abc.ABC):
             referer=task.origin.page_url if task.origin else "",
             check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
             unless=_validators(known) if known else None,
+            cut=cut,
         )
         visit.answered(fetched)
         return fetched

@@ -24,8 +24,9 @@ from crawler.models import (
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import Outlet, Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, Outlet, Settled, Unsettled
 from crawler.urls import task_key
+from crawler.words import Words, bits_of_task, filled, lacking
 from tests.queues import page
 
 QUEUE = QueueConfig(per_host=1000, lease_s=1e6)
@@ -48,6 +49,7 @@ class Entry:
     pending: bool = True
     origin: Origin | None = None
     known: Record | None = None
+    words: int = 0
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Queue:
 
     tasks: dict[bytes, Entry] = field(default_factory=dict)
     stream: list[Settled] = field(default_factory=list)
+    later: list[LaterWords] = field(default_factory=list)
     totals: Stats = field(default_factory=Stats)
     kept_out: dict[str, int] = field(default_factory=dict)
     next_id: int = 2**40
@@ -78,12 +81,14 @@ class Queue:
             return False
         entry = Entry(task.id or self._new_id(), task.kind, task.url, task.depth, task.serial)
         entry.origin, entry.known = task.origin, task.known
+        entry.words = bits_of_task(NewTask(kind=task.kind, url=task.url, origin=task.origin))
         self.tasks[key] = entry
         return True
 
-    def mark(self, tasks: Sequence[Key]) -> None:
-        for kind, url in tasks:
-            self.tasks.setdefault(task_key(kind, url), Entry(self._new_id(), kind, url, pending=False))
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        for kind, url, words in tasks:
+            entry = Entry(self._new_id(), kind, url, pending=False, words=words)
+            self.tasks.setdefault(task_key(kind, url), entry)
 
     def dropped(self) -> dict[str, int]:
         return self.kept_out
@@ -97,6 +102,20 @@ class Queue:
             key = task_key(task.kind, task.url)
             if key not in self.tasks:
                 self.tasks[key] = Entry(self._new_id(), task.kind, task.url, task.depth, origin=task.origin)
+            elif task.origin is not None and lacking(self.tasks[key].words, task):
+                self._say(key, filled(Words(), task.origin))
+            self.tasks[key].words |= bits_of_task(task)
+
+    def _say(self, key: bytes, words: Words) -> None:
+        entry = f"{next(self.clock)}-0"
+        self.later.append(LaterWords(shard=self.tasks[key].id % 2, entry=entry, key=key, words=words))
+
+    def words(self, limit: int) -> list[LaterWords]:
+        return self.later[:limit]
+
+    def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        gone = {each.entry for each in collected}
+        self.later = [each for each in self.later if each.entry not in gone]
 
     def visit(self, record: Record, state: TaskState = TaskState.DONE) -> Settled:
         """A worker has come back with *record*."""

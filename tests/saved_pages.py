@@ -19,6 +19,7 @@ _TYPES = {
     ".html": "text/html",
     ".css": "text/css",
     ".xml": "text/xml",
+    ".xhtml": "application/xhtml+xml",
     ".webmanifest": "",
     ".txt": "text/plain",
     ".feed": "",
@@ -48,11 +49,13 @@ class Case(NamedTuple):
         )
 
 
-def read(url: str, content: bytes, content_type: str, *, found_in: str = "", **settings: object) -> Harvest:
+def read(
+    url: str, content: bytes, content_type: str, *, found_in: str = "", depth: int = 0, **settings: object
+) -> Harvest:
     """What a crawl finds in a document, of which *found_in* says where its URL was found."""
     config = load(flags={"sitemaps": False, **settings})
     origin = Origin(page_url="https://example.org/", found_in=found_in) if found_in else None
-    task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=0, attempt=1, origin=origin)
+    task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=depth, attempt=1, origin=origin)
     return Reader(Scope((url,), config.scope), config).read(task, answer(url, content, content_type))
 
 

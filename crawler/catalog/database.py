@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from crawler.columns import record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
@@ -21,7 +22,7 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_TIMEOUT_S = 30.0
 
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -129,14 +130,11 @@ class Catalog:
     def _select(
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
-        columns = record.__struct_fields__
-        kind = str(record.__struct_config__.tag)
-        sql = f"SELECT {', '.join(columns)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
+        sql = f"SELECT {', '.join(record.__struct_fields__)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         try:
             for row in self.rows(sql, values):
-                facts = dict(zip(columns, row, strict=True))
-                yield msgspec.convert(facts | {"kind": kind}, record)
-        except msgspec.ValidationError as exc:
+                yield record_of(record, row)
+        except msgspec.MsgspecError as exc:
             raise LedgerCorrupt(f"{self.path} is damaged: a record of {table} can't be read ({exc})") from exc
 
     def _check_version(self) -> None:

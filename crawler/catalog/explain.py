@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from heapq import nlargest
+from math import inf
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +14,8 @@ import msgspec
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import queue_elsewhere
-from crawler.models import ImageRecord, Origin, PageRecord, TaskKind, Value
+from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
+from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
 
 MAX_CHAIN = 1000
@@ -21,7 +23,7 @@ MAX_ALIASES = 20
 MAX_SUGGESTIONS = 5
 _MAX_CANDIDATES = 2000
 _ORIGIN = msgspec.msgpack.Decoder(Origin)
-_CONTEXT = ("alt", "title", "caption", "heading", "page_title")
+_CONTEXT = ("alt", "title", "caption", "heading", "page_title", "instead_of", "alternatives")
 
 
 class Step(Value):
@@ -61,7 +63,11 @@ class Explanation(Value):
     url: str
     """What *asked* was taken for: a canonical URL, or what was asked when it is none."""
     how: str
-    """``url``, ``file`` (the path of a saved file), or ``redirect`` (where another URL led to)."""
+    """``url``, ``file`` (the path of a saved file), ``redirect`` (where another URL led to), or ``size`` (another size
+    of the same picture was taken in its stead).
+    """
+    rule: str = ""
+    """Of a size that was not taken why it was not: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
     entries: tuple[Entry, ...] = ()
     """Empty when the crawl never met it."""
     similar: tuple[str, ...] = ()
@@ -101,6 +107,11 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
         entries = [entry for source in list(sources)[:MAX_ALIASES] for entry in _entries(catalog, source)]
         if entries:
             return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
+        for taken, rule in _taken_instead(catalog, url):
+            entries = [
+                entry for each in _until_one_was_there(catalog, taken) for entry in _images(catalog, each)
+            ]
+            return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
         return Explanation(
             asked=asked,
             url=url,
@@ -125,6 +136,53 @@ def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:
         entry = _entry(catalog, kind, url)
         if entry is not None:
             yield entry
+
+
+def _images(catalog: Catalog, url: str) -> Iterator[Entry]:
+    return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.IMAGE)
+
+
+def _taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
+    """The URLs that were preferred to *url*, which is another size of their picture, and why: as their pages say, or as
+    URLs do.
+    """
+    quoted = msgspec.json.encode(url).decode()
+    for record in catalog.image_where("alternatives != '' AND instr(alternatives, ?) > 0", quoted):
+        yield from _preferred(record.url, record.alternatives, url)
+    packed = (
+        "SELECT url, origin FROM tasks WHERE kind = 'image' AND origin IS NOT NULL AND instr(origin, ?) > 0"
+    )
+    for taken, origin in catalog.rows(packed, (url.encode(),)):
+        yield from _preferred(taken, _ORIGIN.decode(origin).alternatives, url)
+    yield from ((taken, "smaller") for taken in _larger_by_url(catalog, url))
+
+
+def _larger_by_url(catalog: Catalog, url: str) -> list[str]:
+    """Known sizes of the picture of *url* that are as large or larger, by their URLs: what was saved first."""
+    size = size_of(url)
+    if size.px == inf:
+        return []
+    picture = task_key(TaskKind.IMAGE, size.picture)
+    found = catalog.rows(
+        "SELECT t.url FROM tasks t LEFT JOIN images i ON i.task_id = t.id"
+        " WHERE (t.picture = ?1 OR t.key = ?1) AND coalesce(t.px, ?2) >= ?3"
+        " ORDER BY coalesce(i.path, '') = '', coalesce(t.px, ?2) DESC",
+        (picture, inf, size.px),
+    )
+    return [taken for (taken,) in found]
+
+
+def _preferred(taken: str, others: Iterable[Alternative], url: str) -> Iterator[tuple[str, str]]:
+    return ((taken, other.rule) for other in others if other.url == url)
+
+
+def _until_one_was_there(catalog: Catalog, url: str) -> Iterator[str]:
+    """*url*, and what was tried in its place, one after the other."""
+    seen: set[str] = set()
+    while url and url not in seen:
+        seen.add(url)
+        yield url
+        url = next((record.replaced_by for record in catalog.image_where("url = ?", url)), "")
 
 
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:

@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
+from crawler.columns import row_of
 from crawler.errors import StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
@@ -48,7 +49,7 @@ def write_csv(records: Iterable[Record], kind: type[Record], out: BinaryIO) -> i
         writer.writerow(kind.__struct_fields__)
         count = 0
         for count, record in enumerate(records, start=1):  # noqa: B007 - the count is what is returned
-            writer.writerow(msgspec.structs.astuple(record))
+            writer.writerow(row_of(record))
         return count
     finally:
         text.detach()  # *out* is the caller's to close

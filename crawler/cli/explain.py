@@ -15,7 +15,7 @@ from crawler.catalog.explain import explain as find
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.models import ImageRecord, PageRecord, TaskState
+from crawler.models import ALTERNATIVE_RULES, ImageRecord, PageRecord, TaskState
 
 EXIT_UNKNOWN = 1
 _STATES = {
@@ -56,6 +56,14 @@ def _show(out: Console, explanation: Explanation) -> None:
     if not explanation.known:
         _show_unknown(out, explanation)
         return
+    if explanation.how == "size":
+        out.print(
+            Text(f"{explanation.url} was not taken, but another size of the same picture:"), soft_wrap=True
+        )
+        out.print(
+            Text(f"    {explanation.rule}: {ALTERNATIVE_RULES[explanation.rule]}", style="dim"),
+            soft_wrap=True,
+        )
     if explanation.how == "redirect":
         out.print(Text(f"{explanation.url} is where another URL led to:"), soft_wrap=True)
     for position, entry in enumerate(explanation.entries):
@@ -76,9 +84,10 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
             soft_wrap=True,
         )
         return
-    limits = ", ".join(f"{count:,} by {reason}" for reason, count in explanation.dropped.items())
-    if limits:
-        out.print(f"It may be one of those that were kept out: {limits}.", soft_wrap=True)
+    if explanation.dropped:
+        out.print("It may be one of those that were left out:")
+        for line in tables.left_out_lines(explanation.dropped).splitlines():
+            out.print(Text(f"    {line}"), soft_wrap=True)
         out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
     else:
         out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
@@ -106,6 +115,12 @@ def _show_entry(out: Console, entry: Entry) -> None:
             out.print(
                 Text(f"    {when}  {tables.size(version.size_bytes)}  {clean(version.path)}"), soft_wrap=True
             )
+    sizes = entry.origin.alternatives if entry.origin else ()
+    if sizes and not (entry.image and entry.image.replaced_by):
+        out.print()
+        out.print(Text("other sizes that its page offers", style="dim"))
+        for other in sizes:
+            out.print(Text(f"    {other.url}  {other.rule}"), soft_wrap=True)
     if entry.same_bytes:
         others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         out.print()
@@ -126,10 +141,13 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
     yield "reason", record.reason
     yield "detail", clean(record.detail)
     if entry.image is not None:
+        yield "in its place", clean(entry.image.replaced_by)
+        yield "instead of", clean(entry.image.instead_of)
         yield from _image_facts(entry.image, file_exists=entry.file_exists)
     elif entry.page is not None:
         yield "title", clean(entry.page.title)
         yield "found on it", f"{entry.page.images:,} images, {entry.page.links:,} links"
+        yield "left out of it", tables.left_out_lines(entry.page.left_out)
     yield from _fetch_facts(record)
 
 
@@ -137,7 +155,11 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
     if image.path:
         yield "file", Text(clean(image.path)) + Text("" if file_exists else "  is gone", style="red")
     dimensions = f", {image.width_px:,} x {image.height_px:,} px" if image.width_px else ""
-    yield "image", f"{image.format}{dimensions}, {tables.size(image.size_bytes)}" if image.format else ""
+    lack = ", without its end (incomplete)" if image.incomplete else ""
+    yield (
+        "image",
+        f"{image.format}{dimensions}, {tables.size(image.size_bytes)}{lack}" if image.format else "",
+    )
     yield "sha256", image.sha256
     yield "dhash", image.dhash
     yield "alt", clean(image.alt)

@@ -116,6 +116,7 @@ def _as_json(task: NewTask) -> dict[str, object]:
         "kind": task.kind,
         "found_in": origin.found_in,
         "kept_out_by": task.kept_out_by,
+        "alternatives": [other.url for other in origin.alternatives],
         **{name: getattr(origin, name) for name in _TOLD},
     }
 
@@ -138,3 +139,5 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     title = f" on {clean(harvest.title)!r}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
     click.echo(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}", err=True)
+    if harvest.left_out:
+        click.echo(f"left out: {tables.left_out_lines(harvest.left_out)}", err=True)

@@ -111,7 +111,7 @@ def _show_summary(summary: Summary, *, as_json: bool) -> None:
     if summary.hosts:
         parts.append(tables.hosts_table(summary))
     if stats.dropped:
-        parts.append(tables.dropped_table(stats.dropped))
+        parts.append(tables.left_out_table(stats.dropped))
     tables.side_by_side(out, *parts)
 
 

@@ -32,7 +32,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     if stats.image_reasons:
         rows["not saved"] = _reasons(stats.image_reasons)
     if stats.dropped:
-        rows["left out"] = ", ".join(f"{count:,} by {limit}" for limit, count in stats.dropped.items())
+        rows["left out"] = tables.left_out_lines(stats.dropped)
     rows |= revisits(summary)
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)

@@ -77,7 +77,7 @@ def _parts(stats: Stats) -> list[RenderableType]:
         tables.pages_table(stats),
     ]
     if stats.dropped:
-        parts.append(tables.dropped_table(stats.dropped))
+        parts.append(tables.left_out_table(stats.dropped))
     if isinstance(stats, Status):
         parts += _operation(stats, hosts=operation.HOSTS_SHOWN, workers=operation.WORKERS_SHOWN)
     return parts

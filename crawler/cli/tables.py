@@ -15,6 +15,7 @@ from rich.text import Text
 
 from crawler.catalog.summary import Summary
 from crawler.cli.output import clean, is_terminal
+from crawler.errors import LEFT_OUT
 from crawler.models import Counts, ImageStatus, PageStatus, Stats
 
 _PIPED_WIDTH = 10_000
@@ -171,12 +172,30 @@ def tell_more(table: Table, more: int) -> None:
         table.caption = f"and {number(more)} more"
 
 
-def dropped_table(dropped: Mapping[str, int]) -> Table:
-    """URLs that a limit kept out of the queue: no task, and so no part of the books."""
-    table = figures("Not taken on", "", "Times")
-    for reason, count in dropped.items():
-        table.add_row(reason, number(count))
+def left_out_table(left_out: Mapping[str, int]) -> Table:
+    """What pages offer and what was not taken on: no task, and so no part of the books."""
+    table = figures("Left out", "", "Times", "what that is")
+    table.columns[-1].justify = "left"
+    table.columns[-1].no_wrap = False
+    table.columns[-1].overflow = "fold"
+    for slug, count in left_out.items():
+        table.add_row(clean(slug), number(count), Text(_meaning(slug), style="dim"))
     return table
+
+
+def left_out_lines(left_out: Mapping[str, int]) -> str:
+    """The same in sentences, one a line: ``3 by max-depth: links to …; --max-depth lets them in``."""
+    return "\n".join(
+        f"{count:,} by {clean(slug)}" + (f": {told}" if (told := _meaning(slug)) else "")
+        for slug, count in left_out.items()
+    )
+
+
+def _meaning(slug: str) -> str:
+    known = LEFT_OUT.get(slug)
+    if known is None:  # of another version of this program
+        return ""
+    return known.meaning + (f"; {known.option} lets them in" if known.option else "")
 
 
 def facts(rows: Mapping[str, RenderableType | str]) -> Table:

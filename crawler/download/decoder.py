@@ -27,6 +27,8 @@ from crawler.download.svg import svg_info
 from crawler.errors import REASONS, DecoderCrashed, DecodeTimeout, InternalError, Rejection
 
 VERIFY = "crawler.download.verify:verify"
+VERIFY_LENIENT = "crawler.download.verify:verify_lenient"
+"""What may be called for each image: the second where files that lack nothing but their end are wanted."""
 _SMALL_SVG_BYTES = 256 * 1024
 """What can do no harm here: expat does not crash, and needs some 40 times the size at most."""
 _IMAGES_PER_CHILD = 2000

@@ -8,14 +8,15 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from crawler.config import Config
+from crawler.config import Config, ImagesConfig
 from crawler.download.filters import unwanted_file, unwanted_picture
 from crawler.download.info import ImageInfo
 from crawler.download.naming import image_path
 from crawler.download.sniff import recognised
-from crawler.errors import InvalidUrl, OutOfScope, TooLarge
-from crawler.models import ImageRecord, ImageStatus, Task
-from crawler.scope import Scope
+from crawler.errors import InvalidUrl, NotAnImage, OutOfScope, TooLarge
+from crawler.harvest.kinds import kind_of
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Task, TaskKind
+from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.storage import Storage
 from crawler.urls import DATA_HOST
 from crawler.visit import TaskHandler, Visit
@@ -24,6 +25,10 @@ from crawler.web.robots import product_token
 
 ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 """What browsers send for an image, so that a server gives us what it gives them."""
+
+
+_LINKS = frozenset({"a", "area", "iframe"})
+"""Where a URL is found that may lead to a page, whatever its extension says."""
 
 
 class ImageHandler(TaskHandler):
@@ -50,13 +55,18 @@ class ImageHandler(TaskHandler):
         self._scope = scope
         self._images = config.images
         self._layout = config.storage.layout
-        self._verify = verify or _verified_here(config.images.max_pixels)
+        self._max_depth = config.scope.max_depth
+        self._verify = verify or _verified_here(config.images)
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
 
     def visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)
         self._check(visit.task, fetched)
+        if _is_linked(visit) and kind_of(fetched.content_type, fetched.content) == "html":
+            page = self._page(visit.task)
+            visit.discovered = (page,) if page.kept_out_by != OUT_OF_SCOPE else ()
+            raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             visit.unchanged()
             return
@@ -80,7 +90,11 @@ class ImageHandler(TaskHandler):
             raise refusal
         info = self._verify(content)
         visit.facts.update(
-            format=info.format, width_px=info.width_px, height_px=info.height_px, dhash=info.dhash
+            format=info.format,
+            width_px=info.width_px,
+            height_px=info.height_px,
+            dhash=info.dhash,
+            incomplete=info.incomplete,
         )
         if (refusal := unwanted_picture(info, self._images)) is not None:
             raise refusal
@@ -117,6 +131,17 @@ class ImageHandler(TaskHandler):
         )
         return self.fetch(visit, max_bytes=self._images.max_image_bytes, accept=ACCEPT, unless_known=is_there)
 
+    def _page(self, task: Task) -> NewTask:
+        """What was linked to as an image, for a harvester: a link further away than the image would have been."""
+        is_too_far = task.depth >= self._max_depth
+        return NewTask(
+            kind=TaskKind.PAGE,
+            url=task.url,
+            depth=task.depth + 1,
+            origin=Origin(page_url=task.origin.page_url if task.origin else "", found_in="a"),
+            kept_out_by=self._scope.refusal(task.url) or ("max-depth" if is_too_far else ""),
+        )
+
     def _check(self, task: Task, fetched: Fetched) -> None:
         """Raise a Rejection for what is not to be taken, image or not."""
         if not self._scope.holds_image(fetched.final_url):
@@ -126,10 +151,16 @@ class ImageHandler(TaskHandler):
             raise refusal
 
 
-def _verified_here(max_pixels: int) -> Callable[[bytes], ImageInfo]:
-    from crawler.download.verify import verify
+def _is_linked(visit: Visit) -> bool:
+    """Whether something leads to it, rather than shows it."""
+    return not _LINKS.isdisjoint(visit.found_in.split(", "))
 
-    return partial(verify, max_pixels=max_pixels)
+
+def _verified_here(images: ImagesConfig) -> Callable[[bytes], ImageInfo]:
+    from crawler.download.verify import verify, verify_lenient
+
+    lenient = images.incomplete == "keep"
+    return partial(verify_lenient if lenient else verify, max_pixels=images.max_pixels)
 
 
 def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:

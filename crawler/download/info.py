@@ -33,6 +33,8 @@ class ImageInfo(Value, frozen=True):
     """Of an animation, pages of a TIFF, images of an icon."""
     dhash: str = ""
     """See :mod:`crawler.download.dhash`; empty for an SVG."""
+    incomplete: bool = False
+    """It lacks its end, and no pixel."""
 
 
 class Verdict(Value):

@@ -1,8 +1,9 @@
 """Where an image goes: a path that people can read, from its URL alone.
 
 Two URLs never share a file, nor is a file ever another one's folder, not even on disks that ignore case or
-normalise Unicode. A name is plain when it says all of its URL; whenever anything was changed or left out in
-making it, the stem ends in ``~`` and twelve characters of the URL's SHA-256.
+normalise Unicode. A name is plain when it says all of its URL, a short query of plain words and numbers included:
+``/0?w=1600`` is ``0.w1600.jpg``, ``/cat.jpg?v=2&w=800`` is ``cat.jpg.v=2-w800.jpg``. Whenever anything was changed or
+left out in making it, the stem ends in ``~`` and twelve characters of the URL's SHA-256.
 
 That is the layout ``site``. In ``flat`` all are in one folder, so every stem ends like this. In ``hash`` the path is
 of the bytes, and nothing of the URL is in it.
@@ -50,6 +51,15 @@ _RESERVED = re.compile(
 _SHORT_NAME = re.compile(r"[^.]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
 """Windows has such a name for each long one (``LONGNA~1.JPG``), so a file of that name may be another one."""
 _SUFFIX = re.compile(r"~[a-z2-7]{12}(?:$|\.)", re.IGNORECASE)
+_NUMBERED = "w|h|width|height|wid|hei|imwidth|size|sz|dpr|q|quality|id|page"
+"""Parameters whose numbers need no ``=`` to be read; not ``v``, for ``logo.v2.png`` is a name without any query."""
+_SHORT_ITEM = re.compile(rf"({_NUMBERED})=([0-9]{{1,8}})")
+_ITEM = re.compile(r"[a-z][a-z_]{0,15}=[a-z0-9_]{0,16}")
+_MAX_ITEMS = 5
+_TOLD_QUERY = re.compile(
+    rf"\.(?:(?:{_NUMBERED})[0-9]{{1,8}}|{_ITEM.pattern})(?:-(?:(?:{_NUMBERED})[0-9]{{1,8}}|{_ITEM.pattern}))*$"
+)
+"""How a stem ends that tells a query; so no other one may."""
 _AMBIGUOUS_HOST = re.compile(r"ipv6_.*|.*_\d+(?:_https)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -100,7 +110,6 @@ def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
     parts = urlsplit(url)
     host, altered = _host_folder(parts)
     *raw_folders, raw_name = parts.path.removeprefix("/").split("/")
-    altered |= bool(parts.query) or url.endswith("?")
     folders = []
     for raw in raw_folders:
         folder, changed = _readable(raw)
@@ -112,11 +121,23 @@ def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
         folders, altered = [folder for folder in folders if folder], True
     kept = _shortened(folders)
     name, changed = _readable(raw_name)
+    altered |= changed or kept != folders
+    told = "" if altered or not name else _told(parts.query)
+    if told and len(name) + len(told) < _MAX_SEGMENT_BYTES:
+        return [host, *kept], f"{name}.{told}", extension
     stem, own_extension = _split_extension(name, extension)
-    altered |= changed or kept != folders or not own_extension
+    altered |= bool(parts.query) or url.endswith("?") or not own_extension or bool(_TOLD_QUERY.search(stem))
     if altered:
         stem = f"{stem}~{_digest(url)}"
     return [host, *kept], stem, own_extension or extension
+
+
+def _told(query: str) -> str:
+    """All of *query* as part of a name, or "" where it is too much for that, or not plain enough."""
+    items = query.split("&", _MAX_ITEMS)
+    if len(items) > _MAX_ITEMS or not all(map(_ITEM.fullmatch, items)):
+        return ""
+    return "-".join(_SHORT_ITEM.sub(r"\1\2", item) if _SHORT_ITEM.fullmatch(item) else item for item in items)
 
 
 def _host_folder(parts: SplitResult) -> tuple[str, bool]:

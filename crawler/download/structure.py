@@ -31,7 +31,7 @@ _PNG_PASSES = (
 _STEP_BYTES = 2**20
 _PNG_HEADER_BYTES = 8
 # the last 0xff of a run is the marker's; what would match the run is quadratic where no marker follows
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_SEGMENTS = frozenset(range(256)) - {0x01, *range(0xD0, 0xDA)}
 _JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _EOI, _SOS = b"\xff\xd9", 0xDA
@@ -50,7 +50,7 @@ def check_jpeg(data: bytes) -> int:
     So a thumbnail's EOI does not count. What lies between is the decoder's to judge.
     """
     position, scans, first_scan = 2, 0, 0
-    while match := _JPEG_MARKER.search(data, position):
+    while match := JPEG_MARKER.search(data, position):
         marker, position = data[match.end() - 1], match.end()
         if marker == _SOS:
             scans += 1
@@ -151,7 +151,7 @@ def check_png_rows(data: bytes) -> None:
 
 def check_gif(data: bytes) -> int:
     """GIF89a: blocks up to the trailer. Returns the number of frames."""
-    position = 13 + _color_table_bytes(data[10] if len(data) > 10 else 0)  # noqa: PLR2004
+    position = 13 + color_table_bytes(data[10:11])
     frames = 0
     while position < len(data):
         block = data[position]
@@ -161,7 +161,9 @@ def check_gif(data: bytes) -> int:
             return frames
         if block == 0x2C and position + 9 < len(data):  # noqa: PLR2004 - image descriptor
             frames += 1
-            position = _after_sub_blocks(data, position + 11 + _color_table_bytes(data[position + 9]))
+            position = _after_sub_blocks(
+                data, position + 11 + color_table_bytes(data[position + 9 : position + 10])
+            )
         elif block == 0x21:  # noqa: PLR2004 - extension
             position = _after_sub_blocks(data, position + 2)
         elif block == 0x2C:  # noqa: PLR2004
@@ -173,8 +175,9 @@ def check_gif(data: bytes) -> int:
     raise TruncatedImage(f"the GIF has no trailer in its {len(data)} bytes")
 
 
-def _color_table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+def color_table_bytes(flags: bytes) -> int:
+    """How long the table of colours is that a byte of flags announces, if there is such a byte."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def _after_sub_blocks(data: bytes, position: int) -> int:

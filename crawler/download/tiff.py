@@ -11,7 +11,7 @@ from typing import Literal
 
 from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
 
-_WIDTH, _LENGTH, _TILE = 256, 257, (322, 323)
+_WIDTH, _LENGTH, _COMPRESSION, _TILE = 256, 257, 259, (322, 323)
 _BIG_TIFF = 43
 _PARTS = {273: 279, 324: 325}
 """Offsets of strips and tiles, and how many bytes each has."""
@@ -47,7 +47,9 @@ class _Directory:
     """Where the next one is."""
     entries: int = 0
     claimed_bytes: int = 0
-    sides: dict[int, int] = field(default_factory=lambda: dict.fromkeys((_WIDTH, _LENGTH, *_TILE), 0))
+    sides: dict[int, int] = field(
+        default_factory=lambda: dict.fromkeys((_WIDTH, _LENGTH, _COMPRESSION, *_TILE), 0)
+    )
     parts: dict[int, list[int]] = field(default_factory=dict)
 
     def reaches(self) -> int:
@@ -111,6 +113,12 @@ class _File:
             found.sides[tag] = self.number(at, each)
         elif tag in _PARTS or tag in _PARTS.values():
             found.parts[tag] = [self.number(place, each) for place in range(at, at + each * count, each or 1)]
+
+
+def compression_of(data: bytes) -> int:
+    """Of the first page, by its number; 0 if it does not say. Raises a Rejection for a directory that is broken."""
+    file = _File(data)
+    return file.directory(file.first, _MAX_ENTRIES).sides[_COMPRESSION]
 
 
 def check_tiff(data: bytes, *, max_pages: int, max_pixels: int) -> tuple[int, bool]:

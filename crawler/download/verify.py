@@ -8,9 +8,11 @@ their name.
 
 from __future__ import annotations
 
+import hashlib
 import io
-import re
+from collections.abc import Iterator
 
+import msgspec
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -26,12 +28,14 @@ from PIL import (
 
 from crawler.download import structure
 from crawler.download.dhash import dhash
+from crawler.download.ending import completed
 from crawler.download.hush import hushed
 from crawler.download.info import EXTENSIONS, ImageInfo
 from crawler.download.rle import expanded
-from crawler.download.sniff import recognised
+from crawler.download.sniff import image_format, recognised
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
+from crawler.download.unread import is_unread
 from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
 
 MAX_FRAMES = 10_000
@@ -49,14 +53,7 @@ _DRAFT_LEAST_PX = 36
 """Four for each cell of a dhash."""
 _MUCH = 8
 """What has more than this part of the pixels allowed has many, when there is no memory for it."""
-_UNREAD = re.compile(
-    r"cannot handle \d+-(bit|layer)|unknown (pixel|raw) mode|KeyError\((9|10|34\d{3}|5\d{4})\)"
-    r"|Unsupported BMP (compression \((4|5|11|12|13)\)|pixel depth \((2|64)\))"
-)
-"""How Pillow says that a sound file has what it can't read: 12 bits, odd channels, compressions of few."""
-
-_BIG_MOTOROLA = b"MM\0+"
-"""A BigTIFF in that order, which Pillow (13) does not read."""
+_STRIP_PX = 256
 
 
 def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
@@ -96,11 +93,59 @@ def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
     )
 
 
+def verify_lenient(data: bytes, *, max_pixels: int) -> ImageInfo:
+    """As :func:`verify`, but a file that only lacks its end is an image too, one that is ``incomplete``.
+
+    All of its pixels are there: what might stand in place of the missing bytes makes no difference to any of them. A
+    file that was cut further before its end is refused as ever.
+    """
+    try:
+        return verify(data, max_pixels=max_pixels)
+    except TruncatedImage as refusal:
+        try:
+            return _as_completed(data, max_pixels)
+        except Exception as exc:  # as above: decoders raise anything
+            raise refusal from exc
+
+
+def _as_completed(data: bytes, max_pixels: int) -> ImageInfo:
+    name = image_format(data) or ""
+    versions = completed(name, data)
+    if not versions:
+        raise TruncatedImage("more is missing than an end")
+    info = verify(versions[0], max_pixels=max_pixels)
+    if len(versions) > 1 and len({_pixels(name, version) for version in versions}) > 1:
+        raise TruncatedImage("its pixels depend on what is missing")
+    return msgspec.structs.replace(info, incomplete=True)
+
+
+def _pixels(name: str, data: bytes) -> bytes:
+    """A digest of all pixels of an image of one frame, or of the colours of all images of an icon: without its mask an
+    icon is shown all the same.
+    """
+    digest = hashlib.blake2b()
+    with hushed():
+        for image in _images(name, data):
+            image.load()
+            for top in range(0, image.height, _STRIP_PX):
+                strip = image.crop((0, top, image.width, min(top + _STRIP_PX, image.height)))
+                digest.update(strip.tobytes())
+    return digest.digest()
+
+
+def _images(name: str, data: bytes) -> Iterator[Image.Image]:
+    if name != "ico":
+        yield _opened(name, data)
+        return
+    icon = IcoImagePlugin.IcoFile(io.BytesIO(data))
+    yield from (icon.frame(index).convert("RGB") for index in range(len(icon.entry)))
+
+
 def _what_failed(name: str, data: bytes, exc: Exception) -> type[Rejection]:
     text = repr(exc)
     if isinstance(exc, Image.DecompressionBombError):
         return TooManyPixels
-    if data.startswith(_BIG_MOTOROLA) or (name in {"jpeg", "bmp", "ico", "tiff"} and _UNREAD.search(text)):
+    if is_unread(name, data, text):
         return UnsupportedFormat
     return TruncatedImage if "truncated" in text.lower() else CorruptImage
 

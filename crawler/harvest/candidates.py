@@ -1,14 +1,16 @@
-"""What may be an image, and which of several sizes of one picture is the best."""
+"""What may be an image, and what is known of it before it is fetched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from crawler.harvest import srcset
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
-from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.extensions import format_of_extension, format_of_type
 from crawler.harvest.inline import is_inline
 
 
@@ -31,62 +33,43 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """As written: the page that shows it, where that is another than the document which tells of it."""
 
 
-Rule = Callable[[Element], Iterator[Candidate]]
+Rule = Callable[[Element], Iterator[Candidate | Cut]]
 
 FALLBACK, PLAIN, DEFERRED, FULL_SIZE = -1, 0, 1, 2
 """Ranks."""
 SHOWN = frozenset({"img", "source", "amp-img", "amp-anim"})
 
 
-def best_of_groups(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """One candidate of each group: the widest, else the densest, else the one meant to be seen in the end.
+class Preference(NamedTuple):
+    """Of the sizes of one picture the one with the greatest is taken; the first among equals."""
 
-    The first wins among equals. Candidates without a group all stay; the order stays.
+    is_kept: bool
+    """False for one that says that it is of a format which is not kept."""
+    is_fetched: bool
+    """False for what the page holds itself: it keeps the place of what is to come."""
+    width_px: int
+    density: float
+    rank: int
+
+
+def preference(candidate: Candidate, formats: frozenset[str]) -> Preference:
+    """How much *candidate* is to be preferred to others of its group, where *formats* are kept."""
+    return Preference(
+        is_kept=told_format(candidate) in (*formats, ""),
+        is_fetched=not is_inline(candidate.reference),
+        width_px=candidate.width_px or 0,
+        density=candidate.density or 0.0,
+        rank=candidate.rank,
+    )
+
+
+def told_format(candidate: Candidate) -> str:
+    """The format that *candidate* says it has, by the ``type`` of its ``<source>`` or by its extension: ``jpeg`` …;
+    empty where it says none.
     """
-    best: dict[str, Candidate] = {}
-    for candidate in (chosen := list(candidates)):
-        if candidate.group:
-            held = best.setdefault(candidate.group, candidate)
-            if _size(candidate) > _size(held):
-                best[candidate.group] = candidate
-    return [candidate for candidate in chosen if not candidate.group or best[candidate.group] is candidate]
-
-
-def thumbnails(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
-    """The images that stand in a link to an image, as its only one, by that link's reference.
-
-    *candidates* are the best of their groups, those of the links themselves among them. With several images in
-    links of the same target nothing says which of them it is the larger one of.
-    """
-    linked = {candidate.reference for candidate in candidates if candidate.found_in == "a"}
-    inside: dict[str, dict[str, Candidate]] = {}
-    for candidate in candidates:
-        link = candidate.element.link
-        if candidate.element.name in SHOWN and link in linked and leads_to_image(link):
-            inside.setdefault(link, {}).setdefault(candidate.reference, candidate)
-    return {
-        link: only
-        for link, (only, *others) in ((link, found.values()) for link, found in inside.items())
-        if not others and only.rank < FULL_SIZE
-    }
-
-
-def without_thumbnails(
-    candidates: Iterable[Candidate], thumbnails_of: Mapping[str, Candidate]
-) -> list[Candidate]:
-    """*candidates* without the images in links that lead to them in full."""
-    return [
-        candidate
-        for candidate in candidates
-        if candidate.element.name not in SHOWN or candidate.element.link not in thumbnails_of
-    ]
-
-
-def _size(candidate: Candidate) -> tuple[bool, int, float, int]:
-    fetched = not is_inline(
-        candidate.reference
-    )  # what the page holds itself keeps the place of what is to come
-    return fetched, candidate.width_px or 0, candidate.density or 0.0, candidate.rank
+    if candidate.element.name == "source" and (media_type := candidate.element.attributes.get("type")):
+        return format_of_type(media_type)
+    return format_of_extension(candidate.reference)
 
 
 def alone(element: Element, attribute: str, found_in: str) -> Iterator[Candidate]:

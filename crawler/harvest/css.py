@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import tinycss2
 
+from crawler.harvest.cuts import Cut
 from crawler.harvest.extensions import leads_elsewhere
 from crawler.harvest.inline import is_inline
 
@@ -25,7 +26,9 @@ _LANDMARK = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-_PIECE_CHARS = 262_144
+_BREAK = re.compile(rf"{_LANDMARK.pattern} | ;", _LANDMARK.flags)
+_PIECE_CHARS = 131_072
+"""What is tokenised at once, not counting what is one token however long: a data: URL may have more."""
 _SMALL_CHARS = 512
 _NOT_DRAWN = frozenset({"font-face", "namespace", "font-feature-values", "color-profile"})
 _URL_FUNCTIONS = frozenset({"url", "src"})
@@ -41,25 +44,30 @@ class CssReference(NamedTuple):
     density: float | None = None
 
 
-def references(css: str) -> list[CssReference]:
+def references(css: str) -> list[CssReference | Cut]:
     """What a style sheet, or a ``style`` attribute, refers to, in order; fragments of the document itself
     left out.
 
     Never raises; nesting of any depth costs no stack.
     """
     numbers = count(1)
-    return [
-        item
-        for piece in _pieces(css)
-        if _MAY_REFER.search(piece)
-        for item in _walk(tinycss2.parse_component_value_list(piece, skip_comments=True), numbers)
-        if item.url
-        and not item.url.startswith("#")
-        and (item.is_import or is_inline(item.url) or not leads_elsewhere(item.url))
-    ]
+    found: list[CssReference | Cut] = []
+    for piece in _pieces(css):
+        if isinstance(piece, Cut):
+            found.append(piece)
+        elif _MAY_REFER.search(piece):
+            tokens = tinycss2.parse_component_value_list(piece, skip_comments=True)
+            found += [item for item in _walk(tokens, numbers) if _is_of_interest(item)]
+    return found
 
 
-def _pieces(css: str) -> Iterator[str]:
+def _is_of_interest(item: CssReference) -> bool:
+    if not item.url or item.url.startswith("#"):
+        return False
+    return item.is_import or is_inline(item.url) or not leads_elsewhere(item.url)
+
+
+def _pieces(css: str) -> Iterator[str | Cut]:
     """The rules of a style sheet one by one, so that only those are tokenised that may refer to something.
 
     Each token is an object; a piece has a limit for the sake of memory.
@@ -76,7 +84,29 @@ def _pieces(css: str) -> Iterator[str]:
     yield from _limited(css, start, len(css))
 
 
-def _limited(css: str, start: int, end: int) -> Iterator[str]:
+def _limited(css: str, start: int, end: int) -> Iterator[str | Cut]:
+    """A rule, in parts if it is a large one (``@media``): cut behind a rule in it, else behind a declaration. Where
+    neither ends for long, the cut may hit a reference, and is told.
+    """
+    size = 0
+    position = start
+    for mark in _BREAK.finditer(css, start, end) if end - start > _PIECE_CHARS else ():
+        size += mark.start() - position
+        position = mark.end()
+        if size > 2 * _PIECE_CHARS:
+            yield from _torn(css, start, mark.start())
+            start, size = mark.start(), 0
+        elif size > _PIECE_CHARS // 2 and (mark[0] == "}" or (mark[0] == ";" and size > _PIECE_CHARS)):
+            yield css[start:position]
+            start, size = position, 0
+    if size + end - position > 2 * _PIECE_CHARS:
+        yield from _torn(css, start, end)
+    else:
+        yield css[start:end]
+
+
+def _torn(css: str, start: int, end: int) -> Iterator[str | Cut]:
+    yield Cut("css-cut")
     for position in range(start, end, _PIECE_CHARS):
         yield css[position : min(position + _PIECE_CHARS, end)]
 

@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Cut(NamedTuple):
-    """*count* things of a document were not taken, by *slug*, which is one of :data:`crawler.errors.LEFT_OUT`."""
+    """*amount* things of a document were not taken, by *slug*, which is one of :data:`crawler.errors.LEFT_OUT`."""
 
     slug: str
-    count: int = 1
+    amount: int = 1
 
 
 def at_most(limit: int, items: Iterable[T], *, slug: str) -> Iterator[T | Cut]:
@@ -36,6 +36,6 @@ def without_cuts(found: Iterable[T | Cut], left_out: Counter[str]) -> Iterator[T
     """*found* without its Cuts, which are counted in *left_out*."""
     for item in found:
         if isinstance(item, Cut):
-            left_out[item.slug] += item.count
+            left_out[item.slug] += item.amount
         else:
             yield item

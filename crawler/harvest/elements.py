@@ -11,11 +11,13 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from crawler.errors import NotHtml
-from crawler.harvest import caption_names
+from crawler.harvest import caption_names, link_words
 from crawler.harvest.extensions import IMAGE_EXTENSIONS
+from crawler.harvest.markup import S
 from crawler.harvest.nesting import made_harmless
 from crawler.harvest.tree import Element, ParserRefusedError
 
@@ -26,12 +28,19 @@ log = logging.getLogger(__name__)
 _ADAPTERS = {"fast": "crawler.harvest.lexbor", "beautifulsoup": "crawler.harvest.soup"}
 PARSERS = tuple(_ADAPTERS)
 
-_STYLE = re.compile(r"style\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
-_DATA = re.compile(r"data-([^\s=>\"']{0,64})\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]*)")
+# Values are looked at and not consumed: what a script has between its quotes may reach into the next real attribute
+_NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
+_STYLE = re.compile(rf"style{_NEAR_VALUE}")
+_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){_NEAR_VALUE}")
 _PROPERTY = re.compile(
     r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
+_BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_DATA_OF_IMAGES = re.compile(
+    r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
+    re.DOTALL,
+)
 _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
@@ -39,20 +48,21 @@ _CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
 _IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
 
 
-def parse(html: str, *, parser: str = "fast") -> list[Element]:
+def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
     Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length.
+    length; *left_out* counts by slug what is not read for that.
     """
-    html = made_harmless(html)
+    left_out = Counter() if left_out is None else left_out
+    html = made_harmless(html, left_out=left_out)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
-    marks = caption_names.marks_in(lower)
+    marks, turns = caption_names.marks_in(lower), link_words.may_turn(lower)
     for adapter in _adapters(parser):
         try:
-            return adapter(html, look_at_all=look_at_all, marks=marks)
+            return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)
         except ParserRefusedError as exc:
             log.info("%s can't parse the page: %s", adapter.__module__, exc)
     raise NotHtml("neither parser could make anything of the page")
@@ -75,10 +85,12 @@ def _attributes_may_tell(html: str) -> bool:
             "url" in value or "image" in value or "\\" in value or "&" in value
             for value in _STYLE.findall(html)
         )
-        or any(_DATA_NAME.search(name) or _IMAGE_NAME.search(value) for name, value in _DATA.findall(html))
+        or any(
+            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            for name, value in _DATA.findall(html)
+        )
         or _PROPERTY.search(html) is not None
-        or "background=" in html
-        or "background =" in html
+        or ("background" in html and _BACKGROUND.search(html) is not None)
         or _some_attribute_names_an_image(html)
     )
 

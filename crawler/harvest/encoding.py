@@ -6,14 +6,25 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from functools import partial
+from html import unescape
 from urllib.parse import quote
 
+import webencodings
+
+from crawler.harvest import legacy
+from crawler.harvest.markup import S, attributes_of, name_of, tags
+
 _PRESCAN_BYTES = 1024
+"""Within so many a declaration counts wherever it stands, as browsers have it; beyond them to the end of the head."""
+_MOST_OF_A_HEAD_BYTES = 2**20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF16_LE, "utf-16-le"))
-_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
-_META = re.compile(rb"<meta[\s/][^>]*", re.IGNORECASE)
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
+_MENTIONED = re.compile("charset", re.IGNORECASE)
+_IN_HEAD = frozenset({"base", "link", "meta", "noscript", "object", "script", "style", "title"})
+_AROUND_IT = frozenset({"head", "html"})
+"""Any other tag, and the end of these, ends the head."""
+_CHARSET = re.compile(rf"charset[{S}]*+=[{S}]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^{S};\"']++))", re.IGNORECASE)
 _CSS_CHARSET = re.compile(rb'@charset "([^"]{1,64})";')
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']{1,64})[\"']")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -22,32 +33,8 @@ _MAX_REFERENCE_CHARS = 8192
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
-_WHATWG_LABELS = {
-    # Python's names for the encodings that the standard means by these labels, where Python means others
-    **dict.fromkeys(
-        ("ascii", "us-ascii", "ansi_x3.4-1968", "iso-8859-1", "iso8859-1", "iso_8859-1", "iso88591"), "cp1252"
-    ),
-    **dict.fromkeys(("latin1", "latin-1", "l1", "windows-1252", "cp819", "x-cp1252", "cp1252"), "cp1252"),
-    **dict.fromkeys(("iso-8859-9", "iso8859-9", "latin5", "l5"), "cp1254"),
-    **dict.fromkeys(("iso-8859-11", "tis-620", "tis620"), "cp874"),
-    **dict.fromkeys(("gb2312", "gbk", "gb_2312-80", "chinese", "x-gbk", "gb18030"), "gb18030"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji", "windows-31j"), "cp932"),
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "korean", "windows-949"), "cp949"),
-    **dict.fromkeys(("big5", "big5-hkscs", "cn-big5", "x-x-big5"), "big5hkscs"),
-    **dict.fromkeys(("utf8", "unicode-1-1-utf-8", "x-unicode20utf8"), "utf-8"),
-    **dict.fromkeys(("utf-16", "utf-16le", "unicode", "ucs-2", "iso-10646-ucs-2"), "utf-16-le"),
-    **dict.fromkeys(("x-mac-roman", "macintosh", "mac"), "mac-roman"),
-    "iso-8859-8-i": "iso-8859-8",
-    "x-user-defined": "cp1252",
-}
-_CODECS = """
-    utf-8 utf-16-le utf-16-be gb18030 big5hkscs euc_jp iso2022_jp koi8-r koi8-u mac-roman mac-cyrillic
-    cp866 cp874 cp932 cp949 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
-    iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14
-    iso8859-15 iso8859-16
-"""
-_TEXT_CODECS = frozenset(_CODECS.split())
-"""The encodings of the standard, by the names that Python knows them by; no other codec is ever used."""
+_NO_ENCODING = "replacement"
+"""By its labels go encodings that hide markup from filters; browsers show nothing of what is sent in them."""
 
 
 def decode_html(content: bytes, content_type: str = "") -> str:
@@ -57,15 +44,12 @@ def decode_html(content: bytes, content_type: str = "") -> str:
 
 def encoding_of_html(content: bytes, content_type: str = "") -> str:
     """Python's name for the encoding of an HTML document; *content_type* is the whole header."""
-    head = content[:_PRESCAN_BYTES]
-    declared = _declared_in_meta(head) or _label(_XML_ENCODING.match(head.lstrip()))
-    return _encoding(content, content_type, declared)
+    return _encoding(content, content_type, _declared_in_html)
 
 
 def decode_css(content: bytes, content_type: str = "") -> str:
     """The text of a style sheet (CSS Syntax section 3.2); never raises."""
-    declared = _in_ascii_document(_label(_CSS_CHARSET.match(content)))
-    return decoded(content, _encoding(content, content_type, declared))
+    return decoded(content, _encoding(content, content_type, _declared_in_css))
 
 
 def with_query_in(encoding: str, reference: str) -> str:
@@ -84,24 +68,24 @@ def with_query_in(encoding: str, reference: str) -> str:
 def _escaped(encoding: str, found: re.Match[str]) -> str:
     text = found[0]
     try:
-        return quote(text.encode(encoding), safe=_SAFE_IN_QUERY)
+        return quote(legacy.encode(text, encoding), safe=_SAFE_IN_QUERY)
     except UnicodeEncodeError:
         pass
     pieces = []
     for char in text:
         try:
-            pieces.append(quote(char.encode(encoding), safe=_SAFE_IN_QUERY))
+            pieces.append(quote(legacy.encode(char, encoding), safe=_SAFE_IN_QUERY))
         except UnicodeEncodeError:
             pieces.append(f"%26%23{ord(char)}%3B")
     return "".join(pieces)
 
 
-def _encoding(content: bytes, content_type: str, declared: str | None) -> str:
+def _encoding(content: bytes, content_type: str, declared: Callable[[bytes], str | None]) -> str:
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return encoding
     header = _HEADER_CHARSET.search(content_type)
-    told = (python_codec(header[1]) if header else None) or declared
+    told = (python_codec(header[1]) if header else None) or declared(content)
     if told is not None:
         return told
     try:
@@ -117,28 +101,55 @@ def decoded(content: bytes, encoding: str) -> str:
     """
     for bom, _ in _BOMS:
         if content.startswith(bom):
-            return content[len(bom) :].decode(encoding, "replace")
-    return content.decode(encoding, "replace")
+            return legacy.decode(content[len(bom) :], encoding)
+    return legacy.decode(content, encoding)
 
 
 def python_codec(label: str) -> str | None:
-    """Python's name for the encoding that the web means by *label*, or None for what is no encoding of the
-    web.
+    """Python's name for the encoding that the web means by *label*, or None for what is no encoding of the web.
+
+    Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
-    label = label.strip().lower()
-    name = _WHATWG_LABELS.get(label, label.replace("windows-", "cp"))
-    try:
-        name = codecs.lookup(name).name
-    except (LookupError, ValueError):
+    encoding = webencodings.lookup(label)
+    return legacy.codec_of(encoding.name) if encoding and encoding.name != _NO_ENCODING else None
+
+
+def _declared_in_css(content: bytes) -> str | None:
+    return _in_ascii_document(_label(_CSS_CHARSET.match(content)))
+
+
+def _declared_in_html(content: bytes) -> str | None:
+    return _declared_in_meta(content) or _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
+
+
+def _declared_in_meta(content: bytes) -> str | None:
+    """What a ``<meta>`` of the head declares, or one of the first bytes (HTML, "prescan a byte stream"; how far it is
+    looked for is not said there: here as far as Chromium does, HTMLMetaCharsetParser).
+    """
+    head = content[:_MOST_OF_A_HEAD_BYTES].decode("latin-1")
+    if not _MENTIONED.search(head):
         return None
-    return name if name in _TEXT_CODECS else None
-
-
-def _declared_in_meta(head: bytes) -> str | None:
-    for meta in _META.finditer(_COMMENT.sub(b"", head)):
-        if encoding := _in_ascii_document(_label(_CHARSET.search(meta[0]))):
+    in_head = True
+    for tag in tags(head):
+        name, is_whole = name_of(tag), tag.end("void") < tag.start("text")
+        if name == "meta" and is_whole and not tag["slash"] and (encoding := _declared_by(tag)):
             return encoding
+        in_head = in_head and (name in _IN_HEAD or (name in _AROUND_IT and not tag["slash"]))
+        if not in_head and tag.start("text") >= _PRESCAN_BYTES:
+            break
     return None
+
+
+def _declared_by(meta: re.Match[str]) -> str | None:
+    """The encoding that a ``<meta>`` declares, if it does."""
+    attributes: dict[str, str] = {}
+    for name, value in attributes_of(meta):
+        attributes.setdefault(name.lower(), unescape(value))
+    label = attributes.get("charset", "")
+    if not label and attributes.get("http-equiv", "").strip().lower() == "content-type":
+        found = _CHARSET.search(attributes.get("content", ""))
+        label = next(filter(None, found.groups()), "") if found else ""
+    return _in_ascii_document(python_codec(label)) if label else None
 
 
 def _label(found: re.Match[bytes] | None) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _IMAGES = (
     "apng avif bmp cur dib gif heic heif ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pjp pjpeg png svg svgz tif"
 )
@@ -20,17 +22,55 @@ OTHER_EXTENSIONS = frozenset(
 _NO_PAGES = IMAGE_EXTENSIONS | OTHER_EXTENSIONS
 
 
+_FORMATS = {
+    "jpeg": "jfif jpe jpeg jpg pjp pjpeg",
+    "png": "apng png",
+    "gif": "gif",
+    "webp": "webp",
+    "avif": "avif",
+    "bmp": "bmp dib",
+    "tiff": "tif tiff",
+    "ico": "cur ico vnd.microsoft.icon x-icon",
+    "svg": "svg svg+xml",
+    "heic": "heic heif",
+}
+_FORMAT_OF = {name: format_ for format_, names in _FORMATS.items() for name in names.split()}
+KEPT_FORMATS = frozenset(_FORMATS) - {"heic"}
+"""What is kept by every downloader; whether one can read HEIC, an extra says."""
+
+
+def format_of_type(media_type: str) -> str:
+    """The format of an image by its media type: ``jpeg`` …, or its own name for one that is never kept (``jxl``)."""
+    name = media_type.partition(";")[0].strip().lower().removeprefix("image/")
+    return _FORMAT_OF.get(name, name)
+
+
+def format_of_extension(reference: str) -> str:
+    """The same by the extension of its URL; empty where that says nothing."""
+    suffix = extension(reference)
+    return _FORMAT_OF.get(suffix, suffix) if suffix in IMAGE_EXTENSIONS else ""
+
+
 def extension(reference: str) -> str:
     """The extension of a reference's path in lower case, or ``""``.
 
     A last segment with a colon has none: ``/wiki/File:Cat.jpg`` is a page about an image.
     """
+    # several rules look at each link of a page, and pages at the same links; what is long is not worth remembering
+    return _known_extension(reference) if len(reference) <= _REMEMBERED_CHARS else _extension(reference)
+
+
+def _extension(reference: str) -> str:
     path = reference.partition("#")[0].partition("?")[0].rstrip()
     before, _, segment = path.rpartition("/")
     if before == "/" or before.endswith(":/"):
         return ""  # a host name
     stem, dot, suffix = segment.rpartition(".")
     return suffix.lower() if dot and stem and ":" not in stem else ""
+
+
+_REMEMBERED_CHARS = 256
+_known_extension = lru_cache(maxsize=8192)(_extension)
 
 
 def leads_to_image(reference: str) -> bool:

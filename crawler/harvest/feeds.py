@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, Candidate
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.links import FEED
@@ -30,13 +32,15 @@ class Item(NamedTuple):
     """Markup, in which images are found as on any page."""
 
 
-def read(text: str) -> Iterator[Item]:
+def read(text: str) -> Iterator[Item | Cut]:
     """What a feed holds, in order. Never raises; what can't be read holds nothing."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         yield from _json(text)
         return
-    for number, node in enumerate(subtrees(text, _PARTS), start=1):
-        if node.name in ("item", "entry"):
+    for number, node in enumerate(subtrees(text, _PARTS, what="feed"), start=1):
+        if isinstance(node, Cut):
+            yield node
+        elif node.name in ("item", "entry"):
             yield _item(node, number)
         else:
             yield Item(images=tuple(_picture(node, _told(node, number))))
@@ -127,10 +131,10 @@ def _links(node: Node) -> Iterator[str]:
 # --- JSON -------------------------------------------------------------------------------------------------
 
 
-def _json(text: str) -> Iterator[Item]:
-    try:
-        feed: Any = msgspec.json.decode(text.lstrip("\ufeff \t\r\n"))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+def _json(text: str) -> Iterator[Item | Cut]:
+    feed = loose_json.read(text)
+    if not isinstance(feed, dict):
+        yield Cut("feed-broken")
         return
     items = feed.get("items")
     for number, item in enumerate([feed, *(items if isinstance(items, list) else [])]):

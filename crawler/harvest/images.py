@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from crawler.harvest import lazy, scripts, structured, styles
+from crawler.harvest import json_data, lazy, scripts, structured, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
@@ -20,13 +21,20 @@ from crawler.harvest.styles import found_among
 __all__ = ["LAST_RULES", "RULES", "found_among", "found_on"]
 
 
-def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate]:
+def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:
     """Everything that the rules find, in document order, repeats included; with *guess* also by the LAST_RULES."""
+    scripts = []
     for element in elements:
-        for rule in _RULES_OF.get(element.name, _RULES_OF_ALL):
+        is_plain = element.attributes.keys() <= _PLAIN_ATTRIBUTES and "-" not in element.name
+        for rule in (_NAMED_RULES if is_plain else _RULES_OF).get(
+            element.name, () if is_plain else _RULES_OF_ALL
+        ):
             yield from rule(element)
         for rule in LAST_RULES if guess else ():
             yield from rule(element)
+        if element.name == "script":
+            scripts.append(element)
+    yield from json_data.in_streams(scripts)
 
 
 # --- images proper ----------------------------------------------------------------------------------------
@@ -213,6 +221,8 @@ RULES: tuple[_On, ...] = (
     _on(meta_images, "meta"),
     _on(properties),
     _on(structured.json_ld, "script"),
+    _on(json_data.in_script, "script"),
+    _on(json_data.astro_props, "astro-island"),
     _on(styles.style_element, "style"),
     _on(lazy.lazy_attributes),
     _on(lazy.other_attributes),
@@ -223,6 +233,14 @@ RULES: tuple[_On, ...] = (
 LAST_RULES: tuple[Rule, ...] = (scripts.image_urls,)
 """Guesses, for who asks for them."""
 
+_PLAIN_ATTRIBUTES = frozenset(
+    {"alt", "class", "height", "href", "id", "name", "rel", "src", "title", "type", "width"}
+)
+"""What rules that look at elements of any name don't look at: most elements have no others."""
+_NAMED_RULES = {
+    name: tuple(on.rule for on in RULES if on.names is not None and name in on.names)
+    for name in frozenset().union(*(on.names for on in RULES if on.names))
+}
 _RULES_OF_ALL = tuple(on.rule for on in RULES if on.names is None)
 _RULES_OF = {
     name: tuple(on.rule for on in RULES if on.names is None or name in on.names)

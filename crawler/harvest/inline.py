@@ -8,12 +8,14 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import Counter
 from urllib.parse import unquote_to_bytes
 
 from crawler.urls import DATA_HOST
 
-MAX_CONTENT_BYTES = 2**20
+MAX_CONTENT_BYTES = 2 * 2**20
 """Of one image."""
+TOO_LARGE = "data-too-large"
 
 _MAX_CHARS = 3 * MAX_CONTENT_BYTES + 1024
 _SPACE = re.compile(rb"[\t\n\f\r ]+")
@@ -28,20 +30,24 @@ def is_inline(reference: str) -> bool:
 
 
 def decode(reference: str) -> tuple[str, bytes] | None:
-    """Media type and bytes of a ``data:`` URL; None unless it is an image of 1 to MAX_CONTENT_BYTES. Never raises."""
-    if len(reference) > _MAX_CHARS:
-        return None
-    url = reference.strip(_CONTROLS_AND_SPACE).translate(_REMOVED).partition("#")[0]
+    """Media type and bytes of a ``data:`` URL; None unless it is an image of at least one byte. Never raises.
+
+    The bytes are left out, and empty, where there are more than MAX_CONTENT_BYTES.
+    """
+    is_too_long = len(reference) > _MAX_CHARS
+    url = reference[:_MAX_CHARS].strip(_CONTROLS_AND_SPACE).translate(_REMOVED).partition("#")[0]
     declared, comma, body = url[len(DATA_HOST) :].partition(",")
     media_type = declared.partition(";")[0].strip().lower()
     if not comma or not _IMAGE_TYPE.fullmatch(media_type):
         return None
+    if is_too_long:
+        return media_type, b""
     content: bytes | None = unquote_to_bytes(body.encode("utf-8", "replace"))
     if content is not None and _BASE64.search(declared.rstrip()):
         content = _forgiving_base64(content)
-    if not content or len(content) > MAX_CONTENT_BYTES:
+    if not content:
         return None
-    return media_type, content
+    return media_type, content if len(content) <= MAX_CONTENT_BYTES else b""
 
 
 def _forgiving_base64(data: bytes) -> bytes | None:
@@ -57,9 +63,13 @@ def _forgiving_base64(data: bytes) -> bytes | None:
 
 
 class InlineImages:
-    """Those of one page: names for them, and their bytes by name. Each distinct reference is decoded once."""
+    """Those of one page: names for them, and their bytes by name. Each distinct reference is decoded once.
 
-    def __init__(self) -> None:
+    *left_out* counts those that are too large.
+    """
+
+    def __init__(self, left_out: Counter[str]) -> None:
+        self._left_out = left_out
         self._names: dict[str, str | None] = {}
         self._contents: dict[str, bytes] = {}
 
@@ -68,8 +78,10 @@ class InlineImages:
         if reference not in self._names:
             decoded = decode(reference)
             name = None
-            if decoded is not None:
-                media_type, content = decoded
+            media_type, content = decoded or ("", b"")
+            if decoded and not content:
+                self._left_out[TOO_LARGE] += 1
+            elif decoded:
                 name = f"{DATA_HOST}{media_type};sha256={hashlib.sha256(content).hexdigest()}"
                 self._contents[name] = content
             self._names[reference] = name

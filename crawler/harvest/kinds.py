@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+
+from crawler.harvest.gzipped import MAGIC, gunzipped
 
 _UNTOLD_TYPES = frozenset(
     {
@@ -16,8 +19,9 @@ _UNTOLD_TYPES = frozenset(
     }
 )
 _HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?xml[^>]*>)*+<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|"
-    rb"table|a|style|title|b|br|p)[\s/>]",
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?[^>]*>)*+"
+    rb"<(?:!doctype\s+(?:[\w.-]{1,64}:)?html|(?:[\w.-]{1,64}:)?html|"
+    rb"head|body|script|iframe|h1|div|font|table|a|style|title|b|br|p)[\s/>]",
     re.IGNORECASE | re.DOTALL,
 )
 """MIME Sniffing, section 7.1, and XHTML."""
@@ -31,7 +35,12 @@ _XML_START = re.compile(
     rb"(?P<sitemap>urlset|sitemapindex))[\s>]",
     re.IGNORECASE | re.DOTALL,
 )
-_GZIP_START = b"\x1f\x8b"
+_ROOT = re.compile(
+    rb"<(?:[\w.-]{1,64}:)?(?:(?P<feed>rss|feed|rdf)|(?P<sitemap>urlset|sitemapindex))[\s/>]", re.IGNORECASE
+)
+_PAGE = re.compile(rb"<(?:!doctype\s+html|html|body)[\s>]", re.IGNORECASE)
+_LOOKED_AT_BYTES = 65_536
+"""For the root of a sitemap or a feed: warnings of PHP and comments of plug-ins may come first."""
 _SNIFFED_BYTES = 1445
 _DECLARED = {
     "text/html": "html",
@@ -56,7 +65,42 @@ def kind_of(content_type: str, content: bytes) -> str:
     kind = _DECLARED.get(content_type)
     if kind is None and content_type in _UNTOLD_TYPES:
         kind = _sniffed(content[:_SNIFFED_BYTES])
-    return kind or ("gzip" if content.startswith(_GZIP_START) else "other")
+    if kind is None and content_type.endswith("xml"):
+        kind = root_kind(content) or None
+    return kind or ("gzip" if content.startswith(MAGIC) else "other")
+
+
+def is_xml(content_type: str) -> bool:
+    """Whether a page of that type is read as XML (WHATWG MIME Sniffing, "XML MIME type")."""
+    return content_type.endswith("+xml") or content_type in ("application/xml", "text/xml")
+
+
+def opened(
+    content: bytes, content_type: str, *, wanted: str, max_bytes: int, left_out: Counter[str]
+) -> tuple[bytes, str]:
+    """What was fetched without the gzip around it, and its kind. *wanted* is what it should be: a ``sitemap`` and a
+    ``feed`` go by what they are more than by what they are declared as, which is HTML at not a few servers.
+    """
+    sought = wanted in ("feed", "sitemap")
+    kind = kind_of(content_type, content)
+    if kind == "gzip" or (sought and content.startswith(MAGIC)):
+        what = wanted if sought else "sitemap"
+        content = gunzipped(content, max_bytes=max_bytes, left_out=left_out, what=what)
+        kind = kind_of("", content)
+    if sought:
+        kind = root_kind(content) or (kind_of("", content) if kind == "html" else kind)
+    return content, kind
+
+
+def root_kind(content: bytes) -> str:
+    """``feed`` or ``sitemap`` by the root element of what should be one; "" if there is no such element. Whatever may
+    stand before it, and in UTF-16 as well.
+    """
+    head = content[:_LOOKED_AT_BYTES].replace(b"\0", b"")
+    found = _ROOT.search(head)
+    if found is None or _PAGE.search(head, 0, found.start()):
+        return ""
+    return found.lastgroup or ""
 
 
 def _sniffed(head: bytes) -> str | None:

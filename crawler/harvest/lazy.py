@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from crawler.harvest import srcset
+from crawler.harvest import json_data, srcset
 from crawler.harvest.candidates import (
     DEFERRED,
     FALLBACK,
@@ -17,9 +17,11 @@ from crawler.harvest.candidates import (
     group_of,
     in_srcset,
 )
+from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.elements import Element
-from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.extensions import leads_elsewhere, leads_to_image
 from crawler.harvest.styles import found_in_css
+from crawler.harvest.templates import is_flag
 
 _LAZY_NAMES = {
     **dict.fromkeys(
@@ -38,6 +40,11 @@ _LAZY_NAMES = {
 end.
 """
 _BACKGROUND_NAMES = re.compile(r"(?:^|-)(?:bg|background|bgset)(?:-|$)|^(?:background-?image|bg-?image)")
+_NOT_DRAWN = re.compile(
+    r"(?:^|-)(?:iframe|video|audio|youtube|vimeo|colou?r|gradient|position|size|repeat|opacity|interactive|transition|"
+    r"animation|speed|ratio|mode|type|blend|attachment|overlay|fit|align|class|id|link|href|page)(?:-|$)"
+)
+"""In a name that has to do with a background, what its value is instead of a picture."""
 _SRCSET_NAMES = re.compile(r"(?:srcset|set)$")
 _TEMPLATE = re.compile(r"\{\{|\$\{|<%|\{[.\w]+\}")
 _NAME = re.compile(r"[a-z_]")
@@ -53,11 +60,15 @@ _NOT_OF_IMAGES = frozenset(f"{_TOLD_ELSEWHERE} {_NAMES_OF_THINGS} {_NO_PICTURES}
 """What other rules look at, or what may name an image that is not there to be seen."""
 
 
-def lazy_attributes(element: Element) -> Iterator[Candidate]:
+def lazy_attributes(element: Element) -> Iterator[Candidate | Cut]:
     """Every ``data-*`` attribute that holds an image's URL, by its name or its extension, or a ``srcset``."""
     for name, value in element.attributes.items():
-        if name.startswith("data-") and value:
-            yield from _lazy(element, name[5:], value.strip())
+        if not name.startswith("data-") or not (value := value.strip()):
+            continue
+        if json_data.may_be_data(value):
+            yield from json_data.in_attribute(element, name, value)
+        else:
+            yield from _lazy(element, name[5:], value)
 
 
 def other_attributes(element: Element) -> Iterator[Candidate]:
@@ -74,21 +85,21 @@ def other_attributes(element: Element) -> Iterator[Candidate]:
             yield Candidate(reference=value, found_in="lazy", element=element)
 
 
-def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate]:
+def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate | Cut]:
     shown = element.name in SHOWN
-    rank = _LAZY_NAMES.get(name) if shown else None
+    rank = _LAZY_NAMES.get(name) if shown and not is_flag(value) else None
+    if value[0] == "<":
+        return  # markup
     if _TEMPLATE.search(value):
         yield from _in_every_width(element, value)
     elif "url(" in value:
-        for candidate in found_in_css(value, element, scope=f"{element.number}.{name}"):
-            yield msgspec.structs.replace(candidate, found_in="lazy")
-    elif value[:1] in ("{", "[", "<"):
-        return  # data of a script, or markup
+        for item in found_in_css(value, element, scope=f"{element.number}.{name}"):
+            yield item if isinstance(item, Cut) else msgspec.structs.replace(item, found_in="lazy")
     elif rank is not None or leads_to_image(value):
         yield from _one_or_several(element, name, value, rank=rank)
     elif _SRCSET_NAMES.search(name) and (shown or _BACKGROUND_NAMES.search(name)):
         yield from in_srcset(element, value, "lazy")
-    elif _BACKGROUND_NAMES.search(name) and _looks_like_path(value):
+    elif _BACKGROUND_NAMES.search(name) and _looks_like_path(value) and not _NOT_DRAWN.search(name):
         yield Candidate(reference=value, found_in="lazy", element=element)
     elif " " in value:
         value = _BARE_WIDTH.sub(r"\1w", value)
@@ -96,19 +107,23 @@ def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate]:
             yield from in_srcset(element, value, "lazy")
 
 
-def _in_every_width(element: Element, template: str) -> Iterator[Candidate]:
+def _in_every_width(element: Element, template: str) -> Iterator[Candidate | Cut]:
     """``{width}`` stands for each of ``data-widths`` (lazysizes, rias); any other template only a script can fill."""
-    if template[:1] in ("{", "[", "<") or len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
+    if len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
         return
-    widths = re.findall(r"[0-9]{1,5}", element.attributes.get("data-widths", ""))[:_MAX_WIDTHS]
-    for width in widths:
-        yield Candidate(
-            reference=template.replace(_WIDTH, width),
-            found_in="lazy",
-            group=group_of(element),
-            width_px=int(width),
-            rank=DEFERRED,
-            element=element,
+    widths = re.findall(r"[0-9]{1,5}", element.attributes.get("data-widths", ""))
+    for width in at_most(_MAX_WIDTHS, widths, slug="widths-cut"):
+        yield (
+            width
+            if isinstance(width, Cut)
+            else Candidate(
+                reference=template.replace(_WIDTH, width),
+                found_in="lazy",
+                group=group_of(element),
+                width_px=int(width),
+                rank=DEFERRED,
+                element=element,
+            )
         )
 
 
@@ -138,4 +153,4 @@ def _one_or_several(element: Element, name: str, value: str, *, rank: int | None
 
 
 def _looks_like_path(value: str) -> bool:
-    return "/" in value and " " not in value
+    return "/" in value and " " not in value and not leads_elsewhere(value)

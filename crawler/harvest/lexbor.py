@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
@@ -12,15 +13,17 @@ from crawler.harvest.words import Words
 _MAX_TEMPLATES = 32
 
 
-def elements_of(html: str, *, look_at_all: bool, marks: Sequence[Mark]) -> list[Element]:
+def elements_of(
+    html: str, *, look_at_all: bool, marks: Sequence[Mark], turns: bool, left_out: Counter[str]
+) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
-    Captions are looked for among what has one of the *marks*.
+    Captions are looked for among what has one of the *marks*. *left_out* counts templates that are too deep in others.
     """
     tree = _LexborTree()
-    words = Words(tree, marks=marks)
+    words = Words(tree, marks=marks, turns=turns)
     try:
-        for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all):
+        for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
             words.add(node, name, attributes)
         return words.elements()
     except (SelectolaxError, ValueError, RuntimeError) as exc:
@@ -28,7 +31,7 @@ def elements_of(html: str, *, look_at_all: bool, marks: Sequence[Mark]) -> list[
 
 
 def _walk(
-    html: str, roots: list[LexborNode], *, look_at_all: bool
+    html: str, roots: list[LexborNode], *, look_at_all: bool, left_out: Counter[str]
 ) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
     root = LexborHTMLParser(html).root
     roots += [root] if root is not None else []
@@ -41,17 +44,26 @@ def _walk(
         name = node.tag
         if name is None or name[0] == "-":
             continue
-        if name == "template" and len(walks) <= _MAX_TEMPLATES:
-            # What a template holds hangs beside the tree
-            fragments = node.template_fragments()[:1]
-            roots += fragments
-            walks += [fragment.traverse() for fragment in fragments]
+        if name == "template":
+            contents = _contents(node)
+            if len(walks) > _MAX_TEMPLATES:
+                left_out["template-cut"] += any(fragment.first_child is not None for fragment in contents)
+            else:
+                roots += contents
+                walks += [fragment.traverse() for fragment in contents]
         elif name in NAMES or name == "feImage":
             yield node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
         elif look_at_all:
             attributes = {key: value or "" for key, value in node.attributes.items()}
             if may_tell(attributes):
                 yield node, name, attributes
+
+
+def _contents(template: LexborNode) -> list[LexborNode]:
+    """What a template holds, which hangs beside the tree. One of SVG is an element like any other, and is not asked:
+    that looks through all that is below, which took 30 s for 8,000 of them within each other.
+    """
+    return template.template_fragments()[:1] if template.first_child is None else []
 
 
 class _LexborTree:
@@ -70,6 +82,9 @@ class _LexborTree:
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)
+
+    def text(self, node: LexborNode) -> str:
+        return node.text()
 
     def sibling(self, node: LexborNode, *, after: bool) -> LexborNode | None:
         return node.next if after else node.prev

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from crawler.harvest import css
+from crawler.harvest import css, paging
 from crawler.harvest.css import CssReference
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
+from crawler.harvest.numbered import Numbered
+from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import resolve
+from crawler.urls import MAX_URL_CHARS, is_too_long, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -20,13 +24,28 @@ MANIFEST, FEED = "manifest", "feed"
 """The same of web app manifests and of feeds."""
 FEED_ITEM = "feed-item"
 """The same of a page that an item of a feed is about."""
+NEXT, PREVIOUS, CANONICAL, ALTERNATE = "next", "prev", "canonical", "alternate"
+"""The same of pages that ``<link>`` names: beside this one in a chain, or the same in another form."""
+NAMED = frozenset({NEXT, PREVIOUS, CANONICAL, ALTERNATE})
 ATTACHED = frozenset({STYLE_SHEET, MANIFEST, FEED})
 """What belongs to a page, so that it is not one link further away."""
 
 _FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
+_PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _FEED_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
 )
+
+_MOST_OF_A_CHARACTER = 12
+"""Four bytes in hexadecimal."""
+_NAMED_BY = {
+    "next": NEXT,
+    "prev": PREVIOUS,
+    "previous": PREVIOUS,
+    "canonical": CANONICAL,
+    "alternate": ALTERNATE,
+    "amphtml": ALTERNATE,
+}
 
 Resolve = Callable[[str], str | None]
 
@@ -41,6 +60,8 @@ class Link(NamedTuple):
     found_in: str
     nofollow: bool = False
     """It says ``rel=nofollow``."""
+    is_beside: bool = False
+    """It leads to another page of the same list or chain, or to the same page by another URL: no further away."""
 
 
 class Followed(NamedTuple):
@@ -48,30 +69,42 @@ class Followed(NamedTuple):
     found_in: str
     kept_out_by: str = ""
     """What forbids to follow it; empty if nothing does."""
+    is_beside: bool = False
 
 
 class Resolver:
     """Canonical URLs of references on one page; each distinct reference is resolved once.
 
-    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL.
+    *encoding* is the page's, which counts for queries; *tidy* is applied to each URL; *left_out* counts those that are
+    too long.
     """
 
     def __init__(
-        self, base: str, *, encoding: str = "utf-8", tidy: Callable[[str], str] | None = None
+        self,
+        base: str,
+        *,
+        encoding: str = "utf-8",
+        tidy: Callable[[str], str] | None = None,
+        left_out: Counter[str] | None = None,
     ) -> None:
+        self._left_out = Counter() if left_out is None else left_out
         self.base = base
         self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """None for what is not to be fetched, a blank reference included."""
+        """None for what is not to be fetched: a blank reference, or what a template has in place of one."""
         try:
             return self._known[reference]
         except KeyError:
-            url = resolve(with_query_in(self._encoding, reference), self.base) if reference.strip() else None
+            is_one = reference.strip() and not is_template(reference)
+            url = resolve(with_query_in(self._encoding, reference), self.base) if is_one else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
+            is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
+            if url is None and is_long and is_too_long(reference, self.base):
+                self._left_out["url-too-long"] += 1
             self._known[reference] = url
             return url
 
@@ -91,9 +124,7 @@ def links_on(elements: Iterable[Element]) -> Iterator[Link]:
     for element in elements:
         match element.name:
             case "a" | "area":
-                yield from _page_link(
-                    element.attributes.get("href"), element.name, nofollow=says_nofollow(element)
-                )
+                yield from _anchored(element)
             case "iframe" | "frame":
                 yield from _page_link(element.attributes.get("src"), element.name)
             case "meta" if element.attributes.get("http-equiv", "").strip().lower() == "refresh":
@@ -113,9 +144,13 @@ def says_nofollow(element: Element) -> bool:
     return rel is not None and "nofollow" in rel.lower().split()
 
 
-def imports_among(references: Iterable[CssReference]) -> Iterator[Link]:
-    """The ``@import`` rules of a style sheet."""
-    return (Link(item.url, STYLE_SHEET) for item in references if item.is_import)
+def imports_among(references: Iterable[CssReference | Cut]) -> Iterator[Link]:
+    """The ``@import`` rules of a style sheet; what is cut of it counts with its images."""
+    return (
+        Link(item.url, STYLE_SHEET)
+        for item in references
+        if isinstance(item, CssReference) and item.is_import
+    )
 
 
 def refresh_target(content: str) -> str | None:
@@ -137,29 +172,44 @@ def worth_following(
     """The links to follow, in order, each URL once and never *page_url* itself; then those that are kept out.
 
     Style sheets and manifests are followed to any host, all others within *scope*; what is elsewhere is passed over.
-    *forbidden* tells for a link and its URL what forbids to follow it, or nothing.
+    *forbidden* tells for a link and its URL what forbids to follow it, or nothing. A URL is beside the page if any of
+    its links is.
     """
+    links = list(links)
+    beside = {resolve(link.reference) for link in links if link.is_beside}
+    numbered = Numbered(page_url)
     seen = {page_url}
     kept_out: dict[str, Followed] = {}
     for link in links:
         url = resolve(link.reference)
         if url is None or url in seen:
             continue
+        is_beside = False
         if link.found_in not in _FROM_ANYWHERE:
             refusal = scope.refusal(url)
             if refusal == OUT_OF_SCOPE:
                 continue
+            is_beside = url in beside or numbered.has(url)
+            if is_beside and not link.is_beside:
+                link = link._replace(is_beside=True)  # noqa: PLW2901
             if reason := refusal or forbidden(link, url):
                 kept_out.setdefault(url, Followed(url, link.found_in, reason))
                 continue
         seen.add(url)
-        yield Followed(url, link.found_in)
+        yield Followed(url, link.found_in, is_beside=is_beside)
     yield from (link for url, link in kept_out.items() if url not in seen)
 
 
-def _page_link(reference: str | None, found_in: str, *, nofollow: bool = False) -> Iterator[Link]:
+def _anchored(element: Element) -> Iterator[Link]:
+    reference = element.attributes.get("href")
     if reference is not None and may_lead_to_page(reference):
-        yield Link(reference, found_in, nofollow)
+        is_beside = element.name == "a" and paging.turns_page(element)
+        yield Link(reference, element.name, says_nofollow(element), is_beside)
+
+
+def _page_link(reference: str | None, found_in: str) -> Iterator[Link]:
+    if reference is not None and may_lead_to_page(reference):
+        yield Link(reference, found_in)
 
 
 def _attached(element: Element) -> Iterator[Link]:
@@ -173,7 +223,16 @@ def _attached(element: Element) -> Iterator[Link]:
         yield Link(reference, STYLE_SHEET)
     elif MANIFEST in rels:
         yield Link(reference, MANIFEST)
-    elif "alternate" in rels:
-        media_type = element.attributes.get("type", "").partition(";")[0].strip().lower()
-        if media_type in _FEED_TYPES:
-            yield Link(reference, FEED)
+    elif "alternate" in rels and _media_type(element) in _FEED_TYPES:
+        yield Link(reference, FEED)
+    elif (found_in := _named(rels)) and _media_type(element) in _PAGE_TYPES and may_lead_to_page(reference):
+        yield Link(reference, found_in, says_nofollow(element), found_in != ALTERNATE)
+
+
+def _media_type(element: Element) -> str:
+    return element.attributes.get("type", "").partition(";")[0].strip().lower()
+
+
+def _named(rels: Collection[str]) -> str:
+    """What a page is called that a ``<link>`` names, by its link types (HTML, "link types"; AMP)."""
+    return next((found_in for rel in rels if (found_in := _NAMED_BY.get(rel))), "")

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
+from crawler.harvest import loose_json
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
+from crawler.harvest.xml_encoding import decoded
 
 _LISTS = ("icons", "screenshots")
 
 
-def images(content: bytes) -> Iterator[Candidate]:
+def images(content: bytes) -> Iterator[Candidate | Cut]:
     """The images of a manifest, those of its shortcuts included.
 
-    Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises; of
-    what is not JSON there are none.
+    Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises.
     """
-    try:
-        manifest: Any = msgspec.json.decode(content.lstrip(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    manifest = loose_json.read(decoded(content))
+    if not isinstance(manifest, dict):
+        yield Cut("manifest-broken")
         return
     for holder in (manifest, *_objects(manifest, "shortcuts")):
         for name in _LISTS:

@@ -1,14 +1,18 @@
 """Markup that an HTML5 tree builder takes quadratic time or memory for, made harmless before it is parsed.
 
-The standard's tree construction looks through all open elements at many a start tag, opens every unclosed
-``<b>`` or ``<font>`` again in each paragraph, and compares each attribute of a tag with all before it. And a parser
-keeps the names of tags and attributes in tables that are made for some hundreds of them. Honest pages never notice;
-500 KB of ``<div>`` take half a minute, and so do 4 MB of attributes of which no two have the same name.
+The standard's tree construction looks through all open elements at many a start tag, and opens every unclosed ``<b>``
+or ``<font>`` again in each paragraph. Honest pages never notice; 500 KB of ``<div>`` take half a minute.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+
+from crawler.harvest.attributes import without_excess
+from crawler.harvest.markup import RAW_TEXT, TOKEN, S, name_of, tags, with_tags
+
+CUT = "markup-cut"
 
 _SAFE_TAGS = 8192
 """With fewer tags than this, looking through open elements costs 0.2 s at worst."""
@@ -19,80 +23,61 @@ _MAX_REOPENED = 300_000
 """Elements that make 100 MB."""
 _SAME_AT_ONCE = 3
 """Formatting elements of the same name and attributes that are opened again: the "Noah's Ark clause"."""
-_SAFE_CHARS = 65_536
-_LONG_TAG_CHARS = 16_384
-_MAX_ATTRIBUTES = 512
-_SAFE_NAMES_CHARS = 2**20
-"""In fewer characters than these, different names cost two seconds at worst."""
-_MAX_NAMES = 5_000
-_NAMES_THAT_MATTER = frozenset(
-    {
-        "a", "alt", "area", "audio", "background", "base", "class", "content", "data", "data-bg",
-        "data-original", "data-src", "data-srcset", "embed", "feimage", "href", "html", "head", "body", "id",
-        "iframe", "image", "imagesrcset", "img", "itemprop", "itemtype", "link", "media", "meta", "name",
-        "noscript", "object", "picture", "poster", "property", "rel", "script", "sizes", "source", "src",
-        "srcset", "style", "svg", "template", "title", "type", "video", "xlink:href",
-    }
-)  # fmt: skip
-"""Of tags and attributes; on a page with very many others these are never left out."""
 
-_INSIDE = r"(?:\"[^\"]*\"|'[^']*'|[^\"'<>]+)*+"
-_TAG = re.compile(rf"<(/?)([a-z][^\s/<>]*){_INSIDE}")
 _FORMATTING = "b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u"
-_FORMATTING_TAG = re.compile(rf"<(?:{_FORMATTING})\b{_INSIDE}")
+_LOOKED_AT_CHARS = 256
+_FORMATTING_TAG = re.compile(
+    rf"<(?:{_FORMATTING})(?=[{S}/>])[^>]{{0,{_LOOKED_AT_CHARS}}}+", re.IGNORECASE | re.ASCII
+)
 _FORMATTING_NAMES = frozenset(_FORMATTING.split("|"))
-_COMMENT_OR_RAW_TEXT = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title|iframe|noframes|noembed|xmp)[\s/>].*?(?:</\1|\Z)",
-    re.DOTALL,
-)
-_ATTRIBUTE = re.compile(r"[^\s\"'>/=]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?")
-_END_TAG = re.compile(r"</[a-zA-Z][^\s/>]*")
-_TAG_NAME = re.compile(r"<[^\s/>]+")
-_LONG_TAG = re.compile(rf"<[a-zA-Z]{_INSIDE}>?")
 _VOID = "area base br col embed frame hr image img input link meta param source track wbr"
-_CLOSED_BY_THE_NEXT = (
-    "a body caption colgroup dd dt head html li optgroup option p rp rt tbody td tfoot th thead tr"
-)
+_CLOSED_BY_THE_NEXT = "a body caption colgroup dd dt head html li option p tbody td tfoot th thead tr"
 _NEVER_DEEP = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
-_KEPT = (
-    "a|amp-anim|amp-img|area|audio|base|body|embed|feimage|frame|frameset|head|html|iframe|image|img|input|link|meta|"
-    "noembed|noframes|object|script|source|style|svg|template|textarea|title|video|xmp"
+_KEPT_VOID = frozenset({"area", "base", "embed", "frame", "image", "img", "input", "link", "meta", "source"})
+_KEPT = _KEPT_VOID | frozenset(
+    {"a", "amp-anim", "amp-img", "audio", "body", "frameset", "head", "html", "object", "template", "video"}
 )
-_OTHER_TAG = re.compile(rf"<(/?)(?!(?:{_KEPT})[\s/>])[a-z][^\s/>]*", re.IGNORECASE)
+_OF_SVG = frozenset({"image", "feimage", "use"})
 
 
-def made_harmless(html: str) -> str:
-    """*html* itself, or, where it would take too long to parse, the same tags without their nesting.
+def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
+    """*html* itself, or, where it would take too long to parse, the same tags without their nesting, and without
+    attributes beyond very many; *left_out* then counts the document as CUT.
 
     Tags that neither hold nor refer to images become void ones with the same attributes, so that nothing is
     lost but which heading, figure or picture an image belongs to. Takes time in proportion to the length.
     """
-    if len(html) > _SAFE_CHARS:
-        html = _LONG_TAG.sub(_with_fewer_attributes, html)
-    if len(html) > _SAFE_NAMES_CHARS:
-        names = _Names()
-        html = _END_TAG.sub(names.end_without_more, _LONG_TAG.sub(names.without_more, html))
+    html, is_cut = without_excess(html)
     if _may_be_hostile(html) and _is_hostile(html):
-        return _OTHER_TAG.sub(lambda tag: "</wbr" if tag[1] else "<wbr", html)
+        html, is_cut = with_tags(html, _Flat().changed), True
+    if is_cut and left_out is not None:
+        left_out[CUT] += 1
     return html
 
 
 def _may_be_hostile(html: str) -> bool:
     """False is certain: neither open elements nor formatting ones can become too many."""
-    tags = html.count("<")
-    if tags >= _SAFE_TAGS:
-        return True
-    formatting = len(set(_FORMATTING_TAG.findall(html.lower())))
-    return tags * formatting * _SAME_AT_ONCE > _MAX_REOPENED
+    count = html.count("<")
+    return count >= _SAFE_TAGS or count * _different_formats(html) * _SAME_AT_ONCE > _MAX_REOPENED
+
+
+def _different_formats(html: str) -> int:
+    """At most so many tags of formatting elements differ; those whose end is not sure to be the first ``>`` may all."""
+    found = _FORMATTING_TAG.findall(html)
+    known = set(found)
+    unsure = {tag for tag in known if len(tag) > _LOOKED_AT_CHARS or tag.count('"') % 2 or tag.count("'") % 2}
+    return len(known) + (sum(tag in unsure for tag in found) if unsure else 0)
 
 
 def _is_hostile(html: str) -> bool:
     unclosed: dict[str, int] = {}
     depth = formatting = steps = reopened = 0
-    for slash, name in _TAG.findall(_COMMENT_OR_RAW_TEXT.sub("", html.lower())):
-        if name in _NEVER_DEEP:
+    for tag in tags(html):
+        name = name_of(tag)
+        in_html = tag.re is TOKEN
+        if name in _NEVER_DEEP if in_html else tag["void"]:
             pass
-        elif not slash:
+        elif not tag["slash"]:
             unclosed[name] = unclosed.get(name, 0) + 1
             depth += 1
             formatting += name in _FORMATTING_NAMES
@@ -107,41 +92,45 @@ def _is_hostile(html: str) -> bool:
     return False
 
 
-def _with_fewer_attributes(tag: re.Match[str]) -> str:
-    text = tag[0]
-    if len(text) > _LONG_TAG_CHARS:
-        for count, attribute in enumerate(_ATTRIBUTE.finditer(text), start=1):
-            if count > _MAX_ATTRIBUTES:
-                return text[: attribute.start()] + ">"
-    return text
-
-
-class _Names:
-    """The names of tags and attributes so far, on one page."""
+class _Flat:
+    """Tags of which none holds many others."""
 
     def __init__(self) -> None:
-        self._known = set(_NAMES_THAT_MATTER)
+        self._depth = 0
+        self._unclosed: Counter[str] = Counter()
 
-    def without_more(self, tag: re.Match[str]) -> str:
-        """The tag without attributes of further names once there are very many; one of a further name is nameless."""
-        text = tag[0]
-        name = _TAG_NAME.match(text)
-        start = name.end() if name else 0
-        pieces, end = ["<wbr" if name and self._is_one_too_many(name[0]) else text[:start]], start
-        for attribute in _ATTRIBUTE.finditer(text, start):
-            if self._is_one_too_many(attribute[0].partition("=")[0].strip()):
-                pieces.append(text[end : attribute.start()])
-                end = attribute.end()
-        return "".join((*pieces, text[end:]))
+    def changed(self, tag: re.Match[str]) -> str:
+        name, inside = name_of(tag), tag["inside"]
+        if tag.re is not TOKEN and (name in _OF_SVG or name == "style"):
+            return self._of_svg(name, tag)
+        if name in RAW_TEXT and tag.re is TOKEN:
+            return _as_it_is(tag)
+        if name not in _KEPT or (name == "template" and tag.re is not TOKEN):
+            return "" if tag["slash"] else f"<wbr{inside} />"
+        if name in _KEPT_VOID:
+            return "" if tag["slash"] else f"<{name}{inside}>"
+        return self._ended(name) if tag["slash"] else self._begun(name, inside)
 
-    def end_without_more(self, tag: re.Match[str]) -> str:
-        return "</wbr" if self._is_one_too_many(tag[0]) else tag[0]
+    def _of_svg(self, name: str, tag: re.Match[str]) -> str:
+        """Images of SVG stand in one each; its style is one of HTML, where it can't end itself."""
+        if name == "style":
+            return "<style></style>" if tag["void"] else _as_it_is(tag)
+        return "" if tag["slash"] else f"<svg><{name}{tag['inside']} /></svg>"
 
-    def _is_one_too_many(self, name: str) -> bool:
-        name = name.lstrip("</").lower()
-        if name in self._known:
-            return False
-        if len(self._known) < _MAX_NAMES:
-            self._known.add(name)
-            return False
-        return True
+    def _begun(self, name: str, inside: str) -> str:
+        if self._depth >= _MAX_DEPTH:
+            return f"<{name}{inside}></{name}>"
+        self._depth += name not in _NEVER_DEEP
+        self._unclosed[name] += 1
+        return f"<{name}{inside}>"
+
+    def _ended(self, name: str) -> str:
+        if not self._unclosed[name]:
+            return ""
+        self._depth -= name not in _NEVER_DEEP
+        self._unclosed[name] -= 1
+        return f"</{name}>"
+
+
+def _as_it_is(tag: re.Match[str]) -> str:
+    return tag[0][: tag.start("text") - tag.start()]

@@ -28,6 +28,10 @@ _ACCEPT = {
 }
 
 
+PAGE_CUT = "page-cut"
+"""What is left out of a document that is larger than max_page_bytes: all that comes after these."""
+
+
 class PageHandler(TaskHandler):
     """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know."""
 
@@ -37,6 +41,13 @@ class PageHandler(TaskHandler):
         self._reader = Reader(scope, config, now=self._now)
 
     def visit(self, visit: Visit) -> None:
+        try:
+            self._visit(visit)
+        except NoSitemap:
+            visit.discovered = sitemap.next_guess(visit.task)
+            raise
+
+    def _visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             visit.unchanged()  # so are the links on it, which are known
@@ -48,6 +59,7 @@ class PageHandler(TaskHandler):
             title=harvest.title,
             images=len(harvest.images),
             links=len(harvest.links),
+            left_out=harvest.left_out | ({PAGE_CUT: 1} if fetched.is_cut else {}),
         )
         kept_out = tuple(msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
         visit.discovered = (
@@ -59,7 +71,9 @@ class PageHandler(TaskHandler):
         if visit.found_in in SITEMAPS:
             max_bytes = max(max_bytes, sitemap.MAX_BYTES)
         try:
-            return self.fetch(visit, max_bytes=max_bytes, accept=_ACCEPT.get(visit.found_in, ACCEPT))
+            return self.fetch(
+                visit, max_bytes=max_bytes, accept=_ACCEPT.get(visit.found_in, ACCEPT), cut=True
+            )
         except TaskError as exc:
             if visit.found_in == sitemap.GUESSED and not exc.retryable:
                 raise NoSitemap(
@@ -73,4 +87,4 @@ class PageHandler(TaskHandler):
         if not is_seed or not self._config.harvest.sitemaps or self._config.scope.max_depth == 0:
             return ()
         named = self._robots.sitemaps(url) if self._robots is not None else ()
-        return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.guessed(url),)
+        return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.first_guess(url),)

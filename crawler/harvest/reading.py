@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import chain
 
 import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
+    EmptyBody,
     Excluded,
     NoSitemap,
     NotAStyleSheet,
     NotHtml,
     OutOfScope,
     Rejection,
+    TaskError,
     UnexpectedContent,
 )
-from crawler.harvest import css, feeds, images, links, manifest, sitemap
+from crawler.harvest import css, feeds, headers, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decode_html, decoded, encoding_of_html
-from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.kinds import kind_of
+from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
+from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
+from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
-from crawler.harvest.tasks import Document, trimmed
-from crawler.harvest.traps import ENDLESS_QUERY, REPEATED_PAGE, Repetition, fingerprint, shape, url_trap
+from crawler.harvest.novelty import Novelty
+from crawler.harvest.secure import wants_upgrades
+from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
+from crawler.harvest.traps import REPEATED_PAGE, url_trap
+from crawler.harvest.xhtml import as_html
+from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
@@ -48,7 +56,7 @@ MAX_SRCDOCS = 100
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
-_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"})
+_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | links.NAMED
 """Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
 _OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
@@ -66,12 +74,19 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[NewTask, ...] = ()
     kept_out: tuple[NewTask, ...] = ()
     """Images and links that are not to be visited, each with what forbids it."""
+    left_out: dict[str, int] = {}
+    """How much of it was not read or not taken, by a slug of LEFT_OUT; what is kept out is not among it."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.images or self.links or self.kept_out)
 
     @classmethod
-    def of(cls, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), *, title: str = "") -> Harvest:
+    def of(cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = ()) -> Harvest:
         """Sorted by whether something forbids them."""
         return cls(
-            title=title,
+            title=page.title,
+            left_out=dict(+page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
             links=tuple(task for task in links if not task.kept_out_by),
             kept_out=tuple(task for task in (*images, *links) if task.kept_out_by),
@@ -90,47 +105,72 @@ class Reader:
     ) -> None:
         self._scope = scope
         self._now = now
-        self._repetition = Repetition() if config.scope.avoid_traps else None
+        self._novelty = Novelty() if config.scope.avoid_traps else None
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
+        self._formats = frozenset(config.images.formats) or KEPT_FORMATS
 
-    def read(self, task: Task, fetched: Fetched) -> Harvest:
+    def read(self, task: Task, fetched: Fetched) -> Harvest:  # noqa: PLR0911 - one case for each kind
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
         header = fetched.headers.get("content-type", "")
         content, url, depth = fetched.content, fetched.final_url, task.depth
         found_in = task.origin.found_in if task.origin else ""
-        kind = kind_of(fetched.content_type, content)
-        if kind == "gzip":
-            content = sitemap.gunzipped(content)
-            kind = kind_of("", content)
+        told = headers.elements(fetched.headers, url)
+        if not content and not told:
+            raise _nothing(task, fetched)
         wanted = _WANTED.get(found_in, "")
-        if wanted in ("feed", "sitemap") and kind == "html":
-            kind = kind_of("", content)  # not a few servers declare them as HTML
-        if wanted and kind == "html":
+        left_out: Counter[str] = Counter()
+        content, kind = opened(
+            content, fetched.content_type, wanted=wanted, max_bytes=sitemap.MAX_BYTES, left_out=left_out
+        )
+        if wanted and not _may_be(task, kind):
             raise _not_what_was_wanted(task, fetched)
         asked = self._asked(fetched, kind)
         match wanted if kind == "other" and wanted else kind:
             case "html":
                 self._check_scope(task, url)
-                encoding = encoding_of_html(content, header)
-                html = decoded(content, encoding)
-                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding)
+                html, encoding = _as_html(fetched, content)
+                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, told=told)
             case "image":
-                return Harvest.of((self._image_in_place_of_page(task),))
+                page = self._document(url, depth=depth)
+                return Harvest.of(page, (self._image_in_place_of_page(task),))
             case "css" | "style sheet":
-                return self.read_css(decode_css(content, header), url=url, depth=depth, asked=asked)
+                return self.read_css(
+                    decode_css(content, header), url=url, depth=depth, asked=asked, told=told
+                )
             case "manifest":
                 return self.read_manifest(content, url=url, depth=depth, asked=asked)
             case "feed":
-                return self.read_feed(decode_html(content, header), url=url, depth=depth, asked=asked)
+                return self.read_feed(
+                    decoded_xml(content, header),
+                    url=url,
+                    depth=depth,
+                    asked=asked,
+                    told=told,
+                    left_out=left_out,
+                )
             case "sitemap":
                 nested = found_in == sitemap.FROM_INDEX
-                return self.read_sitemap(content, header, url=url, depth=depth, nested=nested, asked=asked)
-            case _:
-                raise NotHtml(
-                    f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}"
+                harvest = self.read_sitemap(
+                    content, header, url=url, depth=depth, nested=nested, asked=asked, left_out=left_out
                 )
+                if kind == "other" and found_in == sitemap.GUESSED and harvest.is_empty:
+                    raise _not_what_was_wanted(task, fetched)
+                return harvest
+            case _:
+                return self._read_headers_alone(task, fetched, told, asked=asked)
+
+    def _read_headers_alone(
+        self, task: Task, fetched: Fetched, told: Sequence[Element], *, asked: frozenset[str]
+    ) -> Harvest:
+        """Of what is no document: not a few pages that have moved say so in a Refresh header and in nothing else."""
+        if told:
+            self._check_scope(task, fetched.final_url)
+            harvest = self.read_html("", url=fetched.final_url, depth=task.depth, asked=asked, told=told)
+            if not harvest.is_empty:
+                return harvest
+        raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
 
     def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""
@@ -165,11 +205,14 @@ class Reader:
         depth: int,
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
+        told: Sequence[Element] = (),
     ) -> Harvest:
         """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
-        ask of robots, *encoding* what it was sent in. Raises NotHtml.
+        ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
         """
-        elements = parse(html, parser=self._config.harvest.parser)
+        left_out: Counter[str] = Counter()
+        elements = parse(html, parser=self._config.harvest.parser, left_out=left_out)
+        elements += _numbered(told, after=len(elements))
         titles = (element.text for element in elements if element.name == "title")
         page = self._document(
             url,
@@ -178,34 +221,55 @@ class Reader:
             title=trimmed(next(titles, "")),
             encoding=encoding,
             asked=optouts.with_meta(asked, _named(elements), agent=self._agent) & self._obeyed,
+            upgrades=wants_upgrades(elements),
+            left_out=left_out,
         )
-        frames = (element for element in elements if "srcdoc" in element.attributes)
-        for frame in islice(frames, MAX_SRCDOCS):  # those in such documents among them
-            part = frame.attributes["srcdoc"]
-            elements += self._elements_of_part(part, heading=frame.heading, after=len(elements))
+        self._look_into_srcdocs(page, elements)
         followed = [
             link
-            for link in links.links_on(elements)
+            for link in without_cuts(links.links_on(elements), left_out)
             if link.found_in != links.FEED or self._config.harvest.feeds
         ]
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
-        if self._repetition is not None:
-            contents = fingerprint(html, (task.url for task in found))
-            page.is_repeated = self._repetition.is_repeated(url, contents)
-        return Harvest.of(found, self._further(page, followed), title=page.title)
+        if self._novelty is not None:
+            page.standing = self._novelty.visit(
+                url,
+                html,
+                images=[task.url for task in found],
+                links={to for link in followed if (to := page.resolve(link.reference)) is not None},
+                counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
+            )
+        return Harvest.of(page, found, self._further(page, followed))
 
-    def read_css(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
+        """Add the elements of the documents in ``srcdoc``, and of those in such documents."""
+        frames = (element for element in elements if "srcdoc" in element.attributes)
+        for frame in without_cuts(at_most(MAX_SRCDOCS, frames, slug="srcdoc-cut"), page.left_out):
+            part = frame.attributes["srcdoc"]
+            elements += self._elements_of_part(page, part, heading=frame.heading, after=len(elements))
+
+    def read_css(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+    ) -> Harvest:
         """The images and imports of a style sheet at *url*, which is what both are relative to."""
         page = self._document(url, depth=depth, asked=asked)
-        references = css.references(text)
-        imports = links.imports_among(references)
+        references = list(without_cuts(css.references(text), page.left_out))
+        imports = list(links.imports_among(references))
         if depth >= self._config.scope.max_depth + MAX_IMPORTS_BELOW_MAX_DEPTH:
-            imports = iter(())
+            page.left_out["import-depth"] += len(imports)
+            imports = []
         sheet = Element(name="style", attributes={}, number=0)
         return Harvest.of(
-            self._images(page, images.found_among(references, sheet)),
+            page,
+            self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
             self._further(page, imports, attached_depth=depth + 1),
         )
 
@@ -214,24 +278,34 @@ class Reader:
     ) -> Harvest:
         """The images of a web app manifest at *url*."""
         page = self._document(url, depth=depth, asked=asked)
-        return Harvest.of(self._images(page, manifest.images(content)))
+        return Harvest.of(page, self._images(page, manifest.images(content)))
 
-    def read_feed(self, text: str, *, url: str, depth: int, asked: frozenset[str] = NOTHING) -> Harvest:
+    def read_feed(
+        self,
+        text: str,
+        *,
+        url: str,
+        depth: int,
+        asked: frozenset[str] = NOTHING,
+        told: Sequence[Element] = (),
+        left_out: Counter[str] | None = None,
+    ) -> Harvest:
         """The images of a feed, those in the markup of its items included, and the pages that they are about."""
-        page = self._document(url, depth=depth, asked=asked)
-        found: list[Candidate] = []
+        page = self._document(url, depth=depth, asked=asked, left_out=left_out)
+        found: list[Candidate | Cut] = []
         followed: list[Link] = []
-        elements: list[Element] = []
-        for item in feeds.read(text):
+        elements = list(told)
+        for item in without_cuts(feeds.read(text), page.left_out):
             found += item.images
             followed += [
                 Link(reference, links.FEED_ITEM) for reference in item.links if may_lead_to_page(reference)
             ]
             for markup in item.html:
-                elements += self._elements_of_part(markup, heading=item.title, after=len(elements))
+                elements += self._elements_of_part(page, markup, heading=item.title, after=len(elements))
         found += images.found_on(elements, guess=self._config.harvest.script_urls)
-        followed += [link for link in links.links_on(elements) if link.found_in in ("a", "area")]
-        return Harvest.of(self._images(page, found, elements), self._further(page, followed))
+        listed = without_cuts(links.links_on(elements), page.left_out)
+        followed += [link for link in listed if link.found_in in ("a", "area")]
+        return Harvest.of(page, self._images(page, found, elements), self._further(page, followed))
 
     def read_sitemap(
         self,
@@ -242,52 +316,53 @@ class Reader:
         depth: int,
         nested: bool = False,
         asked: frozenset[str] = NOTHING,
+        left_out: Counter[str] | None = None,
     ) -> Harvest:
         """The pages, images and further sitemaps that a sitemap at *url* names; *nested* ones name no further."""
-        limit = max(sitemap.MAX_URLS, self._config.scope.max_links_per_page)
-        page = self._document(url, depth=depth, asked=asked, limit=limit)
+        page = self._document(url, depth=depth, asked=asked, limit=sitemap.MAX_URLS, left_out=left_out)
         found: list[Candidate] = []
         followed: list[Link] = []
         sitemaps: dict[str, None] = {}
-        for entry in sitemap.read(content, header):
+        for entry in without_cuts(sitemap.read(content, header), page.left_out):
             found += entry.images
             if sitemap.names_page(entry):
                 followed.append(Link(entry.url, sitemap.LISTED))
-            elif entry.is_sitemap and not nested and (further := page.resolve(entry.url)) is not None:
+            elif entry.is_sitemap and (further := page.resolve(entry.url)) is not None:
                 sitemaps[further] = None
+            followed += [Link(other, sitemap.LISTED) for other in entry.others]
+        if nested and sitemaps:
+            page.left_out["sitemap-nested"] += len(sitemaps)
+            sitemaps.clear()
         further_tasks = page.page_tasks(
             (Followed(further, sitemap.FROM_INDEX) for further in sitemaps),
             page_depth=depth,
             attached_depth=depth,
         )
-        return Harvest.of(self._images(page, found), self._further(page, followed) + further_tasks)
+        return Harvest.of(page, self._images(page, found), self._further(page, followed) + further_tasks)
 
-    def _elements_of_part(self, markup: str, *, heading: str, after: int) -> list[Element]:
+    def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
-        try:
-            elements = parse(markup, parser=self._config.harvest.parser) if "<" in markup else []
-        except NotHtml:
+        if "<" not in markup:
             return []
-        return [
-            msgspec.structs.replace(
-                element,
-                number=element.number + after,
-                picture=element.picture and element.picture + after,
-                heading=element.heading or heading,
-            )
-            for element in elements
-        ]
+        try:
+            elements = parse(markup, parser=self._config.harvest.parser, left_out=page.left_out)
+        except NotHtml:
+            page.left_out["markup-cut"] += 1
+            return []
+        return _numbered(elements, after=after, heading=heading)
 
     def _document(
         self,
         url: str,
         *,
         depth: int,
-        asked: frozenset[str],
+        asked: frozenset[str] = NOTHING,
         base: str = "",
         title: str = "",
         encoding: str = "utf-8",
-        limit: int | None = None,
+        limit: int = LINKS_OF_A_PAGE,
+        upgrades: bool = False,
+        left_out: Counter[str] | None = None,
     ) -> Document:
         scope = self._config.scope
         return Document(
@@ -297,16 +372,19 @@ class Reader:
             title=title,
             asked=asked,
             encoding=encoding,
-            limit=scope.max_links_per_page if limit is None else limit,
+            limit=scope.max_links_per_page or limit,
+            image_limit=scope.max_links_per_page or None,
             tidy=without_tracking if scope.strip_tracking else None,
+            upgrades=upgrades,
+            left_out=left_out,
         )
 
     def _images(
-        self, page: Document, found: Iterable[Candidate], elements: Iterable[Element] = ()
+        self, page: Document, found: Iterable[Candidate | Cut], elements: Iterable[Element] = ()
     ) -> tuple[NewTask, ...]:
         taken: list[Candidate] = []
         behind: dict[str, list[Candidate]] = {}
-        for candidate in found:
+        for candidate in without_cuts(found, page.left_out):
             reason = self._link_forbidden(page, candidate)
             (behind.setdefault(reason, []) if reason else taken).append(candidate)
         whole_page = next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
@@ -316,11 +394,14 @@ class Reader:
                 element.picture: element for element in elements if element.picture and element.name == "img"
             },
             sizes=self._config.images.images,
+            formats=self._formats,
             forbidden=_always(whole_page) if whole_page else self._scope.image_refusal,
         )
         known = {task.url for task in tasks}
         for reason, candidates in behind.items():
-            left = page.image_tasks(candidates, told={}, sizes="all", forbidden=_always(reason))
+            left = page.image_tasks(
+                candidates, told={}, sizes="all", formats=self._formats, forbidden=_always(reason)
+            )
             tasks += tuple(task for task in left if task.url not in known)
         return tasks
 
@@ -355,18 +436,50 @@ class Reader:
             return optouts.NOFOLLOW
         if link.nofollow and optouts.REL_NOFOLLOW in self._obeyed:
             return optouts.REL_NOFOLLOW
-        if page.depth >= self._config.scope.max_depth and link.found_in not in links.ATTACHED:
+        if self._is_too_deep(page, link):
             return "max-depth"
         return self._trap(page, url) if link.found_in in _BY_CHANCE else ""
 
+    def _is_too_deep(self, page: Document, link: Link) -> bool:
+        """0 is for the seeds alone: then nothing is followed, next pages neither."""
+        max_depth = self._config.scope.max_depth
+        if page.depth < max_depth or link.found_in in links.ATTACHED:
+            return False
+        return not link.is_beside or max_depth == 0
+
     def _trap(self, page: Document, url: str) -> str:
-        if self._repetition is None:
+        if self._novelty is None:
             return ""
         if trap := url_trap(url, year=self._now().year):
             return trap
-        if page.is_repeated and shape(url) == shape(page.url):
-            return REPEATED_PAGE
-        return ENDLESS_QUERY if self._repetition.is_one_more_combination(url) else ""
+        if page.standing is None or self._novelty.allows(page.standing, url):
+            return ""
+        return REPEATED_PAGE
+
+
+def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
+    """A page in HTML, and what it was encoded in; one that is declared as XML is read as XML."""
+    header = fetched.headers.get("content-type", "")
+    encoding = encoding_of_html(content, header)
+    if is_xml(fetched.content_type):
+        return as_html(decoded_xml(content, header)), encoding
+    return decoded(content, encoding), encoding
+
+
+def _nothing(task: Task, fetched: Fetched) -> TaskError:
+    if task.origin and task.origin.found_in == sitemap.GUESSED:
+        return _not_what_was_wanted(task, fetched)
+    return EmptyBody("the answer has no content")
+
+
+def _may_be(task: Task, kind: str) -> bool:
+    """Whether an answer of that kind may be what is wanted. What robots.txt names as a sitemap may be a page for
+    people, a list of links, unless its address is that of a file; one that was guessed may not.
+    """
+    found_in = task.origin.found_in if task.origin else ""
+    if found_in == sitemap.GUESSED:
+        return kind in ("sitemap", "feed", "other")
+    return kind != "html" or (found_in == sitemap.SITEMAP and extension(task.url) not in ("xml", "gz", "txt"))
 
 
 def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
@@ -375,6 +488,19 @@ def _not_what_was_wanted(task: Task, fetched: Fetched) -> Rejection:
         return NoSitemap(f"none at {task.url}: it answers {fetched.content_type}")
     error = NotAStyleSheet if found_in == links.STYLE_SHEET else UnexpectedContent
     return error(f"a {_WANTED[found_in]} was expected at {task.url}; it answers {fetched.content_type}")
+
+
+def _numbered(elements: Iterable[Element], *, after: int, heading: str = "") -> list[Element]:
+    """*elements* with numbers that no other part of their document has."""
+    return [
+        msgspec.structs.replace(
+            element,
+            number=element.number + after,
+            picture=element.picture and element.picture + after,
+            heading=element.heading or heading,
+        )
+        for element in elements
+    ]
 
 
 def _always(reason: str) -> Callable[[str], str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 
@@ -19,7 +19,7 @@ _ESCAPED = re.compile(r"\\(?:u00(2[fF]|26|3[dD])|(/))")
 _BETWEEN_QUOTES = re.compile(r"[\"'`]([^\"'`\s<>\\{}|^$*;,]{3,2048})(?=[\"'`])")
 
 
-def image_urls(element: Element) -> Iterator[Candidate]:
+def image_urls(element: Element) -> Iterator[Candidate | Cut]:
     r"""The strings in a ``<script>``, and in JSON in a ``data-*`` attribute, that have the extension of an image.
 
     ``\/`` and ``\u002F`` stand for ``/``. JSON-LD is left to its own rule.
@@ -34,8 +34,12 @@ def image_urls(element: Element) -> Iterator[Candidate]:
         ]
     for text in texts:
         strings = (match[1] for match in _BETWEEN_QUOTES.finditer(_unescaped(text)))
-        for reference in islice(filter(leads_to_image, strings), MAX_URLS):
-            yield Candidate(reference=reference, found_in="script", element=element)
+        for item in at_most(MAX_URLS, filter(leads_to_image, strings), slug="script-cut"):
+            yield (
+                item
+                if isinstance(item, Cut)
+                else Candidate(reference=item, found_in="script", element=element)
+            )
 
 
 def _unescaped(text: str) -> str:

@@ -1,22 +1,24 @@
 """Sitemaps (https://www.sitemaps.org/protocol.html): pages, further sitemaps, and the images of each page.
 
-XML, plain text, and both with gzip; images by Google's extension, whose name space is not looked at.
+XML and plain text. Images and thumbnails of videos by Google's extensions, whose name spaces are not looked at; other
+languages of a page by ``xhtml:link``.
 """
 
 from __future__ import annotations
 
-import zlib
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from crawler.harvest.candidates import Candidate
+from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.elements import Element
-from crawler.harvest.encoding import decode_html
 from crawler.harvest.extensions import leads_to_image, may_lead_to_page
 from crawler.harvest.xml import Node, subtrees
-from crawler.models import NewTask, Origin, TaskKind
-from crawler.urls import canonical, host_key
+from crawler.harvest.xml_encoding import decoded
+from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.urls import host_key, resolve
 
 SITEMAP, FROM_INDEX, GUESSED = "sitemap", "sitemap-index", "sitemap-guess"
 """``found_in`` of a sitemap that a site names, of one that an index names, and of one that may be there."""
@@ -26,7 +28,18 @@ LISTED = "sitemap-url"
 MAX_BYTES = 50 * 2**20
 MAX_URLS = 50_000
 """The protocol's limits of one file."""
-_LEAVES = frozenset({"url", "sitemap"})
+_USUAL_PLACES = (
+    "/sitemap.xml",
+    "/sitemap_index.xml",
+    "/wp-sitemap.xml",
+    "/sitemap.xml.gz",
+    "/sitemap_index.xml.gz",
+    "/sitemap.txt",
+)
+"""In the order in which they are tried: the protocol's own, Yoast's, WordPress', then the rarer ones."""
+_ENTRIES = frozenset({"url", "sitemap", "image", "video", "loc"})
+"""The last three stand in an entry, unless its start tag is broken or missing."""
+_IS_MARKUP = re.compile(r"<(?:[\w.-]{1,64}:)?(?:urlset|sitemapindex|url|sitemap|loc)[\s>/]", re.IGNORECASE)
 
 
 class Entry(NamedTuple):
@@ -35,65 +48,117 @@ class Entry(NamedTuple):
     url: str
     is_sitemap: bool = False
     images: tuple[Candidate, ...] = ()
+    others: tuple[str, ...] = ()
+    """The page in other languages."""
 
 
-def sitemap_tasks(urls: Iterable[str], *, page_url: str) -> tuple[NewTask, ...]:
-    """Tasks for the sitemaps at *urls*, as robots.txt names them at *page_url*; what is no URL is left out."""
-    found = dict.fromkeys(url for url in map(canonical, urls) if url is not None)
-    return tuple(_task(url, page_url, SITEMAP) for url in found)
+def sitemap_tasks(references: Iterable[str], *, page_url: str) -> tuple[NewTask, ...]:
+    """Tasks for what the robots.txt of the host of *page_url* names; a relative reference is relative to that file."""
+    robots_url = f"{host_key(page_url)}/robots.txt"
+    urls = (resolve(reference, robots_url) for reference in references if reference.strip())
+    return tuple(_task(url, page_url, SITEMAP) for url in dict.fromkeys(urls) if url is not None)
 
 
-def guessed(page_url: str) -> NewTask:
+def first_guess(page_url: str) -> NewTask:
     """A task for the sitemap that may be at the usual place of a page's host."""
-    return _task(f"{host_key(page_url)}/sitemap.xml", page_url, GUESSED)
+    return _task(host_key(page_url) + _USUAL_PLACES[0], page_url, GUESSED)
+
+
+def next_guess(missed: Task) -> tuple[NewTask, ...]:
+    """A task for the place to try after *missed*, where there is none; nothing after the last."""
+    host = host_key(missed.url)
+    places = iter(_USUAL_PLACES)
+    if missed.origin is None or missed.url.removeprefix(host) not in places:
+        return ()
+    return tuple(_task(host + place, missed.origin.page_url, GUESSED) for place in islice(places, 1))
 
 
 def _task(url: str, page_url: str, found_in: str) -> NewTask:
     return NewTask(kind=TaskKind.PAGE, url=url, origin=Origin(page_url=page_url, found_in=found_in))
 
 
-def read(content: bytes, content_type: str = "") -> Iterator[Entry]:
+def read(content: bytes, content_type: str = "") -> Iterator[Entry | Cut]:
     """The entries of a sitemap in order, MAX_URLS at most; *content_type* is the whole header. Never raises."""
-    text = decode_html(content, content_type)
-    entries = _xml(text) if text.lstrip("\ufeff \t\r\n").startswith("<") else _plain(text)
-    return islice(entries, MAX_URLS)
+    text = decoded(content, content_type)
+    entries = _xml(text) if _IS_MARKUP.search(text) else _plain(text)
+    return at_most(MAX_URLS, entries, slug="sitemap-cut")
 
 
-def gunzipped(content: bytes) -> bytes:
-    """The first MAX_BYTES of what gzip made *content* of, as far as it can be undone. Never raises."""
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, MAX_BYTES)
-    except zlib.error:
-        return b""
+# --- XML --------------------------------------------------------------------------------------------------
 
 
-def _xml(text: str) -> Iterator[Entry]:
-    for number, node in enumerate(subtrees(text, _LEAVES), start=1):
-        url = node.child_text("loc")
-        yield Entry(url, node.name == "sitemap", tuple(_images(node, url, number)))
+def _xml(text: str) -> Iterator[Entry | Cut]:
+    for number, node in enumerate(subtrees(text, _ENTRIES, what="sitemap"), start=1):
+        if isinstance(node, Cut):
+            yield node
+        elif node.name in ("url", "sitemap"):
+            yield from _entries(node, number)
+        elif node.name == "loc":
+            yield _entry(node.text, number)
+        else:
+            yield Entry("", images=tuple(_shown(node, "", number)))
 
 
-def _images(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
-    if leads_to_image(page_url):
-        yield _candidate(page_url, "", Element(name="url", attributes={}, number=number))
-    for child in node.children:
-        if child.name == "image" and (reference := child.child_text("loc")):
-            title = child.child_text("title")
-            told = Element(
-                name="image",
-                attributes={"title": title} if title else {},
-                number=number,
-                caption=child.child_text("caption"),
-            )
-            yield _candidate(reference, page_url, told)
+def _entries(node: Node, number: int) -> Iterator[Entry]:
+    """The entry that *node* is; several where the tags between them are broken."""
+    url, *further = [child.text for child in node.children if child.name == "loc" and child.text] or [
+        node.text
+    ]
+    images = [image for child in node.children for image in _shown(child, url, number)]
+    images += [_candidate(other, url, _element(number)) for other in further if leads_to_image(other)]
+    named = (child.attributes.get("href", "") for child in node.children if child.name == "link")
+    yield _entry(
+        url,
+        number,
+        is_sitemap=node.name == "sitemap",
+        images=images,
+        others=tuple(filter(may_lead_to_page, filter(None, named))),
+    )
+    yield from (_entry(other, number) for other in further if not leads_to_image(other))
+
+
+def _entry(
+    url: str,
+    number: int,
+    *,
+    is_sitemap: bool = False,
+    images: Iterable[Candidate] = (),
+    others: tuple[str, ...] = (),
+) -> Entry:
+    own = (_candidate(url, "", _element(number)),) if leads_to_image(url) else ()
+    return Entry(url, is_sitemap, (*own, *images), others)
+
+
+def _shown(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
+    """``<image:image>`` and ``<video:video>``: what they show and what is said of it."""
+    match node.name:
+        case "image":
+            reference = node.child_text("loc") or node.child_text("url") or node.text
+        case "video":
+            reference = node.child_text("thumbnail_loc")
+        case _:
+            return
+    if reference:
+        title = node.child_text("title")
+        caption = node.child_text("caption") or node.child_text("description")
+        told = Element(
+            name="image", attributes={"title": title} if title else {}, number=number, caption=caption
+        )
+        yield _candidate(reference, page_url, told)
+
+
+# --- plain text -------------------------------------------------------------------------------------------
 
 
 def _plain(text: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        url = line.strip()
-        if "://" in url:
-            element = Element(name="url", attributes={}, number=number)
-            yield Entry(url, images=(_candidate(url, "", element),) if leads_to_image(url) else ())
+    for number, line in enumerate(text.split("\n"), start=1):
+        url = line.strip("\ufeff\0 \t\r").partition(" #")[0]
+        if "://" in url or (url.startswith("/") and " " not in url):
+            yield _entry(url, number)
+
+
+def _element(number: int) -> Element:
+    return Element(name="url", attributes={}, number=number)
 
 
 def _candidate(reference: str, page_url: str, told: Element) -> Candidate:
@@ -101,4 +166,4 @@ def _candidate(reference: str, page_url: str, told: Element) -> Candidate:
 
 
 def names_page(entry: Entry) -> bool:
-    return not entry.is_sitemap and may_lead_to_page(entry.url)
+    return bool(entry.url) and not entry.is_sitemap and may_lead_to_page(entry.url)

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import unescape
 from html.entities import html5 as entities
 
 from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
+from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
 from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
 from crawler.harvest.words import Words
 
-_RAW_TEXT = frozenset(
-    {"iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp"}
-)
-_INSIDE = r"(?:\"[^\"]*\"|'[^']*'|[^\"'<>]+)*+"
-_COMMENT = re.compile(
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
-    # and what is none, though it may hold one
-    rf"|<({'|'.join(sorted(_RAW_TEXT))})[\s/>].*?(?:</\1|\Z)|<[a-z]{_INSIDE}",
-    re.IGNORECASE | re.DOTALL,
-)
-_START_TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
+_NAMABLE = re.compile("[^\"'<>=]++")
+"""Names that html.parser reads as they are; no others tell of images."""
+_ALWAYS_RAW = ("script", "style")
+"""What html.parser takes for raw text wherever it stands."""
+_END = {name: re.compile(f"</(?={name})", re.IGNORECASE) for name in _ALWAYS_RAW}
 
 
-def elements_of(html: str, *, look_at_all: bool, marks: Sequence[Mark]) -> list[Element]:
+def elements_of(
+    html: str,
+    *,
+    look_at_all: bool,
+    marks: Sequence[Mark],
+    turns: bool,
+    left_out: Counter[str],  # noqa: ARG001 - an adapter takes it; here templates are elements like any other
+) -> list[Element]:
     """The elements of NAMES, and with *look_at_all* any that may tell of an image; raises ParserRefusedError.
 
     Captions are looked for among what has one of the *marks*.
     """
     tree = _SoupTree()
-    words = Words(tree, marks=marks)
+    words = Words(tree, marks=marks, turns=turns)
     try:
         for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
             words.add(node, name, attributes)
@@ -43,7 +47,7 @@ def elements_of(html: str, *, look_at_all: bool, marks: Sequence[Mark]) -> list[
 
 
 def _walk(html: str, tree: _SoupTree, *, look_at_all: bool) -> Iterator[tuple[Tag, str, dict[str, str]]]:
-    html = _START_TAG.sub(_with_plain_ampersands, _without_loose_ends(html))
+    html = "".join(_plain(html))
     if "<" not in html:
         return  # Beautiful Soup would take it for a file's name
     soup = BeautifulSoup(
@@ -67,29 +71,78 @@ def _walk(html: str, tree: _SoupTree, *, look_at_all: bool) -> Iterator[tuple[Ta
                 roots[name] |= attributes
             if name in NAMES or (look_at_all and name != "template" and may_tell(attributes)):
                 yield node, name, attributes
-            if name not in _RAW_TEXT or inside_svg(tree, node):
+            if name not in RAW_TEXT or inside_svg(tree, node):
                 walks.append(iter(node.contents))
 
 
-def _without_loose_ends(html: str) -> str:
-    """What HTML makes of line ends, of comments, and of what is never closed, whose end html.parser seeks again and
-    again.
+def _plain(html: str) -> Iterator[str]:
+    """The pieces of *html* with only such markup in it as html.parser reads like a browser, whatever its version.
 
-    Without this a megabyte of ``<!--`` or ``<a '`` takes it hours.
+    Left to itself it ends comments and scripts elsewhere, takes quotes for values where they are none, and seeks the
+    end of what is never closed again and again: a megabyte of ``<!--`` or ``<a '`` takes it hours.
     """
     html = html.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-    # Bogus comments end at the next ">", and not at "]]>"; "<?xml" would have Beautiful Soup warn of XML
-    html = html.replace("<![", "<!x[").replace("<?", "<!?")
-    html = _COMMENT.sub(lambda found: "" if found[0].startswith("<!--") else found[0], html)
-    end = html.rfind(">") + 1
-    return html[:end] + html[end:].replace("<", "&lt;")
+    end = 0
+    kept_raw = ""
+    for token in tokens(html):
+        yield _text(html[end : token.start()], raw=kept_raw)
+        end = token.end()
+        if not token["name"]:
+            is_cdata = token["bogus"] is None and token[0].startswith("<![CDATA[")
+            yield (
+                _text(token[0][9:].removesuffix("]]>").replace("&", "&amp;"), raw=kept_raw)
+                if is_cdata
+                else ""
+            )
+            continue
+        name = name_of(token)
+        if kept_raw and not (token["slash"] and name == kept_raw):
+            continue
+        yield from _tag(name, token)
+        is_raw = token.re is not TOKEN and name in _ALWAYS_RAW and not (token["slash"] or token["void"])
+        kept_raw = name if is_raw else ""
+    yield _text(html[end:], raw=kept_raw)
 
 
-def _with_plain_ampersands(tag: re.Match[str]) -> str:
+def _text(text: str, *, raw: str = "") -> str:
+    """As html.parser is to read it; that of SVG's own scripts and styles, as *raw*, is one of HTML's to it."""
+    if raw:
+        return _without_end(raw, unescape(text))
+    return text.replace("<", "&lt;") if "<" in text else text
+
+
+def _tag(name: str, tag: re.Match[str]) -> Iterator[str]:
+    if tag["slash"]:
+        yield f"</{name}>"
+    elif tag.end("void") < tag.start("text"):  # else it ends with the document, and is none
+        is_empty = tag["void"] and (tag.re is not TOKEN or tag["foreign"] is not None)
+        yield f"<{name}{''.join(_attributes(tag))}{' /' if is_empty else ''}>"
+        yield _raw(name, tag["text"])
+
+
+def _attributes(tag: re.Match[str]) -> Iterator[str]:
+    for name, value in attributes_of(tag):
+        if _NAMABLE.fullmatch(name):
+            plain = _REFERENCE.sub(_with_plain_ampersand, value.replace('"', "&quot;"))
+            yield f' {name}="{plain}"'
+
+
+def _with_plain_ampersand(found: re.Match[str]) -> str:
     """``?a=1&section=2`` says section in HTML, not a paragraph sign; html.parser knows since 3.13 only."""
-    return _REFERENCE.sub(
-        lambda name: f"&amp;{name[1]}{name[2]}" if name[2] or name[1] not in entities else name[0], tag[0]
-    )
+    is_text = found[2] or found[1] not in entities
+    return f"&amp;{found[1]}{found[2]}" if is_text else found[0]
+
+
+def _raw(name: str, text: str) -> str:
+    """The text of a raw element: of scripts and styles as it is, of others without what looks like markup."""
+    if name in _ALWAYS_RAW:
+        return _without_end(name, text)
+    return _text(text if name in ("textarea", "title") else text.replace("&", "&amp;"))
+
+
+def _without_end(name: str, text: str) -> str:
+    """Without what html.parser would take for the end; to a script a backslash before the slash means nothing."""
+    return _END[name].sub(r"<\\/", text)
 
 
 class _SoupTree:
@@ -107,8 +160,10 @@ class _SoupTree:
 
     def own_text(self, node: PageElement) -> str:
         parts = node.contents if isinstance(node, Tag) else (node,)
-        text = "".join(str(part) for part in parts if not isinstance(part, Tag))
-        return text.replace("<!x[", "<![").replace("<!?", "<?")  # what _without_loose_ends did
+        return "".join(str(part) for part in parts if not isinstance(part, Tag))
+
+    def text(self, node: Tag) -> str:
+        return node.get_text()
 
     def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
         return node.next_sibling if after else node.previous_sibling

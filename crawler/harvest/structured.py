@@ -5,14 +5,15 @@ https://www.w3.org/TR/json-ld11/ and https://schema.org/ImageObject
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, FULL_SIZE, Candidate
+from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
 
@@ -28,15 +29,12 @@ _PROPERTIES = frozenset(
 _THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
 _IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
 
-_WRAPPERS = ("<!--", "-->", "<![CDATA[", "]]>", "//", "/*", "*/")
-"""What hides a script from parsers of long ago."""
-_LOOSE_COMMA = re.compile(r",(?=\s*+[}\]])")
 _NAMED_STRING = re.compile(
     r'"(?:image|logo|photo|screenshot|thumbnailUrl|contentUrl)"\s*+:\s*+(?:\[\s*+)?("(?:[^"\\]|\\.)*+")'
 )
 
 
-def json_ld(element: Element) -> Iterator[Candidate]:
+def json_ld(element: Element) -> Iterator[Candidate | Cut]:
     """``<script type="application/ld+json">``: images by their property or their type, nested and in graphs.
 
     Of an image's own URL and its thumbnail the first is best. JSON that is a little broken is read all the
@@ -44,25 +42,21 @@ def json_ld(element: Element) -> Iterator[Candidate]:
     """
     if element.attributes.get("type", "").partition(";")[0].strip().lower() != "application/ld+json":
         return
-    text = _unwrapped(element.text[:_MAX_CHARS])
-    for attempt in (text, _LOOSE_COMMA.sub("", text)):
-        try:
-            document = json.loads(attempt, strict=False)
-        except (ValueError, RecursionError):
-            continue
-        yield from _Walk(element).over(document)
+    document = loose_json.read(element.text) if len(element.text) <= _MAX_CHARS else loose_json.BROKEN
+    if document is not loose_json.BROKEN:
+        walk = _Walk(element)
+        yield from walk.over(document)
+        if walk.is_cut:
+            yield Cut("json-cut")
         return
-    for quoted in _NAMED_STRING.findall(text)[:_MAX_VALUES]:
-        reference = quoted[1:-1].replace("\\/", "/")
-        if not leads_elsewhere(reference):
+    strings = (quoted[1] for quoted in _NAMED_STRING.finditer(element.text[:_MAX_CHARS]))
+    for quoted in at_most(_MAX_VALUES, strings, slug="json-cut"):
+        if isinstance(quoted, Cut):
+            yield quoted
+        elif not leads_elsewhere(reference := quoted[1:-1].replace("\\/", "/")):
             yield _candidate(element, reference)
-
-
-def _unwrapped(text: str) -> str:
-    text = text.strip().rstrip(";")
-    for wrapper in (*_WRAPPERS, *_WRAPPERS):
-        text = text.removeprefix(wrapper).removesuffix(wrapper).strip()
-    return text
+    if element.text.strip():
+        yield Cut("json-cut" if len(element.text) > _MAX_CHARS else "json-broken")
 
 
 class _Walk:
@@ -72,12 +66,13 @@ class _Walk:
         self._element = element
         self._left = _MAX_VALUES
         self._images = 0
+        self.is_cut = False
 
     def over(self, value: Any, depth: int = 0) -> Iterator[Candidate]:
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
-            return
-        if isinstance(value, list):
+            self.is_cut = True
+        elif isinstance(value, list):
             for item in value:
                 yield from self.over(item, depth + 1)
         elif isinstance(value, dict):
@@ -94,8 +89,8 @@ class _Walk:
         """The value of a property that stands for an image."""
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
-            return
-        if isinstance(value, str):
+            self.is_cut = True
+        elif isinstance(value, str):
             yield _candidate(self._element, value)
         elif isinstance(value, list):
             for item in value:

@@ -7,23 +7,24 @@ from collections.abc import Iterable, Iterator
 from crawler.harvest import css
 from crawler.harvest.candidates import Candidate, alone
 from crawler.harvest.css import CssReference
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element
 
 
-def background_attribute(element: Element) -> Iterator[Candidate]:
+def background_attribute(element: Element) -> Iterator[Candidate | Cut]:
     yield from alone(element, "background", "background")
 
 
-def style_attribute(element: Element) -> Iterator[Candidate]:
+def style_attribute(element: Element) -> Iterator[Candidate | Cut]:
     if style := element.attributes.get("style"):
         yield from found_in_css(style, element, scope=str(element.number))
 
 
-def style_element(element: Element) -> Iterator[Candidate]:
+def style_element(element: Element) -> Iterator[Candidate | Cut]:
     yield from found_in_css(element.text, element, scope=str(element.number))
 
 
-def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate]:
+def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate | Cut]:
     """The images of a ``style`` attribute or element; *scope* tells their groups from those of another
     one.
     """
@@ -31,11 +32,13 @@ def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Ca
 
 
 def found_among(
-    references: Iterable[CssReference], element: Element, *, scope: str = ""
-) -> Iterator[Candidate]:
+    references: Iterable[CssReference | Cut], element: Element, *, scope: str = ""
+) -> Iterator[Candidate | Cut]:
     """The images among what a style sheet refers to."""
     for item in references:
-        if not item.is_import:
+        if isinstance(item, Cut):
+            yield item
+        elif not item.is_import:
             yield Candidate(
                 reference=item.url,
                 found_in="css",

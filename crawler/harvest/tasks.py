@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 
 import msgspec
 
-from crawler.harvest import candidates, links
+from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
-from crawler.harvest.inline import InlineImages, is_inline
+from crawler.harvest.inline import TOO_LARGE, InlineImages, is_inline
 from crawler.harvest.links import Followed
-from crawler.models import NewTask, Origin, TaskKind
+from crawler.harvest.novelty import Standing
+from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
+from crawler.harvest.secure import is_loaded, upgraded
+from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
 
-log = logging.getLogger(__name__)
-
+MAX_LINKS = "max-links-per-page"
+LINKS_OF_A_PAGE = 10_000
+"""So many are taken unless a setting says another number; images have no limit then."""
 MAX_TEXT_CHARS = 500
-MAX_INLINE_BYTES = 4 * 2**20
+MAX_INLINE_BYTES = 16 * 2**20
 """Of all images that one page holds itself."""
+_LEAST_INLINE_BYTES = 256
+"""A picture that a page holds itself is no other size of one if it is smaller: it is a dot that keeps its place."""
 
 
 class Document:
-    """What all that is found on one document has in common.
+    """What all that is found on one document has in common, and what of it is left out.
 
-    *base* is what references on it are relative to; *limit* is how many images, and how many links, are taken; *tidy*
-    is applied to each URL; *asked* is what the document's owner asks of robots, as far as that is obeyed.
+    *base* is what references on it are relative to; *limit* is how many links are taken, and *image_limit* how many
+    images, None for all; *tidy* is applied to each URL; *asked* is what the document's owner asks of robots, as far as
+    that is obeyed; *upgrades* says that its policy wants https for all that it loads; *left_out* is what of it has been
+    left out already.
     """
 
     def __init__(
@@ -38,112 +45,152 @@ class Document:
         title: str = "",
         asked: frozenset[str] = frozenset(),
         limit: int,
+        image_limit: int | None = None,
         encoding: str = "utf-8",
         tidy: Callable[[str], str] | None = None,
+        upgrades: bool = False,
+        left_out: Counter[str] | None = None,
     ) -> None:
         self.url = url
         self.depth = depth
         self.title = title
         self.asked = asked
-        self.is_repeated = False
-        """Very many pages of its site have had its contents before."""
-        self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy)
+        self._upgrades = upgrades or url.startswith("https:")
+        self.standing: Standing | None = None
+        """What it brings that is new; None where that is not asked."""
+        self.left_out: Counter[str] = Counter() if left_out is None else left_out
+        """How much of it was not read or not taken, by a slug of LEFT_OUT."""
+        self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy, left_out=self.left_out)
         self._limit = limit
-        self._inline = InlineImages()
+        self._image_limit = image_limit
+        self._inline = InlineImages(self.left_out)
 
     def image_tasks(
         self,
-        found: Iterable[Candidate],
+        candidates: Iterable[Candidate],
         *,
         told: Mapping[int, Element],
         sizes: str,
+        formats: frozenset[str],
         forbidden: Callable[[str], str],
     ) -> tuple[NewTask, ...]:
         """Each image once, in order; *told* is the ``<img>`` of each ``<picture>``, *sizes* is ``best`` or ``all``.
-        *forbidden* tells for a URL what forbids to take it, or nothing.
+
+        *formats* are those that are kept. *forbidden* tells for a URL what forbids to take it, or nothing.
         """
-        usable = [
-            candidate
-            for candidate in found
-            if (url := self._locate(candidate.reference)) is not None and url != self.url
+        found = list(self._found(candidates))
+        seen = pictures(found, formats=formats, forbidden=forbidden)
+        if sizes == "all":
+            seen = in_all_sizes(found, seen)
+        tasks = [
+            task for picture in self._affordable(seen) for task in self._tasks_of(picture, told, forbidden)
         ]
-        best = candidates.best_of_groups(usable)
-        thumbnails = candidates.thumbnails(best)
-        if sizes == "best":
-            usable = candidates.without_thumbnails(best, thumbnails)
-        first: dict[str, Candidate] = {}
-        for candidate in usable:
-            first.setdefault(self._locate(candidate.reference) or "", candidate)
-        self._log_cut("images", len(first))
-        return tuple(
-            NewTask(
-                kind=TaskKind.IMAGE,
-                url=url,
-                depth=self.depth,
-                origin=self._origin(candidate, _telling(candidate, told, thumbnails), url),
-                kept_out_by=forbidden(url),
-            )
-            for url, candidate in islice(self._affordable(first), self._limit)
-        )
+        return tuple(_within(self._image_limit, tasks))
 
     def page_tasks(
         self, followed: Iterable[Followed], *, page_depth: int, attached_depth: int
     ) -> tuple[NewTask, ...]:
         """What belongs to the page itself has *attached_depth*."""
-        found = list(followed)
-        self._log_cut("links", len(found))
-        return tuple(
+        tasks = [
             NewTask(
                 kind=TaskKind.PAGE,
                 url=link.url,
-                depth=attached_depth if link.found_in in links.ATTACHED else page_depth,
+                depth=self._depth_of(link, page_depth=page_depth, attached_depth=attached_depth),
                 origin=Origin(page_url=self.url, found_in=link.found_in, page_title=self.title),
                 kept_out_by=link.kept_out_by,
             )
-            for link in found[: self._limit]
-        )
+            for link in followed
+        ]
+        return tuple(_within(self._limit, tasks))
+
+    def _found(self, candidates: Iterable[Candidate]) -> Iterator[Found]:
+        """What they refer to, if anything; by https and by http where browsers would ask by https."""
+        located = [
+            (url, one) for one in candidates if (url := self._locate(one.reference)) not in (None, self.url)
+        ]
+        secure = {url: upgraded(url) for url, one in located if self._upgrades and is_loaded(one)}
+        for url, candidate in located:
+            secure_url = secure.get(url, "")
+            if secure_url:
+                yield Found(secure_url, candidate)
+            yield Found(url, candidate, secure_url)
+
+    def _depth_of(self, link: Followed, *, page_depth: int, attached_depth: int) -> int:
+        if link.found_in in links.ATTACHED:
+            return attached_depth
+        return self.depth if link.is_beside else page_depth
 
     def _locate(self, reference: str) -> str | None:
         return self._inline.name(reference) if is_inline(reference) else self.resolve(reference)
 
-    def _affordable(self, found: Mapping[str, Candidate]) -> Iterator[tuple[str, Candidate]]:
+    def _affordable(self, found: Iterable[Picture]) -> Iterator[Picture]:
         """Without those that the page holds itself beyond MAX_INLINE_BYTES."""
         left = MAX_INLINE_BYTES
-        for url, candidate in found.items():
-            size_bytes = len(self._inline.content(url))
+        for picture in found:
+            size_bytes = len(self._inline.content(picture.taken.url))
             if size_bytes > left:
-                log.info("%s holds more than %d bytes of images; %s is left", self.url, MAX_INLINE_BYTES, url)
+                self.left_out[TOO_LARGE] += 1
                 continue
             left -= size_bytes
-            yield url, candidate
+            yield picture
 
-    def _origin(self, candidate: Candidate, telling: Element, url: str) -> Origin:
-        return Origin(
-            page_url=(self.resolve(candidate.page_url) if candidate.page_url else None) or self.url,
-            found_in=candidate.found_in,
-            alt=trimmed(telling.attributes.get("alt", "")) or trimmed(telling.label),
-            title=trimmed(telling.attributes.get("title", "")) or trimmed(telling.hint),
-            caption=trimmed(telling.caption),
-            heading=trimmed(telling.heading),
-            page_title=self.title,
-            content=self._inline.content(url),
+    def _tasks_of(
+        self, picture: Picture, images: Mapping[int, Element], forbidden: Callable[[str], str]
+    ) -> Iterator[NewTask]:
+        """The size that is taken, with the others; then what would have been preferred to it, each kept out."""
+        words = words_of(picture.told, images)
+        yield self._task(picture.taken.url, picture, words, forbidden, self._alternatives(picture.others))
+        for refused in picture.refused:
+            yield self._task(refused.url, picture, words, forbidden)
+
+    def _task(
+        self,
+        url: str,
+        picture: Picture,
+        words: Element,
+        forbidden: Callable[[str], str],
+        alternatives: tuple[Alternative, ...] = (),
+    ) -> NewTask:
+        named = [item.candidate for item in picture.told if item.url == url]
+        page_url = next((candidate.page_url for candidate in named if candidate.page_url), "")
+        return NewTask(
+            kind=TaskKind.IMAGE,
+            url=url,
+            depth=self.depth,
+            origin=Origin(
+                page_url=(self.resolve(page_url) if page_url else None) or self.url,
+                found_in=", ".join(dict.fromkeys(candidate.found_in for candidate in named)),
+                alt=trimmed(words.attributes["alt"]),
+                title=trimmed(words.attributes["title"]),
+                caption=trimmed(words.caption),
+                heading=trimmed(words.heading),
+                page_title=self.title,
+                alternatives=alternatives,
+                content=self._inline.content(url),
+            ),
+            kept_out_by=forbidden(url),
         )
 
-    def _log_cut(self, what: str, count: int) -> None:
-        if count > self._limit:
-            log.info("%s has %d %s; only the first %d are taken", self.url, count, what, self._limit)
+    def _alternatives(self, others: Iterable[Other]) -> tuple[Alternative, ...]:
+        usable = [
+            Alternative(url=url, found_in=other.found.candidate.found_in, rule=other.rule, content=content)
+            for other in others
+            for url in [other.found.url]
+            for content in [self._inline.content(url)]
+            if not is_inline(url) or len(content) >= _LEAST_INLINE_BYTES
+        ]
+        if len(usable) > MAX_ALTERNATIVES:
+            self.left_out["widths-cut"] += len(usable) - MAX_ALTERNATIVES
+        return tuple(usable[:MAX_ALTERNATIVES])
 
 
-def _telling(
-    candidate: Candidate, told: Mapping[int, Element], thumbnails: Mapping[str, Candidate]
-) -> Element:
-    """The element that says what the image shows; of a linked one also what is said of its thumbnail."""
-    element = told.get(candidate.element.picture, candidate.element)
-    thumbnail = thumbnails.get(candidate.reference) if candidate.found_in == "a" else None
-    if thumbnail is None:
-        return element
-    inside = told.get(thumbnail.element.picture, thumbnail.element)
-    return msgspec.structs.replace(inside, attributes=inside.attributes | element.attributes)
+def _within(limit: int | None, tasks: Iterable[NewTask]) -> Iterator[NewTask]:
+    """*tasks*, of which those beyond the first *limit* are kept out."""
+    taken = 0
+    for task in tasks:
+        taken += not task.kept_out_by
+        is_over = limit is not None and taken > limit and not task.kept_out_by
+        yield msgspec.structs.replace(task, kept_out_by=MAX_LINKS) if is_over else task
 
 
 def trimmed(text: str) -> str:

@@ -1,37 +1,21 @@
-"""Where a site goes on without end, and no visitor does: URLs that only a trap has, and pages that only repeat.
+"""Where a site goes on without end, and no visitor does: URLs that only a trap has.
 
-What is told from a URL is meant to never be wrong: a site may lose no page by it. What is told from contents is
-learned on the way, in bounded memory, by each harvester for itself; so is the variety of queries. Compare Heritrix's
-PathologicalPathDecideRule and TooManyPathSegmentsDecideRule.
+What is told from a URL is meant to never be wrong: a site may lose no page by it. Compare Heritrix's
+PathologicalPathDecideRule and TooManyPathSegmentsDecideRule. What is told from contents is in novelty.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections import Counter
 from functools import lru_cache
 
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
-TRAPS = {
-    DEEP_PATH: "a path of very many segments",
-    REPEATED_PATH: "a path in which the same segments come again and again",
-    CALENDAR: "a date that is more than a year away",
-    ENDLESS_QUERY: "a query that repeats itself, or one more combination of parameters after very many",
-    REPEATED_PAGE: "one more page with the text and the images of many others before it",
-}
-"""What a link is kept out by, and what that means."""
+"""What a link is kept out by; what each means is in :data:`crawler.errors.LEFT_OUT`. The last is told by novelty.py."""
 
 MAX_SEGMENTS = 20
 MAX_PARAMETERS = 40
-MAX_SAME_PAGES = 20
-"""Pages of one shape with the same contents whose links to more of that shape are followed."""
-MAX_COMBINATIONS = 64
-"""Sets of parameter names of one path that are followed."""
-_MEMORY = 20_000
 _YEARS_AHEAD = 200  # beyond that it is a number, and no calendar's year
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -45,14 +29,11 @@ _DATE_PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _NESTED_ESCAPES = "%25252"  # an URL within an URL within an URL
-_NO_LETTERS = bytes(range(0x41)) + b"[\\]^_`{|}~\x7f"
-_TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
-_DIGIT = re.compile(r"\d")
 
 
 @lru_cache(maxsize=4096)
 def url_trap(url: str, *, year: int) -> str:
-    """Which of TRAPS a page's canonical URL is, if it is one by itself; empty if not. *year* is the current one.
+    """Which trap a page's canonical URL is, if it is one by itself; empty if not. *year* is the current one.
 
     Never raises; takes time in proportion to the URL's length.
     """
@@ -108,82 +89,3 @@ def _is_endless(query: str) -> bool:
         return True
     names = Counter(parameter.partition("=")[0] for parameter in parameters)
     return any(count > 8 and not name.endswith(("[]", "%5B%5D")) for name, count in names.items())  # noqa: PLR2004
-
-
-def fingerprint(html: str, images: Iterable[str]) -> bytes:
-    """16 bytes that pages with the same words and the same images share, whatever their numbers, markup and scripts.
-
-    Takes time in proportion to the page's length.
-    """
-    text = html.lower() if "<S" in html else html
-    for start, end in (("<!--", "-->"), ("<script", "</script"), ("<style", "</style")):
-        if start in text:
-            head, *parts = text.split(start)
-            text = head + "".join([part.partition(end)[2] for part in parts])
-    head, *parts = text.split("<")
-    words = head + "".join([part.partition(">")[2] for part in parts])
-    digest = hashlib.blake2b(
-        words.encode("utf-8", errors="replace").translate(None, _NO_LETTERS), digest_size=16
-    )
-    for image in sorted(set(images)):
-        digest.update(b"\n" + image.encode())
-    return digest.digest()
-
-
-def shape(url: str) -> str:
-    """What a URL has in common with others that are likely made by the same program: its host, its path without numbers
-    and tokens, and without words below the second folder, and the names of its parameters.
-    """
-    start, _, query = url.partition("?")
-    segments = [_TOKEN.sub(_without_number, segment) for segment in start.split("/")]
-    for number in range(5, len(segments)):  # scheme, nothing, host, two folders
-        segments[number] = "#" if "#" in segments[number] else "*"
-    names = sorted({parameter.partition("=")[0] for parameter in query.split("&")})
-    return f"{'/'.join(segments)}?{'&'.join(names)}"
-
-
-def _without_number(token: re.Match[str]) -> str:
-    return "#" if _DIGIT.search(token[0]) else token[0]
-
-
-class Repetition:
-    """What has been seen of a site, so that what only repeats is noticed; safe to be used by several threads.
-
-    The latest _MEMORY contents and paths are known; a site that repeats itself does so soon.
-    """
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        # by hashes: a server chooses how long its URLs are
-        self._pages: OrderedDict[int, int] = OrderedDict()
-        self._combinations: OrderedDict[int, set[int]] = OrderedDict()
-
-    def is_repeated(self, url: str, contents: bytes) -> bool:
-        """Take note of a page, by its fingerprint. Tell whether so many of its shape have had the same that its links
-        to more of that shape lead nowhere.
-        """
-        with self._mutex:
-            key = hash((shape(url), contents))
-            count = self._pages.pop(key, 0) + 1
-            self._pages[key] = count
-            if len(self._pages) > _MEMORY:
-                self._pages.popitem(last=False)
-            return count > MAX_SAME_PAGES
-
-    def is_one_more_combination(self, url: str) -> bool:
-        """Whether *url* combines its path's parameters in one more way after MAX_COMBINATIONS: filters upon filters."""
-        start, _, query = url.partition("?")
-        if not query:
-            return False
-        names = hash(frozenset(parameter.partition("=")[0] for parameter in query.split("&")))
-        with self._mutex:
-            known = self._combinations.pop(hash(start), None) or set()
-            self._combinations[hash(start)] = known
-            if len(self._combinations) > _MEMORY:
-                self._combinations.popitem(last=False)
-            if names in known:
-                return False
-            if len(known) >= MAX_COMBINATIONS:
-                return True
-            known.add(names)
-            return False

@@ -36,6 +36,7 @@ NAMES = (
     | {
         "a",
         "area",
+        "astro-island",
         "base",
         "desc",
         "feimage",
@@ -79,7 +80,7 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Its place in the document, from 1."""
     text: str = ""
-    """Of style and script; of title and headings the start; empty for all others."""
+    """Of style and script; of title, headings and links the start; empty for all others."""
     picture: int = 0
     """A number shared by all elements of one ``<picture>``; 0 outside of one."""
     link: str | None = None
@@ -94,6 +95,8 @@ class Element(msgspec.Struct, frozen=True, kw_only=True):
     """
     heading: str = ""
     """The nearest heading before it in the document."""
+    around: str = ""
+    """Of a link: the classes, identifiers and names of the nearest elements around it, a line each."""
 
 
 class Mark(NamedTuple):
@@ -118,6 +121,9 @@ class Tree(Protocol):
 
     def own_text(self, node: Any) -> str:
         """Of a text, and of an element the texts that are its children; of a comment nothing."""
+
+    def text(self, node: Any) -> str:
+        """All of it that is within an element, as it is."""
 
     def sibling(self, node: Any, *, after: bool) -> Any | None:
         """The node that follows it in its parent, or the one before it."""

@@ -13,6 +13,7 @@ from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
 from crawler.harvest.extensions import IMAGE_EXTENSIONS, leads_to_image
 from crawler.harvest.inline import is_inline
+from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
     HEADINGS,
     MAX_ANCESTORS,
@@ -66,8 +67,11 @@ class _Picture(NamedTuple):
 class Words:
     """All elements of one document that may matter, told in document order; then with what is said of each."""
 
-    def __init__(self, tree: Tree, *, marks: Sequence[Mark]) -> None:
-        """Captions are looked for among what has one of the *marks*; without any, there are none."""
+    def __init__(self, tree: Tree, *, marks: Sequence[Mark], turns: bool = True) -> None:
+        """Captions are looked for among what has one of the *marks*; without any, there are none. *turns*: what is
+        around a link may tell that it turns a page.
+        """
+        self._turns = turns
         self._tree = tree
         self._marks = marks
         self._captions = Captions(tree) if marks else None
@@ -87,14 +91,17 @@ class Words:
         self._by_id: dict[str, str] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
-        text = ""
+        text = around = ""
         picture, link = 0, None
         if name == "a":
             href = attributes.get("href")
             if href and _IMAGE_NAME.search(href) and leads_to_image(href):
                 self._links_to_pictures.append((len(self._elements), node))
+            text, around = of_link(self._tree, node, around=self._turns)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
-            picture, link = self._add_picture(node, name, attributes)
+            # Without any it refers to nothing, though captions are of videos too; very many may be within each other
+            if attributes or name == "video":
+                picture, link = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
             text = read(self._tree, node)
             self._heading = text or self._heading
@@ -111,6 +118,7 @@ class Words:
                 picture=picture,
                 link=link,
                 heading=self._heading,
+                around=around,
             )
         )
 

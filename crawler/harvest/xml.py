@@ -1,19 +1,45 @@
-"""XML from strangers, read without a DTD: nothing outside the document is loaded, no entity of its own is expanded."""
+"""XML from strangers as it is found: what is wrong somewhere costs what stands there, and not all that follows.
+
+XML that is well-formed means here what https://www.w3.org/TR/xml/ says. Many a generator of sitemaps and feeds writes
+something else: a bare ``&``, a bare ``<``, entities of HTML, end tags that are missing or misspelt, warnings of PHP
+before the declaration, two documents in one. An XML processor has to stop at the first of these. This reader does not:
+it goes from tag to tag, and an end tag closes what it can. Nothing outside of the document is loaded, and a document
+that declares entities of its own is refused.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from html.entities import html5
 from typing import NamedTuple
-from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-_CHUNK_CHARS = 65_536
+from crawler.harvest.cuts import Cut
+
 _MAX_DEPTH = 64
 _MAX_NODES = 10_000
 _MAX_NODES_IN_ALL = 1_000_000
-_ILLEGAL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ILLEGAL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufeff\ufffe\uffff]")
+
+_QUOTED = r"""(?:"(?:[^"<]|<(?![A-Za-z_:/!?]))*+"|'(?:[^'<]|<(?![A-Za-z_:/!?]))*+')"""
+_MARKUP = re.compile(
+    rf"""
+    <(?P<slash>/?)(?P<name>[A-Za-z_:][\w.:-]*+)
+        (?:(?P<attributes>(?:[^<>"']++|{_QUOTED})*+)>|(?P<broken>[^<>]*+)(?:>|(?=<)))  # a stray quote ends with its tag
+    | <!--(?P<comment>) | <!\[CDATA\[(?P<cdata>)
+    | <\?(?P<instruction>)
+    | <!(?P<declaration>[A-Za-z]*+)[^<>\[]*+[>\[]?
+    """,
+    re.VERBOSE,
+)
+_ATTRIBUTE = re.compile(
+    r"""(?<![\w.:-])([A-Za-z_:][\w.:-]*+)\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s"'>]++))"""
+)
+_REFERENCE = re.compile(
+    r"&(?:#(?P<number>[0-9]{1,7}|[xX][0-9A-Fa-f]{1,6})|(?P<name>[A-Za-z][A-Za-z0-9]{1,31}));"
+)
 
 
 class Node(NamedTuple):
@@ -42,85 +68,206 @@ class Node(NamedTuple):
         return f"<{self.name}{attributes}>{self.markup()}</{self.name}>"
 
 
-class _RefusedError(Exception):
-    """The document declares entities, or is too large."""
-
-
-def subtrees(text: str, names: frozenset[str]) -> Iterator[Node]:
+def subtrees(text: str, names: frozenset[str], *, what: str) -> Iterator[Node | Cut]:
     """The elements of these names that are not inside of another one, in document order, each as it is complete.
 
-    Of a document that is broken, those before the break; of one that declares entities, none. Within one of them
-    at most _MAX_NODES elements are kept, _MAX_DEPTH deep. Never raises.
+    Within one of them at most _MAX_NODES elements are kept, _MAX_DEPTH deep. A document of the kind *what* that does
+    not come to its end yields ``Cut("WHAT-broken")`` at last, as does one that declares entities, of which nothing is
+    read from there; one over the limits ``Cut("WHAT-cut")``. Takes time in proportion to the length of *text*, and
+    never raises.
     """
-    reader = _Reader(names)
-    text = _ILLEGAL.sub("", text.lstrip("\ufeff \t\r\n"))
+    reader = _Reader(_ILLEGAL.sub("", text), names)
     try:
-        for start in range(0, len(text), _CHUNK_CHARS):
-            reader.parser.Parse(text[start : start + _CHUNK_CHARS], False)
-            yield from reader.taken()
-        reader.parser.Parse("", True)
-    except (expat.ExpatError, _RefusedError, ValueError):
-        pass
-    yield from reader.taken()
+        yield from reader.nodes()
+    except _RefusedError:
+        reader.is_broken = True
+    except _TooLargeError:
+        reader.is_cut = True
+    yield from [Cut(f"{what}-cut")] * reader.is_cut + [Cut(f"{what}-broken")] * reader.is_broken
+
+
+class _RefusedError(Exception):
+    """The document declares entities."""
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Next:
+    """Where *mark* comes next; each part of the text is searched once, however often it is asked."""
+
+    def __init__(self, text: str, mark: str) -> None:
+        self._text = text
+        self.mark = mark
+        self._at = -1
+
+    def __call__(self, position: int) -> int:
+        """At or after *position*, which never goes back; beyond the end of the text when there is none."""
+        if self._at < position:
+            found = self._text.find(self.mark, position)
+            self._at = found if found >= 0 else len(self._text) + 1
+        return self._at
 
 
 class _Reader:
-    def __init__(self, names: frozenset[str]) -> None:
+    """Builds the elements that are wanted. What ends early takes what is open inside of it along."""
+
+    def __init__(self, text: str, names: frozenset[str]) -> None:
+        self.is_broken = False
+        self.is_cut = False
+        self._text = text
         self._names = names
+        self._cdata_end, self._cdata_start = _Next(text, "]]>"), _Next(text, "<![CDATA[")
+        self._ends = {"comment": _Next(text, "-->"), "instruction": _Next(text, "?>")}
+        self._starts = {"comment": _Next(text, "<!--"), "instruction": _Next(text, "<?")}
         self._open: list[Node] = []
+        """The element that is being read, and those inside of it."""
+        self._own_name = ""
+        """Of the first of them, as written."""
         self._ignored = 0
+        """How many elements are open beyond the limits."""
         self._nodes = 0
         self._nodes_in_all = 0
+        self._around: list[str] = []
+        """The names of the elements around it."""
+        self._stands_in = 0
+        """How many these were when the last element began."""
+        self._is_ended = False
+        """What the last element stood in has come to its end."""
         self._done: list[Node] = []
-        self.parser = expat.ParserCreate()
-        self.parser.UseForeignDTD(True)  # so that HTML's entities, which feeds use, are no errors
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._data
-        self.parser.SkippedEntityHandler = self._entity
-        self.parser.EntityDeclHandler = self._refuse
 
-    def taken(self) -> list[Node]:
-        done, self._done = self._done, []
-        return done
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        name = _local(name)
-        if not self._open and name not in self._names:
-            return
-        self._nodes += 1
-        self._nodes_in_all += 1
-        if self._nodes_in_all > _MAX_NODES_IN_ALL:
-            raise _RefusedError
-        if self._ignored or len(self._open) >= _MAX_DEPTH or self._nodes > _MAX_NODES:
-            self._ignored += 1
-            return
-        node = Node(name, {_local(key): value for key, value in attributes.items()}, [], [])
+    def nodes(self) -> Iterator[Node]:
+        position: int | None = 0
+        while position is not None:
+            position = yield from self._up_to_a_jump(position)
         if self._open:
-            self._open[-1].children.append(node)
-        self._open.append(node)
+            self.is_broken = True
+            for outer in self._open[:-1]:
+                outer.children.pop()  # it is cut in two
+            yield self._open[0]
+        elif self._around and not self._is_ended:
+            self.is_broken = True
 
-    def _end(self, _name: str) -> None:
-        if self._ignored:
-            self._ignored -= 1
-        elif self._open:
-            node = self._open.pop()
-            if not self._open:
-                self._done.append(node)
-                self._nodes = 0
+    def _up_to_a_jump(self, position: int) -> Generator[Node, None, int | None]:
+        """What stands before the next section in which markup is no markup; returns where that ends."""
+        text = self._text
+        name = ""
+        for found in _MARKUP.finditer(text, position):
+            if self._open and position < found.start():
+                self._data(_without_references(text[position : found.start()]))
+            position = found.end()
+            match found.lastgroup:
+                case "attributes" | "broken" as inside:
+                    slash, name = found.group("slash", "name")
+                    if slash:
+                        self._end(_local(name))
+                    else:
+                        self._start(name, found[inside])
+                    if self._done:
+                        yield self._done.pop()
+                case "comment" | "instruction" as kind:
+                    end = self._ends[kind](position)
+                    if end < self._starts[kind](position):  # else it has no end of its own
+                        return end + len(self._ends[kind].mark)
+                case "cdata":
+                    end, after = self._cdata(position, name)
+                    self._data(text[position:end])
+                    return after
+                case "declaration" if found["declaration"].upper() == "ENTITY":
+                    raise _RefusedError
+        return None
+
+    def _cdata(self, position: int, name: str) -> tuple[int, int]:
+        """Where a section ends that begins at *position*, and what is after it. One without an end of its own ends with
+        the element *name*, in which it stands.
+        """
+        end, further = self._cdata_end(position), self._cdata_start(position)
+        if end < further:
+            return end, end + len("]]>")
+        length = len(self._text)
+        close = self._text.find(f"</{name}", position, min(further, length))
+        if close >= 0:
+            return close, close
+        return min(end, length), min(end + len("]]>"), length)
 
     def _data(self, text: str) -> None:
         if self._open and not self._ignored:
             self._open[-1].texts.append(text)
 
-    def _entity(self, name: str, is_parameter: bool) -> None:  # noqa: FBT001 - expat's signature
-        if not is_parameter:
-            self._data(html5.get(f"{name};", ""))
+    def _start(self, prefixed: str, attributes: str) -> None:
+        name = _local(prefixed)
+        is_empty = attributes.endswith("/")
+        if self._open and prefixed == self._own_name:
+            self._close(0)  # nothing that is read here holds another one of its kind: the end tag is missing
+        if not self._open:
+            if name not in self._names:
+                self._around += [name] * (not is_empty and len(self._around) < _MAX_DEPTH)
+                return
+            self._own_name = prefixed
+            self._nodes = 0
+            self._is_ended = False
+            self._stands_in = len(self._around)
+        self._nodes += 1
+        self._nodes_in_all += 1
+        if self._nodes_in_all > _MAX_NODES_IN_ALL:
+            raise _TooLargeError
+        if self._ignored or len(self._open) >= _MAX_DEPTH or self._nodes > _MAX_NODES:
+            self.is_cut = True
+            self._ignored += not is_empty
+            return
+        node = Node(name, _attributes(attributes) if "=" in attributes else {}, [], [])
+        if self._open:
+            self._open[-1].children.append(node)
+        self._open.append(node)
+        if is_empty:
+            self._close(len(self._open) - 1)
 
-    def _refuse(self, *_: object) -> None:
-        raise _RefusedError
+    def _end(self, name: str) -> None:
+        for depth in reversed(range(len(self._open))):
+            if self._open[depth].name == name and not (depth and self._ignored):
+                self._close(depth)
+                return
+        if self._ignored:
+            self._ignored -= 1
+            return
+        is_known = name in self._around
+        if self._open and not is_known:
+            return  # misspelt: the end tag of what is around it will do
+        if self._open:
+            self._close(0)
+        while is_known and self._around.pop() != name:
+            pass
+        self._is_ended = not is_known or len(self._around) < self._stands_in
+
+    def _close(self, depth: int) -> None:
+        """End the element at *depth*, and all that is open inside of it."""
+        ended = self._open[depth]
+        del self._open[depth:]
+        self._ignored = 0
+        if not self._open:
+            self._done.append(ended)
 
 
 def _local(name: str) -> str:
     return name.rpartition(":")[2].lower()
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, *values in _ATTRIBUTE.findall(text):
+        found.setdefault(_local(name), _without_references("".join(values)))
+    return found
+
+
+def _without_references(text: str) -> str:
+    """With the characters that references stand for; HTML's entities are known, any other stays as it is."""
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    if found["name"]:
+        return html5.get(f"{found['name']};", found[0])
+    digits = found["number"]
+    code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    return _ILLEGAL.sub("", chr(code)) if code <= sys.maxunicode else ""

@@ -9,13 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
+from crawler.words import bits_of
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
@@ -34,13 +34,13 @@ INSERTS = {
 
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
     """A row of COLUMNS[kind] as a record."""
-    facts = dict(zip(COLUMNS[kind], values, strict=True))
-    return msgspec.convert(facts | {"kind": kind.value}, RECORDS[kind])
+    return columns.record_of(RECORDS[kind], values)
 
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     """The origin that the record's task had; None for a seed."""
-    if not record.page_url:
+    has_words = isinstance(record, ImageRecord) and bits_of(record)
+    if not (record.page_url or has_words):
         return None
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
 
@@ -101,14 +101,14 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 def _create(db: sqlite3.Connection) -> None:
     tables = [
         f"CREATE TABLE {TABLES[kind]} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE,"
-        f" {', '.join(f'{name} {_affinity(record, name)} NOT NULL' for name in COLUMNS[kind])});"
+        f" {', '.join(f'{name} {columns.affinity(record, name)} NOT NULL' for name in COLUMNS[kind])});"
         f" CREATE INDEX {TABLES[kind]}_status ON {TABLES[kind]} (status, reason);"
         for kind, record in RECORDS.items()
     ]
     tables.append("CREATE INDEX images_path ON images (path) WHERE path != '';")
     tables.append(
         f"CREATE TABLE {HISTORY} (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL,"
-        f" {', '.join(f'{name} {_affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"
+        f" {', '.join(f'{name} {columns.affinity(ImageRecord, name)} NOT NULL' for name in COLUMNS[TaskKind.IMAGE])});"
         f" CREATE INDEX {HISTORY}_url ON {HISTORY} (url);"
     )
     schema = files("crawler.queues").joinpath("schema.sql").read_text(encoding="utf-8")
@@ -121,11 +121,6 @@ def _create(db: sqlite3.Connection) -> None:
         "COMMIT;",
     ]
     db.executescript("\n".join(script))
-
-
-def _affinity(record: type[msgspec.Struct], name: str) -> str:
-    types = {field.name: field.type for field in msgspec.structs.fields(record)}
-    return {int: "INTEGER", float: "REAL"}.get(types[name], "TEXT")
 
 
 @contextmanager

@@ -28,8 +28,10 @@ from typing import Any
 
 import msgspec
 
+from crawler.columns import row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, LeaseExpired
+from crawler.fallback import with_next_size
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -49,7 +51,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database
+from crawler.queues import RecordPage, database, later_words
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -63,18 +65,20 @@ from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
-from crawler.queues.revisits import Revisits, not_visited, worth_keeping
+from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
 from crawler.urls import DATA_HOST, host_key
+from crawler.words import filled_record
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
+_RELEASED_AT_ONCE = 200  # of the sizes that are held: in 20 ms or so
 _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
 _GIVING_UP_EVERY_S = 0.25
 MAX_RECORDS = 200  # in one reply
@@ -90,6 +94,8 @@ class _Held:
     kind: TaskKind
     host: int
     worker: str
+    has_more_words: bool = False
+    """Its origin may have been filled in since it was given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class Ledger:
 
     The caller has the crawl's folder locked: what is in memory is only right while nobody else writes to the file.
 
+    With *largest_only* one size of each picture is taken (see queues/sizes.py).
+
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
     had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile,
@@ -139,11 +147,13 @@ class Ledger:
         scope: ScopeConfig,
         new_run: bool,
         survivors: bool = False,
+        largest_only: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self._queue = queue
         self._scope = scope
+        self._largest_only = largest_only
         self._clock = clock
         self._mutex = threading.RLock()
         self._recorded = threading.Condition(self._mutex)
@@ -443,7 +453,14 @@ class Ledger:
         self._meters = Meters()
         self._revisits = Revisits(db)
         self._cookies = Cookies(db)
-        self._intake = Intake(db, self._tally, self._pacing, self._scope)
+        self._intake = Intake(
+            db,
+            self._tally,
+            self._pacing,
+            self._scope,
+            largest_only=self._largest_only,
+            flush=self._write_kept,
+        )
         for kind, host, count in db.execute(
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
@@ -462,7 +479,9 @@ class Ledger:
         for task_id, serial, attempts, kind, host in self._db.execute(
             "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
         ):
-            self._leases[task_id] = _Held(serial, attempts, TaskKind(kind), host, _NOBODY)
+            self._leases[task_id] = _Held(
+                serial, attempts, TaskKind(kind), host, _NOBODY, has_more_words=True
+            )
             self._pacing.hold(host, _NOBODY, now=now)
             nobody.held.add(task_id)
         if nobody.held:
@@ -767,6 +786,9 @@ class Ledger:
         if result.retry_in_s is not None and attempts < self._queue.max_attempts:
             self._delay(token.id, kind, result.retry_in_s)
         else:
+            self._intake.count_left_out(left_out_of(record))
+            if lease is None or lease.has_more_words or token.serial < lease.serial:
+                record = filled_record(record, later_words.of_task(self._db, token.id))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
 
     def _unsettled(
@@ -801,12 +823,23 @@ class Ledger:
         """Settle a task for good, with its record; both are written at the end of the transaction."""
         if self._revisits.happen or self._revisits.may_share(record):
             record = self._reconsidered(task_id, kind, record)
-        self._kept[task_id] = (kind, after, (self._next_seq, task_id, *msgspec.structs.astuple(record)))
+        record, next_size = with_next_size(record)
+        if next_size is not None:  # before this one is settled: the queue is never drained in between
+            self._intake.add([next_size], now=self._clock())
+        if isinstance(record, ImageRecord) and self._intake.sizes.behind:
+            record = self._with_size_behind(task_id, record, has_next=next_size is not None)
+        self._kept[task_id] = (kind, after, (self._next_seq, task_id, *row_of(record)))
         self._next_seq += 1
         self._move(kind, before, after)
         self._tally.count(kind, record, 1)
         self._wake_all = self._wake_all or self._tally.drained
         self._recorded.notify_all()
+
+    def _with_size_behind(self, task_id: int, record: ImageRecord, *, has_next: bool) -> ImageRecord:
+        """*record*, with the size of its picture that is taken on in its place."""
+        self._write_kept()  # what is behind depends on what became of the others
+        url = self._intake.sizes.settled(task_id, record, has_next=has_next, now=self._clock())
+        return msgspec.structs.replace(record, replaced_by=url) if url else record
 
     def _reconsidered(self, task_id: int, kind: TaskKind, record: Record) -> Record:
         """*record* as it is to be kept; the one in its place is gone."""
@@ -818,8 +851,14 @@ class Ledger:
         return record
 
     def _write_kept(self) -> None:
-        if not self._kept:
-            return
+        if self._kept:
+            self._write_records()
+        for key, words in self._intake.later_words().items():
+            for task_id in later_words.give(self._db, key, words):
+                if (lease := self._leases.get(task_id)) is not None:
+                    lease.has_more_words = True
+
+    def _write_records(self) -> None:
         for kind in TaskKind:
             rows = [row for of, _, row in self._kept.values() if of is kind]
             if rows:
@@ -870,9 +909,13 @@ class Ledger:
         for kind in self._pacing.opened():
             self._waiters.tell(kind)
         self._meters.note(now, self._tally)
-        if now < self._next_check:
-            return
-        self._next_check = now + min(1.0, self._queue.lease_s / 10)
+        if now >= self._next_check:
+            self._next_check = now + min(1.0, self._queue.lease_s / 10)
+            self._part_with_the_lost(now)
+        if most := self._releasable():
+            self._release_sizes(most)
+
+    def _part_with_the_lost(self, now: float) -> None:
         late = [(worker_id, worker) for worker_id, worker in self._workers.items() if worker.deadline <= now]
         if late:
             with self._transaction():
@@ -883,6 +926,21 @@ class Ledger:
                         name = worker_id or "of an earlier run"
                         log.warning("worker %s is lost, with %d tasks", name, len(worker.held))
                     self._give_back(list(worker.held), charged=True)
+
+    def _releasable(self) -> int:
+        """How many held sizes need wait no longer: all, if no page may name larger ones; else what is over half of what
+        may wait.
+        """
+        held = self._intake.sizes.held
+        kept = 0 if self._tally.pages_at_hand == 0 else self._queue.image_backlog // 2
+        return min(max(0, held - kept), _RELEASED_AT_ONCE)
+
+    def _release_sizes(self, most: int) -> None:
+        with self._transaction():
+            backlogged = self._backlogged()
+            self._intake.sizes.release(most, now=self._clock())
+            if backlogged and not self._backlogged():
+                self._waiters.tell(TaskKind.PAGE)
 
     def _wake_delayed(self) -> None:
         with self._transaction():
@@ -905,6 +963,8 @@ class Ledger:
     def _next_event(self) -> float | None:
         """When something may become due by itself; lost workers are the ticker's business."""
         moments = [self._pacing.next_due()]
+        if self._releasable():
+            moments.append(self._clock())
         if self._next_delayed is not None:
             moments.append(self._clock_start + self._next_delayed)
         return min((moment for moment in moments if moment is not None), default=None)

@@ -15,6 +15,7 @@ from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, PageSta
 from crawler.queues.database import COLUMNS, HISTORY, TABLES, Connection, Record, origin_of, to_record
 from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST
+from crawler.words import filled_record
 
 _SEVERAL = "several"
 _WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
@@ -103,8 +104,9 @@ class Revisits:
 
     def judged(self, task_id: int, record: Record, last: Record | None) -> Record:
         """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
-        those with the same file one is the one that it was saved from.
+        those with the same file one is the one that it was saved from. Words of its image are not lost either.
         """
+        record = filled_record(record, last)
         if self.happen:
             record = _compared(record, last)
         replaces = last is not None
@@ -200,6 +202,13 @@ def _compared(record: Record, last: Record | None) -> Record:
 def worth_keeping(record: Record | None) -> bool:
     """Whether it stands for something that was saved or harvested, which a failure does not undo."""
     return record is not None and record.status in _WORTH_KEEPING
+
+
+def left_out_of(record: Record) -> dict[str, int]:
+    """What a visit has left out of its document: nothing where an earlier record stands, which was counted."""
+    if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
+        return {}
+    return record.left_out
 
 
 def not_visited(known: Record, *, detail: str, reason: str) -> Record:

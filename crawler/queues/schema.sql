@@ -22,14 +22,36 @@ CREATE TABLE tasks (
     serial   INTEGER NOT NULL,      -- of its latest lease; never decreases
     attempts INTEGER NOT NULL,      -- leases that count
     due_s    REAL,                  -- of a delayed task, on the ledger's own clock (meta.clock_s)
-    origin   BLOB                   -- MessagePack; NULL for a seed, and once settled: the record has it
+    origin   BLOB,                  -- MessagePack; NULL for a seed, and once settled: the record has it
+    words    INTEGER NOT NULL,      -- which words pages have said of an image, as bits of crawler/words.py
+    picture  BLOB,                  -- of a URL with the mark of a size: the key that the original would have
+    px       REAL                   -- … and that size
 );
 CREATE INDEX tasks_ready ON tasks (kind, host_id, id) WHERE state = 'ready';
-CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed';
+CREATE INDEX tasks_delayed ON tasks (due_s) WHERE state = 'delayed'; -- NULL: held for a larger size of its picture
+CREATE INDEX tasks_picture ON tasks (picture) WHERE picture IS NOT NULL;
+
+CREATE TABLE sizes (                -- image URLs that wait behind another size of their picture, or were left out for it
+    id       INTEGER PRIMARY KEY,
+    key      BLOB NOT NULL UNIQUE,  -- as of tasks, which has none of these; so are the others
+    url      TEXT NOT NULL,
+    depth    INTEGER NOT NULL,
+    origin   BLOB,
+    words    INTEGER NOT NULL,
+    picture  BLOB NOT NULL,
+    px       REAL NOT NULL,
+    left_out INTEGER NOT NULL
+);
+CREATE INDEX sizes_behind ON sizes (picture, px) WHERE NOT left_out;
 
 CREATE TABLE dropped (
     reason TEXT PRIMARY KEY,        -- what kept URLs out of the queue
     count  INTEGER NOT NULL         -- how often it did
+) WITHOUT ROWID;
+
+CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
+    key   BLOB PRIMARY KEY,         -- as of tasks
+    words BLOB NOT NULL             -- MessagePack
 ) WITHOUT ROWID;
 
 CREATE TABLE cookies (

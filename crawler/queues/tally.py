@@ -32,13 +32,15 @@ class Tally:
             "SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"
         ).fetchone()[0]
 
-    def add(self, kind: TaskKind) -> None:
-        """One more task is ready."""
-        self._states[kind][TaskState.READY] += 1
+    def add(self, kind: TaskKind, state: TaskState = TaskState.READY) -> None:
+        """One more task."""
+        self._states[kind][state] += 1
 
-    def move(self, kind: TaskKind, before: TaskState, after: TaskState) -> None:
+    def move(self, kind: TaskKind, before: TaskState, after: TaskState | None) -> None:
+        """One is in another state now; None: it is a task no longer."""
         self._states[kind][before] -= 1
-        self._states[kind][after] += 1
+        if after is not None:
+            self._states[kind][after] += 1
 
     def count(self, kind: TaskKind, record: Record, by: int) -> None:
         """*by* more records such as this one; -1 for one that goes."""
@@ -56,6 +58,12 @@ class Tally:
     def waiting_images(self) -> int:
         images = self._states[TaskKind.IMAGE]
         return images[TaskState.READY] + images[TaskState.DELAYED]
+
+    @property
+    def pages_at_hand(self) -> int:
+        """Those that are read now or could be: not those that wait to be tried again."""
+        pages = self._states[TaskKind.PAGE]
+        return pages[TaskState.READY] + pages[TaskState.LEASED]
 
     @property
     def drained(self) -> bool:

@@ -7,25 +7,36 @@ from typing import Protocol, Required, TypedDict, Unpack
 
 from crawler.models import Value
 
+LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
+"""Headers that are read one by one: each may be for another robot, or be wrong, which does not concern the next."""
+
 
 class Fetched(Value):
-    """A complete answer with a status in 200-299 and a body; or 304 without one, for who has it already."""
+    """A complete answer with a status in 200-299 and a body, or with Refresh in its place; or 304 without one, for who
+    has it already.
+    """
 
     url: str
     final_url: str
     """Canonical, after redirects."""
     http_status: int
     headers: Mapping[str, str]
-    """Names in lower case; repeated ones joined by ``, `` (``x-robots-tag`` by a line feed: each may be for
-    another robot).
+    """Names in lower case; values read as Latin-1, repeated ones joined by ``, `` or, if they are LINE_BY_LINE, by a
+    line feed.
     """
     content: bytes
     """Decompressed."""
+    is_cut: bool = False
+    """There was more of it than was asked for."""
 
     @property
     def content_type(self) -> str:
-        """The media type in lower case without parameters, or ``""``."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """The media type in lower case without parameters, or ``""``; of several the last (Fetch, "extract a MIME
+        type").
+        """
+        header = self.headers.get("content-type", "")
+        told = [part.partition(";")[0].strip().lower() for part in header.split(",")]
+        return next((media_type for media_type in reversed(told) if "/" in media_type), told[0])
 
 
 class Validators(Value):
@@ -52,7 +63,9 @@ class Asked(TypedDict, total=False):
     check: Check | None
     """Is asked about each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
     cut: bool
-    """The first *max_bytes* of a longer answer will do."""
+    """The first *max_bytes* of a longer answer will do, unless it is of a type of which a part is worth nothing: films,
+    sounds, archives.
+    """
     within_s: float | None
     """A limit for all of it, if that is shorter than the total timeout."""
     unless: Validators | None

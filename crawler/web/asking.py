@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError
-from crawler.urls import canonical, host_key, show_address
+from crawler.urls import authority, canonical, host_key, show_address
 from crawler.web import Validators
 from crawler.web.cookies import Jar
 from crawler.web.decoding import ACCEPT_ENCODING
@@ -67,7 +67,12 @@ class RequestHeaders:
         self, url: str, *, accept: str, referer: str = "", unless: Validators | None = None
     ) -> dict[str, str]:
         """For a GET of a canonical URL that was found on the page *referer*."""
-        headers = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": ACCEPT_ENCODING}
+        headers = {
+            "Host": authority(url),  # http.client's own lacks the dot at the end of a name that has one
+            "User-Agent": self._user_agent,
+            "Accept": accept,
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
         if told := referer_for(url, referer):
             headers["Referer"] = told
         if unless is not None and asks_unless(unless, url):

@@ -29,7 +29,7 @@ from crawler.errors import (
     ForbiddenAddress,
     TooSlow,
 )
-from crawler.urls import show_address
+from crawler.urls import host_key, show_address
 from crawler.web.answers import proxy_error
 from crawler.web.framing import Response
 from crawler.web.guard import Guard
@@ -249,6 +249,23 @@ def _connected(conn: _Plain | _Encrypted) -> socket.socket:
     return open_socket(host, port, timeout_s, conn.names, conn.guard)
 
 
+class _Verbatim(HTTPConnectionPool):
+    """A pool that sends the request target as it is given.
+
+    urllib3 encodes it anew, by RFC 3986: ``%2f`` becomes ``%2F``, a lone ``%`` becomes ``%25``, ``[`` becomes ``%5B``.
+    To a server that has signed its URLs, or compares them, that is another URL; and the record tells of the one that
+    was not asked for. What http.client refuses, white space, controls and what is not ASCII, is refused still.
+    """
+
+    def urlopen(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        # of a target in absolute form urllib3 wants to know the scheme: it decides how a proxy is used
+        seen = "/" if url.startswith("/") else f"{host_key(url)}/"
+        return super().urlopen(method, seen, *args, target=url, **kwargs)
+
+    def _make_request(self, conn: Any, method: str, url: str, *, target: str = "", **kwargs: Any) -> Any:  # type: ignore[override]
+        return super()._make_request(conn, method, target or url, **kwargs)
+
+
 def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[..., HTTPConnectionPool]]:
     """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace* and heed *guard*.
 
@@ -264,10 +281,10 @@ def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[.
     plain = type("Plain", (_Plain,), shared)
     encrypted = type("Encrypted", (_Encrypted,), shared)
 
-    class PlainPool(HTTPConnectionPool):
+    class PlainPool(_Verbatim, HTTPConnectionPool):
         ConnectionCls: ClassVar[Any] = plain  # type: ignore[misc]
 
-    class EncryptedPool(HTTPSConnectionPool):
+    class EncryptedPool(_Verbatim, HTTPSConnectionPool):
         ConnectionCls: ClassVar[Any] = encrypted  # type: ignore[misc]
 
         def _validate_conn(self, conn: Any) -> None:

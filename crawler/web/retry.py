@@ -105,13 +105,21 @@ def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:
     """Seconds until a task whose lease ended in *error* is due again; None when it is not worth another.
 
     That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at
-    most. A seed whose host is out of reach gets two attempts: who has mistyped it waits for the answer.
+    most. A seed whose host is out of reach gets two attempts: who has mistyped it waits for the answer. One by https
+    that its page names by http gets one: not every host has https.
     """
     no_answer = isinstance(error, (ConnectFailed, ConnectTimeout, RobotsUnavailable))
+    if no_answer and _is_there_by_http(task):
+        return None
     if not error.retryable or (task.origin is None and no_answer and task.attempt >= _SEED_ATTEMPTS):
         return None
     backoff_s = base_s * 2.0 ** min(max(task.attempt - 1, 0), 32)
     return min(max(error.retry_after_s or 0.0, backoff_s), MAX_DELAY_S)
+
+
+def _is_there_by_http(task: Task) -> bool:
+    others = task.origin.alternatives if task.origin else ()
+    return bool(others) and others[0].rule == "insecure"
 
 
 def host_pause_s(error: TaskError) -> float | None:

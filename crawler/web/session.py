@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urlsplit
@@ -39,8 +40,8 @@ from crawler.errors import (
     TooManyRedirects,
     TruncatedTransfer,
 )
-from crawler.urls import canonical, resolve
-from crawler.web import Asked, Fetched
+from crawler.urls import canonical, resolve, with_bytes_escaped
+from crawler.web import LINE_BY_LINE, Asked, Fetched
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
 from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
 from crawler.web.connection import Pace, PacedResponse, pool_classes
@@ -53,6 +54,10 @@ log = logging.getLogger(__name__)
 
 _OK = 200
 _NOT_MODIFIED = 304
+_WORTHLESS_IN_PART = re.compile(
+    r"\s*(?:video|audio|font)/|\s*application/(?:pdf|zip|octet-stream|[\w.-]*(?:compressed|archive|installer|package))",
+    re.IGNORECASE,
+)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK_BYTES = 256 * 1024
 _DRAIN_S = 1.0
@@ -118,8 +123,7 @@ class RequestsTransport:
                 if self._jar is not None and "set-cookie" in headers:
                     self._jar.store(current, answer.raw.headers.getlist("set-cookie"))
                     changed = len(seen)
-                location = headers.get("location", "").strip()
-                if status in _REDIRECTS and location:
+                if status in _REDIRECTS and (location := _location(answer)):
                     target = _target(location, current)
                     if target in seen[changed:] or len(seen) > self._config.max_redirects:
                         _drain(answer)
@@ -128,16 +132,24 @@ class RequestsTransport:
                     current = target
                     continue
                 if status == _NOT_MODIFIED and asks_unless(unless, current):
-                    content = b""
+                    content, is_cut = b"", False
                     _drain(answer)
                 elif status != _OK and (error := self._status_error(status, headers, current)):
                     _drain(answer)
                     raise error
                 else:
-                    content = _body(answer, headers, asked["max_bytes"], cut=asked.get("cut", False))
-                    if not content:
+                    cut = asked.get("cut", False) and not _is_worthless_in_part(headers)
+                    content, is_cut = _body(answer, headers, asked["max_bytes"], cut=cut)
+                    if not content and "refresh" not in headers:
                         raise EmptyBody("the answer has no content")
-            return Fetched(url=url, final_url=current, http_status=status, headers=headers, content=content)
+            return Fetched(
+                url=url,
+                final_url=current,
+                http_status=status,
+                headers=headers,
+                content=content,
+                is_cut=is_cut,
+            )
 
     def close(self) -> None:
         self._adapter.close()
@@ -250,16 +262,18 @@ def _headers(answer: requests.Response) -> dict[str, str]:
     merged: dict[str, str] = {}
     for name, value in answer.raw.headers.items():
         key = name.lower()
-        between = "\n" if key == "x-robots-tag" else ", "
+        between = "\n" if key in LINE_BY_LINE else ", "
         merged[key] = f"{merged[key]}{between}{value}" if key in merged else value
     return merged
 
 
+def _location(answer: requests.Response) -> str:
+    """The first Location that says something, as in Chromium; nothing without one."""
+    return next(filter(None, answer.raw.headers.getlist("location")), "")
+
+
 def _target(location: str, base: str) -> str:
-    # header bytes arrive as Latin-1; nearly every server that does not escape them means UTF-8
-    with suppress(UnicodeError):
-        location = location.encode("latin-1").decode()
-    target = resolve(location, base)
+    target = resolve(with_bytes_escaped(location), base)
     if target is None:
         raise BadRedirect(f"redirected to {location[:200]!r}, which is not an http or https URL")
     return target
@@ -274,9 +288,16 @@ def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> Too
     return TooManyRedirects(text, http_status=status)
 
 
-def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> bytes:
-    """The whole content, decompressed, or with *cut* its first *max_bytes*; memory stays below that and a piece,
-    whatever is sent.
+def _is_worthless_in_part(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that it is of a type of which nobody can use a part."""
+    return _WORTHLESS_IN_PART.match(headers.get("content-type", "")) is not None
+
+
+def _body(
+    answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool
+) -> tuple[bytes, bool]:
+    """The whole content, decompressed, or with *cut* its first *max_bytes*, and whether there was more; memory stays
+    below that and a piece, whatever is sent.
     """
     declared = headers.get("content-length", "").partition(",")[0].strip()
     expected = int(declared) if declared.isascii() and declared.isdigit() else None
@@ -293,7 +314,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
             pieces.append(piece)
             size += len(piece)
             if size > max_bytes and cut:
-                return b"".join(pieces)[:max_bytes]
+                return b"".join(pieces)[:max_bytes], True
             if size > max_bytes:
                 raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
         if received > (2 * max_bytes if cut else max_bytes):
@@ -302,7 +323,7 @@ def _body(answer: requests.Response, headers: Mapping[str, str], max_bytes: int,
         raise TruncatedTransfer(f"the connection ended after {received} of {expected} bytes")
     if received:
         decoder.finish()
-    return b"".join(pieces)
+    return b"".join(pieces), False
 
 
 def _drain(answer: requests.Response) -> None:

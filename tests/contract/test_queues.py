@@ -13,6 +13,8 @@ import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
+    ORIGIN_FIELDS,
+    Alternative,
     Heartbeat,
     ImageRecord,
     ImageStatus,
@@ -21,6 +23,7 @@ from crawler.models import (
     PageRecord,
     PageStatus,
     Result,
+    Task,
     TaskKind,
     Token,
     WorkerState,
@@ -1175,3 +1178,107 @@ def test_workers_in_several_threads_settle_everything_once(make: Callable[..., Q
     assert len(seen) == len(set(seen)) == 240
     wait_until(lambda: queues.tasks.stats().balanced)
     assert queues.tasks.stats().image_status == {"saved": 240}
+
+
+# --- other sizes of a picture ---
+
+
+def in_sizes(number: int, *hosts: str) -> NewTask:
+    """An image with a size on each of *hosts*, the best first."""
+    first, *others = [f"http://{host}.example/{number}-{host}.png" for host in hosts]
+    origin = Origin(
+        page_url="http://a.example/",
+        found_in="srcset",
+        alt="a dog",
+        alternatives=tuple(Alternative(url=url, found_in="img", rule="smaller") for url in others),
+    )
+    return NewTask(kind=TaskKind.IMAGE, url=first, depth=2, origin=origin)
+
+
+def with_status(task: Task, status: ImageStatus, **more: object) -> Result:
+    """As a worker makes its record: with all that the task's origin says."""
+    assert task.origin is not None
+    origin = {name: getattr(task.origin, name) for name in ORIGIN_FIELDS[TaskKind.IMAGE]}
+    record = ImageRecord(
+        url=task.url, status=status, depth=task.depth, attempts=task.attempt, reason="not-found", **origin
+    )
+    return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
+
+
+def test_sizes_are_tried_one_after_the_other_until_one_is_there(queues: Queues) -> None:
+    queues.tasks.put([in_sizes(1, "a", "b", "c", "d")])
+    (task,) = take(queues)
+    for expected in ("b", "c"):
+        queues.results.put([with_status(task, ImageStatus.FAILED)])
+        assert not lease(queues, worker("w2"), count=0).drained, "there is one more to be tried"
+        (task,) = take(queues)
+        assert task.url == f"http://{expected}.example/1-{expected}.png"
+        assert task.origin is not None
+        assert (task.depth, task.origin.alt, task.origin.found_in) == (2, "a dog", "img")
+    queues.results.put([with_status(task, ImageStatus.SAVED)])
+    assert lease(queues).drained
+    records = {record.url[7]: record for record in all_records(queues) if isinstance(record, ImageRecord)}
+    assert [
+        (name, one.status, one.instead_of[7:8], one.replaced_by[7:8]) for name, one in sorted(records.items())
+    ] == [
+        ("a", "failed", "", "b"),
+        ("b", "failed", "a", "c"),
+        ("c", "saved", "b", ""),
+    ]
+    assert [other.url[7] for other in records["c"].alternatives] == ["d"]
+    assert queues.tasks.stats().balanced
+
+
+def test_no_size_is_tried_while_there_is_hope_for_the_one_before(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=2)
+    queues.tasks.put([in_sizes(1, "a", "b")])
+    for attempt in (1, 2):
+        (task,) = take(queues)
+        assert (task.url[7], task.attempt) == ("a", attempt)
+        queues.results.put([with_status(task, ImageStatus.FAILED, retry_in_s=5.0)])
+        queues.pass_time(6.0)
+    assert [task.url[7] for task in take(queues)] == ["b"]
+
+
+def test_a_size_that_is_known_is_not_taken_on_twice(queues: Queues) -> None:
+    queues.tasks.put(
+        [in_sizes(1, "a", "b"), image(9), NewTask(kind=TaskKind.IMAGE, url="http://b.example/1-b.png")]
+    )
+    first, *others = sorted(take(queues), key=lambda task: task.url != "http://a.example/1-a.png")
+    queues.results.put([with_status(first, ImageStatus.REJECTED), *map(saved, others)])
+    assert lease(queues).drained
+    assert queues.tasks.stats().images.discovered == 3
+
+
+def test_what_takes_the_place_of_an_image_is_no_further_one(make: Callable[..., Queues]) -> None:
+    queues = make(max_images=1)
+    queues.tasks.put([in_sizes(1, "a", "b"), image(2)])
+    (task,) = take(queues)
+    queues.results.put([with_status(task, ImageStatus.FAILED)])
+    assert [task.url[7] for task in take(queues)] == ["b"]
+    assert queues.tasks.stats().dropped == {"max-images": 1}
+
+
+def test_a_size_that_a_page_holds_brings_its_bytes(queues: Queues) -> None:
+    held = Alternative(url="data:image/png;sha256=ab", found_in="img", rule="placeholder", content=b"bytes")
+    origin = Origin(page_url="http://a.example/", found_in="lazy", alternatives=(held,))
+    queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url="http://a.example/1.png", origin=origin)])
+    (task,) = take(queues)
+    queues.results.put([with_status(task, ImageStatus.FAILED)])
+    (task,) = take(queues)
+    assert task.url == held.url
+    assert task.origin is not None
+    assert task.origin.content == b"bytes"
+    (record,) = all_records(queues)
+    assert isinstance(record, ImageRecord)
+    assert record.alternatives[0].content == b"", "no record keeps them"
+
+
+def test_what_a_page_leaves_out_is_counted_with_its_record(queues: Queues) -> None:
+    queues.tasks.put([page(1)])
+    (task,) = take(queues, HARVESTER)
+    record = PageRecord(url=task.url, status=PageStatus.HARVESTED, left_out={"json-cut": 3, "page-cut": 1})
+    queues.results.put([Result(token=task.token, record=record)])
+    queues.results.put([Result(token=task.token, record=record)])
+    assert queues.tasks.stats().dropped == {"json-cut": 3, "page-cut": 1}
+    assert [one.left_out for one in all_records(queues) if isinstance(one, PageRecord)] == [record.left_out]

@@ -129,7 +129,6 @@ def ends_in_time(content: bytes, content_type: str) -> None:
     started = time.process_time()
     harvest = read_or_refuse(content, content_type)
     assert time.process_time() - started < ENOUGH_S
-    assert len(harvest.images) <= 10_000
     assert len(harvest.links) <= 100_000
 
 

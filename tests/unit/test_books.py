@@ -13,6 +13,7 @@ import pytest
 from crawler.catalog.database import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.summary import summarise
+from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import FolderError, StorageFull
 from crawler.models import (
     Counts,
@@ -33,7 +34,7 @@ from crawler.queues.redis.collector import COMPLETE
 from crawler.queues.redis.outlet import Settled, Unsettled
 from crawler.urls import task_key
 from tests.elsewhere import ORIGIN, Crawl, Key, Queue, a_crawl_in, everything, failed, harvested, saved
-from tests.queues import image, images, page
+from tests.queues import embedded, image, images, page
 
 
 @pytest.fixture(name="crawl")
@@ -500,3 +501,78 @@ def test_the_catalogue_reads_it(crawl: Crawl) -> None:
     assert summary.hosts[0].saved == 1
     assert entry.origin == ORIGIN
     assert [step.url for step in entry.chain] == [page(0).url]
+
+
+def test_sizes_that_waited_in_a_ledger_are_to_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "crawl.db"
+    urls = [f"http://a.example/a.jpg?w={px}" for px in (300, 600)]
+    with embedded(path, queue=QueueConfig(), scope=ScopeConfig()) as (_, queues):
+        queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
+        queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=url) for url in urls])
+    for _ in range(2):
+        with closing(Books(path)) as books:
+            tasks, _after = books.unsettled()
+            assert sorted(task.url for task in tasks) == ["http://a.example/", *urls]
+
+
+# --- words of later pages ---
+
+
+def said(**words: str) -> NewTask:
+    origin = Origin(page_url=page(1).url, found_in="img", **words)
+    return NewTask(kind=TaskKind.IMAGE, url=image(0).url, depth=1, origin=origin)
+
+
+def words_kept(crawl: Crawl) -> list[tuple]:
+    return crawl.rows("SELECT alt, title, caption FROM images")
+
+
+def test_words_wait_for_the_record_of_their_image(crawl: Crawl) -> None:
+    crawl.queue.put([said(), said(alt="a dog"), said(alt="a cat", caption="Tom")])
+    assert crawl.collector.collect() == 2
+    assert (crawl.queue.later, words_kept(crawl)) == ([], [])
+    crawl.restarted()
+    crawl.queue.visit(saved(image(0), title="Rex"))
+    crawl.collector.collect()
+    assert words_kept(crawl) == [("a dog", "Rex", "Tom")]
+    assert crawl.rows("SELECT count(*) FROM words") == [(0,)]
+
+
+def test_words_that_are_delivered_again_change_nothing(crawl: Crawl) -> None:
+    crawl.queue.put([said(), said(alt="a dog")])
+    later = crawl.queue.words(10)
+    crawl.books.fill(later)
+    settled = crawl.queue.visit(saved(image(0)))
+    crawl.collector.collect()
+    before = everything(crawl.folder)
+    for _ in range(2):
+        crawl.books.fill(later)
+        crawl.books.take([elsewhere(settled)])
+    assert everything(crawl.folder) == before
+    assert words_kept(crawl) == [("a dog", "", "")]
+
+
+def test_a_lost_queue_is_told_which_words_there_are(crawl: Crawl) -> None:
+    crawl.queue.put([said(caption="Rex"), said(alt="a dog"), *images(2)[1:]])
+    crawl.queue.visit(saved(image(0), caption="Rex"))
+    crawl.collector.collect()
+    crawl.queue = Queue()
+    crawl.restarted(empty=True)
+    crawl.queue.put([said(alt="a dog"), said(caption="another one")])
+    assert crawl.queue.later == [], "nothing is said twice"
+    crawl.queue.put([said(title="His Majesty")])
+    crawl.collector.collect()
+    assert words_kept(crawl) == [("a dog", "His Majesty", "Rex")]
+
+
+def test_what_is_tried_again_keeps_the_words_that_it_was_given(crawl: Crawl) -> None:
+    crawl.queue.put([said()])
+    crawl.queue.visit(failed(image(0)))
+    crawl.queue.put([said(alt="a dog")])
+    crawl.collector.collect()
+    crawl.restarted(lambda ledger: ledger.retry(kind=TaskKind.IMAGE))
+    crawl.queue.put([said(caption="Rex")])
+    crawl.collector.collect()
+    crawl.queue.visit(saved(image(0)))
+    crawl.collector.collect()
+    assert words_kept(crawl) == [("a dog", "", "Rex")]

@@ -29,6 +29,7 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.urls import task_key
+from crawler.words import NAMES
 from tests.elsewhere import ORIGIN, Key, Queue, Record, a_crawl_in, image_columns, open_ledger, query
 from tests.queues import HARVESTER, Queues, image, page, take, worker
 
@@ -36,10 +37,13 @@ IN_MEMORY = Path("/dev/shm")  # power cuts are no matter here, and the disk is s
 NUMBERS = st.integers(0, 3)
 KINDS = st.sampled_from(TaskKind)
 OUTCOMES = st.sampled_from(["1", "2", "1", "2", "failed", "rejected", "gone"])
+PLACE = {"page_url": ORIGIN.page_url, "found_in": ORIGIN.found_in}
+NO_WORDS: dict[str, str] = {}
+WORDS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from("xy"))
 ALL_OUTCOMES = st.lists(OUTCOMES, min_size=8, max_size=8)
 THE_SAME = [
     """
-    SELECT kind, url, key, depth, state, attempts, due_s, origin, name
+    SELECT kind, url, key, depth, state, attempts, due_s, origin, words, name
     FROM tasks JOIN hosts ON hosts.id = host_id WHERE state IN ('done', 'dead') ORDER BY key
     """,
     f"SELECT {image_columns()} FROM images ORDER BY seq",
@@ -85,7 +89,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
         self.before = copy.deepcopy(
             Queue(**{k: v for k, v in self.crawl.queue.__dict__.items() if k != "clock"})
         )
-        self.since: list[NewTask | Record] = []
+        self.since: list[NewTask | tuple[Task, str, int]] = []
 
     def lease_all(self) -> None:
         for who in (worker(), HARVESTER):
@@ -93,11 +97,11 @@ class SameAsTheLedger(RuleBasedStateMachine):
                 self.hand.update({(task.kind, task.url): task for task in tasks})
         assert set(self.hand) == set(self.crawl.queue.pending())
 
-    @rule(kind=KINDS, numbers=st.lists(NUMBERS, max_size=4))
-    def put(self, kind: TaskKind, numbers: list[int]) -> None:
+    @rule(kind=KINDS, numbers=st.lists(NUMBERS, max_size=4), words=WORDS)
+    def put(self, kind: TaskKind, numbers: list[int], words: dict[str, str] = NO_WORDS) -> None:
         for number in numbers:
             made = image(number) if kind is TaskKind.IMAGE else page(number)
-            task = msgspec.structs.replace(made, depth=1, origin=ORIGIN)
+            task = msgspec.structs.replace(made, depth=1, origin=Origin(**PLACE, **words))
             self.queues.tasks.put([task])
             self.crawl.queue.put([task])
             self.since.append(task)
@@ -116,13 +120,21 @@ class SameAsTheLedger(RuleBasedStateMachine):
             self.come_back_with(self.hand.pop(key), outcome)
 
     def come_back_with(self, task: Task, outcome: str) -> None:
-        entry = self.crawl.queue.tasks[task_key(task.kind, task.url)]
-        assert (entry.known, entry.origin, entry.depth) == (task.known, task.origin, task.depth)
         self.moment += 1
-        record = self.record(task, outcome)
-        self.queues.results.put([Result(token=task.token, record=record)])
-        self.crawl.queue.visit(record)
-        self.since.append(record)
+        self.queues.results.put([Result(token=task.token, record=self.record(task, outcome))])
+        self.visit_elsewhere(task, outcome)
+        self.since.append((task, outcome, self.moment))
+
+    def visit_elsewhere(self, task: Task, outcome: str) -> None:
+        """By a worker that was told what the queue knows, which is not what later pages say."""
+        entry = self.crawl.queue.tasks[task_key(task.kind, task.url)]
+        assert (wordless(entry.known), wordless(entry.origin)) == (
+            wordless(task.known),
+            wordless(task.origin),
+        )
+        assert entry.depth == task.depth
+        task = msgspec.structs.replace(task, origin=entry.origin, known=entry.known)
+        self.crawl.queue.visit(self.record(task, outcome))
 
     def record(self, task: Task, outcome: str) -> Record:
         """As a worker would make it."""
@@ -135,6 +147,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
             "finished_at": f"{self.moment}",
             "elapsed_s": 0.25,
         }
+        words = {name: getattr(origin, name) for name in NAMES}
         known = task.known
         if known is not None and outcome in {"gone", "failed"}:
             mark = Revisit(outcome)
@@ -148,7 +161,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
             )  # type: ignore[arg-type]
         if outcome not in "123":
             status_ = ImageStatus.REJECTED if outcome == "rejected" else ImageStatus.FAILED
-            return ImageRecord(url=task.url, status=status_, reason="not-found", **facts)  # type: ignore[arg-type]
+            return ImageRecord(url=task.url, status=status_, reason="not-found", **facts, **words)  # type: ignore[arg-type]
         sha = outcome * 64
         first = self.claims.setdefault(sha, task.url)
         facts |= {"sha256": sha, "path": f"images/{sha if self.digests else outcome}.png"}
@@ -157,11 +170,12 @@ class SameAsTheLedger(RuleBasedStateMachine):
             facts["status"] = ImageStatus.DUPLICATE
         if isinstance(known, ImageRecord):
             facts["revisit"] = Revisit.UNCHANGED if known.sha256 == sha else Revisit.CHANGED
-        return ImageRecord(url=task.url, **facts)  # type: ignore[arg-type]
+        return ImageRecord(url=task.url, **facts, **words)  # type: ignore[arg-type]
 
     @rule(limit=st.integers(1, 5))
     def collector_is_killed_before_it_can_tell(self, limit: int) -> None:
         self.crawl.books.take(self.crawl.queue.settled(limit))
+        self.crawl.books.fill(self.crawl.queue.words(limit))
         self.crawl.books.close()
         self.crawl.books = Books(self.crawl.folder / "crawl.db")
 
@@ -169,6 +183,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
     def some_come_again(self, limit: int) -> None:
         batch = self.crawl.queue.settled(limit)
         for _ in range(2):
+            self.crawl.books.fill(self.crawl.queue.words(limit))
             self.crawl.books.take(batch)
 
     @rule()
@@ -186,11 +201,16 @@ class SameAsTheLedger(RuleBasedStateMachine):
         if collect:
             self.crawl.collector.collect()
         tasks = [each for each in self.since if isinstance(each, NewTask)]
-        seed.shuffle(tasks)
-        self.crawl.queue.put(tasks)
+        keys = [(each.kind, each.url) for each in tasks]
+        seed.shuffle(keys)
+        # the words of one image in their order: the first count
+        self.crawl.queue.put(sorted(tasks, key=lambda task: keys.index((task.kind, task.url))))
+        now = self.moment
         for each in self.since:
             if not isinstance(each, NewTask):
-                self.crawl.queue.visit(each)
+                task, outcome, self.moment = each
+                self.visit_elsewhere(task, outcome)
+        self.moment = now
 
     @rule(kind=KINDS, reason=st.sampled_from([None, "not-found"]))
     def retry(self, kind: TaskKind, reason: str | None) -> None:
@@ -218,7 +238,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
 
     @invariant()
     def both_have_the_same(self) -> None:
-        if self.crawl.queue.stream:
+        if self.crawl.queue.stream or self.crawl.queue.later:
             return  # what is on its way is not here yet
         for sql in THE_SAME:
             assert query(self.crawl.folder, sql) == query(self.theirs, sql)
@@ -228,6 +248,12 @@ class SameAsTheLedger(RuleBasedStateMachine):
         assert ours.images == Counts(done=theirs.images.done)
         for name in ("page_status", "image_status", "page_reasons", "image_reasons", "saved_bytes"):
             assert getattr(ours, name) == getattr(theirs, name), name
+
+
+def wordless(told: Origin | Record | None) -> Origin | Record | None:
+    if told is None or isinstance(told, PageRecord):
+        return told
+    return msgspec.structs.replace(told, **dict.fromkeys(NAMES, ""))
 
 
 SameAsTheLedger.TestCase.settings = settings(

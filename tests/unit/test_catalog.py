@@ -27,7 +27,14 @@ def test_a_crawl_that_has_not_begun_is_empty(tmp_path: Path) -> None:
 
 def test_records_come_back_as_they_were_kept(tmp_path: Path) -> None:
     records = [
-        saved(tmp_path, f"{SITE}/{n}.png", str(n).encode(), alt=f"<{n}> \u6708\n", elapsed_s=0.1 * n)
+        saved(
+            tmp_path,
+            f"{SITE}/{n}.png",
+            str(n).encode(),
+            alt=f"<{n}> \u6708\n",
+            elapsed_s=0.1 * n,
+            incomplete=n % 2 == 0,
+        )
         for n in range(5)
     ]
     pages = [page(SEED, title="Home", links=3)]
@@ -163,7 +170,7 @@ def test_another_version_s_database_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "crawl.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(FolderError, match="schema 99; this one reads 2"):
+    with pytest.raises(FolderError, match="schema 99; this one reads 3"):
         Catalog(tmp_path)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
-from crawler.models import ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
+from crawler.models import Alternative, ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
 from tests.crawls import SEED, SITE, garden, keep, page, saved
 
 
@@ -186,3 +186,44 @@ def test_limits_that_kept_urls_out_are_told_with_an_unknown_url(tmp_path: Path) 
     explanation = explained(tmp_path, f"{SITE}/second")
     assert not explanation.known
     assert sum(explanation.dropped.values()) == 1
+
+
+def test_a_size_that_was_not_taken_says_which_one_was_and_why(tmp_path: Path) -> None:
+    others = (
+        Alternative(url=f"{SITE}/a/mid.png", found_in="srcset", rule="smaller"),
+        Alternative(url=f"{SITE}/a/s.png", found_in="img", rule="placeholder"),
+    )
+    waiting = NewTask(
+        kind=TaskKind.IMAGE,
+        url=f"{SITE}/b/big.png",
+        origin=Origin(
+            page_url=SEED,
+            found_in="a",
+            alternatives=(Alternative(url=f"{SITE}/b/t.png", found_in="img", rule="thumbnail"),),
+        ),
+    )
+    gone = msgspec.structs.replace(
+        saved(tmp_path, f"{SITE}/a/big.png", b"x"),
+        status=ImageStatus.FAILED,
+        reason="not-found",
+        path="",
+        alternatives=others,
+    )
+    mid = saved(tmp_path, f"{SITE}/a/mid.png", b"y")
+    keep(tmp_path, page(SEED), gone, mid, waiting=[waiting])
+
+    small = explained(tmp_path, "/a/s.png")
+    assert (small.how, small.rule) == ("size", "placeholder")
+    assert [entry.url for entry in small.entries] == [f"{SITE}/a/big.png", f"{SITE}/a/mid.png"]
+    thumbnail = explained(tmp_path, "/b/t.png")
+    assert (thumbnail.how, thumbnail.rule) == ("size", "thumbnail")
+    assert [entry.url for entry in thumbnail.entries] == [f"{SITE}/b/big.png"]
+    assert explained(tmp_path, "/b/t.pn").how == "url"
+
+
+def test_a_size_that_another_page_named_larger_says_which_one_was_taken(tmp_path: Path) -> None:
+    keep(tmp_path, page(SEED), saved(tmp_path, f"{SITE}/a/600x400/rose.png", b"x"))
+    small = explained(tmp_path, "/a/300x200/rose.png")
+    assert (small.how, small.rule) == ("size", "smaller")
+    assert [entry.url for entry in small.entries] == [f"{SITE}/a/600x400/rose.png"]
+    assert not explained(tmp_path, "/a/900x600/rose.png").known, "no page has named it"

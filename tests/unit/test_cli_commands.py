@@ -201,7 +201,8 @@ def test_limits_that_kept_urls_out_are_shown(tmp_path: Path, capsys: pytest.Capt
     keep(tmp_path, waiting=waiting, max_pages=1)
     assert main(["inspect", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "Not taken on" in out
+    assert "Left out" in out
+    assert "links to pages beyond so many; --max-pages lets them in" in " ".join(out.split())
 
 
 def test_books_that_do_not_balance_are_told_loudly() -> None:
@@ -279,7 +280,8 @@ def test_explain_tells_of_limits(tmp_path: Path, capsys: pytest.CaptureFixture[s
     waiting = [NewTask(kind=TaskKind.PAGE, url=f"{SITE}/{n}") for n in range(3)]
     keep(tmp_path, waiting=waiting, max_pages=1)
     assert main(["explain", str(tmp_path), f"{SITE}/2"]) == 1
-    assert "were kept out: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "2 by max-pages: links to pages beyond so many; --max-pages lets them in" in out
 
 
 def test_explain_as_json(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,7 @@ def test_an_image_is_told_with_all_that_is_said_of_it(page: Path, capsys: pytest
             "kind": "image",
             "found_in": "srcset",
             "kept_out_by": "",
+            "alternatives": ["http://localhost/a.png"],
             "alt": "An A",
             "title": "T",
             "caption": "Cap",

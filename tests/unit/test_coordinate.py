@@ -27,7 +27,7 @@ from crawler.queues import Plan
 from crawler.queues.database import QUEUE_IDS
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.outlet import Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
 from crawler.roles import ALL_COLLECTED, Site, Start
 from tests.queues import wait_until
 
@@ -147,6 +147,13 @@ class Client:
     def settled(self, limit: int) -> list[Settled]:
         return self._reached().settled[:limit]
 
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        assert not tasks
+
+    def words(self, limit: int) -> list[LaterWords]:
+        self._reached()
+        return []
+
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         del totals
         server = self._reached()
@@ -157,8 +164,8 @@ class Client:
         self._reached().pending.update({task.url: task for task in tasks})
         return len(tasks)
 
-    def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
-        self._reached().known.update(url for _, url in tasks)
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        self._reached().known.update(url for _, url, _ in tasks)
 
     def dropped(self) -> dict[str, int]:
         self._reached()

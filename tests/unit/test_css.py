@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.css import CssReference, references
+from crawler.harvest.cuts import Cut
 
 
 def urls(css: str) -> list[str]:
@@ -98,6 +99,30 @@ def test_a_large_sheet_is_read_rule_by_rule_with_the_same_result(rules: list[str
 
     assert len("\n".join(numbered)) > 512
     assert urls("\n".join(numbered)) == one_by_one
+
+
+def test_a_large_image_in_a_sheet_is_one_token_however_long() -> None:
+    data = "data:image/png;base64," + "A" * 300_000
+    for url in (f"url({data})", f"url('{data}')"):
+        found = references("a{b:c}" * 100 + f"x{{a:{url};b:url(z.png)}} y{{b:url(b.png)}}")
+        assert [item.url for item in found if isinstance(item, CssReference)] == [data, "z.png", "b.png"]
+
+
+def test_a_large_rule_is_read_in_parts_that_cut_no_reference() -> None:
+    inner = "".join(f"a{n}{{b:url(i{n}.png);c:url(j{n}.png)}}" for n in range(5_000))
+    for css in (f"@media print{{{inner}}}", f"x{{{inner.replace('{', ';').replace('}', ';')}}}"):
+        found = references(css)
+        assert not [item for item in found if isinstance(item, Cut)]
+        assert [item.url for item in found if isinstance(item, CssReference)] == [
+            f"{name}{n}.png" for n in range(5_000) for name in "ij"
+        ]
+
+
+def test_what_may_cut_a_reference_is_counted() -> None:
+    found = references("a{b:" + "x " * 200_000 + "url(a.png)}")
+
+    assert Cut("css-cut") in found
+    assert not [item for item in references("a{b:c} " * 100_000) if isinstance(item, Cut)]
 
 
 def test_rules_that_refer_to_nothing_are_not_tokenised() -> None:

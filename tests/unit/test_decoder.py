@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crawler.download.decoder import Decoders, memory_bytes
+from crawler.download.decoder import VERIFY_LENIENT, Decoders, memory_bytes
 from crawler.download.info import ImageInfo, Verdict
 from crawler.download.sandbox import LENGTH_BYTES, SIZE_BYTES, TAKEN, serve
 from crawler.download.verify import verify
@@ -30,6 +30,7 @@ from crawler.errors import (
     NotAnImage,
     Rejection,
     TooManyPixels,
+    TruncatedImage,
 )
 from tests.decoders import FAULTS, HEAD
 from tests.images import rarities, samples
@@ -299,3 +300,12 @@ def test_serving_in_process() -> None:
             verdicts.append(msgspec.json.decode(replies.read(length), type=Verdict))
     assert [verdict.info is not None for verdict in verdicts] == [True, False]
     assert (verdicts[1].reason, verdicts[1].detail) == ("too-many-pixels", "more than 5")
+
+
+def test_a_decoder_that_is_told_to_keeps_what_only_lacks_its_end() -> None:
+    whole = samples()["plain.jpg"]
+    with decoders(decode=VERIFY_LENIENT) as pool:
+        assert pool.verify(whole[:-2]).incomplete
+        assert not pool.verify(whole).incomplete
+        with pytest.raises(TruncatedImage):
+            pool.verify(whole[: len(whole) // 2])

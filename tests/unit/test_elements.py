@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -50,6 +51,7 @@ def test_text_is_kept_where_a_rule_reads_it(parser: str) -> None:
         ("script", '{"a": "<b>"}'),
         ("script", '//<![CDATA[ code("<?")'),
         ("h2", "H2"),
+        ("a", "link text"),
     ]
 
 
@@ -283,3 +285,65 @@ def test_millions_of_different_names_cost_little(tag: str) -> None:
     found = [dict(element.attributes) for element in parse(html) if element.name == "img"]
     assert time.process_time() - begun < 15
     assert found[-1]["src"] == "last.png"
+
+
+def test_templates_within_svg_are_elements_like_any_other() -> None:
+    """To ask each for what it holds took 30 s for these."""
+    begun = time.process_time()
+    found = parse("<svg><template>" * 8_000 + "<image href=a.png>")
+    assert time.process_time() - begun < 3
+    assert found[-1].attributes == {"href": "a.png"}
+
+
+@pytest.mark.parametrize(
+    ("html", "slugs"),
+    [
+        ("<template>" * 33 + "<img src=a.png>", {"template-cut": 1}),
+        ("<template>" * 33, {}),
+        ("<div>" * 9_000 + "<img src=a.png>", {"markup-cut": 1}),
+        (f"<img {' '.join(f'a{n}' for n in range(20_000))}>", {"markup-cut": 1}),
+        (f"{'<p>text</p>' * 9_000}<img src=a.png>", {}),
+    ],
+    ids=["templates", "empty template", "deep", "attributes", "honest"],
+)
+def test_what_the_defences_cut_is_counted(html: str, slugs: dict[str, int]) -> None:
+    left_out: Counter[str] = Counter()
+    parse(html, left_out=left_out)
+
+    assert left_out == slugs
+
+
+HOSTILE_KINDS = (
+    "<svg>|</z>", "<object>|</z>", "<video>|</audio>", "<svg><g>|</z>", "<svg><image>|</a>", "<rt>|</z>",
+    "<optgroup>|</z>", "<amp-img>|</z>", "<svg><tr>|</svg>", "<math><mi>|</mo>", "<svg><title><div>|",
+    "<svg><p>|", "<a><object>|</a>", "<lin\u212a>|</z>", "<svg></p><title>|<b>", "<template>|</a>",
+    "<svg><template>|</g>", "<svg><style>|</z>", "<svg><a>|</b>", "<table><a>|<p>", "<svg><foreignObject>|</a>",
+    "<button><p>|", "<script>x<b a='</script>|<font x='>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE_KINDS)
+def test_no_kind_of_nesting_takes_long(kind: str) -> None:
+    """Half of it open, half of it ends of what was never opened, for which all that is open is looked through."""
+    first, second = (part and filled(part, MIB // 8) for part in kind.split("|"))
+    started = time.process_time()
+    parse(first + second)
+
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<script>var s = 'style=\"' + x;</script>",
+        "<p>data-x='</p>",
+        "<!-- style=' -->",
+        "<p title='style=\"'>",
+    ],
+)
+@pytest.mark.parametrize("attribute", ['style="background:url(a.png)"', "data-x='a.png'", "data-bg='/a'"])
+def test_a_quote_in_a_script_hides_no_attribute(before: str, attribute: str) -> None:
+    """It was taken for the start of a value, and the next real one for its end."""
+    assert [e.name for e in parse(f"{before}<div {attribute}></div><p class='x'>") if e.name == "div"] == [
+        "div"
+    ]

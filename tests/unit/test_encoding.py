@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import codecs
+import time
 
 import pytest
+import webencodings
 from hypothesis import given
 from hypothesis import strategies as st
+from webencodings.labels import LABELS
 
 from crawler.harvest.encoding import decode_css, decode_html, python_codec, with_query_in
 
@@ -48,11 +51,32 @@ def test_bom_header_and_guess(content: bytes, content_type: str, text: str) -> N
         ("<meta charset=nonsense><meta charset=windows-1251>", "cp1251"),
         ('<?xml version="1.0" encoding="windows-1251"?><html>', "cp1251"),
         ("<meta charset=utf-16>", "utf-8"),
-        (" " * 1024 + "<meta charset=koi8-r>", "utf-8"),
+        (f"<script>{' ' * 1100}</script><meta charset=koi8-r>", "koi8-r"),
+        (f"<title>{'x' * 5000}</title><link rel=x><style>p {{}}</style><meta charset=koi8-r>", "koi8-r"),
+        (f"{' ' * 1100}<p><meta charset=koi8-r>", "utf-8"),
+        (f"{' ' * 1100}</head><meta charset=koi8-r>", "utf-8"),
+        ("<body><p><meta charset=koi8-r>", "koi8-r"),
+        ("<meta name=description content='text/html; charset=koi8-r'>", "utf-8"),
+        ("<meta name=description content='charset=koi8-r is old'><meta charset=cp1251>", "cp1251"),
+        ("<title><meta charset=koi8-r></title><meta charset=cp1251>", "cp1251"),
+        ("<script>'<meta charset=koi8-r>'</script><meta charset=cp1251>", "cp1251"),
+        ("<link title=\"it's\"><meta data-x='<' charset=cp1251>", "cp1251"),
+        ('<p title="5" screen"><meta charset=cp1251>', "cp1251"),
+        ("<meta charset=iso-2022-kr><meta charset=cp1251>", "cp1251"),
+        ("<meta content='text/html; charset=\"cp1251\"' http-equiv=CONTENT-TYPE>", "cp1251"),
         ("<meta name=description content='no charset here'>", "utf-8"),
+        ("<style>a='</style><meta charset=cp1251>'", "cp1251"),
+        ("<textarea><meta charset=koi8-r></textarea><meta charset=cp1251>", "cp1251"),
+        ("<script><!--<script>'</script><meta charset=koi8-r>--></script><meta charset=cp1251>", "cp1251"),
+        ('<meta =">" charset=koi8-r><meta ="x" charset=cp1251>', "cp1251"),
+        ("<meta charset=windows&#45;1251>", "cp1251"),
+        ("</meta charset=koi8-r><meta charset=cp1251>", "cp1251"),
+        (f"<script>{'x' * 1100}</script></script><meta charset=cp1251>", "cp1251"),
+        (f"{' ' * 1100}</div><meta charset=cp1251>", "utf-8"),
+        ("<meta charset=koi8-r", "utf-8"),
     ],
 )
-def test_declarations_in_the_first_1024_bytes(head: str, encoding: str) -> None:
+def test_declarations_in_the_first_bytes_and_in_the_head(head: str, encoding: str) -> None:
     assert decode_html(head.encode() + "привет".encode(encoding)).endswith("привет")
 
 
@@ -72,6 +96,42 @@ def test_the_header_wins_over_the_document() -> None:
 )
 def test_style_sheets(content: bytes, content_type: str, text: str) -> None:
     assert decode_css(content, content_type)[-1] == text
+
+
+@pytest.mark.parametrize(
+    ("label", "content", "text"),
+    [
+        ("shift_jis", b"\x87\x40\x81\x60", "①～"),  # noqa: RUF001
+        ("euc-jp", b"\xad\xa1\xa1\xc1\x8e\xb1", "①～ｱ"),  # noqa: RUF001
+        ("euc-jp", b"\xad<\xff\xa1", "\ufffd<\ufffd\ufffd"),
+        ("iso-2022-jp", b"\x1b(I1\x1b(B", "ｱ"),
+        ("euc-kr", b"\x8c\x63", "똠"),
+        ("big5", b"\xa1\x45\xf9\xd6", "‧碁"),
+        ("gbk", b"\xa6\xd9\xa3\xa0", "︐\u3000"),
+        ("koi8-u", b"\xae\xbe", "ўЎ"),
+        ("windows-1252", b"\x81", "\x81"),
+        ("windows-1253", b"\x81\xd2", "\x81\ufffd"),
+        ("windows-1255", b"\xca", "\u05ba"),
+        ("x-mac-ukrainian", b"\xa2", "Ґ"),
+        ("dos-874", b"\x81\xa1", "\x81ก"),
+        ("logical", b"\xe0", "א"),
+    ],
+)
+def test_what_python_reads_otherwise_is_read_as_the_standard_says(
+    label: str, content: bytes, text: str
+) -> None:
+    assert decode_html(content, f"text/html; charset={label}") == text
+
+
+def test_every_label_of_the_standard_is_known_but_for_those_of_no_encoding() -> None:
+    unknown = {label for label in webencodings.LABELS if python_codec(f" {label.upper()}\n") is None}
+
+    assert len(webencodings.LABELS) == 228
+    assert unknown == {label for label, name in webencodings.LABELS.items() if name == "replacement"}
+
+
+def test_a_query_is_written_as_it_is_read() -> None:
+    assert with_query_in("euc_jp", "?～") == "?%A1%C1"  # noqa: RUF001
 
 
 def test_only_encodings_of_the_web_are_used() -> None:
@@ -124,3 +184,30 @@ def test_any_reference_has_a_query(encoding: str, reference: str) -> None:
     once = with_query_in(encoding, reference)
     assert with_query_in(encoding, once) == once
     assert once.partition("?")[0] == reference.partition("?")[0]
+
+
+@pytest.mark.parametrize(("label", "name"), sorted(LABELS.items()))
+def test_every_label_of_the_standard_is_known(label: str, name: str) -> None:
+    codec = python_codec(f" {label.upper()} ")
+    if name == "replacement":
+        assert codec is None
+        return
+    assert codec is not None
+    sample = {
+        "koi8-r": "\u0436",
+        "x-mac-cyrillic": "\u0436",
+        "windows-1251": "\u0436",
+        "euc-jp": "\u65e5",
+        "big5": "\u570b",
+    }
+    text = sample.get(name, "a")
+    assert decode_html(text.encode(codec), f"text/html; charset={label}") == text
+
+
+@pytest.mark.parametrize(
+    "unit", [b"<a ", b"<script ", b"<!--", b'<meta charset="', b'<a x=">"', b"<title>", b"='", b"<"]
+)
+def test_looking_for_a_declaration_takes_time_in_proportion(unit: bytes) -> None:
+    started = time.process_time()
+    decode_html(b"<!-- charset -->" + unit * (2**20 // len(unit)))
+    assert time.process_time() - started < 2

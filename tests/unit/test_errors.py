@@ -8,7 +8,9 @@ import re
 import pytest
 
 from crawler import errors
-from crawler.errors import REASONS, CrawlerError, FetchError, Rejection, TaskError
+from crawler.cli.crawl import crawl
+from crawler.errors import LEFT_OUT, REASONS, CrawlerError, FetchError, Rejection, TaskError
+from tests import reasons
 
 ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, CrawlerError)]
 LEAVES = [cls for cls in ALL if issubclass(cls, TaskError) and not cls.__subclasses__()]
@@ -50,3 +52,22 @@ def test_the_map_on_top_names_the_upper_classes() -> None:
     drawn = set(re.findall(r"[├└]── (\w+)", str(errors.__doc__)))
     upper = {cls.__name__ for cls in ALL if not issubclass(cls, TaskError)} - {"CrawlerError"}
     assert drawn == upper | {"TaskError", "FetchError", "Rejection", "OptedOut"}
+
+
+def test_every_slug_and_every_reason_has_its_sentence() -> None:
+    for slug, left_out in LEFT_OUT.items():
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", slug)
+        assert left_out.meaning
+        assert not left_out.meaning.endswith(".")
+    assert [cls.reason for cls in LEAVES if not cls.__doc__ or cls.__doc__ == TaskError.__doc__] == []
+
+
+def test_what_lets_in_what_was_left_out_is_an_option() -> None:
+    options = {name for param in crawl.params for name in (*param.opts, *param.secondary_opts)}
+    named = {name for left_out in LEFT_OUT.values() for name in re.findall(r"--[a-z-]+", left_out.option)}
+    assert named
+    assert named <= options
+
+
+def test_the_page_of_reasons_is_made_of_them() -> None:
+    assert reasons.PAGE.read_text(encoding="utf-8") == reasons.page(), "run python -m tests.reasons"

@@ -413,3 +413,25 @@ def test_a_decoder_that_crashes_is_one_record(tmp_path: Path, server: FaultServe
         record = Bench(tmp_path, server, verify=pool.verify).record("/good/plain.png")
     assert (record.status, record.reason) == (ImageStatus.REJECTED, "decoder-crashed")
     assert "its decoder broke down" in record.detail
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "plain.png", "plain.gif"])
+def test_a_file_that_lacks_its_end_is_kept_where_that_is_wanted(
+    tmp_path: Path, server: FaultServer, name: str
+) -> None:
+    cut = samples()[name][:-1]
+    path = f"/truncated/{len(cut)}/{name}"
+    refused = Bench(tmp_path, server).record(path)
+    assert (refused.status, refused.reason, refused.incomplete) == (
+        ImageStatus.REJECTED,
+        "truncated-image",
+        False,
+    )
+
+    lenient = Bench(tmp_path, server, images=ImagesConfig(incomplete="keep"))
+    kept, half = lenient.record(path), lenient.record(f"/truncated/{len(cut) // 2}/{name}")
+
+    assert (kept.status, kept.incomplete, kept.width_px) == (ImageStatus.SAVED, True, 40)
+    assert (tmp_path / kept.path).read_bytes() == cut
+    assert (half.status, half.reason) == (ImageStatus.REJECTED, "truncated-image")
+    assert not lenient.record(f"/good/{name}").incomplete

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -92,8 +93,11 @@ def test_decoding_is_that_of_browsers(url: str, expected: tuple[str, bytes] | No
 
 def test_one_image_may_not_be_too_large() -> None:
     assert decode(data_url(b"x" * MAX_CONTENT_BYTES)) == ("image/png", b"x" * MAX_CONTENT_BYTES)
-    assert decode(data_url(b"x" * (MAX_CONTENT_BYTES + 1))) is None
-    assert decode("data:image/png," + "x" * 4 * MAX_CONTENT_BYTES) is None
+    for url in (data_url(b"x" * (MAX_CONTENT_BYTES + 1)), "data:image/png," + "x" * 4 * MAX_CONTENT_BYTES):
+        left_out: Counter[str] = Counter()
+        assert decode(url) == ("image/png", b"")
+        assert InlineImages(left_out).name(url) is None
+        assert left_out == {"data-too-large": 1}
 
 
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: data.decode("latin-1")))
@@ -101,7 +105,7 @@ def test_nothing_is_too_strange(text: str) -> None:
     for url in (text, "data:" + text, "data:image/png," + text, "data:image/png;base64," + text):
         decoded = decode(url)
         assert decoded is None or (decoded[0].startswith("image/") and decoded[1])
-        name = InlineImages().name(url)
+        name = InlineImages(Counter()).name(url)
         assert (name is None) == (decoded is None)
         assert name is None or host_key(name) == DATA_HOST
 
@@ -112,7 +116,7 @@ def test_what_was_encoded_is_what_is_decoded(content: bytes) -> None:
 
 
 def test_a_name_says_what_the_content_is_and_is_no_url_to_fetch() -> None:
-    inline = InlineImages()
+    inline = InlineImages(Counter())
     name = inline.name(data_url(b"abc"))
 
     assert name == f"data:image/png;sha256={hashlib.sha256(b'abc').hexdigest()}"
@@ -132,8 +136,8 @@ def test_the_same_image_is_one_task_and_brings_its_bytes() -> None:
 
 def test_a_page_may_not_hold_too_much() -> None:
     part = MAX_CONTENT_BYTES - 1
-    html = "".join(f"<img src='{data_url(bytes([n]) * part)}'>" for n in range(6))
-    tasks = harvested(html + "<img src=a.png>")
+    html = "".join(f"<img src='{data_url(bytes([n]) * part)}'>" for n in range(10))
+    tasks = harvested(html + "<img src=a.png>", max_page_bytes=64 * 2**20)
 
     assert len(tasks) == MAX_INLINE_BYTES // part + 1
     assert sum(len(task.origin.content) for task in tasks if task.origin) <= MAX_INLINE_BYTES
@@ -170,7 +174,7 @@ def test_it_is_verified_like_any_other(tmp_path: Path) -> None:
 
 
 def test_its_file_is_no_other_urls() -> None:
-    name = InlineImages().name(data_url(PNG)) or ""
+    name = InlineImages(Counter()).name(data_url(PNG)) or ""
     path = image_path(name, "png")
 
     assert image_path("https://data/" + path.rpartition("/")[2], "png") != path

@@ -21,8 +21,8 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "rate"],
-    ["urls", "config"],
-    ["folder", "scope"],
+    ["urls", "config", "columns", "fallback", "words"],
+    ["folder", "scope", "sizes", "sizes.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
@@ -49,6 +49,7 @@ PLACES = {
     "selectolax": ["harvest.lexbor"],
     "bs4": ["harvest.soup"],
     "tinycss2": ["harvest.css"],
+    "webencodings": ["harvest.encoding"],
     "ada_url": ["urls"],
     "protego": ["web.robots"],
     "tldextract": ["scope"],

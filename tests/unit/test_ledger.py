@@ -6,15 +6,26 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Revisit, Task, TaskKind
+from crawler.models import (
+    Alternative,
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    Origin,
+    Result,
+    Revisit,
+    Task,
+    TaskKind,
+)
 from crawler.queues import database
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
@@ -289,7 +300,13 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         for name, kind in ImageRecord.__annotations__.items()
         for kind in [{"int": int, "float": float}.get(str(kind), str)]
     }
-    odd = {"status": ImageStatus.SAVED, "revisit": Revisit.CHANGED, "dhash": "0123456789abcdef"}
+    odd = {
+        "status": ImageStatus.SAVED,
+        "revisit": Revisit.CHANGED,
+        "dhash": "0123456789abcdef",
+        "incomplete": True,
+        "alternatives": (Alternative(url="https://h.test/ä", found_in="srcset", rule="smaller"),),
+    }
     record = ImageRecord(**facts | odd)
     queues.results.put([Result(token=task.token, record=record)])
     crawl.kill()
@@ -371,7 +388,7 @@ def test_another_versions_ledger(crawl: Crawl) -> None:
     with closing(sqlite3.connect(crawl.path)) as db:
         db.execute("PRAGMA user_version = 99")
     refuses(
-        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 2\); go on with"
+        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 3\); go on with"
     )
 
 
@@ -626,3 +643,73 @@ def test_eight_threads_settle_five_thousand_tasks_once_each(tmp_path: Path) -> N
     assert len(settled) == len(set(settled)) == 5000
     assert stats.image_status == {"saved": 5000}
     assert stats.balanced
+
+
+# --- words of later pages ---
+
+NAMED = NewTask(kind=TaskKind.IMAGE, url=image(0).url, origin=Origin(page_url=page(0).url, found_in="img"))
+SAID = Origin(page_url=page(1).url, found_in="a", alt="a dog", caption="Rex")
+AGAIN = NewTask(kind=TaskKind.IMAGE, url=image(0).url, origin=SAID)
+
+
+def words_of_images(crawl: Crawl) -> list[tuple]:
+    return crawl.rows("SELECT alt, caption, found_in, status, revisit FROM images")
+
+
+def named(result: Result) -> Result:
+    """As a worker says it that knew of the first page only."""
+    assert NAMED.origin is not None
+    facts = {"page_url": NAMED.origin.page_url, "found_in": NAMED.origin.found_in}
+    return msgspec.structs.replace(result, record=msgspec.structs.replace(result.record, **facts))
+
+
+@pytest.mark.parametrize("said", ["before", "after"])
+def test_words_of_later_pages_outlive_a_kill(crawl: Crawl, said: str) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put([NAMED])
+    (task,) = take(queues)
+    if said == "before":
+        queues.tasks.put([AGAIN])
+    crawl.kill()
+    queues = crawl.open()
+    if said == "after":
+        queues.tasks.put([AGAIN])
+    queues.results.put([named(saved(task))])
+    assert words_of_images(crawl) == [("a dog", "Rex", "img", "saved", "")]
+    crawl.kill()
+    queues = crawl.open()
+    queues.tasks.put([msgspec.structs.replace(AGAIN, origin=msgspec.structs.replace(SAID, alt="a cat"))])
+    assert words_of_images(crawl) == [("a dog", "Rex", "img", "saved", "")]
+
+
+@pytest.mark.parametrize("outcome", [saved, failed])
+@pytest.mark.parametrize("leased", [False, True])
+def test_a_page_that_is_read_again_fills_as_well(
+    crawl: Crawl, outcome: Callable[[Task], Result], *, leased: bool
+) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put([NAMED, page(1)])
+    (task,), (first,) = take(queues), take(queues, HARVESTER)
+    queues.results.put([named(saved(task)), saved(first)])
+    assert crawl.ledger.refresh() == 2
+    (first,) = take(queues, HARVESTER)
+    tasks = take(queues) if leased else []
+    queues.results.put([saved(first, discovered=(AGAIN,))])
+    (task,) = tasks or take(queues)
+    assert (task.origin is not None and task.origin.alt) == ("" if leased else "a dog")
+    queues.results.put([named(outcome(task))])
+    mark = "failed" if outcome is failed else ""
+    assert words_of_images(crawl) == [("a dog", "Rex", "img", "saved", mark)]
+
+
+def test_words_are_taken_back_with_the_transaction_that_brought_them(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put([NAMED, page(1)])
+    (task,), (first,) = take(queues), take(queues, HARVESTER)
+    wrong = msgspec.structs.replace(saved(first), token=task.token)  # a page's record for an image's task
+    with pytest.raises(ValueError, match="wrong kind"):
+        queues.results.put([saved(first, discovered=(AGAIN,)), wrong])
+    queues.results.put([named(saved(task))])
+    assert words_of_images(crawl) == [("", "", "img", "saved", "")]
+    queues.results.put([saved(first, discovered=(AGAIN,))])
+    assert words_of_images(crawl) == [("a dog", "Rex", "img", "saved", "")]

@@ -29,6 +29,13 @@ SUFFIXED = re.compile(r"~[a-z2-7]{12}\.[A-Za-z]+$")
         ("https://example.org/a%20b/c%20d.jpg", "images/example.org/a b/c d.jpg"),
         ("https://xn--bcher-kva.example/cat.jpg", "images/xn--bcher-kva.example/cat.jpg"),
         ("https://example.org/~user/cat-1_2.min.jpg", "images/example.org/~user/cat-1_2.min.jpg"),
+        ("https://example.org/0?w=1600", "images/example.org/0.w1600.jpg"),
+        ("https://example.org/0?w=1600&h=900", "images/example.org/0.w1600-h900.jpg"),
+        ("https://example.org/cat.jpg?w=800&h=600", "images/example.org/cat.jpg.w800-h600.jpg"),
+        ("https://example.org/cat.jpg?v=2&fm=webp", "images/example.org/cat.jpg.v=2-fm=webp.jpg"),
+        ("https://example.org/cat.png?size=16", "images/example.org/cat.png.size16.jpg"),
+        ("https://example.org/view.php?id=7", "images/example.org/view.php.id7.jpg"),
+        ("https://example.org/logo.v2.jpg", "images/example.org/logo.v2.jpg"),
     ],
 )
 def test_plain_names_say_all_of_their_url(url: str, path: str) -> None:
@@ -39,12 +46,19 @@ def test_plain_names_say_all_of_their_url(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("url", "readable"),
     [
-        ("https://example.org/cat.jpg?size=1", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.jpg?Size=1", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.jpg?size=1&size", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.jpg?a=1&b=2&c=3&d=4&e=5&f=6", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.jpg?url=%2Fa", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.jpg?t=a-b", "images/example.org/cat~.jpg"),
+        ("https://example.org/cat.w300.jpg", "images/example.org/cat.w300~.jpg"),
+        ("https://example.org/cat.v=2-w300.jpg", "images/example.org/cat.v=2-w300~.jpg"),
+        ("https://example.org/?w=300", "images/example.org/image~.jpg"),
+        ("https://example.org/Cat.jpg?w=300", "images/example.org/Cat~.jpg"),
         ("https://example.org/cat.jpg?", "images/example.org/cat~.jpg"),
         ("https://example.org/Photos/Cat.JPG", "images/example.org/Photos/Cat~.JPG"),
         ("https://example.org/cat.png", "images/example.org/cat~.jpg"),
         ("https://example.org/cat", "images/example.org/cat~.jpg"),
-        ("https://example.org/view.php?id=7", "images/example.org/view.php~.jpg"),
         ("https://example.org/", "images/example.org/image~.jpg"),
         ("https://example.org/a//b/cat.jpg", "images/example.org/a/b/cat~.jpg"),
         ("https://example.org/%7Euser/cat.jpg", "images/example.org/~user/cat~.jpg"),
@@ -215,6 +229,13 @@ WORDS = st.sampled_from(
             "x" * 301,
             "~user",
             "%7Euser",
+            "a.w3.png",
+            "a.w3",
+            "a.png.w3.png",
+            "a.w3-h4.png",
+            "a.b=1.png",
+            "a.b=1",
+            "a.w3.h4.png",
         ],
         *["é", "e\u0301", "%C3%A9", "%c3%a9", "%2F", "%2f", "%41", "%61", "%FF", "%ff", "\U0001f600"],
         *[
@@ -257,7 +278,9 @@ URLS = st.builds(
     st.sampled_from(["http", "https"]),
     HOSTS,
     st.lists(SEGMENTS, max_size=5) | st.lists(SEGMENTS, min_size=10, max_size=16),
-    st.sampled_from(["", "", "", "?", "?a", "?A", "?b=1"]),
+    st.sampled_from(
+        ["", "", "", "?", "?a", "?A", "?b=1", "?w=3", "?w=3&h=4", "?w=3-h4", "?w3", "?w=", "?w=03", "?W=3"]
+    ),
 ).filter(bool)
 RESERVED = {
     "con",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -269,17 +268,25 @@ def test_a_fault_of_ours_is_a_record_and_in_the_log(caplog: pytest.LogCaptureFix
     assert "Traceback" in caplog.text
 
 
-def test_what_one_page_may_add_is_limited(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_one_page_may_add_is_limited_where_one_says_so_and_counted() -> None:
     html = "".join(f"<img src={n}.png><a href=p{n}>x</a>" for n in range(30))
-    caplog.set_level(logging.INFO, "crawler.harvest.tasks")
     result = harvested(answer(URL, html), max_links_per_page=10)
+    over = {task.url for task in result.discovered if task.kept_out_by == "max-links-per-page"}
 
-    assert urls(result, TaskKind.IMAGE) == [f"https://example.org/dir/{n}.png" for n in range(10)]
-    assert urls(result, TaskKind.PAGE) == [f"https://example.org/dir/p{n}" for n in range(10)]
+    assert over == {f"https://example.org/dir/{n}" for n in (f"{n}.png" for n in range(10, 30))} | {
+        f"https://example.org/dir/p{n}" for n in range(10, 30)
+    }
     assert isinstance(result.record, PageRecord)
     assert (result.record.images, result.record.links) == (10, 10)
-    assert "30 images" in caplog.text
-    assert "30 links" in caplog.text
+
+
+def test_images_of_a_page_need_no_limit_and_links_have_one() -> None:
+    html = "".join(f"<img src={n}.png><a href=p{n}>x</a>" for n in range(10_050))
+    result = harvested(answer(URL, html))
+
+    assert isinstance(result.record, PageRecord)
+    assert (result.record.images, result.record.links) == (10_050, 10_000)
+    assert len([task for task in result.discovered if task.kept_out_by == "max-links-per-page"]) == 50
 
 
 def test_texts_are_trimmed() -> None:
@@ -348,7 +355,7 @@ def test_any_bytes_give_canonical_urls_and_never_an_internal_error(parser: str, 
     for kind in ("text/html", "text/css", ""):
         result = harvested(answer(URL, content, kind), parser=parser)
 
-        assert result.record.reason in {"", "not-html"}
+        assert result.record.reason in ({"", "not-html"} if content else {"empty"})
         assert len({(new.kind, new.url) for new in result.discovered}) == len(result.discovered)
         for new in result.discovered:
             assert canonical(new.url) == new.url
@@ -497,3 +504,38 @@ def test_the_sitemaps_that_robots_txt_names_are_looked_into_in_place_of_the_usua
     ]
     (guess,) = with_robots("", page)(seed).discovered
     assert guess.url == "https://example.org/sitemap.xml"
+
+
+# --- what is no further away ---
+
+
+def depths(html: str, *, depth: int, **settings: Any) -> dict[str, int | str]:
+    """Of the pages found on a page: how far away each is, or what keeps it out."""
+    result = handler(Site({URL: answer(URL, html)}), **settings)(task(depth=depth))
+    return {
+        new.url.rpartition("/")[2]: new.kept_out_by or new.depth
+        for new in result.discovered
+        if new.kind is TaskKind.PAGE
+    }
+
+
+def test_pages_of_a_list_are_as_far_away_as_the_first() -> None:
+    html = (
+        "<link rel=canonical href=c><link rel=alternate hreflang=de href=de><a href=post>A post</a>"
+        "<a href=two>2</a><a href=two>Next</a><a href='page.html?page=3'>x</a>"
+    )
+
+    assert depths(html, depth=1) == {"c": 1, "de": 2, "post": 2, "two": 1, "page.html?page=3": 1}
+    assert depths(html, depth=3, max_depth=3) == {
+        "c": 3,
+        "two": 3,
+        "page.html?page=3": 3,
+        "de": "max-depth",
+        "post": "max-depth",
+    }
+
+
+def test_the_seeds_alone_are_the_seeds_alone() -> None:
+    html = "<link rel=stylesheet href=s.css><link rel=next href=2><a href=3 rel=prev>x</a>"
+
+    assert depths(html, depth=0, max_depth=0) == {"s.css": 0, "2": "max-depth", "3": "max-depth"}

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest import css, feeds, images, inline, links, manifest, scripts, sitemap, srcset, structured
+from crawler.harvest.cuts import Cut
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html, with_query_in
 from crawler.harvest.nesting import made_harmless
@@ -30,7 +31,7 @@ def element(name: str, text: str = "", **attributes: str) -> Element:
 
 def references(name: str, text: str = "", **attributes: str) -> list[str]:
     found = images.found_on([element(name, text, **attributes)], guess=True)
-    return [candidate.reference for candidate in found]
+    return [item.reference for item in found if not isinstance(item, Cut)]
 
 
 GRAMMARS: dict[str, Callable[[str], Iterable[Any]]] = {
@@ -42,6 +43,9 @@ GRAMMARS: dict[str, Callable[[str], Iterable[Any]]] = {
         structured.json_ld(element("script", '{"image": [' + text, type="application/ld+json"))
     ),
     "script": lambda text: list(scripts.image_urls(element("script", text))),
+    "JSON": lambda text: references("script", text, type="application/json"),
+    "state": lambda text: references("script", "window.__STATE__={" + text),
+    "JSON attribute": lambda text: references("p", data_x='{"a":' + text),
     "data of a script": lambda text: list(scripts.image_urls(element("div", data_x="{" + text))),
     "lazy attribute": lambda text: references("img", data_src=text, data_widths=text),
     "lazy background": lambda text: references("div", data_bg=text, data_images=text + ".png"),

@@ -13,6 +13,7 @@ Only these things may differ:
 * A redirect to a host that nothing is to be done for: Redis does not begin to keep a run of failures for it, as it
   would then do for whatever a redirect names.
 * News of cookies for a worker that is told to stop: only Redis has them.
+* Words of later pages: Redis tells the collector, not workers and readers. In the end both files say the same.
 * A worker that has left with empty hands is one who waits for work to the ledger for HUNGRY_S more.
 """
 
@@ -21,10 +22,12 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import sqlite3
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from hypothesis import given, note, settings
@@ -51,6 +54,11 @@ from crawler.models import (
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import MAX_RECORDS, Ledger
 from crawler.queues.pacing import HUNGRY_S
+from crawler.queues.redis.address import parse
+from crawler.queues.redis.books import Books
+from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.collector import Collector
+from crawler.words import NAMES, filled_record
 from tests.machine import Clock
 from tests.queues import Queues, in_redis
 from tests.redisserver import RedisServer
@@ -64,6 +72,7 @@ REASONS = ["not-found", "server-error", "connect-failed", "host-not-found", "rob
 STEPS = 80
 _numbers = itertools.count()
 
+Told = TypeVar("Told", Origin, ImageRecord)
 Pair = tuple[Task, Task]
 """The same task, as the ledger and as Redis gave it out."""
 
@@ -76,6 +85,8 @@ class Both:
         self.hosts = chance.choice(["a", "abcd", "abcd"])
         self.bad = chance.choice(["", *self.hosts, self.hosts])
         """Hosts of which seldom anything is had."""
+        self.sized = chance.choice([0.0, 0.3, 0.8])
+        """How many of the URLs are sizes of a picture."""
         self.reasons = chance.choices(REASONS, k=2)
         queue = QueueConfig(
             per_host=chance.randint(1, 4),
@@ -87,15 +98,18 @@ class Both:
             image_backlog=chance.choice([3, 50_000, 50_000]),
         )
         scope = ScopeConfig(max_pages=chance.choice([6, 10_000, 10_000]), max_images=chance.choice([0, 0, 8]))
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        ledger = Ledger(Path(folder, "crawl.db"), queue=queue, scope=scope, new_run=True, clock=self.clock)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self.files = folder / "crawl.db", folder / "collected.db"
+        Ledger(self.files[1], queue=queue, scope=scope, new_run=True).close()
+        ledger = Ledger(self.files[0], queue=queue, scope=scope, new_run=True, clock=self.clock)
         stack.callback(ledger.close)
         self.ledger = Queues(
             tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: ledger.tick()
         )
-        self.redis = stack.enter_context(
-            in_redis(url, f"like-{next(_numbers)}", queue=queue, scope=scope, clock=self.clock)
-        )
+        name = f"like-{next(_numbers)}"
+        self.redis = stack.enter_context(in_redis(url, name, queue=queue, scope=scope, clock=self.clock))
+        self.client = RedisClient(parse(f"{url}#{name}"), clock=self.clock)
+        stack.callback(self.client.disconnect)
         self.both = (self.ledger, self.redis)
         self.generation = 0
         self.seen = dict.fromkeys(WORKERS, 0)
@@ -130,14 +144,23 @@ class Both:
     def new_task(self) -> NewTask:
         chance = self.chance
         session = "?PHPSESSID=0123456789abcdef0123456789abcdef" if self.often(0.1) else ""
-        origin = Origin(page_url="http://a.example/", found_in="img", alt="a picture")
+        kind = chance.choice(list(TaskKind))
+        words = {name: chance.choice(["", "", "x", "y"]) for name in NAMES if kind is TaskKind.IMAGE}
+        origin = Origin(page_url="http://a.example/", found_in="img", **words)
         return NewTask(
-            kind=chance.choice(list(TaskKind)),
-            url=f"http://{chance.choice(self.hosts)}.example/{chance.randint(0, 29)}{session}",
+            kind=kind,
+            url=f"http://{chance.choice(self.hosts)}.example/{self.path()}{session}",
             depth=chance.randint(0, 3),
-            origin=origin if self.often(0.7) else None,
+            origin=origin if kind is TaskKind.IMAGE or self.often(0.7) else None,
             kept_out_by="max-depth" if self.often(0.1) else "",
         )
+
+    def path(self) -> str:
+        """Of a picture, or of a size of one of a few."""
+        if not self.often(self.sized):
+            return str(self.chance.randint(0, 29))
+        mark = self.chance.choice(["", "?w=100", "?w=200", "?w=300", "?w=400", "?h=300"])
+        return f"{self.chance.randint(0, 5)}.png{mark}"
 
     # --- what is asked of both ---
 
@@ -201,7 +224,8 @@ class Both:
             keys.add(key)
             result = self.result(pair[0], elsewhere)
             for side in range(2):
-                results[side].append(msgspec.structs.replace(result, token=pair[side].token))
+                record = filled_record(result.record, pair[side].origin)
+                results[side].append(msgspec.structs.replace(result, token=pair[side].token, record=record))
             if self.hands[name].get(key) == pair:
                 del self.hands[name][key]
         for side, queues in enumerate(self.both):
@@ -226,9 +250,8 @@ class Both:
         }  # fmt: skip
         record: ImageRecord | PageRecord
         if task.kind is TaskKind.IMAGE:
-            alt = task.origin.alt if task.origin else ""
             status = ImageStatus.FAILED if reason else ImageStatus.SAVED
-            record = ImageRecord(status=status, alt=alt, **facts)
+            record = ImageRecord(status=status, **facts)
         else:
             record = PageRecord(status=PageStatus.FAILED if reason else PageStatus.HARVESTED, **facts)
         return Result(
@@ -305,7 +328,8 @@ class Both:
 
     def compare(self) -> None:
         for _ in self.hosts:
-            down = [host for host in self.ledger.tasks.status().hosts if host.trouble == "down"]
+            hosts = [host for queues in self.both for host in queues.tasks.status().hosts]
+            down = [host for host in hosts if host.trouble == "down"]
             if any(host.pages + host.images for host in down):
                 self.pass_time(1.0)  # one of them at a time
         one, other = (queues.tasks.status() for queues in self.both)
@@ -329,6 +353,12 @@ class Both:
         assert Counter(map(told, pages[0].records)) == Counter(map(told, pages[1].records))
         assert pages[0].complete == pages[1].complete
 
+    def compare_words(self) -> None:
+        self.client.connect()
+        with closing(Books(self.files[1])) as kept:
+            Collector(self.client.outlet(), kept).collect()
+        assert words_in(self.files[0]) == words_in(self.files[1])
+
 
 def by_host(lease: Lease) -> list[Batch]:
     return sorted(lease.batches, key=lambda batch: batch.host)
@@ -339,7 +369,18 @@ def granted(lease: Lease) -> list[tuple[str, int, int]]:
 
 
 def facts(task: Task) -> object:
-    return msgspec.structs.replace(task, id=0, serial=0)
+    origin = wordless(task.origin) if task.kind is TaskKind.IMAGE and task.origin else task.origin
+    return msgspec.structs.replace(task, id=0, serial=0, origin=origin)
+
+
+def wordless(told: Told) -> Told:
+    return msgspec.structs.replace(told, **dict.fromkeys(NAMES, ""))
+
+
+def words_in(path: Path) -> dict[str, tuple[str, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(f"SELECT url, {', '.join(NAMES)} FROM images").fetchall()
+    return {row[0]: row[1:] for row in rows}
 
 
 def figures(stats: object) -> dict[str, object]:
@@ -358,6 +399,7 @@ def shown(host: HostStatus) -> object:
 
 def told(record: ImageRecord | PageRecord) -> str:
     detail = re.sub(r"over \d+ (s|min)", "over …", record.detail)
+    record = record if isinstance(record, PageRecord) else wordless(record)
     return repr(msgspec.structs.replace(record, finished_at="", detail=detail))
 
 
@@ -369,3 +411,4 @@ def test_redis_is_like_the_ledger(redis_server: RedisServer, seed: int) -> None:
         for _ in range(STEPS):
             both.step()
         both.compare_records()
+        both.compare_words()

@@ -9,17 +9,34 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
+from crawler.catalog import Catalog
 from crawler.config import Config, QueueConfig
 from crawler.errors import QueueUnreachable
-from crawler.models import Cookie, ImageRecord, ImageStatus, Result, Task
+from crawler.models import (
+    Alternative,
+    Cookie,
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    Origin,
+    Result,
+    Task,
+    TaskKind,
+)
 from crawler.queues import Plan
 from crawler.queues.redis import address, engine
+from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.packing import shard_of
 from crawler.queues.redis.shards import Shards
+from crawler.urls import task_key
+from crawler.words import Words
+from tests.elsewhere import open_ledger
 from tests.queues import (
     Queues,
     failed,
@@ -39,11 +56,12 @@ PLAN = Plan(id="crawl-settings-0", seeds=("http://a.example/",))
 
 
 @contextmanager
-def crawl(server: RedisServer, *, shards: int = 1, is_open: bool = True) -> Iterator[RedisClient]:
+def crawl(
+    server: RedisServer, *, shards: int = 1, is_open: bool = True, **settings: float
+) -> Iterator[RedisClient]:
     client = RedisClient(address.parse(f"{server.url}#it"), reconnect_s=5.0)
-    client.found(
-        Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=QueueConfig(queue_shards=shards, per_host=4)))
-    )
+    queue = QueueConfig(**{"queue_shards": shards, "per_host": 4, **settings})
+    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=queue)))
     if is_open:
         client.opened()
         client.new_run()
@@ -169,7 +187,7 @@ def test_a_part_is_judged_by_its_own_answer() -> None:
         """Another thread is told of an older state while this one waits for its answer."""
 
         def run(self, prefix: str, arguments: Any) -> list[Any]:
-            return [1, [], 5, 0, 0, 2]
+            return [1, [], 5, 0, 0, 2, 0]
 
     class Late(Shards):
         def run(self, shard: int, command: str, *arguments: Any) -> Any:
@@ -278,3 +296,85 @@ def test_without_memory_it_is_waited_for_and_nothing_is_half_done(tmp_path: Path
             assert control.dbsize() == before
         assert both.tasks.put(images(3, "b")) == 3
         assert both.tasks.stats().images.ready == 6
+
+
+# --- other sizes of a picture ---
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
+    fresh_redis: RedisServer, tmp_path: Path, shards: int
+) -> None:
+    """Only a client can read which host the next size is of; until the collector has put it nobody goes home."""
+    urls = [f"http://{host}.example/1.png" for host in "abcdefgh"]
+    others = tuple(Alternative(url=url, found_in="img", rule="smaller") for url in urls[1:])
+    origin = Origin(page_url="http://a.example/", found_in="srcset", alt="a dog", alternatives=others)
+    open_ledger(tmp_path).close()
+    with crawl(fresh_redis, shards=shards, max_attempts=1) as client:
+        both, books = queues(client), Books(tmp_path / "crawl.db")
+        collector = Collector(client.outlet(), books)
+        both.tasks.put([NewTask(kind=TaskKind.IMAGE, url=urls[0], origin=origin)])
+        for number, url in enumerate(urls[:3]):
+            (task,) = take(both, worker(f"gone{number}"))
+            assert task.url == url
+            both.tasks.leave(f"gone{number}", charged=True)
+            assert not lease(both, worker("another")).drained
+            assert both.tasks.stats().images.leased == 1
+            assert collector.collect() == 1
+        (task,) = take(both)
+        both.results.put([saved(task)])
+        assert lease(both).drained
+        collector.collect()
+        assert both.tasks.stats().balanced
+        books.close()
+    with Catalog(tmp_path) as catalog:
+        records = [(one.url, one.status, one.replaced_by) for one in catalog.images()]
+    assert records == [(url, "dead", urls[n + 1]) for n, url in enumerate(urls[:3])] + [
+        (urls[3], "saved", "")
+    ]
+
+
+# --- words of later pages ---
+
+
+def said(number: int, **words: str) -> NewTask:
+    origin = Origin(page_url=page(1).url, found_in="img", **words)
+    return NewTask(kind=TaskKind.IMAGE, url=image(number).url, origin=origin)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_each_word_of_an_image_goes_to_the_catalogue_once(fresh_redis: RedisServer, shards: int) -> None:
+    with crawl(fresh_redis, shards=shards) as client:
+        both, outlet = queues(client), client.outlet()
+        both.tasks.put([said(7, title="Rex")])
+        for number in range(50):
+            both.tasks.put([said(7, alt=f"alt {number}"), said(7, title="Tom", caption=f"caption {number}")])
+            both.tasks.put([said(7, alt="another", heading=f"heading {number}")])
+        later = outlet.words(100)
+        assert [one.words for one in later] == [
+            Words(alt="alt 0", caption="caption 0"),
+            Words(heading="heading 0"),
+        ]
+        assert {one.key for one in later} == {task_key(TaskKind.IMAGE, image(7).url)}
+        for _ in range(2):
+            outlet.forget_words(later)
+        assert outlet.words(100) == []
+
+
+def test_words_that_are_not_collected_hold_the_crawl_back(fresh_redis: RedisServer) -> None:
+    """As records do: what waits for a collector that is away has a limit."""
+    few = PLAN.config.queue
+    config = Config(queue=msgspec.structs.replace(few, result_backlog=3))
+    client = RedisClient(address.parse(f"{fresh_redis.url}#it"), reconnect_s=5.0)
+    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=config))
+    client.opened()
+    both, outlet = queues(client), client.outlet()
+    both.tasks.put([said(n) for n in range(3)])
+    both.tasks.put([said(n, alt="a dog") for n in range(3)])
+    assert take(both) == []
+    later = outlet.words(1)
+    with in_thread(lambda: take(both, wait_s=5.0)) as taken:
+        outlet.forget_words(later)
+    assert taken != [[]]
+    assert both.results.get().records == ()
+    client.disconnect()

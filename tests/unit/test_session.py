@@ -725,3 +725,17 @@ def test_close_ends_idle_connections() -> None:
                 break
             server.pause(0.01)
         assert threading.active_count() < before
+
+
+def test_over_tls_too_a_target_goes_out_as_it_is(authority: Authority) -> None:
+    """By itself and through a tunnel; twice, for the second comes over a connection that was kept."""
+    target = "/good/plain.png?a=%2f%zz&[1]|^`{}"
+    with tls_server(authority.issue("localhost")) as server, Proxy() as proxy:
+        for settings in ({}, {"proxy": f"http://127.0.0.1:{proxy.port}"}):
+            transport = RequestsTransport(FetchConfig(total_timeout_s=5, **settings), ca_file=authority.file)
+            for _ in range(2):
+                transport.fetch(server.url + target, max_bytes=10**6, accept="*/*")
+            transport.close()
+        assert [(sent.path, sent.headers["host"]) for sent in server.requests] == [
+            (target, server.url.removeprefix("https://"))
+        ] * 4

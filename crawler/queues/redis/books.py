@@ -13,14 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.models import Counts, Stats, TaskKind, TaskState
-from crawler.queues import database
+from crawler.columns import row_of
+from crawler.models import Counts, ImageRecord, Stats, TaskKind, TaskState
+from crawler.queues import database, later_words
 from crawler.queues.database import INSERTS, QUEUE_IDS, Record
 from crawler.queues.redis import rows
-from crawler.queues.redis.outlet import Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
 from crawler.queues.revisits import Revisits, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.urls import task_key
+from crawler.words import bits_of, filled_record
 
 LOST = "lost"
 """In the file's meta: the queue has lost everything, and has not been told again of all that is settled."""
@@ -47,6 +49,7 @@ class Books:
         with database.explained(path):
             self._db = database.connect(path)
             self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
+            rows.take_up_sizes(self._db)
             self._load()
 
     def close(self) -> None:
@@ -81,6 +84,15 @@ class Books:
                     self._taken[digest] = None
                     self._settle(each)
             self._remember_taken()
+
+    def fill(self, later: Sequence[LaterWords]) -> None:
+        """Give images the words of later pages where they have none, all or nothing; those that are not here yet get
+        them with their records. What was given already changes nothing.
+        """
+        with self._transaction():
+            for each in later:
+                later_words.give(self._db, each.key, each.words)
+            self._words_wait = later_words.waiting(self._db)
 
     def keep_dropped(self, dropped: Mapping[str, int]) -> None:
         """What kept how many URLs out, as the queue counts; one that has lost its counts lowers none here."""
@@ -118,19 +130,20 @@ class Books:
             ).fetchall()
             return [self._unsettled(*row) for row in found], found[-1][0] if found else after
 
-    def settled_keys(self, limit: int = 1000) -> Iterator[list[tuple[TaskKind, str]]]:
-        """Kind and URL of every task that is settled, up to *limit* at a time."""
+    def settled_keys(self, limit: int = 1000) -> Iterator[list[tuple[TaskKind, str, int]]]:
+        """Kind, URL and the bits of the words of every task that is settled, up to *limit* at a time."""
         after = 0
         while True:
             with database.explained(self._path):
                 found = self._db.execute(
-                    "SELECT id, kind, url FROM tasks WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?",
+                    "SELECT id, kind, url, words FROM tasks"
+                    " WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?",
                     (after, limit),
                 ).fetchall()
             if not found:
                 return
             after = found[-1][0]
-            yield [(TaskKind(kind), url) for _, kind, url in found]
+            yield [(TaskKind(kind), url, words) for _, kind, url, words in found]
 
     def queue_lost(self, *, reread: bool) -> int:
         """The queue has lost all it had: the ids that it gave mean nothing any more.
@@ -162,6 +175,7 @@ class Books:
         self._next_seq = database.next_seq(self._db)
         self._tally = Tally(self._db)
         self._revisits = Revisits(self._db)
+        self._words_wait = later_words.waiting(self._db)
         row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()
         blob = b"" if row is None else row[0]
         self._taken = {
@@ -187,9 +201,8 @@ class Books:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('taken', ?)", (b"".join(self._taken),))
 
     def _settle(self, each: Settled) -> None:
-        row = self._db.execute(
-            "SELECT id, state FROM tasks WHERE key = ?", (task_key(each.kind, each.url),)
-        ).fetchone()
+        key = task_key(each.kind, each.url)
+        row = self._db.execute("SELECT id, state FROM tasks WHERE key = ?", (key,)).fetchone()
         if row is None:
             rows.add(self._db, each)
             self._tally.add(each.kind)
@@ -197,15 +210,25 @@ class Books:
         else:
             rows.rename(self._db, each.kind, row[0], each.id)
             before = TaskState(row[1])
+            if before not in _SETTLED:
+                each = self._with_words(each)
         record = self._keep(each, again=before in _SETTLED)
         # what stands although its latest visit came to nothing is no dead letter
         state = TaskState.DONE if worth_keeping(record) else each.state
+        words = bits_of(record) if isinstance(record, ImageRecord) else 0
         self._db.execute(
-            "UPDATE tasks SET serial = max(serial, ?), attempts = ?, state = ?, due_s = NULL, origin = NULL"
-            " WHERE id = ?",
-            (each.serial, each.attempts, state.value, each.id),
+            "UPDATE tasks SET serial = max(serial, ?), attempts = ?, state = ?, due_s = NULL, origin = NULL,"
+            " words = ? WHERE id = ?",
+            (each.serial, each.attempts, state.value, words, each.id),
         )
         self._tally.move(each.kind, before, state)
+        if self._words_wait and (later := later_words.take(self._db, key)) is not None:
+            later_words.give(self._db, key, later)
+
+    def _with_words(self, each: Settled) -> Settled:
+        """With those that its task has here: it was put back, and may come as it was before."""
+        record = filled_record(each.record, later_words.of_task(self._db, each.id))
+        return each if record is each.record else msgspec.structs.replace(each, record=record)
 
     def _keep(self, each: Settled, *, again: bool) -> Record:
         """Write the record of a task; *again*: it is settled, and comes once more. Returns what stands."""
@@ -216,7 +239,7 @@ class Books:
             return kept
         if last is not None:
             self._revisits.make_room(each.kind, each.id, record, last, self._tally)
-        row = (self._next_seq, each.id, *msgspec.structs.astuple(kept))
+        row = (self._next_seq, each.id, *row_of(kept))
         self._db.execute(INSERTS[each.kind], row)
         self._next_seq += 1
         self._tally.count(each.kind, kept, 1)

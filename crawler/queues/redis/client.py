@@ -140,7 +140,8 @@ class RedisClient:
         return self._tasks
 
     def get_result_queue(self) -> ResultQueue:
-        return RedisResults(self._known())
+        shards = self._known()
+        return RedisResults(shards, max_attempts=self._plan.config.queue.max_attempts)
 
     def get_inbox(self) -> Inbox:
         raise errors.UsageError(
@@ -278,6 +279,7 @@ def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
         "result_backlog": queue.result_backlog,
         "max_pages": scope.max_pages,
         "max_images": scope.max_images,
+        "largest_only": config.images.images == "best",
         "bell": shards.bell_prefix,
         "shard": shard,
         "shards": shards.count,

@@ -23,15 +23,26 @@ class Collector:
         self._books = books
 
     def collect(self) -> int:
-        """Everything that has been settled so far; returns how much that was."""
+        """Everything that has been settled so far, and what later pages said; returns how much that was."""
+        count = self._records()
+        while batch := self._outlet.words(BATCH):
+            self._books.fill(batch)
+            self._outlet.forget_words(batch)
+            count += len(batch)
+            if len(batch) < BATCH:
+                break
+        self._books.keep_dropped(self._outlet.dropped())
+        return count
+
+    def _records(self) -> int:
         count = 0
         while batch := self._outlet.settled(BATCH):
             self._books.take(batch)
+            self._outlet.put([one.next_size for one in batch if one.next_size is not None])
             self._outlet.forget(batch, self._books.totals())
             count += len(batch)
             if len(batch) < BATCH:
                 break  # else a lively queue would never let go
-        self._books.keep_dropped(self._outlet.dropped())
         return count
 
     def reconcile(self, *, outlet_is_empty: bool) -> int:

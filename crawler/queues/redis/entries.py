@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from crawler.errors import HostDown, LeaseExpired
-from crawler.models import RECORDS, STATUSES, ImageRecord, PageRecord, TaskKind, TaskState
+from crawler.fallback import with_next_size
+from crawler.models import RECORDS, STATUSES, ImageRecord, NewTask, PageRecord, TaskKind, TaskState
 from crawler.queues.health import HOW_TO_RETRY
 from crawler.queues.redis.packing import KINDS, origin_facts, unpacked, utf8
 from crawler.queues.redis.shards import told_of
@@ -33,6 +34,8 @@ class Entry:
     depth: int
     state: TaskState
     record: ImageRecord | PageRecord
+    next_size: NewTask | None = None
+    """What nobody has put so far, and is to be put in its place."""
 
     @property
     def cursor(self) -> int:
@@ -48,6 +51,11 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     kind, state = KINDS[utf8(words[b"c"])], TaskState(utf8(words[b"s"]))
     attempts, depth = int(words[b"a"]), int(words[b"d"])
     record = _RECORD(words[b"r"]) if b"r" in words else _unvisited(name, words, kind, attempts, depth)
+    next_size = None
+    if b"o" in words:
+        record, next_size = with_next_size(record)
+    elif b"z" in words:
+        record = msgspec.structs.replace(record, replaced_by=utf8(words[b"z"]))
     return Entry(
         name=name,
         number=utf8(words[b"i"]),
@@ -57,6 +65,7 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
         depth=depth,
         state=state,
         record=record,
+        next_size=next_size,
     )
 
 

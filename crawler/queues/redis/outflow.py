@@ -11,14 +11,29 @@ import msgspec
 from crawler.models import NewTask, Stats, TaskKind
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import entries
-from crawler.queues.redis.outlet import Settled, Unsettled
-from crawler.queues.redis.packing import LETTERS, Packed, flat, global_id, local_id, note_of, packed, shard_of
+from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
+from crawler.queues.redis.packing import (
+    LETTERS,
+    NOTE_FAILED,
+    NOTE_MARKED,
+    Packed,
+    flat,
+    global_id,
+    local_id,
+    note_of,
+    packed,
+    shard_of,
+    utf8,
+)
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.tasks import old_tally
+from crawler.queues.redis.tasks import old_tally, put_packed, sorted_out
+from crawler.queues.sizes import marked
 from crawler.urls import host_key, task_key
+from crawler.words import Words
 
 _AT_ONCE = 1000
 _ENCODE = msgspec.msgpack.Encoder().encode
+_WORDS = msgspec.msgpack.Decoder(Words).decode
 _T = TypeVar("_T")
 
 
@@ -44,11 +59,36 @@ class ShardsOutlet:
                     depth=entry.depth,
                     state=entry.state,
                     record=entry.record,
+                    next_size=entry.next_size,
                 )
                 for entry in entries(answer)
             ]
         found.sort(key=lambda one: int(one.entry.partition("-")[0]))
         return found[:limit]
+
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        by_shard, _ = sorted_out(tasks, self._shards.count)
+        for shard, group in by_shard.items():
+            put_packed(self._shards, shard, group)
+
+    def words(self, limit: int) -> list[LaterWords]:
+        found: list[LaterWords] = []
+        for shard in range(self._shards.count):
+            answer = self._shards.run(shard, "words", limit - len(found))
+            found += [
+                LaterWords(shard=shard, entry=utf8(name), key=key, words=_WORDS(words))
+                for name, (_, key, _, words) in answer
+            ]
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        by_shard: dict[int, list[str]] = {}
+        for one in collected:
+            by_shard.setdefault(one.shard, []).append(one.entry)
+        for shard, names in by_shard.items():
+            self._shards.run(shard, "forget_words", len(names), *names)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         by_shard: dict[int, list[str]] = {0: []}
@@ -79,22 +119,35 @@ class ShardsOutlet:
         yield from (task.serial, *one.facts, one.note, one.entry)
         yield "" if task.known is None else old_tally(task.known)
 
-    def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
-        by_shard: dict[int, list[tuple[TaskKind, str]]] = {}
-        for kind, url in tasks:
-            by_shard.setdefault(shard_of(host_key(url), self._shards.count), []).append((kind, url))
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        by_shard: dict[int, list[tuple[TaskKind, str, int]]] = {}
+        for task in tasks:
+            by_shard.setdefault(shard_of(host_key(task[1]), self._shards.count), []).append(task)
         for shard, group in by_shard.items():
             for part in _parts(group):
-                words = [
-                    word for kind, url in part for word in (LETTERS[kind], task_key(kind, url), note_of(url))
+                facts = [
+                    fact
+                    for kind, url, words in part
+                    for fact in (
+                        LETTERS[kind],
+                        task_key(kind, url),
+                        note_of(url, words | _outcome(kind, url)),
+                    )
                 ]
-                self._shards.run(shard, "mark", len(part), *words)
+                self._shards.run(shard, "mark", len(part), *facts)
 
     def dropped(self) -> dict[str, int]:
         found: Counter[str] = Counter()
         for shard in range(self._shards.count):
             found.update(flat(self._shards.bare(shard, "dropped")))
         return dict(found)
+
+
+def _outcome(kind: TaskKind, url: str) -> int:
+    """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
+    if kind is not TaskKind.IMAGE:
+        return 0
+    return NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else NOTE_MARKED
 
 
 def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.models import ImageRecord, Origin, PageRecord, Stats, TaskKind, TaskState, Value
+from crawler.models import ImageRecord, NewTask, Origin, PageRecord, Stats, TaskKind, TaskState, Value
+from crawler.words import Words
 
 
 class Settled(Value):
@@ -25,6 +26,19 @@ class Settled(Value):
     state: TaskState
     """DONE or DEAD."""
     record: ImageRecord | PageRecord
+    next_size: NewTask | None = None
+    """What is to be put before this is forgotten: a size of the picture that takes its place."""
+
+
+class LaterWords(Value):
+    """What a later page says of an image that the queue knew, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """As of Settled, in a stream of its own."""
+    key: bytes
+    """What the image's task is known by."""
+    words: Words
 
 
 class Unsettled(Value):
@@ -48,6 +62,18 @@ class Outlet(Protocol):
         """The oldest that have not been collected, *limit* at most; entries stay until they are forgotten."""
         ...
 
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        """New tasks; what is known already stays as it is."""
+        ...
+
+    def words(self, limit: int) -> list[LaterWords]:
+        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         """They are in the catalogue for good, whose totals are these; without any, only the totals are news."""
         ...
@@ -56,8 +82,10 @@ class Outlet(Protocol):
         """Have these done, and return how many were added: what is pending there already is left as it is."""
         ...
 
-    def mark(self, tasks: Sequence[tuple[TaskKind, str]]) -> None:
-        """These kinds and URLs are known and settled, not to be done again; what is pending stays so."""
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        """These kinds and URLs are known, with the bits of their words, and settled, not to be done again; what is
+        pending stays so.
+        """
         ...
 
     def dropped(self) -> dict[str, int]:

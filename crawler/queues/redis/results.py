@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from crawler.fallback import with_next_size
 from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
 from crawler.queues import RecordPage
 from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
@@ -16,6 +17,7 @@ from crawler.queues.redis.entries import Entry, entries
 from crawler.queues.redis.packing import LETTERS, local_id, shard_of
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
+from crawler.queues.revisits import left_out_of
 from crawler.urls import host_key, task_key
 
 MAX_RECORDS = 200
@@ -36,19 +38,29 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 
 
 class RedisResults:
-    """The result queue on *shards*."""
+    """The result queue on *shards*; a task is tried *max_attempts* times."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, *, max_attempts: int) -> None:
         self._shards = shards
+        self._max_attempts = max_attempts
 
     def put(self, results: Sequence[Result]) -> None:
         by_shard: dict[int, list[Result]] = defaultdict(list)
-        for result in results:
+        for result in map(self._with_next_size, results):
             shard = local_id(result.token.id)[0]
             if shard == self._shard_of(result):  # else it is of no task
                 by_shard[shard].append(result)
         for shard, group in by_shard.items():
             self._put(shard, group)
+
+    def _with_next_size(self, result: Result) -> Result:
+        """The same, with the size that takes the place of an image that is not to be had, if this was its last try."""
+        tried_again = result.retry_in_s is not None and result.record.attempts < self._max_attempts
+        if result.untouched or tried_again:
+            return result
+        record, next_size = with_next_size(result.record)
+        found = result.discovered if next_size is None else (*result.discovered, next_size)
+        return msgspec.structs.replace(result, record=record, discovered=found)
 
     def _shard_of(self, result: Result) -> int | None:
         """None for a record of what is no URL, as workers may send it."""
@@ -73,6 +85,7 @@ class RedisResults:
         room = TASKS_AT_ONCE
         for result in results:
             by_shard, drops = sorted_out(result.discovered, self._shards.count)
+            drops.update(left_out_of(result.record) if result.retry_in_s is None else {})
             here = by_shard.get(shard, [])
             if len(here) <= room:
                 room -= len(by_shard.pop(shard, here))
@@ -91,7 +104,8 @@ class RedisResults:
         what, why = evidence(record), reason_of(record)
         yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
         yield task_key(kind, record.url)
-        yield "u" if result.untouched else ""
+        has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
+        yield "u" if result.untouched else "n" if has_next else ""
         for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
             yield "" if duration_s is None else repr(duration_s)
         yield from (_LETTERS[what], why, record.detail[:_SHOWN_DETAIL], repr(record.elapsed_s))

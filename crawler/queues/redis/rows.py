@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from crawler.models import TaskKind
 from crawler.queues.database import HISTORY, QUEUE_IDS, TABLES, Connection, next_id
 from crawler.queues.redis.outlet import Settled
+from crawler.sizes import size_of
 from crawler.urls import host_key, task_key
 
 # all of these are called within a transaction
@@ -16,9 +19,37 @@ def add(db: Connection, each: Settled) -> None:
     name = host_key(each.url)
     db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
     db.execute(
-        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL FROM hosts WHERE name = ?",
-        (each.id, each.kind.value, each.url, task_key(each.kind, each.url), each.depth, name),
+        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ? FROM hosts WHERE name = ?",
+        (
+            each.id,
+            each.kind.value,
+            each.url,
+            task_key(each.kind, each.url),
+            each.depth,
+            *_size_of(each),
+            name,
+        ),
     )
+
+
+def _size_of(each: Settled) -> tuple[bytes | None, float | None]:
+    size = size_of(each.url) if each.kind is TaskKind.IMAGE else None
+    if size is None or size.px == inf:
+        return None, None
+    return task_key(TaskKind.IMAGE, size.picture), size.px
+
+
+def take_up_sizes(db: Connection) -> None:
+    """What a ledger had waiting behind other sizes of a picture becomes tasks: a queue elsewhere knows of none of it,
+    and a size too many is no loss.
+    """
+    db.execute(
+        "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
+        " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px FROM sizes s JOIN tasks t ON t.id ="
+        " (SELECT min(id) FROM tasks WHERE picture = s.picture OR key = s.picture) WHERE NOT s.left_out",
+        (next_id(db) - 1,),
+    )
+    db.execute("DELETE FROM sizes WHERE NOT left_out")
 
 
 def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:

@@ -31,6 +31,8 @@ class Glance:
     waiting: int
     """Images ready, or due later."""
     unsettled: int
+    pages_at_hand: int
+    """Pages that are ready, or on lease."""
     at: float
     """On the caller's own clock."""
 
@@ -57,10 +59,10 @@ class Shards:
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
         moment = "" if self._clock is None else f"{self._clock():.6f}"
         answer = self.engine.run(self.prefixes[shard], [self.crawl, moment, command, *arguments])
-        reply, notices, pages, images, waiting, unsettled = answer
+        reply, notices, pages, images, waiting, unsettled, at_hand = answer
         for notice in notices:
             _tell(notice)
-        glance = Glance(pages, images, waiting, unsettled, time.monotonic())
+        glance = Glance(pages, images, waiting, unsettled, at_hand, time.monotonic())
         self._glances[shard] = glance
         return reply, glance
 
@@ -71,15 +73,16 @@ class Shards:
     def all(self, command: str, *arguments: Argument) -> list[Any]:
         return [self.run(shard, command, *arguments) for shard in range(self.count)]
 
-    def elsewhere(self, shard: int) -> tuple[int, int, int]:
-        """Pages, images and waiting images of the other shards."""
+    def elsewhere(self, shard: int) -> tuple[int, int, int, int]:
+        """Pages, images, waiting images and pages at hand of the other shards."""
         if self.count == 1:
-            return (0, 0, 0)
+            return (0, 0, 0, 0)
         others = [self._fresh(other) for other in range(self.count) if other != shard]
         return (
             sum(other.pages for other in others),
             sum(other.images for other in others),
             sum(other.waiting for other in others),
+            sum(other.pages_at_hand for other in others),
         )
 
     def drained(self) -> bool:

@@ -23,6 +23,8 @@
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first
+--   words      stream   what later pages say of known images: k key, w words
+--   pictures   hash     sizes of pictures (see sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
 --   recent     zset     pages settled lately, of a queue in several parts
 --   pushed     set      what has been put back while a lost queue is made anew
@@ -74,7 +76,7 @@ local function new_state()
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
     n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
     known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
-    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {},
+    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, held = 0, in_waiting = 0,
   }
 end
 local S = found and unpacked(meta[3]) or new_state()
@@ -115,9 +117,9 @@ local notices = {}
 local wake_all = false
 
 -- what other shards have (see RedisTasks): for limits that hold for all of them together
-local elsewhere = {p = 0, i = 0, waiting = 0}
+local elsewhere = {p = 0, i = 0, waiting = 0, pages = 0, is_read = CFG.shards == 1}
 local function read_elsewhere()
-  elsewhere.p, elsewhere.i, elsewhere.waiting = num(), num(), num()
+  elsewhere.p, elsewhere.i, elsewhere.waiting, elsewhere.pages, elsewhere.is_read = num(), num(), num(), num(), true
 end
 
 local function waiting_images()
@@ -126,6 +128,30 @@ end
 local function backlogged()
   return waiting_images() >= CFG.image_backlog
 end
+-- Since when no page is ready or on lease, here or elsewhere; what other shards have said is up to a second old.
+local QUIET_S = 1
+local function is_quiet()
+  if S.n.pr + S.n.pl > 0 or elsewhere.pages > 0 then
+    S.quiet = nil
+    return false
+  end
+  if not elsewhere.is_read then
+    return false
+  end
+  S.quiet = S.quiet or now
+  return CFG.shards == 1 or now - S.quiet >= QUIET_S
+end
+
+-- How many sizes need wait no longer: all, if no page may name larger ones; else what is over half of what may wait.
+local RELEASED_AT_ONCE = 200
+local function releasable()
+  if S.held == 0 then
+    return 0
+  end
+  local kept = is_quiet() and 0 or floor(CFG.image_backlog / 2)
+  return min(max(0, S.held - kept), RELEASED_AT_ONCE)
+end
+
 -- What is left to do. One more as long as the queue is being made anew, for nobody is to go home meanwhile.
 local function unsettled()
   local n = S.n
@@ -143,14 +169,14 @@ end
 local function bucket_of(key, level)
   return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
 end
--- What is known of a key: its note, or nil. When a bucket is full the next digit chooses among sixteen more.
+-- What is known of a key: its note or nil, and where it lies or would. When a bucket is full the next digit chooses among sixteen more.
 local function known(key)
   local field = string.sub(key, 2)
   for level = 1, 6 do
     local bucket = bucket_of(key, level)
     local note = call('HGET', bucket, field)
     if note then
-      return note
+      return note, bucket, field
     end
     if level == 6 or call('HLEN', bucket) < BUCKET then
       return nil, bucket, field

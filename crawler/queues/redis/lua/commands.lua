@@ -13,6 +13,11 @@ local function halted_now()
   return why[1] or nil, why[2] and true or false, why[3] and true or false
 end
 
+-- Whether there is more for the catalogue than may wait for it.
+local function uncollected()
+  return max(S.out, S.words) >= CFG.result_backlog
+end
+
 -- Make the crawl, or bring its plan up to date. Args: id, cfg, plan, owner. Returns 1 while its queue is being made anew.
 if COMMAND == 'found' then
   local id, cfg, plan, owner = arg(), arg(), arg(), arg()
@@ -91,7 +96,7 @@ if COMMAND == 'lease' then
     halted = halted or 'this worker has left'
   else
     tick()
-    local held_back = paused or (kind == 'p' and backlogged()) or S.out >= CFG.result_backlog or not meta[4]
+    local held_back = paused or (kind == 'p' and backlogged()) or uncollected() or not meta[4]
     if not held_back then
       local budget = REPLY_BYTES
       for _, share in ipairs(take(kind, id, me, min(wanted, CFG.lease_batch), slots)) do
@@ -187,14 +192,14 @@ if COMMAND == 'leave' then
 end
 
 -- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
--- seed status reason size record, drops, tasks. Flags: u untouched. Host, where the visit ended: '' for the task's own, '-' for
+-- seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place. Host, where the visit ended: '' for the task's own, '-' for
 -- one of another shard, '!' if that tells nothing, else its name.
 if COMMAND == 'settle' then
   read_elsewhere()
   local results = {}
   for at = 1, num() do
     local r = {
-      id = arg(), serial = num(), kind = arg(), key = arg(), untouched = arg() == 'u', retry_s = opt(),
+      id = arg(), serial = num(), kind = arg(), key = arg(), flags = arg(), retry_s = opt(),
       pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), host = arg(),
       again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
       drops = {},
@@ -205,6 +210,7 @@ if COMMAND == 'settle' then
     r.found = num()
     r.tasks_at = position
     skip(r.found)
+    r.untouched, r.has_next = r.flags == 'u', r.flags == 'n'
     local one = task(r.id)
     if one and one.s == 'l' and one.c ~= r.kind then
       return redis.error_reply('WRONGKIND ' .. r.id)
@@ -256,7 +262,7 @@ if COMMAND == 'settle' then
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')
         else
-          keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record})
+          keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record}, r.has_next)
         end
       end
     end
@@ -285,6 +291,8 @@ local function take_out(entry)
   for at = 1, #there[2], 2 do
     if there[2][at] == 't' then
       untally(unpacked(there[2][at + 1]))
+    elseif there[2][at] == 'o' then
+      S.n.il = S.n.il - 1
     end
   end
   call('XDEL', P .. 'out', entry)
@@ -293,10 +301,11 @@ local function take_out(entry)
 end
 
 local function put_back(id, serial, kind, key, name, depth, flags, text, old)
-  tasks[id] = {
-    k = key, b = text, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
-  }
+  tasks[id] = with_text({
+    k = key, d = depth, v = flags, s = 'r', n = serial, a = 0, h = name, c = kind, dirty = true, o = old,
+  }, text)
   line_up(kind, name, 'R' .. id)
+  tried_again(tasks[id])
 end
 
 -- Whether a URL is known; it is from now on.
@@ -342,6 +351,9 @@ if COMMAND == 'push' then
       end
     elseif not is_known or (not meta[4] and call('SISMEMBER', P .. 'pushed', key) == 0) then
       line_up(kind, name, entry)
+      local one = parsed(entry)
+      one.c = kind
+      tried_again(one)
       pushed = pushed + 1
     end
     if not meta[4] then
@@ -365,14 +377,30 @@ end
 
 -- Records that are in the catalogue, whose totals are these.
 if COMMAND == 'forget' then
-  local totals, was_full = arg(), S.out >= CFG.result_backlog
+  local totals, was_full = arg(), uncollected()
   for _ = 1, num() do
     take_out(arg())
   end
   if totals ~= '' then
     call('HSET', P .. 'm', 'totals', totals)
   end
-  if was_full and S.out < CFG.result_backlog then
+  if was_full and not uncollected() then
+    wake_all = true
+  end
+  return finish(1)
+end
+
+if COMMAND == 'words' then
+  return glance(call('XRANGE', P .. 'words', '-', '+', 'COUNT', num()))
+end
+
+-- Words that are in the catalogue.
+if COMMAND == 'forget_words' then
+  local was_full = uncollected()
+  for _ = 1, num() do
+    S.words = S.words - call('XDEL', P .. 'words', arg())
+  end
+  if was_full and not uncollected() then
     wake_all = true
   end
   return finish(1)

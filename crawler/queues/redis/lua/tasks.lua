@@ -1,10 +1,12 @@
 -- Tasks: how they come, wait, are leased, given back and settled (crawler/queues/ledger.py and intake.py).
 --
 -- A task that waits and has never been leased is one entry of its host's list: N, its key (16 bytes), its depth (3), its
--- flags (1) and its text, which only the clients read. With the first lease it gets an id, and a place in tasks, until it
--- is settled: k key, b text, d depth, v flags, s state, n serial, a attempts, h host, c kind, w worker, o old record.
+-- flags (1), for a size what sizes.lua says, and its text, which only the clients read. With the first lease it gets an
+-- id, and a place in tasks, until it is settled: k key, b text, d depth, v flags, s state, n serial, a attempts, h host,
+-- c kind, w worker, o old record, p picture, x size.
 
-local FLAG_SEED, FLAG_KEPT = 1, 2 -- a seed; a task whose record of an earlier visit stands, whatever comes
+-- a seed; a task whose record of an earlier visit stands, whatever comes; a size in another one's place; one that has more
+local FLAG_SEED, FLAG_KEPT, FLAG_NEXT_SIZE, FLAG_HAS_NEXT = 1, 2, 4, 8
 local WORTH = {saved = true, duplicate = true, harvested = true}
 local REPLY_BYTES = 1048576
 local GIVEN_UP_AT_ONCE, GIVING_UP_EVERY_S = 2000, 0.25
@@ -13,17 +15,28 @@ local function list_of(kind, name, tried)
   return P .. (tried and 'r:' or 'q:') .. kind .. ':' .. name
 end
 
-local function has(flags, flag)
+function has(flags, flag)
   return floor(flags / flag) % 2 == 1
+end
+
+-- Behind the flags of an entry: of a size p, its picture, and x, its size; and the text.
+local function with_text(one, body)
+  if has(one.v, FLAG_SIZED) then
+    local a, b, c = string.byte(body, 17, 19)
+    one.p, one.x = string.sub(body, 1, 16), a * 65536 + b * 256 + c
+    body = string.sub(body, 20)
+  end
+  one.b = body
+  return one
 end
 
 local function parsed(entry)
   local a, b, c, flags = string.byte(entry, 18, 21)
-  return {k = string.sub(entry, 2, 17), d = a * 65536 + b * 256 + c, v = flags, b = string.sub(entry, 22)}
+  return with_text({k = string.sub(entry, 2, 17), d = a * 65536 + b * 256 + c, v = flags}, string.sub(entry, 22))
 end
 
 -- One task more or less in a state.
-local function move(kind, before, after)
+function move(kind, before, after)
   local was_backlogged = kind == 'i' and backlogged()
   if before then
     S.n[kind .. before] = S.n[kind .. before] - 1
@@ -37,7 +50,7 @@ local function move(kind, before, after)
 end
 
 -- One more that waits and has not been tried.
-local function line_up(kind, name, entry)
+function line_up(kind, name, entry)
   call('RPUSH', list_of(kind, name), entry)
   local lane = touch(name)
   lane[kind] = lane[kind] + 1
@@ -46,7 +59,7 @@ end
 
 -- intake
 
-local function drop_url(reason, by)
+function drop_url(reason, by)
   call('HINCRBY', P .. 'x', reason, by or 1)
 end
 
@@ -57,20 +70,67 @@ local function limit_reached(kind)
   end
 end
 
+-- What tells a URL from others of its key ('' or 4 bytes), and which words it has (bits of crawler/words.py).
+function read_note(remark)
+  if #remark < 4 then
+    return '', tonumber(remark) or 0
+  end
+  return string.sub(remark, 1, 4), tonumber(string.sub(remark, 5)) or 0
+end
+
+-- Tell the catalogue of what `entry` has of the words of these bits.
+function say_words(key, entry, bits)
+  local said, told, some = unpacked(parsed(entry).b), {}, false
+  for at, bit_of in ipairs({1, 2, 4, 8, 8}) do -- alt, title, caption, heading, page_title: see _Text in packing.py
+    told[at] = has(bits, bit_of) and said[at + 3] or ''
+    some = some or told[at] ~= ''
+  end
+  if some then
+    call('XADD', P .. 'words', next_seq(), 'k', key, 'w', pack(told))
+    S.words = S.words + 1
+  end
+end
+
+-- A URL that is known, once more: for each word that it had none of one entry goes to the catalogue, and no second.
+local function found_again(key, first, again, entry, bucket, field)
+  local url, words = read_note(first)
+  local other, more = read_note(again)
+  more = more % (NOTE_WORDS + 1)
+  if url ~= other then
+    drop_url('session-id')
+  end
+  local all = bit.bor(words, more)
+  if all ~= words then
+    call('HSET', bucket, field, url .. all)
+    say_words(key, entry, all - words)
+  end
+end
+
 -- Tasks as the clients pack them: kind, key, host, note, what keeps it out, entry. Returns how many were new.
 local function intake(amount)
   local new = 0
   for _ = 1, amount do
     local kind, key, name, remark, kept_out, entry = arg(), arg(), arg(), arg(), arg(), arg()
-    local note_of_first, bucket, field = known(key)
-    if note_of_first then
-      if note_of_first ~= remark then
-        drop_url('session-id')
+    local first, bucket, field = known(key)
+    local flags = string.byte(entry, 21)
+    local in_place, sized = has(flags, FLAG_NEXT_SIZE), CFG.largest_only and has(flags, FLAG_SIZED) and parsed(entry)
+    if first then
+      if first ~= remark then
+        found_again(key, first, remark, entry, bucket, field)
+      end
+      if sized and in_place then
+        try_at_once(sized.p, {sized.x, entry, name})
       end
     else
-      local reason = kept_out ~= '' and kept_out or limit_reached(kind)
+      local reason = kept_out ~= '' and kept_out
+      if not reason and not in_place and not (sized and select(3, family(sized.p))) then -- that is no further picture
+        reason = limit_reached(kind)
+      end
       if reason then
         drop_url(reason)
+      elseif sized then
+        call('HSET', bucket, field, remark)
+        new = new + (take_on(sized.p, {sized.x, entry, name}, in_place) and 1 or 0)
       else
         call('HSET', bucket, field, remark)
         S.known[kind] = S.known[kind] + 1
@@ -116,9 +176,16 @@ local function untally(deltas)
 end
 
 -- Settle a task for good: into the stream of records. `state` is done or dead, `fields` what else is to be known.
-local function keep(id, one, before, state, status, reason, size, fields)
+local function keep(id, one, before, state, status, reason, size, fields, has_next)
   local kind, deltas = one.c, {one.c .. ':' .. state, 1}
   local stands = has(one.v, FLAG_KEPT)
+  if kind == 'i' and CFG.largest_only then
+    local next_size = size_settled(one, WORTH[status] or stands, has_next)
+    if next_size then
+      fields[#fields + 1] = 'z'
+      fields[#fields + 1] = next_size[3] .. unpacked(parsed(next_size[2]).b)[1]
+    end
+  end
   if not (stands and not WORTH[status]) then
     if stands and one.o then
       untally(one.o)
@@ -160,10 +227,15 @@ end
 
 -- Settle a task that no worker has come back with; its record is made by who reads it, of `why`.
 local function keep_unvisited(id, one, before, state, status, reason, why)
+  local fields, has_next = {'b', one.b, 'h', one.h, 'w', pack(why)}, false
   if has(one.v, FLAG_KEPT) then
     state, status = 'done', 'failed'
+  elseif has(one.v, FLAG_HAS_NEXT) then
+    -- which host the next size is of, only clients can read: until the collector has put it, here is something to do
+    fields[7], fields[8], has_next = 'o', 1, true
+    S.n.il = S.n.il + 1
   end
-  keep(id, one, before, state, status, reason, 0, {'b', one.b, 'h', one.h, 'w', pack(why)})
+  keep(id, one, before, state, status, reason, 0, fields, has_next)
 end
 
 local function to_ready(ids)
@@ -337,6 +409,10 @@ local function tick()
   place_all()
   give_up_waiting()
   part_with_the_lost()
+  local most = releasable()
+  if most > 0 then
+    release(most)
+  end
   for _, kind in ipairs(KINDS) do
     S.meter[kind] = S.meter[kind] or {}
     sample(S.meter[kind], S.done[kind])
@@ -350,12 +426,13 @@ end
 local function glance(reply)
   local n = S.n
   return {
-    reply, notices, S.known.p, S.known.i, n.ir + n.id, unsettled(),
+    reply, notices, S.known.p, S.known.i, n.ir + n.id, unsettled(), n.pr + n.pl,
   }
 end
 
 -- The end of every command that changes something: what is in tables is written, and whom it concerns is told.
 local function finish(reply)
+  write_pictures()
   write_hosts()
   write_workers()
   for name, by in pairs(counts) do

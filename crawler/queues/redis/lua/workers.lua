@@ -150,6 +150,11 @@ local function next_event()
     first_score(P .. 'cool'), first_score(P .. 'delayed'), first_score(P .. 'off'),
     first_score(P .. 'alive') - lease_now + now
   )
+  if releasable() > 0 then
+    moment = now
+  elseif S.held > 0 and CFG.shards > 1 then -- no other shard will tell that it is quiet there
+    moment = min(moment, now + QUIET_S)
+  end
   if call('EXISTS', P .. 'shut') == 1 then
     moment = min(moment, S.giving_up)
   end

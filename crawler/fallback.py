@@ -1,0 +1,42 @@
+"""What is tried in place of an image that is not to be had: the next best size of the same picture."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, PageRecord, TaskKind
+
+_IN_VAIN = {ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD}
+_WORDS = ("page_url", "alt", "title", "caption", "heading", "page_title")
+
+
+def with_next_size(
+    record: ImageRecord | PageRecord,
+) -> tuple[ImageRecord | PageRecord, NewTask | None]:
+    """*record* as it is kept once its URL has been settled for good, and the task that is to take its place.
+
+    That is the first of its alternatives, where it came to nothing and has any; all others travel on with it. The
+    record names it, and no longer has the bytes of those that their page holds itself.
+    """
+    if not isinstance(record, ImageRecord) or not record.alternatives:
+        return record, None
+    kept = msgspec.structs.replace(
+        record,
+        alternatives=tuple(msgspec.structs.replace(other, content=b"") for other in record.alternatives),
+    )
+    if record.status not in _IN_VAIN:
+        return kept, None
+    first, *others = record.alternatives
+    task = NewTask(
+        kind=TaskKind.IMAGE,
+        url=first.url,
+        depth=record.depth,
+        origin=Origin(
+            found_in=first.found_in,
+            instead_of=record.url,
+            alternatives=tuple(others),
+            content=first.content,
+            **{name: getattr(record, name) for name in _WORDS},
+        ),
+    )
+    return msgspec.structs.replace(kept, replaced_by=first.url), task

@@ -1,0 +1,138 @@
+"""Attributes and names by the thousand, which an HTML5 parser takes very long for, left out before it is asked.
+
+It compares each attribute of a tag with all before it: 50,000 in one tag took it 20 s. And it keeps the names of tags
+and attributes in tables that are made for some hundreds of them: 4 MB of tags of which no two have the same name took
+half a minute. Honest pages never notice.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crawler.harvest.markup import (
+    ATTRIBUTE,
+    COMMENT,
+    LEAVES_FOREIGN,
+    NO_HTML,
+    RAW_NAMES,
+    SCRIPT_TEXT,
+    S,
+    text_of,
+    with_tags,
+)
+
+_SAFE_CHARS = 65_536
+_MAX_ATTRIBUTES = 512
+"""Of one tag."""
+_SAFE_NAMES_CHARS = 2**20
+"""In fewer characters than these, different names cost two seconds at worst."""
+_MAX_NAMES = 5_000
+_NAMES_THAT_MATTER = frozenset(
+    {
+        "a", "alt", "area", "audio", "background", "base", "class", "content", "data", "data-bg",
+        "data-original", "data-src", "data-srcset", "embed", "feimage", "href", "html", "head", "body", "id",
+        "iframe", "image", "imagesrcset", "img", "itemprop", "itemtype", "link", "media", "meta", "name",
+        "noscript", "object", "picture", "poster", "property", "rel", "script", "sizes", "source", "src",
+        "srcset", "style", "svg", "template", "title", "type", "video", "xlink:href",
+    }
+)  # fmt: skip
+"""Of tags and attributes; on a page with very many others these are never left out."""
+
+_HOLDING_TEXT = ("desc", "mi", "mn", "mo", "ms", "mtext", "title")
+"""Elements of SVG and MathML that hold HTML, and mostly no more of it than text."""
+
+_ATTRIBUTE = re.compile(ATTRIBUTE)
+_ATTRIBUTE_NAME = re.compile(rf"[^{S}/>][^{S}/>=]*+")
+
+
+def without_excess(html: str) -> tuple[str, bool]:
+    """*html* with at most so many attributes in each tag, and names in all; and whether anything is missing from it."""
+    less = html
+    if len(html) > _SAFE_CHARS and not has_few_attributes(html):
+        less = with_tags(less, _with_fewer_attributes)
+    if len(html) > _SAFE_NAMES_CHARS:
+        less = with_tags(less, _Names().without_more)
+    return less, less != html
+
+
+# --- attributes -------------------------------------------------------------------------------------------
+
+
+def _with_fewer_attributes(tag: re.Match[str]) -> str:
+    text = tag[0][: tag.start("text") - tag.start()]
+    inside = tag.start("inside") - tag.start()
+    for count, attribute in enumerate(_ATTRIBUTE.finditer(tag["inside"]), start=1):
+        if count > _MAX_ATTRIBUTES:
+            return f"{text[: inside + attribute.start()]}>"
+    return text
+
+
+def _pattern_of_few(most: int) -> re.Pattern[str]:
+    """Matches a whole document none of whose tags has more than *most* attributes, if its structure is plain.
+
+    This is read for each larger page, so it is one expression; what it can't tell, such as HTML in SVG that has tags of
+    its own, is told tag by tag.
+    """
+    rest = rf"[^{S}/>]*+(?:[{S}/]*+{ATTRIBUTE}){{0,{most}}}+[{S}/]*+(?:>|\Z)"
+    text = rf"[^<]++|<(?![a-z/!?])|{COMMENT}"
+
+    def begun(name: str, inside: str) -> str:
+        return rf"<{name}(?=[{S}/>]){rest}{inside}"
+
+    def ended(name: str, inside: str) -> str:
+        return rf"{begun(name, inside)}</{name}(?=[{S}/>]){rest}"
+
+    others = {"annotation-xml", "font", "foreignobject"}
+    tags_apart = "|".join(sorted({*LEAVES_FOREIGN, *NO_HTML, *_HOLDING_TEXT, *others}))
+    holding_text = "|".join(ended(name, "[^<]*+") for name in _HOLDING_TEXT)
+    foreign = rf"(?:{text}|{holding_text}|</?(?!(?:{tags_apart}|svg|math)[{S}/>])[a-z]{rest})*+"
+    alternatives = (
+        text,
+        begun("script", SCRIPT_TEXT),
+        *(begun(name, text_of(name)) for name in RAW_NAMES),
+        *(ended(name, foreign) for name in ("svg", "math")),
+        rf"</?(?!(?:script|svg|math|{'|'.join(RAW_NAMES)})[{S}/>])[a-z]{rest}",
+        rf"</(?:script|{'|'.join(RAW_NAMES)})(?=[{S}/>]){rest}",
+        r"<(?:[!?]|/(?![a-z]))[^>]*+>?",
+    )
+    return re.compile(f"(?:{'|'.join(alternatives)})*+", re.IGNORECASE | re.ASCII)
+
+
+_FEW = _pattern_of_few(_MAX_ATTRIBUTES)
+
+
+def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
+    """True is certain."""
+    quiet = pattern.match(html)
+    return quiet is not None and quiet.end() == len(html)
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+
+class _Names:
+    """The names of tags and attributes so far, on one page."""
+
+    def __init__(self) -> None:
+        self._known = set(_NAMES_THAT_MATTER)
+
+    def without_more(self, tag: re.Match[str]) -> str:
+        """The tag without attributes of further names once there are very many; one of a further name is nameless."""
+        text = tag[0][: tag.start("text") - tag.start()]
+        start = tag.end("name") - tag.start()
+        pieces, end = [f"<{tag['slash']}wbr" if self._is_one_too_many(tag["name"]) else text[:start]], start
+        for attribute in _ATTRIBUTE.finditer(text, start, start + len(tag["inside"])):
+            name = _ATTRIBUTE_NAME.match(attribute[0])
+            if name is not None and self._is_one_too_many(name[0]):
+                pieces.append(text[end : attribute.start()])
+                end = attribute.end()
+        return "".join((*pieces, text[end:]))
+
+    def _is_one_too_many(self, name: str) -> bool:
+        name = name.lower()
+        if name in self._known:
+            return False
+        if len(self._known) < _MAX_NAMES:
+            self._known.add(name)
+            return False
+        return True

@@ -1,0 +1,98 @@
+"""The encodings of the web by Python's codecs, and what browsers read and write where these do otherwise.
+
+Found by comparing every code point of the Encoding Standard's indexes (https://encoding.spec.whatwg.org/#indexes) with
+what the codec makes of its bytes. What is left: 192 of Big5's rarest characters, and the NEC characters of ISO-2022-JP.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+_CODECS = {
+    "big5": "big5hkscs",
+    "euc-kr": "cp949",
+    "gbk": "gb18030",
+    "iso-8859-8-i": "iso8859-8",
+    "macintosh": "mac-roman",
+    "shift_jis": "cp932",
+    "windows-874": "cp874",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "x-user-defined": "cp1252",  # as HTML has it for <meta>
+}
+"""By the standard's names, where Python means another encoding by these, or none."""
+_DECODED_AS = {"iso2022_jp": "iso2022_jp_ext"}
+"""Katakana of half the width are read, and never written."""
+
+_EUC_JP = {0x301C: 0xFF5E, 0x2016: 0x2225, 0x2212: 0xFF0D, 0xA2: 0xFFE0, 0xA3: 0xFFE1, 0xAC: 0xFFE2}
+_READ_AS = {
+    "euc_jp": _EUC_JP,
+    "koi8-u": {0x255D: 0x45E, 0x256C: 0x40E},
+    "cp932": dict.fromkeys(range(0xF8F0, 0xF8F4), 0xFFFD),
+    "big5hkscs": dict(zip(map(ord, "•､‾∼♁☉／＼¥¢£"), map(ord, "‧﹑¯～⊕⊙∕﹨￥￠￡"), strict=True)),  # noqa: RUF001
+    "gb18030": dict(
+        zip(
+            (
+                0xE5E5,
+                *range(0xE78D, 0xE797),
+                0xE7C7,
+                0xE81E,
+                0xE826,
+                0xE82B,
+                0xE82C,
+                0xE832,
+                0xE843,
+                0xE854,
+                0xE864,
+            ),
+            (0x3000, 0xFE10, 0xFE12, 0xFE11, *range(0xFE13, 0xFE1A), 0x1E3F, *range(0x9FB4, 0x9FBC)),
+            strict=True,
+        )
+    ),
+}
+"""By Python's names, what is meant by characters that a codec reads."""
+_WRITTEN_AS = {"euc_jp": {told: read for read, told in _EUC_JP.items()}}
+
+
+def codec_of(name: str) -> str:
+    """Python's name for the encoding that the standard calls *name*."""
+    return codecs.lookup(_CODECS.get(name, name)).name
+
+
+def decode(content: bytes, codec: str) -> str:
+    """The text of *content* in an encoding, by its name as :func:`codec_of` tells it. Never raises."""
+    text = content.decode(_DECODED_AS.get(codec, codec), _ERRORS.get(codec, "replace"))
+    return text.translate(_READ_AS[codec]) if codec in _READ_AS else text
+
+
+def encode(text: str, codec: str) -> bytes:
+    """The other way round; raises UnicodeEncodeError."""
+    return (text.translate(_WRITTEN_AS[codec]) if codec in _WRITTEN_AS else text).encode(codec)
+
+
+def _control(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that windows-125x leaves out are control characters to the web."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    byte = error.object[error.start]
+    char = chr(byte) if byte < 0xA0 else "\u05ba" if byte == 0xCA else "\ufffd"  # noqa: PLR2004 - only Hebrew lacks CA
+    return char, error.start + 1
+
+
+def _nec_or_ibm(error: UnicodeError) -> tuple[str, int]:
+    """Rows of JIS X 0208 that its standard leaves empty are the same in EUC-JP and in Shift_JIS."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    row, cell = (byte - 0xA1 for byte in error.object[error.start : error.start + 2].ljust(2, b"\0"))
+    if not (0 <= row < 94 and 0 <= cell < 94):  # noqa: PLR2004
+        return "\ufffd", error.end
+    lead, trail = divmod(row * 94 + cell, 188)
+    pair = bytes((lead + (0x81 if lead < 0x1F else 0xC1), trail + (0x40 if trail < 0x3F else 0x41)))  # noqa: PLR2004
+    return pair.decode("cp932", "replace"), error.start + 2
+
+
+codecs.register_error("crawler-control", _control)
+codecs.register_error("crawler-nec-or-ibm", _nec_or_ibm)
+_ERRORS = {
+    "euc_jp": "crawler-nec-or-ibm",
+    **dict.fromkeys(("cp874", *(f"cp{number}" for number in range(1250, 1259))), "crawler-control"),
+}

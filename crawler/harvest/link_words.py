@@ -1,0 +1,83 @@
+"""What a link says, and what stands around it: by that a person sees whether it turns a page."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Any, NamedTuple
+
+from crawler.harvest.tree import MAX_ANCESTORS, Tree
+
+_MAX_LABEL_NODES = 12
+_MAX_LABEL_CHARS = 200
+_MARK_CHARS = 6
+"""``»`` or ``12``: so little says nothing by itself."""
+_LETTER = re.compile(r"[^\W\d_]")
+_HOLDING_LINKS = frozenset({"div", "li", "nav", "span"})
+"""What sites give a class that says where the link in it leads."""
+_NEAR_MARK = 4  # as in <nav><div class=pagination><ul><li><a>3</a>
+_NAMING = ("class", "id", "aria-label")
+_PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
+_OUTERMOST = frozenset({"body", "html"})
+
+
+_TURNING = re.compile(
+    r"(?:class|id|aria-label)\s*+=\s*+[\"']?[^\"'<>]{0,200}?(?:next|prev|older|newer|more|pag)"
+)
+"""What is in all names by which paging.py tells."""
+
+
+class LinkWords(NamedTuple):
+    label: str
+    """Its text, and that of images in it; the start, if it holds much."""
+    around: str
+    """The classes, identifiers and names of the nearest elements around it, a line each; of more of them around a mark,
+    which says little itself.
+    """
+
+
+def may_turn(lower: str) -> bool:
+    """Whether any class or name in a document, which is in lower case, may say that a link turns a page."""
+    return _TURNING.search(lower) is not None
+
+
+def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
+    """Without *around* nothing that stands around it is looked at."""
+    label = _label(tree, link)
+    if not around:
+        return LinkWords(label, "")
+    is_mark = len(label) <= _MARK_CHARS and not _LETTER.search(label)
+    return LinkWords(label, _around(tree, link, is_mark=is_mark))
+
+
+def _label(tree: Tree, link: Any) -> str:
+    text = tree.text(link)
+    if text and not text.isspace() and len(text) <= _MAX_LABEL_CHARS:  # as of most
+        return " ".join(text.split())
+    parts: list[str] = []
+    for node in islice(tree.inside(link), _MAX_LABEL_NODES):
+        name = tree.name(node)
+        if name == "a":
+            break  # html.parser has links in links
+        if name == "img":
+            parts.append(tree.attributes(node).get("alt", "")[:_MAX_LABEL_CHARS])
+        elif name[:1] == "-":
+            parts.append(tree.own_text(node)[:_MAX_LABEL_CHARS])
+    return " ".join(" ".join(parts).split())[:_MAX_LABEL_CHARS]
+
+
+def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:
+    if node.parent is None or (not is_mark and tree.name(node.parent) not in _HOLDING_LINKS):
+        return ""
+    levels = _NEAR_MARK if is_mark else 1
+    lines: list[str] = []
+    for _ in range(MAX_ANCESTORS):
+        node = node.parent
+        if node is None or len(lines) == levels or (name := tree.name(node)) in _OUTERMOST:
+            break
+        if name not in _PASSED_OVER:
+            attributes = tree.attributes(node)
+            lines.append(
+                " ".join([attributes.get(name, "") for name in _NAMING]).strip() if attributes else ""
+            )
+    return "\n".join(lines).rstrip("\n")

@@ -1,0 +1,66 @@
+"""JSON as it is found in pages (RFC 8259), and what is meant for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_CHARS = 8 * 2**20
+"""Of one text; the data of a large shop's page is some 2 MiB."""
+BROKEN = object()
+"""What can't be read. JSON's ``null`` is None."""
+
+_WRAPPERS = ("<!--", "-->", "<![CDATA[", "]]>", "//", "/*", "*/")
+"""What hides a script from parsers of long ago."""
+_STRING = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+_COMMENT = re.compile(rf"({_STRING})|//[^\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LOOSE_COMMA = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])", re.DOTALL)
+_SURROGATES = re.compile(
+    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+_DECODER = json.JSONDecoder(strict=False)
+
+
+def read(text: str) -> Any:
+    """The value that *text* is, or BROKEN. Never raises; not for more than MAX_CHARS.
+
+    What a person or a template gets wrong is mended: commas with nothing behind them, comments, line breaks in strings,
+    a semicolon at the end. Half a surrogate pair, which is no character, is U+FFFD.
+    """
+    text = unwrapped(text)
+    value, end = read_at(text, 0)
+    if value is BROKEN or text[end:].strip():
+        text = _LOOSE_COMMA.sub(_kept, _COMMENT.sub(_kept, text)).strip()
+        value, end = read_at(text, 0)
+    return BROKEN if text[end:].strip() else value
+
+
+def read_at(text: str, position: int) -> tuple[Any, int]:
+    """The value that begins at *position*, without white space, and where it ends; BROKEN and *position*, if none does.
+
+    Strict, but for line breaks in strings.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, position)
+        if "\\u" in text and _SURROGATES.search(text, position, end):
+            value = json.loads(_SURROGATES.sub(_whole, text[position:end]), strict=False)
+    except (ValueError, RecursionError):
+        return BROKEN, position
+    return value, end
+
+
+def _kept(found: re.Match[str]) -> str:
+    return found[1] or ""
+
+
+def _whole(found: re.Match[str]) -> str:
+    return found[1] or "\\ufffd"
+
+
+def unwrapped(text: str) -> str:
+    """Without what hides it from parsers of long ago, a byte order mark, and a semicolon."""
+    text = text.strip("\ufeff\0 \t\r\n").rstrip(";")
+    for wrapper in (*_WRAPPERS, *_WRAPPERS):
+        text = text.removeprefix(wrapper).removesuffix(wrapper).strip()
+    return text

@@ -1,0 +1,199 @@
+"""Raw markup cut into tokens as browsers cut it (HTML, "Tokenization"), for whoever looks at it before a parser does.
+
+A quote begins a value only after ``=``; one in a text, a script, a comment or the name of an attribute is a character
+like any other. Nothing here looks ahead farther than the token that it takes, so all of it is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from string import ascii_lowercase, ascii_uppercase
+
+S = r"\t\n\f\r "
+"""White space, for a character class: ``\\s`` would take in what is part of a name."""
+VALUE = rf"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|(?![\"'])[^{S}>]++)"
+ATTRIBUTE = rf"[^{S}/>][^{S}/>=]*+(?:[{S}]*+=[{S}]*+{VALUE}?+)?+"
+INSIDE = rf"(?:[{S}]++|/(?!>)|{ATTRIBUTE})*+"
+"""What stands between the name of a tag and its end, which is ``>``, ``/>`` or that of the document."""
+COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
+_BOGUS = r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>?"
+"""Declarations, processing instructions, and what else is taken for a comment up to the next ``>``."""
+
+_TAG = rf"<(?P<slash>/?)(?P<name>[a-zA-Z][^{S}/>]*+)(?P<inside>{INSIDE})(?P<void>/?)>?"
+_NO_TAG = rf"{COMMENT}|(?P<bogus>{_BOGUS})"
+RAW_NAMES = ("iframe", "noembed", "noframes", "plaintext", "style", "textarea", "title", "xmp")
+RAW_TEXT = frozenset({*RAW_NAMES, "script"})
+"""Elements whose contents are text, whatever they look like; in SVG and MathML they are elements like any other."""
+_ESCAPED_TWICE = rf"<script[{S}/>](?:[^<-]++|-(?!->)|<(?!/script[{S}/>]))*+(?:</script[{S}/>])?+"
+_ESCAPED = rf"<!--(?:-?>|(?:[^<-]++|-(?!->)|<(?!/?script[{S}/>])|{_ESCAPED_TWICE})*+(?:-->)?+)"
+SCRIPT_TEXT = rf"(?:[^<]++|<(?!/script[{S}/>]|!--)|{_ESCAPED})*+"
+"""Up to the end tag; one within ``<!-- <script>`` is none ("script data double escaped state")."""
+
+
+def text_of(name: str) -> str:
+    """The pattern of what is inside of the element of that name, one of RAW_NAMES, up to its end tag."""
+    return rf"(?:[^<]++|<(?!/{name}[{S}/>]))*+"
+
+
+TOKEN = re.compile(
+    rf"<(?:(?P<script>(?=script[{S}/>]))|(?=(?P<raw>{'|'.join(RAW_NAMES)})[{S}/>])|(?P<foreign>(?=(?:svg|math)[{S}/>]))|)"
+    rf"{_TAG[1:]}(?P<text>(?(script){SCRIPT_TEXT}|(?(raw){text_of('(?P=raw)')})))|{_NO_TAG}",
+    re.IGNORECASE | re.ASCII,
+)
+"""A tag, a comment, or what is taken for one; what stands between these is text. With a start tag of RAW_TEXT comes its
+text; *foreign* is set where SVG or MathML begins, in which that is none.
+"""
+_FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
+_CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
+"""What SVG and MathML may hold besides, with the groups that are looked at."""
+_NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
+"""An attribute as two groups: its name, and its value in the quotes around it."""
+
+_MOST_OPEN = 64
+"""Elements within each other that SVG and MathML are followed into; ends would be sought among all of them."""
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_HTML_INSIDE = {
+    "svg": frozenset({"desc", "foreignobject", "title"}),
+    "math": frozenset(
+        {"annotation-xml", "mi", "mn", "mo", "ms", "mtext"}
+    ),  # the first only with some encodings
+}
+"""Elements of SVG and MathML that hold HTML ("integration points")."""
+NO_HTML = frozenset({"malignmark", "mglyph"})
+"""The exceptions to that."""
+_LEAVING_FONT = re.compile("color|face|size", re.IGNORECASE)
+_LEAVES_FOREIGN = (
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
+    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
+)
+LEAVES_FOREIGN = frozenset(_LEAVES_FOREIGN.split())
+"""HTML's elements that end SVG and MathML where they begin ("the rules for parsing tokens in foreign content")."""
+
+
+def tags(html: str) -> Iterator[re.Match[str]]:
+    """The start tags and end tags of *html* in order, as matches of TOKEN; what looks like a tag in a comment, in a
+    script or in other raw text is none.
+    """
+    return (token for token in tokens(html) if token["name"])
+
+
+def name_of(tag: re.Match[str]) -> str:
+    """In lower case, which is that of ASCII: an element ``<lin\u212a>``, with the sign of Kelvin, is no ``<link>``."""
+    name = tag["name"]
+    return name.lower() if name.isascii() else name.translate(_LOWER)
+
+
+def attributes_of(tag: re.Match[str]) -> Iterator[tuple[str, str]]:
+    """Names and values as they are written, without the quotes around these; the first of a name counts."""
+    for name, value in _NAMED_VALUE.findall(tag["inside"]):
+        yield name, value[1:].removesuffix(value[0]) if value[:1] in ("'", '"') else value
+
+
+def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
+    """*html* with each of its tags as *changed* has it; a start tag comes without the raw text that follows it."""
+    pieces: list[str] = []
+    end = 0
+    for tag in tags(html):
+        pieces += (html[end : tag.start()], changed(tag))
+        end = tag.start("text")
+    return "".join((*pieces, html[end:]))
+
+
+def tokens(html: str) -> Iterator[re.Match[str]]:
+    """The tags, comments and declarations of *html* in order, as matches of TOKEN."""
+    position = 0
+    while True:
+        for token in TOKEN.finditer(html, position):
+            yield token
+            if token["foreign"] is not None and not token["slash"]:
+                break
+        else:
+            return
+        position = token.end()
+        if not token["void"]:
+            position = yield from _foreign_tokens(html, token)
+
+
+def _foreign_tokens(html: str, start: re.Match[str]) -> Generator[re.Match[str], None, int]:
+    """Those after the *start* of SVG or MathML up to its end; returns where that is."""
+    place = _Place(name_of(start))
+    position = start.end()
+    while place.is_inside and (token := _FOREIGN_TOKEN.search(html, position)) is not None:
+        if token["bogus"] and place.has_cdata:
+            token = _CDATA.match(html, token.start()) or token
+        elif token["name"] and place.has_raw_text:
+            token = TOKEN.match(html, token.start()) or token
+        yield token
+        position = token.end()
+        if token["name"]:
+            place.passes(token)
+    return position if not place.is_inside else len(html)
+
+
+class _Place:
+    """Whether SVG or MathML is open, in which HTML's elements of raw text are ordinary ones.
+
+    In doubt, for it does not know which elements of HTML are open, it takes more for tags than there are.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._open = [(name, name)]
+        """Names, each with whose contents it has: "svg", "math", or "" for HTML's."""
+        self._started: Counter[str] = Counter()
+        self._is_doubtful = False
+
+    @property
+    def is_inside(self) -> bool:
+        return bool(self._open)
+
+    @property
+    def has_raw_text(self) -> bool:
+        return not (self._open[-1][1] or self._is_doubtful)
+
+    @property
+    def has_cdata(self) -> bool:
+        return bool(self._open[-1][1]) and not self._is_doubtful
+
+    def passes(self, tag: re.Match[str]) -> None:
+        if len(self._open) > _MOST_OPEN:
+            self._is_doubtful = True  # and so it stays: all of the rest is taken for tags
+            return
+        name = name_of(tag)
+        if tag["slash"]:
+            self._ends(name)
+            return
+        self._started[name] += not tag["void"]
+        if name in LEAVES_FOREIGN or (name == "font" and _LEAVING_FONT.search(tag["inside"])):
+            self._leaves()
+        elif not tag["void"]:
+            self._opens(name, self._open[-1][1], tag["inside"])
+
+    def _opens(self, name: str, around: str, inside: str) -> None:
+        if name in _HTML_INSIDE.get(around, ()):
+            holds_html = name != "annotation-xml" or "html" in inside.lower()
+            self._open.append((name, "" if holds_html else around))
+        elif name in _HTML_INSIDE:
+            self._open.append((name, around or name))
+        elif name in NO_HTML:
+            self._is_doubtful = True
+
+    def _ends(self, name: str) -> None:
+        self._started[name] -= 1
+        if name in ("p", "br"):
+            self._leaves()
+        elif self._started[name] < 0:
+            self._is_doubtful = True  # it may end an element that SVG stands in
+        for depth in reversed(range(len(self._open))):
+            if self._open[depth][0] == name:
+                self._is_doubtful |= not self._open[depth][1]
+                del self._open[depth:]
+                return
+            if not self._open[depth][1]:
+                self._is_doubtful |= name in _HTML_INSIDE
+                return
+
+    def _leaves(self) -> None:
+        while self._open and self._open[-1][1]:
+            self._open.pop()

@@ -1,0 +1,262 @@
+"""Whether a page brings anything new: where a site goes on without end and only repeats itself, nothing does.
+
+A page is new by an image that no page had before, by a link to another group of pages that itself brings something,
+or by words that no page had. Its links are followed. One that brings nothing may lead on to some more
+pages all the same; how many is a budget of each group, which is full again whenever a page of it is new. So a list of
+60 pages is walked to its end though all of them say "Strip 1, Strip 2 …", for each has links to strips that have
+pictures; and a thousand ways to filter thirty products end once all thirty were seen.
+
+It is learned on the way, in bounded memory, by each harvester for itself.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from itertools import islice
+
+from crawler.harvest.pieces import MIN_BYTES, pieces, without_echo
+
+BUDGET, BUDGET_OF_HOST = 64, 256
+"""Links to a group, and to a host, that are followed from pages without anything new, one after another."""
+PATIENCE = 10
+"""Pages of a group in a row without an image or a word that is new, after which links to it are no news by themselves.
+A gallery may well have so many placeholders beside each other."""
+PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 300, 100
+"""The same of a host, and of one path with any parameters, after which a link is no news but to a group that had
+something new at some time. Folders of 25 years, each with 12 months, are walked until the first picture comes."""
+MAX_DISTANCE = 3
+"""Links from group to group to where something new was. Two that only name each other are soon further away."""
+_MAX_PARTS = (16, 16, 16, 16, 6)
+"""Groups within a group of each level; what comes later is told apart no more: else names made at random, and filters
+upon filters, would be something else each time."""
+_UNLOOKED = 5  # pages of a group after something new that are not looked at: that costs time on every page
+_BY_PATH = 4  # levels that have nothing to do with parameters, at most
+_LISTENING = 100  # pages of a host without news, after which all are read, not only those without links to anything new
+_MAX_SEGMENTS = 10  # of a path that count: folders that hold folders bring nothing but links to deeper ones
+_MAX_NAMES = 8
+_MAX_GROUPS = 10_000
+_MAX_URLS = 100_000  # some 8 MB; twice as many are known at most
+_MAX_PIECES = 50_000
+_LOOKED_AT = 64  # pieces of a page that are compared without numbers
+
+_TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[a-z_]{2,40}")
+_SELECTOR_NAMES = """
+act action area cmd content controller do go mod module op option p page r route section show task type view
+"""
+_SELECTORS = frozenset(_SELECTOR_NAMES.split())
+"""Parameters whose value says which part of a program answers."""
+
+
+@lru_cache(maxsize=4096)
+def groups_of(url: str) -> tuple[str, ...]:
+    """What a URL has in common with others that are likely made by the same program, from wide to narrow: its host, how
+    many different folders it has, the first and the second of them, which part of a program it asks for, and the names
+    of its parameters.
+
+    Numbers and tokens count as one word.
+    """
+    start, _, query = url.partition("?")
+    _, _, host, *segments = start.split("/")
+    folders = [_TOKEN.sub(_without_number, segment) for segment in segments[:2]]
+    depth = min(len(set(segments)), _MAX_SEGMENTS)
+    groups = [host]
+    for step in (str(depth), *[*folders, "", ""][:2]):
+        groups.append(f"{groups[-1]} {step}")
+    if not query:
+        return tuple(groups)
+    asked = [parameter.partition("=") for parameter in query.split("&", _MAX_NAMES)[:_MAX_NAMES]]
+    part = [f"{name}={value}" for name, _, value in asked if name in _SELECTORS and _WORD.fullmatch(value)]
+    names = sorted({name for name, _, _ in asked})
+    for step in (f"?{'&'.join(part)}", "&".join(names)):
+        groups.append(f"{groups[-1]} {step}")
+    return tuple(groups)
+
+
+def _without_number(token: re.Match[str]) -> str:
+    return "#" if _DIGIT.search(token[0]) else token[0]
+
+
+class _Group:
+    """What is known of the pages of one group."""
+
+    __slots__ = ("budget", "distance", "dry", "full", "is_source", "parts")
+
+    def __init__(self, full: int) -> None:
+        self.full = self.budget = full
+        self.parts = 0
+        self.dry = 0
+        """Pages in a row that had neither an image nor a word that was new."""
+        self.distance = MAX_DISTANCE + 1
+        """How far it is from where something new was, as of its latest pages."""
+        self.is_source = False
+        """It has had something new itself."""
+
+    def note(self, distance: int) -> None:
+        """That of one more page; 0 if it had an image or a word that was new."""
+        is_new = distance <= MAX_DISTANCE
+        self.dry = self.dry + 1 if distance else 0
+        self.is_source = self.is_source or distance == 0
+        self.distance = distance if is_new else min(self.distance + 1, MAX_DISTANCE + 1)
+        self.budget = self.full if is_new else self.budget
+
+
+def _reach(path: list[_Group]) -> int:
+    """How far the last of these groups is from where something new is, for all that is known."""
+    group = path[-1]
+    if group.dry >= PATIENCE or group.is_source:
+        return group.distance if group.dry >= PATIENCE else 0
+    is_by_parameters = len(path) > _BY_PATH
+    is_hopeful = path[0].dry < PATIENCE_OF_HOST and not (
+        is_by_parameters and path[_BY_PATH - 1].dry >= PATIENCE_OF_PROGRAM
+    )
+    return 0 if is_hopeful else group.distance
+
+
+class _Memory:
+    """The latest *size* to 2 x *size* hashes. Those of strings can't be chosen by a server: Python salts them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: set[int] = set()
+        self._old: set[int] = set()
+
+    def unseen(self, keys: AbstractSet[int]) -> set[int]:
+        return set(keys - self._young).difference(self._old)
+
+    def add(self, keys: Iterable[int]) -> None:
+        self._young.update(keys)
+        if len(self._young) >= self._size:
+            self._old, self._young = self._young, set()
+
+
+class Standing:
+    """What one page brought."""
+
+    __slots__ = ("is_new", "salt", "unseen")
+
+    def __init__(self, *, is_new: bool, salt: int, unseen: set[int]) -> None:
+        self.is_new = is_new
+        self.salt = salt
+        self.unseen = unseen
+        """Its links that no page of its group had."""
+
+
+class Novelty:
+    """What the pages of a site have brought so far; safe to be used by several threads."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._images = _Memory(_MAX_URLS)
+        self._links = _Memory(_MAX_URLS)
+        self._pieces = _Memory(_MAX_PIECES)
+
+    def visit(
+        self,
+        url: str,
+        html: str,
+        *,
+        images: Collection[str],
+        links: Collection[str],
+        counts: Callable[[str], bool] = lambda _: True,
+    ) -> Standing:
+        """Take note of a page with the URLs of its *images* and *links*. *counts* tells whether a link would be
+        followed if it were new.
+        """
+        salt = hash(groups_of(url)[2])
+        with self._mutex:
+            path = self._path(url)
+            is_any_new = self._is_any_new(images)
+            known = {hash(link) ^ salt: link for link in links}
+            unseen = self._links.unseen(known.keys())
+            if is_any_new:
+                distance = 0
+            elif path[-1].dry < _UNLOOKED:
+                distance = min(max(path[-1].distance, 1), MAX_DISTANCE)
+            else:
+                distance = self._distance(path, (known[key] for key in unseen), counts)
+            listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
+        if listens and self._says_anything_new(html, url):
+            distance = 0
+        with self._mutex:
+            for group in path:
+                group.note(distance)
+            if distance <= MAX_DISTANCE:
+                self._links.add(unseen)
+        return Standing(is_new=distance <= MAX_DISTANCE, salt=salt, unseen=unseen)
+
+    def allows(self, page: Standing, url: str) -> bool:
+        """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
+        that it leads to.
+        """
+        key = hash(url) ^ page.salt
+        if page.is_new or key not in page.unseen:
+            return True
+        with self._mutex:
+            if not self._links.unseen({key}):
+                return True
+            host, _, *narrow = path = self._path(url)
+            paying = [host, *narrow] if narrow else path
+            if not all(group.budget > 0 for group in paying):
+                return False
+            for group in paying:
+                group.budget -= 1
+            self._links.add((key,))
+            return True
+
+    def _is_any_new(self, images: Collection[str]) -> bool:
+        keys = {hash(image) for image in images}
+        unseen = self._images.unseen(keys)
+        self._images.add(keys)
+        return bool(unseen)
+
+    def _distance(self, path: list[_Group], links: Iterable[str], counts: Callable[[str], bool]) -> int:
+        """From a page to where something new is, by its links to other groups than its own."""
+        nearest = MAX_DISTANCE
+        for link in links:
+            to = self._path(link)
+            if to[-1] is not path[-1] and (reach := _reach(to)) < nearest and counts(link):
+                nearest = reach
+                if nearest == 0:
+                    break
+        return nearest + 1
+
+    def _says_anything_new(self, html: str, url: str) -> bool:
+        said = {hash(piece): piece for piece in pieces(html)}
+        with self._mutex:
+            unheard = [said[key] for key in islice(self._pieces.unseen(said.keys()), _LOOKED_AT)]
+            self._pieces.add(said)
+        plain = {
+            hash(text)
+            for piece in unheard
+            if len((text := without_echo(piece, url)).encode(errors="replace")) >= MIN_BYTES
+        }
+        with self._mutex:
+            unsaid = self._pieces.unseen(plain)
+            self._pieces.add(plain)
+        return bool(unsaid)
+
+    def _path(self, url: str) -> list[_Group]:
+        """The groups of a page from wide to narrow, as far as they are told apart."""
+        path: list[_Group] = []
+        for name in groups_of(url):
+            group = self._groups.get(name)
+            if group is None:
+                if path and path[-1].parts >= _MAX_PARTS[len(path) - 1]:
+                    break
+                group = self._groups[name] = _Group(BUDGET if path else BUDGET_OF_HOST)
+                if path:
+                    path[-1].parts += 1
+                if len(self._groups) > _MAX_GROUPS:
+                    self._groups.popitem(last=False)
+            else:
+                self._groups.move_to_end(name)
+            path.append(group)
+        return path

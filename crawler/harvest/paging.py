@@ -1,0 +1,119 @@
+"""Which links turn a page: to the next or the previous of a list or a chain, or to any other page of the same list.
+
+However many of them it takes to the last page, it is no further away from the seed than the first one. Told by what the
+link says of itself (``rel``; its text, in the languages of most sites; ``aria-label``, ``title``), by the classes of
+it and of what is around it. What URLs tell is in numbered.py.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from unicodedata import normalize
+
+from crawler.harvest.elements import Element
+from crawler.harvest.paging_words import ARROWS, DIRECTIONS, PAGES, PHRASES, THINGS
+
+RELATIONS = frozenset({"next", "prev", "previous"})
+"""Link types (HTML, "sequential link types"; ``previous`` is what many write)."""
+
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094f"
+    "\u0981-\u0983\u09bc-\u09cd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+)
+"""Of vowels and accents, which are no letters to regular expressions."""
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*+")
+_TITLED = re.compile(r"\W*+(\w++)(?:\s++(\w++))?+\s*+[:»→|\u2013\u203a]")
+"""As in ``Next post: What happened then``."""
+
+_CLASS_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_CLASSES_OF_DIRECTION = (
+    "next prev previous older newer prevnext nextprev nextpage prevpage pagenext pageprev loadmore morelink nextlink"
+    " prevlink nextpostslink previouspostslink"
+)
+_CLASS_DIRECTIONS = frozenset(_CLASSES_OF_DIRECTION.split())
+_CLASSES_OF_THINGS = (
+    "a anchor arrow article block box btn button chapter col comic container div entries entry holder icon inner item"
+    " left li link links nav navigation page pages post posts right strip text wrap wrapper"
+)
+_CLASS_THINGS = frozenset(_CLASSES_OF_THINGS.split())
+_NO_CHAIN = frozenset({"also", "read", "see", "up", "watch", "what", "whats"})
+"""As in ``read-next``, which is about what else there is."""
+_CONTAINER = re.compile(
+    r"pagin|pager|paging|pages?[-_]?(?:num|nav|link|list|item|sel|bar)|prev[-_]?next|load[-_]?more"
+    r"|(?:^|[\s_-])pages(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_MAX_CHARS = 200
+_MAX_MARK_CHARS = 6
+_MAX_PHRASE_CHARS = 32
+
+
+def turns_page(link: Element) -> bool:
+    """Whether an ``<a>``, or what is around it, says that it leads to another page of the same list or chain."""
+    if _says_so(link.text):
+        return True
+    attributes, around = link.attributes, link.around
+    if len(attributes) > 1 and _attributes_say_so(attributes):  # most have a reference and no more
+        return True
+    if around and _is_turning_class(around.partition("\n")[0][:_MAX_CHARS]):
+        return True
+    return _is_mark(link.text) and _is_container(f"{_own_classes(attributes)} {around[: 4 * _MAX_CHARS]}")
+
+
+def _attributes_say_so(attributes: dict[str, str]) -> bool:
+    rel = attributes.get("rel")
+    if rel and not RELATIONS.isdisjoint(rel.lower().split()):
+        return True
+    if any(_says_so(attributes[name][:_MAX_CHARS]) for name in ("aria-label", "title") if name in attributes):
+        return True
+    return _is_turning_class(_own_classes(attributes))
+
+
+def _own_classes(attributes: dict[str, str]) -> str:
+    return f"{attributes.get('class', '')} {attributes.get('id', '')}"[:_MAX_CHARS]
+
+
+@lru_cache(maxsize=8192)
+def _says_so(text: str) -> bool:
+    """Whether a link's text is nothing but ``next``, ``older posts``, ``»``, ``Page 3`` and the like."""
+    folded = text.casefold().strip()
+    if not folded.isascii():
+        folded = normalize("NFC", folded).replace("\u0307", "")  # of the Turkish capital I
+    first = _WORD.search(folded)
+    if first is None:
+        return not ARROWS.isdisjoint(folded) and len(folded) <= _MAX_MARK_CHARS
+    if first[0] not in DIRECTIONS and first[0] not in THINGS and len(folded) > _MAX_PHRASE_CHARS:
+        return False
+    words = _WORD.findall(folded)
+    if all(word in DIRECTIONS or word in THINGS for word in words):
+        is_numbered = not PAGES.isdisjoint(words) and any(char.isdecimal() for char in folded)
+        return is_numbered or not DIRECTIONS.isdisjoint(words) or "".join(words) in PHRASES
+    if first[0] in DIRECTIONS and (titled := _TITLED.match(folded)):
+        return titled[2] is None or titled[2] in THINGS
+    return "".join(words) in PHRASES
+
+
+def _is_mark(label: str) -> bool:
+    """A number, an arrow, or nothing that could be read: what stands in a row of page numbers."""
+    return len(label) <= _MAX_MARK_CHARS and not any(char.isalpha() for char in label)
+
+
+@lru_cache(maxsize=4096)
+def _is_turning_class(names: str) -> bool:
+    return any(_is_direction(name) for name in names.split())
+
+
+def _is_direction(name: str) -> bool:
+    """Whether a class is ``next``, ``nav-previous``, ``pager__item--next``, ``olderPostsLink`` …"""
+    words = [word.lower() for word in _CLASS_WORD.findall(name)]
+    while len(words) > 1 and words[-1] in _CLASS_THINGS:
+        words.pop()
+    if words[-2:] == ["load", "more"]:
+        return True
+    return bool(words) and words[-1] in _CLASS_DIRECTIONS and _NO_CHAIN.isdisjoint(words)
+
+
+@lru_cache(maxsize=4096)
+def _is_container(names: str) -> bool:
+    return _CONTAINER.search(names) is not None

@@ -1,0 +1,263 @@
+"""From what was found on a document to its pictures: which of the sizes of one is taken, and what is said of it.
+
+A browser loads one of several sizes, and a person sees one picture. Of each picture one URL is taken here; the others
+travel with it, in the order in which they are to be tried should it not be had.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, preference
+from crawler.harvest.elements import Element
+from crawler.harvest.extensions import leads_to_image
+from crawler.sizes import size_of
+
+
+class Found(NamedTuple):
+    """A candidate, and a URL that its reference stands for."""
+
+    url: str
+    candidate: Candidate
+    secure_url: str = ""
+    """The URL by https, of one by http that is only to be asked for where that can't be had."""
+
+
+class Other(NamedTuple):
+    """Another size of a picture."""
+
+    found: Found
+    rule: str
+    """Why it is not the one that is taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
+
+
+class Picture(NamedTuple):
+    """One picture: the size that is taken, and the others."""
+
+    taken: Found
+    others: tuple[Other, ...]
+    """The best first, each URL once."""
+    refused: tuple[Found, ...]
+    """Sizes that would have been preferred, and that something forbids to take."""
+    told: tuple[Found, ...]
+    """All that names the picture, in whichever size."""
+
+
+class _Size(NamedTuple):
+    found: Found
+    is_thumbnail: bool
+    wanted: Preference
+
+
+_TOLD_ENOUGH = 64
+"""So much that names a picture is looked at for what it says, where each of very many sizes is taken."""
+_TOLD_TO_PEOPLE = SHOWN | {"input", "object", "embed", "image", "video", "a", "area", "iframe", "frame"}
+"""Elements whose words a person reads; those of ``<meta>``, ``<link>`` and data count less."""
+
+
+def pictures(
+    found: Sequence[Found], *, formats: frozenset[str], forbidden: Callable[[str], str]
+) -> list[Picture]:
+    """The pictures of a document, in the order in which their taken sizes were found, each once.
+
+    *formats* are those that are kept. *forbidden* tells of a URL what forbids to take it, or nothing: such a size is
+    taken only where all are forbidden.
+    """
+    by_url = _by_url(found)
+    made: dict[str, list[Picture]] = defaultdict(list)
+    for sizes in _grouped(found, formats):
+        picture = _picture(sizes, forbidden)
+        made[picture.taken.url].append(picture)
+    order = {url: position for position, url in enumerate(by_url)}
+    merged = _without_stand_ins([_merged(same, by_url[url]) for url, same in made.items()])
+    return sorted(merged, key=lambda picture: order[picture.taken.url])
+
+
+def in_all_sizes(found: Sequence[Found], pictured: Iterable[Picture]) -> list[Picture]:
+    """Each size of these pictures as a picture of its own, in the order in which they were found."""
+    insecure = {item.secure_url: (Other(item, "insecure"),) for item in found if item.secure_url}
+    made: dict[str, Picture] = {}
+    for picture in pictured:
+        for item in picture.told:
+            if item.url not in made and not item.secure_url:
+                others = insecure.get(item.url, ())
+                made[item.url] = Picture(item, others, (), (item, *picture.told[:_TOLD_ENOUGH]))
+    return [
+        made[url]._replace(told=(*named, *made[url].told))
+        for url, named in _by_url(found).items()
+        if url in made
+    ]
+
+
+def _by_url(found: Iterable[Found]) -> dict[str, list[Found]]:
+    """In the order of their first appearance."""
+    by_url: dict[str, list[Found]] = defaultdict(list)
+    for item in found:
+        by_url[item.url].append(item)
+    return by_url
+
+
+def words_of(told: Iterable[Found], images: Mapping[int, Element]) -> Element:
+    """An element with all that is said of a picture; *images* has the ``<img>`` of each ``<picture>``.
+
+    Of each kind of word the first one counts, those that people read before those that only machines do.
+    """
+    elements = [images.get(item.candidate.element.picture, item.candidate.element) for item in told]
+    spoken = sorted(elements, key=lambda element: element.name not in _TOLD_TO_PEOPLE)
+
+    def first(words: Iterable[str]) -> str:
+        return next((word for word in words if word and not word.isspace()), "")
+
+    return Element(
+        name=spoken[0].name,
+        attributes={
+            "alt": first(element.attributes.get("alt", "") for element in spoken)
+            or first(element.label for element in spoken),
+            "title": first(element.attributes.get("title", "") for element in spoken)
+            or first(element.hint for element in spoken),
+        },
+        number=spoken[0].number,
+        caption=first(element.caption for element in spoken),
+        heading=first(element.heading for element in spoken),
+    )
+
+
+# --- which of the sizes is taken --------------------------------------------------------------------------
+
+
+def _picture(sizes: Sequence[_Size], forbidden: Callable[[str], str]) -> Picture:
+    """*sizes* has the best first."""
+    distinct: dict[str, _Size] = {}
+    for size in sizes:
+        distinct.setdefault(size.found.url, size)
+    allowed = [size for size in distinct.values() if not forbidden(size.found.url)]
+    taken = next(iter(allowed or distinct.values()))
+    better = list(distinct.values())
+    return Picture(
+        taken.found,
+        tuple(Other(size.found, _rule(size, taken)) for size in allowed if size is not taken),
+        tuple(size.found for size in better[: better.index(taken)]),
+        tuple(size.found for size in sizes),
+    )
+
+
+def _rule(size: _Size, taken: _Size) -> str:
+    """Why *size* comes after *taken*."""
+    its, best = size.wanted, taken.wanted
+    if its.is_kept < best.is_kept:
+        return "type"
+    if its.is_fetched < best.is_fetched:
+        return "placeholder"
+    if size.is_thumbnail > taken.is_thumbnail:
+        return "thumbnail"
+    if size.found.secure_url == taken.found.url:
+        return "insecure"
+    if _told(size) != _told(taken):
+        return "smaller"
+    return "placeholder" if its.rank < best.rank else "later"
+
+
+def _told(size: _Size) -> tuple[float, ...]:
+    """What is told of how large it is."""
+    return (size.wanted.width_px, size.wanted.density, size_of(size.found.url).px)
+
+
+def _merged(same: Sequence[Picture], named: Iterable[Found]) -> Picture:
+    """Pictures of which the same size is taken as one; *named* is all that names this size."""
+    others: dict[str, Other] = {}
+    for other in (other for picture in same for other in picture.others):
+        others.setdefault(other.found.url, other)
+    refused = {item.url: item for picture in same for item in picture.refused}
+    told = (*named, *(item for picture in same for item in picture.told))
+    return Picture(same[0].taken, tuple(others.values()), tuple(refused.values()), told)
+
+
+def _without_stand_ins(made: Sequence[Picture]) -> Iterator[Picture]:
+    """*made*, of which no picture has a size that is shown in place of several others: that is a spinner or a grey box,
+    and none of them.
+    """
+    shown = Counter(
+        other.found.url
+        for picture in made
+        for other in picture.others
+        if other.rule in ("placeholder", "later")
+    )
+    for picture in made:
+        others = tuple(
+            other
+            for other in picture.others
+            if shown[other.found.url] < 2 or other.rule not in ("placeholder", "later")  # noqa: PLR2004 - of several
+        )
+        yield picture._replace(others=others)
+
+
+# --- what are sizes of one picture ------------------------------------------------------------------------
+
+
+def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_Size]]:
+    """The sizes of each picture, the best first."""
+    groups: dict[str, list[tuple[Preference, Found]]] = defaultdict(list)
+    for item in found:
+        key = item.candidate.group or f"alone {item.secure_url or item.url}"
+        groups[key].append((preference(item.candidate, formats), item))
+    for sizes in groups.values():
+        sizes.sort(key=lambda size: (size[0], not size[1].secure_url), reverse=True)
+    best = {key: sizes[0][1] for key, sizes in groups.items()}
+    full = _full_sizes(groups, best)
+    px = {key: size_of(item.url).px for key, item in best.items()}
+    for keys in _joined(best, full):
+        keys.sort(key=lambda key: (key in full, -px[key]))
+        together = [_Size(item, key in full, wanted) for key in keys for wanted, item in groups[key]]
+        # what can't be kept comes last, and what the page holds itself only keeps the place of what is to come
+        yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))
+
+
+def _full_sizes(
+    groups: Mapping[str, Iterable[tuple[Preference, Found]]], best: Mapping[str, Found]
+) -> dict[str, str]:
+    """For each group that is a thumbnail the group of what it leads to: an image in a link to an image, the only one in
+    links of that target, for with several nothing says which of them it is the larger one of. *best* has the best size
+    of each group.
+    """
+    targets = {
+        item.candidate.reference: key
+        for key, sizes in groups.items()
+        for _, item in sizes
+        if item.candidate.found_in == "a"
+    }
+    inside: dict[str, list[str]] = defaultdict(list)
+    for key, item in best.items():
+        link = item.candidate.element.link
+        if item.candidate.element.name in SHOWN and link in targets and leads_to_image(link):
+            inside[link].append(key)
+    return {
+        key: targets[link]
+        for link, keys in inside.items()
+        if len({best[key].url for key in keys}) == 1 and best[keys[0]].candidate.rank < FULL_SIZE
+        for key in keys
+        if size_of(best[key].url).picture != size_of(best[targets[link]].url).picture
+    }
+
+
+def _joined(best: Mapping[str, Found], full: Mapping[str, str]) -> Iterator[list[str]]:
+    """The groups of each picture: those of a thumbnail and of what it leads to, and those whose best sizes are told
+    apart only by what servers of images use for sizes.
+    """
+    leader = {key: key for key in best}
+
+    def find(key: str) -> str:
+        while leader[key] != key:
+            leader[key] = key = leader[leader[key]]
+        return key
+
+    first_of: dict[str, str] = {}
+    for key, item in best.items():
+        leader[find(key)] = find(first_of.setdefault(size_of(item.url).picture, key))
+    for key, target in full.items():
+        leader[find(key)] = find(target)
+    together: dict[str, list[str]] = defaultdict(list)
+    for key in best:
+        together[find(key)].append(key)
+    return iter(together.values())

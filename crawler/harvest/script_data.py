@@ -1,0 +1,188 @@
+"""The data that frameworks leave in the scripts of a page, for what runs in the browser to begin with.
+
+Objects that are assigned (``window.__INITIAL_STATE__ = {…}``, ``JSON.parse("…")``), what Nuxt 2 and SvelteKit write as
+literals of JavaScript, and what comes in pieces: Next's flight data, the streams of Remix and React Router. Lists in
+which numbers stand for values are devalue's (https://github.com/sveltejs/devalue) and turbo-stream's
+(https://github.com/jacob-ebey/turbo-stream).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from crawler.harvest import js_literals, loose_json
+from crawler.harvest.cuts import Cut, at_most
+from crawler.harvest.js_literals import NotALiteralError
+
+_MAX_ASSIGNMENTS = 500
+"""In one script; each that is none costs a look."""
+_ASSIGNED = re.compile(
+    r"""=\s*+(?:
+      (?P<json>[{\[](?=\s*+["{\[])) | (?P<parse>JSON\.parse\(\s*+(?=["'`]))
+    | (?P<call>\(?(?:function\s*+\(|\()(?P<names>[\w$,\s]*+)\)\s*+(?:=>\s*+)?[({]) | (?P<literal>\{)
+    )""",
+    re.VERBOSE,
+)
+_MAX_BROKEN = 100
+"""Pieces of a stream in one script: json's error counts the lines up to where it is, so that each costs the whole."""
+_TARGET_CHARS = 120
+_TARGET = re.compile(
+    r"(?:(?:window|self|globalThis|this)\s*(?:\.[\w$]+|\[\s*[\"'][^\"'\[\]]+[\"']\s*\])+|(?:var|let|const)\s+[\w$]+|\b__\w+)"
+    r"\s*\Z"
+)
+_STATE = re.compile(r"__|state|data|props|store|cache|nuxt|redux", re.IGNORECASE)
+"""In the name of what may be given a literal of JavaScript; for JSON any name will do."""
+_RETURN = re.compile(r"(?:return\b\s*+|\A)\(?(?=\{)")
+_SVELTEKIT_DATA = re.compile(r"\bdata:\s*+(?=\[)")
+_PIECE = {
+    "__next_f": re.compile(r"__next_f(?:\s*+=\s*+self\.__next_f\s*+\|\|\s*+\[\]\))?\.push\(\s*+(?=\[)"),
+    "streamController": re.compile(r"streamController\.enqueue\(\s*+(?=\")"),
+}
+STREAMS = tuple(_PIECE)
+_ROW = re.compile(r"[0-9a-f]*:(?:(?P<text>T)(?P<length>[0-9a-f]{1,8}),|(?P<code>[A-Z]{0,2}))")
+_NOT_DATA = frozenset({"I", "E"})
+"""Rows of modules and errors."""
+
+
+def assigned(text: str) -> Iterator[Any]:
+    """The values of a script that are data, in order; a Cut stands for more than are looked at. Never raises; code is
+    passed over.
+    """
+    position = 0
+    for count in itertools.count():
+        found = _ASSIGNED.search(text, position)
+        if found is None:
+            break
+        if count >= _MAX_ASSIGNMENTS:
+            yield Cut("json-cut")
+            break
+        target = _TARGET.search(text, max(0, found.start() - _TARGET_CHARS), found.start())
+        position = found.end()
+        if target is not None:
+            try:
+                value, position = _assigned(text, found, is_state=_STATE.search(target[0]) is not None)
+            except NotALiteralError:
+                continue
+            yield value
+    if "__sveltekit" in text:
+        yield from at_most(_MAX_ASSIGNMENTS, _of_sveltekit(text), slug="json-cut")
+
+
+def _assigned(text: str, found: re.Match[str], *, is_state: bool) -> tuple[Any, int]:
+    if found["parse"]:
+        argument, end = js_literals.read_at(text, found.end())
+        return loose_json.read(argument) if isinstance(argument, str) else None, end
+    if found["json"]:
+        value, end = loose_json.read_at(text, found.start("json"))
+        if value is not loose_json.BROKEN:
+            return value, end
+    if not is_state:
+        raise NotALiteralError
+    if found["call"]:
+        return _called(text, found)
+    return js_literals.read_at(text, found.start(found.lastgroup or 0))
+
+
+def _called(text: str, found: re.Match[str]) -> tuple[Any, int]:
+    """What Nuxt 2 writes: ``(function(a,b){return {image:a}}("a.png",1))``."""
+    start = found.end() - 1
+    begin = _RETURN.search(text, start) if text[start] == "{" else None
+    begins = begin.end() if begin else found.end()
+    _, end = js_literals.read_at(text, begins)
+    arguments = re.compile(r"[\s;)]*+\}?[\s)]*+\(").match(text, end)
+    if arguments is None:
+        raise NotALiteralError
+    values, end = js_literals.list_at(text, arguments.end())
+    names = (name.strip() for name in found["names"].split(","))
+    return js_literals.read_at(text, begins, dict(zip(names, values, strict=False)))[0], end
+
+
+def _of_sveltekit(text: str) -> Iterator[Any]:
+    for found in _SVELTEKIT_DATA.finditer(text):
+        with suppress(NotALiteralError):
+            yield js_literals.read_at(text, found.end())[0]
+
+
+# --- lists in which numbers stand for values --------------------------------------------------------------
+
+
+def unflattened(values: Any) -> Any:
+    """What a list of devalue or turbo-stream stands for; parts of it may be in it more than once, also in circles."""
+    if not isinstance(values, list) or not values:
+        return values
+    built: list[Any] = [type(value)() if isinstance(value, (dict, list)) else value for value in values]
+
+    def meant(reference: Any) -> Any:
+        is_one = isinstance(reference, int) and 0 <= reference < len(built)
+        return built[reference] if is_one else None
+
+    for value, place in zip(values, built, strict=True):
+        if isinstance(value, dict):
+            place.update({_key(name, values): meant(reference) for name, reference in value.items()})
+        elif isinstance(value, list):
+            place.extend(meant(reference) for reference in value)
+    return built[0]
+
+
+def _key(name: str, values: list[Any]) -> str:
+    """turbo-stream keeps names among the values as well: ``_7``."""
+    number = name[1:]
+    if name.startswith("_") and number.isdecimal() and len(number) < 9 and int(number) < len(values):  # noqa: PLR2004
+        return str(values[int(number)])
+    return name
+
+
+# --- what comes in pieces ---------------------------------------------------------------------------------
+
+
+def streamed(texts: Iterable[str], stream: str) -> Iterator[Any]:
+    """The values that the pieces of a stream in these scripts make, and BROKEN for each that can't be read; *stream* is
+    one of STREAMS.
+    """
+    joined = "".join(piece for text in texts for piece in _pieces(text, stream))
+    if stream == "__next_f":
+        yield from _flight(joined)
+        return
+    for line in joined.split("\n"):
+        start = line.find("[")
+        if start >= 0:
+            yield unflattened(loose_json.read_at(line, start)[0])
+
+
+def _pieces(text: str, stream: str) -> Iterator[str]:
+    broken = 0
+    for found in _PIECE[stream].finditer(text):
+        piece, _ = loose_json.read_at(text, found.end())
+        broken += piece is loose_json.BROKEN
+        if broken > _MAX_BROKEN:
+            return
+        if isinstance(piece, list):  # [1, "…"]
+            piece = piece[1] if piece[:1] == [1] and len(piece) > 1 else ""
+        if isinstance(piece, str):
+            yield piece
+
+
+def _flight(text: str) -> Iterator[Any]:
+    """The rows of React's flight format: ``1:{…}``, ``2:T4,text``, ``3:I[…]``."""
+    position = 0
+    while position < len(text):
+        row = _ROW.match(text, position)
+        if row is not None and row["text"]:
+            size = int(row["length"], 16)
+            content = (
+                text[row.end() : row.end() + size].encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
+            )
+            yield content
+            position = row.end() + len(content)
+            continue
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        start = position if row is None else row.end()
+        is_json = text[start] in "{[" if row is None else row["code"] not in _NOT_DATA
+        if is_json and start < end:
+            yield loose_json.read_at(text[start:end], 0)[0]
+        position = end + 1

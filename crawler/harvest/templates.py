@@ -1,0 +1,35 @@
+"""What stands in place of a reference: for a script or a template engine to fill, or to switch something on."""
+
+from __future__ import annotations
+
+import re
+
+_TEMPLATE = re.compile(
+    r"""
+    \{\{ | \$\{ | <% | <\?(?:=|php) | \{%(?:[-+]?\s|\Z) | %\} | \{\$ | \#\{ | @\{
+    | (?<!\w)\[\[(?:\s*+[A-Za-z_$][^\[\]"]*+\]\]|\s*+\Z)
+    | %(?:[0-9]\$)?[sd@](?![0-9A-Za-z])                     # of printf; "100%silk.jpg" has none, "%d0" is a byte
+    | (?:^|[/=?&.])(?:__[A-Z][A-Z0-9_]*+(?<=__)|%%[A-Za-z_]++%%)(?=$|[/?&.\#])      # a whole segment
+    """,
+    re.VERBOSE,
+)
+_FLAG = re.compile(
+    r"[\w\s|-]*+|[\d.,+-]++(?:%|[a-z]{1,4})?|\#.*|(?:about|javascript|mailto|tel|blob):.*", re.DOTALL
+)
+
+
+def is_template(reference: str) -> bool:
+    """Whether *reference* is, or has in it, a place for something that is not there yet: ``{{ image.url }}``,
+    ``${src}``, ``<%= src %>``, ``{% static 'a.png' %}``, ``[[src]]``, ``%s``, ``__IMAGE__``.
+    """
+    has_mark = (
+        "{" in reference or "%" in reference or "__" in reference or "[[" in reference or "<" in reference
+    )
+    return has_mark and _TEMPLATE.search(reference) is not None
+
+
+def is_flag(value: str) -> bool:
+    """Whether *value* is a word, a number or nothing at all, in an attribute whose name would suit a reference:
+    ``true``, ``1``, ``lazy``, ``50%``, ``#``, ``about:blank``.
+    """
+    return _FLAG.fullmatch(value) is not None

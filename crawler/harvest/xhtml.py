@@ -1,0 +1,165 @@
+"""XHTML, which is XML, as the HTML that says the same: what reads HTML then reads both, with either parser.
+
+In XML each element ends where it says, ``<script/>`` and ``<a/>`` among them, names may have prefixes, and a CDATA
+section is text (HTML Standard, "The XML syntax"). Nothing outside of the document is loaded; entities that it declares
+are expanded where they can't make it grow much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+from html.entities import html5
+from xml.parsers import expat
+
+_XHTML = "http://www.w3.org/1999/xhtml"
+_AS_IN_HTML = frozenset({"", _XHTML, "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"})
+"""The name spaces of elements that HTML has, too. Without any a document is none for browsers; here it is HTML."""
+_ATTRIBUTES_OF = {"": "", _XHTML: "", "http://www.w3.org/1999/xlink": "xlink:"}
+"""How attributes of these name spaces are called in HTML; there is no word for others."""
+_BETWEEN = " "
+
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+_SCRIPTS = frozenset({"script", "style"})
+_TEXT_ONLY = frozenset({"title", "textarea"})
+_NEVER_SHOWN = frozenset({"iframe", "noembed", "noframes", "xmp"})
+"""HTML takes for text what is in them, and nobody sees it where frames are shown."""
+_SWALLOWS_THE_REST = "plaintext"
+
+_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31};)")
+_OF_XML = frozenset({"amp;", "lt;", "gt;", "quot;", "apos;"})
+_PSEUDO_ATTRIBUTE = re.compile(r"([\w-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_PREFIX = re.compile(r"xmlns:([\w.-]{1,64})\s*+=\s*+[\"']http://www\.w3\.org/(?:1999/xhtml|2000/svg)[\"']")
+_NESTED_ENTITY = re.compile("&(?!#)|%")
+_MAX_EXPANDED_CHARS = 2**24
+_SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:[^<>=/]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')?+|/(?!>))*+)/>")
+
+
+def as_html(text: str) -> str:
+    """The XHTML document *text* as HTML. Never raises; takes time in proportion to its length.
+
+    What comes after a place where it is not well-formed, at which browsers give up, is taken as it is, but for elements
+    that end themselves.
+    """
+    document = _ENTITY.sub(_character, text.lstrip("\ufeff \t\r\n")).encode("utf-8", "replace")
+    writer = _Writer(references=document.count(b"&"))
+    try:
+        writer.parser.Parse(document, True)
+    except (expat.ExpatError, _RefusedError):
+        rest = document[_broken_at(document, writer.parser.CurrentByteIndex) :].decode("utf-8", "replace")
+        prefixes = "|".join(map(re.escape, sorted(set(_PREFIX.findall(text)))))
+        rest = re.sub(rf"(</?)(?:{prefixes}):", r"\1", rest) if prefixes else rest
+        writer.pieces.append(_SELF_CLOSING.sub(_ended, rest))
+    return "".join(writer.pieces)
+
+
+def _broken_at(document: bytes, index: int) -> int:
+    """Where expat stopped: at *index*, or where the tag begins in which that is."""
+    index = max(index, 0)
+    tag = document.rfind(b"<", 0, index + 1)
+    return tag if tag >= 0 and b">" not in document[tag:index] else index
+
+
+def _character(found: re.Match[str]) -> str:
+    """What one of HTML's entities stands for: expat does not know them."""
+    name = found[1]
+    return found[0] if name in _OF_XML else html5.get(name, found[0])
+
+
+def _ended(tag: re.Match[str]) -> str:
+    name = tag[1].lower()
+    return f"<{tag[1]}{tag[2]}>" if name in _VOID else f"<{tag[1]}{tag[2]}></{tag[1]}>"
+
+
+class _RefusedError(Exception):
+    """The document declares entities by which it may grow."""
+
+
+class _Writer:
+    """Writes down as HTML what expat reads."""
+
+    def __init__(self, *, references: int) -> None:
+        self._references = references
+        """How many there are of characters and of entities, at most."""
+        self.pieces = ["<!DOCTYPE html>"]
+        self._open: list[str] = []
+        self._hidden = 0
+        """How many elements are open within one of which nothing is written."""
+        self.parser = expat.ParserCreate("utf-8", _BETWEEN)
+        self.parser.UseForeignDTD(True)  # so that an entity nobody knows is no error
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.ProcessingInstructionHandler = self._instruction
+        self.parser.EntityDeclHandler = self._declared
+
+    def _start(self, qualified: str, attributes: dict[str, str]) -> None:
+        if self._hidden or (self._open and self._open[-1] in _TEXT_ONLY | _SCRIPTS | _NEVER_SHOWN):
+            self._hidden += 1
+            return
+        name = _name(qualified)
+        self._open.append(name)
+        self.pieces.append(f"<{name}{''.join(_written(attributes))}>")
+
+    def _end(self, _: str) -> None:
+        if self._hidden:
+            self._hidden -= 1
+            return
+        name = self._open.pop()
+        if name not in _VOID:
+            self.pieces.append(f"</{name}>")
+
+    def _text(self, text: str) -> None:
+        name = self._open[-1] if self._open else ""
+        if name in _SCRIPTS and not self._hidden:
+            self.pieces.append(text.replace("</", "<\\/").replace("<!--", "<\\!--"))
+        elif name not in _NEVER_SHOWN and name not in _VOID and not (self._hidden and name in _SCRIPTS):
+            self.pieces.append(escape(text, quote=False))
+
+    def _instruction(self, target: str, data: str) -> None:
+        """``<?xml-stylesheet href="…"?>`` (https://www.w3.org/TR/xml-stylesheet/)."""
+        if target == "xml-stylesheet" and not self._open:
+            told = {name: double or single for name, double, single in _PSEUDO_ATTRIBUTE.findall(data)}
+            if told.get("type", "text/css") == "text/css" and "href" in told:
+                self.pieces.append(f'<link rel="stylesheet" href="{escape(told["href"])}">')
+
+    def _declared(self, _name: str, is_parameter: int, value: str | None, *_: object) -> None:
+        """``<!ENTITY nbsp "&#160;">`` is honest; entities of entities are what is made to grow."""
+        size = len(value or "") * self._references
+        if is_parameter or _NESTED_ENTITY.search(value or "") or size > _MAX_EXPANDED_CHARS:
+            raise _RefusedError
+
+
+def _name(qualified: str) -> str:
+    space, _, name = qualified.rpartition(_BETWEEN)
+    if space not in _AS_IN_HTML or name == _SWALLOWS_THE_REST:
+        return f"x-{name.lower()}"  # of another vocabulary: no element of HTML
+    return name
+
+
+def _written(attributes: Mapping[str, str]) -> list[str]:
+    pieces = []
+    for qualified, value in attributes.items():
+        space, _, name = qualified.rpartition(_BETWEEN)
+        if (prefix := _ATTRIBUTES_OF.get(space)) is not None:
+            pieces.append(f' {prefix}{name}="{escape(value)}"')
+    return pieces

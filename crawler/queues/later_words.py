@@ -1,0 +1,110 @@
+"""Words of later pages, in a crawl's file: to an image's task, to its record, and to what took its place.
+
+All within a transaction, after the records of that transaction are written.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from crawler.models import MAX_ALTERNATIVES, Alternative, Origin, TaskKind
+from crawler.queues.database import Connection
+from crawler.urls import task_key
+from crawler.words import NAMES, NOWHERE, Words, bits_of, filled
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
+_WORDS = msgspec.msgpack.Decoder(Words).decode
+_ALTERNATIVES = msgspec.json.Decoder(list[Alternative]).decode
+_COLUMNS = ", ".join(NAMES)
+_SET = ", ".join(f"{name} = ?" for name in NAMES)
+
+
+def give(db: Connection, key: bytes, words: Words | Origin) -> list[int]:
+    """Fill what is empty of the image of that *key*; of another size beside it as well, if that has taken its place.
+
+    Returns the ids of their tasks. What the file does not know yet waits until its record is there (see take).
+    """
+    ids: list[int] = []
+    for _ in range(1 + MAX_ALTERNATIVES):
+        row = db.execute("SELECT id, origin FROM tasks WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            if not _give_size(db, key, words):
+                _wait(db, key, words)
+            break
+        ids.append(row[0])
+        replaced_by = _give_one(db, row[0], row[1], words)
+        if not replaced_by:
+            break
+        key = task_key(TaskKind.IMAGE, replaced_by)
+    return ids
+
+
+def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words | Origin) -> str:
+    """The same for one task; returns the URL of what took its place, if that was offered beside it: what pages name by
+    itself has words of its own.
+    """
+    record = db.execute(
+        f"SELECT replaced_by, alternatives, {_COLUMNS} FROM images WHERE task_id = ?",  # noqa: S608 - our own names
+        (task_id,),
+    ).fetchone()
+    if record is None or origin is not None:
+        origin = _ENCODE(filled(NOWHERE if origin is None else _ORIGIN(origin), words))
+    db.execute(
+        "UPDATE tasks SET origin = ?, words = words | ? WHERE id = ?", (origin, bits_of(words), task_id)
+    )
+    if record is None:
+        return ""
+    replaced_by, alternatives, *told = record
+    known = Words(**dict(zip(NAMES, told, strict=True)))
+    full = filled(known, words)
+    if full is not known:
+        db.execute(
+            f"UPDATE images SET {_SET} WHERE task_id = ?",  # noqa: S608 - our own names
+            (*msgspec.structs.astuple(full), task_id),
+        )
+    offered = _ALTERNATIVES(alternatives or "[]") if replaced_by else []
+    return replaced_by if any(other.url == replaced_by for other in offered) else ""
+
+
+def _give_size(db: Connection, key: bytes, words: Words | Origin) -> bool:
+    """The same for one that is no task yet, for it waits behind another size of its picture; whether there is one."""
+    row = db.execute("SELECT origin FROM sizes WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return False
+    origin = NOWHERE if row[0] is None else _ORIGIN(row[0])
+    db.execute(
+        "UPDATE sizes SET origin = ?, words = words | ? WHERE key = ? AND NOT left_out",
+        (_ENCODE(filled(origin, words)), bits_of(words), key),
+    )
+    return True
+
+
+def kept_with(origin: bytes | None, before: bytes | None) -> bytes | None:
+    """*origin* of one that is to be tried in another one's place, with the words that it had *before*."""
+    if origin is None or before is None:
+        return origin
+    return _ENCODE(filled(_ORIGIN(origin), _ORIGIN(before)))
+
+
+def _wait(db: Connection, key: bytes, words: Words | Origin) -> None:
+    before = db.execute("SELECT words FROM words WHERE key = ?", (key,)).fetchone()
+    known = Words() if before is None else _WORDS(before[0])
+    db.execute("INSERT OR REPLACE INTO words VALUES (?, ?)", (key, _ENCODE(filled(known, words))))
+
+
+def take(db: Connection, key: bytes) -> Words | None:
+    """The words that have waited for the image of that *key*, which are forgotten; None for none."""
+    row = db.execute("DELETE FROM words WHERE key = ? RETURNING words", (key,)).fetchone()
+    return None if row is None else _WORDS(row[0])
+
+
+def waiting(db: Connection) -> bool:
+    """Whether there are any for images that the file does not know."""
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM words)").fetchone()[0])
+
+
+def of_task(db: Connection, task_id: int) -> Origin | None:
+    """The origin of a task that is not settled, with what later pages have filled in."""
+    row = db.execute("SELECT origin FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    return None if row is None or row[0] is None else _ORIGIN(row[0])

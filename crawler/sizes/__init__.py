@@ -1,0 +1,61 @@
+"""Which URLs are sizes of one picture, by what image servers use to tell them apart. Pure; touches no network.
+
+Nothing is guessed from here: a URL that is made by taking marks away is only ever compared, never fetched. Two
+pictures that pass for one are a picture lost, two sizes that pass for two pictures are a file too many. So a form
+counts only where a server that many use writes it, with numbers that can be sizes, and when in doubt it is none.
+"""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from typing import NamedTuple
+
+from crawler.sizes.folder import by_folder
+from crawler.sizes.name import by_host, by_name, size_without_marks
+from crawler.sizes.place import put_together, taken_apart
+from crawler.sizes.query import by_query
+from crawler.urls import canonical
+
+_MAX_ROUNDS = 6  # of marks in one URL: a size of a size
+_MAY_HAVE_MARKS = re.compile(
+    r"[?=]|\dx\d|/[sw]\d|[/,][wh]_\d|/s-l\d|\dpx-|[a-z]:[a-z\d]|/(?:resize|width|scale-to|styles|cdn-cgi|is/image)"
+    r"|\._|-scaled\.|shop|google|ggpht|blogspot|gravatar|githubuser|flickr|ytimg|youtube"
+)
+"""What is in every URL that has marks: a look for a microsecond, for most have none."""
+
+
+class Sized(NamedTuple):
+    """A URL as one size of a picture."""
+
+    picture: str
+    """The URL without the marks of sizes: equal for all sizes of one picture; the URL itself when it has none."""
+    px: float
+    """Its width, or its height if only that is told; of the original, which has no marks, ``math.inf``."""
+
+
+_RULES = (by_query, by_host, by_name, by_folder)
+
+
+def size_of(url: str) -> Sized:
+    """The picture that a canonical URL is a size of, and which; never raises, and takes linear time.
+
+    ``picture`` is canonical, of the same host, and is a size of itself. A signature goes with the marks that it signs.
+    Sizes are those of one picture alone to be compared: by height some, by width others.
+    """
+    place = taken_apart(url) if _MAY_HAVE_MARKS.search(url, 8) else None
+    if place is None:
+        return Sized(url, inf)
+    marked, px = place, inf
+    for _ in range(_MAX_ROUNDS):
+        found = next((found for rule in _RULES if (found := rule(marked)) is not None), None)
+        if found is None:
+            break
+        marked, px = found[0], min(px, found[1])
+    else:
+        return Sized(url, inf)  # more marks than a server makes
+    if px == inf:
+        return Sized(url, size_without_marks(place))
+    picture = put_together(marked)
+    px = round(px, 2)
+    return Sized(picture, px) if canonical(picture) == picture else Sized(url, inf)
