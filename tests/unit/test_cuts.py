@@ -140,7 +140,11 @@ NOT_COUNTED = {
         WORDS,
     ),
     **dict.fromkeys(
-        ["captions._MAX_AROUND_PICTURE_CHARS", "captions._MAX_BETWEEN_CHARS", "captions._MAX_LEVELS"], WORDS
+        [
+            "captions._MAX_AROUND_PICTURE_CHARS",
+            "captions._MAX_BETWEEN_CHARS",
+        ],
+        WORDS,
     ),
     **dict.fromkeys(["tasks.MAX_TEXT_CHARS", "tree._MAX_NODES_READ", "data_images._MAX_TEXT_CHARS"], WORDS),
     **dict.fromkeys(
