@@ -46,11 +46,11 @@ def _walk(
             continue
         if name == "template":
             contents = _contents(node)
-            if len(walks) > _MAX_TEMPLATES:
-                left_out["template-cut"] += any(fragment.first_child is not None for fragment in contents)
-            else:
+            if len(walks) <= _MAX_TEMPLATES:
                 roots += contents
                 walks += [fragment.traverse() for fragment in contents]
+            elif any(fragment.first_child is not None for fragment in contents):
+                left_out["template-cut"] += 1
         elif name in NAMES or name == "feImage":
             yield node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
         elif look_at_all:

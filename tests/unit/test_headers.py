@@ -225,7 +225,7 @@ def test_nothing_in_the_content_and_nothing_in_the_headers() -> None:
     with pytest.raises(EmptyBody):
         read("", refresh="5")
     with pytest.raises(NotHtml):
-        read("%PDF-1.7", "application/pdf", link="</>; rel=canonical, <mailto:a@example.org>; rel=author")
+        read("%PDF-1.7", "application/pdf", link="</>; rel=license, <mailto:a@example.org>; rel=author")
 
 
 def test_what_its_owner_asks_for_holds_for_headers_as_well() -> None:

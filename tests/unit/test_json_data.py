@@ -159,7 +159,7 @@ def test_pictures_of_their_own_stay_apart() -> None:
     shop = {"images": ["/1.jpg", "/2.jpg"], "featured_image": "/1.jpg", "logo": "/l.png"}
     sides = {"images": [{"url": "/1", "width": 10, "height": 20}, {"url": "/2", "width": 20, "height": 20}]}
 
-    assert best(shop) == ["/1.jpg", "/2.jpg", "/1.jpg", "/l.png"]
+    assert best(shop) == ["/1.jpg", "/2.jpg", "/l.png"]
     assert best(sides) == ["/1", "/2"]
     assert best({"image": "/1", "image2": "/2", "secondaryImage": "/3"}) == ["/1", "/2", "/3"]
 
