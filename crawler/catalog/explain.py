@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from crawler import words
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import queue_elsewhere
@@ -23,7 +24,7 @@ MAX_ALIASES = 20
 MAX_SUGGESTIONS = 5
 _MAX_CANDIDATES = 2000
 _ORIGIN = msgspec.msgpack.Decoder(Origin)
-_CONTEXT = ("alt", "title", "caption", "heading", "page_title", "instead_of", "alternatives")
+_CONTEXT = (*words.NAMES, "instead_of", "alternatives")
 
 
 class Step(Value):

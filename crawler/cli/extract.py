@@ -13,6 +13,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from crawler import words
 from crawler.cli import tables
 from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
@@ -28,7 +29,7 @@ from crawler.web.guard import Guard, seed_networks, seed_ports
 from crawler.web.session import RequestsTransport
 
 _LOCAL = "http://localhost/"
-_TOLD = ("alt", "title", "caption", "heading", "page_title", "page_url")
+_TOLD = (*words.NAMES, "page_url")
 
 
 @click.command(

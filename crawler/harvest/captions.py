@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
-from crawler.harvest.tree import Tree, read
+from crawler.harvest.tree import Tree, on_one_line, read
 
 _MAX_LEVELS = 5
 """From a caption up to the container that it shares with its picture."""
@@ -90,7 +90,7 @@ class Captions:
         if strength == NONE or key in self._captions:
             return
         above = list(self._above(node))
-        if not self._is_part_of_caption(above) and (text := _on_one_line(read(self._tree, node))):
+        if not self._is_part_of_caption(above) and (text := on_one_line(read(self._tree, node))):
             self._captions[key] = _Caption(node, above, text, strength, attributes.get("class", name))
             for element in (node, *(above if strength == STRONG else above[:1])):
                 self._within.setdefault(self._tree.key(element), []).append(key)
@@ -249,9 +249,5 @@ class Captions:
         if key not in self._lengths:
             is_element = self._tree.name(node)[:1] != "-"
             text = read(self._tree, node, limit=_MANY) if is_element else self._tree.own_text(node)
-            self._lengths[key] = len(_on_one_line(text)) if len(text) < _MANY else _MANY
+            self._lengths[key] = len(on_one_line(text)) if len(text) < _MANY else _MANY
         return self._lengths[key]
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())

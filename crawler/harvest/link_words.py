@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import Any, NamedTuple
 
-from crawler.harvest.tree import MAX_ANCESTORS, Tree
+from crawler.harvest.tree import MAX_ANCESTORS, Tree, on_one_line
 
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200
@@ -53,7 +53,7 @@ def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
 def _label(tree: Tree, link: Any) -> str:
     text = tree.text(link)
     if text and not text.isspace() and len(text) <= _MAX_LABEL_CHARS:  # as of most
-        return " ".join(text.split())
+        return on_one_line(text)
     parts: list[str] = []
     for node in islice(tree.inside(link), _MAX_LABEL_NODES):
         name = tree.name(node)
@@ -63,7 +63,7 @@ def _label(tree: Tree, link: Any) -> str:
             parts.append(tree.attributes(node).get("alt", "")[:_MAX_LABEL_CHARS])
         elif name[:1] == "-":
             parts.append(tree.own_text(node)[:_MAX_LABEL_CHARS])
-    return " ".join(" ".join(parts).split())[:_MAX_LABEL_CHARS]
+    return on_one_line(" ".join(parts))[:_MAX_LABEL_CHARS]
 
 
 def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:

@@ -158,6 +158,11 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
 
 
+def on_one_line(text: str) -> str:
+    """Without the line breaks and the runs of white space in it."""
+    return " ".join(text.split())
+
+
 def _follows_break(tree: Tree, node: Any) -> bool:
     before = tree.sibling(node, after=False)
     return before is not None and tree.name(before) in _BREAKS

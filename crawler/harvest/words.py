@@ -24,6 +24,7 @@ from crawler.harvest.tree import (
     Mark,
     Tree,
     inside_svg,
+    on_one_line,
     read,
 )
 
@@ -126,7 +127,7 @@ class Words:
         text = self._tree.own_text(node)[:MAX_TEXT_CHARS]
         if not inside_svg(self._tree, node):
             return text if name == "title" else ""
-        self._drawn.setdefault((self._tree.key(node.parent), name), _on_one_line(text))
+        self._drawn.setdefault((self._tree.key(node.parent), name), on_one_line(text))
         return ""
 
     def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None]:
@@ -223,7 +224,7 @@ class Words:
             name = self._tree.attributes(node)["id"]
             if name in wanted:
                 wanted.discard(name)
-                self._by_id[name] = _on_one_line(read(self._tree, node))
+                self._by_id[name] = on_one_line(read(self._tree, node))
 
     def _stands_alone(self, picture: _Picture) -> bool:
         """Whether nothing but its ``alt`` and ``title`` can say anything of it, as of most."""
@@ -278,7 +279,7 @@ class Words:
 
     def _text_of(self, link: Any) -> str:
         """If it is short enough to be said of a picture in it."""
-        text = _on_one_line(read(self._tree, link, limit=4 * _MAX_LINK_CHARS))
+        text = on_one_line(read(self._tree, link, limit=4 * _MAX_LINK_CHARS))
         return text if len(text) <= _MAX_LINK_CHARS else ""
 
 
@@ -313,9 +314,5 @@ def _for_lightboxes(attributes: Mapping[str, str], names: Iterable[str]) -> str:
     for name in names:
         value = attributes.get(name)
         if value and value[0] not in "#.{[":  # a selector, or data of a script
-            return _on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
+            return on_one_line(unescape(_TAG.sub(" ", value[:MAX_TEXT_CHARS])))
     return ""
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
