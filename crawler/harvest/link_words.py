@@ -6,6 +6,7 @@ import re
 from itertools import islice
 from typing import Any, NamedTuple
 
+from crawler.harvest.markup import in_tags
 from crawler.harvest.tree import MAX_ANCESTORS, Tree, on_one_line
 
 _MAX_LABEL_NODES = 12
@@ -20,11 +21,9 @@ _NAMING = ("class", "id", "aria-label")
 _PASSED_OVER = frozenset({"a", "tbody"})  # not every parser has them there
 _OUTERMOST = frozenset({"body", "html"})
 
-
-_TURNING = re.compile(
-    r"(?:class|id|aria-label)\s*+=\s*+[\"']?[^\"'<>]{0,200}?(?:next|prev|older|newer|more|pag)"
-)
+_TURNING = ("next", "prev", "older", "newer", "more", "pag")
 """What is in all names by which paging.py tells."""
+_NAMED = re.compile(r"(?:class|id|aria-label)\s*+=\s*+[\"']?[^\"'<>]{0,200}+\Z")
 
 
 class LinkWords(NamedTuple):
@@ -38,7 +37,9 @@ class LinkWords(NamedTuple):
 
 def may_turn(lower: str) -> bool:
     """Whether any class or name in a document, which is in lower case, may say that a link turns a page."""
-    return _TURNING.search(lower) is not None
+    return any(
+        _NAMED.search(lower, start, position) for word in _TURNING for start, position in in_tags(word, lower)
+    )
 
 
 def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from crawler.harvest import css, paging
@@ -16,7 +16,7 @@ from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.numbered import Numbered
 from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import MAX_URL_CHARS, is_too_long, resolve
+from crawler.urls import MAX_URL_CHARS, NAMES_FILE, folder_of, is_too_long, resolve, resolve_in
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -46,8 +46,6 @@ _NAMED_BY = {
     "alternate": ALTERNATE,
     "amphtml": ALTERNATE,
 }
-
-Resolve = Callable[[str], str | None]
 
 _REFRESH = re.compile(
     r"[\d.]*+\s*+[;,]?+\s*+(?:url\s*+=\s*+)?+(?:\"([^\"]*)|'([^']*)|(.+))", re.IGNORECASE | re.DOTALL
@@ -89,6 +87,7 @@ class Resolver:
     ) -> None:
         self._left_out = Counter() if left_out is None else left_out
         self.base = base
+        self._folder = folder_of(base)
         self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
@@ -99,7 +98,7 @@ class Resolver:
             return self._known[reference]
         except KeyError:
             is_one = reference.strip() and not is_template(reference)
-            url = resolve(with_query_in(self._encoding, reference), self.base) if is_one else None
+            url = self._resolved(with_query_in(self._encoding, reference)) if is_one else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
             is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
@@ -107,6 +106,15 @@ class Resolver:
                 self._left_out["url-too-long"] += 1
             self._known[reference] = url
             return url
+
+    def _resolved(self, reference: str) -> str | None:
+        if NAMES_FILE.match(reference):
+            return resolve_in(self._folder, reference)
+        return resolve(reference, self.base)
+
+    def located(self, links: Iterable[Link]) -> list[tuple[Link, str]]:
+        """Each of the links that lead anywhere, with its URL."""
+        return [(link, url) for link in links if (url := self(link.reference)) is not None]
 
 
 def base_url(elements: Iterable[Element], document_url: str) -> str:
@@ -162,27 +170,25 @@ def refresh_target(content: str) -> str | None:
 
 
 def worth_following(
-    links: Iterable[Link],
+    located: Sequence[tuple[Link, str]],
     *,
-    resolve: Resolve,
     scope: Scope,
     page_url: str,
     forbidden: Callable[[Link, str], str],
 ) -> Iterator[Followed]:
-    """The links to follow, in order, each URL once and never *page_url* itself; then those that are kept out.
+    """The links to follow, in order, each URL once and never *page_url* itself; then those that are kept out. *located*
+    has each link with its URL.
 
     Style sheets and manifests are followed to any host, all others within *scope*; what is elsewhere is passed over.
     *forbidden* tells for a link and its URL what forbids to follow it, or nothing. A URL is beside the page if any of
     its links is.
     """
-    links = list(links)
-    beside = {resolve(link.reference) for link in links if link.is_beside}
+    beside = {url for link, url in located if link.is_beside}
     numbered = Numbered(page_url)
     seen = {page_url}
     kept_out: dict[str, Followed] = {}
-    for link in links:
-        url = resolve(link.reference)
-        if url is None or url in seen:
+    for link, url in located:
+        if url in seen:
             continue
         is_beside = False
         if link.found_in not in _FROM_ANYWHERE:

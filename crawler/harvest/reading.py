@@ -225,11 +225,11 @@ class Reader:
             left_out=left_out,
         )
         self._look_into_srcdocs(page, elements)
-        followed = [
+        followed = page.resolve.located(
             link
             for link in without_cuts(links.links_on(elements), left_out)
             if link.found_in != links.FEED or self._config.harvest.feeds
-        ]
+        )
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
@@ -238,7 +238,7 @@ class Reader:
                 url,
                 html,
                 images=[task.url for task in found],
-                links={to for link in followed if (to := page.resolve(link.reference)) is not None},
+                links={to for _, to in followed},
                 counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
             )
         return Harvest.of(page, found, self._further(page, followed))
@@ -270,7 +270,7 @@ class Reader:
         return Harvest.of(
             page,
             self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
-            self._further(page, imports, attached_depth=depth + 1),
+            self._further(page, page.resolve.located(imports), attached_depth=depth + 1),
         )
 
     def read_manifest(
@@ -305,7 +305,9 @@ class Reader:
         found += images.found_on(elements, guess=self._config.harvest.script_urls)
         listed = without_cuts(links.links_on(elements), page.left_out)
         followed += [link for link in listed if link.found_in in ("a", "area")]
-        return Harvest.of(page, self._images(page, found, elements), self._further(page, followed))
+        return Harvest.of(
+            page, self._images(page, found, elements), self._further(page, page.resolve.located(followed))
+        )
 
     def read_sitemap(
         self,
@@ -338,7 +340,8 @@ class Reader:
             page_depth=depth,
             attached_depth=depth,
         )
-        return Harvest.of(page, self._images(page, found), self._further(page, followed) + further_tasks)
+        further_pages = self._further(page, page.resolve.located(followed))
+        return Harvest.of(page, self._images(page, found), further_pages + further_tasks)
 
     def _elements_of_part(self, page: Document, markup: str, *, heading: str, after: int) -> list[Element]:
         """The elements of a piece of markup, with numbers that no other piece of the document has."""
@@ -415,11 +418,10 @@ class Reader:
         return optouts.REL_NOFOLLOW if nofollow else ""
 
     def _further(
-        self, page: Document, followed: Iterable[Link], *, attached_depth: int | None = None
+        self, page: Document, located: Sequence[tuple[Link, str]], *, attached_depth: int | None = None
     ) -> tuple[NewTask, ...]:
         worth = links.worth_following(
-            followed,
-            resolve=page.resolve,
+            located,
             scope=self._scope,
             page_url=page.url,
             forbidden=partial(self._forbidden, page),

@@ -8,6 +8,7 @@ counts only where a server that many use writes it, with numbers that can be siz
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from crawler.sizes.place import put_together, taken_apart
 from crawler.sizes.query import by_query
 from crawler.urls import canonical
 
+_REMEMBERED_CHARS = 256
 _MAX_ROUNDS = 6  # of marks in one URL: a size of a size
 _MAY_HAVE_MARKS = re.compile(
     r"[?=]|\dx\d|/[sw]\d|[/,][wh]_\d|/s-l\d|\dpx-|[a-z]:[a-z\d]|/(?:resize|width|scale-to|styles|cdn-cgi|is/image)"
@@ -43,6 +45,10 @@ def size_of(url: str) -> Sized:
     ``picture`` is canonical, of the same host, and is a size of itself. A signature goes with the marks that it signs.
     Sizes are those of one picture alone to be compared: by height some, by width others.
     """
+    return _known(url) if len(url) <= _REMEMBERED_CHARS else _size_of(url)
+
+
+def _size_of(url: str) -> Sized:
     place = taken_apart(url) if _MAY_HAVE_MARKS.search(url, 8) else None
     if place is None:
         return Sized(url, inf)
@@ -59,3 +65,6 @@ def size_of(url: str) -> Sized:
     picture = put_together(marked)
     px = round(px, 2)
     return Sized(picture, px) if canonical(picture) == picture else Sized(url, inf)
+
+
+_known = lru_cache(maxsize=4096)(_size_of)  # several look at each image, and pages have icons in common

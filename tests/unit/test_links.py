@@ -23,8 +23,7 @@ PAGE = "https://example.org/dir/page.html"
 
 def followed(*links: Link, base: str = PAGE, forbidden: str = "") -> list[tuple[str, ...]]:
     worth = worth_following(
-        links,
-        resolve=Resolver(base),
+        Resolver(base).located(links),
         scope=Scope(("https://example.org/",), ScopeConfig(exclude=("*/private/*",))),
         page_url=PAGE,
         forbidden=lambda link, _: forbidden if link.found_in == "a" else "",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.errors import SeedError
 from crawler.scope import Scope
 from crawler.urls import (
     MAX_URL_CHARS,
+    NAMES_FILE,
     canonical,
     canonical_seed,
+    folder_of,
     host_key,
     identity,
     resolve,
+    resolve_in,
     without_tracking,
 )
 from tests.vectors import vectors
@@ -251,3 +254,18 @@ def test_a_password_in_a_seed_is_not_told(seed: str) -> None:
     with pytest.raises(SeedError) as caught:
         canonical_seed(seed)
     assert "hunter2" not in str(caught.value)
+
+
+_PIECES = st.sampled_from(
+    [*"/.?#:@\\%~_-ab1 \t\n&=;|", "//", "..", "http:", "https://", "HTTPS:", "//h", "%2e", "é", "javascript:"]
+)
+
+
+@settings(max_examples=2000)
+@given(
+    st.lists(_PIECES, max_size=8).map("".join),
+    st.sampled_from(["http://h/", "https://h:8/a/b.html?q=/x/y", "http://h/a//b/?c", "https://h/a;x=/b/c"]),
+)
+def test_what_names_a_file_means_the_same_on_all_pages_of_a_folder(reference: str, base: str) -> None:
+    if NAMES_FILE.match(reference):
+        assert resolve_in(folder_of(base), reference) == resolve(reference, base)
