@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
@@ -53,9 +54,9 @@ def _walk(
             elif any(fragment.first_child is not None for fragment in contents):
                 left_out["template-cut"] += 1
         elif name in NAMES or name == "feImage":
-            yield node, name.lower(), {key: value or "" for key, value in node.attributes.items()}
+            yield node, name.lower(), _attributes(node)
         elif look_at_all:
-            attributes = {key: value or "" for key, value in node.attributes.items()}
+            attributes = _attributes(node)
             if may_tell(attributes):
                 yield node, name, attributes
 
@@ -63,6 +64,13 @@ def _walk(
 def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
     """Of all that is in *root* what may be kept, and templates; selectors find it in half the time of a walk."""
     return root.traverse() if look_at_all else iter(root.css(_KEPT))
+
+
+def _attributes(node: LexborNode) -> dict[str, str]:
+    attributes: Any = node.attributes  # its own copy, in which None stands for no value: few pages have any
+    return (
+        {key: value or "" for key, value in attributes.items()} if None in attributes.values() else attributes
+    )
 
 
 def _contents(template: LexborNode) -> list[LexborNode]:
@@ -84,7 +92,7 @@ class _LexborTree:
         return node.mem_id
 
     def attributes(self, node: LexborNode) -> Mapping[str, str]:
-        return {key: value or "" for key, value in node.attributes.items()}
+        return _attributes(node)
 
     def own_text(self, node: LexborNode) -> str:
         return node.text(deep=False)

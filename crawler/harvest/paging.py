@@ -44,9 +44,10 @@ _CONTAINER = re.compile(
     r"|(?:^|[\s_-])pages(?:$|[\s_-])",
     re.IGNORECASE,
 )
+_BEGINNINGS = DIRECTIONS | THINGS | {phrase[:end] for phrase in PHRASES for end in range(1, len(phrase) + 1)}
+"""Any text that says so begins with one of these words: of nearly all links the first word is enough."""
 _MAX_CHARS = 200
 _MAX_MARK_CHARS = 6
-_MAX_PHRASE_CHARS = 32
 
 
 def turns_page(link: Element) -> bool:
@@ -65,8 +66,9 @@ def _attributes_say_so(attributes: dict[str, str]) -> bool:
     rel = attributes.get("rel")
     if rel and not RELATIONS.isdisjoint(rel.lower().split()):
         return True
-    if any(_says_so(attributes[name][:_MAX_CHARS]) for name in ("aria-label", "title") if name in attributes):
-        return True
+    for name in ("aria-label", "title"):
+        if name in attributes and _says_so(attributes[name][:_MAX_CHARS]):
+            return True
     return _is_turning_class(_own_classes(attributes))
 
 
@@ -83,7 +85,7 @@ def _says_so(text: str) -> bool:
     first = _WORD.search(folded)
     if first is None:
         return not ARROWS.isdisjoint(folded) and len(folded) <= _MAX_MARK_CHARS
-    if first[0] not in DIRECTIONS and first[0] not in THINGS and len(folded) > _MAX_PHRASE_CHARS:
+    if first[0] not in _BEGINNINGS:
         return False
     words = _WORD.findall(folded)
     if all(word in DIRECTIONS or word in THINGS for word in words):

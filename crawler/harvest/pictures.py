@@ -105,23 +105,28 @@ def words_of(told: Iterable[Found], images: Mapping[int, Element]) -> Element:
     Of each kind of word the first one counts, those that people read before those that only machines do.
     """
     elements = [images.get(item.candidate.element.picture, item.candidate.element) for item in told]
-    spoken = sorted(elements, key=lambda element: element.name not in _TOLD_TO_PEOPLE)
-
-    def first(words: Iterable[str]) -> str:
-        return next((word for word in words if word and not word.isspace()), "")
-
+    if len(elements) > 1:
+        elements.sort(key=lambda element: element.name not in _TOLD_TO_PEOPLE)
+    alt = label = title = hint = caption = heading = ""
+    for element in elements:
+        attributes = element.attributes
+        alt = alt or _said(attributes.get("alt"))
+        label = label or _said(element.label)
+        title = title or _said(attributes.get("title"))
+        hint = hint or _said(element.hint)
+        caption = caption or _said(element.caption)
+        heading = heading or _said(element.heading)
     return Element(
-        name=spoken[0].name,
-        attributes={
-            "alt": first(element.attributes.get("alt", "") for element in spoken)
-            or first(element.label for element in spoken),
-            "title": first(element.attributes.get("title", "") for element in spoken)
-            or first(element.hint for element in spoken),
-        },
-        number=spoken[0].number,
-        caption=first(element.caption for element in spoken),
-        heading=first(element.heading for element in spoken),
+        name=elements[0].name,
+        attributes={"alt": alt or label, "title": title or hint},
+        number=elements[0].number,
+        caption=caption,
+        heading=heading,
     )
+
+
+def _said(text: str | None) -> str:
+    return text if text and not text.isspace() else ""
 
 
 # --- which of the sizes is taken --------------------------------------------------------------------------
@@ -166,11 +171,14 @@ def _told(size: _Size) -> tuple[float, ...]:
 
 def _merged(same: Sequence[Picture], named: Iterable[Found]) -> Picture:
     """Pictures of which the same size is taken as one; *named* is all that names this size."""
+    url = same[0].taken.url
+    told = (*named, *(item for picture in same for item in picture.told if item.url != url))
+    if len(same) == 1:
+        return same[0]._replace(told=told)
     others: dict[str, Other] = {}
     for other in (other for picture in same for other in picture.others):
         others.setdefault(other.found.url, other)
     refused = {item.url: item for picture in same for item in picture.refused}
-    told = (*named, *(item for picture in same for item in picture.told))
     return Picture(same[0].taken, tuple(others.values()), tuple(refused.values()), told)
 
 
@@ -184,6 +192,9 @@ def _without_stand_ins(made: Sequence[Picture]) -> Iterator[Picture]:
         for other in picture.others
         if other.rule in ("placeholder", "later")
     )
+    if not shown:
+        yield from made
+        return
     for picture in made:
         others = tuple(
             other
@@ -203,12 +214,14 @@ def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_
         key = item.candidate.group or f"alone {item.secure_url or item.url}"
         groups[key].append((preference(item.candidate, formats), item))
     for sizes in groups.values():
-        sizes.sort(key=lambda size: (size[0], not size[1].secure_url), reverse=True)
+        if len(sizes) > 1:
+            sizes.sort(key=lambda size: (size[0], not size[1].secure_url), reverse=True)
     best = {key: sizes[0][1] for key, sizes in groups.items()}
     full = _full_sizes(groups, best)
     px = {key: size_of(item.url).px for key, item in best.items()}
     for keys in _joined(best, full):
-        keys.sort(key=lambda key: (key in full, -px[key]))
+        if len(keys) > 1:
+            keys.sort(key=lambda key: (key in full, -px[key]))
         together = [_Size(item, key in full, wanted) for key in keys for wanted, item in groups[key]]
         # what can't be kept comes last, and what the page holds itself only keeps the place of what is to come
         yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))

@@ -143,6 +143,8 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
     """
     parts = list(islice(tree.inside(node), _MAX_NODES_READ))
     names = [tree.name(part) for part in parts]
+    if len(names) == 1 and names[0][:1] == "-":  # nothing but a text, as most
+        return _without_pilcrow(tree.own_text(parts[0])[:limit])
     is_plain = _BREAKS.isdisjoint(names) and _UNREAD.isdisjoint(names)
     pieces: list[str] = []
     left = limit
@@ -155,7 +157,11 @@ def read(tree: Tree, node: Any, *, limit: int = MAX_TEXT_CHARS) -> str:
             left -= len(pieces[-1])
             if left <= 0:
                 break
-    return "".join(pieces)[:limit].rstrip().removesuffix("\u00b6")
+    return _without_pilcrow("".join(pieces)[:limit])
+
+
+def _without_pilcrow(text: str) -> str:
+    return text.rstrip().removesuffix("\u00b6")
 
 
 def on_one_line(text: str) -> str:

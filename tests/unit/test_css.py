@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.css import CssReference, references
 from crawler.harvest.cuts import Cut
+from tests.pace import cpu_below
 
 
 def urls(css: str) -> list[str]:
@@ -126,13 +125,12 @@ def test_what_may_cut_a_reference_is_counted() -> None:
 
 
 def test_rules_that_refer_to_nothing_are_not_tokenised() -> None:
-    started = time.process_time()
-    found = references(
-        "a[b='}'] { content: \"{\"; color: red } /* ' */ " * 50_000 + "c { background: url(d.png) }"
-    )
+    with cpu_below(10):
+        found = references(
+            "a[b='}'] { content: \"{\"; color: red } /* ' */ " * 50_000 + "c { background: url(d.png) }"
+        )
 
-    assert [item.url for item in found] == ["d.png"]
-    assert time.process_time() - started < 10
+        assert [item.url for item in found] == ["d.png"]
 
 
 @given(st.text(alphabet="url(){}[]'\"\\;:,@import a.png/*#-x1", max_size=80) | st.text(max_size=80))
@@ -161,7 +159,5 @@ def test_any_text_gives_references(css: str) -> None:
     ],
 )
 def test_much_of_anything_takes_a_moment_and_no_stack(hostile: str) -> None:
-    started = time.process_time()
-    references("a: url(b.png); " + hostile * (2**18 // len(hostile)))
-
-    assert time.process_time() - started < 10
+    with cpu_below(10):
+        references("a: url(b.png); " + hostile * (2**18 // len(hostile)))

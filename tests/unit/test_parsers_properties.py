@@ -5,7 +5,6 @@ Whole documents, through everything that a crawl does with them, are in test_any
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +18,7 @@ from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decode_html, encoding_of_html, with_query_in
 from crawler.harvest.nesting import made_harmless
 from crawler.urls import resolve
-from tests.pace import HOSTILE_BYTES
+from tests.pace import HOSTILE_BYTES, cpu_s
 
 ENOUGH_S = 5.0
 
@@ -122,9 +121,7 @@ PARTS = (
 def seconds(work: Callable[[str], object], part: str, size: int) -> float:
     """Of the processor, for *part* repeated up to *size*."""
     text = part * (size // len(part))
-    started = time.process_time()
-    work(text)
-    return time.process_time() - started
+    return cpu_s(lambda: work(text))
 
 
 def takes_long(work: Callable[[str], object], part: str) -> bool:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.srcset import ImageSource, parse
+from tests.pace import cpu_below
 from tests.vectors import vectors
 
 
@@ -86,7 +86,5 @@ def test_what_is_written_is_read(sources: list[tuple[str, int]]) -> None:
 
 @pytest.mark.parametrize("hostile", [",", "a 1x,", "a (", "a ", "(", "a 1w 2w "])
 def test_much_of_anything_takes_a_moment(hostile: str) -> None:
-    started = time.process_time()
-    parse(hostile * (2**18 // len(hostile)))
-
-    assert time.process_time() - started < 10
+    with cpu_below(10):
+        parse(hostile * (2**18 // len(hostile)))
