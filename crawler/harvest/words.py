@@ -48,20 +48,6 @@ _SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
 _TAG = re.compile(r"<[^<>]*>")
 
 
-class _Around(NamedTuple):
-    """What is around the children of an element, that element included."""
-
-    above: list[Any]
-    """The nearest MAX_ANCESTORS elements, from the inside."""
-    link: Any | None
-    picture: Any | None
-    """The ``<picture>`` that they are parts of."""
-    in_noscript: bool
-
-
-_NOTHING = _Around([], None, None, in_noscript=False)
-
-
 class _Picture(NamedTuple):
     """A picture, or what may be one, and where it stands."""
 
@@ -104,7 +90,6 @@ class Words:
         self._figures: dict[int, dict[str, str]] = {}
         """The attributes of figures around pictures."""
         self._by_id: dict[str, str] = {}
-        self._surroundings: dict[int, _Around] = {}
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
         text = around = ""
@@ -151,45 +136,33 @@ class Words:
         A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
         follows.
         """
-        around = self._around(node.parent)
-        picture, link = around.picture, around.link
+        above: list[Any] = []
+        picture = link = None
+        is_part, in_noscript = True, False
+        parent = node.parent
+        for _ in range(MAX_ANCESTORS):
+            if parent is None or (around := self._tree.name(parent)) == "body":
+                break
+            above.append(parent)
+            if around == "a":
+                link = link or parent
+            elif around == "picture":
+                picture = parent if is_part else picture
+            elif around == "noscript":
+                in_noscript = True
+            elif around == "figure":
+                self._add_figure(parent)
+            is_part = is_part and around in _TRANSPARENT
+            parent = parent.parent
         number = self._numbers.setdefault(
             self._tree.key(node if picture is None else picture), len(self._numbers) + 1
         )
         link_attributes = {} if link is None else self._tree.attributes(link)
         if _is_shown(name, attributes, in_picture=picture is not None):
             place = len(self._elements)
-            self._show(
-                _Picture(
-                    node, place, attributes, number, around.above, link, link_attributes, around.in_noscript
-                )
-            )
+            shown = _Picture(node, place, attributes, number, above, link, link_attributes, in_noscript)
+            self._show(shown)
         return (0 if picture is None else number), link_attributes.get("href")
-
-    def _around(self, parent: Any) -> _Around:
-        """What is around the children of *parent*. Looked up once for each element: pictures have much in common, and
-        are within each other 512 deep at most.
-        """
-        new: list[tuple[int, Any, str]] = []
-        around = _NOTHING
-        while parent is not None and (name := self._tree.name(parent)) != "body":
-            key = self._tree.key(parent)
-            if key in self._surroundings:
-                around = self._surroundings[key]
-                break
-            new.append((key, parent, name))
-            parent = parent.parent
-        for key, node, name in reversed(new):
-            if name == "figure":
-                self._add_figure(node)
-            around = _Around(
-                [node, *around.above[: MAX_ANCESTORS - 1]],
-                node if name == "a" else around.link,
-                node if name == "picture" else around.picture if name in _TRANSPARENT else None,
-                in_noscript=name == "noscript" or around.in_noscript,
-            )
-            self._surroundings[key] = around
-        return around
 
     def _add_figure(self, node: Any) -> None:
         key = self._tree.key(node)
