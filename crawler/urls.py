@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from urllib.parse import quote
 
-from ada_url import URL
+from ada_url import URL, join_url
 
 from crawler.errors import SeedError
 
@@ -82,11 +82,11 @@ def _serialised(reference: str, base: str) -> str | None:
     if len(reference) > 4 * MAX_URL_CHARS:
         return None
     try:
-        url = URL(reference, base)
-        href: str = url.href  # each property of ada's costs some 2 us
+        href: str = join_url(base, reference)  # half as dear as an object with properties
         if not href.startswith(_SCHEMES):
             return None
-        if "@" in href and (url.username or url.password):
+        if "@" in href:
+            url = URL(href)
             url.username = url.password = ""
             href = url.href
     except (ValueError, UnicodeError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import settings
 
 from crawler.config import ENVIRONMENT_PREFIX
+from tests.pace import untraced
 from tests.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
@@ -22,6 +24,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(ENVIRONMENT_PREFIX) or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
+    with untraced() if request.node.get_closest_marker("untraced") else nullcontext():
+        yield
 
 
 # --- one server of each kind a session, and the same ones mended and emptied for each test ---

@@ -28,7 +28,7 @@ from tests.sites import make_site
 pytestmark = pytest.mark.timeout(300)
 
 PORT = 9733
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 LOST = 6
 """Workers that are lost with all that they hold: one machine is cut off, a process and a whole machine are killed, and
 a harvester with its manager."""

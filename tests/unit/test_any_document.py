@@ -15,6 +15,8 @@ from crawler.scope import Scope
 from tests.pace import HOSTILE_BYTES, cpu_below
 from tests.unit.harvesting import answer
 
+pytestmark = pytest.mark.untraced
+
 URL = "https://example.org/p"
 ENOUGH_S = 10.0
 """Of the processor, for a mebibyte; an ordinary page of that size takes a tenth of a second."""

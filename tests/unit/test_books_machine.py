@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -32,6 +33,8 @@ from crawler.urls import task_key
 from crawler.words import NAMES
 from tests.elsewhere import ORIGIN, Key, Queue, Record, a_crawl_in, image_columns, open_ledger, query
 from tests.queues import HARVESTER, Queues, image, page, take, worker
+
+pytestmark = pytest.mark.untraced
 
 IN_MEMORY = Path("/dev/shm")  # power cuts are no matter here, and the disk is slow
 NUMBERS = st.integers(0, 3)

@@ -17,6 +17,8 @@ from crawler.models import NewTask, Task, TaskKind
 from crawler.scope import Scope
 from tests.unit.harvesting import answer
 
+pytestmark = pytest.mark.untraced
+
 SITE = "https://e.org"
 YEAR = 2026
 ENOUGH = {"nested": 1500, "facets in the path": 1500}

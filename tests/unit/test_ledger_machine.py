@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis.stateful import invariant
 
 from crawler.config import QueueConfig, ScopeConfig
@@ -16,6 +17,8 @@ from crawler.models import Task, TaskKind
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from tests.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
+
+pytestmark = pytest.mark.untraced
 
 
 class LedgerEngine:

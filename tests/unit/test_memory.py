@@ -206,6 +206,8 @@ def test_the_largest_page(pages: dict[str, bytes], kind: str) -> None:
 TOO_MUCH = f"""
 import pytest
 
+pytestmark = pytest.mark.untraced
+
 @pytest.mark.limit_memory("{mib(OVERHEAD)}")
 def test_less():
     assert len(bytes({MIB})) == {MIB}

@@ -20,6 +20,8 @@ from crawler.harvest.nesting import made_harmless
 from crawler.urls import resolve
 from tests.pace import HOSTILE_BYTES, cpu_s
 
+pytestmark = pytest.mark.untraced
+
 ENOUGH_S = 5.0
 
 

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,8 @@ from crawler.words import NAMES, filled_record
 from tests.machine import Clock
 from tests.queues import Queues, in_redis
 from tests.redisserver import RedisServer
+
+pytestmark = pytest.mark.untraced
 
 LEASE_S = 30.0
 WORKERS = {

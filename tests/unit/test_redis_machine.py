@@ -30,6 +30,8 @@ from crawler.queues.redis.shards import Shards
 from tests.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 from tests.redisserver import RedisServer
 
+pytestmark = pytest.mark.untraced
+
 STATES = {"r": "ready", "d": "delayed", "l": "leased"}
 _numbers = itertools.count()
 
