@@ -28,6 +28,8 @@ from tests.faultserver import FaultServer
 from tests.hostile import MADE, hostile
 from tests.unit.harvesting import Site, answer
 
+pytestmark = pytest.mark.untraced
+
 pytest.importorskip("pytest_memray", reason="pytest-memray is not for this system: nothing here is measured")
 
 MIB = 2**20
@@ -205,8 +207,6 @@ def test_the_largest_page(pages: dict[str, bytes], kind: str) -> None:
 
 TOO_MUCH = f"""
 import pytest
-
-pytestmark = pytest.mark.untraced
 
 @pytest.mark.limit_memory("{mib(OVERHEAD)}")
 def test_less():
