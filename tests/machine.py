@@ -47,6 +47,8 @@ class Engine(Protocol):
 
     queue: TaskQueue
     results: ResultQueue
+    puts_ahead: bool
+    """What a result has discovered may be put before it is known whether the result counts: in another part."""
 
     def restart(self, *, new_run: bool) -> None:
         """As if its process had been killed; *new_run*: the crawl is started anew, rather."""
@@ -170,7 +172,8 @@ class QueueMachine(RuleBasedStateMachine):
         settled_before = self.engine.state_of(task) in {"done", "dead"}
         self.results.put([self.result(task, saved=True, discovered=(found,))])
         self.hands[name].pop(task.id, None)
-        if not settled_before:
+        is_put_ahead = self.engine.puts_ahead and (TaskKind.IMAGE, url) in self.engine.tasks()
+        if not settled_before or is_put_ahead:
             self.put_keys.add((TaskKind.IMAGE, url))
 
     @rule(item=tasks, delay_s=st.floats(0, 30), pause_s=st.none() | st.floats(0, 5))

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.untraced
 
 
 class LedgerEngine:
+    puts_ahead = False
+
     def __init__(self, clock: Clock, queue: QueueConfig) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name, "crawl.db")

@@ -40,6 +40,7 @@ class RedisEngine:
     """*shards* parts on the server at *url*."""
 
     def __init__(self, clock: Clock, queue: QueueConfig, url: str, shards: int) -> None:
+        self.puts_ahead = shards > 1
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name, "crawl.db")
         self._clock, self._url = clock, f"{url}#machine-{next(_numbers)}"
