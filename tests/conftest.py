@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -16,6 +17,9 @@ from tests.redisserver import Cluster, RedisServer, cluster, need_server
 # two shared cores: how long one example takes says nothing
 settings.register_profile("crawler", deadline=None, print_blob=True)
 settings.load_profile("crawler")
+
+# xdist's processes ignore it, as does what a shell starts in the background; all that tests start would as well
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

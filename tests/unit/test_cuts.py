@@ -174,7 +174,7 @@ NOT_COUNTED = {
     **dict.fromkeys(
         ["link_words._MARK_CHARS", "link_words._MAX_LABEL_CHARS", "link_words._MAX_LABEL_NODES"], TURNS
     ),
-    **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS", "paging._MAX_PHRASE_CHARS"], TURNS),
+    **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS"], TURNS),
     "words._MAX_LEVELS": WORDS,
     **dict.fromkeys(["data_images.2048", "data_images.64", "data_images._MAX_ADDRESS_CHARS"], NO_PICTURE),
     **dict.fromkeys(
