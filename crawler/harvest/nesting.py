@@ -60,6 +60,8 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
 def _may_be_hostile(html: str) -> bool:
     """False is certain: neither open elements nor formatting ones can become too many."""
     count = html.count("<")
+    if count * count * _SAME_AT_ONCE <= _MAX_REOPENED:
+        return False  # whatever they are
     return count >= _SAFE_TAGS or count * _different_formats(html) * _SAME_AT_ONCE > _MAX_REOPENED
 
 

@@ -17,6 +17,7 @@ import argparse
 import mimetypes
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -122,7 +123,12 @@ def found_by_rules(shelf: Shelf, url: str) -> set[str]:
         except Rejection as exc:
             print(f"{url} is not harvested: {exc}", file=sys.stderr)
             continue
-        found |= {image.url for image in harvest.images}
+        for image in harvest.images:
+            # where a browser asks by http after all, that is the second choice of what is asked by https first
+            found |= {
+                image.url,
+                *(other.url for other in (image.origin.alternatives if image.origin else ())),
+            }
         waiting += [
             (link.url, link.origin.found_in, _FOLLOWED[link.origin.found_in])
             for link in harvest.links
@@ -206,7 +212,7 @@ class Browser:
 
 def _named(url: str) -> str | None:
     """As a crawl knows it; None for what is neither fetched nor an image that a page holds itself."""
-    return InlineImages().name(url) if is_inline(url) else _as_chromium_writes(canonical(url) or "")
+    return InlineImages(Counter()).name(url) if is_inline(url) else _as_chromium_writes(canonical(url) or "")
 
 
 def _as_chromium_writes(url: str) -> str:
