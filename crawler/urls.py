@@ -40,9 +40,9 @@ _TRACKING_PARAMETER = re.compile(
 )
 
 
-NAMES_FILE = re.compile(r"https?://|[/.]|[\w~%-][^:]*+\Z", re.ASCII)
-"""References that mean the same on all pages of a folder; the others may be a query or a fragment of the page itself.
-``https:a`` is one of them, for it may be ``https:?a``.
+_NAMES_FILE = re.compile(r"https?://|[/.]|[\w~%-][^:]*+\Z", re.ASCII)
+"""References that mean the same on all pages of a folder. Others may be a query or a fragment of the page itself, as
+``https:?a`` is on a page by https.
 """
 _REMEMBERED_CHARS = 512
 
@@ -57,13 +57,15 @@ def resolve(reference: str, base: str) -> str | None:
     return href if href is not None and len(href) <= MAX_URL_CHARS else None
 
 
-def resolve_in(folder: str, reference: str) -> str | None:
-    """The same of a *reference* on any page of a *folder*, if NAMES_FILE matches it.
+def resolve_in(folder: str, reference: str, base: str) -> str | None:
+    """The same as :func:`resolve`, faster; *folder* is that of *base*, by :func:`folder_of`.
 
-    Remembered, for the pages of a site have most of their links in common.
+    What means the same on all pages of the folder is remembered: they have most of their links in common.
     """
     is_short = len(folder) + len(reference) <= _REMEMBERED_CHARS
-    return _known(reference, folder) if is_short else resolve(reference, folder)
+    return (
+        _known(reference, folder) if is_short and _NAMES_FILE.match(reference) else resolve(reference, base)
+    )
 
 
 def folder_of(url: str) -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
-from crawler.harvest.markup import in_tags, positions_of
+from crawler.harvest.markup import positions_of
 from crawler.harvest.tree import HEADINGS, SHOWING, Mark
 
 ELEMENTS = ("figcaption", "caption")
 _WORDS_IN_TAGS = ("caption", "gallerytext")
 _TITLE_ENDS = ('title"', "class=title")
 _NEAR_CHARS = 400
+_MAX_TAG_CHARS = 400
+_MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
 """Weak is what may just as well be the title of anything else."""
 
@@ -66,10 +69,18 @@ def marks_in(html: str) -> tuple[Mark, ...]:
 
     Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
     """
-    marks = [Mark("class", word) for word in _WORDS_IN_TAGS if next(in_tags(word, html), None) is not None]
+    marks = [
+        Mark("class", word)
+        for word in _WORDS_IN_TAGS
+        if any(_is_in_tag(html, position) for position in islice(positions_of(word, html), _MAX_LOOKS))
+    ]
     if marks and 'role="caption"' in html:
         marks.append(Mark("role", "caption", is_word=True))
-    if any(_is_near_picture(html, position) for end in _TITLE_ENDS for position in positions_of(end, html)):
+    if any(
+        _is_near_picture(html, position)
+        for end in _TITLE_ENDS
+        for position in islice(positions_of(end, html), _MAX_LOOKS)
+    ):
         marks.append(Mark("class", "title", is_word=True))
     if 'role="figure"' in html:
         marks.append(Mark("role", "figure", is_word=True))
@@ -103,6 +114,11 @@ def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
 def is_banner(name: str, attributes: Mapping[str, str]) -> bool:
     """Whether it is the head, foot or menu of a page, where a title is that of the site."""
     return name in _BANNERS or any(not _BANNER.isdisjoint(words) for words in _tokens(attributes))
+
+
+def _is_in_tag(html: str, position: int) -> bool:
+    start = max(0, position - _MAX_TAG_CHARS)
+    return html.rfind("<", start, position) > html.rfind(">", start, position)
 
 
 def _is_near_picture(html: str, position: int) -> bool:

@@ -16,7 +16,7 @@ from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.numbered import Numbered
 from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import MAX_URL_CHARS, NAMES_FILE, folder_of, is_too_long, resolve, resolve_in
+from crawler.urls import MAX_URL_CHARS, folder_of, is_too_long, resolve, resolve_in
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -98,7 +98,8 @@ class Resolver:
             return self._known[reference]
         except KeyError:
             is_one = reference.strip() and not is_template(reference)
-            url = self._resolved(with_query_in(self._encoding, reference)) if is_one else None
+            written = with_query_in(self._encoding, reference)
+            url = resolve_in(self._folder, written, self.base) if is_one else None
             if url is not None and self._tidy is not None:
                 url = self._tidy(url)
             is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
@@ -106,11 +107,6 @@ class Resolver:
                 self._left_out["url-too-long"] += 1
             self._known[reference] = url
             return url
-
-    def _resolved(self, reference: str) -> str | None:
-        if NAMES_FILE.match(reference):
-            return resolve_in(self._folder, reference)
-        return resolve(reference, self.base)
 
     def located(self, links: Iterable[Link]) -> list[tuple[Link, str]]:
         """Each of the links that lead anywhere, with its URL."""

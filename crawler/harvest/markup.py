@@ -51,7 +51,6 @@ _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<na
 _NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
-_MAX_TAG_CHARS = 400
 _MOST_OPEN = 64
 """Elements within each other that SVG and MathML are followed into; ends would be sought among all of them."""
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -107,16 +106,6 @@ def positions_of(word: str, html: str) -> Iterator[int]:
     while position >= 0:
         yield position
         position = html.find(word, position + 1)
-
-
-def in_tags(word: str, html: str) -> Iterator[tuple[int, int]]:
-    """Where *word* seems to stand in a tag: the positions of the tag and of the word. Looks at a few characters before
-    each *word*, and so is much faster than cutting *html* into tokens; may err with quotes and comments.
-    """
-    for position in positions_of(word, html):
-        start = html.rfind("<", max(0, position - _MAX_TAG_CHARS), position)
-        if start >= 0 and html.find(">", start, position) < 0:
-            yield start, position
 
 
 def tokens(html: str) -> Iterator[re.Match[str]]:

@@ -10,7 +10,6 @@ from crawler.errors import SeedError
 from crawler.scope import Scope
 from crawler.urls import (
     MAX_URL_CHARS,
-    NAMES_FILE,
     canonical,
     canonical_seed,
     folder_of,
@@ -267,5 +266,4 @@ _PIECES = st.sampled_from(
     st.sampled_from(["http://h/", "https://h:8/a/b.html?q=/x/y", "http://h/a//b/?c", "https://h/a;x=/b/c"]),
 )
 def test_what_names_a_file_means_the_same_on_all_pages_of_a_folder(reference: str, base: str) -> None:
-    if NAMES_FILE.match(reference):
-        assert resolve_in(folder_of(base), reference) == resolve(reference, base)
+    assert resolve_in(folder_of(base), reference, base) == resolve(reference, base)
