@@ -55,10 +55,12 @@ def test_each_process_may_be_killed_in_mid_crawl(site, tmp_path: Path, victim: s
     server, digests = site
     rng = random.Random(victim)
     folder = tmp_path / "crawl"
+    # on a slow machine the same page was in hand at five of the kills: it was given up, on purpose, and CI failed
+    config = load(flags={"downloaders": 2, "max_attempts": KILLS + 1})
     killed = 0
     while killed < KILLS:
         fresh = killed > 0  # a crawl that came to its end between two kills is begun anew
-        with Crawl([server.url], folder=folder, config=load(flags={"downloaders": 2}), fresh=fresh) as crawl:
+        with Crawl([server.url], folder=folder, config=config, fresh=fresh) as crawl:
             due, before = time.monotonic() + rng.uniform(0.1, 1.0), 0
             for stats in crawl.watch(every_s=0.02):
                 settled = stats.pages.done + stats.images.done
