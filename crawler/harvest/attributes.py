@@ -8,14 +8,17 @@ half a minute. Honest pages never notice.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from crawler.harvest.markup import (
     ATTRIBUTE,
+    ATTRIBUTE_NAME,
     COMMENT,
     LEAVES_FOREIGN,
     NO_HTML,
     RAW_NAMES,
     SCRIPT_TEXT,
+    VALUE_OF_IT,
     S,
     text_of,
     with_tags,
@@ -24,7 +27,7 @@ from crawler.harvest.markup import (
 _SAFE_CHARS = 65_536
 _MAX_ATTRIBUTES = 512
 """Of one tag."""
-_SAFE_NAMES_CHARS = 2**20
+SAFE_NAMES_CHARS = 2**20
 """In fewer characters than these, different names cost two seconds at worst."""
 _MAX_NAMES = 5_000
 _NAMES_THAT_MATTER = frozenset(
@@ -42,20 +45,18 @@ _HOLDING_TEXT = ("desc", "mi", "mn", "mo", "ms", "mtext", "title")
 """Elements of SVG and MathML that hold HTML, and mostly no more of it than text."""
 
 _ATTRIBUTE = re.compile(ATTRIBUTE)
-_ATTRIBUTE_NAME = re.compile(rf"[^{S}/>][^{S}/>=]*+")
-
-
-def without_excess(html: str) -> tuple[str, bool]:
-    """*html* with at most so many attributes in each tag, and names in all; and whether anything is missing from it."""
-    less = html
-    if len(html) > _SAFE_CHARS and not has_few_attributes(html):
-        less = with_tags(less, _with_fewer_attributes)
-    if len(html) > _SAFE_NAMES_CHARS:
-        less = with_tags(less, _Names().without_more)
-    return less, less != html
+_ATTRIBUTE_NAME = re.compile(ATTRIBUTE_NAME)
+_ATTRIBUTE_NAMES = re.compile(rf"({ATTRIBUTE_NAME}){VALUE_OF_IT}")
 
 
 # --- attributes -------------------------------------------------------------------------------------------
+
+
+def without_excess(html: str) -> str:
+    """*html* with at most so many attributes in each tag."""
+    if len(html) <= _SAFE_CHARS or has_few_attributes(html):
+        return html
+    return with_tags(html, _with_fewer_attributes)
 
 
 def _with_fewer_attributes(tag: re.Match[str]) -> str:
@@ -110,11 +111,27 @@ def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
 # --- names ------------------------------------------------------------------------------------------------
 
 
-class _Names:
-    """The names of tags and attributes so far, on one page."""
+class Names:
+    """The names of tags and attributes of one document, which is larger than SAFE_NAMES_CHARS."""
 
     def __init__(self) -> None:
+        self._noted: set[str] = set()
         self._known = set(_NAMES_THAT_MATTER)
+
+    def noted(self, of_document: Iterable[re.Match[str]]) -> Iterator[re.Match[str]]:
+        """The tags as they are; their names are noted as they pass."""
+        noted = self._noted
+        for tag in of_document:
+            if len(noted) <= _MAX_NAMES:
+                noted.add(tag["name"])
+                if inside := tag["inside"]:
+                    noted.update(_ATTRIBUTE_NAMES.findall(inside))
+            yield tag
+
+    @property
+    def may_be_too_many(self) -> bool:
+        """False is certain, if all tags have passed."""
+        return len(self._noted) > _MAX_NAMES - len(_NAMES_THAT_MATTER)
 
     def without_more(self, tag: re.Match[str]) -> str:
         """The tag without attributes of further names once there are very many; one of a further name is nameless."""

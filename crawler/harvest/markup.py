@@ -14,7 +14,9 @@ from string import ascii_lowercase, ascii_uppercase
 S = r"\t\n\f\r "
 """White space, for a character class: ``\\s`` would take in what is part of a name."""
 VALUE = rf"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|(?![\"'])[^{S}>]++)"
-ATTRIBUTE = rf"[^{S}/>][^{S}/>=]*+(?:[{S}]*+=[{S}]*+{VALUE}?+)?+"
+ATTRIBUTE_NAME = rf"[^{S}/>][^{S}/>=]*+"
+VALUE_OF_IT = rf"(?:[{S}]*+=[{S}]*+{VALUE}?+)?+"
+ATTRIBUTE = ATTRIBUTE_NAME + VALUE_OF_IT
 INSIDE = rf"(?:[{S}]++|/(?!>)|{ATTRIBUTE})*+"
 """What stands between the name of a tag and its end, which is ``>``, ``/>`` or that of the document."""
 COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
@@ -48,7 +50,7 @@ text; *foreign* is set where SVG or MathML begins, in which that is none.
 _FOREIGN_TOKEN = re.compile(rf"{_TAG}(?P<text>)|{_NO_TAG}")
 _CDATA = re.compile(r"<!\[CDATA\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+(?:\]\]>|\Z)(?P<name>(?!))?(?P<bogus>(?!))?")
 """What SVG and MathML may hold besides, with the groups that are looked at."""
-_NAMED_VALUE = re.compile(rf"([^{S}/>][^{S}/>=]*+)(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
+_NAMED_VALUE = re.compile(rf"({ATTRIBUTE_NAME})(?:[{S}]*+=[{S}]*+({VALUE})?+)?+")
 """An attribute as two groups: its name, and its value in the quotes around it."""
 
 _MOST_OPEN = 64

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
-from crawler.harvest.attributes import without_excess
+from crawler.harvest.attributes import SAFE_NAMES_CHARS, Names, without_excess
 from crawler.harvest.markup import RAW_TEXT, TOKEN, S, name_of, tags, with_tags
 
 CUT = "markup-cut"
@@ -49,12 +50,19 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     Tags that neither hold nor refer to images become void ones with the same attributes, so that nothing is
     lost but which heading, figure or picture an image belongs to. Takes time in proportion to the length.
     """
-    html, is_cut = without_excess(html)
-    if _may_be_hostile(html) and _is_hostile(html):
-        html, is_cut = with_tags(html, _Flat().changed), True
-    if is_cut and left_out is not None:
+    less = without_excess(html)
+    is_large = len(less) > SAFE_NAMES_CHARS
+    if is_large or _may_be_hostile(less):
+        names = Names()
+        # one walk for both: cutting into tags is what costs most
+        is_hostile = _is_hostile(names.noted(tags(less)) if is_large else tags(less))
+        if is_large and (is_hostile or names.may_be_too_many):
+            less = with_tags(less, names.without_more)
+        if is_hostile:
+            less = with_tags(less, _Flat().changed)
+    if less is not html and less != html and left_out is not None:
         left_out[CUT] += 1
-    return html
+    return less
 
 
 def _may_be_hostile(html: str) -> bool:
@@ -73,13 +81,13 @@ def _different_formats(html: str) -> int:
     return len(known) + (sum(tag in unsure for tag in found) if unsure else 0)
 
 
-def _is_hostile(html: str) -> bool:
+def _is_hostile(of_document: Iterable[re.Match[str]]) -> bool:
+    """Whether these tags open too many elements."""
     unclosed: dict[str, int] = {}
     depth = formatting = steps = reopened = 0
-    for tag in tags(html):
+    for tag in of_document:
         name = name_of(tag)
-        in_html = tag.re is TOKEN
-        if name in _NEVER_DEEP if in_html else tag["void"]:
+        if name in _NEVER_DEEP if tag.re is TOKEN else tag["void"]:
             pass
         elif not tag["slash"]:
             unclosed[name] = unclosed.get(name, 0) + 1
