@@ -12,7 +12,7 @@ from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, may_t
 from crawler.harvest.words import Words
 
 _MAX_TEMPLATES = 32
-_KEPT = ",".join(sorted(NAMES | {"template"}))
+_KEPT = NAMES | {"feImage", "template"}
 
 
 def elements_of(
@@ -53,7 +53,7 @@ def _walk(
                 walks += [_looked_at(fragment, look_at_all=look_at_all) for fragment in contents]
             elif any(fragment.first_child is not None for fragment in contents):
                 left_out["template-cut"] += 1
-        elif name in NAMES or name == "feImage":
+        elif name in _KEPT:
             yield node, name.lower(), _attributes(node)
         elif look_at_all:
             attributes = _attributes(node)
@@ -62,8 +62,10 @@ def _walk(
 
 
 def _looked_at(root: LexborNode, *, look_at_all: bool) -> Iterator[LexborNode]:
-    """Of all that is in *root* what may be kept, and templates; selectors find it in half the time of a walk."""
-    return root.traverse() if look_at_all else iter(root.css(_KEPT))
+    """Of all that is in *root* what may be kept, and templates; with *look_at_all* all of it."""
+    nodes = root.traverse()
+    # a list, which is twice as fast as to ask each in turn, and as a selector for these names
+    return nodes if look_at_all else iter([node for node in nodes if node.tag in _KEPT])
 
 
 def _attributes(node: LexborNode) -> dict[str, str]:

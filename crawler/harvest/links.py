@@ -16,7 +16,7 @@ from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.numbered import Numbered
 from crawler.harvest.templates import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
-from crawler.urls import MAX_URL_CHARS, folder_of, is_too_long, resolve, resolve_in
+from crawler.urls import MAX_URL_CHARS, Base, is_too_long, resolve
 
 STYLE_SHEET = "stylesheet"
 """What a link to a style sheet, or an ``@import``, is called in ``found_in``."""
@@ -86,8 +86,7 @@ class Resolver:
         left_out: Counter[str] | None = None,
     ) -> None:
         self._left_out = Counter() if left_out is None else left_out
-        self.base = base
-        self._folder = folder_of(base)
+        self._base = Base(base)
         self._encoding = encoding
         self._tidy = tidy
         self._known: dict[str, str | None] = {}
@@ -97,16 +96,20 @@ class Resolver:
         try:
             return self._known[reference]
         except KeyError:
-            is_one = reference.strip() and not is_template(reference)
-            written = with_query_in(self._encoding, reference)
-            url = resolve_in(self._folder, written, self.base) if is_one else None
-            if url is not None and self._tidy is not None:
-                url = self._tidy(url)
-            is_long = _MOST_OF_A_CHARACTER * len(reference) + len(self.base) > MAX_URL_CHARS
-            if url is None and is_long and is_too_long(reference, self.base):
-                self._left_out["url-too-long"] += 1
-            self._known[reference] = url
+            url = self._known[reference] = self._resolved(reference)
             return url
+
+    def _resolved(self, reference: str) -> str | None:
+        if not reference.strip() or is_template(reference):
+            return None
+        url = self._base.resolve(with_query_in(self._encoding, reference))
+        if url is not None:
+            return url if self._tidy is None else self._tidy(url)
+        base = self._base.url
+        is_long = _MOST_OF_A_CHARACTER * len(reference) + len(base) > MAX_URL_CHARS
+        if is_long and is_too_long(reference, base):
+            self._left_out["url-too-long"] += 1
+        return None
 
     def located(self, links: Iterable[Link]) -> list[tuple[Link, str]]:
         """Each of the links that lead anywhere, with its URL."""

@@ -10,13 +10,12 @@ from crawler.errors import SeedError
 from crawler.scope import Scope
 from crawler.urls import (
     MAX_URL_CHARS,
+    Base,
     canonical,
     canonical_seed,
-    folder_of,
     host_key,
     identity,
     resolve,
-    resolve_in,
     without_tracking,
 )
 from tests.vectors import vectors
@@ -255,8 +254,9 @@ def test_a_password_in_a_seed_is_not_told(seed: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+_WORDS = "// .. ../ ../../ http: https:// HTTPS: //h %2e javascript: http://h/ https://h:8/ https://h:8 a.html d1/ é"
 _PIECES = st.sampled_from(
-    [*"/.?#:@\\%~_-ab1 \t\n&=;|", "//", "..", "http:", "https://", "HTTPS:", "//h", "%2e", "é", "javascript:"]
+    [*_WORDS.split(), *"/.?#:@\\%~_-+ab1 \t\n&=;|'\"<^`{", "\ud800", "\u3000", "\x0b", "\0"]
 )
 
 
@@ -265,5 +265,5 @@ _PIECES = st.sampled_from(
     st.lists(_PIECES, max_size=8).map("".join),
     st.sampled_from(["http://h/", "https://h:8/a/b.html?q=/x/y", "http://h/a//b/?c", "https://h/a;x=/b/c"]),
 )
-def test_what_names_a_file_means_the_same_on_all_pages_of_a_folder(reference: str, base: str) -> None:
-    assert resolve_in(folder_of(base), reference, base) == resolve(reference, base)
+def test_a_reference_means_the_same_without_the_parser(reference: str, base: str) -> None:
+    assert Base(base).resolve(reference) == resolve(reference, base)
