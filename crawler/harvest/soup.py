@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from html.entities import html5 as entities
+from itertools import islice
 
 from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
@@ -21,6 +22,8 @@ _NAMABLE = re.compile("[^\"'<>=]++")
 """Names that html.parser reads as they are; no others tell of images."""
 _ALWAYS_RAW = ("script", "style")
 """What html.parser takes for raw text wherever it stands."""
+_MAX_NODES_OF_TEXT = 64
+"""More are no label of a link; here links may be within each other, and each is asked for its text."""
 _END = {name: re.compile(f"</(?={name})", re.IGNORECASE) for name in _ALWAYS_RAW}
 
 
@@ -163,13 +166,23 @@ class _SoupTree:
         return "".join(str(part) for part in parts if not isinstance(part, Tag))
 
     def text(self, node: Tag) -> str:
-        return node.get_text()
+        nodes = islice(self.inside(node), _MAX_NODES_OF_TEXT)
+        return "".join(str(part) for part in nodes if not isinstance(part, Tag))
 
     def sibling(self, node: PageElement, *, after: bool) -> PageElement | None:
         return node.next_sibling if after else node.previous_sibling
 
     def inside(self, node: Tag) -> Iterator[PageElement]:
-        return iter(node.descendants)
+        # Not by descendants, nor get_text: they look for the last one first, which of links in links took hours
+        walks = [iter(node.contents)]
+        while walks:
+            for part in walks[-1]:
+                yield part
+                if isinstance(part, Tag):
+                    walks.append(iter(part.contents))
+                    break
+            else:
+                walks.pop()
 
     def find(self, names: Sequence[str], marks: Sequence[Mark]) -> Iterable[Tag]:
         for node in self.elements:

@@ -123,7 +123,7 @@ class Tree(Protocol):
         """Of a text, and of an element the texts that are its children; of a comment nothing."""
 
     def text(self, node: Any) -> str:
-        """All of it that is within an element, as it is."""
+        """All of it that is within an element, as it is; maybe only the start, if it holds very many nodes."""
 
     def sibling(self, node: Any, *, after: bool) -> Any | None:
         """The node that follows it in its parent, or the one before it."""

@@ -151,7 +151,7 @@ NOT_COUNTED = {
     **dict.fromkeys(
         ["words.MAX_TEXT_CHARS", "words._MAX_IDS", "words._MAX_LINK_CHARS", "pictures._TOLD_ENOUGH"], WORDS
     ),
-    **dict.fromkeys(["attributes._SAFE_CHARS", "attributes._SAFE_NAMES_CHARS", "css._SMALL_CHARS"], HOW),
+    **dict.fromkeys(["attributes._SAFE_CHARS", "nesting.SAFE_NAMES_CHARS", "css._SMALL_CHARS"], HOW),
     **dict.fromkeys(
         ["encoding._MOST_OF_A_HEAD_BYTES", "encoding._PRESCAN_BYTES", "gzipped._STEP_BYTES"], HOW
     ),
@@ -175,7 +175,7 @@ NOT_COUNTED = {
     **dict.fromkeys(
         ["link_words._MARK_CHARS", "link_words._MAX_LABEL_CHARS", "link_words._MAX_LABEL_NODES"], TURNS
     ),
-    **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS"], TURNS),
+    **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS", "soup._MAX_NODES_OF_TEXT"], TURNS),
     "words._MAX_LEVELS": WORDS,
     **dict.fromkeys(["data_images.2048", "data_images.64", "data_images._MAX_ADDRESS_CHARS"], NO_PICTURE),
     **dict.fromkeys(

@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from crawler.harvest import attributes, nesting
 from crawler.harvest.attributes import has_few_attributes
 from crawler.harvest.elements import PARSERS, Element, parse
-from crawler.harvest.markup import name_of, tags
+from crawler.harvest.markup import name_of, tags, with_tags
 
 PARTS = (
     "<svg>", "</svg>", "<svg/>", "<svg a=b/>", "<math>", "</math>", "<title>", "</title>", "<title/>", "<desc>",
@@ -110,12 +110,23 @@ def test_both_parsers_see_the_same_images_in_any_soup(html: str) -> None:
 @given(HONEST)
 def test_no_defence_changes_an_honest_page(html: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_SAFE_CHARS", "_SAFE_NAMES_CHARS"):
-            patch.setattr(attributes, name, 0)
+        patch.setattr(attributes, "_SAFE_CHARS", 0)
+        patch.setattr(nesting, "SAFE_NAMES_CHARS", 0)
+        patch.setattr(attributes.Names, "may_be_too_many", True)
         patch.setattr(attributes, "has_few_attributes", lambda _: False)
         patch.setattr(nesting, "_SAFE_TAGS", 0)
 
         assert nesting.made_harmless(html) == html
+
+
+@given(HONEST)
+def test_no_name_passes_unnoted(html: str) -> None:
+    noted, compared = attributes.Names(), attributes.Names()
+    passed = "".join(tag[0] for tag in noted.noted(tags(html)))
+    with_tags(html, compared.without_more)
+
+    assert passed == "".join(tag[0] for tag in tags(html))
+    assert compared._known <= {name.lower() for name in noted._noted} | attributes._NAMES_THAT_MATTER
 
 
 @given(HONEST)
