@@ -7,7 +7,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from html import unescape
 from urllib.parse import quote
 
@@ -127,8 +127,16 @@ def _declared_in_meta(content: bytes) -> str | None:
     looked for is not said there: here as far as Chromium does, HTMLMetaCharsetParser).
     """
     head = content[:_MOST_OF_A_HEAD_BYTES].decode("latin-1")
-    if not _MENTIONED.search(head):
+    mentioned = _MENTIONED.search(head)
+    if not mentioned:
         return None
+    end = head.find(">", mentioned.end()) + 1
+    # nearly always this is it, and the pages of a site begin with the same words
+    encoding = _declared_at_start(head[:end]) if 0 < end <= _PRESCAN_BYTES else None
+    return encoding or _declared_in_tags(head)
+
+
+def _declared_in_tags(head: str) -> str | None:
     in_head = True
     for tag in tags(head):
         name, is_whole = name_of(tag), tag.end("void") < tag.start("text")
@@ -138,6 +146,9 @@ def _declared_in_meta(content: bytes) -> str | None:
         if not in_head and tag.start("text") >= _PRESCAN_BYTES:
             break
     return None
+
+
+_declared_at_start = lru_cache(maxsize=256)(_declared_in_tags)
 
 
 def _declared_by(meta: re.Match[str]) -> str | None:
