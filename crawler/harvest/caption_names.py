@@ -14,10 +14,8 @@ from crawler.harvest.markup import positions_of
 from crawler.harvest.tree import HEADINGS, SHOWING, Mark
 
 ELEMENTS = ("figcaption", "caption")
-_WORDS_IN_TAGS = ("caption", "gallerytext")
 _TITLE_ENDS = ('title"', "class=title")
 _NEAR_CHARS = 400
-_MAX_TAG_CHARS = 400
 _MAX_LOOKS = 1000
 NONE, WEAK, STRONG = 0, 1, 2
 """Weak is what may just as well be the title of anything else."""
@@ -64,19 +62,19 @@ _BANNER = frozenset(
 _BANNERS = frozenset({"nav", "header", "footer", "menu"})
 
 
-def marks_in(html: str) -> tuple[Mark, ...]:
-    """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere.
+def marks_in(html: str, classes: str) -> tuple[Mark, ...]:
+    """What attributes may have in them where they tell of captions, and a page in lower case seems to have somewhere;
+    *classes* are its.
 
     Most pages have none: the word stands in a style sheet only, or the title of something with no picture near it.
     """
-    marks = [
-        Mark("class", word)
-        for word in _WORDS_IN_TAGS
-        if any(_is_in_tag(html, position) for position in islice(positions_of(word, html), _MAX_LOOKS))
-    ]
-    if marks and 'role="caption"' in html:
-        marks.append(Mark("role", "caption", is_word=True))
-    if any(
+    marks = [Mark("class", "gallerytext")] if "gallerytext" in classes else []
+    if "caption" in html:
+        if "caption" in classes or any(f"<{name}" in html for name in ELEMENTS):
+            marks.append(Mark("class", "caption"))
+        if 'role="caption"' in html:
+            marks.append(Mark("role", "caption", is_word=True))
+    if "title" in classes and any(
         _is_near_picture(html, position)
         for end in _TITLE_ENDS
         for position in islice(positions_of(end, html), _MAX_LOOKS)
@@ -114,11 +112,6 @@ def is_figure(name: str, attributes: Mapping[str, str]) -> bool:
 def is_banner(name: str, attributes: Mapping[str, str]) -> bool:
     """Whether it is the head, foot or menu of a page, where a title is that of the site."""
     return name in _BANNERS or any(not _BANNER.isdisjoint(words) for words in _tokens(attributes))
-
-
-def _is_in_tag(html: str, position: int) -> bool:
-    start = max(0, position - _MAX_TAG_CHARS)
-    return html.rfind("<", start, position) > html.rfind(">", start, position)
 
 
 def _is_near_picture(html: str, position: int) -> bool:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 
 from crawler.errors import NotHtml
 from crawler.harvest import caption_names, link_words
-from crawler.harvest.extensions import IMAGE_EXTENSIONS
-from crawler.harvest.markup import S
+from crawler.harvest.extensions import IMAGE_NAME
+from crawler.harvest.markup import NEAR_VALUE, S, values_of
 from crawler.harvest.nesting import made_harmless
 from crawler.harvest.tree import Element, ParserRefusedError
 
@@ -28,10 +28,8 @@ log = logging.getLogger(__name__)
 _ADAPTERS = {"fast": "crawler.harvest.lexbor", "beautifulsoup": "crawler.harvest.soup"}
 PARSERS = tuple(_ADAPTERS)
 
-# Values are looked at and not consumed: what a script has between its quotes may reach into the next real attribute
-_NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
-_STYLE = re.compile(rf"style{_NEAR_VALUE}")
-_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){_NEAR_VALUE}")
+_STYLE = re.compile(rf"style{NEAR_VALUE}")
+_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){NEAR_VALUE}")
 _PROPERTY = re.compile(
     r"prop(?:erty)?\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
 )
@@ -46,7 +44,7 @@ _MAX_VALUE_CHARS = 512
 _NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
 _USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
 _CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
-_IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b")
+_IMAGE_NAME = re.compile(IMAGE_NAME)
 
 
 def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
@@ -60,7 +58,8 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     html = made_harmless(html, left_out=left_out)
     lower = html.lower()
     look_at_all = _attributes_may_tell(lower)
-    marks, turns = caption_names.marks_in(lower), link_words.may_turn(lower)
+    classes = values_of("class", lower)
+    marks, turns = caption_names.marks_in(lower, classes), link_words.may_turn(lower, classes)
     for adapter in _adapters(parser):
         try:
             return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)

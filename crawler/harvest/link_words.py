@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
-from crawler.harvest.markup import positions_of
+from crawler.harvest.markup import values_of
 from crawler.harvest.tree import MAX_ANCESTORS, Tree, on_one_line
 
 _MAX_LABEL_NODES = 12
@@ -23,10 +23,6 @@ _OUTERMOST = frozenset({"body", "html"})
 
 _TURNING = ("next", "prev", "older", "newer", "more", "pag")
 """What is in all names by which paging.py tells."""
-_NAMED = re.compile(r"(?:class|id|aria-label)\s*+=\s*+[\"']?[^\"'<>]{0,200}+\Z")
-_NAMED_CHARS = 256
-"""Before a word, in which the name of its attribute is looked for."""
-_MAX_LOOKS = 1000
 
 
 class LinkWords(NamedTuple):
@@ -38,14 +34,13 @@ class LinkWords(NamedTuple):
     """
 
 
-def may_turn(lower: str) -> bool:
-    """Whether any class or name in a document, which is in lower case, may say that a link turns a page."""
-    positions = chain.from_iterable(positions_of(word, lower) for word in _TURNING)
-    is_named = any(
-        _NAMED.search(lower, max(0, position - _NAMED_CHARS), position)
-        for position in islice(positions, _MAX_LOOKS)
+def may_turn(lower: str, classes: str) -> bool:
+    """Whether any of the *classes* or the names in a document, all in lower case, may say that a link turns a page."""
+    return any(
+        word in values
+        for values in (classes, *(values_of(name, lower) for name in _NAMING if name != "class"))
+        for word in _TURNING
     )
-    return is_named or next(positions, None) is not None  # of very many words some may
 
 
 def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:

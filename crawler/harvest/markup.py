@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
 S = r"\t\n\f\r "
@@ -19,6 +20,10 @@ VALUE_OF_IT = rf"(?:[{S}]*+=[{S}]*+{VALUE}?+)?+"
 ATTRIBUTE = ATTRIBUTE_NAME + VALUE_OF_IT
 INSIDE = rf"(?:[{S}]++|/(?!>)|{ATTRIBUTE})*+"
 """What stands between the name of a tag and its end, which is ``>``, ``/>`` or that of the document."""
+NEAR_VALUE = rf"[{S}]*+=[{S}]*+(?=(\"[^\"]*+|'[^']*+|[^{S}>]{{0,2048}}+))"
+"""What follows a name, for first looks that see no structure. The value is looked at and not consumed: what a script
+has between its quotes may reach into the next real attribute.
+"""
 COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
 _BOGUS = r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>?"
 """Declarations, processing instructions, and what else is taken for a comment up to the next ``>``."""
@@ -101,6 +106,18 @@ def with_tags(html: str, changed: Callable[[re.Match[str]], str]) -> str:
         pieces += (html[end : tag.start()], changed(tag))
         end = tag.start("text")
     return "".join((*pieces, html[end:]))
+
+
+def values_of(name: str, lower: str) -> str:
+    """All values, a line each, that attributes of that name have in markup in lower case; for a first look: some of
+    them may stand in a text or a script, or belong to an attribute whose name ends so.
+    """
+    return "\n".join(set(_values(name).findall(lower)))
+
+
+@lru_cache
+def _values(name: str) -> re.Pattern[str]:
+    return re.compile(f"{name}{NEAR_VALUE}")
 
 
 def positions_of(word: str, html: str) -> Iterator[int]:

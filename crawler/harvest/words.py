@@ -11,7 +11,7 @@ import msgspec
 
 from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
-from crawler.harvest.extensions import IMAGE_EXTENSIONS, leads_to_image
+from crawler.harvest.extensions import IMAGE_NAME, leads_to_image
 from crawler.harvest.inline import is_inline
 from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
@@ -43,7 +43,7 @@ _OF_PICTURES = ("data-caption", "data-sub-html", "data-image-caption")
 _OF_LINKS = (*_OF_PICTURES, "data-title")
 """From where lightboxes take captions: fancybox, lightgallery, Jetpack's carousel, lightbox2."""
 _DRAWN = frozenset({"image", "use", "feimage"})
-_IMAGE_NAME = re.compile(rf"\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\b", re.IGNORECASE)
+_IMAGE_NAME = re.compile(IMAGE_NAME, re.IGNORECASE)
 _SAYING = frozenset({"aria-label", *_BY_ID, *_OF_PICTURES})
 _TAG = re.compile(r"<[^<>]*>")
 
