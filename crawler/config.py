@@ -216,7 +216,7 @@ class FetchConfig(Section):
         Hosts,
         Meta(
             description="Hosts, addresses or networks that may be asked although they are private; others are refused,"
-            " but for the seeds' own network.",
+            " but for those of the seeds.",
             extra={"item": "HOST", "hint": "names, addresses, or networks such as 10.1.0.0/16"},
         ),
     ] = ()

@@ -215,7 +215,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     manager.crawl = site.crawl
     lifeline.on_stop(manager.abandon)
     manager.connect()
-    guard = Guard((*config.fetch.allow_addresses, *site.networks), seed_ports(site.seeds))
+    guard = Guard(config.fetch.allow_addresses, seed_ports(site.seeds), of_seeds=site.networks)
     jar = Jar(is_suffix=is_public_suffix) if config.fetch.cookies else None
     transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)

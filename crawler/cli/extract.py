@@ -75,7 +75,7 @@ def extract(source: str, *, base: str | None, links: bool, as_json: bool, config
 
 
 def _fetched(url: str, config: Config) -> Fetched:
-    guard = Guard((*config.fetch.allow_addresses, *seed_networks((url,))), seed_ports((url,)))
+    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=seed_networks((url,)))
     transport = RequestsTransport(config.fetch, guard, seeds=(url,))
     try:
         return transport.fetch(url, max_bytes=config.harvest.max_page_bytes, accept=ACCEPT)

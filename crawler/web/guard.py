@@ -7,6 +7,7 @@ Fetch standard (https://fetch.spec.whatwg.org/#port-blocking).
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import (
@@ -22,6 +23,8 @@ from urllib.parse import urlsplit
 
 from crawler.errors import ConfigError, ForbiddenAddress
 from crawler.urls import canonical
+
+log = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -101,6 +104,8 @@ _SEED_BLOCKS: tuple[tuple[str, ...], ...] = (
     ("100.64.0.0/10",),
 )
 _LOCAL_NAMES = ("localhost", ".localhost")
+_OF = "@"
+"""Between an address and the seed's host that had it when the crawl began."""
 
 
 def kind_of(address: Address) -> str:
@@ -132,15 +137,19 @@ class Guard:
     """Decides where connections may go; knows no state, and is safe to be used by several threads.
 
     *allowed* is what may be asked although it is not public: host names (with ``:PORT`` for only that), addresses,
-    networks; addresses of cloud metadata only if they stand there themselves. *ports* may be asked although they are
-    bad ones. Raises ConfigError for what is none of these.
+    networks; addresses of cloud metadata only if they stand there themselves. *of_seeds* is what :func:`seed_networks`
+    says. *ports* may be asked although they are bad ones. Raises ConfigError for what is none of these.
     """
 
-    def __init__(self, allowed: Sequence[str] = (), ports: Collection[int] = ()) -> None:
+    def __init__(
+        self, allowed: Sequence[str] = (), ports: Collection[int] = (), *, of_seeds: Iterable[str] = ()
+    ) -> None:
         self._ports = frozenset(ports)
         networks: list[Network] = []
         hosts: set[str] = set()
-        for text in allowed:
+        seeds = [text.partition(_OF) for text in of_seeds]
+        self._private_seeds = frozenset(_bare(host) for _, _, host in seeds if host)
+        for text in (*allowed, *(network for network, _, _ in seeds)):
             entry = _network(text) or _host(text)
             if isinstance(entry, str):
                 hosts.add(entry)
@@ -163,6 +172,9 @@ class Guard:
         if found is None:
             return f"{host} resolves to {address!r}, which is no address"
         kind = kind_of(found)
+        if not kind and _bare(host) in self._private_seeds - self._hosts:
+            # else it would bring pages of a stranger, to whom the private addresses it once had are still open
+            return f"{host} was in a private network when the crawl began, and resolves to {address} now"
         if not kind or self._allows(host, port, found):
             return ""
         article = "an" if kind[0] in "aeiouAEIOU" else "a"
@@ -209,23 +221,46 @@ Resolve = Callable[[str, int], Iterable[tuple[Any, Any, int, str, Any]]]
 
 
 def seed_networks(seeds: Iterable[str], resolve: Resolve | None = None) -> tuple[str, ...]:
-    """The networks that seeds (canonical URLs) live in, where those are none of the public internet.
+    """What seeds (canonical URLs) open beside the public internet, as networks.
 
-    A seed at 192.168.1.5 stands for 192.168.0.0/16. Asks the name service, once for each host: where a crawl is
-    started, what "the own network" is gets settled, once for all its machines.
+    Who writes 192.168.1.5 means the own network, and gets 192.168.0.0/16. A name is worth less, for its owner says what
+    it stands for. It opens the private addresses that it has now, as ADDRESS@NAME, and may not become a public one; if
+    it has a public one already, it opens none.
+    Asks the name service, once for each host: where a crawl is started this gets settled, once for all its machines.
     """
-    resolve = resolve or _resolve
     found: dict[str, None] = {}
     for host, port in dict.fromkeys(_host_and_port(seed) for seed in seeds):
         literal = _address(host)
-        try:
-            addresses = [literal] if literal else [_address(str(info[4][0])) for info in resolve(host, port)]
-        except (OSError, UnicodeError):
-            continue
-        for address in addresses:
-            if address is not None and kind_of(address) and (literal or not _is_metadata(address)):
-                found |= dict.fromkeys(_block(address))
+        if literal is None:
+            found |= dict.fromkeys(_of_name(host, port, resolve or _resolve))
+        elif kind_of(literal):
+            found |= dict.fromkeys(_block(literal))
     return tuple(found)
+
+
+def _of_name(host: str, port: int, resolve: Resolve) -> list[str]:
+    """The private addresses of a seed's host."""
+    try:
+        addresses = {
+            _unmapped(address) for info in resolve(host, port) if (address := _address(str(info[4][0])))
+        }
+    except (OSError, UnicodeError):
+        return []
+    private = sorted(str(address) for address in addresses if kind_of(address) and not _is_metadata(address))
+    if not private:
+        return []
+    listed = ", ".join(private)
+    if any(not kind_of(address) for address in addresses):
+        log.warning("%s has public addresses, and private ones, which are not asked: %s", host, listed)
+        return []
+    is_local = all(kind_of(address) == "loopback" for address in addresses)
+    log.log(
+        logging.INFO if is_local else logging.WARNING,
+        "%s is at %s, in a private network; only that may be asked there, and what --allow-addresses names",
+        host,
+        listed,
+    )
+    return [f"{address}{_OF}{host}" for address in private]
 
 
 def seed_ports(seeds: Iterable[str]) -> frozenset[int]:
@@ -242,9 +277,13 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
+def _unmapped(address: Address) -> Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
 def _block(address: Address) -> tuple[str, ...]:
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = _unmapped(address)
     if not _is_metadata(address):
         for block in _SEED_BLOCKS:
             if any(address in ip_network(network) for network in block):

@@ -249,8 +249,11 @@ def resolving(**addresses: list[str]) -> Any:
         ("http://169.254.169.254/", ("169.254.169.254/32",)),
         ("http://8.8.8.8/", ()),
         ("http://site/", ()),
-        ("http://mixed/", ("10.0.0.0/8",)),
-        ("http://intranet/", ("192.168.0.0/16", "fd00:1:2::/48")),
+        ("http://mixed/", ()),
+        ("http://mixed-with-loopback/", ()),
+        ("http://intranet/", ("192.168.1.1@intranet", "fd00:1:2:3::4@intranet")),
+        ("http://router-and-cloud/", ("192.168.1.1@router-and-cloud",)),
+        ("http://mapped/", ("10.1.2.3@mapped",)),
         ("http://evil/", ()),
         ("http://nowhere/", ()),
     ],
@@ -259,11 +262,47 @@ def test_the_network_of_a_seed(seed: str, networks: tuple[str, ...]) -> None:
     resolve = resolving(
         site=["8.8.8.8"],
         mixed=["8.8.4.4", "10.0.0.7"],
+        **{"mixed-with-loopback": ["127.0.0.1", "2a00:1450::1", "192.168.1.1"]},
+        **{"router-and-cloud": ["192.168.1.1", "169.254.169.254"]},
+        mapped=["::ffff:10.1.2.3"],
         intranet=["192.168.1.1", "fd00:1:2:3::4"],
         evil=["169.254.169.254", "fd00:ec2::254"],
     )
     assert seed_networks([seed], resolve) == networks
-    Guard(networks)  # which can be told what came of it
+    Guard(of_seeds=networks)  # which can be told what came of it
+
+
+def test_a_private_seed_opens_its_own_address_and_none_that_it_has_later() -> None:
+    guard = Guard(
+        of_seeds=seed_networks(["http://Intranet.test/"], resolving(**{"intranet.test": ["10.66.0.9"]}))
+    )
+
+    assert not guard.refusal("intranet.test", 80, "10.66.0.9")
+    assert not guard.refusal("10.66.0.9", 80, "10.66.0.9"), "by whichever name"
+    assert "private" in guard.refusal("intranet.test", 80, "10.66.0.10")
+    assert "10.1.2.3" in guard.refusal("10.1.2.3", 80, "10.1.2.3")
+    assert "when the crawl began" in guard.refusal("intranet.test.", 80, "93.184.216.34")
+    assert not guard.refusal("elsewhere.test", 80, "93.184.216.34")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "said"),
+    [
+        (["10.66.0.9"], "seed.test is at 10.66.0.9, in a private network; only that may be asked there"),
+        (
+            ["93.184.216.34", "10.66.0.9"],
+            "seed.test has public addresses, and private ones, which are not asked: 10.66.0.9",
+        ),
+        (["127.0.0.1"], ""),
+        (["93.184.216.34"], ""),
+    ],
+)
+def test_what_a_private_name_opens_is_said(
+    addresses: list[str], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seed_networks(["http://seed.test/"], resolving(**{"seed.test": addresses}))
+    assert caplog.text.count("WARNING") == bool(said)
+    assert said in caplog.text
 
 
 def test_each_host_of_many_seeds_is_looked_up_once() -> None:
@@ -273,7 +312,7 @@ def test_each_host_of_many_seeds_is_looked_up_once() -> None:
         asked.append(host)
         return resolving(a=["10.0.0.1"], b=["10.0.0.2"])(host, port)
 
-    assert seed_networks(["http://a/1", "http://a/2", "http://b/"], resolve) == ("10.0.0.0/8",)
+    assert seed_networks(["http://a/1", "http://a/2", "http://b/"], resolve) == ("10.0.0.1@a", "10.0.0.2@b")
     assert asked == ["a", "b"]
 
 
@@ -319,7 +358,7 @@ def test_however_it_is_spelled(server: FaultServer, host: str) -> None:
     assert not caught.value.retryable
     assert server.requests == []
     if "::" not in host:  # what blocks the internet in tests blocks that spelling
-        with fetching(Guard(seed_networks([server.url + "/"]))) as allowed:
+        with fetching(Guard(of_seeds=seed_networks([server.url + "/"]))) as allowed:
             assert content(allowed, url) == samples()["plain.png"]
 
 
