@@ -202,7 +202,11 @@ class FetchConfig(Section):
         ),
     ] = ""
     netrc: Annotated[
-        bool, Meta(description="Log in where the worker's ~/.netrc has an entry for the host.")
+        bool,
+        Meta(
+            description="Log in where the worker's ~/.netrc has an entry for the host: by https at its usual port, and"
+            " at the origins of the seeds.",
+        ),
     ] = False
     proxy: Annotated[
         str,

@@ -84,11 +84,19 @@ class RequestHeaders:
             headers.update(self._everywhere)
         if self._secrets and host_key(url) in self._origins:
             headers.update(self._secrets)
-        elif self._logins and (login := self._logins.get(urlsplit(url).hostname or "")):
+        elif self._logins and (login := self._login(url)):
             headers["Authorization"] = login
         if self._jar is not None and (cookies := self._jar.header(url)):
             headers["Cookie"] = f"{headers['Cookie']}; {cookies}" if "Cookie" in headers else cookies
         return headers
+
+    def _login(self, url: str) -> str:
+        """That of ``.netrc``, which knows hosts alone: a page may name any port of one, or http, for it to be sent to.
+        So it is for https at its own port, and for the origins of the seeds, which somebody has named.
+        """
+        parts = urlsplit(url)
+        is_meant = (parts.scheme == "https" and parts.port is None) or host_key(url) in self._origins
+        return self._logins.get(parts.hostname or "", "") if is_meant else ""
 
 
 def asks_unless(unless: Validators | None, url: str) -> bool:

@@ -514,6 +514,43 @@ def test_a_netrc_is_for_the_hosts_that_it_names(tmp_path: Path, monkeypatch: pyt
     assert "Authorization" not in said(OTHER, netrc=True)
 
 
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("https://other.example/", True),
+        ("http://other.example/", False),
+        ("https://other.example:8443/", False),
+        ("http://other.example:443/", False),
+        ("https://site.example/", True),
+        ("http://site.example:8081/", False),
+        ("http://[2001:db8::1]/", False),
+        ("https://[2001:db8::1]/", True),
+        ("https://[2001:db8::1]:81/", False),
+    ],
+)
+def test_a_netrc_is_for_https_at_its_port(
+    url: str, *, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page named another port of the host, where something else listened, and http, where all can listen."""
+    hosts = ("other.example", "site.example", "2001:db8::1")
+    (tmp_path / "netrc").write_text("".join(f"machine {host} login me password w0rd\n" for host in hosts))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert ("Authorization" in said(url, netrc=True)) == is_told
+
+
+def test_a_netrc_is_for_the_origin_of_a_seed_whichever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine site.example login me password w0rd\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    headers = RequestHeaders(FetchConfig(netrc=True), seeds=["http://site.example:8081/a"])
+    told = {
+        url: "Authorization" in headers.headers_for(url, accept="*/*")
+        for url in ("http://site.example:8081/b", "http://site.example:8082/b", "http://site.example/b")
+    }
+    assert list(told.values()) == [True, False, False]
+
+
 def test_a_login_is_not_told_to_where_a_redirect_leads() -> None:
     with FaultServer() as server, FaultServer() as other:
         transport = RequestsTransport(
