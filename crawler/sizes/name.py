@@ -45,6 +45,14 @@ _YOUTUBE_PX = {
 }  # fmt: skip
 _FANDOM = {("scale-to-width",), ("scale-to-width-down",), ("scale-to-height-down",)}
 """``/a.png/revision/latest/scale-to-width-down/300`` is a size of ``/a.png/revision/latest``."""
+_WIX = re.compile(
+    r"w_(?P<w>\d{1,5}),h_(?P<h>\d{1,5})"
+    r"(?:,(?:al_[a-z]{1,3}|q_\d{1,3}|usm_[\d._]+|blur_\d{1,3}|lg_\d|enc_[a-z]+|quality_[a-z]+|fp_[\d._]+))*"
+)
+"""``/media/ID.jpg/v1/fill/w_300,h_200,al_c,q_80/cat.jpg`` is a size of ``/media/ID.jpg``:
+https://dev.wix.com/docs/rest/assets/media/media-manager/introduction; with ``x_`` and ``y_`` a part is cut out.
+"""
+_WIX_PARTS = 6
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _SCENE7_DEFAULT_PX = 400.0
 
@@ -99,7 +107,18 @@ def _fandom(place: Place, name: str) -> Found | None:
     return None if px is None else (place._replace(path=place.path[:-2]), px)
 
 
-_ANYWHERE = (_wordpress, _google, _ebay, _mediawiki, _fandom)
+def _wix(place: Place, name: str) -> Found | None:
+    if len(place.path) < _WIX_PARTS or not name:
+        return None
+    media, _, version, how, options, _ = place.path[-_WIX_PARTS:]
+    match = (
+        _WIX.fullmatch(options) if (media, version) == ("media", "v1") and how in {"fill", "fit"} else None
+    )
+    px = px_of(match["w"], match["h"]) if match else None
+    return None if px is None else (place._replace(path=place.path[:-4]), px)
+
+
+_ANYWHERE = (_wordpress, _google, _ebay, _mediawiki, _fandom, _wix)
 
 
 def _renamed(place: Place, mark: re.Match[str], px: float | None) -> Found | None:

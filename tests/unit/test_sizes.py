@@ -50,6 +50,12 @@ FAMILIES = {  # one picture each, the smallest first
     "cloudflare": [f"{E}{options}/p/a.jpg" for options in (f"{CDN}/width=300,quality=75", f"{CDN}/w=900,f=auto", "")],
     "cloudflare, of another host": [f"{E}{CDN}/w={w}/https://b.org/a.jpg" for w in (300, 900)],
     "drupal": [f"{E}/files/styles/{style}/public/a.jpg?itok={style}" for style in ("max_325x325", "max_1300x1300")],
+    "wix": [
+        f"{E}/media/ab_1.jpg/v1/fill/w_74,h_50,al_c,q_80,usm_0.66_1.00_0.01,blur_2/ab_1.jpg",
+        f"{E}/media/ab_1.jpg/v1/fill/w_300,h_200,al_c,q_80/cat.jpg",
+        f"{E}/media/ab_1.jpg/v1/fit/w_900,h_600,q_90,enc_avif,quality_auto/a%20cat.jpg",
+        f"{E}/media/ab_1.jpg",
+    ],
     "fandom": [f"{E}/a.png/revision/latest/scale-to-width-down/{w}?cb=1" for w in (200, 1000)],
     "blogger": [f"{E}/-a/b/c/d/w320-h240-no/x.jpg", f"{E}/-a/b/c/d/s1600/x.jpg"],
     "blogspot": [f"https://1.bp.blogspot.com/-a/b/c/d/{size}/x.jpg" for size in ("s72-c", "s320", "s1600")],
