@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -230,5 +230,5 @@ def everything(folder: Path) -> dict[str, list[tuple]]:
     return {table: query(folder, f"SELECT * FROM {table} ORDER BY 1") for table in tables}
 
 
-def image_columns() -> str:
-    return ", ".join(ImageRecord.__struct_fields__)
+def image_columns(without: Collection[str] = ()) -> str:
+    return ", ".join(name for name in ImageRecord.__struct_fields__ if name not in without)

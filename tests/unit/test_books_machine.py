@@ -53,7 +53,8 @@ THE_SAME = [
     "SELECT tasks.url FROM images JOIN tasks ON tasks.id = task_id ORDER BY seq",
     f"SELECT {', '.join(PageRecord.__struct_fields__)} FROM pages ORDER BY seq",
     "SELECT tasks.url FROM pages JOIN tasks ON tasks.id = task_id ORDER BY seq",
-    f"SELECT {image_columns()} FROM image_history ORDER BY seq",
+    # words that are on their way while a newer record takes an image's place are the newer record's alone
+    f"SELECT {image_columns(NAMES)} FROM image_history ORDER BY seq",
     "SELECT tasks.url FROM image_history JOIN tasks ON tasks.id = task_id ORDER BY seq",
 ]
 

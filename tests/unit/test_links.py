@@ -166,6 +166,6 @@ def test_a_resolver_answers_like_resolve_and_refuses_blanks() -> None:
     | st.text(max_size=100)
 )
 def test_any_page_gives_canonical_urls(html: str) -> None:
-    for url, found_in in followed(*links_on(parse(html))):
+    for url, found_in, *_ in followed(*links_on(parse(html))):
         assert canonical(url) == url
         assert found_in in {"a", "area", "iframe", "frame", "refresh", STYLE_SHEET}
