@@ -215,7 +215,7 @@ def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_
         groups[key].append((preference(item.candidate, formats), item))
     for sizes in groups.values():
         if len(sizes) > 1:
-            sizes.sort(key=lambda size: (size[0], not size[1].secure_url), reverse=True)
+            _put_best_first(sizes)
     best = {key: sizes[0][1] for key, sizes in groups.items()}
     full = _full_sizes(groups, best)
     px = {key: size_of(item.url).px for key, item in best.items()}
@@ -227,12 +227,25 @@ def _grouped(found: Iterable[Found], formats: frozenset[str]) -> Iterator[list[_
         yield sorted(together, key=lambda size: (not size.wanted.is_kept, not size.wanted.is_fetched))
 
 
+def _put_best_first(sizes: list[tuple[Preference, Found]]) -> None:
+    """Where all differ in nothing but what servers of images use for sizes, that counts before what the page tells."""
+    urls = {item.secure_url or item.url for wanted, item in sizes if wanted.is_kept and wanted.is_fetched}
+    by_url = len(urls) > 1 and len({size_of(url).picture for url in urls}) == 1
+
+    def key(size: tuple[Preference, Found]) -> tuple[bool, bool, float, Preference, bool]:
+        wanted, item = size
+        px = size_of(item.secure_url or item.url).px if by_url else 0.0
+        return wanted.is_kept, wanted.is_fetched, px, wanted, not item.secure_url
+
+    sizes.sort(key=key, reverse=True)
+
+
 def _full_sizes(
     groups: Mapping[str, Iterable[tuple[Preference, Found]]], best: Mapping[str, Found]
 ) -> dict[str, str]:
     """For each group that is a thumbnail the group of what it leads to: an image in a link to an image, the only one in
-    links of that target, for with several nothing says which of them it is the larger one of. *best* has the best size
-    of each group.
+    links of that target, for with several nothing says which of them it is the larger one of. One that leads to several
+    pictures is a camera or a blank, and no size of any. *best* has the best size of each group.
     """
     targets = {
         item.candidate.reference: key
@@ -245,13 +258,18 @@ def _full_sizes(
         link = item.candidate.element.link
         if item.candidate.element.name in SHOWN and link in targets and leads_to_image(link):
             inside[link].append(key)
-    return {
+    pictured = {key: size_of(item.url).picture for key, item in best.items()}
+    full = {
         key: targets[link]
         for link, keys in inside.items()
         if len({best[key].url for key in keys}) == 1 and best[keys[0]].candidate.rank < FULL_SIZE
         for key in keys
-        if size_of(best[key].url).picture != size_of(best[targets[link]].url).picture
+        if pictured[key] != pictured[targets[link]]
     }
+    leads_to: dict[str, set[str]] = defaultdict(set)
+    for key, target in full.items():
+        leads_to[pictured[key]].add(pictured[target])
+    return {key: target for key, target in full.items() if len(leads_to[pictured[key]]) == 1}
 
 
 def _joined(best: Mapping[str, Found], full: Mapping[str, str]) -> Iterator[list[str]]:

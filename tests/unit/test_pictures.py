@@ -107,6 +107,16 @@ def test_groups_do_not_compete_and_what_is_alone_stays_in_its_place() -> None:
         ),
         pytest.param("<img src=only.jxl>", ["only.jxl"], id="nothing else"),
         pytest.param(
+            "<picture><source srcset=a-1200x800.png><source srcset=a-600x400.png><img src=a-300x200.png></picture>",
+            ["a-1200x800.png", "a-600x400.png smaller", "a-300x200.png smaller"],
+            id="sizes that only their URLs tell",
+        ),
+        pytest.param(
+            "<img src=a.png srcset='a-300x200.png 300w, a-768x512.png 768w'>",
+            ["a.png", "a-768x512.png smaller", "a-300x200.png smaller"],
+            id="the original among its sizes",
+        ),
+        pytest.param(
             "<style>p { background: image-set('s.png' 1x, 'b.png' 2x) }</style>",
             ["b.png", "s.png smaller"],
             id="image-set",
@@ -189,6 +199,16 @@ def test_the_only_image_in_a_link_to_an_image_is_its_thumbnail() -> None:
         ["o.jpg"],
         ["f.png", "o-small.png placeholder"],
     ]
+
+
+@pytest.mark.parametrize(
+    "shown", ["camera.gif", "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"]
+)
+def test_what_leads_to_several_pictures_is_a_size_of_none(shown: str) -> None:
+    """Of a page with a camera beside each photo one photo was left."""
+    html = "".join(f"<a href=p{n}.jpg><img src='{shown}'></a>" for n in range(3))
+    taken = [sizes(task) for task in on(html)]
+    assert [size for size in taken if "p" in size[0]] == [["p0.jpg"], ["p1.jpg"], ["p2.jpg"]]
 
 
 def test_what_several_rules_say_of_one_picture_is_put_together() -> None:
