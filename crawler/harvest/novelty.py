@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import islice
 
 from crawler.harvest.pieces import MIN_BYTES, pieces, without_echo
+from crawler.urls import identity
 
 BUDGET, BUDGET_OF_HOST = 64, 256
 """Links to a group, and to a host, that are followed from pages without anything new, one after another."""
@@ -169,12 +170,16 @@ class Novelty:
     ) -> Standing:
         """Take note of a page with the URLs of its *images* and *links*. *counts* tells whether a link would be
         followed if it were new.
+
+        Pages are known by what they are without session ids: with a fresh one in each link every page seems to have new
+        ones, and forums went on without end.
         """
+        url = identity(url)
         salt = hash(groups_of(url)[2])
         with self._mutex:
             path = self._path(url)
             is_any_new = self._is_any_new(images)
-            known = {hash(link) ^ salt: link for link in links}
+            known = {hash(link) ^ salt: link for link in map(identity, links)}
             unseen = self._links.unseen(known.keys())
             if is_any_new:
                 distance = 0
@@ -196,6 +201,7 @@ class Novelty:
         """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
         that it leads to.
         """
+        url = identity(url)
         key = hash(url) ^ page.salt
         if page.is_new or key not in page.unseen:
             return True

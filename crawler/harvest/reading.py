@@ -63,6 +63,7 @@ _OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
 """What a sitemap, a feed or a style sheet asks for itself alone: many are sent with ``noindex``, to stay out of search
 results, and what they name is meant to be found all the same.
 """
+_UNSEEN = {"0", "1", "0px", "1px"}
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -237,7 +238,7 @@ class Reader:
             page.standing = self._novelty.visit(
                 url,
                 html,
-                images=[task.url for task in found],
+                images={task.url for task in found} - _dots(page, elements),
                 links={to for _, to in followed},
                 counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
             )
@@ -466,6 +467,17 @@ def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
     if is_xml(fetched.content_type):
         return as_html(decoded_xml(content, header)), encoding
     return decoded(content, encoding), encoding
+
+
+def _dots(page: Document, elements: Iterable[Element]) -> set[str | None]:
+    """The images that nobody is to see, which count visitors: each page has a new one."""
+    return {
+        page.resolve(element.attributes.get("src", ""))
+        for element in elements
+        if element.name == "img"
+        and element.attributes.get("width") in _UNSEEN
+        and element.attributes.get("height") in _UNSEEN
+    }
 
 
 def _nothing(task: Task, fetched: Fetched) -> TaskError:

@@ -15,6 +15,7 @@ from crawler.config import Config, ScopeConfig
 from crawler.harvest.reading import Reader
 from crawler.models import NewTask, Task, TaskKind
 from crawler.scope import Scope
+from crawler.urls import identity
 from tests.unit.harvesting import answer
 
 pytestmark = pytest.mark.untraced
@@ -58,8 +59,8 @@ def walk(
         harvest = reader.read(_leased(task), answer(task.url, page(path, query)))
         done.images.update(image.url.removeprefix(SITE) for image in harvest.images)
         for link in harvest.links:
-            if link.url not in known:
-                known.add(link.url)
+            if identity(link.url) not in known:
+                known.add(identity(link.url))
                 waiting.append(link)
         for link in harvest.kept_out:
             if link.url not in known:
@@ -423,7 +424,27 @@ def logins(path: str, query: str) -> str:
     )
 
 
+def weeks_under_sessions(path: str, query: str) -> str:
+    """A calendar with nothing in it, of a forum that gives each link a session of its own."""
+    n = number(query, "week", 0)
+    rng = random.Random(query)
+    links = [*(f"calendar.php?week={n + step}" for step in (-1, 1)), "index.php?", "faq.php?", "search.php?"]
+    shown = "No events" if path.startswith("/calendar") else f"<img src={path}.png>"
+    return shown + anchors(
+        f"/{link}&sid={hashlib.sha256(rng.randbytes(9)).hexdigest()[:32]}" for link in links
+    )
+
+
+def weeks_that_are_counted(path: str, query: str) -> str:
+    """The same without, whose visitors are counted by a dot that nobody sees."""
+    n = number(query, "week", 0)
+    dot = f"<img src='/count.gif?{random.Random(query).random()}' width=1 height=1>"
+    return f"{dot}No events" + anchors(f"/calendar?week={n + step}" for step in (-1, 1))
+
+
 ENDLESS: dict[str, Page] = {
+    "weeks under sessions": weeks_under_sessions,
+    "weeks that are counted": weeks_that_are_counted,
     "months": calendar_of_months,
     "days": calendar_of_days,
     "facets": facets(12),
