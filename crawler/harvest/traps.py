@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import chain
 
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
@@ -19,13 +20,24 @@ MAX_PARAMETERS = 40
 _YEARS_AHEAD = 200  # beyond that it is a number, and no calendar's year
 
 _LETTER = re.compile(r"[^\W\d_]")
-_DATED_PATH = re.compile(r"/(2\d{3})(?:-(\d\d)(?:-\d\d)?|/(\d\d)/\d\d)(?=[/.?T]|$)")
-_DATED_BY_WORD = re.compile(
-    r"(?:calend|kalend|agenda|event|month)[^/]*/(?:[^/]+/)?(2\d{3})(?:/\d\d?)?(?=[/?]|$)", re.IGNORECASE
+_MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+_DATED_PATH = re.compile(rf"/(2\d{{3}})(?:-{_MONTH}-{_DAY}|/{_MONTH}/{_DAY})(?=[/.?T]|$)")
+_CALENDAR_PATH = re.compile(
+    rf"(?:/|[_-])(?:cal|calendar|kalender|calendrier|calendario|agenda)(?:[_-][^/]*)?/(?:[a-z]+/)?(2\d{{3}})(?:[/-]{_MONTH})?(?=[/?]|$)"
+    rf"|/(?:events?|months?)/(?:[a-z]+/)?(2\d{{3}})-{_MONTH}(?=[/?]|$)",
+    re.IGNORECASE,
 )
-_YEAR_PARAMETER = re.compile(r"(?:^|[&;])[\w-]*ye?a?rs?(?:%5B%5D)?=(2\d{3})(?=&|;|$)", re.IGNORECASE)
+_YEAR_PARAMETER = re.compile(
+    r"(?:^|[&;])(?:[\w-]{0,40}[_-])?y(?:ea)?rs?(?:%5B%5D)?=(2\d{3})(?=&|;|$)", re.IGNORECASE
+)
+_MONTH_PARAMETER = re.compile(
+    r"(?:^|[&;])(?:[\w-]{0,40}[_-])?(?:m|mon|months?|week)(?:%5B%5D)?=\w{1,9}(?=&|;|$)", re.IGNORECASE
+)
+"""A year alone may be that of anything; beside a month it is a calendar's."""
 _DATE_PARAMETER = re.compile(
-    r"(?:^|[&;])[\w-]*(?:date|day|month|week|cal|start|end|from|until|when)[\w-]*=(2\d{3})-?(?:0[1-9]|1[0-2])(?:-?\d\d)?(?=[&;T]|$)",
+    rf"(?:^|[&;])[^=&;]*=(2\d{{3}})-{_MONTH}-{_DAY}(?=[&;T]|$)"
+    r"|(?:^|[&;])(?:[\w-]{0,40}[_-])?(?:\w{0,40}date|day|month|week|cal|calendar|start|end|from|until|when)(?:[_-][\w-]{0,40})?"
+    rf"=(2\d{{3}})(?:-{_MONTH}|{_MONTH}{_DAY})(?=[&;T]|$)",
     re.IGNORECASE,
 )
 _NESTED_ESCAPES = "%25252"  # an URL within an URL within an URL
@@ -71,12 +83,16 @@ def _repeats(segments: list[str]) -> bool:
 
 
 def _is_far_away(path: str, query: str, year: int) -> bool:
-    years = [match[1] for match in _DATED_PATH.finditer(path)]
-    years += [match[1] for match in _DATED_BY_WORD.finditer(path)]
+    """Whether it names a day or a month of a year that no site has anything for. A number alone is no year: it may be
+    that of an event, a player or a part.
+    """
+    dates = [_DATED_PATH.finditer(path), _CALENDAR_PATH.finditer(path)]
     if query:
-        years += [match[1] for match in _YEAR_PARAMETER.finditer(query)]
-        years += [match[1] for match in _DATE_PARAMETER.finditer(query)]
-    return any(year + 1 < int(found) <= year + _YEARS_AHEAD for found in years)
+        dates.append(_DATE_PARAMETER.finditer(query))
+        if _MONTH_PARAMETER.search(query):
+            dates.append(_YEAR_PARAMETER.finditer(query))
+    years = (int(next(filter(None, match.groups()))) for match in chain.from_iterable(dates))
+    return any(year + 1 < found <= year + _YEARS_AHEAD for found in years)
 
 
 def _is_endless(query: str) -> bool:
