@@ -46,6 +46,11 @@ class PageHandler(TaskHandler):
         except NoSitemap:
             visit.discovered = sitemap.next_guess(visit.task)
             raise
+        except TaskError as exc:
+            if visit.found_in == sitemap.SITEMAP and not exc.retryable:
+                # robots.txt names what is no more, while the one at the usual place is up to date
+                visit.discovered = sitemap.guess_in_place_of(visit.task)
+            raise
 
     def _visit(self, visit: Visit) -> None:
         fetched = self._fetched(visit)

@@ -73,6 +73,13 @@ def next_guess(missed: Task) -> tuple[NewTask, ...]:
     return tuple(_task(host + place, missed.origin.page_url, GUESSED) for place in islice(places, 1))
 
 
+def guess_in_place_of(named: Task) -> tuple[NewTask, ...]:
+    """A task for what may be there although *named*, by robots.txt, is not."""
+    page_url = named.origin.page_url if named.origin else named.url
+    further = next_guess(named) if host_key(named.url) == host_key(page_url) else ()
+    return further or (first_guess(page_url),)
+
+
 def _task(url: str, page_url: str, found_in: str) -> NewTask:
     return NewTask(kind=TaskKind.PAGE, url=url, origin=Origin(page_url=page_url, found_in=found_in))
 

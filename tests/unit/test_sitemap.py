@@ -80,7 +80,22 @@ def test_the_usual_places_are_tried_one_after_the_other() -> None:
     assert found(harvested(answer(URL, URLSET), found_in=sitemap.GUESSED)) == [
         ("https://example.org/a", sitemap.LISTED)
     ]
-    assert not harvested(answer(URL, "<h1>Not here</h1>"), found_in=sitemap.SITEMAP).discovered
+
+
+@pytest.mark.parametrize(
+    ("named", "tried"),
+    [
+        ("https://example.org/gone.xml", "https://example.org/sitemap.xml"),
+        ("https://example.org/example.org/sitemap.xml", "https://example.org/sitemap.xml"),
+        ("https://example.org/sitemap.xml", "https://example.org/sitemap_index.xml"),
+        ("https://cdn.example/sitemap.xml", "https://example.org/sitemap.xml"),
+    ],
+)
+def test_where_the_named_one_is_dead_the_usual_one_is_tried(named: str, tried: str) -> None:
+    for dead in (NotFound("404", http_status=404), answer(named, "<h1>Not here</h1>")):
+        assert found(harvested(dead, url=named, found_in=sitemap.SITEMAP)) == [(tried, sitemap.GUESSED)]
+    later = ServerError("500", http_status=500)
+    assert not harvested(later, url=named, found_in=sitemap.SITEMAP).discovered, "it may come back"
 
 
 @pytest.mark.parametrize(

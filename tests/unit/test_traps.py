@@ -16,11 +16,12 @@ YEAR = 2026
 SITE = "https://e.org"
 
 LEGITIMATE = """
-/event/2101 /event/2050 /events/2048/ /events/list/2040/ /events/view/2100 /event-photos/2033/ /eventos/fotos/2077/
-/seventh/2101 /preventive/2101 /monthly-deals/shop/2100 /shop/2100-55/ /parts/2205-20.html /object/2104-12/
-/img/2048/77/33/ /photo/2034/56/78.html /m/2034-56-78 /?year=2040 /shop?year=2100 /?player=2100 /?layer=2045
-/?buyer=2101 /?lawyer=2033 /?vendor=210511 /?vendor_id=210511 /?gender=210001 /?recommend=210512
-/?legend_id=210512 /?local=203711 /?scale=210012 /?calories=210012 /gallery?start=205012 /?from=210101 /?start=203005 /?offset=203005 /month/2100
+/event/2101 /event/2050 /events/2048/ /events/list/2040/ /events/view/2100 /event-photos/2033/
+/eventos/fotos/2077/ /seventh/2101 /preventive/2101 /monthly-deals/shop/2100 /shop/2100-55/
+/parts/2205-20.html /object/2104-12/ /img/2048/77/33/ /photo/2034/56/78.html /m/2034-56-78 /?year=2040
+/shop?year=2100 /?player=2100 /?layer=2045 /?buyer=2101 /?lawyer=2033 /?vendor=210511 /?vendor_id=210511
+/?gender=210001 /?recommend=210512 /?legend_id=210512 /?local=203711 /?scale=210012 /?calories=210012
+/gallery?start=205012 /?from=210101 /?start=203005 /?offset=203005 /month/2100
 / /a /en/ /en/en/ /index.html /wiki/Rose /wiki/Rose_(disambiguation) /w/index.php?title=Rose&action=history
 /w/index.php?title=Special:Log&type=&user=&page=&wpdate=&tagfilter=&wpfilters%5B%5D=a&wpfilters%5B%5D=b
 /2024/05/ /2024/05/12/a-post/ /2026/11/23/today/ /2027/12/31/next-year/ /1890/05/12/the-front-page
