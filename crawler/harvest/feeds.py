@@ -84,14 +84,20 @@ def _media(node: Node, told: Element, group: str = "") -> Iterator[Candidate]:
                 yield from _media(child, _said_of(child, told), group or f"feed{told.number}.{position}")
             case "thumbnail" if url:
                 yield Candidate(reference=url, found_in=FEED, group=group, rank=FALLBACK, element=told)
-            case "link" if child.attributes.get("rel") == "enclosure":
-                href = child.attributes.get("href", "")
-                if _is_image(child, href):
-                    yield Candidate(reference=href, found_in=FEED, element=told)
+            case "link" | "content":
+                yield from _of_atom(child, told)
             case "image" | "logo" | "icon":
                 yield from _picture(child, told)
             case _:
                 pass
+
+
+def _of_atom(node: Node, told: Element) -> Iterator[Candidate]:
+    """What is enclosed, or is itself the content (RFC 4287, 4.2.7.2 and 4.1.3)."""
+    enclosed = node.attributes.get("href", "") if node.attributes.get("rel") == "enclosure" else ""
+    reference = enclosed or node.attributes.get("src", "")
+    if reference and _is_image(node, reference):
+        yield Candidate(reference=reference, found_in=FEED, element=told)
 
 
 def _picture(node: Node, told: Element) -> Iterator[Candidate]:
@@ -102,10 +108,11 @@ def _picture(node: Node, told: Element) -> Iterator[Candidate]:
 
 
 def _is_image(node: Node, url: str) -> bool:
-    medium, media_type = node.attributes.get("medium", ""), node.attributes.get("type", "")
-    if medium or media_type:
-        return medium == "image" or media_type.startswith("image/")
-    return leads_to_image(url)
+    """By what the feed says, in any case; where that is neither a picture nor a sound, the extension decides."""
+    kinds = {node.attributes.get(name, "").strip().lower().partition("/")[0] for name in ("medium", "type")}
+    if "image" in kinds:
+        return True
+    return kinds.isdisjoint({"audio", "video"}) and leads_to_image(url)
 
 
 def _said_of(node: Node, told: Element) -> Element:
@@ -123,9 +130,19 @@ def _told(node: Node, number: int) -> Element:
 
 
 def _links(node: Node) -> Iterator[str]:
-    for child in node.children:
-        if child.name == "link" and child.attributes.get("rel", "alternate") == "alternate":
+    named = [child for child in node.children if child.name == "link"]
+    for child in named:
+        if child.attributes.get("rel", "alternate") == "alternate":
             yield child.attributes.get("href") or child.text
+    for child in (
+        node.children if not named else ()
+    ):  # an RSS item's is its page, unless it says that it is not
+        is_page = (
+            child.attributes.get("ispermalink", child.attributes.get("isPermaLink", "true")).lower()
+            != "false"
+        )
+        if child.name == "guid" and is_page and child.text.strip().startswith(("http://", "https://")):
+            yield child.text
 
 
 # --- JSON -------------------------------------------------------------------------------------------------

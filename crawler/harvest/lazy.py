@@ -138,7 +138,8 @@ def _one_or_several(element: Element, name: str, value: str, *, rank: int | None
             yield Candidate(reference=part.strip(), found_in="lazy", element=element)
         return
     sources = srcset.parse(value)
-    if len(sources) > 1 or any(source.width_px or source.density for source in sources):
+    is_set = _SRCSET_NAMES.search(name) or any(source.width_px or source.density for source in sources)
+    if len(sources) > 1 or (sources and is_set):
         yield from in_srcset(element, value, "lazy")
     elif rank is None:
         yield Candidate(reference=value, found_in="lazy", element=element)

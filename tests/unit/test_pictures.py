@@ -107,6 +107,11 @@ def test_groups_do_not_compete_and_what_is_alone_stays_in_its_place() -> None:
         ),
         pytest.param("<img src=only.jxl>", ["only.jxl"], id="nothing else"),
         pytest.param(
+            "<picture><source data-srcset=a.webp type=image/webp><img src=dot.gif data-src=a.png></picture>",
+            ["a.webp", "a.png later", "dot.gif placeholder"],
+            id="a set of one",
+        ),
+        pytest.param(
             "<picture><source srcset=a-1200x800.png><source srcset=a-600x400.png><img src=a-300x200.png></picture>",
             ["a-1200x800.png", "a-600x400.png smaller", "a-300x200.png smaller"],
             id="sizes that only their URLs tell",

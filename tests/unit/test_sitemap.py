@@ -289,3 +289,38 @@ def test_nothing_is_too_strange(text: str) -> None:
         assert (
             harvested(answer(URL, content, "text/xml"), found_in=found_in).record.reason != "internal-error"
         )
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ('<enclosure url="/a" type="Image/JPEG"/>', ["/a"]),
+        ('<media:content url="/a" medium="Image"/>', ["/a"]),
+        ('<enclosure url="/a.jpg" type="application/octet-stream"/>', ["/a.jpg"]),
+        ('<enclosure url="/a.jpg" type="jpg"/>', ["/a.jpg"]),
+        ('<enclosure url="/a.jpg" type="audio/mpeg"/>', []),
+        ('<enclosure url="/a.mp3" type="application/octet-stream"/>', []),
+        ('<content type="image/png" src="/a"/>', ["/a"]),
+        ('<link rel="enclosure" href="/a.jpg"/>', ["/a.jpg"]),
+    ],
+)
+def test_what_is_an_image_of_a_feed(item: str, expected: list[str]) -> None:
+    read = feeds.read(f"<rss xmlns:media='http://search.yahoo.com/mrss/'><item>{item}</item></rss>")
+    assert [
+        image.reference for part in read if isinstance(part, feeds.Item) for image in part.images
+    ] == expected
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("<guid>https://e.org/a</guid>", ["https://e.org/a"]),
+        ('<guid isPermaLink="true">https://e.org/a</guid>', ["https://e.org/a"]),
+        ('<guid isPermaLink="false">https://e.org/a</guid>', []),
+        ("<guid>urn:7</guid>", []),
+        ("<link>https://e.org/b</link><guid>https://e.org/a</guid>", ["https://e.org/b"]),
+    ],
+)
+def test_the_page_of_an_item_of_a_feed(item: str, expected: list[str]) -> None:
+    read = feeds.read(f"<rss><item>{item}</item></rss>")
+    assert [link for part in read if isinstance(part, feeds.Item) for link in part.links] == expected
