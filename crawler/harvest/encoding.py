@@ -47,6 +47,13 @@ def encoding_of_html(content: bytes, content_type: str = "") -> str:
     return _encoding(content, content_type, _declared_in_html)
 
 
+def encoding_of_xml(content: bytes, content_type: str = "") -> str:
+    """The same of an XML document, in which a ``<meta>`` declares nothing (XML, section 4.3.3); but where it is not in
+    UTF-8 and says nothing else, the ``<meta>`` is better than to give up, which is what browsers do.
+    """
+    return _encoding(content, content_type, _declared_in_xml)
+
+
 def decode_css(content: bytes, content_type: str = "") -> str:
     """The text of a style sheet (CSS Syntax section 3.2); never raises."""
     return decoded(content, _encoding(content, content_type, _declared_in_css))
@@ -88,11 +95,15 @@ def _encoding(content: bytes, content_type: str, declared: Callable[[bytes], str
     told = (python_codec(header[1]) if header else None) or declared(content)
     if told is not None:
         return told
+    return "utf-8" if _is_utf_8(content) else "cp1252"
+
+
+def _is_utf_8(content: bytes) -> bool:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+        return False
+    return True
 
 
 def decoded(content: bytes, encoding: str) -> str:
@@ -116,6 +127,11 @@ def python_codec(label: str) -> str | None:
 
 def _declared_in_css(content: bytes) -> str | None:
     return _in_ascii_document(_label(_CSS_CHARSET.match(content)))
+
+
+def _declared_in_xml(content: bytes) -> str | None:
+    declared = _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
+    return declared or (None if _is_utf_8(content) else _declared_in_meta(content))
 
 
 def _declared_in_html(content: bytes) -> str | None:

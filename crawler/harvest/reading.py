@@ -35,6 +35,7 @@ from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
 from crawler.harvest.traps import REPEATED_PAGE, url_trap
 from crawler.harvest.xhtml import as_html
+from crawler.harvest.xml_encoding import declared as declared_in_xml
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
@@ -463,9 +464,9 @@ class Reader:
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
     """A page in HTML, and what it was encoded in; one that is declared as XML is read as XML."""
     header = fetched.headers.get("content-type", "")
-    encoding = encoding_of_html(content, header)
     if is_xml(fetched.content_type):
-        return as_html(decoded_xml(content, header)), encoding
+        return as_html(decoded_xml(content, header)), declared_in_xml(content, header)
+    encoding = encoding_of_html(content, header)
     return decoded(content, encoding), encoding
 
 

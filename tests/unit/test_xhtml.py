@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from crawler.harvest import xml_encoding
 from crawler.harvest.elements import PARSERS, Element, parse
 from crawler.harvest.xhtml import as_html
 from tests.pace import cpu_below
@@ -149,3 +150,17 @@ def test_it_takes_time_in_proportion(unit: str) -> None:
     with cpu_below(5):
         as_html("<html><body>" + unit * 100_000)
         as_html("<html><body>&" + unit * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        ('<meta charset="windows-1251"/>', "utf-8"),  # by which Chromium is not moved
+        ('<meta http-equiv="content-type" content="text/html; charset=iso-8859-1"/>', "utf-8"),
+        ('<meta charset="windows-1251"/>', "cp1251"),
+        ("", "utf-8"),
+    ],
+)
+def test_a_meta_declares_nothing_where_the_bytes_are_in_utf_8(declared: str, encoding: str) -> None:
+    text = f'<html xmlns="http://www.w3.org/1999/xhtml"><head>{declared}</head><body>Кошка</body></html>'
+    assert xml_encoding.decoded(text.encode(encoding), "application/xhtml+xml") == text
