@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, preference
+from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, group_of, preference
 from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.sizes import size_of
@@ -255,8 +255,10 @@ def _full_sizes(
     }
     inside: dict[str, list[str]] = defaultdict(list)
     for key, item in best.items():
-        link = item.candidate.element.link
-        if item.candidate.element.name in SHOWN and link in targets and leads_to_image(link):
+        element = item.candidate.element
+        link = element.link
+        is_own = key == group_of(element)  # and not what another of its attributes names besides
+        if is_own and element.name in SHOWN and link in targets and leads_to_image(link):
             inside[link].append(key)
     pictured = {key: size_of(item.url).picture for key, item in best.items()}
     full = {

@@ -206,6 +206,13 @@ def test_the_only_image_in_a_link_to_an_image_is_its_thumbnail() -> None:
     ]
 
 
+@pytest.mark.parametrize("more", ["""data-attrs='{"src": "x.png"}'""", "data-foo=x.png"])
+def test_what_else_an_image_names_takes_nothing_from_its_link(more: str) -> None:
+    taken = [sizes(task) for task in on(f"<a href=big.png><img src=small.png {more}></a>")]
+    assert ["big.png", "small.png thumbnail"] in taken
+    assert len(taken) == 2
+
+
 @pytest.mark.parametrize(
     "shown", ["camera.gif", "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"]
 )
