@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.harvest.markup import values_of
+from crawler.harvest.paging_words import DIRECTIONS
 from crawler.harvest.tree import MAX_ANCESTORS, Tree, on_one_line
 
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200
 _MARK_CHARS = 6
 """``»`` or ``12``: so little says nothing by itself."""
+_BUTTON = frozenset(
+    {"arrow", "b", "btn", "button", "comic", "icon", "img", "link", "nav", "navigation", "page"}
+)
+"""What files of buttons are called besides: ``nav_next.gif``, but not ``last-supper.jpg``."""
+_PARTS_OF_NAME = re.compile(r"[^a-z]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _HOLDING_LINKS = frozenset({"div", "li", "nav", "span"})
 """What sites give a class that says where the link in it leads."""
@@ -49,7 +56,8 @@ def of_link(tree: Tree, link: Any, *, around: bool) -> LinkWords:
     if not around:
         return LinkWords(label, "")
     is_mark = len(label) <= _MARK_CHARS and not _LETTER.search(label)
-    return LinkWords(label, _around(tree, link, is_mark=is_mark))
+    near = _around(tree, link, is_mark=is_mark)
+    return LinkWords(label, near if label else f"{_classes_inside(tree, link)} {near}")
 
 
 def _label(tree: Tree, link: Any) -> str:
@@ -61,11 +69,27 @@ def _label(tree: Tree, link: Any) -> str:
         name = tree.name(node)
         if name == "a":
             break  # html.parser has links in links
-        if name == "img":
-            parts.append(tree.attributes(node).get("alt", "")[:_MAX_LABEL_CHARS])
-        elif name[:1] == "-":
+        if name[:1] == "-":
             parts.append(tree.own_text(node)[:_MAX_LABEL_CHARS])
+        else:
+            parts.append(_said_by(name, tree.attributes(node))[:_MAX_LABEL_CHARS])
     return on_one_line(" ".join(parts))[:_MAX_LABEL_CHARS]
+
+
+def _said_by(name: str, attributes: Mapping[str, str]) -> str:
+    """What an element in a link says without a text; the file of a picture, if that is called ``next`` or so."""
+    if name != "img":
+        return attributes.get("aria-label", "")
+    stem = attributes.get("src", "")[:_MAX_LABEL_CHARS].rpartition("/")[2].partition(".")[0].lower()
+    words = [word for word in _PARTS_OF_NAME.split(stem) if word and word not in _BUTTON]
+    called = words[0] if len(words) == 1 and words[0] in DIRECTIONS else ""
+    return attributes.get("alt") or attributes.get("aria-label") or attributes.get("title") or called
+
+
+def _classes_inside(tree: Tree, link: Any) -> str:
+    """Of a link with nothing to read in it, but an icon."""
+    parts = (node for node in islice(tree.inside(link), _MAX_LABEL_NODES) if tree.name(node)[:1] != "-")
+    return " ".join(filter(None, (tree.attributes(part).get("class") for part in parts)))[:_MAX_LABEL_CHARS]
 
 
 def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:

@@ -208,7 +208,7 @@ def worth_following(
 def _anchored(element: Element) -> Iterator[Link]:
     reference = element.attributes.get("href")
     if reference is not None and may_lead_to_page(reference):
-        is_beside = element.name == "a" and paging.turns_page(element)
+        is_beside = paging.turns_page(element)
         yield Link(reference, element.name, says_nofollow(element), is_beside)
 
 

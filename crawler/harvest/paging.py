@@ -51,15 +51,21 @@ _MAX_MARK_CHARS = 6
 
 
 def turns_page(link: Element) -> bool:
-    """Whether an ``<a>``, or what is around it, says that it leads to another page of the same list or chain."""
-    if _says_so(link.text):
-        return True
+    """Whether an ``<a>`` or an ``<area>``, or what is around it, says that it leads to another page of the same list or
+    chain.
+    """
     attributes, around = link.attributes, link.around
+    if _says_so(attributes.get("alt", "") if link.name == "area" else link.text):
+        return True
     if len(attributes) > 1 and _attributes_say_so(attributes):  # most have a reference and no more
         return True
     if around and _is_turning_class(around.partition("\n")[0][:_MAX_CHARS]):
         return True
-    return _is_mark(link.text) and _is_container(f"{_own_classes(attributes)} {around[: 4 * _MAX_CHARS]}")
+    return (
+        link.name == "a"
+        and _is_mark(link.text)
+        and _is_container(f"{_own_classes(attributes)} {around[: 4 * _MAX_CHARS]}")
+    )
 
 
 def _attributes_say_so(attributes: dict[str, str]) -> bool:

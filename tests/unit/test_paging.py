@@ -23,12 +23,16 @@ nästa|Äldre inlägg|næste|neste|seuraava|następna strona|Starsze wpisy|dalš
 Старые записи|Показать ещё|далі|следваща|következő|următoarea|Sonraki|İleri|SONRAKİ|önceki|επόμενη|次へ|次のページ|次のページへ|&lt; 前へ|次|前の記事|次の10件
 もっと見る|下一页|下一頁|上一页|下一篇|下一章|下页|加载更多|第3页|다음|이전|다음 페이지|더보기|ถัดไป|ก่อนหน้า|Trang sau|Tiếp theo|Berikutnya|Halaman 2
 التالي|السابق|الصفحة التالية|הבא|הקודם|بعدی|अगला|पिछला|পরবর্তী
+次の画像|前の写真|Следующее фото|На следующую страницу|Показать еще товары|Next project|Next in album|Next slide|▸|➤|⏵|See more posts
+Eski kayıtlar|Pàgina següent|صفحه بعد|הדף הבא|Trang tiếp theo|Старіші публікації|Vanhemmat tekstit|Articoli meno recenti
+Artigos mais antigos|Messages plus anciens|Postări mai vechi|Lebih Lama|后页|下一图|Weitere Artikel laden
+<img src=nav/next.gif>|<img src=x.gif title="Next page">|<img src=comic_prev_button.png alt="">|<svg aria-label="Next page"></svg>
 <img src=n.gif alt=Next>|<span>Older</span> <i>posts</i>|<b>Next</b> page
 """
 NOT_TURNING = """
 Home|About us|Read more|Read more »|See the next generation of cameras|Previous versions of this document|3|12|Contact|more
 A post|Next steps in your career|The last of us|Strip 17|Chapter and verse|Nextcloud|Pages|Posts|News|First aid kit|Weitere Informationen
-次世代の写真|前田さんの写真|更多信息|الصفحة الرئيسية|Page d'accueil|Seite|Picture of the day|Prevention|<img src=x.png alt="A cat">|x
+次世代の写真|前田さんの写真|更多信息|الصفحة الرئيسية|Page d'accueil|Seite|<img src=last-supper.jpg>|<img src=first.day.jpg alt="A day">|<img src=next-generation.png>|Picture of the day|Prevention|<img src=x.png alt="A cat">|x
 """
 AROUND = """
 <a rel=next href=b>The title of a post</a>
@@ -41,6 +45,12 @@ AROUND = """
 <a id=comic-nav-prev href=b><span class=arrow></span></a>
 <a aria-label="Go to next page" href=b><svg><path d=x></path></svg></a>
 <a title="Older posts" href=b><i class=icon></i></a>
+<a title="See next picture" href=b><i class=icon></i></a>
+<a href=b><span class=next></span></a>
+<a href=b><i class="icon icon-prev"></i></a>
+<map><area href=b alt=Next></map>
+<map><area href=b rel=prev></map>
+<map><area href=b title="Next page"></map>
 <div class=nav-previous><a href=b>A post</a></div>
 <ul><li class="next"><a href=b>The wolf</a></li></ul>
 <div class="nav-links"><div class="nav-next"><a href=b>A post</a></div></div>
@@ -72,7 +82,7 @@ def lines(text: str, *, mark: str = "\n") -> list[str]:
 
 
 def turns(html: str, parser: str = "fast") -> bool:
-    (link,) = (element for element in parse(html, parser=parser) if element.name == "a")
+    (link,) = (element for element in parse(html, parser=parser) if element.name in ("a", "area"))
     return turns_page(link)
 
 
