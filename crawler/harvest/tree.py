@@ -53,6 +53,8 @@ NAMES = (
 """Elements that are always kept."""
 
 
+_MAX_INLINE = 4
+"""Elements that begin with the same text."""
 _UNREAD = frozenset({"script", "style", "template"})
 _BREAKS = frozenset(
     {
@@ -170,8 +172,15 @@ def on_one_line(text: str) -> str:
 
 
 def _follows_break(tree: Tree, node: Any) -> bool:
-    before = tree.sibling(node, after=False)
-    return before is not None and tree.name(before) in _BREAKS
+    """Whether a block ends before a text, or before the inline elements that begin with it."""
+    for _ in range(_MAX_INLINE):
+        before = tree.sibling(node, after=False)
+        if before is not None:
+            return tree.name(before) in _BREAKS
+        node = node.parent
+        if node is None or tree.name(node) in _BREAKS:
+            return False
+    return False
 
 
 def inside_svg(tree: Tree, node: Any) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from crawler.harvest.caption_names import ELEMENTS
 from crawler.harvest.captions import Captions
 from crawler.harvest.extensions import IMAGE_NAME, leads_to_image
+from crawler.harvest.headings import Headings
 from crawler.harvest.inline import is_inline
 from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
@@ -77,7 +78,7 @@ class Words:
         self._marks = marks
         self._captions = Captions(tree) if marks else None
         self._elements: list[Element] = []
-        self._heading = ""
+        self._headings = Headings(tree)
         self._pictures: list[_Picture] = []
         self._numbers: dict[int, int] = {}
         """Of pictures, by the key of the ``<picture>``, or else of the element that is one."""
@@ -93,19 +94,20 @@ class Words:
 
     def add(self, node: Any, name: str, attributes: dict[str, str]) -> None:
         text = around = ""
-        picture, link = 0, None
+        picture, link, heading = 0, None, self._headings.latest
         if name == "a":
             href = attributes.get("href")
             if href and _IMAGE_NAME.search(href) and leads_to_image(href):
                 self._links_to_pictures.append((len(self._elements), node))
+                heading = self._headings.of(node)
             text, around = of_link(self._tree, node, around=self._turns)
         elif name in SHOWING or name in _FRAMES or name not in NAMES:
             # Without any it refers to nothing, though captions are of videos too; very many may be within each other
             if attributes or name == "video":
-                picture, link = self._add_picture(node, name, attributes)
+                picture, link, heading = self._add_picture(node, name, attributes)
         elif name in HEADINGS:
             text = read(self._tree, node)
-            self._heading = text or self._heading
+            heading = self._headings.add(node, text)
         elif name in ("title", "desc"):
             text = self._titled(node, name)
         elif name in ("style", "script"):
@@ -118,7 +120,7 @@ class Words:
                 text=text,
                 picture=picture,
                 link=link,
-                heading=self._heading,
+                heading=heading,
                 around=around,
             )
         )
@@ -130,8 +132,8 @@ class Words:
         self._drawn.setdefault((self._tree.key(node.parent), name), on_one_line(text))
         return ""
 
-    def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None]:
-        """The number of the ``<picture>`` around it and the target of the link around it, each the nearest.
+    def _add_picture(self, node: Any, name: str, attributes: dict[str, str]) -> tuple[int, str | None, str]:
+        """The number of the ``<picture>`` around it, the target of the link around it, its heading; each the nearest.
 
         A picture is made of its children (HTML, "the picture element"): one that is never closed does not take in what
         follows.
@@ -162,7 +164,8 @@ class Words:
             place = len(self._elements)
             shown = _Picture(node, place, attributes, number, above, link, link_attributes, in_noscript)
             self._show(shown)
-        return (0 if picture is None else number), link_attributes.get("href")
+        heading = self._headings.above(above)
+        return (0 if picture is None else number), link_attributes.get("href"), heading
 
     def _add_figure(self, node: Any) -> None:
         key = self._tree.key(node)

@@ -177,6 +177,7 @@ NOT_COUNTED = {
     ),
     **dict.fromkeys(["paging._MAX_CHARS", "paging._MAX_MARK_CHARS", "soup._MAX_NODES_OF_TEXT"], TURNS),
     "words._MAX_LEVELS": WORDS,
+    "headings._MAX_HELD": WORDS,
     **dict.fromkeys(["data_images.2048", "data_images.64", "data_images._MAX_ADDRESS_CHARS"], NO_PICTURE),
     **dict.fromkeys(
         ["data_keys._LEAST_SIZE_PX", "data_keys._MAX_KEY_CHARS", "data_keys._MAX_WORDS"], NO_PICTURE

@@ -1,0 +1,64 @@
+"""Under which heading something stands on a page.
+
+A heading is of what follows it, up to the next one; but one in an article, a section or an item of a list is of nothing
+outside of that: of two cards, each with its picture above its title, the second is not under the title of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from crawler.harvest.tree import MAX_ANCESTORS, Tree
+
+_SECTIONS = frozenset({"article", "aside", "dialog", "li", "nav", "section"})
+_MAX_HELD = 64
+
+
+class Headings:
+    """Those of one document so far; to be added in document order."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._of_page = ""
+        """The latest that is in no section."""
+        self._of_sections: list[tuple[int, str]] = []
+        """Those since, each with the section that it is in."""
+        self.latest = ""
+
+    def add(self, node: Any, text: str) -> str:
+        """Returns the heading that *node* stands under, which is itself if it says anything."""
+        if not text:
+            return self.latest
+        self.latest = text
+        section = self._section_of(node)
+        if section is None:
+            self._of_page = text
+            self._of_sections.clear()
+        else:
+            self._of_sections.append((section, text))
+            del self._of_sections[:-_MAX_HELD]
+        return text
+
+    def above(self, around: Iterable[Any]) -> str:
+        """The nearest one of an element, by the elements *around* it."""
+        if not self._of_sections:
+            return self._of_page
+        keys = set(map(self._tree.key, around))
+        return next((text for section, text in reversed(self._of_sections) if section in keys), self._of_page)
+
+    def of(self, node: Any) -> str:
+        """The nearest one of *node*."""
+        return self.above(self._around(node)) if self._of_sections else self._of_page
+
+    def _section_of(self, node: Any) -> int | None:
+        sections = (around for around in self._around(node) if self._tree.name(around) in _SECTIONS)
+        nearest = next(sections, None)
+        return None if nearest is None else self._tree.key(nearest)
+
+    def _around(self, node: Any) -> Iterator[Any]:
+        for _ in range(MAX_ANCESTORS):
+            node = node.parent
+            if node is None:
+                return
+            yield node
