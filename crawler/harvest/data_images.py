@@ -59,8 +59,11 @@ _IN_ADDRESS = re.compile(r"image|img|photo|picture|thumb", re.IGNORECASE)
 _ALTS = ("alt", "altText", "alt_text", "alternativeText", "imageAlt", "image_alt")
 _TITLES, _CAPTIONS = ("title",), ("caption",)
 _PLAIN_NAMES = frozenset({"image", "img", "photo", "pic", "picture"})
+_SMALL_NAMES = frozenset({"thumb", "thumbnail"})
 _ADDRESSES = frozenset({"url", "src", "href", "uri"})
-_LINKS, _OWN_ADDRESSES = frozenset({"href", "link"}), frozenset({"src", "url"})
+_LINKS, _OWN_ADDRESSES = frozenset({"href", "link"}), frozenset({"src", "url", "source_url", "sourceUrl"})
+_OF_UPLOADS = frozenset({"source_url", "sourceUrl", "sizes", "image_meta"})
+"""What WordPress' API has beside ``file``, which then is a path in its folder of uploads and no address."""
 _FACTS_OF_A_SIZE = _ADDRESSES | {
     "width",
     "height",
@@ -146,8 +149,9 @@ class _Walk:
         is_one_picture = _is_one_picture_by_its_names(members)
         is_image = around.is_image or is_one_picture or _says_image(members)
         own_group = around.group or self._new_group()
+        is_file_an_address = _OF_UPLOADS.isdisjoint(members)
         for key, value in members.items():
-            if not isinstance(value, (str, dict, list)):
+            if not isinstance(value, (str, dict, list)) or (key == "file" and not is_file_an_address):
                 continue
             said = meaning(key)
             if is_one_picture and said.picture in _PLAIN_NAMES:
@@ -259,8 +263,8 @@ def _says_image(members: Mapping[str, Any]) -> bool:
 
 
 def _is_one_picture_by_its_names(members: dict[str, Any]) -> bool:
-    """``{"thumb": …, "img": …, "full": …}``"""
-    if _PLAIN_NAMES.isdisjoint(members):
+    """``{"thumb": …, "img": …, "full": …}``, ``{"thumb": …, "regular": …, "full": …}``"""
+    if _PLAIN_NAMES.isdisjoint(members) and _SMALL_NAMES.isdisjoint(members):
         return False
     return any(
         said.rank == FULL_SIZE and said.kind is Kind.ADDRESS and isinstance(members[name], str)

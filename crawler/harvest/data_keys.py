@@ -35,7 +35,7 @@ _SMALL = _set(
     "blur lqip low lowres md medium micro mini placeholder preview sm small teaser thumb thumbnail tiny xs"
 )
 _LARGE = _set("big full hd high hires highres huge large lg master max maxres orig original raw xl xxl zoom")
-_OF_DEVICES = _set("cdn data default desktop http https mobile secure standard tablet")
+_OF_DEVICES = _set("cdn data default desktop http https mobile regular secure standard tablet")
 """What tells one version of a picture from another, or nothing."""
 _BETWEEN = _set(
     "asset attributes base content download edges featured field fields items main media node nodes primary remote"

@@ -153,6 +153,33 @@ def test_sizes_of_one_picture_are_one() -> None:
     assert best({"image": strapi}) == ["/o/1"]
     assert best({"image": {"large": "/l/1", "small": "/s/1"}}) == ["/l/1"]
     assert best([{"thumb": "/t/1.jpg", "img": "/i/1.jpg", "full": "/f/1.jpg"}]) == ["/f/1.jpg"]
+    unsplash = {
+        name: f"https://i.e/p?q={n}" for n, name in enumerate(("raw", "full", "regular", "small", "thumb"))
+    }
+    assert best({"photo": {"id": "x", "urls": unsplash}}) == ["https://i.e/p?q=0"]
+    assert best({"id": "x", "urls": unsplash}) == ["https://i.e/p?q=0"]
+
+
+def test_uploads_of_wordpress_have_one_address() -> None:
+    """Its ``file`` is a path in a folder of the server, and its ``link`` a page about the image."""
+    thumbnail = {
+        "file": "j-150x150.jpg",
+        "width": 150,
+        "height": 150,
+        "source_url": "https://e.org/u/j-150x150.jpg",
+    }
+    full = {"file": "j.jpg", "width": 1200, "height": 800, "source_url": "https://e.org/u/j.jpg"}
+    details = {
+        "width": 1200,
+        "height": 800,
+        "file": "2024/01/j.jpg",
+        "sizes": {"thumbnail": thumbnail, "full": full},
+    }
+    said = {"link": "https://e.org/att/", "media_type": "image", "source_url": "https://e.org/u/j.jpg"}
+
+    assert best([{**said, "media_details": details}]) == ["https://e.org/u/j.jpg"]
+    assert best([said]) == ["https://e.org/u/j.jpg"]
+    assert best([{"file": "/v/real.jpg", "type": "image"}]) == ["/v/real.jpg"]
 
 
 def test_pictures_of_their_own_stay_apart() -> None:
