@@ -17,6 +17,7 @@ from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.inline import is_inline
 from crawler.harvest.styles import found_among
+from crawler.harvest.tree import link_target
 
 __all__ = ["LAST_RULES", "RULES", "found_among", "found_on"]
 
@@ -146,6 +147,8 @@ def linked_image(element: Element) -> Iterator[Candidate]:
     for name in ("href", "xlink:href"):
         if leads_to_image(element.attributes.get(name, "")):
             yield from alone(element, name, element.name)
+    if "data-src" in element.attributes and link_target(element.attributes) == element.attributes["data-src"]:
+        yield from alone(element, "data-src", element.name)
 
 
 def link_relations(element: Element) -> Iterator[Candidate]:

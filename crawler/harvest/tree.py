@@ -193,6 +193,15 @@ def inside_svg(tree: Tree, node: Any) -> bool:
     return False
 
 
+def link_target(attributes: Mapping[str, str]) -> str | None:
+    """Where an ``<a>`` leads: its ``href``, unless that is no image, and a lightbox shows that of its ``data-src``."""
+    href = attributes.get("href")
+    if "data-src" not in attributes or (href and leads_to_image(href)):
+        return href
+    shown = attributes["data-src"]
+    return shown if leads_to_image(shown) else href
+
+
 def may_tell(attributes: dict[str, str]) -> bool:
     """Whether an element that is not of NAMES may refer to an image."""
     return any(

@@ -25,6 +25,7 @@ from crawler.harvest.tree import (
     Mark,
     Tree,
     inside_svg,
+    link_target,
     on_one_line,
     read,
 )
@@ -96,7 +97,7 @@ class Words:
         text = around = ""
         picture, link, heading = 0, None, self._headings.latest
         if name == "a":
-            href = attributes.get("href")
+            href = link_target(attributes)
             if href and _IMAGE_NAME.search(href) and leads_to_image(href):
                 self._links_to_pictures.append((len(self._elements), node))
                 heading = self._headings.of(node)
@@ -165,7 +166,7 @@ class Words:
             shown = _Picture(node, place, attributes, number, above, link, link_attributes, in_noscript)
             self._show(shown)
         heading = self._headings.above(above)
-        return (0 if picture is None else number), link_attributes.get("href"), heading
+        return (0 if picture is None else number), link_target(link_attributes), heading
 
     def _add_figure(self, node: Any) -> None:
         key = self._tree.key(node)

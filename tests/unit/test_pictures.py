@@ -107,6 +107,11 @@ def test_groups_do_not_compete_and_what_is_alone_stays_in_its_place() -> None:
         ),
         pytest.param("<img src=only.jxl>", ["only.jxl"], id="nothing else"),
         pytest.param(
+            "<a href='#' data-fancybox data-src=big.png><img src=t.png></a>",
+            ["big.png", "t.png thumbnail"],
+            id="a lightbox",
+        ),
+        pytest.param(
             "<picture><source data-srcset=a.webp type=image/webp><img src=dot.gif data-src=a.png></picture>",
             ["a.webp", "a.png later", "dot.gif placeholder"],
             id="a set of one",
