@@ -15,7 +15,7 @@ _BEFORE_BOX = {"fit-in", "full-fit-in", "adaptive-fit-in", "resize", "c"}
 """thumbor (https://thumbor.readthedocs.io/en/latest/usage.html), pximg ``/c/300x200/``."""
 _THUMBOR_HMAC = re.compile(r"[\w-]{27}=")
 _CLOUDINARY = re.compile(
-    r"[wh]_\d{1,5}|c_[a-z_]{3,20}|g_[a-z_:]{2,30}|dpr_(?:auto|[1-5](?:\.\d)?)|fl_[a-z_.]{2,30}"
+    r"[wh]_\d{1,5}|c_[a-z_]{3,20}|g_[a-z_:]{2,30}|dpr_(?:auto|[1-5](?:\.\d)?)|fl_[a-z_.:]{2,30}"
     r"|q_(?:auto(?::[a-z]+)?|\d{1,3})|f_(?:auto|jpg|png|webp|avif|gif)"
 )
 """https://cloudinary.com/documentation/transformation_reference"""

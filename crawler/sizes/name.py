@@ -12,6 +12,8 @@ from crawler.sizes.query import default_of
 _EXTENSION = r"(?P<extension>\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|heic)(?:\.(?:webp|avif))?)$"
 _WORDPRESS = re.compile(rf"-(?P<w>\d{{2,5}})x(?P<h>\d{{2,5}}){_EXTENSION}", re.IGNORECASE)
 """https://developer.wordpress.org/reference/functions/image_make_intermediate_size/; also icons of all kinds."""
+_LEAST_IN_NAME_PX = 100
+"""Of the longer side: ``poster-24x36.jpg`` and ``tile-30x60.jpg`` are inches and centimetres of other things."""
 _SCALED = re.compile(rf"-scaled{_EXTENSION}", re.IGNORECASE)
 """WordPress 5.3 and later: what was larger than 2,560 px."""
 _SHOPIFY = re.compile(
@@ -64,7 +66,7 @@ def by_name(place: Place) -> Found | None:
 
 def _wordpress(place: Place, name: str) -> Found | None:
     uploaded = "uploads" in place.path or place.host.endswith((".wp.com", ".files.wordpress.com"))
-    if match := _WORDPRESS.search(name):
+    if (match := _WORDPRESS.search(name)) and max(int(match["w"]), int(match["h"])) >= _LEAST_IN_NAME_PX:
         return _renamed(place, match, px_of_box(match["w"], match["h"], any_aspect=uploaded))
     if uploaded and (match := _SCALED.search(name)):
         return _renamed(place, match, 2560.0)

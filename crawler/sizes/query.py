@@ -19,20 +19,32 @@ _SHORT = {"w", "h", "size", "sz", "mw", "mh", "sw", "sh"}
 _SIDE = re.compile(r"[wsh]?(\d{1,5})(?:px)?|(\d{1,5})\.\d{1,9}")
 _BOX = re.compile(r"(\d{1,5})(?:,|%2c|x|%7c)(\d{1,5})", re.IGNORECASE)
 _DENSITY = re.compile(r"[1-5](?:\.\d{1,4})?")
+_FORMATS = """
+auto avif bmp compress enhance format gif heic jpe?g jpg jxl lossless lossy original pjpe?g pjpg png(?:8|24|32)?
+progressive redeye smart tiff? true webp(?:ll|ly)? web
+"""
+_CUTS = """
+bottom bounds box carve center centre clamp clip contain containbox cover crop cut east edges entropy face facearea faces
+fill fillmax fit focalpoint inside left limit lfill max maxfit middle min n ne north none nw outside pad resize right s scale
+scaledown se smart south srgb stretch strip sw thumb tinysrgb top west
+"""
+
+
+def _words_of(names: str) -> re.Pattern[str]:
+    word = f"(?:{'|'.join(names.split())})"
+    return re.compile(rf"{word}(?:(?:,|-|%2c){word}){{0,4}}", re.IGNORECASE)
+
+
 _HOW = {
     **dict.fromkeys(("q", "quality", "qlt"), re.compile(r"\d{1,3}")),
-    **dict.fromkeys(
-        ("fm", "fmt", "format", "auto", "f"), re.compile(r"[a-z,-]{2,24}|[a-z]+%2c[a-z]+", re.IGNORECASE)
-    ),
-    **dict.fromkeys(
-        ("fit", "crop", "mode", "sm", "cs", "gravity"), re.compile(r"[a-z][a-z,-]{0,23}", re.IGNORECASE)
-    ),
+    **dict.fromkeys(("fm", "fmt", "format", "auto", "f", "fl"), _words_of(_FORMATS)),
+    **dict.fromkeys(("fit", "crop", "mode", "sm", "cs", "gravity"), _words_of(_CUTS)),
     **dict.fromkeys(("upscale", "enlarge", "ixlib", "ixid"), re.compile(r"[\w.|%=-]*")),
 }
 """How it is made, not what it shows; what is cut out by numbers (``crop=0,0,9,9``, ``rect``) is a part of it."""
 _SIGNATURE = re.compile(
     r"(?:sig|sign|signature|token|hash|hmac|expires|expiry|exp|policy|key-pair-id|x-amz-[\w-]{1,40}|x-goog-[\w-]{1,40})"
-    r"=.*|s=(?:[0-9a-f]{32}|none)",
+    r"=.*|s=(?:[0-9a-f]{32}|[0-9a-f]{40}|none)",
     re.IGNORECASE | re.DOTALL,
 )
 _OSS = re.compile(

@@ -31,6 +31,9 @@ FAMILIES = {  # one picture each, the smallest first
     "qiniu": [f"{E}/a.jpg?imageView2/2/w/300/q/80", f"{E}/a.jpg?imageView2/1/w/600/h/600", f"{E}/a.jpg"],
     "squarespace": [f"{E}/a.jpg?format=300w", f"{E}/a.jpg?format=2500w"],
     "twitter": [f"https://pbs.twimg.com/media/F1?format=jpg&name={name}" for name in ("small", "large", "orig")],
+    "contentful": [f"{E}/a.jpg?fm=jpg&fl=progressive&w=300&fit=thumb", f"{E}/a.jpg?fm=webp&w=900"],
+    "reddit": [f"{E}/a.jpg?width=300&s={'0f' * 20}", f"{E}/a.jpg?width=600&s={'1e' * 20}"],
+    "substack": [f"{CLOUDINARY}/w_{w},c_limit,f_auto,fl_progressive:steep/v1/a.jpg" for w in (300, 900)],
     "signed": [f"{E}/a.jpg?w=300&s={'0f' * 16}", f"{E}/a.jpg?w=600&s={'1e' * 16}"],
     "s3": [f"{E}/a.jpg?w=300&X-Amz-Signature=1&X-Amz-Date=2", f"{E}/a.jpg?w=600&X-Amz-Signature=3&X-Amz-Date=4"],
     "gravatar": [f"https://secure.gravatar.com/avatar/ab{query}" for query in ("", "?s=96", "?s=512")],
@@ -83,6 +86,7 @@ NO_MARKS = [
     "/cdn-cgi/image/width=auto/a.jpg", "/thumb/a/ab/X.pdf/page1-220px-X.pdf.jpg", "/a/ab/X.jpg/220px-X.jpg",
     "/thumb/X.jpg/220px-Y.jpg", "/styles/large/public/a.jpg", "/width/30000/a.jpg", "/a=b1600", "/%2e=s1600",
     "/a.jpg?x-oss-process=image/rotate,90", "/vi/ab/hqdefault.jpg", "/board-9x9.png", "/v/s-l.jpg",
+    "/wp-content/uploads/print-24x36.jpg", "/tile-60x60.jpg",
 ]  # fmt: skip
 ONE_EACH = [  # the same marks, and other pictures
     ("/a.jpg?w=300", "/b.jpg?w=300"),
@@ -96,6 +100,9 @@ ONE_EACH = [  # the same marks, and other pictures
     ("/x/300x200/1.jpg", "/y/300x200/1.jpg"),
     ("/a-300x200.jpg", "/a-300x200.png"),
     ("/AbC=s1600", "/AbD=s1600"),
+    ("/render.png?mode=front&width=300", "/render.png?mode=back&width=300"),
+    ("/render.png?f=front&width=300", "/render.png?f=back&width=300"),
+    ("/render.png?format=portrait&width=300", "/render.png?format=landscape&width=300"),
     ("/w_300/f_1/a.jpg", "/w_300/f_2/a.jpg"),
     ("/thumb/a/ab/X.jpg/220px-X.jpg", "/thumb/a/ac/X.jpg/220px-X.jpg"),
     ("/a.jpg?w=300", "/a.jpg?w=300&page=2"),
