@@ -24,9 +24,9 @@ auto avif bmp compress enhance format gif heic jpe?g jpg jxl lossless lossy orig
 progressive redeye smart tiff? true webp(?:ll|ly)? web
 """
 _CUTS = """
-bottom bounds box carve center centre clamp clip contain containbox cover crop cut east edges entropy face facearea faces
-fill fillmax fit focalpoint inside left limit lfill max maxfit middle min n ne north none nw outside pad resize right s scale
-scaledown se smart south srgb stretch strip sw thumb tinysrgb top west
+bottom bounds box carve center centre clamp clip contain containbox cover crop cut east edges entropy face
+facearea faces fill fillmax fit focalpoint inside left limit lfill max maxfit middle min n ne north none nw
+outside pad resize right s scale scaledown se smart south srgb stretch strip sw thumb tinysrgb top west
 """
 
 
