@@ -9,18 +9,24 @@ import re
 from typing import NamedTuple
 
 _NUMBER_NAMES = (
-    "page paged pageno pagenum pagenumber pageindex pagenr currentpage cpage pg pn seite pagina strona stranica sayfa"
+    "page paged pagen pager ipage curpage bstart"
+    " pageno pagenum pagenumber pageindex pagenr currentpage cpage pg pn seite pagina strona stranica sayfa"
     " halaman sida sivu start startat startindex limitstart offset skip from first begin"
 )
 _CURSOR_NAMES = "cursor after before pagetoken nextpage maxid sinceid updatedmax"
 _NUMBERS, _CURSORS = frozenset(_NUMBER_NAMES.split()), frozenset(_CURSOR_NAMES.split())
 """Parameters that say which page: by a number, or by anything. Not ``p``, which is a post for WordPress; where it is a
 page, other things tell."""
-_SIZES = frozenset({"count", "length", "limit", "maxresults", "num", "pagesize", "perpage", "rows", "size"})
-_DECORATION = re.compile(r".*(?:\[|%5b)|\]|%5d|[_-]", re.IGNORECASE | re.DOTALL)
+_SIZES = frozenset(
+    {"chash", "count", "length", "limit", "maxresults", "num", "pagesize", "perpage", "rows", "size"}
+)
+_OF_PAGE = re.compile(r"page(?:\[|%5b)(?:number|offset)(?:\]|%5d)", re.IGNORECASE)
+"""JSON:API (https://jsonapi.org/format/#fetching-pagination)."""
+_DECORATION = re.compile(r".*(?:\[|%5b)|\]|%5d|_\d+\Z|:int\Z|[_-]", re.IGNORECASE | re.DOTALL)
 _PAGE_WORDS = r"pages?|pg|seite|pagina|p%C3%A1gina|strona|stranica|strana|sida|side|sivu|sayfa|halaman|oldal"
 _PAGE_IN_PATH = re.compile(
-    rf"[/._-](?:(?:{_PAGE_WORDS})[/=:_-]?\d{{1,6}}|p[_-]?\d{{1,3}})(?=/?$|\.\w{{2,5}}$)", re.IGNORECASE
+    rf"/index[_-]?\d{{1,4}}(?=\.\w{{2,5}}$)|[/._;-](?:(?:{_PAGE_WORDS})[/=:_-]?\d{{1,6}}|p[_-]?\d{{1,3}})(?=/?$|\.\w{{2,5}}$)",
+    re.IGNORECASE,
 )
 _ARCHIVE = re.compile(r"/(?:19|20)\d\d(?:/\d\d?){0,2}(?=/?$)")
 _ENDING = re.compile(r"/(?:index|default)(?:\.\w{2,5})?$|\.\w{2,5}$|/$", re.IGNORECASE)
@@ -71,7 +77,8 @@ def _of_list(url: str) -> _OfList:
     for parameter in query.split("&") if query else ():
         name, _, value = parameter.partition("=")
         plain = _DECORATION.sub("", name).lower()
-        if plain in _CURSORS or (plain in _NUMBERS and value.isdecimal()):
+        is_number = plain in _NUMBERS or _OF_PAGE.fullmatch(name)
+        if plain in _CURSORS or (is_number and value.isdecimal()):
             number.append(parameter)
         elif plain not in _SIZES:
             rest.append(parameter)

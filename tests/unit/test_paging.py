@@ -116,6 +116,9 @@ def test_what_is_around_a_link_tells(parser: str) -> None:
         ("/search?q=x", "/search?q=x&after=bG9uZw /search?q=x&updated-max=2020-05-01T00:00 /search?q=x&cursor=1"),
         ("/2024/05/", "/2024/04/ /2024/06 /2023/12/ /2024/"),
         ("/thread-p2.html", "/thread-p3.html /thread.html"),
+        ("/list", "/list?PAGEN_1=2 /list?page%5Bnumber%5D=2 /list?b_start:int=20 /list?curpage=2 /list;page=2"),
+        ("/list?x%5BcurrentPage%5D=2&cHash=ab", "/list?x%5BcurrentPage%5D=3&cHash=cd /list"),
+        ("/list/index.html", "/list/index2.html /list/index_3.html"),
         ("/forum/topic.html", "/forum/topic_page2.html /forum/topic/page3"),
     ],
 )  # fmt: skip
