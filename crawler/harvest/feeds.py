@@ -152,6 +152,8 @@ def _json(text: str) -> Iterator[Item | Cut]:
     feed = loose_json.read(text)
     if not isinstance(feed, dict):
         yield Cut("feed-broken")
+        feed = loose_json.read_begun(text)
+    if not isinstance(feed, dict):
         return
     items = feed.get("items")
     for number, item in enumerate([feed, *(items if isinstance(items, list) else [])]):

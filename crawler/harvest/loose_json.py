@@ -15,6 +15,10 @@ _WRAPPERS = ("<!--", "-->", "<![CDATA[", "]]>", "//", "/*", "*/")
 """What hides a script from parsers of long ago."""
 _STRING = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_BRACKET = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
+_CLOSED_BY = {"{": "}", "[": "]"}
+_MOST_OPEN = 64
+"""Brackets within each other that are closed for whoever forgot to."""
 _LOOSE_COMMA = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])", re.DOTALL)
 _SURROGATES = re.compile(
     r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -34,6 +38,23 @@ def read(text: str) -> Any:
         text = _LOOSE_COMMA.sub(_kept, _COMMENT.sub(_kept, text)).strip()
         value, end = read_at(text, 0)
     return BROKEN if text[end:].strip() else value
+
+
+def read_begun(text: str) -> Any:
+    """The value that *text* begins and does not end, with what of it is whole; BROKEN if it is not that."""
+    text = unwrapped(text)
+    open_: list[str] = []
+    whole, closers = 0, ""
+    for token in _BRACKET.finditer(text):
+        bracket = token[0]
+        if bracket in _CLOSED_BY:
+            open_.append(_CLOSED_BY[bracket])
+        elif bracket in "]}":
+            if not open_ or open_.pop() != bracket:
+                return BROKEN
+            if len(open_) <= _MOST_OPEN:
+                whole, closers = token.end(), "".join(reversed(open_))
+    return read_at(text[:whole] + closers, 0)[0] if whole else BROKEN
 
 
 def read_at(text: str, position: int) -> tuple[Any, int]:

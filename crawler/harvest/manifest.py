@@ -19,9 +19,12 @@ def images(content: bytes) -> Iterator[Candidate | Cut]:
 
     Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises.
     """
-    manifest = loose_json.read(decoded(content))
+    text = decoded(content)
+    manifest = loose_json.read(text)
     if not isinstance(manifest, dict):
         yield Cut("manifest-broken")
+        manifest = loose_json.read_begun(text)
+    if not isinstance(manifest, dict):
         return
     for holder in (manifest, *_objects(manifest, "shortcuts")):
         for name in _LISTS:

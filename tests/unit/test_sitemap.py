@@ -311,6 +311,18 @@ def test_what_is_an_image_of_a_feed(item: str, expected: list[str]) -> None:
     ] == expected
 
 
+@given(st.integers(0, 140))
+def test_of_a_feed_that_is_cut_what_stands_before_the_cut_is_taken(end: int) -> None:
+    first, second = '{"url": "/a", "image": "/1.png", "x": [{"y": "]}"}]}', '{"url": "/b", "image": "/2.png"}'
+    text = f'{{"items": [{first}, {second}], "title": "T"}}'
+    parts = list(feeds.read(text[:end]))
+    found = [image.reference for part in parts if isinstance(part, feeds.Item) for image in part.images]
+
+    whole = [url for url, item in (("/1.png", first), ("/2.png", second)) if item in text[:end]]
+    assert whole in (found, found[:-1])
+    assert any(isinstance(part, Cut) for part in parts) == (0 < end < len(text))
+
+
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
