@@ -48,8 +48,8 @@ def encoding_of_html(content: bytes, content_type: str = "") -> str:
 
 
 def encoding_of_xml(content: bytes, content_type: str = "") -> str:
-    """The same of an XML document, in which a ``<meta>`` declares nothing (XML, section 4.3.3); but where it is not in
-    UTF-8 and says nothing else, the ``<meta>`` is better than to give up, which is what browsers do.
+    """The same of an XML document: UTF-8 where nothing else is declared (XML, section 4.3.3). A ``<meta>`` declares
+    nothing; but where that is all there is, and the bytes are no UTF-8, it is better than to give up, as browsers do.
     """
     return _encoding(content, content_type, _declared_in_xml)
 
@@ -129,13 +129,18 @@ def _declared_in_css(content: bytes) -> str | None:
     return _in_ascii_document(_label(_CSS_CHARSET.match(content)))
 
 
-def _declared_in_xml(content: bytes) -> str | None:
-    declared = _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
-    return declared or (None if _is_utf_8(content) else _declared_in_meta(content))
-
-
 def _declared_in_html(content: bytes) -> str | None:
-    return _declared_in_meta(content) or _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
+    return _declared_in_meta(content) or _declared_at_top(content)
+
+
+def _declared_in_xml(content: bytes) -> str:
+    declared = _declared_at_top(content)
+    return declared or (None if _is_utf_8(content) else _declared_in_meta(content)) or "utf-8"
+
+
+def _declared_at_top(content: bytes) -> str | None:
+    """By the XML declaration."""
+    return _label(_XML_ENCODING.match(content[:_PRESCAN_BYTES].lstrip()))
 
 
 def _declared_in_meta(content: bytes) -> str | None:

@@ -26,7 +26,7 @@ from crawler.harvest import css, feeds, headers, images, links, manifest, sitema
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
-from crawler.harvest.encoding import decode_css, decoded, encoding_of_html
+from crawler.harvest.encoding import decode_css, decoded, encoding_of_html, encoding_of_xml
 from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
 from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
@@ -35,7 +35,6 @@ from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
 from crawler.harvest.traps import REPEATED_PAGE, url_trap
 from crawler.harvest.xhtml import as_html
-from crawler.harvest.xml_encoding import declared as declared_in_xml
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import EXCLUDED, Scope
@@ -465,7 +464,7 @@ def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
     """A page in HTML, and what it was encoded in; one that is declared as XML is read as XML."""
     header = fetched.headers.get("content-type", "")
     if is_xml(fetched.content_type):
-        return as_html(decoded_xml(content, header)), declared_in_xml(content, header)
+        return as_html(decoded_xml(content, header)), encoding_of_xml(content, header)
     encoding = encoding_of_html(content, header)
     return decoded(content, encoding), encoding
 
