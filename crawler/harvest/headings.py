@@ -6,10 +6,10 @@ outside of that: of two cards, each with its picture above its title, the second
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from crawler.harvest.tree import MAX_ANCESTORS, Tree
+from crawler.harvest.tree import Tree, ancestors
 
 _SECTIONS = frozenset({"article", "aside", "dialog", "li", "nav", "section"})
 _MAX_HELD = 64
@@ -49,16 +49,9 @@ class Headings:
 
     def of(self, node: Any) -> str:
         """The nearest one of *node*."""
-        return self.above(self._around(node)) if self._of_sections else self._of_page
+        return self.above(ancestors(node)) if self._of_sections else self._of_page
 
     def _section_of(self, node: Any) -> int | None:
-        sections = (around for around in self._around(node) if self._tree.name(around) in _SECTIONS)
+        sections = (around for around in ancestors(node) if self._tree.name(around) in _SECTIONS)
         nearest = next(sections, None)
         return None if nearest is None else self._tree.key(nearest)
-
-    def _around(self, node: Any) -> Iterator[Any]:
-        for _ in range(MAX_ANCESTORS):
-            node = node.parent
-            if node is None:
-                return
-            yield node

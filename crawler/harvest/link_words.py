@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from crawler.harvest.markup import values_of
 from crawler.harvest.paging_words import DIRECTIONS
-from crawler.harvest.tree import MAX_ANCESTORS, Tree, on_one_line
+from crawler.harvest.tree import Tree, ancestors, on_one_line
 
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200
@@ -65,10 +65,8 @@ def _label(tree: Tree, link: Any) -> str:
     if text and not text.isspace() and len(text) <= _MAX_LABEL_CHARS:  # as of most
         return on_one_line(text)
     parts: list[str] = []
-    for node in islice(tree.inside(link), _MAX_LABEL_NODES):
+    for node in _inside(tree, link):
         name = tree.name(node)
-        if name == "a":
-            break  # html.parser has links in links
         if name[:1] == "-":
             parts.append(tree.own_text(node)[:_MAX_LABEL_CHARS])
         else:
@@ -88,8 +86,13 @@ def _said_by(name: str, attributes: Mapping[str, str]) -> str:
 
 def _classes_inside(tree: Tree, link: Any) -> str:
     """Of a link with nothing to read in it, but an icon."""
-    parts = (node for node in islice(tree.inside(link), _MAX_LABEL_NODES) if tree.name(node)[:1] != "-")
+    parts = (node for node in _inside(tree, link) if tree.name(node)[:1] != "-")
     return " ".join(filter(None, (tree.attributes(part).get("class") for part in parts)))[:_MAX_LABEL_CHARS]
+
+
+def _inside(tree: Tree, link: Any) -> Iterator[Any]:
+    """The first nodes in a link, up to another one: html.parser has links in links."""
+    return takewhile(lambda node: tree.name(node) != "a", islice(tree.inside(link), _MAX_LABEL_NODES))
 
 
 def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:
@@ -97,12 +100,11 @@ def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:
         return ""
     levels = _NEAR_MARK if is_mark else 1
     lines: list[str] = []
-    for _ in range(MAX_ANCESTORS):
-        node = node.parent
-        if node is None or len(lines) == levels or (name := tree.name(node)) in _OUTERMOST:
+    for parent in ancestors(node):
+        if len(lines) == levels or (name := tree.name(parent)) in _OUTERMOST:
             break
         if name not in _PASSED_OVER:
-            attributes = tree.attributes(node)
+            attributes = tree.attributes(parent)
             lines.append(
                 " ".join([attributes.get(name, "") for name in _NAMING]).strip() if attributes else ""
             )

@@ -183,14 +183,17 @@ def _follows_break(tree: Tree, node: Any) -> bool:
     return False
 
 
-def inside_svg(tree: Tree, node: Any) -> bool:
+def ancestors(node: Any) -> Iterator[Any]:
+    """The elements around a node, from the inside, up to MAX_ANCESTORS of them."""
     for _ in range(MAX_ANCESTORS):
         node = node.parent
         if node is None:
-            return False
-        if tree.name(node) == "svg":
-            return True
-    return False
+            return
+        yield node
+
+
+def inside_svg(tree: Tree, node: Any) -> bool:
+    return any(tree.name(around) == "svg" for around in ancestors(node))
 
 
 def link_target(attributes: Mapping[str, str]) -> str | None:

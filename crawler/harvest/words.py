@@ -17,13 +17,13 @@ from crawler.harvest.inline import is_inline
 from crawler.harvest.link_words import of_link
 from crawler.harvest.tree import (
     HEADINGS,
-    MAX_ANCESTORS,
     MAX_TEXT_CHARS,
     NAMES,
     SHOWING,
     Element,
     Mark,
     Tree,
+    ancestors,
     inside_svg,
     link_target,
     on_one_line,
@@ -142,9 +142,8 @@ class Words:
         above: list[Any] = []
         picture = link = None
         is_part, in_noscript = True, False
-        parent = node.parent
-        for _ in range(MAX_ANCESTORS):
-            if parent is None or (around := self._tree.name(parent)) == "body":
+        for parent in ancestors(node):
+            if (around := self._tree.name(parent)) == "body":
                 break
             above.append(parent)
             if around == "a":
@@ -156,7 +155,6 @@ class Words:
             elif around == "figure":
                 self._add_figure(parent)
             is_part = is_part and around in _TRANSPARENT
-            parent = parent.parent
         number = self._numbers.setdefault(
             self._tree.key(node if picture is None else picture), len(self._numbers) + 1
         )
