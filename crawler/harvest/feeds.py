@@ -130,31 +130,24 @@ def _told(node: Node, number: int) -> Element:
 
 
 def _links(node: Node) -> Iterator[str]:
-    named = [child for child in node.children if child.name == "link"]
-    for child in named:
-        if child.attributes.get("rel", "alternate") == "alternate":
-            yield child.attributes.get("href") or child.text
-    for child in (
-        node.children if not named else ()
-    ):  # an RSS item's is its page, unless it says that it is not
-        is_page = (
-            child.attributes.get("ispermalink", child.attributes.get("isPermaLink", "true")).lower()
-            != "false"
-        )
-        if child.name == "guid" and is_page and child.text.strip().startswith(("http://", "https://")):
-            yield child.text
+    links = [child for child in node.children if child.name == "link"]
+    for link in links:
+        if link.attributes.get("rel", "alternate") == "alternate":
+            yield link.attributes.get("href") or link.text
+    if not links:  # an RSS item's identifier is its page, unless it says that it is not
+        for child in node.children:
+            is_page = child.attributes.get("ispermalink", "true").lower() != "false"
+            if child.name == "guid" and is_page and child.text.strip().startswith(("http://", "https://")):
+                yield child.text
 
 
 # --- JSON -------------------------------------------------------------------------------------------------
 
 
 def _json(text: str) -> Iterator[Item | Cut]:
-    feed = loose_json.read(text)
-    if not isinstance(feed, dict):
+    feed, is_whole = loose_json.read_object(text)
+    if not is_whole:
         yield Cut("feed-broken")
-        feed = loose_json.read_begun(text)
-    if not isinstance(feed, dict):
-        return
     items = feed.get("items")
     for number, item in enumerate([feed, *(items if isinstance(items, list) else [])]):
         if isinstance(item, dict):

@@ -40,11 +40,18 @@ def read(text: str) -> Any:
     return BROKEN if text[end:].strip() else value
 
 
-def read_begun(text: str) -> Any:
-    """The value that *text* begins and does not end, with what of it is whole; BROKEN if it is not that."""
-    text = unwrapped(text)
+def read_object(text: str) -> tuple[dict[str, Any], bool]:
+    """The object that *text* is, and True; else what is whole of the one that it begins and does not end, and False."""
+    value = read(text)
+    if isinstance(value, dict):
+        return value, True
+    begun = _begun(unwrapped(text))
+    return begun if isinstance(begun, dict) else {}, False
+
+
+def _begun(text: str) -> Any:
     open_: list[str] = []
-    whole, closers = 0, ""
+    end, closers = 0, ""
     for token in _BRACKET.finditer(text):
         bracket = token[0]
         if bracket in _CLOSED_BY:
@@ -53,8 +60,8 @@ def read_begun(text: str) -> Any:
             if not open_ or open_.pop() != bracket:
                 return BROKEN
             if len(open_) <= _MOST_OPEN:
-                whole, closers = token.end(), "".join(reversed(open_))
-    return read_at(text[:whole] + closers, 0)[0] if whole else BROKEN
+                end, closers = token.end(), "".join(reversed(open_))
+    return read_at(text[:end] + closers, 0)[0] if end else BROKEN
 
 
 def read_at(text: str, position: int) -> tuple[Any, int]:

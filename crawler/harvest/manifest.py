@@ -19,13 +19,9 @@ def images(content: bytes) -> Iterator[Candidate | Cut]:
 
     Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises.
     """
-    text = decoded(content)
-    manifest = loose_json.read(text)
-    if not isinstance(manifest, dict):
+    manifest, is_whole = loose_json.read_object(decoded(content))
+    if not is_whole:
         yield Cut("manifest-broken")
-        manifest = loose_json.read_begun(text)
-    if not isinstance(manifest, dict):
-        return
     for holder in (manifest, *_objects(manifest, "shortcuts")):
         for name in _LISTS:
             for image in _objects(holder, name):

@@ -260,6 +260,8 @@ def _full_sizes(
         is_own = key == group_of(element)  # and not what another of its attributes names besides
         if is_own and element.name in SHOWN and link in targets and leads_to_image(link):
             inside[link].append(key)
+    if not inside:  # as on most pages
+        return {}
     pictured = {key: size_of(item.url).picture for key, item in best.items()}
     full = {
         key: targets[link]

@@ -54,7 +54,6 @@ _WIX = re.compile(
 """``/media/ID.jpg/v1/fill/w_300,h_200,al_c,q_80/cat.jpg`` is a size of ``/media/ID.jpg``:
 https://dev.wix.com/docs/rest/assets/media/media-manager/introduction; with ``x_`` and ``y_`` a part is cut out.
 """
-_WIX_PARTS = 6
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _SCENE7_DEFAULT_PX = 400.0
 
@@ -110,14 +109,12 @@ def _fandom(place: Place, name: str) -> Found | None:
 
 
 def _wix(place: Place, name: str) -> Found | None:
-    if len(place.path) < _WIX_PARTS or not name:
-        return None
-    media, _, version, how, options, _ = place.path[-_WIX_PARTS:]
-    match = (
-        _WIX.fullmatch(options) if (media, version) == ("media", "v1") and how in {"fill", "fit"} else None
-    )
-    px = px_of(match["w"], match["h"]) if match else None
-    return None if px is None else (place._replace(path=place.path[:-4]), px)
+    match place.path:
+        case (*_, "media", _, "v1", "fill" | "fit", options, _) if name and (made := _WIX.fullmatch(options)):
+            px = px_of(made["w"], made["h"])
+            return None if px is None else (place._replace(path=place.path[:-4]), px)
+        case _:
+            return None
 
 
 _ANYWHERE = (_wordpress, _google, _ebay, _mediawiki, _fandom, _wix)

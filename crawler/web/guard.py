@@ -148,7 +148,6 @@ class Guard:
         networks: list[Network] = []
         hosts: set[str] = set()
         seeds = [text.partition(_OF) for text in of_seeds]
-        self._private_seeds = frozenset(_bare(host) for _, _, host in seeds if host)
         for text in (*allowed, *(network for network, _, _ in seeds)):
             entry = _network(text) or _host(text)
             if isinstance(entry, str):
@@ -157,6 +156,7 @@ class Guard:
                 networks.append(entry)
         self._networks = tuple(networks)
         self._hosts = frozenset(hosts)
+        self._private_seeds = frozenset(_bare(host) for _, _, host in seeds if host) - self._hosts
 
     def check_port(self, host: str, port: int) -> None:
         """Raises ForbiddenAddress for a port that no web server has."""
@@ -172,7 +172,7 @@ class Guard:
         if found is None:
             return f"{host} resolves to {address!r}, which is no address"
         kind = kind_of(found)
-        if not kind and _bare(host) in self._private_seeds - self._hosts:
+        if not kind and _bare(host) in self._private_seeds:
             # else it would bring pages of a stranger, to whom the private addresses it once had are still open
             return f"{host} was in a private network when the crawl began, and resolves to {address} now"
         if not kind or self._allows(host, port, found):
