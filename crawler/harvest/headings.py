@@ -24,6 +24,9 @@ class Headings:
         """The latest that is in no section."""
         self._of_sections: list[tuple[int, str]] = []
         """Those since, each with the section that it is in."""
+        self._parent: int | None = None
+        self._section: int | None = None
+        """The section of what is in that parent, the latest that was asked for."""
         self.latest = ""
 
     def add(self, node: Any, text: str) -> str:
@@ -52,6 +55,13 @@ class Headings:
         return self.above(ancestors(node)) if self._of_sections else self._of_page
 
     def _section_of(self, node: Any) -> int | None:
-        sections = (around for around in ancestors(node) if self._tree.name(around) in _SECTIONS)
-        nearest = next(sections, None)
-        return None if nearest is None else self._tree.key(nearest)
+        parent = None if node.parent is None else self._tree.key(node.parent)
+        if parent != self._parent:  # many stand beside each other
+            self._parent, self._section = parent, self._nearest_section(node)
+        return self._section
+
+    def _nearest_section(self, node: Any) -> int | None:
+        for around in ancestors(node):
+            if self._tree.name(around) in _SECTIONS:
+                return self._tree.key(around)
+        return None

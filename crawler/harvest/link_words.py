@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any, NamedTuple
 
 from crawler.harvest.markup import values_of
@@ -92,7 +92,10 @@ def _classes_inside(tree: Tree, link: Any) -> str:
 
 def _inside(tree: Tree, link: Any) -> Iterator[Any]:
     """The first nodes in a link, up to another one: html.parser has links in links."""
-    return takewhile(lambda node: tree.name(node) != "a", islice(tree.inside(link), _MAX_LABEL_NODES))
+    for node in islice(tree.inside(link), _MAX_LABEL_NODES):
+        if tree.name(node) == "a":
+            return
+        yield node
 
 
 def _around(tree: Tree, node: Any, *, is_mark: bool) -> str:

@@ -93,11 +93,10 @@ class Resolver:
 
     def __call__(self, reference: str) -> str | None:
         """None for what is not to be fetched: a blank reference, or what a template has in place of one."""
-        try:
-            return self._known[reference]
-        except KeyError:
+        url = self._known.get(reference, "")
+        if url == "":  # which no URL is; as many are asked for once as again
             url = self._known[reference] = self._resolved(reference)
-            return url
+        return url
 
     def _resolved(self, reference: str) -> str | None:
         if not reference.strip() or is_template(reference):
