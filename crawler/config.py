@@ -128,6 +128,9 @@ class HarvestConfig(Section):
     max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = (
         16 * 2**20
     )
+    page_timeout_s: Annotated[
+        float, Meta(gt=0, description="To read one page, not counting the wait for memory, in seconds.")
+    ] = 60.0
 
 
 class ObeyConfig(Section):
@@ -241,6 +244,9 @@ class ImagesConfig(Section):
     ] = 0
     downloader_threads: Annotated[int, Meta(ge=1, le=256, description="Images in hand per downloader.")] = 4
     max_image_bytes: Annotated[int, Meta(ge=1, description="An image's size, in bytes.")] = 64 * 2**20
+    max_svg_bytes: Annotated[
+        int, Meta(ge=1, description="An SVG's size, in bytes: it takes many times that to read it.")
+    ] = 16 * 2**20
     max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = (
         178_956_970
     )
@@ -321,6 +327,13 @@ class QueueConfig(Section):
     lease_s: Annotated[
         float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")
     ] = 60.0
+    max_lease_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="A worker loses a task that it has had for so long, however alive it is, in seconds.",
+        ),
+    ] = 1800.0
     heartbeat_s: Annotated[
         float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")
     ] = 20.0
@@ -422,6 +435,20 @@ class AccessConfig(Section):
     ] = 600.0
 
 
+class MachineConfig(Section):
+    """What a machine gives; each machine's own, never part of a crawl."""
+
+    memory_budget_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Memory that all that reads pages and decodes images may take together on this machine, in"
+            " bytes; 0 for half of what it has.",
+            extra={"also": ("--memory-budget",)},
+        ),
+    ] = 0
+
+
 class Config(Section):
     """All sections; what a crawl runs with, and what crawl.toml keeps."""
 
@@ -434,10 +461,13 @@ class Config(Section):
     queue: QueueConfig = QueueConfig()
     manager: ManagerConfig = ManagerConfig()
     access: AccessConfig = AccessConfig()
+    machine: MachineConfig = MachineConfig()
 
     def of_the_crawl(self) -> Config:
         """Without what is the business of one machine."""
-        return msgspec.structs.replace(self, manager=ManagerConfig(), access=AccessConfig())
+        return msgspec.structs.replace(
+            self, manager=ManagerConfig(), access=AccessConfig(), machine=MachineConfig()
+        )
 
 
 _PATTERN = "PATTERN"

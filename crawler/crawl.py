@@ -263,6 +263,7 @@ class Crawl:
             networks=self._networks,
             public=self._engine.public,
             reconnect_s=self._engine.reconnect_s,
+            memory_bytes=self.config.machine.memory_budget_bytes,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import platform
@@ -44,6 +45,8 @@ class Crew:
 
     def start(self, staff: Mapping[TaskKind, int]) -> None:
         """So many more workers of each kind."""
+        processes = len(self._workers) + sum(staff.values())
+        self._site = dataclasses.replace(self._site, processes=max(1, processes))
         for kind, count in staff.items():
             for _ in range(count):
                 self._start(kind)
@@ -129,17 +132,26 @@ class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
     They learn from the manager what the crawl is about; images are kept in *folder*, by default ``data/<host>``, unless
-    the crawl wants them on the manager's machine. Raises QueueUnreachable (after *join_s* seconds without an answer;
+    the crawl wants them on the manager's machine. *memory_bytes* is as of a Site.
+
+    Raises QueueUnreachable (after *join_s* seconds without an answer;
     later it is *reconnect_s*), AuthenticationFailed, VersionMismatch or FolderError on entering.
     """
 
     def __init__(
-        self, endpoint: Meeting, *, join_s: float, reconnect_s: float, folder: Path | None = None
+        self,
+        endpoint: Meeting,
+        *,
+        join_s: float,
+        reconnect_s: float,
+        folder: Path | None = None,
+        memory_bytes: int = 0,
     ) -> None:
         self._endpoint = endpoint
         self._join_s = join_s
         self._reconnect_s = reconnect_s
         self._folder = folder
+        self._memory_bytes = memory_bytes
         self._manager = endpoint.manager(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
@@ -160,6 +172,7 @@ class Joined:
                 reconnect_s=self._reconnect_s,
                 crawl=self.plan.id,
                 guest=True,
+                memory_bytes=self._memory_bytes,
             ),
             tasks,
         )

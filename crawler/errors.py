@@ -22,6 +22,7 @@
     │   ├── CrawlReplaced           the manager serves another crawl by now, or this one with other settings
     │   ├── UploadLost              the manager has not kept the first part of an image; it is sent again
     │   └── RemoteFault             the manager failed at a call
+    ├── WorkerStuck                 one of a worker's threads does not come back from a task: another takes its place
     └── TaskError                   why one URL was not saved; its ``reason`` is the record's
         ├── FetchError              status "failed"
         └── Rejection               status "rejected"
@@ -139,6 +140,10 @@ class UploadLost(QueueError):
 
 class RemoteFault(QueueError):
     pass
+
+
+class WorkerStuck(CrawlerError):
+    """A thread of a worker does not come back from a task; another process is to take the place of this one."""
 
 
 # --- one URL ----------------------------------------------------------------------------------------------
@@ -319,6 +324,13 @@ class InternalError(FetchError):
     reason = "internal-error"
 
 
+class OutOfMemory(FetchError):
+    """What worked on it was killed by the system, as it happens when a machine is short of memory."""
+
+    reason = "out-of-memory"
+    retryable = True
+
+
 class LeaseExpired(FetchError):
     """Each worker that took the task vanished or was too late."""
 
@@ -330,7 +342,7 @@ class Rejection(TaskError):
 
 
 class TooLarge(Rejection):
-    """More bytes or pixels than wanted (max_image_bytes, max_page_bytes, max_width_px, max_height_px)."""
+    """More bytes or pixels than wanted (max_image_bytes, max_svg_bytes, max_page_bytes, max_width_px …)."""
 
     reason = "too-large"
 
@@ -381,6 +393,24 @@ class DecoderCrashed(Rejection):
     """Its decoder broke down, in a process of its own: a fault of the decoder, mostly met by hostile files."""
 
     reason = "decoder-crashed"
+
+
+class PageTimeout(Rejection):
+    """It was not read to its end in time (page_timeout_s), and its reader was killed."""
+
+    reason = "page-timeout"
+
+
+class ReaderCrashed(Rejection):
+    """Its reader broke down, in a process of its own: a fault of the parser, mostly met by hostile pages."""
+
+    reason = "reader-crashed"
+
+
+class TooMuchMemory(Rejection):
+    """To read or decode it takes more memory than is set aside for that (memory_budget_bytes)."""
+
+    reason = "too-much-memory"
 
 
 class TooSmall(Rejection):

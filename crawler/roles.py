@@ -39,6 +39,7 @@ from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
+    from crawler.sandbox.budget import Budget
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,10 @@ class Site:
     """The id of the plan that guests go by."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
+    memory_bytes: int = 0
+    """What readers and decoders of this machine may take together; 0 for half of what it has."""
+    processes: int = 1
+    """How many of them have such children."""
 
 
 class Start(Enum):
@@ -243,6 +248,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         ),
         lease_batch=config.queue.lease_batch,
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
+        max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
         **({"learn": jar.learn} if jar else {}),
     )
@@ -274,10 +280,22 @@ def _harvester(
     transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
     from crawler.harvest.page import PageHandler
+    from crawler.harvest.readers import Readers
 
-    del manager, stop
+    del stop
     config = site.config
-    return PageHandler(transport, Scope(site.seeds, config.scope), config=config, **who)
+    most, budget = _children(site, config.harvest.harvester_threads)
+    readers = Readers(
+        site.seeds, config, most=most, budget=budget
+    )  # which end with this process, however it does
+    return PageHandler(
+        transport,
+        Scope(site.seeds, config.scope),
+        config=config,
+        read=readers.read,
+        put_early=manager.get_task_queue().put,
+        **who,
+    )
 
 
 def _downloader(
@@ -288,11 +306,12 @@ def _downloader(
 
     config = site.config
     images = config.images
-    decoders = Decoders(  # which end with this process, however it does
-        most=min(images.downloader_threads, max(2, os.cpu_count() or 1)),
+    most, budget = _children(site, images.downloader_threads)
+    decoders = Decoders(  # as above
+        most=most,
         max_pixels=images.max_pixels,
-        max_bytes=images.max_image_bytes,
         timeout_s=images.decode_timeout_s,
+        budget=budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
@@ -303,6 +322,18 @@ def _downloader(
         verify=decoders.verify,
         **who,
     )
+
+
+def _children(site: Site, threads: int) -> tuple[int, Budget]:
+    """How many readers or decoders this process may have, and what they may take."""
+    from crawler.sandbox.budget import Budget, machine_bytes, share, shared_file
+
+    mine = share(
+        site.memory_bytes or machine_bytes() // 2,
+        processes=site.processes,
+        most_children=min(threads, max(2, os.cpu_count() or 1)),
+    )
+    return mine.children, Budget(mine.budget_bytes, file=shared_file())
 
 
 def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:

@@ -8,15 +8,16 @@ and what it gives back when it leaves.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 
-from crawler.errors import CrawlError, QueueError
+from crawler.errors import CrawlError, QueueError, WorkerStuck
 from crawler.models import (
     SHOWN_TASKS,
     SHOWN_URL,
@@ -30,6 +31,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
+from crawler.parts import MESSAGE_BUDGET_BYTES, parts, size_bytes
 from crawler.queues import ResultQueue, TaskQueue
 
 log = logging.getLogger(__name__)
@@ -39,12 +41,9 @@ Handler = Callable[[Task], Result]
 LONG_POLL_S = 5.0
 ASK_AGAIN_S = 0.1
 ASK_ELSEWHERE_S = 0.5
+_LOOK_S = 0.2  # at threads that are to end, for whether one never will
 RESULT_BATCH = 64
 RESULT_LINGER_S = 0.05
-MESSAGE_BUDGET_BYTES = 2**20
-"""Of results or discovered URLs in one message: a quarter of what a message may be."""
-_ENCODER = msgspec.msgpack.Encoder()
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -65,7 +64,10 @@ class Hand:
         self._lanes: dict[str, _Lane] = {}
         self._turn: deque[str] = deque()
         self._held: dict[int, Token] = {}
+        self._since: dict[Token, float] = {}
+        """When each of them was dealt."""
         self._running: dict[Token, Task] = {}  # a task that was lost and leased again may run twice
+        self._begun: dict[Token, float] = {}
         self._waiting = 0
         self._closed = False
         self.settlements = 0
@@ -82,6 +84,7 @@ class Hand:
                 lane.slots = batch.slots
                 self._waiting += len(batch.tasks)
                 self._held.update((task.id, task.token) for task in batch.tasks)
+                self._since.update(dict.fromkeys((task.token for task in batch.tasks), time.monotonic()))
             self._changed.notify_all()
 
     def take(self) -> tuple[str, Task] | None:
@@ -97,6 +100,7 @@ class Hand:
                         lane.running += 1
                         self._waiting -= 1
                         self._running[task.token] = task
+                        self._begun[task.token] = time.monotonic()
                         self._changed.notify_all()
                         return host, task
                 self._changed.wait()
@@ -105,7 +109,7 @@ class Hand:
     def finished(self, host: str, task: Task) -> None:
         """The task has been handled; it stays held until it is settled."""
         with self._changed:
-            del self._running[task.token]
+            del self._running[task.token], self._begun[task.token]
             lane = self._lanes[host]
             lane.running -= 1
             self._forget_if_empty(host, lane)
@@ -133,6 +137,7 @@ class Hand:
             self.settlements += 1
             self._changed.notify_all()
             for token in tokens:
+                self._since.pop(token, None)
                 if self._held.get(token.id) == token:  # not a later lease of a task that was given back
                     del self._held[token.id]
 
@@ -146,6 +151,7 @@ class Hand:
                 for task in lane.waiting:
                     if task.token in gone:
                         dropped += 1
+                        self._since.pop(task.token, None)
                         if self._held.get(task.id) == task.token:
                             del self._held[task.id]
                 lane.waiting = kept
@@ -203,6 +209,25 @@ class Hand:
         with self._changed:
             return tuple(self._held.values())
 
+    def dealt_before(self, moment: float) -> tuple[Token, ...]:
+        """Let no task that has waited since before *moment* begin; returns them, who stay held until settled."""
+        with self._changed:
+            if not any(since < moment for since in self._since.values()):
+                return ()
+            old: list[Token] = []
+            for host, lane in list(self._lanes.items()):
+                old += [task.token for task in lane.waiting if self._since[task.token] < moment]
+                lane.waiting = deque(task for task in lane.waiting if self._since[task.token] >= moment)
+                self._forget_if_empty(host, lane)
+            self._waiting -= len(old)
+            self._changed.notify_all()
+            return tuple(old)
+
+    def begun_before(self, moment: float) -> tuple[Task, ...]:
+        """Those that still run."""
+        with self._changed:
+            return tuple(self._running[token] for token, begun in self._begun.items() if begun < moment)
+
     def running(self) -> tuple[Task, ...]:
         with self._changed:
             return tuple(self._running.values())
@@ -210,6 +235,8 @@ class Hand:
 
 class Worker:
     """Works on tasks of one kind until the crawl is drained, the queue is halted, or it is stopped.
+
+    A task that its handler has had for *max_lease_s* seconds is not waited for: the worker ends, with WorkerStuck.
 
     *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got. The
     handler must not raise anything but CrawlError (a full disk), which halts the whole crawl with *halts_crawl* and
@@ -225,6 +252,7 @@ class Worker:
         handler: Handler,
         lease_batch: int,
         heartbeat_s: float,
+        max_lease_s: float = math.inf,
         halts_crawl: bool = True,
         learn: Callable[[Sequence[Cookie]], None] = lambda _: None,
     ) -> None:
@@ -234,6 +262,7 @@ class Worker:
         self._handler = handler
         self._lease_batch = lease_batch
         self._heartbeat_s = heartbeat_s
+        self._max_lease_s = max_lease_s
         self._halts_crawl = halts_crawl
         self._learn = learn
         self._cookies_seen = 0
@@ -269,7 +298,8 @@ class Worker:
         self._finished.wait()
         left = self._hand.close()
         for thread in handlers:
-            thread.join()
+            while thread.is_alive() and not self._only_stuck_ones_run():
+                thread.join(_LOOK_S)
         with self._outbox_changed:
             self._over.set()  # after the last result
             self._outbox_changed.notify_all()
@@ -286,6 +316,14 @@ class Worker:
             self._tasks.leave(self._state.id, charged=not isinstance(self._failure, CrawlError | None))
         except QueueError as exc:
             log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
+
+    def _stuck(self) -> tuple[Task, ...]:
+        """The tasks that take longer than any may: their threads will not come back, or somebody else has them."""
+        return self._hand.begun_before(time.monotonic() - self._max_lease_s)
+
+    def _only_stuck_ones_run(self) -> bool:
+        running = len(self._hand.running())
+        return running > 0 and len(self._stuck()) == running
 
     def _finish(self, failure: BaseException | None) -> None:
         self._failure = self._failure or failure
@@ -397,11 +435,18 @@ class Worker:
             elif waiting := self._to_give_back(answer):
                 self._tasks.release(self.state(), waiting)
                 self._hand.settled(waiting)
+            if stuck := self._stuck():
+                urls = ", ".join(task.url[:SHOWN_URL] for task in stuck)
+                self._finish(
+                    WorkerStuck(f"it has not come back from a task within {self._max_lease_s:g} s: {urls}")
+                )
 
     def _to_give_back(self, answer: Heartbeat) -> list[Token]:
         """What it has not begun, and shall not."""
         hosts = (None,) if answer.paused else answer.left_alone
-        return [token for host in hosts for token in self._hand.withdraw(host)]
+        # what waits here for very long, of a slow host, has time of its own left when it is leased again
+        old = self._hand.dealt_before(time.monotonic() - self._max_lease_s / 2)
+        return [*old, *(token for host in hosts for token in self._hand.withdraw(host))]
 
 
 def _messages(
@@ -411,31 +456,12 @@ def _messages(
 
     What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.
     """
-    return _parts([_light(result, put_early) for result in results])
+    return parts([_light(result, put_early) for result in results])
 
 
 def _light(result: Result, put_early: Callable[[Sequence[NewTask]], int]) -> Result:
-    if not result.discovered or _size(result.discovered) <= MESSAGE_BUDGET_BYTES:
+    if not result.discovered or size_bytes(result.discovered) <= MESSAGE_BUDGET_BYTES:
         return result
-    for part in _parts(result.discovered):
+    for part in parts(result.discovered):
         put_early(part)
     return msgspec.structs.replace(result, discovered=())
-
-
-def _parts(values: Sequence[_T]) -> Iterator[list[_T]]:
-    """*values* in lists of MESSAGE_BUDGET_BYTES at most, or of one."""
-    part: list[_T] = []
-    budget = MESSAGE_BUDGET_BYTES
-    for value in values:
-        size = _size(value)
-        if part and size > budget:
-            yield part
-            part, budget = [], MESSAGE_BUDGET_BYTES
-        part.append(value)
-        budget -= size
-    if part:
-        yield part
-
-
-def _size(value: object) -> int:
-    return len(_ENCODER.encode(value))

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from crawler.download.info import ImageInfo
@@ -13,10 +14,10 @@ from crawler.errors import CorruptImage
 
 HEAD = b"GIF89a"
 """With which the parent passes anything on."""
-FAULTS = f"{__name__}:decode"
+FAULTS, HOARDING = f"{__name__}:decode", f"{__name__}:hoard"
 
 
-def decode(data: bytes, *, max_pixels: int) -> ImageInfo:  # noqa: C901 - a list of faults
+def decode(data: bytes, *, max_pixels: int, room: Callable[[int], int]) -> ImageInfo:  # noqa: C901, PLR0912 - a list of faults
     word, _, rest = data.removeprefix(HEAD).decode(errors="replace").partition(" ")
     match word:
         case "hang":
@@ -30,6 +31,11 @@ def decode(data: bytes, *, max_pixels: int) -> ImageInfo:  # noqa: C901 - a list
             eaten = []
             while True:
                 eaten.append(bytearray(64 * 2**20))
+        case "room":
+            asked, _, taken = rest.partition(" ")
+            granted = room(int(asked))
+            bytearray(int(taken))
+            return ImageInfo(format="gif", extension="gif", width_px=granted, height_px=os.getpid(), frames=1)
         case "write":
             try:
                 Path(rest).write_bytes(b"x")
@@ -47,4 +53,16 @@ def decode(data: bytes, *, max_pixels: int) -> ImageInfo:  # noqa: C901 - a list
             raise ZeroDivisionError
     return ImageInfo(
         format="gif", extension="gif", width_px=len(data), height_px=os.getpid(), frames=1, dhash=word[:16]
+    )
+
+
+_HOARD: list[bytearray] = []
+
+
+def hoard(data: bytes, *, max_pixels: int, room: Callable[[int], int]) -> ImageInfo:
+    """Takes what it asks for, and keeps it."""
+    room(80 * 2**20)
+    _HOARD.append(bytearray(30 * 2**20))
+    return ImageInfo(
+        format="gif", extension="gif", width_px=len(data), height_px=os.getpid(), frames=max_pixels
     )

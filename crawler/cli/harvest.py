@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crawler.cli.joining import address_argument, joined
+from crawler.cli.joining import joined, joining_options
 from crawler.cli.options import Command, terminated_like_interrupted
 from crawler.config import Config
 from crawler.models import TaskKind
@@ -18,7 +18,7 @@ from crawler.models import TaskKind
         ("from another machine", "image-crawler harvest 192.0.2.7 --keys worker"),
     ),
 )
-@address_argument
+@joining_options
 @click.option(
     "--harvesters", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Processes."
 )

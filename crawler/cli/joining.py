@@ -31,6 +31,11 @@ def address_argument(function: _Function) -> _Function:
     return click.argument("address", metavar=METAVAR)(config_options_of("access")(function))  # type: ignore[return-value]
 
 
+def joining_options(function: _Function) -> _Function:
+    """As address_argument, for commands that work there: ``config.machine`` counts as well."""
+    return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine")(function))  # type: ignore[return-value]
+
+
 def endpoint_of(address: str, config: AccessConfig) -> Meeting:
     """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
     if is_redis(address):
@@ -66,6 +71,7 @@ def joined(address: str, config: Config, folder: Path | None = None) -> Joined:
         join_s=ASKED_ONCE_S if here else reconnect_s,
         reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
         folder=folder,
+        memory_bytes=config.machine.memory_budget_bytes,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crawler.cli.joining import address_argument, joined
+from crawler.cli.joining import joined, joining_options
 from crawler.cli.options import Command, output_option, terminated_like_interrupted
 from crawler.config import Config
 from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
@@ -29,7 +29,7 @@ from crawler.storage import schemes
         ("beside the crawl in that folder, on the same machine", "image-crawler work data/example.org"),
     ),
 )
-@address_argument
+@joining_options
 @output_option(
     "Where images are kept, unless the crawl has them on the manager's machine.  [default: data/<host>]"
 )

@@ -37,6 +37,14 @@ class ImageInfo(Value, frozen=True):
     """It lacks its end, and no pixel."""
 
 
+class DecoderSettings(Value):
+    """What a decoder is told when it starts."""
+
+    decode: str
+    """``module:function``"""
+    max_pixels: int
+
+
 class Verdict(Value):
     """ImageInfo or Rejection, as it goes from one process to another."""
 

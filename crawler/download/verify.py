@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from PIL import (
@@ -51,36 +51,52 @@ _FILES: dict[str, type[ImageFile.ImageFile]] = {
 _DRAFT = 8
 _DRAFT_LEAST_PX = 36
 """Four for each cell of a dhash."""
-_MUCH = 8
-"""What has more than this part of the pixels allowed has many, when there is no memory for it."""
+_BYTES_PER_PX = {
+    "jpeg": 8,
+    "png": 10,
+    "gif": 10,
+    "webp": 17,
+    "avif": 12,
+    "bmp": 10,
+    "tiff": 20,
+    "ico": 20,
+    "heic": 12,
+}
+"""What a pixel takes in memory while it is decoded, at most: measured by tests/benchmarks/corpus.py --memory."""
+_BYTES_PER_SVG_BYTE = 70
+_BESIDE_BYTES = 16 * 2**20
 _STRIP_PX = 256
 
 
-def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
+def _boundless(size_bytes: int) -> int:
+    return size_bytes
+
+
+def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
     """What *data* is, if it is a complete image that decodes.
 
-    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated.
+    *max_pixels* is a limit to width x height x frames, checked before anything of that size is allocated. *room* is
+    asked before for the memory that it is known to take, and says how much may be taken.
     Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed:
     the format has no checksums. Safe to be used by several threads; a decoder that crashes takes the process
     with it, so strangers' files are for :mod:`crawler.download.decoder`.
 
-    Raises a leaf of Rejection, and nothing else: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a
-    kind that is not kept), TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else).
+    Raises a leaf of Rejection: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a kind that is not kept),
+    TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else); and MemoryError where it takes more
+    memory than there is. Nothing else.
     """
     name = recognised(data)
     if name == "svg":
+        room(len(data) * _BYTES_PER_SVG_BYTE)
         return svg_info(data)
-    limit = _Limit(max_pixels)
+    limit = _Limit(max_pixels, room=room, bytes_per_px=_BYTES_PER_PX[name], own_bytes=3 * len(data))
     try:
         with hushed():
             width_px, height_px, frames, looks = _decoded(name, data, limit)
-    except Rejection:
+    except (Rejection, MemoryError):
         raise
     except EOFError as exc:
         raise TruncatedImage(f"the {name} ends early: {exc}") from exc
-    except MemoryError as exc:
-        kind = TooManyPixels if limit.most_px * _MUCH > max_pixels else CorruptImage
-        raise kind(f"there is not enough memory to decode the {name}, of {limit.most_px:,} pixels") from exc
     except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
         raise _what_failed(name, data, exc)(f"the {name} can't be decoded: {exc!r}"[:300]) from exc
     return ImageInfo(
@@ -93,27 +109,29 @@ def verify(data: bytes, *, max_pixels: int) -> ImageInfo:
     )
 
 
-def verify_lenient(data: bytes, *, max_pixels: int) -> ImageInfo:
+def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
     """As :func:`verify`, but a file that only lacks its end is an image too, one that is ``incomplete``.
 
     All of its pixels are there: what might stand in place of the missing bytes makes no difference to any of them. A
     file that was cut further before its end is refused as ever.
     """
     try:
-        return verify(data, max_pixels=max_pixels)
+        return verify(data, max_pixels=max_pixels, room=room)
     except TruncatedImage as refusal:
         try:
-            return _as_completed(data, max_pixels)
+            return _as_completed(data, max_pixels, room)
+        except MemoryError:
+            raise
         except Exception as exc:  # as above: decoders raise anything
             raise refusal from exc
 
 
-def _as_completed(data: bytes, max_pixels: int) -> ImageInfo:
+def _as_completed(data: bytes, max_pixels: int, room: Callable[[int], int]) -> ImageInfo:
     name = image_format(data) or ""
     versions = completed(name, data)
     if not versions:
         raise TruncatedImage("more is missing than an end")
-    info = verify(versions[0], max_pixels=max_pixels)
+    info = verify(versions[0], max_pixels=max_pixels, room=room)
     if len(versions) > 1 and len({_pixels(name, version) for version in versions}) > 1:
         raise TruncatedImage("its pixels depend on what is missing")
     return msgspec.structs.replace(info, incomplete=True)
@@ -151,23 +169,34 @@ def _what_failed(name: str, data: bytes, exc: Exception) -> type[Rejection]:
 
 
 class _Limit:
-    """The pixels that one image may have, and has so far."""
+    """The pixels that one image may have, and the memory that it takes."""
 
-    def __init__(self, max_pixels: int) -> None:
+    def __init__(
+        self, max_pixels: int, *, room: Callable[[int], int], bytes_per_px: int, own_bytes: int
+    ) -> None:
         self.max_pixels = max_pixels
-        self.most_px = 0
+        self._room = room
+        self._bytes_per_px = bytes_per_px
+        self._own_bytes = own_bytes
 
     def check(self, width_px: int, height_px: int, frames: int = 1) -> None:
         if width_px < 1 or height_px < 1:
             raise CorruptImage(f"it has {width_px} x {height_px} pixels")
         if frames > MAX_FRAMES:
             raise TooManyPixels(f"it has {frames} frames; the limit is {MAX_FRAMES}")
-        self.most_px = max(self.most_px, width_px * height_px * frames)
-        if self.most_px > self.max_pixels:
+        if width_px * height_px * frames > self.max_pixels:
             raise TooManyPixels(
                 f"it has {width_px} x {height_px} pixels in {frames} frames; "
                 f"the limit is {self.max_pixels} (max_pixels)"
             )
+        takes_bytes = self._own_bytes + width_px * height_px * self._bytes_per_px
+        if self._room(takes_bytes + _BESIDE_BYTES) < takes_bytes:
+            raise MemoryError
+
+    def check_sum(self, pixels: int) -> None:
+        """Of pictures one after the other."""
+        if pixels > self.max_pixels:
+            raise TooManyPixels(f"it has {pixels} pixels in all; the limit is {self.max_pixels} (max_pixels)")
 
 
 _Decoded = tuple[int, int, int, str]
@@ -222,7 +251,7 @@ def _all_decoded(
         decoded_px += image.width * image.height
         limit.check(image.width, image.height)
         if name != "png":
-            limit.check(decoded_px, 1)  # a GIF may grow
+            limit.check_sum(decoded_px)  # a GIF may grow
         image.load()
         if index == first:
             width_px, height_px = image.size
@@ -276,7 +305,7 @@ def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
     sizes = [_icon_size(data[offset : offset + size]) for offset, size in entries]
     for width_px, height_px in sizes:
         limit.check(width_px, height_px)
-    limit.check(sum(width_px * height_px for width_px, height_px in sizes), 1)
+    limit.check_sum(sum(width_px * height_px for width_px, height_px in sizes))
     icon = IcoImagePlugin.IcoFile(io.BytesIO(data))
     largest: Image.Image | None = None
     for index in range(len(entries)):

@@ -29,6 +29,8 @@ NEXT, PREVIOUS, CANONICAL, ALTERNATE = "next", "prev", "canonical", "alternate"
 NAMED = frozenset({NEXT, PREVIOUS, CANONICAL, ALTERNATE})
 ATTACHED = frozenset({STYLE_SHEET, MANIFEST, FEED})
 """What belongs to a page, so that it is not one link further away."""
+BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | NAMED
+"""Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
 _FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
 _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})

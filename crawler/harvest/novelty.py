@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
 
-from crawler.harvest.pieces import MIN_BYTES, pieces, without_echo
+from crawler.harvest.pieces import MIN_BYTES, without_echo
 from crawler.urls import identity
 
 BUDGET, BUDGET_OF_HOST = 64, 256
@@ -162,14 +162,14 @@ class Novelty:
     def visit(
         self,
         url: str,
-        html: str,
         *,
+        said: Callable[[], AbstractSet[str]],
         images: Collection[str],
         links: Collection[str],
         counts: Callable[[str], bool] = lambda _: True,
     ) -> Standing:
-        """Take note of a page with the URLs of its *images* and *links*. *counts* tells whether a link would be
-        followed if it were new.
+        """Take note of a page with the URLs of its *images* and *links*. *said* gives its :func:`~.pieces.pieces` when
+        they are asked for; *counts* tells whether a link would be followed if it were new.
 
         Pages are known by what they are without session ids: with a fresh one in each link every page seems to have new
         ones, and forums went on without end.
@@ -188,7 +188,7 @@ class Novelty:
             else:
                 distance = self._distance(path, (known[key] for key in unseen), counts)
             listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
-        if listens and self._says_anything_new(html, url):
+        if listens and self._says_anything_new(said(), url):
             distance = 0
         with self._mutex:
             for group in path:
@@ -234,8 +234,8 @@ class Novelty:
                     break
         return nearest + 1
 
-    def _says_anything_new(self, html: str, url: str) -> bool:
-        said = {hash(piece): piece for piece in pieces(html)}
+    def _says_anything_new(self, pieces: AbstractSet[str], url: str) -> bool:
+        said = {hash(piece): piece for piece in pieces}
         with self._mutex:
             unheard = [said[key] for key in islice(self._pieces.unseen(said.keys()), _LOOKED_AT)]
             self._pieces.add(said)

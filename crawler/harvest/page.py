@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from typing import Any
-
-import msgspec
 
 from crawler.config import Config
 from crawler.errors import NoSitemap, TaskError
 from crawler.harvest import links, sitemap
-from crawler.harvest.reading import SITEMAPS, Reader
-from crawler.models import NewTask, PageStatus
+from crawler.harvest.judging import Judge
+from crawler.harvest.readers import Reading
+from crawler.harvest.reply import Head, in_order
+from crawler.harvest.sitemap import SITEMAPS
+from crawler.models import NewTask, PageStatus, Task, TaskKind
 from crawler.scope import Scope
 from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport
@@ -32,13 +35,54 @@ PAGE_CUT = "page-cut"
 """What is left out of a document that is larger than max_page_bytes: all that comes after these."""
 
 
-class PageHandler(TaskHandler):
-    """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know."""
+_KEPT_PARTS = 1
+"""Of what a document holds, which its result takes along; what is beyond is put as it comes."""
 
-    def __init__(self, transport: Transport, scope: Scope, *, config: Config, **handler: Any) -> None:
+Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
+
+
+class PageHandler(TaskHandler):
+    """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know.
+
+    *read* says what is found in an answer, or raises a TaskError: that of :class:`~.readers.Readers` for what strangers
+    wrote. Without it documents are read in this very process. *put_early* takes what a huge page holds before its
+    result is there: should the result get lost, the page is harvested again. Without it a result has it all.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        scope: Scope,
+        *,
+        config: Config,
+        read: Read | None = None,
+        put_early: Callable[[Sequence[NewTask]], object] | None = None,
+        **handler: Any,
+    ) -> None:
         super().__init__(transport, config=config, **handler)
         self._config = config
-        self._reader = Reader(scope, config, now=self._now)
+        self._judge = Judge(scope, now=self._now) if config.scope.avoid_traps else None
+        self._read = read or self._reading_here(scope)
+        self._put_early = put_early
+
+    def _reading_here(self, scope: Scope) -> Read:
+        from crawler.harvest.reading import Harvest, Reader
+
+        reader = Reader(scope, self._config, now=self._now)
+
+        class Here:
+            def __init__(self, harvest: Harvest, fetched: Fetched) -> None:
+                self.head = Head.of(harvest)
+                self._harvest = harvest
+                self._fetched = fetched
+
+            def tasks(self) -> Iterator[list[NewTask]]:
+                return iter((in_order(self._harvest),))
+
+            def words(self) -> set[str]:
+                return reader.words(self._fetched)
+
+        return lambda task, fetched: nullcontext(Here(reader.read(task, fetched), fetched))
 
     def visit(self, visit: Visit) -> None:
         try:
@@ -58,18 +102,34 @@ class PageHandler(TaskHandler):
             visit.unchanged()  # so are the links on it, which are known
             visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may name others by now
             return
-        harvest = self._reader.read(visit.task, fetched)
+        with self._read(visit.task, fetched) as reading:
+            head = reading.head
+            images, links, kept_out = self._found(reading)
+        if self._judge is not None and head.is_page:
+            urls = {image.url for image in images} - head.dots
+            links = self._judge.judged(fetched.final_url, images=urls, links=links, said=reading.words)
         visit.facts.update(
             status=PageStatus.HARVESTED,
-            title=harvest.title,
-            images=len(harvest.images),
-            links=len(harvest.links),
-            left_out=harvest.left_out | ({PAGE_CUT: 1} if fetched.is_cut else {}),
+            title=head.title,
+            images=head.images,
+            links=sum(not link.kept_out_by for link in links),
+            left_out={**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
         )
-        kept_out = tuple(msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
-        visit.discovered = (
-            harvest.images + harvest.links + self._sitemaps(visit, fetched.final_url) + kept_out
-        )
+        visit.discovered = (*images, *links, *self._sitemaps(visit, fetched.final_url), *kept_out)
+
+    def _found(self, reading: Reading) -> tuple[list[NewTask], list[NewTask], list[NewTask]]:
+        """Images, links, and what is kept out; of a huge document only what has not been put yet, and all links."""
+        images: list[NewTask] = []
+        links: list[NewTask] = []
+        kept_out: list[NewTask] = []
+        for number, part in enumerate(reading.tasks()):
+            if number > _KEPT_PARTS and self._put_early is not None:
+                self._put_early([*images, *kept_out])
+                images, kept_out = [], []
+            for task in part:
+                kind = images if task.kind is TaskKind.IMAGE else links
+                (kept_out if task.kept_out_by else kind).append(task)
+        return images, links, kept_out
 
     def _fetched(self, visit: Visit) -> Fetched:
         max_bytes = self._config.harvest.max_page_bytes

@@ -30,10 +30,10 @@ from crawler.harvest.encoding import decode_css, decoded, encoding_of_html, enco
 from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
 from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
-from crawler.harvest.novelty import Novelty
+from crawler.harvest.pieces import pieces
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
-from crawler.harvest.traps import REPEATED_PAGE, url_trap
+from crawler.harvest.traps import url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -42,12 +42,11 @@ from crawler.urls import without_tracking
 from crawler.web import Fetched, optouts
 from crawler.web.robots import product_token
 
-SITEMAPS = frozenset({sitemap.SITEMAP, sitemap.FROM_INDEX, sitemap.GUESSED})
 _WANTED = {
     links.STYLE_SHEET: "style sheet",
     links.MANIFEST: "manifest",
     links.FEED: "feed",
-    **dict.fromkeys(SITEMAPS, "sitemap"),
+    **dict.fromkeys(sitemap.SITEMAPS, "sitemap"),
 }
 """What a task is expected to bring, by where its URL was found."""
 
@@ -55,9 +54,6 @@ MAX_SRCDOCS = 100
 """Documents in ``<iframe srcdoc>`` that are looked into on one page."""
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
-
-_BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | links.NAMED
-"""Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
 _OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
 """What a sitemap, a feed or a style sheet asks for itself alone: many are sent with ``noindex``, to stay out of search
@@ -77,6 +73,10 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """Images and links that are not to be visited, each with what forbids it."""
     left_out: dict[str, int] = {}
     """How much of it was not read or not taken, by a slug of LEFT_OUT; what is kept out is not among it."""
+    is_page: bool = False
+    """It is HTML: what it links to may go on without end."""
+    dots: frozenset[str] = frozenset()
+    """The images that nobody is to see, which count visitors: each page has a new one."""
 
     @property
     def is_empty(self) -> bool:
@@ -106,11 +106,14 @@ class Reader:
     ) -> None:
         self._scope = scope
         self._now = now
-        self._novelty = Novelty() if config.scope.avoid_traps else None
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
         self._formats = frozenset(config.images.formats) or KEPT_FORMATS
+
+    def words(self, fetched: Fetched) -> set[str]:
+        """What a page says, see :func:`crawler.harvest.pieces.pieces`."""
+        return pieces(_as_html(fetched, fetched.content)[0])
 
     def read(self, task: Task, fetched: Fetched) -> Harvest:  # noqa: PLR0911 - one case for each kind
         """What is found in the answer to *task*. Raises a Rejection when it is nothing to harvest."""
@@ -234,15 +237,8 @@ class Reader:
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
-        if self._novelty is not None:
-            page.standing = self._novelty.visit(
-                url,
-                html,
-                images={task.url for task in found} - _dots(page, elements),
-                links={to for _, to in followed},
-                counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
-            )
-        return Harvest.of(page, found, self._further(page, followed))
+        harvest = Harvest.of(page, found, self._further(page, followed))
+        return msgspec.structs.replace(harvest, is_page=True, dots=_dots(page, elements))
 
     def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
         """Add the elements of the documents in ``srcdoc``, and of those in such documents."""
@@ -441,7 +437,7 @@ class Reader:
             return optouts.REL_NOFOLLOW
         if self._is_too_deep(page, link):
             return "max-depth"
-        return self._trap(page, url) if link.found_in in _BY_CHANCE else ""
+        return self._trap(url) if link.found_in in links.BY_CHANCE else ""
 
     def _is_too_deep(self, page: Document, link: Link) -> bool:
         """0 is for the seeds alone: then nothing is followed, next pages neither."""
@@ -450,14 +446,8 @@ class Reader:
             return False
         return not link.is_beside or max_depth == 0
 
-    def _trap(self, page: Document, url: str) -> str:
-        if self._novelty is None:
-            return ""
-        if trap := url_trap(url, year=self._now().year):
-            return trap
-        if page.standing is None or self._novelty.allows(page.standing, url):
-            return ""
-        return REPEATED_PAGE
+    def _trap(self, url: str) -> str:
+        return url_trap(url, year=self._now().year) if self._config.scope.avoid_traps else ""
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
@@ -469,15 +459,15 @@ def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
     return decoded(content, encoding), encoding
 
 
-def _dots(page: Document, elements: Iterable[Element]) -> set[str | None]:
-    """The images that nobody is to see, which count visitors: each page has a new one."""
-    return {
-        page.resolve(element.attributes.get("src", ""))
+def _dots(page: Document, elements: Iterable[Element]) -> frozenset[str]:
+    return frozenset(
+        url
         for element in elements
         if element.name == "img"
         and element.attributes.get("width") in _UNSEEN
         and element.attributes.get("height") in _UNSEEN
-    }
+        and (url := page.resolve(element.attributes.get("src", ""))) is not None
+    )
 
 
 def _nothing(task: Task, fetched: Fetched) -> TaskError:

@@ -22,6 +22,7 @@ from crawler.urls import host_key, resolve
 
 SITEMAP, FROM_INDEX, GUESSED = "sitemap", "sitemap-index", "sitemap-guess"
 """``found_in`` of a sitemap that a site names, of one that an index names, and of one that may be there."""
+SITEMAPS = frozenset({SITEMAP, FROM_INDEX, GUESSED})
 LISTED = "sitemap-url"
 """The same of a page that a sitemap lists."""
 

@@ -12,7 +12,6 @@ from crawler.harvest.candidates import Candidate
 from crawler.harvest.elements import Element
 from crawler.harvest.inline import TOO_LARGE, InlineImages, is_inline
 from crawler.harvest.links import Followed
-from crawler.harvest.novelty import Standing
 from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.harvest.secure import is_loaded, upgraded
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
@@ -56,8 +55,6 @@ class Document:
         self.title = title
         self.asked = asked
         self._upgrades = upgrades or url.startswith("https:")
-        self.standing: Standing | None = None
-        """What it brings that is new; None where that is not asked."""
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
         """How much of it was not read or not taken, by a slug of LEFT_OUT."""
         self.resolve = links.Resolver(base, encoding=encoding, tidy=tidy, left_out=self.left_out)

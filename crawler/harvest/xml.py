@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Generator, Iterator
+from html import escape
 from html.entities import html5
 from typing import NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 from crawler.harvest.cuts import Cut
 
@@ -61,10 +61,12 @@ class Node(NamedTuple):
 
     def markup(self) -> str:
         """What is inside of it, as markup; its own text comes first."""
-        return escape("".join(self.texts)) + "".join(child.outer_markup() for child in self.children)
+        return escape("".join(self.texts), quote=False) + "".join(
+            child.outer_markup() for child in self.children
+        )
 
     def outer_markup(self) -> str:
-        attributes = "".join(f" {name}={quoteattr(value)}" for name, value in self.attributes.items())
+        attributes = "".join(f' {name}="{escape(value)}"' for name, value in self.attributes.items())
         return f"<{self.name}{attributes}>{self.markup()}</{self.name}>"
 
 

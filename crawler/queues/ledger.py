@@ -12,6 +12,7 @@ seconds of life.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
@@ -94,6 +95,7 @@ class _Held:
     kind: TaskKind
     host: int
     worker: str
+    since: float
     has_more_words: bool = False
     """Its origin may have been filled in since it was given out."""
 
@@ -480,7 +482,7 @@ class Ledger:
             "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
         ):
             self._leases[task_id] = _Held(
-                serial, attempts, TaskKind(kind), host, _NOBODY, has_more_words=True
+                serial, attempts, TaskKind(kind), host, _NOBODY, now, has_more_words=True
             )
             self._pacing.hold(host, _NOBODY, now=now)
             nobody.held.add(task_id)
@@ -630,7 +632,7 @@ class Ledger:
         held = self._workers[worker_id].held
         tasks = []
         for task_id, serial, url, depth, attempt, origin, last in rows:
-            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id)
+            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id, self._clock())
             held.add(task_id)
             self._move(kind, TaskState.READY, TaskState.LEASED)
             tasks.append(
@@ -910,7 +912,7 @@ class Ledger:
             self._waiters.tell(kind)
         self._meters.note(now, self._tally)
         if now >= self._next_check:
-            self._next_check = now + min(1.0, self._queue.lease_s / 10)
+            self._next_check = now + min(1.0, self._queue.lease_s / 10, self._queue.max_lease_s / 10)
             self._part_with_the_lost(now)
         if most := self._releasable():
             self._release_sizes(most)
@@ -926,6 +928,15 @@ class Ledger:
                         name = worker_id or "of an earlier run"
                         log.warning("worker %s is lost, with %d tasks", name, len(worker.held))
                     self._give_back(list(worker.held), charged=True)
+        overdue = list(itertools.takewhile(self._is_overdue, self._leases))
+        if overdue:  # its worker is alive, and will never come back with it
+            log.warning("workers have had %d tasks for too long (max_lease_s)", len(overdue))
+            with self._transaction():
+                self._give_back(overdue, charged=True)
+
+    def _is_overdue(self, task_id: int) -> bool:
+        """Asked of the oldest leases first: those of a dictionary are in the order of their beginning."""
+        return self._leases[task_id].since + self._queue.max_lease_s <= self._clock()
 
     def _releasable(self) -> int:
         """How many held sizes need wait no longer: all, if no page may name larger ones; else what is over half of what

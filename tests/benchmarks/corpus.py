@@ -41,6 +41,7 @@ from crawler.config import load
 from crawler.download.decoder import Decoders
 from crawler.download.sniff import image_format
 from crawler.errors import Rejection
+from crawler.sandbox.budget import Budget, machine_bytes
 
 PATIENCE_S = 45.0
 """Longer than a decoder may take (decode_timeout_s)."""
@@ -146,8 +147,8 @@ def serve(pipe: Connection) -> None:
     decoders = Decoders(
         most=1,
         max_pixels=images.max_pixels,
-        max_bytes=images.max_image_bytes,
         timeout_s=images.decode_timeout_s,
+        budget=Budget(machine_bytes() // 2),
     )
     while path := pipe.recv():
         data = Path(path).read_bytes()

@@ -322,6 +322,43 @@ def test_asking_for_more_renews_the_leases_too(queues: Queues) -> None:
     assert queues.tasks.heartbeat(worker(), held=tokens(held)).lost == ()
 
 
+@pytest.mark.parametrize("call", ["heartbeat", "lease"])
+def test_no_lease_is_renewed_for_ever(make: Callable[..., Queues], call: str) -> None:
+    """A worker may be alive, and never come back with a task: it goes to another, charged, and is dead at the end."""
+    queues = make(max_lease_s=3 * LEASE_S, max_attempts=2)
+    queues.tasks.put([image(1)])
+    for attempt in (1, 2):
+        me = worker(f"w{attempt}")
+        (held,) = take(queues, me)
+        assert held.attempt == attempt
+        lost: tuple[Token, ...] = ()
+        for renewal in range(7):
+            queues.pass_time(LEASE_S * 0.5)
+            if call == "heartbeat":
+                lost = queues.tasks.heartbeat(me, held=tokens([held])).lost
+            elif renewal < 5:
+                lease(queues, me, held=[held], count=0)
+            assert (queues.tasks.stats().images.leased == 1) == (renewal < 5) or call == "lease"
+        assert not lost or lost == (held.token,)
+        queues.tasks.heartbeat(me, held=())
+    (record,) = all_records(queues)
+    assert (record.status, record.reason, record.attempts) == (ImageStatus.DEAD, "lease-expired", 2)
+    assert lease(queues, worker("w3")).drained
+
+
+def test_what_was_leased_later_has_a_time_of_its_own(make: Callable[..., Queues]) -> None:
+    queues = make(max_lease_s=2 * LEASE_S)
+    queues.tasks.put([image(1)])
+    (first,) = take(queues)
+    queues.pass_time(LEASE_S * 0.9)
+    queues.tasks.put([image(2)])
+    (second,) = take(queues, held=[first])
+    queues.pass_time(LEASE_S * 0.9)
+    assert queues.tasks.heartbeat(worker(), held=tokens([first, second])).lost == ()
+    queues.pass_time(LEASE_S * 0.9)
+    assert queues.tasks.heartbeat(worker(), held=tokens([first, second])).lost == (first.token,)
+
+
 def test_a_silent_workers_tasks_go_to_another(queues: Queues) -> None:
     queues.tasks.put(images(2))
     first = take(queues, worker("w1"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -14,12 +13,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from crawler.download.decoder import VERIFY_LENIENT, Decoders, memory_bytes
-from crawler.download.info import ImageInfo, Verdict
-from crawler.download.sandbox import LENGTH_BYTES, SIZE_BYTES, TAKEN, serve
+from crawler.download.decoder import ALLOWANCE_BYTES, VERIFY_LENIENT, Decoders
+from crawler.download.info import ImageInfo
 from crawler.download.verify import verify
 from crawler.errors import (
     CorruptImage,
@@ -28,11 +25,13 @@ from crawler.errors import (
     EmptyBody,
     InternalError,
     NotAnImage,
+    OutOfMemory,
     Rejection,
-    TooManyPixels,
+    TooMuchMemory,
     TruncatedImage,
 )
-from tests.decoders import FAULTS, HEAD
+from crawler.sandbox.budget import Budget
+from tests.decoders import FAULTS, HEAD, HOARDING
 from tests.images import rarities, samples
 
 PIXELS = 10_000_000
@@ -41,9 +40,16 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 def decoders(
-    *, most: int = 1, timeout_s: float = 20.0, decode: str = FAULTS, max_pixels: int = PIXELS
+    *,
+    most: int = 1,
+    timeout_s: float = 20.0,
+    decode: str = FAULTS,
+    max_pixels: int = PIXELS,
+    budget_bytes: int = 2**30,
 ) -> Decoders:
-    return Decoders(most=most, max_pixels=max_pixels, max_bytes=2**20, timeout_s=timeout_s, decode=decode)
+    return Decoders(
+        most=most, max_pixels=max_pixels, timeout_s=timeout_s, decode=decode, budget=Budget(budget_bytes)
+    )
 
 
 @pytest.fixture
@@ -82,14 +88,14 @@ def test_what_needs_no_decoder_starts_none(faulty: Decoders) -> None:
     for data, leaf in ((b"", EmptyBody), (b"<html>", NotAnImage)):
         with pytest.raises(leaf):
             faulty.verify(data)
-    assert not faulty._alive
+    assert not faulty._pool._alive
 
 
 def test_a_large_svg_goes_where_memory_has_a_limit() -> None:
     body = b"<g/>" * 100_000
     with decoders(decode="crawler.download.verify:verify") as pool:
         assert pool.verify(b'<svg width="3">' + body + b"</svg>").width_px == 3
-        assert pool._alive
+        assert pool._pool._alive
 
 
 @pytest.mark.parametrize(
@@ -135,15 +141,74 @@ def test_waiting_for_a_free_decoder_is_no_part_of_the_time() -> None:
 @LINUX
 def test_memory_has_a_limit(faulty: Decoders) -> None:
     begun = time.monotonic()
-    with pytest.raises(DecoderCrashed):
-        faulty.verify(HEAD + b"memory")  # as a decoder that lets MemoryError through
+    with pytest.raises(TooMuchMemory, match="memory_budget_bytes"):
+        faulty.verify(HEAD + b"memory")
     assert time.monotonic() - begun < 15
     assert faulty.verify(HEAD + b"ok").dhash == "ok"
 
 
-def test_the_limit_is_enough_for_what_is_allowed() -> None:
-    assert memory_bytes(max_pixels=1, max_bytes=1) == 2**30
-    assert 4 * 2**30 < memory_bytes(max_pixels=178_956_970, max_bytes=64 * 2**20) < 6 * 2**30
+@LINUX
+@pytest.mark.parametrize(
+    ("asked", "taken", "fits"),
+    [
+        (0, ALLOWANCE_BYTES // 2, True),
+        (0, 2 * ALLOWANCE_BYTES, True),  # it did not ask, and is given all there is at a second try
+        (4 * ALLOWANCE_BYTES, 4 * ALLOWANCE_BYTES - 2**22, True),
+        (2**40, 2**30 - 2**22, True),
+        (2**40, 2**30 + ALLOWANCE_BYTES, False),
+    ],
+)
+def test_what_is_asked_for_is_there(faulty: Decoders, asked: int, taken: int, *, fits: bool) -> None:
+    request = HEAD + b"room %d %d" % (asked, taken)
+    if fits:
+        assert faulty.verify(request).width_px >= min(asked, 2**30)
+    else:
+        with pytest.raises(TooMuchMemory):
+            faulty.verify(request)
+
+
+@LINUX
+def test_one_that_is_killed_is_out_of_memory_and_tried_again() -> None:
+    with decoders() as pool:
+
+        def kill() -> None:
+            while not (at_work := [child for child in pool._pool._alive if child.due is not None]):
+                time.sleep(0.01)
+            at_work[0].kill()
+
+        threading.Thread(target=kill).start()
+        with pytest.raises(OutOfMemory) as refusal:
+            pool.verify(HEAD + b"hang")
+    assert refusal.value.retryable
+
+
+@LINUX
+def test_a_child_that_has_become_too_large_is_replaced() -> None:
+    with decoders(decode=HOARDING) as pool:
+        children = {pool.verify(HEAD + b"x").height_px for _ in range(8)}
+    assert len(children) > 2
+
+
+def test_memory_is_shared_with_other_pools() -> None:
+    """Two that want more than half of it are not at work at the same time; nothing is refused."""
+    budget = Budget(2**28)
+    pools = [
+        Decoders(most=2, max_pixels=PIXELS, timeout_s=20, decode=FAULTS, budget=budget) for _ in range(2)
+    ]
+    granted: list[int] = []
+
+    def ask(pool: Decoders) -> None:
+        granted.append(pool.verify(HEAD + b"room %d %d" % (200 * 2**20, 190 * 2**20)).width_px)
+
+    threads = [threading.Thread(target=ask, args=(pool,)) for pool in pools for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for pool in pools:
+        pool.close()
+    assert granted == [208 * 2**20] * 4
+    assert budget.take(2**28) is not None, "all of it has been given back"
 
 
 @LINUX
@@ -174,7 +239,7 @@ def test_a_large_file_goes_over_whole(faulty: Decoders) -> None:
 
 
 def test_a_child_is_replaced_in_time(faulty: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.download.decoder._IMAGES_PER_CHILD", 3)
+    monkeypatch.setattr("crawler.sandbox.pool._REQUESTS_PER_CHILD", 3)
     assert len({faulty.verify(HEAD + b"ok").height_px for _ in range(9)}) == 3
 
 
@@ -195,8 +260,8 @@ def test_no_more_of_them_than_allowed() -> None:
 
 
 def test_decoders_that_can_not_be_started_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.download.decoder._START_PAUSE_S", 0.0)
-    monkeypatch.setattr("crawler.download.decoder._STARTS", 2)
+    monkeypatch.setattr("crawler.sandbox.pool._START_PAUSE_S", 0.0)
+    monkeypatch.setattr("crawler.sandbox.pool._STARTS", 2)
     with decoders(decode="no.such.module:decode") as pool, pytest.raises(InternalError, match="exit code 1"):
         pool.verify(HEAD)
     monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/no/such/python")
@@ -219,7 +284,7 @@ def test_closing_ends_all_and_leaves_no_zombies() -> None:
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    while len(pool._alive) < 2 or any(decoder.due is None for decoder in pool._alive):
+    while len(pool._pool._alive) < 2 or any(decoder.due is None for decoder in pool._pool._alive):
         time.sleep(0.01)
     pool.close()
     for thread in threads:
@@ -234,12 +299,13 @@ def test_closing_ends_all_and_leaves_no_zombies() -> None:
 _ORPHANING = """
 import sys, threading
 from crawler.download.decoder import Decoders
-pool = Decoders(most=1, max_pixels=1000, max_bytes=1000, timeout_s=0.5, decode=sys.argv[1])
+from crawler.sandbox.budget import Budget
+pool = Decoders(most=1, max_pixels=1000, timeout_s=0.5, decode=sys.argv[1], budget=Budget(2**30))
 print(pool.verify(b"GIF89aok").height_px, flush=True)
 assert "PIL" not in sys.modules, "the parent has no need of it"
 if sys.argv[2] == "busy":
     threading.Thread(target=pool.verify, args=(b"GIF89ahang",)).start()
-    while not any(decoder.has_it and decoder.images == 2 for decoder in pool._alive): pass
+    while not any(child.requests == 2 for child in pool._pool._alive): pass
     print("busy", flush=True)
 sys.stdin.read()
 """
@@ -278,28 +344,6 @@ def alive(pid: int) -> bool:
 def test_the_downloader_does_not_import_the_library() -> None:
     code = "import sys, crawler.download.image, crawler.download.decoder; assert 'PIL' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
-def test_serving_in_process() -> None:
-    """What a child does, where it can be watched."""
-
-    def judge(data: bytes, *, max_pixels: int) -> ImageInfo:
-        if data == b"no":
-            raise TooManyPixels(f"more than {max_pixels}")
-        return ImageInfo(format="gif", extension="gif", width_px=1, height_px=2, frames=1)
-
-    requests = b"".join(len(data).to_bytes(SIZE_BYTES, "little") + data for data in (b"yes", b"no"))
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as replies:
-        cut_short = (9).to_bytes(SIZE_BYTES, "little") + b"cut"
-        serve(io.BytesIO(requests + cut_short), writer, judge, max_pixels=5, timeout_s=60)
-        os.close(writer)
-        verdicts = []
-        while replies.read(1) == TAKEN:
-            length = int.from_bytes(replies.read(LENGTH_BYTES), "little")
-            verdicts.append(msgspec.json.decode(replies.read(length), type=Verdict))
-    assert [verdict.info is not None for verdict in verdicts] == [True, False]
-    assert (verdicts[1].reason, verdicts[1].detail) == ("too-many-pixels", "more than 5")
 
 
 def test_a_decoder_that_is_told_to_keeps_what_only_lacks_its_end() -> None:

@@ -7,11 +7,14 @@ import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from crawler.config import Config, ScopeConfig
+from crawler.harvest.judging import Judge
 from crawler.harvest.reading import Reader
 from crawler.models import NewTask, Task, TaskKind
 from crawler.scope import Scope
@@ -43,7 +46,9 @@ def walk(
     Fails when there are still pages to visit after *limit*.
     """
     config = Config(scope=ScopeConfig(**scope))
-    readers = [Reader(Scope((SITE + start,), config.scope), config) for _ in range(harvesters)]
+    scope_of_site = Scope((SITE + start,), config.scope)
+    reader = Reader(scope_of_site, config)
+    judges = [Judge(scope_of_site, now=lambda: datetime.now(UTC)) for _ in range(harvesters)]
     seed = NewTask(kind=TaskKind.PAGE, url=SITE + start)
     waiting, known = deque([seed]), {seed.url}
     rng = random.Random(4)
@@ -55,15 +60,21 @@ def walk(
         done.visited.append(task.url)
         assert len(done.visited) <= limit, f"it goes on: {done.visited[-5:]}"
         path, _, query = task.url.removeprefix(SITE).partition("?")
-        reader = readers[len(done.visited) % harvesters]
-        harvest = reader.read(_leased(task), answer(task.url, page(path, query)))
+        fetched = answer(task.url, page(path, query))
+        harvest = reader.read(_leased(task), fetched)
+        images = {image.url for image in harvest.images} - harvest.dots
+        links = harvest.links
+        if config.scope.avoid_traps:
+            links = judges[len(done.visited) % harvesters].judged(
+                task.url, images=images, links=links, said=partial(reader.words, fetched)
+            )
         done.images.update(image.url.removeprefix(SITE) for image in harvest.images)
-        for link in harvest.links:
-            if identity(link.url) not in known:
+        for link in links:
+            if not link.kept_out_by and identity(link.url) not in known:
                 known.add(identity(link.url))
                 waiting.append(link)
-        for link in harvest.kept_out:
-            if link.url not in known:
+        for link in (*harvest.kept_out, *links):
+            if link.kept_out_by and link.url not in known:
                 done.kept_out[link.kept_out_by] = done.kept_out.get(link.kept_out_by, 0) + 1
     return done
 

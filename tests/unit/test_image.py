@@ -27,6 +27,7 @@ from crawler.download.info import ImageInfo
 from crawler.errors import DecodeTimeout, StorageFailed, StorageFull, StorageUnavailable
 from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskKind, Token
 from crawler.queues.database import ORIGIN_FIELDS
+from crawler.sandbox.budget import Budget
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from crawler.web import Fetched
@@ -409,7 +410,7 @@ def test_a_storage_that_is_not_answering_leaves_the_task_as_it_was(
 
 
 def test_a_decoder_that_crashes_is_one_record(tmp_path: Path, server: FaultServer) -> None:
-    with Decoders(most=1, max_pixels=10**6, max_bytes=10**6, timeout_s=20, decode="os:abort") as pool:
+    with Decoders(most=1, max_pixels=10**6, timeout_s=20, decode="os:abort", budget=Budget(2**28)) as pool:
         record = Bench(tmp_path, server, verify=pool.verify).record("/good/plain.png")
     assert (record.status, record.reason) == (ImageStatus.REJECTED, "decoder-crashed")
     assert "its decoder broke down" in record.detail

@@ -21,8 +21,8 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "rate"],
-    ["urls", "config", "columns", "fallback", "words"],
-    ["folder", "scope", "sizes", "sizes.*"],
+    ["urls", "config", "columns", "fallback", "words", "parts"],
+    ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",

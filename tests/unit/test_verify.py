@@ -502,7 +502,6 @@ def test_warnings_of_others_still_work_afterwards() -> None:
 
 def test_a_decoder_that_fails_oddly_is_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
     for failure in (
-        MemoryError(),
         RecursionError(),
         struct.error("x"),
         KeyError(1),
@@ -515,6 +514,25 @@ def test_a_decoder_that_fails_oddly_is_a_rejection(monkeypatch: pytest.MonkeyPat
 
         monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", fail)
         assert isinstance(refusal(png()), (CorruptImage, TruncatedImage))
+
+
+def test_room_is_asked_for_before_it_is_taken() -> None:
+    asked: list[int] = []
+
+    def room(size_bytes: int) -> int:
+        asked.append(size_bytes)
+        return size_bytes
+
+    for name, data in samples().items():
+        asked.clear()
+        info = verify(data, max_pixels=PIXELS, room=room)
+        assert name.endswith(".svg") or max(asked) > info.width_px * info.height_px, name
+        assert asked, name
+
+
+def test_what_takes_more_memory_than_there_is_is_not_begun() -> None:
+    with pytest.raises(MemoryError):
+        verify(encoded(Image.new("L", (4000, 4000)), "PNG"), max_pixels=16_000_000, room=lambda _: 2**20)
 
 
 def test_threads_do_not_disturb_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -783,3 +784,60 @@ def test_a_result_gets_no_second_chance_to_be_sent_out_of_order(make: Callable[.
     assert len(order) >= 3
     assert order[-1] == "settled"
     assert set(order[:-1]) == {"found"}
+
+
+# --- tasks that take for ever ---
+
+
+def test_a_worker_with_a_thread_that_never_comes_back_ends_and_says_so(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([image(1), image(2)])
+    never = threading.Event()
+
+    def handle(task: Task) -> Result:
+        if task.url == image(1).url:
+            never.wait()
+        return saved(task)
+
+    one = Worker(
+        msgspec.structs.replace(worker_state(), threads=2),
+        tasks=queues.tasks,
+        results=queues.results,
+        handler=handle,
+        lease_batch=8,
+        heartbeat_s=0.05,
+        max_lease_s=0.4,
+    )
+    begun = time.monotonic()
+    with pytest.raises(errors.WorkerStuck, match=re.escape(image(1).url)):
+        one.run()
+    assert 0.4 < time.monotonic() - begun < 5
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.images.ready, stats.images.leased) == (1, 1, 0)
+    (again,) = take(queues, worker_state("w2"))
+    assert (again.url, again.attempt) == (image(1).url, 2)
+    never.set()
+
+
+def test_what_has_waited_for_long_is_given_back_uncharged(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    queues.tasks.put(images(6))
+    done: list[Task] = []
+
+    def handle(task: Task) -> Result:
+        time.sleep(0.15)
+        done.append(task)
+        return saved(task)
+
+    Worker(
+        msgspec.structs.replace(worker_state(), threads=1),
+        tasks=queues.tasks,
+        results=queues.results,
+        handler=handle,
+        lease_batch=8,
+        heartbeat_s=0.05,
+        max_lease_s=0.6,
+    ).run()
+    assert sorted(task.url for task in done) == sorted(new.url for new in images(6))
+    assert {task.attempt for task in done} == {1}
+    assert max(task.serial for task in done) > 1, "some were leased twice"

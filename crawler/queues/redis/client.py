@@ -272,6 +272,7 @@ def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
         "per_host": queue.per_host,
         "delay_s": queue.delay_s,
         "lease_s": queue.lease_s,
+        "max_lease_s": queue.max_lease_s,
         "lease_batch": queue.lease_batch,
         "max_attempts": queue.max_attempts,
         "host_patience_s": queue.host_patience_s,

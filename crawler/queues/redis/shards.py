@@ -151,5 +151,7 @@ def _tell(notice: Sequence[Any]) -> None:
             log.warning("%s", told_of(notice[1:]))
         case b"cut-off":
             log.warning("none of the hosts that are asked can be reached: is our own network out?")
+        case b"overdue":
+            log.warning("worker %s has had %d tasks for too long (max_lease_s)", utf8(notice[1]), notice[2])
         case _:
             log.warning("worker %s is lost, with %d tasks", utf8(notice[1]), notice[2])

@@ -95,7 +95,7 @@ if COMMAND == 'lease' then
     wait_no_more(id, kind, call('EXISTS', P .. 'due:' .. kind) == 1)
     halted = halted or 'this worker has left'
   else
-    tick()
+    tick(id)
     local held_back = paused or (kind == 'p' and backlogged()) or uncollected() or not meta[4]
     if not held_back then
       local budget = REPLY_BYTES
@@ -143,7 +143,7 @@ end
 if COMMAND == 'heartbeat' then
   local id, kind, state, done = arg(), arg(), arg(), num()
   local held = read_pairs()
-  tick()
+  tick(id)
   local me = meet(id, kind, state, done)
   local lost, alone = {}, {}
   for at, token in ipairs(held) do

@@ -341,7 +341,7 @@ local function lease_from(kind, id, me, share, budget)
   for _, item in ipairs(got) do
     local one = item[2]
     one.n, one.a, one.w, one.dirty = one.n + 1, one.a + 1, id, true
-    me.held[item[1]] = 1
+    me.held[item[1]] = floor(lease_now)
     move(kind, 'r', 'l')
     leased[#leased + 1] = {item[1], one.n, one.a, one.d, kind, one.b}
   end
@@ -385,7 +385,7 @@ local function give_up_waiting()
   end
 end
 
-local function part_with_the_lost()
+local function part_with_the_lost(asking)
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', lease_now, 'LIMIT', 0, 100)) do
     local one = worker(id)
     if one and one.deadline <= lease_now then
@@ -400,15 +400,28 @@ local function part_with_the_lost()
       call('ZREM', P .. 'alive', id)
     end
   end
+  -- one that is alive may have tasks that it will never come back with
+  local one, overdue = asking and worker(asking), {}
+  for task_id, since in pairs(one and one.held or {}) do
+    if since + CFG.max_lease_s <= lease_now then
+      overdue[#overdue + 1] = task_id
+    end
+  end
+  if #overdue > 0 then
+    give_back(overdue, true)
+    one.dirty = true
+    notices[#notices + 1] = {'overdue', asking, #overdue}
+  end
 end
 
-local function tick()
+-- `asking` is the worker that speaks, if one does.
+local function tick(asking)
   wake_hosts()
   wake_delayed()
   wake_health()
   place_all()
   give_up_waiting()
-  part_with_the_lost()
+  part_with_the_lost(asking)
   local most = releasable()
   if most > 0 then
     release(most)

@@ -1,0 +1,142 @@
+"""Documents are read in processes of their own, see :mod:`crawler.sandbox`: some take for ever, or all memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Protocol
+
+import msgspec
+
+from crawler.config import Config, FetchConfig
+from crawler.errors import OutOfMemory, PageTimeout, ReaderCrashed, TooMuchMemory
+from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
+from crawler.models import NewTask, Task
+from crawler.sandbox.budget import Budget
+from crawler.sandbox.child import OutOfMemoryError
+from crawler.sandbox.inside import Orders
+from crawler.sandbox.pool import CrashedError, KilledError, LateError, Pool
+from crawler.web import Fetched
+
+log = logging.getLogger(__name__)
+
+ALLOWANCE_BYTES = 64 * 2**20
+"""Enough for pages of some 800 KB: what they take beyond that is asked for."""
+_ENCODER = msgspec.msgpack.Encoder()
+_HEADS = msgspec.msgpack.Decoder(Head)
+_WORDS = msgspec.msgpack.Decoder(set[str])
+
+
+class Reading(Protocol):
+    """What is found on one document."""
+
+    @property
+    def head(self) -> Head: ...
+
+    def tasks(self) -> Iterator[list[NewTask]]:
+        """In parts: images and what is kept out first, then links."""
+        ...
+
+    def words(self) -> set[str]:
+        """What the document says, see :func:`crawler.harvest.pieces.pieces`; to be asked for after its tasks."""
+        ...
+
+
+class Readers:
+    """At most *most* readers, for several threads; ``close`` ends them all.
+
+    A document may take ``page_timeout_s`` from when a reader has it. What one takes beyond ALLOWANCE_BYTES comes from
+    *budget*.
+    """
+
+    def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
+        self._timeout_s = config.harvest.page_timeout_s
+        told = ReaderSettings(seeds=seeds, config=_without_secrets(config))
+        orders = Orders(
+            make="crawler.harvest.inside:make",
+            settings=msgspec.json.encode(told).decode(),
+            timeout_s=self._timeout_s,
+            allowance_bytes=ALLOWANCE_BYTES,
+            most_bytes=budget.total_bytes,
+        )
+        self._pool = Pool(orders, most=most, budget=budget, what="reader of pages")
+
+    @contextmanager
+    def read(self, task: Task, fetched: Fetched) -> Iterator[Reading]:
+        """As Reader.read. Raises what that raises; PageTimeout, ReaderCrashed and TooMuchMemory, which are the
+        document's doing as well; OutOfMemory, which is not; InternalError.
+        """
+        with self._asked(READ, task, fetched) as parts:
+            head = _HEADS.decode(next(parts, b""))
+            if head.reason or head.fault:
+                deque(parts, maxlen=0)  # to its end, else it is of no use to others
+            if head.fault:
+                log.error("internal error at %s\n%s", task.url, head.fault)
+            head.check()
+            yield _Asked(self, head, parts, task, fetched)
+
+    @contextmanager
+    def _asked(self, about: str, task: Task, fetched: Fetched) -> Iterator[Iterator[bytes]]:
+        question = _ENCODER.encode(
+            Question(
+                about=about,
+                task=msgspec.structs.replace(task, known=None) if task.known is not None else task,
+                fetched=msgspec.structs.replace(fetched, content=b""),
+            )
+        )
+        length = len(question).to_bytes(QUESTION_BYTES, "little")
+        try:
+            with closing(self._pool.call(length + question, fetched.content)) as parts:
+                yield parts
+        except LateError as exc:
+            raise PageTimeout(f"it was not read within {self._timeout_s:g} s (page_timeout_s)") from exc
+        except OutOfMemoryError as exc:
+            raise TooMuchMemory("to read it takes more memory than there is (memory_budget_bytes)") from exc
+        except KilledError as exc:
+            raise OutOfMemory(
+                "its reader was killed, as it happens when the machine is short of memory"
+            ) from exc
+        except CrashedError as exc:
+            raise ReaderCrashed(f"its reader broke down, with {exc}") from exc
+        except msgspec.MsgspecError as exc:
+            raise ReaderCrashed("its reader gave no sound reply") from exc
+
+    def words(self, task: Task, fetched: Fetched) -> set[str]:
+        with self._asked(WORDS, task, fetched) as parts:
+            return _WORDS.decode(b"".join(parts))
+
+    def close(self) -> None:
+        """End all readers, also those that are at work; may be called twice."""
+        self._pool.close()
+
+
+def _without_secrets(config: Config) -> Config:
+    """What it takes to read; who broke into a reader learns no login from it."""
+    return Config(
+        scope=config.scope,
+        harvest=config.harvest,
+        obey=config.obey,
+        images=config.images,
+        fetch=FetchConfig(user_agent=config.fetch.user_agent),
+    )
+
+
+class _Asked:
+    """A Reading that comes from a reader, part by part."""
+
+    def __init__(
+        self, readers: Readers, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched
+    ) -> None:
+        self.head = head
+        self._readers = readers
+        self._parts = parts
+        self._task = task
+        self._fetched = fetched
+
+    def tasks(self) -> Iterator[list[NewTask]]:
+        return map(TASKS.decode, self._parts)
+
+    def words(self) -> set[str]:
+        return self._readers.words(self._task, self._fetched)

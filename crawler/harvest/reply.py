@@ -1,0 +1,96 @@
+"""What goes from a reader's process to its harvester: a Head, then the tasks, in parts of bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from crawler.config import Config
+from crawler.errors import REASONS, InternalError, TaskError
+from crawler.models import NewTask, Task, Value
+from crawler.parts import MESSAGE_BUDGET_BYTES, parts
+from crawler.web import Fetched
+
+if TYPE_CHECKING:
+    from crawler.harvest.reading import Harvest
+
+READ, WORDS = "read", "words"
+QUESTION_BYTES = 4
+"""For the length of a Question, which comes before the content."""
+
+
+class ReaderSettings(Value):
+    """What a reader is told when it starts."""
+
+    seeds: tuple[str, ...]
+    config: Config
+
+
+class Question(Value):
+    """What a reader is asked; the content of the document follows it."""
+
+    about: str
+    """READ or WORDS."""
+    task: Task
+    fetched: Fetched
+    """Without its content."""
+
+
+class Head(Value):
+    """What one document holds, but for its tasks; or why it was not read."""
+
+    title: str = ""
+    images: int = 0
+    links: int = 0
+    left_out: Mapping[str, int] = {}
+    is_page: bool = False
+    dots: frozenset[str] = frozenset()
+    reason: str = ""
+    """Of the TaskError that it ended in."""
+    detail: str = ""
+    http_status: int = 0
+    fault: str = ""
+    """The traceback, of a fault of this program."""
+
+    @classmethod
+    def of(cls, harvest: Harvest) -> Self:
+        return cls(
+            title=harvest.title,
+            images=len(harvest.images),
+            links=len(harvest.links),
+            left_out=harvest.left_out,
+            is_page=harvest.is_page,
+            dots=harvest.dots,
+        )
+
+    @classmethod
+    def of_refusal(cls, error: TaskError) -> Self:
+        return cls(reason=error.reason, detail=error.detail, http_status=error.http_status)
+
+    def check(self) -> None:
+        """Raise what it ended in, if it did not end well."""
+        if self.fault:
+            raise InternalError(self.detail)
+        if self.reason:
+            raise REASONS.get(self.reason, InternalError)(self.detail, http_status=self.http_status)
+
+
+TASKS = msgspec.msgpack.Decoder(list[NewTask])
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def in_order(harvest: Harvest) -> list[NewTask]:
+    """Images, then what is kept out, then links: who follows them wants to know of images first."""
+    kept_out = (msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
+    return [*harvest.images, *kept_out, *harvest.links]
+
+
+def tasks_in_parts(harvest: Harvest) -> Iterator[bytes]:
+    tasks = in_order(harvest)
+    whole = _ENCODER.encode(tasks)
+    if len(whole) <= MESSAGE_BUDGET_BYTES:
+        return iter((whole,))
+    del whole
+    return map(_ENCODER.encode, parts(tasks))

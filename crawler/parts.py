@@ -1,0 +1,32 @@
+"""Values in messages of bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+MESSAGE_BUDGET_BYTES = 2**20
+"""Of results or discovered URLs in one message: a quarter of what a message may be."""
+_ENCODER = msgspec.msgpack.Encoder()
+_T = TypeVar("_T")
+
+
+def size_bytes(value: object) -> int:
+    return len(_ENCODER.encode(value))
+
+
+def parts(values: Sequence[_T]) -> Iterator[list[_T]]:
+    """*values* in lists of MESSAGE_BUDGET_BYTES at most, or of one."""
+    part: list[_T] = []
+    budget = MESSAGE_BUDGET_BYTES
+    for value in values:
+        size = size_bytes(value)
+        if part and size > budget:
+            yield part
+            part, budget = [], MESSAGE_BUDGET_BYTES
+        part.append(value)
+        budget -= size
+    if part:
+        yield part

@@ -1,0 +1,268 @@
+"""The child processes of one worker: who is free, who is late, who has to be replaced."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Generator, Iterator
+from types import TracebackType
+from typing import Self
+
+from crawler.errors import InternalError
+from crawler.sandbox.budget import Budget, Grant
+from crawler.sandbox.child import Child, OutOfMemoryError, said
+from crawler.sandbox.inside import Orders
+
+_REQUESTS_PER_CHILD = 2000
+_START_S = 60.0
+_STARTS = 4
+_START_PAUSE_S = 0.5
+_SIGALRM = getattr(signal, "SIGALRM", 0)
+_SIGKILL = getattr(signal, "SIGKILL", 0)
+_ROOM_FOR_REQUEST = 3
+"""Times its size: it is there once, and what it becomes first is hardly larger than twice that."""
+
+
+class LateError(Exception):
+    """The work was not done within its time; the child has been killed."""
+
+
+class CrashedError(Exception):
+    """The child broke down; the text says how."""
+
+
+class KilledError(Exception):
+    """The child was killed by somebody else: by the system, most likely, that is short of memory."""
+
+
+class Pool:
+    """At most *most* children that do as *orders* say, for several threads; ``close`` ends them all.
+
+    Memory beyond their allowance comes from *budget*. *what* they are, for people.
+    """
+
+    def __init__(self, orders: Orders, *, most: int, budget: Budget, what: str) -> None:
+        self._orders = orders
+        self._most = most
+        self._budget = budget
+        self._what = what
+        self._changed = threading.Condition()
+        self._idle: list[Child] = []
+        self._alive: set[Child] = set()
+        self._starting = 0
+        self._closing = threading.Event()
+        self._watching = False
+        self._last_resort = weakref.finalize(self, _end, self._alive)
+
+    def call(self, *request: bytes) -> Generator[bytes]:
+        """The parts of the reply to *request*, as they come; a child is taken until the last one is.
+
+        Raises LateError, CrashedError, KilledError and OutOfMemoryError, which are the request's doing, but for the
+        third; and InternalError, when no child can be started or the pool is closed. One whose child dies is given to
+        another once: it may have been dead, or had little memory left, for what it did before.
+        """
+        for is_second in (False, True):
+            child = self._taken()
+            parts = 0
+            try:
+                for part in self._asked(child, request):
+                    parts += 1
+                    yield part
+            except (EOFError, OutOfMemoryError) as exc:
+                failure = self._failure(child, exc)
+                if (
+                    parts
+                    or is_second
+                    or child.requests == 1
+                    or isinstance(failure, (LateError, InternalError))
+                ):
+                    raise failure from exc
+            else:
+                return
+
+    def _failure(self, child: Child, error: Exception) -> Exception:
+        """What a child has failed by."""
+        if self._closing.is_set():
+            return InternalError(f"the {self._what}s were closed while they had work")
+        code = child.end()
+        if child.overdue or code == -_SIGALRM != 0:
+            return LateError()
+        if isinstance(error, OutOfMemoryError):
+            return error
+        return KilledError() if code == -_SIGKILL != 0 else CrashedError(said(code))
+
+    def _asked(self, child: Child, request: tuple[bytes, ...]) -> Iterator[bytes]:
+        """As Child.ask, within its time and with memory; EOFError for whatever it may die of."""
+        memory = _Memory(self._budget, self._closing)
+
+        def need(size_bytes: int) -> int:
+            self._set_due(child, None)
+            granted_bytes = memory.take(size_bytes)
+            self._set_due(child, time.monotonic() + self._orders.timeout_s)
+            return granted_bytes
+
+        is_sound = False
+        try:
+            size_bytes = _ROOM_FOR_REQUEST * sum(map(len, request))
+            granted_bytes = need(size_bytes if size_bytes > self._orders.allowance_bytes else 0)
+            for part in child.ask(request, granted_bytes=granted_bytes, need=need):
+                self._set_due(child, None)  # from here on it may have to wait for us
+                yield part
+            is_sound = True
+        except OSError as exc:
+            raise EOFError from exc
+        except (EOFError, OutOfMemoryError):
+            raise
+        except BaseException:
+            child.kill()  # half-way through a reply, it is of no use to others
+            raise
+        finally:
+            is_kept = self._returned(child, is_sound=is_sound)
+            if not is_kept:
+                child.end()  # before another takes the memory that it has
+            memory.release()
+            if is_kept:
+                self._offer(child)
+
+    def _set_due(self, child: Child, due: float | None) -> None:
+        with self._changed:
+            child.due = due
+
+    def _taken(self) -> Child:
+        """One that is free, or a new one."""
+        with self._changed:
+            while not self._idle and len(self._alive) + self._starting >= self._most:
+                if self._closing.is_set():
+                    break
+                self._changed.wait()
+            if self._closing.is_set():
+                raise InternalError(f"the {self._what}s are closed")
+            if self._idle:
+                return self._idle.pop()  # the last that was used: its memory is warm
+            self._starting += 1
+            if not self._watching:
+                self._watching = True
+                threading.Thread(target=self._watch, name=f"{self._what}s", daemon=True).start()
+        started = None
+        try:
+            started = self._started()
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if started is not None:
+                    self._alive.add(started)
+                self._changed.notify()
+        if self._closing.is_set():
+            started.end()
+            raise InternalError(f"the {self._what}s are closed")
+        return started
+
+    def _started(self) -> Child:
+        problem = ""
+        for turn in range(_STARTS):  # a machine short of processes or memory may have some again soon
+            if turn and self._closing.wait(_START_PAUSE_S * 2**turn):
+                break
+            try:
+                child = Child(self._orders)
+            except OSError as exc:
+                problem = str(exc)
+                continue
+            timer = threading.Timer(_START_S, child.kill)
+            timer.start()
+            try:
+                if child.is_ready():
+                    return child
+            finally:
+                timer.cancel()
+            problem = said(child.end())
+        raise InternalError(f"no {self._what} can be started: {problem}")
+
+    def _returned(self, child: Child, *, is_sound: bool) -> bool:
+        """Whether it may be used again."""
+        with self._changed:
+            child.due = None
+            is_kept = (
+                is_sound
+                and not (child.overdue or child.is_spent)
+                and child.requests < _REQUESTS_PER_CHILD
+                and not self._closing.is_set()
+            )
+            if not is_kept:
+                self._alive.discard(child)
+                self._changed.notify()
+        return is_kept
+
+    def _offer(self, child: Child) -> None:
+        with self._changed:
+            self._idle.append(child)
+            self._changed.notify()
+
+    def _watch(self) -> None:
+        """Kill who is late.
+
+        All have the same time, so none that begins during the sleep is due before its end: nobody has to be woken.
+        """
+        sleep_s = 0.0
+        while not self._closing.wait(sleep_s):
+            with self._changed:
+                now = time.monotonic()
+                sleep_s = self._orders.timeout_s
+                for child in self._alive:
+                    if child.due is None:
+                        continue
+                    if child.due <= now:
+                        child.overdue = True
+                        child.kill()
+                    else:
+                        sleep_s = min(sleep_s, child.due - now)
+
+    def close(self) -> None:
+        """End all children, also those that are at work; may be called twice."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+            alive = set(self._alive)
+            self._alive.clear()
+            self._idle.clear()
+        _end(alive)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Memory:
+    """What one request takes of the budget."""
+
+    def __init__(self, budget: Budget, closing: threading.Event) -> None:
+        self._budget = budget
+        self._closing = closing
+        self._grant: Grant | None = None
+
+    def take(self, size_bytes: int) -> int:
+        """*size_bytes* in all, or as many as there are; raises EOFError when the pool is closed meanwhile."""
+        self.release()  # who holds some while it waits for more may wait for ever
+        if not size_bytes:
+            return 0
+        self._grant = self._budget.take(size_bytes, given_up=self._closing.is_set)
+        if self._grant is None:
+            raise EOFError
+        return self._grant.size_bytes
+
+    def release(self) -> None:
+        if self._grant is not None:
+            self._grant.release()
+            self._grant = None
+
+
+def _end(children: set[Child]) -> None:
+    for child in children:
+        child.kill()
+    for child in list(children):
+        child.end()
