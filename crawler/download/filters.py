@@ -24,6 +24,10 @@ def unwanted_file(name: str, size_bytes: int, config: ImagesConfig) -> Rejection
         return TooSmall(
             f"{size_bytes:,} bytes are fewer than the {config.min_image_bytes:,} wanted (min_image_bytes)"
         )
+    if name == "svg" and size_bytes > config.max_svg_bytes:
+        return TooLarge(
+            f"{size_bytes:,} bytes of SVG are more than the {config.max_svg_bytes:,} allowed (max_svg_bytes)"
+        )
     return None
 
 

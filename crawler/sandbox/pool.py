@@ -37,6 +37,10 @@ class KilledError(Exception):
     """The child was killed by somebody else: by the system, most likely, that is short of memory."""
 
 
+_ITS_OWN = (LateError, OutOfMemoryError, InternalError)
+"""Failures that no other child would fare better with."""
+
+
 class Pool:
     """At most *most* children that do as *orders* say, for several threads; ``close`` ends them all.
 
@@ -61,7 +65,7 @@ class Pool:
 
         Raises LateError, CrashedError, KilledError and OutOfMemoryError, which are the request's doing, but for the
         third; and InternalError, when no child can be started or the pool is closed. One whose child dies is given to
-        another once: it may have been dead, or had little memory left, for what it did before.
+        another once: it may have been dead before.
         """
         for is_second in (False, True):
             child = self._taken()
