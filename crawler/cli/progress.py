@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from crawler.cli import tables
-from crawler.cli.output import clean
+from crawler.cli.output import clean, live
 from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
 from crawler.rate import Rate
 
@@ -36,17 +35,12 @@ def progress(seeds: Sequence[str], console: Console, *, quiet: bool) -> Iterator
         return
     if console.is_terminal and not console.is_dumb_terminal:
         picture = Picture(seeds)
-        with _live(console) as live:
-            yield lambda stats: live.update(picture.draw(stats), refresh=True)
+        with live(console) as drawn:
+            yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
         lines = Lines(console)
-        console.print(f"crawling {' '.join(seeds)}", soft_wrap=True)
+        console.print(Text(f"crawling {' '.join(seeds)}"), soft_wrap=True)
         yield lines.show
-
-
-def _live(console: Console) -> AbstractContextManager[Live]:
-    # what is logged meanwhile appears above the picture
-    return Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True)
 
 
 class Lines:
