@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -35,6 +36,19 @@ def logs(_: Lifeline) -> None:
     logging.getLogger("crawler.test").warning("a %s warning", "good")
     logging.getLogger("crawler.test").debug("a detail")
     logging.getLogger("elsewhere").info("nobody asked")
+
+
+def grumbles(_: Lifeline) -> None:
+    os.write(2, b"a library in C: \x1b[2J\n")
+    warnings.warn("an odd \u202efile", stacklevel=1)
+    code = "import os, time; os.write(2, b'a decoder: \\x9b31m\\n'); os.close(1); time.sleep(3)"
+    decoder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert decoder.stdout
+    decoder.stdout.read()
+    thread = threading.Thread(target=lambda: int("\x1b]0;t\x07"))
+    thread.start()
+    thread.join()
+    os.write(2, b"unfinished")
 
 
 def fails(_: Lifeline) -> None:
@@ -116,6 +130,24 @@ def test_what_a_child_logs_comes_to_its_parent(caplog: pytest.LogCaptureFixture)
     assert [(record.name, record.levelno, record.message) for record in caplog.records] == [
         ("crawler.test", logging.WARNING, "tester: a good warning")
     ]
+
+
+def test_whatever_it_says_on_stderr_is_logged_too_and_so_reaches_no_terminal(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also what its own children say; one of these is still there when it ends, and is not waited for."""
+    began = time.monotonic()
+    with child(grumbles) as started:
+        wait_for(lambda: ended(started), started)
+        started.listen()
+    assert time.monotonic() - began < 3.0
+    said = "\n".join(caplog.messages)
+    assert "tester: a library in C: \x1b[2J" in caplog.messages
+    assert "UserWarning: an odd  file" in said, "its own stream is clean"
+    assert "tester: a decoder: \ufffd31m" in caplog.messages
+    assert "ValueError: invalid literal for int() with base 10: '\\x1b]0;t\\x07'" in said
+    assert caplog.messages[-1] == "tester: unfinished"
+    assert capfd.readouterr().err == ""
 
 
 def test_the_level_of_the_log_is_the_parents(caplog: pytest.LogCaptureFixture) -> None:
