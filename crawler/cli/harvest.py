@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crawler.cli.joining import address_argument, joined
+from crawler.cli.joining import address_argument, joined, tell_asked
 from crawler.cli.options import Command, terminated_like_interrupted
 from crawler.config import Config
 from crawler.models import TaskKind
@@ -25,9 +25,11 @@ from crawler.models import TaskKind
 def harvest(address: str, *, harvesters: int, config: Config) -> None:
     """Read pages for a crawl that runs, beside its own harvesters, until it has ended.
 
-    Any number may join and leave at any time. Every setting of the crawl comes from the crawl.
+    Any number may join and leave at any time. Every setting of the crawl comes from the crawl; what it asks of this
+    machine is said, and more than --trust allows ends with 2.
     """
-    with terminated_like_interrupted(), joined(address, config) as crawl:
+    with terminated_like_interrupted(), joined(address, config, kind=TaskKind.PAGE) as crawl:
         click.echo(f"harvesting for the crawl of {' '.join(crawl.plan.seeds)}", err=True)
-        crawl.work({TaskKind.PAGE: harvesters})
+        tell_asked(crawl)
+        crawl.work(harvesters)
         click.echo("the crawl has ended, or was stopped", err=True)

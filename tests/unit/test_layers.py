@@ -27,7 +27,7 @@ LAYERS = [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
     ],
-    ["visit", "harvest.reading", "keys", "access"],
+    ["visit", "harvest.reading", "keys", "access", "trusted"],
     ["harvest.page", "download.image", "redis_access"],
     ["worker"],
     ["roles"],
