@@ -43,6 +43,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
 
     URL may also be a path on the seed's host, or the path of a saved file. Ends with 1 when it is not known.
     """
+    url = url.encode(errors="surrogateescape").decode(errors="replace")  # of bytes that are no text
     with Catalog(folder) as catalog:
         explanation = find(catalog, url)
     if as_json:
