@@ -39,7 +39,7 @@ def progress(seeds: Sequence[str], console: Console, *, quiet: bool) -> Iterator
             yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
         lines = Lines(console)
-        console.print(Text(f"crawling {' '.join(seeds)}"), soft_wrap=True)
+        console.print(Text(f"crawling {clean(' '.join(seeds))}"), soft_wrap=True)
         yield lines.show
 
 
@@ -63,7 +63,7 @@ class Lines:
             f"{now - self._started:.0f} s:",
             f"{_settled(stats.pages):,} of {stats.pages.discovered:,} pages,",
             f"{_settled(stats.images):,} of {stats.images.discovered:,} images",
-            f"({', '.join(f'{count:,} {status}' for status, count in stats.image_status.items()) or 'none yet'}),",
+            f"({clean(', '.join(f'{n:,} {status}' for status, n in stats.image_status.items())) or 'none yet'}),",
             f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved",
         ]
         self._console.print(" ".join(words), soft_wrap=True, highlight=False)
@@ -88,7 +88,7 @@ class Picture:
         head.add_row(
             Text.assemble(
                 ("● ", "yellow" if stats.paused else "green"),
-                (self._seeds[0], "bold"),
+                (clean(self._seeds[0]), "bold"),
                 (more, "dim"),
                 ("  paused" if stats.paused else "", "yellow"),
             ),
@@ -126,7 +126,7 @@ class Picture:
             if count or status is ImageStatus.SAVED:
                 statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
         told = [
-            f"{what}: {' · '.join(f'{reason} {count:,}' for reason, count in _most_frequent(reasons))}"
+            f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
             for what, reasons in (("not saved", stats.image_reasons), ("not read", stats.page_reasons))
             if reasons
         ]
@@ -176,7 +176,7 @@ def _doing(crew: Sequence[WorkerStatus]) -> str:
     shown = next((who.busy[0] for who in crew if who.busy), "")
     if not shown:
         return "waiting"
-    return _tail(shown) + (f" +{running - 1}" if running > 1 else "")
+    return _tail(clean(shown)) + (f" +{running - 1}" if running > 1 else "")
 
 
 def _tail(url: str) -> str:

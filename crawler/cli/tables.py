@@ -157,7 +157,10 @@ def hosts_table(summary: Summary) -> Table:
     table = figures("Hosts", "", "URLs", "Saved", "Size")
     for host in summary.hosts:
         table.add_row(
-            Text(host.name, overflow="fold"), number(host.images), number(host.saved), size(host.size_bytes)
+            Text(clean(host.name), overflow="fold"),
+            number(host.images),
+            number(host.saved),
+            size(host.size_bytes),
         )
     tell_more(table, summary.host_count - len(summary.hosts))
     return table
