@@ -222,7 +222,8 @@ def _log_lines(read: int, end: str) -> None:
     with open(read, encoding="utf-8", errors="replace") as said:
         while (line := said.readline(_MAX_LINE)) and line.strip() != end:
             if line.strip():
-                log.warning("%s", line.rstrip("\n"))
+                with suppress(Exception):  # who does not read on has the others wait
+                    log.warning("%s", line.rstrip("\n"))
 
 
 @contextmanager
