@@ -53,6 +53,11 @@ class Client(Protocol):
 class Meeting(Protocol):
     """Where the queues of a crawl are met: an Endpoint, or a RedisEndpoint."""
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names or addresses, as they were given."""
+        ...
+
     def manager(self, *, reconnect_s: float) -> Client:
         """A client of theirs; nothing is dialled yet."""
         ...
@@ -71,6 +76,10 @@ class Endpoint:
 
     def __str__(self) -> str:
         return show_address(self.address)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return (self.address[0],)
 
     def manager(self, *, reconnect_s: float) -> QueueManager:
         """Either end of the queue's network there; nothing is listened to or dialled yet."""

@@ -44,6 +44,14 @@ Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*
 Hosts = tuple[Annotated[str, Meta(pattern="^[^ @]+$")], ...]
 """Names, addresses and networks (``10.1.0.0/16``)."""
 Formats = tuple[Annotated[str, Meta(pattern="^(jpeg|png|gif|webp|avif|bmp|tiff|ico|svg|heic)$")], ...]
+Trusts = tuple[
+    Annotated[
+        str,
+        Meta(pattern="^(all|none|manager-network|networks|proxy|insecure-tls|netrc|storage|limits)$"),
+    ],
+    ...,
+]
+"""The words of ``trusted.Trust``, ``all`` and ``none``."""
 _SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 _QUEUE_HINT = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
@@ -426,6 +434,15 @@ class AccessConfig(Section):
             description="Go without TLS between machines: whoever is on the path can read and change everything."
         ),
     ] = False
+    trust: Annotated[
+        Trusts,
+        Meta(
+            description="What a crawl may ask of this machine when it works for one that is run elsewhere, beside"
+            " manager-network and limits: networks, proxy, insecure-tls, netrc, storage or all; none takes these two"
+            " away. README.md has what each means.",
+            extra={"item": "NAME"},
+        ),
+    ] = ()
     reconnect_s: Annotated[
         float,
         Meta(
@@ -536,7 +553,7 @@ def settings() -> Iterator[Setting]:
 def _words(*metas: Meta) -> tuple[str, ...]:
     """The values that a pattern such as ``^(one|two)$`` allows; none for one that does not list them."""
     patterns = [
-        meta.pattern for meta in metas if meta.pattern and re.fullmatch(r"\^\([\w|]+\)\$", meta.pattern)
+        meta.pattern for meta in metas if meta.pattern and re.fullmatch(r"\^\([\w|-]+\)\$", meta.pattern)
     ]
     return tuple(word for pattern in patterns for word in pattern[2:-2].split("|"))
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Self
 
-from crawler import errors
+from crawler import errors, trusted
 from crawler.access import Meeting
 from crawler.catalog.database import Catalog
 from crawler.folder import CrawlFolder, default_folder
@@ -23,6 +23,7 @@ from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.roles import Site, work
 from crawler.storage import schemes
+from crawler.trusted import Trust
 from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
@@ -131,10 +132,11 @@ def died_of(child: Child) -> str:
 class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
-    They learn from the manager what the crawl is about; images are kept in *folder*, by default ``data/<host>``, unless
-    the crawl wants them on the manager's machine. *memory_bytes* is as of a Site.
+    They are of one *kind*, and learn from the manager what the crawl is about; ``asked`` is what it asks of this
+    machine. Images are kept in *folder*, by default ``data/<host>``, unless the crawl wants them on the manager's.
+    *memory_bytes* is as of a Site.
 
-    Raises QueueUnreachable (after *join_s* seconds without an answer;
+    Raises UsageError when it asks for more than *trust*, QueueUnreachable (after *join_s* seconds without an answer;
     later it is *reconnect_s*), AuthenticationFailed, VersionMismatch or FolderError on entering.
     """
 
@@ -142,11 +144,15 @@ class Joined:
         self,
         endpoint: Meeting,
         *,
+        kind: TaskKind,
+        trust: frozenset[Trust],
         join_s: float,
         reconnect_s: float,
         folder: Path | None = None,
         memory_bytes: int = 0,
     ) -> None:
+        self._kind = kind
+        self._trust = trust
         self._endpoint = endpoint
         self._join_s = join_s
         self._reconnect_s = reconnect_s
@@ -155,12 +161,21 @@ class Joined:
         self._manager = endpoint.manager(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
+        try:
+            return self._joined()
+        except BaseException:
+            self._manager.disconnect()
+            raise
+
+    def _joined(self) -> Self:
         tasks = self._found()
-        self.plan = tasks.plan()
+        self.plan = trusted.own(tasks.plan())
         self._manager.crawl = self.plan.id
         self._manager.reconnect_s = _PARENT_RECONNECT_S
         if not self.plan.seeds:
             raise errors.ProtocolError("the manager has told of no crawl; is it image-crawler's?")
+        where = self._endpoint
+        self.asked = trusted.checked(self.plan, self._kind, self._trust, hosts=where.hosts, where=where)
         self.folder = CrawlFolder(self._folder or default_folder(canonical_seed(self.plan.seeds[0])))
         self._crew = Crew(
             Site(
@@ -206,17 +221,17 @@ class Joined:
             self._crew.kill(giving_back=True)
             self._manager.disconnect()
 
-    def work(self, staff: Mapping[TaskKind, int]) -> None:
-        """Work until the crawl has ended.
+    def work(self, processes: int) -> None:
+        """Work with so many processes until the crawl has ended.
 
         Raises QueueUnreachable when its manager has been gone for too long, CrawlReplaced when another crawl has
         come to its place; ProcessesKeepDying; FolderError.
         """
-        if staff.get(TaskKind.IMAGE):
+        if self._kind is TaskKind.IMAGE:
             schemes.check(self.plan.config.storage)
             if self.keeps_images:
                 self._check_folder()
-        self._crew.start(staff)
+        self._crew.start({self._kind: processes})
         deaths: list[float] = []
         while self._crew.at_work:
             wait([child.pipe for child in self._crew.at_work], timeout=0.5)

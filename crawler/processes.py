@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -24,11 +25,15 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.shown import clean_the_streams
 
 log = logging.getLogger(__name__)
 
 _ORPHAN_GRACE_S = 3.0
 _STOP = b"stop"
+_STDERR = 2
+_LAST_WORDS_S = 1.0
+_MAX_LINE = 10_000  # characters
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -170,6 +175,11 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
     lifeline.watch()
     logging.basicConfig(level=logging.WARNING, handlers=[_PipeHandler(lifeline)], format="%(message)s")
     logging.getLogger("crawler").setLevel(log_level)
+    with _stderr_is_logged():
+        _carry_out(main, lifeline, args)
+
+
+def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, ...]) -> None:
     try:
         main(lifeline, *args)
     except errors.CrawlerError as exc:
@@ -179,6 +189,41 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
         log.exception("failed")
         lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlerError"))
         sys.exit(1)
+
+
+@contextmanager
+def _stderr_is_logged() -> Iterator[None]:
+    """What this process says on stderr, and what those do that it starts, are lines of its log.
+
+    Tracebacks of threads, warnings, libraries in C: they may quote what a server has sent, and a terminal obeys it.
+    """
+    clean_the_streams()  # for what comes after
+    try:
+        before = os.dup(_STDERR)
+    except OSError:  # there is none
+        yield
+        return
+    read, write = os.pipe()
+    os.dup2(write, _STDERR)
+    os.close(write)
+    end = secrets.token_hex()  # a decoder that is still there has the pipe, too: it may never be closed
+    reader = threading.Thread(target=_log_lines, args=(read, end), name="stderr", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        os.write(_STDERR, f"\n{end}\n".encode())
+        os.dup2(before, _STDERR)
+        os.close(before)
+        reader.join(_LAST_WORDS_S)
+
+
+def _log_lines(read: int, end: str) -> None:
+    with open(read, encoding="utf-8", errors="replace") as said:
+        while (line := said.readline(_MAX_LINE)) and line.strip() != end:
+            if line.strip():
+                with suppress(Exception):  # who does not read on has the others wait
+                    log.warning("%s", line.rstrip("\n"))
 
 
 @contextmanager

@@ -26,6 +26,10 @@ class RedisEndpoint:
     def __str__(self) -> str:
         return str(self.address)
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(host for host, _ in self.address.hosts)
+
     def manager(self, *, reconnect_s: float) -> RedisClient:
         """A client; nothing is dialled yet. Raises UsageError when the extra for it is not installed."""
         try:

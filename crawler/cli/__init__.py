@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from crawler import __version__
+from crawler import __version__, shown
 from crawler.cli.options import Examples, verbose_option
 from crawler.errors import CrawlerError
 
@@ -120,10 +120,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A command ends with 0, or with the int that it returns; errors become a line on stderr.
     """
     multiprocessing.freeze_support()
+    if arguments is None:  # the program: also for what comes after us, such as a traceback
+        shown.clean_the_streams()
+        return _run(arguments)
+    with shown.clean_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as exc:
+        vars(exc)["message"] = shown.one_line(exc.message)  # it may quote what was given
         exc.show()
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -144,7 +153,4 @@ def _output_closed() -> int:
 
 
 def _tell(text: str) -> None:
-    from crawler.cli.output import clean  # only now: --help needs none of it
-
-    text = clean(text)  # an error may come from another machine
-    click.echo(f"{PROGRAM}: {text}", err=True)
+    click.echo(f"{PROGRAM}: {shown.one_line(text)}", err=True)  # an error may come from another machine

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from crawler.access import is_loopback
+from crawler.cli import tables
 from crawler.cli.options import (
     Command,
     config_options,
@@ -102,13 +102,13 @@ def crawl(
 
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
-    console = Console(stderr=True)
+    console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
     ended_early = ""
     try:
         with terminated_like_interrupted(), running:
             if (invitation := _invitation(running)) and not quiet:
-                console.print(invitation, soft_wrap=True, highlight=False)
+                console.print(invitation, soft_wrap=True)
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
                     for stats in running.watch():
@@ -116,7 +116,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
             except KeyboardInterrupt:
                 ended_early = "Interrupted"
                 console.print(
-                    "[yellow]stopping:[/] finishing what is in hand; press Ctrl-C again to leave at once"
+                    Text("stopping:", "yellow")
+                    + Text(" finishing what is in hand; press Ctrl-C again to leave at once", "")
                 )
                 running.close()
             except CrawlStopped as exc:
@@ -130,7 +131,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
         if running.folder.holds_a_crawl:
             print_summary(running.summary(), as_json=as_json)
         console.print(
-            f"{escape(ended_early)}; nothing is lost. To go on: [bold]{shlex.join(again)}[/]", soft_wrap=True
+            Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
+            soft_wrap=True,
         )
         return EXIT_INTERRUPTED
     print_summary(running.summary(), as_json=as_json)

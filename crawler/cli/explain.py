@@ -43,6 +43,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
 
     URL may also be a path on the seed's host, or the path of a saved file. Ends with 1 when it is not known.
     """
+    url = url.encode(errors="surrogateescape").decode(errors="replace")  # of bytes that are no text
     with Catalog(folder) as catalog:
         explanation = find(catalog, url)
     if as_json:
@@ -58,14 +59,15 @@ def _show(out: Console, explanation: Explanation) -> None:
         return
     if explanation.how == "size":
         out.print(
-            Text(f"{explanation.url} was not taken, but another size of the same picture:"), soft_wrap=True
+            Text(f"{clean(explanation.url)} was not taken, but another size of the same picture:"),
+            soft_wrap=True,
         )
         out.print(
             Text(f"    {explanation.rule}: {ALTERNATIVE_RULES[explanation.rule]}", style="dim"),
             soft_wrap=True,
         )
     if explanation.how == "redirect":
-        out.print(Text(f"{explanation.url} is where another URL led to:"), soft_wrap=True)
+        out.print(Text(f"{clean(explanation.url)} is where another URL led to:"), soft_wrap=True)
     for position, entry in enumerate(explanation.entries):
         if position:
             out.print()
@@ -77,7 +79,7 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
     if explanation.similar:
         out.print("Known, and alike:")
         for url in explanation.similar:
-            out.print(Text(f"    {url}"), soft_wrap=True)
+            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
     if explanation.queue:
         out.print(
             f"It may wait in the queue, at {clean(explanation.queue)}: here is what has been settled.",
@@ -94,7 +96,7 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
 
 
 def _show_entry(out: Console, entry: Entry) -> None:
-    out.print(Text(entry.url, style="bold"), soft_wrap=True)
+    out.print(Text(clean(entry.url), style="bold"), soft_wrap=True)
     facts = {name: value for name, value in _facts(entry) if value}
     tables.show(out, tables.facts(facts))
     if entry.chain:
@@ -102,7 +104,7 @@ def _show_entry(out: Console, entry: Entry) -> None:
         out.print(Text("found by way of", style="dim"))
         for depth, step in enumerate(entry.chain):
             rule = f" ({clean(step.found_in)})" if step.found_in else ""
-            out.print(Text(f"{'  ' * min(depth, 10)}  {step.url}{rule}"), soft_wrap=True)
+            out.print(Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}"), soft_wrap=True)
         out.print(
             Text(f"{'  ' * min(len(entry.chain), 10)}  this {entry.kind} ({clean(entry.found_in)})"),
             soft_wrap=True,
@@ -120,13 +122,13 @@ def _show_entry(out: Console, entry: Entry) -> None:
         out.print()
         out.print(Text("other sizes that its page offers", style="dim"))
         for other in sizes:
-            out.print(Text(f"    {other.url}  {other.rule}"), soft_wrap=True)
+            out.print(Text(f"    {clean(other.url)}  {clean(other.rule)}"), soft_wrap=True)
     if entry.same_bytes:
         others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         out.print()
         out.print(Text(f"the same bytes came from {others}", style="dim"))
         for url in entry.same_bytes:
-            out.print(Text(f"    {url}"), soft_wrap=True)
+            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
 
 
 def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
@@ -137,8 +139,8 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
         yield "attempts", f"{entry.attempts:,}" if entry.attempts else ""
         return
     yield "status", tables.label(record.status)
-    yield "refreshed", f"{record.revisit} {record.revisit_reason}".strip()
-    yield "reason", record.reason
+    yield "refreshed", clean(f"{record.revisit} {record.revisit_reason}")
+    yield "reason", clean(record.reason)
     yield "detail", clean(record.detail)
     if entry.image is not None:
         yield "in its place", clean(entry.image.replaced_by)
@@ -158,9 +160,9 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
     lack = ", without its end (incomplete)" if image.incomplete else ""
     yield (
         "image",
-        f"{image.format}{dimensions}, {tables.size(image.size_bytes)}{lack}" if image.format else "",
+        f"{clean(image.format)}{dimensions}, {tables.size(image.size_bytes)}{lack}" if image.format else "",
     )
-    yield "sha256", image.sha256
+    yield "sha256", clean(image.sha256)
     yield "dhash", image.dhash
     yield "alt", clean(image.alt)
     yield "title", clean(image.title)
@@ -170,11 +172,11 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
 
 
 def _fetch_facts(record: ImageRecord | PageRecord) -> Iterator[tuple[str, str | Text]]:
-    yield "redirected to", record.final_url if record.final_url != record.url else ""
+    yield "redirected to", clean(record.final_url) if record.final_url != record.url else ""
     answer = f"HTTP {record.http_status} {clean(record.content_type)}".strip()
     yield "answer", answer if record.http_status else ""
     yield "attempts", f"{record.attempts:,}"
     yield "took", f"{record.elapsed_s:,.2f} s"
-    yield "finished", record.finished_at
+    yield "finished", clean(record.finished_at)
     yield "worker", clean(record.worker)
     yield "depth", f"{record.depth:,}"

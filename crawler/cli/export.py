@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,10 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus)})
             "one line for each image URL, also those not saved",
             "image-crawler export data/example.org -o images.jsonl",
         ),
-        ("only what was saved, as CSV", "image-crawler export data/example.org --format csv --status saved"),
+        (
+            "what was saved, for a spreadsheet",
+            "image-crawler export data/example.org --format csv --status saved -o images.csv",
+        ),
         ("which pages were visited", "image-crawler export data/example.org --records pages | jq .url"),
     ),
 )
@@ -57,18 +61,31 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus)})
     show_default=True,
     help="Where to; - is stdout. A file appears when it is whole.",
 )
-def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], output: str) -> None:
-    """Write the records of the crawl in DIR, one for each URL, with every field."""
+@click.option(
+    "--raw-cells",
+    "raw",
+    is_flag=True,
+    help="With --format csv: texts exactly as recorded, for programs. Without it, those that a spreadsheet would run as"
+    " a formula get an apostrophe before it.",
+)
+def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], output: str, raw: bool) -> None:
+    """Write the records of the crawl in DIR, one for each URL, with every field.
+
+    To a terminal goes nothing that could drive it: of CSV such characters are blanks there.
+    """
+    write = partial(_write, form=form, records=records, status=status, raw=raw)
     with Catalog(folder) as catalog:
         if output == "-":
-            _write(catalog, form, records, status, sys.stdout.buffer)
+            write(catalog, sys.stdout.buffer)
             return
         with atomic_file(Path(output)) as out:
-            count = _write(catalog, form, records, status, out)
+            count = write(catalog, out)
     click.echo(f"{count:,} records written to {output}", err=True)
 
 
-def _write(catalog: Catalog, form: str, records: str, status: tuple[str, ...], out: BinaryIO) -> int:
+def _write(
+    catalog: Catalog, out: BinaryIO, *, form: str, records: str, status: tuple[str, ...], raw: bool
+) -> int:
     if records == "images":
-        return FORMATS[form](catalog.images(status=status), ImageRecord, out)
-    return FORMATS[form](catalog.pages(status=status), PageRecord, out)
+        return FORMATS[form](catalog.images(status=status), ImageRecord, out, raw=raw)
+    return FORMATS[form](catalog.pages(status=status), PageRecord, out, raw=raw)

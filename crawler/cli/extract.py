@@ -134,7 +134,7 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
         said = clean(origin.alt or origin.caption or origin.title)
         if task.kept_out_by:
             said = f"kept out by {task.kept_out_by}"
-        table.add_row(origin.found_in, Text(task.url), said, style=style)
+        table.add_row(clean(origin.found_in), Text(clean(task.url)), said, style=style)
     if found:
         tables.show(out, table)
     title = f" on {clean(harvest.title)!r}" if harvest.title else ""

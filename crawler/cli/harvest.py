@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from crawler.cli.joining import joined, joining_options
+from crawler.cli.joining import joined, joining_options, tell_asked
 from crawler.cli.options import Command, terminated_like_interrupted
 from crawler.config import Config
 from crawler.models import TaskKind
+from crawler.shown import one_line
 
 
 @click.command(
@@ -25,9 +26,11 @@ from crawler.models import TaskKind
 def harvest(address: str, *, harvesters: int, config: Config) -> None:
     """Read pages for a crawl that runs, beside its own harvesters, until it has ended.
 
-    Any number may join and leave at any time. Every setting of the crawl comes from the crawl.
+    Any number may join and leave at any time. Every setting of the crawl comes from the crawl; what it asks of this
+    machine is said, and more than --trust allows ends with 2.
     """
-    with terminated_like_interrupted(), joined(address, config) as crawl:
-        click.echo(f"harvesting for the crawl of {' '.join(crawl.plan.seeds)}", err=True)
-        crawl.work({TaskKind.PAGE: harvesters})
+    with terminated_like_interrupted(), joined(address, config, kind=TaskKind.PAGE) as crawl:
+        click.echo(f"harvesting for the crawl of {one_line(' '.join(crawl.plan.seeds))}", err=True)
+        tell_asked(crawl)
+        crawl.work(harvesters)
         click.echo("the crawl has ended, or was stopped", err=True)

@@ -120,7 +120,7 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
     seeds = summary.seeds[0] if summary.seeds else "none yet"
     more = f" and {len(summary.seeds) - 1:,} more" if len(summary.seeds) > 1 else ""
     return {
-        "seed": f"{seeds}{more}",
+        "seed": f"{clean(seeds)}{more}",
         "folder": clean(summary.folder),
         "state": tables.state(stats),
         **revisits(summary),
@@ -171,14 +171,16 @@ def _failure_columns(record: ImageRecord) -> tuple[str, ...]:
 
 def _print_failure(out: Console, record: ImageRecord) -> None:
     head = Text(
-        f"{record.reason or record.status:<20}", style="yellow" if record.status == "rejected" else "red"
+        f"{clean(record.reason) or record.status:<20}",
+        style="yellow" if record.status == "rejected" else "red",
     )
-    out.print(head + Text(record.url), soft_wrap=True)
+    out.print(head + Text(clean(record.url)), soft_wrap=True)
     if record.detail:
         out.print(Padding(Text(clean(record.detail), style="dim"), (0, 0, 0, 20)))
     if record.page_url:
         out.print(
-            Text(f"{'':20}on {record.page_url} ({clean(record.found_in)})", style="dim"), soft_wrap=True
+            Text(f"{'':20}on {clean(record.page_url)} ({clean(record.found_in)})", style="dim"),
+            soft_wrap=True,
         )
 
 
@@ -193,7 +195,7 @@ def _show_duplicates(catalog: Catalog, *, as_json: bool) -> None:
             Text(clean(group.path), style="bold") + Text(f"  {tables.size(group.size_bytes)}"), soft_wrap=True
         )
         for url in group.urls:
-            out.print(Text(f"    {url}"), soft_wrap=True)
+            out.print(Text(f"    {clean(url)}"), soft_wrap=True)
     if group is None:
         click.echo("no two image URLs gave the same bytes", err=True)
 
@@ -209,7 +211,7 @@ def _show_similar(catalog: Catalog, *, distance: int, as_json: bool) -> None:
             out.print()
         for picture in group.pictures:
             size_px = f"{picture.width_px:,} x {picture.height_px:,}"
-            facts = f"{size_px:>15}  {picture.format:<5} {tables.size(picture.size_bytes):>11}  "
+            facts = f"{size_px:>15}  {clean(picture.format):<5} {tables.size(picture.size_bytes):>11}  "
             out.print(Text(facts, style="dim") + Text(clean(picture.path)), soft_wrap=True)
     if group is None:
         click.echo("no two files look alike", err=True)
@@ -223,7 +225,8 @@ def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
             write_json(change)
             continue
         out.print(
-            Text(f"{change.revisit:<9}", style=_REVISIT_STYLES.get(change.revisit, "")) + Text(change.url),
+            Text(f"{change.revisit:<9}", style=_REVISIT_STYLES.get(change.revisit, ""))
+            + Text(clean(change.url)),
             soft_wrap=True,
         )
         if change.detail:
@@ -252,11 +255,11 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
             style = "red" if finding.finding in WRONG else "yellow"
             detail = finding.detail or f"{tables.size(finding.size_bytes)}, named by no record"
             out.print(
-                Text(f"{finding.finding:<9}", style=style) + Text(f"{clean(finding.path)}  {detail}"),
+                Text(f"{finding.finding:<9}", style=style) + Text(f"{clean(finding.path)}  {clean(detail)}"),
                 soft_wrap=True,
             )
             if finding.url:
-                out.print(Text(f"{'':9}from {finding.url}", style="dim"), soft_wrap=True)
+                out.print(Text(f"{'':9}from {clean(finding.url)}", style="dim"), soft_wrap=True)
     wrong = sum(tally[kind] for kind in WRONG)
     if not as_json:
         verdict = "every saved file is what was saved"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,15 +11,27 @@ from typing import Any, TypeVar
 
 import click
 
-from crawler.access import Access, Endpoint, Meeting, demand, parse_address, read_access, read_authkey
+from crawler.access import (
+    Access,
+    Endpoint,
+    Meeting,
+    demand,
+    is_loopback,
+    parse_address,
+    read_access,
+    read_authkey,
+)
 from crawler.cli.options import config_options_of
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
 from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
+from crawler.models import TaskKind
 from crawler.queues import TaskQueue
 from crawler.queues.redis.address import is_redis, parse
 from crawler.redis_access import RedisEndpoint, read_redis
+from crawler.shown import one_line
+from crawler.trusted import USUAL, Trust, allowed
 
 METAVAR = "HOST[:PORT]|redis://…|DIR"
 ASKED_ONCE_S = 5.0
@@ -63,16 +77,40 @@ def endpoint_of(address: str, config: AccessConfig) -> Meeting:
     return Endpoint(address=(host, port), access=known)
 
 
-def joined(address: str, config: Config, folder: Path | None = None) -> Joined:
-    """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for."""
+def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None = None) -> Joined:
+    """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for.
+
+    If it is of the same user, too, it gets nothing from this machine that it has not already, and all of it is allowed.
+    """
     here, reconnect_s = Path(address).is_dir(), config.access.reconnect_s
+    endpoint = endpoint_of(address, config.access)
+    own = here and _is_own(Path(address)) and all(map(is_loopback, endpoint.hosts))
+    usual = frozenset(Trust) if own else USUAL
     return Joined(
-        endpoint_of(address, config.access),
+        endpoint,
+        kind=kind,
+        trust=allowed(config.access.trust, usual=usual),
         join_s=ASKED_ONCE_S if here else reconnect_s,
         reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
         folder=folder,
         memory_bytes=config.machine.memory_budget_bytes,
     )
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether *folder*, and the key in it if there is one, are of who runs this; where there are no users, they are."""
+    if sys.platform == "win32":
+        return True
+    files = [file for file in (folder, CrawlFolder(folder).authkey) if file.exists()]
+    return all(file.stat().st_uid == os.geteuid() for file in files)
+
+
+def tell_asked(crawl: Joined) -> None:
+    """On stderr, what the crawl asks of this machine beyond what any crawl does; nothing if that is nothing."""
+    if crawl.asked:
+        click.echo("it asks this machine to", err=True)
+    for ask in crawl.asked:
+        click.echo(f"    {one_line(ask.what)}  ({ask.trust})", err=True)
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def configure_logging(verbosity: int) -> None:
     """Warnings on stderr; with 1 also what is being done, with 2 every detail."""
     level = _LEVELS[min(verbosity, len(_LEVELS) - 1)]
     handler = _StderrHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # other libraries' own details only where every detail is asked for
     logging.getLogger("urllib3").setLevel(level if verbosity > 1 else logging.ERROR)
@@ -181,6 +181,13 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)  # noqa: T201 - stderr is for talk
+
+
+class _Formatter(logging.Formatter):
+    """Further lines are set in: what a server or another machine says can't pass for a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n    ".join(super().format(record).splitlines())
 
 
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:

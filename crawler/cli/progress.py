@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from crawler.cli import tables
-from crawler.cli.output import clean
+from crawler.cli.output import clean, live
 from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
 from crawler.rate import Rate
 
@@ -36,17 +35,12 @@ def progress(seeds: Sequence[str], console: Console, *, quiet: bool) -> Iterator
         return
     if console.is_terminal and not console.is_dumb_terminal:
         picture = Picture(seeds)
-        with _live(console) as live:
-            yield lambda stats: live.update(picture.draw(stats), refresh=True)
+        with live(console) as drawn:
+            yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
         lines = Lines(console)
-        console.print(f"crawling {' '.join(seeds)}", soft_wrap=True)
+        console.print(Text(f"crawling {clean(' '.join(seeds))}"), soft_wrap=True)
         yield lines.show
-
-
-def _live(console: Console) -> AbstractContextManager[Live]:
-    # what is logged meanwhile appears above the picture
-    return Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True)
 
 
 class Lines:
@@ -69,7 +63,7 @@ class Lines:
             f"{now - self._started:.0f} s:",
             f"{_settled(stats.pages):,} of {stats.pages.discovered:,} pages,",
             f"{_settled(stats.images):,} of {stats.images.discovered:,} images",
-            f"({', '.join(f'{count:,} {status}' for status, count in stats.image_status.items()) or 'none yet'}),",
+            f"({clean(', '.join(f'{n:,} {status}' for status, n in stats.image_status.items())) or 'none yet'}),",
             f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved",
         ]
         self._console.print(" ".join(words), soft_wrap=True, highlight=False)
@@ -94,7 +88,7 @@ class Picture:
         head.add_row(
             Text.assemble(
                 ("● ", "yellow" if stats.paused else "green"),
-                (self._seeds[0], "bold"),
+                (clean(self._seeds[0]), "bold"),
                 (more, "dim"),
                 ("  paused" if stats.paused else "", "yellow"),
             ),
@@ -132,7 +126,7 @@ class Picture:
             if count or status is ImageStatus.SAVED:
                 statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
         told = [
-            f"{what}: {' · '.join(f'{reason} {count:,}' for reason, count in _most_frequent(reasons))}"
+            f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
             for what, reasons in (("not saved", stats.image_reasons), ("not read", stats.page_reasons))
             if reasons
         ]
@@ -182,7 +176,7 @@ def _doing(crew: Sequence[WorkerStatus]) -> str:
     shown = next((who.busy[0] for who in crew if who.busy), "")
     if not shown:
         return "waiting"
-    return _tail(shown) + (f" +{running - 1}" if running > 1 else "")
+    return _tail(clean(shown)) + (f" +{running - 1}" if running > 1 else "")
 
 
 def _tail(url: str) -> str:

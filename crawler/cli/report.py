@@ -43,14 +43,14 @@ def revisits(summary: Summary) -> dict[str, str]:
     """What a refresh has found, as a row of facts; none when there was no refresh."""
     if not summary.revisits:
         return {}
-    found = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.revisits.items())
+    found = ", ".join(f"{count:,} {clean(outcome)}" for outcome, count in summary.revisits.items())
     return {"refreshed": found}
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
     """The most frequent first."""
     return ", ".join(
-        f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])
+        f"{count:,} {clean(reason)}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from crawler.catalog import Catalog
@@ -17,7 +16,7 @@ from crawler.catalog.summary import read_stats
 from crawler.cli import operation, tables
 from crawler.cli.joining import address_argument, tasks_of
 from crawler.cli.options import Command, json_option
-from crawler.cli.output import write_json
+from crawler.cli.output import live, write_json
 from crawler.config import Config
 from crawler.errors import QueueError, QueueUnreachable, UsageError
 from crawler.models import Stats, Status
@@ -89,9 +88,9 @@ def _watch(tasks: TaskQueue, *, as_json: bool) -> None:
         for now in _states(tasks):
             _show(now, as_json=as_json)
         return
-    with Live(console=out, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+    with live(out) as drawn, suppress(KeyboardInterrupt):
         for now in _states(tasks):
-            live.update(
+            drawn.update(
                 Group(
                     tables.state(now),
                     operation.rates(now),

@@ -14,11 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from crawler.catalog.summary import Summary
-from crawler.cli.output import clean, is_terminal
+from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT
 from crawler.models import Counts, ImageStatus, PageStatus, Stats
 
-_PIPED_WIDTH = 10_000
 _GAP = 5
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
@@ -33,9 +32,7 @@ _STYLES = {
 
 def console(file: IO[str] | None = None) -> Console:
     """For stdout, or *file*. In a pipe nothing is coloured, wrapped or cut off."""
-    out = sys.stdout if file is None else file
-    width = None if out.isatty() else _PIPED_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False, emoji=False)
+    return Screen(sys.stdout if file is None else file)
 
 
 def size(size_bytes: int) -> str:
@@ -160,7 +157,10 @@ def hosts_table(summary: Summary) -> Table:
     table = figures("Hosts", "", "URLs", "Saved", "Size")
     for host in summary.hosts:
         table.add_row(
-            Text(host.name, overflow="fold"), number(host.images), number(host.saved), size(host.size_bytes)
+            Text(clean(host.name), overflow="fold"),
+            number(host.images),
+            number(host.saved),
+            size(host.size_bytes),
         )
     tell_more(table, summary.host_count - len(summary.hosts))
     return table

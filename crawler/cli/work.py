@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from crawler.cli.joining import joined, joining_options
+from crawler.cli.joining import joined, joining_options, tell_asked
 from crawler.cli.options import Command, output_option, terminated_like_interrupted
 from crawler.config import Config
 from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind
+from crawler.shown import one_line
 from crawler.storage import schemes
 
 
@@ -25,6 +26,10 @@ from crawler.storage import schemes
         (
             "for a crawl whose queue lies in Redis",
             "image-crawler work rediss://redis.example.org/0#example.org --queue-password-file password",
+        ),
+        (
+            "for one that may have you fetch from networks of your own",
+            "image-crawler work 192.0.2.7 --keys worker --trust networks",
         ),
         ("beside the crawl in that folder, on the same machine", "image-crawler work data/example.org"),
     ),
@@ -43,12 +48,15 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
     """Download images for a crawl that runs, until it has ended.
 
     Any number of machines may join and leave at any time, and may die: nothing is lost. Every setting of the crawl
-    comes from the crawl. SIGTERM and Ctrl-C finish what is in hand first; a second one leaves at once, and gives it
-    back.
+    comes from the crawl; what it asks of this machine is said, and more than --trust allows ends with 2. SIGTERM and
+    Ctrl-C finish what is in hand first; a second one leaves at once, and gives it back.
     """
     if output is None and Path(address).is_dir():
         output = Path(address)
-    with terminated_like_interrupted(), joined(address, config, output) as crawl:
+    with (
+        terminated_like_interrupted(),
+        joined(address, config, kind=TaskKind.IMAGE, folder=output) as crawl,
+    ):
         storage = crawl.plan.config.storage
         where = (
             f"into {crawl.folder.path}"
@@ -57,6 +65,7 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
             if schemes.is_elsewhere(storage)
             else "into its own folder, through its manager"
         )
-        click.echo(f"downloading for the crawl of {' '.join(crawl.plan.seeds)} {where}", err=True)
-        crawl.work({TaskKind.IMAGE: downloaders or usual_downloaders()})
+        click.echo(f"downloading for the crawl of {one_line(' '.join(crawl.plan.seeds))} {where}", err=True)
+        tell_asked(crawl)
+        crawl.work(downloaders or usual_downloaders())
         click.echo("the crawl has ended, or was stopped", err=True)

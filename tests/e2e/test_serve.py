@@ -210,6 +210,40 @@ def test_a_folder_of_another_crawl_is_refused(place: Place, tmp_path: Path) -> N
     assert downloaders(place.stats()) == 0
 
 
+def test_what_a_crawl_asks_of_a_workers_machine_is_said_and_no_more_than_is_allowed_is_done(
+    place: Place, tmp_path: Path
+) -> None:
+    served = place.serve("--netrc", "--allow-addresses", "10.66.0.0/16", "--max-pixels", "900000000")
+    place.wait_until(lambda stats: stats.images.ready)
+    refused = place.work().outcome()
+    assert refused.code == 2
+    assert (
+        f"the crawl at {place.address} asks this machine to connect to addresses that are not public:"
+        in refused.error
+    )
+    assert "10.66.0.0/16; and to log in at sites with the passwords of its ~/.netrc" in refused.error
+    assert "say --trust networks,netrc; nothing was fetched" in refused.error
+    assert downloaders(place.stats()) == 0
+    refused = place.start(
+        "harvest", place.address, "--keys", place.keys / "worker", "--trust", "netrc"
+    ).outcome()
+    assert refused.code == 2
+    assert "say --trust networks; nothing was fetched" in refused.error
+    assert not [path for path in place.server.requests if path in place.digests], "an image was asked for"
+
+    said = ended(place.work("--trust", "networks,netrc")).err
+    assert said.splitlines()[:5] == [
+        f"downloading for the crawl of {place.server.url} into its own folder, through its manager",
+        "it asks this machine to",
+        "    connect to addresses that are not public, of the manager's network: 127.0.0.0/8, ::1  (manager-network)",
+        "    connect to addresses that are not public: 10.66.0.0/16  (networks)",
+        "    log in at sites with the passwords of its ~/.netrc  (netrc)",
+    ]
+    assert "max_pixels = 900,000,000, 178,956,970 being usual" in said
+    ended(served)
+    check_all_saved(place)
+
+
 # --- the address ---
 
 

@@ -8,12 +8,16 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.catalog import Catalog
 from crawler.catalog.export import FORMATS, atomic_file, write_csv, write_jsonl
 from crawler.errors import StorageFailed
 from crawler.models import ImageRecord, ImageStatus, PageRecord
+from crawler.shown import is_clean
 from tests.crawls import garden, page
 
 NASTY = '=cmd|"/C calc"!A0, \u6708\u898b\u8349,\r\nline two\ttab'
@@ -31,14 +35,77 @@ def test_every_line_has_every_field_exactly(tmp_path: Path) -> None:
     assert json.loads(first) == expected | {"alternatives": []}
 
 
-def test_csv_reads_back_exactly(tmp_path: Path) -> None:
+def test_csv_reads_back_exactly_where_cells_are_raw(tmp_path: Path) -> None:
     out = io.BytesIO()
-    assert write_csv([RECORD], ImageRecord, out) == 1
+    assert write_csv([RECORD], ImageRecord, out, raw=True) == 1
     (row,) = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8"), newline=""))
     assert tuple(row) == ImageRecord.__struct_fields__
     assert row["alt"] == NASTY
     assert (row["url"], row["width_px"], row["elapsed_s"], row["reason"]) == (RECORD.url, "3", "0.25", "")
     assert not out.closed
+
+
+DANGEROUS = "=+-@\uff1d\uff0b\uff0d\uff20"
+"""What a formula begins with; the last four are full-width."""
+
+
+def cells(alt: str) -> dict[str, str]:
+    out = io.BytesIO()
+    write_csv([msgspec.structs.replace(RECORD, alt=alt, depth=-5)], ImageRecord, out)
+    (row,) = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8"), newline=""))
+    return row
+
+
+@pytest.mark.parametrize(
+    ("alt", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1+1|cmd", "'-1+1|cmd"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\tx", "'\tx"),
+        ("  =1", "'  =1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\uff1dSUM(A1)", "'\uff1dSUM(A1)"),
+        ('"=1', "'\"=1"),
+        ("a;=1", "a;'=1"),
+        ("a, =1", "a,' =1"),
+        ("a|+1", "a|'+1"),
+        ('x;"=1"', 'x;\'"=1"'),
+        ("one\r- two", "one\r'- two"),
+        ("one\n- two\n- three", "one\n'- two\n'- three"),
+        ("a=b-c+d@e", "a=b-c+d@e"),
+        ("plain - text, 5 = 5", "plain - text, 5 = 5"),
+        ("'=1", "'=1"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula(alt: str, written: str) -> None:
+    row = cells(alt)
+    assert row["alt"] == written
+    assert row["depth"] == "-5", "a number stays one"
+    assert row["elapsed_s"] == "0.25"
+
+
+@given(st.text(st.sampled_from(DANGEROUS + ",;|\t\r\n \"'ab1"), max_size=12))
+def test_whatever_separator_a_spreadsheet_takes_no_cell_begins_a_formula(alt: str) -> None:
+    out = io.BytesIO()
+    write_csv([msgspec.structs.replace(RECORD, alt=alt, url="u")], ImageRecord, out)
+    text = out.getvalue().decode("utf-8").split("\n", 1)[1]
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            for cell in row:
+                assert not cell.lstrip().startswith(tuple(DANGEROUS)), (separator, cell)
+
+
+def test_json_holds_nothing_that_drives_a_terminal_and_the_same_values() -> None:
+    out = io.BytesIO()
+    hostile = '\x1b[2J \x9b31m \x7f \u202e \u2066 \u2028 \U0001f600 \u6708 \\ "'
+    write_jsonl([msgspec.structs.replace(RECORD, alt=hostile)], ImageRecord, out)
+    assert json.loads(out.getvalue())["alt"] == hostile
+    assert is_clean(out.getvalue().decode())
 
 
 @pytest.mark.parametrize("form", FORMATS)

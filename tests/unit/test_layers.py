@@ -20,14 +20,14 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "rate"],
+    ["errors", "models", "rate", "shown"],
     ["urls", "config", "columns", "fallback", "words", "parts"],
     ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*",
     ],
-    ["visit", "harvest.reading", "keys", "access"],
+    ["visit", "harvest.reading", "keys", "access", "trusted"],
     ["harvest.page", "download.image", "redis_access"],
     ["worker"],
     ["roles"],

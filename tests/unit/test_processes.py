@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -35,6 +36,19 @@ def logs(_: Lifeline) -> None:
     logging.getLogger("crawler.test").warning("a %s warning", "good")
     logging.getLogger("crawler.test").debug("a detail")
     logging.getLogger("elsewhere").info("nobody asked")
+
+
+def grumbles(_: Lifeline) -> None:
+    os.write(2, b"a library in C: \x1b[2J\n")
+    warnings.warn("an odd \u202efile", stacklevel=1)
+    code = "import os, sys; os.write(2, b'a decoder: \\x9b31m\\n'); os.close(1); sys.stdin.read()"
+    decoder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert decoder.stdout
+    decoder.stdout.read()
+    thread = threading.Thread(target=lambda: int("\x1b]0;t\x07"))
+    thread.start()
+    thread.join()
+    os.write(2, b"unfinished")
 
 
 def fails(_: Lifeline) -> None:
@@ -116,6 +130,25 @@ def test_what_a_child_logs_comes_to_its_parent(caplog: pytest.LogCaptureFixture)
     assert [(record.name, record.levelno, record.message) for record in caplog.records] == [
         ("crawler.test", logging.WARNING, "tester: a good warning")
     ]
+
+
+def test_whatever_it_says_on_stderr_is_logged_too_and_so_reaches_no_terminal(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also what its own children say, of whom one is still there when it ends."""
+    with child(grumbles) as started:
+        wait_for(lambda: ended(started), started)
+        started.listen()
+    said = "\n".join(caplog.messages)
+    assert "tester: a library in C: \x1b[2J" in caplog.messages
+    assert "UserWarning: an odd  file" in said, "its own stream is clean"
+    assert "tester: a decoder: \ufffd31m" in caplog.messages
+    assert "ValueError: invalid literal for int() with base 10: '\\x1b]0;t\\x07'" in said
+    assert caplog.messages[-1] == "tester: unfinished"
+    err = capfd.readouterr().err
+    assert all(" tester: " in line for line in err.splitlines()), (
+        "nothing but what handlers of other tests say"
+    )
 
 
 def test_the_level_of_the_log_is_the_parents(caplog: pytest.LogCaptureFixture) -> None:
