@@ -649,20 +649,22 @@ class Ledger:
         return host_key(tasks[0].url), tuple(tasks)
 
     def _next_in_row(self, kind: TaskKind, host: int, count: int) -> list[Any]:
-        """Those that came first; of a host in trouble those that have not failed already, and from either end."""
+        """Those that came first, and what has failed already after the rest, which it may not slow down; of a host in
+        trouble from either end.
+        """
         wanted = (
             "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
             " WHERE kind = ? AND host_id = ? AND state = 'ready'"
         )
-        from_the_end = self._health.from_the_end(host)
-        if from_the_end is not None:
-            order = "DESC" if from_the_end else "ASC"
-            rows = self._db.execute(
-                f"{wanted} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+        order = "DESC" if self._health.from_the_end(host) else "ASC"
+        rows = self._db.execute(
+            f"{wanted} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+        ).fetchall()
+        if len(rows) < count:
+            rows += self._db.execute(
+                f"{wanted} AND attempts > 0 ORDER BY id LIMIT ?", (kind, host, count - len(rows))
             ).fetchall()
-            if len(rows) == count:
-                return rows
-        return self._db.execute(f"{wanted} ORDER BY id LIMIT ?", (kind, host, count)).fetchall()
+        return rows
 
     def _with_past(self, kind: TaskKind, row: Any) -> tuple[Any, ...]:
         """*row* with the task's origin and its last record, which has the origin of one that had been settled."""
@@ -783,7 +785,11 @@ class Ledger:
             self._let_go(token.id)
         elif before is TaskState.READY:
             self._pacing.remove(host, kind, now=self._clock())
-        if result.retry_in_s is not None and attempts < self._queue.max_attempts:
+        if (
+            result.retry_in_s is not None
+            and attempts < self._queue.max_attempts
+            and not self._watch.is_hopeless(host, record)
+        ):
             self._delay(token.id, kind, result.retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))

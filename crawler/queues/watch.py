@@ -39,6 +39,10 @@ class HostWatch:
         if what is not Evidence.NOTHING:
             self._note(host, what, record)
 
+    def is_hopeless(self, host: int, record: Record) -> bool:
+        """Whether what *record* says is what *host* has been saying for so long that no further attempt is worth it."""
+        return evidence(record) is Evidence.BROKEN and self.health.is_hopeless(host, now=self._clock())
+
     def wake(self) -> None:
         """What has come to be due."""
         for order in self.health.wake(self._clock()):
