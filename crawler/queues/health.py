@@ -68,7 +68,7 @@ SHARE = 4
 COOL_OFF_S = 600.0
 MOST_COOL_OFF_S = 3600.0
 MOST_RUNS = 20_000
-"""So many are known at a time; then the one that failed longest ago is forgotten. Of so many, too, when they answered."""
+"""So many are known at a time; then the one that failed longest ago is forgotten. Also when so many answered."""
 _SHOWN_DETAIL = 200
 HOW_TO_RETRY = {
     TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
 import secrets
 import threading
 import time
@@ -170,6 +171,7 @@ class Ledger:
         self._wake_all = False
         with database.explained(path):
             self._db = database.connect(path)
+            self._whereabouts = database.Whereabouts(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
             self._load()
@@ -184,8 +186,10 @@ class Ledger:
             self._closed = True
             self._rouse()
             with database.explained(self.path):
-                self._save_clock()
-                self._db.close()
+                try:
+                    self._save_clock()
+                finally:
+                    database.close(self._db, self._whereabouts)
 
     # --- the crawl's own facts ---
 
@@ -331,6 +335,44 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
+    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
+        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+
+        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
+        machine of which any file is here is taken for this one, which may have had another name.
+        """
+        kind = TaskKind.IMAGE
+        missing: dict[str, list[int]] = {}
+        ours = {platform.node()}
+        with self._transaction():
+            for task_id, path, worker in self._db.execute(
+                "SELECT task_id, path, worker FROM images WHERE path != ''"
+                " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
+            ):
+                machine = worker.partition(":")[0]
+                if not is_there(path):
+                    missing.setdefault(machine, []).append(task_id)
+                else:
+                    ours.add(machine)
+            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+            for task_id in gone:
+                record = self._revisits.record_of(kind, task_id)
+                assert record is not None
+                origin = origin_of(record, kind)
+                host, state = self._db.execute(
+                    "SELECT host_id, state FROM tasks WHERE id = ?", (task_id,)
+                ).fetchone()
+                self._db.execute(
+                    "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?",
+                    (None if origin is None else _ENCODER.encode(origin), task_id),
+                )
+                # no server is to say that nothing has changed
+                self._db.execute("DELETE FROM images WHERE task_id = ?", (task_id,))
+                self._tally.count(kind, record, -1)
+                self._move(kind, TaskState(state), TaskState.READY)
+                self._pacing.add(host, kind, now=self._clock())
+            return len(gone)
+
     def halt(self, reason: str) -> None:
         with self._mutex:
             if self._halted is None:
@@ -409,6 +451,8 @@ class Ledger:
         """What has to happen as time goes by; to be called every TICK_S seconds or so."""
         with self._mutex:
             self._tick()
+            if problem := self._whereabouts.problem():
+                self.halt(problem)
 
     # --- from here on, the mutex is held ---
 
