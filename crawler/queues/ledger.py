@@ -6,8 +6,8 @@
 
 What must survive a crash is in the file, in one transaction per call; what is only good for a run (who holds what,
 and until when) is in memory. After a restart every lease that was out gets a full new term, so that a worker which
-went on meanwhile loses nothing. No wall clock is kept: delays are due on a clock that counts the ledger's own
-seconds of life.
+went on meanwhile loses nothing. Delays of tasks are due on a clock that counts the ledger's own seconds of life; what a
+host has asked for is kept by the wall clock (see pauses.py).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database, later_words
+from crawler.queues import RecordPage, database, later_words, pauses
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -66,6 +66,7 @@ from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
+from crawler.queues.pauses import Pauses
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
@@ -150,6 +151,7 @@ class Ledger:
         survivors: bool = False,
         largest_only: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
         self._queue = queue
@@ -170,7 +172,9 @@ class Ledger:
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with database.explained(path):
+            written_at = pauses.written_at(path)
             self._db = database.connect(path)
+            self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._whereabouts = database.Whereabouts(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
@@ -178,6 +182,10 @@ class Ledger:
             if new_run:  # harvesters that came from elsewhere are few, and a page may be read twice
                 self._give_all_back([TaskKind.PAGE] if survivors else list(TaskKind))
             self._recall(new_run=new_run)
+            data_hosts = self._db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)).fetchall()
+            for host, pause_s in self._pauses.left(delay_s=queue.delay_s):
+                if (host,) not in data_hosts:
+                    self._pacing.pause(host, pause_s, now=clock())
 
     def close(self) -> None:
         """Write down what is left and let go of the file; callers that wait are told that it has ended."""
@@ -482,7 +490,9 @@ class Ledger:
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
-        pauses = self._pacing.pauses(now=now)  # what a host has asked for stands, whoever's mistake this is
+        left_alone = self._pacing.pauses(
+            now=now
+        )  # what a host has asked for stands, whoever's mistake this is
         self._pacing = self._new_pacing()
         self._leases: dict[int, _Held] = {}
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
@@ -509,9 +519,11 @@ class Ledger:
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
             self._pacing.add(host, TaskKind(kind), count, now=now)
-        for host, pause_s in pauses.items():
+        for host, pause_s in left_alone.items():
             self._pacing.pause(host, pause_s, now=now)
-        self._watch = HostWatch(db, self._health, self._pacing, clock=self._clock)
+        self._watch = HostWatch(
+            db, self._health, self._pacing, clock=self._clock, note_pause=self._pauses.note
+        )
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
 
@@ -821,6 +833,7 @@ class Ledger:
             self._pacing.set_delay(host, result.host_delay_s)
         if result.host_pause_s is not None:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
+            self._pauses.note(host, result.host_pause_s)
         if result.untouched:
             self._give_back([token.id], charged=False)
             return

@@ -33,6 +33,7 @@ def where_the_queue_lies(request: pytest.FixtureRequest, tmp_path: Path) -> Iter
 
 def make_gallery(folder: Path, server: SiteServer, status: int, *, pages: int) -> set[str]:
     """On each of the *pages* with twenty images three to six more, which are broken; returns their paths."""
+    folder.mkdir(exist_ok=True)
     make_site(folder, pages=max(1, pages), images_per_page=20 if pages else 0)
     paths = [f"/thumb.php?id={n}" for n in range(BROKEN if pages else 2 * BROKEN)]
     share = len(paths) // max(1, pages)
