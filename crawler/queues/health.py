@@ -63,7 +63,7 @@ MOST_PAUSE_S = 60.0
 LEAST_TRIES = 4
 LONG = 10
 BUSY = 2.5
-SHARE = 4
+SHARE = 2
 """One in so many of the requests that may be in flight else."""
 COOL_OFF_S = 600.0
 MOST_COOL_OFF_S = 3600.0

@@ -546,7 +546,7 @@ def test_a_host_that_is_broken_is_slowed_down_and_asked_for_all(make: Callable[.
             queues.pass_time(1.1)
         assert {host.trouble for host in queues.tasks.status().hosts} <= {"", "only errors"}
     assert set(visits.values()) == {3}
-    assert most == 2
+    assert most == 4
     assert queues.tasks.stats().image_reasons == {"server-error": 20}
 
 

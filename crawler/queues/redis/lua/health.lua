@@ -3,7 +3,7 @@
 -- a function has 200 locals at the most, and this script is one: the others are known within here only
 local forget_run, condition, note, is_hopeless, wake_health
 do
-  local IN_A_ROW, FIRST_PAUSE_S, MOST_PAUSE_S, LEAST_TRIES, LONG, BUSY, SHARE = 3, 1, 60, 4, 10, 2.5, 4
+  local IN_A_ROW, FIRST_PAUSE_S, MOST_PAUSE_S, LEAST_TRIES, LONG, BUSY, SHARE = 3, 1, 60, 4, 10, 2.5, 2
   local COOL_OFF_S, MOST_COOL_OFF_S, MOST_RUNS = 600, 3600, 20000
   local RUN = {
     'since', 'failures', 'tries', 'noted', 'pauses', 'ends', 'limit', 'lost', 'lost_tries', 'nameless', 'cool_offs',
