@@ -32,6 +32,7 @@ _ANSWER_S = 2.0  # a server that does not answer is looked at more closely then:
 _LEAVING_S = 5.0
 _COLLECT_EVERY_S = 0.25
 _LOOK_EVERY_S = 2.0
+_LOOK_AT_FILE_EVERY_S = 1.0
 _AGAIN_S = 0.5
 
 
@@ -65,7 +66,7 @@ class _Coordinator:
         self._folder = folder
         self._client = client
         self._founding = Founding(site, folder, client)
-        self._next_look = 0.0
+        self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False
 
@@ -83,6 +84,7 @@ class _Coordinator:
             self._client.reconnect_s = _ANSWER_S
             while not self._lifeline.stopped.is_set():
                 try:
+                    self._look_at_file(books)
                     self._look_after(plan, books)
                     if not collector.collect():
                         self._rest(collector, books)
@@ -121,6 +123,13 @@ class _Coordinator:
                 self._founding.make_whole(books, empty=empty)
         self._client.tick()
         self._next_look = now + _LOOK_EVERY_S
+
+    def _look_at_file(self, books: Books) -> None:
+        """Halt the crawl when what is collected goes to nowhere: the queue would forget it."""
+        if time.monotonic() >= self._next_look_at_file:
+            if problem := books.problem():
+                self._client.get_task_queue().halt(problem)
+            self._next_look_at_file = time.monotonic() + _LOOK_AT_FILE_EVERY_S
 
     def _rest(self, collector: Collector, books: Books) -> None:
         """Nothing was there to be collected."""

@@ -288,8 +288,10 @@ class Crawl:
             if not stats.drained:
                 if self._start is Start.JOIN:
                     return  # it goes on without us
-                self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
-            end = time.monotonic() + (_GUEST_GRACE_S if stats.drained else _DRAIN_S)
+                with suppress(errors.CrawlError):  # a full disk
+                    self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
+            broke_off = stats.halted is not None and not stats.stopped  # what they finish may not be kept
+            end = time.monotonic() + (_GUEST_GRACE_S if stats.drained or broke_off else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
                 time.sleep(0.05)
 

@@ -18,7 +18,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
-from crawler.roles import Site, Start, begin, plan_id, rules_of
+from crawler.roles import Site, Start, begin, fetch_missing, plan_id, rules_of
 from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -123,11 +123,11 @@ class Founding:
 
     def _check(self, there: Plan | None, start: Start) -> None:
         """Raise FolderError unless the folder and the crawl in Redis belong together."""
-        site, ours = self._site, self._note("crawl")
-        if there is None:
-            return
-        same = bool(ours) and there.id.startswith(f"{ours}-")
-        if same or (start is Start.FRESH and set(there.seeds) == set(site.seeds)):
+        site = self._site
+        if there is None or (start is Start.FRESH and set(there.seeds) == set(site.seeds)):
+            return  # with FRESH the file need not be readable
+        ours = self._note("crawl")
+        if ours and there.id.startswith(f"{ours}-"):
             return
         if start is Start.JOIN:
             raise FolderError(
@@ -149,6 +149,8 @@ class Founding:
         ) as ledger:
             if start is not Start.JOIN:
                 begin(ledger, site)
+            if start is Start.GO_ON:
+                fetch_missing(ledger, site)
             rules = rules_of(config)
             finished = over and self._file_knows_all()
             if start is Start.REFRESH and finished and (refreshed := ledger.refresh(rules)):

@@ -128,6 +128,8 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             )
             if new_run:
                 storage.sweep()
+            if start is Start.GO_ON:
+                fetch_missing(ledger, site)
             plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
             tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
@@ -205,6 +207,19 @@ def begin(ledger: Ledger, site: Site) -> None:
     if not stats.page_status.get(PageStatus.HARVESTED):
         for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
             ledger.retry(kind=TaskKind.PAGE, reason=reason)
+
+
+def fetch_missing(ledger: Ledger, site: Site) -> None:
+    """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
+    if site.config.storage.storage not in {"local", "manager"}:
+        return
+    if count := ledger.fetch_again(lambda path: os.path.lexists(site.folder / path)):
+        log.warning(
+            "%d saved %s missing from %s, and fetched again",
+            count,
+            "image is" if count == 1 else "images are",
+            site.folder / "images",
+        )
 
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:

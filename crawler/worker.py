@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -311,9 +312,14 @@ class Worker:
     def _leave(self, left: Sequence[Token]) -> None:
         if isinstance(self._failure, QueueError):
             return  # nobody is there to be told; the leases run out
+        charged = not isinstance(self._failure, CrawlError | None)
         try:
-            self._tasks.release(self.state(), left)
-            self._tasks.leave(self._state.id, charged=not isinstance(self._failure, CrawlError | None))
+            with suppress(
+                CrawlError
+            ):  # the file can't be written to; we leave all the same, or would be waited for
+                self._tasks.release(self.state(), left)
+            with suppress(CrawlError):
+                self._tasks.leave(self._state.id, charged=charged)
         except QueueError as exc:
             log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
 

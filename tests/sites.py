@@ -12,6 +12,8 @@ import hashlib
 import json
 import random
 import signal
+import socket
+import struct
 import sys
 import threading
 import time
@@ -71,6 +73,8 @@ class SiteServer(ThreadingHTTPServer):
         """When each of ``requests`` began, on the monotonic clock."""
         self.overloaded: dict[str, int] = {}
         """Paths, and how many times more each is answered by 503."""
+        self.broken: dict[str, int] = {}
+        """Paths, and the status that each is always answered with; 0: the connection is reset."""
         self.statuses: Counter[tuple[str, int]] = Counter()
         """How often each path was answered with each status."""
         self.etags = False
@@ -105,8 +109,13 @@ class _Handler(SimpleHTTPRequestHandler):
         with self.server.lock:
             # before the answer: once that has gone out, the client may be faster than we are
             self.server.in_flight -= 1
-        if overloaded:
-            self.send_response(503)
+        broken = self.server.broken.get(self.path)
+        if broken == 0:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+        elif overloaded or broken:
+            self.send_response(broken or 503)
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif self.server.etags and self._etag() in self.headers.get_all("If-None-Match", []):

@@ -65,7 +65,7 @@ def _worth_a_row(hosts: Sequence[HostStatus], most: int) -> list[HostStatus]:
 def _state(host: HostStatus) -> Text:
     if host.trouble == "down":
         return Text(f"down for {_roughly(host.trouble_s)}: {clean(host.last_reason)}", "red")
-    if host.trouble == "backing off":
+    if host.trouble in {"backing off", "only errors"}:
         return Text(f"{host.trouble}: {clean(host.last_reason)} {_TIMES}{host.failures:,}", "yellow")
     return Text(clean(host.trouble), "green")
 

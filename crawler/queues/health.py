@@ -7,6 +7,13 @@ each *try* that fails. What had begun before the latest try failed, or comes bac
 however many requests were in flight, they are one try. Each answer doubles what may be in flight, until that is what it
 was.
 
+Some failures are the URL's own, and are no part of a run: one during which the host has answered others; and one of a
+URL that had failed before, while nothing else is wrong with the host.
+
+A host that says that something within it is *broken* (500: a script has crashed) is alive, and is never given up for
+that. After IN_A_ROW of those a SHARE of the requests may be in flight, without pauses; and if it has said nothing else
+for ``patience_s``, each URL is asked for once, and not again.
+
 A host is given up, and called *down*, after LEAST_TRIES and a time that depends on what is known:
 
 =================================  ===================================================
@@ -56,10 +63,12 @@ MOST_PAUSE_S = 60.0
 LEAST_TRIES = 4
 LONG = 10
 BUSY = 2.5
+SHARE = 2
+"""One in so many of the requests that may be in flight else."""
 COOL_OFF_S = 600.0
 MOST_COOL_OFF_S = 3600.0
 MOST_RUNS = 20_000
-"""So many are known at a time; then the one that failed longest ago is forgotten."""
+"""So many are known at a time; then the one that failed longest ago is forgotten. Also when so many answered."""
 _SHOWN_DETAIL = 200
 HOW_TO_RETRY = {
     TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
@@ -75,8 +84,10 @@ class Evidence(Enum):
     """It was not asked (robots.txt forbids it, an address that is not allowed …)."""
     ANSWER = auto()
     """Of any kind, 404 included: it is there, and at work."""
+    BROKEN = auto()
+    """It is there, and says that what was asked for makes it fail."""
     TROUBLE = auto()
-    """It is there, and overloaded or broken."""
+    """It is there, and overloaded, or its gateway finds nobody behind it; or it breaks off."""
     UNREACHED = auto()
     NO_SUCH_HOST = auto()
     """The name service says that there is no such name."""
@@ -84,6 +95,7 @@ class Evidence(Enum):
 
 class Trouble(StrEnum):
     BACKING_OFF = "backing off"
+    ONLY_ERRORS = "only errors"
     DOWN = "down"
     RECOVERING = "recovering"
 
@@ -108,9 +120,18 @@ _BY_REASON = {
 }
 
 
+_BROKEN = frozenset({500, 506, 508, 510})
+"""Internal error, and mistakes in how one URL is set up. 502 to 504 are a gateway's word for a server that is away or
+too slow, 507 is a full disk; of the statuses that nobody has registered, 520 to 530 are gateways', and 509 and 529 say
+that it is too much.
+"""
+
+
 def evidence(record: ImageRecord | PageRecord) -> Evidence:
     """What *record* tells of the host that it ended at."""
     reason = reason_of(record)
+    if reason == ServerError.reason and record.http_status in _BROKEN:
+        return Evidence.BROKEN
     if reason in _BY_REASON:
         return _BY_REASON[reason]
     answered = record.http_status or not (reason or record.url.startswith(DATA_HOST))
@@ -194,6 +215,10 @@ class _Run:
     """Failures in a row that say that there is no such name."""
     cool_offs: int = 0
     """How often in a row it has been given up."""
+    broken: int = 0
+    """How often in a row it has said that it is broken, and"""
+    broken_since: float = 0.0
+    """since when."""
     reason: str = ""
     detail: str = ""
 
@@ -201,7 +226,7 @@ class _Run:
         """Forget the failures, after an answer."""
         self.since, self.failures, self.tries, self.pauses = now, 0, 0, 0
         self.until, self.lost_since, self.lost_tries = -math.inf, None, 0
-        self.nameless = self.cool_offs = 0
+        self.nameless = self.cool_offs = self.broken = 0
 
 
 class _Latest:
@@ -231,6 +256,7 @@ class Health:
         self._patience_s = patience_s
         self._runs: dict[int, _Run] = {}  # the one that failed last comes last
         self._cooling: list[tuple[float, int]] = []
+        self._answered: dict[int, float] = {}  # when each did last; the latest comes last
         self._reached = _Latest()
         self._unreached = _Latest()
         self.cut_off = False
@@ -240,6 +266,10 @@ class Health:
         """*host* has answered: it may be asked for twice as much at a time as before."""
         self._reached.note(host, now)
         self.cut_off = False
+        self._answered.pop(host, None)
+        self._answered[host] = now
+        if len(self._answered) > MOST_RUNS:
+            del self._answered[next(iter(self._answered))]
         run = self._runs.get(host)
         if run is None:
             return None
@@ -262,13 +292,24 @@ class Health:
         now: float,
         again: bool = False,
     ) -> Order | None:
-        """A visit to *host* that began at the moment *began* has failed, with TROUBLE, UNREACHED or NO_SUCH_HOST.
+        """A visit to *host* that began at the moment *began* has failed, with anything but NOTHING and ANSWER.
 
         With *again* an earlier attempt at the same URL had failed as well: that may be its own TROUBLE, and pauses grow
         no longer by it.
         """
-        run = self._runs.pop(host, None) or _Run(since=now)
-        self._runs[host] = run
+        run = self._runs.pop(host, None)
+        if self._is_its_own(host, run, what, began=began, again=again):
+            self._reached.note(host, now)
+            self.cut_off = False
+            if run is not None:
+                self._runs[host] = run
+            return None
+        run = self._runs[host] = run or _Run(since=now)
+        if what is Evidence.BROKEN:
+            return self._is_broken(host, run, reason=reason, detail=detail, now=now)
+        run.broken = 0
+        if not run.failures:
+            run.since = now
         run.failures += 1
         if run.in_flight == 0:
             return None  # it is known to be down
@@ -288,6 +329,45 @@ class Health:
         pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
         run.noted, run.until, run.in_flight = now, now + pause_s, 1
         return Order(host=host, in_flight=1, pause_s=pause_s)
+
+    def _is_its_own(self, host: int, run: _Run | None, what: Evidence, *, began: float, again: bool) -> bool:
+        """Whether a failure is its URL's trouble, and tells nothing of *host*."""
+        if what is not Evidence.TROUBLE or (run is not None and run.in_flight == 0):
+            return False
+        return self._answered.get(host, -math.inf) > began or (again and (run is None or not run.pauses))
+
+    def _is_broken(self, host: int, run: _Run, *, reason: str, detail: str, now: float) -> Order | None:
+        self._reached.note(host, now)
+        self.cut_off = False
+        share = max(1, self._per_host // SHARE)
+        run.reason, run.detail = reason, detail[:_SHOWN_DETAIL]
+        if run.in_flight == 0 or run.cool_offs:  # given up, and there it is
+            run.begin(now)
+            run.in_flight = 0
+        run.broken_since = run.broken_since if run.broken else now
+        run.broken += 1
+        run.lost_since, run.lost_tries, run.nameless = None, 0, 0
+        if run.pauses > 1:  # it has been in worse trouble, and gets out of it step by step
+            if now < run.until:
+                return None
+            run.pauses -= 1
+            pause_s = FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32)
+            run.noted, run.until = now, now + pause_s
+            return Order(host=host, in_flight=1, pause_s=pause_s)
+        run.failures = run.tries = run.pauses = 0
+        before = run.in_flight
+        if before is None and run.broken >= IN_A_ROW:
+            run.in_flight = share
+        elif before is not None:
+            run.in_flight = min(share, max(1, 2 * before))
+        if run.in_flight == before or run.in_flight is None:
+            return None
+        return Order(host=host, in_flight=run.in_flight)
+
+    def is_hopeless(self, host: int, *, now: float) -> bool:
+        """It has had nothing to say but that it is broken for so long that no URL is worth another attempt."""
+        run = self._runs.get(host)
+        return run is not None and run.broken >= LEAST_TRIES and now - run.broken_since >= self._patience_s
 
     def wake(self, now: float) -> Iterator[Order]:
         """What has come to be due: hosts that were down and may be asked once more."""
@@ -329,13 +409,15 @@ class Health:
             trouble = Trouble.DOWN
         elif run.pauses:
             trouble = Trouble.BACKING_OFF
+        elif run.broken:
+            trouble = Trouble.ONLY_ERRORS
         return Condition(
             trouble=trouble,
-            failures=run.failures,
+            failures=run.failures or run.broken,
             tries=run.tries,
             reason=run.reason,
             detail=run.detail,
-            lasts_s=now - run.since,
+            lasts_s=now - (run.broken_since if run.broken and not run.failures else run.since),
             due_s=max(0.0, run.until - now),
             reached=run.lost_since is None,
         )

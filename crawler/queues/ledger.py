@@ -6,8 +6,8 @@
 
 What must survive a crash is in the file, in one transaction per call; what is only good for a run (who holds what,
 and until when) is in memory. After a restart every lease that was out gets a full new term, so that a worker which
-went on meanwhile loses nothing. No wall clock is kept: delays are due on a clock that counts the ledger's own
-seconds of life.
+went on meanwhile loses nothing. Delays of tasks are due on a clock that counts the ledger's own seconds of life; what a
+host has asked for is kept by the wall clock (see pauses.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import platform
 import secrets
 import threading
 import time
@@ -52,7 +53,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database, later_words
+from crawler.queues import RecordPage, database, later_words, pauses
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -66,6 +67,7 @@ from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
+from crawler.queues.pauses import Pauses
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
@@ -151,6 +153,7 @@ class Ledger:
         survivors: bool = False,
         largest_only: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
         self._queue = queue
@@ -171,13 +174,20 @@ class Ledger:
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with database.explained(path):
+            written_at = pauses.written_at(path)
             self._db = database.connect(path)
+            self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
+            self._whereabouts = database.Whereabouts(path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
             self._load()
             if new_run:  # harvesters that came from elsewhere are few, and a page may be read twice
                 self._give_all_back([TaskKind.PAGE] if survivors else list(TaskKind))
             self._recall(new_run=new_run)
+            data_hosts = self._db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)).fetchall()
+            for host, pause_s in self._pauses.left(delay_s=queue.delay_s):
+                if (host,) not in data_hosts:
+                    self._pacing.pause(host, pause_s, now=clock())
 
     def close(self) -> None:
         """Write down what is left and let go of the file; callers that wait are told that it has ended."""
@@ -186,8 +196,10 @@ class Ledger:
             self._closed = True
             self._rouse()
             with database.explained(self.path):
-                self._save_clock()
-                self._db.close()
+                try:
+                    self._save_clock()
+                finally:
+                    database.close(self._db, self._whereabouts)
 
     # --- the crawl's own facts ---
 
@@ -333,6 +345,44 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
+    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
+        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+
+        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
+        machine of which any file is here is taken for this one, which may have had another name.
+        """
+        kind = TaskKind.IMAGE
+        missing: dict[str, list[int]] = {}
+        ours = {platform.node()}
+        with self._transaction():
+            for task_id, path, worker in self._db.execute(
+                "SELECT task_id, path, worker FROM images WHERE path != ''"
+                " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
+            ):
+                machine = worker.partition(":")[0]
+                if not is_there(path):
+                    missing.setdefault(machine, []).append(task_id)
+                else:
+                    ours.add(machine)
+            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+            for task_id in gone:
+                record = self._revisits.record_of(kind, task_id)
+                assert record is not None
+                origin = origin_of(record, kind)
+                host, state = self._db.execute(
+                    "SELECT host_id, state FROM tasks WHERE id = ?", (task_id,)
+                ).fetchone()
+                self._db.execute(
+                    "UPDATE tasks SET state = 'ready', attempts = 0, origin = ? WHERE id = ?",
+                    (None if origin is None else _ENCODER.encode(origin), task_id),
+                )
+                # no server is to say that nothing has changed
+                self._db.execute("DELETE FROM images WHERE task_id = ?", (task_id,))
+                self._tally.count(kind, record, -1)
+                self._move(kind, TaskState(state), TaskState.READY)
+                self._pacing.add(host, kind, now=self._clock())
+            return len(gone)
+
     def halt(self, reason: str) -> None:
         with self._mutex:
             if self._halted is None:
@@ -411,6 +461,8 @@ class Ledger:
         """What has to happen as time goes by; to be called every TICK_S seconds or so."""
         with self._mutex:
             self._tick()
+            if problem := self._whereabouts.problem():
+                self.halt(problem)
 
     # --- from here on, the mutex is held ---
 
@@ -440,7 +492,9 @@ class Ledger:
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
-        pauses = self._pacing.pauses(now=now)  # what a host has asked for stands, whoever's mistake this is
+        left_alone = self._pacing.pauses(
+            now=now
+        )  # what a host has asked for stands, whoever's mistake this is
         self._pacing = self._new_pacing()
         self._leases: dict[int, _Held] = {}
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
@@ -467,9 +521,11 @@ class Ledger:
             "SELECT kind, host_id, count(*) FROM tasks WHERE state = 'ready' GROUP BY kind, host_id"
         ):
             self._pacing.add(host, TaskKind(kind), count, now=now)
-        for host, pause_s in pauses.items():
+        for host, pause_s in left_alone.items():
             self._pacing.pause(host, pause_s, now=now)
-        self._watch = HostWatch(db, self._health, self._pacing, clock=self._clock)
+        self._watch = HostWatch(
+            db, self._health, self._pacing, clock=self._clock, note_pause=self._pauses.note
+        )
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
 
@@ -651,20 +707,22 @@ class Ledger:
         return host_key(tasks[0].url), tuple(tasks)
 
     def _next_in_row(self, kind: TaskKind, host: int, count: int) -> list[Any]:
-        """Those that came first; of a host in trouble those that have not failed already, and from either end."""
+        """Those that came first, and what has failed already after the rest, which it may not slow down; of a host in
+        trouble from either end.
+        """
         wanted = (
             "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
             " WHERE kind = ? AND host_id = ? AND state = 'ready'"
         )
-        from_the_end = self._health.from_the_end(host)
-        if from_the_end is not None:
-            order = "DESC" if from_the_end else "ASC"
-            rows = self._db.execute(
-                f"{wanted} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+        order = "DESC" if self._health.from_the_end(host) else "ASC"
+        rows = self._db.execute(
+            f"{wanted} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+        ).fetchall()
+        if len(rows) < count:
+            rows += self._db.execute(
+                f"{wanted} AND attempts > 0 ORDER BY id LIMIT ?", (kind, host, count - len(rows))
             ).fetchall()
-            if len(rows) == count:
-                return rows
-        return self._db.execute(f"{wanted} ORDER BY id LIMIT ?", (kind, host, count)).fetchall()
+        return rows
 
     def _with_past(self, kind: TaskKind, row: Any) -> tuple[Any, ...]:
         """*row* with the task's origin and its last record, which has the origin of one that had been settled."""
@@ -777,6 +835,7 @@ class Ledger:
             self._pacing.set_delay(host, result.host_delay_s)
         if result.host_pause_s is not None:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
+            self._pauses.note(host, result.host_pause_s)
         if result.untouched:
             self._give_back([token.id], charged=False)
             return
@@ -785,7 +844,11 @@ class Ledger:
             self._let_go(token.id)
         elif before is TaskState.READY:
             self._pacing.remove(host, kind, now=self._clock())
-        if result.retry_in_s is not None and attempts < self._queue.max_attempts:
+        if (
+            result.retry_in_s is not None
+            and attempts < self._queue.max_attempts
+            and not self._watch.is_hopeless(host, record)
+        ):
             self._delay(token.id, kind, result.retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))

@@ -114,7 +114,8 @@ class QueueManager(_Registered):
         super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
         self._patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
         self.crawl = ""
-        self.links = Links(lambda: self._transport.open(address), self._greet)
+        self._has_answered = False
+        self.links = Links(self._dial, self._greet)
 
     def server(
         self, tasks: TaskQueue, results: ResultQueue, inbox: Inbox | None = None, *, crawl: str = ""
@@ -169,9 +170,16 @@ class QueueManager(_Registered):
         with self.links.link():
             pass
 
+    def _dial(self) -> wire.Connection:
+        try:
+            return self._transport.open(self._address)  # type: ignore[attr-defined]
+        except TimeoutError as exc:
+            raise _NotReachedError(str(exc) or "timed out") from exc
+
     def _greet(self, link: wire.Connection) -> None:
         self._transport.greet(link, self._authkey)  # type: ignore[attr-defined]
         managers.dispatch(link, None, "accept_connection", (PROTOCOL, __version__, self.crawl))  # type: ignore[attr-defined]
+        self._has_answered = True
 
     def retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""
@@ -191,13 +199,25 @@ class QueueManager(_Registered):
         return f"the manager at {show_address(self._address)}"  # type: ignore[attr-defined]
 
     def _said(self, error: BaseException | None) -> str:
-        """In words; a manager that asks for TLS waits for us to speak first, and so do we without."""
-        hint = (
-            "; does it ask for TLS (--keys)?"
-            if isinstance(error, TimeoutError) and not self._transport.tls
-            else ""
-        )
-        return str(getattr(error, "strerror", None) or error or type(error).__name__) + hint
+        """In words, with what may be the reason."""
+        return str(getattr(error, "strerror", None) or error or type(error).__name__) + self._hint(error)
+
+    def _hint(self, error: BaseException | None) -> str:
+        """What a silence may mean, as far as it can be told from here: the system takes connections for a process that
+        is stopped; and a manager that asks for TLS waits for us to speak first, and so do we without.
+        """
+        if not isinstance(error, TimeoutError):
+            return ""
+        if isinstance(error, _NotReachedError):
+            return "; is its machine on, and the way to it open?"
+        if self._has_answered:
+            return "; it has answered before: is it stopped (SIGSTOP), or has it too much to do?"
+        or_tls = "" if self._transport.tls else "does it ask for TLS (--keys), or "
+        return f"; it takes connections and says nothing: {or_tls}is it stopped, or has it too much to do?"
+
+
+class _NotReachedError(TimeoutError):
+    """Nobody has taken the connection."""
 
 
 def _may_heal(error: BaseException) -> bool:

@@ -14,10 +14,22 @@ log = logging.getLogger(__name__)
 
 
 class HostWatch:
-    """Of the hosts in the file *db*. *pacing* is made anew when the ledger's memory is; *health* stays."""
+    """Of the hosts in the file *db*. *pacing* is made anew when the ledger's memory is; *health* stays.
 
-    def __init__(self, db: Connection, health: Health, pacing: Pacing, *, clock: Callable[[], float]) -> None:
+    *note_pause* is told of each host that is to be left alone, and for how many seconds.
+    """
+
+    def __init__(
+        self,
+        db: Connection,
+        health: Health,
+        pacing: Pacing,
+        *,
+        clock: Callable[[], float],
+        note_pause: Callable[[int, float], None],
+    ) -> None:
         self.health = health
+        self._note_pause = note_pause
         self._db = db
         self._pacing = pacing
         self._clock = clock
@@ -38,6 +50,10 @@ class HostWatch:
             host = row[0]
         if what is not Evidence.NOTHING:
             self._note(host, what, record)
+
+    def is_hopeless(self, host: int, record: Record) -> bool:
+        """Whether what *record* says is what *host* has been saying for so long that no further attempt is worth it."""
+        return evidence(record) is Evidence.BROKEN and self.health.is_hopeless(host, now=self._clock())
 
     def wake(self) -> None:
         """What has come to be due."""
@@ -90,3 +106,4 @@ class HostWatch:
         self._pacing.limit(order.host, order.in_flight, now=now)
         if order.pause_s:
             self._pacing.pause(order.host, order.pause_s, now=now)
+            self._note_pause(order.host, order.pause_s)

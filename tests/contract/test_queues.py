@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -547,6 +548,82 @@ def test_a_retry_is_due_after_its_delay(queues: Queues) -> None:
     (again,) = take(queues)
     assert (again.url, again.attempt) == (task.url, 2)
     assert all_records(queues) == []
+
+
+def test_what_has_failed_comes_after_the_rest(queues: Queues) -> None:
+    """It may fail again, and take its time; what is fine does not wait for it."""
+    queues.tasks.put(images(6))
+    first = take(queues, count=2)
+    queues.results.put([failed(task, retry_in_s=1.0) for task in first])
+    queues.pass_time(1.5)
+    found = take(queues, count=3)
+    assert [task.url for task in found] == [image(n).url for n in (2, 3, 4)]
+    queues.results.put([saved(task) for task in found])
+    assert [task.attempt for task in take(queues, count=9)] == [1, 2, 2]
+
+
+def broken(task: Task, status: int = 500) -> Result:
+    result = failed(task, retry_in_s=1.0)
+    record = msgspec.structs.replace(result.record, http_status=status, attempts=task.attempt)
+    return msgspec.structs.replace(result, record=record)
+
+
+def test_a_host_that_is_broken_is_slowed_down_and_asked_for_all(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8, max_attempts=3, host_patience_s=1000.0)
+    queues.tasks.put(images(20))
+    visits: Counter[str] = Counter()
+    most = 0
+    while not queues.tasks.stats().drained:
+        tasks = take(queues, count=8, slots=8)
+        if sum(visits.values()) > 8:
+            most = max(most, len(tasks))
+        visits.update(task.url for task in tasks)
+        queues.results.put([broken(task) for task in tasks])
+        if not tasks:
+            queues.pass_time(1.1)
+        assert {host.trouble for host in queues.tasks.status().hosts} <= {"", "only errors"}
+    assert set(visits.values()) == {3}
+    assert most == 4
+    assert queues.tasks.stats().image_reasons == {"server-error": 20}
+
+
+def test_with_nothing_but_errors_for_long_each_is_asked_for_once(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8, host_patience_s=10.0)
+    queues.tasks.put(images(30))
+    queues.results.put([broken(task) for task in take(queues, count=8, slots=8)])
+    assert queues.tasks.stats().images.delayed == 8
+    queues.pass_time(11.0)
+    asked = []
+    while not queues.tasks.stats().drained:
+        tasks = take(queues, count=8, slots=8)
+        asked += tasks
+        queues.results.put([broken(task) for task in tasks])
+    assert [task.attempt for task in asked] == [1] * 22 + [2] * 8
+    assert queues.tasks.stats().image_reasons == {"server-error": 30}
+
+
+@pytest.mark.parametrize("status", [502, 504, 0])
+def test_what_fails_again_beside_a_healthy_rest_slows_nothing_down(
+    make: Callable[..., Queues], status: int
+) -> None:
+    """However many there are, and though nothing else comes in between: each has its own delays."""
+    queues = make(per_host=8, max_attempts=4)
+    queues.tasks.put(images(40))
+    waited_s = 0.0
+    while not queues.tasks.stats().drained:
+        tasks = take(queues, count=8, slots=8)
+        queues.results.put(
+            [
+                broken(task, status) if int(task.url.split("/")[-1].split(".")[0]) % 3 == 0 else saved(task)
+                for task in tasks
+            ]
+        )
+        if not tasks:
+            queues.pass_time(0.5)
+            waited_s += 0.5
+        assert not [host for host in queues.tasks.status().hosts if host.trouble]
+    assert waited_s < 5
+    assert queues.tasks.stats().image_reasons == {"server-error": 14}
 
 
 def test_a_waiting_worker_is_served_when_a_retry_is_due(queues: Queues) -> None:

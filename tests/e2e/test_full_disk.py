@@ -7,13 +7,15 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from crawler.catalog import Catalog
-from tests.e2e.running import image_crawler, recorded, records, saved_digests
+from tests.e2e.running import image_crawler, recorded, records, running, saved_digests, wait_until_recorded
 from tests.sites import make_site, png, serving
 
 pytestmark = pytest.mark.skipif(
@@ -84,3 +86,26 @@ def test_it_stops_before_anything_breaks_and_goes_on_with_more_room(
         assert saved_digests(folder, server.url) == digests
         assert {record.status for record in records(folder).values()} == {"saved"}
     assert not list(folder.rglob(".saving-*"))
+
+
+def test_when_somebody_else_fills_it_the_command_ends_at_once(tmp_path: Path, disk: Path) -> None:
+    """crawl.db can't be written to any more, not even to say that the workers have left."""
+    digests = make_site(tmp_path / "site", pages=20, images_per_page=30)
+    folder, filler = disk / "crawl", disk / "filler"
+    with serving(tmp_path / "site", delay_s=0.05) as server:
+        command = ("crawl", server.url, "-o", folder, "--quiet", "--min-free-bytes", "0")
+        with running(*command, folder=tmp_path) as started:
+            wait_until_recorded(started, folder, 50)
+            with suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+            filled = time.monotonic()
+            outcome = started.outcome()
+            assert time.monotonic() - filled < 10
+        assert outcome.code == 1
+        assert "room" in outcome.error
+        filler.unlink()
+        enlarge(disk)
+        outcome = image_crawler(*command, folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        assert saved_digests(folder, server.url) == digests

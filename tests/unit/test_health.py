@@ -30,11 +30,12 @@ from crawler.queues.health import (
 
 A, B, C = 1, 2, 3
 REASON = {
+    Evidence.BROKEN: "server-error",
     Evidence.TROUBLE: "server-error",
     Evidence.UNREACHED: "connect-failed",
     Evidence.NO_SUCH_HOST: "host-not-found",
 }
-FAILURES = (Evidence.TROUBLE, Evidence.UNREACHED, Evidence.NO_SUCH_HOST)
+FAILURES = (Evidence.BROKEN, Evidence.TROUBLE, Evidence.UNREACHED, Evidence.NO_SUCH_HOST)
 
 
 def a_health(*, per_host: int = 8, patience_s: float = 120.0) -> Health:
@@ -42,9 +43,17 @@ def a_health(*, per_host: int = 8, patience_s: float = 120.0) -> Health:
 
 
 def fail(
-    health: Health, host: int = A, what: Evidence = Evidence.TROUBLE, *, at: float, took_s: float = 0.0
+    health: Health,
+    host: int = A,
+    what: Evidence = Evidence.TROUBLE,
+    *,
+    at: float,
+    took_s: float = 0.0,
+    again: bool = False,
 ) -> Order | None:
-    return health.failed(host, what, reason=REASON[what], detail="so it is", began=at - took_s, now=at)
+    return health.failed(
+        host, what, reason=REASON[what], detail="so it is", began=at - took_s, now=at, again=again
+    )
 
 
 def probe(health: Health, host: int, what: Evidence, *, at: float, until: float) -> tuple[float, Order]:
@@ -70,6 +79,13 @@ def probe(health: Health, host: int, what: Evidence, *, at: float, until: float)
         ("name-lookup-failed", 0, Evidence.UNREACHED),
         ("host-not-found", 0, Evidence.NO_SUCH_HOST),
         ("server-error", 503, Evidence.TROUBLE),
+        ("server-error", 502, Evidence.TROUBLE),
+        ("server-error", 504, Evidence.TROUBLE),
+        ("server-error", 507, Evidence.TROUBLE),
+        ("server-error", 520, Evidence.TROUBLE),
+        ("server-error", 500, Evidence.BROKEN),
+        ("server-error", 508, Evidence.BROKEN),
+        ("robots-unavailable", 500, Evidence.TROUBLE),
         ("rate-limited", 429, Evidence.TROUBLE),
         ("robots-unavailable", 0, Evidence.TROUBLE),
         ("deadline-exceeded", 0, Evidence.TROUBLE),
@@ -191,6 +207,89 @@ def test_a_host_in_trouble_is_asked_from_either_end_in_turn() -> None:
             ends.append(health.from_the_end(A))
             now += order.pause_s
     assert ends == [True, False, True, False]
+
+
+# --- what is a URL's own trouble ---
+
+
+def test_a_failure_during_which_the_host_answered_others_is_its_own() -> None:
+    """Some URLs hang for ten seconds beside a healthy rest, and come in together when the rest is done."""
+    health = a_health()
+    for tenth in range(100):
+        health.answered(A, now=tenth / 10)
+    assert [fail(health, at=12, took_s=10) for _ in range(50)] == [None] * 50
+    assert not health.limits()
+    for _ in range(IN_A_ROW):
+        order = fail(health, at=20, took_s=8)
+    assert order == Order(host=A, in_flight=1, pause_s=1.0), "these began after the last answer"
+
+
+def test_what_has_failed_before_makes_no_trouble_for_a_host_that_is_well() -> None:
+    health = a_health()
+    health.answered(A, now=0)
+    assert [fail(health, at=n, again=True) for n in range(1, 200)] == [None] * 199
+    assert not health.limits()
+    assert health.condition(A, now=200) is None
+    for _ in range(IN_A_ROW):
+        order = fail(health, at=200)
+    assert order is not None
+    assert order.pause_s == 1.0
+    assert fail(health, at=202, again=True).pause_s == 1.0, (
+        "it is in trouble now, and what fails fails with it"
+    )
+
+
+def test_a_host_that_says_it_is_broken_is_slowed_down_and_never_given_up() -> None:
+    health = a_health(per_host=8, patience_s=10)
+    orders = [fail(health, what=Evidence.BROKEN, at=n / 10, again=n > 60) for n in range(10_000)]
+    assert orders == [None, None, Order(host=A, in_flight=4), *[None] * 9997]
+    condition = health.condition(A, now=1000)
+    assert (condition.trouble, condition.failures) == (Trouble.ONLY_ERRORS, 10_000)
+    assert condition.lasts_s == 1000
+    assert health.answered(A, now=1001) == Order(host=A, in_flight=None)
+
+
+def test_with_nothing_but_broken_ones_for_long_no_further_attempt_is_worth_it() -> None:
+    health = a_health(patience_s=120)
+    for second in range(120):
+        fail(health, what=Evidence.BROKEN, at=second)
+        assert not health.is_hopeless(A, now=second)
+    assert health.is_hopeless(A, now=120)
+    assert not health.is_hopeless(B, now=120)
+    health.answered(A, now=121)
+    assert not health.is_hopeless(A, now=500)
+
+
+def test_a_host_in_worse_trouble_gets_out_of_it_when_it_is_only_broken() -> None:
+    health = a_health(per_host=8, patience_s=120)
+    now = 0.0
+    for _ in range(5):
+        order = None
+        while order is None:
+            order = fail(health, at=now)
+        now += order.pause_s
+    assert order.pause_s == 16.0
+    pauses = []
+    while (order := fail(health, what=Evidence.BROKEN, at=now)).pause_s:
+        pauses.append(order.pause_s)
+        now += order.pause_s
+    assert pauses == [8, 4, 2, 1]
+    assert order == Order(host=A, in_flight=2)
+    assert health.condition(A, now=now).trouble is Trouble.ONLY_ERRORS
+
+
+@pytest.mark.parametrize("what", [Evidence.UNREACHED, Evidence.TROUBLE])
+def test_a_host_that_was_down_and_is_broken_is_alive(what: Evidence) -> None:
+    health = a_health(patience_s=1)
+    now, order = probe(health, A, what, at=0, until=1000)
+    assert order.in_flight == 0
+    now += COOL_OFF_S
+    assert [order.in_flight for order in health.wake(now)] == [1]
+    fail(health, what=Evidence.BROKEN, at=now)
+    assert health.condition(A, now=now).trouble is Trouble.ONLY_ERRORS
+    for n in range(100):
+        fail(health, what=Evidence.BROKEN, at=now + n)
+    assert health.limits() == {A: 4}
 
 
 # --- hosts that are given up ---

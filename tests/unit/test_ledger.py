@@ -177,6 +177,8 @@ def test_everything_is_there_again(crawl: Crawl, how: str) -> None:
     assert queues.tasks.heartbeat(worker(), held=tokens([four])).lost == ()
     queues.results.put([saved(four)])
     assert queues.tasks.stats().images.done == 3
+    assert take(queues) == [], "its last request may have been a moment ago"
+    crawl.pass_time(7.1)
     (task,) = take(queues)
     assert task.host_delay_s == 7.0
 

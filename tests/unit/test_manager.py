@@ -1107,3 +1107,44 @@ def test_workers_that_a_rogue_relays_between_leave_it_alone(monkeypatch: pytest.
     became = {type(outcome) for (outcome,) in outcomes}
     assert became == {errors.AuthenticationFailed, errors.QueueUnreachable}
     assert not any(manager.links._open for manager in workers)
+
+
+# --- what a silence may mean ---
+
+
+def test_who_has_never_answered_may_want_tls_or_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes connections for a process that is stopped, as for one that waits for us to speak first."""
+    monkeypatch.setattr(transport, "HANDSHAKE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = QueueManager(silent.getsockname()[:2], AUTHKEY, reconnect_s=0.0)
+        with pytest.raises(errors.QueueUnreachable, match="takes connections and says nothing") as caught:
+            client.connect()
+    assert "does it ask for TLS (--keys), or is it stopped" in str(caught.value)
+
+
+def test_who_has_answered_before_is_stopped_or_overloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        embedded(tmp_path / "crawl.db", queue=QueueConfig(), scope=ScopeConfig()) as (ledger, queues),
+        served(queues.tasks, queues.results) as server,
+    ):
+        client = QueueManager(server.listener.address, AUTHKEY, reconnect_s=0.0)
+        client.connect()
+        monkeypatch.setattr(transport, "CALL_S", 0.1)
+        with ledger._mutex, pytest.raises(errors.QueueUnreachable, match="answered before") as caught:
+            client.get_task_queue().stats()
+        client.disconnect()
+    assert "is it stopped (SIGSTOP), or has it too much to do?" in str(caught.value)
+    assert "TLS" not in str(caught.value)
+
+
+def test_whom_nobody_reaches_says_nothing_of_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", nobody)
+    client = QueueManager(("192.0.2.7", 9733), AUTHKEY, reconnect_s=0.0)
+    with pytest.raises(errors.QueueUnreachable, match="is its machine on") as caught:
+        client.connect()
+    assert "TLS" not in str(caught.value)

@@ -245,7 +245,7 @@ class Both:
         reason = chance.choice(self.reasons) if self.often(0.9 if is_bad else 0.1) else ""
         facts = {
             "url": task.url, "reason": reason, "detail": reason and f"it was {reason}", "depth": task.depth,
-            "http_status": {"": 200, "not-found": 404, "server-error": 500}.get(reason, 0),
+            "http_status": {"": 200, "not-found": 404, "server-error": chance.choice([500, 503])}.get(reason, 0),
             "attempts": task.attempt, "elapsed_s": chance.choice([0.0, 1.0, 10.0]), "size_bytes": 7,
             "page_url": task.origin.page_url if task.origin else "",
             "found_in": task.origin.found_in if task.origin else "",

@@ -90,6 +90,26 @@ def test_nobody_goes_home_while_the_queue_is_made_anew(fresh_redis: RedisServer,
         assert lease(queues(client)).drained
 
 
+def test_a_pause_that_a_host_asked_for_stands_when_all_that_talk_to_redis_are_started_anew(
+    fresh_redis: RedisServer,
+) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        both.tasks.put([*images(3), *images(1, "b")])
+        one, *rest = take(both, count=1)
+        assert not rest
+        both.results.put([failed(one, "rate-limited", host_pause_s=600.0, retry_in_s=600.0)])
+        both.tasks.leave(worker().id, charged=False)
+    host = one.url.split("/")[2]
+    with crawl(fresh_redis) as client:  # another run
+        both = queues(client)
+        found = take(both, worker("w2"), count=8)
+        assert found
+        assert host not in {task.url.split("/")[2] for task in found}
+        (left_alone,) = (status for status in both.tasks.status().hosts if status.name == f"http://{host}")
+        assert 590 < left_alone.due_s <= 600
+
+
 def test_the_end_of_a_crawl_is_told_to_its_workers_and_leaves_nothing_for_ever(
     fresh_redis: RedisServer,
 ) -> None:

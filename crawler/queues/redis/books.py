@@ -48,13 +48,18 @@ class Books:
         self._path = path
         with database.explained(path):
             self._db = database.connect(path)
+            self._whereabouts = database.Whereabouts(path)
             self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
             rows.take_up_sizes(self._db)
             self._load()
 
     def close(self) -> None:
         with database.explained(self._path):
-            self._db.close()
+            database.close(self._db, self._whereabouts)
+
+    def problem(self) -> str:
+        """What has become of the file, if it is not where it was, and what to do; empty as long as it is there."""
+        return self._whereabouts.problem()
 
     def meta(self, key: str) -> str | None:
         """A fact of the crawl; None when it is not known."""

@@ -29,6 +29,7 @@ _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and count
 _LETTERS = {
     Evidence.NOTHING: "n",
     Evidence.ANSWER: "a",
+    Evidence.BROKEN: "b",
     Evidence.TROUBLE: "t",
     Evidence.UNREACHED: "u",
     Evidence.NO_SUCH_HOST: "x",

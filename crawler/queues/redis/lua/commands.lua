@@ -257,7 +257,7 @@ if COMMAND == 'settle' then
         else
           call('ZREM', P .. 'delayed', r.id)
         end
-        if r.retry_s and one.a < CFG.max_attempts then
+        if r.retry_s and one.a < CFG.max_attempts and not (r.what == 'b' and is_hopeless(name)) then
           one.s, one.dirty = 'd', true
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')

@@ -284,13 +284,10 @@ end
 -- Up to `wanted` entries of tasks that wait, as {id, task}; what is settled by now is passed over.
 local function pop(kind, name, wanted, budget)
   local lane, got, bytes = host(name), {}, 0
-  local lists = {{list_of(kind, name, true), 'LPOP', 'LPUSH'}, {list_of(kind, name), 'LPOP', 'LPUSH'}}
-  if lane.limit == 1 then -- for what has not failed already, and from either end in turns
-    local last = (lane.tries or 0) % 2 == 1
-    lists = {lists[2], lists[1]}
-    if last then
-      lists[1] = {lists[1][1], 'RPOP', 'RPUSH'}
-    end
+  -- what has failed already comes after the rest, which it may not slow down
+  local lists = {{list_of(kind, name), 'LPOP', 'LPUSH'}, {list_of(kind, name, true), 'LPOP', 'LPUSH'}}
+  if lane.limit == 1 and (lane.tries or 0) % 2 == 1 then -- from either end in turns
+    lists[1] = {lists[1][1], 'RPOP', 'RPUSH'}
   end
   for _, list in ipairs(lists) do
     while #got < wanted do
