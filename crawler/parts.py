@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,12 +17,12 @@ def size_bytes(value: object) -> int:
     return len(_ENCODER.encode(value))
 
 
-def parts(values: Sequence[_T]) -> Iterator[list[_T]]:
+def parts(values: Sequence[_T], *, size_of: Callable[[_T], int] = size_bytes) -> Iterator[list[_T]]:
     """*values* in lists of MESSAGE_BUDGET_BYTES at most, or of one."""
     part: list[_T] = []
     budget = MESSAGE_BUDGET_BYTES
     for value in values:
-        size = size_bytes(value)
+        size = size_of(value)
         if part and size > budget:
             yield part
             part, budget = [], MESSAGE_BUDGET_BYTES

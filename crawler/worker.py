@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import msgspec
 
@@ -462,12 +463,17 @@ def _messages(
 
     What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.
     """
-    return parts([_light(result, put_early) for result in results])
+    light = [_light(result, put_early) for result in results]
+    for part in parts(light, size_of=itemgetter(1)):
+        yield [result for result, _ in part]
 
 
-def _light(result: Result, put_early: Callable[[Sequence[NewTask]], int]) -> Result:
-    if not result.discovered or size_bytes(result.discovered) <= MESSAGE_BUDGET_BYTES:
-        return result
+def _light(result: Result, put_early: Callable[[Sequence[NewTask]], int]) -> tuple[Result, int]:
+    """It, or without what it discovered; and its size, which is encoded once to be told."""
+    size = size_bytes(result)
+    if not result.discovered or size <= MESSAGE_BUDGET_BYTES:
+        return result, size
     for part in parts(result.discovered):
         put_early(part)
-    return msgspec.structs.replace(result, discovered=())
+    light = msgspec.structs.replace(result, discovered=())
+    return light, size_bytes(light)

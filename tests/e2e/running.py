@@ -69,10 +69,10 @@ class Running:
         """What Ctrl-C in a terminal does: the signal goes to the whole group."""
         os.killpg(self.process.pid, number)
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, patience_s: float = PATIENCE_S) -> Outcome:
         """Wait for its end; nothing of it may be left then."""
         try:
-            out, err = self.process.communicate(timeout=PATIENCE_S)
+            out, err = self.process.communicate(timeout=patience_s)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             _, err = self.process.communicate()
