@@ -826,6 +826,8 @@ class Ledger:
         if unsettled is None:
             return
         host, before, attempts = unsettled
+        if kind is TaskKind.IMAGE and self._intake.has_later_words:
+            self._write_kept()  # a page of the same message may have said more of it
         # before its page is settled: the queue is never drained in between
         self._intake.add(result.discovered, now=self._clock())
         if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
