@@ -213,7 +213,7 @@ def fetch_missing(ledger: Ledger, site: Site) -> None:
     """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
     if site.config.storage.storage not in {"local", "manager"}:
         return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(site.folder / path)):
+    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}")):
         log.warning(
             "%d saved %s missing from %s, and fetched again",
             count,

@@ -155,6 +155,10 @@ class Intake:
             first = self._later.get(key)
             self._later[key] = origin if first is None else filled(first, origin)
 
+    @property
+    def has_later_words(self) -> bool:
+        return bool(self._later)
+
     def later_words(self) -> dict[bytes, Origin]:
         """Of images that were known when they were found once more, by key: words that they had none of. They are
         told once.

@@ -828,14 +828,11 @@ class Ledger:
         if unsettled is None:
             return
         host, before, attempts = unsettled
+        if kind is TaskKind.IMAGE and self._intake.has_later_words:
+            self._write_kept()  # a page of the same message may have said more of it
         # before its page is settled: the queue is never drained in between
         self._intake.add(result.discovered, now=self._clock())
-        if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
-            self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
-            self._pacing.set_delay(host, result.host_delay_s)
-        if result.host_pause_s is not None:
-            self._pacing.pause(host, result.host_pause_s, now=self._clock())
-            self._pauses.note(host, result.host_pause_s)
+        self._heed(host, result)
         if result.untouched:
             self._give_back([token.id], charged=False)
             return
@@ -844,17 +841,23 @@ class Ledger:
             self._let_go(token.id)
         elif before is TaskState.READY:
             self._pacing.remove(host, kind, now=self._clock())
-        if (
-            result.retry_in_s is not None
-            and attempts < self._queue.max_attempts
-            and not self._watch.is_hopeless(host, record)
-        ):
-            self._delay(token.id, kind, result.retry_in_s)
+        retry_in_s = None if self._watch.is_hopeless(host, record) else result.retry_in_s
+        if retry_in_s is not None and attempts < self._queue.max_attempts:
+            self._delay(token.id, kind, retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))
             if lease is None or lease.has_more_words or token.serial < lease.serial:
                 record = filled_record(record, later_words.of_task(self._db, token.id))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
+
+    def _heed(self, host: int, result: Result) -> None:
+        """What *host* asks for."""
+        if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
+            self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
+            self._pacing.set_delay(host, result.host_delay_s)
+        if result.host_pause_s is not None:
+            self._pacing.pause(host, result.host_pause_s, now=self._clock())
+            self._pauses.note(host, result.host_pause_s)
 
     def _unsettled(
         self, token: Token, kind: TaskKind, lease: _Held | None

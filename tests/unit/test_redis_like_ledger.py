@@ -31,7 +31,7 @@ from typing import TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from crawler.config import QueueConfig, ScopeConfig
@@ -408,6 +408,7 @@ def told(record: ImageRecord | PageRecord) -> str:
 
 @settings(max_examples=35)
 @given(seed=st.integers(0, 2**32))
+@example(seed=9407)  # a page and an image of its in one message: the image's words were lost to the ledger
 def test_redis_is_like_the_ledger(redis_server: RedisServer, seed: int) -> None:
     with ExitStack() as stack:
         both = Both(random.Random(seed), redis_server.url, stack)
