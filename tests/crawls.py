@@ -88,7 +88,7 @@ def saved(folder: Path, url: str, data: bytes, **facts: object) -> ImageRecord:
         "path": path,
         "sha256": hashlib.sha256(data).hexdigest(),
         "size_bytes": len(data),
-        "format": "png",
+        "format": "jpeg" if path.endswith(".jpg") else "png",
         "width_px": 4,
         "height_px": 3,
         "http_status": 200,

@@ -30,7 +30,7 @@ import msgspec
 
 from crawler.columns import row_of
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import CrawlError, HostDown, LeaseExpired
+from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
 from crawler.models import (
     ORIGIN_FIELDS,
@@ -52,6 +52,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import RecordPage, database, later_words
+from crawler.queues.checks import Complaints, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -94,6 +95,7 @@ class _Held:
     kind: TaskKind
     host: int
     worker: str
+    url: str
     has_more_words: bool = False
     """Its origin may have been filled in since it was given out."""
 
@@ -161,6 +163,7 @@ class Ledger:
         self._workers: dict[str, _Worker] = {}
         self._fellows: Counter[TaskKind] = Counter()  # of these, by kind
         self._gone: dict[str, None] = {}  # in that order
+        self._complaints = Complaints(log)
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
         self._started = clock()
@@ -476,11 +479,11 @@ class Ledger:
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
-        for task_id, serial, attempts, kind, host in self._db.execute(
-            "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
+        for task_id, serial, attempts, kind, host, url in self._db.execute(
+            "SELECT id, serial, attempts, kind, host_id, url FROM tasks WHERE state = 'leased'"
         ):
             self._leases[task_id] = _Held(
-                serial, attempts, TaskKind(kind), host, _NOBODY, has_more_words=True
+                serial, attempts, TaskKind(kind), host, _NOBODY, url, has_more_words=True
             )
             self._pacing.hold(host, _NOBODY, now=now)
             nobody.held.add(task_id)
@@ -630,7 +633,7 @@ class Ledger:
         held = self._workers[worker_id].held
         tasks = []
         for task_id, serial, url, depth, attempt, origin, last in rows:
-            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id)
+            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id, url)
             held.add(task_id)
             self._move(kind, TaskState.READY, TaskState.LEASED)
             tasks.append(
@@ -711,12 +714,13 @@ class Ledger:
             self._move(lease.kind, TaskState.LEASED, TaskState.READY)
             self._pacing.add(lease.host, lease.kind, now=self._clock())
 
+    def _unvisited(self, task_id: int, lease: _Held) -> _Unvisited:
+        depth, blob = self._db.execute("SELECT depth, origin FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        return _Unvisited(task_id, lease.kind, lease.url, depth, lease.attempts, blob)
+
     def _bury(self, task_id: int, lease: _Held) -> None:
-        url, depth, blob = self._db.execute(
-            "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
-        ).fetchone()
         self._settle_unvisited(
-            _Unvisited(task_id, lease.kind, url, depth, lease.attempts, blob),
+            self._unvisited(task_id, lease),
             reason=LeaseExpired.reason,
             detail=f"no worker came back with it in {lease.attempts} attempts",
             before=TaskState.LEASED,
@@ -757,17 +761,21 @@ class Ledger:
     # settling
 
     def _settle(self, result: Result) -> None:
-        token, record = result.token, result.record
-        self._cookies.keep(result.cookies)
-        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        token = result.token
         lease = self._leases.get(token.id)
-        goes_back = result.untouched or result.retry_in_s is not None
-        if goes_back and (lease is None or lease.serial != token.serial):
-            return  # somebody else has it by now, or it is settled
-        unsettled = self._unsettled(token, kind, lease)
+        unsettled = self._unsettled(token, lease)
         if unsettled is None:
             return
-        host, before, attempts = unsettled
+        kind, url, host, before, attempts = unsettled
+        why = refusal(result, kind=kind, url=url)
+        if why or result.untouched or result.retry_in_s is not None:
+            if lease is None or lease.serial != token.serial:
+                return  # somebody else has it by now
+            if why:
+                self._refuse(token, url, why)
+                return
+        record = result.record
+        self._cookies.keep(result.cookies)
         # before its page is settled: the queue is never drained in between
         self._intake.add(result.discovered, now=self._clock())
         if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
@@ -779,10 +787,7 @@ class Ledger:
             self._give_back([token.id], charged=False)
             return
         self._watch.look(host, record)
-        if lease is not None:
-            self._let_go(token.id)
-        elif before is TaskState.READY:
-            self._pacing.remove(host, kind, now=self._clock())
+        self._no_longer_waits(token, lease, kind, host, before)
         if result.retry_in_s is not None and attempts < self._queue.max_attempts:
             self._delay(token.id, kind, result.retry_in_s)
         else:
@@ -791,23 +796,48 @@ class Ledger:
                 record = filled_record(record, later_words.of_task(self._db, token.id))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
 
+    def _no_longer_waits(
+        self, token: Token, lease: _Held | None, kind: TaskKind, host: int, before: TaskState
+    ) -> None:
+        if lease is not None:
+            self._let_go(token.id)
+        elif before is TaskState.READY:
+            self._pacing.remove(host, kind, now=self._clock())
+
     def _unsettled(
-        self, token: Token, kind: TaskKind, lease: _Held | None
-    ) -> tuple[int, TaskState, int] | None:
-        """Host, state and attempts of the task that *token* once leased; None if a result for it changes nothing."""
+        self, token: Token, lease: _Held | None
+    ) -> tuple[TaskKind, str, int, TaskState, int] | None:
+        """Kind, URL, host, state and attempts of the task that *token* once leased; None if a result for it changes
+        nothing.
+        """
         if token.id in self._kept:
             return None  # told twice in one message
         if lease is not None:
-            if lease.kind is not kind:
-                raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
-            return (lease.host, TaskState.LEASED, lease.attempts) if token.serial <= lease.serial else None
+            facts = (lease.kind, lease.url, lease.host, TaskState.LEASED, lease.attempts)
+            return facts if token.serial <= lease.serial else None
         row = self._db.execute(
-            "SELECT host_id, state, attempts FROM tasks WHERE id = ? AND kind = ? AND serial >= ?",
-            (token.id, kind, token.serial),
+            "SELECT kind, url, host_id, state, attempts FROM tasks WHERE id = ? AND serial >= ?",
+            (token.id, token.serial),
         ).fetchone()
-        if row is None or row[1] in {TaskState.DONE, TaskState.DEAD}:
+        if row is None or row[3] in {TaskState.DONE, TaskState.DEAD}:
             return None  # a second result for a settled task is a repeat, never a second record
-        return row[0], TaskState(row[1]), row[2]
+        return TaskKind(row[0]), row[1], row[2], TaskState(row[3]), row[4]
+
+    def _refuse(self, token: Token, url: str, why: str) -> None:
+        """What a worker says of a task on lease to it can't be right: it was an attempt, and nothing came of it."""
+        self._complaints.tell("refused what a worker says of %s: %s", url, why)
+        lease = self._leases[token.id]
+        if lease.attempts < self._queue.max_attempts:
+            self._give_back([token.id], charged=True)
+            return
+        self._let_go(token.id)
+        self._settle_unvisited(
+            self._unvisited(token.id, lease),
+            reason=InternalError.reason,
+            detail=told_of_refused(why),
+            before=TaskState.LEASED,
+            after=TaskState.DONE,
+        )
 
     def _delay(self, task_id: int, kind: TaskKind, delay_s: float) -> None:
         due_s = self._life_s + delay_s

@@ -20,7 +20,7 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "rate"],
+    ["errors", "models", "paths", "rate"],
     ["urls", "config", "columns", "fallback", "words"],
     ["folder", "scope", "sizes", "sizes.*"],
     [

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from crawler.errors import HostDown, LeaseExpired
+from crawler.errors import HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
 from crawler.models import RECORDS, STATUSES, ImageRecord, NewTask, PageRecord, TaskKind, TaskState
+from crawler.queues.checks import told_of_refused
 from crawler.queues.health import HOW_TO_RETRY
 from crawler.queues.redis.packing import KINDS, origin_facts, unpacked, utf8
 from crawler.queues.redis.shards import told_of
@@ -78,6 +79,9 @@ def _unvisited(
     if what == "dead":
         status, reason = "dead", LeaseExpired.reason
         detail = f"no worker came back with it in {told[0]} attempts"
+    elif what == "refused":
+        status, reason = "failed", InternalError.reason
+        detail = told_of_refused(str(told[0]))
     else:
         status, reason = "failed", HostDown.reason
         detail = f"{told_of(told)}; {HOW_TO_RETRY[kind]}"
