@@ -57,8 +57,13 @@ def affinity(record: type[ImageRecord | PageRecord], name: str) -> str:
 
 def total(column: str) -> str:
     """SQL for the sum of sizes in *column*, which no row can have overflow: what is no size counts nothing."""
+    return f"CAST(total({sane_size(column)}) AS INTEGER)"
+
+
+def sane_size(column: str) -> str:
+    """SQL for the size in *column*; 0 for what is none."""
     is_size = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MAX_SIZE_BYTES}"
-    return f"CAST(total(CASE WHEN {is_size} THEN {column} ELSE 0 END) AS INTEGER)"
+    return f"(CASE WHEN {is_size} THEN {column} ELSE 0 END)"
 
 
 def known_status(kind: TaskKind, status: object) -> str:
@@ -90,6 +95,8 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
         values[position] = bool(values[position])
     facts = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
     record = msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+    if not record.url:
+        raise msgspec.ValidationError("empty - at `$.url`")
     if record.reason and record.reason not in REASONS:
         raise msgspec.ValidationError("not of the closed list - at `$.reason`")
     return record
@@ -103,6 +110,10 @@ class Mended(NamedTuple):
     """The fields that were absurd, which are as if they had not been told."""
 
 
+def _nothing(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+
+
 def mended(kind: type[ImageRecord | PageRecord], row: Sequence[Any]) -> Mended:
     """The record of any row at all; never raises.
 
@@ -113,7 +124,7 @@ def mended(kind: type[ImageRecord | PageRecord], row: Sequence[Any]) -> Mended:
     for field, position, value in zip(_FIELDS[kind], range(len(row)), row, strict=True):
         try:
             if position in _WITH_PARTS[kind]:
-                value = msgspec.json.decode(value or "[]") or field.default_factory()  # noqa: PLW2901
+                value = msgspec.json.decode(value or "[]") or _nothing(field)  # noqa: PLW2901
             elif position in _BOOLEANS[kind] and value in {0, 1}:
                 value = bool(value)  # noqa: PLW2901
             elif isinstance(value, float) and math.isfinite(value) and value.is_integer():

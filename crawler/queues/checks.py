@@ -94,8 +94,6 @@ def flaw(record: _Record) -> str:
         return told
     if not _MOMENT.fullmatch(record.finished_at):
         return f"finished_at {record.finished_at!r} is no moment"
-    if record.status in {ImageStatus.DEAD, PageStatus.DEAD}:
-        return "who says that it is dead has come back with it"
     if isinstance(record, ImageRecord):
         return _file_flaw(record) or _sizes_flaw(record)
     if unknown := record.left_out.keys() - LEFT_OUT.keys():
@@ -119,8 +117,9 @@ def _reasons_flaw(record: _Record) -> str:
 
 def _file_flaw(record: ImageRecord) -> str:
     if record.status not in _WORTH_KEEPING:
-        is_named = record.path or record.sha256
-        return f"it is {record.status}, and names a file: {record.path[:_SHOWN_CHARS]!r}" if is_named else ""
+        return (
+            f"it is {record.status}, and names the file {record.path[:_SHOWN_CHARS]!r}" if record.path else ""
+        )
     if not is_image_path(record.path):
         return f"the path {record.path[:_SHOWN_CHARS]!r} is none that an image is given"
     if not _SHA256.fullmatch(record.sha256):

@@ -41,7 +41,6 @@ from crawler.models import (
     ImageRecord,
     Lease,
     NewTask,
-    Origin,
     Result,
     Stats,
     Status,
@@ -59,6 +58,7 @@ from crawler.queues.database import (
     INSERTS,
     TABLES,
     Record,
+    origin_in,
     origin_of,
     to_record,
 )
@@ -66,6 +66,7 @@ from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
+from crawler.queues.repair import repair
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
@@ -84,7 +85,6 @@ _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or
 _GIVING_UP_EVERY_S = 0.25
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
-_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -173,6 +173,7 @@ class Ledger:
         self._wake_all = False
         with database.explained(path):
             self._db = database.connect(path)
+            repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
             self._load()
@@ -738,7 +739,7 @@ class Ledger:
             self._keep(task.id, kind, known, before=before, after=TaskState.DONE)
             return
         blob = task.origin
-        origin = origin_of(last, kind) if last else None if blob is None else _DECODE_ORIGIN.decode(blob)
+        origin = origin_of(last, kind) if last else origin_in(blob)
         facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin}
         status = "dead" if after is TaskState.DEAD else "failed"
         self._keep(
