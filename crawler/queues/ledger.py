@@ -762,6 +762,7 @@ class Ledger:
     # settling
 
     def _settle(self, result: Result) -> None:
+        self._cookies.keep(result.cookies)
         token = result.token
         lease = self._leases.get(token.id)
         unsettled = self._unsettled(token, lease)
@@ -776,7 +777,6 @@ class Ledger:
                 self._refuse(token, url, why)
                 return
         record = result.record
-        self._cookies.keep(result.cookies)
         # before its page is settled: the queue is never drained in between
         self._intake.add(result.discovered, now=self._clock())
         if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):

@@ -16,8 +16,9 @@ for _, word in ipairs({
   'OOM', 'MISCONF', 'NOREPLICAS', 'READONLY', 'MASTERDOWN', 'TRYAGAIN', 'CLUSTERDOWN', 'CROSSSLOT', 'NOPERM', 'ACL',
   'command not allowed', 'nknown',
 }) do
-  if string.find(text, word, 1, true) then
-    return type(said) == 'table' and said or redis.error_reply(text)
+  local at = string.find(text, word, 1, true)
+  if at then
+    return type(said) == 'table' and said or redis.error_reply(string.sub(text, at))
   end
 end
 pcall(redis.call, 'HSET', KEYS[1] .. 'm', 'damaged', last_key)
