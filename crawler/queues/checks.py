@@ -165,12 +165,10 @@ def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
 
 def checked(result: Result) -> Result:
     """*result* as who has made it may send it by itself, or else one that will be refused."""
-    why = flaw(result.record)
-    if not why:
-        try:
-            _RESULT(_ENCODE(msgspec.structs.replace(result, discovered=())))
-        except (*FLAWS, OverflowError, TypeError, ValueError) as exc:
-            why = f"{type(exc).__name__}: {exc}"
+    try:
+        why = flaw(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))).record)
+    except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
+        why = f"{type(exc).__name__}: {exc}"
     return Result(token=result.token, record=unreadable(why)) if why else result
 
 
