@@ -107,9 +107,10 @@ def told_of_refused(why: str) -> str:
 
 
 def _reasons_flaw(record: _Record) -> str:
-    for reason in (record.reason, record.revisit_reason):
-        if reason and reason not in REASONS:
-            return f"there is no reason {reason!r}"
+    if (record.reason and record.reason not in REASONS) or (
+        record.revisit_reason and record.revisit_reason not in REASONS
+    ):
+        return f"there is no reason {record.reason or record.revisit_reason!r}"
     if (record.status in _WORTH_KEEPING) == bool(record.reason):
         return f"it is {record.status}, and its reason is {record.reason!r}"
     return ""
@@ -124,7 +125,11 @@ def _file_flaw(record: ImageRecord) -> str:
         return f"the path {record.path[:_SHOWN_CHARS]!r} is none that an image is given"
     if not _SHA256.fullmatch(record.sha256):
         return f"it is {record.status}, and its sha256 is {record.sha256!r}"
-    if record.format and FORMAT_OF.get(record.format) != extension_of(record.path):
+    if (
+        record.format
+        and not record.path.endswith(record.format)
+        and FORMAT_OF.get(record.format) != extension_of(record.path)
+    ):
         return f"a {record.format} is not called {record.path[:_SHOWN_CHARS]!r}"
     return ""
 
