@@ -1,30 +1,47 @@
-"""How a record lies in a row of a table: numbers and texts as they are, what has parts as JSON, or empty."""
+"""How a record lies in a row of a table: numbers and texts as they are, what has parts as JSON, or empty.
+
+A row may be absurd: a disk, another program or an older version of this one has put into it what no worker may say. It
+is read all the same, and what can't be right in it is told: one row never makes a whole crawl unreadable.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 
 import msgspec
 
-from crawler.models import RECORDS, ImageRecord, PageRecord
+from crawler.errors import REASONS, InternalError
+from crawler.models import MAX_SIZE_BYTES, RECORDS, STATUSES, ImageRecord, PageRecord, TaskKind
 
 _Record = TypeVar("_Record", bound=ImageRecord | PageRecord)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
 _AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+
+
+def _base(of: Any) -> Any:
+    """The type itself, without bounds and parameters."""
+    while get_origin(of) is Annotated:
+        of = of.__origin__
+    return get_origin(of) or of
+
+
 _TYPES = {
-    record: {field.name: field.type for field in msgspec.structs.fields(record)}
+    record: {field.name: _base(field.type) for field in msgspec.structs.fields(record)}
     for record in RECORDS.values()
 }
+_FIELDS = {record: msgspec.structs.fields(record) for record in RECORDS.values()}
+_KINDS = {record: kind for kind, record in RECORDS.items()}
+_UNKNOWN = {kind: statuses("failed") for kind, statuses in STATUSES.items()}
+"""In place of a status that there is not."""
 
 
 def _positions(of: Iterable[object]) -> _Positions:
     """Where the fields of these types are, by kind of record."""
     return {
-        record: tuple(
-            n for n, known in enumerate(types.values()) if getattr(known, "__origin__", known) in of
-        )
+        record: tuple(n for n, known in enumerate(types.values()) if known in of)
         for record, types in _TYPES.items()
     }
 
@@ -36,6 +53,27 @@ _BOOLEANS = _positions((bool,))
 def affinity(record: type[ImageRecord | PageRecord], name: str) -> str:
     """SQLite's type of the column for a field of *record*."""
     return _AFFINITY.get(_TYPES[record][name], "TEXT")
+
+
+def total(column: str) -> str:
+    """SQL for the sum of sizes in *column*, which no row can have overflow: what is no size counts nothing."""
+    return f"CAST(total({sane_size(column)}) AS INTEGER)"
+
+
+def sane_size(column: str) -> str:
+    """SQL for the size in *column*; 0 for what is none."""
+    is_size = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MAX_SIZE_BYTES}"
+    return f"(CASE WHEN {is_size} THEN {column} ELSE 0 END)"
+
+
+def known_status(kind: TaskKind, status: object) -> str:
+    """*status* as it is counted: one that there is not, as failed."""
+    return str(status) if status in STATUSES[kind].__members__.values() else str(_UNKNOWN[kind])
+
+
+def known_reason(reason: object) -> str:
+    """*reason* as it is counted: one that is not of the closed list, as a fault of this program."""
+    return str(reason) if not reason or reason in REASONS else InternalError.reason
 
 
 def row_of(record: ImageRecord | PageRecord) -> list[Any]:
@@ -50,8 +88,54 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
     """The record of a row that :func:`row_of` made. Raises msgspec.MsgspecError for what is none."""
     values = list(row)
     for position in _WITH_PARTS[kind]:
+        if not isinstance(values[position], str):
+            raise msgspec.ValidationError(f"Expected `str` - at `$.{kind.__struct_fields__[position]}`")
         values[position] = msgspec.json.decode(values[position] or "[]") or ()
     for position in _BOOLEANS[kind]:
         values[position] = bool(values[position])
     facts = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
-    return msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+    record = msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+    if not record.url:
+        raise msgspec.ValidationError("empty - at `$.url`")
+    if record.reason and record.reason not in REASONS:
+        raise msgspec.ValidationError("not of the closed list - at `$.reason`")
+    return record
+
+
+class Mended(NamedTuple):
+    """What a row can be read as."""
+
+    record: ImageRecord | PageRecord
+    wrong: tuple[str, ...]
+    """The fields that were absurd, which are as if they had not been told."""
+
+
+def _nothing(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+
+
+def mended(kind: type[ImageRecord | PageRecord], row: Sequence[Any]) -> Mended:
+    """The record of any row at all; never raises.
+
+    A status that there is not becomes ``failed``, a reason ``internal-error``, a URL that can't be read the empty one.
+    """
+    facts: dict[str, Any] = {}
+    wrong = []
+    for field, position, value in zip(_FIELDS[kind], range(len(row)), row, strict=True):
+        try:
+            if position in _WITH_PARTS[kind]:
+                value = msgspec.json.decode(value or "[]") or _nothing(field)  # noqa: PLW2901
+            elif position in _BOOLEANS[kind] and value in {0, 1}:
+                value = bool(value)  # noqa: PLW2901
+            elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
+                value = int(value)  # noqa: PLW2901 - as a column of another kind keeps it
+            facts[field.name] = msgspec.convert(value, field.type)
+        except (msgspec.MsgspecError, TypeError, RecursionError):
+            wrong.append(field.name)
+    if "status" in wrong:
+        facts["status"] = _UNKNOWN[_KINDS[kind]]
+    facts.setdefault("url", "")
+    if "status" in wrong or facts.get("reason", "") not in {"", *REASONS}:
+        facts["reason"] = InternalError.reason
+        wrong += ["reason"] * ("reason" not in wrong)
+    return Mended(kind(**facts), tuple(dict.fromkeys(wrong)))

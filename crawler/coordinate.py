@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
-from crawler.errors import QueueUnreachable
+from crawler.errors import QueueDamaged, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.founding import Founding
 from crawler.processes import Lifeline, Word
@@ -89,6 +89,8 @@ class _Coordinator:
                     if not collector.collect():
                         self._rest(collector, books)
                     self._back()
+                except QueueDamaged as exc:
+                    self._make_anew(plan, collector, books, str(exc))
                 except QueueUnreachable as exc:
                     self._away(exc)
             self._end(plan, collector, books)
@@ -98,6 +100,9 @@ class _Coordinator:
         while not self._lifeline.stopped.is_set():
             try:
                 plan = self._founding.begin(start)
+            except QueueDamaged as exc:
+                log.warning("%s; the queue is made anew", exc)
+                self._client.wipe(shards=self._site.config.queue.queue_shards)
             except QueueUnreachable as exc:
                 if start is not Start.RESTART:
                     raise
@@ -122,6 +127,8 @@ class _Coordinator:
                 self._said_complete = False
                 self._founding.make_whole(books, empty=empty)
         self._client.tick()
+        if key := self._client.damage():
+            raise QueueDamaged(f"{key} can't be read: something else has written to it")
         self._next_look = now + _LOOK_EVERY_S
 
     def _look_at_file(self, books: Books) -> None:
@@ -130,6 +137,31 @@ class _Coordinator:
             if problem := books.problem():
                 self._client.get_task_queue().halt(problem)
             self._next_look_at_file = time.monotonic() + _LOOK_AT_FILE_EVERY_S
+
+    def _make_anew(self, plan: Plan, collector: Collector, books: Books, why: str) -> None:
+        """Something else has written to what lies in Redis: it is given all that the crawl's file has, in its place."""
+        log.warning("%s; the queue is made anew of %s", why, self._folder.ledger)
+        try:
+            if self._saved(collector, books):  # else nothing could tell that no page is to be read again
+                books.set_meta(COMPLETE, plan.id)
+            self._client.wipe(shards=plan.config.queue.queue_shards)
+            self._client.found(plan)
+            self._said_complete = False
+            self._founding.make_whole(books, empty=True)
+            books.set_meta(COMPLETE, None)
+        except QueueUnreachable as exc:
+            self._away(exc)
+        self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
+
+    def _saved(self, collector: Collector, books: Books) -> bool:
+        """Collect what can still be read; whether that was all there will be."""
+        try:
+            over = self._is_over(books)
+            while collector.records():
+                pass
+        except QueueUnreachable:
+            return False
+        return over
 
     def _rest(self, collector: Collector, books: Books) -> None:
         """Nothing was there to be collected."""

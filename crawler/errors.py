@@ -15,6 +15,7 @@
     ├── StorageUnavailable          no answer from the storage so far; the image is to be saved again later
     ├── QueueError                  between a worker and the queue
     │   ├── QueueUnreachable        no answer in time; asked again until told to stop
+    │   │   └── QueueDamaged        something else has written to what lies in Redis; who collects makes it anew
     │   ├── AuthenticationFailed    wrong authkey, or a certificate that is not accepted
     │   ├── ProtocolError           the peer speaks something else
     │   ├── VersionMismatch         … namely another version of the protocol
@@ -111,6 +112,10 @@ class QueueError(CrawlerError):
 
 
 class QueueUnreachable(QueueError):
+    pass
+
+
+class QueueDamaged(QueueUnreachable):
     pass
 
 
@@ -568,6 +573,8 @@ LEFT_OUT: dict[str, LeftOut] = {
         "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
     ),
     "session-id": LeftOut("repeats of a known URL with another session id"),
+    # what a worker says that can't be right
+    "malformed": LeftOut("URLs that a worker named in a way that can't be right"),
     # what is in a document beyond the limits of what is read
     "url-too-long": LeftOut("references of more than 8,192 characters"),
     "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),

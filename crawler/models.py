@@ -19,8 +19,33 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all values: changed by ``msgspec.structs.replace``, never in place."""
 
 
+# What crosses the wire is bounded here, for whoever decodes it, of a manager or of Redis, and so are rows of crawl.db.
+# The bounds are far above what an honest peer says; NaN is within none.
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 """Of a result: no worker can have a task wait for ever."""
+Duration = Annotated[float, Meta(ge=0, le=1e15)]
+"""For people to read."""
+MAX_COUNT = 2**53
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+"""What a float, as of JSON or Lua, holds exactly."""
+Total = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A sum of such, or a number that SQLite has given."""
+MAX_SIZE_BYTES = 2**40
+Size = Annotated[int, Meta(ge=0, le=MAX_SIZE_BYTES)]
+"""Of one image or page, in bytes; eight million of the largest have a sum of 63 bits."""
+Pixels = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+MAX_DEPTH = 2**24 - 1
+Depth = Annotated[int, Meta(ge=0, le=MAX_DEPTH)]
+Small = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Slug = Annotated[str, Meta(max_length=100)]
+Url = Annotated[str, Meta(max_length=8192)]
+"""As urls.MAX_URL_CHARS."""
+Text = Annotated[str, Meta(max_length=2**18)]
+"""Servers choose how long their headers are, up to web.framing.MAX_HEADER_BYTES."""
+MAX_PATH_CHARS = 1024
+"""As keys of object stores (see download.naming)."""
+Moment = Annotated[str, Meta(max_length=64)]
+WorkerId = Annotated[str, Meta(max_length=512)]
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -82,10 +107,10 @@ class Revisit(StrEnum):
 class Alternative(Value):
     """Another size of a picture, to be taken when those before it are not to be had."""
 
-    url: str
-    found_in: str
+    url: Url
+    found_in: Text
     """As of an Origin."""
-    rule: str
+    rule: Slug
     """Why it was not chosen: a key of :data:`ALTERNATIVE_RULES`."""
     content: bytes = b""
     """As of an Origin."""
@@ -102,22 +127,23 @@ ALTERNATIVE_RULES = {
 """Why one of several sizes of a picture was preferred to another one, and what that means."""
 MAX_ALTERNATIVES = 16
 """Of one picture."""
+Alternatives = Annotated[tuple[Alternative, ...], Meta(max_length=4 * MAX_ALTERNATIVES)]
 
 
 class Origin(Value):
     """Where a URL was found, and what its page says of it."""
 
-    page_url: str
-    found_in: str
+    page_url: Url
+    found_in: Text
     """The rule that found it: ``img``, ``srcset``, ``css``, ``a`` …; of an image all that did, between commas."""
-    alt: str = ""
-    title: str = ""
-    caption: str = ""
-    heading: str = ""
-    page_title: str = ""
-    instead_of: str = ""
+    alt: Text = ""
+    title: Text = ""
+    caption: Text = ""
+    heading: Text = ""
+    page_title: Text = ""
+    instead_of: Url = ""
     """The URL of another size of the picture, which was tried before and is not to be had."""
-    alternatives: tuple[Alternative, ...] = ()
+    alternatives: Alternatives = ()
     """Other sizes of the picture, the best first; each is a task of its own once all before it have failed for good."""
     content: bytes = b""
     """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
@@ -127,12 +153,12 @@ class NewTask(Value):
     """A URL to visit. The queue keeps one task per kind and URL, however often it is put."""
 
     kind: TaskKind
-    url: str
-    depth: int = 0
+    url: Url
+    depth: Depth = 0
     """Links away from the seed; an image has the depth of its page."""
     origin: Origin | None = None
     """None for a seed."""
-    kept_out_by: str = ""
+    kept_out_by: Slug = ""
     """What forbids to visit it (``max-depth``, ``nofollow``, a trap …): it is counted, unless its URL is known, and
     not queued.
     """
@@ -141,15 +167,15 @@ class NewTask(Value):
 class Task(Value):
     """A URL on lease. ``(id, serial)`` is the fencing token: no other lease ever has the same pair."""
 
-    id: int
-    serial: int
+    id: Total
+    serial: Total
     kind: TaskKind
-    url: str
-    depth: int
-    attempt: int
+    url: Url
+    depth: Depth
+    attempt: Small
     """1 for the first lease."""
     origin: Origin | None = None
-    host_delay_s: float = 0.0
+    host_delay_s: Seconds = 0.0
     """What the queue takes its host to ask for between two requests."""
     known: ImageRecord | PageRecord | None = None
     """The record of an earlier visit, in a crawl that is refreshed; None for a URL that has not been visited."""
@@ -160,15 +186,15 @@ class Task(Value):
 
 
 class Token(Value, array_like=True):
-    id: int
-    serial: int
+    id: Total
+    serial: Total
 
 
 class Batch(Value):
     """Tasks of one host, leased together: at most ``slots`` of them may be in flight at a time."""
 
-    host: str
-    slots: int
+    host: Url
+    slots: Small
     tasks: tuple[Task, ...]
 
 
@@ -178,11 +204,11 @@ class Lease(Value):
     batches: tuple[Batch, ...] = ()
     drained: bool = False
     """Nothing is ready, delayed or leased, of either kind: the crawl has ended."""
-    halted: str | None = None
+    halted: Text | None = None
     """Why the queue gives out no more work (a full disk, a stop), or None."""
     cookies: tuple[Cookie, ...] = ()
     """News for the worker: what others were sent since it last heard of any."""
-    cookies_seen: int = 0
+    cookies_seen: Total = 0
     """To be said with the next call: how far these go."""
 
 
@@ -193,51 +219,51 @@ class Heartbeat(Value):
     """What it thinks it holds, and does not any more."""
     paused: bool = False
     """It shall give back what it has not begun; there will be more later."""
-    left_alone: tuple[str, ...] = ()
+    left_alone: tuple[Url, ...] = ()
     """The same, of these hosts (``scheme://host[:port]``): they are in trouble."""
-    halted: str | None = None
+    halted: Text | None = None
     """As in Lease."""
 
 
 class ImageRecord(Value, tag_field="kind", tag="image"):
     """The outcome of one image URL, saved or not: one per URL."""
 
-    url: str
+    url: Url
     status: ImageStatus
-    reason: str = ""
+    reason: Slug = ""
     """A slug from :data:`crawler.errors.REASONS`; empty for saved and duplicate."""
-    final_url: str = ""
+    final_url: Text = ""
     """After redirects."""
-    path: str = ""
+    path: Annotated[str, Meta(max_length=MAX_PATH_CHARS)] = ""
     """Of the file that holds the bytes, relative to the crawl's folder, with ``/``."""
-    sha256: str = ""
-    format: str = ""
+    sha256: Annotated[str, Meta(max_length=64)] = ""
+    format: Slug = ""
     """What the bytes are: ``jpeg``, ``png``, ``svg`` …"""
-    width_px: int = 0
-    height_px: int = 0
-    size_bytes: int = 0
-    http_status: int = 0
-    content_type: str = ""
-    etag: str = ""
-    last_modified: str = ""
-    page_url: str = ""
-    found_in: str = ""
-    alt: str = ""
-    title: str = ""
-    caption: str = ""
-    heading: str = ""
-    page_title: str = ""
-    instead_of: str = ""
-    alternatives: tuple[Alternative, ...] = ()
-    replaced_by: str = ""
+    width_px: Pixels = 0
+    height_px: Pixels = 0
+    size_bytes: Size = 0
+    http_status: Small = 0
+    content_type: Text = ""
+    etag: Text = ""
+    last_modified: Text = ""
+    page_url: Url = ""
+    found_in: Text = ""
+    alt: Text = ""
+    title: Text = ""
+    caption: Text = ""
+    heading: Text = ""
+    page_title: Text = ""
+    instead_of: Url = ""
+    alternatives: Alternatives = ()
+    replaced_by: Url = ""
     """The URL of the size that was taken on in its place, of one that was not to be had."""
-    depth: int = 0
-    attempts: int = 0
-    worker: str = ""
-    elapsed_s: float = 0.0
-    finished_at: str = ""
+    depth: Depth = 0
+    attempts: Small = 0
+    worker: WorkerId = ""
+    elapsed_s: Seconds = 0.0
+    finished_at: Moment = ""
     """UTC, ISO 8601."""
-    detail: str = ""
+    detail: Text = ""
     """The reason in a sentence, for people."""
     dhash: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")] = ""
     """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
@@ -247,42 +273,42 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """The file lacks its end, and no pixel: it was saved as the setting ``incomplete`` wants it."""
     revisit: Revisit = Revisit.NONE
     """What became of it when the crawl was refreshed."""
-    revisit_reason: str = ""
+    revisit_reason: Slug = ""
     """For GONE and FAILED, why: as ``reason``, which is that of the record that stands."""
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):
     """The outcome of one page URL."""
 
-    url: str
+    url: Url
     status: PageStatus
-    reason: str = ""
-    final_url: str = ""
-    title: str = ""
-    images: int = 0
+    reason: Slug = ""
+    final_url: Text = ""
+    title: Text = ""
+    images: Small = 0
     """Image URLs found on it, repeats of other pages included."""
-    links: int = 0
+    links: Small = 0
     """Pages and style sheets found on it, repeats of other pages included."""
-    left_out: dict[str, int] = {}
+    left_out: dict[Slug, Small] = {}
     """How much of it was not read or not taken, by a slug of :data:`crawler.errors.LEFT_OUT`; links that are kept out
     for themselves are not among it.
     """
-    size_bytes: int = 0
-    http_status: int = 0
-    content_type: str = ""
-    page_url: str = ""
+    size_bytes: Size = 0
+    http_status: Small = 0
+    content_type: Text = ""
+    page_url: Url = ""
     """The page that linked to it; empty for a seed."""
-    found_in: str = ""
-    depth: int = 0
-    attempts: int = 0
-    worker: str = ""
-    elapsed_s: float = 0.0
-    finished_at: str = ""
-    detail: str = ""
-    etag: str = ""
-    last_modified: str = ""
+    found_in: Text = ""
+    depth: Depth = 0
+    attempts: Small = 0
+    worker: WorkerId = ""
+    elapsed_s: Seconds = 0.0
+    finished_at: Moment = ""
+    detail: Text = ""
+    etag: Text = ""
+    last_modified: Text = ""
     revisit: Revisit = Revisit.NONE
-    revisit_reason: str = ""
+    revisit_reason: Slug = ""
 
 
 RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {
@@ -342,9 +368,6 @@ class Result(Value):
     """What servers have set since the worker's last result."""
 
 
-WorkerId = Annotated[str, Meta(max_length=512)]
-
-
 class WorkerState(Value):
     """What a worker says of itself with every call."""
 
@@ -352,61 +375,61 @@ class WorkerState(Value):
     """Unique per run."""
     kind: TaskKind
     machine: Annotated[str, Meta(max_length=255)] = ""
-    pid: int = 0
+    pid: Count = 0
     version: Annotated[str, Meta(max_length=64)] = ""
-    threads: int = 0
-    running: int = 0
+    threads: Count = 0
+    running: Count = 0
     """Tasks that its threads are at right now."""
     busy: Annotated[tuple[Annotated[str, Meta(max_length=SHOWN_URL)], ...], Meta(max_length=SHOWN_TASKS)] = ()
     """The URLs of some of these, cut to SHOWN_URL characters."""
-    done: int = 0
-    received_bytes: int = 0
-    cookies_seen: Annotated[int, Meta(ge=0, lt=2**62)] = 0
+    done: Count = 0
+    received_bytes: Count = 0
+    cookies_seen: Total = 0
     """As of its last Lease: which of the crawl's cookies it has heard of."""
 
 
 class WorkerStatus(WorkerState):
     """A worker as the queue sees it."""
 
-    held: int = 0
+    held: Count = 0
     """Tasks on lease to it: running, waiting in its hand, or with a result on the way."""
-    seen_s: float = 0.0
+    seen_s: Duration = 0.0
     """Seconds since it last said anything."""
-    done_per_s: float = 0.0
+    done_per_s: Duration = 0.0
     """Over the last half minute."""
 
 
 class HostStatus(Value):
     """What waits for one host, and when it is due."""
 
-    name: str
+    name: Url
     """``scheme://host[:port]``"""
-    pages: int = 0
-    images: int = 0
+    pages: Count = 0
+    images: Count = 0
     """Ready to be leased as soon as the host is due."""
-    in_flight: int = 0
-    due_s: float = 0.0
+    in_flight: Count = 0
+    due_s: Duration = 0.0
     """Seconds until something more may be asked of it (a delay, Retry-After, back-off); 0 for at once."""
-    delay_s: float = 0.0
+    delay_s: Duration = 0.0
     """Between two requests: what was configured, or what the host itself asks for if that is longer."""
-    trouble: str = ""
+    trouble: Slug = ""
     """``backing off``, ``down`` or ``recovering``; empty for one that is well."""
-    failures: int = 0
+    failures: Count = 0
     """In a row, of one in trouble."""
-    last_reason: str = ""
+    last_reason: Slug = ""
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
-    trouble_s: float = 0.0
+    trouble_s: Duration = 0.0
     """How long ago they began."""
 
 
 class Counts(Value):
     """Tasks of one kind, by state."""
 
-    ready: int = 0
-    delayed: int = 0
-    leased: int = 0
-    done: int = 0
-    dead: int = 0
+    ready: Total = 0
+    delayed: Total = 0
+    leased: Total = 0
+    done: Total = 0
+    dead: Total = 0
 
     @property
     def discovered(self) -> int:
@@ -422,23 +445,23 @@ class Stats(Value):
 
     pages: Counts = Counts()
     images: Counts = Counts()
-    page_status: dict[str, int] = {}
+    page_status: dict[str, Total] = {}
     """Page records by status."""
-    image_status: dict[str, int] = {}
+    image_status: dict[str, Total] = {}
     """Image records by status."""
-    page_reasons: dict[str, int] = {}
+    page_reasons: dict[str, Total] = {}
     """Reason slugs of pages that were not harvested."""
-    image_reasons: dict[str, int] = {}
+    image_reasons: dict[str, Total] = {}
     """Reason slugs of images that were not saved."""
-    dropped: dict[str, int] = {}
+    dropped: dict[str, Total] = {}
     """How often URLs were found and not queued, by what kept them out."""
-    saved_bytes: int = 0
+    saved_bytes: Total = 0
     workers: tuple[WorkerStatus, ...] = ()
     """Some of them, if they are very many."""
-    worker_count: int = 0
+    worker_count: Count = 0
     drained: bool = False
     paused: bool = False
-    halted: str | None = None
+    halted: Text | None = None
     """Why no more work is given out."""
     stopped: bool = False
     """Halted because somebody asked for it; nothing is wrong."""
@@ -454,11 +477,11 @@ class Status(Stats):
 
     hosts: tuple[HostStatus, ...] = ()
     """Those with the most to do."""
-    host_count: int = 0
+    host_count: Count = 0
     """Hosts with anything to do."""
-    up_s: float = 0.0
+    up_s: Duration = 0.0
     """Since the manager was started."""
-    pages_per_s: float = 0.0
+    pages_per_s: Duration = 0.0
     """Settled, over the last half minute; the other rates as well."""
-    images_per_s: float = 0.0
-    saved_bytes_per_s: float = 0.0
+    images_per_s: Duration = 0.0
+    saved_bytes_per_s: Duration = 0.0

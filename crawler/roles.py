@@ -97,6 +97,7 @@ class Start(Enum):
 
 def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     """The manager process: both queues, on the ledger; says its ports when it is ready."""
+    from crawler.download.sniff import extension_for
     from crawler.queues.embedded import LedgerResults, LedgerTasks
     from crawler.queues.ledger import TICK_S, Ledger
     from crawler.storage.inbox import LocalInbox
@@ -132,7 +133,9 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                 fetch_missing(ledger, site)
             plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
             tasks = LedgerTasks(ledger, plan)
-            inbox = LocalInbox(storage, max_image_bytes=config.images.max_image_bytes)
+            inbox = LocalInbox(
+                storage, max_image_bytes=config.images.max_image_bytes, extension_for=extension_for
+            )
             _allow_many_connections()
             with ExitStack() as stack:
                 servers = []

@@ -19,8 +19,10 @@ from crawler.models import (
     TaskKind,
     WorkerState,
 )
+from crawler.paths import extension_of
 from crawler.queues.ledger import Ledger
 
+_FORMATS = {"jpg": "jpeg", "tif": "tiff"}
 SITE = "http://garden.example"
 SEED = f"{SITE}/"
 Record = ImageRecord | PageRecord
@@ -88,7 +90,7 @@ def saved(folder: Path, url: str, data: bytes, **facts: object) -> ImageRecord:
         "path": path,
         "sha256": hashlib.sha256(data).hexdigest(),
         "size_bytes": len(data),
-        "format": "png",
+        "format": _FORMATS.get(extension_of(path)) or extension_of(path) or "png",
         "width_px": 4,
         "height_px": 3,
         "http_status": 200,

@@ -28,6 +28,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
+from tests.queues import file_of
 
 WORKERS = {f"w{n}": TaskKind.PAGE if n == 0 else TaskKind.IMAGE for n in range(3)}
 URLS = st.builds("http://{}.example/{}".format, st.sampled_from("abc"), st.integers(0, 30))
@@ -147,7 +148,8 @@ class QueueMachine(RuleBasedStateMachine):
     def result(self, task: Task, *, saved: bool, **more: object) -> Result:
         if task.kind is TaskKind.IMAGE:
             status = ImageStatus.SAVED if saved else ImageStatus.FAILED
-            record = ImageRecord(url=task.url, status=status, reason="" if saved else "server-error")
+            kept = file_of(task.url) if saved else {}
+            record = ImageRecord(url=task.url, status=status, reason="" if saved else "server-error", **kept)
         else:
             page = PageStatus.HARVESTED if saved else PageStatus.FAILED
             record = PageRecord(url=task.url, status=page, reason="" if saved else "server-error")

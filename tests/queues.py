@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -184,11 +185,23 @@ def take(queues: Queues, who: WorkerState | None = None, **more: object) -> list
     return [task for batch in lease(queues, who, **more).batches for task in batch.tasks]  # type: ignore[arg-type]
 
 
+def file_of(url: str) -> dict[str, str]:
+    """Where the image of *url* is kept, and its digest, as fields of a record."""
+    sha256 = hashlib.sha256(url.encode()).hexdigest()
+    return {"path": f"images/{sha256[:12]}.png", "sha256": sha256}
+
+
 def saved(task: Task, **more: object) -> Result:
     if task.kind is TaskKind.PAGE:
         record: ImageRecord | PageRecord = PageRecord(url=task.url, status=PageStatus.HARVESTED)
     else:
-        record = ImageRecord(url=task.url, status=ImageStatus.SAVED, size_bytes=10, attempts=task.attempt)
+        record = ImageRecord(
+            url=task.url,
+            status=ImageStatus.SAVED,
+            size_bytes=10,
+            attempts=task.attempt,
+            **file_of(task.url),
+        )
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
 
 

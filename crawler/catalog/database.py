@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import msgspec
 
-from crawler.columns import record_of
+from crawler.columns import mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord
+
+log = logging.getLogger(__name__)
 
 DATABASE = "crawl.db"
 SETTINGS_FILE = "crawl.toml"
@@ -24,6 +27,7 @@ HALF_WRITTEN = ".saving-"
 APPLICATION_ID = 0x696D6372  # "imcr"
 SCHEMA_VERSION = 3
 _BUSY_TIMEOUT_S = 30.0
+_MOST_TOLD = 1000
 
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -34,7 +38,8 @@ class Catalog:
     """The records of the crawl in *folder*; a context manager, for use by one thread.
 
     Every query sees one moment of a running crawl, and so do all queries within ``with catalog.snapshot()``.
-    Nothing is loaded at once: iterators hold a few rows, however many there are.
+    Nothing is loaded at once: iterators hold a few rows, however many there are. A row that is absurd is read as far
+    as it can be, and said so in the log.
 
     Raises FolderError when the folder holds no crawl of a version that this one reads, LedgerCorrupt when
     crawl.db can't be read, StorageFailed when it stays locked. The last two may come from any method.
@@ -43,6 +48,7 @@ class Catalog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / DATABASE
+        self._told: set[tuple[str, str]] = set()
         _require_crawl(folder)
         with self._explained():
             self._db = _connect(self.path)
@@ -70,7 +76,9 @@ class Catalog:
     def seeds(self) -> tuple[str, ...]:
         """The canonical URLs that the crawl began with; empty when it has not begun."""
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
-            return tuple(json.loads(text))
+            with suppress(ValueError, TypeError):
+                return tuple(str(seed) for seed in json.loads(text))
+            log.warning("%s: the seeds can't be read", self.path)
         return ()
 
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
@@ -131,11 +139,29 @@ class Catalog:
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
         sql = f"SELECT {', '.join(record.__struct_fields__)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
-        try:
-            for row in self.rows(sql, values):
+        for row in self.rows(sql, values):
+            try:
                 yield record_of(record, row)
-        except msgspec.MsgspecError as exc:
-            raise LedgerCorrupt(f"{self.path} is damaged: a record of {table} can't be read ({exc})") from exc
+            except (msgspec.MsgspecError, RecursionError):
+                if (legible := self._mended(table, record, row)) is not None:
+                    yield legible
+
+    def _mended(self, table: str, record: type[_Record], row: Sequence[Any]) -> _Record | None:
+        """What can be read of a row that is absurd: its other fields; None without a URL. It is said once for each."""
+        found, wrong = mended(record, row)
+        told = (table, found.url)
+        if told not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(told)
+            url = "".join(char if char.isprintable() else "?" for char in found.url[:200])
+            log.warning(
+                "%s: in the row of %s in %s can't be right, and counts as not told: %s%s",
+                self.path,
+                url or "an unreadable URL",
+                table,
+                ", ".join(wrong),
+                "" if url else "; it is passed over",
+            )
+        return cast("_Record", found) if found.url else None
 
     def _check_version(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from crawler.catalog.database import Catalog
+from crawler.columns import sane_size
 from crawler.models import Value
 
 
@@ -21,8 +22,8 @@ class SameBytes(Value):
 def duplicates(catalog: Catalog) -> Iterator[SameBytes]:
     """Every file with more than one URL, by path."""
     rows = catalog.rows(
-        "SELECT path, sha256, size_bytes, url FROM images"
-        " WHERE path != '' AND path IN (SELECT path FROM images WHERE status = 'duplicate')"
+        f"SELECT path, sha256, {sane_size('size_bytes')}, url FROM images"  # noqa: S608 - our own names
+        " WHERE typeof(path) = 'text' AND path != '' AND path IN (SELECT path FROM images WHERE status = 'duplicate')"
         " ORDER BY path, sha256, status = 'saved' DESC, seq"
     )
     for (path, sha256, size_bytes), group in groupby(rows, key=lambda row: row[:3]):

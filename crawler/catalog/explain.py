@@ -154,7 +154,8 @@ def _taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
         "SELECT url, origin FROM tasks WHERE kind = 'image' AND origin IS NOT NULL AND instr(origin, ?) > 0"
     )
     for taken, origin in catalog.rows(packed, (url.encode(),)):
-        yield from _preferred(taken, _ORIGIN.decode(origin).alternatives, url)
+        if (found := _unpacked(origin)) is not None:
+            yield from _preferred(taken, found.alternatives, url)
     yield from ((taken, "smaller") for taken in _larger_by_url(catalog, url))
 
 
@@ -221,7 +222,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     return msgspec.structs.replace(
         entry,
         earlier=tuple(version(before) for before in catalog.history(image.url)),
-        file_exists=(catalog.folder / image.path).is_file(),
+        file_exists=_is_file(catalog.folder / image.path),
         same_bytes=others,
         same_bytes_count=count,
     )
@@ -230,11 +231,27 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
 def _origin(packed: bytes | None, record: ImageRecord | PageRecord | None) -> Origin | None:
     """Of a task: kept with it until it is settled, in its record from then on."""
     if packed is not None:
-        return msgspec.structs.replace(_ORIGIN.decode(packed), content=b"")
+        found = _unpacked(packed)
+        return None if found is None else msgspec.structs.replace(found, content=b"")
     if record is None or not record.page_url:
         return None
     texts = {name: getattr(record, name) for name in _CONTEXT} if isinstance(record, ImageRecord) else {}
     return Origin(page_url=record.page_url, found_in=record.found_in, **texts)
+
+
+def _unpacked(packed: object) -> Origin | None:
+    """None for what something else has written there."""
+    try:
+        return _ORIGIN.decode(packed)  # type: ignore[arg-type] # anything, in a row that was overwritten
+    except (msgspec.MsgspecError, RecursionError, TypeError):
+        return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no disk takes
+        return False
 
 
 def _chain(catalog: Catalog, page_url: str) -> tuple[Step, ...]:

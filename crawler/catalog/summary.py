@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from crawler.catalog.database import HALF_WRITTEN, Catalog
+from crawler.columns import known_reason, known_status, total
 from crawler.models import Counts, Stats, TaskKind, Value
 
 TOP_HOSTS = 10
@@ -90,23 +92,18 @@ def read_stats(catalog: Catalog) -> Stats:
     """The figures of the queue's own ``stats()``, but for the workers, which only it knows."""
     states: dict[str, dict[str, int]] = {kind.value: {} for kind in TaskKind}
     for kind, state, count in catalog.rows("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
-        states[kind][state] = count
+        if kind in states and state in Counts.__struct_fields__:
+            states[kind][state] = count
     pages, images = Counts(**states[TaskKind.PAGE]), Counts(**states[TaskKind.IMAGE])
     return Stats(
         pages=pages,
         images=images,
-        page_status=_counts(catalog, "SELECT status, count(*) FROM pages GROUP BY status"),
-        image_status=_counts(catalog, "SELECT status, count(*) FROM images GROUP BY status"),
-        page_reasons=_counts(
-            catalog,
-            "SELECT reason, count(*) FROM pages WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1",
-        ),
-        image_reasons=_counts(
-            catalog,
-            "SELECT reason, count(*) FROM images WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1",
-        ),
+        page_status=_statuses(catalog, TaskKind.PAGE),
+        image_status=_statuses(catalog, TaskKind.IMAGE),
+        page_reasons=_reasons(catalog, TaskKind.PAGE),
+        image_reasons=_reasons(catalog, TaskKind.IMAGE),
         dropped=_counts(catalog, "SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"),
-        saved_bytes=catalog.value("SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"),
+        saved_bytes=catalog.value(f"SELECT {total('size_bytes')} FROM images WHERE status = 'saved'"),  # noqa: S608
         drained=pages.unsettled + images.unsettled == 0 and not queue_elsewhere(catalog),
     )
 
@@ -118,26 +115,41 @@ def queue_elsewhere(catalog: Catalog) -> str:
 
 
 def _counts(catalog: Catalog, sql: str) -> dict[str, int]:
-    return {str(name): int(count) for name, count in catalog.rows(sql)}
+    return {str(name): count for name, count in catalog.rows(sql) if isinstance(count, int)}
+
+
+def _statuses(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for status, count in catalog.rows(f"SELECT status, count(*) FROM {kind}s GROUP BY status"):  # noqa: S608
+        found[known_status(kind, status)] += count
+    return dict(found)
+
+
+def _reasons(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
+    sql = f"SELECT reason, count(*) FROM {kind}s WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1"  # noqa: S608
+    found: Counter[str] = Counter()
+    for reason, count in catalog.rows(sql):
+        found[known_reason(reason)] += count
+    return dict(found)
 
 
 def _formats(catalog: Catalog) -> tuple[FormatSummary, ...]:
     rows = catalog.rows(
-        "SELECT format, count(*), sum(size_bytes) FROM images WHERE status = 'saved'"
+        f"SELECT format, count(*), {total('size_bytes')} FROM images WHERE status = 'saved'"  # noqa: S608
         " GROUP BY format ORDER BY 2 DESC, 1"
     )
-    return tuple(FormatSummary(name=name, images=images, size_bytes=size) for name, images, size in rows)
+    return tuple(FormatSummary(name=str(name), images=images, size_bytes=size) for name, images, size in rows)
 
 
 def _hosts(catalog: Catalog) -> tuple[HostSummary, ...]:
     rows = catalog.rows(
-        "SELECT hosts.name, count(*), count(images.seq), coalesce(sum(images.size_bytes), 0)"
+        f"SELECT hosts.name, count(*), count(images.seq), {total('images.size_bytes')}"  # noqa: S608
         " FROM tasks JOIN hosts ON hosts.id = tasks.host_id"
         " LEFT JOIN images ON images.task_id = tasks.id AND images.status = 'saved'"
         " WHERE tasks.kind = 'image' GROUP BY tasks.host_id ORDER BY 2 DESC, 1 LIMIT ?",
         (TOP_HOSTS,),
     )
-    return tuple(HostSummary(name=n, images=i, saved=s, size_bytes=b) for n, i, s, b in rows)
+    return tuple(HostSummary(name=str(n), images=i, saved=s, size_bytes=b) for n, i, s, b in rows)
 
 
 def _period(catalog: Catalog) -> tuple[str, str]:
@@ -146,7 +158,7 @@ def _period(catalog: Catalog) -> tuple[str, str]:
         " (SELECT finished_at FROM images UNION ALL SELECT finished_at FROM pages) WHERE finished_at != ''"
     )
     first, last = next(rows)
-    return first or "", last or ""
+    return str(first or ""), str(last or "")
 
 
 def _disk_usage(folder: Path) -> tuple[int, int]:

@@ -12,12 +12,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
+from crawler.columns import sane_size
 from crawler.models import Value
 from crawler.storage import Shelf
 
 _BLOCK_BYTES = 2**20
+_AS_TEXT = ", ".join(f"CAST({name} AS TEXT) AS {name}" for name in ("path", "sha256", "url", "worker"))
 _EVERY_RECORD = " UNION ALL ".join(
-    f"SELECT path, sha256, size_bytes, url, worker, seq FROM {table}"  # noqa: S608 - names of our own
+    f"SELECT {_AS_TEXT}, {sane_size('size_bytes')} AS size_bytes, seq FROM {table}"  # noqa: S608 - names of our own
     for table in ("images", "image_history")
 )
 

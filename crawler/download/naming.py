@@ -17,37 +17,14 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
+from crawler.paths import FORMAT_OF, ILLEGAL, RESERVED, ROOT, SYNONYMS
 from crawler.urls import DATA_HOST
 
-_ROOT = "images"
-_SYNONYMS = {
-    "jpg": ("jpg", "jpeg", "jpe", "jfif"),
-    "tif": ("tif", "tiff"),
-    "png": ("png", "apng"),
-    "gif": ("gif",),
-    "webp": ("webp",),
-    "avif": ("avif",),
-    "bmp": ("bmp", "dib"),
-    "ico": ("ico",),
-    "svg": ("svg",),
-    "heic": ("heic", "heif"),
-}
-_FORMAT_OF = {name: extension for extension, names in _SYNONYMS.items() for name in names}
 _MAX_SEGMENT_BYTES = 200
 _MAX_FOLDERS = 12
 _MAX_FOLDERS_BYTES = 400
 # WHATWG URL, path percent-encode set: what is not encoded in a canonical URL, beside letters and digits
 _PATH_SAFE = "!$%&'()*+,-./:;=@[\\]_|~"
-# what some system does not allow, what is not seen, and what a disk may ignore (ext4 with casefold, HFS+): Unicode's
-# Default_Ignorable_Code_Point, without which two names could be one, or a folder's a file's
-_ILLEGAL = re.compile(
-    r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e'
-    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    r"\U000e0000-\U000e0fff]"
-)
-_RESERVED = re.compile(
-    r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?: *\..*)?", re.IGNORECASE
-)
 _SHORT_NAME = re.compile(r"[^.]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
 """Windows has such a name for each long one (``LONGNA~1.JPG``), so a file of that name may be another one."""
 _SUFFIX = re.compile(r"~[a-z2-7]{12}(?:$|\.)", re.IGNORECASE)
@@ -83,13 +60,13 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
 
     Raises ValueError for an extension that no kept format has, and for a layout or SHA-256 that is none.
     """
-    if extension not in _SYNONYMS:
-        raise ValueError(f"{extension!r} is no image extension; known are {', '.join(_SYNONYMS)}")
+    if extension not in SYNONYMS:
+        raise ValueError(f"{extension!r} is no image extension; known are {', '.join(SYNONYMS)}")
     match layout:
         case "hash":
             if not _SHA256.fullmatch(sha256):
                 raise ValueError(f"the layout hash needs a SHA-256, and got {sha256!r}")
-            return f"{_ROOT}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
+            return f"{ROOT}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
         case "site":
             folders, stem, own_extension = _site_path(url, extension)
         case "flat":
@@ -100,7 +77,7 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
             raise ValueError(f"{layout!r} is no layout; known are site, hash, flat")
     if version:
         stem = f"{stem}~{_digest(f'{url} {version}')}"  # no canonical URL has a space
-    return "/".join([_ROOT, *folders, f"{stem}.{own_extension}"])
+    return "/".join([ROOT, *folders, f"{stem}.{own_extension}"])
 
 
 def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
@@ -113,7 +90,7 @@ def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:
     folders = []
     for raw in raw_folders:
         folder, changed = _readable(raw)
-        if _FORMAT_OF.get(folder.rpartition(".")[2].casefold()):
+        if FORMAT_OF.get(folder.rpartition(".")[2].casefold()):
             folder, changed = f"{folder}_", True  # only files end like this
         folders.append(folder)
         altered |= changed
@@ -161,10 +138,10 @@ def _readable(segment: str) -> tuple[str, bool]:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:
         text = segment
-    name = unicodedata.normalize("NFC", _ILLEGAL.sub("_", text)).strip(" ").rstrip(". ")
+    name = unicodedata.normalize("NFC", ILLEGAL.sub("_", text)).strip(" ").rstrip(". ")
     if name.startswith("."):
         name = f"_{name[1:]}"
-    if _RESERVED.fullmatch(name):
+    if RESERVED.fullmatch(name):
         name = f"_{name}"
     name = _clipped(name, _MAX_SEGMENT_BYTES)
     plain = (
@@ -180,7 +157,7 @@ def _readable(segment: str) -> tuple[str, bool]:
 def _split_extension(name: str, extension: str) -> tuple[str, str]:
     """The stem, and the name's own extension if it stands for the format of *extension*, else ``""``."""
     stem, dot, own = name.rpartition(".")
-    own_format = _FORMAT_OF.get(own.casefold()) if dot else None
+    own_format = FORMAT_OF.get(own.casefold()) if dot else None
     if own_format is None:
         return name or "image", ""
     return stem or "image", own if own_format == extension and stem else ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from crawler.download.info import EXTENSIONS
 from crawler.download.svg import may_be_svg
 from crawler.errors import EmptyBody, NotAnImage, TruncatedImage, UnsupportedFormat
 
@@ -75,6 +76,11 @@ def recognised(data: bytes) -> str:
     if is_start_of_magic(data):
         raise TruncatedImage(f"it ends within its header, after {len(data)} bytes")
     raise NotAnImage(f"it starts with {data[:40]!r}, as no image does")
+
+
+def extension_for(head: bytes) -> str:
+    """The extension that the file of an image which begins with *head* has. Raises as ``recognised`` does."""
+    return EXTENSIONS[recognised(head)]
 
 
 def image_format(data: bytes) -> str | None:

@@ -6,20 +6,29 @@ Every engine passes tests/contract/test_queues.py. All calls are safe from sever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from crawler.config import Config
 from crawler.models import (
+    MAX_COUNT,
+    Duration,
     Heartbeat,
     ImageRecord,
     Lease,
     NewTask,
     PageRecord,
     Result,
+    Slug,
+    Small,
     Stats,
     Status,
     TaskKind,
+    Text,
     Token,
+    Total,
+    Url,
     Value,
     WorkerId,
     WorkerState,
@@ -30,7 +39,7 @@ class RecordPage(Value):
     """Some records in the order in which they were kept, and where to go on."""
 
     records: tuple[ImageRecord | PageRecord, ...] = ()
-    cursor: int = 0
+    cursor: Annotated[int, Meta(ge=0)] = 0
     """To be passed to the next ``get``."""
     complete: bool = False
     """The crawl has ended and these are the last."""
@@ -39,11 +48,11 @@ class RecordPage(Value):
 class Plan(Value):
     """What a worker has to know of the crawl that it joins."""
 
-    id: str = ""
+    id: Slug = ""
     """Of this crawl with these settings: one who joined it can't go on with another one at the same address."""
-    seeds: tuple[str, ...] = ()
+    seeds: tuple[Url, ...] = ()
     config: Config = Config()
-    networks: tuple[str, ...] = ()
+    networks: tuple[Slug, ...] = ()
     """Those that the seeds live in, of the private ones (see ``web.guard``)."""
 
 
@@ -53,11 +62,14 @@ class TaskQueue(Protocol):
         ...
 
     def put(self, tasks: Sequence[NewTask]) -> int:
-        """Add tasks, and return how many were new; a URL already known is not added again."""
+        """Add tasks, and return how many were new; a URL already known is not added again.
+
+        What can't be right (see queues/checks.py) is not, but counted as ``malformed``.
+        """
         ...
 
     def lease(
-        self, worker: WorkerState, *, count: int, slots: int, wait_s: float, held: Sequence[Token]
+        self, worker: WorkerState, *, count: Small, slots: Small, wait_s: Duration, held: Sequence[Token]
     ) -> Lease:
         """Up to *count* tasks of the worker's kind, to be settled before the lease term is over.
 
@@ -82,18 +94,18 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
+    def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
         """Put tasks back that failed or died, or else those with *reason*; returns how many. Their records go."""
         ...
 
-    def halt(self, reason: str) -> None:
+    def halt(self, reason: Text) -> None:
         """Something is wrong (a full disk): give out no more work, and tell every worker why.
 
         Ends with the manager's run.
         """
         ...
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: Text) -> None:
         """The same because somebody wants it so: workers finish what they have begun and leave, the crawl ends.
 
         Ends with the crawl's run, whose manager may be another one by then.
@@ -120,11 +132,19 @@ class ResultQueue(Protocol):
     def put(self, results: Sequence[Result]) -> None:
         """Settle the leases, keep the records and add what was discovered, all in one step.
 
-        A result for a task that is settled already changes nothing; a late one for a task that is not, counts.
+        A result for a task that is settled already changes nothing; a late one for a task that is not, counts. One that
+        can't be right (see queues/checks.py) is refused, and no other with it: its task was tried once more, in vain,
+        and goes back, or fails as ``internal-error`` once its attempts are used up.
         """
         ...
 
-    def get(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
+    def get(
+        self,
+        *,
+        after: Total = 0,
+        limit: Annotated[int, Meta(ge=-MAX_COUNT, le=MAX_COUNT)] = 200,
+        wait_s: Duration = 0.0,
+    ) -> RecordPage:
         """Up to *limit* records, at most 200, kept after the cursor *after*.
 
         Waits up to *wait_s* seconds for the first.

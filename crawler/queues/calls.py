@@ -6,20 +6,21 @@ The layout is BaseManager's: ``(ident, method, args, kwds)`` there, ``(kind, val
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
 
-from crawler.queues import ResultQueue, TaskQueue
+from crawler.models import NewTask, Result
+from crawler.queues import ResultQueue, TaskQueue, checks
 from crawler.queues.wire import Fault
 from crawler.storage import Inbox
 
 PROTOCOL = 5
 """To be raised with each change after which workers and a manager of before and after don't understand each other."""
 
-MALFORMED = (msgspec.MsgspecError, RecursionError)
-"""What decoding raises; the latter for values nested too deep."""
+MALFORMED = checks.FLAWS
+"""What decoding raises."""
 ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -45,6 +46,10 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
         return cls("#ERROR", msgspec.Raw(ENCODER.encode(Fault.of(error))))
 
 
+_ONE_BY_ONE: dict[Any, Any] = {Sequence[Result]: checks.results_among, Sequence[NewTask]: checks.tasks_among}
+"""Arguments whose parts are each by itself, and how these are read when not all are right."""
+
+
 class Method:
     """One method of a protocol on the wire: its arguments travel by name."""
 
@@ -68,8 +73,27 @@ class Method:
         ]
         self.arguments = arguments
         self.returns = returns
-        self.decode_arguments = msgspec.msgpack.Decoder(arguments).decode
+        self._decode_arguments = msgspec.msgpack.Decoder(arguments).decode
+        self._one_by_one = {name: _ONE_BY_ONE[kind] for name, kind, *_ in fields if kind in _ONE_BY_ONE}
+        loose = [
+            (name, list[msgspec.Raw] if name in self._one_by_one else kind, *default)
+            for name, kind, *default in fields
+        ]
+        loosely = msgspec.defstruct(f"{name}_loosely", loose, kw_only=True, forbid_unknown_fields=True)
+        self._decode_loosely = msgspec.msgpack.Decoder(loosely).decode
         self.decode_result = msgspec.msgpack.Decoder(returns).decode
+
+    def decode_arguments(self, kwds: msgspec.Raw) -> Any:
+        """What a client calls it with. One result or task that can't be read does not have the others refused."""
+        try:
+            return self._decode_arguments(kwds)
+        except MALFORMED:
+            if not self._one_by_one:
+                raise
+        loosely = self._decode_loosely(kwds)
+        for name, read in self._one_by_one.items():
+            setattr(loosely, name, read(getattr(loosely, name)))
+        return loosely
 
     def bind(self, args: tuple[Any, ...], kwds: Mapping[str, Any]) -> dict[str, Any]:
         return dict(list(self.signature.bind(None, *args, **kwds).arguments.items())[1:])

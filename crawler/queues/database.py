@@ -11,9 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
+from crawler.queues.checks import FLAWS
 from crawler.words import bits_of
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copi
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
 
+_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
 Connection = sqlite3.Connection
 Record = ImageRecord | PageRecord
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
@@ -37,8 +41,19 @@ INSERTS = {
 
 
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
-    """A row of COLUMNS[kind] as a record."""
-    return columns.record_of(RECORDS[kind], values)
+    """A row of COLUMNS[kind] as a record; what can't be right in it is as if it had not been told."""
+    try:
+        return columns.record_of(RECORDS[kind], values)
+    except FLAWS:
+        return columns.mended(RECORDS[kind], values).record
+
+
+def origin_in(blob: bytes | None) -> Origin | None:
+    """The origin that a task's row has; None, as for a seed, if it has none that can be read."""
+    try:
+        return None if blob is None else _DECODE_ORIGIN(blob)
+    except (*FLAWS, TypeError):
+        return None
 
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from crawler.config import ScopeConfig
 from crawler.models import NewTask, Origin, TaskKind, TaskState
+from crawler.queues.checks import MALFORMED, is_malformed
 from crawler.queues.database import Connection, next_id
 from crawler.queues.pacing import Pacing
 from crawler.queues.sizes import Size, Sizes, marked, picture_key
@@ -200,13 +201,16 @@ def _takes_a_place(task: NewTask) -> bool:
 
 
 def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], Counter[str]]:
-    """*tasks* by what they are known by, each with all that is said of its URL; and how many others only differed in a
-    session id.
+    """*tasks* by what they are known by, each with all that is said of its URL; and what is not among these: how many
+    only differed in a session id, how many can't be right.
     """
     fresh: dict[bytes, NewTask] = {}
     dropped: Counter[str] = Counter()
     # what one link forbids, another may allow
     for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+        if is_malformed(task):
+            dropped[MALFORMED] += 1
+            continue
         key = task_key(task.kind, task.url)
         first = fresh.setdefault(key, task)
         if first is not task:

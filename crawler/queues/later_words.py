@@ -8,12 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from crawler.models import MAX_ALTERNATIVES, Alternative, Origin, TaskKind
-from crawler.queues.database import Connection
+from crawler.queues.checks import FLAWS
+from crawler.queues.database import Connection, origin_in
 from crawler.urls import task_key
 from crawler.words import NAMES, NOWHERE, Words, bits_of, filled
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
 _WORDS = msgspec.msgpack.Decoder(Words).decode
 _ALTERNATIVES = msgspec.json.Decoder(list[Alternative]).decode
 _COLUMNS = ", ".join(NAMES)
@@ -49,7 +49,7 @@ def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words |
         (task_id,),
     ).fetchone()
     if record is None or origin is not None:
-        origin = _ENCODE(filled(NOWHERE if origin is None else _ORIGIN(origin), words))
+        origin = _ENCODE(filled(origin_in(origin) or NOWHERE, words))
     db.execute(
         "UPDATE tasks SET origin = ?, words = words | ? WHERE id = ?", (origin, bits_of(words), task_id)
     )
@@ -63,7 +63,10 @@ def _give_one(db: Connection, task_id: int, origin: bytes | None, words: Words |
             f"UPDATE images SET {_SET} WHERE task_id = ?",  # noqa: S608 - our own names
             (*msgspec.structs.astuple(full), task_id),
         )
-    offered = _ALTERNATIVES(alternatives or "[]") if replaced_by else []
+    try:
+        offered = _ALTERNATIVES(alternatives or "[]") if replaced_by else []
+    except (*FLAWS, TypeError):  # a row that was overwritten
+        offered = []
     return replaced_by if any(other.url == replaced_by for other in offered) else ""
 
 
@@ -72,7 +75,7 @@ def _give_size(db: Connection, key: bytes, words: Words | Origin) -> bool:
     row = db.execute("SELECT origin FROM sizes WHERE key = ?", (key,)).fetchone()
     if row is None:
         return False
-    origin = NOWHERE if row[0] is None else _ORIGIN(row[0])
+    origin = origin_in(row[0]) or NOWHERE
     db.execute(
         "UPDATE sizes SET origin = ?, words = words | ? WHERE key = ? AND NOT left_out",
         (_ENCODE(filled(origin, words)), bits_of(words), key),
@@ -84,7 +87,7 @@ def kept_with(origin: bytes | None, before: bytes | None) -> bytes | None:
     """*origin* of one that is to be tried in another one's place, with the words that it had *before*."""
     if origin is None or before is None:
         return origin
-    return _ENCODE(filled(_ORIGIN(origin), _ORIGIN(before)))
+    return _ENCODE(filled(origin_in(origin) or NOWHERE, origin_in(before) or NOWHERE))
 
 
 def _wait(db: Connection, key: bytes, words: Words | Origin) -> None:
@@ -107,4 +110,4 @@ def waiting(db: Connection) -> bool:
 def of_task(db: Connection, task_id: int) -> Origin | None:
     """The origin of a task that is not settled, with what later pages have filled in."""
     row = db.execute("SELECT origin FROM tasks WHERE id = ?", (task_id,)).fetchone()
-    return None if row is None or row[0] is None else _ORIGIN(row[0])
+    return None if row is None else origin_in(row[0])

@@ -32,7 +32,7 @@ import msgspec
 
 from crawler.columns import row_of
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import CrawlError, HostDown, LeaseExpired
+from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
 from crawler.models import (
     ORIGIN_FIELDS,
@@ -43,7 +43,6 @@ from crawler.models import (
     ImageRecord,
     Lease,
     NewTask,
-    Origin,
     Result,
     Stats,
     Status,
@@ -54,12 +53,14 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import RecordPage, database, later_words, pauses
+from crawler.queues.checks import Complaints, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
     INSERTS,
     TABLES,
     Record,
+    origin_in,
     origin_of,
     to_record,
 )
@@ -68,6 +69,7 @@ from crawler.queues.intake import Intake
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
+from crawler.queues.repair import repair
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
@@ -86,7 +88,6 @@ _GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or
 _GIVING_UP_EVERY_S = 0.25
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
-_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -98,6 +99,7 @@ class _Held:
     host: int
     worker: str
     since: float
+    url: str
     has_more_words: bool = False
     """Its origin may have been filled in since it was given out."""
 
@@ -166,6 +168,7 @@ class Ledger:
         self._workers: dict[str, _Worker] = {}
         self._fellows: Counter[TaskKind] = Counter()  # of these, by kind
         self._gone: dict[str, None] = {}  # in that order
+        self._complaints = Complaints(log)
         self._halted: str | None = None
         self._stopped = self._paused = self._closed = False
         self._started = clock()
@@ -178,6 +181,7 @@ class Ledger:
             self._db = database.connect(path)
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._whereabouts = database.Whereabouts(path)
+            repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
             self._load()
@@ -534,11 +538,11 @@ class Ledger:
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
-        for task_id, serial, attempts, kind, host in self._db.execute(
-            "SELECT id, serial, attempts, kind, host_id FROM tasks WHERE state = 'leased'"
+        for task_id, serial, attempts, kind, host, url in self._db.execute(
+            "SELECT id, serial, attempts, kind, host_id, url FROM tasks WHERE state = 'leased'"
         ):
             self._leases[task_id] = _Held(
-                serial, attempts, TaskKind(kind), host, _NOBODY, now, has_more_words=True
+                serial, attempts, TaskKind(kind), host, _NOBODY, now, url, has_more_words=True
             )
             self._pacing.hold(host, _NOBODY, now=now)
             nobody.held.add(task_id)
@@ -688,7 +692,7 @@ class Ledger:
         held = self._workers[worker_id].held
         tasks = []
         for task_id, serial, url, depth, attempt, origin, last in rows:
-            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id, self._clock())
+            self._leases[task_id] = _Held(serial, attempt, kind, host, worker_id, self._clock(), url)
             held.add(task_id)
             self._move(kind, TaskState.READY, TaskState.LEASED)
             tasks.append(
@@ -771,12 +775,13 @@ class Ledger:
             self._move(lease.kind, TaskState.LEASED, TaskState.READY)
             self._pacing.add(lease.host, lease.kind, now=self._clock())
 
+    def _unvisited(self, task_id: int, lease: _Held) -> _Unvisited:
+        depth, blob = self._db.execute("SELECT depth, origin FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        return _Unvisited(task_id, lease.kind, lease.url, depth, lease.attempts, blob)
+
     def _bury(self, task_id: int, lease: _Held) -> None:
-        url, depth, blob = self._db.execute(
-            "SELECT url, depth, origin FROM tasks WHERE id = ?", (task_id,)
-        ).fetchone()
         self._settle_unvisited(
-            _Unvisited(task_id, lease.kind, url, depth, lease.attempts, blob),
+            self._unvisited(task_id, lease),
             reason=LeaseExpired.reason,
             detail=f"no worker came back with it in {lease.attempts} attempts",
             before=TaskState.LEASED,
@@ -794,7 +799,7 @@ class Ledger:
             self._keep(task.id, kind, known, before=before, after=TaskState.DONE)
             return
         blob = task.origin
-        origin = origin_of(last, kind) if last else None if blob is None else _DECODE_ORIGIN.decode(blob)
+        origin = origin_of(last, kind) if last else origin_in(blob)
         facts: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin}
         status = "dead" if after is TaskState.DEAD else "failed"
         self._keep(
@@ -817,17 +822,21 @@ class Ledger:
     # settling
 
     def _settle(self, result: Result) -> None:
-        token, record = result.token, result.record
         self._cookies.keep(result.cookies)
-        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        token = result.token
         lease = self._leases.get(token.id)
-        goes_back = result.untouched or result.retry_in_s is not None
-        if goes_back and (lease is None or lease.serial != token.serial):
-            return  # somebody else has it by now, or it is settled
-        unsettled = self._unsettled(token, kind, lease)
+        unsettled = self._unsettled(token, lease)
         if unsettled is None:
             return
-        host, before, attempts = unsettled
+        kind, url, host, before, attempts = unsettled
+        why = refusal(result, kind=kind, url=url)
+        if why or result.untouched or result.retry_in_s is not None:
+            if lease is None or lease.serial != token.serial:
+                return  # somebody else has it by now
+            if why:
+                self._refuse(token, url, why)
+                return
+        record = result.record
         if kind is TaskKind.IMAGE and self._intake.has_later_words:
             self._write_kept()  # a page of the same message may have said more of it
         # before its page is settled: the queue is never drained in between
@@ -837,10 +846,7 @@ class Ledger:
             self._give_back([token.id], charged=False)
             return
         self._watch.look(host, record)
-        if lease is not None:
-            self._let_go(token.id)
-        elif before is TaskState.READY:
-            self._pacing.remove(host, kind, now=self._clock())
+        self._no_longer_waits(token, lease, kind, host, before)
         retry_in_s = None if self._watch.is_hopeless(host, record) else result.retry_in_s
         if retry_in_s is not None and attempts < self._queue.max_attempts:
             self._delay(token.id, kind, retry_in_s)
@@ -859,23 +865,48 @@ class Ledger:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
             self._pauses.note(host, result.host_pause_s)
 
+    def _no_longer_waits(
+        self, token: Token, lease: _Held | None, kind: TaskKind, host: int, before: TaskState
+    ) -> None:
+        if lease is not None:
+            self._let_go(token.id)
+        elif before is TaskState.READY:
+            self._pacing.remove(host, kind, now=self._clock())
+
     def _unsettled(
-        self, token: Token, kind: TaskKind, lease: _Held | None
-    ) -> tuple[int, TaskState, int] | None:
-        """Host, state and attempts of the task that *token* once leased; None if a result for it changes nothing."""
+        self, token: Token, lease: _Held | None
+    ) -> tuple[TaskKind, str, int, TaskState, int] | None:
+        """Kind, URL, host, state and attempts of the task that *token* once leased; None if a result for it changes
+        nothing.
+        """
         if token.id in self._kept:
             return None  # told twice in one message
         if lease is not None:
-            if lease.kind is not kind:
-                raise ValueError(f"the result for task {token.id} is a record of the wrong kind: {kind}")
-            return (lease.host, TaskState.LEASED, lease.attempts) if token.serial <= lease.serial else None
+            facts = (lease.kind, lease.url, lease.host, TaskState.LEASED, lease.attempts)
+            return facts if token.serial <= lease.serial else None
         row = self._db.execute(
-            "SELECT host_id, state, attempts FROM tasks WHERE id = ? AND kind = ? AND serial >= ?",
-            (token.id, kind, token.serial),
+            "SELECT kind, url, host_id, state, attempts FROM tasks WHERE id = ? AND serial >= ?",
+            (token.id, token.serial),
         ).fetchone()
-        if row is None or row[1] in {TaskState.DONE, TaskState.DEAD}:
+        if row is None or row[3] in {TaskState.DONE, TaskState.DEAD}:
             return None  # a second result for a settled task is a repeat, never a second record
-        return row[0], TaskState(row[1]), row[2]
+        return TaskKind(row[0]), row[1], row[2], TaskState(row[3]), row[4]
+
+    def _refuse(self, token: Token, url: str, why: str) -> None:
+        """What a worker says of a task on lease to it can't be right: it was an attempt, and nothing came of it."""
+        self._complaints.tell("refused what a worker says of %s: %s", url, why)
+        lease = self._leases[token.id]
+        if lease.attempts < self._queue.max_attempts:
+            self._give_back([token.id], charged=True)
+            return
+        self._let_go(token.id)
+        self._settle_unvisited(
+            self._unvisited(token.id, lease),
+            reason=InternalError.reason,
+            detail=told_of_refused(why),
+            before=TaskState.LEASED,
+            after=TaskState.DONE,
+        )
 
     def _delay(self, task_id: int, kind: TaskKind, delay_s: float) -> None:
         due_s = self._life_s + delay_s

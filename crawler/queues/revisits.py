@@ -12,7 +12,16 @@ from typing import Any
 import msgspec
 
 from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, PageStatus, Revisit, TaskKind
-from crawler.queues.database import COLUMNS, HISTORY, TABLES, Connection, Record, origin_of, to_record
+from crawler.queues.database import (
+    COLUMNS,
+    HISTORY,
+    TABLES,
+    Connection,
+    Record,
+    origin_in,
+    origin_of,
+    to_record,
+)
 from crawler.queues.tally import Tally
 from crawler.urls import DATA_HOST
 from crawler.words import filled_record
@@ -20,7 +29,6 @@ from crawler.words import filled_record
 _SEVERAL = "several"
 _WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
 _IN_VAIN = {Revisit.GONE, Revisit.FAILED}
-_DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin)
 
 
 class Revisits:
@@ -99,7 +107,7 @@ class Revisits:
         """
         last = self.last_record(kind, task_id)
         if blob is not None:
-            return _DECODE_ORIGIN.decode(blob), last
+            return origin_in(blob), last
         return None if last is None else origin_of(last, kind), last
 
     def judged(self, task_id: int, record: Record, last: Record | None) -> Record:

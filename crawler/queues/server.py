@@ -237,7 +237,7 @@ def _give_back(undo: Callable[[], None] | None) -> None:
 
 def _called(function: Callable[..., Any], method: Method, arguments: Any) -> Any:
     named = {name: getattr(arguments, name) for name in method.fields}
-    if "wait_s" in named:  # which may be anything, also no number
-        named["wait_s"] = min(max(0.0, named["wait_s"]), LONGEST_WAIT_S)
+    if "wait_s" in named:
+        named["wait_s"] = min(named["wait_s"], LONGEST_WAIT_S)
     positional = [named.pop(name) for name in method.positional]
     return function(*positional, **named)

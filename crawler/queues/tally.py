@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from crawler.columns import known_reason, known_status, total
 from crawler.models import Counts, ImageStatus, TaskKind, TaskState
 from crawler.queues.database import TABLES, Connection, Record
 
@@ -24,12 +25,12 @@ class Tally:
             for status, reason, count in db.execute(
                 f"SELECT status, reason, count(*) FROM {table} GROUP BY status, reason"  # noqa: S608 - a name of our own
             ):
-                self._status[kind][status] += count
-                if reason:
+                self._status[kind][known_status(kind, status)] += count
+                if reason := known_reason(reason):
                     self._reasons[kind][reason] += count
         self.dropped: Counter[str] = Counter(dict(db.execute("SELECT reason, count FROM dropped").fetchall()))
         self._saved_bytes: int = db.execute(
-            "SELECT coalesce(sum(size_bytes), 0) FROM images WHERE status = 'saved'"
+            f"SELECT {total('size_bytes')} FROM images WHERE status = 'saved'"  # noqa: S608
         ).fetchone()[0]
 
     def add(self, kind: TaskKind, state: TaskState = TaskState.READY) -> None:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from crawler.config import StorageConfig
-from crawler.models import Value
+from crawler.models import MAX_PATH_CHARS, Size, Value
+
+ImagePath = Annotated[str, Meta(max_length=MAX_PATH_CHARS)]
 
 
 class Storage(Protocol):
@@ -69,13 +73,13 @@ class Place:
 class Chunk(Value):
     """A part of an image on its way to another machine."""
 
-    upload: str
+    upload: Annotated[str, Meta(max_length=32)]
     """32 hexadecimal digits, chosen at random by whoever sends it; the same for all parts of an image."""
-    path: str
-    sha256: str
-    size_bytes: int
+    path: ImagePath
+    sha256: Annotated[str, Meta(max_length=64)]
+    size_bytes: Size
     """Of the whole image."""
-    offset: int
+    offset: Size
     data: bytes
 
 
@@ -93,6 +97,6 @@ class Inbox(Protocol):
         """
         ...
 
-    def has(self, path: str, size_bytes: int) -> bool:
-        """As ``Storage.has``; ValueError for a path that is not below ``images/``."""
+    def has(self, path: ImagePath, size_bytes: Size) -> bool:
+        """As ``Storage.has``; ValueError for a path that is none of an image."""
         ...

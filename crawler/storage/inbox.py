@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crawler.errors import StorageFailed, StorageFull, UploadLost
+from crawler.errors import StorageFailed, StorageFull, TaskError, UploadLost
+from crawler.paths import ROOT, extension_of, is_image_path
 from crawler.storage import Chunk
 from crawler.storage.local import LocalStorage
 
-_ROOT = "images/"
 _PREFIX = ".receiving-"
 _ABANDONED_S = 3600.0
+HEAD_BYTES = 64 * 1024
 _UPLOAD = re.compile("[0-9a-f]{32}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -30,14 +31,22 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 class LocalInbox:
     """An Inbox that puts images into *storage*; see :class:`crawler.storage.Inbox` for what it promises.
 
-    Takes no image of more than *max_image_bytes*, and no path that is not below ``images/``. For several threads, of
-    one process: of those that send the same upload at once, each waits for its turn.
+    Takes no image of more than *max_image_bytes*, no path that is none of an image (see crawler/paths.py), and no bytes
+    but of the format that the path's extension stands for: *extension_for* tells it of a file's first HEAD_BYTES, and
+    raises TaskError for what is no image. For several threads, of one process: of those that send the same upload at
+    once, each waits for its turn.
     """
 
     def __init__(
-        self, storage: LocalStorage, *, max_image_bytes: int, clock: Callable[[], float] = time.time
+        self,
+        storage: LocalStorage,
+        *,
+        max_image_bytes: int,
+        extension_for: Callable[[bytes], str],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
+        self._extension_for = extension_for
         self._max_image_bytes = max_image_bytes
         self._clock = clock
         self._busy: set[str] = set()
@@ -51,6 +60,7 @@ class LocalInbox:
                 raise ValueError(
                     f"the bytes of {chunk.path} do not have the SHA-256 {chunk.sha256}; send them again"
                 )
+            self._check_format(chunk.path, chunk.data[:HEAD_BYTES])
             return self._storage.save(chunk.path, chunk.data, sha256=chunk.sha256)
         self._storage.target(chunk.path)  # nothing is taken for a path that is refused in the end
         with self._turn(chunk.upload):
@@ -108,7 +118,18 @@ class LocalInbox:
             _remove(file)
             raise
 
+    def _check_format(self, path: str, head: bytes) -> None:
+        """Raises ValueError unless *head* is how a file called *path* begins."""
+        try:
+            extension = self._extension_for(head)
+        except TaskError as exc:
+            raise ValueError(f"{path} is no image that is kept: {exc}") from exc
+        if extension != extension_of(path):
+            raise ValueError(f"{path} holds a {extension}; its name has to say so")
+
     def _adopted(self, file: Path, chunk: Chunk) -> str:
+        with self._storage.explained(chunk.path), file.open("rb") as whole:
+            self._check_format(chunk.path, whole.read(HEAD_BYTES))
         try:
             return self._storage.adopt(file, chunk.path, sha256=chunk.sha256, size_bytes=chunk.size_bytes)
         except ValueError as exc:  # a power failure may have taken a part from its middle
@@ -129,8 +150,10 @@ class LocalInbox:
 
 
 def _check_path(path: str) -> None:
-    if not path.startswith(_ROOT):
-        raise ValueError(f"the path {path[:80]!r} is not below {_ROOT}, where images belong")
+    if not is_image_path(path):
+        raise ValueError(
+            f"the path {path[:80]!r} is none that an image is given: below {ROOT}/, with the extension of its format"
+        )
 
 
 def _put(file: Path, chunk: Chunk) -> None:

@@ -53,6 +53,7 @@ from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
 from crawler.worker import ASK_AGAIN_S, LONG_POLL_S, RESULT_BATCH, RESULT_LINGER_S
 from tests.benchmarks.queue import cpu_s
+from tests.queues import file_of
 from tests.redisserver import RedisServer, find_server
 
 RPC_S = 0.002
@@ -778,6 +779,7 @@ def _record(task: Task, took_s: float, reason: str = "", http_status: int = 0) -
         size_bytes=0 if reason else 100_000,
         attempts=task.attempt,
         elapsed_s=took_s,
+        **({} if reason else file_of(task.url)),
     )
 
 

@@ -36,6 +36,7 @@ from tests.queues import (
     connected,
     embedded,
     failed,
+    file_of,
     image,
     images,
     in_redis,
@@ -717,15 +718,16 @@ def test_what_a_page_discovers_is_put_with_its_result(queues: Queues) -> None:
     assert [found.url for found in take(queues, HARVESTER)] == [page(2).url]
 
 
-def test_a_message_is_taken_as_a_whole_or_not_at_all(queues: Queues) -> None:
+def test_a_result_that_can_not_be_right_does_the_others_of_its_message_no_harm(queues: Queues) -> None:
     queues.tasks.put([image(1), page(1)])
     (first,), (second,) = take(queues), take(queues, HARVESTER)
     wrong = msgspec.structs.replace(saved(second), token=first.token)
-    with pytest.raises(ValueError, match="wrong kind"):
-        queues.results.put([saved(second, discovered=(image(7),)), wrong])
-    assert all_records(queues) == []
-    assert queues.tasks.stats().images.discovered == 1
-    queues.results.put([saved(first), saved(second)])
+    queues.results.put([saved(second, discovered=(image(7),)), wrong])
+    assert [record.url for record in all_records(queues)] == [page(1).url]
+    assert queues.tasks.stats().images.discovered == 2
+    again = {task.url: task for task in take(queues)}[image(1).url]
+    assert again.attempt == 2, "it was an attempt"
+    queues.results.put([saved(again)])
     assert len(all_records(queues)) == 2
 
 
@@ -961,8 +963,8 @@ def test_what_a_host_has_asked_for_stands_whoever_makes_a_mistake(queues: Queues
     queues.tasks.put(images(3))
     (task, *_) = take(queues, count=1)
     queues.results.put([saved(task, host_pause_s=3600.0)])
-    with pytest.raises(ValueError):
-        queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url="nonsense")])
+    assert queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url="nonsense")]) == 0
+    assert queues.tasks.stats().dropped == {"malformed": 1}
     assert take(queues) == []
     (host,) = queues.tasks.status().hosts
     assert 3500.0 < host.due_s <= 3600.0
@@ -1313,8 +1315,9 @@ def with_status(task: Task, status: ImageStatus, **more: object) -> Result:
     """As a worker makes its record: with all that the task's origin says."""
     assert task.origin is not None
     origin = {name: getattr(task.origin, name) for name in ORIGIN_FIELDS[TaskKind.IMAGE]}
+    outcome = file_of(task.url) if status is ImageStatus.SAVED else {"reason": "not-found"}
     record = ImageRecord(
-        url=task.url, status=status, depth=task.depth, attempts=task.attempt, reason="not-found", **origin
+        url=task.url, status=status, depth=task.depth, attempts=task.attempt, **outcome, **origin
     )
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
 

@@ -51,7 +51,7 @@ def _store(folder: Path) -> LocalStorage:
 
 
 def _inbox(folder: Path) -> LocalInbox:
-    return LocalInbox(_store(folder), max_image_bytes=2**24)
+    return LocalInbox(_store(folder), max_image_bytes=2**24, extension_for=lambda _: "jpg")
 
 
 @contextmanager

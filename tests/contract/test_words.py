@@ -35,6 +35,7 @@ from tests.queues import (
     Queues,
     connected,
     embedded,
+    file_of,
     image,
     in_redis,
     page,
@@ -147,7 +148,13 @@ def answer(task: Task, reason: str = "", **more: object) -> Result:
     facts = {name: getattr(origin, name) for name in (*NAMES, "page_url", "found_in", "alternatives")}
     status = ImageStatus.FAILED if reason else ImageStatus.SAVED
     record = ImageRecord(
-        url=task.url, status=status, reason=reason, attempts=task.attempt, depth=task.depth, **facts
+        url=task.url,
+        status=status,
+        reason=reason,
+        attempts=task.attempt,
+        depth=task.depth,
+        **facts,
+        **({} if reason else file_of(task.url)),
     )
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]
 

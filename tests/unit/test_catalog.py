@@ -190,14 +190,21 @@ def test_damage_in_the_middle_is_told_when_it_is_met(tmp_path: Path) -> None:
         list(catalog.images())
 
 
-def test_a_record_that_can_t_be_one_is_damage(tmp_path: Path) -> None:
+def test_a_record_that_can_t_be_one_is_read_as_far_as_it_can_and_said_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = garden(tmp_path)
     db = sqlite3.connect(folder / "crawl.db")
     db.execute("UPDATE images SET status = 'half-saved' WHERE status = 'saved'")
     db.commit()
     db.close()
-    with Catalog(folder) as catalog, pytest.raises(LedgerCorrupt, match="half-saved"):
-        list(catalog.images())
+    with Catalog(folder) as catalog:
+        odd = {record.url: record for record in catalog.images() if record.reason == "internal-error"}
+    assert {record.status for record in odd.values()} == {ImageStatus.FAILED}
+    assert len(odd) == 2
+    assert all(record.path for record in odd.values()), "the rest stands"
+    for url in odd:
+        assert f"in the row of {url} in images can't be right, and counts as not told: status" in caplog.text
 
 
 def test_a_lock_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

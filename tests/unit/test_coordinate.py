@@ -129,6 +129,9 @@ class Client:
     def tick(self) -> None:
         self._reached()
 
+    def damage(self) -> str:
+        return ""
+
     def delete(self) -> None:
         self._reached(crawl=False).lose_everything()
 

@@ -23,6 +23,7 @@ from crawler.catalog import verify as verifying
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.download.sniff import extension_for
 from crawler.errors import QueueUnreachable, StorageFailed, StorageFull, UploadLost
 from crawler.storage import Chunk
 from crawler.storage.inbox import LocalInbox
@@ -35,9 +36,14 @@ UPLOAD = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
 
 
+def jpg(_: bytes) -> str:
+    """As if all bytes were a JPEG."""
+    return "jpg"
+
+
 def inbox(root: Path, *, max_image_bytes: int = 100, **options: Any) -> LocalInbox:
     settings = {"fsync": False, "min_free_bytes": 0, "claim_patience_s": 0.02} | options
-    return LocalInbox(LocalStorage(root, **settings), max_image_bytes=max_image_bytes)
+    return LocalInbox(LocalStorage(root, **settings), max_image_bytes=max_image_bytes, extension_for=jpg)
 
 
 def chunk(data: bytes = CAT, offset: int = 0, end: int | None = None, **changes: Any) -> Chunk:
@@ -415,7 +421,8 @@ if step == "at the claim":
     os.symlink = die
 if step == "before the adoption":
     LocalStorage.adopt = die
-box = LocalInbox(LocalStorage(Path(root), fsync=False, min_free_bytes=0), max_image_bytes=100)
+storage = LocalStorage(Path(root), fsync=False, min_free_bytes=0)
+box = LocalInbox(storage, max_image_bytes=100, extension_for=lambda _: "jpg")
 print(box.store(msgspec.json.decode(message, type=Chunk)))
 """
 
@@ -478,7 +485,7 @@ class Resuming:
 def test_sweep_removes_what_nothing_has_come_for_in_an_hour(tmp_path: Path) -> None:
     now = 10_000.0
     storage = LocalStorage(tmp_path, fsync=False, min_free_bytes=0)
-    box = LocalInbox(storage, max_image_bytes=100, clock=lambda: now)
+    box = LocalInbox(storage, max_image_bytes=100, extension_for=jpg, clock=lambda: now)
     assert box.sweep() == 0  # without a folder
     for upload in (UPLOAD, OTHER):
         box.store(chunks(upload=upload)[0])
@@ -752,3 +759,81 @@ def test_a_full_disk_is_one_over_a_real_connection(
         with pytest.raises(StorageFull, match="the disk is full"):
             remote.save("images/a.jpg", data, sha256=hashlib.sha256(data).hexdigest())
     assert not (tmp_path / "images").exists()
+
+
+# --- images only ---
+
+GIF = b"GIF89a" + b"\1\0\1\0" * 4
+
+
+def strict(root: Path) -> LocalInbox:
+    storage = LocalStorage(root, fsync=False, min_free_bytes=0)
+    return LocalInbox(storage, max_image_bytes=100, extension_for=extension_for)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "images/.htaccess", "images/.saving-x", "images/a/.git/config", "images/.saving-0/a.gif", "images/a.html",
+        "images/a.php", "images/a", "images/gif", "images/.gif", "images/a.gif/b.gif", "images/con.gif",
+        "images/a\x1b[2J.gif", "images/a\u202egpj.gif", "images/a:b.gif", "images/a .gif/../b.gif", "images/a /b.gif",
+        "images/" + "a" * 300 + ".gif", "images/" + "a/" * 40 + "b.gif", "IMAGES/a.gif", "image/a.gif", "images//a.gif",
+    ],
+)  # fmt: skip
+def test_a_path_that_naming_does_not_make_is_refused(tmp_path: Path, path: str) -> None:
+    for parts in ([chunk(GIF, path=path)], chunks(GIF, path=path)):
+        with pytest.raises(ValueError, match="is none that an image is given"):
+            strict(tmp_path).store(parts[0])
+    with pytest.raises(ValueError, match="is none that an image is given"):
+        strict(tmp_path).has(path, 5)
+    assert not images(tmp_path)
+    assert not incoming(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("images/a.gif", b"<html><script>alert(1)</script></html>"),
+        ("images/a.gif", b"\x89PNG\r\n\x1a\n and more of it"),
+        ("images/a.svg", b"<html><body>no drawing</body></html>"),
+        ("images/a.jpg", GIF),
+        ("images/a.gif", b"MZ\x90\0 a program"),
+        ("images/a.gif", b"#!/bin/sh\nrm -r ~"),
+        ("images/a.gif", b""),
+    ],
+)
+def test_bytes_that_are_not_what_their_name_says_are_refused_whole_or_in_parts(
+    tmp_path: Path, path: str, data: bytes
+) -> None:
+    for parts in ([chunk(data, path=path)], chunks(data, path=path) or [chunk(data, path=path)]):
+        box = strict(tmp_path)
+        for part in parts[:-1]:
+            assert box.store(part) == ""
+        with pytest.raises(ValueError, match=r"is no image that is kept|its name has to say so"):
+            box.store(parts[-1])
+    assert not images(tmp_path)
+    assert not incoming(tmp_path)
+
+
+def test_an_image_whose_first_bytes_are_changed_behind_its_back_is_looked_at_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    page = b"<html>" + GIF[6:]
+    box = strict(tmp_path)
+    assert box.store(chunk(GIF, 0, 4)) == ""
+    assert box.store(chunk(page, 0, 4)) == "", "the same part once more, with other bytes"
+    with pytest.raises(ValueError, match="is no image that is kept"):
+        box.store(chunk(page, 4))
+    assert not images(tmp_path)
+
+
+def test_images_of_all_kinds_are_taken_under_names_that_say_what_they_are(tmp_path: Path) -> None:
+    box = strict(tmp_path)
+    for path, data in {
+        "images/a.gif": GIF,
+        "images/a.png": b"\x89PNG\r\n\x1a\n",
+        "images/b.JPEG": b"\xff\xd8\xff",
+        "images/c.svg": b"<?xml version='1.0'?><svg/>",
+    }.items():
+        assert box.store(chunk(data, path=path)) == path
+    assert len(images(tmp_path)) == 4

@@ -20,7 +20,7 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "rate", "shown"],
+    ["errors", "models", "paths", "rate", "shown"],
     ["urls", "config", "columns", "fallback", "words", "parts"],
     ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [

@@ -29,7 +29,7 @@ from crawler.queues import ledger as ledger_module
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.urls import host_key
-from tests.queues import HARVESTER, Queues, image, images, page, saved, take, tokens, worker
+from tests.queues import HARVESTER, Queues, file_of, image, images, page, saved, take, tokens, worker
 
 TIMEOUT_S = 10.0
 
@@ -302,6 +302,7 @@ def test_an_image_that_was_saved_before_stays_so_when_its_host_is_dead(site: Sit
                     record=ImageRecord(
                         url=task.url,
                         status=ImageStatus.SAVED,
+                        **file_of(task.url),
                         revisit=Revisit.FAILED,
                         revisit_reason="connect-failed",
                     ),

@@ -45,7 +45,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case ea
         if base is float:
             return st.floats(meta.ge, meta.le)
         if base is int:
-            return st.integers(meta.ge, meta.lt - 1)
+            return st.integers(meta.ge, meta.le)
         if meta.pattern is not None:
             return st.from_regex(meta.pattern, fullmatch=True)
         return values_of(base).filter(lambda value: len(value) <= meta.max_length)
@@ -79,6 +79,38 @@ def test_every_value_survives_the_journey(cls: type[models.Value], data: st.Data
     value = data.draw(values_of(cls))
     for codec in (msgspec.msgpack, msgspec.json):
         assert codec.decode(codec.encode(value), type=cls) == value
+
+
+def _numbers(kind: Any) -> list[Any]:
+    """The numbers of a type as models are made of, with what bounds them: None for those without."""
+    if get_origin(kind) is Annotated:
+        base, meta = get_args(kind)
+        return [(base, meta)] if base in {int, float} else _numbers(base)
+    if kind in {int, float}:
+        return [(kind, None)]
+    return [number for part in get_args(kind) for number in _numbers(part)]
+
+
+@pytest.mark.parametrize("cls", VALUES)
+def test_every_number_is_within_bounds_and_every_text(cls: type[models.Value]) -> None:
+    hints = get_type_hints(cls, include_extras=True)
+    for name in cls.__struct_fields__:
+        for base, meta in _numbers(hints[name]):
+            assert meta is not None, f"{cls.__name__}.{name} has no bounds"
+            assert meta.ge is not None
+            assert meta.le is not None
+            for absurd in (
+                (meta.ge - 1, float("nan"), float("inf"), float("-inf"))
+                if base is float
+                else (
+                    meta.ge - 1,
+                    min(meta.le + 1, 2**64 - 1),
+                )
+            ):
+                bare = Annotated[base, meta]
+                with pytest.raises(msgspec.ValidationError):
+                    msgspec.msgpack.decode(msgspec.msgpack.encode(absurd), type=bare)
+        assert hints[name] is not str, f"{cls.__name__}.{name} may be of any length"
 
 
 @pytest.mark.parametrize("cls", VALUES)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.download.info import EXTENSIONS
 from crawler.download.naming import image_path
+from crawler.paths import is_image_path
 from crawler.urls import canonical
 
 SUFFIXED = re.compile(r"~[a-z2-7]{12}\.[A-Za-z]+$")
@@ -347,6 +348,7 @@ def test_a_versioned_name_is_none_that_a_url_could_ask_for(url: str, version: st
 def test_paths_are_safe_everywhere(url: str, kind: str, layout: str, version: str) -> None:
     path = image_path(url, kind, layout=layout, version=version)
     assert path == image_path(url, kind, layout=layout, version=version)
+    assert is_image_path(path)
     segments = path.split("/")
     assert segments[0] == "images"
     assert PurePosixPath(path).parts == tuple(segments)

@@ -61,7 +61,7 @@ from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
 from crawler.words import NAMES, filled_record
 from tests.machine import Clock
-from tests.queues import Queues, in_redis
+from tests.queues import Queues, file_of, in_redis
 from tests.redisserver import RedisServer
 
 pytestmark = pytest.mark.untraced
@@ -254,7 +254,7 @@ class Both:
         record: ImageRecord | PageRecord
         if task.kind is TaskKind.IMAGE:
             status = ImageStatus.FAILED if reason else ImageStatus.SAVED
-            record = ImageRecord(status=status, **facts)
+            record = ImageRecord(status=status, **facts, **({} if reason else file_of(task.url)))
         else:
             record = PageRecord(status=PageStatus.FAILED if reason else PageStatus.HARVESTED, **facts)
         return Result(

@@ -17,10 +17,12 @@ from crawler import __version__, errors
 from crawler.config import Config
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.calls import PROTOCOL
+from crawler.queues.checks import FLAWS
 from crawler.queues.redis.address import RedisAddress
 from crawler.queues.redis.engine import Engine, check_version
 from crawler.queues.redis.outflow import ShardsOutlet
 from crawler.queues.redis.outlet import Outlet
+from crawler.queues.redis.packing import utf8
 from crawler.queues.redis.results import RedisResults
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import RedisTasks
@@ -32,6 +34,7 @@ CRAWLS = "image-crawler:crawls"
 """A hash: what there is at a server, by name."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 _PLAN = msgspec.msgpack.Decoder(Plan).decode
+_MOST_SHARDS = 1024
 _NOEVICTION = "noeviction"
 _ASK_AGAIN_S = 0.25
 
@@ -99,7 +102,10 @@ class RedisClient:
                 told = True
                 log.warning("no crawl%s at %s so far; waiting for one", name, self.address)
         shards = self._known()
-        self._plan = _PLAN(shards.bare(0, "plan")[1])
+        try:
+            self._plan = _PLAN(shards.bare(0, "plan")[1] or b"")
+        except FLAWS as exc:
+            raise shards.damaged(0, "m", exc) from exc
         if self._crawl and self._crawl != self._plan.id:
             raise errors.CrawlReplaced(
                 f"{self.address} has another crawl by now, or this one with other settings"
@@ -107,9 +113,7 @@ class RedisClient:
 
     def _find(self) -> bool:
         """Whether it is there."""
-        listed = {
-            name.decode("utf-8", "replace"): _LISTED(blob) for name, blob in self._engine.hash(CRAWLS).items()
-        }
+        listed = self._listed()
         name = self.address.name
         if not name and len(listed) > 1:
             raise errors.UsageError(
@@ -127,6 +131,17 @@ class RedisClient:
             )
         self._name(name, other.shards)
         return True
+
+    def _listed(self) -> dict[str, _Listed]:
+        """What there is at the server, but for what somebody else has written there."""
+        listed = {}
+        for field, blob in self._engine.hash(CRAWLS).items():
+            name = field.decode("utf-8", "replace")
+            try:
+                listed[name] = _LISTED(blob)
+            except FLAWS:
+                log.warning("%s has a field %r that is no crawl's; it is passed over", CRAWLS, name[:100])
+        return {name: one for name, one in listed.items() if 1 <= one.shards <= _MOST_SHARDS}
 
     def _name(self, name: str, shards: int) -> None:
         self.address = replace(self.address, name=name)
@@ -189,8 +204,8 @@ class RedisClient:
         name = self.address.name
         assert name, "who founds a crawl names it"
         queue = plan.config.queue
-        blob = self._engine.hash(CRAWLS).get(name.encode())
-        shards = _LISTED(blob).shards if blob else queue.queue_shards
+        listed = self._listed().get(name)
+        shards = listed.shards if listed else queue.queue_shards
         self._name(name, shards)
         assert self._shards is not None
         if any(self._engine.call("HGET", f"{prefix}m", "ended") for prefix in self._shards.prefixes):
@@ -237,10 +252,10 @@ class RedisClient:
     def delete(self) -> None:
         """Remove all that there is of the crawl; whoever works for it hears for a day that it has ended."""
         name = self.address.name
-        blob = self._engine.hash(CRAWLS).get(name.encode())
-        if not blob:
+        listed = self._listed().get(name)
+        if listed is None:
             return
-        self._name(name, _LISTED(blob).shards)
+        self._name(name, listed.shards)
         assert self._shards is not None
         self._shards.crawl = ""
         for shard in range(self._shards.count):
@@ -250,6 +265,24 @@ class RedisClient:
                 continue  # it has none
         self._remove()
         self._engine.call("HDEL", CRAWLS, name)
+
+    def damage(self) -> str:
+        """The key of the crawl that a worker could not read, as something else has written to it; empty for none."""
+        for prefix in self._known().prefixes:
+            if key := self._engine.call("HGET", f"{prefix}m", "damaged"):
+                return utf8(key)
+        return ""
+
+    def wipe(self, *, shards: int) -> None:
+        """Remove all keys of the crawl, whatever is in them; *shards* are its own if none are listed."""
+        try:
+            listed = self._listed().get(self.address.name)
+        except errors.QueueDamaged as exc:
+            log.warning("%s; it is removed, with what it had of other crawls", exc)
+            self._engine.call("DEL", CRAWLS)
+            listed = None
+        self._name(self.address.name, listed.shards if listed else shards)
+        self._engine.delete(self._known().prefixes)
 
     def _remove(self) -> None:
         """All but the word that the crawl has ended."""

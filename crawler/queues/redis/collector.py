@@ -24,7 +24,7 @@ class Collector:
 
     def collect(self) -> int:
         """Everything that has been settled so far, and what later pages said; returns how much that was."""
-        count = self._records()
+        count = self.records()
         while batch := self._outlet.words(BATCH):
             self._books.fill(batch)
             self._outlet.forget_words(batch)
@@ -34,7 +34,8 @@ class Collector:
         self._books.keep_dropped(self._outlet.dropped())
         return count
 
-    def _records(self) -> int:
+    def records(self) -> int:
+        """The same, of what has been settled alone."""
         count = 0
         while batch := self._outlet.settled(BATCH):
             self._books.take(batch)

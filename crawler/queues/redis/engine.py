@@ -28,6 +28,7 @@ from crawler.queues.redis.address import RedisAddress
 log = logging.getLogger(__name__)
 
 _PARTS = ("base", "hosts", "health", "workers", "sizes", "tasks", "commands")
+_COMMANDS = "--COMMANDS--"
 _SOCKET_S = 10.0
 _AT_ONCE = 500
 _LEAST_VERSION = (6, 2)
@@ -41,8 +42,9 @@ _HEALING_TYPES = (
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
 )
-_HEALING = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "NOCRAWL")
+_HEALING = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "NOCRAWL", "DAMAGED")
 """What another try may get over: a server without memory, a failover …; the same by the first words of the text."""
+_WRONG_TYPE = "WRONGTYPE"
 _IN_A_SCRIPT = re.compile(
     r"Error running script .*?-(?=(?:OOM|MISCONF|NOREPLICAS|READONLY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN)\b)"
 )
@@ -53,7 +55,9 @@ _IN_A_SCRIPT = re.compile(
 def script() -> tuple[str, str]:
     """The text of all commands, and its SHA-1."""
     folder = files("crawler.queues.redis").joinpath("lua")
-    text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in _PARTS)
+    parts = (folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in _PARTS)
+    frame = folder.joinpath("frame.lua").read_text(encoding="utf-8")
+    text = frame.replace(_COMMANDS, "\n".join(parts))
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -87,11 +91,19 @@ class Engine:
 
     def call(self, *words: Argument) -> Any:
         """The server's answer to a command of its own."""
-        return self._explained(lambda: self._client().execute_command(*words))
+        return self._of_key(str(words[1]), lambda: self._client().execute_command(*words))
 
     def hash(self, key: str) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = self._explained(lambda: self._client().hgetall(key))
+        found: dict[bytes, bytes] = self._of_key(key, lambda: self._client().hgetall(key))
         return found
+
+    def _of_key(self, key: str, call: Callable[[], _T]) -> _T:
+        try:
+            return self._explained(call)
+        except errors.RemoteFault as exc:
+            if _WRONG_TYPE in str(exc):
+                raise errors.QueueDamaged(_damaged(key, _WRONG_TYPE)) from exc
+            raise
 
     def info(self, section: str, prefix: str = "") -> dict[str, Any]:
         """INFO of the server that has the keys which begin with *prefix*."""
@@ -194,7 +206,7 @@ class Engine:
                 f"{where} does not let us in: {exc}; see the password and the user's rights"
             ) from exc
         except redis.exceptions.RedisError as exc:
-            word, _, rest = str(exc).partition(" ")
+            word = str(exc).partition(" ")[0]
             if word == "REPLACED":
                 raise errors.CrawlReplaced(
                     f"{where} has another crawl by now, or this one with other settings"
@@ -203,12 +215,12 @@ class Engine:
                 raise errors.FolderError(
                     f"at {where} the name is taken by another crawl; choose another one: --queue URL#NAME"
                 ) from exc
-            if word == "WRONGKIND":
-                raise ValueError(f"the result for task {rest} is a record of the wrong kind") from exc
             if (cause := _certificate(exc)) is not None:
                 raise errors.AuthenticationFailed(
                     f"the certificate of {where} is not accepted: {cause}"
                 ) from exc
+            if word == "DAMAGED":
+                raise errors.QueueDamaged(_said(exc)) from exc
             if _may_heal(exc):
                 raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
             raise errors.RemoteFault(f"{where} failed at a call: {exc}") from exc
@@ -245,6 +257,11 @@ def check_version(info: dict[str, Any], where: str) -> None:
         raise errors.UsageError(f"{where} is Redis {text}, and it takes 6.2 or newer, or Valkey")
 
 
+def _damaged(key: str, why: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in f"{key} can't be read ({why}"[:300])
+    return f"{shown}): something else has written to it"
+
+
 def _certificate(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -268,6 +285,9 @@ def _may_heal(error: BaseException) -> bool:
 
 def _said(error: BaseException | None) -> str:
     text = _IN_A_SCRIPT.sub("", " ".join(str(error or type(error).__name__).split()))
+    if text.startswith("DAMAGED"):
+        _, key, why = f"{text}  ".split(" ", 2)
+        return _damaged(key, why.strip())
     if text.startswith("NOCRAWL"):
         return "the crawl is not there (any more, or so far)"
     if text.startswith(("OOM", "command not allowed when used memory")):

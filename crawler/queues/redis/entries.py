@@ -9,14 +9,35 @@ from typing import Any
 
 import msgspec
 
-from crawler.errors import HostDown, LeaseExpired
+from crawler.errors import HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
-from crawler.models import RECORDS, STATUSES, ImageRecord, NewTask, PageRecord, TaskKind, TaskState
+from crawler.models import (
+    MAX_COUNT,
+    MAX_DEPTH,
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    NewTask,
+    PageRecord,
+    TaskKind,
+    TaskState,
+    Url,
+)
+from crawler.queues.checks import FLAWS, flaw, is_url, printable, told_of_refused
 from crawler.queues.health import HOW_TO_RETRY
 from crawler.queues.redis.packing import KINDS, origin_facts, unpacked, utf8
 from crawler.queues.redis.shards import told_of
+from crawler.urls import task_key
+
+
+class _About(msgspec.Struct, frozen=True):
+    """All that has to be legible of a record."""
+
+    url: Url
+
 
 _RECORD = msgspec.msgpack.Decoder(ImageRecord | PageRecord).decode
+_ABOUT = msgspec.msgpack.Decoder(_About).decode
 _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
 
@@ -43,29 +64,69 @@ class Entry:
 
 
 def entries(found: Sequence[Any]) -> list[Entry]:
-    """What XRANGE has found."""
-    return [_entry(utf8(name), dict(zip(words[::2], words[1::2], strict=True))) for name, words in found]
+    """What XRANGE has found, but for what somebody else has put there."""
+    return told_apart(found)[0]
+
+
+def told_apart(found: Sequence[Any]) -> tuple[list[Entry], list[str]]:
+    """What XRANGE has found, and the names of those that no script of ours has made."""
+    ours, foreign = [], []
+    for name, words in found:
+        try:
+            ours.append(_entry(utf8(name), dict(zip(words[::2], words[1::2], strict=True))))
+        except (*FLAWS, LookupError, TypeError, ValueError, OverflowError, OSError):
+            foreign.append(utf8(name))
+    return ours, foreign
+
+
+def _number(words: dict[bytes, bytes], name: bytes, most: int) -> int:
+    number = int(words[name])
+    if not 0 <= number <= most:
+        raise ValueError(f"{number} is not between 0 and {most}")
+    return number
 
 
 def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     kind, state = KINDS[utf8(words[b"c"])], TaskState(utf8(words[b"s"]))
-    attempts, depth = int(words[b"a"]), int(words[b"d"])
-    record = _RECORD(words[b"r"]) if b"r" in words else _unvisited(name, words, kind, attempts, depth)
+    attempts, depth = _number(words, b"a", MAX_COUNT), _number(words, b"d", MAX_DEPTH)
+    _number(words, b"i", MAX_COUNT)
+    visited = b"r" in words
+    record = _visited(words, kind) if visited else _unvisited(name, words, kind, attempts, depth)
+    if not is_url(record.url) or (visited and task_key(kind, record.url) != words[b"k"]):
+        raise ValueError(f"{record.url!r} is not the task's")
     next_size = None
     if b"o" in words:
         record, next_size = with_next_size(record)
-    elif b"z" in words:
+    elif b"z" in words and is_url(utf8(words[b"z"])):
         record = msgspec.structs.replace(record, replaced_by=utf8(words[b"z"]))
     return Entry(
         name=name,
         number=utf8(words[b"i"]),
-        serial=int(words[b"n"]),
+        serial=_number(words, b"n", MAX_COUNT),
         attempts=attempts,
         kind=kind,
         depth=depth,
         state=state,
         record=record,
         next_size=next_size,
+    )
+
+
+def _visited(words: dict[bytes, bytes], kind: TaskKind) -> ImageRecord | PageRecord:
+    """What a worker has made of it; who writes to Redis may have left out the checks of results.py."""
+    blob = words[b"r"]
+    try:
+        record: ImageRecord | PageRecord = _RECORD(blob)
+        why = flaw(record) if isinstance(record, RECORDS[kind]) else f"it is no record of a {kind}"
+    except FLAWS as exc:
+        why = str(exc)
+    if not why:
+        return record
+    return RECORDS[kind](
+        url=_ABOUT(blob).url,
+        status=STATUSES[kind]("failed"),  # type: ignore[arg-type] # of the record's own kind
+        reason=InternalError.reason,
+        detail=told_of_refused(printable(why)),
     )
 
 
@@ -78,6 +139,9 @@ def _unvisited(
     if what == "dead":
         status, reason = "dead", LeaseExpired.reason
         detail = f"no worker came back with it in {told[0]} attempts"
+    elif what == "refused":
+        status, reason = "failed", InternalError.reason
+        detail = told_of_refused(str(told[0]))
     else:
         status, reason = "failed", HostDown.reason
         detail = f"{told_of(told)}; {HOW_TO_RETRY[kind]}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from crawler.models import NewTask, Stats, TaskKind
+from crawler.errors import LEFT_OUT
+from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
+from crawler.queues.checks import FLAWS
 from crawler.queues.redis.engine import Argument
-from crawler.queues.redis.entries import entries
+from crawler.queues.redis.entries import Entry, told_apart
 from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
 from crawler.queues.redis.packing import (
     LETTERS,
@@ -31,6 +34,8 @@ from crawler.queues.sizes import marked
 from crawler.urls import host_key, task_key
 from crawler.words import Words
 
+log = logging.getLogger(__name__)
+
 _AT_ONCE = 1000
 _ENCODE = msgspec.msgpack.Encoder().encode
 _WORDS = msgspec.msgpack.Decoder(Words).decode
@@ -46,7 +51,6 @@ class ShardsOutlet:
     def settled(self, limit: int) -> list[Settled]:
         found: list[Settled] = []
         for shard in range(self._shards.count):
-            answer = self._shards.run(shard, "records", "-", limit)
             found += [
                 Settled(
                     shard=shard,
@@ -61,10 +65,30 @@ class ShardsOutlet:
                     record=entry.record,
                     next_size=entry.next_size,
                 )
-                for entry in entries(answer)
+                for entry in self._entries(shard, limit)
             ]
         found.sort(key=lambda one: int(one.entry.partition("-")[0]))
         return found[:limit]
+
+    def _entries(self, shard: int, limit: int) -> list[Entry]:
+        """The oldest; what somebody else has put among them is taken out, and said so."""
+        while True:
+            answer = self._shards.run(shard, "records", "-", limit)
+            ours, foreign = told_apart(answer)
+            if foreign:
+                self._shards.run(shard, "forget", b"", len(foreign), *foreign)
+                self._say_foreign(shard, "out", foreign)
+            if ours or not foreign:
+                return ours
+
+    def _say_foreign(self, shard: int, key: str, names: Sequence[str]) -> None:
+        log.warning(
+            "%s%s had %d entries that are not the crawl's, as %s; they are removed",
+            self._shards.prefixes[shard],
+            key,
+            len(names),
+            names[0],
+        )
 
     def put(self, tasks: Sequence[NewTask]) -> None:
         by_shard, _ = sorted_out(tasks, self._shards.count)
@@ -75,10 +99,16 @@ class ShardsOutlet:
         found: list[LaterWords] = []
         for shard in range(self._shards.count):
             answer = self._shards.run(shard, "words", limit - len(found))
-            found += [
-                LaterWords(shard=shard, entry=utf8(name), key=key, words=_WORDS(words))
-                for name, (_, key, _, words) in answer
-            ]
+            foreign = []
+            for name, fields in answer:
+                try:
+                    key, words = dict(zip(fields[::2], fields[1::2], strict=True)).values()
+                    found.append(LaterWords(shard=shard, entry=utf8(name), key=key, words=_WORDS(words)))
+                except (*FLAWS, ValueError):
+                    foreign.append(utf8(name))
+            if foreign:
+                self._shards.run(shard, "forget_words", len(foreign), *foreign)
+                self._say_foreign(shard, "words", foreign)
             if len(found) >= limit:
                 break
         return found
@@ -140,7 +170,7 @@ class ShardsOutlet:
         found: Counter[str] = Counter()
         for shard in range(self._shards.count):
             found.update(flat(self._shards.bare(shard, "dropped")))
-        return dict(found)
+        return {slug: count for slug, count in found.items() if slug in LEFT_OUT and 0 <= count <= MAX_COUNT}
 
 
 def _outcome(kind: TaskKind, url: str) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from crawler.models import Counts, HostStatus, Stats, TaskState, WorkerStatus
+from crawler.queues.checks import FLAWS
 from crawler.queues.redis.packing import flat, utf8
 from crawler.queues.redis.shards import Shards
 
@@ -30,9 +32,13 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         counts.update(flat(answer[1]))
         dropped.update(flat(answer[3]))
         if answer[2]:
-            totals = _TOTALS(answer[2])
+            with suppress(*FLAWS):  # somebody else has written there
+                totals = _TOTALS(answer[2])
         for blob, held, seen_s, done_per_s in answer[4]:
-            state = _WORKER(blob)
+            try:
+                state = _WORKER(blob)
+            except FLAWS:
+                continue
             before = workers.get(state.id)
             workers[state.id] = msgspec.structs.replace(
                 state,

@@ -183,4 +183,8 @@ def utf8(text: object) -> str:
 
 def flat(words: Sequence[bytes]) -> dict[str, int]:
     """The counters of a hash, from what a script gives of it."""
-    return {utf8(name): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+    return {
+        utf8(name): int(value)
+        for name, value in zip(words[::2], words[1::2], strict=True)
+        if value.removeprefix(b"-").isdigit()  # else somebody else has written it
+    }

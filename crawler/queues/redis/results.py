@@ -11,6 +11,7 @@ import msgspec
 from crawler.fallback import with_next_size
 from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
 from crawler.queues import RecordPage
+from crawler.queues.checks import checked
 from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, entries
@@ -18,7 +19,7 @@ from crawler.queues.redis.packing import LETTERS, local_id, shard_of
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.revisits import left_out_of
-from crawler.urls import host_key, task_key
+from crawler.urls import task_key
 
 MAX_RECORDS = 200
 """In one answer."""
@@ -46,10 +47,11 @@ class RedisResults:
         self._max_attempts = max_attempts
 
     def put(self, results: Sequence[Result]) -> None:
+        # whoever sends them has made them; what others have put past this, the collector looks at
         by_shard: dict[int, list[Result]] = defaultdict(list)
-        for result in map(self._with_next_size, results):
+        for result in map(self._with_next_size, map(checked, results)):
             shard = local_id(result.token.id)[0]
-            if shard == self._shard_of(result):  # else it is of no task
+            if shard < self._shards.count:  # else it is of no task
                 by_shard[shard].append(result)
         for shard, group in by_shard.items():
             self._put(shard, group)
@@ -62,13 +64,6 @@ class RedisResults:
         record, next_size = with_next_size(result.record)
         found = result.discovered if next_size is None else (*result.discovered, next_size)
         return msgspec.structs.replace(result, record=record, discovered=found)
-
-    def _shard_of(self, result: Result) -> int | None:
-        """None for a record of what is no URL, as workers may send it."""
-        try:
-            return shard_of(host_key(result.record.url), self._shards.count)
-        except ValueError:
-            return None
 
     def _put(self, shard: int, results: Sequence[Result]) -> None:
         """In one step, but for what other shards are to know: that comes first, and then may come twice."""
@@ -106,7 +101,7 @@ class RedisResults:
         yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
         yield task_key(kind, record.url)
         has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
-        yield "u" if result.untouched else "n" if has_next else ""
+        yield "x" if not record.url else "u" if result.untouched else "n" if has_next else ""
         for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
             yield "" if duration_s is None else repr(duration_s)
         yield from (_LETTERS[what], why, record.detail[:_SHOWN_DETAIL], repr(record.elapsed_s))

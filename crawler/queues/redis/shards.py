@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crawler.errors import QueueDamaged
 from crawler.queues.redis.engine import Argument, Engine
 from crawler.queues.redis.packing import utf8
 
@@ -69,6 +70,13 @@ class Shards:
     def bare(self, shard: int, command: str, *arguments: Argument) -> Any:
         """The same, of commands whose answer is nothing but a value."""
         return self.engine.run(self.prefixes[shard], ["", "", command, *arguments])
+
+    def damaged(self, shard: int, key: str, why: Exception) -> QueueDamaged:
+        """What lies at *key* can't be read: who keeps the crawl's file is told. Returns what says so."""
+        name = f"{self.prefixes[shard]}{key}"
+        self.bare(shard, "damaged", key)
+        log.warning("%s can't be read (%s): something else has written to it", name, why)
+        return QueueDamaged(f"{name} can't be read ({why}): something else has written to it")
 
     def all(self, command: str, *arguments: Argument) -> list[Any]:
         return [self.run(shard, command, *arguments) for shard in range(self.count)]

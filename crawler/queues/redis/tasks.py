@@ -27,6 +27,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import Plan
+from crawler.queues.checks import FLAWS, is_url
 from crawler.queues.database import origin_of
 from crawler.queues.intake import each_once
 from crawler.queues.redis.engine import Argument, Bell, BellBroken
@@ -137,7 +138,7 @@ class RedisTasks:
             halted = halted or utf8(why) or None
             if alarm:
                 alarm_s = min(alarm_s, float(alarm))
-            found = [_batch(shard, batch) for batch in leased]
+            found = [self._batch(shard, batch) for batch in leased]
             batches += found
             count -= sum(len(batch.tasks) for batch in found)
             if count <= 0:
@@ -149,6 +150,12 @@ class RedisTasks:
             Lease(batches=tuple(batches), drained=drained, halted=halted, cookies=cookies, cookies_seen=seen),
             alarm_s,
         )
+
+    def _batch(self, shard: int, found: Sequence[Any]) -> Batch:
+        try:
+            return _batch(shard, found)
+        except (*FLAWS, ValueError, LookupError) as exc:
+            raise self._shards.damaged(shard, f"q:*:{utf8(found[0])}", exc) from exc
 
     def _wait(self, worker: WorkerState, bell: Bell, for_s: float) -> int | None:
         """Until the bell rings, or for so long; returns the shard that rang, if one did."""
@@ -179,7 +186,10 @@ class RedisTasks:
         news, seen = self._shards.bare(0, "cookie_news", worker.cookies_seen)
         cookies = []
         for blob, deleted, left_s in news:
-            cookie = _COOKIE(blob)
+            try:
+                cookie = _COOKIE(blob)
+            except FLAWS:  # of no use to anybody
+                continue
             if left_s:
                 cookie = msgspec.structs.replace(
                     cookie,
@@ -322,6 +332,8 @@ def _batch(shard: int, found: Sequence[Any]) -> Batch:
     tasks = []
     for number, serial, attempt, depth, kind, text in leased:
         what = unpacked(host, text)
+        if not is_url(what.url):
+            raise ValueError(f"{what.url[:200]!r} is no URL")
         tasks.append(
             Task(
                 id=global_id(shard, number),

@@ -1,7 +1,6 @@
 -- One shard of a crawl's queue: what every command begins and ends with.
 --
--- The files of this folder are one script, in the order in which scripts.py names them: base, hosts, health, workers,
--- tasks, commands. KEYS[1] is the prefix of all keys of the shard, in one hash tag, so that they lie in one slot.
+-- The files of this folder are one script, in the order in which engine.py names them, within frame.lua. KEYS[1] is the prefix of all keys of the shard, in one hash tag, so that they lie in one slot.
 -- ARGV: the id of the plan that the caller goes by ('' for any), the moment ('' for the server's clock), the command,
 -- and the command's own arguments one after the other.
 --
@@ -9,7 +8,7 @@
 -- error does so before anything is written.
 --
 --   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open,
---                       servers (that all shards were whole at)
+--                       servers (that all shards were whole at), damaged (a key that could not be read)
 --   c          hash     counters of what is settled and not collected yet, by name
 --   x          hash     what was kept out, by reason
 --   hosts      hash     host -> its lane and its health
@@ -32,7 +31,11 @@
 -- Kinds are p (page) and i (image); a task's state is r (ready), d (delayed) or l (leased).
 
 local P, PLAN, MOMENT, COMMAND = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local call, pack, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack
+local pack, unpacked = cmsgpack.pack, cmsgpack.unpack
+local function call(...)
+  last_key = select(2, ...) or last_key
+  return redis.call(...)
+end
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local KINDS = {'p', 'i'}
 -- the queue's clock stands still while nobody can reach it: after an outage no lease has run out

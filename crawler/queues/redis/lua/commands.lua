@@ -192,8 +192,9 @@ if COMMAND == 'leave' then
 end
 
 -- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
--- seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place. Host, where the visit ended: '' for the task's own, '-' for
--- one of another shard, '!' if that tells nothing, else its name.
+-- seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place, x refused, as the
+-- detail says. Host, where the visit ended: '' for the task's own, '-' for one of another shard, '!' if that tells
+-- nothing, else its name.
 if COMMAND == 'settle' then
   read_elsewhere()
   local results = {}
@@ -211,21 +212,18 @@ if COMMAND == 'settle' then
     r.tasks_at = position
     skip(r.found)
     r.untouched, r.has_next = r.flags == 'u', r.flags == 'n'
-    local one = task(r.id)
-    if one and one.s == 'l' and one.c ~= r.kind then
-      return redis.error_reply('WRONGKIND ' .. r.id)
-    end
     results[at] = r
   end
-  local untouched = {}
+  local untouched, refused = {}, {}
   for _, r in ipairs(results) do
     local one = task(r.id)
     local leased = one and one.s == 'l'
     local goes_back = r.untouched or r.retry_s
-    if
-      one and one.c == r.kind and one.k == r.key and r.serial <= one.n
-      and not (goes_back and not (leased and one.n == r.serial))
-    then
+    local is_current = leased and one.n == r.serial
+    local is_right = one and r.flags ~= 'x' and one.c == r.kind and one.k == r.key
+    if is_current and not is_right then
+      refused[#refused + 1] = {r.id, r.flags == 'x' and r.detail or 'it is about another task'}
+    elseif is_right and r.serial <= one.n and (is_current or not goes_back) then
       position = r.tasks_at
       intake(r.found) -- before its page is settled: the queue is never drained in between
       for _, item in ipairs(r.drops) do
@@ -268,6 +266,19 @@ if COMMAND == 'settle' then
     end
   end
   give_back(untouched, false)
+  local again = {}
+  for _, item in ipairs(refused) do -- what a worker says of these can't be right: an attempt of which nothing came
+    local id, one = item[1], task(item[1])
+    if one and one.s == 'l' then
+      if one.a >= CFG.max_attempts then
+        let_go(id, one)
+        keep_unvisited(id, one, 'l', 'done', 'failed', 'internal-error', {'refused', item[2]})
+      else
+        again[#again + 1] = id
+      end
+    end
+  end
+  give_back(again, true)
   return finish(1)
 end
 
@@ -282,21 +293,41 @@ if COMMAND == 'note' then
   return finish(1)
 end
 
+local function is_tally(deltas)
+  if type(deltas) ~= 'table' or #deltas % 2 ~= 0 then
+    return false
+  end
+  for at = 1, #deltas, 2 do
+    local by = deltas[at + 1]
+    if type(deltas[at]) ~= 'string' or type(by) ~= 'number' or not (by > -2 ^ 52 and by < 2 ^ 52) then
+      return false
+    end
+  end
+  return true
+end
+
 -- Remove a record, and what it counts for; returns whether it was there.
 local function take_out(entry)
   local there = call('XRANGE', P .. 'out', entry, entry)[1]
   if not there then
     return false
   end
+  local is_ours = false
   for at = 1, #there[2], 2 do
     if there[2][at] == 't' then
-      untally(unpacked(there[2][at + 1]))
+      local legible, deltas = pcall(unpacked, there[2][at + 1])
+      is_ours = legible and is_tally(deltas)
+      if is_ours then
+        untally(deltas)
+      end
     elseif there[2][at] == 'o' then
-      S.n.il = S.n.il - 1
+      S.n.il = max(0, S.n.il - 1)
     end
   end
   call('XDEL', P .. 'out', entry)
-  S.out = S.out - 1
+  if is_ours then -- else somebody else has put it there
+    S.out = max(0, S.out - 1)
+  end
   return true
 end
 
@@ -366,6 +397,12 @@ if COMMAND == 'push' then
   return finish(pushed)
 end
 
+-- A client could not read what lies at a key. Args: its name, without the prefix.
+if COMMAND == 'damaged' then
+  call('HSET', P .. 'm', 'damaged', P .. arg())
+  return 1
+end
+
 -- Known, and settled. Args: kind key note.
 if COMMAND == 'mark' then
   for _ = 1, num() do
@@ -398,7 +435,7 @@ end
 if COMMAND == 'forget_words' then
   local was_full = uncollected()
   for _ = 1, num() do
-    S.words = S.words - call('XDEL', P .. 'words', arg())
+    S.words = max(0, S.words - call('XDEL', P .. 'words', arg()))
   end
   if was_full and not uncollected() then
     wake_all = true

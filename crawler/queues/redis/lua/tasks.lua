@@ -209,7 +209,7 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
     tally(more)
   end
   count(deltas[1], 1)
-  call('XADD', P .. 'out', next_seq(), 'i', id, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
+  call('XADD', P .. 'out', next_seq(), 'i', id, 'k', one.k, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
     't', pack(deltas), unpack(fields))
   S.out = S.out + 1
   S.done[kind] = S.done[kind] + 1

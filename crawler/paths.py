@@ -1,0 +1,81 @@
+"""What the path of an image may look like: pure. download.naming makes them, everyone else holds others to it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+ROOT = "images"
+SYNONYMS = {
+    "jpg": ("jpg", "jpeg", "jpe", "jfif"),
+    "tif": ("tif", "tiff"),
+    "png": ("png", "apng"),
+    "gif": ("gif",),
+    "webp": ("webp",),
+    "avif": ("avif",),
+    "bmp": ("bmp", "dib"),
+    "ico": ("ico",),
+    "svg": ("svg",),
+    "heic": ("heic", "heif"),
+}
+"""The extension of each format that is kept, and the others that stand for it."""
+FORMAT_OF = {name: extension for extension, names in SYNONYMS.items() for name in names}
+# what some system does not allow, what is not seen, and what a disk may ignore (ext4 with casefold, HFS+): Unicode's
+# Default_Ignorable_Code_Point, without which two names could be one, or a folder's a file's
+ILLEGAL = re.compile(
+    r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e'
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff]"
+)
+RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?: *\..*)?", re.IGNORECASE
+)
+"""Names that mean a device to Windows."""
+_MAX_PATH_BYTES = 1024
+_MAX_FOLDERS = 20
+_MAX_NAME_BYTES = 255
+
+
+def extension_of(path: str) -> str:
+    """The extension of the format that the name of *path* stands for (``jpg`` for ``cat.jpeg``); "" for none."""
+    stem, _, extension = path.rpartition(".")
+    return FORMAT_OF.get(extension.casefold(), "") if stem else ""
+
+
+def is_image_path(path: str) -> bool:
+    """Whether *path* could be one that ``naming.image_path`` has made, of whatever URL; never raises.
+
+    It is below ``images/``, has the extension of a format that is kept, no name that begins with a dot, nor any that
+    some system does not allow, and no folder that is called like an image, and would stand in its way.
+    """
+    folder, _, name = path.rpartition("/")
+    return (
+        extension_of(name) != ""
+        and _is_name(name)
+        and _is_folder(folder)
+        and (path.isascii() or len(path.encode("utf-8", "replace")) <= _MAX_PATH_BYTES)
+        and len(path) <= _MAX_PATH_BYTES
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_folder(path: str) -> bool:
+    """Asked once for all images that it has."""
+    root, *folders = path.split("/")
+    return (
+        root == ROOT
+        and len(folders) <= _MAX_FOLDERS
+        and all(_is_name(name) and not extension_of(name) for name in folders)
+    )
+
+
+def _is_name(name: str) -> bool:
+    return (
+        name != ""
+        and name[0] not in ". "
+        and name[-1] not in ". "
+        and ILLEGAL.search(name) is None
+        and RESERVED.fullmatch(name) is None
+        and len(name) <= _MAX_NAME_BYTES
+        and (name.isascii() or len(name.encode("utf-8", "replace")) <= _MAX_NAME_BYTES)
+    )

@@ -1,0 +1,232 @@
+"""What a worker may say: the one place where results and new tasks are checked, for every engine.
+
+Types and bounds are in the models, and hold as soon as something is decoded. Here is what one value has to do with
+another. What can't be right is refused by itself, and never what came with it: a worker can spoil its own records only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from crawler.errors import LEFT_OUT, REASONS, InternalError
+from crawler.models import (
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    PageRecord,
+    PageStatus,
+    Result,
+    TaskKind,
+    Token,
+)
+from crawler.paths import FORMAT_OF, extension_of, is_image_path
+from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
+
+MALFORMED = "malformed"
+"""Under which new tasks are counted that can't be right."""
+FLAWS = (msgspec.MsgspecError, RecursionError)
+"""What decoding raises; the latter for values nested too deep."""
+_URL = re.compile(r"(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!-~]*")
+"""As canonical URLs begin, and of what they are; whether a host is one is asked once for each."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOMENT = re.compile(r"[0-9TZ:.+-]*")
+_WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
+_KINDS = {ImageRecord: TaskKind.IMAGE, PageRecord: TaskKind.PAGE}
+_SHOWN_CHARS = 200
+_TOLD_FIRST, _TOLD_OF = 20, 1000
+_Record = ImageRecord | PageRecord
+
+
+# --- new tasks ---
+
+
+def is_url(url: str) -> bool:
+    """Whether *url* may be a task's: http(s), with a canonical host, or the name of what a page holds itself."""
+    return (
+        len(url) <= MAX_URL_CHARS
+        and _URL.fullmatch(url) is not None
+        and (url.startswith(DATA_HOST) or _is_host(host_key(url)))
+    )
+
+
+@lru_cache(maxsize=8192)
+def _is_host(name: str) -> bool:
+    return canonical(f"{name}/") == f"{name}/"
+
+
+def is_malformed(task: NewTask) -> bool:
+    """Whether *task* can't be one that a page led to."""
+    if not is_url(task.url) or (task.kept_out_by and task.kept_out_by not in LEFT_OUT):
+        return True
+    if task.kind is TaskKind.PAGE and task.url.startswith(DATA_HOST):
+        return True
+    origin = task.origin
+    return (
+        origin is not None
+        and bool(origin.alternatives)
+        and not all(is_url(a.url) for a in origin.alternatives)
+    )
+
+
+# --- results ---
+
+
+def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
+    """Why *result* can't be one for the task of that *kind* and *url*; empty if it can."""
+    record = result.record
+    if not record.url:  # see unreadable()
+        return record.detail or "its record has no URL"
+    if _KINDS[type(record)] is not kind:
+        return f"it is the record of a {_KINDS[type(record)]}, and the task is a {kind}"
+    if record.url != url:
+        return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
+    return flaw(record)
+
+
+def flaw(record: _Record) -> str:
+    """What can't be right in *record* by itself; empty if nothing is."""
+    if told := _reasons_flaw(record):
+        return told
+    if not _MOMENT.fullmatch(record.finished_at):
+        return f"finished_at {record.finished_at!r} is no moment"
+    if isinstance(record, ImageRecord):
+        return _file_flaw(record) or _sizes_flaw(record)
+    if unknown := record.left_out.keys() - LEFT_OUT.keys():
+        return f"{min(unknown)!r} is nothing that is left out"
+    return ""
+
+
+def told_of_refused(why: str) -> str:
+    """The detail of a task that failed as all its results were refused, the last one for this reason."""
+    return f"what workers said of it was refused, at last as {why}"
+
+
+def _reasons_flaw(record: _Record) -> str:
+    if (record.reason and record.reason not in REASONS) or (
+        record.revisit_reason and record.revisit_reason not in REASONS
+    ):
+        return f"there is no reason {record.reason or record.revisit_reason!r}"
+    if (record.status in _WORTH_KEEPING) == bool(record.reason):
+        return f"it is {record.status}, and its reason is {record.reason!r}"
+    return ""
+
+
+def _file_flaw(record: ImageRecord) -> str:
+    if record.status not in _WORTH_KEEPING:
+        return (
+            f"it is {record.status}, and names the file {record.path[:_SHOWN_CHARS]!r}" if record.path else ""
+        )
+    if not is_image_path(record.path):
+        return f"the path {record.path[:_SHOWN_CHARS]!r} is none that an image is given"
+    if not _SHA256.fullmatch(record.sha256):
+        return f"it is {record.status}, and its sha256 is {record.sha256!r}"
+    if (
+        record.format
+        and not record.path.endswith(record.format)
+        and FORMAT_OF.get(record.format) != extension_of(record.path)
+    ):
+        return f"a {record.format} is not called {record.path[:_SHOWN_CHARS]!r}"
+    return ""
+
+
+def _sizes_flaw(record: ImageRecord) -> str:
+    if record.alternatives and not all(is_url(other.url) for other in record.alternatives):
+        return "one of its alternatives is no URL"
+    if record.replaced_by and not is_url(record.replaced_by):
+        return "what has replaced it is no URL"
+    return ""
+
+
+# --- what can't be decoded as a whole ---
+
+
+class _Address(msgspec.Struct, frozen=True):
+    """All that has to be legible of a result."""
+
+    token: Token
+
+
+class _Found(msgspec.Struct, frozen=True):
+    discovered: list[msgspec.Raw] = []
+
+
+_RESULT = msgspec.msgpack.Decoder(Result).decode
+_TASK = msgspec.msgpack.Decoder(NewTask).decode
+_ADDRESS = msgspec.msgpack.Decoder(_Address).decode
+_FOUND = msgspec.msgpack.Decoder(_Found).decode
+_FIELDS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
+    """Each by itself: what can't be read is a result that will be refused, if it names its task at least."""
+    return [result for raw in raws if (result := _result(raw)) is not None]
+
+
+def checked(result: Result) -> Result:
+    """*result* as who has made it may send it by itself, or else one that will be refused."""
+    try:
+        why = flaw(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))).record)
+    except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
+        why = f"{type(exc).__name__}: {exc}"
+    return Result(token=result.token, record=unreadable(why)) if why else result
+
+
+def _result(raw: msgspec.Raw) -> Result | None:
+    try:
+        return _RESULT(raw)
+    except FLAWS as exc:
+        why = exc
+    try:
+        token = _ADDRESS(raw).token
+    except FLAWS:
+        return None
+    try:  # are some of many links to blame?
+        fields = _FIELDS(raw)
+        found = tasks_among(_FOUND(raw).discovered)
+        result = _RESULT(_ENCODE({**fields, "discovered": ()}))
+        return msgspec.structs.replace(result, discovered=tuple(found))
+    except FLAWS:
+        return Result(token=token, record=unreadable(f"{type(why).__name__}: {why}"))
+
+
+def tasks_among(raws: Sequence[msgspec.Raw]) -> list[NewTask]:
+    """Each by itself: what can't be read is one that will be found malformed."""
+    return [_task(raw) for raw in raws]
+
+
+def _task(raw: msgspec.Raw) -> NewTask:
+    try:
+        return _TASK(raw)
+    except FLAWS:
+        return NewTask(kind=TaskKind.IMAGE, url="")
+
+
+def unreadable(why: str) -> ImageRecord:
+    """In place of a record that can't be read: without a URL, it is refused for any task."""
+    return ImageRecord(
+        url="", status=ImageStatus.FAILED, reason=InternalError.reason, detail=why[:_SHOWN_CHARS]
+    )
+
+
+class Complaints:
+    """What is wrong with what others say, for *log*: the first of them, then a few of very many. For one thread."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._told = 0
+
+    def tell(self, text: str, *values: str) -> None:
+        """*values* are theirs: they are cut, and made printable."""
+        self._told += 1
+        if self._told <= _TOLD_FIRST or self._told % _TOLD_OF == 0:
+            self._log.warning(text, *map(printable, values))
+
+
+def printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:_SHOWN_CHARS])
