@@ -19,7 +19,7 @@ from crawler.queues.redis.packing import LETTERS, local_id, shard_of
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.revisits import left_out_of
-from crawler.urls import task_key
+from crawler.urls import host_key, task_key
 
 MAX_RECORDS = 200
 """In one answer."""
@@ -52,7 +52,7 @@ class RedisResults:
         for result in map(self._with_next_size, map(checked, results)):
             shard = local_id(result.token.id)[0]
             if shard < self._shards.count:  # else it is of no task
-                by_shard[shard].append(result)
+                by_shard[shard].append(self._without_others_finds(result, shard))
         for shard, group in by_shard.items():
             self._put(shard, group)
 
@@ -64,6 +64,15 @@ class RedisResults:
         record, next_size = with_next_size(result.record)
         found = result.discovered if next_size is None else (*result.discovered, next_size)
         return msgspec.structs.replace(result, record=record, discovered=found)
+
+    def _without_others_finds(self, result: Result, shard: int) -> Result:
+        """A result whose URL belongs to another shard is of no task of *shard*, which refuses it; what it discovered
+        would be put before that.
+        """
+        url = result.record.url
+        if not result.discovered or (url and shard_of(host_key(url), self._shards.count) == shard):
+            return result
+        return msgspec.structs.replace(result, discovered=())
 
     def _put(self, shard: int, results: Sequence[Result]) -> None:
         """In one step, but for what other shards are to know: that comes first, and then may come twice."""
