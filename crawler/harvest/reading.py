@@ -33,11 +33,11 @@ from crawler.harvest.links import Followed, Link
 from crawler.harvest.novelty import Novelty
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
-from crawler.harvest.traps import REPEATED_PAGE, url_trap
+from crawler.harvest.traps import REPEATED_PAGE, SESSION_ID, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
-from crawler.scope import EXCLUDED, Scope
+from crawler.scope import EXCLUDED, Scope, domain_of
 from crawler.urls import without_tracking
 from crawler.web import Fetched, optouts
 from crawler.web.robots import product_token
@@ -106,7 +106,7 @@ class Reader:
     ) -> None:
         self._scope = scope
         self._now = now
-        self._novelty = Novelty() if config.scope.avoid_traps else None
+        self._novelty = _novelty(config)
         self._config = config
         self._obeyed = config.obey.obeyed
         self._agent = product_token(config.fetch.user_agent)
@@ -132,7 +132,9 @@ class Reader:
             case "html":
                 self._check_scope(task, url)
                 html, encoding = _as_html(fetched, content)
-                return self.read_html(html, url=url, depth=depth, asked=asked, encoding=encoding, told=told)
+                return self.read_html(
+                    html, url=url, depth=depth, asked=asked, encoding=encoding, told=told, came_from=task.url
+                )
             case "image":
                 page = self._document(url, depth=depth)
                 return Harvest.of(page, (self._image_in_place_of_page(task),))
@@ -207,9 +209,11 @@ class Reader:
         asked: frozenset[str] = NOTHING,
         encoding: str = "utf-8",
         told: Sequence[Element] = (),
+        came_from: str = "",
     ) -> Harvest:
         """The images and links of a document at *url*, *depth* links away from a seed. *asked* is what its headers
-        ask of robots, *told* what they name besides, *encoding* what it was sent in. Raises NotHtml.
+        ask of robots, *told* what they name besides, *encoding* what it was sent in, *came_from* the URL that was asked
+        for. Raises NotHtml.
         """
         left_out: Counter[str] = Counter()
         elements = parse(html, parser=self._config.harvest.parser, left_out=left_out)
@@ -241,6 +245,7 @@ class Reader:
                 images={task.url for task in found} - _dots(page, elements),
                 links={to for _, to in followed},
                 counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
+                asked=came_from,
             )
         return Harvest.of(page, found, self._further(page, followed))
 
@@ -268,10 +273,10 @@ class Reader:
             page.left_out["import-depth"] += len(imports)
             imports = []
         sheet = Element(name="style", attributes={}, number=0)
+        found = self._images(page, chain(images.found_among(references, sheet), images.found_on(told)))
+        self._note_attached(page, found)
         return Harvest.of(
-            page,
-            self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
-            self._further(page, page.resolve.located(imports), attached_depth=depth + 1),
+            page, found, self._further(page, page.resolve.located(imports), attached_depth=depth + 1)
         )
 
     def read_manifest(
@@ -279,7 +284,13 @@ class Reader:
     ) -> Harvest:
         """The images of a web app manifest at *url*."""
         page = self._document(url, depth=depth, asked=asked)
-        return Harvest.of(page, self._images(page, manifest.images(content)))
+        found = self._images(page, manifest.images(content))
+        self._note_attached(page, found)
+        return Harvest.of(page, found)
+
+    def _note_attached(self, page: Document, found: Iterable[NewTask]) -> None:
+        if self._novelty is not None:
+            page.standing = self._novelty.visit_attached({task.url for task in found})
 
     def read_feed(
         self,
@@ -306,9 +317,18 @@ class Reader:
         found += images.found_on(elements, guess=self._config.harvest.script_urls)
         listed = without_cuts(links.links_on(elements), page.left_out)
         followed += [link for link in listed if link.found_in in ("a", "area")]
-        return Harvest.of(
-            page, self._images(page, found, elements), self._further(page, page.resolve.located(followed))
-        )
+        taken = self._images(page, found, elements)
+        located = page.resolve.located(followed)
+        if self._novelty is not None:
+            page.standing = self._novelty.visit(
+                url,
+                "",
+                images={task.url for task in taken},
+                links={to for _, to in located},
+                counts=self._scope.admits,
+                is_feed=True,
+            )
+        return Harvest.of(page, taken, self._further(page, located))
 
     def read_sitemap(
         self,
@@ -435,13 +455,27 @@ class Reader:
 
     def _forbidden(self, page: Document, link: Link, url: str) -> str:
         """What forbids to follow a link within the scope, or nothing."""
+        if link.found_in in links.FROM_ANYWHERE:
+            return self._fan(page, url)
         if optouts.NOFOLLOW in page.asked:
             return optouts.NOFOLLOW
         if link.nofollow and optouts.REL_NOFOLLOW in self._obeyed:
             return optouts.REL_NOFOLLOW
+        if link.found_in == links.FEED:
+            return self._fan(page, url)
         if self._is_too_deep(page, link):
             return "max-depth"
-        return self._trap(page, url) if link.found_in in _BY_CHANCE else ""
+        return self._trap(page, link, url)
+
+    def _fan(self, page: Document, url: str) -> str:
+        """What forbids to ask for a style sheet, a feed or a manifest, of which a server can name ever new ones."""
+        if (
+            self._novelty is None
+            or page.standing is None
+            or self._novelty.allows_attached(page.standing, url)
+        ):
+            return ""
+        return REPEATED_PAGE
 
     def _is_too_deep(self, page: Document, link: Link) -> bool:
         """0 is for the seeds alone: then nothing is followed, next pages neither."""
@@ -450,14 +484,24 @@ class Reader:
             return False
         return not link.is_beside or max_depth == 0
 
-    def _trap(self, page: Document, url: str) -> str:
-        if self._novelty is None:
+    def _trap(self, page: Document, link: Link, url: str) -> str:
+        is_by_chance = link.found_in in _BY_CHANCE
+        if self._novelty is None or not (is_by_chance or link.found_in == links.FEED_ITEM):
             return ""
-        if trap := url_trap(url, year=self._now().year):
+        if is_by_chance and (trap := url_trap(url, year=self._now().year)):
             return trap
-        if page.standing is None or self._novelty.allows(page.standing, url):
+        if page.standing is None:
             return ""
-        return REPEATED_PAGE
+        if self._novelty.is_repeat(url):
+            return SESSION_ID
+        return "" if self._novelty.allows(page.standing, url) else REPEATED_PAGE
+
+
+def _novelty(config: Config) -> Novelty | None:
+    if not config.scope.avoid_traps:
+        return None
+    is_many = config.scope.scope in ("domain", "any")
+    return Novelty(domain_of) if is_many else Novelty()
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from itertools import chain
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
 """What a link is kept out by; what each means is in :data:`crawler.errors.LEFT_OUT`. The last is told by novelty.py."""
+SESSION_ID = "session-id"
+"""The same of a repeat of a known page; told by sessions.py, and by the queue for what is certain."""
 
 MAX_SEGMENTS = 20
 MAX_PARAMETERS = 40

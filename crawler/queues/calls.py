@@ -15,7 +15,7 @@ from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.wire import Fault
 from crawler.storage import Inbox
 
-PROTOCOL = 4
+PROTOCOL = 5
 """To be raised with each change after which workers and a manager of before and after don't understand each other."""
 
 MALFORMED = (msgspec.MsgspecError, RecursionError)

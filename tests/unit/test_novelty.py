@@ -79,7 +79,7 @@ def test_groups_that_only_name_each_other_are_dead() -> None:
 def test_a_host_pays_for_all_its_groups() -> None:
     seen = Novelty()
     links = [f"{SITE}/{'ab'[n % 2]}/{n % 15}x/y{n}?k={n}" for n in range(3000)]
-    for n in range(novelty.PATIENCE_OF_HOST + 1):
+    for n in range(novelty.PATIENCE_OF_FEW + 1):
         seen.visit(f"{SITE}/c/{n}", "", images=(), links=())
     page = seen.visit(f"{SITE}/c/z", "", images=(), links=links)
 
