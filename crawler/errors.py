@@ -535,7 +535,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
     "trap-endless-query": LeftOut("links with a query that repeats itself", "--no-avoid-traps"),
     "trap-repeated-page": LeftOut(
-        "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
+        "links of what brings nothing new after many of its like", "--no-avoid-traps"
     ),
     "session-id": LeftOut("repeats of a known URL with another session id"),
     # what is in a document beyond the limits of what is read

@@ -63,6 +63,7 @@ from crawler.queues.database import (
 )
 from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
+from crawler.queues.left_out import located
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
@@ -769,7 +770,7 @@ class Ledger:
             return
         host, before, attempts = unsettled
         # before its page is settled: the queue is never drained in between
-        self._intake.add(result.discovered, now=self._clock())
+        self._intake.add(located(result.discovered, record.final_url or record.url), now=self._clock())
         if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
             self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
             self._pacing.set_delay(host, result.host_delay_s)

@@ -49,6 +49,16 @@ CREATE TABLE dropped (
     count  INTEGER NOT NULL         -- how often it did
 ) WITHOUT ROWID;
 
+CREATE TABLE left_out (             -- which URLs that was, as far as there is room for it
+    key      BLOB NOT NULL,         -- as of tasks
+    slug     TEXT NOT NULL,         -- as dropped.reason
+    url      TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    page_url TEXT NOT NULL,         -- where it was found first; '' if that is not known
+    times    INTEGER NOT NULL,      -- how often it was kept out
+    PRIMARY KEY (key, slug, url)    -- several URLs have one key that differ in a session id
+) WITHOUT ROWID;
+
 CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
     key   BLOB PRIMARY KEY,         -- as of tasks
     words BLOB NOT NULL             -- MessagePack

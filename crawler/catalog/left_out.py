@@ -1,0 +1,102 @@
+"""What was not taken on, by URL and by slug: what the counts of "left out" stand for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from crawler.catalog.database import Catalog
+from crawler.models import TaskKind, Value
+from crawler.urls import task_key
+
+SMALLER_SIZE = "smaller-size"
+_COLUMNS = "url, slug, kind, page_url, times"
+
+
+class KeptOut(Value):
+    """A URL that was kept out."""
+
+    url: str
+    slug: str
+    """By what: a key of :data:`crawler.errors.LEFT_OUT`."""
+    kind: TaskKind
+    page_url: str = ""
+    """Where it was found first; empty where that is not known."""
+    times: int = 1
+    """How often it was kept out."""
+
+
+class CutPage(Value):
+    """A document of which something was not read or not taken."""
+
+    url: str
+    times: int
+
+
+class LeftOut(Value):
+    """All that is known of one slug."""
+
+    slug: str
+    count: int
+    """As in the summary."""
+    urls: tuple[KeptOut, ...] = ()
+    pages: tuple[CutPage, ...] = ()
+    unlisted: int = 0
+    """What of *count* is neither of these URLs nor of these pages: there were more than a crawl keeps."""
+
+
+def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
+    """By what *url* was kept out, as a page and as an image."""
+    keys = [task_key(kind, url) for kind in TaskKind]
+    rows = catalog.rows(
+        f"SELECT {_COLUMNS} FROM left_out WHERE key IN (?, ?) AND url = ? ORDER BY times DESC, slug",  # noqa: S608
+        (*keys, url),
+    )
+    return tuple(_kept_out(row) for row in rows)
+
+
+def of_slug(catalog: Catalog, slug: str) -> LeftOut:
+    """What *slug* stands for in this crawl; with no count for one that left nothing out."""
+    with catalog.snapshot():
+        counts = dict(catalog.rows("SELECT reason, count FROM dropped WHERE reason = ?", (slug,)))
+        urls = tuple(_kept_out(row) for row in _rows(catalog, slug))
+        pages = tuple(CutPage(url=url, times=times) for url, times in _cut_pages(catalog, slug))
+    count = counts.get(slug, 0)
+    listed = sum(one.times for one in urls) + sum(one.times for one in pages)
+    return LeftOut(slug=slug, count=count, urls=urls, pages=pages, unlisted=max(0, count - listed))
+
+
+def unlisted(catalog: Catalog) -> dict[str, int]:
+    """How much of each count no URL and no page is known of; without those of which all is known."""
+    left: Counter[str] = Counter(dict(catalog.rows("SELECT reason, count FROM dropped")))
+    for sql in (
+        "SELECT slug, sum(times) FROM left_out GROUP BY slug",
+        f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
+        "SELECT cut.key, sum(cut.value) FROM pages, json_each(nullif(pages.left_out, '')) cut GROUP BY cut.key",
+    ):
+        left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
+    return dict(+left)
+
+
+def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-arg]
+    yield from catalog.rows(
+        f"SELECT {_COLUMNS} FROM left_out WHERE slug = ? ORDER BY page_url, url",  # noqa: S608 - our own names
+        (slug,),
+    )
+    if slug == SMALLER_SIZE:  # a ledger knows them all, for they may be needed yet
+        yield from catalog.rows(
+            "SELECT url, ?, 'image', '', 1 FROM sizes WHERE left_out ORDER BY url", (SMALLER_SIZE,)
+        )
+
+
+def _cut_pages(catalog: Catalog, slug: str) -> Iterator[tuple[str, int]]:
+    return catalog.rows(
+        "SELECT pages.url, cut.value FROM pages, json_each(nullif(pages.left_out, '')) cut"
+        " WHERE cut.key = ? ORDER BY pages.seq",
+        (slug,),
+    )
+
+
+def _kept_out(row: tuple) -> KeptOut:  # type: ignore[type-arg]
+    url, slug, kind, page_url, times = row
+    return KeptOut(url=url, slug=slug, kind=TaskKind(kind), page_url=page_url, times=times)
