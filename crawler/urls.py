@@ -210,6 +210,12 @@ def task_key(kind: str, url: str) -> bytes:
     return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 
+def left_out_mark(slug: str, kind: str, url: str) -> int:
+    """What a URL that was left out by a slug is known by: 64 bits, as SQLite has them."""
+    digest = hashlib.blake2b(f"{slug} {kind} {url}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
 def without_tracking(url: str) -> str:
     """A canonical URL without the parameters that only tell advertisers where a visitor came from. Idempotent."""
     return _without(url, _TRACKING_PARAMETER) if "?" in url else url

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crawler.catalog.database import Catalog
+from crawler.errors import LEFT_OUT
 from crawler.models import TaskKind, Value
-from crawler.urls import task_key
+from crawler.urls import left_out_mark
 
 SMALLER_SIZE = "smaller-size"
 _COLUMNS = "url, slug, kind, page_url, times"
@@ -47,10 +48,11 @@ class LeftOut(Value):
 
 def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
     """By what *url* was kept out, as a page and as an image."""
-    keys = [task_key(kind, url) for kind in TaskKind]
+    marks = [left_out_mark(slug, kind, url) for slug in LEFT_OUT for kind in TaskKind]
     rows = catalog.rows(
-        f"SELECT {_COLUMNS} FROM left_out WHERE key IN (?, ?) AND url = ? ORDER BY times DESC, slug",  # noqa: S608
-        (*keys, url),
+        f"SELECT {_COLUMNS} FROM left_out WHERE mark IN ({', '.join('?' * len(marks))})"  # noqa: S608 - our own names
+        " ORDER BY times DESC, slug",
+        marks,
     )
     return tuple(_kept_out(row) for row in rows)
 
@@ -80,7 +82,7 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
 
 def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-arg]
     yield from catalog.rows(
-        f"SELECT {_COLUMNS} FROM left_out WHERE slug = ? ORDER BY page_url, url",  # noqa: S608 - our own names
+        f"SELECT {_COLUMNS} FROM left_out WHERE slug = ? ORDER BY seq",  # noqa: S608 - our own names
         (slug,),
     )
     if slug == SMALLER_SIZE:  # a ledger knows them all, for they may be needed yet

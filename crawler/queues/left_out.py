@@ -13,11 +13,14 @@ import msgspec
 
 from crawler.models import NewTask, Origin
 from crawler.queues.database import Connection
-from crawler.urls import task_key
+from crawler.urls import left_out_mark
 
 MOST = 100_000
 MOST_OF_EACH = 2_000
-TABLE = "left_out"
+_COUNTED = (
+    "INSERT INTO left_out (mark, slug, url, kind, page_url, times) VALUES (?, ?, ?, ?, ?, 1)"
+    " ON CONFLICT (mark) DO UPDATE SET times = times + 1"
+)
 
 
 class LeftOut:
@@ -30,29 +33,33 @@ class LeftOut:
         )
 
     def note(self, found: Iterable[tuple[str, NewTask]]) -> None:
-        """Slug and task of what was left out once more; one that differs in a session id from another counts itself."""
-        by_slug: dict[str, list[tuple[bytes, NewTask]]] = {}
+        """Slug and task of what was left out once more."""
+        by_slug: dict[str, list[NewTask]] = {}
         for slug, task in found:
-            by_slug.setdefault(slug, []).append((task_key(task.kind, task.url), task))
+            by_slug.setdefault(slug, []).append(task)
         for slug, tasks in by_slug.items():
             room = max(MOST - self._rows.total(), MOST_OF_EACH - self._rows[slug])
+            rows = [
+                (
+                    left_out_mark(slug, task.kind, task.url),
+                    slug,
+                    task.url,
+                    task.kind.value,
+                    "" if task.origin is None else task.origin.page_url,
+                )
+                for task in tasks
+            ]
             if room > 0:
-                rows = [
-                    (
-                        key,
-                        slug,
-                        task.url,
-                        task.kind.value,
-                        "" if task.origin is None else task.origin.page_url,
-                    )
-                    for key, task in tasks[:room]
-                ]
-                sql = "INSERT OR IGNORE INTO left_out VALUES (?, ?, ?, ?, ?, 0)"
-                self._rows[slug] += max(0, self._db.executemany(sql, rows).rowcount)
+                before = self._last_seq()
+                self._db.executemany(_COUNTED, rows[:room])
+                self._rows[slug] += self._last_seq() - before
             self._db.executemany(
-                "UPDATE left_out SET times = times + 1 WHERE key = ? AND slug = ? AND url = ?",
-                [(key, slug, task.url) for key, task in tasks],
+                "UPDATE left_out SET times = times + 1 WHERE mark = ?",
+                [(row[0],) for row in rows[max(0, room) :]],
             )
+
+    def _last_seq(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM left_out").fetchone()[0])
 
 
 def located(tasks: Sequence[NewTask], page_url: str) -> Sequence[NewTask]:

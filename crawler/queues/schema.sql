@@ -50,14 +50,14 @@ CREATE TABLE dropped (
 ) WITHOUT ROWID;
 
 CREATE TABLE left_out (             -- which URLs that was, as far as there is room for it
-    key      BLOB NOT NULL,         -- as of tasks
+    seq      INTEGER PRIMARY KEY,   -- in the order in which they came: what one page names lies together
+    mark     INTEGER NOT NULL UNIQUE, -- 64 bits of the BLAKE2b of "slug kind url"
     slug     TEXT NOT NULL,         -- as dropped.reason
     url      TEXT NOT NULL,
     kind     TEXT NOT NULL,
     page_url TEXT NOT NULL,         -- where it was found first; '' if that is not known
-    times    INTEGER NOT NULL,      -- how often it was kept out
-    PRIMARY KEY (key, slug, url)    -- several URLs have one key that differ in a session id
-) WITHOUT ROWID;
+    times    INTEGER NOT NULL       -- how often it was kept out
+);
 
 CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
     key   BLOB PRIMARY KEY,         -- as of tasks

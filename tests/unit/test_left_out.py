@@ -126,7 +126,7 @@ def test_what_is_counted_and_not_named_is_said_to_be_so(tmp_path: Path) -> None:
     folder = keep(tmp_path, page(SEED))
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
         db.execute("INSERT INTO dropped VALUES ('max-depth', 5)")
-        db.execute("INSERT INTO left_out VALUES (x'00', 'max-depth', ?, 'page', ?, 2)", (f"{SITE}/x", SEED))
+        db.execute("INSERT INTO left_out VALUES (1, 1, 'max-depth', ?, 'page', ?, 2)", (f"{SITE}/x", SEED))
         db.commit()
     with Catalog(folder) as catalog:
         assert unlisted(catalog) == {"max-depth": 3}
