@@ -532,7 +532,9 @@ LEFT_OUT: dict[str, LeftOut] = {
     "trap-repeated-path": LeftOut(
         "links with a path in which the same segments come again and again", "--no-avoid-traps"
     ),
-    "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
+    "trap-calendar": LeftOut(
+        "links to a date more than a year away, of pages that bring nothing new", "--no-avoid-traps"
+    ),
     "trap-endless-query": LeftOut("links with a query that repeats itself", "--no-avoid-traps"),
     "trap-repeated-page": LeftOut(
         "links of what brings nothing new after many of its like", "--no-avoid-traps"

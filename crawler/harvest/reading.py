@@ -33,7 +33,7 @@ from crawler.harvest.links import Followed, Link
 from crawler.harvest.novelty import Novelty
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
-from crawler.harvest.traps import REPEATED_PAGE, SESSION_ID, url_trap
+from crawler.harvest.traps import CALENDAR, REPEATED_PAGE, SESSION_ID, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -244,7 +244,9 @@ class Reader:
                 html,
                 images={task.url for task in found} - _dots(page, elements),
                 links={to for _, to in followed},
-                counts=lambda to: self._scope.admits(to) and not url_trap(to, year=self._now().year),
+                counts=lambda to: (
+                    self._scope.admits(to) and url_trap(to, year=self._now().year) in ("", CALENDAR)
+                ),
                 asked=came_from,
             )
         return Harvest.of(page, found, self._further(page, followed))
@@ -488,13 +490,17 @@ class Reader:
         is_by_chance = link.found_in in _BY_CHANCE
         if self._novelty is None or not (is_by_chance or link.found_in == links.FEED_ITEM):
             return ""
-        if is_by_chance and (trap := url_trap(url, year=self._now().year)):
+        trap = url_trap(url, year=self._now().year) if is_by_chance else ""
+        if trap and trap != CALENDAR:
             return trap
         if page.standing is None:
             return ""
         if self._novelty.is_repeat(url):
             return SESSION_ID
-        return "" if self._novelty.allows(page.standing, url) else REPEATED_PAGE
+        if self._novelty.allows(page.standing, url):
+            return ""
+        # what is spelled like a day far away may be the number of a part: only its name tells what it would be
+        return trap or REPEATED_PAGE
 
 
 def _novelty(config: Config) -> Novelty | None:

@@ -1,7 +1,8 @@
 """Where a site goes on without end, and no visitor does: URLs that only a trap has.
 
-What is told from a URL is meant to never be wrong: a site may lose no page by it. Compare Heritrix's
-PathologicalPathDecideRule and TooManyPathSegmentsDecideRule. What is told from contents is in novelty.py.
+What is told from a URL is meant to never be wrong: a site may lose no page by it. But a date is a guess, for it may be
+the number of a part: it keeps out what a page that brings nothing new leads to. What is told from contents is in
+novelty.py. Compare Heritrix's PathologicalPathDecideRule and TooManyPathSegmentsDecideRule.
 """
 
 from __future__ import annotations

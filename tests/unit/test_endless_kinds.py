@@ -174,6 +174,23 @@ def calendar_both_ways(url: str) -> str:
     return f"<img src=/logo.png>No events in {m}/{y}" + anchors(f"/when/{a}/{b + 1}" for a, b in months)
 
 
+def calendar_of_days(url: str) -> str:
+    """Years, months and days by their names, from this year on and back."""
+    _, path, _ = parts(url)
+    given = [int(part) for part in path[1:]]
+    y, m, d = [*given, *[2026, 11, 29][len(given) :]]
+    months = [divmod(y * 12 + m - 1 + step, 12) for step in (-1, 1)]
+    days = [f"/calendar/{y}/{m:02}/{n:02}/" for n in range(1, 29)]
+    return "Nothing" + anchors([*days, *(f"/calendar/{a}/{b + 1:02}/" for a, b in months)], str(d))
+
+
+def calendar_by_query(url: str) -> str:
+    _, _, query = parts(url)
+    y, m = divmod(int(query[5:9]) * 12 + int(query[10:12]) - 1 if query else 2026 * 12 + 10, 12)
+    months = [divmod(y * 12 + m + step, 12) for step in (-1, 1)]
+    return "No events" + anchors(f"/events?date={a}-{b + 1:02}-01" for a, b in months)
+
+
 def calendar_by_number(url: str) -> str:
     """Days as seconds since 1970, in both directions."""
     _, _, query = parts(url)
@@ -266,6 +283,8 @@ ENDLESS: dict[str, tuple[Site, dict]] = {
     "sessions in deep paths": (sessions_in_deep_paths, {}),
     "calendar both ways": (calendar_both_ways, {}),
     "calendar by number": (calendar_by_number, {}),
+    "calendar of days": (calendar_of_days, {}),
+    "calendar by query": (calendar_by_query, {}),
     "doubling": (doubling, {}),
     "doubling pages": (doubling_pages, {}),
     "cases": (cases, {}),
@@ -382,6 +401,15 @@ def listed_in_sitemaps(url: str) -> str | Reply:
     return f"<img src=/i/{path[0]}-{path[1]}.jpg>"
 
 
+def parts_like_dates(url: str) -> str:
+    """Parts whose numbers read like days and months of years to come, by lists of words."""
+    _, path, query = parts(url)
+    if len(path) == 2 or query:
+        return f"<img src='/i/{path[-1]}-{query}.jpg'>"
+    ways = ("/sku/{}-05-06", "/wall-calendar/{}", "/events/{}-12", "/parts?end={}-12-03", "/cars?year={}&m=2")
+    return anchors(way.format(n) for n in range(2028, 2108) for way in ways)
+
+
 def thumbs_by_token(url: str) -> str:
     """A script shows pictures by a parameter whose name is that of sessions elsewhere."""
     _, path, query = parts(url)
@@ -479,6 +507,15 @@ HONEST: dict[str, tuple[Site, dict, Callable[[], set[str]]]] = {
         listed_in_sitemaps,
         {"sitemaps": [f"{SITE}/index.xml"]},
         lambda: all_images(range(50), range(200), name="i/{}-{}.jpg"),
+    ),
+    "parts like dates": (
+        parts_like_dates,
+        {},
+        lambda: {
+            f"{SITE}/i/{name.format(n)}.jpg"
+            for n in range(2028, 2108)
+            for name in ("{}-05-06-", "{}-", "{}-12-", "parts-end={}-12-03", "cars-year={}&m=2")
+        },
     ),
     "thumbs by token": (thumbs_by_token, {}, lambda: {f"{SITE}/img.php?s={token(n)}" for n in range(300)}),
     "photos of posts": (
