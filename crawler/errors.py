@@ -448,6 +448,12 @@ class NotHtml(Rejection):
     reason = "not-html"
 
 
+class RepeatedPage(Rejection):
+    """A page that was visited already, with another session id in its URL."""
+
+    reason = "repeated-page"
+
+
 class NotAStyleSheet(Rejection):
     """What a page names as its style sheet answers with a page, mostly one that says "not found"."""
 
@@ -567,10 +573,12 @@ LEFT_OUT: dict[str, LeftOut] = {
     "trap-repeated-path": LeftOut(
         "links with a path in which the same segments come again and again", "--no-avoid-traps"
     ),
-    "trap-calendar": LeftOut("links to a date that is more than a year away", "--no-avoid-traps"),
+    "trap-calendar": LeftOut(
+        "links to a date more than a year away, of pages that bring nothing new", "--no-avoid-traps"
+    ),
     "trap-endless-query": LeftOut("links with a query that repeats itself", "--no-avoid-traps"),
     "trap-repeated-page": LeftOut(
-        "links of pages that bring nothing new after many of their like", "--no-avoid-traps"
+        "links of what brings nothing new after many of its like", "--no-avoid-traps"
     ),
     "session-id": LeftOut("repeats of a known URL with another session id"),
     # what a worker says that can't be right

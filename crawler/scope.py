@@ -95,8 +95,8 @@ def _by_host(seeds: Sequence[str]) -> _Holds:
 
 
 def _by_domain(seeds: Sequence[str]) -> _Holds:
-    domains = {_domain(host_key(seed)) for seed in seeds}
-    return lambda url: _domain(host_key(url)) in domains
+    domains = {domain_of(host_key(seed)) for seed in seeds}
+    return lambda url: domain_of(host_key(url)) in domains
 
 
 def _by_prefix(seeds: Sequence[str]) -> _Holds:
@@ -141,8 +141,10 @@ def _site(key: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _domain(key: str) -> str:
-    """The registrable domain (Public Suffix List, with its private part); of an IP address and a bare name the host."""
+def domain_of(key: str) -> str:
+    """Of ``scheme://host[:port]`` the registrable domain (Public Suffix List, with its private part); of an IP address
+    and a bare name the host.
+    """
     host = str(urlsplit(key).hostname)
     return _suffixes()(host).top_domain_under_public_suffix or host
 

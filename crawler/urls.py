@@ -23,15 +23,21 @@ _ASCII = "".join(map(chr, range(128)))
 _SCHEMES = ("http:", "https:")
 
 _LOGIN = re.compile(r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?//))[^/\\?#]*@", re.IGNORECASE)
-_SESSION_HINTS = ("sess", "sid=", "?s=", "&s=", "cfid=", "cftoken=", "zenid=", "/(")
+_SESSION_HINTS = ("sessid=", "sessionid", "oscsid=", "cftoken=", "zenid=", "/(")
 _SESSION_IN_PATH = re.compile(
-    r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)", re.IGNORECASE
+    r";(?:jsessionid|phpsessid)=[^/?;]*"
+    # ASP.NET: of 24 letters and digits, maybe beside what else it keeps in URLs
+    r"|/\((?:[a-z]\([0-9a-z_-]+\))*s\([0-9a-z]{24}\)(?:[a-z]\([0-9a-z_-]+\))*\)",
+    re.IGNORECASE,
 )
 _SESSION_PARAMETER = re.compile(
-    r"(?:jsessionid|phpsessid|aspsessionid\w*|cfid|cftoken|oscsid|zenid)=.*"
-    # names that may mean something else: their values have to look like nothing but a token
-    r"|(?:s|sid|sess|sessid|session|sessionid|session_id)=(?=\D*\d)[0-9a-z_-]{20,}",
+    r"(?:jsessionid|phpsessid|aspsessionid[a-z]{8}|oscsid)=.*|zenid=(?=\D*\d)[0-9a-z]{20,}",
     re.IGNORECASE | re.DOTALL,
+)
+_SESSION_OF_COLDFUSION = re.compile(r"cfid=[0-9a-f-]+|cftoken=.*", re.IGNORECASE | re.DOTALL)
+_MAYBE_SESSION = re.compile(
+    r"([?&;])(s|ss?id|sess|sess_?id|session|session_?id|token|cfid|zenid)=(?=[^\d&;/?]*\d)[0-9a-z_-]{16,}(?![^&;/?])",
+    re.IGNORECASE,
 )
 _TRACKING_PARAMETER = re.compile(
     r"(?:utm_\w+|(?:fb|g|d|ms|y|tt|tw)clid|gclsrc|[gw]braid|mc_[ce]id|_ga|_gl|_hsenc|_hsmi|__hs\w+"
@@ -167,7 +173,10 @@ def host_key(url: str) -> str:
 def identity(url: str) -> str:
     """What a canonical URL is known by: itself, without a session id.
 
-    Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Idempotent.
+    Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Only what can be
+    nothing else is taken for one, by its name and its form: the session of PHP, Java, ASP and the like. What may be
+    the name of a picture as well (``s``, ``sid``, ``token``) is for :func:`maybe_session` and harvest/sessions.py.
+    Idempotent.
     """
     if "=" not in url and "/(" not in url:  # as in most: each URL that is found is asked for this
         return url
@@ -177,12 +186,34 @@ def identity(url: str) -> str:
     path, mark, query = url.partition("?")
     if path.count("/") > 2:  # noqa: PLR2004 - behind the host
         path = _SESSION_IN_PATH.sub("", path)
-    return _without(path + mark + query, _SESSION_PARAMETER)
+    url = _without(path + mark + query, _SESSION_PARAMETER)
+    # a cfid alone may be anybody's
+    is_of_coldfusion = "?cftoken=" in folded or "&cftoken=" in folded
+    return _without(url, _SESSION_OF_COLDFUSION) if is_of_coldfusion else url
+
+
+def maybe_session(url: str) -> tuple[str, str] | None:
+    """The name of the parameter of a canonical URL that may be a session id, in lower case, and the URL without it;
+    None if there is none. Names that have other meanings as well count, if the value looks like nothing but a token.
+    """
+    found = _MAYBE_SESSION.search(url)
+    if found is None:
+        return None
+    before, after = url[: found.start()], url[found.end() :]
+    if found[1] == "?" and after[:1] in ("&", ";"):
+        after = f"?{after[1:]}"
+    return found[2].lower(), before + after
 
 
 def task_key(kind: str, url: str) -> bytes:
     """The 16 bytes that a task of a kind (``page``, ``image``) is known by, as its URL is."""
     return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
+
+
+def left_out_mark(slug: str, kind: str, url: str) -> int:
+    """What a URL that was left out by a slug is known by: 64 bits, as SQLite has them."""
+    digest = hashlib.blake2b(f"{slug} {kind} {url}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def without_tracking(url: str) -> str:

@@ -24,7 +24,7 @@ from crawler.models import (
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import LaterWords, Outlet, Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Outlet, Settled, Unsettled
 from crawler.urls import task_key
 from crawler.words import Words, bits_of_task, filled, lacking
 from tests.queues import page
@@ -59,6 +59,7 @@ class Queue:
     tasks: dict[bytes, Entry] = field(default_factory=dict)
     stream: list[Settled] = field(default_factory=list)
     later: list[LaterWords] = field(default_factory=list)
+    named: list[LeftOutOnce] = field(default_factory=list)
     totals: Stats = field(default_factory=Stats)
     kept_out: dict[str, int] = field(default_factory=dict)
     next_id: int = 2**40
@@ -89,6 +90,13 @@ class Queue:
         for kind, url, words in tasks:
             entry = Entry(self._new_id(), kind, url, pending=False, words=words)
             self.tasks.setdefault(task_key(kind, url), entry)
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
+        return self.named[:limit]
+
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
+        gone = {each.entry for each in collected}
+        self.named = [each for each in self.named if each.entry not in gone]
 
     def dropped(self) -> dict[str, int]:
         return self.kept_out

@@ -33,7 +33,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Left out: what a page offers and was not taken on"
     yield ""
-    yield "These have no record of their own. The summary and `inspect` count them; `explain` does, for one page."
+    yield "These have no record of their own. The summary and `inspect` count them; `explain DIR SLUG` names them."
     yield ""
     yield "| slug | what was left out | let in by |"
     yield "|---|---|---|"

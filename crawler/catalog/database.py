@@ -25,7 +25,7 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
 

@@ -12,8 +12,10 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from crawler import words
+from crawler.catalog import left_out
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
+from crawler.catalog.left_out import KeptOut
 from crawler.catalog.summary import queue_elsewhere
 from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
 from crawler.sizes import size_of
@@ -64,17 +66,23 @@ class Explanation(Value):
     url: str
     """What *asked* was taken for: a canonical URL, or what was asked when it is none."""
     how: str
-    """``url``, ``file`` (the path of a saved file), ``redirect`` (where another URL led to), or ``size`` (another size
-    of the same picture was taken in its stead).
+    """``url``, ``session`` (the same URL with another session id was visited), ``file`` (the path of a saved file),
+    ``redirect`` (where another URL led to), or ``size`` (another size of the same picture was taken in its stead).
     """
     rule: str = ""
     """Of a size that was not taken why it was not: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
     entries: tuple[Entry, ...] = ()
-    """Empty when the crawl never met it."""
+    """Empty when the crawl never took it on."""
+    kept_out: tuple[KeptOut, ...] = ()
+    """By what it was kept out, if it was; once it may have been, and another time not."""
+    chain: tuple[Step, ...] = ()
+    """The pages from the seed to the one that it was kept out on first."""
     similar: tuple[str, ...] = ()
     """Known URLs that look like it, when it is not known."""
     dropped: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
-    """The limits that kept URLs out of this crawl, when it is not known."""
+    """What was left out of this crawl, and how much of it, when it was not taken on."""
+    unlisted: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
+    """Of that, what no URL and no page is kept of: it may be one of these. Nothing where all is known."""
     queue: str = ""
     """Where a queue lies that may know it, when it is not known here: what waits there is in no file."""
 
@@ -94,9 +102,17 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
                 entries = list(_entries(catalog, source))
                 return Explanation(asked=asked, url=source, how="file", entries=tuple(entries))
             url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
+        kept_out = left_out.of_url(catalog, url)
+        dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
         entries = list(_entries(catalog, url))
         if entries:
-            return Explanation(asked=asked, url=url, how="url", entries=tuple(entries))
+            how = "url" if any(entry.url == url for entry in entries) else "session"
+            return Explanation(asked=asked, url=url, how=how, entries=tuple(entries), kept_out=kept_out)
+        if kept_out:
+            chain = _chain(catalog, kept_out[0].page_url)
+            return Explanation(
+                asked=asked, url=url, how="url", kept_out=kept_out, chain=chain, dropped=dropped
+            )
         sources = dict.fromkeys(
             record.url
             for records in (
@@ -119,7 +135,8 @@ def explain(catalog: Catalog, asked: str) -> Explanation:
             how="url",
             similar=_similar(catalog, url),
             queue=queue_elsewhere(catalog),
-            dropped=dict(catalog.rows("SELECT reason, count FROM dropped")),
+            dropped=dropped,
+            unlisted=left_out.unlisted(catalog),
         )
 
 

@@ -1,8 +1,8 @@
-"""image-crawler explain: everything known about one URL."""
+"""image-crawler explain: everything known about one URL, or about what was left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -10,14 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.catalog import Catalog
-from crawler.catalog.explain import Entry, Explanation
+from crawler.catalog.explain import Entry, Explanation, Step
 from crawler.catalog.explain import explain as find
+from crawler.catalog.left_out import KeptOut, LeftOut, of_slug
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
+from crawler.errors import LEFT_OUT
 from crawler.models import ALTERNATIVE_RULES, ImageRecord, PageRecord, TaskState
 
 EXIT_UNKNOWN = 1
+_MOST_SHOWN = 100
 _STATES = {
     TaskState.READY: "waiting for its turn",
     TaskState.DELAYED: "waiting to be tried again",
@@ -33,18 +36,23 @@ _STATES = {
             "where does this file come from?",
             "image-crawler explain data/example.org images/example.org/b.png",
         ),
+        ("which links were too far away?", "image-crawler explain data/example.org max-depth"),
     ),
 )
 @folder_argument
-@click.argument("url")
+@click.argument("url", metavar="URL|SLUG")
 @json_option
 def explain(folder: Path, url: str, *, as_json: bool) -> int:
     """Tell everything that the crawl in DIR knows about one URL: what became of it, and how it was found.
 
-    URL may also be a path on the seed's host, or the path of a saved file. Ends with 1 when it is not known.
+    URL may also be a path on the seed's host, or the path of a saved file. Ends with 1 when it was not taken on.
+
+    With the SLUG of something that was left out: which URLs and pages that was. --json has them all.
     """
     url = url.encode(errors="surrogateescape").decode(errors="replace")  # of bytes that are no text
     with Catalog(folder) as catalog:
+        if url in LEFT_OUT:
+            return _explain_slug(of_slug(catalog, url), as_json=as_json)
         explanation = find(catalog, url)
     if as_json:
         write_json(explanation)
@@ -53,10 +61,41 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     return 0 if explanation.known else EXIT_UNKNOWN
 
 
+def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
+    if as_json:
+        write_json(left_out)
+        return 0
+    out = tables.console()
+    out.print(Text(f"left out {tables.left_out_lines({left_out.slug: left_out.count})}"), soft_wrap=True)
+    for one in left_out.urls[:_MOST_SHOWN]:
+        out.print(Text(f"    {clean(one.url)}{_where(one)}"), soft_wrap=True)
+    for page in left_out.pages[:_MOST_SHOWN]:
+        out.print(Text(f"    {page.times:,} of {clean(page.url)}"), soft_wrap=True)
+    more = max(0, len(left_out.urls) - _MOST_SHOWN) + max(0, len(left_out.pages) - _MOST_SHOWN)
+    if more:
+        out.print(f"    and {more:,} more; --json has them all", style="dim")
+    if left_out.unlisted:
+        out.print(f"    of {left_out.unlisted:,} it is not kept which they were", style="dim")
+    return 0
+
+
+def _where(one: KeptOut) -> str:
+    times = f"  {one.times:,} times" if one.times > 1 else ""
+    return times + (f"  on {clean(one.page_url)}" if one.page_url else "")
+
+
 def _show(out: Console, explanation: Explanation) -> None:
+    if explanation.kept_out and explanation.how != "session":
+        _show_kept_out(out, explanation)
     if not explanation.known:
-        _show_unknown(out, explanation)
+        if not explanation.kept_out:
+            _show_unknown(out, explanation)
         return
+    if explanation.how == "session":
+        out.print(
+            Text(f"{clean(explanation.url)} was not visited, but the same with another session id:"),
+            soft_wrap=True,
+        )
     if explanation.how == "size":
         out.print(
             Text(f"{clean(explanation.url)} was not taken, but another size of the same picture:"),
@@ -74,6 +113,29 @@ def _show(out: Console, explanation: Explanation) -> None:
         _show_entry(out, entry)
 
 
+def _show_kept_out(out: Console, explanation: Explanation) -> None:
+    taken = " at times, and taken on all the same" if explanation.known else ""
+    out.print(Text(f"{clean(explanation.url)} was left out{taken}:"), soft_wrap=True)
+    for one in explanation.kept_out:
+        times = "once" if one.times == 1 else f"{one.times:,} times"
+        among = tables.left_out_lines({one.slug: explanation.dropped.get(one.slug, one.times)})
+        out.print(Text(f"    as {_a(one.kind)}, {times}, of the {among}"), soft_wrap=True)
+    if explanation.chain and not explanation.known:
+        out.print()
+        out.print(Text("found by way of", style="dim"))
+        _show_chain(out, explanation.chain)
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("i") else f"a {kind}"
+
+
+def _show_chain(out: Console, chain: Sequence[Step]) -> None:
+    for depth, step in enumerate(chain):
+        rule = f" ({clean(step.found_in)})" if step.found_in else ""
+        out.print(Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}"), soft_wrap=True)
+
+
 def _show_unknown(out: Console, explanation: Explanation) -> None:
     out.print(Text(f"{clean(explanation.url)} is not known to this crawl.", style="yellow"), soft_wrap=True)
     if explanation.similar:
@@ -86,11 +148,16 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
             soft_wrap=True,
         )
         return
-    if explanation.dropped:
-        out.print("It may be one of those that were left out:")
-        for line in tables.left_out_lines(explanation.dropped).splitlines():
+    if explanation.unlisted:
+        out.print("It may be one of those that were left out, and of which it is not kept which they were:")
+        for line in tables.left_out_lines(explanation.unlisted).splitlines():
             out.print(Text(f"    {line}"), soft_wrap=True)
         out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
+    elif explanation.dropped:
+        out.print(
+            "No page that was read refers to this URL; it is none of those that were left out.",
+            soft_wrap=True,
+        )
     else:
         out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
 
@@ -102,9 +169,7 @@ def _show_entry(out: Console, entry: Entry) -> None:
     if entry.chain:
         out.print()
         out.print(Text("found by way of", style="dim"))
-        for depth, step in enumerate(entry.chain):
-            rule = f" ({clean(step.found_in)})" if step.found_in else ""
-            out.print(Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}"), soft_wrap=True)
+        _show_chain(out, entry.chain)
         out.print(
             Text(f"{'  ' * min(len(entry.chain), 10)}  this {entry.kind} ({clean(entry.found_in)})"),
             soft_wrap=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from rich.text import Text
@@ -32,7 +33,8 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     if stats.image_reasons:
         rows["not saved"] = _reasons(stats.image_reasons)
     if stats.dropped:
-        rows["left out"] = tables.left_out_lines(stats.dropped)
+        which = f"which: image-crawler explain {shlex.quote(clean(summary.folder))} SLUG"
+        rows["left out"] = f"{tables.left_out_lines(stats.dropped)}\n{which}"
     rows |= revisits(summary)
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)

@@ -1,4 +1,4 @@
-"""Which links of a page are followed, by what the pages before it have brought; one for all that a worker reads."""
+"""Which links of a document are followed, by what those before it have brought; one for all that a worker reads."""
 
 from __future__ import annotations
 
@@ -8,46 +8,81 @@ from datetime import datetime
 
 import msgspec
 
-from crawler.harvest.links import BY_CHANCE
-from crawler.harvest.novelty import Novelty
-from crawler.harvest.traps import REPEATED_PAGE, url_trap
+from crawler.config import ScopeConfig
+from crawler.harvest.links import ATTACHED, BY_CHANCE, FEED_ITEM
+from crawler.harvest.novelty import Novelty, Standing
+from crawler.harvest.traps import CALENDAR, REPEATED_PAGE, SESSION_ID, url_trap
 from crawler.models import NewTask
-from crawler.scope import Scope
+from crawler.scope import Scope, domain_of
+
+A_PAGE, A_FEED, AN_ATTACHMENT = "page", "feed", "attachment"
+"""Kinds of documents of which a server can name ever new ones; an attachment is a style sheet or a manifest."""
 
 
 class Judge:
     """Keeps out what a site only repeats; safe to be used by several threads."""
 
-    def __init__(self, scope: Scope, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, scope: Scope, config: ScopeConfig, *, now: Callable[[], datetime]) -> None:
         self._scope = scope
         self._now = now
-        self._novelty = Novelty()
+        self._novelty = Novelty(domain_of) if config.scope in ("domain", "any") else Novelty()
+
+    def is_repeat(self, url: str) -> bool:
+        """Whether a URL that is to be visited is but another one of a known page, with another session id."""
+        return self._novelty.is_repeat(url)
 
     def judged(
         self,
+        kind: str,
         url: str,
         *,
+        asked: str,
         images: Collection[str],
         links: Sequence[NewTask],
         said: Callable[[], AbstractSet[str]],
-    ) -> list[NewTask]:
-        """*links* of a page at *url*, those with ``kept_out_by`` that are not to be followed. *images* are the URLs of
-        its images, *said* gives its words when they are asked for.
+    ) -> Sequence[NewTask]:
+        """*links* of a document of that *kind* at *url*, those with ``kept_out_by`` that are not to be followed.
+
+        *asked* is the URL of its task, *images* are the URLs of its images, *said* gives its words when they are asked
+        for.
         """
-        standing = self._novelty.visit(
-            url, said=said, images=images, links={link.url for link in links}, counts=self._counts
-        )
+        found = {link.url for link in links}
+        if kind == A_PAGE:
+            standing = self._novelty.visit(
+                url, said=said, images=images, links=found, counts=self._counts, asked=asked
+            )
+        elif kind == A_FEED:
+            standing = self._novelty.visit(
+                url, said=frozenset, images=images, links=found, counts=self._scope.admits, is_feed=True
+            )
+        elif kind == AN_ATTACHMENT:
+            standing = self._novelty.visit_attached(images)
+        else:
+            return links
         return [
-            msgspec.structs.replace(link, kept_out_by=REPEATED_PAGE)
-            if _is_by_chance(link) and not self._novelty.allows(standing, link.url)
+            msgspec.structs.replace(link, kept_out_by=reason)
+            if (reason := self._refusal(standing, link))
             else link
             for link in links
         ]
 
     def _counts(self, url: str) -> bool:
         """Whether a link would be followed if it were new."""
-        return self._scope.admits(url) and not url_trap(url, year=self._now().year)
+        return self._scope.admits(url) and self._spelled(url) in ("", CALENDAR)
 
+    def _spelled(self, url: str) -> str:
+        return url_trap(url, year=self._now().year)
 
-def _is_by_chance(link: NewTask) -> bool:
-    return not link.kept_out_by and link.origin is not None and link.origin.found_in in BY_CHANCE
+    def _refusal(self, standing: Standing, link: NewTask) -> str:
+        found_in = link.origin.found_in if link.origin is not None else ""
+        if found_in in ATTACHED:
+            return "" if self._novelty.allows_attached(standing, link.url) else REPEATED_PAGE
+        if found_in not in BY_CHANCE and found_in != FEED_ITEM:
+            return ""
+        if self._novelty.is_repeat(link.url):
+            return SESSION_ID
+        if self._novelty.allows(standing, link.url):
+            return ""
+        # what is spelled like a day far away may be the number of a part: only its name tells what it would be
+        is_day = found_in in BY_CHANCE and self._spelled(link.url) == CALENDAR
+        return CALENDAR if is_day else REPEATED_PAGE

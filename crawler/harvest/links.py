@@ -32,7 +32,8 @@ ATTACHED = frozenset({STYLE_SHEET, MANIFEST, FEED})
 BY_CHANCE = frozenset({"a", "area", "iframe", "frame", "refresh"}) | NAMED
 """Where links stand that a trap may have made; what a sitemap or a feed lists, its site means to be visited."""
 
-_FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
+FROM_ANYWHERE = frozenset({STYLE_SHEET, MANIFEST})
+"""What a page is made of wherever that lies: whatever is asked of robots about links does not concern it."""
 _PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _FEED_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
@@ -191,16 +192,17 @@ def worth_following(
         if url in seen:
             continue
         is_beside = False
-        if link.found_in not in _FROM_ANYWHERE:
+        refusal = ""
+        if link.found_in not in FROM_ANYWHERE:
             refusal = scope.refusal(url)
             if refusal == OUT_OF_SCOPE:
                 continue
             is_beside = url in beside or numbered.has(url)
             if is_beside and not link.is_beside:
                 link = link._replace(is_beside=True)  # noqa: PLW2901
-            if reason := refusal or forbidden(link, url):
-                kept_out.setdefault(url, Followed(url, link.found_in, reason))
-                continue
+        if reason := refusal or forbidden(link, url):
+            kept_out.setdefault(url, Followed(url, link.found_in, reason))
+            continue
         seen.add(url)
         yield Followed(url, link.found_in, is_beside=is_beside)
     yield from (link for url, link in kept_out.items() if url not in seen)

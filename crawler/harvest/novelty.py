@@ -14,39 +14,55 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
 
 from crawler.harvest.pieces import MIN_BYTES, without_echo
+from crawler.harvest.sessions import Sessions
 from crawler.urls import identity
 
-BUDGET, BUDGET_OF_HOST = 64, 256
+BUDGET, BUDGET_OF_HOST = 200, 300
 """Links to a group, and to a host, that are followed from pages without anything new, one after another."""
 PATIENCE = 10
 """Pages of a group in a row without an image or a word that is new, after which links to it are no news by themselves.
 A gallery may well have so many placeholders beside each other."""
-PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 300, 100
-"""The same of a host, and of one path with any parameters, after which a link is no news but to a group that had
-something new at some time. Folders of 25 years, each with 12 months, are walked until the first picture comes."""
+PATIENCE_OF_HOST, PATIENCE_OF_PROGRAM = 80, 80
+"""The same of a host (or of all hosts of a domain), and of one path with any parameters, after which a link is no news
+but to a group that had something new at some time. Folders in folders, each with five more, are 700 pages then."""
+PATIENCE_WITH_YEARS = 500
+"""… and for links with a year in their path: 25 years, each with 12 months, are walked until the first picture."""
+PATIENCE_OF_FEW, FEW_GROUPS = 3000, 4
+"""… and of a host that so far had pages of so few groups without news: 50 brands, each in 40 colors, are walked until
+the first product. Where lists lead to lists that lead to lists there are soon more groups."""
+MAX_UNPROVEN = 400
+"""Style sheets, feeds and manifests without a new image, one after another, that are asked for by what has none."""
 MAX_DISTANCE = 3
 """Links from group to group to where something new was. Two that only name each other are soon further away."""
-_MAX_PARTS = (16, 16, 16, 16, 6)
+_MAX_PARTS = (64, 16, 16, 16, 16, 6)
 """Groups within a group of each level; what comes later is told apart no more: else names made at random, and filters
-upon filters, would be something else each time."""
+upon filters, would be something else each time. The first are hosts of a domain: a wildcard answers for any."""
+_SIGHTINGS = tuple(hash(f"sighting {n}") for n in range(4))
+"""A link is news to pages of so many groups: with names made at random there is no end of groups."""
 _UNLOOKED = 5  # pages of a group after something new that are not looked at: that costs time on every page
-_BY_PATH = 4  # levels that have nothing to do with parameters, at most
-_LISTENING = 100  # pages of a host without news, after which all are read, not only those without links to anything new
+_BY_PATH = 5  # levels that have nothing to do with parameters, at most
+_LISTENING = (
+    25  # pages of a host without news, after which all are read, not only those without links to anything new
+)
+_SALTED = 3  # the level whose groups are told apart by which links their pages had
 _MAX_SEGMENTS = 10  # of a path that count: folders that hold folders bring nothing but links to deeper ones
 _MAX_NAMES = 8
 _MAX_GROUPS = 10_000
 _MAX_URLS = 100_000  # some 8 MB; twice as many are known at most
 _MAX_PIECES = 50_000
+_MAX_SPELLED = 100_000
 _LOOKED_AT = 64  # pieces of a page that are compared without numbers
 
 _TOKEN = re.compile(r"[0-9a-f-]{8,}|\d+", re.IGNORECASE)
+_SLASHES = re.compile(r"/{2,}")
 _DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"/[^/?]*?(?<!\d)(?:19|20)\d\d(?![\d?])")
 _WORD = re.compile(r"[a-z_]{2,40}")
 _SELECTOR_NAMES = """
 act action area cmd content controller do go mod module op option p page r route section show task type view
@@ -87,11 +103,15 @@ def _without_number(token: re.Match[str]) -> str:
 class _Group:
     """What is known of the pages of one group."""
 
-    __slots__ = ("budget", "distance", "dry", "full", "is_source", "parts")
+    __slots__ = ("budget", "distance", "dry", "full", "is_source", "is_wide", "parts", "salt", "tried")
 
-    def __init__(self, full: int) -> None:
+    def __init__(self, name: str, full: int) -> None:
+        self.salt = hash(name)
         self.full = self.budget = full
+        self.is_wide = full == BUDGET_OF_HOST
         self.parts = 0
+        self.tried: set[int] = set()
+        """Of a wide one, groups within that had no news since the last, one more than FEW_GROUPS at most."""
         self.dry = 0
         """Pages in a row that had neither an image nor a word that was new."""
         self.distance = MAX_DISTANCE + 1
@@ -105,19 +125,22 @@ class _Group:
         self.dry = self.dry + 1 if distance else 0
         self.is_source = self.is_source or distance == 0
         self.distance = distance if is_new else min(self.distance + 1, MAX_DISTANCE + 1)
-        self.budget = self.full if is_new else self.budget
+        # links to what may bring something fill no host's: groups without end that name each other would
+        self.budget = self.full if distance == 0 or (is_new and not self.is_wide) else self.budget
 
 
-def _reach(path: list[_Group]) -> int:
-    """How far the last of these groups is from where something new is, for all that is known."""
+def _reach(path: list[_Group], url: str) -> int:
+    """How far the last of these groups, that *url* is of, is from where something new is, for all that is known."""
     group = path[-1]
     if group.dry >= PATIENCE or group.is_source:
         return group.distance if group.dry >= PATIENCE else 0
     is_by_parameters = len(path) > _BY_PATH
-    is_hopeful = path[0].dry < PATIENCE_OF_HOST and not (
+    patience = PATIENCE_WITH_YEARS if _YEAR.search(url) else PATIENCE_OF_HOST
+    is_hopeful = path[0].dry < patience and not (
         is_by_parameters and path[_BY_PATH - 1].dry >= PATIENCE_OF_PROGRAM
     )
-    return 0 if is_hopeful else group.distance
+    is_one_of_few = len(path[0].tried) <= FEW_GROUPS and path[0].dry < PATIENCE_OF_FEW
+    return 0 if is_hopeful or is_one_of_few else group.distance
 
 
 class _Memory:
@@ -140,24 +163,35 @@ class _Memory:
 class Standing:
     """What one page brought."""
 
-    __slots__ = ("is_new", "salt", "unseen")
+    __slots__ = ("has_news", "is_new", "salt", "unseen")
 
-    def __init__(self, *, is_new: bool, salt: int, unseen: set[int]) -> None:
+    def __init__(self, *, is_new: bool, has_news: bool, salt: int, unseen: set[int]) -> None:
         self.is_new = is_new
+        self.has_news = has_news
+        """By an image or by words, not only by where it leads to."""
         self.salt = salt
         self.unseen = unseen
         """Its links that no page of its group had."""
 
 
 class Novelty:
-    """What the pages of a site have brought so far; safe to be used by several threads."""
+    """What the pages of a site have brought so far; safe to be used by several threads.
 
-    def __init__(self) -> None:
+    *domain_of* tells for ``scheme://host[:port]`` which hosts belong together; each for itself without it.
+    """
+
+    def __init__(self, domain_of: Callable[[str], str] = lambda host: host) -> None:
+        self._domain_of = domain_of
         self._mutex = threading.Lock()
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._images = _Memory(_MAX_URLS)
         self._links = _Memory(_MAX_URLS)
         self._pieces = _Memory(_MAX_PIECES)
+        self._attached = _Memory(_MAX_URLS)
+        self._spelled: OrderedDict[int, int] = OrderedDict()
+        """The first spelling of URLs of which there may be several."""
+        self._unproven = 0
+        self._sessions = Sessions()
 
     def visit(
         self,
@@ -167,49 +201,93 @@ class Novelty:
         images: Collection[str],
         links: Collection[str],
         counts: Callable[[str], bool] = lambda _: True,
+        is_feed: bool = False,
+        asked: str = "",
     ) -> Standing:
         """Take note of a page with the URLs of its *images* and *links*. *said* gives its :func:`~.pieces.pieces` when
-        they are asked for; *counts* tells whether a link would be followed if it were new.
+        they are asked for; *counts* tells whether a link would be followed if it were new; *asked* is the URL that a
+        redirect led from. A feed that brings nothing takes no patience from its host: each post may have one.
 
         Pages are known by what they are without session ids: with a fresh one in each link every page seems to have new
         ones, and forums went on without end.
         """
-        url = identity(url)
-        salt = hash(groups_of(url)[2])
+        words = said() if self._sessions.concerns(url, links) else frozenset[str]()  # that may take a while
         with self._mutex:
+            self._sessions.visit(url, words, images=images, links=links)
+            url = self._known_as(url)
             path = self._path(url)
+            salt = path[: _SALTED + 1][-1].salt
             is_any_new = self._is_any_new(images)
-            known = {hash(link) ^ salt: link for link in map(identity, links)}
+            known = {hash(link) ^ salt: link for link in map(self._known_as, links)}
             unseen = self._links.unseen(known.keys())
             if is_any_new:
                 distance = 0
-            elif path[-1].dry < _UNLOOKED:
+            elif path[-1].is_source and path[-1].dry < _UNLOOKED:
                 distance = min(max(path[-1].distance, 1), MAX_DISTANCE)
             else:
-                distance = self._distance(path, (known[key] for key in unseen), counts)
+                distance = self._distance(path, self._not_worn(known[key] for key in unseen), counts)
             listens = distance > MAX_DISTANCE or (distance and path[0].dry >= _LISTENING)
         if listens and self._says_anything_new(said(), url):
             distance = 0
         with self._mutex:
-            for group in path:
-                group.note(distance)
+            if distance == 0:
+                path[0].tried.clear()
+            elif len(path[0].tried) <= FEW_GROUPS:
+                path[0].tried.add(path[-1].salt)
+            behind = (
+                [group for group in self._path(asked) if group not in path] if asked not in ("", url) else []
+            )
+            for group in path + behind:
+                if distance == 0 or not (is_feed and group.is_wide):
+                    group.note(distance)
             if distance <= MAX_DISTANCE:
                 self._links.add(unseen)
-        return Standing(is_new=distance <= MAX_DISTANCE, salt=salt, unseen=unseen)
+                self._wear(known[key] for key in unseen)
+        return Standing(is_new=distance <= MAX_DISTANCE, has_news=distance == 0, salt=salt, unseen=unseen)
+
+    def visit_attached(self, images: Collection[str]) -> Standing:
+        """Take note of a style sheet, a feed or a manifest with the URLs of its *images*."""
+        with self._mutex:
+            has_news = self._is_any_new(images)
+            if has_news:
+                self._unproven = 0
+        return Standing(is_new=has_news, has_news=has_news, salt=0, unseen=set())
+
+    def is_repeat(self, url: str) -> bool:
+        """Whether *url* is but another one of a known page, with another session id."""
+        with self._mutex:
+            return self._sessions.is_repeat(url)
+
+    def allows_attached(self, page: Standing, url: str) -> bool:
+        """Whether to ask for a style sheet, a feed or a manifest that *page* names: MAX_UNPROVEN of them are, one after
+        another, without an image that is new; those of pages with something new always are.
+        """
+        with self._mutex:
+            if not self._attached.unseen({hash(url)}):
+                return True
+            if not page.has_news:
+                if self._unproven >= MAX_UNPROVEN:
+                    return False
+                self._unproven += 1
+            self._attached.add((hash(url),))
+            return True
 
     def allows(self, page: Standing, url: str) -> bool:
         """Whether to follow a link of *page*: one that it has nothing new beside is paid for by the host and the groups
         that it leads to.
         """
-        url = identity(url)
+        url = self._known_as(url)
         key = hash(url) ^ page.salt
-        if page.is_new or key not in page.unseen:
+        is_respelled = self._is_respelled(url)
+        if not is_respelled and (page.is_new or key not in page.unseen):
             return True
         with self._mutex:
+            if is_respelled:
+                key = hash(url)
             if not self._links.unseen({key}):
                 return True
-            host, _, *narrow = path = self._path(url)
-            paying = [host, *narrow] if narrow else path
+            path = self._path(url)
+            paying = path[:2] + path[3:] if len(path) > 3 else path  # noqa: PLR2004 - how deep it lies pays nothing
             if not all(group.budget > 0 for group in paying):
                 return False
             for group in paying:
@@ -217,18 +295,42 @@ class Novelty:
             self._links.add((key,))
             return True
 
+    def _is_respelled(self, url: str) -> bool:
+        """Whether a URL was seen that only has its parameters in another order, or slashes more or less."""
+        path, _, query = url.partition("?")
+        if "&" not in query and "//" not in path[8:]:
+            return False
+        plain = f"{path[:8]}{_SLASHES.sub('/', path[8:])}?{'&'.join(sorted(query.split('&')))}"
+        with self._mutex:
+            first = self._spelled.setdefault(hash(plain), hash(url))
+            if len(self._spelled) > _MAX_SPELLED:
+                self._spelled.popitem(last=False)
+        return first != hash(url)
+
+    def _known_as(self, url: str) -> str:
+        return self._sessions.known_as(identity(url))
+
     def _is_any_new(self, images: Collection[str]) -> bool:
         keys = {hash(image) for image in images}
         unseen = self._images.unseen(keys)
         self._images.add(keys)
         return bool(unseen)
 
+    def _not_worn(self, links: Iterable[str]) -> Iterator[str]:
+        """Those that pages of few groups had so far."""
+        return (link for link in links if self._links.unseen({hash(link) ^ _SIGHTINGS[-1]}))
+
+    def _wear(self, links: Iterable[str]) -> None:
+        for link in links:
+            first = self._links.unseen({hash(link) ^ sighting for sighting in _SIGHTINGS})
+            self._links.add(islice((key for s in _SIGHTINGS if (key := hash(link) ^ s) in first), 1))
+
     def _distance(self, path: list[_Group], links: Iterable[str], counts: Callable[[str], bool]) -> int:
         """From a page to where something new is, by its links to other groups than its own."""
         nearest = MAX_DISTANCE
         for link in links:
             to = self._path(link)
-            if to[-1] is not path[-1] and (reach := _reach(to)) < nearest and counts(link):
+            if to[-1] is not path[-1] and (reach := _reach(to, link)) < nearest and counts(link):
                 nearest = reach
                 if nearest == 0:
                     break
@@ -252,12 +354,13 @@ class Novelty:
     def _path(self, url: str) -> list[_Group]:
         """The groups of a page from wide to narrow, as far as they are told apart."""
         path: list[_Group] = []
-        for name in groups_of(url):
+        host = "/".join(url.split("/", 3)[:3])
+        for name in (f"domain {self._domain_of(host)}", *groups_of(url)):
             group = self._groups.get(name)
             if group is None:
                 if path and path[-1].parts >= _MAX_PARTS[len(path) - 1]:
                     break
-                group = self._groups[name] = _Group(BUDGET if path else BUDGET_OF_HOST)
+                group = self._groups[name] = _Group(name, BUDGET if len(path) > 1 else BUDGET_OF_HOST)
                 if path:
                     path[-1].parts += 1
                 if len(self._groups) > _MAX_GROUPS:

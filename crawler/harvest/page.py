@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from crawler.config import Config
-from crawler.errors import NoSitemap, TaskError
+from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
 from crawler.harvest.judging import Judge
 from crawler.harvest.readers import Reading
@@ -61,7 +61,7 @@ class PageHandler(TaskHandler):
     ) -> None:
         super().__init__(transport, config=config, **handler)
         self._config = config
-        self._judge = Judge(scope, now=self._now) if config.scope.avoid_traps else None
+        self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
         self._read = read or self._reading_here(scope)
         self._put_early = put_early
 
@@ -97,6 +97,12 @@ class PageHandler(TaskHandler):
             raise
 
     def _visit(self, visit: Visit) -> None:
+        if (
+            self._judge is not None
+            and visit.task.origin is not None
+            and self._judge.is_repeat(visit.task.url)
+        ):
+            raise RepeatedPage("it differs from a page that was visited in nothing but a session id")
         fetched = self._fetched(visit)
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             visit.unchanged()  # so are the links on it, which are known
@@ -105,9 +111,15 @@ class PageHandler(TaskHandler):
         with self._read(visit.task, fetched) as reading:
             head = reading.head
             images, links, kept_out = self._found(reading)
-        if self._judge is not None and head.is_page:
-            urls = {image.url for image in images} - head.dots
-            links = self._judge.judged(fetched.final_url, images=urls, links=links, said=reading.words)
+        if self._judge is not None:
+            links = self._judge.judged(
+                head.kind,
+                fetched.final_url,
+                asked=visit.task.url,
+                images={image.url for image in images} - head.dots,
+                links=links,
+                said=reading.words,
+            )
         visit.facts.update(
             status=PageStatus.HARVESTED,
             title=head.title,
@@ -117,7 +129,7 @@ class PageHandler(TaskHandler):
         )
         visit.discovered = (*images, *links, *self._sitemaps(visit, fetched.final_url), *kept_out)
 
-    def _found(self, reading: Reading) -> tuple[list[NewTask], list[NewTask], list[NewTask]]:
+    def _found(self, reading: Reading) -> tuple[list[NewTask], Sequence[NewTask], list[NewTask]]:
         """Images, links, and what is kept out; of a huge document only what has not been put yet, and all links."""
         images: list[NewTask] = []
         links: list[NewTask] = []

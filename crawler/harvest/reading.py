@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import msgspec
 
@@ -28,12 +29,13 @@ from crawler.harvest.cuts import Cut, at_most, without_cuts
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.encoding import decode_css, decoded, encoding_of_html, encoding_of_xml
 from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
+from crawler.harvest.judging import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
 from crawler.harvest.pieces import pieces
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
-from crawler.harvest.traps import url_trap
+from crawler.harvest.traps import CALENDAR, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -73,8 +75,8 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """Images and links that are not to be visited, each with what forbids it."""
     left_out: dict[str, int] = {}
     """How much of it was not read or not taken, by a slug of LEFT_OUT; what is kept out is not among it."""
-    is_page: bool = False
-    """It is HTML: what it links to may go on without end."""
+    kind: str = ""
+    """A_PAGE, A_FEED, AN_ATTACHMENT, or empty; see judging.py."""
     dots: frozenset[str] = frozenset()
     """The images that nobody is to see, which count visitors: each page has a new one."""
 
@@ -83,9 +85,12 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.images or self.links or self.kept_out)
 
     @classmethod
-    def of(cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = ()) -> Harvest:
+    def of(
+        cls, page: Document, images: tuple[NewTask, ...], links: tuple[NewTask, ...] = (), **more: Any
+    ) -> Harvest:
         """Sorted by whether something forbids them."""
         return cls(
+            **more,
             title=page.title,
             left_out=dict(+page.left_out),
             images=tuple(task for task in images if not task.kept_out_by),
@@ -237,8 +242,7 @@ class Reader:
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
-        harvest = Harvest.of(page, found, self._further(page, followed))
-        return msgspec.structs.replace(harvest, is_page=True, dots=_dots(page, elements))
+        return Harvest.of(page, found, self._further(page, followed), kind=A_PAGE, dots=_dots(page, elements))
 
     def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
         """Add the elements of the documents in ``srcdoc``, and of those in such documents."""
@@ -264,18 +268,17 @@ class Reader:
             page.left_out["import-depth"] += len(imports)
             imports = []
         sheet = Element(name="style", attributes={}, number=0)
-        return Harvest.of(
-            page,
-            self._images(page, chain(images.found_among(references, sheet), images.found_on(told))),
-            self._further(page, page.resolve.located(imports), attached_depth=depth + 1),
-        )
+        found = self._images(page, chain(images.found_among(references, sheet), images.found_on(told)))
+        further = self._further(page, page.resolve.located(imports), attached_depth=depth + 1)
+        return Harvest.of(page, found, further, kind=AN_ATTACHMENT)
 
     def read_manifest(
         self, content: bytes, *, url: str, depth: int, asked: frozenset[str] = NOTHING
     ) -> Harvest:
         """The images of a web app manifest at *url*."""
         page = self._document(url, depth=depth, asked=asked)
-        return Harvest.of(page, self._images(page, manifest.images(content)))
+        found = self._images(page, manifest.images(content))
+        return Harvest.of(page, found, kind=AN_ATTACHMENT)
 
     def read_feed(
         self,
@@ -302,9 +305,8 @@ class Reader:
         found += images.found_on(elements, guess=self._config.harvest.script_urls)
         listed = without_cuts(links.links_on(elements), page.left_out)
         followed += [link for link in listed if link.found_in in ("a", "area")]
-        return Harvest.of(
-            page, self._images(page, found, elements), self._further(page, page.resolve.located(followed))
-        )
+        taken = self._images(page, found, elements)
+        return Harvest.of(page, taken, self._further(page, page.resolve.located(followed)), kind=A_FEED)
 
     def read_sitemap(
         self,
@@ -431,13 +433,15 @@ class Reader:
 
     def _forbidden(self, page: Document, link: Link, url: str) -> str:
         """What forbids to follow a link within the scope, or nothing."""
+        if link.found_in in links.FROM_ANYWHERE:
+            return ""
         if optouts.NOFOLLOW in page.asked:
             return optouts.NOFOLLOW
         if link.nofollow and optouts.REL_NOFOLLOW in self._obeyed:
             return optouts.REL_NOFOLLOW
         if self._is_too_deep(page, link):
             return "max-depth"
-        return self._trap(url) if link.found_in in links.BY_CHANCE else ""
+        return self._trap(link, url)
 
     def _is_too_deep(self, page: Document, link: Link) -> bool:
         """0 is for the seeds alone: then nothing is followed, next pages neither."""
@@ -446,8 +450,14 @@ class Reader:
             return False
         return not link.is_beside or max_depth == 0
 
-    def _trap(self, url: str) -> str:
-        return url_trap(url, year=self._now().year) if self._config.scope.avoid_traps else ""
+    def _trap(self, link: Link, url: str) -> str:
+        """What forbids to follow a link by its spelling. A day far away may be the number of a part: that is for
+        judging.py.
+        """
+        if not self._config.scope.avoid_traps or link.found_in not in links.BY_CHANCE:
+            return ""
+        trap = url_trap(url, year=self._now().year)
+        return "" if trap == CALENDAR else trap
 
 
 def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:

@@ -45,7 +45,7 @@ class Head(Value):
     images: int = 0
     links: int = 0
     left_out: Mapping[str, int] = {}
-    is_page: bool = False
+    kind: str = ""
     dots: frozenset[str] = frozenset()
     reason: str = ""
     """Of the TaskError that it ended in."""
@@ -61,7 +61,7 @@ class Head(Value):
             images=len(harvest.images),
             links=len(harvest.links),
             left_out=harvest.left_out,
-            is_page=harvest.is_page,
+            kind=harvest.kind,
             dots=harvest.dots,
         )
 

@@ -1,7 +1,8 @@
 """Where a site goes on without end, and no visitor does: URLs that only a trap has.
 
-What is told from a URL is meant to never be wrong: a site may lose no page by it. Compare Heritrix's
-PathologicalPathDecideRule and TooManyPathSegmentsDecideRule. What is told from contents is in novelty.py.
+What is told from a URL is meant to never be wrong: a site may lose no page by it. But a date is a guess, for it may be
+the number of a part: it keeps out what a page that brings nothing new leads to. What is told from contents is in
+novelty.py. Compare Heritrix's PathologicalPathDecideRule and TooManyPathSegmentsDecideRule.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from itertools import chain
 DEEP_PATH, REPEATED_PATH = "trap-deep-path", "trap-repeated-path"
 CALENDAR, ENDLESS_QUERY, REPEATED_PAGE = "trap-calendar", "trap-endless-query", "trap-repeated-page"
 """What a link is kept out by; what each means is in :data:`crawler.errors.LEFT_OUT`. The last is told by novelty.py."""
+SESSION_ID = "session-id"
+"""The same of a repeat of a known page; told by sessions.py, and by the queue for what is certain."""
 
 MAX_SEGMENTS = 20
 MAX_PARAMETERS = 40

@@ -22,7 +22,7 @@ from crawler.words import bits_of
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""

@@ -11,6 +11,7 @@ from crawler.config import ScopeConfig
 from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.queues.checks import MALFORMED, is_malformed
 from crawler.queues.database import Connection, next_id
+from crawler.queues.left_out import LeftOut
 from crawler.queues.pacing import Pacing
 from crawler.queues.sizes import Size, Sizes, marked, picture_key
 from crawler.queues.tally import Tally
@@ -23,6 +24,8 @@ SESSION_ID = "session-id"
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
 _ENCODER = msgspec.msgpack.Encoder()
+_Dropped = list[tuple[str, NewTask]]
+"""Slugs, and what was left out by them."""
 
 
 class Intake:
@@ -49,6 +52,7 @@ class Intake:
         self._host_ids: dict[str, int] = {}  # some of the file's
         self._next_id = next_id(db)
         self._later: dict[bytes, Origin] = {}
+        self._left_out = LeftOut(db)
         self._largest_only = largest_only
         self._flush = flush
         self.sizes = Sizes(
@@ -63,7 +67,8 @@ class Intake:
         """Within a transaction; returns how many were new."""
         if not tasks:
             return 0
-        fresh, dropped = each_once(tasks)
+        fresh, repeats, malformed = each_once(tasks)
+        dropped = [(SESSION_ID, task) for task in repeats]
         self._pass_over_known(fresh, dropped, now)
         sizes = self._sizes_among(fresh) if self._largest_only else {}
         rows = []
@@ -71,7 +76,7 @@ class Intake:
         for key, task in fresh.items():
             limit = task.kept_out_by or self._limit_reached(task)
             if limit:
-                dropped[limit] += 1
+                dropped.append((limit, task))
                 continue
             host = self._host_id(task.url)
             origin = _packed(task.origin)
@@ -85,7 +90,11 @@ class Intake:
         for (host, kind), count in arrived.items():
             self._pacing.add(host, kind, count, now=now)
         new = len(rows) + self._add_sizes(sizes, dropped, now)  # behind the originals that came with them
-        self.count_left_out(+dropped)
+        if malformed:
+            self.count_left_out(Counter({MALFORMED: malformed}))
+        if dropped:
+            self.count_left_out(Counter(slug for slug, _ in dropped))
+            self._left_out.note(dropped)
         return new
 
     def _sizes_among(self, fresh: dict[bytes, NewTask]) -> dict[bytes, tuple[NewTask, Sized]]:
@@ -95,7 +104,7 @@ class Intake:
             del fresh[key]
         return sizes
 
-    def _add_sizes(self, sizes: dict[bytes, tuple[NewTask, Sized]], dropped: Counter[str], now: float) -> int:
+    def _add_sizes(self, sizes: dict[bytes, tuple[NewTask, Sized]], dropped: _Dropped, now: float) -> int:
         if not sizes:
             return 0
         new = 0
@@ -108,7 +117,7 @@ class Intake:
             if not limit and not self.sizes.is_known(picture):  # else it is no further picture
                 limit = self._limit_reached(task)
             if limit:
-                dropped[limit] += 1
+                dropped.append((limit, task))
                 continue
             one = Size(key, task.url, task.depth, _packed(task.origin), bits_of_task(task), picture, size.px)
             new += self.sizes.take_on(one, in_place=in_place, now=now)
@@ -137,7 +146,7 @@ class Intake:
             [(slug, self._tally.dropped[slug]) for slug in counts],
         )
 
-    def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: Counter[str], now: float) -> None:
+    def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: _Dropped, now: float) -> None:
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
             marks = ",".join("?" * len(chunk))
@@ -147,7 +156,7 @@ class Intake:
                 if self.sizes.held and _takes_a_place(again):
                     self.sizes.try_at_once(task_id, _packed(again.origin), now)
                 if again.url != url:
-                    dropped[SESSION_ID] += 1
+                    dropped.append((SESSION_ID, again))
                 if bits_of(again.origin) & ~words and lacking(words, again):
                     self._note_words(key, again.origin)
 
@@ -200,20 +209,22 @@ def _takes_a_place(task: NewTask) -> bool:
     return task.origin is not None and bool(task.origin.instead_of)
 
 
-def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], Counter[str]]:
-    """*tasks* by what they are known by, each with all that is said of its URL; and what is not among these: how many
-    only differed in a session id, how many can't be right.
+def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:
+    """*tasks* by what they are known by, each with all that is said of its URL; others that only differed in a session
+    id; and how many can't be right.
     """
     fresh: dict[bytes, NewTask] = {}
-    dropped: Counter[str] = Counter()
+    repeats: list[NewTask] = []
+    malformed = 0
     # what one link forbids, another may allow
     for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
         if is_malformed(task):
-            dropped[MALFORMED] += 1
+            malformed += 1
             continue
         key = task_key(task.kind, task.url)
         first = fresh.setdefault(key, task)
         if first is not task:
-            dropped[SESSION_ID] += first.url != task.url
+            if first.url != task.url:
+                repeats.append(task)
             fresh[key] = joined(first, task)
-    return fresh, dropped
+    return fresh, repeats, malformed

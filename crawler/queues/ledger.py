@@ -66,6 +66,7 @@ from crawler.queues.database import (
 )
 from crawler.queues.health import HOW_TO_RETRY, Health
 from crawler.queues.intake import Intake
+from crawler.queues.left_out import located
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
@@ -840,7 +841,7 @@ class Ledger:
         if kind is TaskKind.IMAGE and self._intake.has_later_words:
             self._write_kept()  # a page of the same message may have said more of it
         # before its page is settled: the queue is never drained in between
-        self._intake.add(result.discovered, now=self._clock())
+        self._intake.add(located(result.discovered, record.final_url or record.url), now=self._clock())
         self._heed(host, result)
         if result.untouched:
             self._give_back([token.id], charged=False)

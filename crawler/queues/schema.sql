@@ -49,6 +49,16 @@ CREATE TABLE dropped (
     count  INTEGER NOT NULL         -- how often it did
 ) WITHOUT ROWID;
 
+CREATE TABLE left_out (             -- which URLs that was, as far as there is room for it
+    seq      INTEGER PRIMARY KEY,   -- in the order in which they came: what one page names lies together
+    mark     INTEGER NOT NULL UNIQUE, -- 64 bits of the BLAKE2b of "slug kind url"
+    slug     TEXT NOT NULL,         -- as dropped.reason
+    url      TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    page_url TEXT NOT NULL,         -- where it was found first; '' if that is not known
+    times    INTEGER NOT NULL       -- how often it was kept out
+);
+
 CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
     key   BLOB PRIMARY KEY,         -- as of tasks
     words BLOB NOT NULL             -- MessagePack

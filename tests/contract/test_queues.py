@@ -1078,6 +1078,20 @@ def test_a_session_id_makes_no_second_task(queues: Queues) -> None:
     assert queues.tasks.stats().dropped == {"session-id": 2}
 
 
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_what_may_be_a_session_id_and_may_not_makes_tasks_of_their_own(
+    queues: Queues, kind: TaskKind
+) -> None:
+    """Of twenty pictures by thumb.php?s=<md5> one was saved."""
+    tasks = [
+        NewTask(kind=kind, url=f"http://a.example/thumb.php?{name}={n:032x}")
+        for name in ("s", "sid", "session", "token")
+        for n in range(20)
+    ]
+    assert queues.tasks.put(tasks) == 80
+    assert queues.tasks.stats().dropped == {}
+
+
 def test_without_a_limit_images_are_not_dropped(make: Callable[..., Queues]) -> None:
     queues = make(max_images=0, max_pages=1)
     assert queues.tasks.put(images(500)) == 500

@@ -51,6 +51,7 @@ WRITTEN = sorted(
         ),
         *(("tasks", name) for name in ("words", "picture", "px")),
         *(("hosts", name) for name in ("name", "delay_s")),
+        *(("left_out", name) for name in ("slug", "url", "kind", "page_url", "times")),
         ("dropped", "count"),
         ("dropped", "reason"),
         ("meta", "value"),
@@ -59,7 +60,7 @@ WRITTEN = sorted(
 COMMANDS = (
     ["inspect"], ["inspect", "--failures"], ["inspect", "--duplicates"], ["inspect", "--verify"], ["inspect", "--json"],
     ["inspect", "--changes"], ["inspect", "--similar"], ["status"], ["export", "--format", "jsonl", "-o", "-"],
-    ["export", "--format", "csv", "-o", "-"],
+    ["export", "--format", "csv", "-o", "-"], ["explain", "max-depth"], ["explain", "json-cut"],
 )  # fmt: skip
 
 
@@ -68,6 +69,8 @@ def a_sound_crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = garden(tmp_path_factory.mktemp("sound"))
     with closing(opened(folder)) as ledger:
         ledger.put([image(1), page(1), NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/new.png")])
+        far = NewTask(kind=TaskKind.PAGE, url=f"{SITE}/far", kept_out_by="max-depth")
+        ledger.put([far])
     return folder
 
 

@@ -284,6 +284,23 @@ def test_explain_tells_of_limits(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "2 by max-pages: links to pages beyond so many; --max-pages lets them in" in out
 
 
+def test_explain_names_what_a_count_stands_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = [NewTask(kind=TaskKind.PAGE, url=f"{SITE}/{n}") for n in range(150)]
+    keep(tmp_path, waiting=waiting, max_pages=1)
+    assert main(["explain", str(tmp_path), "max-pages"]) == 0
+    first, *urls, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("left out 149 by max-pages: links to pages beyond so many")
+    assert urls == [f"    {SITE}/{n}" for n in range(1, 101)]
+    assert last.strip() == "and 49 more; --json has them all"
+    assert main(["explain", str(tmp_path), "max-pages", "--json"]) == 0
+    (told,) = read_json_lines(capsys.readouterr().out)
+    assert len(told["urls"]) == told["count"] == 149  # type: ignore[arg-type]
+    assert main(["explain", str(tmp_path), "max-depth"]) == 0
+    assert capsys.readouterr().out.startswith("left out 0 by max-depth")
+    assert main(["explain", str(tmp_path), f"{SITE}/other"]) == 1
+    assert "it is none of those that were left out" in capsys.readouterr().out
+
+
 def test_explain_as_json(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(crawl), "/i/rose.png", "--json"]) == 0
     (explanation,) = read_json_lines(capsys.readouterr().out)

@@ -27,7 +27,7 @@ from crawler.queues import Plan
 from crawler.queues.database import QUEUE_IDS
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.roles import ALL_COLLECTED, Site, Start
 from tests.queues import wait_until
 
@@ -154,6 +154,10 @@ class Client:
         assert not tasks
 
     def words(self, limit: int) -> list[LaterWords]:
+        self._reached()
+        return []
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
         self._reached()
         return []
 

@@ -24,9 +24,8 @@ def _looks_at_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def visit(
     seen: Novelty, path: str, html: str = "", *, images: tuple[str, ...] = (), links: tuple[str, ...] = ()
 ) -> bool:
-    return seen.visit(
-        SITE + path, said=lambda: pieces(html), images=images, links=[SITE + link for link in links]
-    ).is_new
+    to = [SITE + link for link in links]
+    return seen.visit(SITE + path, said=lambda: pieces(html), images=images, links=to).is_new
 
 
 def test_after_something_new_some_pages_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +83,7 @@ def test_groups_that_only_name_each_other_are_dead() -> None:
 def test_a_host_pays_for_all_its_groups() -> None:
     seen = Novelty()
     links = [f"{SITE}/{'ab'[n % 2]}/{n % 15}x/y{n}?k={n}" for n in range(3000)]
-    for n in range(novelty.PATIENCE_OF_HOST + 1):
+    for n in range(novelty.PATIENCE_OF_FEW + 1):
         seen.visit(f"{SITE}/c/{n}", said=set, images=(), links=())
     page = seen.visit(f"{SITE}/c/z", said=set, images=(), links=links)
 

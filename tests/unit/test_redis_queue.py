@@ -38,6 +38,7 @@ from crawler.urls import task_key
 from crawler.words import Words
 from tests.elsewhere import open_ledger
 from tests.queues import (
+    HARVESTER,
     Queues,
     failed,
     image,
@@ -354,6 +355,31 @@ def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
     assert records == [(url, "dead", urls[n + 1]) for n, url in enumerate(urls[:3])] + [
         (urls[3], "saved", "")
     ]
+
+
+# --- what is left out ---
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_each_url_that_is_left_out_goes_to_the_catalogue(fresh_redis: RedisServer, shards: int) -> None:
+    with crawl(fresh_redis, shards=shards) as client:
+        both, outlet = queues(client), client.outlet()
+        both.tasks.put([page(0), NewTask(kind=TaskKind.PAGE, url=f"{page(1).url}?PHPSESSID=one")])
+        task, other = take(both, HARVESTER, count=2)
+        kept_out = [msgspec.structs.replace(page(n), kept_out_by="max-depth") for n in (5, 6)]
+        again = NewTask(kind=TaskKind.PAGE, url=f"{page(1).url}?PHPSESSID=two")
+        for one in (task, other):
+            both.results.put([saved(one, discovered=(*kept_out, again))])
+        told = outlet.left_out(100)
+        assert sorted((one.slug, one.task.url) for one in told) == sorted(
+            [("max-depth", one.url) for one in kept_out * 2] + [("session-id", again.url)] * 2
+        )
+        named = {one.task.origin.page_url for one in told if one.slug == "max-depth" and one.task.origin}
+        assert named == {task.url, other.url}
+        assert both.tasks.stats().dropped == {"max-depth": 4, "session-id": 2}
+        for _ in range(2):
+            outlet.forget_left_out(told)
+        assert outlet.left_out(100) == []
 
 
 # --- words of later pages ---

@@ -15,6 +15,7 @@ from crawler.urls import (
     canonical_seed,
     host_key,
     identity,
+    maybe_session,
     resolve,
     without_tracking,
 )
@@ -201,7 +202,9 @@ def test_a_scope_is_the_sites_of_its_seeds(url: str, *, admitted: bool) -> None:
         ("https://e.org/a?id=3&PHPSESSID=abc", "https://e.org/a?id=3"),
         ("https://e.org/a?phpsessid=abc", "https://e.org/a"),
         ("https://e.org/a?CFID=12&CFTOKEN=77", "https://e.org/a"),
-        ("https://e.org/a?sid=0123456789abcdef0123456789abcdef&p=2", "https://e.org/a?p=2"),
+        ("https://e.org/a?p=2&ASPSESSIONIDQQAACBTC=ABCDEFGHIJKLMNOPABCDEFGH", "https://e.org/a?p=2"),
+        ("https://e.org/a;jsessionid=0A1B2C.node1?p=2", "https://e.org/a?p=2"),
+        ("https://e.org/(A(b)S(lit3py55t21z5v55vlm25s55))/a.aspx", "https://e.org/a.aspx"),
         ("https://e.org/(S(lit3py55t21z5v55vlm25s55))/a.aspx", "https://e.org/a.aspx"),
         *((url, url) for url in (
             "https://e.org/",
@@ -211,6 +214,14 @@ def test_a_scope_is_the_sites_of_its_seeds(url: str, *, admitted: bool) -> None:
             "https://e.org/possession?assessment=1",
             "https://e.org/sid=0123456789abcdef0123456789abcdef",
             "https://e.org/wiki/Rose_(S(1))x/",
+            "https://e.org/(S(1))/",
+            "https://e.org/a?cfid=12&p=2",
+            "https://e.org/a?zenid=5",
+            "https://e.org/a?aspsessionidea=1",
+            "https://e.org/a;sid=0123456789abcdef0123456789abcdef",
+            *(f"https://e.org/thumb.php?{name}=0123456789abcdef0123456789abcdef" for name in (
+                "s", "sid", "sess", "sessid", "session", "session_id", "token", "cfid",
+            )),
             "https://e.org/a?b=1&&c&=2&d=",
             "https://e.org/a?",
         )),
@@ -220,6 +231,26 @@ def test_a_session_id_is_no_part_of_what_a_url_is_known_by(url: str, known_as: s
     assert canonical(url) == url
     assert identity(url) == known_as
     assert identity(known_as) == known_as
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/a?sid=0123456789abcdef0", ("sid", "/a")),
+        ("/a?p=2&S=0123456789abcdef0", ("s", "/a?p=2")),
+        ("/a?token=0123456789abcdef0&p=2", ("token", "/a?p=2")),
+        ("/a;sid=0123456789abcdef0/b?p=2", ("sid", "/a/b?p=2")),
+        ("/a?s=roses", None),
+        ("/a?s=a-rose-is-a-rose-is-a-rose", None),
+        ("/a?sid=12", None),
+        ("/a?session=2026-11-29+morning+and+evening", None),
+        ("/a?ids=0123456789abcdef0", None),
+        ("/sid=0123456789abcdef0", None),
+    ],
+)
+def test_what_may_be_a_session_id(url: str, expected: tuple[str, str] | None) -> None:
+    found = maybe_session(f"https://e.org{url}")
+    assert found == (expected and (expected[0], f"https://e.org{expected[1]}"))
 
 
 @pytest.mark.parametrize(

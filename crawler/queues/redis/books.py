@@ -17,8 +17,9 @@ from crawler.columns import row_of
 from crawler.models import Counts, ImageRecord, Stats, TaskKind, TaskState
 from crawler.queues import database, later_words
 from crawler.queues.database import INSERTS, QUEUE_IDS, Record
+from crawler.queues.left_out import LeftOut
 from crawler.queues.redis import rows
-from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.revisits import Revisits, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.urls import task_key
@@ -98,6 +99,11 @@ class Books:
             for each in later:
                 later_words.give(self._db, each.key, each.words)
             self._words_wait = later_words.waiting(self._db)
+
+    def keep_left_out(self, found: Sequence[LeftOutOnce]) -> None:
+        """Which URLs the queue has left out, all or nothing."""
+        with self._transaction():
+            self._left_out.note((one.slug, one.task) for one in found)
 
     def keep_dropped(self, dropped: Mapping[str, int]) -> None:
         """What kept how many URLs out, as the queue counts; one that has lost its counts lowers none here."""
@@ -179,6 +185,7 @@ class Books:
         """Build what is in memory from what is in the file."""
         self._next_seq = database.next_seq(self._db)
         self._tally = Tally(self._db)
+        self._left_out = LeftOut(self._db)
         self._revisits = Revisits(self._db)
         self._words_wait = later_words.waiting(self._db)
         row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()

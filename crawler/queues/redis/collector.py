@@ -31,6 +31,11 @@ class Collector:
             count += len(batch)
             if len(batch) < BATCH:
                 break
+        while left_out := self._outlet.left_out(BATCH):
+            self._books.keep_left_out(left_out)
+            self._outlet.forget_left_out(left_out)
+            if len(left_out) < BATCH:
+                break
         self._books.keep_dropped(self._outlet.dropped())
         return count
 

@@ -14,8 +14,9 @@ from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
 from crawler.queues.checks import FLAWS
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, told_apart
-from crawler.queues.redis.outlet import LaterWords, Settled, Unsettled
+from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.redis.packing import (
+    KINDS,
     LETTERS,
     NOTE_FAILED,
     NOTE_MARKED,
@@ -26,6 +27,7 @@ from crawler.queues.redis.packing import (
     note_of,
     packed,
     shard_of,
+    unpacked,
     utf8,
 )
 from crawler.queues.redis.shards import Shards
@@ -114,11 +116,30 @@ class ShardsOutlet:
         return found
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        self._forget("forget_words", collected)
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
+        found: list[LeftOutOnce] = []
+        for shard in range(self._shards.count):
+            for name, (_, slug, _, kind, _, host, _, text) in self._shards.run(
+                shard, "left", limit - len(found)
+            ):
+                what = unpacked(utf8(host), text)
+                task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
+                found.append(LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task))
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
+        self._forget("forget_left", collected)
+
+    def _forget(self, command: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
         by_shard: dict[int, list[str]] = {}
         for one in collected:
             by_shard.setdefault(one.shard, []).append(one.entry)
         for shard, names in by_shard.items():
-            self._shards.run(shard, "forget_words", len(names), *names)
+            self._shards.run(shard, command, len(names), *names)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         by_shard: dict[int, list[str]] = {0: []}

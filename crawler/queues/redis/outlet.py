@@ -41,6 +41,16 @@ class LaterWords(Value):
     words: Words
 
 
+class LeftOutOnce(Value):
+    """A URL that the queue has left out, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """As of Settled, in a stream of its own."""
+    slug: str
+    task: NewTask
+
+
 class Unsettled(Value):
     """A task of the catalogue that is to be done (again)."""
 
@@ -71,6 +81,14 @@ class Outlet(Protocol):
         ...
 
     def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
+        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         """They are in the catalogue for good."""
         ...
 

@@ -13,6 +13,7 @@ from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
 from crawler.queues import RecordPage
 from crawler.queues.checks import checked
 from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.left_out import located
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, entries
 from crawler.queues.redis.packing import LETTERS, local_id, shard_of
@@ -89,7 +90,9 @@ class RedisResults:
         words: list[Argument] = []
         room = TASKS_AT_ONCE
         for result in results:
-            by_shard, drops = sorted_out(result.discovered, self._shards.count)
+            by_shard, drops = sorted_out(
+                located(result.discovered, result.record.final_url or result.record.url), self._shards.count
+            )
             drops.update(left_out_of(result.record) if result.retry_in_s is None else {})
             here = by_shard.get(shard, [])
             if len(here) <= room:

@@ -27,9 +27,9 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import Plan
-from crawler.queues.checks import FLAWS, is_url
+from crawler.queues.checks import FLAWS, MALFORMED, is_url
 from crawler.queues.database import origin_of
-from crawler.queues.intake import each_once
+from crawler.queues.intake import SESSION_ID, each_once
 from crawler.queues.redis.engine import Argument, Bell, BellBroken
 from crawler.queues.redis.entries import Entry, entries
 from crawler.queues.redis.overview import facts, host_status
@@ -278,15 +278,17 @@ class RedisTasks:
 def sorted_out(
     tasks: Iterable[NewTask], shards: int
 ) -> tuple[dict[int, list[tuple[Packed, str]]], Counter[str]]:
-    """Tasks by their shard, each URL once, with what keeps it out; and how many only differed in a session id."""
-    fresh, drops = each_once(tasks)
+    """Tasks by their shard, each URL once, with what keeps it out; and how many only differed in a session id or can't
+    be right.
+    """
+    fresh, repeats, malformed = each_once(tasks)
     by_shard: dict[int, list[tuple[Packed, str]]] = {}
     ones = [(packed(task, key=key), task) for key, task in fresh.items()]
     for one, task in sorted(
         ones, key=lambda pair: pair[0].mark != b""
     ):  # sizes behind the originals they came with
         by_shard.setdefault(shard_of(one.host, shards), []).append((one, task.kept_out_by))
-    return by_shard, +drops
+    return by_shard, +Counter({SESSION_ID: len(repeats), MALFORMED: malformed})
 
 
 def put_packed(

@@ -23,6 +23,7 @@
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first
 --   words      stream   what later pages say of known images: k key, w words
+--   left       stream   URLs that were left out: r reason, c kind, h host, b text as of a task; not all, see drop_url()
 --   pictures   hash     sizes of pictures (see sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
 --   recent     zset     pages settled lately, of a queue in several parts
@@ -79,7 +80,7 @@ local function new_state()
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
     n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
     known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
-    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, held = 0, in_waiting = 0,
+    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, left = 0, held = 0, in_waiting = 0,
   }
 end
 local S = found and unpacked(meta[3]) or new_state()

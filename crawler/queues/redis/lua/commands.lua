@@ -443,6 +443,17 @@ if COMMAND == 'forget_words' then
   return finish(1)
 end
 
+-- What was left out, and that it is in the catalogue.
+if COMMAND == 'left' then
+  return glance(call('XRANGE', P .. 'left', '-', '+', 'COUNT', num()))
+end
+if COMMAND == 'forget_left' then
+  for _ = 1, num() do
+    call('XDEL', P .. 'left', arg())
+  end
+  return finish(1)
+end
+
 -- Pages that were settled lately, once more: another shard may have lost what they led to.
 if COMMAND == 'recall' then
   local count_of = 0

@@ -59,8 +59,15 @@ end
 
 -- intake
 
-function drop_url(reason, by)
-  call('HINCRBY', P .. 'x', reason, by or 1)
+-- Count what is left out; of a URL, whose entry this is, tell the catalogue: as much as it keeps (see left_out.py), and
+-- none that is very long.
+function drop_url(reason, by, kind, name, entry)
+  local most, most_of_each, most_bytes = 100000 / CFG.shards, 2000, 16384
+  local amount, left = call('HINCRBY', P .. 'x', reason, by or 1), S.left or 0
+  if entry and #entry <= most_bytes and (left < most or amount <= most_of_each) then
+    call('XADD', P .. 'left', next_seq(), 'r', reason, 'c', kind, 'h', name, 'b', parsed(entry).b)
+    S.left = left + 1
+  end
 end
 
 local function limit_reached(kind)
@@ -92,12 +99,12 @@ function say_words(key, entry, bits)
 end
 
 -- A URL that is known, once more: for each word that it had none of one entry goes to the catalogue, and no second.
-local function found_again(key, first, again, entry, bucket, field)
+local function found_again(kind, name, key, first, again, entry, bucket, field)
   local url, words = read_note(first)
   local other, more = read_note(again)
   more = more % (NOTE_WORDS + 1)
   if url ~= other then
-    drop_url('session-id')
+    drop_url('session-id', 1, kind, name, entry)
   end
   local all = bit.bor(words, more)
   if all ~= words then
@@ -116,7 +123,7 @@ local function intake(amount)
     local in_place, sized = has(flags, FLAG_NEXT_SIZE), CFG.largest_only and has(flags, FLAG_SIZED) and parsed(entry)
     if first then
       if first ~= remark then
-        found_again(key, first, remark, entry, bucket, field)
+        found_again(kind, name, key, first, remark, entry, bucket, field)
       end
       if sized and in_place then
         try_at_once(sized.p, {sized.x, entry, name})
@@ -127,7 +134,7 @@ local function intake(amount)
         reason = limit_reached(kind)
       end
       if reason then
-        drop_url(reason)
+        drop_url(reason, 1, kind, name, entry)
       elseif sized then
         call('HSET', bucket, field, remark)
         new = new + (take_on(sized.p, {sized.x, entry, name}, in_place) and 1 or 0)

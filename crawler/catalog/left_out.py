@@ -1,0 +1,110 @@
+"""What was not taken on, by URL and by slug: what the counts of "left out" stand for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from crawler.catalog.database import Catalog
+from crawler.columns import sane_size, total
+from crawler.errors import LEFT_OUT
+from crawler.models import TaskKind, Value
+from crawler.urls import left_out_mark
+
+SMALLER_SIZE = "smaller-size"
+_COLUMNS = (
+    "CAST(url AS TEXT), slug, CASE kind WHEN 'image' THEN 'image' ELSE 'page' END, CAST(page_url AS TEXT),"
+    f" {sane_size('times')}"
+)
+_COUNTS = f"SELECT reason, {sane_size('count')} FROM dropped"  # noqa: S608 - our own names
+_CUTS = "pages, json_each(CASE WHEN json_valid(pages.left_out) THEN pages.left_out ELSE '{}' END) cut"
+
+
+class KeptOut(Value):
+    """A URL that was kept out."""
+
+    url: str
+    slug: str
+    """By what: a key of :data:`crawler.errors.LEFT_OUT`."""
+    kind: TaskKind
+    page_url: str = ""
+    """Where it was found first; empty where that is not known."""
+    times: int = 1
+    """How often it was kept out."""
+
+
+class CutPage(Value):
+    """A document of which something was not read or not taken."""
+
+    url: str
+    times: int
+
+
+class LeftOut(Value):
+    """All that is known of one slug."""
+
+    slug: str
+    count: int
+    """As in the summary."""
+    urls: tuple[KeptOut, ...] = ()
+    pages: tuple[CutPage, ...] = ()
+    unlisted: int = 0
+    """What of *count* is neither of these URLs nor of these pages: there were more than a crawl keeps."""
+
+
+def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
+    """By what *url* was kept out, as a page and as an image."""
+    marks = [left_out_mark(slug, kind, url) for slug in LEFT_OUT for kind in TaskKind]
+    rows = catalog.rows(
+        f"SELECT {_COLUMNS} FROM left_out WHERE mark IN ({', '.join('?' * len(marks))})"  # noqa: S608 - our own names
+        " ORDER BY times DESC, slug",
+        marks,
+    )
+    return tuple(_kept_out(row) for row in rows)
+
+
+def of_slug(catalog: Catalog, slug: str) -> LeftOut:
+    """What *slug* stands for in this crawl; with no count for one that left nothing out."""
+    with catalog.snapshot():
+        counts = dict(catalog.rows(f"{_COUNTS} WHERE reason = ?", (slug,)))
+        urls = tuple(_kept_out(row) for row in _rows(catalog, slug))
+        pages = tuple(CutPage(url=url, times=times) for url, times in _cut_pages(catalog, slug))
+    count = counts.get(slug, 0)
+    listed = sum(one.times for one in urls) + sum(one.times for one in pages)
+    return LeftOut(slug=slug, count=count, urls=urls, pages=pages, unlisted=max(0, count - listed))
+
+
+def unlisted(catalog: Catalog) -> dict[str, int]:
+    """How much of each count no URL and no page is known of; without those of which all is known."""
+    left: Counter[str] = Counter(dict(catalog.rows(_COUNTS)))
+    for sql in (
+        f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names
+        f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
+        f"SELECT cut.key, {total('cut.value')} FROM {_CUTS} GROUP BY cut.key",  # noqa: S608 - our own names
+    ):
+        left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
+    return dict(+left)
+
+
+def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-arg]
+    yield from catalog.rows(
+        f"SELECT {_COLUMNS} FROM left_out WHERE slug = ? ORDER BY seq",  # noqa: S608 - our own names
+        (slug,),
+    )
+    if slug == SMALLER_SIZE:  # a ledger knows them all, for they may be needed yet
+        yield from catalog.rows(
+            "SELECT url, ?, 'image', '', 1 FROM sizes WHERE left_out ORDER BY url", (SMALLER_SIZE,)
+        )
+
+
+def _cut_pages(catalog: Catalog, slug: str) -> Iterator[tuple[str, int]]:
+    return catalog.rows(
+        f"SELECT pages.url, {sane_size('cut.value')} FROM {_CUTS}"  # noqa: S608 - our own names
+        " WHERE cut.key = ? ORDER BY pages.seq",
+        (slug,),
+    )
+
+
+def _kept_out(row: tuple) -> KeptOut:  # type: ignore[type-arg]
+    url, slug, kind, page_url, times = row
+    return KeptOut(url=url, slug=slug, kind=TaskKind(kind), page_url=page_url, times=times)

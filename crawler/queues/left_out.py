@@ -1,0 +1,73 @@
+"""Which URLs were not taken on, and by what: what the counts of "left out" stand for, as far as there is room for it.
+
+Kept in the crawl's file, a row for each URL and slug. A site may name URLs without end, and each may be kept out: after
+MOST rows no new ones are kept, but for the first MOST_OF_EACH of every slug. The counts go on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from crawler.models import NewTask, Origin
+from crawler.queues.database import Connection
+from crawler.urls import left_out_mark
+
+MOST = 100_000
+MOST_OF_EACH = 2_000
+_COUNTED = (
+    "INSERT INTO left_out (mark, slug, url, kind, page_url, times) VALUES (?, ?, ?, ?, ?, 1)"
+    " ON CONFLICT (mark) DO UPDATE SET times = times + 1"
+)
+
+
+class LeftOut:
+    """Those of the file *db*; to be used within a transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._rows: Counter[str] = Counter(
+            dict(db.execute("SELECT slug, count(*) FROM left_out GROUP BY slug").fetchall())
+        )
+
+    def note(self, found: Iterable[tuple[str, NewTask]]) -> None:
+        """Slug and task of what was left out once more."""
+        by_slug: dict[str, list[NewTask]] = {}
+        for slug, task in found:
+            by_slug.setdefault(slug, []).append(task)
+        for slug, tasks in by_slug.items():
+            room = max(MOST - self._rows.total(), MOST_OF_EACH - self._rows[slug])
+            rows = [
+                (
+                    left_out_mark(slug, task.kind, task.url),
+                    slug,
+                    task.url,
+                    task.kind.value,
+                    "" if task.origin is None else task.origin.page_url,
+                )
+                for task in tasks
+            ]
+            if room > 0:
+                before = self._last_seq()
+                self._db.executemany(_COUNTED, rows[:room])
+                self._rows[slug] += self._last_seq() - before
+            self._db.executemany(
+                "UPDATE left_out SET times = times + 1 WHERE mark = ?",
+                [(row[0],) for row in rows[max(0, room) :]],
+            )
+
+    def _last_seq(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM left_out").fetchone()[0])
+
+
+def located(tasks: Sequence[NewTask], page_url: str) -> Sequence[NewTask]:
+    """*tasks* of a result, of which those that are kept out come without an origin: found on *page_url*."""
+    if not any(task.kept_out_by and task.origin is None for task in tasks):
+        return tasks
+    origin = Origin(page_url=page_url, found_in="")
+    return [
+        msgspec.structs.replace(task, origin=origin) if task.kept_out_by and task.origin is None else task
+        for task in tasks
+    ]
