@@ -220,9 +220,10 @@ def machine_bytes() -> int:
     """The memory that this process may use: of the machine, or of its cgroup or an outer one if that has less."""
     found = [_physical_bytes()]
     with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="ascii", errors="replace").splitlines():
-            number, controllers, group = line.split(":", 2)
-            if number == "0":
+        for line in _text(Path("/proc/self/cgroup")).splitlines():
+            number, _, rest = line.partition(":")
+            controllers, _, group = rest.partition(":")
+            if number == "0" and not controllers:
                 found += _limits(Path("/sys/fs/cgroup"), group, "memory.max")
             elif "memory" in controllers.split(","):
                 found += _limits(Path("/sys/fs/cgroup/memory"), group, "memory.limit_in_bytes")
@@ -230,17 +231,18 @@ def machine_bytes() -> int:
 
 
 def _limits(root: Path, group: str, name: str) -> list[int]:
-    """Of a cgroup and of those around it; in a container it may see itself as the outermost."""
+    """Of a cgroup and of those around it; within a container the outermost that is seen may be its own."""
     limits = []
     place = root / group.lstrip("/")
     for folder in (place, *place.parents):
-        with suppress(OSError, ValueError):
-            limits.append(int((folder / name).read_text(encoding="ascii")))
-        if folder == root:
-            break
-    with suppress(OSError, ValueError):
-        limits.append(int((root / name).read_text(encoding="ascii")))
+        if folder.is_relative_to(root):
+            with suppress(OSError, ValueError):  # "max" is no limit
+                limits.append(int(_text(folder / name)))
     return [limit for limit in limits if limit > 0]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace")
 
 
 _UNKNOWN_BYTES = 4 * 2**30
