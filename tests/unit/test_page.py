@@ -539,3 +539,31 @@ def test_the_seeds_alone_are_the_seeds_alone() -> None:
     html = "<link rel=stylesheet href=s.css><link rel=next href=2><a href=3 rel=prev>x</a>"
 
     assert depths(html, depth=0, max_depth=0) == {"s.css": 0, "2": "max-depth", "3": "max-depth"}
+
+
+# --- what is known to be a page that was visited ---
+
+
+def test_a_page_that_is_there_with_another_session_id_is_not_asked_for() -> None:
+    """Forums put a fresh id into each link: a queue full of these costs no request once they are seen to be ids."""
+    html = "".join(f"<a href='topic{n}.html?sid={{sid}}'>Topic {n}</a>" for n in range(6))
+    answers: dict[str, Fetched | Exception] = {}
+    for sid in range(9):
+        for n in range(6):
+            url = f"https://example.org/topic{n}.html?sid={sid:032x}"
+            answers[url] = answer(
+                url, f"<title>T{n}</title>{html.replace('{sid}', f'{sid + 1:032x}')}<img src=/{n}.png>"
+            )
+    site = Site(answers)
+    one = PageHandler(site, Scope(("https://example.org/",)), config=load(), worker="w")
+    origin = Origin(page_url="https://example.org/", found_in="a")
+    records = [
+        one(task(f"https://example.org/topic{n}.html?sid={sid:032x}", origin=origin)).record
+        for sid in (0, 1, 7)
+        for n in range(6)
+    ]
+    assert [record.reason for record in records[:12]] == [""] * 12, "they might all be pages of their own"
+    assert {(record.status, record.reason) for record in records[12:]} == {
+        (PageStatus.REJECTED, "repeated-page")
+    }
+    assert len(site.requests) == 12
