@@ -24,8 +24,10 @@ class Rate:
 
     @property
     def per_s(self) -> float:
-        """Growth per second; 0.0 before there are two points."""
+        """Growth per second; 0.0 before there are two points, and for a number that falls: of two threads of a worker
+        the later may be heard first.
+        """
         if not self._points:
             return 0.0
         (then, before), (now, after) = self._points[0], self._points[-1]
-        return (after - before) / (now - then) if now > then else 0.0
+        return max(0.0, (after - before) / (now - then)) if now > then else 0.0

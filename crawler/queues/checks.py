@@ -85,7 +85,12 @@ def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
         return f"it is the record of a {_KINDS[type(record)]}, and the task is a {kind}"
     if record.url != url:
         return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
-    return flaw(record)
+    return _flaw_of(result)
+
+
+def _flaw_of(result: Result) -> str:
+    """Of one that goes back as if it had not been leased, nobody keeps the record: it says nothing yet."""
+    return "" if result.untouched else flaw(result.record)
 
 
 def flaw(record: _Record) -> str:
@@ -171,7 +176,7 @@ def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
 def checked(result: Result) -> Result:
     """*result* as who has made it may send it by itself, or else one that will be refused."""
     try:
-        why = flaw(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))).record)
+        why = _flaw_of(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))))
     except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
         why = f"{type(exc).__name__}: {exc}"
     return Result(token=result.token, record=unreadable(why)) if why else result

@@ -1413,3 +1413,14 @@ def test_what_a_page_leaves_out_is_counted_with_its_record(queues: Queues) -> No
     queues.results.put([Result(token=task.token, record=record)])
     assert queues.tasks.stats().dropped == {"json-cut": 3, "page-cut": 1}
     assert [one.left_out for one in all_records(queues) if isinstance(one, PageRecord)] == [record.left_out]
+
+
+def test_what_was_not_begun_goes_back_though_its_record_says_nothing(queues: Queues) -> None:
+    """A host asks for a longer delay than was known: its first visit ends before anything was asked."""
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    record = ImageRecord(url=task.url, status=ImageStatus.FAILED)
+    queues.results.put([Result(token=task.token, record=record, untouched=True, host_delay_s=0.5)])
+    queues.pass_time(1.0)
+    (again,) = take(queues, worker("w2"))
+    assert (again.url, again.attempt) == (task.url, 1)

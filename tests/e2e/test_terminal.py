@@ -291,8 +291,8 @@ def stats(kind: type[Stats], **facts: object) -> Stats:
     }
     if kind is Status:
         known["hosts"] = (
-            HostStatus(name=f"http://{HOSTILE}", images=1, trouble="down", last_reason=HOSTILE),
-            HostStatus(name="http://b", images=1, trouble=HOSTILE, last_reason=HOSTILE),
+            HostStatus(name=f"http://{HOSTILE}", images=1, trouble="down", last_reason=HOSTILE[:100]),
+            HostStatus(name="http://b", images=1, trouble=HOSTILE[:100], last_reason=HOSTILE[:100]),
         )
     return kind(**known)  # type: ignore[arg-type]
 

@@ -50,10 +50,15 @@ def test_they_go_back_with_their_origin_and_are_asked_for_without_conditions(led
     said = {"page_url": origin.page_url, "found_in": "img", "alt": "a rose"}
     copy = {"status": ImageStatus.DUPLICATE, **said}
     queues.results.put(
-        [kept(one, "images/1"), kept(two, "images/2", **said), kept(three, "images/2", **copy), failed(four)]
+        [
+            kept(one, "images/a.example/1.png"),
+            kept(two, "images/a.example/2.png", **said),
+            kept(three, "images/a.example/2.png", **copy),
+            failed(four),
+        ]
     )
     assert queues.tasks.stats().drained
-    assert ledger.fetch_again(lambda path: path != "images/2") == 2
+    assert ledger.fetch_again(lambda path: path != "images/a.example/2.png") == 2
     stats = books(queues)
     assert stats.image_status == {"saved": 1, "failed": 1}
     assert (stats.images.ready, stats.images.done) == (2, 2)
@@ -62,7 +67,7 @@ def test_they_go_back_with_their_origin_and_are_asked_for_without_conditions(led
     assert [task.known for task in again] == [None, None]
     assert [task.attempt for task in again] == [1, 1]
     assert {task.origin.alt for task in again if task.origin} == {"a rose"}
-    queues.results.put([kept(again[0], "images/2"), failed(again[1], "not-found")])
+    queues.results.put([kept(again[0], "images/a.example/2.png"), failed(again[1], "not-found")])
     stats = books(queues)
     assert stats.drained
     assert stats.image_status == {"saved": 2, "failed": 2}
@@ -76,14 +81,14 @@ def test_what_another_machine_has_saved_may_be_there(ledger: Ledger) -> None:
     tasks = take(queues)
     queues.results.put(
         [
-            kept(tasks[0], "images/0", "elsewhere"),
-            kept(tasks[1], "images/1", "once-our-name"),
-            kept(tasks[2], "images/2", "once-our-name"),
-            kept(tasks[3], "images/3"),
-            kept(tasks[4], "images/4"),
+            kept(tasks[0], "images/a.example/0.png", "elsewhere"),
+            kept(tasks[1], "images/a.example/1.png", "once-our-name"),
+            kept(tasks[2], "images/a.example/2.png", "once-our-name"),
+            kept(tasks[3], "images/a.example/3.png"),
+            kept(tasks[4], "images/a.example/4.png"),
         ]
     )
-    assert ledger.fetch_again(lambda path: path in {"images/1", "images/4"}) == 2
+    assert ledger.fetch_again(lambda path: path in {"images/a.example/1.png", "images/a.example/4.png"}) == 2
     assert {task.url for task in take(queues)} == {tasks[2].url, tasks[3].url}
 
 
@@ -91,7 +96,7 @@ def test_what_is_under_way_is_left_as_it_is(ledger: Ledger) -> None:
     queues = both(ledger)
     queues.tasks.put(images(3))
     tasks = take(queues)
-    queues.results.put([kept(task, f"images/{task.id}") for task in tasks])
+    queues.results.put([kept(task, f"images/a.example/{task.id}.png") for task in tasks])
     assert ledger.refresh() == 3
     assert ledger.fetch_again(lambda _: False) == 0, "each is asked for anyway"
     assert [task.known is None for task in take(queues, worker())] == [False] * 3
@@ -103,7 +108,7 @@ def test_it_costs_little(tmp_path: Path) -> None:
     queues = both(ledger)
     queues.tasks.put(images(3000))
     while tasks := take(queues, count=200):
-        queues.results.put([kept(task, f"images/{task.id}") for task in tasks])
+        queues.results.put([kept(task, f"images/a.example/{task.id}.png") for task in tasks])
     (tmp_path / "images").mkdir()
     began = time.process_time()
     assert ledger.fetch_again(lambda path: isinstance(path, str)) == 0

@@ -203,6 +203,8 @@ def test_when_a_task_is_due_again(error: TaskError, attempt: int, seconds: float
 
 
 WORTH_IT = {
+    # our own machine was short of memory
+    "out-of-memory",
     # nobody answered, this time
     "name-lookup-failed",
     "connect-failed",

@@ -139,7 +139,10 @@ def test_large_messages_cross_both_ways(manager: Tls, worker: Tls) -> None:
         NewTask(kind=TaskKind.PAGE, url=f"http://a.example/{n}?{'x' * 1024}") for n in range(_BIG // 1024)
     ]
     got = RecordPage(
-        records=(PageRecord(url="http://a.example/", status=PageStatus.HARVESTED, title="y" * _BIG),)
+        records=tuple(
+            PageRecord(url=f"http://a.example/{n}", status=PageStatus.HARVESTED, title="y" * 2**18)
+            for n in range(_BIG // 2**18)
+        )
     )
     arrived: list[NewTask] = []
 
