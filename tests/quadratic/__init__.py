@@ -33,11 +33,13 @@ STEEP = 1.5
 """An exponent of growth: 1 is in proportion, 2 quadratic. A sorting takes 1.1, caches that are left some 1.2."""
 LEAST_S = 0.002
 """What takes less says nothing of how it grows."""
-HARM_S = 0.4
+HARM_S = 0.25
 """Growth has to go on until a text takes so long: some grow steeply up to a limit, and in proportion from there."""
+_NOISY_S = 0.02
+"""What takes less is measured three times."""
 FAR_CHARS = 2**21
 """Where that is looked for at most."""
-MOST_S = 8.0
+MOST_S = 2.0
 """Of the processor; what takes longer at a size of which a quarter took next to nothing has been found."""
 
 
@@ -137,7 +139,9 @@ def _confirmed(
     while size <= chars or (taken[-1] < HARM_S and size <= far_chars) or len(sizes) < 3:
         text = shape.text(size)
         sizes.append(len(text))
-        taken.append(min(seconds(work, text), seconds(work, text)))
+        taken.append(seconds(work, text))
+        if taken[-1] < _NOISY_S:
+            taken[-1] = min(taken[-1], seconds(work, text), seconds(work, text))
         if math.isinf(taken[-1]):
             break
         if len(taken) > 1 and not _is_steep(sizes[-2:], taken[-2:]):

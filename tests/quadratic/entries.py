@@ -483,7 +483,7 @@ ENTRIES |= {
     "resolve by base": Entry(
         lambda text: Base(URL).resolve(text), ("url",), (("/", ""), ("?", ""), ("../", ""))
     ),
-    "base": Entry(lambda text: Base(f"https://e.org/{text}").resolve("../a"), ("url",)),
+    "base": Entry(lambda text: Base(f"https://e.org/{text}").resolve("../a"), ("url",), (), _LONGEST_URL),
     "canonical": Entry(canonical, ("url",), (("http://", ""), ("http://e.org/", ""))),
     "bytes escaped": Entry(with_bytes_escaped, ("url",)),
     "login": Entry(without_login, ("url",), (("http://", ""),)),

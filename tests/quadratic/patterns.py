@@ -16,6 +16,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import crawler
+from crawler.harvest import markup
 from tests.quadratic import Shape, modules
 
 PACKAGE = Path(str(crawler.__file__)).parent
@@ -28,6 +29,23 @@ USED = {
     "crawler.harvest.markup.TOKEN": ("match", "finditer"),
 }
 """What is called on those that are handed over; of all others that is seen where they are."""
+SHORT = {
+    "crawler.harvest.data_keys._WORD": 64,
+    "crawler.harvest.paging._CLASS_WORD": 200,
+    "crawler.harvest.elements._NAME_BEFORE": 64,
+    "crawler.harvest.script_data._TARGET": 120,
+    "crawler.catalog.export._FORMULA": 1024,
+    "crawler.queues.redis.engine._IN_A_SCRIPT": 1024,
+}
+"""Expressions that would be slow on long texts, and the characters that they are given at most: by whoever calls them,
+by words of a page that have been shortened when they were found, by the server that tells of an error.
+"""
+ELSEWHERE = {
+    "crawler.harvest.attributes._pattern_of_few": "it is in the global _FEW",
+    "crawler.sizes.query._words_of": "these are in the global _HOW",
+    "crawler.harvest.markup._values": "one a name: made() has those that are asked for",
+}
+"""Where expressions are compiled in functions, and why these are searched all the same."""
 _STRANGERS = ("!", "\0", "é", "\u2028")
 """What comes after a repetition, so that it does not match: most expressions know none of these."""
 
@@ -57,9 +75,20 @@ def expressions() -> tuple[Found, ...]:
             for place, pattern in _patterns_in(value, f"{module_name}.{name}"):
                 found.setdefault(
                     id(pattern),
-                    Found(place, pattern, USED.get(place) or _methods_of(name, Path(str(module.__file__)))),
+                    Found(
+                        place,
+                        pattern,
+                        USED.get(place) or _methods_of(name, Path(str(module.__file__))),
+                        SHORT.get(place),
+                    ),
                 )
-    return tuple(found.values())
+    return (*found.values(), *made())
+
+
+def made() -> Iterator[Found]:
+    """What is compiled when it is asked for."""
+    for name in ("class", "id"):
+        yield Found(f"crawler.harvest.markup._values({name})", markup._values(name), ("finditer",))
 
 
 def _patterns_in(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, re.Pattern[Any]]]:
