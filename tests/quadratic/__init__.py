@@ -39,7 +39,7 @@ _NOISY_S = 0.02
 """What takes less is measured three times."""
 FAR_CHARS = 2**21
 """Where that is looked for at most."""
-MOST_S = 2.0
+MOST_S = 1.0
 """Of the processor; what takes longer at a size of which a quarter took next to nothing has been found."""
 
 

@@ -34,7 +34,7 @@ SHORT = {
     "crawler.harvest.paging._CLASS_WORD": 200,
     "crawler.harvest.elements._NAME_BEFORE": 64,
     "crawler.harvest.script_data._TARGET": 120,
-    "crawler.catalog.export._FORMULA": 1024,
+    "crawler.catalog.export._FORMULA": 500,
     "crawler.queues.redis.engine._IN_A_SCRIPT": 1024,
 }
 """Expressions that would be slow on long texts, and the characters that they are given at most: by whoever calls them,

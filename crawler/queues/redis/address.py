@@ -30,7 +30,7 @@ _MOST_DB = 2**16
 _SCHEME = re.compile(r"(redis|valkey)(s?)(\+[a-z]*)?://", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
-_PASSWORD = re.compile(r"://.*@", re.DOTALL)
+_PASSWORD = re.compile(r"\A((?>.*?://)).*@", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES = ("ca", "cert", "key")
 _FORMS: Mapping[Kind, str] = {
@@ -127,7 +127,7 @@ def name_for(folder: Path) -> str:
 
 def without_password(text: str) -> str:
     """What somebody typed for an address, right or wrong, with … for all that may be a password."""
-    return _PASSWORD.sub("://…@", text)
+    return _PASSWORD.sub(r"\1…@", text)
 
 
 def _place(text: str, kind: Kind, path: str) -> tuple[str, int]:
