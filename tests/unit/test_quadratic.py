@@ -148,6 +148,31 @@ def test_the_page_that_hung_a_crawl_would_have_been_found(monkeypatch: pytest.Mo
     assert found_in("then", _walked, [Shape(unit)]) != []
 
 
+FOUND: dict[str, tuple[str, Shape]] = {
+    "attributes of body, each time others": ("parse", Shape(f"<body a{NUMBER}=b>")),
+    "attributes of html, each time others": ("parse", Shape(f"<html a{NUMBER}=b>")),
+    "Next's data in pieces": ("flight", Shape('self.__next_f.push([1,"1:{}\\n"])')),
+    "a stream in pieces": ("stream", Shape('streamController.enqueue("[1]\\n")')),
+    "the name of a parameter": ("url: numbered", Shape("a", start="?")),
+    "a long word": ("echo", Shape("a")),
+    "an instruction of XML": ("xhtml", Shape("a", start="<?xml-stylesheet ", end="?><a/>")),
+    "prefixes of XHTML": (
+        "xhtml",
+        Shape(f"<a xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", start="<a></b>"),
+    ),
+}
+"""What the search has found so far, by what it was."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_is_mended(name: str) -> None:
+    entry, shape = FOUND[name]
+    assert (
+        growth(name, ENTRIES[entry].work, shape, most_chars=2**16, far_chars=ENTRIES[entry].most_chars)
+        is None
+    )
+
+
 # --- and finds nothing ------------------------------------------------------------------------------------
 
 
