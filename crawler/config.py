@@ -527,6 +527,10 @@ class Setting:
         return get_origin(self.type) is tuple
 
 
+_CHOICES = re.compile(r"\^\([\w|-]+\)\$")
+"""A pattern that is nothing but a list of words."""
+
+
 def settings() -> Iterator[Setting]:
     """Every setting there is, in the order of the sections."""
     for section in msgspec.structs.fields(Config):
@@ -552,9 +556,7 @@ def settings() -> Iterator[Setting]:
 
 def _words(*metas: Meta) -> tuple[str, ...]:
     """The values that a pattern such as ``^(one|two)$`` allows; none for one that does not list them."""
-    patterns = [
-        meta.pattern for meta in metas if meta.pattern and re.fullmatch(r"\^\([\w|-]+\)\$", meta.pattern)
-    ]
+    patterns = [meta.pattern for meta in metas if meta.pattern and _CHOICES.fullmatch(meta.pattern)]
     return tuple(word for pattern in patterns for word in pattern[2:-2].split("|"))
 
 
@@ -670,7 +672,7 @@ def _problem(setting: Setting, value: object, told: str) -> str:
     words = setting.choices or setting.words
     if " matching regex " in told or (setting.choices and isinstance(value, str)):
         return f"Expected one of {', '.join(words)}" if words else f"Expected {setting.hint}"
-    if setting.hint == _SIZE_HINT and not re.search(r"[<>]=? ?\d", told):
+    if setting.hint == _SIZE_HINT and not _COMPARED.search(told):
         return f"Expected {setting.hint}"
     return told
 
@@ -682,6 +684,7 @@ def _split(item: object) -> list[object]:
     return [_SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
 
 
+_COMPARED = re.compile(r"[<>]=? ?\d")
 _SIZE = re.compile(r"(\d{1,18}) ?b|(\d{1,18}(?:\.\d{1,18})?) ?([kmgt])(i?)b?", re.IGNORECASE)
 
 

@@ -36,7 +36,10 @@ _CUT_SHORT = frozenset(
         )
     }
 )
-_LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|q)?\s*", re.IGNORECASE)
+_LENGTH = re.compile(
+    r"\s*+\+?((?:\d*+\.)?\d++(?:[eE][+-]?\d++)?)\s*+(px|pt|pc|mm|cm|in|q)?\s*+", re.IGNORECASE
+)
+_BETWEEN_NUMBERS = re.compile(r"[\s,]++")
 _PX_PER_UNIT = {
     "": 1.0,
     "px": 1.0,
@@ -154,7 +157,7 @@ class _Reader:
 
 
 def _size(attributes: dict[str, str]) -> tuple[int, int]:
-    box = re.split(r"[\s,]+", attributes.get("viewBox", "").strip())
+    box = _BETWEEN_NUMBERS.split(attributes.get("viewBox", "").strip())
     box_width, box_height = box[2:] if len(box) == 4 else ("", "")  # noqa: PLR2004 - min-x min-y width height
     return (
         _pixels(attributes.get("width", "")) or _pixels(box_width),

@@ -51,8 +51,9 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
     """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
     of an image.
 
-    Raises NotHtml when no parser can make anything of it. No input takes more than time in proportion to its
-    length; *left_out* counts by slug what is not read for that.
+    Raises NotHtml when no parser can make anything of it. No input is known to take more time than in proportion to
+    its length, and tests/quadratic/ searches for such; *left_out* counts by slug what is not read for that. What the
+    search may have missed is ended with its reader, by ``page_timeout_s``.
     """
     left_out = Counter() if left_out is None else left_out
     html = made_harmless(html, left_out=left_out)

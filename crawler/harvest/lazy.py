@@ -50,6 +50,7 @@ _TEMPLATE = re.compile(r"\{\{|\$\{|<%|\{[.\w]+\}")
 _NAME = re.compile(r"[a-z_]")
 _NO_URL = re.compile(r"[\n,;<>{}]")
 _WIDTH = "{width}"
+_WIDTHS_TOLD = re.compile(r"[0-9]{1,5}")
 _BARE_WIDTH = re.compile(r"(?<=\s)([0-9]{2,5})(?=\s*+(?:,|$))")
 _MAX_WIDTHS = 20
 
@@ -111,7 +112,7 @@ def _in_every_width(element: Element, template: str) -> Iterator[Candidate | Cut
     """``{width}`` stands for each of ``data-widths`` (lazysizes, rias); any other template only a script can fill."""
     if len(_TEMPLATE.findall(template)) != template.count(_WIDTH):
         return
-    widths = re.findall(r"[0-9]{1,5}", element.attributes.get("data-widths", ""))
+    widths = _WIDTHS_TOLD.findall(element.attributes.get("data-widths", ""))
     for width in at_most(_MAX_WIDTHS, widths, slug="widths-cut"):
         yield (
             width

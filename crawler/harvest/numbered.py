@@ -22,7 +22,7 @@ _SIZES = frozenset(
 )
 _OF_PAGE = re.compile(r"page(?:\[|%5b)(?:number|offset)(?:\]|%5d)", re.IGNORECASE)
 """JSON:API (https://jsonapi.org/format/#fetching-pagination)."""
-_DECORATION = re.compile(r".*(?:\[|%5b)|\]|%5d|_\d+\Z|:int\Z|[_-]", re.IGNORECASE | re.DOTALL)
+_DECORATION = re.compile(r"\A.*(?:\[|%5b)|\]|%5d|_\d+\Z|:int\Z|[_-]", re.IGNORECASE | re.DOTALL)
 _PAGE_WORDS = r"pages?|pg|seite|pagina|p%C3%A1gina|strona|stranica|strana|sida|side|sivu|sayfa|halaman|oldal"
 _PAGE_IN_PATH = re.compile(
     rf"/index[_-]?\d{{1,4}}(?=\.\w{{2,5}}$)|[/._;-](?:(?:{_PAGE_WORDS})[/=:_-]?\d{{1,6}}|p[_-]?\d{{1,3}})(?=/?$|\.\w{{2,5}}$)",

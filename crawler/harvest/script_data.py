@@ -37,6 +37,7 @@ _TARGET = re.compile(
 _STATE = re.compile(r"__|state|data|props|store|cache|nuxt|redux", re.IGNORECASE)
 """In the name of what may be given a literal of JavaScript; for JSON any name will do."""
 _RETURN = re.compile(r"(?:return\b\s*+|\A)\(?(?=\{)")
+_ARGUMENTS = re.compile(r"[\s;)]*+\}?[\s)]*+\(")
 _SVELTEKIT_DATA = re.compile(r"\bdata:\s*+(?=\[)")
 _PIECE = {
     "__next_f": re.compile(r"__next_f(?:\s*+=\s*+self\.__next_f\s*+\|\|\s*+\[\]\))?\.push\(\s*+(?=\[)"),
@@ -93,7 +94,7 @@ def _called(text: str, found: re.Match[str]) -> tuple[Any, int]:
     begin = _RETURN.search(text, start) if text[start] == "{" else None
     begins = begin.end() if begin else found.end()
     _, end = js_literals.read_at(text, begins)
-    arguments = re.compile(r"[\s;)]*+\}?[\s)]*+\(").match(text, end)
+    arguments = _ARGUMENTS.match(text, end)
     if arguments is None:
         raise NotALiteralError
     values, end = js_literals.list_at(text, arguments.end())

@@ -46,8 +46,9 @@ _SWALLOWS_THE_REST = "plaintext"
 
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31};)")
 _OF_XML = frozenset({"amp;", "lt;", "gt;", "quot;", "apos;"})
-_PSEUDO_ATTRIBUTE = re.compile(r"([\w-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_PSEUDO_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _PREFIX = re.compile(r"xmlns:([\w.-]{1,64})\s*+=\s*+[\"']http://www\.w3\.org/(?:1999/xhtml|2000/svg)[\"']")
+_PREFIXED = re.compile(r"(</?)([\w.-]{1,64}):")
 _NESTED_ENTITY = re.compile("&(?!#)|%")
 _MAX_EXPANDED_CHARS = 2**24
 _SELF_CLOSING = re.compile(r"<([A-Za-z][\w.-]*+)((?:[^<>=/]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')?+|/(?!>))*+)/>")
@@ -65,8 +66,9 @@ def as_html(text: str) -> str:
         writer.parser.Parse(document, True)
     except (expat.ExpatError, _RefusedError):
         rest = document[_broken_at(document, writer.parser.CurrentByteIndex) :].decode("utf-8", "replace")
-        prefixes = "|".join(map(re.escape, sorted(set(_PREFIX.findall(text)))))
-        rest = re.sub(rf"(</?)(?:{prefixes}):", r"\1", rest) if prefixes else rest
+        prefixes = set(_PREFIX.findall(text))
+        # each name is looked up: an expression of all prefixes tried one after the other, and there may be very many
+        rest = _PREFIXED.sub(lambda tag: tag[tag[2] in prefixes], rest) if prefixes else rest
         writer.pieces.append(_SELF_CLOSING.sub(_ended, rest))
     return "".join(writer.pieces)
 

@@ -29,6 +29,8 @@ _MOST_HOSTS = 64
 _MOST_DB = 2**16
 _SCHEME = re.compile(r"(redis|valkey)(s?)(\+[a-z]*)?://", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+_PASSWORD = re.compile(r"\A((?>.*?://)).*@", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _FILES = ("ca", "cert", "key")
 _FORMS: Mapping[Kind, str] = {
@@ -125,7 +127,7 @@ def name_for(folder: Path) -> str:
 
 def without_password(text: str) -> str:
     """What somebody typed for an address, right or wrong, with … for all that may be a password."""
-    return re.sub(r"://.*@", "://…@", text, flags=re.DOTALL)
+    return _PASSWORD.sub(r"\1…@", text)
 
 
 def _place(text: str, kind: Kind, path: str) -> tuple[str, int]:
@@ -192,7 +194,7 @@ def _in_ascii(host: str) -> str:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:
         return ""
-    return name if re.fullmatch(r"[A-Za-z0-9._-]+", name) else ""
+    return name if _HOST.fullmatch(name) else ""
 
 
 def _quoted(text: str) -> str:
