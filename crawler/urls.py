@@ -177,6 +177,8 @@ def identity(url: str) -> str:
     path, mark, query = url.partition("?")
     if path.count("/") > 2:  # noqa: PLR2004 - behind the host
         path = _SESSION_IN_PATH.sub("", path)
+        if path.count("/") == 2:  # noqa: PLR2004 - it was all of the path, whose first "/" is none of it
+            path += "/"
     return _without(path + mark + query, _SESSION_PARAMETER)
 
 
