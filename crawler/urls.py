@@ -25,7 +25,7 @@ _SCHEMES = ("http:", "https:")
 _LOGIN = re.compile(r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?//))[^/\\?#]*@", re.IGNORECASE)
 _SESSION_HINTS = ("sess", "sid=", "?s=", "&s=", "cfid=", "cftoken=", "zenid=", "/(")
 _SESSION_IN_PATH = re.compile(
-    r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)", re.IGNORECASE
+    r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\((?:[a-z]\([0-9a-z]+\))+\)(?![^/;])", re.IGNORECASE
 )
 _SESSION_PARAMETER = re.compile(
     r"(?:jsessionid|phpsessid|aspsessionid\w*|cfid|cftoken|oscsid|zenid)=.*"
