@@ -13,7 +13,7 @@ Target = Callable[[bytes], None]
 
 CORPUS = Path(__file__).parent / "corpus"
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
-WEIGHTS = {"images": 5, "documents": 3, "html": 2, "image_parts": 2, "fetch": 2}
+WEIGHTS = {"images": 5, "calls": 5, "wire": 3, "documents": 3, "html": 2, "image_parts": 2, "fetch": 2}
 """Shares of the time: images and the wire are where most is at stake."""
 
 

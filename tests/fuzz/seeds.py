@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from pathlib import Path
 
@@ -199,7 +200,64 @@ def fetch() -> dict[str, bytes]:
     return found
 
 
+def wire() -> dict[str, bytes]:
+    import msgspec
+
+    lease = {"worker": {"id": "w1", "kind": "image"}, "count": 3, "slots": 2, "wait_s": 0.0, "held": []}
+    record = {"kind": "image", "url": "http://victim.example/0.png", "status": "saved"}
+    result = {"token": [1, 1], "record": record, "discovered": [{"kind": "page", "url": "http://b.example/"}]}
+    calls = (
+        (
+            "get_task_queue",
+            "put",
+            [],
+            {"tasks": [{"kind": "image", "url": "http://a.example/x-100x100.png"}]},
+        ),
+        ("get_task_queue", "lease", [], lease),
+        ("get_result_queue", "put", [], {"results": [result]}),
+        ("get_task_queue", "leave", [], {"worker_id": "victim", "charged": True}),
+        ("get_task_queue", "retry", [], {"kind": "image", "reason": None}),
+        ("get_result_queue", "get", [], {"after": 0, "limit": 5}),
+        ("get_inbox", "has", [], {"path": "images/a", "size_bytes": 1}),
+    )
+    packed = [msgspec.msgpack.encode(call) for call in calls]
+    return {
+        "calls": b"a" + b"\n\n".join(packed),
+        "lengths": b"b" + b"".join(len(one).to_bytes(4, "big") + one for one in packed),
+        "too long": b"b\xff\xff\xff\xff",
+        "nested": b"a" + b"\x91" * 5000,
+        "no greeting": b"c" + len(packed[0]).to_bytes(4, "big") + packed[0],
+    }
+
+
+def handshake() -> dict[str, bytes]:
+    return {
+        "digest": b"aa" + b"0" * 16,
+        "sha256": b"aa{sha256}" + b"0" * 32,
+        "rogue": b"ba#CHALLENGE#" + b"0" * 20 + b"\n\n#WELCOME#\n\n" + b"0" * 16,
+        "newer rogue": b"ba#CHALLENGE#{sha256}" + b"0" * 40 + b"\n\n#WELCOME#\n\n{sha256}" + b"0" * 32,
+        "a browser": b"abGET / HTTP/1.1\r\n\r\n",
+        "giant": b"bb\x7f\xff\xff\xff",
+    }
+
+
+def drawn(*lengths: int) -> dict[str, bytes]:
+    """For targets whose input is nothing but choices: some of several lengths."""
+    dice = random.Random(1)
+    return {f"dice-{n}": dice.randbytes(length) for n, length in enumerate(lengths)}
+
+
+def calls() -> dict[str, bytes]:
+    return drawn(*range(20, 620, 20)) | {
+        f"one-{n:02}": b"%c" % (ord("a") + n) + b"\0" * 60 for n in range(16)
+    }
+
+
 SEEDS = {
+    "wire": wire,
+    "handshake": handshake,
+    "calls": calls,
+    "replies": lambda: drawn(*range(4, 304, 10)),
     "images": images,
     "image_parts": images,
     "documents": documents,
