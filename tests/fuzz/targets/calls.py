@@ -87,7 +87,7 @@ def fuzz(data: bytes) -> None:
 
 
 def check_files(attacked: Crawl) -> None:
-    """Nothing is written but images, whole, below images/ and under the claim of their bytes; and what is on its way."""
+    """Nothing is written but images, whole, below images/, under the claim of their bytes, and what is on its way."""
     for file in attacked.folder.rglob("*"):
         name = file.relative_to(attacked.folder)
         if file.is_symlink() or not file.is_file() or name.parts[0].startswith((INDEX_FOLDER, "crawl.db")):
