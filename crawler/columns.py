@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from crawler.errors import LedgerCorrupt
 from crawler.models import RECORDS, ImageRecord, PageRecord
 
 _Record = TypeVar("_Record", bound=ImageRecord | PageRecord)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What reading a text or a message raises that is none."""
+ILLEGIBLE = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
+"""What comes of values that nobody of us has written."""
 _AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 _TYPES = {
     record: {field.name: field.type for field in msgspec.structs.fields(record)}
@@ -55,3 +62,22 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
         values[position] = bool(values[position])
     facts = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
     return msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+
+
+@contextmanager
+def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
+    """What is made of rows within it is made of the file at *path*: if that can't be done, the file is damaged.
+
+    SQLite takes values of any type into any column, and a file may have been in other hands. *on_error* is told first.
+    Raises LedgerCorrupt.
+    """
+    try:
+        yield
+    except ILLEGIBLE as exc:
+        error = LedgerCorrupt(
+            f"{path} is damaged: what it holds can't be read ({type(exc).__name__}: {exc}); put a sound copy of it"
+            " back, or start over with --fresh. The saved images are not touched before that"
+        )
+        if on_error is not None:
+            on_error(str(error))
+        raise error from exc

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
 
-from crawler.columns import record_of
+from crawler.columns import ILLEGIBLE, legible, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
@@ -69,8 +69,9 @@ class Catalog:
 
     def seeds(self) -> tuple[str, ...]:
         """The canonical URLs that the crawl began with; empty when it has not begun."""
-        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
-            return tuple(json.loads(text))
+        with self.legible():
+            for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
+                return msgspec.convert(json.loads(text), tuple[str, ...])
         return ()
 
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
@@ -106,10 +107,14 @@ class Catalog:
         with self._explained():
             return self._db.execute(sql, values).fetchone()[0]
 
+    def legible(self) -> AbstractContextManager[None]:
+        """Whatever is made of rows within it: LedgerCorrupt if that can't be done."""
+        return legible(self.path)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All queries within see the crawl at one moment; do not stay in it for longer than needed."""
-        with self._explained():
+        """All queries within see the crawl at one moment; do not stay in it for longer than needed. As ``legible``."""
+        with self._explained(), self.legible():
             self._db.execute("BEGIN")
             try:
                 yield
@@ -134,7 +139,7 @@ class Catalog:
         try:
             for row in self.rows(sql, values):
                 yield record_of(record, row)
-        except msgspec.MsgspecError as exc:
+        except ILLEGIBLE as exc:
             raise LedgerCorrupt(f"{self.path} is damaged: a record of {table} can't be read ({exc})") from exc
 
     def _check_version(self) -> None:
@@ -157,7 +162,7 @@ class Catalog:
             yield
         except sqlite3.ProgrammingError:  # a fault of this program
             raise
-        except sqlite3.DatabaseError as exc:
+        except (sqlite3.DatabaseError, UnicodeError) as exc:
             if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StorageFailed(
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
@@ -170,7 +175,7 @@ class Catalog:
             ) from exc
 
 
-def _is(error: sqlite3.Error, *codes: int) -> bool:
+def _is(error: sqlite3.Error | UnicodeError, *codes: int) -> bool:
     """Whether the error has one of these primary result codes (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)  # which errors of the binding itself have not
     return code is not None and code & 0xFF in codes

@@ -13,7 +13,7 @@ from crawler.errors import HostDown, LeaseExpired
 from crawler.fallback import with_next_size
 from crawler.models import RECORDS, STATUSES, ImageRecord, NewTask, PageRecord, TaskKind, TaskState
 from crawler.queues.health import HOW_TO_RETRY
-from crawler.queues.redis.packing import KINDS, origin_facts, unpacked, utf8
+from crawler.queues.redis.packing import KINDS, origin_facts, sound, unpacked, utf8
 from crawler.queues.redis.shards import told_of
 
 _RECORD = msgspec.msgpack.Decoder(ImageRecord | PageRecord).decode
@@ -43,8 +43,9 @@ class Entry:
 
 
 def entries(found: Sequence[Any]) -> list[Entry]:
-    """What XRANGE has found."""
-    return [_entry(utf8(name), dict(zip(words[::2], words[1::2], strict=True))) for name, words in found]
+    """What XRANGE has found. Raises LedgerCorrupt for what nobody of us has written."""
+    with sound("a settled task"):
+        return [_entry(utf8(name), dict(zip(words[::2], words[1::2], strict=True))) for name, words in found]
 
 
 def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
