@@ -86,7 +86,7 @@ class Decoders:
             ) from exc
         except CrashedError as exc:
             raise DecoderCrashed(f"its decoder broke down, with {exc}") from exc
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, RecursionError) as exc:
             raise DecoderCrashed("its decoder gave no verdict") from exc
 
     def close(self) -> None:

@@ -100,7 +100,7 @@ class Readers:
             ) from exc
         except CrashedError as exc:
             raise ReaderCrashed(f"its reader broke down, with {exc}") from exc
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, RecursionError) as exc:
             raise ReaderCrashed("its reader gave no sound reply") from exc
 
     def words(self, task: Task, fetched: Fetched) -> set[str]:
