@@ -172,7 +172,7 @@ class Crawl:
 @contextmanager
 def crawl() -> Iterator[Crawl]:
     """A new one, for one input."""
-    folder = Path(tempfile.mkdtemp(dir=_memory()))
+    folder = Path(tempfile.mkdtemp(dir=memory()))
     try:
         made = Crawl(folder)
         try:
@@ -184,7 +184,7 @@ def crawl() -> Iterator[Crawl]:
 
 
 @cache
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """Where files cost no disk, if there is such a place."""
     shared = Path("/dev/shm")
     return shared if shared.is_dir() else None

@@ -253,7 +253,111 @@ def calls() -> dict[str, bytes]:
     }
 
 
+def packed() -> dict[str, bytes]:
+    import msgspec
+
+    text = ["/a.png", "/p.html", "img", "an alt"]
+    return {
+        "text": b"ba" + msgspec.msgpack.encode(text),
+        "entry": b"c" + b"\1a\1c\1e\1e\1e\1e" + bytes(10),
+        **{name: b"a" + data for name, data in drawn(20, 60, 100, 200).items()},
+    }
+
+
+def database() -> dict[str, bytes]:
+    rows = {f"rows-{n}": b"a" + data for n, data in enumerate(drawn(*range(4, 60, 4)).values())}
+    return rows | {f"bytes-{n}": b"b" + data for n, data in enumerate(drawn(*range(4, 60, 6)).values())}
+
+
+def export() -> dict[str, bytes]:
+    texts = (
+        "=1+1",
+        "\x1b]0;x\x07\u202e",
+        "a\r\n@b",
+        ",=c;-d|+e",
+        "\uff1dHYPERLINK(1)",
+        '"=x"',
+        "\x7f\x9b\u2028",
+    )
+    records = {name: b"\0" + data for name, data in drawn(*range(20, 320, 20)).items()}
+    return records | {f"text-{n}": b"\1\0" + text.encode() for n, text in enumerate(texts)}
+
+
+def settings() -> dict[str, bytes]:
+    toml = (Path(__file__).parents[2] / "config" / "redis.toml").read_bytes()
+    return {
+        "file": b"a" + toml,
+        "tables": b"a[scope]\nmax_pages = 10\n[queue]\ndelay_s = 0.5\n[images]\nformats = ['jpg,png']\n",
+        "nested": b"a" + b"x = [" * 20,
+        "environment": b"b\x05500 MB",
+        "authkey": b"d\x20"
+        + b"k" * 32
+        + b"\0\0-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+        "address": b"e[2001:db8::7]:9733",
+        "redis": b"fbuser:p%40ss@host:6379/2#name",
+        "sentinels": b"fda.example,b.example:26380/service/1",
+        "cluster": b"fe[::1]:7000,h\xc3\xb6st?ca=/a%20b",
+        **{f"flags-{n}": b"c" + data for n, data in enumerate(drawn(8, 30, 60).values())},
+    }
+
+
+def child() -> dict[str, bytes]:
+    import msgspec
+
+    def said(*messages: tuple[int, bytes]) -> bytes:
+        return b"".join(bytes((kind,)) + len(data).to_bytes(4, "little") + data for kind, data in messages)
+
+    info = b'{"info":{"format":"gif","extension":"gif","width_px":1,"height_px":1,"frames":1}}'
+    head = msgspec.msgpack.encode({"title": "x", "images": 1, "left_out": {"json-cut": 1}})
+    tasks = msgspec.msgpack.encode([{"kind": "image", "url": "https://example.org/a.png"}])
+    return {
+        "protocol": b"a" + said((3, b"part"), (2, (2**30).to_bytes(8, "little")), (4, b"")),
+        "no memory": b"a" + said((6, b"")),
+        "giant": b"a\3\xff\xff\xff\xff",
+        "pool": b"b" + said((3, info), (4, b"")),
+        "needs": b"b" + said((2, b"\xff" * 8), (2, b"\xff" * 200), (5, b"")),
+        "verdict": b"c" + info,
+        "refusal": b'c{"reason":"corrupt-image","detail":"x"}',
+        "other refusal": b'c{"reason":"not-found","detail":"x"}',
+        "harvest": b"d" + head + b"\n\n" + tasks,
+        "fault": b"d" + msgspec.msgpack.encode({"fault": "Traceback", "detail": "x"}),
+        "reason": b"d" + msgspec.msgpack.encode({"reason": "too-large", "detail": "x"}),
+    }
+
+
+def inside() -> dict[str, bytes]:
+    import msgspec
+
+    task = {"id": 1, "serial": 1, "kind": "page", "url": "https://example.org/", "depth": 0, "attempt": 1}
+    fetched = {
+        "url": task["url"],
+        "final_url": task["url"],
+        "http_status": 200,
+        "headers": {"content-type": "text/html"},
+    }
+    found = {"image": b"a" + samples()["plain.gif"]}
+    for about in ("read", "words"):
+        question = msgspec.msgpack.encode(
+            {"about": about, "task": task, "fetched": fetched | {"content": b""}}
+        )
+        found[about] = (
+            b"b" + len(question).to_bytes(4, "little") + question + b"<p>x<img src=a.png><a href=b>"
+        )
+    request = (4).to_bytes(8, "little") + bytes(8) + b"data"
+    return found | {
+        "requests": b"c" + request * 3,
+        "half": b"c" + request + request[:-2],
+        "size": b"c" + b"\xff" * 30,
+    }
+
+
 SEEDS = {
+    "packed": packed,
+    "database": database,
+    "export": export,
+    "settings": settings,
+    "child": child,
+    "inside": inside,
     "wire": wire,
     "handshake": handshake,
     "calls": calls,
