@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from crawler.config import Config
 from crawler.download.decoder import Decoders
 from crawler.download.info import EXTENSIONS
-from crawler.errors import REASONS, TaskError
+from crawler.errors import LEFT_OUT, REASONS, TaskError
 from crawler.harvest.readers import Readers
 from crawler.models import Task, TaskKind
 from crawler.sandbox.budget import Budget
 from crawler.sandbox.child import _MAX_PART_BYTES, Child, OutOfMemoryError
+from crawler.urls import DATA_HOST, host_key, task_key
 from crawler.web import Fetched
 from tests.fuzz.drawn import Drawn
 
@@ -139,8 +141,11 @@ def _harvest(drawn: Drawn) -> None:
     readers._pool = pool
     with suppress(TaskError), readers.read(_TASK, _FETCHED) as reading:
         assert reading.head.images >= 0
-        for tasks in reading.tasks():
-            assert isinstance(tasks, list)
+        for task in (task for part in reading.tasks() for task in part):
+            assert task_key(task.kind, task.url)
+            assert host_key(task.url) == DATA_HOST or urlsplit(task.url).hostname
+            assert task.depth >= 0
+            assert not task.kept_out_by or task.kept_out_by in LEFT_OUT
     with suppress(TaskError):
         words = readers.words(_TASK, _FETCHED)
         assert all(isinstance(word, str) for word in words)
