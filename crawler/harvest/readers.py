@@ -74,6 +74,10 @@ class Readers:
         """
         with self._asked(READ, task, fetched) as parts:
             head = _HEADS.decode(next(parts, b""))
+            if not head.left_out.keys() <= LEFT_OUT.keys():
+                raise msgspec.ValidationError(
+                    f"{min(head.left_out.keys() - LEFT_OUT.keys())[:100]!r} is no slug"
+                )
             if head.reason or head.fault:
                 deque(parts, maxlen=0)  # to its end, else it is of no use to others
             if head.fault:

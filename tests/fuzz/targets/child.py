@@ -17,6 +17,7 @@ from crawler.download.decoder import Decoders
 from crawler.download.info import EXTENSIONS
 from crawler.errors import LEFT_OUT, REASONS, TaskError
 from crawler.harvest.readers import Readers
+from crawler.harvest.reply import MOST_TITLE_CHARS
 from crawler.models import Task, TaskKind
 from crawler.sandbox.budget import Budget
 from crawler.sandbox.child import _MAX_PART_BYTES, Child, OutOfMemoryError
@@ -141,6 +142,8 @@ def _harvest(drawn: Drawn) -> None:
     readers._pool = pool
     with suppress(TaskError), readers.read(_TASK, _FETCHED) as reading:
         assert reading.head.images >= 0
+        assert reading.head.left_out.keys() <= LEFT_OUT.keys()
+        assert len(reading.head.title) <= MOST_TITLE_CHARS
         for task in (task for part in reading.tasks() for task in part):
             assert task_key(task.kind, task.url)
             assert host_key(task.url) == DATA_HOST or urlsplit(task.url).hostname
