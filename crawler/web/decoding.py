@@ -29,6 +29,10 @@ _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n
 """Of a frame, and of the skippable ones (RFC 8878, section 3.1)."""
 
 
+_FRAME_HEADER_BYTES = 18
+"""Of zstd, with its magic number, at most."""
+
+
 class Decoder(Protocol):
     def decode(self, data: bytes) -> Iterator[bytes]:
         """What *data* adds to the content, in pieces of bounded size. Raises BadResponse."""
@@ -198,19 +202,32 @@ class Zstd(_Members):
     _magics = _ZSTD_MAGICS
 
     def _new(self) -> Any:
+        self._head = b""
+        self._frame_bytes = 0
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
+        self._head += data[: _FRAME_HEADER_BYTES - len(self._head)]
         more = True
         while more:
             try:
                 piece = self._stream.decompress(data, _STEP_BYTES)
             except zstd.ZstdError as exc:
                 raise _broken(exc) from exc
+            self._frame_bytes += len(piece)
             if piece:
                 yield piece
             data = b""
             more = not (self._stream.eof or self._stream.needs_input)
+        if self._stream.eof:
+            self._check_size()
+
+    def _check_size(self) -> None:
+        """That a frame has as much as it says: libzstd itself looks only at frames that come in one go."""
+        if self._head.startswith(_ZSTD_MAGICS[0]):
+            told = zstd.get_frame_info(self._head).decompressed_size
+            if told is not None and told != self._frame_bytes:
+                raise BadResponse(f"a zstd frame has {self._frame_bytes} bytes, and says that it has {told}")
 
 
 class Brotli:
