@@ -207,7 +207,17 @@ class Zstd(_Members):
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
+        if not self._head:
+            # the first byte alone: a frame that comes in one go libzstd reads in another way, which takes other ones
+            self._head = data[:1]
+            yield from self._made_of(data[:1])
+            data = data[1:]
         self._head += data[: _FRAME_HEADER_BYTES - len(self._head)]
+        yield from self._made_of(data)
+        if self._stream.eof:
+            self._check_size()
+
+    def _made_of(self, data: bytes) -> Iterator[bytes]:
         more = True
         while more:
             try:
@@ -219,11 +229,9 @@ class Zstd(_Members):
                 yield piece
             data = b""
             more = not (self._stream.eof or self._stream.needs_input)
-        if self._stream.eof:
-            self._check_size()
 
     def _check_size(self) -> None:
-        """That a frame has as much as it says: libzstd itself looks only at frames that come in one go."""
+        """That a frame has as much as it says: libzstd itself does not look where its last block is empty."""
         if self._head.startswith(_ZSTD_MAGICS[0]):
             told = zstd.get_frame_info(self._head).decompressed_size
             if told is not None and told != self._frame_bytes:
