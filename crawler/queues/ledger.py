@@ -293,7 +293,8 @@ class Ledger:
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
             self._meet(worker)  # its leases may be from before a restart
-            self._give_back([token.id for token in tokens if self._adopt(worker.id, token)], charged=False)
+            held = {token.id: None for token in tokens if self._adopt(worker.id, token)}  # some may be said twice
+            self._give_back(list(held), charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
         """The worker has gone, for certain: what it holds goes back at once and it gets nothing more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -18,6 +19,35 @@ _TEXTS = (
     "\0", "\x1b[2J", "../../x", "images/a/b.png", "no url", "é" * 40, "x" * 600, "0" * 32, "a" * 64, "not-found",
     "\ud7ff\uffff", "1e999", "http://[::1]/", "max-depth", "saved",
 )  # fmt: skip
+_URLS = (
+    "http://victim.example/0.png", "http://victim.example/1.png", "http://victim.example/0.html",
+    "http://b.example/a-100x100.png", "http://b.example/a-200x200.png", "http://b.example/a.png", "https://c.example/",
+    "http://b.example/a.png?sid=0123456789abcdef0123", "http://b.example/a.png?sid=0123456789abcdef4567",
+    "data:image/png;sha256=" + "0" * 64, "http://" + "d" * 70 + ".example/", "http://e.example/" + "x" * 3000,
+)  # fmt: skip
+_CONTENT = b"an image"
+_LIKELY: dict[str, tuple[Any, ...]] = {
+    "url": _URLS,
+    "page_url": _URLS,
+    "instead_of": _URLS,
+    "final_url": _URLS,
+    "path": ("images/a.png", "images/b/c.jpg", "images/.index", "images/../a", "images/a.png/b"),
+    "upload": ("0" * 32, "1" * 32),
+    "sha256": (hashlib.sha256(_CONTENT).hexdigest(), hashlib.sha256(b"").hexdigest()),
+    "size_bytes": (len(_CONTENT), 0, 1001),
+    "offset": (0, 3, len(_CONTENT)),
+    "data": (_CONTENT, _CONTENT[:3], _CONTENT[3:], b""),
+    "worker_id": ("victim", "w1"),
+    "id": ("victim", "w1", 1, 2, 3, 4, 5, 6),
+    "serial": (1, 2, 0),
+    "count": (10, 1),
+    "slots": (10, 1),
+    "reason": ("not-found", "server-error", ""),
+    "kept_out_by": ("", "max-depth"),
+    "machine": ("box",),
+    "dhash": ("", "0123456789abcdef"),
+}
+"""Values that lead further than any would, by the name of what they are for."""
 _OTHERS = (None, True, -1, 1.5, "text", [], {}, [[]], {"a": {}}, b"\0", "")
 _MOST_ITEMS = 4
 _WRONG = 251  # of 256; beyond it comes a value of another type
@@ -68,9 +98,15 @@ class Drawn:
             return float(struct.unpack(">d", self.bytes(8).rjust(8, b"\0"))[0])
         return _FLOATS[kind % len(_FLOATS)]
 
-    def value(self, kind: Any) -> Any:
-        """Something that could be sent as a *kind*, as plain data; once in a while of another kind."""
-        return self._of(inspect.type_info(kind), 0)
+    def value(self, kind: Any, name: str = "") -> Any:
+        """Something that could be sent as a *kind* under that name, as plain data; once in a while of another kind."""
+        return self._named(name, inspect.type_info(kind), 0)
+
+    def _named(self, name: str, info: inspect.Type, depth: int) -> Any:
+        inner = info.type if isinstance(info, inspect.Metadata) else info
+        kind = {inspect.StrType: str, inspect.IntType: int, inspect.BytesType: bytes}.get(type(inner), object)
+        likely = [value for value in _LIKELY.get(name, ()) if isinstance(value, kind)]
+        return self.one_of(likely) if likely and self.byte() & 7 else self._of(info, depth)
 
     def _of(self, info: inspect.Type, depth: int) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case a type
         if depth > 6 or self.byte() > _WRONG:
@@ -81,7 +117,7 @@ class Drawn:
             case inspect.StructType(fields=fields, array_like=array_like):
                 few = self.byte()
                 given = {
-                    field.encode_name: self._of(field.type, depth + 1)
+                    field.encode_name: self._named(field.name, field.type, depth + 1)
                     for n, field in enumerate(fields)
                     if field.required or array_like or not few >> (n % 8) & 1
                 }

@@ -72,7 +72,7 @@ def fuzz(data: bytes) -> None:
     methods, messages = [], [GREETING]
     while drawn.left and len(methods) < _MOST_CALLS:
         ident, method, hints = drawn.one_of(_CALLS)
-        arguments = {name: drawn.value(hints[name]) for name in method.fields if drawn.byte() < 250}
+        arguments = {name: drawn.value(hints[name], name) for name in method.fields if drawn.byte() < 250}
         methods.append(method)
         try:
             messages.append(msgspec.msgpack.encode((ident, method.name, (), arguments)))
