@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 PORT = 9733
 """Below the ports that systems give to outgoing connections (32768 and up on Linux), so that it is free."""
 MIN_AUTHKEY_BYTES = 32
+_PORT_DIGITS = 9
+"""Zeros in front included; Python makes no number of thousands of digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,13 @@ def parse_address(text: str) -> Address:
     if text.startswith("[") or text.count(":") == 1:
         host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", port)
     host = host.removeprefix("[").removesuffix("]")
-    if not _is_host(host) or not port.isascii() or not port.isdigit() or int(port) >= 2**16:
+    if (
+        not _is_host(host)
+        or not port.isascii()
+        or not port.isdigit()
+        or len(port) > _PORT_DIGITS
+        or int(port) >= 2**16
+    ):
         raise UsageError(
             f"{text!r} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
         )

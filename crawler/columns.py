@@ -7,17 +7,23 @@ is read all the same, and what can't be right in it is told: one row never makes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 
 import msgspec
 
-from crawler.errors import REASONS, InternalError
+from crawler.errors import REASONS, InternalError, LedgerCorrupt
 from crawler.models import MAX_SIZE_BYTES, RECORDS, STATUSES, ImageRecord, PageRecord, TaskKind
 
 _Record = TypeVar("_Record", bound=ImageRecord | PageRecord)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What reading a text or a message raises that is none."""
+ILLEGIBLE = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
+"""What comes of values that nobody of us has written."""
 _AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
@@ -139,3 +145,22 @@ def mended(kind: type[ImageRecord | PageRecord], row: Sequence[Any]) -> Mended:
         facts["reason"] = InternalError.reason
         wrong += ["reason"] * ("reason" not in wrong)
     return Mended(kind(**facts), tuple(dict.fromkeys(wrong)))
+
+
+@contextmanager
+def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
+    """What is made of rows within it is made of the file at *path*: if that can't be done, the file is damaged.
+
+    SQLite takes values of any type into any column, and a file may have been in other hands. *on_error* is told first.
+    Raises LedgerCorrupt.
+    """
+    try:
+        yield
+    except ILLEGIBLE as exc:
+        error = LedgerCorrupt(
+            f"{path} is damaged: what it holds can't be read ({type(exc).__name__}: {exc}); put a sound copy of it"
+            " back, or start over with --fresh. The saved images are not touched before that"
+        )
+        if on_error is not None:
+            on_error(str(error))
+        raise error from exc

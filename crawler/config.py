@@ -611,7 +611,7 @@ def _from_file(file: Path) -> Config:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigError(f"can't read the configuration file {file}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
         raise ConfigError(f"{file} is not valid TOML: {exc}") from exc
     return from_tables(tables, source=str(file))
 

@@ -27,7 +27,7 @@ _SESSION_HINTS = ("sessid=", "sessionid", "oscsid=", "cftoken=", "zenid=", "/(")
 _SESSION_IN_PATH = re.compile(
     r";(?:jsessionid|phpsessid)=[^/?;]*"
     # ASP.NET: of 24 letters and digits, maybe beside what else it keeps in URLs
-    r"|/\((?:[a-z]\([0-9a-z_-]+\))*s\([0-9a-z]{24}\)(?:[a-z]\([0-9a-z_-]+\))*\)",
+    r"|/\((?:[a-z]\([0-9a-z_-]+\))*s\([0-9a-z]{24}\)(?:[a-z]\([0-9a-z_-]+\))*\)(?![^/;])",
     re.IGNORECASE,
 )
 _SESSION_PARAMETER = re.compile(
@@ -186,6 +186,8 @@ def identity(url: str) -> str:
     path, mark, query = url.partition("?")
     if path.count("/") > 2:  # noqa: PLR2004 - behind the host
         path = _SESSION_IN_PATH.sub("", path)
+        if path.count("/") == 2:  # noqa: PLR2004 - it was all of the path, whose first "/" is none of it
+            path += "/"
     url = _without(path + mark + query, _SESSION_PARAMETER)
     # a cfid alone may be anybody's
     is_of_coldfusion = "?cftoken=" in folded or "&cftoken=" in folded

@@ -17,6 +17,14 @@ HEAD = b"GIF89a"
 FAULTS, HOARDING = f"{__name__}:decode", f"{__name__}:hoard"
 
 
+def dhash(word: str) -> str:
+    """What stands for a word, in the place of a picture's looks."""
+    return word.encode().hex()[:16].rjust(16, "0")
+
+
+OK = dhash("ok")
+
+
 def decode(data: bytes, *, max_pixels: int, room: Callable[[int], int]) -> ImageInfo:  # noqa: C901, PLR0912 - a list of faults
     word, _, rest = data.removeprefix(HEAD).decode(errors="replace").partition(" ")
     match word:
@@ -49,10 +57,13 @@ def decode(data: bytes, *, max_pixels: int, room: Callable[[int], int]) -> Image
             os.write(2, b"warning: " * 10)
         case "refuse":
             raise CorruptImage("as told")
+        case "lie":
+            name, _, extension = rest.partition(" ")
+            return ImageInfo(format=name, extension=extension, width_px=1, height_px=1, frames=1)
         case "raise":
             raise ZeroDivisionError
     return ImageInfo(
-        format="gif", extension="gif", width_px=len(data), height_px=os.getpid(), frames=1, dhash=word[:16]
+        format="gif", extension="gif", width_px=len(data), height_px=os.getpid(), frames=1, dhash=dhash(word)
     )
 
 

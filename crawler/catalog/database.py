@@ -6,14 +6,14 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import msgspec
 
-from crawler.columns import mended, record_of
+from crawler.columns import legible, mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
@@ -114,10 +114,14 @@ class Catalog:
         with self._explained():
             return self._db.execute(sql, values).fetchone()[0]
 
+    def legible(self) -> AbstractContextManager[None]:
+        """Whatever is made of rows within it: LedgerCorrupt if that can't be done."""
+        return legible(self.path)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All queries within see the crawl at one moment; do not stay in it for longer than needed."""
-        with self._explained():
+        """All queries within see the crawl at one moment; do not stay in it for longer than needed. As ``legible``."""
+        with self._explained(), self.legible():
             self._db.execute("BEGIN")
             try:
                 yield
@@ -143,8 +147,8 @@ class Catalog:
             try:
                 yield record_of(record, row)
             except (msgspec.MsgspecError, RecursionError):
-                if (legible := self._mended(table, record, row)) is not None:
-                    yield legible
+                if (one := self._mended(table, record, row)) is not None:
+                    yield one
 
     def _mended(self, table: str, record: type[_Record], row: Sequence[Any]) -> _Record | None:
         """What can be read of a row that is absurd: its other fields; None without a URL. It is said once for each."""
@@ -183,7 +187,7 @@ class Catalog:
             yield
         except sqlite3.ProgrammingError:  # a fault of this program
             raise
-        except sqlite3.DatabaseError as exc:
+        except (sqlite3.DatabaseError, UnicodeError) as exc:
             if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StorageFailed(
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
@@ -196,7 +200,7 @@ class Catalog:
             ) from exc
 
 
-def _is(error: sqlite3.Error, *codes: int) -> bool:
+def _is(error: sqlite3.Error | UnicodeError, *codes: int) -> bool:
     """Whether the error has one of these primary result codes (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)  # which errors of the binding itself have not
     return code is not None and code & 0xFF in codes

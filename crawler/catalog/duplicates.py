@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+import msgspec
+
 from crawler.catalog.database import Catalog
 from crawler.columns import sane_size
 from crawler.models import Value
@@ -26,5 +28,8 @@ def duplicates(catalog: Catalog) -> Iterator[SameBytes]:
         " WHERE typeof(path) = 'text' AND path != '' AND path IN (SELECT path FROM images WHERE status = 'duplicate')"
         " ORDER BY path, sha256, status = 'saved' DESC, seq"
     )
-    for (path, sha256, size_bytes), group in groupby(rows, key=lambda row: row[:3]):
-        yield SameBytes(path=path, sha256=sha256, size_bytes=size_bytes, urls=tuple(row[3] for row in group))
+    with catalog.legible():
+        for (path, sha256, size_bytes), group in groupby(rows, key=lambda row: row[:3]):
+            urls = [row[3] for row in group]
+            found = {"path": path, "sha256": sha256, "size_bytes": size_bytes, "urls": urls}
+            yield msgspec.convert(found, SameBytes)

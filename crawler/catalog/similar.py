@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import and_, or_
 
+import msgspec
+
 from crawler.catalog.database import Catalog
 from crawler.models import Value
 
@@ -52,27 +54,28 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
     """
     if not 0 <= distance <= MAX_DISTANCE:
         raise ValueError(f"a distance of {distance} bits: it has to be between 0 and {MAX_DISTANCE}")
-    files: Counter[int] = Counter()
-    for text, count in catalog.rows(
-        "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
-    ):
-        if _HASH.fullmatch(text):
-            files[int(text, 16)] += count
-    leaders = groups(list(files), distance=distance)
-    sizes: Counter[int] = Counter()
-    for dhash, count in files.items():
-        sizes[leaders[dhash]] += count
-    found: dict[int, list[Picture]] = defaultdict(list)
-    names = Picture.__struct_fields__
-    for row in catalog.rows(
-        f"SELECT {', '.join(names)} FROM images WHERE dhash != '' AND status = 'saved'"  # noqa: S608 - our own names
-    ):
-        picture = Picture(**dict(zip(names, row, strict=True)))
-        leader = leaders.get(int(picture.dhash, 16)) if _HASH.fullmatch(picture.dhash) else None
-        if leader is not None and sizes[leader] > 1:
-            found[leader].append(picture)
-    alike = [Alike(pictures=tuple(sorted(group, key=_largest_first))) for group in found.values()]
-    yield from sorted(alike, key=lambda one: (-len(one.pictures), one.pictures[0].path))
+    with catalog.legible():
+        files: Counter[int] = Counter()
+        for text, count in catalog.rows(
+            "SELECT dhash, count(*) FROM images WHERE dhash != '' AND status = 'saved' GROUP BY dhash"
+        ):
+            if _HASH.fullmatch(text):
+                files[int(text, 16)] += count
+        leaders = groups(list(files), distance=distance)
+        sizes: Counter[int] = Counter()
+        for dhash, count in files.items():
+            sizes[leaders[dhash]] += count
+        found: dict[int, list[Picture]] = defaultdict(list)
+        names = Picture.__struct_fields__
+        for row in catalog.rows(
+            f"SELECT {', '.join(names)} FROM images WHERE dhash != '' AND status = 'saved'"  # noqa: S608 - our own names
+        ):
+            picture = msgspec.convert(dict(zip(names, row, strict=True)), Picture)
+            leader = leaders.get(int(picture.dhash, 16)) if _HASH.fullmatch(picture.dhash) else None
+            if leader is not None and sizes[leader] > 1:
+                found[leader].append(picture)
+        alike = [Alike(pictures=tuple(sorted(group, key=_largest_first))) for group in found.values()]
+        yield from sorted(alike, key=lambda one: (-len(one.pictures), one.pictures[0].path))
 
 
 def _largest_first(picture: Picture) -> tuple[int, int, str]:

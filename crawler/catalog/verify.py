@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
 from crawler.columns import sane_size
 from crawler.models import Value
@@ -89,12 +91,14 @@ def verify(catalog: Catalog, shelf: Shelf | None = None) -> Iterator[Finding]:
         f"SELECT path, sha256, size_bytes, url, worker, min(seq) FROM ({_EVERY_RECORD}) WHERE path != ''"  # noqa: S608
         " GROUP BY path, sha256, size_bytes"
     )
-    for path, sha256, size_bytes, url, worker, _ in recorded:
-        kind, detail = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
-        machine = worker.partition(":")[0]
-        if kind is FindingKind.MISSING and not elsewhere and machine not in {"", platform.node()}:
-            detail = f"not here: {machine} has saved it, perhaps in a folder of its own"
-        yield Finding(finding=kind, path=path, url=url, size_bytes=size_bytes, detail=detail)
+    with catalog.legible():
+        for path, sha256, size_bytes, url, worker, _ in recorded:
+            kind, detail = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
+            machine = worker.partition(":")[0]
+            if kind is FindingKind.MISSING and not elsewhere and machine not in {"", platform.node()}:
+                detail = f"not here: {machine} has saved it, perhaps in a folder of its own"
+            told = {"finding": kind, "path": path, "url": url, "size_bytes": size_bytes, "detail": detail}
+            yield msgspec.convert(told, Finding)
     yield from _orphans(catalog, shelf)
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from crawler.download.info import DecoderSettings, ImageInfo, Verdict
+from crawler.download.info import EXTENSIONS, DecoderSettings, ImageInfo, Verdict
 from crawler.download.sniff import recognised
 from crawler.download.svg import svg_info
 from crawler.errors import (
@@ -62,11 +62,15 @@ class Decoders:
         Raises what that raises; DecodeTimeout, DecoderCrashed and TooMuchMemory, which are the image's doing as well;
         OutOfMemory, which is not; and InternalError, when no decoder can be started or the pool is closed.
         """
-        if recognised(data) == "svg" and len(data) <= _SMALL_SVG_BYTES:
+        name = recognised(data)
+        if name == "svg" and len(data) <= _SMALL_SVG_BYTES:
             return svg_info(data)
         verdict = self._verdict(data)
-        if verdict.info is not None:
-            return verdict.info
+        if (info := verdict.info) is not None:
+            if (info.format, info.extension) != (name, EXTENSIONS[name]):
+                # a path would be made of it; only a decoder that an image has taken over says so
+                raise DecoderCrashed(f"its decoder calls a {name} {info.format[:20]!r}")
+            return info
         refusal = REASONS.get(verdict.reason, DecoderCrashed)
         raise (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)
 
@@ -86,7 +90,7 @@ class Decoders:
             ) from exc
         except CrashedError as exc:
             raise DecoderCrashed(f"its decoder broke down, with {exc}") from exc
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, RecursionError) as exc:
             raise DecoderCrashed("its decoder gave no verdict") from exc
 
     def close(self) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from crawler.errors import Rejection
 from crawler.models import Value
 
@@ -20,18 +24,21 @@ EXTENSIONS = {
 """The formats that are kept, and the extension of each."""
 
 
+_Pixels = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
 class ImageInfo(Value, frozen=True):
     """What an image is."""
 
     format: str
     """A key of EXTENSIONS; an animated PNG is a png."""
     extension: str
-    width_px: int
+    width_px: _Pixels
     """Of the first frame, of the largest image of an icon; 0 for an SVG that does not say."""
-    height_px: int
-    frames: int
+    height_px: _Pixels
+    frames: Annotated[int, Meta(ge=1, lt=2**31)]
     """Of an animation, pages of a TIFF, images of an icon."""
-    dhash: str = ""
+    dhash: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")] = ""
     """See :mod:`crawler.download.dhash`; empty for an SVG."""
     incomplete: bool = False
     """It lacks its end, and no pixel."""

@@ -9,7 +9,15 @@ import msgspec
 
 from crawler.errors import TaskError
 from crawler.harvest.reading import Harvest, Reader
-from crawler.harvest.reply import QUESTION_BYTES, READ, Head, Question, ReaderSettings, tasks_in_parts
+from crawler.harvest.reply import (
+    MOST_FAULT_CHARS,
+    QUESTION_BYTES,
+    READ,
+    Head,
+    Question,
+    ReaderSettings,
+    tasks_in_parts,
+)
 from crawler.sandbox.inside import Room, Work
 from crawler.scope import Scope
 
@@ -40,7 +48,7 @@ def make(settings: str, room: Room) -> Work:
             raise
         except Exception as exc:  # noqa: BLE001 - a fault of ours: the harvester logs it, with its traceback
             said = f"{type(exc).__name__}: {exc}"[:300]
-            return (_ENCODER.encode(Head(detail=said, fault=traceback.format_exc()[-4000:])),)
+            return (_ENCODER.encode(Head(detail=said, fault=traceback.format_exc()[-MOST_FAULT_CHARS:])),)
 
     return work
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,19 +12,22 @@ from typing import Protocol
 import msgspec
 
 from crawler.config import Config, FetchConfig
-from crawler.errors import OutOfMemory, PageTimeout, ReaderCrashed, TooMuchMemory
+from crawler.errors import LEFT_OUT, OutOfMemory, PageTimeout, ReaderCrashed, TooMuchMemory
 from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
 from crawler.models import NewTask, Task
 from crawler.sandbox.budget import Budget
 from crawler.sandbox.child import OutOfMemoryError
 from crawler.sandbox.inside import Orders
 from crawler.sandbox.pool import CrashedError, KilledError, LateError, Pool
+from crawler.urls import MAX_URL_CHARS
 from crawler.web import Fetched
 
 log = logging.getLogger(__name__)
 
 ALLOWANCE_BYTES = 64 * 2**20
 """Enough for pages of some 800 KB: what they take beyond that is asked for."""
+_URL = re.compile(r"https?://[^/?#@\s]+/[^#\s]*|data:image/[a-z0-9.+-]+;sha256=[0-9a-f]{64}", re.ASCII)
+"""What is canonical looks like this, as far as others rely on it."""
 _ENCODER = msgspec.msgpack.Encoder()
 _HEADS = msgspec.msgpack.Decoder(Head)
 _WORDS = msgspec.msgpack.Decoder(set[str])
@@ -70,6 +74,10 @@ class Readers:
         """
         with self._asked(READ, task, fetched) as parts:
             head = _HEADS.decode(next(parts, b""))
+            if not head.left_out.keys() <= LEFT_OUT.keys():
+                raise msgspec.ValidationError(
+                    f"{min(head.left_out.keys() - LEFT_OUT.keys())[:100]!r} is no slug"
+                )
             if head.reason or head.fault:
                 deque(parts, maxlen=0)  # to its end, else it is of no use to others
             if head.fault:
@@ -100,7 +108,7 @@ class Readers:
             ) from exc
         except CrashedError as exc:
             raise ReaderCrashed(f"its reader broke down, with {exc}") from exc
-        except msgspec.MsgspecError as exc:
+        except (msgspec.MsgspecError, RecursionError) as exc:
             raise ReaderCrashed("its reader gave no sound reply") from exc
 
     def words(self, task: Task, fetched: Fetched) -> set[str]:
@@ -136,7 +144,20 @@ class _Asked:
         self._fetched = fetched
 
     def tasks(self) -> Iterator[list[NewTask]]:
-        return map(TASKS.decode, self._parts)
+        return map(_sound, self._parts)
 
     def words(self) -> set[str]:
         return self._readers.words(self._task, self._fetched)
+
+
+def _sound(part: bytes) -> list[NewTask]:
+    """The tasks of a part. Raises ValidationError for what no reader says that is itself: one bad task would cost all
+    that are put together with it.
+    """
+    tasks = TASKS.decode(part)
+    for task in tasks:
+        if len(task.url) > MAX_URL_CHARS or not _URL.fullmatch(task.url) or task.depth < 0:
+            raise msgspec.ValidationError(f"{task.url[:100]!r} is nothing to visit")
+        if task.kept_out_by and task.kept_out_by not in LEFT_OUT:
+            raise msgspec.ValidationError(f"{task.kept_out_by[:100]!r} is no slug of LEFT_OUT")
+    return tasks

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import msgspec
+from msgspec import Meta
 
 from crawler.config import Config
 from crawler.errors import REASONS, InternalError, TaskError
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 READ, WORDS = "read", "words"
 QUESTION_BYTES = 4
 """For the length of a Question, which comes before the content."""
+
+
+MOST_TITLE_CHARS, MOST_FAULT_CHARS, _MOST_DETAIL_CHARS = 500, 4000, 64 * 1024
+"""What a reader may say is bounded: a stranger may have taken it over. Details name URLs, which may be long."""
 
 
 class ReaderSettings(Value):
@@ -41,17 +46,17 @@ class Question(Value):
 class Head(Value):
     """What one document holds, but for its tasks; or why it was not read."""
 
-    title: str = ""
-    images: int = 0
-    links: int = 0
+    title: Annotated[str, Meta(max_length=MOST_TITLE_CHARS)] = ""
+    images: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+    links: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     left_out: Mapping[str, int] = {}
     kind: str = ""
     dots: frozenset[str] = frozenset()
     reason: str = ""
     """Of the TaskError that it ended in."""
-    detail: str = ""
+    detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
     http_status: int = 0
-    fault: str = ""
+    fault: Annotated[str, Meta(max_length=MOST_FAULT_CHARS)] = ""
     """The traceback, of a fault of this program."""
 
     @classmethod

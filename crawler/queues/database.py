@@ -243,14 +243,14 @@ def explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iter
         yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
         raise  # a fault of this program
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, *columns.UNREADABLE) as exc:
         error = _explain(exc, path)
         if on_error is not None:
             on_error(str(error))
         raise error from exc
 
 
-def _explain(error: sqlite3.DatabaseError, path: Path) -> CrawlError:
+def _explain(error: Exception, path: Path) -> CrawlError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerCorrupt(

@@ -30,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.columns import row_of
+from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
@@ -177,7 +177,7 @@ class Ledger:
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
-        with database.explained(path):
+        with database.explained(path), legible(path):
             written_at = pauses.written_at(path)
             self._db = database.connect(path)
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
@@ -298,7 +298,10 @@ class Ledger:
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
             self._meet(worker)  # its leases may be from before a restart
-            self._give_back([token.id for token in tokens if self._adopt(worker.id, token)], charged=False)
+            held = {
+                token.id: None for token in tokens if self._adopt(worker.id, token)
+            }  # some may be said twice
+            self._give_back(list(held), charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
         """The worker has gone, for certain: what it holds goes back at once and it gets nothing more.
@@ -437,7 +440,7 @@ class Ledger:
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
         limit = max(1, min(limit, MAX_RECORDS))
-        with self._mutex, database.explained(self.path):
+        with self._mutex, database.explained(self.path), legible(self.path, on_error=self.halt):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
@@ -672,7 +675,7 @@ class Ledger:
         )
         if not shares:
             return ()
-        with self._transaction():
+        with self._transaction(), legible(self.path, on_error=self.halt):
             return tuple(
                 Batch(host=host, slots=share.slots, tasks=tasks)
                 for share in shares

@@ -29,6 +29,10 @@ _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n
 """Of a frame, and of the skippable ones (RFC 8878, section 3.1)."""
 
 
+_FRAME_HEADER_BYTES = 18
+"""Of zstd, with its magic number, at most."""
+
+
 class Decoder(Protocol):
     def decode(self, data: bytes) -> Iterator[bytes]:
         """What *data* adds to the content, in pieces of bounded size. Raises BadResponse."""
@@ -198,19 +202,40 @@ class Zstd(_Members):
     _magics = _ZSTD_MAGICS
 
     def _new(self) -> Any:
+        self._head = b""
+        self._frame_bytes = 0
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
+        if not self._head:
+            # the first byte alone: a frame that comes in one go libzstd reads in another way, which takes other ones
+            self._head = data[:1]
+            yield from self._made_of(data[:1])
+            data = data[1:]
+        self._head += data[: _FRAME_HEADER_BYTES - len(self._head)]
+        yield from self._made_of(data)
+        if self._stream.eof:
+            self._check_size()
+
+    def _made_of(self, data: bytes) -> Iterator[bytes]:
         more = True
         while more:
             try:
                 piece = self._stream.decompress(data, _STEP_BYTES)
             except zstd.ZstdError as exc:
                 raise _broken(exc) from exc
+            self._frame_bytes += len(piece)
             if piece:
                 yield piece
             data = b""
             more = not (self._stream.eof or self._stream.needs_input)
+
+    def _check_size(self) -> None:
+        """That a frame has as much as it says: libzstd itself does not look where its last block is empty."""
+        if self._head.startswith(_ZSTD_MAGICS[0]):
+            told = zstd.get_frame_info(self._head).decompressed_size
+            if told is not None and told != self._frame_bytes:
+                raise BadResponse(f"a zstd frame has {self._frame_bytes} bytes, and says that it has {told}")
 
 
 class Brotli:

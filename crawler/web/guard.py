@@ -338,6 +338,6 @@ def _host(text: str) -> str | Network:
         )
     port = text.rpartition(":")[2] if ":" in text.rpartition("]")[2] else ""
     if port:
-        return f"{_bare(parts.hostname)}:{int(port)}"
+        return f"{_bare(parts.hostname)}:{80 if parts.port is None else parts.port}"  # which are http's
     address = _address(parts.hostname)
     return _bare(parts.hostname) if address is None else ip_network(address)

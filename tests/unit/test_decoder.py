@@ -31,7 +31,7 @@ from crawler.errors import (
     TruncatedImage,
 )
 from crawler.sandbox.budget import Budget
-from tests.decoders import FAULTS, HEAD, HOARDING
+from tests.decoders import FAULTS, HEAD, HOARDING, OK
 from tests.images import rarities, samples
 
 PIXELS = 10_000_000
@@ -115,7 +115,7 @@ def test_a_decoder_that_hangs_is_killed(tmp_path: Path) -> None:
         with pytest.raises(DecodeTimeout, match=r"0\.3 s \(decode_timeout_s\)"):
             pool.verify(HEAD + b"hang")
         assert 0.3 <= time.monotonic() - begun < 3
-        assert pool.verify(HEAD + b"ok").dhash == "ok"
+        assert pool.verify(HEAD + b"ok").dhash == OK
 
 
 def test_waiting_for_a_free_decoder_is_no_part_of_the_time() -> None:
@@ -135,7 +135,15 @@ def test_waiting_for_a_free_decoder_is_no_part_of_the_time() -> None:
         ask(b"ok")
         for thread in threads:
             thread.join()
-        assert sorted(outcomes) == ["late", "late", "late", "ok"]
+        assert sorted(outcomes) == [OK, "late", "late", "late"]
+
+
+@pytest.mark.parametrize("lie", ["png png", "gif png", "gif ../../x", "x gif"])
+def test_a_decoder_that_calls_an_image_something_else_is_not_believed(faulty: Decoders, lie: str) -> None:
+    """One that an image has taken over, say; a path is made of the extension."""
+    with pytest.raises(DecoderCrashed, match="calls a gif"):
+        faulty.verify(HEAD + f"lie {lie}".encode())
+    assert faulty.verify(HEAD + b"lie gif gif").format == "gif"
 
 
 @LINUX
@@ -144,7 +152,7 @@ def test_memory_has_a_limit(faulty: Decoders) -> None:
     with pytest.raises(TooMuchMemory, match="memory_budget_bytes"):
         faulty.verify(HEAD + b"memory")
     assert time.monotonic() - begun < 15
-    assert faulty.verify(HEAD + b"ok").dhash == "ok"
+    assert faulty.verify(HEAD + b"ok").dhash == OK
 
 
 @LINUX

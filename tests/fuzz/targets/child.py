@@ -1,0 +1,154 @@
+"""A child process that is out of its mind, or taken over: what it says neither hangs nor crashes its parent, and of a
+document or an image it can say no more than any other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from crawler.config import Config
+from crawler.download.decoder import Decoders
+from crawler.download.info import EXTENSIONS
+from crawler.errors import LEFT_OUT, REASONS, TaskError
+from crawler.harvest.readers import Readers
+from crawler.harvest.reply import MOST_TITLE_CHARS
+from crawler.models import Task, TaskKind
+from crawler.sandbox.budget import Budget
+from crawler.sandbox.child import _MAX_PART_BYTES, Child, OutOfMemoryError
+from crawler.urls import DATA_HOST, host_key, task_key
+from crawler.web import Fetched
+from tests.fuzz.drawn import Drawn
+
+_URL = "https://example.org/"
+_TASK = Task(id=1, serial=1, kind=TaskKind.PAGE, url=_URL, depth=0, attempt=1)
+_FETCHED = Fetched(url=_URL, final_url=_URL, http_status=200, headers={}, content=b"<p>")
+_BUDGET = Budget(2**28)
+
+
+class NoProcess:
+    """Has said all that it will ever say."""
+
+    returncode = 1
+
+    def wait(self, _: float | None = None) -> int:
+        return 1
+
+    def kill(self) -> None:
+        pass
+
+
+def child(said: bytes) -> Child:
+    made = Child.__new__(Child)
+    made.requests, made.is_spent, made.due, made.overdue = 0, False, None, False
+    asked, told = os.pipe()
+    heard, answered = os.pipe()
+    made._process = NoProcess()  # type: ignore[assignment]
+    made._requests, made._replies = os.fdopen(told, "wb", 0), os.fdopen(heard, "rb")
+
+    def say() -> None:
+        with suppress(OSError), os.fdopen(answered, "wb", 0) as out:
+            out.write(said)
+
+    def listen() -> None:
+        with os.fdopen(asked, "rb", 0) as requests:
+            while requests.read(65536):
+                pass
+
+    for work in (say, listen):
+        threading.Thread(target=work, daemon=True).start()
+    return made
+
+
+def fuzz(data: bytes) -> None:
+    drawn = Drawn(data)
+    what = drawn.one_of((_protocol, _pool, _verdict, _harvest))
+    what(drawn)
+
+
+def _protocol(drawn: Drawn) -> None:
+    said = drawn.rest()
+    made = child(said)
+    needs: list[int] = []
+
+    def need(size_bytes: int) -> int:
+        needs.append(size_bytes)
+        assert size_bytes >= 0
+        return min(size_bytes, 2**20)
+
+    size = 0
+    try:
+        for part in made.ask((b"x",), granted_bytes=0, need=need):
+            assert len(part) <= _MAX_PART_BYTES
+            size += len(part)
+    except (EOFError, OSError, OutOfMemoryError):
+        pass
+    finally:
+        made.end()
+    assert size + 5 * len(needs) <= len(said)
+
+
+def _pool(drawn: Drawn) -> None:
+    """Through the pool, whose child it is: what it wants of memory is bounded by what there is."""
+    said = drawn.rest()
+    with (
+        patch("crawler.sandbox.pool.Child", lambda _: child(b"\1\0\0\0\0" + said)),
+        Decoders(most=1, max_pixels=1000, timeout_s=5.0, budget=_BUDGET) as decoders,
+    ):
+        _judge(decoders)
+
+
+class Parts:
+    """In place of a pool."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+
+    def call(self, *_: bytes) -> Iterator[bytes]:
+        return (part for part in self._parts)
+
+    def close(self) -> None:
+        pass
+
+
+def _verdict(drawn: Drawn) -> None:
+    decoders = Decoders.__new__(Decoders)
+    decoders._timeout_s, decoders._pool = 5.0, Parts([drawn.rest()])  # type: ignore[assignment]
+    _judge(decoders)
+
+
+def _judge(decoders: Decoders) -> None:
+    try:
+        info = decoders.verify(b"GIF89a")
+    except TaskError as exc:
+        assert REASONS[exc.reason] is type(exc)
+        return
+    assert info.extension == EXTENSIONS[info.format]
+    assert info.width_px >= 0
+    assert info.height_px >= 0
+    assert info.frames >= 1
+    assert len(info.dhash) in (0, 16)
+
+
+def _harvest(drawn: Drawn) -> None:
+    readers = Readers.__new__(Readers)
+    readers._timeout_s = Config().harvest.page_timeout_s
+    pool: Any = Parts(drawn.rest().split(b"\n\n"))
+    readers._pool = pool
+    with suppress(TaskError), readers.read(_TASK, _FETCHED) as reading:
+        assert reading.head.images >= 0
+        assert reading.head.left_out.keys() <= LEFT_OUT.keys()
+        assert len(reading.head.title) <= MOST_TITLE_CHARS
+        for task in (task for part in reading.tasks() for task in part):
+            assert task_key(task.kind, task.url)
+            assert host_key(task.url) == DATA_HOST or urlsplit(task.url).hostname
+            assert task.depth >= 0
+            assert not task.kept_out_by or task.kept_out_by in LEFT_OUT
+    with suppress(TaskError):
+        words = readers.words(_TASK, _FETCHED)
+        assert all(isinstance(word, str) for word in words)

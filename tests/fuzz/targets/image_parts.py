@@ -1,0 +1,69 @@
+"""What is read of an image file before any decoder sees it, part by part, and the end that is put to cut ones."""
+
+from __future__ import annotations
+
+from crawler.download import structure
+from crawler.download.ending import completed
+from crawler.download.info import EXTENSIONS
+from crawler.download.rle import expanded
+from crawler.download.sniff import image_format, is_start_of_magic, recognised, unkept_format
+from crawler.download.svg import svg_info
+from crawler.download.tiff import check_tiff, compression_of
+from crawler.download.unread import is_unread
+from crawler.errors import REASONS, Rejection
+
+_MAX_PIXELS = 100_000
+_CHECKS = {
+    "jpeg": structure.check_jpeg,
+    "png": structure.check_png,
+    "gif": structure.check_gif,
+    "webp": structure.check_webp,
+    "avif": structure.check_boxes,
+    "heic": structure.check_boxes,
+    "ico": structure.ico_entries,
+    "tiff": lambda data: check_tiff(data, max_pages=100, max_pixels=_MAX_PIXELS),
+    "svg": svg_info,
+}
+
+
+def fuzz(data: bytes) -> None:
+    name = _recognised(data)
+    image_format(data)
+    unkept_format(data)
+    is_start_of_magic(data)
+    for kind, check in _CHECKS.items():
+        if kind == name or name in ("", "bmp"):
+            found = _asked(check, data)
+            if kind == "ico" and isinstance(found, list):
+                assert all(0 <= offset <= offset + size <= len(data) for offset, size in found)
+    if name == "png" and _asked(structure.check_png, data) is not None:
+        _asked(structure.check_png_rows, data)
+    _asked(compression_of, data)
+    for kind in EXTENSIONS:
+        versions = completed(kind, data)
+        assert len(versions) <= 4
+        for version in versions:
+            assert len(version) <= 2 * len(data) + 1024, "an end is short"
+    if name:
+        assert is_unread(name, data, "broken") in (True, False)
+    if len(data) > 3:
+        width, height = 1 + data[0], 1 + data[1]
+        pixels = _asked(
+            lambda all_: expanded(memoryview(all_)[2:], width, height, nibbles=bool(data[2] & 1)), data
+        )
+        assert pixels is None or len(pixels) == width * height  # type: ignore[arg-type]
+
+
+def _recognised(data: bytes) -> str:
+    name = _asked(recognised, data)
+    assert name is None or name in EXTENSIONS
+    return str(name or "")
+
+
+def _asked(check: object, data: bytes) -> object:
+    """What it says; None for what it refuses, with a reason from the closed list."""
+    try:
+        return check(data)  # type: ignore[operator]
+    except Rejection as exc:
+        assert REASONS[exc.reason] is type(exc)
+        return None
