@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 ALLOWANCE_BYTES = 64 * 2**20
 """Enough for pages of some 800 KB: what they take beyond that is asked for."""
+LARGE_BYTES = 2 * 2**20
+"""Of such documents there is always one fewer at work than there may be readers. A soak had a dozen pages of 15 MB that
+took ten seconds each, all readers were at them, and the honest pages beside them waited for a minute.
+"""
 _ENCODER = msgspec.msgpack.Encoder()
 _HEADS = msgspec.msgpack.Decoder(Head)
 _WORDS = msgspec.msgpack.Decoder(set[str])
@@ -61,7 +65,7 @@ class Readers:
             allowance_bytes=ALLOWANCE_BYTES,
             most_bytes=budget.total_bytes,
         )
-        self._pool = Pool(orders, most=most, budget=budget, what="reader of pages")
+        self._pool = Pool(orders, most=most, budget=budget, what="reader of pages", large_bytes=LARGE_BYTES)
 
     @contextmanager
     def read(self, task: Task, fetched: Fetched) -> Iterator[Reading]:

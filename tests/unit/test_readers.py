@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from crawler.config import Config, load
 from crawler.errors import NotHtml, OutOfMemory, PageTimeout, ReaderCrashed, TaskError, TooMuchMemory
 from crawler.harvest.page import PageHandler
-from crawler.harvest.readers import Readers
+from crawler.harvest.readers import LARGE_BYTES, Readers
 from crawler.harvest.reading import Reader
 from crawler.harvest.reply import Head, in_order
 from crawler.models import NewTask, PageStatus, Result, Task, TaskKind
@@ -146,6 +147,30 @@ def test_one_that_somebody_else_kills_is_tried_again() -> None:
         assert failure.value.retryable
     finally:
         readers.close()
+
+
+def test_large_documents_that_hang_leave_a_reader_to_small_ones() -> None:
+    readers = Readers(SEEDS, config(page_timeout_s=60.0), most=2, budget=Budget(2**30))
+    readers._pool._orders = msgspec.structs.replace(readers._pool._orders, make=FAULTS)
+    large = answer(URL, " " * LARGE_BYTES + "<!--hang-->")
+
+    def read_large() -> None:
+        with suppress(TaskError):
+            read(readers, large)
+
+    threads = [threading.Thread(target=read_large) for _ in range(3)]
+    try:
+        for thread in threads:
+            thread.start()
+        while not any(child.due is not None for child in readers._pool._alive):
+            time.sleep(0.01)
+        for _ in range(3):
+            assert read(readers, answer(URL, "<img src=a.png>"))[0].images == 1
+        assert sum(child.due is not None for child in readers._pool._alive) == 1, "the first is still at it"
+    finally:
+        readers.close()
+        for thread in threads:
+            thread.join(20)
 
 
 # --- as a handler uses them ---
