@@ -74,7 +74,7 @@ SETTINGS = {
     "max_pages": 1_000_000,
     "image_backlog": 1000,
     "downloaders": 2,
-    "page_timeout_s": 20.0,
+    "page_timeout_s": 12.0,
     "decode_timeout_s": 20.0,
     "total_timeout_s": 10.0,
     "tries": 1,
@@ -413,7 +413,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="the samples, a line each")
     parser.add_argument("--keep", type=Path, help="have the crawl and its log there, in a folder to be made")
     options = parser.parse_args()
-    options.rounds = options.rounds or options.minutes / 10
+    options.rounds = options.rounds or options.minutes / 15
     options.json = options.json and options.json.absolute()
     with tempfile.TemporaryDirectory() as temporary:
         began = time.monotonic()
