@@ -35,6 +35,8 @@ from tests.images import bitmap, jpeg, png, tiff
 CHAINS = 4
 HONEST_HOSTS = 6
 IMAGES_PER_PAGE = 10
+PAGE_S = 1.0
+"""How long an honest page takes, so that there are not more images at the end than can be looked at."""
 NESTED = 40
 """How many URLs a page names over and over."""
 ENDLESS = 300
@@ -661,6 +663,7 @@ class HonestHandler(_Quiet):
             self.give(Answer(image(self.path), "image/png"))
             self.honest.sent("image", self.path)
         elif self.path == "/" or (self.path.count("/") == 2 and self.path.rpartition("/")[2].isdigit()):
+            time.sleep(PAGE_S)
             self.give(Answer(self.honest.page(self.path)))
             self.honest.sent("page", self.path)
         elif self.path == "/robots.txt":
