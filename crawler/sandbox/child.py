@@ -51,13 +51,22 @@ class Child:
         self.due: float | None = None
         self.overdue = False
         command = [spawn.get_executable(), "-I", "-c", _BOOT]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [*map(os.fsdecode, command), json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=BUFFER_BYTES,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        theirs, self._lifeline = _lifeline()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [*map(os.fsdecode, command), json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=BUFFER_BYTES,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                pass_fds=theirs,
+            )
+        except BaseException:
+            _close(self._lifeline)
+            raise
+        finally:
+            _close(theirs)
+        orders = msgspec.structs.replace(orders, lifeline=theirs[0] if theirs else -1)
         assert self._process.stdin
         assert self._process.stdout
         self._requests: IO[bytes] = self._process.stdin
@@ -131,11 +140,26 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._replies.close()
+        _close(self._lifeline)
+        self._lifeline = ()
         return self._process.returncode
 
 
 def said(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _lifeline() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ends of a pipe that nothing is sent by: theirs, and ours, which the system closes when we die. On Linux."""
+    if sys.platform != "linux":
+        return (), ()
+    theirs, ours = os.pipe()
+    return (theirs,), (ours,)
+
+
+def _close(descriptors: tuple[int, ...]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _widen(pipe: IO[bytes]) -> None:

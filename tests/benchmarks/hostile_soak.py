@@ -56,7 +56,7 @@ from tests.benchmarks.hostile_web import (
     serve_honest,
     urls,
 )
-from tests.benchmarks.soaking import Sample, below, beside, image, report, sample, show
+from tests.benchmarks.soaking import Below, Sample, below, beside, image, report, sample, show
 
 MIB = 2**20
 SAMPLE_S = 3.0
@@ -107,9 +107,10 @@ class Watcher(threading.Thread):
         self.samples = 0
 
     def run(self) -> None:
+        look = Below().look
         while not self._over.wait(RSS_EACH_S):
             with contextlib.suppress(RuntimeError):  # a worker was replaced in that moment
-                found = below(self._crawl.pids)
+                found = look(self._crawl.pids)
                 self.samples += 1
                 total = sum(size for _, size in found.values())
                 for role, size in found.values():

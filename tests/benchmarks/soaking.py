@@ -77,7 +77,8 @@ def sample(pids: tuple[tuple[str, int], ...], at_s: float, settled: int) -> Samp
     seen: dict[str, list[tuple[float, int, int]]] = defaultdict(list)
     for role, pid in (*pids, *((role, pid) for pid, (role, _) in below(pids).items())):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            seen[role].append(measured(pid))
+            found = measured(pid)
+            seen[role].append(found)
     columns = ("rss MiB", "descriptors", "threads")
     return Sample(
         at_s,
@@ -110,17 +111,33 @@ def growth(samples: list[Sample], role: str, column: str) -> tuple[float, float]
     return statistics.fmean(values), slope * (at_s[-1] - at_s[0])
 
 
+class Below:
+    """The readers and decoders of a crawl, those included whose worker has died before them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[str, str]] = {}
+
+    def look(self, pids: tuple[tuple[str, int], ...]) -> dict[int, tuple[str, int]]:
+        """Role and RSS in bytes, by process id. *pids* are those of their workers."""
+        found = {}
+        names = {pid: name for name, pid in pids}
+        known, self._known = self._known, {}
+        for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times a second
+            if entry.isdigit():
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+                    pid, parent, began = int(entry), int(fields[1]), fields[19]
+                    role, before = known.get(pid, ("", ""))
+                    role = CHILDREN.get(names.get(parent, ""), role if before == began else "")
+                    if role:
+                        self._known[pid] = (role, began)
+                        found[pid] = (role, int(fields[21]) * _PAGE_BYTES)
+        return found
+
+
 def below(pids: tuple[tuple[str, int], ...]) -> dict[int, tuple[str, int]]:
-    """The readers and decoders of these: role and RSS in bytes, by process id."""
-    found = {}
-    names = {pid: name for name, pid in pids}
-    for entry in os.listdir("/proc"):  # noqa: PTH208 - ten times a second
-        if entry.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-                if role := CHILDREN.get(names.get(int(fields[1]), "")):
-                    found[int(entry)] = (role, int(fields[21]) * _PAGE_BYTES)
-    return found
+    """As Below.look, once."""
+    return Below().look(pids)
 
 
 def filling_mib(samples: list[Sample], database_mib: float) -> float:

@@ -173,6 +173,35 @@ def test_large_documents_that_hang_leave_a_reader_to_small_ones() -> None:
             thread.join(20)
 
 
+ORPHANED = """
+import os, signal, sys, threading, time
+from crawler.sandbox.budget import Budget
+from tests.unit import test_readers as here
+
+readers = here.faulty(page_timeout_s=60.0)
+threading.Thread(target=here.read, args=(readers, here.answer(here.URL, "<!--hang-->")), daemon=True).start()
+while not (at_work := [child for child in readers._pool._alive if child.due is not None]):
+    time.sleep(0.01)
+print(at_work[0]._process.pid, flush=True)
+time.sleep(0.3)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@LINUX
+def test_a_reader_at_work_ends_with_its_worker_when_that_is_killed() -> None:
+    """What it has taken is given back in that moment."""
+    worker = subprocess.run(
+        [sys.executable, "-c", ORPHANED], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert worker.returncode == -9, worker.stderr
+    reader = Path(f"/proc/{int(worker.stdout)}/stat")
+    end = time.monotonic() + 2
+    while reader.exists() and reader.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.01)
+
+
 # --- as a handler uses them ---
 
 
