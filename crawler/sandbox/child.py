@@ -51,19 +51,27 @@ class Child:
         self.due: float | None = None
         self.overdue = False
         command = [spawn.get_executable(), "-I", "-c", _BOOT]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [*map(os.fsdecode, command), json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=BUFFER_BYTES,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        self._lifeline = Lifeline()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [*map(os.fsdecode, command), json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=BUFFER_BYTES,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                pass_fds=self._lifeline.passed,
+            )
+        except BaseException:
+            self._lifeline.close()
+            raise
+        self._lifeline.hand_over()
         assert self._process.stdin
         assert self._process.stdout
         self._requests: IO[bytes] = self._process.stdin
         self._replies: IO[bytes] = self._process.stdout
         for pipe in (self._requests, self._replies):
             _widen(pipe)
+        orders = msgspec.structs.replace(orders, lifeline=next(iter(self._lifeline.passed), -1))
         told = msgspec.json.encode(orders)  # not for everybody to see in the list of processes
         with suppress(OSError):  # is_ready() tells
             self._send(len(told).to_bytes(SIZE_BYTES, "little"), told)
@@ -131,7 +139,32 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._replies.close()
+        self._lifeline.close()
         return self._process.returncode
+
+
+class Lifeline:
+    """A pipe that nothing is sent by: the system closes our end of it when we die, see ``inside.die_with``.
+
+    There is none but on Linux. Its ends are files: one that two threads close closes nobody else's.
+    """
+
+    def __init__(self) -> None:
+        self._files: tuple[IO[bytes], ...] = ()
+        if sys.platform == "linux":
+            theirs, ours = os.pipe()
+            self._files = (os.fdopen(theirs, "rb", 0), os.fdopen(ours, "wb", 0))
+        self.passed = tuple(file.fileno() for file in self._files[:1])
+        """The descriptor for the child, if there is one."""
+
+    def hand_over(self) -> None:
+        """The child has its end now."""
+        for file in self._files[:1]:
+            file.close()
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
 
 
 def said(code: int) -> str:

@@ -57,6 +57,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """What a child may take beyond what it has when it is ready, without asking."""
     most_bytes: int
     """What it may take when it asks."""
+    lifeline: int = -1
+    """A pipe's descriptor, see :func:`die_with`; -1 for none."""
 
 
 def main() -> None:
@@ -69,6 +71,8 @@ def main() -> None:
         os.dup2(nowhere, standard)
     with os.fdopen(requests, "rb", BUFFER_BYTES) as incoming:
         told = msgspec.json.decode(_read(incoming, _number(incoming)), type=Orders)
+        if told.lifeline >= 0:
+            die_with(told.lifeline)
         module, _, function = told.make.partition(":")
         child = Inside(incoming, replies, told)
         work = getattr(importlib.import_module(module), function)(told.settings, child.room)
@@ -185,6 +189,24 @@ def alarm(seconds: float) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)  # a thread that needs no interpreter
     else:
         faulthandler.cancel_dump_traceback_later()
+
+
+def die_with(lifeline: int) -> None:
+    """End as soon as nobody has the other end of this pipe, even in the midst of a library (fcntl(2), "Signals").
+
+    A parent that is killed has given its part of the budget back in that moment: an orphan of 900 MB that went on until
+    its time was over, beside those of the next parent, took the machine's memory twice. The signal that the system
+    sends at a parent's death comes at the death of one of its threads already, and does not serve.
+    """
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+        import select
+
+        signal.signal(signal.SIGIO, signal.SIG_DFL)  # which is to die
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([lifeline], [], [], 0)[0]:
+            os._exit(0)  # it has gone already
 
 
 class Memory:

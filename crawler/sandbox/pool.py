@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -44,10 +46,14 @@ _ITS_OWN = (LateError, OutOfMemoryError, InternalError)
 class Pool:
     """At most *most* children that do as *orders* say, for several threads; ``close`` ends them all.
 
-    Memory beyond their allowance comes from *budget*. *what* they are, for people.
+    Memory beyond their allowance comes from *budget*. *what* they are, for people. Of requests with more than
+    *large_bytes* one fewer is worked on than there may be children, if that is any: what is small need not wait until
+    all that is large is done.
     """
 
-    def __init__(self, orders: Orders, *, most: int, budget: Budget, what: str) -> None:
+    def __init__(
+        self, orders: Orders, *, most: int, budget: Budget, what: str, large_bytes: int = sys.maxsize
+    ) -> None:
         self._orders = orders
         self._most = most
         self._budget = budget
@@ -56,6 +62,9 @@ class Pool:
         self._idle: list[Child] = []
         self._alive: set[Child] = set()
         self._starting = 0
+        self._large_bytes = large_bytes
+        self._large = 0
+        """How many requests that are large have a child, or are about to."""
         self._closing = threading.Event()
         self._watching = False
         self._last_resort = weakref.finalize(self, _end, self._alive)
@@ -68,12 +77,13 @@ class Pool:
         another once: it may have been dead before.
         """
         for is_second in (False, True):
-            child = self._taken()
             parts = 0
             try:
-                for part in self._asked(child, request):
-                    parts += 1
-                    yield part
+                with self._turn(request):
+                    child = self._taken()
+                    for part in self._asked(child, request):
+                        parts += 1
+                        yield part
             except (EOFError, OutOfMemoryError) as exc:
                 failure = self._failure(child, exc)
                 if (
@@ -130,6 +140,23 @@ class Pool:
             if is_kept:
                 self._offer(child)
 
+    @contextmanager
+    def _turn(self, request: tuple[bytes, ...]) -> Iterator[None]:
+        """Within it the request may take a child."""
+        if sum(map(len, request)) <= self._large_bytes:
+            yield
+            return
+        with self._changed:
+            while self._large >= max(1, self._most - 1) and not self._closing.is_set():
+                self._changed.wait()
+            self._large += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._large -= 1
+                self._changed.notify_all()
+
     def _set_due(self, child: Child, due: float | None) -> None:
         with self._changed:
             child.due = due
@@ -157,7 +184,7 @@ class Pool:
                 self._starting -= 1
                 if started is not None:
                     self._alive.add(started)
-                self._changed.notify()
+                self._changed.notify_all()  # they wait for different things
         if self._closing.is_set():
             started.end()
             raise InternalError(f"the {self._what}s are closed")
@@ -195,13 +222,13 @@ class Pool:
             )
             if not is_kept:
                 self._alive.discard(child)
-                self._changed.notify()
+                self._changed.notify_all()  # they wait for different things
         return is_kept
 
     def _offer(self, child: Child) -> None:
         with self._changed:
             self._idle.append(child)
-            self._changed.notify()
+            self._changed.notify_all()  # they wait for different things
 
     def _watch(self) -> None:
         """Kill who is late.

@@ -17,20 +17,17 @@ import argparse
 import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import signal
 import socket
-import socketserver
-import statistics
 import struct
 import sys
 import tempfile
 import threading
 import time
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -42,7 +39,16 @@ from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.config import load
 from crawler.crawl import Crawl
-from tests.hostile import chunk, gif_of
+from tests.benchmarks.soaking import (
+    Sample,
+    Server,
+    beside,
+    image,
+    report,
+    sample,
+    show,
+)
+from tests.hostile import gif_of
 
 CHAINS = 4
 IMAGES_PER_PAGE = 60
@@ -61,10 +67,6 @@ SETTINGS = {
     "harvester_threads": 4,
     "image_backlog": 2000,
 }
-GROWTH = {"rss MiB": (0.10, 8.0), "descriptors": (0.10, 5.0), "threads": (0.05, 1.0)}
-"""What the mean of a role may grow by over the second half: a part of it, and so much."""
-DATABASE_CACHE_MIB = 64.0
-"""Of the manager, see crawler.queues.database: it fills as the database grows, which is no leak."""
 _BESIDE = 20
 _LINKS = 3
 """Connections that a worker keeps to the manager, see crawler.queues.links."""
@@ -103,19 +105,6 @@ def plan(path: str) -> Plan:
     return Plan(lasting, tuple(passing))
 
 
-def image(path: str) -> bytes:
-    """A PNG of its own for each path, of 0.2 to 50 KB."""
-    rng = random.Random(path)
-    width_px, height_px = rng.choice([(8, 8), (24, 24), (40, 60), (128, 128)])
-    pixels = rng.randbytes(width_px * height_px * 3)
-    rows = b"".join(
-        b"\0" + pixels[start : start + width_px * 3] for start in range(0, len(pixels), width_px * 3)
-    )
-    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 def broken(lasting: str, path: str) -> bytes:
     data = image(path)
     if lasting == "truncated":
@@ -148,16 +137,6 @@ class Web:
         with self.lock:
             self.asked[path] += 1
             return self.asked[path]
-
-
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 512
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that were killed, and those that have had enough."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -266,72 +245,8 @@ def serve(pipe: Connection, hosts: int, minutes: float) -> None:
 @contextlib.contextmanager
 def serving(hosts: int, minutes: float) -> Iterator[int]:
     """In a process of its own; gives the port."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, hosts, minutes), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield ours.recv()
-    finally:
-        ours.close()
-        process.join(5)
-        process.kill()
-
-
-# --- what is measured ---------------------------------------------------------------------------------------
-
-
-class Sample(NamedTuple):
-    at_s: float
-    roles: dict[str, dict[str, float]]
-    """By role: how many, and the means of RSS, descriptors and threads."""
-    settled: int
-
-
-def sample(pids: tuple[tuple[str, int], ...], at_s: float, settled: int) -> Sample:
-    """Processes below those of the crawl are decoders."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    names = {pid: name for name, pid in pids}
-    seen: dict[str, list[tuple[float, int, int]]] = defaultdict(list)
-    for pid, parent in parents.items():
-        role = names.get(pid) or ("decoder" if names.get(parent) == "downloader" else "")
-        if role:
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                seen[role].append(measured(pid))
-    columns = ("rss MiB", "descriptors", "threads")
-    return Sample(
-        at_s,
-        {
-            role: {
-                "count": len(found),
-                **{name: statistics.fmean(row[n] for row in found) for n, name in enumerate(columns)},
-            }
-            for role, found in seen.items()
-        },
-        settled,
-    )
-
-
-def measured(pid: int) -> tuple[float, int, int]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    descriptors = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - they are only counted
-    return int(fields["VmRSS"].split()[0]) / 1024, descriptors, int(fields["Threads"])
-
-
-def growth(samples: list[Sample], role: str, column: str) -> tuple[float, float]:
-    """The mean over the second half, and what its linear fit gains from its beginning to its end."""
-    half = [s for s in samples[len(samples) // 2 :] if role in s.roles]
-    if len(half) < 3:
-        return 0.0, 0.0
-    at_s = [s.at_s for s in half]
-    values = [s.roles[role][column] for s in half]
-    slope = statistics.linear_regression(at_s, values).slope
-    return statistics.fmean(values), slope * (at_s[-1] - at_s[0])
+    with beside(serve, hosts, minutes) as pipe:
+        yield pipe.recv()
 
 
 # --- the end ------------------------------------------------------------------------------------------------
@@ -365,12 +280,6 @@ def wrongs(folder: Path, *, hosts: int, port: int, killed: int) -> Iterator[str]
             yield f"{url}: other bytes were saved"
 
 
-def filling_mib(samples: list[Sample], database_mib: float) -> float:
-    """What the cache of a database that has come to this size has gained in the second half."""
-    part = samples[len(samples) // 2].settled / max(samples[-1].settled, 1)
-    return min(DATABASE_CACHE_MIB, database_mib) - min(DATABASE_CACHE_MIB, database_mib * part)
-
-
 def ceilings(options: argparse.Namespace) -> dict[tuple[str, str], int]:
     """What grows until it is full: connections are made one by one, as they are needed, and kept."""
     links = _LINKS * (options.workers + 2)  # a harvester, and the crawl itself
@@ -379,26 +288,6 @@ def ceilings(options: argparse.Namespace) -> dict[tuple[str, str], int]:
         ("manager", "descriptors"): _BESIDE + links,
         ("manager", "threads"): _BESIDE + links,
     }
-
-
-def report(samples: list[Sample], *, database_mib: float, ceilings: dict[tuple[str, str], int]) -> list[str]:
-    """Prints the table; returns what has grown."""
-    grown = []
-    print(f"\n{'role':<12}{'count':>6}{'':>14}{'mean':>10}{'growth':>10}{'allowed':>10}")
-    for role in sorted({role for s in samples for role in s.roles}):
-        count = max(s.roles[role]["count"] for s in samples if role in s.roles)
-        for column, (part, more) in GROWTH.items():
-            mean, gained = growth(samples, role, column)
-            allowed = part * mean + more
-            if (role, column) == ("manager", "rss MiB"):
-                allowed += filling_mib(samples, database_mib)
-            allowed += max(0.0, ceilings.get((role, column), 0) - mean)
-            print(f"{role:<12}{count:>6.0f}{column:>14}{mean:>10.1f}{gained:>+10.1f}{allowed:>10.1f}")
-            if gained > allowed:
-                grown.append(f"{column} of a {role} grew by {gained:.1f}, more than {allowed:.1f}")
-    total = [sum(row["count"] * row["rss MiB"] for row in s.roles.values()) for s in samples]
-    print(f"all together: {statistics.fmean(total[len(total) // 2 :]):,.0f} MiB, {max(total):,.0f} at most")
-    return grown
 
 
 def soak(options: argparse.Namespace, folder: Path) -> list[str]:
@@ -433,17 +322,6 @@ def soak(options: argparse.Namespace, folder: Path) -> list[str]:
     if options.json:
         options.json.write_text("".join(json.dumps(s._asdict()) + "\n" for s in samples), encoding="utf-8")
     return found
-
-
-def show(samples: list[Sample]) -> None:
-    last = samples[-1]
-    before = samples[-2] if len(samples) > 1 else Sample(0.0, {}, 0)
-    rate = (last.settled - before.settled) / max(last.at_s - before.at_s, 0.001)
-    roles = ", ".join(
-        f"{row['count']:.0f} {role} {row['rss MiB']:.0f} MiB {row['descriptors']:.0f} fd"
-        for role, row in sorted(last.roles.items())
-    )
-    print(f"{last.at_s:7.0f} s {last.settled:8,} settled {rate:6.0f}/s  {roles}", flush=True)
 
 
 def main() -> int:

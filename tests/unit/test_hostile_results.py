@@ -21,8 +21,7 @@ from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Task, TaskKind
 from crawler.queues import checks
-from crawler.queues.calls import Call
-from crawler.queues.transport import Transport
+from tests.peer import Peer
 from tests.queues import (
     AUTHKEY,
     HARVESTER,
@@ -75,32 +74,6 @@ def hostile(task: Task, changes: dict[str, Any]) -> Any:
     return plain
 
 
-class Peer:
-    """Speaks to a manager without any of our own checks."""
-
-    def __init__(self, address: Any) -> None:
-        self._link = Transport().dial(address, authkey=AUTHKEY)
-        self._link.send([None, "accept_connection", [_protocol(), "evil"], {}])
-        assert self._link.recv()[0] == "#RETURN"
-
-    def put(self, results: list[Any]) -> Any:
-        return self.call("get_result_queue", "put", {"results": results})
-
-    def call(self, ident: str, method: str, arguments: Any) -> Any:
-        kwds = msgspec.Raw(msgspec.msgpack.encode(arguments))
-        self._link.send_bytes(msgspec.msgpack.encode(Call(ident, method, kwds=kwds)))
-        return msgspec.msgpack.decode(self._link.recv_bytes())
-
-    def close(self) -> None:
-        self._link.close()
-
-
-def _protocol() -> int:
-    from crawler.queues.calls import PROTOCOL
-
-    return PROTOCOL
-
-
 @contextmanager
 def at_a_manager() -> Iterator[tuple[Queues, Peer, Path]]:
     with TemporaryDirectory() as folder:
@@ -109,7 +82,7 @@ def at_a_manager() -> Iterator[tuple[Queues, Peer, Path]]:
             embedded(path, queue=QUEUE, scope=ScopeConfig()) as (_, queues),
             served(queues.tasks, queues.results) as server,
         ):
-            peer = Peer(server.listener.address)
+            peer = Peer(server.listener.address, AUTHKEY)
             try:
                 yield queues, peer, Path(folder)
             finally:

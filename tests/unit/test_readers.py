@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from crawler.config import Config, load
 from crawler.errors import NotHtml, OutOfMemory, PageTimeout, ReaderCrashed, TaskError, TooMuchMemory
 from crawler.harvest.page import PageHandler
-from crawler.harvest.readers import Readers
+from crawler.harvest.readers import LARGE_BYTES, Readers
 from crawler.harvest.reading import Reader
 from crawler.harvest.reply import Head, in_order
 from crawler.models import NewTask, PageStatus, Result, Task, TaskKind
@@ -146,6 +147,59 @@ def test_one_that_somebody_else_kills_is_tried_again() -> None:
         assert failure.value.retryable
     finally:
         readers.close()
+
+
+def test_large_documents_that_hang_leave_a_reader_to_small_ones() -> None:
+    readers = Readers(SEEDS, config(page_timeout_s=60.0), most=2, budget=Budget(2**30))
+    readers._pool._orders = msgspec.structs.replace(readers._pool._orders, make=FAULTS)
+    large = answer(URL, " " * LARGE_BYTES + "<!--hang-->")
+
+    def read_large() -> None:
+        with suppress(TaskError):
+            read(readers, large)
+
+    threads = [threading.Thread(target=read_large) for _ in range(3)]
+    try:
+        for thread in threads:
+            thread.start()
+        while not any(child.due is not None for child in readers._pool._alive):
+            time.sleep(0.01)
+        for _ in range(3):
+            assert read(readers, answer(URL, "<img src=a.png>"))[0].images == 1
+        assert sum(child.due is not None for child in readers._pool._alive) == 1, "the first is still at it"
+    finally:
+        readers.close()
+        for thread in threads:
+            thread.join(20)
+
+
+ORPHANED = """
+import os, signal, sys, threading, time
+from crawler.sandbox.budget import Budget
+from tests.unit import test_readers as here
+
+readers = here.faulty(page_timeout_s=60.0)
+threading.Thread(target=here.read, args=(readers, here.answer(here.URL, "<!--hang-->")), daemon=True).start()
+while not (at_work := [child for child in readers._pool._alive if child.due is not None]):
+    time.sleep(0.01)
+print(at_work[0]._process.pid, flush=True)
+time.sleep(0.3)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@LINUX
+def test_a_reader_at_work_ends_with_its_worker_when_that_is_killed() -> None:
+    """What it has taken is given back in that moment."""
+    worker = subprocess.run(
+        [sys.executable, "-c", ORPHANED], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert worker.returncode == -9, worker.stderr
+    reader = Path(f"/proc/{int(worker.stdout)}/stat")
+    end = time.monotonic() + 2
+    while reader.exists() and reader.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.01)
 
 
 # --- as a handler uses them ---
