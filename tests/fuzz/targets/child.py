@@ -20,7 +20,7 @@ from crawler.harvest.readers import Readers
 from crawler.harvest.reply import MOST_TITLE_CHARS
 from crawler.models import Task, TaskKind
 from crawler.sandbox.budget import Budget
-from crawler.sandbox.child import _MAX_PART_BYTES, Child, OutOfMemoryError
+from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError
 from crawler.urls import DATA_HOST, host_key, task_key
 from crawler.web import Fetched
 from tests.fuzz.drawn import Drawn
@@ -48,6 +48,7 @@ def child(said: bytes) -> Child:
     made.requests, made.is_spent, made.due, made.overdue = 0, False, None, False
     asked, told = os.pipe()
     heard, answered = os.pipe()
+    made._lifeline = Lifeline()
     made._process = NoProcess()  # type: ignore[assignment]
     made._requests, made._replies = os.fdopen(told, "wb", 0), os.fdopen(heard, "rb")
 
