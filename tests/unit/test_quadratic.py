@@ -154,11 +154,10 @@ FOUND: dict[str, tuple[str, Shape]] = {
     "Next's data in pieces": ("flight", Shape('self.__next_f.push([1,"1:{}\\n"])')),
     "a stream in pieces": ("stream", Shape('streamController.enqueue("[1]\\n")')),
     "the name of a parameter": ("url: numbered", Shape("a", start="?")),
-    "a long word": ("echo", Shape("a")),
     "an instruction of XML": ("xhtml", Shape("a", start="<?xml-stylesheet ", end="?><a/>")),
     "prefixes of XHTML": (
         "xhtml",
-        Shape(f"<a xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", start="<a></b>"),
+        Shape(f"<n{NUMBER}:p xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", start="<a></b>"),
     ),
 }
 """What the search has found so far, by what it was."""
