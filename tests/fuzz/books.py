@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.download.sniff import extension_for
 from crawler.models import NewTask, Stats, TaskKind
 from crawler.queues import server as server_module
 from crawler.queues import wire
@@ -84,7 +85,7 @@ class Crawl:
         self._now_s = 1000.0
         self._open(new_run=True)
         storage = LocalStorage(folder, fsync=False, min_free_bytes=0)
-        self.inbox = LocalInbox(storage, max_image_bytes=MAX_IMAGE_BYTES)
+        self.inbox = LocalInbox(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
         self.queues.tasks.put([*images(3, "victim"), page(0, "victim"), page(1, "victim")])
         lease(self.queues, worker("victim"), count=2)
 

@@ -11,15 +11,12 @@ mark, or else what became of it (bits of lua/sizes.lua).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
-from crawler.columns import ILLEGIBLE
-from crawler.errors import LedgerCorrupt
 from crawler.models import ORIGIN_FIELDS, Alternative, ImageRecord, NewTask, Origin, PageRecord, TaskKind
 from crawler.queues.sizes import marked, picture_key
 from crawler.sizes import Sized
@@ -59,18 +56,6 @@ class _Text(msgspec.Struct, array_like=True, frozen=True):
 _DECODE = msgspec.msgpack.Decoder(_Text).decode
 _EMPTY = _Text.__struct_defaults__  # of all but the path
 _FOUND = tuple(name for name in Origin.__struct_fields__ if name != "page_url")
-
-
-@contextmanager
-def sound(what: str) -> Iterator[None]:
-    """What is read within it lies in Redis: others may have written there. Raises LedgerCorrupt, which names *what*."""
-    try:
-        yield
-    except ILLEGIBLE as exc:
-        raise LedgerCorrupt(
-            f"{what} in the queue can't be read ({type(exc).__name__}: {exc}): somebody else has written to that Redis;"
-            " start over with --fresh. What crawl.db has of the crawl stands"
-        ) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +144,8 @@ class Unpacked:
 
 
 def unpacked(host: str, text: bytes) -> Unpacked:
-    """Raises LedgerCorrupt for what is no task's text."""
-    with sound("a task"):
-        found = _DECODE(text)
+    """Raises what is among FLAWS of :mod:`crawler.queues.checks` for what is no task's text."""
+    found = _DECODE(text)
     origin = None
     facts = {name: getattr(found, name) for name in _FOUND}
     if found.page_url or any(facts.values()):

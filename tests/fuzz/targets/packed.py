@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.errors import LedgerCorrupt
+from crawler.columns import row_of
 from crawler.models import NewTask, TaskKind
+from crawler.queues.checks import FLAWS, is_url
 from crawler.queues.redis.entries import entries
 from crawler.queues.redis.packing import flat, global_id, local_id, packed, shard_of, unpacked
 from crawler.urls import canonical
@@ -24,6 +25,10 @@ def _there_and_back(drawn: Drawn) -> None:
     task = drawn.struct(NewTask)
     if task is None or (canonical(task.url) != task.url and not task.url.startswith("data:image/")):
         return
+    if task.origin is not None and canonical(task.origin.page_url) not in (None, task.origin.page_url):
+        return
+    if task.origin is not None and task.origin.page_url.startswith("/"):
+        return  # which no URL does
     small = packed(task)
     again = unpacked(small.host, small.text)
     assert again.url == task.url
@@ -41,7 +46,7 @@ def _foreign(drawn: Drawn) -> None:
     host = drawn.one_of(_HOSTS)
     try:
         found = unpacked(host, drawn.rest())
-    except LedgerCorrupt:
+    except FLAWS:
         return
     assert found.url.startswith(host)
 
@@ -56,9 +61,12 @@ def _entries(drawn: Drawn) -> None:
                 drawn.one_of((b"p", b"i", b"done", b"dead", b"1", b"", b"-5", drawn.bytes(drawn.byte()))),
             ]
     entry = [b"%d-0" % drawn.number(), words]
-    try:
-        found = entries([entry])
-    except LedgerCorrupt:
-        return
-    assert found[0].kind in TaskKind
+    found = entries([entry])  # what others have put there is left out
+    assert len(found) <= 1
+    for one in found:
+        assert one.kind in TaskKind
+        assert is_url(one.record.url)
+        assert row_of(one.record)
+        assert one.attempts >= 0
+        assert one.depth >= 0
     assert flat([]) == {}
