@@ -20,7 +20,7 @@ from crawler.harvest.readers import Readers
 from crawler.harvest.reply import MOST_TITLE_CHARS
 from crawler.models import Task, TaskKind
 from crawler.sandbox.budget import Budget
-from crawler.sandbox.child import _MAX_PART_BYTES, Child, OutOfMemoryError
+from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError
 from crawler.urls import DATA_HOST, host_key, task_key
 from crawler.web import Fetched
 from tests.fuzz.drawn import Drawn
@@ -46,6 +46,7 @@ class NoProcess:
 def child(said: bytes) -> Child:
     made = Child.__new__(Child)
     made.requests, made.is_spent, made.due, made.overdue = 0, False, None, False
+    made._lifeline = Lifeline()
     asked, told = os.pipe()
     heard, answered = os.pipe()
     made._process = NoProcess()  # type: ignore[assignment]
