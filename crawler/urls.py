@@ -184,12 +184,10 @@ def identity(url: str) -> str:
     folded = url.lower()
     if not any(hint in folded for hint in _SESSION_HINTS):
         return url
-    path, mark, query = url.partition("?")
-    if path.count("/") > 2:  # noqa: PLR2004 - behind the host
-        path = _SESSION_IN_PATH.sub("", path)
-        if path.count("/") == 2:  # noqa: PLR2004 - it was all of the path, whose first "/" is none of it
-            path += "/"
-    url = _without(path + mark + query, _SESSION_PARAMETER)
+    host = "" if url.startswith(DATA_HOST) else host_key(url)  # in which a ";" may stand
+    path, mark, query = url[len(host) :].partition("?")
+    path = _SESSION_IN_PATH.sub("", path) or "/"
+    url = _without(host + path + mark + query, _SESSION_PARAMETER)
     # a cfid alone may be anybody's
     is_of_coldfusion = "?cftoken=" in folded or "&cftoken=" in folded
     return _without(url, _SESSION_OF_COLDFUSION) if is_of_coldfusion else url

@@ -32,6 +32,8 @@ _BOOT = (
 _END_S = 1.0
 _MAX_PART_BYTES = 64 * 2**20
 """One task may hold an image of its page, or a picture in all sizes; and a child may be out of its mind."""
+_MAX_REPLY_BYTES = 2**30
+"""Of all parts: an honest reply has a few times the bytes of a document, and its parent has to hold it."""
 _PIPE_BYTES = 2**20
 _SMALL_BYTES = 64 * 1024
 _HEAD_BYTES = 1 + LENGTH_BYTES
@@ -91,9 +93,13 @@ class Child:
         self.requests += 1
         numbers = (sum(map(len, request)), granted_bytes)
         self._send(*(number.to_bytes(SIZE_BYTES, "little") for number in numbers), *request)
+        size_bytes = 0
         while True:
             match self._heard():
                 case (what, data) if what == PART:
+                    size_bytes += len(data) + _HEAD_BYTES
+                    if size_bytes > _MAX_REPLY_BYTES:
+                        raise EOFError
                     yield data
                 case (what, data) if what == NEED:
                     granted = need(int.from_bytes(data, "little"))

@@ -110,20 +110,29 @@ class Pool:
     def _asked(self, child: Child, request: tuple[bytes, ...]) -> Iterator[bytes]:
         """As Child.ask, within its time and with memory; EOFError for whatever it may die of."""
         memory = _Memory(self._budget, self._closing)
+        left_s = self._orders.timeout_s
 
         def need(size_bytes: int) -> int:
-            self._set_due(child, None)
+            nonlocal left_s
+            left_s = self._stopped(child, left_s)  # else one that asks without end would have all time
             granted_bytes = memory.take(size_bytes)
-            self._set_due(child, time.monotonic() + self._orders.timeout_s)
+            self._set_due(child, time.monotonic() + left_s)
             return granted_bytes
 
         is_sound = False
         try:
             size_bytes = _ROOM_FOR_REQUEST * sum(map(len, request))
             granted_bytes = need(size_bytes if size_bytes > self._orders.allowance_bytes else 0)
+            begun = False
             for part in child.ask(request, granted_bytes=granted_bytes, need=need):
-                self._set_due(child, None)  # from here on it may have to wait for us
+                left_s = self._stopped(child, left_s)  # from here on it may have to wait for us
+                if not begun:
+                    begun, left_s = (
+                        True,
+                        self._orders.timeout_s,
+                    )  # the work is done; what is left is to say it
                 yield part
+                self._set_due(child, time.monotonic() + left_s)
             is_sound = True
         except OSError as exc:
             raise EOFError from exc
@@ -156,6 +165,12 @@ class Pool:
             with self._changed:
                 self._large -= 1
                 self._changed.notify_all()
+
+    def _stopped(self, child: Child, left_s: float) -> float:
+        """Stop its time while it waits; how much of it is left, of *left_s* if it did not run."""
+        with self._changed:
+            due, child.due = child.due, None
+        return left_s if due is None else max(0.0, due - time.monotonic())
 
     def _set_due(self, child: Child, due: float | None) -> None:
         with self._changed:
@@ -233,7 +248,8 @@ class Pool:
     def _watch(self) -> None:
         """Kill who is late.
 
-        All have the same time, so none that begins during the sleep is due before its end: nobody has to be woken.
+        All have the same time, so none that begins during the sleep is due before its end: nobody has to be woken. Only
+        one that goes on after a wait may be: it has up to twice its time.
         """
         sleep_s = 0.0
         while not self._closing.wait(sleep_s):

@@ -25,13 +25,13 @@ _URLS = (
     "http://b.example/a.png?sid=0123456789abcdef0123", "http://b.example/a.png?sid=0123456789abcdef4567",
     "data:image/png;sha256=" + "0" * 64, "http://" + "d" * 70 + ".example/", "http://e.example/" + "x" * 3000,
 )  # fmt: skip
-_CONTENT = b"an image"
+_CONTENT = b"GIF89a, and so on"
 _LIKELY: dict[str, tuple[Any, ...]] = {
     "url": _URLS,
     "page_url": _URLS,
     "instead_of": _URLS,
     "final_url": _URLS,
-    "path": ("images/a.png", "images/b/c.jpg", "images/.index", "images/../a", "images/a.png/b"),
+    "path": ("images/a.gif", "images/b/c.gif", "images/c.png", "images/../a.gif", "images/a.gif/b.gif"),
     "upload": ("0" * 32, "1" * 32),
     "sha256": (hashlib.sha256(_CONTENT).hexdigest(), hashlib.sha256(b"").hexdigest()),
     "size_bytes": (len(_CONTENT), 0, 1001),

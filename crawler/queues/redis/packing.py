@@ -144,6 +144,7 @@ class Unpacked:
 
 
 def unpacked(host: str, text: bytes) -> Unpacked:
+    """Raises what is among FLAWS of :mod:`crawler.queues.checks` for what is no task's text."""
     found = _DECODE(text)
     origin = None
     facts = {name: getattr(found, name) for name in _FOUND}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, get_type_hints
 
 import msgspec
@@ -10,9 +9,9 @@ import msgspec
 from crawler.queues import ResultQueue, TaskQueue, wire
 from crawler.queues.calls import SERVED, Method, Reply
 from crawler.storage import Inbox
-from crawler.storage.paths import INDEX_FOLDER
-from tests.fuzz.books import GREETING, MAX_IMAGE_BYTES, Crawl, Known, crawl
+from tests.fuzz.books import GREETING, Known, crawl
 from tests.fuzz.drawn import Drawn
+from tests.fuzz.targets.inbox import check
 
 KNOWN = Known()
 _PROTOCOLS = {"get_task_queue": TaskQueue, "get_result_queue": ResultQueue, "get_inbox": Inbox}
@@ -82,19 +81,5 @@ def fuzz(data: bytes) -> None:
         peer = Peer(messages, methods)
         attacked.serve(peer, KNOWN)
         assert peer.answers == len(methods) + 1, "each call has its answer"
-        check_files(attacked)
+        check(attacked.folder)
         attacked.check()
-
-
-def check_files(attacked: Crawl) -> None:
-    """Nothing is written but images, whole, below images/, under the claim of their bytes, and what is on its way."""
-    for file in attacked.folder.rglob("*"):
-        name = file.relative_to(attacked.folder)
-        if file.is_symlink() or not file.is_file() or name.parts[0].startswith((INDEX_FOLDER, "crawl.db")):
-            continue
-        assert name.parts[0] == "images", f"{name} was written"
-        content = file.read_bytes()
-        assert len(content) <= MAX_IMAGE_BYTES
-        sha256 = hashlib.sha256(content).hexdigest()
-        claim = attacked.folder / INDEX_FOLDER / sha256[:2] / sha256
-        assert claim.is_symlink(), f"{name} holds other bytes than somebody said"
