@@ -17,7 +17,7 @@ from crawler.sandbox.budget import Budget, Grant
 from crawler.sandbox.child import Child, OutOfMemoryError, said
 from crawler.sandbox.inside import Orders
 
-_REQUESTS_PER_CHILD = 2000
+_REQUESTS_PER_CHILD = 20_000  # one that has grown ends before
 _START_S = 60.0
 _STARTS = 4
 _START_PAUSE_S = 0.5
