@@ -11,6 +11,7 @@ import msgspec
 from crawler.config import load
 from crawler.errors import LEFT_OUT, REASONS, Rejection, TaskError
 from crawler.harvest.inline import MAX_CONTENT_BYTES
+from crawler.harvest.judging import A_PAGE
 from crawler.harvest.reading import Harvest, Reader
 from crawler.harvest.reply import TASKS, Head, in_order, tasks_in_parts
 from crawler.harvest.tasks import MAX_INLINE_BYTES, MAX_TEXT_CHARS
@@ -63,7 +64,7 @@ def fuzz(data: bytes) -> None:
         return
     check(harvest)
     assert chosen.read(task, fetched) == harvest, "something else is found in the same bytes"
-    if harvest.is_page:
+    if harvest.kind == A_PAGE:
         assert all(isinstance(word, str) for word in chosen.words(fetched))
 
 
