@@ -21,7 +21,7 @@ _Record = TypeVar("_Record", bound=ImageRecord | PageRecord)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
-"""What reading a text or a message raises that is none."""
+"""What decoding raises: for other types and values out of bounds, for values nested too deep, for text that is none."""
 ILLEGIBLE = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
 """What comes of values that nobody of us has written."""
 _AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}

@@ -75,7 +75,8 @@ class Base:
         self._root = path[: path.index("/", path.index("//") + 2) + 1]
         self._folders = [path[: path.rindex("/") + 1]]
         """That of the document, then those around it."""
-        while self._folders[-1] != self._root:
+        # no further up than the references lead that are looked up here: 4,000 folders within each other were 16 MB
+        while self._folders[-1] != self._root and len(self._folders) <= _REMEMBERED_CHARS // len("../"):
             self._folders.append(self._folders[-1][: self._folders[-1].rindex("/", 0, -1) + 1])
         self._max_chars = min(_REMEMBERED_CHARS, MAX_URL_CHARS - len(path))
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-import msgspec
-
-from crawler.columns import legible, mended, record_of
+from crawler.columns import UNREADABLE, legible, mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord
 
@@ -146,7 +144,7 @@ class Catalog:
         for row in self.rows(sql, values):
             try:
                 yield record_of(record, row)
-            except (msgspec.MsgspecError, RecursionError):
+            except UNREADABLE:
                 if (one := self._mended(table, record, row)) is not None:
                     yield one
 

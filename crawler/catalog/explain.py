@@ -17,6 +17,7 @@ from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.left_out import KeptOut
 from crawler.catalog.summary import queue_elsewhere
+from crawler.columns import UNREADABLE
 from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
 from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
@@ -260,7 +261,7 @@ def _unpacked(packed: object) -> Origin | None:
     """None for what something else has written there."""
     try:
         return _ORIGIN.decode(packed)  # type: ignore[arg-type] # anything, in a row that was overwritten
-    except (msgspec.MsgspecError, RecursionError, TypeError):
+    except (*UNREADABLE, TypeError):
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from crawler.columns import UNREADABLE
 from crawler.download.info import EXTENSIONS, DecoderSettings, ImageInfo, Verdict
 from crawler.download.sniff import recognised
 from crawler.download.svg import svg_info
@@ -90,7 +91,7 @@ class Decoders:
             ) from exc
         except CrashedError as exc:
             raise DecoderCrashed(f"its decoder broke down, with {exc}") from exc
-        except (msgspec.MsgspecError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise DecoderCrashed("its decoder gave no verdict") from exc
 
     def close(self) -> None:

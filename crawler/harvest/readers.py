@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from crawler.columns import UNREADABLE
 from crawler.config import Config, FetchConfig
 from crawler.errors import LEFT_OUT, OutOfMemory, PageTimeout, ReaderCrashed, TooMuchMemory
 from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
@@ -108,7 +109,7 @@ class Readers:
             ) from exc
         except CrashedError as exc:
             raise ReaderCrashed(f"its reader broke down, with {exc}") from exc
-        except (msgspec.MsgspecError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise ReaderCrashed("its reader gave no sound reply") from exc
 
     def words(self, task: Task, fetched: Fetched) -> set[str]:

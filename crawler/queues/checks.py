@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
+from crawler.columns import UNREADABLE
 from crawler.errors import LEFT_OUT, REASONS, InternalError
 from crawler.models import (
     ImageRecord,
@@ -29,8 +30,8 @@ from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
 
 MALFORMED = "malformed"
 """Under which new tasks are counted that can't be right."""
-FLAWS = (msgspec.MsgspecError, RecursionError)
-"""What decoding raises; the latter for values nested too deep."""
+FLAWS = UNREADABLE
+"""What decoding raises."""
 _URL = re.compile(r"(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!-~]*")
 """As canonical URLs begin, and of what they are; whether a host is one is asked once for each."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")

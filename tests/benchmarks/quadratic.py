@@ -3,20 +3,25 @@
 First each unit by itself and in each place, every regular expression with the pairs of what it knows, each unit before
 each that may end it; then pairs of units, and triples for as long as there is time. Another --seed, other triples and
 another order of pairs. Prints what it finds as it goes, and exits with 1 if that is anything.
+
+With --memory it measures instead what each unit takes of it, in a process each, and says where that is more than
+crawler/harvest/inside.py asks for: a reader then has to begin anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from typing import Any
 
 from tests.quadratic import Shape, growth
-from tests.quadratic.entries import ENTRIES, alone, closed, in_places, pairs, sampled, triples
+from tests.quadratic.entries import ENTRIES, alone, closed, in_places, pairs, sampled, triples, units_of
 from tests.quadratic.patterns import expressions, shapes
 
 _OF_PAIRS = 64
@@ -43,6 +48,54 @@ def jobs(only: str, seed: int) -> Iterator[Job]:
             yield name, entry.work, chain(some, more), entry.most_chars
 
 
+_MEASURED = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from crawler.harvest import inside
+from tests.quadratic import Shape
+from tests.quadratic.entries import ENTRIES
+
+def most_bytes():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+name, unit, chars = sys.argv[1:]
+work = ENTRIES[name].work
+work("<p>x")
+text = Shape(unit).text(int(chars))
+before = most_bytes()
+with suppress(Exception):
+    work(text)
+content = text.encode("utf-8", "surrogatepass")
+most = inside._MOST_FOR_SOUP if "soup" in name else inside._MOST_BYTES_PER_BYTE
+print((most_bytes() - before) / len(content), inside._memory_bytes(content, most=most) / len(content))
+"""
+
+
+def measure_memory(only: str, chars: int, ends: float) -> int:
+    over = 0
+    for name, entry in ENTRIES.items():
+        for unit in units_of(entry) if name.startswith("read") and only in name else ():
+            if time.monotonic() > ends:
+                return over
+            with suppress(
+                ValueError, UnicodeEncodeError
+            ):  # no argument has a NUL or half a pair of surrogates
+                said = subprocess.run(
+                    [sys.executable, "-c", _MEASURED, name, unit, str(chars)],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                takes, asks = map(float, said.stdout.split())
+                if takes > asks:
+                    over += 1
+                    print(
+                        f"{name}: {unit!r} takes {takes:.0f} bytes for each of its own, and asks for {asks:.0f}"
+                    )
+    return over
+
+
 def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,8 +106,11 @@ def main() -> int:
         "--chars", type=int, default=2**18, help="of the largest text, as long as none is suspicious"
     )
     options.add_argument("--only", default="", help="part of the name of a function or an expression")
+    options.add_argument("--memory", action="store_true", help="measure memory, with texts of --chars")
     told = options.parse_args()
     ends = time.monotonic() + 60 * told.minutes
+    if told.memory:
+        return 1 if measure_memory(told.only, told.chars, ends) else 0
     tried: Counter[str] = Counter()
     found: Counter[str] = Counter()
     for name, work, of_it, most_chars in jobs(told.only, told.seed):

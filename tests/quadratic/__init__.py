@@ -126,7 +126,7 @@ def growth(
                 return confirmed
         if taken[-1] >= enough_s or chars >= most_chars:
             return None
-        chars *= TIMES
+        chars = min(chars * TIMES, most_chars)
 
 
 def _confirmed(
@@ -136,17 +136,17 @@ def _confirmed(
     sizes: list[int] = []
     taken: list[float] = []
     size = chars // TIMES
-    while size <= chars or (taken[-1] < HARM_S and size <= far_chars) or len(sizes) < 3:
+    while True:
         text = shape.text(size)
         sizes.append(len(text))
         taken.append(seconds(work, text))
         if taken[-1] < _NOISY_S:
             taken[-1] = min(taken[-1], seconds(work, text), seconds(work, text))
-        if math.isinf(taken[-1]):
-            break
-        if len(taken) > 1 and not _is_steep(sizes[-2:], taken[-2:]):
+        if len(taken) > 1 and not math.isinf(taken[-1]) and not _is_steep(sizes[-2:], taken[-2:]):
             return None
-        size *= TIMES
+        if math.isinf(taken[-1]) or size >= far_chars or (taken[-1] >= HARM_S and len(taken) > 2):
+            break
+        size = min(size * TIMES, far_chars)
     return Growth(what, shape, tuple(sizes), tuple(taken))
 
 

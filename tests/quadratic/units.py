@@ -283,7 +283,7 @@ XML = (
     "<media:content url='a.png' medium='image'/>", "<media:group>", "<media:thumbnail url='a.png'/>", "<feed>", "<entry>",
     "<entry><link href='a'/>", "<entry><content type='html'>&lt;p", "<entry><content type='xhtml'><div><img src='a.png'/>",
     "<summary>", "<title>", "<rdf:RDF>", "<a>", "</a>", "<a/>", "<a b='c'>", "<a b='c'/>", "<a b='", '<a b="', f"<a{NUMBER}>",
-    f"<a b{NUMBER}='c'>", f" b{NUMBER}='c'", " b='c'", "<a:b>", "<a:b xmlns:a='c'>", f"<a xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>",
+    f"<a b{NUMBER}='c'>", f" b{NUMBER}='c'", " b='c'", "<a:b>", "<a:b xmlns:a='c'>", f"<a xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", f"<n{NUMBER}:p xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>",
     "<?", "<?xml ", "<?xml version='1.0'?>", "?>", "<?a?>", "<?xml-stylesheet href='a.css'?>", "<?xml-stylesheet a", "a='b'",
     "<!--", "-->", "<!-- -->", "<![CDATA[", "]]>", "]", "]]", "<![CDATA[]]>", "<!DOCTYPE", "<!DOCTYPE a [", "<!DOCTYPE a>",
     "<!ENTITY a 'b'>", "<!ENTITY", f"<!ENTITY a{NUMBER} 'b'>", "<!ATTLIST a b CDATA 'c'>", "<!ELEMENT a (b)>", "]>", "&", "&a;",

@@ -61,6 +61,10 @@ COUNTED: dict[str, tuple[str, Callable[[], Document]]] = {
         lambda: html(f"<img srcset='{', '.join(f'{n}.png {n}w' for n in range(1, 30))}'>"),
     ),
     "attributes._MAX_ATTRIBUTES": ("markup-cut", lambda: html(long_tag(9_000))),
+    "attributes._MANY_ROOTS": (
+        "markup-cut",
+        lambda: html("".join(f"<body a{n}=b>" for n in range(6_000))),
+    ),
     "attributes._MAX_NAMES": ("markup-cut", lambda: html("".join(f"<x{n} y{n}=1>" for n in range(90_000)))),
     "css._PIECE_CHARS": (
         "css-cut",
@@ -161,6 +165,7 @@ NOT_COUNTED = {
     "links._MOST_OF_A_CHARACTER": HOW,
     **dict.fromkeys(["extensions._REMEMBERED_CHARS", "markup._MOST_OPEN", "xhtml._MAX_EXPANDED_CHARS"], HOW),
     "js_literals.16": HOW,
+    **dict.fromkeys(["attributes._MANY_ROOTS", "readers.100"], HOW),
     **dict.fromkeys(
         ["inside.QUESTION_BYTES", "inside._MOST_BYTES_PER_BYTE", "inside.300", "reply.MESSAGE_BUDGET_BYTES"],
         HOW,

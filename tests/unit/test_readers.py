@@ -17,6 +17,7 @@ import pytest
 
 from crawler.config import Config, load
 from crawler.errors import NotHtml, OutOfMemory, PageTimeout, ReaderCrashed, TaskError, TooMuchMemory
+from crawler.harvest import inside
 from crawler.harvest.page import PageHandler
 from crawler.harvest.readers import LARGE_BYTES, Readers
 from crawler.harvest.reading import Reader
@@ -277,3 +278,20 @@ def test_orders_are_not_in_the_list_of_processes(readers: Readers) -> None:
     assert b"e.org" not in Path(f"/proc/{child._process.pid}/cmdline").read_bytes()
     assert Path(f"/proc/{child._process.pid}/oom_score_adj").read_text().strip() == "1000"
     assert os.getpid() != child._process.pid
+
+
+@pytest.mark.parametrize(
+    ("part", "least"),
+    [
+        ("<a>", 197),
+        ("<img>", 114),
+        ("url(a)", 105),
+        ("<img srcset='a.png?w=1 1w, b.png?w=1 2w'>", 60),
+        ("温", 16),
+    ],
+)
+def test_a_page_asks_for_the_memory_that_it_takes(part: str, least: int) -> None:
+    """As python -m tests.benchmarks.quadratic --memory has measured it, for each of its bytes."""
+    content = (part * 10_000).encode()
+    assert inside._memory_bytes(content) >= least * len(content)
+    assert inside._memory_bytes(b"<p>some words of a text</p>" * 10_000) < 200 * 27 * 10_000

@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from crawler.catalog.export import write_csv, write_jsonl
-from crawler.columns import record_of, row_of
+from crawler.columns import mended, record_of, row_of
 from crawler.errors import REASONS
 from crawler.models import ImageRecord, PageRecord
 from crawler.shown import CleanStream, clean, escaped, is_clean, one_line
@@ -32,8 +32,9 @@ def fuzz(data: bytes) -> None:
             row = row_of(record)
         except UnicodeEncodeError:
             return
-        if record.url and record.reason in ("", *REASONS):
+        if record.url and record.reason in {"", *REASONS}:
             assert record_of(kind, row) == record
+        assert mended(kind, row).record.url == record.url
     _jsonl(records, kind)
     _csv(records, kind)
 
