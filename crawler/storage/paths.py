@@ -15,6 +15,8 @@ def plain_parts(path: str) -> tuple[str, ...]:
     """
     parts = PurePosixPath(path).parts
     odd = "\\" in path or "\0" in path or path != "/".join(parts)
-    if odd or not parts or ".." in parts or parts[0] in {"/", INDEX_FOLDER} or ":" in parts[0]:
+    # two slashes are a root of their own (POSIX, 4.13), which is its own only part
+    is_absolute = path.startswith("/")
+    if odd or is_absolute or not parts or ".." in parts or parts[0] == INDEX_FOLDER or ":" in parts[0]:
         raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
     return parts

@@ -126,7 +126,9 @@ class Response(http.client.HTTPResponse):
                 fields[:] = [field for field in fields if field[0].lower() != "content-length"]
                 fields.append(("Content-Length", str(self.length)))
         if self.status in _NO_BODY or self._method == "HEAD":
-            self.length = 0
+            # even if it names a coding (RFC 9112, section 6.1); who sends some all the same loses the connection by it
+            self._faulty = self._faulty or self.chunked
+            self.chunked, self.length = False, 0
 
     def _is_chunked(self, header: str) -> bool:
         codings = {coding.strip() for coding in header.lower().split(",")} - {"", "identity"}

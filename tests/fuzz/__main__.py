@@ -25,7 +25,8 @@ MEMORY_MIB = 2048
 MAX_BYTES = 32 * 1024
 _MOST_FINDINGS = 10
 """Of one target; what comes then is most likely the same again."""
-_DONE = re.compile(r"Done (\d+) runs in \d+ second")
+_BEGIN = "== begun\n"
+_DONE = re.compile(r"^#(\d+)\s|^Done (\d+) runs", re.MULTILINE)
 
 
 def main() -> int:
@@ -65,6 +66,8 @@ def _run(name: str, engine: str, seconds: float) -> int:
     with log.open("w", encoding="utf-8", errors="replace") as out:
         while (left := end - time.monotonic()) > 1 and found < _MOST_FINDINGS:
             command = [sys.executable, "-m", "tests.fuzz", name, f"--minutes={left / 60}"]
+            out.write(_BEGIN)
+            out.flush()
             child = subprocess.run(
                 [*command, f"--engine={engine}", "--inside"],
                 stdout=out,
@@ -72,10 +75,14 @@ def _run(name: str, engine: str, seconds: float) -> int:
                 check=False,
             )
             found += child.returncode != 0
-    said = log.read_text(encoding="utf-8", errors="replace")
-    executions = sum(map(int, _DONE.findall(said)))
+    executions = sum(map(_executions, log.read_text(encoding="utf-8", errors="replace").split(_BEGIN)))
     print(f"{name}: {seconds / 60:.1f} min, {executions:,} executions, {found} findings ({log})", flush=True)
     return found
+
+
+def _executions(said: str) -> int:
+    """Of one process, also of one that has ended in a finding, as libFuzzer tells them now and then."""
+    return max((int(done or sofar) for sofar, done in _DONE.findall(said)), default=0)
 
 
 def _atheris(name: str, seconds: float) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.untraced
 
 ENOUGH_S = 5.0
 """Of the processor, for one input."""
-MUTATIONS = 300
+MUTATIONS = 600
 FOR_S = 2.0
 """Time for the mutations of a target of weight 1, on a slow machine: fewer are tried then."""
 CORPUS_BYTES = 1_500_000
