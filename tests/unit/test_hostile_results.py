@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from crawler.catalog import Catalog
 from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Task, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Stats, Status, Task, TaskKind
 from crawler.queues import checks
 from tests.peer import Peer
 from tests.queues import (
