@@ -192,6 +192,11 @@ class Villain:
             "get_task_queue", "release", {"worker": who, "tokens": [[n, 10**6] for n in range(5000)]}
         )
 
+    def absurd_counters(self) -> None:
+        for done in (2**53, 0, 2**53, 5, 0):
+            who = {"id": self._id, "kind": "image", "done": done, "received_bytes": done, "threads": done}
+            assert self._peer.call("get_task_queue", "heartbeat", {"worker": who, "held": []})[0] == "#RETURN"
+
     def uploads(self) -> None:
         """What is no image, what is called otherwise, what is never sent to its end."""
         html, sound = b"<!DOCTYPE html><script>", of_its_own("evil")
@@ -223,7 +228,7 @@ class Villain:
 
 DEEDS = (
     "absurd_results", "rubbish_in_place_of_results", "absurd_pages", "results_of_others", "malformed_tasks", "vanish",
-    "hold_and_vanish", "absurd_calls", "uploads", "garbage", "vanish_with_a_page", "garbage",
+    "hold_and_vanish", "absurd_calls", "uploads", "garbage", "vanish_with_a_page", "absurd_counters",
 )  # fmt: skip
 
 

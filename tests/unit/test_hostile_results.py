@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from crawler.catalog import Catalog
 from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Task, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Stats, Status, Task, TaskKind
 from crawler.queues import checks
 from tests.peer import Peer
 from tests.queues import (
@@ -260,3 +260,16 @@ def test_what_is_in_the_file_after_all_that_is_within_64_bits_by_far() -> None:
         assert queues.tasks.stats().saved_bytes == 20 * 2**40
         assert {record.status for record in queues.results.get().records} == {ImageStatus.SAVED}
         assert {task.kind for task in tasks} == {TaskKind.IMAGE}
+
+
+@pytest.mark.parametrize("counted", [(100, 3), (0, 2**53), (2**53, 0)])
+def test_what_a_worker_counts_leaves_the_state_of_the_crawl_readable(counted: tuple[int, ...]) -> None:
+    """The command that runs the crawl asks for it all the time, and ended with what it could not read."""
+    with at_a_manager() as (_, peer, _):
+        for done in counted:
+            who = {"id": "w", "kind": "image", "done": done, "received_bytes": done}
+            assert peer.call("get_task_queue", "heartbeat", {"worker": who, "held": []})[0] == "#RETURN"
+        for method, kind in (("stats", Stats), ("status", Status)):
+            word, told = peer.call("get_task_queue", method, {})
+            assert word == "#RETURN"
+            assert msgspec.convert(told, kind).workers[0].done == counted[-1]

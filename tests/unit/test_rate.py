@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.rate import Rate
+from crawler.rate import MOST_PER_S, Rate
 
 
 def test_a_rate_is_that_of_the_last_seconds() -> None:
@@ -36,3 +36,16 @@ def test_points_that_are_close_cost_no_memory() -> None:
 
 def test_without_points_nothing_grows() -> None:
     assert Rate(window_s=5.0).per_s == 0.0
+
+
+def test_a_counter_that_goes_back_does_not_grow() -> None:
+    rate = Rate(window_s=5.0)
+    rate.add(0.0, 100)
+    assert rate.add(1.0, 90) == 0.0
+    assert rate.add(2.0, 120) == 10.0
+
+
+def test_what_jumps_without_time_has_a_rate_that_can_be_told() -> None:
+    rate = Rate(window_s=5.0)
+    rate.add(0.0, 0)
+    assert rate.add(1e-9, 2**53) == MOST_PER_S

@@ -13,6 +13,7 @@ from crawler.models import Counts, HostStatus, Stats, TaskState, WorkerStatus
 from crawler.queues.checks import FLAWS
 from crawler.queues.redis.packing import flat, utf8
 from crawler.queues.redis.shards import Shards
+from crawler.rate import MOST_PER_S
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
 _TOTALS = msgspec.msgpack.Decoder(Stats).decode
@@ -44,7 +45,7 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
                 state,
                 held=held + (before.held if before else 0),
                 seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
-                done_per_s=max(float(done_per_s), before.done_per_s if before else 0.0),
+                done_per_s=min(max(float(done_per_s), before.done_per_s if before else 0.0), MOST_PER_S),
             )
     settled = {
         letter: {
