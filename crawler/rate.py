@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+MOST_PER_S = 1e12
+"""More than anything here does, and less than a message may hold (models.Duration)."""
+
 
 class Rate:
     """The growth of a counter over the last *window_s* seconds, from points that are *spacing_s* apart or more."""
@@ -24,10 +27,12 @@ class Rate:
 
     @property
     def per_s(self) -> float:
-        """Growth per second; 0.0 before there are two points, and for a number that falls: of two threads of a worker
-        the later may be heard first.
+        """Growth per second, up to MOST_PER_S; 0.0 before there are two points, and for a counter that went back.
+
+        Workers count by themselves and say so by several connections: after a manager's death an older message came
+        behind a newer one, and a figure below zero made all that the manager told of the crawl unreadable.
         """
         if not self._points:
             return 0.0
         (then, before), (now, after) = self._points[0], self._points[-1]
-        return max(0.0, (after - before) / (now - then)) if now > then else 0.0
+        return min(max(0.0, (after - before) / (now - then)), MOST_PER_S) if now > then else 0.0
