@@ -167,7 +167,7 @@ NOT_COUNTED = {
     "js_literals.16": HOW,
     **dict.fromkeys(["attributes._MANY_ROOTS", "readers.100"], HOW),
     **dict.fromkeys(
-        ["inside.QUESTION_BYTES", "inside._MOST_BYTES_PER_BYTE", "inside.300", "reply.MESSAGE_BUDGET_BYTES"],
+        ["inside.QUESTION_BYTES", "inside.300", "reply.MESSAGE_BUDGET_BYTES"],
         HOW,
     ),
     "loose_json._MOST_OPEN": "feed-broken and manifest-broken count the cut",
