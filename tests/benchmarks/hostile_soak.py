@@ -224,7 +224,7 @@ def hostile_wrongs(
     for record in itertools.chain(images.values(), pages.values()):
         if (record.status in KEPT) == bool(record.reason) or (record.reason and record.reason not in REASONS):
             yield f"{record.url}: {record.status} with the reason {record.reason!r}"
-        if record.reason == "internal-error" and "was refused" not in record.detail:
+        if record.reason == "internal-error":
             yield f"{record.url}: {record.detail[:300]}"
         if kind_of(record.url) and record.url not in offered:
             outcomes[kind_of(record.url)][f"({record.reason or record.status})"] += 1

@@ -427,14 +427,14 @@ ROBOTS: dict[str, Make] = {
 
 
 def webp_of(width_px: int, height_px: int) -> bytes:
-    """Of one colour, in 28 bytes: a lossless one whose five codes have a symbol each, and so no bits for any pixel."""
+    """Of one colour, in 34 bytes: a lossless one whose five codes have a symbol each, and so no bits for any pixel."""
     bits = (width_px - 1) | (height_px - 1) << 14
     length = 35
     for _ in range(5):
         bits |= 1 << length
         length += 4
     payload = b"\x2f" + bits.to_bytes((length + 7) // 8, "little")
-    payload += b"\0" * (len(payload) % 2)
+    payload = payload.ljust(14, b"\0")
     body = b"VP8L" + struct.pack("<I", len(payload)) + payload
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
