@@ -303,9 +303,8 @@ def _harvester(
     del stop
     config = site.config
     most, budget = _children(site, config.harvest.harvester_threads)
-    readers = Readers(
-        site.seeds, config, most=most, budget=budget
-    )  # which end with this process, however it does
+    # its children end with this process, however it does
+    readers = Readers(site.seeds, config, most=most, budget=budget)
     return PageHandler(
         transport,
         Scope(site.seeds, config.scope),

@@ -315,9 +315,7 @@ class Worker:
             return  # nobody is there to be told; the leases run out
         charged = not isinstance(self._failure, CrawlError | None)
         try:
-            with suppress(
-                CrawlError
-            ):  # the file can't be written to; we leave all the same, or would be waited for
+            with suppress(CrawlError):  # a file that can't be written to: we leave, or would be waited for
                 self._tasks.release(self.state(), left)
             with suppress(CrawlError):
                 self._tasks.leave(self._state.id, charged=charged)

@@ -541,3 +541,14 @@ def _wait_until(condition: Callable[[], bool], explain: Callable[[], str], withi
     while not condition():
         assert time.monotonic() < end, f"it did not come to pass in {within_s} s:\n{explain()}"
         time.sleep(0.02)
+
+
+@contextmanager
+def queue_flags(engine: str, folder: Path) -> Iterator[tuple[str, ...]]:
+    """What a command is told so that its queue lies with the ``manager``, or in a ``redis`` of its own in *folder*."""
+    if engine == "manager":
+        yield ()
+        return
+    folder.mkdir()
+    with RedisServer(folder, need_server("redis")) as server:
+        yield ("--queue", f"{server.url}#crawl")

@@ -4,13 +4,12 @@ strangers wrote. The downloader never loads it.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from crawler.columns import UNREADABLE
 from crawler.download.info import EXTENSIONS, DecoderSettings, ImageInfo, Verdict
 from crawler.download.sniff import recognised
 from crawler.download.svg import svg_info
@@ -18,14 +17,11 @@ from crawler.errors import (
     REASONS,
     DecoderCrashed,
     DecodeTimeout,
-    OutOfMemory,
     Rejection,
-    TooMuchMemory,
 )
 from crawler.sandbox.budget import Budget
-from crawler.sandbox.child import OutOfMemoryError
 from crawler.sandbox.inside import Orders
-from crawler.sandbox.pool import CrashedError, KilledError, LateError, Pool
+from crawler.sandbox.pool import Pool, told_as
 
 VERIFY = "crawler.download.verify:verify"
 VERIFY_LENIENT = "crawler.download.verify:verify_lenient"
@@ -76,23 +72,19 @@ class Decoders:
         raise (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)
 
     def _verdict(self, data: bytes) -> Verdict:
-        try:
-            with closing(self._pool.call(data)) as parts:
-                return msgspec.json.decode(b"".join(parts), type=Verdict)
-        except LateError as exc:
-            raise DecodeTimeout(
-                f"it was not decoded within {self._timeout_s:g} s (decode_timeout_s)"
-            ) from exc
-        except OutOfMemoryError as exc:
-            raise TooMuchMemory("to decode it takes more memory than there is (memory_budget_bytes)") from exc
-        except KilledError as exc:
-            raise OutOfMemory(
-                "its decoder was killed, as it happens when the machine is short of memory"
-            ) from exc
-        except CrashedError as exc:
-            raise DecoderCrashed(f"its decoder broke down, with {exc}") from exc
-        except UNREADABLE as exc:
-            raise DecoderCrashed("its decoder gave no verdict") from exc
+        with self._failures(), closing(self._pool.call(data)) as parts:
+            return msgspec.json.decode(b"".join(parts), type=Verdict)
+
+    def _failures(self) -> AbstractContextManager[None]:
+        return told_as(
+            late=DecodeTimeout,
+            crashed=DecoderCrashed,
+            worker="decoder",
+            work="decode",
+            done="decoded",
+            timeout_s=self._timeout_s,
+            setting="decode_timeout_s",
+        )
 
     def close(self) -> None:
         """End all decoders, also those that are at work; may be called twice."""

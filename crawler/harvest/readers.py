@@ -10,15 +10,13 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.columns import UNREADABLE
 from crawler.config import Config, FetchConfig
-from crawler.errors import LEFT_OUT, OutOfMemory, PageTimeout, ReaderCrashed, TooMuchMemory
+from crawler.errors import LEFT_OUT, PageTimeout, ReaderCrashed
 from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
 from crawler.models import NewTask, Task
 from crawler.sandbox.budget import Budget
-from crawler.sandbox.child import OutOfMemoryError
 from crawler.sandbox.inside import Orders
-from crawler.sandbox.pool import CrashedError, KilledError, LateError, Pool
+from crawler.sandbox.pool import Pool, told_as
 from crawler.web import Fetched
 
 log = logging.getLogger(__name__)
@@ -96,21 +94,17 @@ class Readers:
             )
         )
         length = len(question).to_bytes(QUESTION_BYTES, "little")
-        try:
-            with closing(self._pool.call(length + question, fetched.content)) as parts:
-                yield parts
-        except LateError as exc:
-            raise PageTimeout(f"it was not read within {self._timeout_s:g} s (page_timeout_s)") from exc
-        except OutOfMemoryError as exc:
-            raise TooMuchMemory("to read it takes more memory than there is (memory_budget_bytes)") from exc
-        except KilledError as exc:
-            raise OutOfMemory(
-                "its reader was killed, as it happens when the machine is short of memory"
-            ) from exc
-        except CrashedError as exc:
-            raise ReaderCrashed(f"its reader broke down, with {exc}") from exc
-        except UNREADABLE as exc:
-            raise ReaderCrashed("its reader gave no sound reply") from exc
+        failures = told_as(
+            late=PageTimeout,
+            crashed=ReaderCrashed,
+            worker="reader",
+            work="read",
+            done="read",
+            timeout_s=self._timeout_s,
+            setting="page_timeout_s",
+        )
+        with failures, closing(self._pool.call(length + question, fetched.content)) as parts:
+            yield parts
 
     def words(self, task: Task, fetched: Fetched) -> set[str]:
         with self._asked(WORDS, task, fetched) as parts:

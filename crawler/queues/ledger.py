@@ -500,9 +500,8 @@ class Ledger:
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         db, now = self._db, self._clock()
-        left_alone = self._pacing.pauses(
-            now=now
-        )  # what a host has asked for stands, whoever's mistake this is
+        # what a host has asked for stands, whoever's mistake this is
+        left_alone = self._pacing.pauses(now=now)
         self._pacing = self._new_pacing()
         self._leases: dict[int, _Held] = {}
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from crawler.errors import InternalError
+from crawler.columns import UNREADABLE
+from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
 from crawler.sandbox.budget import Budget, Grant
 from crawler.sandbox.child import Child, OutOfMemoryError, said
 from crawler.sandbox.inside import Orders
@@ -41,6 +42,36 @@ class KilledError(Exception):
 
 _ITS_OWN = (LateError, OutOfMemoryError, InternalError)
 """Failures that no other child would fare better with."""
+
+
+@contextmanager
+def told_as(
+    *,
+    late: type[TaskError],
+    crashed: type[TaskError],
+    worker: str,
+    work: str,
+    done: str,
+    timeout_s: float,
+    setting: str,
+) -> Iterator[None]:
+    """The failures of a call within it as those of one URL. *worker* is what has it (``decoder``), to *work* on it
+    (``decode``); it was to be *done* (``decoded``) within *timeout_s*, which is *setting*.
+    """
+    try:
+        yield
+    except LateError as exc:
+        raise late(f"it was not {done} within {timeout_s:g} s ({setting})") from exc
+    except OutOfMemoryError as exc:
+        raise TooMuchMemory(f"to {work} it takes more memory than there is (memory_budget_bytes)") from exc
+    except KilledError as exc:
+        raise OutOfMemory(
+            f"its {worker} was killed, as it happens when the machine is short of memory"
+        ) from exc
+    except CrashedError as exc:
+        raise crashed(f"its {worker} broke down, with {exc}") from exc
+    except UNREADABLE as exc:
+        raise crashed(f"its {worker} gave no sound reply") from exc
 
 
 class Pool:
@@ -86,12 +117,8 @@ class Pool:
                         yield part
             except (EOFError, OutOfMemoryError) as exc:
                 failure = self._failure(child, exc)
-                if (
-                    parts
-                    or is_second
-                    or child.requests == 1
-                    or isinstance(failure, (LateError, InternalError))
-                ):
+                was_sound = child.requests == 1 or isinstance(failure, _ITS_OWN)
+                if parts or is_second or was_sound:
                     raise failure from exc
             else:
                 return
@@ -126,11 +153,8 @@ class Pool:
             begun = False
             for part in child.ask(request, granted_bytes=granted_bytes, need=need):
                 left_s = self._stopped(child, left_s)  # from here on it may have to wait for us
-                if not begun:
-                    begun, left_s = (
-                        True,
-                        self._orders.timeout_s,
-                    )  # the work is done; what is left is to say it
+                if not begun:  # the work is done; what is left is to say it
+                    begun, left_s = True, self._orders.timeout_s
                 yield part
                 self._set_due(child, time.monotonic() + left_s)
             is_sound = True

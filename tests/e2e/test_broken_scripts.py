@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from crawler.config import Config
 from tests.e2e.running import Running, image_crawler, records
-from tests.redisserver import RedisServer, need_server
+from tests.redisserver import queue_flags
 from tests.sites import SiteServer, make_site, serving
 
 BROKEN = 30
@@ -22,14 +21,8 @@ ASKED = Config().queue.max_attempts * Config().fetch.tries
 
 @pytest.fixture(name="queue", params=["manager", "redis"])
 def where_the_queue_lies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    with ExitStack() as stack:
-        if request.param == "manager":
-            yield ()
-        else:
-            folder = tmp_path / "redis"
-            folder.mkdir()
-            server = stack.enter_context(RedisServer(folder, need_server("redis")))
-            yield ("--queue", f"{server.url}#broken")
+    with queue_flags(request.param, tmp_path / "redis") as flags:
+        yield flags
 
 
 def make_gallery(folder: Path, server: SiteServer, status: int, *, pages: int, broken: int) -> set[str]:

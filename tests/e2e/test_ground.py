@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
-from tests.redisserver import RedisServer, need_server
+from tests.redisserver import queue_flags
 from tests.sites import SiteServer, make_site, serving
 
 PAGES, IMAGES_PER_PAGE = 15, 20
@@ -19,14 +18,8 @@ PAGES, IMAGES_PER_PAGE = 15, 20
 
 @pytest.fixture(name="queue", params=["manager", "redis"])
 def where_the_queue_lies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    with ExitStack() as stack:
-        if request.param == "manager":
-            yield ()
-        else:
-            folder = tmp_path / "redis"
-            folder.mkdir()
-            server = stack.enter_context(RedisServer(folder, need_server("redis")))
-            yield ("--queue", f"{server.url}#ground")
+    with queue_flags(request.param, tmp_path / "redis") as flags:
+        yield flags
 
 
 @pytest.fixture(name="digests")
