@@ -242,11 +242,14 @@ class Memory:
 
     def has_grown(self) -> bool:
         """It keeps more than half of its allowance although it has nothing to do."""
-        if not self._own_bytes:
+        if not self._is_large():
             return False
         gc.collect()
         _trim()
-        return _address_space_bytes() - self._own_bytes > self._allowance_bytes // 2
+        return self._is_large()
+
+    def _is_large(self) -> bool:
+        return self._own_bytes > 0 and _address_space_bytes() - self._own_bytes > self._allowance_bytes // 2
 
 
 def _address_space_bytes() -> int:

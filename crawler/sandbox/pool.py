@@ -89,7 +89,10 @@ class Pool:
         self._most = most
         self._budget = budget
         self._what = what
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
+        self._child_free = threading.Condition(self._mutex)
+        """Or there is room for one more. One thread is woken for each: to wake them all cost more than to be asked."""
+        self._large_done = threading.Condition(self._mutex)
         self._idle: list[Child] = []
         self._alive: set[Child] = set()
         self._starting = 0
@@ -179,34 +182,34 @@ class Pool:
         if sum(map(len, request)) <= self._large_bytes:
             yield
             return
-        with self._changed:
+        with self._mutex:
             while self._large >= max(1, self._most - 1) and not self._closing.is_set():
-                self._changed.wait()
+                self._large_done.wait()
             self._large += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self._mutex:
                 self._large -= 1
-                self._changed.notify_all()
+                self._large_done.notify()
 
     def _stopped(self, child: Child, left_s: float) -> float:
         """Stop its time while it waits; how much of it is left, of *left_s* if it did not run."""
-        with self._changed:
+        with self._mutex:
             due, child.due = child.due, None
         return left_s if due is None else max(0.0, due - time.monotonic())
 
     def _set_due(self, child: Child, due: float | None) -> None:
-        with self._changed:
+        with self._mutex:
             child.due = due
 
     def _taken(self) -> Child:
         """One that is free, or a new one."""
-        with self._changed:
+        with self._mutex:
             while not self._idle and len(self._alive) + self._starting >= self._most:
                 if self._closing.is_set():
                     break
-                self._changed.wait()
+                self._child_free.wait()
             if self._closing.is_set():
                 raise InternalError(f"the {self._what}s are closed")
             if self._idle:
@@ -219,11 +222,12 @@ class Pool:
         try:
             started = self._started()
         finally:
-            with self._changed:
+            with self._mutex:
                 self._starting -= 1
                 if started is not None:
                     self._alive.add(started)
-                self._changed.notify_all()  # they wait for different things
+                else:
+                    self._child_free.notify()
         if self._closing.is_set():
             started.end()
             raise InternalError(f"the {self._what}s are closed")
@@ -251,7 +255,7 @@ class Pool:
 
     def _returned(self, child: Child, *, is_sound: bool) -> bool:
         """Whether it may be used again."""
-        with self._changed:
+        with self._mutex:
             child.due = None
             is_kept = (
                 is_sound
@@ -261,13 +265,13 @@ class Pool:
             )
             if not is_kept:
                 self._alive.discard(child)
-                self._changed.notify_all()  # they wait for different things
+                self._child_free.notify()
         return is_kept
 
     def _offer(self, child: Child) -> None:
-        with self._changed:
+        with self._mutex:
             self._idle.append(child)
-            self._changed.notify_all()  # they wait for different things
+            self._child_free.notify()
 
     def _watch(self) -> None:
         """Kill who is late.
@@ -277,7 +281,7 @@ class Pool:
         """
         sleep_s = 0.0
         while not self._closing.wait(sleep_s):
-            with self._changed:
+            with self._mutex:
                 now = time.monotonic()
                 sleep_s = self._orders.timeout_s
                 for child in self._alive:
@@ -292,8 +296,9 @@ class Pool:
     def close(self) -> None:
         """End all children, also those that are at work; may be called twice."""
         self._closing.set()
-        with self._changed:
-            self._changed.notify_all()
+        with self._mutex:
+            self._child_free.notify_all()
+            self._large_done.notify_all()
             alive = set(self._alive)
             self._alive.clear()
             self._idle.clear()

@@ -348,6 +348,37 @@ def test_hosts_take_turns_in_a_hand() -> None:
     assert [(hand.take() or pytest.fail("nothing to take"))[1].id for _ in range(4)] == [1, 11, 2, 12]
 
 
+def test_no_thread_of_a_hand_is_forgotten() -> None:
+    """Nobody is woken in vain, so each that waits has to be woken when it is its turn: else this stands still."""
+    hand, threads, per_batch = Hand(), 4, 6
+    done: list[int] = []
+
+    def handle() -> None:
+        while (item := hand.take()) is not None:
+            host, task = item
+            if task.id % 7 == 0:
+                time.sleep(0.001)
+            hand.finished(host, task)
+            done.append(task.id)
+            hand.settled([task.token])
+
+    handlers = [threading.Thread(target=handle, daemon=True) for _ in range(threads)]
+    for thread in handlers:
+        thread.start()
+    started = time.monotonic()
+    for number in range(0, 3000, per_batch):
+        hand.wait_for_room(threads, threads=threads)
+        of_host = batch(*range(number, number + per_batch), slots=number % 3 + 1)
+        hand.deal([msgspec.structs.replace(of_host, host=f"http://{number % 5}.example")])
+    while not hand.idle:
+        hand.wait_for_settlement(hand.settlements, 10.0)
+    assert time.monotonic() - started < 8.0, "it waited for a time-out"
+    hand.close()
+    for thread in handlers:
+        thread.join(5.0)
+    assert sorted(done) == list(range(3000))
+
+
 # --- stopping ---
 
 
