@@ -202,7 +202,7 @@ class Collected:
         self._folder = folder
         self._is_complete = is_complete
 
-    def put(self, results: Sequence[Result]) -> None:  # noqa: ARG002 - the protocol's
+    def put(self, results: Sequence[Result]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         raise errors.UsageError(f"results go to the queue, and from there to {self._folder.path}")
 
     def get(self, *, after: int = 0, limit: int = _PAGE_OF_RECORDS, wait_s: float = 0.0) -> RecordPage:

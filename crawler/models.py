@@ -176,7 +176,7 @@ class Task(Value):
     """1 for the first lease."""
     origin: Origin | None = None
     host_delay_s: Seconds = 0.0
-    """What the queue takes its host to ask for between two requests."""
+    """The time from one request to its host to the next, as the queue knows it: with any, each has to wait its turn."""
     known: ImageRecord | PageRecord | None = None
     """The record of an earlier visit, in a crawl that is refreshed; None for a URL that has not been visited."""
 
@@ -212,6 +212,39 @@ class Lease(Value):
     """To be said with the next call: how far these go."""
 
 
+ROBOTS_TXT = "robots.txt"
+MOST_FILE_BYTES = 512 * 1024
+"""Of a HostFile."""
+
+
+class HostFile(Value):
+    """What a host says of all that it has (robots.txt and the like), or why it does not: asked for once for a crawl."""
+
+    name: Annotated[str, Meta(max_length=100)]
+    """Its path, without the ``/`` it begins with."""
+    content: Annotated[bytes, Meta(max_length=MOST_FILE_BYTES)] = b""
+    is_cut: bool = False
+    """There was more of it."""
+    reason: Slug = ""
+    """Why it is not to be had: the slug of an error; empty if it is there."""
+    detail: Annotated[str, Meta(max_length=2000)] = ""
+    http_status: Small = 0
+    kept_s: Annotated[float, Meta(ge=0, le=7 * 86400)] = 0.0
+    """How long this may go on to count."""
+    delay_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    """What it asks for between two requests."""
+
+
+class FileAnswer(Value):
+    """What the queue says to who needs a HostFile: here it is; or fetch it, for everybody; or ask again, for somebody
+    else is fetching it.
+    """
+
+    file: HostFile | None = None
+    is_yours: bool = False
+    again_s: Seconds = 0.0
+
+
 class Heartbeat(Value):
     """What a worker is told when it gives a sign of life."""
 
@@ -220,7 +253,7 @@ class Heartbeat(Value):
     paused: bool = False
     """It shall give back what it has not begun; there will be more later."""
     left_alone: tuple[Url, ...] = ()
-    """The same, of these hosts (``scheme://host[:port]``): they are in trouble."""
+    """The same, of these hosts (``scheme://host[:port]``): they are in trouble, or ask to be left alone for a while."""
     halted: Text | None = None
     """As in Lease."""
 
@@ -356,12 +389,11 @@ class Result(Value):
     record: ImageRecord | PageRecord
     discovered: tuple[NewTask, ...] = ()
     retry_in_s: Seconds | None = None
+    """With ``untouched`` that is no attempt."""
     host_pause_s: Seconds | None = None
     """The whole host wants to be left alone for so long (Retry-After, overload)."""
     untouched: bool = False
-    """Nothing was asked of the task's host, which turns out to ask for a longer ``host_delay_s``: the task goes back
-    as if it had not been leased.
-    """
+    """It was not its turn: the task goes back as if it had not been leased."""
     host_delay_s: Seconds | None = None
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
     cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()

@@ -229,9 +229,11 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     """A harvester or downloader process."""
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
+    from crawler.web.host_files import QueueShelf
     from crawler.web.retry import RetryingTransport
     from crawler.web.robots import Robots, product_token
     from crawler.web.session import RequestsTransport
+    from crawler.web.turns import Turns
 
     config = site.config
     manager = site.endpoint.manager(reconnect_s=site.reconnect_s)
@@ -243,7 +245,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     make_handler = _harvester if kind is TaskKind.PAGE else _downloader
-    robots = Robots(patient, agent=product_token(config.fetch.user_agent))
+    tasks = manager.get_task_queue()
+    robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=QueueShelf(tasks, worker_id))
     worker = Worker(
         WorkerState(
             id=worker_id,
@@ -253,7 +256,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             version=__version__,
             threads=_threads(config, kind),
         ),
-        tasks=manager.get_task_queue(),
+        tasks=tasks,
         results=manager.get_result_queue(),
         handler=make_handler(
             patient,
@@ -262,6 +265,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             stop=lifeline.stopped,
             worker=worker_id,
             robots=robots if config.obey.obey_robots_txt else None,
+            turns=Turns(tasks, stop=lifeline.stopped),
             **({"cookies": jar.news} if jar else {}),
         ),
         lease_batch=config.queue.lease_batch,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from crawler.errors import (
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
+    ROBOTS_TXT,
     STATUSES,
     Cookie,
     ImageRecord,
@@ -39,9 +41,11 @@ from crawler.models import (
     Revisit,
     Task,
 )
+from crawler.urls import host_key
 from crawler.web import Fetched, Transport, Validators
 from crawler.web.retry import host_pause_s, retry_delay_s
 from crawler.web.robots import Robots
+from crawler.web.turns import NotYet, Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class Visit:
     discovered: tuple[NewTask, ...] = ()
     outcome: Revisit = Revisit.NONE
     """How it compares with an earlier visit, if there was one that is worth remembering."""
+    turn: Turn | None = None
+    """To be waited for before each request."""
 
     @property
     def found_in(self) -> str:
@@ -88,11 +94,12 @@ class Visit:
         )
 
 
+_MOST_LED = 1000
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
 
 
 class _TooSoon(Exception):
-    """The host asks for a longer delay than the queue knows of."""
+    """The host asks for a longer delay than the queue knew of."""
 
 
 class TaskHandler(abc.ABC):
@@ -101,8 +108,9 @@ class TaskHandler(abc.ABC):
     What may befall one URL ends in the record. Only a CrawlError is raised, which concerns the whole crawl (a full
     disk), and a QueueError, when a storage behind the queue can't be reached: then the task is not to be settled.
 
-    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at. *cookies* gives what
-    servers have set since it was last asked, for the others to know.
+    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at. *turns* says when;
+    with None nobody else asks, and there is no delay. *cookies* gives what servers have set since it was last asked,
+    for the others to know.
     """
 
     def __init__(
@@ -112,12 +120,16 @@ class TaskHandler(abc.ABC):
         config: Config,
         worker: str,
         robots: Robots | None = None,
+        turns: Turns | None = None,
         cookies: Callable[[], tuple[Cookie, ...]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._transport = transport
         self._robots = robots
+        self._turns = turns
+        self._led_to: OrderedDict[int, str] = OrderedDict()
+        """Where redirects have led tasks that then had to go back, by their ids."""
         self._cookies = cookies
         self._retry_delay_s = config.queue.retry_delay_s
         self._delay_s = config.queue.delay_s
@@ -131,13 +143,16 @@ class TaskHandler(abc.ABC):
 
     def __call__(self, task: Task) -> Result:
         started = self._clock()
-        visit = Visit(task)
+        visit = Visit(task, turn=self._turns.of(task) if self._turns is not None else None)
         retry_in_s = pause_s = None
         untouched = False
         try:
             self.visit(visit)
         except (_TooSoon, StorageUnavailable):
             untouched = True
+        except NotYet as exc:
+            untouched, retry_in_s = True, exc.wait_s
+            self._remember(task, exc.url)
         except (CrawlError, QueueError):
             raise
         except TaskError as exc:
@@ -147,9 +162,13 @@ class TaskHandler(abc.ABC):
         except Exception as exc:
             log.exception("internal error at %s", task.url)
             visit.refused(InternalError(f"{type(exc).__name__}: {exc}"[:300]))
+        finally:
+            if visit.turn is not None:
+                visit.turn.close()
+        waited_s = visit.turn.waited_s if visit.turn is not None else 0.0
         return Result(
             token=task.token,
-            record=self._recorded(visit, elapsed_s=self._clock() - started),
+            record=self._recorded(visit, elapsed_s=max(0.0, self._clock() - started - waited_s)),
             discovered=visit.discovered,
             retry_in_s=retry_in_s,
             host_pause_s=pause_s,
@@ -169,16 +188,36 @@ class TaskHandler(abc.ABC):
         task = visit.task
         known = task.known if unless_known else None
         fetched = self._transport.fetch(
-            task.url,
+            self._led_to.pop(task.id, task.url),
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
-            check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
+            check=partial(self._admit, visit),
+            once=task.host_delay_s > 0,
             unless=_validators(known) if known else None,
             cut=cut,
         )
         visit.answered(fetched)
         return fetched
+
+    def _admit(self, visit: Visit, url: str) -> None:
+        """Wait until *url* may be asked for, the task's own or where it leads; raise what forbids it."""
+        task = visit.task
+        if self._robots is not None:
+            self._robots.check(url, visit.turn)
+            known_s = max(task.host_delay_s, self._delay_s)
+            if host_key(url) == host_key(task.url) and (self._robots.delay_s(url) or 0.0) > known_s:
+                raise _TooSoon
+        if visit.turn is not None:
+            visit.turn(url)
+
+    def _remember(self, task: Task, url: str) -> None:
+        """*task* is at *url* when it comes back, if to this worker: what led there need not be asked for again."""
+        if url == task.url or url.endswith(ROBOTS_TXT):
+            return
+        self._led_to[task.id] = url
+        while len(self._led_to) > _MOST_LED:
+            self._led_to.popitem(last=False)
 
     def _recorded(self, visit: Visit, *, elapsed_s: float) -> ImageRecord | PageRecord:
         task = visit.task
@@ -218,10 +257,3 @@ class TaskHandler(abc.ABC):
 
 def _validators(known: ImageRecord | PageRecord) -> Validators:
     return Validators(url=known.final_url or known.url, etag=known.etag, last_modified=known.last_modified)
-
-
-def _check(robots: Robots, task: Task, delay_s: float, url: str) -> None:
-    """Raise what forbids to ask for *url*, the task's own or where it leads; *delay_s* is the queue's own delay."""
-    robots.check(url)
-    if url == task.url and (robots.delay_s(url) or 0.0) > max(task.host_delay_s, delay_s):
-        raise _TooSoon

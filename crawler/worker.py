@@ -437,8 +437,9 @@ class Worker:
                 left_alone = [] if self._outbox else self._left_alone
                 self._left_alone = [] if left_alone else self._left_alone
             for part in _messages(batch, self._tasks.put):
-                self._results.put(part)
+                hosts = self._results.put(part)
                 self._hand.settled([result.token for result in part])
+                left_alone += [token for host in hosts for token in self._hand.withdraw(host)]
             if left_alone:  # now that the queue knows
                 self._tasks.release(self.state(), left_alone)
                 self._hand.settled(left_alone)

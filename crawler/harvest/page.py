@@ -163,5 +163,5 @@ class PageHandler(TaskHandler):
         is_seed = visit.task.origin is None and visit.task.depth == 0
         if not is_seed or not self._config.harvest.sitemaps or self._config.scope.max_depth == 0:
             return ()
-        named = self._robots.sitemaps(url) if self._robots is not None else ()
+        named = self._robots.sitemaps(url, visit.turn) if self._robots is not None else ()
         return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.first_guess(url),)

@@ -14,7 +14,9 @@ from crawler.config import Config
 from crawler.models import (
     MAX_COUNT,
     Duration,
+    FileAnswer,
     Heartbeat,
+    HostFile,
     ImageRecord,
     Lease,
     NewTask,
@@ -33,6 +35,13 @@ from crawler.models import (
     WorkerId,
     WorkerState,
 )
+
+CLAIM_S = 60.0
+"""So long nobody else fetches a file of a host."""
+ASK_AGAIN_S = 0.1
+"""After so long one asks again for a file that somebody else fetches, or for a slot of a host that has none free."""
+GUEST_S = 120.0
+"""So long a request counts as under way of which nobody says that it is over: its worker has gone."""
 
 
 class RecordPage(Value):
@@ -94,6 +103,32 @@ class TaskQueue(Protocol):
         """
         ...
 
+    def turn(self, *, task: Total, host: Url, is_guest: bool = False) -> Duration:
+        """Whether a request may be sent to *host* (``scheme://host[:port]``) right now, for a task of this id: 0, and
+        it counts as sent; or else in how many seconds to ask again.
+
+        The time between two requests to a host holds between these calls. To be made before each request (a retry, a
+        redirect and robots.txt are some), but for those to a task's own host that has no such time. With *is_guest*
+        the host is not the task's own, and the request takes one of the host's slots, until :meth:`turn_over`, or for
+        GUEST_S.
+        """
+        ...
+
+    def turn_over(self, *, task: Total, host: Url) -> None:
+        """A guest has got its answer. It need not have been one."""
+        ...
+
+    def host_file(self, worker_id: WorkerId, *, host: Url, name: Text) -> FileAnswer:
+        """What *host* says in the file of that *name* (``robots.txt``), or who is to fetch it.
+
+        Who is told to has CLAIM_S for it, and then says :meth:`keep_host_file`.
+        """
+        ...
+
+    def keep_host_file(self, *, host: Url, file: HostFile) -> None:
+        """What came of fetching it. What it asks for between two requests holds from now on."""
+        ...
+
     def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
         """Put tasks back that failed or died, or else those with *reason*; returns how many. Their records go."""
         ...
@@ -129,8 +164,9 @@ class TaskQueue(Protocol):
 
 
 class ResultQueue(Protocol):
-    def put(self, results: Sequence[Result]) -> None:
-        """Settle the leases, keep the records and add what was discovered, all in one step.
+    def put(self, results: Sequence[Result]) -> tuple[Url, ...]:
+        """Settle the leases, keep the records and add what was discovered, all in one step. Returns the hosts of which
+        the worker shall not begin what it has, as in Heartbeat.
 
         A result for a task that is settled already changes nothing; a late one for a task that is not, counts. One that
         can't be right (see queues/checks.py) is refused, and no other with it: its task was tried once more, in vain,

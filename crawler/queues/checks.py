@@ -55,6 +55,12 @@ def is_url(url: str) -> bool:
     )
 
 
+def is_host(name: str) -> bool:
+    """Whether *name* may be ``scheme://host[:port]`` of a server."""
+    url = f"{name}/"
+    return is_url(url) and not name.startswith(DATA_HOST) and host_key(url) == name
+
+
 @lru_cache(maxsize=8192)
 def _is_host(name: str) -> bool:
     return canonical(f"{name}/") == f"{name}/"

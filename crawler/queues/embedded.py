@@ -19,6 +19,10 @@ class LedgerTasks:
         self.heartbeat = ledger.heartbeat
         self.release = ledger.release
         self.leave = ledger.leave
+        self.turn = ledger.turn
+        self.turn_over = ledger.turn_over
+        self.host_file = ledger.host_file
+        self.keep_host_file = ledger.keep_host_file
         self.retry = ledger.retry
         self.halt = ledger.halt
         self.stop = ledger.stop
@@ -37,8 +41,8 @@ class LedgerResults:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def put(self, results: Sequence[Result]) -> None:
-        self._ledger.settle(results)
+    def put(self, results: Sequence[Result]) -> tuple[str, ...]:
+        return self._ledger.settle(results)
 
     def get(self, *, after: int = 0, limit: int = MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
         return self._ledger.records(after=after, limit=limit, wait_s=wait_s)

@@ -78,7 +78,7 @@ class Intake:
             if limit:
                 dropped.append((limit, task))
                 continue
-            host = self._host_id(task.url)
+            host = self.host_id(task.url)
             origin = _packed(task.origin)
             words = bits_of_task(task)
             rows.append((self._new_id(), task.kind.value, task.url, key, host, task.depth, origin, words))
@@ -124,7 +124,7 @@ class Intake:
         return new
 
     def _insert_size(self, size: Size, *, held: bool, now: float) -> None:
-        host = self._host_id(size.url)
+        host = self.host_id(size.url)
         state = TaskState.DELAYED if held else TaskState.READY
         self._db.execute(
             "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?)",
@@ -184,7 +184,8 @@ class Intake:
         is_further = not _takes_a_place(task)
         return "max-images" if is_further and 0 < self._scope.max_images <= known else None
 
-    def _host_id(self, url: str) -> int:
+    def host_id(self, url: str) -> int:
+        """Of the host of a canonical URL, which is one of those in the file from then on."""
         name = host_key(url)
         known = self._host_ids.get(name)
         if known is not None:

@@ -37,9 +37,12 @@ from crawler.fallback import with_next_size
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
+    ROBOTS_TXT,
     STATUSES,
     Batch,
+    FileAnswer,
     Heartbeat,
+    HostFile,
     ImageRecord,
     Lease,
     NewTask,
@@ -53,7 +56,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import RecordPage, database, later_words, pauses
-from crawler.queues.checks import Complaints, refusal, told_of_refused
+from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
     COLUMNS,
@@ -65,6 +68,7 @@ from crawler.queues.database import (
     to_record,
 )
 from crawler.queues.health import HOW_TO_RETRY, Health
+from crawler.queues.host_files import HostFiles
 from crawler.queues.intake import Intake
 from crawler.queues.left_out import located
 from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
@@ -181,6 +185,7 @@ class Ledger:
             written_at = pauses.written_at(path)
             self._db = database.connect(path)
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
+            self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._whereabouts = database.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -290,7 +295,7 @@ class Ledger:
             self._meet(worker)
             return Heartbeat(
                 lost=tuple(token for token in held if not self._adopt(worker.id, token)),
-                left_alone=tuple(map(self._watch.name, self._pacing.too_much(worker.id))),
+                left_alone=self._left_alone(worker.id),
                 paused=self._paused,
                 halted=self._halted,
             )
@@ -316,6 +321,44 @@ class Ledger:
             if worker is not None:
                 self._give_back(list(worker.held), charged=charged)
             self._wake_all = True  # it may wait itself; and there is more for the others
+
+    def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            host_id = self._host_id(host)
+            guest = task if is_guest else None
+            wait_s = self._pacing.turn(host_id, guest=guest, now=self._clock())
+            spacing_s = self._pacing.spacing_s(host_id)
+            if not wait_s and spacing_s >= pauses.LEAST_S:
+                with self._transaction():  # else a manager that comes after us might not know of it
+                    self._pauses.note(host_id, spacing_s)
+            self._waiters.expect(self._next_event())
+            return wait_s
+
+    def turn_over(self, *, task: int, host: str) -> None:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            self._pacing.turn_over(self._host_id(host), task, now=self._clock())
+            self._tell_waiting()
+
+    def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            return self._files.look(worker_id, self._host_id(host), name)
+
+    def keep_host_file(self, *, host: str, file: HostFile) -> None:
+        with self._transaction():
+            host_id = self._host_id(host)
+            self._files.keep(host_id, file)
+            if file.name == ROBOTS_TXT and not file.reason:
+                self._set_delay(host_id, file.delay_s)
+
+    def _host_id(self, name: str) -> int:
+        """Of a host that may be new: redirects lead anywhere. Raises ValueError for what is none."""
+        if not is_host(name):
+            raise ValueError(f"{name[:200]!r} is no host")
+        return self._intake.host_id(f"{name}/")
+
+    def _left_alone(self, worker_id: str) -> tuple[str, ...]:
+        """The hosts of which this worker shall not begin what it has."""
+        return tuple(map(self._watch.name, self._pacing.too_much(worker_id, now=self._clock())))
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         table = TABLES[kind]
@@ -432,10 +475,13 @@ class Ledger:
 
     # --- the result queue ---
 
-    def settle(self, results: Sequence[Result]) -> None:
+    def settle(self, results: Sequence[Result]) -> tuple[str, ...]:
         with self._transaction():
+            leases = (self._leases.get(result.token.id) for result in results)
+            workers = {lease.worker for lease in leases if lease is not None}
             for result in results:
                 self._settle(result)
+            return tuple(host for worker in workers for host in self._left_alone(worker))
 
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
@@ -507,7 +553,7 @@ class Ledger:
         for (host,) in db.execute("SELECT id FROM hosts WHERE name = ?", (DATA_HOST,)):
             self._pacing.never_delay(host)
         for host, delay_s in db.execute("SELECT id, delay_s FROM hosts WHERE delay_s > 0"):
-            self._pacing.set_delay(host, delay_s)
+            self._pacing.set_delay(host, delay_s, now=now)
         self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
@@ -627,6 +673,7 @@ class Ledger:
 
     def _part_with(self, worker_id: str) -> _Worker | None:
         worker = self._workers.pop(worker_id, None)
+        self._files.given_up_by(worker_id)
         if worker is not None:
             self._count(worker, -1)
         return worker
@@ -707,7 +754,7 @@ class Ledger:
                     depth=depth,
                     attempt=attempt,
                     origin=origin,
-                    host_delay_s=self._pacing.delay_s(host),
+                    host_delay_s=self._pacing.spacing_s(host),
                     known=self._revisits.known(last),
                 )
             )
@@ -846,7 +893,10 @@ class Ledger:
         self._intake.add(located(result.discovered, record.final_url or record.url), now=self._clock())
         self._heed(host, result)
         if result.untouched:
-            self._give_back([token.id], charged=False)
+            if result.retry_in_s:
+                self._put_off(token.id, result.retry_in_s)
+            else:
+                self._give_back([token.id], charged=False)
             return
         self._watch.look(host, record)
         self._no_longer_waits(token, lease, kind, host, before)
@@ -861,12 +911,16 @@ class Ledger:
 
     def _heed(self, host: int, result: Result) -> None:
         """What *host* asks for."""
-        if result.host_delay_s is not None and result.host_delay_s != self._pacing.delay_s(host):
-            self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (result.host_delay_s, host))
-            self._pacing.set_delay(host, result.host_delay_s)
+        if result.host_delay_s is not None:
+            self._set_delay(host, result.host_delay_s)
         if result.host_pause_s is not None:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
             self._pauses.note(host, result.host_pause_s)
+
+    def _set_delay(self, host: int, delay_s: float) -> None:
+        if delay_s != self._pacing.delay_s(host):
+            self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (delay_s, host))
+            self._pacing.set_delay(host, delay_s, now=self._clock())
 
     def _no_longer_waits(
         self, token: Token, lease: _Held | None, kind: TaskKind, host: int, before: TaskState
@@ -910,6 +964,12 @@ class Ledger:
             before=TaskState.LEASED,
             after=TaskState.DONE,
         )
+
+    def _put_off(self, task_id: int, for_s: float) -> None:
+        """It was not the turn of a task on lease, and will not be for so long."""
+        kind = self._let_go(task_id).kind
+        self._db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
+        self._delay(task_id, kind, for_s)
 
     def _delay(self, task_id: int, kind: TaskKind, delay_s: float) -> None:
         due_s = self._life_s + delay_s

@@ -5,15 +5,23 @@ monotonic clock. Each host has a *lane* of waiting tasks. What a worker holds of
 of which it runs at most ``slots`` at once. So leases can be large while the requests in flight to a host, over all
 workers, stay at or below ``per_host``. A host with a delay gives out one task at a time, so long after the last; one
 with a limit gives nobody more than can run at once.
+
+A lease only says who may ask next. The delay holds between *requests*: for a host that has one, each is asked for by
+``turn`` right before it is sent, and so is each to a host that a redirect leads to, which takes one of its slots as a
+*guest*. Nothing is promised beforehand: whose turn it is not yet asks again, so a worker that is gone, or a manager,
+takes no promise along.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+import math
+from collections import defaultdict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import islice
+
+from crawler.queues import ASK_AGAIN_S, GUEST_S
 
 HUNGRY_S = 10.0
 """So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
@@ -27,6 +35,12 @@ class _Lane:
     """Waiting tasks by kind; no zeros."""
     in_flight: int = 0
     due: float = 0.0
+    """When something may be leased of it."""
+    paused_until: float = 0.0
+    asked: float = -math.inf
+    """When the latest request was allowed by ``turn``."""
+    guests: set[int] = field(default_factory=set)
+    """Tasks of other hosts that have a request under way here."""
     cooling: bool = False
     """Stands in the heap of lanes to wake."""
 
@@ -83,6 +97,8 @@ class Pacing:
         self._limits: dict[int, int] = {}
         self._shut: dict[int, None] = {}
         """Hosts with a limit of 0 for which something waits, as an ordered set."""
+        self._guests: deque[tuple[float, int, int]] = deque()
+        """Until when they count, the host and the task; in that order."""
         self._hungry: dict[Hashable, dict[str, float]] = defaultdict(dict)
         """By kind: workers that hold nothing and got nothing when they asked last, and when that was, in that order."""
 
@@ -90,16 +106,23 @@ class Pacing:
         """*host* stands for no server: nothing is asked of it."""
         self._undelayed.add(host)
 
-    def set_delay(self, host: int, delay_s: float) -> None:
-        """*host* asks for so many seconds from one request to the next; 0 takes that back."""
+    def set_delay(self, host: int, delay_s: float, *, now: float) -> None:
+        """*host* asks for so many seconds from one request to the next; 0 takes that back. The latest one counts."""
         if delay_s > 0:
             self._asked_s[host] = delay_s
         else:
             self._asked_s.pop(host, None)
+        if (lane := self._lanes.get(host)) is not None:
+            lane.due = max(lane.due, lane.asked + self.spacing_s(host))
+            self._place(host, lane, now)
 
     def delay_s(self, host: int) -> float:
         """What *host* has asked for."""
         return self._asked_s.get(host, 0.0)
+
+    def spacing_s(self, host: int) -> float:
+        """The time from one request to *host* to the next: what it asks for or what is configured, the longer one."""
+        return max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
@@ -116,8 +139,44 @@ class Pacing:
     def pause(self, host: int, pause_s: float, *, now: float) -> None:
         """Nothing more of *host* before *pause_s* seconds from now."""
         lane = self._lanes.setdefault(host, _Lane())
-        lane.due = max(lane.due, now + pause_s)
+        lane.due = lane.paused_until = max(lane.due, now + pause_s)
         self._place(host, lane, now)
+
+    def turn(self, host: int, *, guest: int | None, now: float) -> float:
+        """Seconds until *host* may be asked for something; 0 for now, and then it counts as asked.
+
+        *guest* is the id of a task of another host, which takes a slot; None for one that has its slot by its lease.
+        """
+        self._leave_late(now)
+        lane = self._lanes.setdefault(host, _Lane())
+        spacing_s = self.spacing_s(host)
+        wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
+        is_new = guest is not None and guest not in lane.guests
+        if wait_s <= 0 and is_new and lane.in_flight >= max(1, self._cap(host)):
+            wait_s = ASK_AGAIN_S
+        if wait_s <= 0:
+            lane.asked = now
+            if spacing_s:
+                lane.due = max(lane.due, now + spacing_s)
+            if is_new and guest is not None:
+                lane.guests.add(guest)
+                lane.in_flight += 1
+                self._guests.append((now + GUEST_S, host, guest))
+        self._place(host, lane, now)
+        return max(0.0, wait_s)
+
+    def turn_over(self, host: int, guest: int, *, now: float) -> None:
+        """A guest has got its answer, if it was one."""
+        lane = self._lanes.get(host)
+        if lane is not None and guest in lane.guests:
+            lane.guests.discard(guest)
+            lane.in_flight -= 1
+            self._place(host, lane, now)
+
+    def _leave_late(self, now: float) -> None:
+        while self._guests and self._guests[0][0] <= now:
+            _, host, guest = self._guests.popleft()
+            self.turn_over(host, guest, now=now)
 
     def limit(self, host: int, in_flight: int | None, *, now: float) -> None:
         """From now on share out *host* only while fewer than *in_flight* requests are under way; None takes that back.
@@ -135,12 +194,16 @@ class Pacing:
         """A host with a limit of 0 for which something waits, if there is one."""
         return next(iter(self._shut), None)
 
-    def too_much(self, worker: str) -> list[int]:
-        """The hosts with a limit of which *worker* holds more than it runs: it shall not begin the rest."""
-        hand = self._hands.get(worker) if self._limits else None
-        if not hand:
-            return []
-        return [host for host, held in hand.items() if held.tasks > held.slots and host in self._limits]
+    def too_much(self, worker: str, *, now: float) -> list[int]:
+        """The hosts of which *worker* holds more than it runs, and that have a limit, a delay or a pause: it shall not
+        begin the rest.
+        """
+        return [
+            host
+            for host, held in self._hands.get(worker, {}).items()
+            if held.tasks > held.slots
+            and (host in self._limits or self._lanes[host].paused_until > now or self.spacing_s(host) > 0)
+        ]
 
     def take(
         self, kind: Hashable, worker: str, *, count: int, slots: int, fellows: int, now: float
@@ -174,7 +237,7 @@ class Pacing:
             before = held.in_flight
             if before > even:
                 continue
-            delay_s = self._spacing_s(host)
+            delay_s = self.spacing_s(host)
             more_slots = max(0, min(self._cap(host) - lane.in_flight, slots - used, part - before))
             if delay_s:
                 room = min(1, more_slots)
@@ -230,6 +293,7 @@ class Pacing:
 
     def wake(self, now: float) -> None:
         """Bring back the hosts whose pause is over."""
+        self._leave_late(now)
         while self._cooling and self._cooling[0][0] <= now:
             _, host = heapq.heappop(self._cooling)
             lane = self._lanes[host]
@@ -255,7 +319,7 @@ class Pacing:
         """One host, which may have nothing to do."""
         lane = self._lanes.get(host) or _Lane()
         due_s = max(0.0, lane.due - now)
-        return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self._spacing_s(host))
+        return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host))
 
     def __len__(self) -> int:
         """Hosts with anything to do, or asked to be left alone for a while."""
@@ -268,10 +332,6 @@ class Pacing:
     def _cap(self, host: int) -> int:
         """How many requests may be in flight to *host*."""
         return self._limits.get(host, self._per_host)
-
-    def _spacing_s(self, host: int) -> float:
-        """From one request to the next."""
-        return max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
 
     def _take_ready(self, lane: _Lane, kind: Hashable, count: int) -> None:
         lane.ready[kind] -= count

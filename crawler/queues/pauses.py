@@ -14,7 +14,7 @@ from crawler.queues.database import Connection
 
 MOST_S = 3600.0
 """What a Retry-After may ask for; more than that is what no worker of ours says."""
-_LEAST_S = 1.0
+LEAST_S = 1.0
 """What is shorter is over when the next manager is there."""
 
 
@@ -35,7 +35,7 @@ class Pauses:
 
     def note(self, host: int, pause_s: float) -> None:
         """*host* is to be left alone for so long from now on, at least."""
-        if pause_s < _LEAST_S:
+        if pause_s < LEAST_S:
             return
         self._db.execute(
             "INSERT INTO pauses VALUES (?, ?, ?) ON CONFLICT DO UPDATE"

@@ -66,6 +66,8 @@ class Asked(TypedDict, total=False):
     """The first *max_bytes* of a longer answer will do, unless it is of a type of which a part is worth nothing: films,
     sounds, archives.
     """
+    once: bool
+    """No second try here: the host has a delay, and the queue sees to further ones."""
     within_s: float | None
     """A limit for all of it, if that is shorter than the total timeout."""
     unless: Validators | None

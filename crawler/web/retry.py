@@ -24,6 +24,7 @@ from crawler.errors import (
 )
 from crawler.models import Task
 from crawler.web import Asked, Fetched, Transport
+from crawler.web.turns import NotYet
 
 MAX_DELAY_S = 3600.0
 _FIRST_WAIT_S = 0.2
@@ -32,6 +33,10 @@ _RATE_LIMITED_PAUSE_S = 5.0
 _PATIENCE_SPENT = (ConnectTimeout, DeadlineExceeded, TooSlow)
 _SERVICE_UNAVAILABLE = 503
 _SEED_ATTEMPTS = 2
+
+
+class _EnoughError(Exception):
+    """A further try is the queue's to give."""
 
 
 class RetryingTransport:
@@ -72,9 +77,19 @@ class RetryingTransport:
                 return self._transport.fetch(url, **asked)
             except TaskError as exc:
                 last = exc
+                if asked.get("once"):
+                    raise _EnoughError from None
                 raise
+            except NotYet:
+                if last is None:
+                    raise
+                raise _EnoughError from None  # the queue has it tried again
 
-        return self._retrying(attempt)
+        try:
+            return self._retrying(attempt)
+        except _EnoughError:
+            assert last is not None
+            raise last from None
 
     def close(self) -> None:
         self._transport.close()

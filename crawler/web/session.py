@@ -116,7 +116,9 @@ class RequestsTransport:
         while True:
             seen.append(current)
             if check is not None:
+                waits_since = time.monotonic()
                 check(current)
+                deadline += time.monotonic() - waits_since  # who waits for a turn has lost none of it
             with self._answer(current, deadline, asked) as answer:
                 status = answer.status_code
                 headers = _headers(answer)

@@ -114,13 +114,13 @@ def test_a_host_with_a_delay_gives_one_task_at_a_time() -> None:
 def test_the_longer_of_two_delays_counts_and_a_host_may_take_its_own_back() -> None:
     for configured_s, asked_s, gap_s in ((5, 8, 8), (5, 2, 5), (0, 8, 8)):
         pacing = Pacing(per_host=8, delay_s=configured_s)
-        pacing.set_delay(1, asked_s)
+        pacing.set_delay(1, asked_s, now=0)
         assert (pacing.delay_s(1), pacing.delay_s(2)) == (asked_s, 0.0)
         pacing.add(1, IMAGE, 9, now=0)
         assert take(pacing) == [Share(host=1, tasks=1, slots=1)]
         assert take(pacing, now=gap_s - 0.1) == []
         assert take(pacing, now=gap_s) == [Share(host=1, tasks=1, slots=2)]
-        pacing.set_delay(1, 0)
+        pacing.set_delay(1, 0, now=0)
         assert sum(share.tasks for share in take(pacing, now=2 * gap_s)) == (1 if configured_s else 7)
 
 
@@ -172,12 +172,12 @@ def test_a_limit_lets_nobody_have_more_before_enough_is_used_up() -> None:
     pacing.add(1, IMAGE, 100, now=0)
     assert take(pacing, count=16) == [Share(host=1, tasks=16, slots=8)]
     pacing.limit(1, 1, now=0)
-    assert pacing.too_much("w") == [1], "it holds eight that it has not begun"
-    assert pacing.too_much("other") == []
+    assert pacing.too_much("w", now=0) == [1], "it holds eight that it has not begun"
+    assert pacing.too_much("other", now=0) == []
     for left in range(15, -1, -1):
         pacing.drop(1, "w", now=0)
         assert take(pacing) == [] or left == 0
-        assert (pacing.too_much("w") == [1]) == (left > 8)
+        assert (pacing.too_much("w", now=0) == [1]) == (left > 8)
     assert pacing.in_flight(1) == 1
     assert take(pacing, "other") == []
 

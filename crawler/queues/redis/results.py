@@ -16,7 +16,7 @@ from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, entries
-from crawler.queues.redis.packing import LETTERS, local_id, shard_of
+from crawler.queues.redis.packing import LETTERS, local_id, shard_of, utf8
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.revisits import left_out_of
@@ -47,15 +47,14 @@ class RedisResults:
         self._shards = shards
         self._max_attempts = max_attempts
 
-    def put(self, results: Sequence[Result]) -> None:
+    def put(self, results: Sequence[Result]) -> tuple[str, ...]:
         # whoever sends them has made them; what others have put past this, the collector looks at
         by_shard: dict[int, list[Result]] = defaultdict(list)
         for result in map(self._with_next_size, map(checked, results)):
             shard = local_id(result.token.id)[0]
             if shard < self._shards.count:  # else it is of no task
                 by_shard[shard].append(self._without_others_finds(result, shard))
-        for shard, group in by_shard.items():
-            self._put(shard, group)
+        return tuple(host for shard, group in by_shard.items() for host in self._put(shard, group))
 
     def _with_next_size(self, result: Result) -> Result:
         """The same, with the size that takes the place of an image that is not to be had, if this was its last try."""
@@ -75,8 +74,10 @@ class RedisResults:
             return result
         return msgspec.structs.replace(result, discovered=())
 
-    def _put(self, shard: int, results: Sequence[Result]) -> None:
-        """In one step, but for what other shards are to know: that comes first, and then may come twice."""
+    def _put(self, shard: int, results: Sequence[Result]) -> list[str]:
+        """In one step, but for what other shards are to know: that comes first, and then may come twice. Returns the
+        hosts that are to be left alone.
+        """
         cookies = [cookie for result in results for cookie in result.cookies]
         if cookies:
             self._shards.run(0, "cookies", len(cookies), *(
@@ -103,7 +104,8 @@ class RedisResults:
             for other, tasks in by_shard.items():
                 put_packed(self._shards, other, tasks)
             words += [*self._judged(shard, result), *counted(drops), len(here), *arguments(here)]
-        self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
+        said = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
+        return [utf8(host) for host in said]
 
     def _judged(self, shard: int, result: Result) -> Iterator[Argument]:
         """What the script has to know of a result, without reading its record."""

@@ -12,9 +12,12 @@ import msgspec
 
 from crawler.errors import HostDown
 from crawler.models import (
+    ROBOTS_TXT,
     Batch,
     Cookie,
+    FileAnswer,
     Heartbeat,
+    HostFile,
     ImageRecord,
     Lease,
     NewTask,
@@ -26,9 +29,10 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import Plan
-from crawler.queues.checks import FLAWS, MALFORMED, is_url
+from crawler.queues import CLAIM_S, Plan
+from crawler.queues.checks import FLAWS, MALFORMED, is_host, is_url
 from crawler.queues.database import origin_of
+from crawler.queues.host_files import packed_file, unpacked_file
 from crawler.queues.intake import SESSION_ID, each_once
 from crawler.queues.redis.engine import Argument, Bell, BellBroken
 from crawler.queues.redis.entries import Entry, entries
@@ -221,6 +225,37 @@ class RedisTasks:
     def leave(self, worker_id: str, *, charged: bool) -> None:
         self._shards.all("leave", worker_id, int(charged))
         self._used.pop(worker_id, None)
+
+    def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
+        return float(self._shards.run(self._shard_of(host), "turn", task, host, int(is_guest)))
+
+    def turn_over(self, *, task: int, host: str) -> None:
+        self._shards.run(self._shard_of(host), "turn_over", task, host)
+
+    def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
+        shard = self._shard_of(host)
+        blob, seconds = self._shards.run(shard, "host_file", worker_id, host, name, CLAIM_S)
+        if not blob:
+            return FileAnswer(is_yours=not float(seconds), again_s=float(seconds))
+        try:
+            file = unpacked_file(blob)
+        except FLAWS as exc:
+            raise self._shards.damaged(shard, "files", exc) from exc
+        return FileAnswer(file=msgspec.structs.replace(file, kept_s=float(seconds)))
+
+    def keep_host_file(self, *, host: str, file: HostFile) -> None:
+        says_delay = file.name == ROBOTS_TXT and not file.reason
+        self._shards.run(
+            self._shard_of(host),
+            "keep_host_file",
+            *(host, file.name, repr(file.kept_s), packed_file(file)),
+            repr(file.delay_s) if says_delay else "",
+        )
+
+    def _shard_of(self, host: str) -> int:
+        if not is_host(host):
+            raise ValueError(f"{host[:200]!r} is no host")
+        return shard_of(host, self._shards.count)
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
         """Of what has not been collected; the rest is for ``image-crawler retry``, in the crawl's folder."""

@@ -145,19 +145,14 @@ if COMMAND == 'heartbeat' then
   local held = read_pairs()
   tick(id)
   local me = meet(id, kind, state, done)
-  local lost, alone = {}, {}
+  local lost = {}
   for at, token in ipairs(held) do
     if not is_holder(id, token[1], token[2]) then
       lost[#lost + 1] = at - 1
     end
   end
-  for name, in_one in pairs(me and me.hand or {}) do
-    if in_one[2] > in_one[1] and host(name).limit then
-      alone[#alone + 1] = name
-    end
-  end
   local halted, paused = halted_now()
-  return finish({lost, alone, paused and 1 or 0, halted or ''})
+  return finish({lost, turns.left_alone(me), paused and 1 or 0, halted or ''})
 end
 
 if COMMAND == 'release' then
@@ -214,10 +209,13 @@ if COMMAND == 'settle' then
     r.untouched, r.has_next = r.flags == 'u', r.flags == 'n'
     results[at] = r
   end
-  local untouched, refused = {}, {}
+  local untouched, refused, speaking = {}, {}, {}
   for _, r in ipairs(results) do
     local one = task(r.id)
     local leased = one and one.s == 'l'
+    if leased and one.w then
+      speaking[one.w] = true
+    end
     local goes_back = r.untouched or r.retry_s
     local is_current = leased and one.n == r.serial
     local is_right = one and r.flags ~= 'x' and one.c == r.kind and one.k == r.key
@@ -230,13 +228,18 @@ if COMMAND == 'settle' then
         drop_url(item[1], item[2])
       end
       local name, before = one.h, one.s
-      if r.delay_s and r.delay_s ~= (host(name).delay or 0) then
-        touch(name).delay = r.delay_s > 0 and r.delay_s or nil
+      if r.delay_s then
+        turns.set_delay(name, r.delay_s)
       end
       if r.pause_s then
         pause(name, r.pause_s)
       end
-      if r.untouched then
+      if r.untouched and r.retry_s then -- it was not its turn, and will not be for so long
+        let_go(r.id, one)
+        one.s, one.a, one.dirty = 'd', one.a - 1, true
+        call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
+        move(one.c, 'l', 'd')
+      elseif r.untouched then
         untouched[#untouched + 1] = r.id
       else
         if r.host == '' then
@@ -279,8 +282,59 @@ if COMMAND == 'settle' then
     end
   end
   give_back(again, true)
+  local alone = {}
+  for id in pairs(speaking) do
+    for _, name in ipairs(turns.left_alone(worker(id))) do
+      alone[#alone + 1] = name
+    end
+  end
+  return finish(alone)
+end
+
+-- Args: task, host, whether it is a guest there. Returns seconds to wait, 0 for none.
+if COMMAND == 'turn' then
+  local one, name, is_guest = arg(), arg(), arg() == '1'
+  turns.leave_late()
+  return finish(string.format('%.6f', turns.take(name, is_guest and one or nil)))
+end
+
+-- Args: task, host.
+if COMMAND == 'turn_over' then
+  local one, name = arg(), arg()
+  turns.over(name, one)
   return finish(1)
 end
+
+-- What a host says in a file. Args: worker, host, name, how long one has to fetch it. Returns the file and how long it
+-- still counts; or '' and 0 for who is to fetch it, or how long to wait.
+if COMMAND == 'host_file' then
+  local id, name, file, claim_s = arg(), arg(), arg(), num()
+  local field = name .. ' ' .. file
+  local blob = call('HGET', P .. 'files', field)
+  local kept = blob and unpacked(blob) or {}
+  if kept.b then
+    local left_s = min(kept.real + kept.s - real, kept.now + kept.s - now, kept.s)
+    if left_s > 0 then
+      return glance({kept.b, string.format('%.6f', left_s)})
+    end
+  end
+  if kept.w and kept.w ~= id and kept.until_s > now and worker(kept.w) then
+    return glance({'', string.format('%.6f', min(turns.ASK_AGAIN_S, kept.until_s - now))})
+  end
+  call('HSET', P .. 'files', field, pack({w = id, until_s = now + claim_s}))
+  return finish({'', '0'})
+end
+
+-- Args: host, name, seconds that it counts, the file, what it asks for between two requests ('' for nothing said).
+if COMMAND == 'keep_host_file' then
+  local name, file, kept_s, blob, delay_s = arg(), arg(), num(), arg(), opt()
+  call('HSET', P .. 'files', name .. ' ' .. file, pack({b = blob, s = kept_s, real = real, now = now}))
+  if delay_s then
+    turns.set_delay(name, delay_s)
+  end
+  return finish(1)
+end
+
 
 -- What a visit tells of a host of another shard than its task's.
 if COMMAND == 'note' then

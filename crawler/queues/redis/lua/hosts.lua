@@ -110,10 +110,92 @@ end
 local function pause(name, for_s)
   local lane = touch(name)
   lane.d = max(lane.d, now + for_s)
+  lane.paused = lane.d
+end
+
+-- turns: as in pacing.py
+
+local turns = {ASK_AGAIN_S = 0.1, GUEST_S = 120}
+
+function turns.set_delay(name, delay_s)
+  if delay_s ~= (host(name).delay or 0) then
+    local lane = touch(name)
+    lane.delay = delay_s > 0 and delay_s or nil
+    if lane.asked then
+      lane.d = max(lane.d, lane.asked + spacing_s(name, lane))
+    end
+  end
+end
+
+-- A guest has got its answer, if it was one.
+function turns.over(name, task)
+  local lane = host(name)
+  if lane.guests and lane.guests[task] then
+    touch(name)
+    lane.guests[task] = nil
+    lane.f = lane.f - 1
+    if not next(lane.guests) then
+      lane.guests = nil
+    end
+    call('ZREM', P .. 'guests', task .. ' ' .. name)
+  end
+end
+
+function turns.leave_late()
+  for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'guests', '-inf', now, 'LIMIT', 0, 1000)) do
+    local task, name = string.match(member, '^(%d+) (.*)$')
+    call('ZREM', P .. 'guests', member)
+    if task then
+      turns.over(name, task)
+    end
+  end
+end
+
+-- Seconds until a host may be asked for something; 0 for now, and then it counts as asked. `guest`: a task of another
+-- host, or nil.
+function turns.take(name, guest)
+  local lane = host(name)
+  local spacing = spacing_s(name, lane)
+  local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing or 0) - now
+  local is_new = guest and not (lane.guests and lane.guests[guest])
+  if wait <= 0 and is_new and lane.f >= max(1, cap_of(lane)) then
+    wait = turns.ASK_AGAIN_S
+  end
+  if wait > 0 then
+    return wait
+  end
+  touch(name)
+  lane.asked = now
+  if spacing > 0 then
+    lane.d = max(lane.d, now + spacing)
+  end
+  if is_new then
+    lane.guests = lane.guests or {}
+    lane.guests[guest] = true
+    lane.f = lane.f + 1
+    call('ZADD', P .. 'guests', now + turns.GUEST_S, guest .. ' ' .. name)
+  end
+  return 0
+end
+
+-- The hosts of which a worker holds more than it runs, and that have a limit, a delay or a pause: it shall not begin the
+-- rest.
+function turns.left_alone(worker)
+  local alone = {}
+  for name, held in pairs(worker and worker.hand or {}) do
+    if held[2] > held[1] then
+      local lane = host(name)
+      if lane.limit or (lane.paused or 0) > now or spacing_s(name, lane) > 0 then
+        alone[#alone + 1] = name
+      end
+    end
+  end
+  return alone
 end
 
 -- Bring back the hosts whose pause is over.
 local function wake_hosts()
+  turns.leave_late()
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'cool', '-inf', now, 'LIMIT', 0, 1000)) do
     touch(name)
   end

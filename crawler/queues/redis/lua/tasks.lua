@@ -350,7 +350,7 @@ local function lease_from(kind, id, me, share, budget)
     leased[#leased + 1] = {item[1], one.n, one.a, one.d, kind, one.b}
   end
   local lane = host(name)
-  return {name, share[3], string.format('%.17g', lane.delay or 0), leased}, bytes
+  return {name, share[3], string.format('%.17g', spacing_s(name, lane)), leased}, bytes
 end
 
 -- as time goes by

@@ -1,0 +1,101 @@
+"""What hosts say of all that they have (robots.txt and the like), in the file: each is asked once for the whole crawl.
+
+Whoever needs a file that is not here is told to fetch it, one worker at a time. As with pauses, how long an answer
+counts goes by the wall clock, for a day outlives a reboot; a clock that is set meanwhile makes it no longer than it
+was.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from crawler.columns import UNREADABLE
+from crawler.models import MOST_FILE_BYTES, FileAnswer, HostFile
+from crawler.queues import ASK_AGAIN_S, CLAIM_S
+from crawler.queues.database import Connection
+
+_MOST_CLAIMS = 10_000
+_MOST_BYTES = 2 * MOST_FILE_BYTES
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(HostFile)
+
+
+def packed_file(file: HostFile) -> bytes:
+    return zlib.compress(_ENCODER.encode(file), 1)
+
+
+def unpacked_file(packed: bytes) -> HostFile:
+    """Raises msgspec.MsgspecError and the like for what is none."""
+    try:
+        return _DECODER.decode(zlib.decompressobj().decompress(packed, _MOST_BYTES))
+    except zlib.error as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+
+
+class HostFiles:
+    """Those of the hosts in the file that *db* has open. *clock* is monotonic, *wall_clock* the time of day, both in
+    seconds.
+    """
+
+    def __init__(
+        self, db: Connection, *, clock: Callable[[], float], wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._claims: OrderedDict[tuple[int, str], tuple[str, float]] = OrderedDict()
+        """Who fetches what, and until when nobody else does."""
+        # not in the schema: crawls of before, and programs, go on with each other's files
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS host_files (host_id INTEGER NOT NULL, name TEXT NOT NULL,"
+            " until REAL NOT NULL, kept_s REAL NOT NULL, file BLOB NOT NULL, PRIMARY KEY (host_id, name))"
+            " WITHOUT ROWID"
+        )
+
+    def look(self, worker: str, host: int, name: str) -> FileAnswer:
+        """What *worker* is told that needs the file."""
+        if (file := self.known(host, name)) is not None:
+            return FileAnswer(file=file)
+        now = self._clock()
+        whose, until = self._claims.get((host, name), ("", 0.0))
+        if whose not in ("", worker) and now < until:
+            return FileAnswer(again_s=min(ASK_AGAIN_S, until - now))
+        self._claims[host, name] = (worker, now + CLAIM_S)
+        self._claims.move_to_end((host, name))
+        if len(self._claims) > _MOST_CLAIMS:
+            self._claims.popitem(last=False)
+        return FileAnswer(is_yours=True)
+
+    def known(self, host: int, name: str) -> HostFile | None:
+        """The file as long as it counts, with what is left of that; None without one."""
+        row = self._db.execute(
+            "SELECT until, kept_s, file FROM host_files WHERE host_id = ? AND name = ?", (host, name)
+        ).fetchone()
+        if row is None:
+            return None
+        until, kept_s, blob = row
+        try:
+            left_s = min(until - self._wall_clock(), kept_s)
+            file = unpacked_file(blob)
+        except UNREADABLE:
+            return None  # somebody else has written it: the host is asked once more
+        return msgspec.structs.replace(file, kept_s=left_s) if left_s > 0 else None
+
+    def keep(self, host: int, file: HostFile) -> None:
+        """Take in what came of fetching it, within a transaction of the caller's."""
+        self._claims.pop((host, file.name), None)
+        until = self._wall_clock() + file.kept_s
+        self._db.execute(
+            "INSERT OR REPLACE INTO host_files VALUES (?, ?, ?, ?, ?)",
+            (host, file.name, until, file.kept_s, packed_file(file)),
+        )
+
+    def given_up_by(self, worker: str) -> None:
+        """*worker* has gone: somebody else may fetch what it was to."""
+        for claim in [claim for claim, (whose, _) in self._claims.items() if whose == worker]:
+            del self._claims[claim]

@@ -1,0 +1,104 @@
+"""Who may send a request when: a worker asks the queue right before each one, for only the queue sees all workers.
+
+A lease is the right to ask a task's own host for one thing at a time. That is all it takes where no time has to pass
+between two requests. Everything else waits its turn here: each request to a host with a delay (the first one, a retry,
+a redirect, robots.txt), and each to a host that a redirect leads to, where it takes one of the host's slots.
+
+Short waits are waited for, with the lease; for long ones the task goes back to the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from crawler.models import Task
+from crawler.urls import host_key
+
+HOLD_FIRST_S = 5.0
+"""A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
+HOLD_S = 60.0
+"""… and one that a redirect has led on: what was asked for it would have to be asked for again."""
+_ROBOTS_TXT = "/robots.txt"
+
+
+class NotYet(Exception):
+    """It is not the turn of *url*, and will not be for *wait_s* seconds: nothing was sent to it."""
+
+    def __init__(self, url: str, wait_s: float) -> None:
+        super().__init__(f"{url} has to wait for {wait_s:.1f} s")
+        self.url = url
+        self.wait_s = wait_s
+
+
+class TurnQueue(Protocol):
+    """What of a TaskQueue is asked here."""
+
+    def turn(self, *, task: int, host: str, is_guest: bool = False) -> float: ...
+
+    def turn_over(self, *, task: int, host: str) -> None: ...
+
+
+class Turns:
+    """The turns of a worker, at *queue*; *stop* cuts waits short."""
+
+    def __init__(
+        self,
+        queue: TurnQueue,
+        *,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._stop = stop or threading.Event()
+        self._clock = clock
+
+    def of(self, task: Task) -> Turn:
+        return Turn(self._queue, task, self._stop, self._clock)
+
+
+class Turn:
+    """Of one task: to be called with each URL right before it is asked for, and closed in the end.
+
+    A call returns when it is the URL's turn. Raises NotYet, and what the queue raises.
+    """
+
+    def __init__(
+        self, queue: TurnQueue, task: Task, stop: threading.Event, clock: Callable[[], float]
+    ) -> None:
+        self._queue = queue
+        self._task = task
+        self._stop = stop
+        self._clock = clock
+        self._own = host_key(task.url)
+        self._asked = False
+        self._guest_at: dict[str, None] = {}
+        self.waited_s = 0.0
+
+    def __call__(self, url: str) -> None:
+        host = host_key(url)
+        if host == self._own and not self._task.host_delay_s and not url.endswith(_ROBOTS_TXT):
+            self._asked = True
+            return
+        is_guest = host != self._own
+        while wait_s := self._queue.turn(task=self._task.id, host=host, is_guest=is_guest):
+            if self.waited_s + wait_s > (HOLD_S if self._asked else HOLD_FIRST_S) or self._stop.is_set():
+                raise NotYet(url, wait_s)
+            self.wait(wait_s)
+        self._asked = True
+        if is_guest:
+            self._guest_at[host] = None
+
+    def wait(self, for_s: float) -> None:
+        """For so many seconds, or until the worker is to stop."""
+        started = self._clock()
+        self._stop.wait(for_s)
+        self.waited_s += self._clock() - started
+
+    def close(self) -> None:
+        """What this task has asked of other hosts is over."""
+        for host in self._guest_at:
+            self._queue.turn_over(task=self._task.id, host=host)
+        self._guest_at.clear()
