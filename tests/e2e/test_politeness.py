@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import os
+import signal
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from crawler.config import load
+from crawler.crawl import Crawl
+from tests import manners
 from tests.e2e.running import image_crawler, records, saved_digests
+from tests.redisserver import RedisServer
 from tests.sites import make_site, serving
 
 
@@ -17,42 +26,76 @@ def test_all_workers_together_keep_to_the_requests_in_flight(tmp_path: Path) -> 
         )
         assert outcome.code == 0, outcome.err
         assert server.most_in_flight == 3, "3 downloaders with 4 threads each, and a harvester"
-        assert 1 <= server.looks_at_robots_txt <= 4, "once by each process"
+        assert server.looks_at_robots_txt == 1, "once for the whole crawl"
         assert set(server.requests.values()) == {1}, "nothing is asked for twice"
         assert saved_digests(tmp_path / "crawl", server.url) == digests
 
 
-def test_a_delay_holds_between_the_requests_of_all_workers(tmp_path: Path) -> None:
-    make_site(tmp_path / "site", pages=4, images_per_page=5)
-    with serving(tmp_path / "site") as server:
-        outcome = image_crawler(
-            "crawl", server.url, "-o", "crawl", "--downloaders", "2", "--delay-s", "0.1", folder=tmp_path
+DELAY_S = 0.4
+_WAYS = ("embedded", "redis")
+
+
+@pytest.fixture(name="queue", params=_WAYS)
+def a_queue(request: pytest.FixtureRequest) -> Sequence[str]:
+    """The flags that say where the queue is."""
+    if request.param == "embedded":
+        return ()
+    server: RedisServer = request.getfixturevalue("fresh_redis")
+    return ("--queue", f"{server.url}#{uuid.uuid4().hex[:8]}")
+
+
+def assert_paced(site: manners.Server, delay_s: float) -> None:
+    """Not one gap is shorter; a hundredth of a second is the way that a request has."""
+    short = [(round(gap_s, 3), path) for gap_s, path in site.gaps_s if gap_s < delay_s - 0.02]
+    assert not short, (short, [path for _, path in site.arrivals])
+
+
+@pytest.mark.parametrize("asked_by", ["us", "robots.txt"])
+def test_a_delay_holds_between_all_requests(tmp_path: Path, queue: Sequence[str], asked_by: str) -> None:
+    """Errors, redirects, Retry-After, slow answers and robots.txt, from three downloaders and a harvester; a host that
+    redirects lead to has a delay of its own.
+    """
+    other_delay_s = 0.6
+    ours = asked_by == "us"
+    robots = "" if ours else f"User-agent: *\nCrawl-delay: {DELAY_S}\n"
+    with (
+        manners.serving(robots=f"User-agent: *\nCrawl-delay: {other_delay_s}\n") as other,
+        manners.serving(robots=robots, other=other.url, lent=4) as site,
+    ):
+        command = (
+            *("crawl", site.url, "-o", "crawl", "--downloaders", "3", "--max-attempts", "3", "--no-sitemaps"),
+            *("--retry-delay-s", "0.1", *(("--delay-s", str(DELAY_S)) if ours else ()), *queue, "--json"),
         )
+        outcome = image_crawler(*command, folder=tmp_path)
         assert outcome.code == 0, outcome.err
-        gaps = [after - before for before, after in pairwise(server.arrivals_s)]
-    assert len(gaps) == 29  # 4 pages, 20 images, and six looks for a sitemap
-    # one that was held up on its way shortens the gap to the next, so a single gap proves little
-    assert sum(gaps) / len(gaps) >= 0.095
-    assert sum(gap < 0.05 for gap in gaps) <= 2, gaps
+        assert outcome.stats()["image_status"] == {"saved": manners.IMAGES + 4 + 4, "failed": 1}
+        assert_paced(site, DELAY_S)
+        assert_paced(other, other_delay_s)
+        assert (site.asked["/robots.txt"], other.asked["/robots.txt"]) == (1, 1), "once for the whole crawl"
+        assert site.asked["/broken.png"] == 3, "each attempt is one request: the host has a delay"
+        assert {path: times for path, times in other.asked.items() if times > 1} == {}
+        if ours:
+            before = len(site.arrivals)
+            again = image_crawler(*command, "--refresh", folder=tmp_path)
+            assert again.code == 0, again.err
+            assert len(site.arrivals) > before + manners.IMAGES
+            assert_paced(site, DELAY_S)
+            assert site.asked["/robots.txt"] == 1, "what it said counts for a day"
 
 
-def test_the_delay_that_robots_txt_asks_for_holds_from_the_first_request_on(tmp_path: Path) -> None:
-    make_site(tmp_path / "site", pages=3, images_per_page=4)
-    (tmp_path / "site" / "robots.txt").write_text("User-agent: *\nCrawl-delay: 0.2\nDisallow: /page2")
-    with serving(tmp_path / "site") as server:
-        outcome = image_crawler(
-            "crawl", server.url, "-o", "crawl", "--downloaders", "2", "--json", folder=tmp_path
-        )
-        gaps = [after - before for before, after in pairwise(server.arrivals_s)]
-        asked_for = set(server.requests)
-    assert outcome.code == 0, outcome.err
-    assert len(gaps) == 15  # 2 pages, 8 images, and six looks for a sitemap
-    assert sum(gaps) / len(gaps) >= 0.19
-    assert sum(gap < 0.15 for gap in gaps) <= 2, gaps
-    assert "/page2.html" not in asked_for
-    assert outcome.stats()["page_reasons"] == {"no-sitemap": 6, "robots-disallowed": 1}
-    assert outcome.stats()["image_status"] == {"saved": 8}
-    assert {record.attempts for record in records(tmp_path / "crawl").values()} == {1}
+def test_a_delay_outlives_the_manager(tmp_path: Path) -> None:
+    with manners.serving() as site:
+        folder = tmp_path / "crawl"
+        config = load(flags={"downloaders": 2, "delay_s": 0.5, "sitemaps": False, "retry_delay_s": 0.1})
+        kills = 0
+        with Crawl([site.url], folder=folder, config=config) as crawl:
+            for _ in crawl.watch(every_s=0.02):
+                if kills < 4 and len(site.arrivals) > 4 * (kills + 1):
+                    os.kill(next(pid for name, pid in crawl.pids if name == "manager"), signal.SIGKILL)
+                    kills += 1
+        assert kills == 4
+        assert_paced(site, 0.5)
+        assert site.asked["/robots.txt"] == 1
 
 
 def test_a_host_without_its_robots_txt_is_left_alone(tmp_path: Path) -> None:
