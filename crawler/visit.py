@@ -193,6 +193,7 @@ class TaskHandler(abc.ABC):
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
             check=partial(self._admit, visit),
+            sent=visit.turn.sent if visit.turn is not None else None,
             once=task.host_delay_s > 0,
             unless=_validators(known) if known else None,
             cut=cut,

@@ -24,7 +24,7 @@ from crawler.models import (
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Outlet, Settled, Unsettled
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Outlet, Settled, Unsettled
 from crawler.urls import task_key
 from crawler.words import Words, bits_of_task, filled, lacking
 from tests.queues import page
@@ -60,6 +60,8 @@ class Queue:
     stream: list[Settled] = field(default_factory=list)
     later: list[LaterWords] = field(default_factory=list)
     named: list[LeftOutOnce] = field(default_factory=list)
+    files: list[KeptFile] = field(default_factory=list)
+    told_files: list[KeptFile] = field(default_factory=list)
     totals: Stats = field(default_factory=Stats)
     kept_out: dict[str, int] = field(default_factory=dict)
     next_id: int = 2**40
@@ -97,6 +99,15 @@ class Queue:
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         gone = {each.entry for each in collected}
         self.named = [each for each in self.named if each.entry not in gone]
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        return self.files[:limit]
+
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
+        self.files = [one for one in self.files if one not in collected]
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        self.told_files = list(files)
 
     def dropped(self) -> dict[str, int]:
         return self.kept_out

@@ -22,6 +22,7 @@ from crawler.models import (
     NewTask,
     PageRecord,
     Result,
+    Seconds,
     Slug,
     Small,
     Stats,
@@ -112,6 +113,10 @@ class TaskQueue(Protocol):
         the host is not the task's own, and the request takes one of the host's slots, until :meth:`turn_over`, or for
         GUEST_S.
         """
+        ...
+
+    def turn_taken(self, *, host: Url, ago_s: Seconds) -> None:
+        """A request that was allowed was only sent *ago_s* seconds ago: to connect, or so, has taken some time."""
         ...
 
     def turn_over(self, *, task: Total, host: Url) -> None:

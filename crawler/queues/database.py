@@ -64,6 +64,12 @@ def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
 
 
+def host_id(db: Connection, name: str) -> int:
+    """Of the host of that name, which is one of those in the file from then on."""
+    db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
+    return int(db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()[0])
+
+
 def next_id(db: Connection) -> int:
     """The first that no task has, nor any that comes after it, of those below QUEUE_IDS."""
     sql = "SELECT coalesce(max(id), 0) FROM tasks WHERE id < ?"

@@ -20,6 +20,7 @@ class LedgerTasks:
         self.release = ledger.release
         self.leave = ledger.leave
         self.turn = ledger.turn
+        self.turn_taken = ledger.turn_taken
         self.turn_over = ledger.turn_over
         self.host_file = ledger.host_file
         self.keep_host_file = ledger.keep_host_file

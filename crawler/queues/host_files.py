@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -43,7 +43,11 @@ class HostFiles:
     """
 
     def __init__(
-        self, db: Connection, *, clock: Callable[[], float], wall_clock: Callable[[], float] = time.time
+        self,
+        db: Connection,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -94,6 +98,15 @@ class HostFiles:
             "INSERT OR REPLACE INTO host_files VALUES (?, ?, ?, ?, ?)",
             (host, file.name, until, file.kept_s, packed_file(file)),
         )
+
+    def all(self) -> Iterator[tuple[str, HostFile]]:
+        """Those that still count, by host."""
+        rows = self._db.execute(
+            "SELECT h.id, h.name, f.name FROM host_files f JOIN hosts h ON h.id = f.host_id"
+        ).fetchall()
+        for host, host_name, name in rows:
+            if (file := self.known(host, name)) is not None:
+                yield host_name, file
 
     def given_up_by(self, worker: str) -> None:
         """*worker* has gone: somebody else may fetch what it was to."""

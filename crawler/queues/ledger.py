@@ -334,6 +334,11 @@ class Ledger:
             self._waiters.expect(self._next_event())
             return wait_s
 
+    def turn_taken(self, *, host: str, ago_s: float) -> None:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            now = self._clock()
+            self._pacing.asked(self._host_id(host), now - ago_s, now=now)
+
     def turn_over(self, *, task: int, host: str) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):
             self._pacing.turn_over(self._host_id(host), task, now=self._clock())

@@ -165,6 +165,15 @@ class Pacing:
         self._place(host, lane, now)
         return max(0.0, wait_s)
 
+    def asked(self, host: int, moment: float, *, now: float) -> None:
+        """The latest request that was allowed was only sent at that *moment*."""
+        lane = self._lanes.get(host)
+        if lane is not None and lane.asked < moment <= now:
+            lane.asked = moment
+            if spacing_s := self.spacing_s(host):
+                lane.due = max(lane.due, moment + spacing_s)
+            self._place(host, lane, now)
+
     def turn_over(self, host: int, guest: int, *, now: float) -> None:
         """A guest has got its answer, if it was one."""
         lane = self._lanes.get(host)

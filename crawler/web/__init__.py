@@ -66,6 +66,8 @@ class Asked(TypedDict, total=False):
     """The first *max_bytes* of a longer answer will do, unless it is of a type of which a part is worth nothing: films,
     sounds, archives.
     """
+    sent: Callable[[str, float], None] | None
+    """Is told of each URL when it had been asked for, on the monotonic clock, as soon as there is an answer."""
     once: bool
     """No second try here: the host has a delay, and the queue sees to further ones."""
     within_s: float | None

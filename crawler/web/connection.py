@@ -119,6 +119,8 @@ class PacedResponse(Response):
 
     def __init__(self, sock: socket.socket, *args: Any, pace: Pace, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
+        self.sent_at = time.monotonic()
+        """The request has just been sent, on the monotonic clock."""
         self._paced = PacedReader(self.fp.detach(), sock, pace)
         self.fp = io.BufferedReader(self._paced)
 

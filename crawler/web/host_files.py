@@ -120,15 +120,15 @@ class _Known(Generic[T]):
 class HostFiles(Generic[T]):
     """What the file of that *name* says at each host, as *read* understands it; safe to be used by several threads.
 
-    *read* never raises; what it gives for a file that could not be had has to tell so. However many threads need the
-    file of one host, it is asked for once. *max_bytes* of it are read. *delay_of* says what a file asks for between two
-    requests. *clock* is monotonic, in seconds.
+    *read* is told the URL and never raises; what it gives for a file that could not be had has to tell so. However many
+    threads need the file of one host, it is asked for once. *max_bytes* of it are read. *delay_of* says what a file
+    asks for between two requests. *clock* is monotonic, in seconds.
     """
 
     def __init__(
         self,
         name: str,
-        read: Callable[[HostFile], T],
+        read: Callable[[str, HostFile], T],
         transport: Transport,
         *,
         accept: str,
@@ -179,8 +179,10 @@ class HostFiles(Generic[T]):
                     break
             others.wait()
         try:
-            file = self._found(host, turn)
-            value = self._read(file)
+            file, is_news = self._found(host, turn)
+            value = self._read(f"{host}/{self._name}", file)
+            if is_news:
+                self._shelf.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
             self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
             return value
         finally:
@@ -188,16 +190,15 @@ class HostFiles(Generic[T]):
                 del self._asking[host]
             done.set()
 
-    def _found(self, host: str, turn: Turn | None) -> HostFile:
+    def _found(self, host: str, turn: Turn | None) -> tuple[HostFile, bool]:
+        """The file, and whether the shelf has to be told of it."""
         waited_s = 0.0
         while True:
             answer = self._shelf.look(host, self._name)
             if answer.file is not None:
-                return answer.file
+                return answer.file, False
             if answer.is_yours:
-                file = self._fetched(host, turn)
-                self._shelf.keep(host, file)
-                return file
+                return self._fetched(host, turn), True
             if waited_s > OTHERS_S or turn is None:
                 raise NotYet(f"{host}/{self._name}", answer.again_s)
             turn.wait(answer.again_s)
@@ -207,18 +208,23 @@ class HostFiles(Generic[T]):
         url = f"{host}/{self._name}"
         try:
             fetched = self._transport.fetch(
-                url, max_bytes=self._max_bytes, accept=self._accept, cut=True, within_s=PATIENCE_S, check=turn
+                url,
+                max_bytes=self._max_bytes,
+                accept=self._accept,
+                cut=True,
+                within_s=PATIENCE_S,
+                check=turn,
+                sent=turn.sent if turn is not None else None,
             )
         except TaskError as exc:
             return self._without(exc, url, host)
-        file = HostFile(
+        return HostFile(
             name=self._name,
             content=fetched.content,
             is_cut=fetched.is_cut,
             http_status=fetched.http_status,
             kept_s=KEPT_S,
         )
-        return msgspec.structs.replace(file, delay_s=self._delay_of(self._read(file)))
 
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]

@@ -7,24 +7,22 @@ for a while, and what waited for it is tried again.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from protego import Protego
 
 from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
 from crawler.models import ROBOTS_TXT, HostFile
 from crawler.urls import host_key
 from crawler.web import Transport
 from crawler.web.host_files import ERRORS, HostFiles, Shelf
+from crawler.web.robots_file import MAX_BYTES, RobotsFile
 from crawler.web.turns import Turn
 
-MAX_BYTES = 500 * 1024
-"""Of a robots.txt; what comes after is not looked at (RFC 9309, section 2.5)."""
-MAX_DELAY_S = 300.0
-"""A Crawl-delay counts up to here: who asks for more has most often mistaken the unit."""
+log = logging.getLogger(__name__)
+
 _ACCEPT = "text/plain,*/*;q=0.5"
 _TOKEN = re.compile(r"[A-Za-z_-]+")
 
@@ -37,27 +35,11 @@ def product_token(user_agent: str) -> str:
     return found[0].lower() if found else "image-crawler"
 
 
-class Rules:
-    """What one robots.txt says to one user agent. *content* may be anything; its first MAX_BYTES are read."""
-
-    def __init__(self, content: bytes, *, agent: str) -> None:
-        text = content[:MAX_BYTES].decode("utf-8-sig", errors="replace").replace("\0", "")
-        self._agent = agent
-        self._parsed = Protego.parse(text) if text else None
-        self.sitemaps: tuple[str, ...] = tuple(self._parsed.sitemaps) if self._parsed else ()
-        asked_s = self._parsed.crawl_delay(agent) if self._parsed else None
-        self.delay_s = min(asked_s or 0.0, MAX_DELAY_S)
-        """Between two requests; 0 if it asks for none."""
-
-    def allows(self, url: str) -> bool:
-        return self._parsed is None or bool(self._parsed.can_fetch(url, self._agent))
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What came of asking one host."""
 
-    rules: Rules | None
+    rules: RobotsFile | None
     error: type[TaskError] | None = None
     detail: str = ""
     http_status: int = 0
@@ -104,10 +86,11 @@ class Robots:
                 http_status=answer.http_status,
                 retry_after_s=self._files.left_s(host) if is_ours else None,
             )
-        if answer.rules is not None and not answer.rules.allows(url):
+        verdict = answer.rules.verdict(url) if answer.rules is not None else None
+        if verdict is not None and not verdict.allowed:
             raise RobotsDisallowed(
-                f"{host}/robots.txt disallows {url} for {self._agent}; to take it all the same, say"
-                " --no-obey-robots-txt"
+                f'robots.txt of {host}, line {verdict.number}, "{verdict.line}", forbids {self._agent} to ask for'
+                f" {url}; to take it all the same, say --no-obey-robots-txt"
             )
 
     def delay_s(self, url: str) -> float | None:
@@ -122,8 +105,11 @@ class Robots:
         rules = self._files.get(host_key(url), turn).rules
         return rules.sitemaps if rules is not None else ()
 
-    def _read(self, file: HostFile) -> _Answer:
+    def _read(self, url: str, file: HostFile) -> _Answer:
         if file.reason:
             error = ERRORS.get(file.reason, RobotsUnavailable)
             return _Answer(None, error, file.detail, file.http_status)
-        return _Answer(Rules(file.content, agent=self._agent))
+        rules = RobotsFile(file.content, agent=self._agent, is_cut=file.is_cut)
+        if rules.left_out:
+            log.info("%s: %d lines on the use of content are too many to be kept", url, rules.left_out)
+        return _Answer(rules)

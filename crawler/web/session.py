@@ -41,7 +41,7 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.urls import canonical, resolve, with_bytes_escaped
-from crawler.web import LINE_BY_LINE, Asked, Fetched
+from crawler.web import LINE_BY_LINE, Asked, Check, Fetched
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
 from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
 from crawler.web.connection import Pace, PacedResponse, pool_classes
@@ -115,10 +115,7 @@ class RequestsTransport:
         )
         while True:
             seen.append(current)
-            if check is not None:
-                waits_since = time.monotonic()
-                check(current)
-                deadline += time.monotonic() - waits_since  # who waits for a turn has lost none of it
+            deadline += _checked(check, current)
             with self._answer(current, deadline, asked) as answer:
                 status = answer.status_code
                 headers = _headers(answer)
@@ -182,6 +179,8 @@ class RequestsTransport:
                 stream=True,
                 timeout=(min(self._config.connect_timeout_s, remaining_s), remaining_s),
             )
+            if (tell := asked.get("sent")) is not None:
+                tell(url, _sent_at(answer))
             yield answer
         except TaskError as exc:
             exc.final_url = exc.final_url or url
@@ -258,6 +257,20 @@ class _Adapter(HTTPAdapter):
         response.headers = resp.headers
         response.raw = resp
         return response
+
+
+def _checked(check: Check | None, url: str) -> float:
+    """Ask *check* about *url*; returns how long that took: who waits for a turn has lost none of its time."""
+    if check is None:
+        return 0.0
+    started = time.monotonic()
+    check(url)
+    return time.monotonic() - started
+
+
+def _sent_at(answer: requests.Response) -> float:
+    original = getattr(answer.raw, "_original_response", None)
+    return original.sent_at if isinstance(original, PacedResponse) else time.monotonic()
 
 
 def _headers(answer: requests.Response) -> dict[str, str]:

@@ -21,6 +21,8 @@ HOLD_FIRST_S = 5.0
 """A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
 HOLD_S = 60.0
 """… and one that a redirect has led on: what was asked for it would have to be asked for again."""
+_LATE_S = 0.01
+"""After so long the queue is told that a request has only now been sent: else the next would come too soon after it."""
 _ROBOTS_TXT = "/robots.txt"
 
 
@@ -37,6 +39,8 @@ class TurnQueue(Protocol):
     """What of a TaskQueue is asked here."""
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float: ...
+
+    def turn_taken(self, *, host: str, ago_s: float) -> None: ...
 
     def turn_over(self, *, task: int, host: str) -> None: ...
 
@@ -75,6 +79,7 @@ class Turn:
         self._own = host_key(task.url)
         self._asked = False
         self._guest_at: dict[str, None] = {}
+        self._allowed_at: dict[str, float] = {}
         self.waited_s = 0.0
 
     def __call__(self, url: str) -> None:
@@ -83,13 +88,23 @@ class Turn:
             self._asked = True
             return
         is_guest = host != self._own
-        while wait_s := self._queue.turn(task=self._task.id, host=host, is_guest=is_guest):
+        while True:
+            self._allowed_at[host] = self._clock()
+            if not (wait_s := self._queue.turn(task=self._task.id, host=host, is_guest=is_guest)):
+                break
             if self.waited_s + wait_s > (HOLD_S if self._asked else HOLD_FIRST_S) or self._stop.is_set():
                 raise NotYet(url, wait_s)
             self.wait(wait_s)
         self._asked = True
         if is_guest:
             self._guest_at[host] = None
+
+    def sent(self, url: str, at: float) -> None:
+        """The request for *url* was sent at that moment of the clock; there is an answer."""
+        host = host_key(url)
+        allowed_at = self._allowed_at.pop(host, None)
+        if allowed_at is not None and at - allowed_at > _LATE_S:
+            self._queue.turn_taken(host=host, ago_s=max(0.0, self._clock() - at))
 
     def wait(self, for_s: float) -> None:
         """For so many seconds, or until the worker is to stop."""

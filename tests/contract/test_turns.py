@@ -39,6 +39,22 @@ def test_each_request_to_a_host_with_a_delay_waits_for_its_turn(make: Callable[.
     assert a_turn(queues, task) > 9.0
 
 
+def test_a_request_that_was_sent_late_holds_back_the_next(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=10.0)
+    (task,) = leased(queues)
+    assert a_turn(queues, task) == 0
+    queues.pass_time(4.0)
+    queues.tasks.turn_taken(host=A, ago_s=1.0)
+    assert a_turn(queues, task) == pytest.approx(9.0, abs=0.5)
+    queues.tasks.turn_taken(host=A, ago_s=3.0)
+    assert a_turn(queues, task) == pytest.approx(9.0, abs=0.5), "that was another one"
+    queues.tasks.put([image(1)])
+    queues.pass_time(7.0)
+    assert take(queues, held=[task]) == []
+    queues.pass_time(2.5)
+    assert len(take(queues, held=[task])) == 1
+
+
 def test_what_was_asked_without_a_lease_holds_back_the_next_lease(make: Callable[..., Queues]) -> None:
     queues = make(delay_s=10.0)
     (first,) = leased(queues, count=2)

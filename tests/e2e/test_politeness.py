@@ -45,8 +45,8 @@ def a_queue(request: pytest.FixtureRequest) -> Sequence[str]:
 
 
 def assert_paced(site: manners.Server, delay_s: float) -> None:
-    """Not one gap is shorter; a hundredth of a second is the way that a request has."""
-    short = [(round(gap_s, 3), path) for gap_s, path in site.gaps_s if gap_s < delay_s - 0.02]
+    """Not one gap is shorter; a tenth of it is for the way that a request has on a busy machine."""
+    short = [(round(gap_s, 3), path) for gap_s, path in site.gaps_s if gap_s < 0.9 * delay_s]
     assert not short, (short, [path for _, path in site.arrivals])
 
 

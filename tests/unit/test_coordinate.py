@@ -27,7 +27,7 @@ from crawler.queues import Plan
 from crawler.queues.database import QUEUE_IDS
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.roles import ALL_COLLECTED, Site, Start
 from tests.queues import wait_until
 
@@ -160,6 +160,13 @@ class Client:
     def left_out(self, limit: int) -> list[LeftOutOnce]:
         self._reached()
         return []
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        self._reached()
+        return []
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        assert not files
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
         del totals

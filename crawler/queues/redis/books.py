@@ -17,9 +17,10 @@ from crawler.columns import row_of
 from crawler.models import Counts, ImageRecord, Stats, TaskKind, TaskState
 from crawler.queues import database, later_words
 from crawler.queues.database import INSERTS, QUEUE_IDS, Record
+from crawler.queues.host_files import HostFiles
 from crawler.queues.left_out import LeftOut
 from crawler.queues.redis import rows
-from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.revisits import Revisits, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.urls import task_key
@@ -105,6 +106,12 @@ class Books:
         with self._transaction():
             self._left_out.note((one.slug, one.task) for one in found)
 
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        """What hosts say of all that they have, all or nothing."""
+        with self._transaction():
+            for one in files:
+                self._files.keep(database.host_id(self._db, one.host), one.file)
+
     def keep_dropped(self, dropped: Mapping[str, int]) -> None:
         """What kept how many URLs out, as the queue counts; one that has lost its counts lowers none here."""
         higher = {reason: count for reason, count in dropped.items() if count > self._tally.dropped[reason]}
@@ -130,6 +137,11 @@ class Books:
         )
 
     # --- to the queue ---
+
+    def host_files(self) -> list[KeptFile]:
+        """Those that still count."""
+        with database.explained(self._path):
+            return [KeptFile(host=host, file=file) for host, file in self._files.all()]
 
     def unsettled(self, after: int = 0, limit: int = 500) -> tuple[list[Unsettled], int]:
         """Up to *limit* tasks that are to be done, and where to go on; none when there are no more."""
@@ -186,6 +198,7 @@ class Books:
         self._next_seq = database.next_seq(self._db)
         self._tally = Tally(self._db)
         self._left_out = LeftOut(self._db)
+        self._files = HostFiles(self._db)
         self._revisits = Revisits(self._db)
         self._words_wait = later_words.waiting(self._db)
         row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()

@@ -11,6 +11,7 @@ from crawler.queues.redis.outlet import Outlet
 
 BATCH = 1000
 _PUSHED = 500
+_FILES = 50  # of up to half a MiB each
 COMPLETE = "complete"
 """In the file's meta: the queue had ended and all of it is collected."""
 
@@ -35,6 +36,11 @@ class Collector:
             self._books.keep_left_out(left_out)
             self._outlet.forget_left_out(left_out)
             if len(left_out) < BATCH:
+                break
+        while files := self._outlet.host_files(_FILES):
+            self._books.keep_host_files(files)
+            self._outlet.forget_host_files(files)
+            if len(files) < _FILES:
                 break
         self._books.keep_dropped(self._outlet.dropped())
         return count
@@ -64,6 +70,7 @@ class Collector:
         if self._books.meta(LOST) is not None:
             for keys in self._books.settled_keys():
                 self._outlet.mark(keys)
+        self._outlet.keep_host_files(self._books.host_files())
         count = self._push()
         self._books.set_meta(LOST, None)
         return count

@@ -12,9 +12,10 @@ import msgspec
 from crawler.errors import LEFT_OUT
 from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
 from crawler.queues.checks import FLAWS
+from crawler.queues.host_files import unpacked_file
 from crawler.queues.redis.engine import Argument
 from crawler.queues.redis.entries import Entry, told_apart
-from crawler.queues.redis.outlet import LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.redis.packing import (
     KINDS,
     LETTERS,
@@ -31,7 +32,7 @@ from crawler.queues.redis.packing import (
     utf8,
 )
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.tasks import old_tally, put_packed, sorted_out
+from crawler.queues.redis.tasks import keep_file, old_tally, put_packed, sorted_out
 from crawler.queues.sizes import marked
 from crawler.urls import host_key, task_key
 from crawler.words import Words
@@ -133,6 +134,33 @@ class ShardsOutlet:
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         self._forget("forget_left", collected)
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        found: list[KeptFile] = []
+        for shard in range(self._shards.count):
+            for field, blob, left_s in self._shards.run(shard, "filed", limit - len(found)):
+                host, _, _ = utf8(field).partition(" ")
+                try:
+                    file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
+                except (*FLAWS, ValueError) as exc:
+                    raise self._shards.damaged(shard, "files", exc) from exc
+                found.append(KeptFile(host=host, file=file))
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
+        by_shard: dict[int, list[str]] = {}
+        for one in collected:
+            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append(
+                f"{one.host} {one.file.name}"
+            )
+        for shard, fields in by_shard.items():
+            self._shards.run(shard, "forget_filed", len(fields), *fields)
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        for one in files:
+            keep_file(self._shards, one.host, one.file)
 
     def _forget(self, command: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
         by_shard: dict[int, list[str]] = {}

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.models import ImageRecord, NewTask, Origin, PageRecord, Stats, TaskKind, TaskState, Value
+from crawler.models import (
+    HostFile,
+    ImageRecord,
+    NewTask,
+    Origin,
+    PageRecord,
+    Stats,
+    TaskKind,
+    TaskState,
+    Value,
+)
 from crawler.words import Words
 
 
@@ -51,6 +61,13 @@ class LeftOutOnce(Value):
     task: NewTask
 
 
+class KeptFile(Value):
+    """What a host says of all that it has, on its way to the catalogue or back."""
+
+    host: str
+    file: HostFile
+
+
 class Unsettled(Value):
     """A task of the catalogue that is to be done (again)."""
 
@@ -90,6 +107,18 @@ class Outlet(Protocol):
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         """They are in the catalogue for good."""
+        ...
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        """Some that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        """What the catalogue has of them: the hosts need not be asked again."""
         ...
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:

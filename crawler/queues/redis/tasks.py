@@ -229,6 +229,9 @@ class RedisTasks:
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
         return float(self._shards.run(self._shard_of(host), "turn", task, host, int(is_guest)))
 
+    def turn_taken(self, *, host: str, ago_s: float) -> None:
+        self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))
+
     def turn_over(self, *, task: int, host: str) -> None:
         self._shards.run(self._shard_of(host), "turn_over", task, host)
 
@@ -244,13 +247,8 @@ class RedisTasks:
         return FileAnswer(file=msgspec.structs.replace(file, kept_s=float(seconds)))
 
     def keep_host_file(self, *, host: str, file: HostFile) -> None:
-        says_delay = file.name == ROBOTS_TXT and not file.reason
-        self._shards.run(
-            self._shard_of(host),
-            "keep_host_file",
-            *(host, file.name, repr(file.kept_s), packed_file(file)),
-            repr(file.delay_s) if says_delay else "",
-        )
+        self._shard_of(host)
+        keep_file(self._shards, host, file)
 
     def _shard_of(self, host: str) -> int:
         if not is_host(host):
@@ -337,6 +335,16 @@ def put_packed(
         new += shards.run(shard, "put", *shards.elsewhere(shard), *counts, len(part), *arguments(part))
         drops = None
     return new
+
+
+def keep_file(shards: Shards, host: str, file: HostFile) -> None:
+    says_delay = file.name == ROBOTS_TXT and not file.reason
+    shards.run(
+        shard_of(host, shards.count),
+        "keep_host_file",
+        *(host, file.name, repr(file.kept_s), packed_file(file)),
+        repr(file.delay_s) if says_delay else "",
+    )
 
 
 def arguments(tasks: Iterable[tuple[Packed, str]]) -> Iterable[Argument]:

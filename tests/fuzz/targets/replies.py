@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from crawler import errors
-from crawler.models import TaskKind
+from crawler.models import HostFile, TaskKind
 from crawler.queues import Plan, wire
 from crawler.queues.calls import Method
 from crawler.queues.manager import QueueManager
@@ -21,7 +21,8 @@ from tests.queues import AUTHKEY, worker
 _GIVEN: dict[str, Any] = {
     "tasks": [], "tokens": [], "held": [], "results": [], "worker": worker(), "count": 1, "slots": 1, "wait_s": 0.0,
     "worker_id": "w1", "charged": False, "kind": "image", "reason": "x", "path": "images/a", "size_bytes": 1,
-    "after": 0, "limit": 1,
+    "after": 0, "limit": 1, "task": 1, "host": "http://a.example", "name": "robots.txt", "is_guest": True, "ago_s": 0.5,
+    "file": HostFile(name="robots.txt"),
 }  # fmt: skip
 _OURS = (errors.CrawlerError, ValueError, TypeError)
 

@@ -19,7 +19,8 @@
 --   due:K      zset     hosts that have something of kind K to give, each at its turn
 --   cool, off, delayed  zsets: hosts that are left alone, hosts that are down, tasks; by the moment of their end
 --   guests     zset     requests that redirects have led to a host, by when they are forgotten: TASK HOST
---   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME
+--   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
+--   filed      set      of these, which the catalogue has not got yet
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left

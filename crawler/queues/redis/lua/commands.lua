@@ -298,6 +298,12 @@ if COMMAND == 'turn' then
   return finish(string.format('%.6f', turns.take(name, is_guest and one or nil)))
 end
 
+-- Args: host, seconds since the request was sent.
+if COMMAND == 'turn_taken' then
+  turns.set_asked(arg(), now - num())
+  return finish(1)
+end
+
 -- Args: task, host.
 if COMMAND == 'turn_over' then
   local one, name = arg(), arg()
@@ -325,10 +331,32 @@ if COMMAND == 'host_file' then
   return finish({'', '0'})
 end
 
+-- Files that the catalogue has not got yet: HOST NAME, the file, how long it still counts. Args: how many.
+if COMMAND == 'filed' then
+  local some = {}
+  for _, field in ipairs(call('SRANDMEMBER', P .. 'filed', num())) do
+    local blob = call('HGET', P .. 'files', field)
+    local kept = blob and unpacked(blob) or {}
+    if kept.b then
+      some[#some + 1] = {field, kept.b, string.format('%.6f', kept.real + kept.s - real)}
+    else
+      call('SREM', P .. 'filed', field)
+    end
+  end
+  return glance(some)
+end
+if COMMAND == 'forget_filed' then
+  for _ = 1, num() do
+    call('SREM', P .. 'filed', arg())
+  end
+  return glance(1)
+end
+
 -- Args: host, name, seconds that it counts, the file, what it asks for between two requests ('' for nothing said).
 if COMMAND == 'keep_host_file' then
   local name, file, kept_s, blob, delay_s = arg(), arg(), num(), arg(), opt()
   call('HSET', P .. 'files', name .. ' ' .. file, pack({b = blob, s = kept_s, real = real, now = now}))
+  call('SADD', P .. 'filed', name .. ' ' .. file)
   if delay_s then
     turns.set_delay(name, delay_s)
   end

@@ -127,6 +127,19 @@ function turns.set_delay(name, delay_s)
   end
 end
 
+-- The latest request that was allowed was only sent at that moment.
+function turns.set_asked(name, moment)
+  local lane = host(name)
+  if lane.asked and lane.asked < moment and moment <= now then
+    touch(name)
+    lane.asked = moment
+    local spacing = spacing_s(name, lane)
+    if spacing > 0 then
+      lane.d = max(lane.d, moment + spacing)
+    end
+  end
+end
+
 -- A guest has got its answer, if it was one.
 function turns.over(name, task)
   local lane = host(name)
