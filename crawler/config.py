@@ -330,6 +330,14 @@ class QueueConfig(Section):
     per_host: Annotated[
         int, Meta(ge=1, le=1024, description="Requests in flight to one host, over all workers.")
     ] = 8
+    per_domain: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=65536,
+            description="The same for all hosts of one registrable domain, such as img1 … img99.example.",
+        ),
+    ] = 32
     delay_s: Annotated[float, Meta(ge=0, description="Between two requests to one host, in seconds.")] = 0.0
     lease_s: Annotated[
         float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -140,13 +141,21 @@ def _site(key: str) -> str:
     return f"{host}:{explicit}" if explicit else host
 
 
-@lru_cache(maxsize=1024)
+_IPV4 = re.compile(r"[\d.]+")
+
+
+@lru_cache(maxsize=8192)
 def domain_of(key: str) -> str:
-    """Of ``scheme://host[:port]`` the registrable domain (Public Suffix List, with its private part); of an IP address
-    and a bare name the host.
+    """Of ``scheme://host[:port]`` the registrable domain (Public Suffix List, with its private part; of a name that no
+    rule is about, its last two labels, as the list's algorithm has it); of an IP address and a bare name the host.
     """
     host = str(urlsplit(key).hostname)
-    return _suffixes()(host).top_domain_under_public_suffix or host
+    if "." not in host or ":" in host or _IPV4.fullmatch(host):
+        return host
+    found = _suffixes()(host)
+    if not found.suffix:
+        return ".".join(host.rstrip(".").split(".")[-2:])
+    return str(found.top_domain_under_public_suffix) or host
 
 
 def is_public_suffix(domain: str) -> bool:

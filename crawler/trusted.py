@@ -144,6 +144,7 @@ HARMLESS = frozenset(
         # kept by the queue
         *(
             "per_host",
+            "per_domain",
             "delay_s",
             "lease_s",
             "max_attempts",

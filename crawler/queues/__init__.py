@@ -45,6 +45,11 @@ GUEST_S = 120.0
 """So long a request counts as under way of which nobody says that it is over: its worker has gone."""
 
 
+REFUSED_S = 2.0
+"""A task that a worker says what can't be right of waits so long, and twice as long each time: in a soak one hostile
+worker took the same task five times in a row, and it was given up."""
+
+
 class RecordPage(Value):
     """Some records in the order in which they were kept, and where to go on."""
 

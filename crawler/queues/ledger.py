@@ -55,7 +55,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, database, later_words, pauses
+from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
@@ -80,6 +80,7 @@ from crawler.queues.tally import Tally
 from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
+from crawler.scope import domain_of
 from crawler.urls import DATA_HOST, host_key
 from crawler.words import filled_record
 
@@ -588,7 +589,16 @@ class Ledger:
         self._next_delayed = self._first_delayed()
 
     def _new_pacing(self) -> Pacing:
-        return Pacing(per_host=self._queue.per_host, delay_s=self._queue.delay_s)
+        return Pacing(
+            per_host=self._queue.per_host,
+            delay_s=self._queue.delay_s,
+            per_domain=self._queue.per_domain,
+            domain_of=self._domain_of,
+        )
+
+    def _domain_of(self, host: int) -> str:
+        row = self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()
+        return "" if row is None or row[0] == DATA_HOST else domain_of(row[0])
 
     def _load_leases(self, now: float) -> None:
         nobody = _Worker(state=None, deadline=now + self._queue.lease_s)
@@ -957,11 +967,10 @@ class Ledger:
     def _refuse(self, token: Token, url: str, why: str) -> None:
         """What a worker says of a task on lease to it can't be right: it was an attempt, and nothing came of it."""
         self._complaints.tell("refused what a worker says of %s: %s", url, why)
-        lease = self._leases[token.id]
+        lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
-            self._give_back([token.id], charged=True)
+            self._delay(token.id, lease.kind, REFUSED_S * 2.0 ** (lease.attempts - 1))
             return
-        self._let_go(token.id)
         self._settle_unvisited(
             self._unvisited(token.id, lease),
             reason=InternalError.reason,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -27,6 +27,17 @@ HUNGRY_S = 10.0
 """So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
 TASKS_PER_SLOT = 8
 """How many tasks a worker may hold for each slot: enough to hide a round trip to the queue."""
+
+
+@dataclass(slots=True)
+class _Domain:
+    """Hosts of one owner."""
+
+    name: str
+    lanes: int = 0
+    in_flight: int = 0
+    blocked: dict[int, None] = field(default_factory=dict)
+    """Hosts that would have something to give, had it not so many requests under way; an ordered set."""
 
 
 @dataclass(slots=True)
@@ -41,6 +52,8 @@ class _Lane:
     """When the latest request was allowed by ``turn``."""
     guests: set[int] = field(default_factory=set)
     """Tasks of other hosts that have a request under way here."""
+    domain: _Domain | None = None
+    """None while no domain can have too much: it costs time to tell which it is."""
     cooling: bool = False
     """Stands in the heap of lanes to wake."""
 
@@ -79,11 +92,24 @@ class Pacing:
     """Shares out the hosts that are due, each in its turn.
 
     *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next, or what the host itself
-    asks for if that is longer.
+    asks for if that is longer. At most *per_domain*, and at least *per_host*, are in flight to all hosts for which
+    *domain_of* gives the same.
     """
 
-    def __init__(self, *, per_host: int, delay_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        per_host: int,
+        delay_s: float,
+        per_domain: float = math.inf,
+        domain_of: Callable[[int], str] = str,
+    ) -> None:
         self._per_host = per_host
+        self._per_domain = max(per_domain, per_host)
+        self._domain_of = domain_of
+        self._domains: dict[str, _Domain] = {}
+        self._roomy: dict[str, None] = {}
+        """Domains that have room again, and hosts that were blocked before; an ordered set."""
         self._delay_s = delay_s
         self._lanes: dict[int, _Lane] = {}
         self._hands: dict[str, dict[int, _Hand]] = defaultdict(dict)
@@ -126,7 +152,7 @@ class Pacing:
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""
-        lane = self._lanes.setdefault(host, _Lane())
+        lane = self._lane(host)
         lane.ready[kind] = lane.ready.get(kind, 0) + count
         self._place(host, lane, now)
 
@@ -138,7 +164,7 @@ class Pacing:
 
     def pause(self, host: int, pause_s: float, *, now: float) -> None:
         """Nothing more of *host* before *pause_s* seconds from now."""
-        lane = self._lanes.setdefault(host, _Lane())
+        lane = self._lane(host)
         lane.due = lane.paused_until = max(lane.due, now + pause_s)
         self._place(host, lane, now)
 
@@ -148,11 +174,12 @@ class Pacing:
         *guest* is the id of a task of another host, which takes a slot; None for one that has its slot by its lease.
         """
         self._leave_late(now)
-        lane = self._lanes.setdefault(host, _Lane())
+        lane = self._lane(host)
         spacing_s = self.spacing_s(host)
         wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
         is_new = guest is not None and guest not in lane.guests
-        if wait_s <= 0 and is_new and lane.in_flight >= max(1, self._cap(host)):
+        is_full = lane.in_flight >= max(1, self._cap(host)) or self._room(lane) <= 0
+        if wait_s <= 0 and is_new and is_full:
             wait_s = ASK_AGAIN_S
         if wait_s <= 0:
             lane.asked = now
@@ -160,7 +187,7 @@ class Pacing:
                 lane.due = max(lane.due, now + spacing_s)
             if is_new and guest is not None:
                 lane.guests.add(guest)
-                lane.in_flight += 1
+                self._count(lane, +1)
                 self._guests.append((now + GUEST_S, host, guest))
         self._place(host, lane, now)
         return max(0.0, wait_s)
@@ -179,7 +206,7 @@ class Pacing:
         lane = self._lanes.get(host)
         if lane is not None and guest in lane.guests:
             lane.guests.discard(guest)
-            lane.in_flight -= 1
+            self._count(lane, -1)
             self._place(host, lane, now)
 
     def _leave_late(self, now: float) -> None:
@@ -234,7 +261,7 @@ class Pacing:
         # first what it holds already: such a host needs no free slot to give more
         hosts = [host for host in hand if self._lanes[host].due <= now and kind in self._lanes[host].ready]
         # every fresh host takes a slot, so that no more than these can be of use
-        fresh = iter([host for host in islice(due, slots + len(hand)) if host not in hand])
+        fresh = iter(self._fresh(due, hand, slots + len(hand), now))
         while count > 0:
             if hosts:
                 host = hosts.pop()
@@ -247,7 +274,8 @@ class Pacing:
             if before > even:
                 continue
             delay_s = self.spacing_s(host)
-            more_slots = max(0, min(self._cap(host) - lane.in_flight, slots - used, part - before))
+            free = min(self._cap(host) - lane.in_flight, self._room(lane))
+            more_slots = int(max(0, min(free, slots - used, part - before)))
             if delay_s:
                 room = min(1, more_slots)
             elif host in self._limits:
@@ -272,6 +300,16 @@ class Pacing:
             del self._hands[worker]
         return shares
 
+    def _fresh(self, due: dict[int, None], hand: Mapping[int, _Hand], most: int, now: float) -> list[int]:
+        """Hosts that are due and not in *hand*, of the first *most*; those of a domain that has no room are blocked."""
+        while True:
+            first = list(islice(due, most))
+            full = [host for host in first if self._room(self._lanes[host]) <= 0]
+            if not full:
+                return [host for host in first if host not in hand]
+            for host in full:
+                self._place(host, self._lanes[host], now)
+
     def _others_hungry(self, kind: Hashable, worker: str, now: float) -> bool:
         hungry = self._hungry[kind]  # who asked last comes last
         while hungry and now - hungry[oldest := next(iter(hungry))] > HUNGRY_S:
@@ -280,7 +318,7 @@ class Pacing:
 
     def hold(self, host: int, worker: str, *, now: float) -> None:
         """*worker* holds a task of *host* that was leased before, by an earlier run of the manager."""
-        lane = self._lanes.setdefault(host, _Lane())
+        lane = self._lane(host)
         held = self._hands[worker].get(host) or _Hand()
         self._deal(lane, worker, host, slots=min(held.slots + 1, self._per_host), tasks=held.tasks + 1)
         self._place(host, lane, now)
@@ -303,6 +341,8 @@ class Pacing:
     def wake(self, now: float) -> None:
         """Bring back the hosts whose pause is over."""
         self._leave_late(now)
+        for name in list(self._roomy):
+            self._unblock(self._domains[name], now)
         while self._cooling and self._cooling[0][0] <= now:
             _, host = heapq.heappop(self._cooling)
             lane = self._lanes[host]
@@ -352,7 +392,7 @@ class Pacing:
         held = hand.setdefault(host, _Hand())
         before = held.in_flight
         held.slots, held.tasks = slots, tasks
-        lane.in_flight += held.in_flight - before
+        self._count(lane, held.in_flight - before)
         if not tasks:
             del hand[host]
             if not hand:
@@ -361,7 +401,7 @@ class Pacing:
     def _place(self, host: int, lane: _Lane, now: float) -> None:
         """Put *lane* where it belongs: in the row of those that are due, among the cooling, or nowhere."""
         cap = self._cap(host) if self._limits else self._per_host
-        open_now = lane.due <= now and lane.in_flight < cap
+        open_now = lane.due <= now and lane.in_flight < cap and self._has_room(host, lane)
         for kind, row in self._due.items():
             if not (open_now and kind in lane.ready):
                 row.pop(host, None)
@@ -380,3 +420,62 @@ class Pacing:
             self._shut.pop(host, None)
         if not (lane.ready or lane.in_flight or lane.cooling):
             del self._lanes[host]
+            self._part(host, lane)
+
+    # domains
+
+    def _lane(self, host: int) -> _Lane:
+        lane = self._lanes.get(host)
+        if lane is None:
+            lane = self._lanes[host] = _Lane()
+            if self._domains:
+                self._join(host, lane)
+            elif len(self._lanes) * self._per_host > self._per_domain:  # now one of them may have too much
+                for other, known in self._lanes.items():
+                    self._join(other, known)
+        return lane
+
+    def _join(self, host: int, lane: _Lane) -> None:
+        name = self._domain_of(host)
+        lane.domain = self._domains.setdefault(name, _Domain(name))
+        lane.domain.lanes += 1
+        lane.domain.in_flight += lane.in_flight
+
+    def _part(self, host: int, lane: _Lane) -> None:
+        if (domain := lane.domain) is not None:
+            domain.blocked.pop(host, None)
+            domain.lanes -= 1
+            if not domain.lanes:
+                del self._domains[domain.name]
+                self._roomy.pop(domain.name, None)
+
+    def _has_room(self, host: int, lane: _Lane) -> bool:
+        """Whether the domain of a host that is due has room for it; if not, it is told of when there is some."""
+        if lane.domain is None:
+            return True
+        lane.domain.blocked.pop(host, None)
+        if self._room(lane) > 0:
+            return True
+        if lane.ready:
+            lane.domain.blocked[host] = None
+        return False
+
+    def _room(self, lane: _Lane) -> float:
+        """How many more requests the domain may have under way."""
+        return self._per_domain - lane.domain.in_flight if lane.domain is not None else math.inf
+
+    def _count(self, lane: _Lane, by: int) -> None:
+        """So many more requests are under way, or fewer."""
+        lane.in_flight += by
+        if lane.domain is not None:
+            lane.domain.in_flight += by
+            if by < 0 and lane.domain.blocked:
+                self._roomy[lane.domain.name] = None
+
+    def _unblock(self, domain: _Domain, now: float) -> None:
+        """Let in as many of its hosts as it has room for; what they do not need is for others the next time."""
+        room = self._per_domain - domain.in_flight
+        for host in list(islice(domain.blocked, max(0, int(room)))):
+            self._place(host, self._lanes[host], now)
+        if not domain.blocked:
+            self._roomy.pop(domain.name, None)

@@ -725,6 +725,8 @@ def test_a_result_that_can_not_be_right_does_the_others_of_its_message_no_harm(q
     queues.results.put([saved(second, discovered=(image(7),)), wrong])
     assert [record.url for record in all_records(queues)] == [page(1).url]
     assert queues.tasks.stats().images.discovered == 2
+    assert image(1).url not in [task.url for task in take(queues)], "not at once to the same worker"
+    queues.pass_time(2.5)
     again = {task.url: task for task in take(queues)}[image(1).url]
     assert again.attempt == 2, "it was an attempt"
     queues.results.put([saved(again)])

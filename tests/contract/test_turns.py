@@ -153,6 +153,48 @@ def test_who_has_more_than_it_runs_hears_with_each_result_what_to_leave_alone(
     assert take(queues, worker("w1"))
 
 
+# --- hosts of one owner ---
+
+
+def test_hosts_of_one_domain_have_a_limit_together(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2, per_domain=5)
+    mine = [f"img{number}.b" for number in range(9)]
+    for host in (*mine, "other"):
+        queues.tasks.put([*images(4, host)])
+    w1, w2, w3 = worker("w1"), worker("w2"), worker("w3")
+    batches = [*lease(queues, w1, slots=4).batches, *lease(queues, w2, slots=4).batches]
+    of_domain = [batch for batch in batches if ".b.example" in batch.host]
+    assert sum(min(batch.slots, len(batch.tasks)) for batch in of_domain) == 5
+    assert "http://other.example" in {batch.host for batch in batches} or any(
+        "other" in batch.host for batch in lease(queues, w3).batches
+    ), "the others go on"
+    held = [task for batch in of_domain for task in batch.tasks]
+    assert [batch for batch in lease(queues, w3).batches if ".b.example" in batch.host] == []
+    queues.results.put([saved(task) for task in held])
+    more = [batch for batch in lease(queues, w3, slots=32).batches if ".b.example" in batch.host]
+    assert sum(min(batch.slots, len(batch.tasks)) for batch in more) == 5, "as soon as there is room"
+    settled = len(held)
+    while tasks := [task for batch in more for task in batch.tasks]:
+        queues.results.put([saved(task) for task in tasks])
+        settled += len(tasks)
+        more = [batch for batch in lease(queues, w3, slots=32).batches if ".b.example" in batch.host]
+    assert settled == 36, "none is forgotten"
+
+
+def test_a_guest_counts_for_the_domain_that_it_asks(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2, per_domain=2)
+    queues.tasks.put([task for number in range(4) for task in images(1, f"x{number}.b")])
+    held = take(queues)
+    assert len(held) == 2, "of four that are due"
+    (guest,) = leased(queues, who="w2")
+    assert a_turn(queues, guest, "http://y.b.example") > 0
+    queues.results.put([saved(held[0])])
+    assert a_turn(queues, guest, "http://y.b.example") == 0
+    assert take(queues, worker("w3")) == []
+    queues.tasks.turn_over(task=guest.id, host="http://y.b.example")
+    assert len(take(queues, worker("w3"))) == 1
+
+
 # --- what hosts say of all that they have ---
 
 

@@ -182,6 +182,7 @@ def test_who_is_refused_again_and_again_has_its_task_fail_with_the_reason(
                 (task,) = take(queues, who)
                 assert task.attempt == attempt
                 assert peer.put([hostile(task, {"record": {"elapsed_s": float("nan")}})])[0] == "#RETURN"
+            queues.pass_time(2.0 * 2 ** (attempt - 1) + 0.5)
         stats = queues.tasks.stats()
         assert stats.drained
         assert stats.balanced

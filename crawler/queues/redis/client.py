@@ -303,6 +303,7 @@ def _settings(config: Config, shards: Shards, shard: int) -> dict[str, Any]:
     queue, scope = config.queue, config.scope
     return {
         "per_host": queue.per_host,
+        "per_domain": queue.per_domain,
         "delay_s": queue.delay_s,
         "lease_s": queue.lease_s,
         "max_lease_s": queue.max_lease_s,

@@ -184,6 +184,7 @@ class ShardsOutlet:
                 NewTask(kind=task.kind, url=task.url, depth=task.depth, origin=task.origin), known=task.known
             )
             by_shard.setdefault(shard_of(one.host, self._shards.count), []).append((task, one))
+        self._shards.tell_domains({one.host for group in by_shard.values() for _, one in group})
         pushed = 0
         for shard, group in by_shard.items():
             for part in _parts(group):

@@ -19,6 +19,7 @@ import msgspec
 
 from crawler.models import ORIGIN_FIELDS, Alternative, ImageRecord, NewTask, Origin, PageRecord, TaskKind
 from crawler.queues.sizes import marked, picture_key
+from crawler.scope import domain_of
 from crawler.sizes import Sized
 from crawler.urls import host_key, identity, task_key
 from crawler.words import ALL, bits_of_task
@@ -160,9 +161,12 @@ def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
 
 
 def shard_of(host: str, shards: int) -> int:
-    """Which shard has what is of *host*: always the same one, so that its pacing is in one place."""
+    """Which shard has what is of *host*, and of all hosts of its registrable domain: always the same one, so that
+    their pacing is in one place.
+    """
     if shards == 1:
         return 0
+    host = domain_of(host)
     return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=8).digest(), "big") % shards
 
 

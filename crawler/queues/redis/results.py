@@ -96,6 +96,7 @@ class RedisResults:
             )
             drops.update(left_out_of(result.record) if result.retry_in_s is None else {})
             here = by_shard.get(shard, [])
+            self._shards.tell_domains({one.host for one, _ in here})
             if len(here) <= room:
                 room -= len(by_shard.pop(shard, here))
             else:

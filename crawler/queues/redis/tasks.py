@@ -227,7 +227,10 @@ class RedisTasks:
         self._used.pop(worker_id, None)
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
-        return float(self._shards.run(self._shard_of(host), "turn", task, host, int(is_guest)))
+        shard = self._shard_of(host)
+        if is_guest:
+            self._shards.tell_domains((host,))
+        return float(self._shards.run(shard, "turn", task, host, int(is_guest)))
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))
@@ -328,6 +331,7 @@ def put_packed(
     shards: Shards, shard: int, tasks: Sequence[tuple[Packed, str]], drops: Counter[str] | None = None
 ) -> int:
     """Add *tasks* to their shard, TASKS_AT_ONCE at a time; returns how many were new."""
+    shards.tell_domains({one.host for one, _ in tasks})
     new = 0
     for start in range(0, max(1, len(tasks)), TASKS_AT_ONCE):
         part = tasks[start : start + TASKS_AT_ONCE]

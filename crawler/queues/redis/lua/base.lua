@@ -18,6 +18,9 @@
 --   s…         hashes   known URLs, by the first digits of their keys: small enough for Redis to keep them packed
 --   due:K      zset     hosts that have something of kind K to give, each at its turn
 --   cool, off, delayed  zsets: hosts that are left alone, hosts that are down, tasks; by the moment of their end
+--   doms       hash     host -> its registrable domain, as far as clients have told;   domains  hash, with how many
+--                       requests are in flight to all of its hosts
+--   blocked:DOMAIN, full     zset: hosts that wait for room in their domain, in turn;   set of such domains
 --   guests     zset     requests that redirects have led to a host, by when they are forgotten: TASK HOST
 --   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
 --   filed      set      of these, which the catalogue has not got yet

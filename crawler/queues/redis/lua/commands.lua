@@ -269,19 +269,19 @@ if COMMAND == 'settle' then
     end
   end
   give_back(untouched, false)
-  local again = {}
   for _, item in ipairs(refused) do -- what a worker says of these can't be right: an attempt of which nothing came
     local id, one = item[1], task(item[1])
     if one and one.s == 'l' then
+      let_go(id, one)
       if one.a >= CFG.max_attempts then
-        let_go(id, one)
         keep_unvisited(id, one, 'l', 'done', 'failed', 'internal-error', {'refused', item[2]})
       else
-        again[#again + 1] = id
+        one.s, one.dirty = 'd', true
+        call('ZADD', P .. 'delayed', now + 2 * 2 ^ (one.a - 1), id) -- REFUSED_S
+        move(one.c, 'l', 'd')
       end
     end
   end
-  give_back(again, true)
   local alone = {}
   for id in pairs(speaking) do
     for _, name in ipairs(turns.left_alone(worker(id))) do
@@ -296,6 +296,14 @@ if COMMAND == 'turn' then
   local one, name, is_guest = arg(), arg(), arg() == '1'
   turns.leave_late()
   return finish(string.format('%.6f', turns.take(name, is_guest and one or nil)))
+end
+
+-- Which hosts are of one owner. Args: host, its registrable domain.
+if COMMAND == 'domains' then
+  for _ = 1, num() do
+    domains.join(arg(), arg())
+  end
+  return finish(1)
 end
 
 -- Args: host, seconds since the request was sent.

@@ -6,7 +6,7 @@ local function host(name)
   local lane = hosts[name]
   if lane == nil then
     local blob = call('HGET', P .. 'hosts', name)
-    lane = blob and unpacked(blob) or {p = 0, i = 0, f = 0, d = 0}
+    lane = blob and unpacked(blob) or {p = 0, i = 0, f = 0, d = 0, dom = call('HGET', P .. 'doms', name) or nil}
     hosts[name] = lane
   end
   return lane
@@ -36,11 +36,95 @@ local function spacing_s(name, lane)
   return max(CFG.delay_s, lane.delay or 0)
 end
 
+-- domains: hosts of one owner, see pacing.py. A lane knows its own by `dom`, which clients tell.
+local domains = {read = {}, roomy = {}}
+
+function domains.of(lane)
+  local one = lane.dom and domains.read[lane.dom]
+  if lane.dom and not one then
+    one = {f = tonumber(call('HGET', P .. 'domains', lane.dom) or 0), name = lane.dom}
+    domains.read[lane.dom] = one
+  end
+  return one
+end
+function domains.join(name, domain)
+  call('HSET', P .. 'doms', name, domain)
+  if not host(name).dom then
+    local lane = touch(name)
+    lane.dom = domain
+    local one = domains.of(lane)
+    one.f, one.dirty = one.f + lane.f, true
+  end
+end
+function domains.room(lane)
+  local one = domains.of(lane)
+  return one and max(CFG.per_domain, CFG.per_host) - one.f or math.huge
+end
+-- So many more requests are under way to a host, or fewer.
+function domains.count(lane, by)
+  lane.f = lane.f + by
+  local one = domains.of(lane)
+  if one and by ~= 0 then
+    one.f, one.dirty = one.f + by, true
+    if by < 0 then
+      domains.roomy[one.name] = true
+    end
+  end
+end
+-- Whether the domain of a host that is due has room for it; if not, it is told of when there is some.
+function domains.has_room(name, lane)
+  if not lane.dom then
+    return true
+  end
+  local blocked = domains.room(lane) <= 0 and lane.p + lane.i > 0 or nil
+  if blocked ~= lane.blocked then
+    lane.blocked = blocked
+    if blocked then
+      S.turn = S.turn + 1
+      call('ZADD', P .. 'blocked:' .. lane.dom, S.turn, name)
+      call('SADD', P .. 'full', lane.dom)
+    else
+      call('ZREM', P .. 'blocked:' .. lane.dom, name)
+    end
+  end
+  return domains.room(lane) > 0
+end
+-- Let in as many hosts of a domain as it has room for; what they do not need is for others the next time.
+function domains.unblock(name)
+  local room = domains.room({dom = name})
+  if room > 0 then
+    local waiting = call('ZRANGE', P .. 'blocked:' .. name, 0, room - 1)
+    if #waiting == 0 then
+      call('SREM', P .. 'full', name)
+    end
+    for _, of in ipairs(waiting) do
+      touch(of)
+    end
+  end
+end
+function domains.wake()
+  for _, name in ipairs(call('SRANDMEMBER', P .. 'full', 10)) do
+    domains.unblock(name)
+  end
+end
+function domains.write()
+  for name, one in pairs(domains.read) do
+    if one.dirty then
+      one.dirty = nil
+      if one.f > 0 then
+        call('HSET', P .. 'domains', name, one.f)
+      else
+        call('HDEL', P .. 'domains', name)
+      end
+    end
+  end
+end
+
 local opened = {}
 -- Put a lane where it belongs: in the rows of those that are due, among the cooling, or nowhere.
 local function place(name, lane)
   local cap = cap_of(lane)
-  local open_now = lane.d <= now and lane.f < cap
+  local open_now = lane.d <= now and lane.f < cap and domains.has_room(name, lane)
   for _, kind in ipairs(KINDS) do
     local row = 'in_' .. kind
     if open_now and lane[kind] > 0 then
@@ -89,6 +173,10 @@ local function place(name, lane)
 end
 
 local function place_all()
+  for name in pairs(domains.roomy) do
+    domains.unblock(name)
+  end
+  domains.roomy = {}
   for _, name in ipairs(touched) do
     place(name, hosts[name])
   end
@@ -105,6 +193,7 @@ local function write_hosts()
     end
   end
   touched = {}
+  domains.write()
 end
 
 local function pause(name, for_s)
@@ -146,7 +235,7 @@ function turns.over(name, task)
   if lane.guests and lane.guests[task] then
     touch(name)
     lane.guests[task] = nil
-    lane.f = lane.f - 1
+    domains.count(lane, -1)
     if not next(lane.guests) then
       lane.guests = nil
     end
@@ -171,7 +260,7 @@ function turns.take(name, guest)
   local spacing = spacing_s(name, lane)
   local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing or 0) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
-  if wait <= 0 and is_new and lane.f >= max(1, cap_of(lane)) then
+  if wait <= 0 and is_new and (lane.f >= max(1, cap_of(lane)) or domains.room(lane) <= 0) then
     wait = turns.ASK_AGAIN_S
   end
   if wait > 0 then
@@ -185,7 +274,7 @@ function turns.take(name, guest)
   if is_new then
     lane.guests = lane.guests or {}
     lane.guests[guest] = true
-    lane.f = lane.f + 1
+    domains.count(lane, 1)
     call('ZADD', P .. 'guests', now + turns.GUEST_S, guest .. ' ' .. name)
   end
   return 0
@@ -209,6 +298,7 @@ end
 -- Bring back the hosts whose pause is over.
 local function wake_hosts()
   turns.leave_late()
+  domains.wake()
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'cool', '-inf', now, 'LIMIT', 0, 1000)) do
     touch(name)
   end
@@ -225,7 +315,7 @@ local function deal(worker, name, slots, tasks)
   local held = worker.hand[name] or {0, 0}
   local before = in_hand(held)
   held[1], held[2] = slots, tasks
-  lane.f = lane.f + in_hand(held) - before
+  domains.count(lane, in_hand(held) - before)
   worker.hand[name] = tasks > 0 and held or nil
 end
 local function drop(worker, name)
@@ -241,6 +331,22 @@ local function others_hungry(kind, id)
   local row = P .. 'hungry:' .. kind
   call('ZREMRANGEBYSCORE', row, '-inf', '(' .. string.format('%.6f', now - HUNGRY_S))
   return call('ZCARD', row) > (call('ZSCORE', row, id) and 1 or 0)
+end
+
+-- The first `most` that are due; those of a domain that has no room are blocked.
+local function fresh_hosts(kind, most)
+  while true do
+    local first, is_any_full = call('ZRANGE', P .. 'due:' .. kind, 0, most - 1), false
+    for _, name in ipairs(first) do
+      if domains.room(host(name)) <= 0 then
+        is_any_full = true
+        place(name, touch(name))
+      end
+    end
+    if not is_any_full then
+      return first
+    end
+  end
 end
 
 -- Share out up to `wanted` tasks to a worker who can run `slots` at once here: a list of {host, tasks, slots}.
@@ -264,7 +370,7 @@ local function take(kind, id, worker, wanted, slots)
       if used >= slots then
         break
       end
-      fresh = fresh or call('ZRANGE', P .. 'due:' .. kind, 0, slots + holding - 1)
+      fresh = fresh or fresh_hosts(kind, slots + holding)
       repeat
         next_fresh = next_fresh + 1
         name = fresh[next_fresh]
@@ -277,7 +383,7 @@ local function take(kind, id, worker, wanted, slots)
     local before = in_hand(held)
     if before <= even then
       local delay_s = spacing_s(name, lane)
-      local more_slots = max(0, min(cap_of(lane) - lane.f, slots - used, part - before))
+      local more_slots = max(0, min(cap_of(lane) - lane.f, domains.room(lane), slots - used, part - before))
       local room
       if delay_s > 0 then
         room = min(1, more_slots)
