@@ -65,7 +65,7 @@ class Pacing:
     """Shares out the hosts that are due, each in its turn.
 
     *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next, or what the host itself
-    asks for if that is longer.
+    asks for if that is longer, or what was learned of it.
     """
 
     def __init__(self, *, per_host: int, delay_s: float) -> None:
@@ -80,6 +80,7 @@ class Pacing:
         self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
+        self._paces_s: dict[int, float] = {}
         self._limits: dict[int, int] = {}
         self._shut: dict[int, None] = {}
         """Hosts with a limit of 0 for which something waits, as an ordered set."""
@@ -96,6 +97,13 @@ class Pacing:
             self._asked_s[host] = delay_s
         else:
             self._asked_s.pop(host, None)
+
+    def set_pace(self, host: int, pace_s: float) -> None:
+        """It was learned that *host* lets itself be asked every *pace_s* seconds; 0 takes that back."""
+        if pace_s > 0:
+            self._paces_s[host] = pace_s
+        else:
+            self._paces_s.pop(host, None)
 
     def delay_s(self, host: int) -> float:
         """What *host* has asked for."""
@@ -271,7 +279,9 @@ class Pacing:
 
     def _spacing_s(self, host: int) -> float:
         """From one request to the next."""
-        return max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
+        if host in self._undelayed:
+            return 0.0
+        return max(self._delay_s, self.delay_s(host), self._paces_s.get(host, 0.0))
 
     def _take_ready(self, lane: _Lane, kind: Hashable, count: int) -> None:
         lane.ready[kind] -= count
