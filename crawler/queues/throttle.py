@@ -39,9 +39,9 @@ LEAST_PACE_S = 0.002
 BELOW = 0.9
 """The pace is that part of what the host allows."""
 LEAST_GIVEN = 10
-"""Fewer answers between two events measure nothing: a bucket may have been full for most of the time. Then the pace gets"""
+"""Fewer answers between two events measure nothing: a bucket may have been full for most of the time."""
 SLOWER = 2.0
-"""times as long."""
+"""So many times longer the pace gets then."""
 ABOUT = 1.5
 """Two measures that differ by no more than so many times say the same."""
 FIRST_GROWTH_S = 15.0

@@ -19,6 +19,7 @@
 --   due:K      zset     hosts that have something of kind K to give, each at its turn
 --   cool, off, delayed  zsets: hosts that are left alone, hosts that are down, tasks; by the moment of their end
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
+--   slow       zset     hosts that have refused to be asked, by when they did last (see throttle.lua)
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first
