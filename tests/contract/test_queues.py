@@ -641,11 +641,11 @@ def test_used_up_attempts_keep_the_record(make: Callable[..., Queues]) -> None:
     queues.tasks.put([image(1)])
     for _ in range(2):
         (task,) = take(queues)
-        queues.results.put([failed(task, "rate-limited", retry_in_s=1.0)])
+        queues.results.put([failed(task, "connection-lost", retry_in_s=1.0)])
         queues.pass_time(1.5)
     assert lease(queues).drained
     (record,) = all_records(queues)
-    assert (record.status, record.reason) == (ImageStatus.FAILED, "rate-limited")
+    assert (record.status, record.reason) == (ImageStatus.FAILED, "connection-lost")
 
 
 def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
