@@ -113,6 +113,17 @@ class Never:
         return 3600.0
 
 
+@dataclass
+class Free:
+    """It refuses nothing."""
+
+    def admits(self, now: float, in_flight: int) -> bool:
+        return True
+
+    def wait_s(self, now: float) -> float:
+        return 0.0
+
+
 class LimitedServer(ThreadingHTTPServer):
     """A page with *images* images, which are limited by *limit*; 429 with *retry_after*, if there is one."""
 

@@ -11,8 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind, WorkerState
 from tests.benchmarks.simulation import Clock, Engine
 from tests.limits import Limit
@@ -21,6 +19,8 @@ from tests.queues import file_of
 STEP_S = 0.01
 """Between two looks of a worker with an idle slot."""
 MOST_STEP_S = 1.0
+"""And after LATE_S, when what happens is rare, ten times as long."""
+LATE_S = 300.0
 LINGER_S = 0.05
 HOST = "http://limited.example"
 
@@ -78,7 +78,11 @@ class Storm:
 
     def _tick(self) -> None:
         self.engine.tick()
-        self.at(1.0, self._tick)
+        self.at(self.longest_step_s, self._tick)
+
+    @property
+    def longest_step_s(self) -> float:
+        return MOST_STEP_S if self.took_s < LATE_S else 10 * MOST_STEP_S
 
     def ask(self, task: Task) -> Result:
         """What comes of a request that begins now."""
@@ -139,7 +143,7 @@ class _Worker:
             self._held.update((task.id, task) for task in got)
             self._waiting.extend(got)
             self._begin(sum(batch.slots for batch in lease.batches))
-            self._step_s = STEP_S if got or self._running else min(MOST_STEP_S, 1.5 * self._step_s)
+            self._step_s = STEP_S if got or self._running else min(storm.longest_step_s, 1.5 * self._step_s)
         storm.at(self._step_s, self.look)
 
     def _begin(self, slots: int) -> None:
@@ -164,16 +168,7 @@ class _Worker:
 
     def _settle(self) -> None:
         results, self._outbox = self._outbox, []
-        lag_s = 0.0
-        self._storm.engine.results.put(
-            [
-                msgspec.structs.replace(
-                    result,
-                    record=msgspec.structs.replace(result.record, elapsed_s=self._storm.latency_s + lag_s),
-                )
-                for result in results
-            ]
-        )
+        self._storm.engine.results.put(results)
         for result in results:
             del self._held[result.token.id]
         if self._withdrawn:
