@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -138,6 +138,10 @@ class LimitedServer(ThreadingHTTPServer):
         self.statuses: Counter[int] = Counter()
         self.served_s: list[float] = []
         """When each image was given."""
+        self.moments_s: dict[int, list[float]] = defaultdict(list)
+        """When it was asked for each, by number."""
+        self.refused: dict[int, int] = {}
+        """Images that are refused so many times, whatever the limit says."""
         self.in_flight = 0
         self.mutex = threading.Lock()
 
@@ -165,6 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
         with server.mutex:
             now = time.monotonic()
             status = 200 if server.limit.admits(now, server.in_flight) else 429
+            if server.refused.get(number):
+                server.refused[number] -= 1
+                status = 429
+            server.moments_s[number].append(now)
             server.statuses[status] += 1
             server.in_flight += 1
             if status == 200:
