@@ -391,7 +391,11 @@ class Result(Value):
     retry_in_s: Seconds | None = None
     """With ``untouched`` that is no attempt."""
     host_pause_s: Seconds | None = None
-    """The whole host wants to be left alone for so long (Retry-After, overload)."""
+    """The whole host wants to be left alone for so long: its robots.txt is not to be had."""
+    refused_for_s: Seconds | None = None
+    """The answer was a refusal, whose Retry-After asked for so long; 0 for one without. The URL's own, and evidence of
+    how fast its host may be asked: see crawler/queues/throttle.py.
+    """
     untouched: bool = False
     """It was not its turn: the task goes back as if it had not been leased."""
     host_delay_s: Seconds | None = None
@@ -443,11 +447,13 @@ class HostStatus(Value):
     due_s: Duration = 0.0
     """Seconds until something more may be asked of it (a delay, Retry-After, back-off); 0 for at once."""
     delay_s: Duration = 0.0
-    """Between two requests: what was configured, or what the host itself asks for if that is longer."""
+    """Between two requests: the longest of what was configured, what the host itself asks for, and the pace that was
+    learned from its refusals.
+    """
     trouble: Slug = ""
-    """``backing off``, ``down`` or ``recovering``; empty for one that is well."""
+    """``backing off``, ``only errors``, ``down``, ``recovering`` or ``slowed``; empty for one that is well."""
     failures: Count = 0
-    """In a row, of one in trouble."""
+    """In a row, of one in trouble; of one that is slowed, all of its refusals since it is."""
     last_reason: Slug = ""
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0

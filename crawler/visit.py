@@ -43,7 +43,7 @@ from crawler.models import (
 )
 from crawler.urls import host_key
 from crawler.web import Fetched, Transport, Validators
-from crawler.web.retry import host_pause_s, retry_delay_s
+from crawler.web.retry import host_pause_s, refused_for_s, retry_delay_s
 from crawler.web.robots import Robots
 from crawler.web.turns import NotYet, Turn, Turns
 
@@ -144,7 +144,7 @@ class TaskHandler(abc.ABC):
     def __call__(self, task: Task) -> Result:
         started = self._clock()
         visit = Visit(task, turn=self._turns.of(task) if self._turns is not None else None)
-        retry_in_s = pause_s = None
+        retry_in_s = pause_s = refused_s = None
         untouched = False
         try:
             self.visit(visit)
@@ -158,7 +158,7 @@ class TaskHandler(abc.ABC):
         except TaskError as exc:
             visit.refused(exc)
             retry_in_s = retry_delay_s(exc, task, self._retry_delay_s)
-            pause_s = host_pause_s(exc)
+            pause_s, refused_s = host_pause_s(exc), refused_for_s(exc)
         except Exception as exc:
             log.exception("internal error at %s", task.url)
             visit.refused(InternalError(f"{type(exc).__name__}: {exc}"[:300]))
@@ -172,6 +172,7 @@ class TaskHandler(abc.ABC):
             discovered=visit.discovered,
             retry_in_s=retry_in_s,
             host_pause_s=pause_s,
+            refused_for_s=refused_s,
             untouched=untouched,
             host_delay_s=self._robots.delay_s(task.url) if self._robots else None,
             cookies=self._cookies(),

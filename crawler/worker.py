@@ -402,7 +402,8 @@ class Worker:
                 self._finish(exc)
                 return
             # a host that wants to be left alone: when it is due again, and for whom, is the queue's to say
-            left_alone = self._hand.withdraw(host) if result.host_pause_s else ()
+            is_enough = result.host_pause_s or result.refused_for_s is not None
+            left_alone = self._hand.withdraw(host) if is_enough else ()
             self._hand.finished(host, task)  # before it can be settled, and leased to us once more
             with self._outbox_changed:
                 self._outbox.append(result)

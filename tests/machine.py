@@ -28,6 +28,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
+from crawler.queues.throttle import MOST_ATTEMPTS
 from tests.queues import file_of
 
 WORKERS = {f"w{n}": TaskKind.PAGE if n == 0 else TaskKind.IMAGE for n in range(3)}
@@ -96,6 +97,7 @@ class QueueMachine(RuleBasedStateMachine):
     tasks = Bundle("tasks")
     make: Callable[[Clock, QueueConfig], Engine]
     settings_of_queue = QUEUE
+    most_attempts = QUEUE.max_attempts
 
     @initialize()
     def open_queue(self) -> None:
@@ -139,7 +141,7 @@ class QueueMachine(RuleBasedStateMachine):
         for task in got:
             assert task.kind is WORKERS[name]
             assert (task.id, task.serial) not in self.issued, "a token was issued twice"
-            assert 1 <= task.attempt <= QUEUE.max_attempts
+            assert 1 <= task.attempt <= self.most_attempts
             self.issued.add((task.id, task.serial))
         if not lost:  # else the reply never arrived, and the next call tells the queue so
             self.hands[name].update({task.id: task for task in got})
@@ -269,10 +271,11 @@ class TroubledMachine(QueueMachine):
     """Hosts that fail in all ways, and are given up soon: still nothing is lost and nothing counts twice."""
 
     settings_of_queue = msgspec.structs.replace(QUEUE, host_patience_s=0.0)
+    most_attempts = MOST_ATTEMPTS * QUEUE.max_attempts
 
     def result(self, task: Task, *, saved: bool, **more: object) -> Result:
         result = super().result(task, saved=saved, **more)
-        reasons = ("host-not-found", "connect-failed", "server-error", "not-found", "host-not-found")
+        reasons = ("host-not-found", "connect-failed", "server-error", "not-found", "rate-limited")
         reason = "" if saved else reasons[task.id % len(reasons)]
         record = msgspec.structs.replace(
             result.record, reason=reason, depth=1, http_status=404 if reason == "not-found" else 0

@@ -47,7 +47,7 @@ def hosts_table(status: Status, *, most: int = HOSTS_SHOWN) -> Table:
             tables.number(host.pages),
             tables.number(host.images),
             tables.number(host.in_flight),
-            f"{host.delay_s:g} s" if host.delay_s else "",
+            f"{host.delay_s:.3g} s" if host.delay_s else "",
             Text("now", "dim") if host.due_s < _NOW_S else Text(f"in {_duration(host.due_s)}", "yellow"),
             *([_state(host)] if troubled else []),
         )
@@ -65,7 +65,7 @@ def _worth_a_row(hosts: Sequence[HostStatus], most: int) -> list[HostStatus]:
 def _state(host: HostStatus) -> Text:
     if host.trouble == "down":
         return Text(f"down for {_roughly(host.trouble_s)}: {clean(host.last_reason)}", "red")
-    if host.trouble in {"backing off", "only errors"}:
+    if host.trouble in {"backing off", "only errors", "slowed"}:
         return Text(f"{host.trouble}: {clean(host.last_reason)} {_TIMES}{host.failures:,}", "yellow")
     return Text(clean(host.trouble), "green")
 

@@ -98,11 +98,12 @@ class Trouble(StrEnum):
     ONLY_ERRORS = "only errors"
     DOWN = "down"
     RECOVERING = "recovering"
+    SLOWED = "slowed"
+    """It has refused to be asked as fast as it was: see throttle.py."""
 
 
 _UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
 _TROUBLE = (
-    RateLimited,
     ServerError,
     RequestTimeout,
     DeadlineExceeded,
@@ -115,6 +116,7 @@ _TROUBLE = (
 _BY_REASON = {
     HostNotFound.reason: Evidence.NO_SUCH_HOST,
     TlsFailed.reason: Evidence.ANSWER,
+    RateLimited.reason: Evidence.ANSWER,  # how fast it may be asked, is a matter of its own: see throttle.py
     **{cls.reason: Evidence.UNREACHED for cls in _UNREACHED},
     **{cls.reason: Evidence.TROUBLE for cls in _TROUBLE},
 }
@@ -386,6 +388,24 @@ class Health:
         self._runs.pop(host, None)
         return Order(host=host, in_flight=None)
 
+    def give_up(
+        self, host: int, *, reason: str, detail: str, tries: int, since: float, least_s: float, now: float
+    ) -> Order:
+        """*host* has refused all that was asked of it since that moment, at so many tries: it is down, for *least_s*
+        seconds at least.
+        """
+        run = self._runs.pop(host, None) or _Run(since=since)
+        self._runs[host] = run
+        run.begin(since)
+        run.failures = run.tries = tries
+        run.reason, run.detail, run.noted = reason, detail[:_SHOWN_DETAIL], now
+        return self._give_up(host, run, now, least_s)
+
+    def in_flight(self, host: int) -> int | None:
+        """How many requests may be in flight to *host*; None if it is well."""
+        run = self._runs.get(host)
+        return None if run is None else run.in_flight
+
     def limits(self) -> dict[int, int]:
         """How many requests may be in flight to the hosts in trouble."""
         return {host: run.in_flight for host, run in self._runs.items() if run.in_flight is not None}
@@ -455,8 +475,8 @@ class Health:
         patience_s = self._patience_s * (LONG if doubt and not nameless else 1)
         return run.lost_tries >= LEAST_TRIES and now - run.lost_since >= patience_s
 
-    def _give_up(self, host: int, run: _Run, now: float) -> Order:
-        run.until = now + min(MOST_COOL_OFF_S, COOL_OFF_S * 2.0 ** min(run.cool_offs, 32))
+    def _give_up(self, host: int, run: _Run, now: float, least_s: float = 0.0) -> Order:
+        run.until = now + max(least_s, min(MOST_COOL_OFF_S, COOL_OFF_S * 2.0 ** min(run.cool_offs, 32)))
         run.cool_offs += 1
         run.in_flight = 0
         heapq.heappush(self._cooling, (run.until, host))

@@ -77,6 +77,7 @@ from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
+from crawler.queues.throttle import Throttle
 from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
@@ -180,6 +181,7 @@ class Ledger:
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
+        self._throttle = Throttle(patience_s=queue.host_patience_s)
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with database.explained(path), legible(path):
@@ -191,6 +193,8 @@ class Ledger:
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
+            for host, pace_s in self._pauses.paces():
+                self._throttle.restore(host, pace_s, now=clock())
             self._load()
             if new_run:  # harvesters that came from elsewhere are few, and a page may be read twice
                 self._give_all_back([TaskKind.PAGE] if survivors else list(TaskKind))
@@ -476,7 +480,7 @@ class Ledger:
             self._tick()
             now = self._clock()
             facts = {**self._facts(), **self._meters.facts()}
-            hosts = hosts_to_watch(self._pacing, self._health, self._db, now=now)
+            hosts = hosts_to_watch(self._pacing, self._watch, self._db, now=now)
             return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
 
     # --- the result queue ---
@@ -583,7 +587,13 @@ class Ledger:
         for host, pause_s in left_alone.items():
             self._pacing.pause(host, pause_s, now=now)
         self._watch = HostWatch(
-            db, self._health, self._pacing, clock=self._clock, note_pause=self._pauses.note
+            db,
+            self._health,
+            self._throttle,
+            self._pacing,
+            clock=self._clock,
+            note_pause=self._pauses.note,
+            note_pace=self._pauses.note_pace,
         )
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
@@ -913,10 +923,19 @@ class Ledger:
             else:
                 self._give_back([token.id], charged=False)
             return
-        self._watch.look(host, record)
+        self._watch.look(host, record, asked_s=result.refused_for_s)
         self._no_longer_waits(token, lease, kind, host, before)
         retry_in_s = None if self._watch.is_hopeless(host, record) else result.retry_in_s
-        if retry_in_s is not None and attempts < self._queue.max_attempts:
+        most = self._queue.max_attempts
+        is_let_off = partial(
+            self._watch.is_let_off,
+            host,
+            record,
+            asked_s=result.refused_for_s,
+            attempts=attempts,
+            max_attempts=most,
+        )
+        if retry_in_s is not None and (attempts < most or is_let_off()):
             self._delay(token.id, kind, retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))

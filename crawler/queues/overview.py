@@ -10,9 +10,10 @@ import msgspec
 
 from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.queues.database import Connection
-from crawler.queues.health import Condition, Health
+from crawler.queues.health import Trouble
 from crawler.queues.pacing import Pacing, Waiting
 from crawler.queues.tally import Tally
+from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
 
 RATE_WINDOW_S = 30.0
@@ -67,11 +68,11 @@ def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus,
     )
 
 
-def hosts_to_watch(pacing: Pacing, health: Health, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
+def hosts_to_watch(pacing: Pacing, watch: HostWatch, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
     """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
     lanes = pacing.busiest(SHOWN_HOSTS, now=now)
     shown = {lane.host for lane in lanes}
-    troubled = (host for host in health.troubled() if host not in shown)
+    troubled = (host for host in watch.health.troubled() if host not in shown)
     lanes += [pacing.look_at(host, now=now) for host in islice(troubled, SHOWN_TROUBLED)]
     marks = ",".join("?" * len(lanes))
     rows = db.execute(
@@ -79,12 +80,10 @@ def hosts_to_watch(pacing: Pacing, health: Health, db: Connection, *, now: float
         [lane.host for lane in lanes],
     )
     names = dict(rows.fetchall())
-    return tuple(
-        _host_status(names.get(lane.host, ""), lane, health.condition(lane.host, now=now)) for lane in lanes
-    )
+    return tuple(_host_status(names.get(lane.host, ""), lane, watch, now) for lane in lanes)
 
 
-def _host_status(name: str, lane: Waiting, condition: Condition | None) -> HostStatus:
+def _host_status(name: str, lane: Waiting, watch: HostWatch, now: float) -> HostStatus:
     status = HostStatus(
         name=name,
         pages=lane.ready.get(TaskKind.PAGE, 0),
@@ -93,8 +92,18 @@ def _host_status(name: str, lane: Waiting, condition: Condition | None) -> HostS
         due_s=lane.due_s,
         delay_s=lane.delay_s,
     )
+    condition = watch.health.condition(lane.host, now=now)
     if condition is None:
-        return status
+        refusals = watch.throttle.refusals(lane.host, now=now)
+        if refusals is None:
+            return status
+        return msgspec.structs.replace(
+            status,
+            trouble=Trouble.SLOWED.value,
+            failures=refusals.refusals,
+            last_reason=refusals.reason,
+            trouble_s=refusals.lasts_s,
+        )
     return msgspec.structs.replace(
         status,
         due_s=max(lane.due_s, condition.due_s),

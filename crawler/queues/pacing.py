@@ -92,8 +92,8 @@ class Pacing:
     """Shares out the hosts that are due, each in its turn.
 
     *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next, or what the host itself
-    asks for if that is longer. At most *per_domain*, and at least *per_host*, are in flight to all hosts for which
-    *domain_of* gives the same.
+    asks for if that is longer, or what was learned of it. At most *per_domain*, and at least *per_host*, are in flight
+    to all hosts for which *domain_of* gives the same.
     """
 
     def __init__(
@@ -120,6 +120,7 @@ class Pacing:
         self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
+        self._paces_s: dict[int, float] = {}
         self._limits: dict[int, int] = {}
         self._shut: dict[int, None] = {}
         """Hosts with a limit of 0 for which something waits, as an ordered set."""
@@ -142,13 +143,24 @@ class Pacing:
             lane.due = max(lane.due, lane.asked + self.spacing_s(host))
             self._place(host, lane, now)
 
+    def set_pace(self, host: int, pace_s: float) -> None:
+        """It was learned that *host* lets itself be asked every *pace_s* seconds; 0 takes that back."""
+        if pace_s > 0:
+            self._paces_s[host] = pace_s
+        else:
+            self._paces_s.pop(host, None)
+
     def delay_s(self, host: int) -> float:
         """What *host* has asked for."""
         return self._asked_s.get(host, 0.0)
 
     def spacing_s(self, host: int) -> float:
-        """The time from one request to *host* to the next: what it asks for or what is configured, the longer one."""
-        return max(self._delay_s, self.delay_s(host)) if host not in self._undelayed else 0.0
+        """The time from one request to *host* to the next: the longest of what it asks for, what was learned of it, and
+        what is configured.
+        """
+        if host in self._undelayed:
+            return 0.0
+        return max(self._delay_s, self.delay_s(host), self._paces_s.get(host, 0.0))
 
     def add(self, host: int, kind: Hashable, count: int = 1, *, now: float) -> None:
         """*count* more tasks of *kind* wait for *host*."""

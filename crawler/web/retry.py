@@ -29,7 +29,6 @@ from crawler.web.turns import NotYet
 MAX_DELAY_S = 3600.0
 _FIRST_WAIT_S = 0.2
 _MAX_WAIT_S = 3.0
-_RATE_LIMITED_PAUSE_S = 5.0
 _PATIENCE_SPENT = (ConnectTimeout, DeadlineExceeded, TooSlow)
 _SERVICE_UNAVAILABLE = 503
 _SEED_ATTEMPTS = 2
@@ -138,11 +137,16 @@ def _is_there_by_http(task: Task) -> bool:
 
 
 def host_pause_s(error: TaskError) -> float | None:
-    """Seconds that the whole host wants to be left alone, or None: Retry-After of a 429 or 503; a 429
-    without: 5; and until its robots.txt may be asked for again.
+    """Seconds that the whole host is to be left alone, or None: until its robots.txt may be asked for again."""
+    return error.retry_after_s if isinstance(error, RobotsUnavailable) else None
+
+
+def refused_for_s(error: TaskError) -> float | None:
+    """Seconds that a refusal asks for, which is evidence of how fast its host may be asked: Retry-After of a 503 or
+    429, an hour at most; 0 for a 429 without one. None for what is no refusal.
     """
     if isinstance(error, RateLimited):
-        return error.retry_after_s if error.retry_after_s is not None else _RATE_LIMITED_PAUSE_S
-    if error.http_status == _SERVICE_UNAVAILABLE or isinstance(error, RobotsUnavailable):
-        return error.retry_after_s
+        return min(error.retry_after_s or 0.0, MAX_DELAY_S)
+    if error.http_status == _SERVICE_UNAVAILABLE and not isinstance(error, RobotsUnavailable):
+        return None if error.retry_after_s is None else min(error.retry_after_s, MAX_DELAY_S)
     return None

@@ -218,6 +218,8 @@ class Host:
     """The latest request."""
     paused_until: float = -1e9
     """By what the queue has been told."""
+    refused: float = -1e9
+    """When it was last told of a refusal that was not part of an earlier one."""
     open: int = 0
     """Requests that might begin now."""
     busy_s: float = 0.0
@@ -627,7 +629,7 @@ class World:
             after_s = float(dice.randint(5, 30))
             record = _record(task, took_s, "rate-limited", 429)
             return took_s, Result(
-                token=task.token, record=record, retry_in_s=max(after_s, backoff_s), host_pause_s=after_s
+                token=task.token, record=record, retry_in_s=max(after_s, backoff_s), refused_for_s=after_s
             )
         took_s *= 8 if host.kind == "slow" else 1
         return took_s, Result(
@@ -638,7 +640,7 @@ class World:
         if not worker.alive:
             return
         host, lane = self._hosts[name], worker.lanes[name]
-        if result.host_pause_s:
+        if result.refused_for_s is not None:
             worker.left_alone += self._withdraw(worker, name)
         del worker.running[task.token]
         self._running -= 1
@@ -692,8 +694,9 @@ class World:
         for result in batch:
             task = worker.held.pop(result.token.id)
             host = self._hosts[_host_of(task)]
-            if result.host_pause_s:
-                host.paused_until = max(host.paused_until, now + result.host_pause_s)
+            began = now - result.record.elapsed_s
+            if result.refused_for_s is not None and began >= host.refused and now >= host.paused_until:
+                host.refused, host.paused_until = now, now + result.refused_for_s
             if result.untouched:
                 host.waiting += 1
             elif result.retry_in_s is not None and task.attempt < self._queue.max_attempts:

@@ -641,11 +641,11 @@ def test_used_up_attempts_keep_the_record(make: Callable[..., Queues]) -> None:
     queues.tasks.put([image(1)])
     for _ in range(2):
         (task,) = take(queues)
-        queues.results.put([failed(task, "rate-limited", retry_in_s=1.0)])
+        queues.results.put([failed(task, "connection-lost", retry_in_s=1.0)])
         queues.pass_time(1.5)
     assert lease(queues).drained
     (record,) = all_records(queues)
-    assert (record.status, record.reason) == (ImageStatus.FAILED, "rate-limited")
+    assert (record.status, record.reason) == (ImageStatus.FAILED, "connection-lost")
 
 
 def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
@@ -660,6 +660,92 @@ def test_a_host_can_ask_to_be_left_alone(queues: Queues) -> None:
     assert take(queues, held=[other]) == []
     queues.pass_time(1.5)
     assert len(take(queues, held=[other])) == 2
+
+
+def refused(task: Task, after_s: float = 0.0, **facts: object) -> Result:
+    """It was 429."""
+    return failed(task, "rate-limited", refused_for_s=after_s, retry_in_s=max(after_s, 2.0), **facts)
+
+
+def test_what_one_url_asks_for_delays_that_url(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8)
+    queues.tasks.put(images(30))
+    (task, *others) = take(queues, count=8, slots=8)
+    queues.results.put([refused(task, 3600.0)])
+    queues.tasks.release(worker(), tokens(others))
+    (host,) = queues.tasks.status().hosts
+    assert (host.trouble, host.last_reason, host.failures) == ("slowed", "rate-limited", 1)
+    assert take(queues) == [], "its host is left alone for a moment"
+    queues.pass_time(2.1)
+    (probe,) = take(queues)
+    assert take(queues, worker("w2")) == [], "one probe, for all workers"
+    assert probe.url != task.url
+    queues.results.put([saved(probe)])
+    seen = set()
+    for _ in range(29):
+        queues.pass_time(5.0)
+        for one in take(queues):
+            seen.add(one.url)
+            queues.results.put([saved(one)])
+    stats = queues.tasks.stats()
+    assert (stats.images.done, stats.images.delayed, task.url in seen) == (29, 1, False)
+    queues.pass_time(3600.0)
+    (last,) = take(queues)
+    assert (last.url, last.attempt) == (task.url, 2)
+
+
+def test_many_refusals_in_flight_are_one(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8)
+    queues.tasks.put(images(30))
+    tasks = take(queues, count=8, slots=8)
+    queues.results.put([refused(task) for task in tasks[:5]])
+    queues.results.put([refused(task) for task in tasks[5:]])
+    (host,) = queues.tasks.status().hosts
+    assert host.failures == 8
+    assert 0.5 < host.due_s <= 1.0
+    assert queues.tasks.stats().images.delayed == 8
+
+
+def test_refusals_of_the_host_use_no_attempt_up(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=8, max_attempts=2, host_patience_s=120.0)
+    queues.tasks.put(images(3))
+    attempts = 0
+    for _ in range(6):
+        for task in take(queues, count=1, slots=1):
+            attempts = max(attempts, task.attempt)
+            queues.results.put([refused(task)])
+        queues.pass_time(8.5)
+    assert attempts >= 2
+    assert queues.tasks.stats().images.unsettled == 3
+    while queues.tasks.stats().images.unsettled:
+        queues.pass_time(8.5)
+        queues.results.put([saved(task) for task in take(queues)])
+    assert queues.tasks.stats().image_status == {"saved": 3}
+
+
+def test_one_attempt_is_one_attempt(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=1)
+    queues.tasks.put(images(2))
+    for _ in range(2):
+        (task,) = take(queues, count=1, slots=1)
+        queues.results.put([refused(task)])
+        queues.pass_time(5.0)
+    assert queues.tasks.stats().image_reasons == {"rate-limited": 2}
+
+
+def test_who_refuses_everything_is_given_up_at_last(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2, host_patience_s=2.0)
+    queues.tasks.put(images(30))
+    for _ in range(20):
+        queues.results.put([refused(task) for task in take(queues, count=1, slots=1)])
+        queues.pass_time(5.0)
+        if queues.tasks.stats().drained:
+            break
+    stats = queues.tasks.stats()
+    assert stats.image_status == {"failed": 30}
+    assert stats.image_reasons["host-down"] > 20
+    records = [record for record in all_records(queues) if record.reason == "host-down"]
+    assert all("last: rate-limited: " in record.detail for record in records)
 
 
 def test_a_host_that_fails_again_and_again_is_left_alone_for_ever_longer(make: Callable[..., Queues]) -> None:

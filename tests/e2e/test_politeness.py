@@ -14,6 +14,7 @@ from crawler.config import load
 from crawler.crawl import Crawl
 from tests import manners
 from tests.e2e.running import image_crawler, records, saved_digests
+from tests.limits import Free, TokenBucket, limited
 from tests.redisserver import RedisServer
 from tests.sites import make_site, serving
 
@@ -109,6 +110,42 @@ def test_a_host_without_its_robots_txt_is_left_alone(tmp_path: Path) -> None:
         again = image_crawler("crawl", server.url, "-o", "crawl", "--no-obey-robots-txt", folder=tmp_path)
         assert again.code == 0, again.err
         assert len(records(tmp_path / "crawl")) == 1
+
+
+@pytest.mark.parametrize("engine", ["manager", "redis"])
+@pytest.mark.parametrize("retry_after", [None, "1"])
+def test_a_host_that_refuses_is_asked_as_fast_as_it_allows(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: str, retry_after: str | None
+) -> None:
+    """100 images at 10/s, with the settings of who has none: 10 s at best, and it used to take 50."""
+    more: list[str] = []
+    if engine == "redis":
+        server: RedisServer = request.getfixturevalue("fresh_redis")
+        more = ["--queue", f"{server.url}#politeness"]
+    with limited(TokenBucket(10, 10), images=100, retry_after=retry_after) as host:
+        outcome = image_crawler("crawl", host.url, "-o", "crawl", "--json", *more, folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        assert host.statuses[200] == 100
+        assert 0 < host.statuses[429] <= 20
+        assert host.served_s[-1] - host.served_s[0] < 25
+    found = records(tmp_path / "crawl")
+    assert {record.status for record in found.values()} == {"saved"}
+    assert len(found) == 100
+
+
+def test_the_retry_after_of_one_url_does_not_stop_its_host(tmp_path: Path) -> None:
+    with limited(Free(), images=40, retry_after="5") as host:
+        host.refused = {7: 1}
+        outcome = image_crawler("crawl", host.url, "-o", "crawl", "--json", folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        moments = host.moments_s
+        assert host.statuses == {200: 40, 429: 1}
+    assert moments[7][1] - moments[7][0] >= 4.9, "it is asked again when it said"
+    others = [moment for number, at in moments.items() for moment in at if number != 7]
+    assert max(others) < moments[7][1], "and nobody else waits for that"
+    found = records(tmp_path / "crawl")
+    assert found[f"{host.url}images/7.png"].attempts == 2
+    assert {record.status for record in found.values()} == {"saved"}
 
 
 def test_the_depth_of_a_crawl_is_limited(tmp_path: Path) -> None:

@@ -127,15 +127,21 @@ def test_hosts_tell_what_is_wrong_with_them() -> None:
             trouble_s=190.0,
         ),
         HostStatus(name="http://d.example", images=1, trouble="recovering"),
+        HostStatus(
+            name="http://e.example", images=1, delay_s=0.11237, trouble="slowed", failures=3,
+            last_reason="rate-limited",
+        ),
     )  # fmt: skip
-    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=4)))
+    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=5)))
     assert [line.split()[-1] for line in lines if "Pages" in line] == ["State"]
     assert [line.split("  ")[-1].strip() for line in map(str.rstrip, lines) if line.startswith("http")] == [
         "now",
         "backing off: server-error \N{MULTIPLICATION SIGN}1,234",
         "down for 3 min: connect-timeout",
         "recovering",
+        "slowed: rate-limited \N{MULTIPLICATION SIGN}3",
     ]
+    assert any("0.112 s" in line for line in lines)
 
 
 @pytest.mark.parametrize(

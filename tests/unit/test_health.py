@@ -86,7 +86,7 @@ def probe(health: Health, host: int, what: Evidence, *, at: float, until: float)
         ("server-error", 500, Evidence.BROKEN),
         ("server-error", 508, Evidence.BROKEN),
         ("robots-unavailable", 500, Evidence.TROUBLE),
-        ("rate-limited", 429, Evidence.TROUBLE),
+        ("rate-limited", 429, Evidence.ANSWER),
         ("robots-unavailable", 0, Evidence.TROUBLE),
         ("deadline-exceeded", 0, Evidence.TROUBLE),
         ("not-found", 404, Evidence.ANSWER),

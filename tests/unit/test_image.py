@@ -211,7 +211,7 @@ def test_a_rejection_keeps_what_the_server_said(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "attempt", "retry_in_s", "host_pause_s"),
+    ("path", "attempt", "retry_in_s", "refused_for_s"),
     [
         ("/good/plain.jpg", 1, None, None),
         ("/status/404", 1, None, None),
@@ -219,16 +219,17 @@ def test_a_rejection_keeps_what_the_server_said(bench: Bench) -> None:
         ("/status/500", 1, 5.0, None),
         ("/status/500", 3, 20.0, None),
         ("/reset", 2, 10.0, None),
-        ("/status/429", 1, 5.0, 5.0),
+        ("/status/429", 1, 5.0, 0.0),
         ("/status/429/retry-after/40", 1, 40.0, 40.0),
         ("/status/503/retry-after/40", 1, 40.0, 40.0),
     ],
 )
 def test_what_the_queue_is_told(
-    bench: Bench, path: str, attempt: int, retry_in_s: float | None, host_pause_s: float | None
+    bench: Bench, path: str, attempt: int, retry_in_s: float | None, refused_for_s: float | None
 ) -> None:
     result = bench.result(path, attempt=attempt)
-    assert (result.retry_in_s, result.host_pause_s) == (retry_in_s, host_pause_s)
+    assert (result.retry_in_s, result.refused_for_s) == (retry_in_s, refused_for_s)
+    assert result.host_pause_s is None
     assert result.record.attempts == attempt
 
 

@@ -242,10 +242,11 @@ def test_a_failure_that_may_pass_is_tried_again_later() -> None:
     assert result.host_pause_s is None
 
 
-def test_a_host_that_wants_to_be_left_alone_is() -> None:
+def test_a_refusal_delays_its_url_and_is_told() -> None:
     result = harvested(RateLimited("429", http_status=429, retry_after_s=77.0))
 
-    assert (result.record.reason, result.retry_in_s, result.host_pause_s) == ("rate-limited", 77.0, 77.0)
+    assert (result.record.reason, result.retry_in_s, result.refused_for_s) == ("rate-limited", 77.0, 77.0)
+    assert result.host_pause_s is None
 
 
 def test_a_failure_for_good_is_final() -> None:

@@ -12,6 +12,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Task
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
+from crawler.queues.throttle import FIRST_PACE_S
 from tests.queues import Queues, failed, images, saved, take, worker
 
 DAY_S = 86_400.0
@@ -176,3 +177,48 @@ def test_the_last_request_may_have_been_a_moment_ago(crawl: Crawl, asked_s: floa
     assert hosts_asked(queues) == set()
     queues.pass_time(2.0)
     assert hosts_asked(queues) == {"a"}
+
+
+def test_a_pace_that_was_learned_stands_after_a_restart(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put(images(40))
+    (task,) = take(queues, count=1)
+    queues.results.put([failed(task, "rate-limited", refused_for_s=0.0, retry_in_s=100.0)])
+    for _ in range(3):
+        queues.pass_time(1.1)
+        (task,) = take(queues)
+        queues.results.put([saved(task)])
+        queues.pass_time(0.1)
+        (task,) = take(queues)
+        queues.results.put([failed(task, "rate-limited", refused_for_s=0.0, retry_in_s=100.0)])
+    (before,) = queues.tasks.status().hosts
+    assert before.trouble == "slowed"
+    assert before.delay_s == pytest.approx(8 * FIRST_PACE_S, rel=0.01)
+    crawl.kill()
+    queues = crawl.open(new_run=True)
+    queues.pass_time(2.0)
+    (host,) = queues.tasks.status().hosts
+    assert (host.trouble, host.delay_s, host.last_reason) == ("slowed", before.delay_s, "rate-limited")
+    assert len(take(queues)) == 1, "one at a time"
+    for _ in range(5):
+        queues.pass_time(60.0)
+        queues.results.put([saved(task) for task in take(queues, count=1)])
+    assert crawl.ledger._db.execute("SELECT count(*) FROM paces").fetchone() == (0,), (
+        "it is well, and that is over"
+    )
+    crawl.kill()
+    queues = crawl.open(new_run=True)
+    assert [host.trouble for host in queues.tasks.status().hosts] == [""]
+
+
+@pytest.mark.parametrize("value", [-1.0, 1e300, "x", b"x", float("nan"), float("inf")])
+def test_a_pace_that_is_none_is_none(crawl: Crawl, value: object) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put(images(3))
+    crawl.ledger._db.execute("DROP TABLE paces")
+    crawl.ledger._db.execute("CREATE TABLE paces (host_id INTEGER PRIMARY KEY, pace_s)")
+    crawl.ledger._db.execute("INSERT INTO paces VALUES (1, ?)", (value,))
+    crawl.kill()
+    queues = crawl.open(new_run=True)
+    (host,) = queues.tasks.status().hosts
+    assert (host.trouble, host.delay_s) == ("", 0.0)

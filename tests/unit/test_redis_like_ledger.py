@@ -71,7 +71,10 @@ WORKERS = {
     name: TaskKind.PAGE if name.startswith("h") else TaskKind.IMAGE for name in ("h1", "h2", "w1", "w2", "w3")
 }
 NOWHERE = "http://nowhere.example"
-REASONS = ["not-found", "server-error", "connect-failed", "host-not-found", "robots-disallowed", "tls-failed"]
+REASONS = [
+    "not-found", "server-error", "connect-failed", "host-not-found", "robots-disallowed", "tls-failed", "rate-limited",
+    "rate-limited",
+]  # fmt: skip
 STEPS = 80
 _numbers = itertools.count()
 
@@ -245,7 +248,9 @@ class Both:
         reason = chance.choice(self.reasons) if self.often(0.9 if is_bad else 0.1) else ""
         facts = {
             "url": task.url, "reason": reason, "detail": reason and f"it was {reason}", "depth": task.depth,
-            "http_status": {"": 200, "not-found": 404, "server-error": chance.choice([500, 503])}.get(reason, 0),
+            "http_status": {
+                "": 200, "not-found": 404, "rate-limited": 429, "server-error": chance.choice([500, 503]),
+            }.get(reason, 0),
             "attempts": task.attempt, "elapsed_s": chance.choice([0.0, 1.0, 10.0]), "size_bytes": 7,
             "page_url": task.origin.page_url if task.origin else "",
             "found_in": task.origin.found_in if task.origin else "",
@@ -263,6 +268,7 @@ class Both:
             discovered=tuple(self.new_tasks(6)) if task.kind is TaskKind.PAGE else (),
             retry_in_s=float(chance.randint(0, 20)) if reason and self.often(0.6) else None,
             host_pause_s=float(chance.randint(0, 9)) if self.often(0.1) else None,
+            refused_for_s=float(chance.choice([0, 1, 30, 3600, 90_000])) if self.often(0.5) else None,
             host_delay_s=float(chance.randint(0, 4)) if self.often(0.1) else None,
             untouched=self.often(0.05),
             cookies=tuple(self.cookies()),
@@ -397,7 +403,8 @@ def figures(stats: object) -> dict[str, object]:
 
 def shown(host: HostStatus) -> object:
     """Times are told to the millisecond."""
-    return msgspec.structs.replace(host, due_s=round(host.due_s, 3), trouble_s=round(host.trouble_s, 3))
+    seconds = {name: round(getattr(host, name), 3) for name in ("due_s", "delay_s", "trouble_s")}
+    return msgspec.structs.replace(host, **seconds)
 
 
 def told(record: ImageRecord | PageRecord) -> str:

@@ -14,6 +14,7 @@ from crawler.errors import (
     DeadlineExceeded,
     NotFound,
     RateLimited,
+    RobotsUnavailable,
     ServerError,
     TaskError,
     TooSlow,
@@ -22,7 +23,7 @@ from crawler.errors import (
 from crawler.models import Origin, Task, TaskKind
 from crawler.web import Fetched, Validators
 from crawler.web.answers import status_error
-from crawler.web.retry import RetryingTransport, host_pause_s, retry_delay_s
+from crawler.web.retry import RetryingTransport, host_pause_s, refused_for_s, retry_delay_s
 from crawler.web.session import RequestsTransport
 from tests.faultserver import FaultServer
 
@@ -258,12 +259,15 @@ def test_only_what_is_retryable_is_due_again() -> None:
     ("error", "seconds"),
     [
         (RateLimited("x", http_status=429, retry_after_s=30), 30.0),
-        (RateLimited("x", http_status=429), 5.0),
+        (RateLimited("x", http_status=429, retry_after_s=86_400), 3600.0),
+        (RateLimited("x", http_status=429), 0.0),
         (ServerError("x", http_status=503, retry_after_s=30), 30.0),
         (ServerError("x", http_status=503), None),
         (ServerError("x", http_status=500, retry_after_s=30), None),
+        (RobotsUnavailable("x", http_status=503, retry_after_s=30), None),
         (NotFound("x", http_status=404), None),
     ],
 )
-def test_what_the_host_is_spared(error: TaskError, seconds: float | None) -> None:
-    assert host_pause_s(error) == seconds
+def test_what_is_a_refusal_of_the_host(error: TaskError, seconds: float | None) -> None:
+    assert refused_for_s(error) == seconds
+    assert host_pause_s(error) == (30.0 if isinstance(error, RobotsUnavailable) else None)

@@ -241,14 +241,20 @@ def test_what_waits_for_a_host_in_trouble_is_given_back(make: Callable[..., Queu
         me.stop()
 
 
-def test_what_waits_for_a_host_that_wants_to_be_left_alone_is_given_back(make: Callable[..., Queues]) -> None:
+@pytest.mark.parametrize(
+    ("reason", "wish"),
+    [("robots-unavailable", {"host_pause_s": 60.0}), ("rate-limited", {"refused_for_s": 60.0})],
+)
+def test_what_waits_for_a_host_that_wants_to_be_left_alone_is_given_back(
+    make: Callable[..., Queues], reason: str, wish: dict[str, float]
+) -> None:
     queues = make()
     queues.tasks.put([*images(20), image(99, "b")])
     asked: list[str] = []
 
     def handler(task: Task) -> Result:
         asked.append(task.url)
-        return failed(task, retry_in_s=60.0, host_pause_s=60.0) if "//a." in task.url else saved(task)
+        return failed(task, reason, retry_in_s=60.0, **wish) if "//a." in task.url else saved(task)
 
     me = a_worker(queues, handler, state=worker_state(threads=1))
     with in_thread(me.run):

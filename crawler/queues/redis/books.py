@@ -288,6 +288,7 @@ class Books:
             depth=depth,
             origin=origin,
             known=self._revisits.known(last),
+            last=self._revisits.record_of(of, task_id),
         )
 
 

@@ -27,7 +27,7 @@ from crawler.queues.redis.address import RedisAddress
 
 log = logging.getLogger(__name__)
 
-_PARTS = ("base", "hosts", "health", "workers", "sizes", "tasks", "commands")
+_PARTS = ("base", "hosts", "throttle", "health", "workers", "sizes", "tasks", "commands")
 _COMMANDS = "--COMMANDS--"
 _SOCKET_S = 10.0
 _AT_ONCE = 500

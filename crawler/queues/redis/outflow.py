@@ -197,7 +197,7 @@ class ShardsOutlet:
         of, number = local_id(task.id)
         yield number if task.id and of == shard else ""
         yield from (task.serial, *one.facts, one.note, one.entry)
-        yield "" if task.known is None else old_tally(task.known)
+        yield old_tally(task.last)
 
     def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
         by_shard: dict[int, list[tuple[TaskKind, str, int]]] = {}

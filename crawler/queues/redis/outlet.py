@@ -80,6 +80,8 @@ class Unsettled(Value):
     origin: Origin | None = None
     known: ImageRecord | PageRecord | None = None
     """The record of an earlier visit, in a crawl that is refreshed, as a worker is to be told of it."""
+    last: ImageRecord | PageRecord | None = None
+    """The record that stands, whatever it is."""
 
 
 class Outlet(Protocol):

@@ -20,6 +20,7 @@ from crawler.queues.redis.packing import LETTERS, local_id, shard_of, utf8
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.revisits import left_out_of
+from crawler.queues.throttle import refused_for_s
 from crawler.urls import host_key, task_key
 
 MAX_RECORDS = 200
@@ -118,9 +119,16 @@ class RedisResults:
         has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
         yield "x" if not record.url else "u" if result.untouched else "n" if has_next else ""
         for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
-            yield "" if duration_s is None else repr(duration_s)
-        yield from (_LETTERS[what], why, record.detail[:_SHOWN_DETAIL], repr(record.elapsed_s))
-        yield self._ended_at(shard, record)
+            yield _or_none(duration_s)
+        refused_s = refused_for_s(record, result.refused_for_s)
+        yield from (
+            _LETTERS[what],
+            why,
+            record.detail[:_SHOWN_DETAIL],
+            repr(record.elapsed_s),
+            _or_none(refused_s),
+        )
+        yield self._ended_at(shard, record, refused_s)
         is_seed = isinstance(record, PageRecord) and not (record.depth or record.page_url)
         yield from (int(record.attempts > 1), int(is_seed))
         yield from (
@@ -130,7 +138,7 @@ class RedisResults:
             _ENCODE(record),
         )
 
-    def _ended_at(self, shard: int, record: ImageRecord | PageRecord) -> str:
+    def _ended_at(self, shard: int, record: ImageRecord | PageRecord, refused_s: float | None) -> str:
         """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""
         name = ended_elsewhere(record)
         if name is None:
@@ -145,7 +153,7 @@ class RedisResults:
             "note",
             1,
             *(name, _LETTERS[evidence(record)], reason_of(record), record.detail[:_SHOWN_DETAIL]),
-            *(repr(record.elapsed_s), int(record.attempts > 1), 0),
+            *(repr(record.elapsed_s), _or_none(refused_s), int(record.attempts > 1), 0),
         )
         return _ANOTHER_SHARDS
 
@@ -177,6 +185,10 @@ class RedisResults:
 
     def _is_over(self) -> bool:
         return self._shards.drained() or bool(self._shards.bare(0, "control_state")[0])
+
+
+def _or_none(duration_s: float | None) -> str:
+    return "" if duration_s is None else repr(duration_s)
 
 
 def _part(cursor: int, shard: int) -> int:

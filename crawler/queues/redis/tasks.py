@@ -49,7 +49,6 @@ from crawler.queues.redis.packing import (
     utf8,
 )
 from crawler.queues.redis.shards import Shards
-from crawler.queues.revisits import worth_keeping
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _COOKIE = msgspec.msgpack.Decoder(Cookie).decode
@@ -417,9 +416,9 @@ def _again(entry: Entry) -> tuple[Argument, ...]:
     return (entry.name, entry.number, entry.serial, *one.facts, int(down))
 
 
-def old_tally(record: ImageRecord | PageRecord) -> bytes:
-    """What a record that stands counts for, until there is a newer one; as keep() in tasks.lua has it."""
-    if not worth_keeping(record):
+def old_tally(record: ImageRecord | PageRecord | None) -> bytes:
+    """What the last record of a task counts for, until there is a newer one; as keep() in tasks.lua has it."""
+    if record is None:
         return b""
     letter = "i" if isinstance(record, ImageRecord) else "p"
     words: list[str | int] = [f"{letter}:status:{record.status}", 1]

@@ -25,6 +25,7 @@
 --   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
 --   filed      set      of these, which the catalogue has not got yet
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
+--   slow       zset     hosts that have refused to be asked, by when they did last (see throttle.lua)
 --   workers    hash     id -> what it says of itself and what it holds;   alive  zset, by the end of its leases
 --   wait:K, hungry:K, gone    zsets of workers: who waits in a call, who got nothing, who has left
 --   out        stream   records, oldest first

@@ -186,8 +186,8 @@ if COMMAND == 'leave' then
   return finish(1)
 end
 
--- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed host again
--- seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place, x refused, as the
+-- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed refused
+-- host again seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place, x refused, as the
 -- detail says. Host, where the visit ended: '' for the task's own, '-' for one of another shard, '!' if that tells
 -- nothing, else its name.
 if COMMAND == 'settle' then
@@ -196,7 +196,7 @@ if COMMAND == 'settle' then
   for at = 1, num() do
     local r = {
       id = arg(), serial = num(), kind = arg(), key = arg(), flags = arg(), retry_s = opt(),
-      pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), host = arg(),
+      pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), refused_s = opt(), host = arg(),
       again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
       drops = {},
     }
@@ -222,12 +222,20 @@ if COMMAND == 'settle' then
     if is_current and not is_right then
       refused[#refused + 1] = {r.id, r.flags == 'x' and r.detail or 'it is about another task'}
     elseif is_right and r.serial <= one.n and (is_current or not goes_back) then
+      local name, before, is_let_off, is_noted = one.h, one.s, false, false
+      if r.refused_s and r.retry_s and one.a >= CFG.max_attempts and r.host == '' and not (r.untouched or r.seed) then
+        note(name, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed, r.refused_s)
+        is_noted, is_let_off = true, throttle.is_let_off(name, one.a)
+      end
       position = r.tasks_at
-      intake(r.found) -- before its page is settled: the queue is never drained in between
+      if is_let_off and one.c == 'i' then -- what is to take its place is not needed yet
+        skip(r.found)
+      else
+        intake(r.found) -- before its page is settled: the queue is never drained in between
+      end
       for _, item in ipairs(r.drops) do
         drop_url(item[1], item[2])
       end
-      local name, before = one.h, one.s
       if r.delay_s then
         turns.set_delay(name, r.delay_s)
       end
@@ -242,12 +250,12 @@ if COMMAND == 'settle' then
       elseif r.untouched then
         untouched[#untouched + 1] = r.id
       else
-        if r.host == '' then
-          note(name, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
-        elseif r.host ~= '!' then -- a redirect led elsewhere
-          note(name, 'a')
+        if r.host == '' and not is_noted then
+          note(name, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed, r.refused_s)
+        elseif r.host ~= '' and r.host ~= '!' then -- a redirect led elsewhere
+          note(name, 'a', '', '', r.elapsed_s)
           if r.host ~= '-' and is_known(r.host) then
-            note(r.host, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed)
+            note(r.host, r.what, r.why, r.detail, r.elapsed_s, r.again, r.seed, r.refused_s)
           end
         end
         if leased then
@@ -258,7 +266,7 @@ if COMMAND == 'settle' then
         else
           call('ZREM', P .. 'delayed', r.id)
         end
-        if r.retry_s and one.a < CFG.max_attempts and not (r.what == 'b' and is_hopeless(name)) then
+        if r.retry_s and (one.a < CFG.max_attempts or is_let_off) and not (r.what == 'b' and is_hopeless(name)) then
           one.s, one.dirty = 'd', true
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')
@@ -375,9 +383,10 @@ end
 -- What a visit tells of a host of another shard than its task's.
 if COMMAND == 'note' then
   for _ = 1, num() do
-    local name, what, why, detail, elapsed_s, again, seed = arg(), arg(), arg(), arg(), num(), arg(), arg()
+    local name, what, why, detail, elapsed_s, refused_s, again, seed =
+      arg(), arg(), arg(), arg(), num(), opt(), arg(), arg()
     if is_known(name) then
-      note(name, what, why, detail, elapsed_s, again == '1', seed == '1')
+      note(name, what, why, detail, elapsed_s, again == '1', seed == '1', refused_s)
     end
   end
   return finish(1)
@@ -450,6 +459,7 @@ if COMMAND == 'requeue' then
       put_back(id, serial, kind, key, name, depth, flags, text)
       if down == '1' then -- somebody wants it to be asked all the same
         forget_run(name)
+        throttle.forget(name)
       end
       done = done + 1
     end
@@ -482,6 +492,7 @@ if COMMAND == 'push' then
     end
     if host(name).limit == 0 then -- somebody wants it to be asked all the same
       forget_run(name)
+      throttle.forget(name)
     end
   end
   return finish(pushed)
@@ -683,7 +694,7 @@ if COMMAND == 'stats' then
     seen[name] = true
     shown[#shown + 1] = {
       name, lane.p, lane.i, lane.f, string.format('%.6f', max(0, lane.d - now)),
-      string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or {},
+      string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or throttle.condition(name, lane),
     }
   end
   if with_hosts then

@@ -155,6 +155,26 @@ do
     return (lane.broken or 0) >= LEAST_TRIES and now - lane.broken_since >= CFG.host_patience_s
   end
 
+  local function give_up(name, lane, least_s)
+    lane.ends = now + max(least_s, min(MOST_COOL_OFF_S, COOL_OFF_S * 2 ^ min(lane.cool_offs, 32)))
+    lane.cool_offs = lane.cool_offs + 1
+    lane.limit, lane.off = 0, true
+    call('ZADD', P .. 'off', lane.ends, name)
+    local told = condition(name, lane)
+    table.insert(told, 1, 'down')
+    notices[#notices + 1] = told
+  end
+
+  -- It has refused all that was asked of it since that moment, at so many tries.
+  local function give_up_refusing(name, reason, detail, tries, since, least_s)
+    local lane = touch(name)
+    call('ZADD', P .. 'runs', now, name)
+    begin_run(lane)
+    lane.since, lane.failures, lane.tries, lane.noted = since, tries, tries, now
+    lane.reason, lane.detail = reason, detail
+    give_up(name, lane, least_s)
+  end
+
   local function failed(name, what, reason, detail, began, again)
     local lane = touch(name)
     local is_new = not lane.failures
@@ -191,14 +211,7 @@ do
       lane.noted = now
     end
     if (fresh or lane.nameless >= IN_A_ROW) and is_lost(name, lane) then
-      lane.ends = now + min(MOST_COOL_OFF_S, COOL_OFF_S * 2 ^ min(lane.cool_offs, 32))
-      lane.cool_offs = lane.cool_offs + 1
-      lane.limit, lane.off = 0, true
-      call('ZADD', P .. 'off', lane.ends, name)
-      local told = condition(name, lane)
-      table.insert(told, 1, 'down')
-      notices[#notices + 1] = told
-      return
+      return give_up(name, lane, 0)
     end
     if lane.failures < IN_A_ROW or not (fresh or lane.pauses == 0) then
       return
@@ -212,12 +225,24 @@ do
   end
 
   -- One visit's evidence: n (nothing), a (an answer), b (broken), t (trouble), u (unreached), x (no such host).
-  function note(name, what, reason, detail, elapsed_s, again, is_seed)
+  -- With refused_s it was a refusal, for so many seconds.
+  function note(name, what, reason, detail, elapsed_s, again, is_seed, refused_s)
     local was_cut_off = S.cut_off
+    if refused_s then
+      what = 'a' -- it is there
+    elseif what == 'a' or what == 'b' then
+      throttle.answered(name, now - elapsed_s)
+    end
     if what == 'a' then
       answered(name)
     elseif what ~= 'n' and not is_seed then -- who has mistyped a seed waits for the answer, and there are few
       failed(name, what, reason, detail, now - elapsed_s, again)
+    end
+    if refused_s then
+      local tries, since, least_s = throttle.refused(name, refused_s, reason, now - elapsed_s)
+      if tries then
+        give_up_refusing(name, reason, detail, tries, since, least_s)
+      end
     end
     if S.cut_off and not was_cut_off then
       notices[#notices + 1] = {'cut-off'}
@@ -234,6 +259,7 @@ do
         lane.limit, lane.noted = 1, now
       end
     end
+    throttle.wake()
     local over = call('ZCARD', P .. 'runs') - MOST_RUNS
     if over > 0 then
       for _, name in ipairs(call('ZRANGE', P .. 'runs', 0, min(over, 100) - 1)) do

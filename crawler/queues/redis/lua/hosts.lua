@@ -1,6 +1,6 @@
 -- Which host is due: the lanes of crawler/queues/pacing.py, whose words these are.
 
-local hosts, touched = {}, {}
+local hosts, touched, throttle = {}, {}, {}
 
 local function host(name)
   local lane = hosts[name]
@@ -26,14 +26,21 @@ local function is_known(name)
   return lane.load or lane.failures or lane.p + lane.i > 0
 end
 
+-- At most so many requests, of a host in trouble or one that is probed; nil for as many as always.
+function throttle.limit_of(lane)
+  if lane.th and lane.th.k > 0 then
+    return min(1, lane.limit or 1)
+  end
+  return lane.limit
+end
 local function cap_of(lane)
-  return lane.limit or CFG.per_host
+  return throttle.limit_of(lane) or CFG.per_host
 end
 local function spacing_s(name, lane)
   if name == 'data:' then -- it stands for no server: nothing is asked of it
     return 0
   end
-  return max(CFG.delay_s, lane.delay or 0)
+  return max(CFG.delay_s, lane.delay or 0, lane.pace or 0)
 end
 
 -- domains: hosts of one owner, see pacing.py. A lane knows its own by `dom`, which clients tell.
@@ -186,7 +193,7 @@ local function write_hosts()
   for _, name in ipairs(touched) do
     local lane = hosts[name]
     lane.dirty = nil
-    if lane.load or lane.failures or lane.limit or lane.delay or lane.cooling then
+    if lane.load or lane.failures or lane.limit or lane.delay or lane.cooling or lane.th then
       call('HSET', P .. 'hosts', name, pack(lane))
     else
       call('HDEL', P .. 'hosts', name)
@@ -287,7 +294,7 @@ function turns.left_alone(worker)
   for name, held in pairs(worker and worker.hand or {}) do
     if held[2] > held[1] then
       local lane = host(name)
-      if lane.limit or (lane.paused or 0) > now or spacing_s(name, lane) > 0 then
+      if throttle.limit_of(lane) or (lane.paused or 0) > now or spacing_s(name, lane) > 0 then
         alone[#alone + 1] = name
       end
     end
@@ -387,7 +394,7 @@ local function take(kind, id, worker, wanted, slots)
       local room
       if delay_s > 0 then
         room = min(1, more_slots)
-      elseif lane.limit then
+      elseif throttle.limit_of(lane) then
         room = more_slots
       else
         room = TASKS_PER_SLOT * (before + more_slots) - held[2]

@@ -194,7 +194,7 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
     end
   end
   if not (stands and not WORTH[status]) then
-    if stands and one.o then
+    if one.o then
       untally(one.o)
       for at = 1, #one.o, 2 do
         deltas[#deltas + 1] = one.o[at]

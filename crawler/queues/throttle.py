@@ -1,0 +1,288 @@
+"""How fast a host lets itself be asked: what is made of its refusals (429, and 503 with a Retry-After).
+
+Pure bookkeeping in memory, without a clock of its own, as in pacing. A Retry-After is the wish of one URL, which waits
+for as long as it says. Of the host each refusal is *evidence* only: it is left alone for a short while, then gets one
+*probe*, and as soon as it answers one it is asked at a *pace*, so many seconds from one request to the next.
+
+An *event* is a refusal, and all those that had begun before it or come during its pause: however many requests were in
+flight, the limit was hit once. The answers between two events, over the time between them, are what the host allows: a
+bucket of tokens was empty at both, and a window was full. The host is then asked for BELOW of that, and for more as
+time goes by without an event: little at first, for the limit is near, then ever more, for it seems to be gone. With
+each event this begins more slowly. The pace *vanishes* when it comes below LEAST_PACE_S. It is never longer than the
+rest after which the latest probe was answered: that was enough for a request, and what else was refused was so for
+another reason.
+
+Pauses double while nothing but refusals comes; they are as long as what was asked for, if that is MOST_PAUSE_S at the
+most. Who asks for more is believed when most of the LATEST answers say so, and at least BELIEVED of them do: then
+pauses double further, up to their median.
+
+A host that has given nothing but refusals for LONG times ``patience_s``, and for TWICE what it asks for, is given up.
+What it has refused is not failed for good before that, if there is reason to think that it was the host's trouble: see
+``is_final``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crawler.errors import RateLimited, ServerError
+from crawler.models import ImageRecord, PageRecord
+from crawler.queues.health import MOST_RUNS, reason_of
+
+FIRST_PACE_S = 0.02
+"""Before anything was measured."""
+MOST_PACE_S = 60.0
+LEAST_PACE_S = 0.002
+"""A shorter one is none."""
+BELOW = 0.9
+"""The pace is that part of what the host allows."""
+LEAST_GIVEN = 10
+"""Fewer answers between two events measure nothing: a bucket may have been full for most of the time."""
+SLOWER = 2.0
+"""So many times longer the pace gets then."""
+ABOUT = 1.5
+"""Two measures that differ by no more than so many times say the same."""
+FIRST_GROWTH_S = 15.0
+"""After so long without an event twice as much is asked for, after twice that sixteen times; doubles with each event
+that says the same as the one before.
+"""
+MOST_GROWTH_S = 480.0
+FIRST_PAUSE_S = 1.0
+FIRST_LONG_PAUSE_S = 2.0
+"""Where more than MOST_PAUSE_S is asked for."""
+MOST_PAUSE_S = 60.0
+LATEST = 10
+BELIEVED = 6
+MOST_ASKED_S = 3600.0
+LEAST_TRIES = 4
+LONG = 10
+TWICE = 2
+MOST_ATTEMPTS = 4
+"""Times ``max_attempts``, of what is refused again and again."""
+_ANSWER = -1.0
+_UNAVAILABLE = 503
+
+
+def refused_for_s(record: ImageRecord | PageRecord, asked_s: float | None) -> float | None:
+    """For how long the host that *record* ended at has refused to be asked, 0 if it did not say; None if it has not.
+
+    *asked_s* is its Retry-After.
+    """
+    reason = reason_of(record)
+    if reason == RateLimited.reason:
+        return min(asked_s or 0.0, MOST_ASKED_S)
+    if reason == ServerError.reason and record.http_status == _UNAVAILABLE and asked_s is not None:
+        return min(asked_s, MOST_ASKED_S)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a host is to be asked from now on."""
+
+    host: int
+    pace_s: float
+    """From one request to the next at least; 0 for no matter."""
+    is_probed: bool = False
+    """One request at a time, until it answers."""
+    pause_s: float = 0.0
+    """Nothing at all for so long."""
+    is_new: bool = False
+    """There was an event, or all is forgotten: what is to stand after a restart."""
+    is_lost: bool = False
+    """It is to be given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """How it is with a host that has a pace, for people."""
+
+    refusals: int
+    """All of them since it was slowed down."""
+    reason: str
+    lasts_s: float
+    """Since the first of them."""
+    tries: int
+    """Events in a row."""
+    since_s: float
+    """Since the first of these."""
+
+
+@dataclass(slots=True)
+class _Slow:
+    began: float
+    """When the first refusal came."""
+    since: float
+    """The first event of the latest run of them: from here on is counted what the host gives."""
+    noted: float = -math.inf
+    """The latest event: what began before that is part of it."""
+    until: float = -math.inf
+    """The end of its pause."""
+    pace_s: float = FIRST_PACE_S
+    """At the latest event, and"""
+    grows_at: float = 0.0
+    """since when it grows."""
+    growth_s: float = FIRST_GROWTH_S
+    rest_s: float = MOST_PACE_S
+    """How long it had to rest before it answered again, last."""
+    given: int = 0
+    """Answers since ``since``."""
+    tries: int = 0
+    """Events in a row."""
+    refusals: int = 0
+    reason: str = ""
+    latest: list[float] = field(default_factory=list)
+    """The LATEST answers: _ANSWER, or what an event has asked for."""
+
+
+class Throttle:
+    """The hosts that have refused to be asked; *patience_s* is ``host_patience_s``.
+
+    The orders that its methods return are to be followed; those that were given stand until there are others.
+    """
+
+    def __init__(self, *, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._slow: dict[int, _Slow] = {}  # the one that refused last comes last
+
+    def answered(self, host: int, *, began: float, now: float) -> Pace | None:
+        """*host* has answered a request that began at the moment *began*, in any way but with a refusal."""
+        slow = self._slow.get(host)
+        if slow is None or began < slow.noted or now < slow.until:
+            return None
+        if slow.tries:
+            slow.tries, slow.grows_at, slow.rest_s = 0, now, now - slow.since
+        slow.given += 1
+        _push(slow.latest, _ANSWER)
+        pace_s = _pace_s(slow, now)
+        if pace_s < LEAST_PACE_S:
+            del self._slow[host]
+            return Pace(host=host, pace_s=0.0, is_new=True)
+        return Pace(host=host, pace_s=pace_s)
+
+    def refused(self, host: int, *, asked_s: float, reason: str, began: float, now: float) -> Pace | None:
+        """*host* has refused a request that began at the moment *began*, for *asked_s* seconds, 0 if it did not say."""
+        slow = self._slow.pop(host, None)
+        is_fresh = slow is None or (began >= slow.noted and now >= slow.until)
+        slow = self._slow[host] = slow or _Slow(began=now, since=now)
+        slow.refusals += 1
+        slow.reason = reason
+        if not is_fresh:
+            return None
+        if slow.given:
+            before_s, pace_s = slow.pace_s, _pace_s(slow, now)
+            allowed_s = (now - slow.since) / (BELOW * slow.given)
+            if slow.given < LEAST_GIVEN:
+                allowed_s = min(allowed_s, SLOWER * pace_s)
+            slow.pace_s = min(MOST_PACE_S, max(pace_s, min(allowed_s, slow.rest_s)))
+            if before_s <= ABOUT * slow.pace_s and slow.pace_s <= ABOUT * before_s:
+                slow.growth_s = min(MOST_GROWTH_S, 2 * slow.growth_s)
+            slow.since, slow.given = now, 0
+        slow.tries += 1
+        slow.noted = now
+        _push(slow.latest, asked_s)
+        pause_s = _pause_s(slow, asked_s)
+        slow.until = now + pause_s
+        return Pace(
+            host=host,
+            pace_s=slow.pace_s,
+            is_probed=True,
+            pause_s=pause_s,
+            is_new=True,
+            is_lost=self._is_lost(slow, now),
+        )
+
+    def is_final(self, host: int, *, now: float) -> bool:
+        """Whether what *host* has just refused, and has had its attempts, is not to be tried again.
+
+        It is not the host's trouble if it was the only refusal of the LATEST answers; and after ``patience_s`` of
+        nothing but refusals no more than the attempts is due to anything.
+        """
+        slow = self._slow.get(host)
+        if slow is None or len(_asked(slow)) <= 1:
+            return True
+        return slow.tries > 0 and now - slow.since >= self._patience_s
+
+    def forget(self, host: int) -> Pace:
+        """Take *host* for one that nothing is known of."""
+        self._slow.pop(host, None)
+        return Pace(host=host, pace_s=0.0, is_new=True)
+
+    def restore(self, host: int, pace_s: float, *, now: float) -> Pace:
+        """*host* had that pace in an earlier run."""
+        pace_s = min(pace_s, MOST_PACE_S)
+        self._slow[host] = _Slow(
+            began=now,
+            since=now,
+            pace_s=pace_s,
+            grows_at=now,
+            growth_s=2 * FIRST_GROWTH_S,
+            reason=RateLimited.reason,
+        )
+        return Pace(host=host, pace_s=pace_s)
+
+    def wake(self) -> Iterator[Pace]:
+        """Only so many are known at a time."""
+        while len(self._slow) > MOST_RUNS:
+            yield self.forget(next(iter(self._slow)))
+
+    def paces(self, *, now: float) -> Iterator[Pace]:
+        """What was ordered, and stands."""
+        for host, slow in self._slow.items():
+            yield Pace(host=host, pace_s=_pace_s(slow, now), is_probed=slow.tries > 0)
+
+    def is_probed(self, host: int) -> bool:
+        """Whether *host* may have one request at a time."""
+        slow = self._slow.get(host)
+        return slow is not None and slow.tries > 0
+
+    def refusals(self, host: int, *, now: float) -> Refusals | None:
+        """None for a host that has no pace."""
+        slow = self._slow.get(host)
+        if slow is None:
+            return None
+        return Refusals(
+            refusals=slow.refusals,
+            reason=slow.reason,
+            lasts_s=now - slow.began,
+            tries=slow.tries,
+            since_s=now - slow.since,
+        )
+
+    def _is_lost(self, slow: _Slow, now: float) -> bool:
+        least_s = max(LONG * self._patience_s, TWICE * _median(_asked(slow)))
+        return slow.tries >= LEAST_TRIES and now - slow.since >= least_s
+
+
+def _push(latest: list[float], one: float) -> None:
+    latest.append(one)
+    del latest[:-LATEST]
+
+
+def _asked(slow: _Slow) -> list[float]:
+    """What the refusals among the latest answers asked for, the shortest first."""
+    return sorted(asked_s for asked_s in slow.latest if asked_s >= 0)
+
+
+def _median(asked: list[float]) -> float:
+    """The lower one of an even number."""
+    return asked[(len(asked) - 1) // 2]
+
+
+def _pace_s(slow: _Slow, now: float) -> float:
+    if slow.tries:
+        return slow.pace_s
+    return slow.pace_s * math.pow(2.0, -math.pow((now - slow.grows_at) / slow.growth_s, 2.0))
+
+
+def _pause_s(slow: _Slow, asked_s: float) -> float:
+    doublings = min(slow.tries - 1, 32)
+    if asked_s <= MOST_PAUSE_S:
+        return max(asked_s, min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0**doublings))
+    asked = _asked(slow)
+    if len(asked) < BELIEVED or 2 * len(asked) <= len(slow.latest):
+        return min(MOST_PAUSE_S, FIRST_LONG_PAUSE_S * 2.0**doublings)
+    most_s = max(MOST_PAUSE_S, _median(asked))
+    return min(most_s, MOST_PAUSE_S * 2.0 ** max(0, min(slow.tries - BELIEVED, 32)))
