@@ -229,6 +229,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     """A harvester or downloader process."""
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
+    from crawler.web.hostfiles import FetchedHostFiles
     from crawler.web.retry import RetryingTransport
     from crawler.web.robots import Robots, product_token
     from crawler.web.session import RequestsTransport
@@ -262,6 +263,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             stop=lifeline.stopped,
             worker=worker_id,
             robots=robots if config.obey.obey_robots_txt else None,
+            host_files=FetchedHostFiles(patient, check=robots.check if config.obey.obey_robots_txt else None),
             **({"cookies": jar.news} if jar else {}),
         ),
         lease_batch=config.queue.lease_batch,
@@ -301,6 +303,7 @@ def _harvester(
     from crawler.harvest.readers import Readers
 
     del stop
+    del who["host_files"]  # what hosts say of all that they have decides over images
     config = site.config
     most, budget = _children(site, config.harvest.harvester_threads)
     # its children end with this process, however it does

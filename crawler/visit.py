@@ -39,7 +39,7 @@ from crawler.models import (
     Revisit,
     Task,
 )
-from crawler.web import Fetched, Transport, Validators
+from crawler.web import Check, Fetched, Transport, Validators
 from crawler.web.retry import host_pause_s, retry_delay_s
 from crawler.web.robots import Robots
 
@@ -159,12 +159,19 @@ class TaskHandler(abc.ABC):
         )
 
     def fetch(
-        self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True, cut: bool = False
+        self,
+        visit: Visit,
+        *,
+        max_bytes: int,
+        accept: str,
+        unless_known: bool = True,
+        cut: bool = False,
+        also_check: Check | None = None,
     ) -> Fetched:
         """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError.
 
         What an earlier visit has seen already may come as 304, without content, if *unless_known*. With *cut* the
-        first *max_bytes* of a longer answer will do.
+        first *max_bytes* of a longer answer will do. *also_check* is asked about each URL that robots.txt permits.
         """
         task = visit.task
         known = task.known if unless_known else None
@@ -173,7 +180,9 @@ class TaskHandler(abc.ABC):
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
-            check=partial(_check, self._robots, task, self._delay_s) if self._robots else None,
+            check=partial(_check, self._robots, task, self._delay_s, also_check)
+            if self._robots or also_check
+            else None,
             unless=_validators(known) if known else None,
             cut=cut,
         )
@@ -220,8 +229,11 @@ def _validators(known: ImageRecord | PageRecord) -> Validators:
     return Validators(url=known.final_url or known.url, etag=known.etag, last_modified=known.last_modified)
 
 
-def _check(robots: Robots, task: Task, delay_s: float, url: str) -> None:
+def _check(robots: Robots | None, task: Task, delay_s: float, also_check: Check | None, url: str) -> None:
     """Raise what forbids to ask for *url*, the task's own or where it leads; *delay_s* is the queue's own delay."""
-    robots.check(url)
-    if url == task.url and (robots.delay_s(url) or 0.0) > max(task.host_delay_s, delay_s):
-        raise _TooSoon
+    if robots is not None:
+        robots.check(url)
+        if url == task.url and (robots.delay_s(url) or 0.0) > max(task.host_delay_s, delay_s):
+            raise _TooSoon
+    if also_check is not None:
+        also_check(url)

@@ -23,7 +23,11 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+_EARLIER = frozenset({4})
+"""Versions that lack some columns of images, and nothing else; a crawl that goes on with the file adds them."""
+_ADDED = {"opt_outs": "''", "more_opt_outs": "0"}
+"""These, and what stands for them."""
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
 
@@ -52,6 +56,7 @@ class Catalog:
             self._db = _connect(self.path)
             try:
                 self._check_version()
+                self._lacks = self._lacking()
             except BaseException:
                 self._db.close()
                 raise
@@ -140,7 +145,8 @@ class Catalog:
     def _select(
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
-        sql = f"SELECT {', '.join(record.__struct_fields__)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
+        columns = ", ".join(self._lacks.get(name, name) for name in record.__struct_fields__)
+        sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
                 yield record_of(record, row)
@@ -172,11 +178,19 @@ class Catalog:
                 f"{self.path} is not a crawl's database; name a folder that image-crawler crawl has made"
             )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
+        if version not in {SCHEMA_VERSION, *_EARLIER}:
             raise FolderError(
                 f"{self.path} was written by another version of image-crawler (schema {version}; this one"
                 f" reads {SCHEMA_VERSION}); look at it with that version"
             )
+
+    def _lacking(self) -> dict[str, str]:
+        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(images)")}
+        return {name: nothing for name, nothing in _ADDED.items() if there and name not in there}
+
+    def has(self, column: str) -> bool:
+        """Whether the file has that *column* of images: one of an earlier version may lack it."""
+        return column not in self._lacks
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -37,6 +37,7 @@ from crawler.errors import (
 )
 from crawler.urls import host_key
 from crawler.web import Transport
+from crawler.web.robots_file import RobotsFile, Statement
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +82,16 @@ class Rules:
     def __init__(self, content: bytes, *, agent: str) -> None:
         text = content[:MAX_BYTES].decode("utf-8-sig", errors="replace").replace("\0", "")
         self._agent = agent
+        self._file = RobotsFile(content, agent=agent)
         self._parsed = Protego.parse(text) if text else None
         self.sitemaps: tuple[str, ...] = tuple(self._parsed.sitemaps) if self._parsed else ()
         asked_s = self._parsed.crawl_delay(agent) if self._parsed else None
         self.delay_s = min(asked_s or 0.0, MAX_DELAY_S)
         """Between two requests; 0 if it asks for none."""
+
+    def statements(self, url: str) -> tuple[Statement, ...]:
+        """The lines on what may be done with what is at *url*."""
+        return self._file.statements(url)
 
     def allows(self, url: str) -> bool:
         return self._parsed is None or bool(self._parsed.can_fetch(url, self._agent))
@@ -145,6 +151,13 @@ class Robots:
         """What the robots.txt of the URL's host names as sitemaps, as written; empty when that can't be said."""
         rules = self._answer(host_key(url)).rules
         return rules.sitemaps if rules is not None else ()
+
+    def statements(self, url: str) -> tuple[Statement, ...]:
+        """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
+        said.
+        """
+        rules = self._answer(host_key(url)).rules
+        return rules.statements(url) if rules is not None else ()
 
     def _answer(self, host: str) -> _Answer:
         """What the host said, as long as that counts; asks it if need be."""
