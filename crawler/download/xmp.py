@@ -59,7 +59,7 @@ class _Reader:
         with suppress(
             expat.ExpatError, _EnoughError, ValueError, LookupError
         ):  # what was found before stands
-            self._parser.Parse(packet.strip(b"\0"), True)
+            self._parser.Parse(packet.rstrip(b"\0"), True)
 
     def _refuse(self, *_: object) -> None:
         raise _EnoughError

@@ -76,7 +76,7 @@ def _rules(content: bytes) -> list[Rule]:
         read = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return []
-    listed = read if isinstance(read, list) else [read]  # one rule alone: the wish is plain enough
+    listed = read if isinstance(read, list) else [read]  # an array is mandatory, but the wish is plain enough
     return [rule for one in listed[:MAX_RULES] if isinstance(one, dict) and (rule := _rule(one)) is not None]
 
 
