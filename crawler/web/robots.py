@@ -15,8 +15,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protego import Protego
-
 from crawler.errors import (
     BadRedirect,
     ClientError,
@@ -37,12 +35,10 @@ from crawler.errors import (
 )
 from crawler.urls import host_key
 from crawler.web import Transport
-from crawler.web.robots_file import RobotsFile, Statement
+from crawler.web.robots_file import MAX_BYTES, RobotsFile, Statement
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 500 * 1024
-"""Of a robots.txt; what comes after is not looked at (RFC 9309, section 2.5)."""
 KEPT_S = 24 * 3600.0
 """How long an answer counts (RFC 9309, section 2.4)."""
 PATIENCE_S = 30.0
@@ -51,8 +47,6 @@ OUTAGE_S = 15.0
 """How long a host that could not give its robots.txt is left alone, unless it asks for longer."""
 NO_HOST_S = 1.5
 """The same of a host that there is no way to: each attempt at it may take as long as a connection may."""
-MAX_DELAY_S = 300.0
-"""A Crawl-delay counts up to here: who asks for more has most often mistaken the unit."""
 _CACHE_BYTES = 4 * 2**20
 """Of all files whose rules are in memory, where they take some twenty times as much."""
 _LEAST_BYTES = 512
@@ -76,33 +70,12 @@ def product_token(user_agent: str) -> str:
     return found[0].lower() if found else "image-crawler"
 
 
-class Rules:
-    """What one robots.txt says to one user agent. *content* may be anything; its first MAX_BYTES are read."""
-
-    def __init__(self, content: bytes, *, agent: str) -> None:
-        text = content[:MAX_BYTES].decode("utf-8-sig", errors="replace").replace("\0", "")
-        self._agent = agent
-        self._file = RobotsFile(content, agent=agent)
-        self._parsed = Protego.parse(text) if text else None
-        self.sitemaps: tuple[str, ...] = tuple(self._parsed.sitemaps) if self._parsed else ()
-        asked_s = self._parsed.crawl_delay(agent) if self._parsed else None
-        self.delay_s = min(asked_s or 0.0, MAX_DELAY_S)
-        """Between two requests; 0 if it asks for none."""
-
-    def statements(self, url: str) -> tuple[Statement, ...]:
-        """The lines on what may be done with what is at *url*."""
-        return self._file.statements(url)
-
-    def allows(self, url: str) -> bool:
-        return self._parsed is None or bool(self._parsed.can_fetch(url, self._agent))
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What came of asking one host."""
 
     until: float
-    rules: Rules | None
+    rules: RobotsFile | None
     error: TaskError | None
     size_bytes: int
 
@@ -133,10 +106,11 @@ class Robots:
         answer = self._answer(host_key(url))
         if answer.error is not None:
             raise self._told_again(answer.error, answer.until)
-        if answer.rules is not None and not answer.rules.allows(url):
+        verdict = answer.rules.verdict(url) if answer.rules is not None else None
+        if verdict is not None and not verdict.allowed:
             raise RobotsDisallowed(
-                f"{host_key(url)}/robots.txt disallows {url} for {self._agent}; to take it all the same, say"
-                " --no-obey-robots-txt"
+                f'robots.txt of {host_key(url)}, line {verdict.number}, "{verdict.line}", forbids {self._agent} to ask'
+                f" for {url}; to take it all the same, say --no-obey-robots-txt"
             )
 
     def delay_s(self, url: str) -> float | None:
@@ -184,20 +158,22 @@ class Robots:
     def _ask(self, host: str) -> _Answer:
         url = f"{host}/robots.txt"
         try:
-            content = self._transport.fetch(
+            fetched = self._transport.fetch(
                 url, max_bytes=MAX_BYTES, accept=_ACCEPT, cut=True, within_s=PATIENCE_S
-            ).content
+            )
         except TaskError as exc:
             if _none_there(exc, host):
                 log.debug("no %s: %s", url, exc)
-                return _Answer(self._clock() + KEPT_S, Rules(b"", agent=self._agent), None, _LEAST_BYTES)
+                return _Answer(self._clock() + KEPT_S, RobotsFile(b"", agent=self._agent), None, _LEAST_BYTES)
             if isinstance(exc, _NO_HOST):
                 return _Answer(self._clock() + NO_HOST_S, None, exc, _LEAST_BYTES)
             log.info("%s is not to be had: %s", url, exc)
             error = RobotsUnavailable(f"{url} is not to be had: {exc.detail}", http_status=exc.http_status)
             return _Answer(self._clock() + max(exc.retry_after_s or 0.0, OUTAGE_S), None, error, _LEAST_BYTES)
-        rules = Rules(content, agent=self._agent)
-        return _Answer(self._clock() + KEPT_S, rules, None, _LEAST_BYTES + len(content))
+        rules = RobotsFile(fetched.content, agent=self._agent, is_cut=fetched.is_cut)
+        if rules.left_out:
+            log.info("%s: %d lines on the use of content are too many to be kept", url, rules.left_out)
+        return _Answer(self._clock() + KEPT_S, rules, None, _LEAST_BYTES + len(fetched.content))
 
     def _keep(self, host: str, answer: _Answer) -> None:
         with self._mutex:

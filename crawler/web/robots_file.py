@@ -39,7 +39,7 @@ _NAMES = {name: name for name in (_ALLOW, _DISALLOW, _AGENT, _DELAY, _SITEMAP, _
     "crawl delay": _DELAY,
 }
 """Field names in lower case, among them the misspelt ones that Google's parser takes."""
-_OF_A_GROUP = frozenset({_ALLOW, _DISALLOW, _DELAY, _USAGE, _SIGNAL})
+_OF_AGENTS = frozenset({_DELAY, _SIGNAL})
 _RULES = frozenset({_ALLOW, _DISALLOW, _USAGE})
 """After these a User-agent line begins another group. Content-Usage is one by draft-ietf-aipref-attach, section 3; no
 standard makes one of Crawl-delay and Content-Signal, so that these end nothing.
@@ -108,7 +108,7 @@ class _Rule(NamedTuple):
     is_anchored: bool
     """The last piece must be the end of the path (``$``)."""
     in_query: tuple[str, ...]
-    """Head and rest where a query is normalised as such, if that is something else."""
+    """Head and rest to be looked for where slashes in the query are encoded; empty if that finds no more."""
     is_allow: bool
     number: int
     start: int
@@ -242,35 +242,52 @@ def _field(whole: str) -> tuple[str, str] | None:
     return (name, words[2]) if words and name is not None else None
 
 
-def _of_the_file_or(lines: Iterable[_Line], agent: str, group: list[_Line]) -> Iterator[_Line]:
-    """The lines that belong to no group; the lines of the one that applies to *agent* go to *group* (RFC 9309, section
-    2.2.1).
+class _Agents:
+    """Whose the lines are that follow some User-agent lines."""
 
-    A group is User-agent lines and all rules until the next User-agent line. What is no rule ends nothing, wherever it
-    is. What is in no group is nobody's.
+    def __init__(self) -> None:
+        self._is_ours = self._is_everyones = False
+
+    def add(self, *, is_ours: bool, is_everyones: bool) -> None:
+        self._is_ours = self._is_ours or is_ours
+        self._is_everyones = self._is_everyones or is_everyones
+
+    def of(self, ours: list[_Line], everyones: list[_Line]) -> list[_Line]:
+        """Where their lines go; what is neither ours nor everyone's goes nowhere."""
+        return ours if self._is_ours else everyones if self._is_everyones else []
+
+
+def _of_the_file_or(lines: Iterable[_Line], agent: str, group: list[_Line]) -> Iterator[_Line]:
+    """The lines that belong to no group; the lines of the one that applies to *agent* go to *group*.
+
+    A group is User-agent lines and all rules until the next User-agent line; what is no rule ends nothing, wherever it
+    is (RFC 9309, section 2.2.1). What is no rule of the standard, but of a group (Crawl-delay, Content-Signal), is for
+    the agents that are named directly before: ``User-agent: slow``, ``Crawl-delay: 9``, ``User-agent: *``,
+    ``Disallow: /a`` forbids /a to both and slows down one. What comes before all agents is nobody's.
     """
     ours: list[_Line] = []
     everyones: list[_Line] = []
-    of_this: list[_Line] = []
-    is_named = has_begun = is_ours = is_everyones = has_rules = False
+    of_rules, directly_before = _Agents(), _Agents()
+    is_named = has_rules = has_lines = False
     for line in lines:
         if line.name == _AGENT:
             if has_rules:
-                (ours if is_ours else everyones if is_everyones else []).extend(of_this)
-                of_this = []
-                is_ours = is_everyones = has_rules = False
-            has_begun = True
-            if line.value[:1] == "*" and line.value[1:2] in ("", *_SPACE):
-                is_everyones = True
-            elif agent and _token(line.value) == agent:
-                is_ours = is_named = True
-        elif line.name not in _OF_A_GROUP:
+                of_rules, has_rules = _Agents(), False
+            if has_lines:
+                directly_before, has_lines = _Agents(), False
+            is_ours = bool(agent) and _token(line.value) == agent
+            is_everyones = line.value[:1] == "*" and line.value[1:2] in ("", *_SPACE)
+            of_rules.add(is_ours=is_ours, is_everyones=is_everyones)
+            directly_before.add(is_ours=is_ours, is_everyones=is_everyones)
+            is_named = is_named or is_ours
+        elif line.name in _RULES:
+            has_rules = has_lines = True
+            of_rules.of(ours, everyones).append(line)
+        elif line.name in _OF_AGENTS:
+            has_lines = True
+            directly_before.of(ours, everyones).append(line)
+        else:
             yield line
-        elif has_begun:
-            has_rules = has_rules or line.name in _RULES
-            if is_ours or is_everyones or not has_rules:
-                of_this.append(line)
-    (ours if is_ours else everyones if is_everyones else []).extend(of_this)
     group += ours if is_named else everyones
 
 
@@ -314,10 +331,11 @@ def _rule(pattern: str, line: _Line, *, is_allow: bool = False) -> _Rule:
     for piece in pieces:
         in_query.append(_with_query(piece, is_query=asked))
         asked = asked or "?" in piece
+    has_data = any("%2F" in piece or "%3F" in piece for piece in in_query)
     head, *rest = _without_empty(pieces, is_anchored=is_anchored)
     return _Rule(
         octets, head, tuple(rest), is_anchored,
-        _without_empty(in_query, is_anchored=is_anchored) if in_query != pieces else (),
+        _without_empty(in_query, is_anchored=is_anchored) if has_data else (),
         is_allow, line.number, line.start,
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def _executions(said: str) -> int:
 def _atheris(name: str, seconds: float) -> None:
     import atheris
 
-    with atheris.instrument_imports(include=["crawler", "tinycss2", "bs4", "html.parser", "protego"]):
+    with atheris.instrument_imports(include=["crawler", "tinycss2", "bs4", "html.parser"]):
         fuzz = target(name)
     learned, findings = WORK / "corpus" / name, WORK / "findings" / name
     for folder in (learned, findings):

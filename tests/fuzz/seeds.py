@@ -171,6 +171,7 @@ def robots() -> dict[str, bytes]:
     return {
         "usual": b"User-agent: *\nDisallow: /a/*.png$\nAllow: /a/b\nCrawl-delay: 2.5\nSitemap: /sitemap.xml\n",
         "ours": b"\xef\xbb\xbfUser-Agent: image-crawler\r\nDisallow: /\r\nRequest-rate: 1/10s\nVisit-time: 0600-0845\n",
+        "uses": b"License: https://l/\nUser-agent: *\nContent-Signal: ai-train=no\nContent-Usage: /a/ train-ai=n\n",
         "odd": b"disallow /\0\nuser-agent:\nDisallow: /%E6%B8%A9*?*$$\nCrawl-delay: 1e400\nCrawl-delay: nan\n",
     }
 

@@ -64,7 +64,8 @@ from crawler.urls import (
 )
 from crawler.web import optouts
 from crawler.web.cookies import Jar
-from crawler.web.robots import Rules, product_token
+from crawler.web.robots import product_token
+from crawler.web.robots_file import RobotsFile
 from tests.quadratic import Shape
 from tests.quadratic.patterns import hash_of
 from tests.quadratic.units import ALL
@@ -124,6 +125,11 @@ def _script(rule: Callable[[Element], Any], media_type: str = "") -> Callable[[s
 
 def _stream(stream: str) -> Callable[[str], Any]:
     return lambda text: script_data.streamed([text], stream)
+
+
+def _judged(content: bytes, url: str) -> Any:
+    of_all = RobotsFile(content, agent="image-crawler")
+    return of_all.verdict(url), of_all.statements(url)
 
 
 def _bytes(work: Callable[[bytes], Any]) -> Callable[[str], Any]:
@@ -257,13 +263,21 @@ ENTRIES: dict[str, Entry] = {
         ("headers",),
     ),
     "robots.txt": Entry(
-        _bytes(lambda content: Rules(content, agent="image-crawler").allows(f"{URL}{'a' * 1000}")),
+        _bytes(lambda content: _judged(content, f"{URL}{'a' * 1000}")),
         ("headers",),
-        (("User-agent: *\nDisallow: ", ""),),
+        (("User-agent: *\nDisallow: ", ""), ("User-agent: *\nContent-Usage: ", "")),
+        500 * 1024,
+    ),
+    "robots.txt of patterns": Entry(
+        lambda text: _judged(f"User-agent: *\nDisallow: /{text}".encode(), f"{URL}{'a*b/' * 2000}"),
+        ("url",),
+        (("", "\nDisallow: /"), ("*", "*")),
         500 * 1024,
     ),
     "robots.txt for a long url": Entry(
-        lambda text: Rules(b"User-agent: *\nDisallow: /*a*b*c$\nAllow: /p/*\n", agent="a").allows(URL + text),
+        lambda text: _judged(
+            b"User-agent: *\nDisallow: /*a*b*c$\nAllow: /p/*\nContent-Usage: /*a*b c\n", URL + text
+        ),
         ("url",),
         (),
         8192,

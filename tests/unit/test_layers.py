@@ -51,7 +51,6 @@ PLACES = {
     "tinycss2": ["harvest.css"],
     "webencodings": ["harvest.encoding"],
     "ada_url": ["urls"],
-    "protego": ["web.robots"],
     "tldextract": ["scope"],
     "filelock": ["folder"],
     "cryptography": ["keys"],

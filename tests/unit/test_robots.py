@@ -1,4 +1,4 @@
-"""robots.txt: the rules of one file against the standard's own vectors, and the manners of asking for it."""
+"""robots.txt: the rules of one file against vectors of several implementations, and the manners of asking for it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from msgspec import structs
 
 from crawler import errors
 from crawler.errors import RobotsDisallowed, RobotsUnavailable
 from crawler.web import Fetched
-from crawler.web.robots import MAX_BYTES, Robots, Rules, product_token
+from crawler.web.robots import Robots, product_token
+from crawler.web.robots_file import MAX_BYTES, MAX_STATEMENTS, RobotsFile
 from tests.unit.harvesting import Site, answer
 from tests.vectors import vectors
 
@@ -22,8 +22,8 @@ FILE = f"{HOST}/robots.txt"
 CLOSED = "User-agent: *\nDisallow: /private\n"
 
 
-def rules(text: str | bytes, agent: str = "image-crawler") -> Rules:
-    return Rules(text if isinstance(text, bytes) else text.encode(), agent=agent)
+def rules(text: str | bytes, agent: str = "image-crawler") -> RobotsFile:
+    return RobotsFile(text if isinstance(text, bytes) else text.encode(), agent=agent)
 
 
 class Clock:
@@ -73,7 +73,7 @@ def test_every_vector_that_implementations_agree_on() -> None:
     wrong = [
         case["id"]
         for case in cases
-        if rules(case["robots"], case["user_agent"]).allows(case["url"]) != case["allowed"]
+        if rules(case["robots"], case["user_agent"]).verdict(case["url"]).allowed != case["allowed"]
     ]
     assert len(cases) > 390
     assert wrong == []
@@ -97,15 +97,15 @@ def test_every_vector_that_implementations_agree_on() -> None:
     ],
 )
 def test_what_a_file_allows(text: str | bytes, allowed: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    assert rules(text).allows(f"{HOST}/a/b/c.png") is allowed
+    assert rules(text).verdict(f"{HOST}/a/b/c.png").allowed is allowed
 
 
 def test_its_first_half_mebibyte_counts_and_no_more() -> None:
     padding = "# " + "x" * 998 + "\n"
     within = padding * (MAX_BYTES // 1001 - 1) + CLOSED
     beyond = padding * (MAX_BYTES // 1001 + 1) + CLOSED
-    assert not rules(within).allows(f"{HOST}/private")
-    assert rules(beyond).allows(f"{HOST}/private")
+    assert not rules(within).verdict(f"{HOST}/private").allowed
+    assert rules(beyond).verdict(f"{HOST}/private").allowed
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,6 @@ def test_the_name_that_robots_txt_knows_us_by(user_agent: str, token: str) -> No
     assert product_token(user_agent) == token
 
 
-@given(st.binary(max_size=400), st.text(max_size=20))
-def test_no_file_is_too_odd_to_read(content: bytes, path: str) -> None:
-    read = Rules(content, agent="image-crawler")
-    assert read.allows(f"{HOST}/{path}") in (True, False)
-    assert 0.0 <= read.delay_s <= 300.0
-
-
 # --- asking for it ---
 
 
@@ -174,8 +167,22 @@ def test_what_a_refusal_says() -> None:
     with pytest.raises(RobotsDisallowed) as caught:
         Asking({HOST: CLOSED}).robots.check(f"{HOST}/private/a")
     assert caught.value.detail == (
-        f"{FILE} disallows {HOST}/private/a for image-crawler; to take it all the same, say --no-obey-robots-txt"
+        f'robots.txt of {HOST}, line 2, "Disallow: /private", forbids image-crawler to ask for {HOST}/private/a;'
+        " to take it all the same, say --no-obey-robots-txt"
     )
+
+
+def test_the_last_line_of_a_file_that_was_cut_does_not_count() -> None:
+    asking = Asking({HOST: structs.replace(answer(FILE, f"{CLOSED}Disallow: /p"), is_cut=True)})
+    assert asking.allows(f"{HOST}/public")
+    assert not asking.allows(f"{HOST}/private")
+
+
+def test_lines_that_are_too_many_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    asking = Asking({HOST: "".join(f"License: https://l.example/{n}\n" for n in range(MAX_STATEMENTS + 3))})
+    assert asking.allows(f"{HOST}/")
+    assert f"{FILE}: 3 lines on the use of content are too many to be kept" in caplog.messages
 
 
 def test_a_file_of_any_length_is_asked_for_up_to_the_limit() -> None:

@@ -1,10 +1,11 @@
-"""robots.txt: whatever is in it, it says yes or no to every URL, and a delay within bounds."""
+"""robots.txt: whatever is in it, it says yes or no to every URL, by a line that is there, and a delay within bounds."""
 
 from __future__ import annotations
 
 from crawler.harvest.sitemap import sitemap_tasks
 from crawler.urls import canonical
-from crawler.web.robots import MAX_DELAY_S, Rules, product_token
+from crawler.web.robots import product_token
+from crawler.web.robots_file import MAX_DELAY_S, MAX_QUOTED_CHARS, RobotsFile
 
 _URLS = (
     "https://example.org/",
@@ -15,11 +16,19 @@ _URLS = (
 
 
 def fuzz(data: bytes) -> None:
-    rules = Rules(data, agent="image-crawler")
+    rules = RobotsFile(data, agent="image-crawler")
+    lines = data.count(b"\n") + data.count(b"\r") + 1
     assert 0 <= rules.delay_s <= MAX_DELAY_S
     for url in _URLS:
-        assert rules.allows(url) in (True, False)
-        assert rules.allows(url) == Rules(data, agent="image-crawler").allows(url)
+        verdict = rules.verdict(url)
+        assert verdict.allowed or verdict.number > 0
+        assert bool(verdict.line) is bool(verdict.number)
+        assert len(verdict.line) <= MAX_QUOTED_CHARS
+        assert verdict.number <= lines
+        assert verdict == RobotsFile(data, agent="image-crawler").verdict(url)
+        for stated in rules.statements(url):
+            assert 0 < stated.number <= lines
+            assert stated.line
     for task in sitemap_tasks(rules.sitemaps, page_url="https://example.org/"):
         assert canonical(task.url) == task.url
     token = product_token(data.decode("latin-1"))
