@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from crawler.models import Value
+from crawler.web.robots_patterns import Path, Pattern, pattern
 
 MAX_BYTES = 500 * 1024
 """Of a robots.txt; what comes after is not looked at (RFC 9309, section 2.5)."""
@@ -49,17 +49,6 @@ _SPACE = " \t\v\f"
 """Octets that are space. str.strip() would take 0x85 and 0xA0 as well, which are parts of characters here."""
 _TWO_WORDS = re.compile(r"([^ \t]++)[ \t]++([^ \t]++)")
 _TOKEN = re.compile(r"[A-Za-z_-]*+")
-_PATH = re.compile(r"(?:[^/?#;:]*+://|//)?[^/?;#]*+([^#]*+)")
-_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_AS_THEY_ARE = frozenset(_UNRESERVED + ":@!$&'()*+,;=[]")
-"""Characters that are the same, percent-encoded or not. With ``/``, ``?`` and ``#`` it is another path."""
-_TO_NORMALISE = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]")
-_FIND_OCTETS = 2**22
-"""So many octets of a path are searched for pieces one by one; then it is worth an index."""
-_KEY_CHARS = 128
-"""Longer pieces are not looked up in the index: there can be few of them."""
-_LAST = "\x7f"
-"""After all characters of a normalised path."""
 
 
 class Verdict(Value):
@@ -96,19 +85,9 @@ class _Line(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A pattern, and the line that has it. Without the value of the line: a file has many rules."""
+    """An Allow or Disallow, without what else is in its line: a file has many."""
 
-    octets: int
-    """Of the pattern, normalised: the most octets win."""
-    head: str
-    """What a path must begin with."""
-    rest: tuple[str, ...]
-    """What must come after it, in this order: after each a ``*``, if it is not the last or nothing but ``*`` follows.
-    """
-    is_anchored: bool
-    """The last piece must be the end of the path (``$``)."""
-    in_query: tuple[str, ...]
-    """Head and rest to be looked for where slashes in the query are encoded; empty if that finds no more."""
+    pattern: Pattern
     is_allow: bool
     number: int
     start: int
@@ -120,27 +99,25 @@ class RobotsFile:
     *is_cut*: there was more of it than was taken. A last line that was cut, by whoever took it or by MAX_BYTES, does
     not count. Several groups for one agent are one; without any, those for ``*`` count.
 
-    Time: reading is in proportion to the octets of the file. A verdict takes no more than the look-up of each rule and
-    of each piece between wildcards in a sorted index of the path, so that neither many rules nor many wildcards nor a
-    long URL multiply each other. Memory: some twenty times the file at the most, of a file of nothing but rules for us.
+    Time: reading is in proportion to the octets of the file. A verdict takes, for n octets of the URL, r rules and p
+    pieces between their wildcards, at most some n log n + (r + p) log n steps. Memory: at the most thirty times the
+    file, which then is one of nothing but short rules for us.
     """
 
     def __init__(self, content: bytes, *, agent: str, is_cut: bool = False) -> None:
         self._text = _text(content, is_cut=is_cut)
-        group: list[_Line] = []
-        licenses: list[_Line] = []
-        sitemaps: list[str] = []
-        for line in _of_the_file_or(_lines(self._text), agent.lower(), group):
-            if line.name == _SITEMAP and line.value:
-                sitemaps.append(_as_written(line.value))
-            elif line.name == _LICENSE and line.value:
-                licenses.append(line)
-        self.sitemaps: tuple[str, ...] = tuple(sitemaps)
+        group, of_all = _parted(_lines(self._text), agent.lower())
+        licenses = [line for line in of_all if line.name == _LICENSE and line.value]
+        self.sitemaps: tuple[str, ...] = tuple(
+            _as_written(line.value) for line in of_all if line.name == _SITEMAP and line.value
+        )
         """As written, from anywhere in the file."""
-        self._rules = sorted(_rules(group), key=lambda rule: (-rule.octets, not rule.is_allow, rule.number))
+        self._rules = sorted(
+            _rules(group), key=lambda rule: (-rule.pattern.octets, not rule.is_allow, rule.number)
+        )
         stated = [line for line in group if line.name in (_USAGE, _SIGNAL)]
-        self._licenses = licenses[:MAX_STATEMENTS]
-        self._stated = [(line.name, *_split(line)) for line in stated[:MAX_STATEMENTS]]
+        self._stated = [self._statement(line) for line in stated[:MAX_STATEMENTS]]
+        self._licenses = [self._statement(line)[1] for line in licenses[:MAX_STATEMENTS]]
         self.left_out = max(0, len(stated) - MAX_STATEMENTS) + max(0, len(licenses) - MAX_STATEMENTS)
         """Lines beyond MAX_STATEMENTS, which are not among the statements."""
         delays = [(delay_s, -line.number, line) for line in group if (delay_s := _seconds(line))]
@@ -151,18 +128,18 @@ class RobotsFile:
         """The line that asks for it, as written; empty if none does."""
         self.delay_number = longest[2].number if longest else 0
         """The number of that line, from 1; 0 if none asks."""
-        if not (self._rules or self._stated or self._licenses):
+        if not self._rules:
             self._text = ""
 
     def verdict(self, url: str) -> Verdict:
         """Whether *url* may be asked for: the longest pattern decides, of two as long the one that allows (RFC 9309,
         section 2.2.2). /robots.txt itself always may.
         """
-        path = _Path(url)
-        if path.is_robots_txt:
+        path = Path(url)
+        if path.name == "/robots.txt":
             return Verdict(allowed=True)
         for rule in self._rules:
-            if path.fits(rule):
+            if path.fits(rule.pattern):
                 return Verdict(allowed=rule.is_allow, line=self._quoted(rule.start), number=rule.number)
         return Verdict(allowed=True)
 
@@ -174,21 +151,21 @@ class RobotsFile:
         our group with the longest path that fits, all of them if several are as long; one without a path fits
         everywhere and is the shortest. License (RSL 1.0): all, wherever they are.
         """
-        path = _Path(url)
-        found = [self._statement(line, line.value) for line in self._licenses]
+        path = Path(url)
+        found = list(self._licenses)
         for name in (_USAGE, _SIGNAL):
             fitting = [
-                (rule.octets, line, value)
-                for kind, rule, line, value in self._stated
-                if kind == name and path.fits(rule)
+                (one.octets, stated) for one, stated in self._stated if stated.name == name and path.fits(one)
             ]
-            most = max((octets for octets, _, _ in fitting), default=0)
-            found += [self._statement(line, value) for octets, line, value in fitting if octets == most]
-        return tuple(sorted(found, key=lambda statement: statement.number))
+            most = max((octets for octets, _ in fitting), default=0)
+            found += [stated for octets, stated in fitting if octets == most]
+        return tuple(sorted(found, key=lambda stated: stated.number))
 
-    def _statement(self, line: _Line, value: str) -> Statement:
-        return Statement(
-            name=line.name, value=_as_written(value), line=self._quoted(line.start), number=line.number
+    def _statement(self, line: _Line) -> tuple[Pattern, Statement]:
+        path, value = ("", line.value) if line.name == _LICENSE else _split(line.value)
+        quoted = self._quoted(line.start)
+        return pattern(path), Statement(
+            name=line.name, value=_as_written(value), line=quoted, number=line.number
         )
 
     def _quoted(self, start: int) -> str:
@@ -257,8 +234,8 @@ class _Agents:
         return ours if self._is_ours else everyones if self._is_everyones else []
 
 
-def _of_the_file_or(lines: Iterable[_Line], agent: str, group: list[_Line]) -> Iterator[_Line]:
-    """The lines that belong to no group; the lines of the one that applies to *agent* go to *group*.
+def _parted(lines: Iterable[_Line], agent: str) -> tuple[list[_Line], list[_Line]]:
+    """The lines of the group that applies to *agent*, and those that belong to no group.
 
     A group is User-agent lines and all rules until the next User-agent line; what is no rule ends nothing, wherever it
     is (RFC 9309, section 2.2.1). What is no rule of the standard, but of a group (Crawl-delay, Content-Signal), is for
@@ -267,6 +244,7 @@ def _of_the_file_or(lines: Iterable[_Line], agent: str, group: list[_Line]) -> I
     """
     ours: list[_Line] = []
     everyones: list[_Line] = []
+    of_all: list[_Line] = []
     of_rules, directly_before = _Agents(), _Agents()
     is_named = has_rules = has_lines = False
     for line in lines:
@@ -287,14 +265,36 @@ def _of_the_file_or(lines: Iterable[_Line], agent: str, group: list[_Line]) -> I
             has_lines = True
             directly_before.of(ours, everyones).append(line)
         else:
-            yield line
-    group += ours if is_named else everyones
+            of_all.append(line)
+    return (ours if is_named else everyones), of_all
 
 
 def _token(value: str) -> str:
     """The product token that a User-agent line begins with: Google's matcher takes ``Foo Bar/1.0`` for ``foo``."""
     found = _TOKEN.match(value)
     return found[0].lower() if found else ""
+
+
+# --- what the lines say -------------------------------------------------------------------------------------
+
+
+def _rules(group: Iterable[_Line]) -> Iterator[_Rule]:
+    for line in group:
+        if line.name not in (_ALLOW, _DISALLOW) or not line.value:
+            continue  # an empty pattern says nothing
+        is_allow = line.name == _ALLOW
+        yield _Rule(pattern(line.value), is_allow, line.number, line.start)
+        folder, slash, file = line.value.rpartition("/")
+        if is_allow and slash and file.startswith("index.htm"):
+            yield _Rule(pattern(f"{folder}/$"), is_allow, line.number, line.start)
+
+
+def _split(value: str) -> tuple[str, str]:
+    """Of the form ``[path] value``: a path begins with a slash and ends before the first space."""
+    if not value.startswith("/"):
+        return "", value
+    end = min((at for at in (value.find(" "), value.find("\t")) if at >= 0), default=len(value))
+    return value[:end], value[end:].lstrip(_SPACE)
 
 
 def _seconds(line: _Line) -> float:
@@ -306,142 +306,3 @@ def _seconds(line: _Line) -> float:
     except ValueError:
         return 0.0
     return min(max(asked_s, 0.0), MAX_DELAY_S) if math.isfinite(asked_s) else 0.0
-
-
-# --- patterns ----------------------------------------------------------------------------------------------
-
-
-def _rules(group: Iterable[_Line]) -> Iterator[_Rule]:
-    for line in group:
-        if line.name not in (_ALLOW, _DISALLOW) or not line.value:
-            continue  # an empty pattern says nothing
-        is_allow = line.name == _ALLOW
-        yield _rule(line.value, line, is_allow=is_allow)
-        folder, slash, file = line.value.rpartition("/")
-        if is_allow and slash and file.startswith("index.htm"):
-            yield _rule(f"{folder}/$", line, is_allow=True)
-
-
-def _rule(pattern: str, line: _Line, *, is_allow: bool = False) -> _Rule:
-    is_anchored = pattern.endswith("$")
-    written = (pattern[:-1] if is_anchored else pattern).split("*")
-    pieces = [_normalised(piece) for piece in written]
-    octets = sum(map(len, pieces)) + len(pieces) - 1 + is_anchored
-    asked, in_query = False, []
-    for piece in pieces:
-        in_query.append(_with_query(piece, is_query=asked))
-        asked = asked or "?" in piece
-    has_data = any("%2F" in piece or "%3F" in piece for piece in in_query)
-    head, *rest = _without_empty(pieces, is_anchored=is_anchored)
-    return _Rule(
-        octets, head, tuple(rest), is_anchored,
-        _without_empty(in_query, is_anchored=is_anchored) if has_data else (),
-        is_allow, line.number, line.start,
-    )  # fmt: skip
-
-
-def _split(line: _Line) -> tuple[_Rule, _Line, str]:
-    """A line of the form ``[path] value``: a path begins with a slash and ends before the first space."""
-    path, value = "", line.value
-    if value.startswith("/"):
-        end = min((at for at in (value.find(" "), value.find("\t")) if at >= 0), default=len(value))
-        path, value = value[:end], value[end:].lstrip(_SPACE)
-    return _rule(path, line), line, value
-
-
-def _without_empty(pieces: list[str], *, is_anchored: bool) -> tuple[str, ...]:
-    """Without pieces between two ``*``, and at the end of a pattern, which fit anywhere."""
-    last = pieces[-1:] if len(pieces) > 1 and (is_anchored or pieces[-1]) else []
-    return (pieces[0], *filter(None, pieces[1:-1]), *last)
-
-
-def _normalised(octets: str) -> str:
-    """*octets* with one spelling for each, of visible ASCII alone: RFC 9309, section 2.2.2, has what is not ASCII
-    percent-encoded, and what need not be encoded, plain.
-    """
-    return _TO_NORMALISE.sub(_one, octets)
-
-
-def _one(found: re.Match[str]) -> str:
-    octet = found[0]
-    if len(octet) == 1:
-        return f"%{ord(octet):02X}"
-    char = chr(int(octet[1:], 16))
-    return char if char in _AS_THEY_ARE else octet.upper()
-
-
-def _with_query(normalised: str, *, is_query: bool) -> str:
-    """*normalised* with the slashes and question marks of its query encoded, where they mean no more than others do
-    (the second example in section 2.2.2). *is_query*: all of it is within one.
-    """
-    before, mark, query = ("", "", normalised) if is_query else normalised.partition("?")
-    return before + mark + query.replace("/", "%2F").replace("?", "%3F")
-
-
-class _Path:
-    """Path and query of a URL, with what has been found in them."""
-
-    def __init__(self, url: str) -> None:
-        found = _PATH.match(url.encode("utf-8", "surrogatepass").decode("latin-1"))
-        path = _normalised(found[1] if found else "")
-        path = path if path.startswith("/") else f"/{path}"
-        self.is_robots_txt = path.partition("?")[0] == "/robots.txt"
-        self._plain = _Searched(path)
-        self._in_query = _Searched(_with_query(path, is_query=False))
-
-    def fits(self, rule: _Rule) -> bool:
-        if self._plain.fits(rule.head, rule.rest, is_anchored=rule.is_anchored):
-            return True
-        if not rule.in_query:
-            return False
-        head, *rest = rule.in_query
-        return self._in_query.fits(head, rest, is_anchored=rule.is_anchored)
-
-
-class _Searched:
-    """A text that is searched for many pieces.
-
-    One search may look at all of it. When that was done often, the ends of the text are sorted, once: the places of a
-    piece are then neighbours.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._left_octets = _FIND_OCTETS
-        self._ends: list[str] = []
-        self._begins: list[int] = []
-        self._places: dict[str, list[int]] = {}
-
-    def fits(self, head: str, rest: Iterable[str], *, is_anchored: bool) -> bool:
-        text = self._text
-        if not text.startswith(head):
-            return False
-        if not rest:
-            return not is_anchored or len(text) == len(head)
-        *between, last = rest
-        place = len(head)
-        for piece in between if is_anchored else rest:
-            found = self._find(piece, place)
-            if found < 0:
-                return False
-            place = found + len(piece)
-        return not is_anchored or (text.endswith(last) and len(text) - len(last) >= place)
-
-    def _find(self, piece: str, place: int) -> int:
-        """``str.find``"""
-        if self._left_octets > 0 or len(piece) > _KEY_CHARS:
-            self._left_octets -= len(self._text)
-            return self._text.find(piece, place)
-        places = self._places.get(piece)
-        if places is None:
-            places = self._places[piece] = self._all(piece)
-        at = bisect_left(places, place)
-        return places[at] if at < len(places) else -1
-
-    def _all(self, piece: str) -> list[int]:
-        if not self._ends:
-            text = self._text
-            ends = sorted((text[at : at + _KEY_CHARS], at) for at in range(len(text)))
-            self._ends, self._begins = [end for end, _ in ends], [at for _, at in ends]
-        first = bisect_left(self._ends, piece)
-        return sorted(self._begins[first : bisect_left(self._ends, piece + _LAST, first)])

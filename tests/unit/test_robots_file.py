@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.models import Value
-from crawler.web import robots_file
+from crawler.web import robots_file, robots_patterns
 from crawler.web.robots_file import MAX_BYTES, MAX_QUOTED_CHARS, MAX_STATEMENTS, RobotsFile, Statement
 from tests.pace import cpu_s
 
@@ -215,6 +215,9 @@ def test_the_longest_match_of_section_5_2() -> None:
         ("/foo/bar?*=https://*.bar$", "/foo/bar?baz=https%3A%2F%2Ffoo.bar", True),
         ("/*baz=https%3A%2F%2Ffoo.bar", "/foo/bar?baz=https://foo.bar", True),
         ("/*/b", "/a?b=/b", True),
+        ("/a?x*y*=/b", "/a?xy=%2Fb", True),
+        ("/voil\u00e0", "/voil%C3%A0", True),
+        ("/voil\u00e0", "/voil%C3%A1", False),
         ("/foo/bar/\u30c4", "/foo/bar/%E3%83%84", True),
         ("/foo/bar/%E3%83%84", "/foo/bar/\u30c4", True),
         ("/foo/bar/%62%61%7A", "/foo/bar/baz", True),
@@ -248,6 +251,8 @@ def test_how_paths_are_spelt(pattern: str, path: str, is_match: bool) -> None:  
         ("/*.gif$", "/a.gif.gif", True),
         ("/a*a$", "/a", False),
         ("/a*$", "/abc", True),
+        ("/a***$", "/a", True),
+        ("/*b", "/ab~", True),
         ("/$", "/", True),
         ("/$", "/a", False),
         ("/a$$", "/a$", True),
@@ -259,7 +264,15 @@ def test_how_paths_are_spelt(pattern: str, path: str, is_match: bool) -> None:  
         ("http://a.example/a", "/a", False),
     ],
 )
-def test_stars_and_ends(pattern: str, path: str, is_match: bool) -> None:  # noqa: FBT001 - as above
+@pytest.mark.parametrize("octets", [0, robots_patterns._FIND_OCTETS], ids=["by index", "by search"])
+def test_stars_and_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+    path: str,
+    is_match: bool,  # noqa: FBT001 - as above
+    octets: int,
+) -> None:
+    monkeypatch.setattr(robots_patterns, "_FIND_OCTETS", octets)
     assert fits(pattern, path) is is_match
 
 
@@ -346,12 +359,13 @@ def test_robots_txt_itself_is_allowed() -> None:
         ("/other", "", 0),
         ("/\u6e29", "Disallow: /\u6e29", 6),
         ("/index/", "Allow: /index/index.html", 7),
+        ("/voil\u00e0", "Disallow: /voil\u00e0", 9),
     ],
 )
 def test_the_line_is_quoted_as_written(path: str, line: str, number: int) -> None:
     text = (
         "# hello\r\nUser-agent: *\r\n  Disallow: /private/   # ours\r\n\r\nallow :/private/open\r\n"
-        "Disallow: /\u6e29\r\nAllow: /index/index.html\nDisallow: /index\n"
+        "Disallow: /\u6e29\r\nAllow: /index/index.html\nDisallow: /index\nDisallow: /voil\u00e0\n"
     )
     verdict = read(text).verdict(f"{HOST}{path}")
     assert (verdict.line, verdict.number) == (line, number)
@@ -547,15 +561,15 @@ def test_the_case_of_names_changes_nothing(lines: list[str], change: Callable[[s
     assert verdicts("\n".join(changed)) == verdicts("\n".join(lines))
 
 
-PATTERNS = st.text("ab/*$?", max_size=8).map("/{}".format)
+PATTERNS = st.text("ab/*$?~", max_size=8).map("/{}".format)
 
 
-@given(st.lists(PATTERNS, min_size=1, max_size=6), st.text("ab/$?", max_size=12), st.booleans())
+@given(st.lists(PATTERNS, min_size=1, max_size=6), st.text("ab/$?~", max_size=12), st.booleans())
 def test_patterns_are_what_expressions_say(patterns: list[str], path: str, is_indexed: bool) -> None:  # noqa: FBT001
     """Against regular expressions, which are not bounded in time; with and without the index of the path."""
     with pytest.MonkeyPatch.context() as patched:
         if is_indexed:
-            patched.setattr(robots_file, "_FIND_OCTETS", 0)
+            patched.setattr(robots_patterns, "_FIND_OCTETS", 0)
         for pattern in patterns:
             is_anchored = pattern.endswith("$")
             written = pattern[: len(pattern) - is_anchored]
@@ -563,7 +577,7 @@ def test_patterns_are_what_expressions_say(patterns: list[str], path: str, is_in
             assert fits(pattern, f"/{path}") is bool(re.match(expression, f"/{path}", re.DOTALL))
 
 
-@given(st.lists(PATTERNS, min_size=1, max_size=6), st.text("ab/$?", max_size=12))
+@given(st.lists(PATTERNS, min_size=1, max_size=6), st.text("ab/$?~", max_size=12))
 def test_the_longest_decides(patterns: list[str], path: str) -> None:
     text = "User-agent: *\n" + "\n".join(
         f"{'Allow' if n % 2 else 'Disallow'}: {pattern}" for n, pattern in enumerate(patterns)
@@ -631,7 +645,7 @@ def test_a_verdict_is_no_search_of_the_whole_url_for_each_rule(name: str) -> Non
     """As str.find would be; and says the same."""
     of_all, url = read(HOSTILE[name]), LONG_URLS[0]
     path = url.removeprefix(HOST)
-    pieces = [rule.rest[-1] for rule in of_all._rules]
+    pieces = [rule.pattern.rest[-1] for rule in of_all._rules]
     plain_s = cpu_s(lambda: [path.find(piece) for piece in pieces])
     assert cpu_s(lambda: of_all.verdict(url)) < max(plain_s / 2, 0.25)
     assert of_all.verdict(url).allowed
