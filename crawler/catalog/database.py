@@ -55,8 +55,7 @@ class Catalog:
         with self._explained():
             self._db = _connect(self.path)
             try:
-                self._check_version()
-                self._lacks = self._lacking()
+                self._lacks = self._check_version()
             except BaseException:
                 self._db.close()
                 raise
@@ -171,7 +170,8 @@ class Catalog:
             )
         return cast("_Record", found) if found.url else None
 
-    def _check_version(self) -> None:
+    def _check_version(self) -> dict[str, str]:
+        """The columns that it lacks, and what stands for them. Raises FolderError."""
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         if application != APPLICATION_ID:
             raise FolderError(
@@ -183,10 +183,7 @@ class Catalog:
                 f"{self.path} was written by another version of image-crawler (schema {version}; this one"
                 f" reads {SCHEMA_VERSION}); look at it with that version"
             )
-
-    def _lacking(self) -> dict[str, str]:
-        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(images)")}
-        return {name: nothing for name, nothing in _ADDED.items() if there and name not in there}
+        return _ADDED if version in _EARLIER else {}
 
     def has(self, column: str) -> bool:
         """Whether the file has that *column* of images: one of an earlier version may lack it."""
