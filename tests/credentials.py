@@ -187,3 +187,24 @@ def svg_c2pa(manifests: bytes) -> bytes:
         + b"</c2pa:manifest></metadata>"
     )
     return SVG.replace(b"<rect", made + b"<rect")
+
+
+def samples() -> dict[str, bytes]:
+    """One file of each kind, by name."""
+    packet = xmp(f"{PLUS}DMI-PROHIBITED-AIMLTRAINING", constraints="ask")
+    manifests = store(assertion({"cawg.ai_training": "notAllowed", "cawg.data_mining": "constrained"}))
+    return {
+        "says-xmp.jpg": jpeg_xmp(packet),
+        "says-c2pa.jpg": jpeg_c2pa(manifests, most=200),
+        "says-xmp.png": png_xmp(packet, compressed=True),
+        "says-c2pa.png": png((b"caBX", manifests)),
+        "says-xmp.webp": webp(b"XMP ", packet),
+        "says-c2pa.webp": webp(b"C2PA", manifests),
+        "says-xmp.gif": gif(packet),
+        "says-c2pa.gif": gif(manifests, c2pa=True),
+        "says-xmp.tif": tiff(700, packet),
+        "says-both.avif": with_uuid_box(avif(packet), manifests),
+        "says-both.heic": with_uuid_box(heic(packet), manifests),
+        "says-xmp.svg": svg_xmp(packet),
+        "says-c2pa.svg": svg_c2pa(manifests),
+    }

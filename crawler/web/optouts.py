@@ -40,7 +40,7 @@ _SPEAKS = frozenset({"x-robots-tag", TDM_RESERVATION, CONTENT_USAGE, CONTENT_SIG
 _MAX_LINES = 100
 _MAX_LINE_CHARS = 8192
 _RSL = "application/rsl+xml"
-_TARGET = re.compile(r"[\s,]*+<([^<>]*+)>([^<]*+)")
+_LINK = re.compile(r"<[^<>]*+>([^<]*+)")
 
 
 def of_headers(headers: Mapping[str, str], *, agent: str) -> frozenset[str]:
@@ -95,8 +95,8 @@ def told_by(headers: Mapping[str, str], *, agent: str) -> list[OptOut]:
 def _licenses(links: str) -> Iterator[str]:
     """The links to RSL licenses (RSL 1.0, "Adding RSL to HTTP Headers"), as written."""
     for line in links.splitlines()[:_MAX_LINES]:
-        for link in _TARGET.finditer(line[:_MAX_LINE_CHARS]):
-            told = link[2].lower()
+        for link in _LINK.finditer(line[:_MAX_LINE_CHARS]):
+            told = link[1].lower()
             if _RSL in told and "license" in told:
                 yield link[0].strip(" ,")
 

@@ -86,6 +86,11 @@ def test_all_samples_say_nothing() -> None:
         assert verify(data, max_pixels=10**6).unread_metadata == 0
 
 
+def test_files_that_speak_are_sound_and_heard() -> None:
+    for name, data in credentials.samples().items():
+        assert told(data), name
+
+
 # --- XMP --------------------------------------------------------------------------------------------------
 
 

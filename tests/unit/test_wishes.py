@@ -12,7 +12,7 @@ import pytest
 from crawler.config import Config, ObeyConfig
 from crawler.download.image import ImageHandler
 from crawler.errors import NotFound, RateLimited, TaskError
-from crawler.models import ImageRecord, Purpose, Result, Task, TaskKind
+from crawler.models import ImageRecord, Origin, Purpose, Result, Task, TaskKind
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from crawler.web import Fetched
@@ -275,10 +275,23 @@ def test_all_hosts_on_the_way_are_heard(tmp_path: Path) -> None:
     assert [one.signal for one in record.opt_outs] == ["content-signal"]
 
 
+def test_a_yes_never_outweighs_a_no(tmp_path: Path) -> None:
+    """draft-ietf-aipref-vocab, section 5.1: "the most restrictive preference applies"."""
+    yes = {"content-usage": "train-ai=y", "content-signal": "ai-train=yes"}
+    web = Web(headers=yes, content=CASES["cawg"].web["content"])
+    record = record_of(tmp_path, web, purpose="train")
+    assert (record.status, record.reason) == ("rejected", "training-mining")
+    web = Web(headers=yes, robots=f"{ROBOTS}Content-Usage: train-ai=n")
+    assert record_of(tmp_path, web, purpose="train").reason == "content-usage"
+    allowed = credentials.jpeg_xmp(credentials.xmp(f"{PLUS}DMI-ALLOWED"))
+    web = Web(headers={"x-robots-tag": "noai"}, content=allowed)
+    assert record_of(tmp_path, web, purpose="train").reason == "noai"
+
+
 def test_of_a_page_only_what_forbids_images_altogether_is_heard(tmp_path: Path) -> None:
     """Content-Usage speaks of the content of its own message."""
-    page = {"content": b"<!DOCTYPE html><title>t</title>", "headers": {"content-type": "text/html"}}
-    web = Web(**{**page, "headers": {"content-type": "text/html", "content-usage": "train-ai=n"}})
+    headers = {"content-type": "text/html", "content-usage": "train-ai=n"}
+    web = Web(content=b"<!DOCTYPE html><title>t</title>", headers=headers)
     handle = ImageHandler(
         web,
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
@@ -286,8 +299,6 @@ def test_of_a_page_only_what_forbids_images_altogether_is_heard(tmp_path: Path) 
         config=Config(obey=ObeyConfig(purpose="train")),
         worker="w:1:x",
     )
-    from crawler.models import Origin
-
     origin = Origin(page_url=f"{HOST}/", found_in="a")
     result = handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, origin=origin))
     assert result.record.reason == "not-an-image"
