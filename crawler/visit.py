@@ -91,6 +91,10 @@ class Visit:
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
 
 
+_SAID_ANEW = ("opt_outs", "more_opt_outs")
+"""What was heard of an image once more, whatever it gives."""
+
+
 class _TooSoon(Exception):
     """The host asks for a longer delay than the queue knows of."""
 
@@ -200,6 +204,7 @@ class TaskHandler(abc.ABC):
             # of an answer to a conditional request, only these may be news (RFC 9110, section 15.4.5)
             fields = ("final_url", "etag", "last_modified")
             news = {name: visit.facts[name] for name in fields if visit.facts.get(name)}
+            news |= {name: visit.facts[name] for name in _SAID_ANEW if name in visit.facts}
             return msgspec.structs.replace(
                 task.known,
                 **visited,

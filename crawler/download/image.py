@@ -15,7 +15,7 @@ from crawler.download.naming import image_path
 from crawler.download.sniff import recognised
 from crawler.errors import InvalidUrl, NotAnImage, OutOfScope, TooLarge
 from crawler.harvest.kinds import kind_of
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Task, TaskKind
+from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.storage import Storage
 from crawler.urls import DATA_HOST
@@ -23,7 +23,7 @@ from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport, optouts
 from crawler.web.hostfiles import HostFiles
 from crawler.web.robots import product_token
-from crawler.web.wishes import Heard, Wishes
+from crawler.web.wishes import Heard, Wishes, of_host
 
 ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 """What browsers send for an image, so that a server gives us what it gives them."""
@@ -84,6 +84,7 @@ class ImageHandler(TaskHandler):
             visit.discovered = (page,) if page.kept_out_by != OUT_OF_SCOPE else ()
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            heard(*_said_before(visit.task))
             visit.unchanged()
             return
         info = self._wanted(visit, fetched.content, heard)
@@ -169,6 +170,17 @@ class ImageHandler(TaskHandler):
         """Raise a Rejection for what is not to be taken, image or not."""
         if not self._scope.holds_image(fetched.final_url):
             raise OutOfScope(f"{task.url} redirects to {fetched.final_url}, which is outside of this crawl")
+
+
+def _said_before(task: Task) -> tuple[list[OptOut], int]:
+    """What an image says itself, with the answer that is still good, and how much of that can't be read; its host has
+    been heard anew.
+    """
+    known = task.known
+    if not isinstance(known, ImageRecord):
+        return [], 0
+    is_full = len(known.opt_outs) == MAX_OPT_OUTS
+    return [one for one in known.opt_outs if not of_host(one)], 0 if is_full else known.more_opt_outs
 
 
 def _is_linked(visit: Visit) -> bool:

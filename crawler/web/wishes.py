@@ -17,6 +17,7 @@ from crawler.web.hostfiles import HostFiles
 from crawler.web.preferences import content_signal, content_usage
 from crawler.web.tdmrep import PATH, Reservations
 
+_ROBOTS = "robots.txt"
 _MAX_HOSTS = 256
 """Whose tdmrep.json is kept as it was read; it is read again after."""
 
@@ -94,7 +95,7 @@ class Heard:
         """Hear what the host of *url* says of it. Raises an OptedOut if it may not be asked for."""
         self(self._wishes.of_host(url))
 
-    def __call__(self, told: Iterable[OptOut], *, unread: int = 0) -> None:
+    def __call__(self, told: Iterable[OptOut], unread: int = 0) -> None:
         """Keep *told*, and how much could not be read. Raises an OptedOut if the image may not be taken."""
         told = tuple(told)
         self._told.update(dict.fromkeys(told))
@@ -110,8 +111,13 @@ class Heard:
         }
 
 
+def of_host(one: OptOut) -> bool:
+    """Whether that was said by the image's host, rather than with its answer or by itself."""
+    return one.place.startswith((_ROBOTS, "tdmrep.json"))
+
+
 def _of_line(one: Statement) -> OptOut:
-    place = f"robots.txt, line {one.number}"
+    place = f"{_ROBOTS}, line {one.number}"
     match one.name.lower():
         case "content-usage":
             return content_usage(one.value, place=place, text=one.line)

@@ -36,6 +36,7 @@ class Web:
         self.headers = answers.get("headers", {})
         self.content = answers.get("content", png())
         self.leads_to = answers.get("leads_to", "")
+        self.unchanged = answers.get("unchanged", False)
         self.asked: list[str] = []
 
     def fetch(self, url: str, **asked: Any) -> Fetched:
@@ -44,6 +45,9 @@ class Web:
                 check(step)
             self.asked.append(step)
         if url == URL:
+            if self.unchanged:
+                assert asked["unless"] is not None
+                return Fetched(url=url, final_url=url, http_status=304, headers={}, content=b"")
             final_url = self.leads_to or url
             return Fetched(
                 url=url, final_url=final_url, http_status=200, headers=self.headers, content=self.content
@@ -61,7 +65,7 @@ class Web:
         pass
 
 
-def visited(folder: Path, web: Web, **obey: Any) -> Result:
+def visited(folder: Path, web: Web, *, known: ImageRecord | None = None, **obey: Any) -> Result:
     config = Config(obey=ObeyConfig(**obey))
     robots = Robots(web, agent="image-crawler") if config.obey.obey_robots_txt else None
     handle = ImageHandler(
@@ -73,7 +77,7 @@ def visited(folder: Path, web: Web, **obey: Any) -> Result:
         robots=robots,
         host_files=FetchedHostFiles(web, check=robots.check if robots else None),
     )
-    return handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1))
+    return handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, known=known))
 
 
 def record_of(folder: Path, web: Web, **obey: Any) -> ImageRecord:
@@ -303,6 +307,38 @@ def test_of_a_page_only_what_forbids_images_altogether_is_heard(tmp_path: Path) 
     result = handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, origin=origin))
     assert result.record.reason == "not-an-image"
     assert [task.url for task in result.discovered] == [URL]
+
+
+# --- once more
+
+
+def test_of_what_is_unchanged_the_host_is_heard_anew_and_the_rest_stands(tmp_path: Path) -> None:
+    web = Web(
+        robots=f"{ROBOTS}Content-Signal: ai-train=no",
+        headers={"content-usage": "search=n"},
+        content=CASES["cawg"].web["content"],
+    )
+    before = record_of(tmp_path, web)
+    assert [one.signal for one in before.opt_outs] == ["content-usage", "content-signal", "training-mining"]
+    again = Web(robots=f"{ROBOTS}Content-Usage: train-ai=n", unchanged=True)
+    result = visited(tmp_path, again, known=before)
+    assert isinstance(result.record, ImageRecord)
+    assert (result.record.status, result.record.revisit) == ("saved", "unchanged")
+    assert {(one.signal, one.place) for one in result.record.opt_outs} == {
+        ("content-usage", "header Content-Usage"),
+        ("content-usage", "robots.txt, line 3"),
+        ("training-mining", "c2pa cawg.training-mining"),
+    }
+
+
+def test_what_is_unchanged_and_forbidden_by_now_is_kept_and_marked(tmp_path: Path) -> None:
+    before = record_of(tmp_path, Web(content=CASES["cawg"].web["content"]))
+    for web in (Web(unchanged=True), Web(robots=f"{ROBOTS}Content-Usage: train-ai=n", unchanged=True)):
+        record = visited(tmp_path, web, known=before, purpose="train").record
+        assert isinstance(record, ImageRecord)
+        assert (record.status, record.revisit) == ("saved", "failed")
+        assert record.revisit_reason in ("training-mining", "content-usage")
+        assert record.opt_outs == before.opt_outs
 
 
 # --- limits
