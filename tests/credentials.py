@@ -64,8 +64,12 @@ def superbox(label: str, *boxes: bytes, uuid: bytes = b"cbor") -> bytes:
     return box(b"jumb", box(b"jumd", description) + b"".join(boxes))
 
 
-def assertion(uses: dict[str, str], *, label: str = "cawg.training-mining") -> bytes:
+def assertion(
+    uses: dict[str, str], *, label: str = "cawg.training-mining", infos: dict[str, str] | None = None
+) -> bytes:
     entries = {name: {"use": use} for name, use in uses.items()}
+    for name, info in (infos or {}).items():
+        entries[name]["constraint_info"] = info
     return superbox(label, box(b"cbor", cbor({"entries": entries})))
 
 

@@ -45,8 +45,8 @@ _MORE = """\
   its own message, so that of a page does not. What a page says and is not obeyed is not in the records of its images.
 - **XMP** and **Content Credentials** are looked for where each format keeps them, up to 1 MiB of each: JPEG, PNG, WebP,
   GIF, TIFF, AVIF, HEIC and SVG. Signatures are **not** verified: who forges an assertion forbids an image, and takes
-  none. Credentials that lie elsewhere (a side file, a URL) are not fetched. Of several manifests the last is the
-  image's own; what those of its ingredients say is recorded, and forbids nothing.
+  none. Credentials that lie elsewhere (a side file, a URL) are not fetched, compressed ones not opened. Of several
+  manifests the last is the image's own; what those of its ingredients say is recorded, and forbids nothing.
 - **RSL licenses** are recorded, not read.
 - What can't be parsed says nothing, as each specification wants it; words that are not in the table forbid nothing.
 """

@@ -103,19 +103,26 @@ def _told(label: str, kind: bytes, content: bytes, *, is_own: bool) -> OptOut:
         read = cbor.decoded(content) if kind == b"cbor" else msgspec.json.decode(content.strip(b"\0"))
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return said(TRAINING_MINING, place, "unreadable", ())
-    uses = _uses(read)
-    words = [f"{name.partition('.')[2]}=notAllowed" for name, use in uses.items() if use in _NO]
-    text = ", ".join(f"{name}={use}" for name, use in uses.items())
+    uses = list(_uses(read))
+    words = [f"{use.name.partition('.')[2]}=notAllowed" for use in uses if use.said in _NO]
+    text = ", ".join(f"{use.name}={use.said}{f' ({use.info})' if use.info else ''}" for use in uses)
     return said(TRAINING_MINING, place, text, words if is_own else ())
 
 
-def _uses(read: object) -> dict[str, str]:
+class _Use(NamedTuple):
+    name: str
+    said: str
+    info: str
+    """About what is constrained."""
+
+
+def _uses(read: object) -> Iterator[_Use]:
     """What each entry says; an older text of the specification had them without the map around."""
     entries = read.get("entries", read) if isinstance(read, dict) else None
     if not isinstance(entries, dict):
-        return {}
-    return {
-        str(name): use
-        for name, entry in islice(entries.items(), _MAX_ENTRIES)
-        if isinstance(entry, dict) and isinstance(use := entry.get("use"), str)
-    }
+        return
+    for name, entry in islice(entries.items(), _MAX_ENTRIES):
+        use = entry.get("use") if isinstance(entry, dict) else None
+        if isinstance(use, str):
+            info = entry.get("constraint_info") or entry.get("constraints_info")
+            yield _Use(str(name), use, info if isinstance(info, str) else "")

@@ -25,7 +25,8 @@ EXAMPLE = {
     "cawg.data_mining": "constrained",
 }
 """Of the CAWG assertion's own text, version 1.1."""
-MANIFESTS = store(assertion(EXAMPLE))
+INFO = "may only be mined on days whose names end in 'y'"
+MANIFESTS = store(assertion(EXAMPLE, infos={"cawg.data_mining": INFO}))
 
 
 def told(data: bytes) -> tuple[OptOut, ...]:
@@ -76,6 +77,7 @@ def test_assertions_are_found_where_each_format_has_them(make: Callable[[bytes],
     assert found.place == "c2pa cawg.training-mining"
     assert found.text == (
         "cawg.ai_training=allowed, cawg.ai_generative_training=notAllowed, cawg.data_mining=constrained"
+        f" ({INFO})"
     )
     assert found.forbids == (Purpose.SEARCH, Purpose.TRAIN), "constrained is not allowed"
 
