@@ -48,8 +48,8 @@ _MORE = """\
   none. Credentials that lie elsewhere (a side file, a URL) are not fetched, compressed ones not opened. Of several
   manifests the last is the image's own; what those of its ingredients say is recorded, and forbids nothing.
 - **RSL licenses** are recorded, not read.
-- **Once more**: with another purpose, images that are saved stay so. `--refresh` hears each owner again: what forbids an
-  image by now is marked (`inspect --changes`), and its file is kept until you remove it.
+- **Once more**: with another purpose, images that are saved stay so. `--refresh` hears each owner again: what forbids
+  an image by now is marked (`inspect --changes`), and its file is kept until you remove it.
 - What can't be parsed says nothing, as each specification wants it; words that are not in the table forbid nothing.
 """
 
