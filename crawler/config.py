@@ -143,6 +143,14 @@ class HarvestConfig(Section):
 class ObeyConfig(Section):
     """What the owners of pages and images ask of robots, and whether that is done."""
 
+    purpose: Annotated[
+        str,
+        Meta(
+            pattern="^(archive|search|train)$",
+            description="What the images are for: archive, to keep them; search, to index them; train, to train models."
+            " What an owner says of one use only is obeyed by a crawl for that use, and recorded by the others.",
+        ),
+    ] = "archive"
     obey_robots_txt: Annotated[
         bool, Meta(description="Ask for nothing that robots.txt disallows, and no faster than it says.")
     ] = True
@@ -163,6 +171,37 @@ class ObeyConfig(Section):
     obey_tdm_reservation: Annotated[
         bool, Meta(description="Take no image, and none of a page, that says tdm-reservation: 1.")
     ] = True
+    obey_tdmrep: Annotated[
+        bool,
+        Meta(
+            description="Take no image that the tdmrep.json of its host reserves, with the purposes search and train."
+        ),
+    ] = True
+    record_tdmrep: Annotated[
+        bool,
+        Meta(
+            description="Ask each host for its tdmrep.json where that is only recorded, too: one request more a host."
+        ),
+    ] = False
+    obey_content_usage: Annotated[
+        bool,
+        Meta(description="Take no image whose Content-Usage (header, robots.txt) says no to the purpose."),
+    ] = True
+    obey_content_signal: Annotated[
+        bool,
+        Meta(description="Take no image whose Content-Signal (robots.txt, header) says no to the purpose."),
+    ] = True
+    obey_data_mining: Annotated[
+        bool,
+        Meta(description="Keep no image whose XMP says no to the purpose (plus:DataMining)."),
+    ] = True
+    obey_training_mining: Annotated[
+        bool,
+        Meta(
+            description="Keep no image with a training and data mining assertion (CAWG, C2PA) that says no to the"
+            " purpose."
+        ),
+    ] = True
 
     @property
     def obeyed(self) -> frozenset[str]:
@@ -170,7 +209,7 @@ class ObeyConfig(Section):
         return frozenset(
             name.removeprefix("obey_").replace("_", "-")
             for name, on in msgspec.structs.asdict(self).items()
-            if on
+            if on and name.startswith("obey_")
         )
 
 

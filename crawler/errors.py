@@ -524,6 +524,36 @@ class TdmReservation(OptedOut):
     reason = "tdm-reservation"
 
 
+class Tdmrep(OptedOut):
+    """The tdmrep.json of its host reserves text and data mining, and the purpose is search or train."""
+
+    reason = "tdmrep"
+
+
+class ContentUsage(OptedOut):
+    """Content-Usage, of the answer or of robots.txt, says no to the purpose (search, train)."""
+
+    reason = "content-usage"
+
+
+class ContentSignal(OptedOut):
+    """Content-Signal, of robots.txt or of the answer, says no to the purpose (search, train)."""
+
+    reason = "content-signal"
+
+
+class DataMining(OptedOut):
+    """The image itself says no to the purpose (search, train): plus:DataMining in its XMP."""
+
+    reason = "data-mining"
+
+
+class TrainingMining(OptedOut):
+    """The image itself says no to the purpose (search, train): a training and data mining assertion (CAWG, C2PA)."""
+
+    reason = "training-mining"
+
+
 def _leaves(cls: type[TaskError]) -> list[type[TaskError]]:
     below = [leaf for sub in cls.__subclasses__() for leaf in _leaves(sub)]
     return below if cls.__subclasses__() else [cls]

@@ -130,6 +130,35 @@ MAX_ALTERNATIVES = 16
 Alternatives = Annotated[tuple[Alternative, ...], Meta(max_length=4 * MAX_ALTERNATIVES)]
 
 
+class Purpose(StrEnum):
+    """What the images of a crawl are for: it decides which wishes of their owners are obeyed."""
+
+    ARCHIVE = "archive"
+    """To be kept and looked at."""
+    SEARCH = "search"
+    """To be indexed, and found again where they are."""
+    TRAIN = "train"
+    """To train models, or as input of them."""
+
+
+MAX_OPT_OUTS = 16
+"""Of one image: what is more is counted."""
+MAX_OPT_OUT_CHARS = 500
+
+
+class OptOut(Value):
+    """What an owner says of the use of an image, obeyed or not, as it was read."""
+
+    signal: Slug
+    """A key of :data:`crawler.purposes.SIGNALS`."""
+    place: Annotated[str, Meta(max_length=200)]
+    """Where it stands: ``header Content-Usage``, ``robots.txt, line 3``, ``tdmrep.json``, ``xmp plus:DataMining`` …"""
+    text: Annotated[str, Meta(max_length=MAX_OPT_OUT_CHARS)]
+    """As it stands there, up to so many characters."""
+    forbids: Annotated[tuple[Purpose, ...], Meta(max_length=8)] = ()
+    """For whom it says no; nobody, for what allows, or names a license."""
+
+
 class Origin(Value):
     """Where a URL was found, and what its page says of it."""
 
@@ -308,6 +337,10 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """What became of it when the crawl was refreshed."""
     revisit_reason: Slug = ""
     """For GONE and FAILED, why: as ``reason``, which is that of the record that stands."""
+    opt_outs: Annotated[tuple[OptOut, ...], Meta(max_length=MAX_OPT_OUTS)] = ()
+    """What its owner says of its use, in robots.txt, tdmrep.json, the answer's headers and the image itself."""
+    more_opt_outs: Small = 0
+    """How much was said beyond that, or stands in metadata too large to be read."""
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):

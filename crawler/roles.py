@@ -230,6 +230,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
     from crawler.web.host_files import QueueShelf
+    from crawler.web.reservations import ReservationFiles
     from crawler.web.retry import RetryingTransport
     from crawler.web.robots import Robots, product_token
     from crawler.web.session import RequestsTransport
@@ -246,7 +247,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     make_handler = _harvester if kind is TaskKind.PAGE else _downloader
     tasks = manager.get_task_queue()
-    robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=QueueShelf(tasks, worker_id))
+    shelf = QueueShelf(tasks, worker_id)
+    robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
     worker = Worker(
         WorkerState(
             id=worker_id,
@@ -266,6 +268,9 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             worker=worker_id,
             robots=robots if config.obey.obey_robots_txt else None,
             turns=Turns(tasks, stop=lifeline.stopped),
+            reservations=ReservationFiles(
+                patient, check=robots.check if config.obey.obey_robots_txt else None, shelf=shelf
+            ),
             **({"cookies": jar.news} if jar else {}),
         ),
         lease_batch=config.queue.lease_batch,
@@ -305,6 +310,7 @@ def _harvester(
     from crawler.harvest.readers import Readers
 
     del stop
+    del who["reservations"]  # what hosts say of all that they have decides over images
     config = site.config
     most, budget = _children(site, config.harvest.harvester_threads)
     # its children end with this process, however it does

@@ -135,7 +135,8 @@ HARMLESS = frozenset(
         *("min_image_bytes", "max_aspect", "layout", "fsync"),
         # what owners ask, and how sites are talked to: with passwords of the crawl, not of this machine
         *("obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex"),
-        *("obey_noai", "obey_noimageai", "obey_tdm_reservation"),
+        *("obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep"),
+        *("obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining"),
         *("user_agent", "headers", "cookies", "login"),
         # bounded by themselves, or by others that have a rule
         *("min_rate_bytes_s", "max_redirects", "tries", "lease_batch"),

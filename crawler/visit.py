@@ -42,7 +42,7 @@ from crawler.models import (
     Task,
 )
 from crawler.urls import host_key
-from crawler.web import Fetched, Transport, Validators
+from crawler.web import Check, Fetched, Transport, Validators
 from crawler.web.retry import host_pause_s, refused_for_s, retry_delay_s
 from crawler.web.robots import Robots
 from crawler.web.turns import NotYet, Turn, Turns
@@ -96,6 +96,10 @@ class Visit:
 
 _MOST_LED = 1000
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
+
+
+_SAID_ANEW = ("opt_outs", "more_opt_outs")
+"""What was heard of an image once more, whatever it gives."""
 
 
 class _TooSoon(Exception):
@@ -179,12 +183,19 @@ class TaskHandler(abc.ABC):
         )
 
     def fetch(
-        self, visit: Visit, *, max_bytes: int, accept: str, unless_known: bool = True, cut: bool = False
+        self,
+        visit: Visit,
+        *,
+        max_bytes: int,
+        accept: str,
+        unless_known: bool = True,
+        cut: bool = False,
+        also_check: Check | None = None,
     ) -> Fetched:
         """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError.
 
         What an earlier visit has seen already may come as 304, without content, if *unless_known*. With *cut* the
-        first *max_bytes* of a longer answer will do.
+        first *max_bytes* of a longer answer will do. *also_check* is asked about each URL that robots.txt permits.
         """
         task = visit.task
         known = task.known if unless_known else None
@@ -193,7 +204,7 @@ class TaskHandler(abc.ABC):
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
-            check=partial(self._admit, visit),
+            check=partial(self._admit, visit, also_check),
             sent=visit.turn.sent if visit.turn is not None else None,
             once=task.host_delay_s > 0,
             unless=_validators(known) if known else None,
@@ -202,7 +213,7 @@ class TaskHandler(abc.ABC):
         visit.answered(fetched)
         return fetched
 
-    def _admit(self, visit: Visit, url: str) -> None:
+    def _admit(self, visit: Visit, also_check: Check | None, url: str) -> None:
         """Wait until *url* may be asked for, the task's own or where it leads; raise what forbids it."""
         task = visit.task
         if self._robots is not None:
@@ -210,6 +221,8 @@ class TaskHandler(abc.ABC):
             known_s = max(task.host_delay_s, self._delay_s)
             if host_key(url) == host_key(task.url) and (self._robots.delay_s(url) or 0.0) > known_s:
                 raise _TooSoon
+        if also_check is not None:
+            also_check(url)
         if visit.turn is not None:
             visit.turn(url)
 
@@ -232,6 +245,7 @@ class TaskHandler(abc.ABC):
             # of an answer to a conditional request, only these may be news (RFC 9110, section 15.4.5)
             fields = ("final_url", "etag", "last_modified")
             news = {name: visit.facts[name] for name in fields if visit.facts.get(name)}
+            news |= {name: visit.facts[name] for name in _SAID_ANEW if name in visit.facts}
             return msgspec.structs.replace(
                 task.known,
                 **visited,

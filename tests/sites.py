@@ -77,6 +77,8 @@ class SiteServer(ThreadingHTTPServer):
         """Paths, and the status that each is always answered with; 0: the connection is reset."""
         self.statuses: Counter[tuple[str, int]] = Counter()
         """How often each path was answered with each status."""
+        self.headers: dict[str, dict[str, str]] = {}
+        """Paths, and what headers each has besides."""
         self.etags = False
         """Whether files have an ETag, and conditional requests go by it; else they go by dates."""
         self.in_flight = self.most_in_flight = 0
@@ -137,6 +139,8 @@ class _Handler(SimpleHTTPRequestHandler):
         super().send_response(code, message)
 
     def end_headers(self) -> None:
+        for name, value in self.server.headers.get(self.path, {}).items():
+            self.send_header(name, value)
         if self.server.etags and (etag := self._etag()) is not None:
             self.send_header("ETag", etag)
         super().end_headers()

@@ -23,7 +23,11 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+_EARLIER = frozenset({4})
+"""Versions that lack some columns of images, and nothing else; a crawl that goes on with the file adds them."""
+_ADDED = {"opt_outs": "''", "more_opt_outs": "0"}
+"""These, and what stands for them."""
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
 
@@ -51,7 +55,7 @@ class Catalog:
         with self._explained():
             self._db = _connect(self.path)
             try:
-                self._check_version()
+                self._lacks = self._check_version()
             except BaseException:
                 self._db.close()
                 raise
@@ -140,7 +144,8 @@ class Catalog:
     def _select(
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
-        sql = f"SELECT {', '.join(record.__struct_fields__)} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
+        columns = ", ".join(self._lacks.get(name, name) for name in record.__struct_fields__)
+        sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
                 yield record_of(record, row)
@@ -165,18 +170,24 @@ class Catalog:
             )
         return cast("_Record", found) if found.url else None
 
-    def _check_version(self) -> None:
+    def _check_version(self) -> dict[str, str]:
+        """The columns that it lacks, and what stands for them. Raises FolderError."""
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         if application != APPLICATION_ID:
             raise FolderError(
                 f"{self.path} is not a crawl's database; name a folder that image-crawler crawl has made"
             )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
+        if version not in {SCHEMA_VERSION, *_EARLIER}:
             raise FolderError(
                 f"{self.path} was written by another version of image-crawler (schema {version}; this one"
                 f" reads {SCHEMA_VERSION}); look at it with that version"
             )
+        return _ADDED if version in _EARLIER else {}
+
+    def has(self, column: str) -> bool:
+        """Whether the file has that *column* of images: one of an earlier version may lack it."""
+        return column not in self._lacks
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -188,12 +188,30 @@ def _show_entry(out: Console, entry: Entry) -> None:
         out.print(Text("other sizes that its page offers", style="dim"))
         for other in sizes:
             out.print(Text(f"    {clean(other.url)}  {clean(other.rule)}"), soft_wrap=True)
+    if entry.image and entry.image.opt_outs:
+        _show_opt_outs(out, entry.image)
     if entry.same_bytes:
         others = "another URL" if entry.same_bytes_count == 1 else f"{entry.same_bytes_count:,} other URLs"
         out.print()
         out.print(Text(f"the same bytes came from {others}", style="dim"))
         for url in entry.same_bytes:
             out.print(Text(f"    {clean(url)}"), soft_wrap=True)
+
+
+def _show_opt_outs(out: Console, image: ImageRecord) -> None:
+    out.print()
+    out.print(Text("what its owner says of its use", style="dim"))
+    for one in image.opt_outs:
+        came = "obeyed" if image.reason == one.signal else "recorded"
+        no = f", no to {', '.join(one.forbids)}" if one.forbids else ""
+        switch = f"; --no-obey-{one.signal} takes it all the same" if came == "obeyed" else ""
+        out.print(
+            Text(f"    {clean(one.signal)}  {clean(one.place)}: {clean(one.text)}")
+            + Text(f"  {came}{no}{switch}", style="dim"),
+            soft_wrap=True,
+        )
+    if image.more_opt_outs:
+        out.print(f"    and {image.more_opt_outs:,} more", style="dim")
 
 
 def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:

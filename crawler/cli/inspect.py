@@ -13,6 +13,7 @@ from rich.text import Text
 from crawler.catalog import Catalog
 from crawler.catalog.changes import changes
 from crawler.catalog.duplicates import duplicates
+from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
 from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, FindingKind, verify
@@ -41,6 +42,7 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
         ("the books of a crawl", "image-crawler inspect data/example.org"),
         ("every image that was not saved, and why", "image-crawler inspect data/example.org --failures"),
         ("the same picture in several sizes", "image-crawler inspect data/example.org --similar"),
+        ("what owners say of the use of their images", "image-crawler inspect data/example.org --opt-outs"),
         ("are all files still there, and unchanged?", "image-crawler inspect data/example.org --verify"),
     ),
 )
@@ -64,6 +66,12 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     "--changes", "changed", is_flag=True, help="List what a refresh found new, changed, gone or failing."
 )
 @click.option(
+    "--opt-outs",
+    "owners",
+    is_flag=True,
+    help="Sum up by signal and host what owners say of the use of their images, obeyed or recorded.",
+)
+@click.option(
     "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."
 )
 @json_option
@@ -75,6 +83,7 @@ def inspect(
     alike: bool,
     distance: int,
     changed: bool,
+    owners: bool,
     verifying: bool,
     as_json: bool,
 ) -> int:
@@ -84,7 +93,7 @@ def inspect(
     that no record names are listed, and are no fault.
     """
     with Catalog(folder) as catalog:
-        if not (failures or same_bytes or alike or changed or verifying):
+        if not (failures or same_bytes or alike or changed or owners or verifying):
             _show_summary(summarise(catalog), as_json=as_json)
         if failures:
             _show_failures(catalog, as_json=as_json)
@@ -94,6 +103,8 @@ def inspect(
             _show_similar(catalog, distance=distance, as_json=as_json)
         if changed:
             _show_changes(catalog, as_json=as_json)
+        if owners:
+            _show_opt_outs(catalog, as_json=as_json)
         return _show_verification(catalog, as_json=as_json) if verifying else 0
 
 
@@ -239,6 +250,39 @@ def _show_changes(catalog: Catalog, *, as_json: bool) -> None:
             )
     if change is None:
         click.echo("nothing has changed, or the crawl has not been refreshed (crawl --refresh)", err=True)
+
+
+def _show_opt_outs(catalog: Catalog, *, as_json: bool) -> None:
+    out = tables.console()
+    one = None
+    for one in opt_outs(catalog):
+        if as_json:
+            write_json(one)
+            continue
+        out.print(
+            Text(f"{clean(one.signal):<19}", style="yellow" if one.refused or one.left_out else "")
+            + Text(f"{clean(one.host) or 'elsewhere'}  {_what_came_of_it(one)}"),
+            soft_wrap=True,
+        )
+        if one.url:
+            where = f"  ({clean(one.place)}: {clean(one.text)})" if one.text else f"  ({clean(one.place)})"
+            out.print(Text(f"{'':19}such as {clean(one.url)}{where}", style="dim"), soft_wrap=True)
+    if one is None:
+        click.echo("no owner was heard to say anything of the use of an image", err=True)
+    elif not as_json and (more := beyond(catalog)):
+        out.print(f"and {more:,} more that no record has room for", style="dim")
+
+
+def _what_came_of_it(one: SignalSum) -> str:
+    said = []
+    if one.images:
+        no = ", ".join(purpose for purpose, count in one.forbids.items() if count)
+        said.append(f"said of {one.images:,} {'image' if one.images == 1 else 'images'}")
+        said.append(f"no to {no}" if no else "no to nobody")
+        said.append(f"obeyed {one.refused:,}, recorded {one.images - one.refused:,} ({one.saved:,} saved)")
+    if one.left_out:
+        said.append(f"said by pages of {one.left_out:,} that were left out")
+    return "; ".join(said)
 
 
 def _show_verification(catalog: Catalog, *, as_json: bool) -> int:

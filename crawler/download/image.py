@@ -15,13 +15,15 @@ from crawler.download.naming import image_path
 from crawler.download.sniff import recognised
 from crawler.errors import InvalidUrl, NotAnImage, OutOfScope, TooLarge
 from crawler.harvest.kinds import kind_of
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Task, TaskKind
+from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.storage import Storage
 from crawler.urls import DATA_HOST
 from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport, optouts
+from crawler.web.reservations import ReservationFiles
 from crawler.web.robots import product_token
+from crawler.web.wishes import Heard, Wishes, of_host
 
 ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 """What browsers send for an image, so that a server gives us what it gives them."""
@@ -35,7 +37,8 @@ class ImageHandler(TaskHandler):
     """Downloads images; *handler* is what every TaskHandler wants to know.
 
     *verify* says of bytes which image they are, or raises a Rejection: that of :class:`~.decoder.Decoders` for the
-    bytes of strangers. Without it they are decoded in this very process.
+    bytes of strangers. Without it they are decoded in this very process. *reservations* gives the tdmrep.json of
+    hosts; without it they are not asked for any.
 
     Raises StorageFull and StorageFailed, which concern the whole crawl.
     """
@@ -48,6 +51,7 @@ class ImageHandler(TaskHandler):
         *,
         config: Config,
         verify: Callable[[bytes], ImageInfo] | None = None,
+        reservations: ReservationFiles | None = None,
         **handler: Any,
     ) -> None:
         super().__init__(transport, config=config, **handler)
@@ -57,20 +61,33 @@ class ImageHandler(TaskHandler):
         self._layout = config.storage.layout
         self._max_depth = config.scope.max_depth
         self._verify = verify or _verified_here(config.images)
-        self._obeyed = config.obey.obeyed
+        self._wishes = Wishes(
+            config.obey, statements=self._robots.statements if self._robots else None, files=reservations
+        )
         self._agent = product_token(config.fetch.user_agent)
 
     def visit(self, visit: Visit) -> None:
-        fetched = self._fetched(visit)
+        heard = Heard(self._wishes)
+        try:
+            self._visit(visit, heard)
+        finally:
+            visit.facts.update(heard.facts())
+
+    def _visit(self, visit: Visit, heard: Heard) -> None:
+        fetched = self._fetched(visit, heard)
         self._check(visit.task, fetched)
-        if _is_linked(visit) and kind_of(fetched.content_type, fetched.content) == "html":
+        is_page = _is_linked(visit) and kind_of(fetched.content_type, fetched.content) == "html"
+        told = optouts.told_by(fetched.headers, agent=self._agent)
+        heard(one for one in told if not is_page or one.signal in optouts.AGAINST_IMAGES)
+        if is_page:
             page = self._page(visit.task)
             visit.discovered = (page,) if page.kept_out_by != OUT_OF_SCOPE else ()
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            heard(*_said_before(visit.task))
             visit.unchanged()
             return
-        info = self._wanted(visit, fetched.content)
+        info = self._wanted(visit, fetched.content, heard)
         sha256 = hashlib.sha256(fetched.content).hexdigest()
         kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)
         visit.facts.update(
@@ -79,7 +96,7 @@ class ImageHandler(TaskHandler):
             sha256=sha256,
         )
 
-    def _wanted(self, visit: Visit, content: bytes) -> ImageInfo:
+    def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:
         """What image it is; raises a Rejection, of which *visit* knows what was known by then.
 
         What can be said without decoding is said before.
@@ -96,6 +113,7 @@ class ImageHandler(TaskHandler):
             dhash=info.dhash,
             incomplete=info.incomplete,
         )
+        heard(info.opt_outs, unread=info.unread_metadata)
         if (refusal := unwanted_picture(info, self._images)) is not None:
             raise refusal
         return info
@@ -120,7 +138,7 @@ class ImageHandler(TaskHandler):
         )
         return self._storage.save(path, content, sha256=sha256), path
 
-    def _fetched(self, visit: Visit) -> Fetched:
+    def _fetched(self, visit: Visit, heard: Heard) -> Fetched:
         if visit.task.url.startswith(DATA_HOST):
             fetched = _held_by_page(visit.task, max_bytes=self._images.max_image_bytes)
             visit.answered(fetched)
@@ -129,7 +147,13 @@ class ImageHandler(TaskHandler):
         is_there = isinstance(known, ImageRecord) and self._storage.has(
             known.path, size_bytes=known.size_bytes
         )
-        return self.fetch(visit, max_bytes=self._images.max_image_bytes, accept=ACCEPT, unless_known=is_there)
+        return self.fetch(
+            visit,
+            max_bytes=self._images.max_image_bytes,
+            accept=ACCEPT,
+            unless_known=is_there,
+            also_check=partial(heard.host, turn=visit.turn),
+        )
 
     def _page(self, task: Task) -> NewTask:
         """What was linked to as an image, for a harvester: a link further away than the image would have been."""
@@ -146,9 +170,17 @@ class ImageHandler(TaskHandler):
         """Raise a Rejection for what is not to be taken, image or not."""
         if not self._scope.holds_image(fetched.final_url):
             raise OutOfScope(f"{task.url} redirects to {fetched.final_url}, which is outside of this crawl")
-        asked = optouts.of_headers(fetched.headers, agent=self._agent) & self._obeyed
-        if (refusal := optouts.refusal(asked)) is not None:
-            raise refusal
+
+
+def _said_before(task: Task) -> tuple[list[OptOut], int]:
+    """What an image says itself, with the answer that is still good, and how much of that can't be read; its host has
+    been heard anew.
+    """
+    known = task.known
+    if not isinstance(known, ImageRecord):
+        return [], 0
+    is_full = len(known.opt_outs) == MAX_OPT_OUTS
+    return [one for one in known.opt_outs if not of_host(one)], 0 if is_full else known.more_opt_outs
 
 
 def _is_linked(visit: Visit) -> bool:

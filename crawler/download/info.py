@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from crawler.errors import Rejection
-from crawler.models import Value
+from crawler.models import OptOut, Value
 
 EXTENSIONS = {
     "jpeg": "jpg",
@@ -42,6 +42,10 @@ class ImageInfo(Value, frozen=True):
     """See :mod:`crawler.download.dhash`; empty for an SVG."""
     incomplete: bool = False
     """It lacks its end, and no pixel."""
+    opt_outs: tuple[OptOut, ...] = ()
+    """What its metadata say of its use, see :mod:`crawler.download.metadata`."""
+    unread_metadata: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+    """How many parts of these are too large to be read."""
 
 
 class DecoderSettings(Value):

@@ -40,6 +40,7 @@ _MAX_SCANS = 100
 _MAX_SCANNED_PX = 2**31
 """Pixels times scans, where there are more of these: a second or so of a decoder."""
 _WEBP_HEADER_BYTES = 30
+_MAX_APPLICATIONS = 100
 _MAX_OVERLAP = 4
 """How often each byte of an icon may be used: some have one image for several entries."""
 
@@ -149,8 +150,11 @@ def check_png_rows(data: bytes) -> None:
         raise TruncatedImage(f"{missing:,} bytes of the PNG's rows are missing from what it has compressed")
 
 
-def check_gif(data: bytes) -> int:
-    """GIF89a: blocks up to the trailer. Returns the number of frames."""
+def check_gif(data: bytes, applications: list[int] | None = None) -> int:
+    """GIF89a: blocks up to the trailer. Returns the number of frames.
+
+    Where application extensions begin is added to *applications*, of the first _MAX_APPLICATIONS.
+    """
     position = 13 + color_table_bytes(data[10:11])
     frames = 0
     while position < len(data):
@@ -165,6 +169,8 @@ def check_gif(data: bytes) -> int:
                 data, position + 11 + color_table_bytes(data[position + 9 : position + 10])
             )
         elif block == 0x21:  # noqa: PLR2004 - extension
+            if applications is not None and data[position + 1 : position + 2] == b"\xff":
+                applications += [position] * (len(applications) < _MAX_APPLICATIONS)
             position = _after_sub_blocks(data, position + 2)
         elif block == 0x2C:  # noqa: PLR2004
             break

@@ -26,7 +26,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from crawler.download import structure
+from crawler.download import metadata, structure
 from crawler.download.dhash import dhash
 from crawler.download.ending import completed
 from crawler.download.hush import hushed
@@ -88,18 +88,19 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     name = recognised(data)
     if name == "svg":
         room(len(data) * _BYTES_PER_SVG_BYTE)
-        return svg_info(data)
+        return _with_told(svg_info(data), metadata.told_by_svg(data))
     limit = _Limit(max_pixels, room=room, bytes_per_px=_BYTES_PER_PX[name], own_bytes=3 * len(data))
+    applications: list[int] = []
     try:
         with hushed():
-            width_px, height_px, frames, looks = _decoded(name, data, limit)
+            width_px, height_px, frames, looks = _decoded(name, data, limit, applications)
     except (Rejection, MemoryError):
         raise
     except EOFError as exc:
         raise TruncatedImage(f"the {name} ends early: {exc}") from exc
     except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
         raise _what_failed(name, data, exc)(f"the {name} can't be decoded: {exc!r}"[:300]) from exc
-    return ImageInfo(
+    info = ImageInfo(
         format=name,
         extension=EXTENSIONS[name],
         width_px=width_px,
@@ -107,6 +108,15 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
         frames=frames,
         dhash=looks,
     )
+    is_gif = name == "gif"
+    told = metadata.told_by_gif(data, applications) if is_gif else metadata.told_by(name, data)
+    return _with_told(info, told)
+
+
+def _with_told(info: ImageInfo, told: metadata.Told) -> ImageInfo:
+    if not told.opt_outs and not told.unread:
+        return info  # as nearly always
+    return msgspec.structs.replace(info, opt_outs=told.opt_outs, unread_metadata=told.unread)
 
 
 def verify_lenient(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundless) -> ImageInfo:
@@ -203,7 +213,8 @@ _Decoded = tuple[int, int, int, str]
 """Width, height, frames and dhash."""
 
 
-def _decoded(name: str, data: bytes, limit: _Limit) -> _Decoded:
+def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> _Decoded:
+    """*applications* is told where those of a GIF are."""
     frames, short = 1, False
     match name:
         case "ico":
@@ -215,7 +226,7 @@ def _decoded(name: str, data: bytes, limit: _Limit) -> _Decoded:
         case "png":
             frames, data = structure.check_png(data)
         case "gif":
-            frames = structure.check_gif(data)
+            frames = structure.check_gif(data, applications)
         case "webp":
             width_px, height_px, frames, data = structure.check_webp(data)
             limit.check(width_px, height_px, frames)  # opened, it has two canvases

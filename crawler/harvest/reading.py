@@ -39,6 +39,7 @@ from crawler.harvest.traps import CALENDAR, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.purposes import NOINDEX
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
 from crawler.web import Fetched, optouts
@@ -57,7 +58,7 @@ MAX_SRCDOCS = 100
 MAX_IMPORTS_BELOW_MAX_DEPTH = 5
 """An ``@import`` counts as one link, so that a server can't make up style sheets without end."""
 
-_OF_ITSELF = {optouts.NOINDEX, optouts.NOFOLLOW}
+_OF_ITSELF = {NOINDEX, optouts.NOFOLLOW}
 """What a sitemap, a feed or a style sheet asks for itself alone: many are sent with ``noindex``, to stay out of search
 results, and what they name is meant to be found all the same.
 """

@@ -22,7 +22,7 @@ from crawler.words import bits_of
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
@@ -33,6 +33,13 @@ Record = ImageRecord | PageRecord
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
 HISTORY = "image_history"
 """Records of images that have other bytes by now."""
+_OPT_OUTS = tuple(
+    f"ALTER TABLE {table} ADD COLUMN {column}"
+    for table in (TABLES[TaskKind.IMAGE], HISTORY)
+    for column in ("opt_outs TEXT NOT NULL DEFAULT ''", "more_opt_outs INTEGER NOT NULL DEFAULT 0")
+)
+STEPS: dict[int, tuple[str, ...]] = {4: _OPT_OUTS}
+"""What makes a file of the next version of one of this version. Columns are added at the end, as in the records."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {
     kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
@@ -90,8 +97,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         # a kill between the file's first byte and its tables leaves an empty database
         new = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not new:
-            _check(db, path)
+        steps = [] if new else _check(db, path)
         # WAL with NORMAL: a killed process loses nothing; a power cut at most the last commits, which are repeated
         for pragma in (
             "journal_mode = WAL",
@@ -103,17 +109,21 @@ def connect(path: Path) -> sqlite3.Connection:
             db.execute(f"PRAGMA {pragma}")
         if new:
             _create(db)
+        elif steps:
+            _bring_up_to_date(db, path, steps)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
+def _check(db: sqlite3.Connection, path: Path) -> list[str]:
+    """What brings it up to date. Raises FolderError for what it can't be brought from."""
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise FolderError(f"{path} is not a crawl's ledger; choose another folder")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    steps = [step for before in range(version, SCHEMA_VERSION) for step in STEPS.get(before, ())]
+    if not (version == SCHEMA_VERSION or (version in STEPS and version < SCHEMA_VERSION)):
         raise FolderError(
             f"{path} was written by another version (schema {version}, this one has {SCHEMA_VERSION});"
             " go on with that version, or start over with --fresh"
@@ -121,6 +131,18 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise sqlite3.DatabaseError(problem)
+    return steps
+
+
+def _bring_up_to_date(db: sqlite3.Connection, path: Path, steps: list[str]) -> None:
+    """All at once or not at all: a kill leaves a file of before, or one of now."""
+    db.execute("BEGIN IMMEDIATE")
+    for step in steps:
+        db.execute(step)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA_VERSION,))
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+    log.info("%s was written by an earlier version, and is of schema %d now", path, SCHEMA_VERSION)
 
 
 def _create(db: sqlite3.Connection) -> None:

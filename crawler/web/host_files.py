@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -68,6 +69,9 @@ ERRORS: dict[str, type[TaskError]] = {kind.reason: kind for kind in (*_NO_HOST, 
 
 T = TypeVar("T")
 
+Admit = Callable[[str, Turn | None], None]
+"""Raises a TaskError for a URL that must not be asked for; may ask others first, when it is their turn."""
+
 
 class Shelf(Protocol):
     """Where the files of a crawl are kept: a TaskQueue, by way of :class:`QueueShelf`."""
@@ -121,8 +125,9 @@ class HostFiles(Generic[T]):
     """What the file of that *name* says at each host, as *read* understands it; safe to be used by several threads.
 
     *read* is told the URL and never raises; what it gives for a file that could not be had has to tell so. However many
-    threads need the file of one host, it is asked for once. *max_bytes* of it are read. *delay_of* says what a file
-    asks for between two requests. *clock* is monotonic, in seconds.
+    threads need the file of one host, it is asked for once. *max_bytes* of it are read. *check* says what may be
+    asked for at all, *is_none* which errors say that a host has none, *delay_of* what a file asks for between two
+    requests. *clock* is monotonic, in seconds.
     """
 
     def __init__(
@@ -134,6 +139,8 @@ class HostFiles(Generic[T]):
         accept: str,
         max_bytes: int,
         shelf: Shelf | None = None,
+        check: Admit | None = None,
+        is_none: Callable[[TaskError, str], bool] | None = None,
         delay_of: Callable[[T], float] = lambda _: 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -143,6 +150,8 @@ class HostFiles(Generic[T]):
         self._accept = accept
         self._max_bytes = max_bytes
         self._shelf = shelf or NoShelf()
+        self._check = check
+        self._is_none = is_none or none_there
         self._delay_of = delay_of
         self._clock = clock
         self._mutex = threading.Lock()
@@ -213,7 +222,7 @@ class HostFiles(Generic[T]):
                 accept=self._accept,
                 cut=True,
                 within_s=PATIENCE_S,
-                check=turn,
+                check=partial(self._admit, turn),
                 sent=turn.sent if turn is not None else None,
             )
         except TaskError as exc:
@@ -226,9 +235,15 @@ class HostFiles(Generic[T]):
             kept_s=KEPT_S,
         )
 
+    def _admit(self, turn: Turn | None, url: str) -> None:
+        if self._check is not None:
+            self._check(url, turn)
+        if turn is not None:
+            turn(url)
+
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]
-        if _none_there(error, host):
+        if self._is_none(error, host):
             log.debug("no %s: %s", url, error)
             return HostFile(
                 name=self._name, detail=detail, http_status=max(0, error.http_status), kept_s=KEPT_S
@@ -254,7 +269,7 @@ class HostFiles(Generic[T]):
                 self._size_bytes -= oldest.size_bytes
 
 
-def _none_there(error: TaskError, host: str) -> bool:
+def none_there(error: TaskError, host: str) -> bool:
     """Whether *error* says that *host* has no such file: it is not where it should be, or only leads where nobody may
     go.
     """

@@ -18,7 +18,7 @@ from crawler.models import ROBOTS_TXT, HostFile
 from crawler.urls import host_key
 from crawler.web import Transport
 from crawler.web.host_files import ERRORS, HostFiles, Shelf
-from crawler.web.robots_file import MAX_BYTES, RobotsFile
+from crawler.web.robots_file import MAX_BYTES, RobotsFile, Statement
 from crawler.web.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,13 @@ class Robots:
         """What the robots.txt of the URL's host names as sitemaps, as written; empty when that can't be said."""
         rules = self._files.get(host_key(url), turn).rules
         return rules.sitemaps if rules is not None else ()
+
+    def statements(self, url: str) -> tuple[Statement, ...]:
+        """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
+        said. To be asked after :meth:`check`.
+        """
+        answer = self._files.at_hand(host_key(url))
+        return answer.rules.statements(url) if answer is not None and answer.rules is not None else ()
 
     def _read(self, url: str, file: HostFile) -> _Answer:
         if file.reason:

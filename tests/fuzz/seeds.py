@@ -9,6 +9,7 @@ from pathlib import Path
 
 import brotli
 
+from tests import credentials
 from tests.fuzz.registry import CORPUS
 from tests.hostile import hostile
 from tests.images import rarities, samples
@@ -18,7 +19,7 @@ _MOST_BYTES = 8 * 1024
 
 def images() -> dict[str, bytes]:
     small = ("circle.tif", "laughs.svg", "external.svg", "script.svg", "canvas.gif", "page.gif")
-    return samples() | rarities() | {name: hostile(name) for name in small}
+    return samples() | rarities() | credentials.samples() | {name: hostile(name) for name in small}
 
 
 _CASES = Path(__file__).parents[1] / "cases"
@@ -163,6 +164,8 @@ def answers() -> dict[str, bytes]:
         "seconds": b"b\x01\x45\x00120",
         "date": b"b\x01\x93\x1dSun, 06 Nov 2033 08:49:37 GMTSun, 06 Nov 2033 09:49:37 GMT",
         "robots": b"c\x011image-crawler: noindex, nofollow\nunavailable_after: 25 Jun 2010 15:00:00 PST, noai",
+        "wishes": b'c\x011train-ai=n, search=(n "x");a=?1, b=:aGk=:\nnoai, <a>;type=application/rsl+xml;rel=license',
+        "tdmrep": b'c\x02/a[{"location":"/*a$","tdm-reservation":1,"tdm-policy":"https://e.x/p"}]',
         "redirect": b"da//b.example/\xc3\xa9?\xe9#x",
     }
 

@@ -10,7 +10,7 @@ from itertools import islice, permutations, product
 from typing import Any, NamedTuple
 
 from crawler.config import load
-from crawler.download import naming, svg
+from crawler.download import jumbf, metadata, naming, svg, xmp
 from crawler.harvest import (
     candidates,
     css,
@@ -66,6 +66,7 @@ from crawler.web import optouts
 from crawler.web.cookies import Jar
 from crawler.web.robots import product_token
 from crawler.web.robots_file import RobotsFile
+from crawler.web.tdmrep import Reservations
 from tests.quadratic import Shape
 from tests.quadratic.patterns import hash_of
 from tests.quadratic.units import ALL
@@ -170,6 +171,9 @@ def _cookies(text: str) -> Any:
     return jar.header(URL)
 
 
+_RESERVED = Reservations(
+    b'[{"location":"/*a*b*c$","tdm-reservation":1},{"location":"/p/*","tdm-reservation":0}]'
+)
 _LD = "application/ld+json"
 _TAGS_AROUND = (
     ("<table>", ""),
@@ -261,6 +265,42 @@ ENTRIES: dict[str, Entry] = {
     "robots meta": Entry(
         lambda text: optouts.with_meta(frozenset(), [("robots", text)] * 2, agent="image-crawler"),
         ("headers",),
+    ),
+    "wishes in headers": Entry(
+        lambda text: optouts.told_by(
+            dict.fromkeys(("x-robots-tag", "content-usage", "content-signal", "link"), text),
+            agent="image-crawler",
+        ),
+        ("headers",),
+        (("<a>;type=application/rsl+xml;rel=license,", ""), ("a=(", ")"), ('a="', '"'), ("noai,", "")),
+    ),
+    "tdmrep.json": Entry(
+        _bytes(lambda content: Reservations(content).reservation(f"{URL}{'a' * 1000}")),
+        ("json", "url"),
+        (
+            ('[{"tdm-reservation":1,"location":"/', '"}]'),
+            ('[{"tdm-reservation":1,"location":"/*', '$"}]'),
+            ("[", "]"),
+        ),
+        500 * 1024,
+    ),
+    "tdmrep.json for a long url": Entry(
+        lambda text: _RESERVED.reservation(f"{URL}{text}"), ("url",), (), 8192
+    ),
+    "xmp": Entry(
+        _bytes(xmp.in_packet),
+        ("xml",),
+        (('<r xmlns:p="http://ns.useplus.org/ldf/xmp/1.0/"><p:DataMining>', "</p:DataMining></r>"),),
+        2**20,
+    ),
+    "svg metadata": Entry(
+        _bytes(metadata.told_by_svg), ("xml", "base64"), (("<c2pa:manifest>", "</c2pa:manifest>"),)
+    ),
+    "content credentials": Entry(
+        lambda text: jumbf.in_store(text.encode("latin-1", "replace") + b".training-mining"),
+        ("chars",),
+        (),
+        2**20,
     ),
     "robots.txt": Entry(
         _bytes(lambda content: _judged(content, f"{URL}{'a' * 1000}")),

@@ -59,7 +59,8 @@ WRITTEN = sorted(
 )
 COMMANDS = (
     ["inspect"], ["inspect", "--failures"], ["inspect", "--duplicates"], ["inspect", "--verify"], ["inspect", "--json"],
-    ["inspect", "--changes"], ["inspect", "--similar"], ["status"], ["export", "--format", "jsonl", "-o", "-"],
+    ["inspect", "--changes"], ["inspect", "--similar"], ["inspect", "--opt-outs"],
+    ["status"], ["export", "--format", "jsonl", "-o", "-"],
     ["export", "--format", "csv", "-o", "-"], ["explain", "max-depth"], ["explain", "json-cut"],
 )  # fmt: skip
 

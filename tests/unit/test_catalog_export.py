@@ -32,7 +32,7 @@ def test_every_line_has_every_field_exactly(tmp_path: Path) -> None:
     first, second = out.getvalue().decode().splitlines()
     assert first == second
     expected = {name: getattr(RECORD, name) for name in ImageRecord.__struct_fields__}
-    assert json.loads(first) == expected | {"alternatives": []}
+    assert json.loads(first) == expected | {"alternatives": [], "opt_outs": []}
 
 
 def test_csv_reads_back_exactly_where_cells_are_raw(tmp_path: Path) -> None:

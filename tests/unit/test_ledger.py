@@ -20,7 +20,9 @@ from crawler.models import (
     ImageRecord,
     ImageStatus,
     NewTask,
+    OptOut,
     Origin,
+    Purpose,
     Result,
     Revisit,
     Task,
@@ -328,6 +330,7 @@ def test_a_record_keeps_every_field(crawl: Crawl) -> None:
         "dhash": "0123456789abcdef",
         "incomplete": True,
         "alternatives": (Alternative(url="https://h.test/%C3%A4", found_in="srcset", rule="smaller"),),
+        "opt_outs": (OptOut(signal="noai", place="header ä", text="noai", forbids=tuple(Purpose)),),
     }
     record = ImageRecord(**facts | odd)
     queues.results.put([Result(token=task.token, record=record)])
@@ -410,7 +413,7 @@ def test_another_versions_ledger(crawl: Crawl) -> None:
     with closing(sqlite3.connect(crawl.path)) as db:
         db.execute("PRAGMA user_version = 99")
     refuses(
-        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 4\); go on with"
+        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 5\); go on with"
     )
 
 

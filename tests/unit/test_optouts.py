@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.errors import REASONS, OptedOut
+from crawler.config import ObeyConfig
+from crawler.errors import OptedOut
+from crawler.models import OptOut, Purpose
+from crawler.purposes import SIGNALS, refusal
 from crawler.web import optouts
-from crawler.web.optouts import AGAINST_IMAGES, of_headers, refusal, with_meta
+from crawler.web.optouts import AGAINST_IMAGES, of_headers, told_by, with_meta
 
 
 @pytest.mark.parametrize(
@@ -63,14 +67,69 @@ def test_meta_elements_for_all_and_for_us() -> None:
     }
 
 
-def test_a_refusal_names_the_directive_and_its_switch() -> None:
-    assert refusal({"nofollow"}) is None
-    for directive in AGAINST_IMAGES:
-        error = refusal({"nofollow", directive})
-        assert isinstance(error, OptedOut)
-        assert error.reason == directive
-        assert f"--no-obey-{directive}" in error.detail
-    assert {leaf.reason for leaf in REASONS.values() if issubclass(leaf, OptedOut)} == set(AGAINST_IMAGES)
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("directive", AGAINST_IMAGES)
+def test_what_forbids_images_altogether_is_obeyed_for_every_purpose(directive: str, purpose: Purpose) -> None:
+    header = "tdm-reservation" if directive == "tdm-reservation" else "x-robots-tag"
+    told = told_by({header: "1" if header == directive else f"nofollow, {directive}"}, agent="image-crawler")
+    assert [one.signal for one in told] == [directive]
+    error = refusal(told, purpose=purpose, obeyed=ObeyConfig().obeyed)
+    assert isinstance(error, OptedOut)
+    assert error.reason == directive
+    assert f"--no-obey-{directive}" in error.detail
+    assert told[0].text in error.detail
+    assert told[0].place in error.detail
+    assert refusal(told, purpose=purpose, obeyed=ObeyConfig().obeyed - {directive}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, []),
+        ({"x-robots-tag": "nofollow, nosnippet", "tdm-reservation": "maybe", "link": "</a>; rel=next"}, []),
+        (
+            {"x-robots-tag": "googlebot: noindex\nnone, noai"},
+            [
+                ("noindex", "header X-Robots-Tag", "none, noai"),
+                ("noai", "header X-Robots-Tag", "none, noai"),
+            ],
+        ),
+        (
+            # TDMRep, "TDM Header Field in HTTP Responses"
+            {"tdm-reservation": "1", "tdm-policy": "https://provider.com/policies/policy.json"},
+            [
+                (
+                    "tdm-reservation",
+                    "header tdm-reservation",
+                    "1; tdm-policy: https://provider.com/policies/policy.json",
+                )
+            ],
+        ),
+        ({"tdm-reservation": "0"}, [("tdm-reservation", "header tdm-reservation", "0")]),
+        # draft-ietf-aipref-attach, section 1.2
+        ({"content-usage": "train-ai=n"}, [("content-usage", "header Content-Usage", "train-ai=n")]),
+        ({"content-signal": "ai-train=no"}, [("content-signal", "header Content-Signal", "ai-train=no")]),
+        (
+            # RSL 1.0, "Adding RSL to HTTP Headers"
+            {
+                "link": '<https://example.com/a>; rel=next, <https://example.com/license.xml>; rel="license";'
+                ' type="application/rsl+xml"'
+            },
+            [
+                (
+                    "rsl-license",
+                    "header Link",
+                    '<https://example.com/license.xml>; rel="license"; type="application/rsl+xml"',
+                )
+            ],
+        ),
+    ],
+)
+def test_what_an_answer_says_is_told_with_text_and_place(
+    headers: dict[str, str], said: list[tuple[str, str, str]]
+) -> None:
+    told = told_by(headers, agent="image-crawler")
+    assert [(one.signal, one.place, one.text) for one in told] == said
 
 
 @given(st.text(), st.text(max_size=10))
@@ -78,3 +137,9 @@ def test_whatever_is_sent_something_known_is_asked(text: str, agent: str) -> Non
     known = {*AGAINST_IMAGES, optouts.NOFOLLOW}
     assert of_headers({"x-robots-tag": text, "tdm-reservation": text}, agent=agent) <= known
     assert with_meta(frozenset(), [(text, text), ("robots", text)], agent=agent) <= known
+    headers = dict.fromkeys(
+        ("x-robots-tag", "tdm-reservation", "content-usage", "content-signal", "link"), text
+    )
+    for one in told_by(headers, agent=agent):
+        assert one.signal in SIGNALS
+        assert msgspec.json.decode(msgspec.json.encode(one), type=OptOut) == one

@@ -242,6 +242,7 @@ def test_sizes_beyond_all_bounds_break_no_counter(fresh_redis: RedisServer) -> N
             record = msgspec.structs.replace(saved(task).record, size_bytes=size_bytes)
             both.results.put([Result(token=task.token, record=record)])
         assert both.tasks.stats().images.done == 1, "what has no such size has another try"
+        wait_until(lambda: both.tasks.stats().images.ready == 2)
         both.results.put([saved(task) for task in take(both)])
         assert both.tasks.stats().drained
         assert both.tasks.stats().saved_bytes == 20

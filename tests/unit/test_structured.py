@@ -1,125 +1,72 @@
-from __future__ import annotations
+"""Dictionaries of structured fields: examples of RFC 9651 and of draft-ietf-aipref-vocab, and anything else."""
 
-import json
+from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.harvest.candidates import Candidate
-from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
-from crawler.harvest.pictures import Found, pictures
-from crawler.harvest.structured import json_ld
-from tests.pace import cpu_below
-
-
-def script(text: str, media_type: str = "application/ld+json") -> Element:
-    return Element(name="script", attributes={"type": media_type}, number=3, text=text)
-
-
-def found(document: object) -> list[str]:
-    return [item.reference for item in json_ld(script(json.dumps(document)))]
-
-
-def best(document: object) -> list[str]:
-    found = [Found(item.reference, item) for item in json_ld(script(json.dumps(document)))]
-    seen = pictures(found, formats=frozenset(), forbidden=lambda _: "")
-    return [picture.taken.url for picture in seen]
-
-
-def test_an_image_and_its_thumbnail_are_sizes_of_one() -> None:
-    image = {"@type": "ImageObject", "thumbnailUrl": "t.jpg", "contentUrl": "full.jpg", "url": "page/"}
-
-    assert sorted(found(image)) == ["full.jpg", "t.jpg"]
-    assert best([image, image]) == ["full.jpg"]
-    assert best({"image": image}) == ["full.jpg"]
-
-
-def test_the_url_of_an_image_counts_where_there_is_no_other_and_where_it_leads_to_an_image() -> None:
-    assert found({"@type": "ImageObject", "url": "/media/7"}) == ["/media/7"]
-    assert found({"@type": "ImageObject", "url": "small.png", "contentUrl": "c"}) == ["c", "small.png"]
-    assert found({"image": {"@id": "#logo"}}) == []
-
-
-def test_an_image_has_the_caption_that_is_written_in_it() -> None:
-    (item,) = json_ld(script('{"image": {"url": "a.png", "caption": "A"}}'))
-
-    assert item.element.caption == "A"
+from crawler.web.structured import tokens
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("field", "found"),
     [
-        '{"image": "a.png",}',
-        '<!-- {"image": "a.png"} -->',
-        '//<![CDATA[\n{"image": "a.png"}\n//]]>',
-        '/*<![CDATA[*/{"image": "a.png"}/*]]>*/',
-        '{"image": "a.png"};',
-        '{"name": "tab\there", "image": "a.png"}',
-        '{"image": "a.png", "contentUrl": "film.mp4"',
-        '{"image" : [ "a.png", oops',
+        ("", {}),
+        # RFC 9651, section 3.2
+        ('en="Applepie", da=:w4ZibGV0w6ZydGU=:', {"en": None, "da": None}),
+        ("a=?0, b, c; foo=bar", {"a": None, "b": None, "c": None}),
+        ("rating=1.5, feelings=(joy sadness)", {"rating": None, "feelings": None}),
+        ("a=(1 2), b=3, c=4;aa=bb, d=(5 6);valid", {"a": None, "b": None, "c": None, "d": None}),
+        # section 3.3: numbers, strings, tokens, dates, display strings
+        ("a=-999999999999999, b=4.5, c=sugar, d=*b/c:d", {"a": None, "b": None, "c": "sugar", "d": "*b/c:d"}),
+        (
+            'a=@1659578233, b=%"This is intended for display to %c3%bcsers.", c="\\"\\\\"',
+            {"a": None, "b": None, "c": None},
+        ),
+        # draft-ietf-aipref-vocab, sections 6 and 6.5
+        ("train-ai=y, search=n", {"train-ai": "y", "search": "n"}),
+        ('train-ai=y, train-ai, search=n, search="n"', {"train-ai": None, "search": None}),
+        ("train-ai;allow=n, train-ai=y", {"train-ai": "y"}),
+        ('train-ai;has;parameters="?"', {"train-ai": None}),
+        ("a=n \t,\t b=y", {"a": "n", "b": "y"}),
+        ('a=(1;b "x" c );d;e=?1, f=n', {"a": None, "f": "n"}),
     ],
 )
-def test_what_is_a_little_broken_is_read(text: str) -> None:
-    items = json_ld(script(text))
-    assert [item.reference for item in items if isinstance(item, Candidate)] == ["a.png"]
-
-
-def test_what_can_not_be_read_whole_is_counted() -> None:
-    many = json.dumps({"image": [f"{n}.png" for n in range(20_010)]})
-
-    assert list(json_ld(script('{"image": oops')))[-1] == Cut("json-broken")
-    assert list(json_ld(script(many)))[-1] == Cut("json-cut")
-    assert list(json_ld(script('{"image": "a.png", "x": "' + "x" * 2**20)))[1:] == [Cut("json-cut")]
-    assert list(json_ld(script(" "))) == []
-
-
-def test_other_scripts_are_not_read() -> None:
-    assert not list(json_ld(script('{"image": "a.png"}', "application/json")))
-    assert not list(json_ld(script('{"image": "a.png"}', "")))
+def test_dictionaries(field: str, found: dict[str, str | None]) -> None:
+    assert tokens(field) == found
 
 
 @pytest.mark.parametrize(
-    "text",
+    "field",
     [
-        "[" * 2**20,
-        '{"a":' * 2**17,
-        '{"image":' * 2**16,
-        " " * 2**20,
-        "," + " " * 2**20,
-        '"image":"' * 2**17,
-        '{"image": [' + '"a",' * 2**18,
-        "[" + "[]," * 2**18 + "[]]",
+        "Train-AI=n",  # section 6.5 of the draft: keys are in lower case
+        "train-ai=n,",
+        "train-ai=n search=n",
+        "train-ai=",
+        "=n",
+        "a=(1 2",
+        "a=(1,2)",
+        "a=1.1234",
+        "a=1234567890123456",
+        'a="é"',
+        'a="x',
+        "a=?2",
+        "a=@1.5",
+        "a=:!:",
+        "a;B=1",
+        "train-ai: n",
+        "a=n" * 100_000,
     ],
 )
-def test_hostile_json_costs_little(text: str) -> None:
-    with cpu_below(2):
-        items = list(json_ld(script(text)))
-    assert len([item for item in items if isinstance(item, Candidate)]) <= 20_000
+def test_what_is_none_says_nothing(field: str) -> None:
+    assert tokens(field) is None
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["image", "@type", "url", "contentUrl", "@id", "thumbnail", "x"]), inner
-        )
-    ),
-    max_leaves=20,
-)
-
-
-@given(_JSON)
-def test_any_json_gives_strings_of_it(document: object) -> None:
-    text = json.dumps(document)
-    items = list(json_ld(script(text)))
-
-    assert all(isinstance(item, Candidate) and json.dumps(item.reference) in text for item in items)
-
-
-@given(st.text(max_size=200))
-def test_any_text_is_survived(text: str) -> None:
-    items = [item for item in json_ld(script('{"image": ' + text)) if isinstance(item, Candidate)]
-    assert all(item.reference in text.replace("\\/", "/") or "\\" in text for item in items)
+@given(st.text(alphabet='abz*=;,() \t"\\:?@%01.-Aé', max_size=60))
+def test_whatever_it_is_it_is_a_dictionary_or_none(field: str) -> None:
+    found = tokens(field)
+    assert found is None or all(isinstance(key, str) and key for key in found)
+    if found:
+        simple = ", ".join(f"{key}={value}" if value else key for key, value in found.items())
+        assert tokens(simple) == found

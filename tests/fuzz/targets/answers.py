@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from crawler.errors import REASONS, BadRedirect
-from crawler.models import Cookie
+from crawler.models import Cookie, Purpose
+from crawler.purposes import SIGNALS, refusal
 from crawler.urls import canonical
 from crawler.web import cookies, optouts
 from crawler.web.answers import retry_after_s, status_error
 from crawler.web.asking import referer_for
 from crawler.web.cookies import Jar
 from crawler.web.session import _target
+from crawler.web.tdmrep import Reservations
 from tests.fuzz.drawn import Drawn
 
 _URLS = (
@@ -102,8 +104,17 @@ def _optouts(drawn: Drawn) -> None:
         asked, [("robots", text), (text, "noindex"), ("tdm-reservation", text)], agent="image-crawler"
     )
     assert asked - {optouts.TDM_RESERVATION} <= more <= known
-    error = optouts.refusal(more)
-    assert error is None or REASONS[error.reason] is type(error)
+    names = ("x-robots-tag", "content-usage", "content-signal", "link")
+    told = optouts.told_by(
+        dict.fromkeys(names, text) | {"tdm-reservation": reservation}, agent="image-crawler"
+    )
+    if (found := Reservations(text.encode("latin-1")).reservation(f"https://e.x/{reservation}")) is not None:
+        told.append(found)
+    assert {one.signal for one in told} <= SIGNALS.keys()
+    for purpose in Purpose:
+        error = refusal(told, purpose=purpose, obeyed=frozenset(SIGNALS))
+        assert (error is None) is not any(purpose in one.forbids for one in told)
+        assert error is None or REASONS[error.reason] is type(error)
 
 
 def _redirect(drawn: Drawn) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from crawler.download import structure
+from contextlib import suppress
+
+import msgspec
+
+from crawler.download import cbor, jumbf, metadata, structure, xmp
 from crawler.download.ending import completed
 from crawler.download.info import EXTENSIONS
 from crawler.download.rle import expanded
@@ -11,6 +15,8 @@ from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff, compression_of
 from crawler.download.unread import is_unread
 from crawler.errors import REASONS, Rejection
+from crawler.models import MAX_OPT_OUT_CHARS, OptOut
+from crawler.purposes import SIGNALS
 
 _MAX_PIXELS = 100_000
 _CHECKS = {
@@ -39,6 +45,7 @@ def fuzz(data: bytes) -> None:
     if name == "png" and _asked(structure.check_png, data) is not None:
         _asked(structure.check_png_rows, data)
     _asked(compression_of, data)
+    _say_what_they_may(data)
     for kind in EXTENSIONS:
         versions = completed(kind, data)
         assert len(versions) <= 4
@@ -52,6 +59,22 @@ def fuzz(data: bytes) -> None:
             lambda all_: expanded(memoryview(all_)[2:], width, height, nibbles=bool(data[2] & 1)), data
         )
         assert pixels is None or len(pixels) == width * height  # type: ignore[arg-type]
+
+
+def _say_what_they_may(data: bytes) -> None:
+    """Metadata: whatever they are, what is told of them is bounded and known."""
+    told = [metadata.told_by(kind, data) for kind in EXTENSIONS]
+    told += [metadata.told_by_gif(data, range(0, min(len(data), 500), 7)), metadata.told_by_svg(data)]
+    alone = (xmp.in_packet(data), jumbf.in_store(data), jumbf.in_store(data + b".training-mining"))
+    for one in (
+        *(one for found in told for one in found.opt_outs),
+        *(one for found in alone for one in found),
+    ):
+        assert one.signal in SIGNALS
+        assert len(one.text) <= MAX_OPT_OUT_CHARS
+        assert msgspec.json.decode(msgspec.json.encode(one), type=OptOut) == one
+    with suppress(ValueError):
+        cbor.decoded(data)
 
 
 def _recognised(data: bytes) -> str:

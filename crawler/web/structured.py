@@ -1,0 +1,118 @@
+"""Dictionaries of structured fields (RFC 9651, section 3.2): parsed as section 4.2.2 says, or not at all.
+
+All types of values are read, so that nothing hides behind one that is not known here; only tokens and booleans are told
+apart, for nothing else means anything to who asks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_CHARS = 64 * 1024
+"""Of a field that is looked at."""
+_KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*+")
+_TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+")
+_BARE = re.compile(
+    r"""
+      -?(?:[0-9]{1,12}+\.[0-9]{1,3}+|[0-9]{1,15}+)(?![0-9.])     # a decimal, an integer
+    | "(?:[\x20\x21\x23-\x5b\x5d-\x7e]++|\\["\\])*+"               # a string
+    | :[A-Za-z0-9+/=]*+:                                            # bytes
+    | \?[01]                                                        # a boolean
+    | @-?[0-9]{1,15}+(?![0-9.])                                     # a date
+    | %"(?:[\x20\x21\x23\x24\x26-\x7e]++|%[0-9a-f]{2})*+"           # a display string
+    """,
+    re.VERBOSE,
+)
+OTHER: Final = None
+"""In place of a value that is no token."""
+
+
+class _MalformedError(Exception):
+    pass
+
+
+def tokens(field: str) -> dict[str, str | None] | None:
+    """The dictionary in *field*: for each of its keys the token that is its value, or OTHER for any other value.
+
+    Of a key that comes several times the last value counts. None where *field* is not one: then it says nothing (RFC
+    9651, section 4.2). Takes time in proportion to its length, and never raises.
+    """
+    if len(field) > MAX_CHARS:
+        return None
+    try:
+        return _Parser(field).dictionary()
+    except _MalformedError:
+        return None
+
+
+class _Parser:
+    def __init__(self, field: str) -> None:
+        self._text = field.strip(" ")
+        self._at = 0
+
+    def dictionary(self) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        while self._at < len(self._text):
+            key = self._take(_KEY)
+            value = OTHER
+            if self._next("=("):
+                self._inner_list()
+            elif self._next("="):
+                value = self._item()
+            self._parameters()
+            found.pop(key, None)
+            found[key] = value
+            self._skip(" \t")
+            if self._at == len(self._text):
+                break
+            self._want(",")
+            self._skip(" \t")
+            if self._at == len(self._text):
+                raise _MalformedError  # a comma at the end
+        return found
+
+    def _item(self) -> str | None:
+        """A bare item, without its parameters."""
+        if token := _TOKEN.match(self._text, self._at):
+            self._at = token.end()
+            return token[0]
+        self._take(_BARE)
+        return OTHER
+
+    def _inner_list(self) -> None:
+        while True:
+            self._skip(" ")
+            if self._next(")"):
+                return
+            self._item()
+            self._parameters()
+            if self._at >= len(self._text) or self._text[self._at] not in " )":
+                raise _MalformedError
+
+    def _parameters(self) -> None:
+        while self._next(";"):
+            self._skip(" ")
+            self._take(_KEY)
+            if self._next("="):
+                self._item()
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            raise _MalformedError
+        self._at = found.end()
+        return found[0]
+
+    def _next(self, mark: str) -> bool:
+        there = self._text.startswith(mark, self._at)
+        self._at += len(mark) * there
+        return there
+
+    def _want(self, mark: str) -> None:
+        if not self._next(mark):
+            raise _MalformedError
+
+    def _skip(self, marks: str) -> None:
+        while self._at < len(self._text) and self._text[self._at] in marks:
+            self._at += 1
