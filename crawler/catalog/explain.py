@@ -16,6 +16,7 @@ from crawler.catalog import left_out
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.left_out import KeptOut
+from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
 from crawler.columns import UNREADABLE
 from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
@@ -84,6 +85,8 @@ class Explanation(Value):
     """What was left out of this crawl, and how much of it, when it was not taken on."""
     unlisted: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
     """Of that, what no URL and no page is kept of: it may be one of these. Nothing where all is known."""
+    robots_txt: RobotsTxt | None = None
+    """What the host of ``url`` says of it; None when it has not been asked."""
     queue: str = ""
     """Where a queue lies that may know it, when it is not known here: what waits there is in no file."""
 
@@ -92,53 +95,58 @@ class Explanation(Value):
         return bool(self.entries)
 
 
-def explain(catalog: Catalog, asked: str) -> Explanation:
-    """What became of *asked*: a URL in any spelling, a path on the seed's host, or a path of a saved file."""
+def explain(catalog: Catalog, asked: str, *, agent: str = "image-crawler") -> Explanation:
+    """What became of *asked*: a URL in any spelling, a path on the seed's host, or a path of a saved file. *agent* is
+    the product token that the crawl has said.
+    """
     with catalog.snapshot():
-        seeds = catalog.seeds()
-        url = canonical(asked)
-        if url is None:
-            source = _source(catalog, _path_within(catalog.folder, asked))
-            if source is not None:
-                entries = list(_entries(catalog, source))
-                return Explanation(asked=asked, url=source, how="file", entries=tuple(entries))
-            url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
-        kept_out = left_out.of_url(catalog, url)
-        dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
-        entries = list(_entries(catalog, url))
-        if entries:
-            how = "url" if any(entry.url == url for entry in entries) else "session"
-            return Explanation(asked=asked, url=url, how=how, entries=tuple(entries), kept_out=kept_out)
-        if kept_out:
-            chain = _chain(catalog, kept_out[0].page_url)
-            return Explanation(
-                asked=asked, url=url, how="url", kept_out=kept_out, chain=chain, dropped=dropped
-            )
-        sources = dict.fromkeys(
-            record.url
-            for records in (
-                catalog.image_where("final_url = ?", url),
-                catalog.page_where("final_url = ?", url),
-            )
-            for record in records
+        found = _explained(catalog, asked)
+        if canonical(found.url) is None:
+            return found
+        return msgspec.structs.replace(found, robots_txt=robots_txt(catalog, found.url, agent=agent))
+
+
+def _explained(catalog: Catalog, asked: str) -> Explanation:
+    seeds = catalog.seeds()
+    url = canonical(asked)
+    if url is None:
+        source = _source(catalog, _path_within(catalog.folder, asked))
+        if source is not None:
+            entries = list(_entries(catalog, source))
+            return Explanation(asked=asked, url=source, how="file", entries=tuple(entries))
+        url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
+    kept_out = left_out.of_url(catalog, url)
+    dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
+    entries = list(_entries(catalog, url))
+    if entries:
+        how = "url" if any(entry.url == url for entry in entries) else "session"
+        return Explanation(asked=asked, url=url, how=how, entries=tuple(entries), kept_out=kept_out)
+    if kept_out:
+        chain = _chain(catalog, kept_out[0].page_url)
+        return Explanation(asked=asked, url=url, how="url", kept_out=kept_out, chain=chain, dropped=dropped)
+    sources = dict.fromkeys(
+        record.url
+        for records in (
+            catalog.image_where("final_url = ?", url),
+            catalog.page_where("final_url = ?", url),
         )
-        entries = [entry for source in list(sources)[:MAX_ALIASES] for entry in _entries(catalog, source)]
-        if entries:
-            return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
-        for taken, rule in _taken_instead(catalog, url):
-            entries = [
-                entry for each in _until_one_was_there(catalog, taken) for entry in _images(catalog, each)
-            ]
-            return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
-        return Explanation(
-            asked=asked,
-            url=url,
-            how="url",
-            similar=_similar(catalog, url),
-            queue=queue_elsewhere(catalog),
-            dropped=dropped,
-            unlisted=left_out.unlisted(catalog),
-        )
+        for record in records
+    )
+    entries = [entry for source in list(sources)[:MAX_ALIASES] for entry in _entries(catalog, source)]
+    if entries:
+        return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
+    for taken, rule in _taken_instead(catalog, url):
+        entries = [entry for each in _until_one_was_there(catalog, taken) for entry in _images(catalog, each)]
+        return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
+    return Explanation(
+        asked=asked,
+        url=url,
+        how="url",
+        similar=_similar(catalog, url),
+        queue=queue_elsewhere(catalog),
+        dropped=dropped,
+        unlisted=left_out.unlisted(catalog),
+    )
 
 
 def _source(catalog: Catalog, path: str) -> str | None:

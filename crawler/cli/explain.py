@@ -13,11 +13,15 @@ from crawler.catalog import Catalog
 from crawler.catalog.explain import Entry, Explanation, Step
 from crawler.catalog.explain import explain as find
 from crawler.catalog.left_out import KeptOut, LeftOut, of_slug
+from crawler.catalog.owner import RobotsTxt
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
+from crawler.config import load
 from crawler.errors import LEFT_OUT
+from crawler.folder import CrawlFolder
 from crawler.models import ALTERNATIVE_RULES, ImageRecord, PageRecord, TaskState
+from crawler.web.robots import product_token
 
 EXIT_UNKNOWN = 1
 _MOST_SHOWN = 100
@@ -53,12 +57,18 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     with Catalog(folder) as catalog:
         if url in LEFT_OUT:
             return _explain_slug(of_slug(catalog, url), as_json=as_json)
-        explanation = find(catalog, url)
+        explanation = find(catalog, url, agent=_agent(folder))
     if as_json:
         write_json(explanation)
     else:
         _show(tables.console(), explanation)
     return 0 if explanation.known else EXIT_UNKNOWN
+
+
+def _agent(folder: Path) -> str:
+    """The name that the crawl in *folder* has gone by."""
+    settings = CrawlFolder(folder).settings
+    return product_token(load(file=settings if settings.is_file() else None).fetch.user_agent)
 
 
 def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
@@ -85,6 +95,44 @@ def _where(one: KeptOut) -> str:
 
 
 def _show(out: Console, explanation: Explanation) -> None:
+    _show_what_became(out, explanation)
+    if explanation.robots_txt is not None:
+        _show_robots_txt(out, explanation.robots_txt)
+
+
+def _show_robots_txt(out: Console, robots: RobotsTxt) -> None:
+    """The owner's side: what decides whether it may be asked for, and how often."""
+    out.print()
+    out.print(Text(f"what the robots.txt of {clean(robots.host)} says", style="dim"))
+    for line in _robots_lines(robots):
+        out.print(Text(f"    {line}"), soft_wrap=True)
+
+
+def _robots_lines(robots: RobotsTxt) -> Iterator[str]:
+    if robots.reason:
+        yield f"it was not to be had, so nothing may be asked for: {clean(robots.detail or robots.reason)}"
+        return
+    if not robots.is_there:
+        status = f" (HTTP {robots.http_status})" if robots.http_status else ""
+        yield f"there is none{status}: everything may be asked for"
+        return
+    if not robots.line:
+        yield "no line of it is about this URL: it may be asked for"
+    elif robots.allowed:
+        yield f"line {robots.number}, {clean(robots.line)}: it may be asked for"
+    else:
+        yield (
+            f"line {robots.number}, {clean(robots.line)}: it must not be asked for; --no-obey-robots-txt takes it all"
+            " the same"
+        )
+    if robots.delay_s:
+        yield (
+            f"line {robots.delay_number}, {clean(robots.delay_line)}: {robots.delay_s:g} s from one request to the"
+            " next; --no-obey-robots-txt takes no notice"
+        )
+
+
+def _show_what_became(out: Console, explanation: Explanation) -> None:
     if explanation.kept_out and explanation.how != "session":
         _show_kept_out(out, explanation)
     if not explanation.known:

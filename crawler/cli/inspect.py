@@ -265,8 +265,8 @@ def _show_opt_outs(catalog: Catalog, *, as_json: bool) -> None:
             soft_wrap=True,
         )
         if one.url:
-            where = f"  ({clean(one.place)}: {clean(one.text)})" if one.text else f"  ({clean(one.place)})"
-            out.print(Text(f"{'':19}such as {clean(one.url)}{where}", style="dim"), soft_wrap=True)
+            where = ": ".join(filter(None, (clean(one.place), clean(one.text))))
+            out.print(Text(f"{'':19}such as {clean(one.url)}  ({where})", style="dim"), soft_wrap=True)
     if one is None:
         click.echo("no owner was heard to say anything of the use of an image", err=True)
     elif not as_json and (more := beyond(catalog)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -9,7 +11,19 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.explain import MAX_ALIASES, Explanation, explain
-from crawler.models import Alternative, ImageStatus, NewTask, Origin, Revisit, TaskKind, TaskState
+from crawler.config import QueueConfig, ScopeConfig
+from crawler.models import (
+    ROBOTS_TXT,
+    Alternative,
+    HostFile,
+    ImageStatus,
+    NewTask,
+    Origin,
+    Revisit,
+    TaskKind,
+    TaskState,
+)
+from crawler.queues.ledger import Ledger
 from tests.crawls import SEED, SITE, garden, keep, page, saved
 
 
@@ -227,3 +241,65 @@ def test_a_size_that_another_page_named_larger_says_which_one_was_taken(tmp_path
     assert (small.how, small.rule) == ("size", "smaller")
     assert [entry.url for entry in small.entries] == [f"{SITE}/a/600x400/rose.png"]
     assert not explained(tmp_path, "/a/900x600/rose.png").known, "no page has named it"
+
+
+# --- the owner's side ---
+
+ROBOTS = (
+    b"User-agent: *\nCrawl-delay: 2\nDisallow: /i/\nAllow: /i/rose.png\n\nUser-agent: gardener\nDisallow: /\n"
+)
+
+
+def told(folder: Path, **file: object) -> None:
+    """The host of the garden has been asked for its robots.txt."""
+    ledger = Ledger(folder / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
+    made: dict[str, object] = {"name": ROBOTS_TXT, "kept_s": 86400.0, **file}
+    ledger.keep_host_file(host=SITE, file=HostFile(**made))  # type: ignore[arg-type]
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "agent", "allowed", "line", "number"),
+    [
+        ("/i/rose.png", "image-crawler", True, "Allow: /i/rose.png", 4),
+        ("/i/none.png", "image-crawler", False, "Disallow: /i/", 3),
+        ("/never/heard/of.png", "image-crawler", True, "", 0),
+        ("/i/rose.png", "gardener", False, "Disallow: /", 7),
+    ],
+)
+def test_the_line_of_robots_txt_that_decides_is_told_of_any_url(
+    tmp_path: Path, path: str, agent: str, *, allowed: bool, line: str, number: int
+) -> None:
+    folder = garden(tmp_path)
+    told(folder, content=ROBOTS, http_status=200)
+    with Catalog(folder) as catalog:
+        robots = explain(catalog, SITE + path, agent=agent).robots_txt
+    assert robots is not None
+    assert (robots.allowed, robots.line, robots.number) == (allowed, line, number)
+    assert robots.is_there
+    if agent == "image-crawler":
+        assert (robots.delay_s, robots.delay_line, robots.delay_number) == (2.0, "Crawl-delay: 2", 2)
+
+
+def test_a_robots_txt_that_is_not_there_is_told(tmp_path: Path) -> None:
+    folder = garden(tmp_path)
+    assert explained(folder, f"{SITE}/i/rose.png").robots_txt is None, "nobody has asked"
+    told(folder, http_status=404)
+    robots = explained(folder, f"{SITE}/i/rose.png").robots_txt
+    assert robots is not None
+    assert (robots.is_there, robots.http_status, robots.allowed) == (False, 404, True)
+    told(folder, reason="robots-unavailable", detail="it was not to be had", http_status=503)
+    robots = explained(folder, f"{SITE}/i/rose.png").robots_txt
+    assert robots is not None
+    assert (robots.reason, robots.http_status) == ("robots-unavailable", 503)
+    assert explained(folder, "http://other.example/").robots_txt is None
+
+
+def test_what_others_have_written_in_the_place_of_a_file_is_passed_over(tmp_path: Path) -> None:
+    folder = garden(tmp_path)
+    told(folder, content=ROBOTS)
+    with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
+        for garbage in (b"", b"\xff" * 40, 7, "text"):
+            db.execute("UPDATE host_files SET file = ?", (garbage,))
+            db.commit()
+            assert explained(folder, f"{SITE}/i/rose.png").robots_txt is None

@@ -1,0 +1,68 @@
+"""What the owner of a host says of a URL in robots.txt, as the crawl's books have it, and which line decides."""
+
+from __future__ import annotations
+
+from crawler.catalog.database import Catalog
+from crawler.columns import UNREADABLE
+from crawler.models import ROBOTS_TXT, HostFile, Value
+from crawler.queues.host_files import unpacked_file
+from crawler.urls import host_key
+from crawler.web.robots_file import RobotsFile
+
+
+class RobotsTxt(Value):
+    """What the robots.txt of one host says of one URL."""
+
+    host: str
+    """``scheme://host[:port]``"""
+    reason: str = ""
+    """Why it is not to be had: the slug of an error; empty if it is there, or there is none."""
+    detail: str = ""
+    http_status: int = 0
+    is_there: bool = False
+    allowed: bool = True
+    line: str = ""
+    """The one that decides; empty if none does."""
+    number: int = 0
+    delay_s: float = 0.0
+    """What it asks for between two requests."""
+    delay_line: str = ""
+    delay_number: int = 0
+
+
+def robots_txt(catalog: Catalog, url: str, *, agent: str) -> RobotsTxt | None:
+    """What the host of a canonical *url* says to *agent* (a product token); None when it has not been asked.
+
+    It may have been asked long ago, and what is here is what was said then.
+    """
+    host = host_key(url)
+    if not next(catalog.rows("SELECT 1 FROM sqlite_master WHERE name = 'host_files'"), None):
+        return None  # of an earlier version
+    rows = catalog.rows(
+        "SELECT f.file FROM host_files f JOIN hosts h ON h.id = f.host_id WHERE h.name = ? AND f.name = ?",
+        (host, ROBOTS_TXT),
+    )
+    for (packed,) in rows:
+        try:
+            return _read(unpacked_file(packed), host, url, agent)
+        except (*UNREADABLE, TypeError):
+            return None  # something else has written it
+    return None
+
+
+def _read(file: HostFile, host: str, url: str, agent: str) -> RobotsTxt:
+    if file.reason:
+        return RobotsTxt(host=host, reason=file.reason, detail=file.detail, http_status=file.http_status)
+    rules = RobotsFile(file.content, agent=agent, is_cut=file.is_cut)
+    verdict = rules.verdict(url)
+    return RobotsTxt(
+        host=host,
+        http_status=file.http_status,
+        is_there=bool(file.content),
+        allowed=verdict.allowed,
+        line=verdict.line,
+        number=verdict.number,
+        delay_s=rules.delay_s,
+        delay_line=rules.delay_line,
+        delay_number=rules.delay_number,
+    )
