@@ -406,6 +406,10 @@ class Health:
         run = self._runs.get(host)
         return None if run is None else run.in_flight
 
+    def is_known(self, host: int) -> bool:
+        """Whether it has failed since it was well."""
+        return host in self._runs
+
     def limits(self) -> dict[int, int]:
         """How many requests may be in flight to the hosts in trouble."""
         return {host: run.in_flight for host, run in self._runs.items() if run.in_flight is not None}

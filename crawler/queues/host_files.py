@@ -61,13 +61,15 @@ class HostFiles:
             " WITHOUT ROWID"
         )
 
-    def look(self, worker: str, host: int, name: str) -> FileAnswer:
-        """What *worker* is told that needs the file."""
+    def look(
+        self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool] = lambda _: True
+    ) -> FileAnswer:
+        """What *worker* is told that needs the file. Whoever is not alive fetches nothing any more."""
         if (file := self.known(host, name)) is not None:
             return FileAnswer(file=file)
         now = self._clock()
         whose, until = self._claims.get((host, name), ("", 0.0))
-        if whose not in ("", worker) and now < until:
+        if whose not in ("", worker) and now < until and is_alive(whose):
             return FileAnswer(again_s=min(ASK_AGAIN_S, until - now))
         self._claims[host, name] = (worker, now + CLAIM_S)
         self._claims.move_to_end((host, name))
@@ -107,8 +109,3 @@ class HostFiles:
         for host, host_name, name in rows:
             if (file := self.known(host, name)) is not None:
                 yield host_name, file
-
-    def given_up_by(self, worker: str) -> None:
-        """*worker* has gone: somebody else may fetch what it was to."""
-        for claim in [claim for claim, (whose, _) in self._claims.items() if whose == worker]:
-            del self._claims[claim]

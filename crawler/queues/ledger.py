@@ -351,7 +351,9 @@ class Ledger:
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         with self._mutex, database.explained(self.path, on_error=self.halt):
-            return self._files.look(worker_id, self._host_id(host), name)
+            return self._files.look(
+                worker_id, self._host_id(host), name, is_alive=self._workers.__contains__
+            )
 
     def keep_host_file(self, *, host: str, file: HostFile) -> None:
         with self._transaction():
@@ -698,7 +700,6 @@ class Ledger:
 
     def _part_with(self, worker_id: str) -> _Worker | None:
         worker = self._workers.pop(worker_id, None)
-        self._files.given_up_by(worker_id)
         if worker is not None:
             self._count(worker, -1)
         return worker

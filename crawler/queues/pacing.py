@@ -177,7 +177,8 @@ class Pacing:
     def pause(self, host: int, pause_s: float, *, now: float) -> None:
         """Nothing more of *host* before *pause_s* seconds from now."""
         lane = self._lane(host)
-        lane.due = lane.paused_until = max(lane.due, now + pause_s)
+        lane.due = max(lane.due, now + pause_s)
+        lane.paused_until = max(lane.paused_until, now + pause_s)
         self._place(host, lane, now)
 
     def turn(self, host: int, *, guest: int | None, now: float) -> float:
@@ -381,6 +382,10 @@ class Pacing:
         lane = self._lanes.get(host) or _Lane()
         due_s = max(0.0, lane.due - now)
         return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host))
+
+    def is_known(self, host: int) -> bool:
+        """Whether it has anything to do, or is to be left alone for a while."""
+        return host in self._lanes
 
     def __len__(self) -> int:
         """Hosts with anything to do, or asked to be left alone for a while."""

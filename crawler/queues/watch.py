@@ -54,7 +54,7 @@ class HostWatch:
                 return  # where it led at an earlier visit says nothing of this one
             self._note(host, Evidence.ANSWER, record, None)
             row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
-            if row is None:
+            if row is None or not (self._pacing.is_known(row[0]) or self.health.is_known(row[0])):
                 return  # nothing waits for it
             host = row[0]
         if what is not Evidence.NOTHING:

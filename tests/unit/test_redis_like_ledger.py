@@ -38,6 +38,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
     Batch,
     Cookie,
+    HostFile,
     HostStatus,
     ImageRecord,
     ImageStatus,
@@ -59,6 +60,7 @@ from crawler.queues.redis.address import parse
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
+from crawler.urls import host_key
 from crawler.words import NAMES, filled_record
 from tests.machine import Clock
 from tests.queues import Queues, file_of, in_redis
@@ -126,7 +128,7 @@ class Both:
     def step(self) -> None:
         weights = {
             self.put: 4, self.lease: 12, self.settle: 14, self.release: 2, self.heartbeat: 3, self.leave: 1,
-            self.time_goes_by: 6, self.control: 2, self.retry: 1,
+            self.time_goes_by: 6, self.control: 2, self.retry: 1, self.turn: 6, self.turn_over: 2, self.host_file: 3,
         }  # fmt: skip
         [step] = self.chance.choices(list(weights), list(weights.values()))
         note(step.__name__)
@@ -234,8 +236,8 @@ class Both:
                 results[side].append(msgspec.structs.replace(result, token=pair[side].token, record=record))
             if self.hands[name].get(key) == pair:
                 del self.hands[name][key]
-        for side, queues in enumerate(self.both):
-            queues.results.put(results[side])
+        one, other = (queues.results.put(results[side]) for side, queues in enumerate(self.both))
+        assert Counter(one) == Counter(other), "hosts to be left alone"
 
     def ends_elsewhere(self) -> str:
         """A host that a redirect leads to: one with something to do, or one that nobody knows."""
@@ -313,6 +315,53 @@ class Both:
         if self.often(0.5):  # it has left, and asks all the same; or all are others by now
             self.generation += 1
             self.hands = {other: {} for other in WORKERS}
+
+    def turn(self) -> None:
+        """A request of a task that has been leased: to its own host, or where a redirect leads."""
+        if not self.leased:
+            return
+        _, pair = self.chance.choice(self.leased)
+        own = host_key(pair[0].url)
+        host = own if self.often(0.6) else self.chance.choice([NOWHERE, *self.names()])
+        one, other = (
+            queues.tasks.turn(task=pair[side].id, host=host, is_guest=host != own)
+            for side, queues in enumerate(self.both)
+        )
+        assert one == pytest.approx(other, abs=1e-3)
+        if not one and self.often(0.3):
+            late_s = self.chance.choice([0.5, 2.0])
+            self.pass_time(late_s)
+            for queues in self.both:
+                queues.tasks.turn_taken(host=host, ago_s=late_s / 2)
+
+    def turn_over(self) -> None:
+        if self.leased:
+            _, pair = self.chance.choice(self.leased)
+            host = self.chance.choice([NOWHERE, *self.names()])
+            for side, queues in enumerate(self.both):
+                queues.tasks.turn_over(task=pair[side].id, host=host)
+
+    def host_file(self) -> None:
+        host, name = (
+            self.chance.choice([NOWHERE, *self.names()]),
+            self.chance.choice(["robots.txt", "x.json"]),
+        )
+        known = {worker.id for worker in self.ledger.tasks.stats().workers}
+        for worker in self.chance.sample(sorted(known), min(2, len(known))):
+            one, other = (queues.tasks.host_file(worker, host=host, name=name) for queues in self.both)
+            assert (one.is_yours, one.file is None) == (other.is_yours, other.file is None)
+            assert one.again_s == pytest.approx(other.again_s, abs=1e-3)
+            if one.file is not None and other.file is not None:
+                there, same = (msgspec.structs.replace(file, kept_s=0.0) for file in (one.file, other.file))
+                assert there == same
+            elif one.is_yours and self.often(0.6):
+                delay_s = self.chance.choice([0.0, 0.0, 2.0, 5.0])
+                file = HostFile(name=name, content=b"x", kept_s=86400.0, delay_s=delay_s)
+                for queues in self.both:
+                    queues.tasks.keep_host_file(host=host, file=file)
+
+    def names(self) -> list[str]:
+        return [f"http://{host}.example" for host in self.hosts]
 
     def time_goes_by(self) -> None:
         self.pass_time(self.chance.choices([1, 2, 5, 10, 31, 60, 700], [9, 9, 6, 4, 1, 1, 1])[0])

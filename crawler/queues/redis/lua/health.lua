@@ -138,7 +138,7 @@ do
       lane.pauses = lane.pauses - 1
       local pause_s = FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32)
       lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
-      lane.d = max(lane.d, now + pause_s)
+      pause(name, pause_s)
       return
     end
     lane.failures, lane.tries, lane.pauses = 0, 0, 0
@@ -221,7 +221,7 @@ do
     end
     local pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32))
     lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
-    lane.d = max(lane.d, now + pause_s)
+    pause(name, pause_s)
   end
 
   -- One visit's evidence: n (nothing), a (an answer), b (broken), t (trouble), u (unreached), x (no such host).

@@ -166,6 +166,9 @@ local function place(name, lane)
     lane.shut = shut or nil
   end
   local load = ready + lane.f
+  if load == 0 and not lane.cooling then -- nothing is kept of a host that has nothing to do
+    lane.asked, lane.paused = nil, nil
+  end
   if load == 0 and lane.cooling then
     load = 0.5 -- it has nothing to do, and is to be left alone for a while
   end
@@ -206,7 +209,7 @@ end
 local function pause(name, for_s)
   local lane = touch(name)
   lane.d = max(lane.d, now + for_s)
-  lane.paused = lane.d
+  lane.paused = max(lane.paused or 0, now + for_s)
 end
 
 -- turns: as in pacing.py
