@@ -11,7 +11,8 @@ here, not asked of the queue. Exit status 1: something was not as it has to be.
 
 Long polls don't block: a worker that got nothing asks again 5 s later, as when its long poll ends, or when something
 comes to be due, as the queue's bell would have it; one is woken at a time. A worker asks the host for nothing before it
-knows its delay, as with a robots.txt. What is due is known for hosts that answer; of the others nothing counts as due.
+knows its delay, as with a robots.txt; each request to a host with one waits for its turn. What is due is known for
+hosts that answer; of the others nothing counts as due.
 """
 
 from __future__ import annotations
@@ -587,13 +588,25 @@ class World:
             worker.hungry_since = None
 
     def _begin(self, worker: Worker, name: str, task: Task) -> None:
-        host, now, report = self._hosts[name], self._clock.now, self.report
+        host = self._hosts[name]
         worker.running[task.token] = host
         self._running += 1
         host.in_flight += 1
         if host.in_flight > self._queue.per_host:
             self._wrong(f"{host.in_flight} requests are under way at {name}")
         host.most = max(host.most, host.in_flight)
+        self._send(worker, name, task)
+
+    def _send(self, worker: Worker, name: str, task: Task) -> None:
+        """When it is the turn of that request."""
+        host, now, report = self._hosts[name], self._clock.now, self.report
+        if not worker.alive:
+            return
+        if task.host_delay_s:
+            report.calls["turn"] += 1
+            if wait_s := self._engine.tasks.turn(task=task.id, host=name):
+                self.at(now + wait_s, lambda: self._send(worker, name, task))
+                return
         took_s, result = self._visit(host, task)
         if not result.untouched:
             report.requests += 1
