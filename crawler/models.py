@@ -241,6 +241,9 @@ class Lease(Value):
     """To be said with the next call: how far these go."""
 
 
+ASK_AGAIN_S = 0.1
+"""After so long one asks the queue again for a file that somebody else fetches, or for a slot of a host that has none
+free."""
 ROBOTS_TXT = "robots.txt"
 MOST_FILE_BYTES = 512 * 1024
 """Of a HostFile."""

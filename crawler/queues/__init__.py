@@ -39,8 +39,6 @@ from crawler.models import (
 
 CLAIM_S = 60.0
 """So long nobody else fetches a file of a host."""
-ASK_AGAIN_S = 0.1
-"""After so long one asks again for a file that somebody else fetches, or for a slot of a host that has none free."""
 GUEST_S = 120.0
 """So long a request counts as under way of which nobody says that it is over: its worker has gone."""
 
@@ -125,7 +123,9 @@ class TaskQueue(Protocol):
         ...
 
     def turn_over(self, *, task: Total, host: Url) -> None:
-        """A guest has got its answer. It need not have been one."""
+        """A request of this task at *host* has its answer, and there will be no other but as a guest: for who redirects
+        lead elsewhere holds no slot while it waits for one. It need not have had one.
+        """
         ...
 
     def host_file(self, worker_id: WorkerId, *, host: Url, name: Text) -> FileAnswer:

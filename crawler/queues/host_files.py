@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from crawler.columns import UNREADABLE
-from crawler.models import MOST_FILE_BYTES, FileAnswer, HostFile
-from crawler.queues import ASK_AGAIN_S, CLAIM_S
+from crawler.models import ASK_AGAIN_S, MOST_FILE_BYTES, FileAnswer, HostFile
+from crawler.queues import CLAIM_S
 from crawler.queues.database import Connection
 
 _MOST_CLAIMS = 10_000

@@ -346,14 +346,15 @@ class Ledger:
 
     def turn_over(self, *, task: int, host: str) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):
-            self._pacing.turn_over(self._host_id(host), task, now=self._clock())
+            host_id, lease = self._host_id(host), self._leases.get(task)
+            if lease is not None and lease.host == host_id:
+                self._pacing.go_away(host_id, task)
+            self._pacing.turn_over(host_id, task, now=self._clock())
             self._tell_waiting()
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         with self._mutex, database.explained(self.path, on_error=self.halt):
-            return self._files.look(
-                worker_id, self._host_id(host), name, is_alive=self._workers.__contains__
-            )
+            return self._files.look(worker_id, self._host_id(host), name, is_alive=self._workers.__contains__)
 
     def keep_host_file(self, *, host: str, file: HostFile) -> None:
         with self._transaction():
@@ -835,6 +836,7 @@ class Ledger:
         worker = self._workers.get(lease.worker)
         if worker is not None:
             worker.held.discard(task_id)
+        self._pacing.come_back(lease.host, task_id)
         self._pacing.drop(lease.host, lease.worker, now=self._clock())
         return lease
 

@@ -21,10 +21,13 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from crawler.queues import ASK_AGAIN_S, GUEST_S
+from crawler.models import ASK_AGAIN_S
+from crawler.queues import GUEST_S
 
 HUNGRY_S = 10.0
 """So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
+CROWDED_S = 1.0
+"""So long after a guest has found no room nothing is leased of a host: its slots get free as hands become empty."""
 TASKS_PER_SLOT = 8
 """How many tasks a worker may hold for each slot: enough to hide a round trip to the queue."""
 
@@ -51,7 +54,11 @@ class _Lane:
     asked: float = -math.inf
     """When the latest request was allowed by ``turn``."""
     guests: set[int] = field(default_factory=set)
-    """Tasks of other hosts that have a request under way here."""
+    """Tasks that a redirect has led here, and that have a request under way."""
+    away: set[int] = field(default_factory=set)
+    """Leased tasks of this host that are guests elsewhere: nothing of theirs is under way here."""
+    crowded: float = -math.inf
+    """When a guest found no room the last time."""
     domain: _Domain | None = None
     """None while no domain can have too much: it costs time to tell which it is."""
     cooling: bool = False
@@ -191,9 +198,9 @@ class Pacing:
         spacing_s = self.spacing_s(host)
         wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
         is_new = guest is not None and guest not in lane.guests
-        is_full = lane.in_flight >= max(1, self._cap(host)) or self._room(lane) <= 0
+        is_full = lane.in_flight - len(lane.away) >= max(1, self._cap(host)) or self._room(lane) <= 0
         if wait_s <= 0 and is_new and is_full:
-            wait_s = ASK_AGAIN_S
+            lane.crowded, wait_s = now, ASK_AGAIN_S
         if wait_s <= 0:
             lane.asked = now
             if spacing_s:
@@ -221,6 +228,16 @@ class Pacing:
             lane.guests.discard(guest)
             self._count(lane, -1)
             self._place(host, lane, now)
+
+    def go_away(self, host: int, task: int) -> None:
+        """A leased task of *host* asks others from now on: a guest may have its place, but no lease."""
+        if host in self._lanes:
+            self._lanes[host].away.add(task)
+
+    def come_back(self, host: int, task: int) -> None:
+        """The lease of a task is about to end."""
+        if host in self._lanes:
+            self._lanes[host].away.discard(task)
 
     def _leave_late(self, now: float) -> None:
         while self._guests and self._guests[0][0] <= now:
@@ -284,7 +301,7 @@ class Pacing:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
-            if before > even:
+            if before > even or now - lane.crowded < CROWDED_S:
                 continue
             delay_s = self.spacing_s(host)
             free = min(self._cap(host) - lane.in_flight, self._room(lane))

@@ -9,18 +9,23 @@ Short waits are waited for, with the lease; for long ones the task goes back to 
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from crawler.models import Task
+from crawler.models import ASK_AGAIN_S, Task
 from crawler.urls import host_key
 
 HOLD_FIRST_S = 5.0
 """A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
 HOLD_S = 60.0
 """… and one that a redirect has led on: what was asked for it would have to be asked for again."""
+HOLD_CROWDED_S = 20.0
+"""So long a guest waits for a slot of a host that has none free."""
+_BACK_S = (1.0, 5.0)
+"""… and then goes back for some time between these: not all at once."""
 _LATE_S = 0.01
 """After so long the queue is told that a request has only now been sent: else the next would come too soon after it."""
 _ROBOTS_TXT = "/robots.txt"
@@ -78,26 +83,35 @@ class Turn:
         self._clock = clock
         self._own = host_key(task.url)
         self._asked = False
-        self._guest_at: dict[str, None] = {}
+        self._guest_at = ""
+        self._is_away = False
+        """It has been led elsewhere, and holds no slot of its own host any more."""
         self._allowed_at: dict[str, float] = {}
         self.waited_s = 0.0
+        self._crowded_s = 0.0
 
     def __call__(self, url: str) -> None:
         host = host_key(url)
-        if host == self._own and not self._task.host_delay_s and not url.endswith(_ROBOTS_TXT):
+        is_free = not self._task.host_delay_s and not self._is_away
+        if host == self._own and is_free and not url.endswith(_ROBOTS_TXT):
             self._asked = True
             return
-        is_guest = host != self._own
+        is_guest = host != self._own or self._is_away
+        if is_guest:
+            self._leave(host)
         while True:
             self._allowed_at[host] = self._clock()
             if not (wait_s := self._queue.turn(task=self._task.id, host=host, is_guest=is_guest)):
                 break
             if self.waited_s + wait_s > (HOLD_S if self._asked else HOLD_FIRST_S) or self._stop.is_set():
                 raise NotYet(url, wait_s)
+            if is_guest and wait_s <= ASK_AGAIN_S:
+                self._crowded_s += wait_s
+                if self._crowded_s > HOLD_CROWDED_S:
+                    raise NotYet(url, random.uniform(*_BACK_S))  # noqa: S311 - no secret
             self.wait(wait_s)
         self._asked = True
-        if is_guest:
-            self._guest_at[host] = None
+        self._guest_at = host if is_guest else ""
 
     def sent(self, url: str, at: float) -> None:
         """The request for *url* was sent at that moment of the clock; there is an answer."""
@@ -112,8 +126,18 @@ class Turn:
         self._stop.wait(for_s)
         self.waited_s += self._clock() - started
 
+    def _leave(self, host: str) -> None:
+        """Let go of the slot where it was, before one of *host* is waited for: guests of two hosts that redirect to
+        each other would wait for each other for ever.
+        """
+        if not self._is_away:
+            self._is_away = True
+            self._queue.turn_over(task=self._task.id, host=self._own)
+        if self._guest_at not in ("", host):
+            self.close()
+
     def close(self) -> None:
-        """What this task has asked of other hosts is over."""
-        for host in self._guest_at:
-            self._queue.turn_over(task=self._task.id, host=host)
-        self._guest_at.clear()
+        """What this task has asked of another host is over."""
+        if self._guest_at:
+            self._queue.turn_over(task=self._task.id, host=self._guest_at)
+            self._guest_at = ""

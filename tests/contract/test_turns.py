@@ -108,11 +108,32 @@ def test_a_guest_takes_a_slot_until_it_is_over(make: Callable[..., Queues]) -> N
     assert take(queues, others) == []
     queues.tasks.turn_over(task=guests[0].id, host=B)
     queues.tasks.turn_over(task=guests[0].id, host=B)
+    assert take(queues, others) == [], "a guest has found no room, and comes first"
+    queues.pass_time(1.1)
     (batch,) = lease(queues, others).batches
     assert batch.slots == 1
     assert a_turn(queues, third, B) > 0
     queues.tasks.turn_over(task=guests[1].id, host=B)
     assert a_turn(queues, third, B) == 0
+
+
+def test_who_is_led_elsewhere_leaves_its_place_to_guests(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    (mine,) = leased(queues)
+    (other,) = leased(queues, host="b", who="w2")
+    assert a_turn(queues, mine, B) > 0
+    assert a_turn(queues, other, A) > 0
+    queues.tasks.turn_over(task=mine.id, host=A)
+    assert a_turn(queues, other, A) == 0
+    queues.tasks.turn_over(task=other.id, host=B)
+    assert a_turn(queues, mine, B) == 0
+    queues.tasks.put([image(1), image(1, "b")])
+    queues.pass_time(1.1)
+    assert take(queues, worker("w3")) == [], "the leases stay what they are"
+    for task, host in ((mine, B), (other, A)):
+        queues.tasks.turn_over(task=task.id, host=host)
+        queues.results.put([saved(task)])
+    assert len(take(queues, worker("w3"))) == 2
 
 
 def test_a_guest_of_whom_nothing_is_heard_is_forgotten(make: Callable[..., Queues]) -> None:

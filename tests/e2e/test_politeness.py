@@ -84,6 +84,33 @@ def test_a_delay_holds_between_all_requests(tmp_path: Path, queue: Sequence[str]
             assert site.asked["/robots.txt"] == 1, "what it said counts for a day"
 
 
+def test_hosts_that_redirect_to_each_other_hold_nobody_up(tmp_path: Path, queue: Sequence[str]) -> None:
+    """With one slot each, what waits for the other's slot would have its own in hand for ever."""
+    with manners.serving(lent=8) as site, manners.serving(other=site.url, lent=8) as other:
+        site.other = other.url
+        outcome = image_crawler(
+            *(
+                "crawl",
+                site.url,
+                other.url,
+                "-o",
+                "crawl",
+                "--per-host",
+                "1",
+                "--max-attempts",
+                "1",
+                "--no-sitemaps",
+            ),
+            *(*queue, "--json"),
+            folder=tmp_path,
+        )
+        assert outcome.code == 0, outcome.err
+        reasons = outcome.stats()["image_reasons"]
+        assert reasons.pop("too-many-redirects") == 16, "each leads to the other"
+        assert set(reasons) <= {"server-error", "connection-lost", "rate-limited"}
+        assert outcome.stats()["image_status"]["saved"] >= 2 * manners.IMAGES
+
+
 def test_a_delay_outlives_the_manager(tmp_path: Path) -> None:
     with manners.serving() as site:
         folder = tmp_path / "crawl"

@@ -13,14 +13,14 @@ import pytest
 from crawler.config import Config, ScopeConfig
 from crawler.download.image import ImageHandler
 from crawler.errors import ServerError
-from crawler.models import FileAnswer, HostFile, Task, TaskKind
+from crawler.models import ASK_AGAIN_S, FileAnswer, HostFile, Task, TaskKind
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from crawler.web import Fetched
 from crawler.web.host_files import QueueShelf
 from crawler.web.retry import RetryingTransport
 from crawler.web.robots import Robots
-from crawler.web.turns import HOLD_FIRST_S, HOLD_S, NotYet, Turn, Turns
+from crawler.web.turns import HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, Turns
 
 TASK = Task(id=7, serial=1, kind=TaskKind.IMAGE, url="http://a.example/a.png", depth=0, attempt=1)
 SLOW = msgspec.structs.replace(TASK, host_delay_s=2.0)
@@ -98,10 +98,14 @@ def test_another_host_is_asked_as_a_guest_until_the_task_is_over() -> None:
     for url in (TASK.url, OTHER, OTHER):
         turn(url)
     assert queue.asked == [("http://b.example", True)] * 2
-    assert queue.over == []
+    assert queue.over == ["http://a.example"], "it holds no slot while it waits for one"
+    turn("http://c.example/c.png")
+    assert queue.over == ["http://a.example", "http://b.example"]
+    turn(TASK.url)
+    assert queue.asked[-1] == ("http://a.example", True), "back at home it is a guest as well"
     turn.close()
     turn.close()
-    assert queue.over == ["http://b.example"]
+    assert queue.over == ["http://a.example", "http://b.example", "http://c.example", "http://a.example"]
 
 
 def test_what_has_asked_nothing_yet_goes_back_soon_and_what_was_led_on_later() -> None:
@@ -115,6 +119,15 @@ def test_what_has_asked_nothing_yet_goes_back_soon_and_what_was_led_on_later() -
     with pytest.raises(NotYet):
         turn(SLOW.url)
     assert stop.now == 30.0, "no lease is held for minutes"
+
+
+def test_a_guest_that_finds_no_room_for_long_goes_back() -> None:
+    turn, stop = turn_of(TASK, Queue(*[ASK_AGAIN_S] * 1000))
+    turn(TASK.url)
+    with pytest.raises(NotYet) as raised:
+        turn(OTHER)
+    assert HOLD_CROWDED_S - 0.2 < stop.now < HOLD_CROWDED_S + 0.2
+    assert 1.0 <= raised.value.wait_s <= 5.0
 
 
 def test_a_worker_that_is_to_stop_waits_for_nothing() -> None:
@@ -190,7 +203,7 @@ def test_a_task_that_has_to_wait_for_long_goes_back_and_goes_on_where_it_was(
     again = handle(SLOW)
     assert site.asked == [SLOW.url, OTHER], "what led there is not asked for again"
     assert (again.untouched, again.record.reason) == (False, "server-error")
-    assert queue.over == ["http://b.example"]
+    assert queue.over == ["http://a.example", "http://a.example", "http://b.example"]
 
 
 def test_time_spent_waiting_is_no_time_spent_on_the_task(visit: Callable[..., Any]) -> None:

@@ -235,7 +235,8 @@ class RedisTasks:
         self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))
 
     def turn_over(self, *, task: int, host: str) -> None:
-        self._shards.run(self._shard_of(host), "turn_over", task, host)
+        shard, (of, number) = self._shard_of(host), local_id(task)
+        self._shards.run(shard, "turn_over", task, host, number if of == shard else "")
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         shard = self._shard_of(host)

@@ -320,10 +320,14 @@ if COMMAND == 'turn_taken' then
   return finish(1)
 end
 
--- Args: task, host.
+-- Args: task, host, what the task is called here ('' if it is another shard's).
 if COMMAND == 'turn_over' then
-  local one, name = arg(), arg()
-  turns.over(name, one)
+  local id, name, number = arg(), arg(), arg()
+  local one = number ~= '' and task(number)
+  if one and one.s == 'l' and one.h == name then
+    turns.go_away(name, number)
+  end
+  turns.over(name, id)
   return finish(1)
 end
 

@@ -167,7 +167,7 @@ local function place(name, lane)
   end
   local load = ready + lane.f
   if load == 0 and not lane.cooling then -- nothing is kept of a host that has nothing to do
-    lane.asked, lane.paused = nil, nil
+    lane.asked, lane.paused, lane.crowded, lane.away = nil, nil, nil, nil
   end
   if load == 0 and lane.cooling then
     load = 0.5 -- it has nothing to do, and is to be left alone for a while
@@ -239,6 +239,23 @@ function turns.set_asked(name, moment)
   end
 end
 
+-- A leased task of a host asks others from now on: a guest may have its place, but no lease.
+function turns.go_away(name, id)
+  local lane = touch(name)
+  lane.away = lane.away or {}
+  lane.away[id] = true
+end
+-- The lease of a task is about to end.
+function turns.come_back(name, id)
+  local lane = host(name)
+  if lane.away and lane.away[id] then
+    touch(name).away[id] = nil
+    if not next(lane.away) then
+      lane.away = nil
+    end
+  end
+end
+
 -- A guest has got its answer, if it was one.
 function turns.over(name, task)
   local lane = host(name)
@@ -270,7 +287,12 @@ function turns.take(name, guest)
   local spacing = spacing_s(name, lane)
   local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing or 0) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
-  if wait <= 0 and is_new and (lane.f >= max(1, cap_of(lane)) or domains.room(lane) <= 0) then
+  local away = 0
+  for _ in pairs(lane.away or {}) do
+    away = away + 1
+  end
+  if wait <= 0 and is_new and (lane.f - away >= max(1, cap_of(lane)) or domains.room(lane) <= 0) then
+    touch(name).crowded = now
     wait = turns.ASK_AGAIN_S
   end
   if wait > 0 then
@@ -335,7 +357,7 @@ local function drop(worker, name)
   end
 end
 
-local HUNGRY_S, TASKS_PER_SLOT = 10, 8
+local HUNGRY_S, TASKS_PER_SLOT, CROWDED_S = 10, 8, 1
 
 local function others_hungry(kind, id)
   local row = P .. 'hungry:' .. kind
@@ -391,7 +413,7 @@ local function take(kind, id, worker, wanted, slots)
     end
     local lane, held = host(name), hand[name] or {0, 0}
     local before = in_hand(held)
-    if before <= even then
+    if before <= even and now - (lane.crowded or -1e18) >= CROWDED_S then
       local delay_s = spacing_s(name, lane)
       local more_slots = max(0, min(cap_of(lane) - lane.f, domains.room(lane), slots - used, part - before))
       local room

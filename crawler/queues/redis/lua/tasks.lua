@@ -156,6 +156,7 @@ end
 
 local function let_go(id, one)
   local holder = one.w and worker(one.w)
+  turns.come_back(one.h, id)
   if holder then
     holder.held[id] = nil
     drop(holder, one.h)
