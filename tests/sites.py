@@ -154,8 +154,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, delay_s: float = 0.0) -> Iterator[SiteServer]:
-    server = SiteServer(folder, delay_s)
+def serving(folder: Path, delay_s: float = 0.0, *, host: str = "127.0.0.1") -> Iterator[SiteServer]:
+    server = SiteServer(folder, delay_s, address=(host, 0))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

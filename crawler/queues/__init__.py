@@ -119,7 +119,10 @@ class TaskQueue(Protocol):
         ...
 
     def turn_taken(self, *, host: Url, ago_s: Seconds) -> None:
-        """A request that was allowed was only sent *ago_s* seconds ago: to connect, or so, has taken some time."""
+        """A request that was allowed was sent *ago_s* seconds ago, and its answer begins now: by now it has arrived.
+
+        A delay that is asked for, or configured, counts from here on, if that is no more than half of it later.
+        """
         ...
 
     def turn_over(self, *, task: Total, host: Url) -> None:

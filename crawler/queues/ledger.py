@@ -341,8 +341,7 @@ class Ledger:
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):
-            now = self._clock()
-            self._pacing.asked(self._host_id(host), now - ago_s, now=now)
+            self._pacing.taken(self._host_id(host), ago_s, now=self._clock())
 
     def turn_over(self, *, task: int, host: str) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):

@@ -212,10 +212,17 @@ class Pacing:
         self._place(host, lane, now)
         return max(0.0, wait_s)
 
-    def asked(self, host: int, moment: float, *, now: float) -> None:
-        """The latest request that was allowed was only sent at that *moment*."""
-        lane = self._lanes.get(host)
-        if lane is not None and lane.asked < moment <= now:
+    def taken(self, host: int, ago_s: float, *, now: float) -> None:
+        """A request was sent so many seconds ago, and is being answered.
+
+        When it has arrived only the server knows, and on a busy way that may be much later than it was sent. So a delay
+        that somebody wishes counts from the answer, where that is no more than half of it later: then no two requests
+        arrive sooner after each other. A pace that was learned counts from when it was sent: it is the average that
+        matters.
+        """
+        lane, wish_s = self._lanes.get(host), max(self._delay_s, self.delay_s(host))
+        moment = min(now, now - ago_s + wish_s / 2)
+        if lane is not None and lane.asked < moment:
             lane.asked = moment
             if spacing_s := self.spacing_s(host):
                 lane.due = max(lane.due, moment + spacing_s)

@@ -27,7 +27,7 @@ HOLD_CROWDED_S = 20.0
 _BACK_S = (1.0, 5.0)
 """… and then goes back for some time between these: not all at once."""
 _LATE_S = 0.01
-"""After so long the queue is told that a request has only now been sent: else the next would come too soon after it."""
+"""After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
 _ROBOTS_TXT = "/robots.txt"
 
 
@@ -115,10 +115,10 @@ class Turn:
 
     def sent(self, url: str, at: float) -> None:
         """The request for *url* was sent at that moment of the clock; there is an answer."""
-        host = host_key(url)
+        host, now = host_key(url), self._clock()
         allowed_at = self._allowed_at.pop(host, None)
-        if allowed_at is not None and at - allowed_at > _LATE_S:
-            self._queue.turn_taken(host=host, ago_s=max(0.0, self._clock() - at))
+        if allowed_at is not None and now - allowed_at > _LATE_S:
+            self._queue.turn_taken(host=host, ago_s=max(0.0, now - at))
 
     def wait(self, for_s: float) -> None:
         """For so many seconds, or until the worker is to stop."""

@@ -148,6 +148,10 @@ def test_the_queue_hears_of_a_request_that_was_sent_late() -> None:
     turn.sent(SLOW.url, 2.0)
     turn.sent(SLOW.url, 2.0)
     assert queue.late == [("http://a.example", 1.0)], "each once"
+    turn(SLOW.url)
+    stop.now += 3.0
+    turn.sent(SLOW.url, stop.now)
+    assert queue.late[1:] == [("http://a.example", 0.0)]
 
 
 # --- within a visit ---

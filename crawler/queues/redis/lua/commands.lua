@@ -316,7 +316,7 @@ end
 
 -- Args: host, seconds since the request was sent.
 if COMMAND == 'turn_taken' then
-  turns.set_asked(arg(), now - num())
+  turns.taken(arg(), num())
   return finish(1)
 end
 

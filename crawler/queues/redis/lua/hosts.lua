@@ -226,10 +226,11 @@ function turns.set_delay(name, delay_s)
   end
 end
 
--- The latest request that was allowed was only sent at that moment.
-function turns.set_asked(name, moment)
+-- A request was sent so many seconds ago, and is being answered.
+function turns.taken(name, ago_s)
   local lane = host(name)
-  if lane.asked and lane.asked < moment and moment <= now then
+  local moment = min(now, now - ago_s + max(CFG.delay_s, lane.delay or 0) / 2)
+  if lane.asked and lane.asked < moment then
     touch(name)
     lane.asked = moment
     local spacing = spacing_s(name, lane)
