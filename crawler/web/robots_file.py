@@ -93,6 +93,9 @@ class _Rule(NamedTuple):
     start: int
 
 
+_ALLOWED = Verdict(allowed=True)
+
+
 class RobotsFile:
     """What *content*, a robots.txt, says to *agent*, our product token. Never raises, whatever *content* is.
 
@@ -135,13 +138,15 @@ class RobotsFile:
         """Whether *url* may be asked for: the longest pattern decides, of two as long the one that allows (RFC 9309,
         section 2.2.2). /robots.txt itself always may.
         """
+        if not self._rules:  # as at most hosts
+            return _ALLOWED
         path = Path(url)
         if path.name == "/robots.txt":
-            return Verdict(allowed=True)
+            return _ALLOWED
         for rule in self._rules:
             if path.fits(rule.pattern):
                 return Verdict(allowed=rule.is_allow, line=self._quoted(rule.start), number=rule.number)
-        return Verdict(allowed=True)
+        return _ALLOWED
 
     def statements(self, url: str) -> tuple[Statement, ...]:
         """The lines on what may be done with what is at *url*, in the order of the file; whether it may be asked for is
@@ -151,6 +156,8 @@ class RobotsFile:
         our group with the longest path that fits, all of them if several are as long; one without a path fits
         everywhere and is the shortest. License (RSL 1.0): all, wherever they are.
         """
+        if not self._stated and not self._licenses:
+            return ()
         path = Path(url)
         found = list(self._licenses)
         for name in (_USAGE, _SIGNAL):

@@ -7,6 +7,7 @@ missing, and never is one recorded twice.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -342,12 +343,12 @@ def test_a_server_of_several_may_lose_what_another_had_told_it(
                 return int(client.get_node_from_key(f"{crawl_prefix(NAME)}{{{NAME}.{shard}}}:m").port)
 
         pages_at = port_for(place.server.url)
-        for number in range(2, 100):  # hosts of one address are of one domain, and lie together
-            other = stack.enter_context(serving(tmp_path / "site", host=f"127.0.0.{number}"))
-            if port_for(other.url) != pages_at:
-                place.hosts.append(other)
-            if len(place.hosts) == 3:
-                break
+        # hosts of one address are of one domain, and lie together
+        others = (
+            stack.enter_context(serving(tmp_path / "site", host=f"127.0.0.{number}"))
+            for number in range(2, 99)
+        )
+        place.hosts += itertools.islice((one for one in others if port_for(one.url) != pages_at), 2)
         spread_images(tmp_path / "site", [host.url for host in place.hosts[1:]])
         place.slow_down(0.3)
         place.queue = f"{nodes.url_of_all}#{NAME}"
@@ -476,13 +477,13 @@ def test_the_crawl_follows_a_sentinel_to_the_replica(place: Place, tell: Callabl
 @pytest.mark.soak
 def test_nodes_of_a_cluster_may_be_killed(place: Place, tmp_path: Path, tell: Callable[[str], None]) -> None:
     with (
-        serving(tmp_path / "site", delay_s=0.05) as other,
+        serving(tmp_path / "site", delay_s=0.05, host="127.0.0.2") as other,
         cluster(tmp_path / "cluster", need_server("redis")) as nodes,
     ):
         place.hosts = [place.server, other]
         spread_images(tmp_path / "site", [host.url for host in place.hosts])
         place.queue = f"{nodes.url_of_all}#{NAME}"
-        served = place.serve("--queue-shards", "4", "--allow-addresses", HOST)
+        served = place.serve("--queue-shards", "4", "--allow-addresses", "127.0.0.0/8")
         workers = [place.work(), place.work(folder="other")]
         wait_until_recorded(served, place.crawl, 10)
         for number, node in enumerate(nodes.nodes):
