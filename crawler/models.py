@@ -23,6 +23,8 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # The bounds are far above what an honest peer says; NaN is within none.
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 """Of a result: no worker can have a task wait for ever."""
+Patience = Annotated[float, Meta(ge=0, le=3600)]
+"""That a worker may ask for in a host's name."""
 Duration = Annotated[float, Meta(ge=0, le=1e15)]
 """For people to read."""
 MAX_COUNT = 2**53
@@ -263,7 +265,7 @@ class HostFile(Value):
     http_status: Small = 0
     kept_s: Annotated[float, Meta(ge=0, le=7 * 86400)] = 0.0
     """How long this may go on to count."""
-    delay_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    delay_s: Patience = 0.0
     """What it asks for between two requests."""
 
 
@@ -426,7 +428,7 @@ class Result(Value):
     discovered: tuple[NewTask, ...] = ()
     retry_in_s: Seconds | None = None
     """With ``untouched`` that is no attempt."""
-    host_pause_s: Seconds | None = None
+    host_pause_s: Patience | None = None
     """The whole host wants to be left alone for so long: its robots.txt is not to be had."""
     refused_for_s: Seconds | None = None
     """The answer was a refusal, whose Retry-After asked for so long; 0 for one without. The URL's own, and evidence of
@@ -434,7 +436,7 @@ class Result(Value):
     """
     untouched: bool = False
     """It was not its turn: the task goes back as if it had not been leased."""
-    host_delay_s: Seconds | None = None
+    host_delay_s: Patience | None = None
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
     cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()
     """What servers have set since the worker's last result."""

@@ -138,8 +138,11 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def keep_host_file(self, *, host: Url, file: HostFile) -> None:
-        """What came of fetching it. What it asks for between two requests holds from now on."""
+    def keep_host_file(self, worker_id: WorkerId, *, host: Url, file: HostFile) -> None:
+        """What came of fetching it, from who was told to; else it is not believed, and changes nothing.
+
+        What it asks for between two requests holds from now on.
+        """
         ...
 
     def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:

@@ -68,14 +68,27 @@ class HostFiles:
         if (file := self.known(host, name)) is not None:
             return FileAnswer(file=file)
         now = self._clock()
-        whose, until = self._claims.get((host, name), ("", 0.0))
-        if whose not in ("", worker) and now < until and is_alive(whose):
+        if (until := self._claimed_by_another(worker, host, name, is_alive)) is not None:
             return FileAnswer(again_s=min(ASK_AGAIN_S, until - now))
         self._claims[host, name] = (worker, now + CLAIM_S)
         self._claims.move_to_end((host, name))
         if len(self._claims) > _MOST_CLAIMS:
             self._claims.popitem(last=False)
         return FileAnswer(is_yours=True)
+
+    def may_tell(self, worker: str, host: int, name: str, *, is_alive: Callable[[str], bool]) -> bool:
+        """Whether *worker* is believed: nobody knows the file so far, nor is anybody else to fetch it."""
+        return (
+            self._claimed_by_another(worker, host, name, is_alive) is None and self.known(host, name) is None
+        )
+
+    def _claimed_by_another(
+        self, worker: str, host: int, name: str, is_alive: Callable[[str], bool]
+    ) -> float | None:
+        """Until when, if somebody else is to fetch it."""
+        whose, until = self._claims.get((host, name), ("", 0.0))
+        is_anothers = whose not in ("", worker) and self._clock() < until and is_alive(whose)
+        return until if is_anothers else None
 
     def known(self, host: int, name: str) -> HostFile | None:
         """The file as long as it counts, with what is left of that; None without one."""

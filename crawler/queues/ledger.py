@@ -355,9 +355,12 @@ class Ledger:
         with self._mutex, database.explained(self.path, on_error=self.halt):
             return self._files.look(worker_id, self._host_id(host), name, is_alive=self._workers.__contains__)
 
-    def keep_host_file(self, *, host: str, file: HostFile) -> None:
+    def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
         with self._transaction():
             host_id = self._host_id(host)
+            if not self._files.may_tell(worker_id, host_id, file.name, is_alive=self._workers.__contains__):
+                self._complaints.tell("not believed, for it was not asked: worker %s of %s", worker_id, host)
+                return
             self._files.keep(host_id, file)
             if file.name == ROBOTS_TXT and not file.reason:
                 self._set_delay(host_id, file.delay_s)

@@ -97,7 +97,7 @@ class FileQueue(Protocol):
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer: ...
 
-    def keep_host_file(self, *, host: str, file: HostFile) -> None: ...
+    def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None: ...
 
 
 class QueueShelf:
@@ -111,7 +111,7 @@ class QueueShelf:
         return self._queue.host_file(self._worker_id, host=host, name=name)
 
     def keep(self, host: str, file: HostFile) -> None:
-        self._queue.keep_host_file(host=host, file=file)
+        self._queue.keep_host_file(self._worker_id, host=host, file=file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from crawler.models import HostFile, Task
@@ -235,7 +236,13 @@ def test_a_file_of_a_host_is_fetched_by_one_worker_for_all(make: Callable[..., Q
     assert look("w2", host=A, name="other.txt").is_yours
     assert look("w2", host=B, name="robots.txt").is_yours
     file = HostFile(name="robots.txt", content=b"User-agent: *\n\xff\x00", http_status=200, kept_s=86400.0)
-    queues.tasks.keep_host_file(host=A, file=file)
+    lie = msgspec.structs.replace(file, content=b"User-agent: *\nDisallow: /")
+    queues.tasks.keep_host_file("w2", host=A, file=lie)
+    assert queues.tasks.host_file("w1", host=A, name="robots.txt").is_yours, (
+        "it was not the other one's to tell"
+    )
+    queues.tasks.keep_host_file("w1", host=A, file=file)
+    queues.tasks.keep_host_file("w2", host=A, file=lie)
     for name in ("w1", "w2"):
         found = look(name, host=A, name="robots.txt").file
         assert found is not None
@@ -263,7 +270,7 @@ def test_the_delay_that_a_file_asks_for_counts_from_the_request_for_it(make: Cal
     assert queues.tasks.host_file("w1", host=A, name="robots.txt").is_yours
     assert a_turn(queues, first) == 0
     file = HostFile(name="robots.txt", content=b"Crawl-delay: 10", kept_s=86400.0, delay_s=10.0)
-    queues.tasks.keep_host_file(host=A, file=file)
+    queues.tasks.keep_host_file("w1", host=A, file=file)
     assert a_turn(queues, second) == pytest.approx(10.0, abs=0.5)
     queues.tasks.release(worker("w1"), tokens([first, second]))
     assert take(queues) == []

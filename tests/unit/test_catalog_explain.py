@@ -254,7 +254,7 @@ def told(folder: Path, **file: object) -> None:
     """The host of the garden has been asked for its robots.txt."""
     ledger = Ledger(folder / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
     made: dict[str, object] = {"name": ROBOTS_TXT, "kept_s": 86400.0, **file}
-    ledger.keep_host_file(host=SITE, file=HostFile(**made))  # type: ignore[arg-type]
+    ledger.keep_host_file("w1", host=SITE, file=HostFile(**made))  # type: ignore[arg-type]
     ledger.close()
 
 
@@ -284,7 +284,7 @@ def test_the_line_of_robots_txt_that_decides_is_told_of_any_url(
 def test_a_robots_txt_that_is_not_there_is_told(tmp_path: Path) -> None:
     folder = garden(tmp_path)
     assert explained(folder, f"{SITE}/i/rose.png").robots_txt is None, "nobody has asked"
-    told(folder, http_status=404)
+    told(folder, http_status=404, kept_s=0.0)
     robots = explained(folder, f"{SITE}/i/rose.png").robots_txt
     assert robots is not None
     assert (robots.is_there, robots.http_status, robots.allowed) == (False, 404, True)

@@ -358,7 +358,7 @@ class Both:
                 delay_s = self.chance.choice([0.0, 0.0, 2.0, 5.0])
                 file = HostFile(name=name, content=b"x", kept_s=86400.0, delay_s=delay_s)
                 for queues in self.both:
-                    queues.tasks.keep_host_file(host=host, file=file)
+                    queues.tasks.keep_host_file(worker, host=host, file=file)
 
     def names(self) -> list[str]:
         return [f"http://{host}.example" for host in self.hosts]

@@ -255,7 +255,7 @@ def test_a_worker_waits_for_another_one_that_fetches_robots_txt() -> None:
             assert (worker_id, host, name) == ("w1", "http://a.example", "robots.txt")
             return answers.pop(0)
 
-        def keep_host_file(self, *, host: str, file: HostFile) -> None:
+        def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
             raise AssertionError("it is another one's to tell")
 
     class Nobody:

@@ -249,9 +249,9 @@ class RedisTasks:
             raise self._shards.damaged(shard, "files", exc) from exc
         return FileAnswer(file=msgspec.structs.replace(file, kept_s=float(seconds)))
 
-    def keep_host_file(self, *, host: str, file: HostFile) -> None:
+    def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
         self._shard_of(host)
-        keep_file(self._shards, host, file)
+        keep_file(self._shards, host, file, worker_id=worker_id)
 
     def _shard_of(self, host: str) -> int:
         if not is_host(host):
@@ -341,12 +341,13 @@ def put_packed(
     return new
 
 
-def keep_file(shards: Shards, host: str, file: HostFile) -> None:
+def keep_file(shards: Shards, host: str, file: HostFile, *, worker_id: str = "") -> None:
+    """*worker_id* is who tells; without one it is the catalogue."""
     says_delay = file.name == ROBOTS_TXT and not file.reason
     shards.run(
         shard_of(host, shards.count),
         "keep_host_file",
-        *(host, file.name, repr(file.kept_s), packed_file(file)),
+        *(worker_id, host, file.name, repr(file.kept_s), packed_file(file)),
         repr(file.delay_s) if says_delay else "",
     )
 

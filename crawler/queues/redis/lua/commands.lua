@@ -372,9 +372,17 @@ if COMMAND == 'forget_filed' then
   return glance(1)
 end
 
--- Args: host, name, seconds that it counts, the file, what it asks for between two requests ('' for nothing said).
+-- Args: worker ('' for the catalogue), host, name, seconds that it counts, the file, what it asks for between two
+-- requests ('' for nothing said). Only who was told to fetch it is believed.
 if COMMAND == 'keep_host_file' then
-  local name, file, kept_s, blob, delay_s = arg(), arg(), num(), arg(), opt()
+  local id, name, file, kept_s, blob, delay_s = arg(), arg(), arg(), num(), arg(), opt()
+  local known = call('HGET', P .. 'files', name .. ' ' .. file)
+  known = known and unpacked(known) or {}
+  local counts = known.b and min(known.real + known.s - real, known.now + known.s - now) > 0
+  local is_anothers = known.w and known.w ~= id and known.until_s > now and worker(known.w)
+  if id ~= '' and (counts or is_anothers) then
+    return finish(0)
+  end
   call('HSET', P .. 'files', name .. ' ' .. file, pack({b = blob, s = kept_s, real = real, now = now}))
   call('SADD', P .. 'filed', name .. ' ' .. file)
   if delay_s then
