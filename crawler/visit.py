@@ -27,11 +27,11 @@ from crawler.errors import (
     Rejection,
     StorageUnavailable,
     TaskError,
+    TooManyRedirects,
 )
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
-    ROBOTS_TXT,
     STATUSES,
     Cookie,
     ImageRecord,
@@ -62,6 +62,10 @@ class Visit:
     """How it compares with an earlier visit, if there was one that is worth remembering."""
     turn: Turn | None = None
     """To be waited for before each request."""
+    at: str = ""
+    """The URL that is asked for, the task's own or where redirects have led."""
+    hops: int = 0
+    """How many redirects that were, over all leases of the task as far as this worker had them."""
 
     @property
     def found_in(self) -> str:
@@ -132,8 +136,9 @@ class TaskHandler(abc.ABC):
         self._transport = transport
         self._robots = robots
         self._turns = turns
-        self._led_to: OrderedDict[int, str] = OrderedDict()
-        """Where redirects have led tasks that then had to go back, by their ids."""
+        self._max_redirects = config.fetch.max_redirects
+        self._led_to: OrderedDict[int, tuple[str, int]] = OrderedDict()
+        """Where redirects have led tasks that then had to go back, by their ids, and how many these were."""
         self._cookies = cookies
         self._retry_delay_s = config.queue.retry_delay_s
         self._delay_s = config.queue.delay_s
@@ -156,7 +161,7 @@ class TaskHandler(abc.ABC):
             untouched = True
         except NotYet as exc:
             untouched, retry_in_s = True, exc.wait_s
-            self._remember(task, exc.url)
+            self._remember(visit)
         except (CrawlError, QueueError):
             raise
         except TaskError as exc:
@@ -199,8 +204,13 @@ class TaskHandler(abc.ABC):
         """
         task = visit.task
         known = task.known if unless_known else None
+        url, visit.hops = self._led_to.pop(task.id, (task.url, 0))
+        if (
+            visit.hops > self._max_redirects
+        ):  # each of them waited so long for its turn that the task went back
+            raise TooManyRedirects(f"redirected more than {self._max_redirects} times (max_redirects)")
         fetched = self._transport.fetch(
-            self._led_to.pop(task.id, task.url),
+            url,
             max_bytes=max_bytes,
             accept=accept,
             referer=task.origin.page_url if task.origin else "",
@@ -216,6 +226,8 @@ class TaskHandler(abc.ABC):
     def _admit(self, visit: Visit, also_check: Check | None, url: str) -> None:
         """Wait until *url* may be asked for, the task's own or where it leads; raise what forbids it."""
         task = visit.task
+        visit.hops += bool(visit.at)
+        visit.at = url
         if self._robots is not None:
             self._robots.check(url, visit.turn)
             known_s = max(task.host_delay_s, self._delay_s)
@@ -226,11 +238,11 @@ class TaskHandler(abc.ABC):
         if visit.turn is not None:
             visit.turn(url)
 
-    def _remember(self, task: Task, url: str) -> None:
-        """*task* is at *url* when it comes back, if to this worker: what led there need not be asked for again."""
-        if url == task.url or url.endswith(ROBOTS_TXT):
+    def _remember(self, visit: Visit) -> None:
+        """The task is there when it comes back, if to this worker: what led there need not be asked for again."""
+        if not visit.hops:
             return
-        self._led_to[task.id] = url
+        self._led_to[visit.task.id] = (visit.at, visit.hops)
         while len(self._led_to) > _MOST_LED:
             self._led_to.popitem(last=False)
 

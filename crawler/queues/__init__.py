@@ -131,7 +131,7 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def host_file(self, worker_id: WorkerId, *, host: Url, name: Text) -> FileAnswer:
+    def host_file(self, worker_id: WorkerId, *, host: Url, name: Slug) -> FileAnswer:
         """What *host* says in the file of that *name* (``robots.txt``), or who is to fetch it.
 
         Who is told to has CLAIM_S for it, and then says :meth:`keep_host_file`.

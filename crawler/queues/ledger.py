@@ -349,6 +349,7 @@ class Ledger:
             if lease is not None and lease.host == host_id:
                 self._pacing.go_away(host_id, task)
             self._pacing.turn_over(host_id, task, now=self._clock())
+            self._pacing.wake(self._clock())  # others of its domain may have room now
             self._tell_waiting()
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
@@ -356,6 +357,8 @@ class Ledger:
             return self._files.look(worker_id, self._host_id(host), name, is_alive=self._workers.__contains__)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
+        if not is_host(host):
+            raise ValueError(f"{host[:200]!r} is no host")
         with self._transaction():
             host_id = self._host_id(host)
             if not self._files.may_tell(worker_id, host_id, file.name, is_alive=self._workers.__contains__):

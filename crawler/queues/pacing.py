@@ -39,6 +39,8 @@ class _Domain:
     name: str
     lanes: int = 0
     in_flight: int = 0
+    away: int = 0
+    """As of its lanes, all together."""
     blocked: dict[int, None] = field(default_factory=dict)
     """Hosts that would have something to give, had it not so many requests under way; an ordered set."""
 
@@ -53,8 +55,8 @@ class _Lane:
     paused_until: float = 0.0
     asked: float = -math.inf
     """When the latest request was allowed by ``turn``."""
-    guests: set[int] = field(default_factory=set)
-    """Tasks that a redirect has led here, and that have a request under way."""
+    guests: dict[int, float] = field(default_factory=dict)
+    """Tasks that a redirect has led here, and that have a request under way; until when they count."""
     away: set[int] = field(default_factory=set)
     """Leased tasks of this host that are guests elsewhere: nothing of theirs is under way here."""
     crowded: float = -math.inf
@@ -198,15 +200,14 @@ class Pacing:
         spacing_s = self.spacing_s(host)
         wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
         is_new = guest is not None and guest not in lane.guests
-        is_full = lane.in_flight - len(lane.away) >= max(1, self._cap(host)) or self._room(lane) <= 0
-        if wait_s <= 0 and is_new and is_full:
+        if wait_s <= 0 and is_new and self._is_crowded(host, lane):
             lane.crowded, wait_s = now, ASK_AGAIN_S
         if wait_s <= 0:
             lane.asked = now
             if spacing_s:
                 lane.due = max(lane.due, now + spacing_s)
             if is_new and guest is not None:
-                lane.guests.add(guest)
+                lane.guests[guest] = now + GUEST_S
                 self._count(lane, +1)
                 self._guests.append((now + GUEST_S, host, guest))
         self._place(host, lane, now)
@@ -232,24 +233,42 @@ class Pacing:
         """A guest has got its answer, if it was one."""
         lane = self._lanes.get(host)
         if lane is not None and guest in lane.guests:
-            lane.guests.discard(guest)
+            del lane.guests[guest]
             self._count(lane, -1)
             self._place(host, lane, now)
 
     def go_away(self, host: int, task: int) -> None:
         """A leased task of *host* asks others from now on: a guest may have its place, but no lease."""
-        if host in self._lanes:
-            self._lanes[host].away.add(task)
+        lane = self._lanes.get(host)
+        if lane is not None and task not in lane.away:
+            lane.away.add(task)
+            if lane.domain is not None:
+                lane.domain.away += 1
 
     def come_back(self, host: int, task: int) -> None:
         """The lease of a task is about to end."""
-        if host in self._lanes:
-            self._lanes[host].away.discard(task)
+        lane = self._lanes.get(host)
+        if lane is not None and task in lane.away:
+            lane.away.discard(task)
+            if lane.domain is not None:
+                lane.domain.away -= 1
+
+    def _is_crowded(self, host: int, lane: _Lane) -> bool:
+        """Whether there is no room for one more guest. Those of its own tasks that are away leave theirs, but what they
+        leave may be in use again by who has not said so yet: guests alone are never more than may be in flight.
+        """
+        cap = max(1, self._cap(host))
+        if max(lane.in_flight - len(lane.away), len(lane.guests)) >= cap:
+            return True
+        return lane.domain is not None and self._room(lane) + lane.domain.away <= 0
 
     def _leave_late(self, now: float) -> None:
         while self._guests and self._guests[0][0] <= now:
-            _, host, guest = self._guests.popleft()
-            self.turn_over(host, guest, now=now)
+            until, host, guest = self._guests.popleft()
+            if (
+                host in self._lanes and self._lanes[host].guests.get(guest) == until
+            ):  # it has not come once more
+                self.turn_over(host, guest, now=now)
 
     def limit(self, host: int, in_flight: int | None, *, now: float) -> None:
         """From now on share out *host* only while fewer than *in_flight* requests are under way; None takes that back.
@@ -442,7 +461,8 @@ class Pacing:
     def _place(self, host: int, lane: _Lane, now: float) -> None:
         """Put *lane* where it belongs: in the row of those that are due, among the cooling, or nowhere."""
         cap = self._cap(host) if self._limits else self._per_host
-        open_now = lane.due <= now and lane.in_flight < cap and self._has_room(host, lane)
+        opens = max(lane.due, lane.crowded + CROWDED_S)
+        open_now = opens <= now and lane.in_flight < cap and self._has_room(host, lane)
         for kind, row in self._due.items():
             if not (open_now and kind in lane.ready):
                 row.pop(host, None)
@@ -452,9 +472,9 @@ class Pacing:
                 if host not in row:
                     row[host] = None
                     self._opened.add(kind)
-        if lane.due > now and not lane.cooling:
+        if opens > now and not lane.cooling:
             lane.cooling = True
-            heapq.heappush(self._cooling, (lane.due, host))
+            heapq.heappush(self._cooling, (opens, host))
         if not cap and lane.ready:
             self._shut[host] = None
         elif self._shut:
@@ -481,6 +501,7 @@ class Pacing:
         lane.domain = self._domains.setdefault(name, _Domain(name))
         lane.domain.lanes += 1
         lane.domain.in_flight += lane.in_flight
+        lane.domain.away += len(lane.away)
 
     def _part(self, host: int, lane: _Lane) -> None:
         if (domain := lane.domain) is not None:

@@ -57,6 +57,7 @@ _CACHE_BYTES = 4 * 2**20
 _LEAST_BYTES = 512
 """What an answer counts for at least."""
 _SHOWN_CHARS = 1000
+_LEAST_WAIT_S = 1.0
 
 _NONE_THERE = (NotFound, Forbidden, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects, BadRedirect)
 """Unavailable: the host says nothing (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
@@ -209,7 +210,7 @@ class HostFiles(Generic[T]):
             if answer.is_yours:
                 return self._fetched(host, turn), True
             if waited_s > OTHERS_S or turn is None:
-                raise NotYet(f"{host}/{self._name}", answer.again_s)
+                raise NotYet(f"{host}/{self._name}", max(_LEAST_WAIT_S, answer.again_s))
             turn.wait(answer.again_s)
             waited_s += answer.again_s
 

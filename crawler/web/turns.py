@@ -28,7 +28,8 @@ _BACK_S = (1.0, 5.0)
 """… and then goes back for some time between these: not all at once."""
 _LATE_S = 0.01
 """After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
-_ROBOTS_TXT = "/robots.txt"
+_FILES = ("/robots.txt", "/.well-known/tdmrep.json")
+"""Of a host: see host_files.py."""
 
 
 class NotYet(Exception):
@@ -93,10 +94,11 @@ class Turn:
     def __call__(self, url: str) -> None:
         host = host_key(url)
         is_free = not self._task.host_delay_s and not self._is_away
-        if host == self._own and is_free and not url.endswith(_ROBOTS_TXT):
+        if host == self._own and is_free and not url.endswith(_FILES):
             self._asked = True
             return
-        is_guest = host != self._own or self._is_away
+        # a file of the host is asked for by one worker, for which all others wait: it waits for no slot that they have
+        is_guest = (host != self._own or self._is_away) and not url.endswith(_FILES)
         if is_guest:
             self._leave(host)
         while True:
@@ -111,7 +113,8 @@ class Turn:
                     raise NotYet(url, random.uniform(*_BACK_S))  # noqa: S311 - no secret
             self.wait(wait_s)
         self._asked = True
-        self._guest_at = host if is_guest else ""
+        if is_guest:
+            self._guest_at = host
 
     def sent(self, url: str, at: float) -> None:
         """The request for *url* was sent at that moment of the clock; there is an answer."""

@@ -9,6 +9,7 @@ import pytest
 
 from crawler.models import HostFile, Task
 from crawler.queues import CLAIM_S, GUEST_S
+from crawler.urls import host_key
 from tests.contract.test_queues import a_maker
 from tests.queues import Queues, failed, image, images, lease, saved, take, tokens, worker
 
@@ -216,6 +217,37 @@ def test_a_guest_counts_for_the_domain_that_it_asks(make: Callable[..., Queues])
     assert a_turn(queues, guest, "http://y.b.example") == 0
     assert take(queues, worker("w3")) == []
     queues.tasks.turn_over(task=guest.id, host="http://y.b.example")
+    assert len(take(queues, worker("w3"))) == 1
+
+
+def test_a_domain_whose_tasks_are_all_led_elsewhere_has_room_for_guests(make: Callable[..., Queues]) -> None:
+    """All of a domain redirect to its www: with none of them asking anything any more nobody was let in."""
+    queues = make(per_host=2, per_domain=4)
+    queues.tasks.put([task for number in range(4) for task in images(1, f"x{number}.b")])
+    held = take(queues)
+    assert len(held) == 4
+    www = "http://www.b.example"
+    assert a_turn(queues, held[0], www) > 0
+    for task in held:
+        queues.tasks.turn_over(task=task.id, host=host_key(task.url))
+    assert [a_turn(queues, task, www) > 0 for task in held] == [False, False, True, True], "per_host holds"
+    for task in held[:2]:
+        queues.tasks.turn_over(task=task.id, host=www)
+        queues.results.put([saved(task)])
+    assert [a_turn(queues, task, www) for task in held[2:]] == [0, 0]
+
+
+def test_a_worker_that_waits_is_served_when_the_guests_have_gone(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=1)
+    (guest,) = leased(queues, host="c", who="w2")
+    (mine,) = leased(queues)
+    assert a_turn(queues, guest) > 0, "it comes first from now on"
+    queues.results.put([saved(mine)])
+    queues.tasks.put([image(5)])
+    assert take(queues, worker("w3")) == []
+    assert a_turn(queues, guest) == 0
+    queues.tasks.turn_over(task=guest.id, host=A)
+    queues.pass_time(1.1)
     assert len(take(queues, worker("w3"))) == 1
 
 

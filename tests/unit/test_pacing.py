@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from crawler.queues import GUEST_S
 from crawler.queues.pacing import TASKS_PER_SLOT, Pacing, Share
 
 IMAGE, PAGE = "image", "page"
@@ -450,3 +451,24 @@ def test_who_comes_later_gets_its_part_of_a_host_that_others_have_in_hand(worker
         assert pacing.in_flight(1) <= 8
     assert len(done) == workers
     assert min(done.values()) > max(done.values()) / 4
+
+
+def test_a_guest_that_comes_once_more_stays_its_time() -> None:
+    pacing = Pacing(per_host=8, delay_s=0)
+    assert pacing.turn(1, guest=7, now=0.0) == 0
+    pacing.turn_over(1, 7, now=1.0)
+    assert pacing.turn(1, guest=7, now=GUEST_S - 1) == 0
+    assert pacing.turn(2, guest=9, now=GUEST_S + 1) == 0
+    assert pacing.in_flight(1) == 1
+    assert pacing.turn(2, guest=9, now=2 * GUEST_S) == 0
+    assert pacing.in_flight(1) == 0
+
+
+def test_guests_alone_are_never_more_than_may_be_in_flight() -> None:
+    """What those who are away have left may be in use again by who has not said so yet."""
+    pacing = Pacing(per_host=2, delay_s=0)
+    pacing.add(1, IMAGE, 10, now=0)
+    take(pacing)
+    for task in range(10):
+        pacing.go_away(1, task)
+    assert [pacing.turn(1, guest=guest, now=0) > 0 for guest in range(100, 104)] == [False, False, True, True]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -427,3 +429,26 @@ def test_words_that_are_not_collected_hold_the_crawl_back(fresh_redis: RedisServ
     assert taken != [[]]
     assert both.results.get().records == ()
     client.disconnect()
+
+
+def test_many_threads_may_meet_hosts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = Shards(None, "x", 1)  # type: ignore[arg-type] # nothing is asked of it
+    told: Counter[str] = Counter()
+    monkeypatch.setattr(shards, "run", lambda _, command, count, *words: told.update(words[::2]))
+    faults: list[BaseException] = []
+
+    def meet(thread: int) -> None:
+        try:
+            for number in range(1500):
+                shards.tell_domains((f"http://h{thread}-{number}.example", "http://common.example"))
+        except BaseException as exc:  # noqa: BLE001 - the test looks at it
+            faults.append(exc)
+
+    threads = [threading.Thread(target=meet, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(told) == 6001
+    assert set(told.values()) == {1}, "each once"

@@ -210,6 +210,63 @@ def test_a_task_that_has_to_wait_for_long_goes_back_and_goes_on_where_it_was(
     assert queue.over == ["http://a.example", "http://a.example", "http://b.example"]
 
 
+def test_a_circle_ends_though_each_step_of_it_waits_for_long(visit: Callable[..., Any]) -> None:
+    """On a host with a Crawl-delay over a minute: each lease made one request, and went back uncharged for ever."""
+
+    class Circle(Site):
+        def fetch(self, url: str, **asked: Any) -> Fetched:
+            for _ in range(3):
+                asked["check"](url)
+                self.asked.append(url)
+                url = SLOW.url if url != SLOW.url else "http://a.example/b.png"
+            raise AssertionError
+
+    class Slow(Queue):
+        def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
+            self.asked.append((host, is_guest))
+            return 0.0 if len(self.asked) % 2 else HOLD_S + 30.0
+
+    site = Circle()
+    handle = visit(site, Slow())
+    results = [handle(SLOW) for _ in range(12)]
+    assert [result.untouched for result in results] == [True] * 11 + [False]
+    assert results[-1].record.reason == "too-many-redirects"
+    assert len(site.asked) == 11
+
+
+def test_a_task_that_waited_for_a_file_of_its_host_comes_back_for_itself(visit: Callable[..., Any]) -> None:
+    class Files(Site):
+        def fetch(self, url: str, **asked: Any) -> Fetched:
+            self.asked.append(url)
+            asked["check"](url)
+            raise ServerError("x", http_status=500)
+
+    site = Files()
+    turn_of_file = NotYet("http://a.example/.well-known/tdmrep.json", 9.0)
+    handle = visit(site, Queue())
+    admit, handle._admit = handle._admit, _raising(turn_of_file)
+    assert handle(SLOW).retry_in_s == 9.0
+    handle._admit = admit
+    handle(SLOW)
+    assert site.asked == [SLOW.url] * 2
+
+
+def _raising(error: Exception) -> Callable[..., None]:
+    def admit(*_: object) -> None:
+        raise error
+
+    return admit
+
+
+def test_a_file_of_a_host_waits_for_no_slot_that_those_hold_who_wait_for_it() -> None:
+    queue = Queue()
+    turn, _ = turn_of(TASK, queue)
+    for url in ("http://b.example/robots.txt", "http://b.example/.well-known/tdmrep.json"):
+        turn(url)
+    assert queue.asked == [("http://b.example", False)] * 2
+    assert queue.over == []
+
+
 def test_time_spent_waiting_is_no_time_spent_on_the_task(visit: Callable[..., Any]) -> None:
     result = visit(Site(ServerError("x", http_status=500)), Queue(3.0))(SLOW)
     assert result.record.elapsed_s == 0.0

@@ -8,6 +8,7 @@ another.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Shards:
         self.prefixes = [f"{crawl_prefix(name)}{{{name}.{shard}}}:" for shard in range(count)]
         self.bell_prefix = f"{crawl_prefix(name)}bell:"
         self._glances: list[Glance | None] = [None] * count
+        self._mutex = threading.Lock()
         self._hosts: dict[str, bool] = {}
         """Those that were met, and whether the shards know of their domains."""
 
@@ -90,19 +92,26 @@ class Shards:
         """Which of *hosts* are of one owner; each is told of once. Few hosts can't have too much together, and nothing
         is told of them: it takes a list that is read in 0.1 s.
         """
-        self._hosts.update((host, False) for host in hosts if host not in self._hosts and host != DATA_HOST)
-        if len(self._hosts) <= _FEW_HOSTS or all(self._hosts.values()):
-            return
+        with self._mutex:
+            untold = self._untold(hosts)
         by_shard: dict[int, list[str]] = {}
-        for host in [host for host, is_told in self._hosts.items() if not is_told]:
+        for host in untold:
             by_shard.setdefault(shard_of(host, self.count), []).append(host)
         for shard, group in by_shard.items():
             self.run(
                 shard, "domains", len(group), *(word for host in group for word in (host, domain_of(host)))
             )
-            self._hosts.update(dict.fromkeys(group, True))
+
+    def _untold(self, hosts: Iterable[str]) -> list[str]:
+        """Those of all that were met; they count as told from now on."""
+        self._hosts.update((host, False) for host in hosts if host not in self._hosts and host != DATA_HOST)
+        if len(self._hosts) <= _FEW_HOSTS:
+            return []
+        untold = [host for host, is_told in self._hosts.items() if not is_told]
+        self._hosts.update(dict.fromkeys(untold, True))
         while len(self._hosts) > _MOST_HOSTS:
             del self._hosts[next(iter(self._hosts))]
+        return untold
 
     def elsewhere(self, shard: int) -> tuple[int, int, int, int]:
         """Pages, images, waiting images and pages at hand of the other shards."""

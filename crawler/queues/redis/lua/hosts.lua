@@ -44,12 +44,13 @@ local function spacing_s(name, lane)
 end
 
 -- domains: hosts of one owner, see pacing.py. A lane knows its own by `dom`, which clients tell.
-local domains = {read = {}, roomy = {}}
+local domains = {read = {}, roomy = {}, CROWDED_S = 1}
 
 function domains.of(lane)
   local one = lane.dom and domains.read[lane.dom]
   if lane.dom and not one then
-    one = {f = tonumber(call('HGET', P .. 'domains', lane.dom) or 0), name = lane.dom}
+    local counts_of = call('HMGET', P .. 'domains', lane.dom, '-' .. lane.dom)
+    one = {f = tonumber(counts_of[1] or 0), away = tonumber(counts_of[2] or 0), name = lane.dom}
     domains.read[lane.dom] = one
   end
   return one
@@ -61,6 +62,9 @@ function domains.join(name, domain)
     lane.dom = domain
     local one = domains.of(lane)
     one.f, one.dirty = one.f + lane.f, true
+    for _ in pairs(lane.away or {}) do
+      one.away = one.away + 1
+    end
   end
 end
 function domains.room(lane)
@@ -118,10 +122,10 @@ function domains.write()
   for name, one in pairs(domains.read) do
     if one.dirty then
       one.dirty = nil
-      if one.f > 0 then
-        call('HSET', P .. 'domains', name, one.f)
+      if one.f > 0 or one.away > 0 then
+        call('HSET', P .. 'domains', name, one.f, '-' .. name, one.away)
       else
-        call('HDEL', P .. 'domains', name)
+        call('HDEL', P .. 'domains', name, '-' .. name)
       end
     end
   end
@@ -131,7 +135,8 @@ local opened = {}
 -- Put a lane where it belongs: in the rows of those that are due, among the cooling, or nowhere.
 local function place(name, lane)
   local cap = cap_of(lane)
-  local open_now = lane.d <= now and lane.f < cap and domains.has_room(name, lane)
+  local opens = max(lane.d, (lane.crowded or -1e18) + domains.CROWDED_S)
+  local open_now = opens <= now and lane.f < cap and domains.has_room(name, lane)
   for _, kind in ipairs(KINDS) do
     local row = 'in_' .. kind
     if open_now and lane[kind] > 0 then
@@ -146,10 +151,10 @@ local function place(name, lane)
       lane[row] = nil
     end
   end
-  if lane.d > now then
-    if lane.cooling ~= lane.d then
-      call('ZADD', P .. 'cool', lane.d, name)
-      lane.cooling = lane.d
+  if opens > now then
+    if lane.cooling ~= opens then
+      call('ZADD', P .. 'cool', opens, name)
+      lane.cooling = opens
     end
   elseif lane.cooling then
     call('ZREM', P .. 'cool', name)
@@ -244,13 +249,23 @@ end
 function turns.go_away(name, id)
   local lane = touch(name)
   lane.away = lane.away or {}
-  lane.away[id] = true
+  if not lane.away[id] then
+    lane.away[id] = true
+    turns.count_away(lane, 1)
+  end
+end
+function turns.count_away(lane, by)
+  local one = domains.of(lane)
+  if one then
+    one.away, one.dirty = one.away + by, true
+  end
 end
 -- The lease of a task is about to end.
 function turns.come_back(name, id)
   local lane = host(name)
   if lane.away and lane.away[id] then
     touch(name).away[id] = nil
+    turns.count_away(lane, -1)
     if not next(lane.away) then
       lane.away = nil
     end
@@ -281,6 +296,19 @@ function turns.leave_late()
   end
 end
 
+-- Whether there is no room for one more guest.
+function turns.is_crowded(lane)
+  local away, guests = 0, 0
+  for _ in pairs(lane.away or {}) do
+    away = away + 1
+  end
+  for _ in pairs(lane.guests or {}) do
+    guests = guests + 1
+  end
+  local one = domains.of(lane)
+  return max(lane.f - away, guests) >= max(1, cap_of(lane)) or one and domains.room(lane) + one.away <= 0
+end
+
 -- Seconds until a host may be asked for something; 0 for now, and then it counts as asked. `guest`: a task of another
 -- host, or nil.
 function turns.take(name, guest)
@@ -288,16 +316,12 @@ function turns.take(name, guest)
   local spacing = spacing_s(name, lane)
   local wait = max(lane.paused or 0, lane.asked and lane.asked + spacing or 0) - now
   local is_new = guest and not (lane.guests and lane.guests[guest])
-  local away = 0
-  for _ in pairs(lane.away or {}) do
-    away = away + 1
-  end
-  if wait <= 0 and is_new and (lane.f - away >= max(1, cap_of(lane)) or domains.room(lane) <= 0) then
+  if wait <= 0 and is_new and turns.is_crowded(lane) then
     touch(name).crowded = now
     wait = turns.ASK_AGAIN_S
   end
   if wait > 0 then
-    return wait
+    return max(wait, 1e-6) -- as much as is told
   end
   touch(name)
   lane.asked = now
@@ -358,7 +382,7 @@ local function drop(worker, name)
   end
 end
 
-local HUNGRY_S, TASKS_PER_SLOT, CROWDED_S = 10, 8, 1
+local HUNGRY_S, TASKS_PER_SLOT = 10, 8
 
 local function others_hungry(kind, id)
   local row = P .. 'hungry:' .. kind
@@ -414,7 +438,7 @@ local function take(kind, id, worker, wanted, slots)
     end
     local lane, held = host(name), hand[name] or {0, 0}
     local before = in_hand(held)
-    if before <= even and now - (lane.crowded or -1e18) >= CROWDED_S then
+    if before <= even and now - (lane.crowded or -1e18) >= domains.CROWDED_S then
       local delay_s = spacing_s(name, lane)
       local more_slots = max(0, min(cap_of(lane) - lane.f, domains.room(lane), slots - used, part - before))
       local room
