@@ -366,7 +366,7 @@ class Ledger:
                 return
             self._files.keep(host_id, file)
             if file.name == ROBOTS_TXT and not file.reason:
-                self._set_delay(host_id, file.delay_s)
+                self._set_delay(host_id, file.delay_s, just_asked=True)
 
     def _host_id(self, name: str) -> int:
         """Of a host that may be new: redirects lead anywhere. Raises ValueError for what is none."""
@@ -959,10 +959,10 @@ class Ledger:
             self._pacing.pause(host, result.host_pause_s, now=self._clock())
             self._pauses.note(host, result.host_pause_s)
 
-    def _set_delay(self, host: int, delay_s: float) -> None:
+    def _set_delay(self, host: int, delay_s: float, *, just_asked: bool = False) -> None:
         if delay_s != self._pacing.delay_s(host):
             self._db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (delay_s, host))
-            self._pacing.set_delay(host, delay_s, now=self._clock())
+            self._pacing.set_delay(host, delay_s, now=self._clock(), just_asked=just_asked)
 
     def _no_longer_waits(
         self, token: Token, lease: _Held | None, kind: TaskKind, host: int, before: TaskState

@@ -142,12 +142,16 @@ class Pacing:
         """*host* stands for no server: nothing is asked of it."""
         self._undelayed.add(host)
 
-    def set_delay(self, host: int, delay_s: float, *, now: float) -> None:
-        """*host* asks for so many seconds from one request to the next; 0 takes that back. The latest one counts."""
+    def set_delay(self, host: int, delay_s: float, *, now: float, just_asked: bool = False) -> None:
+        """*host* asks for so many seconds from one request to the next; 0 takes that back. The latest one counts, which
+        has *just* been: what says so was asked for.
+        """
         if delay_s > 0:
             self._asked_s[host] = delay_s
         else:
             self._asked_s.pop(host, None)
+        if just_asked and delay_s > 0:
+            self._lane(host).asked = now
         if (lane := self._lanes.get(host)) is not None:
             lane.due = max(lane.due, lane.asked + self.spacing_s(host))
             self._place(host, lane, now)

@@ -311,6 +311,18 @@ def test_the_delay_that_a_file_asks_for_counts_from_the_request_for_it(make: Cal
     assert task.host_delay_s == 10.0
 
 
+def test_a_host_that_nothing_is_known_of_but_its_file_is_not_asked_at_once(
+    make: Callable[..., Queues],
+) -> None:
+    queues = make()
+    (task,) = leased(queues)
+    assert queues.tasks.host_file("w1", host=B, name="robots.txt").is_yours
+    assert queues.tasks.turn(task=task.id, host=B) == 0, "a file takes no slot"
+    file = HostFile(name="robots.txt", content=b"Crawl-delay: 10", kept_s=86400.0, delay_s=10.0)
+    queues.tasks.keep_host_file("w1", host=B, file=file)
+    assert a_turn(queues, task, B) == pytest.approx(10.0, abs=0.5)
+
+
 @pytest.mark.parametrize("host", ["", "ftp://a.example", "http://a.example/x", "http://A.example", "data:"])
 def test_what_is_no_host_is_refused(make: Callable[..., Queues], host: str) -> None:
     queues = make()

@@ -386,7 +386,7 @@ if COMMAND == 'keep_host_file' then
   call('HSET', P .. 'files', name .. ' ' .. file, pack({b = blob, s = kept_s, real = real, now = now}))
   call('SADD', P .. 'filed', name .. ' ' .. file)
   if delay_s then
-    turns.set_delay(name, delay_s)
+    turns.set_delay(name, delay_s, id ~= '')
   end
   return finish(1)
 end

@@ -221,10 +221,13 @@ end
 
 local turns = {ASK_AGAIN_S = 0.1, GUEST_S = 120}
 
-function turns.set_delay(name, delay_s)
+function turns.set_delay(name, delay_s, just_asked)
   if delay_s ~= (host(name).delay or 0) then
     local lane = touch(name)
     lane.delay = delay_s > 0 and delay_s or nil
+    if just_asked and delay_s > 0 then
+      lane.asked = now
+    end
     if lane.asked then
       lane.d = max(lane.d, lane.asked + spacing_s(name, lane))
     end
