@@ -205,9 +205,7 @@ class TaskHandler(abc.ABC):
         task = visit.task
         known = task.known if unless_known else None
         url, visit.hops = self._led_to.pop(task.id, (task.url, 0))
-        if (
-            visit.hops > self._max_redirects
-        ):  # each of them waited so long for its turn that the task went back
+        if visit.hops > self._max_redirects:  # over several leases: each hop had to wait for long
             raise TooManyRedirects(f"redirected more than {self._max_redirects} times (max_redirects)")
         fetched = self._transport.fetch(
             url,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
-from tests.sites import png
+from tests.sites import in_thread, png
 
 
 class Limit(Protocol):
@@ -198,12 +198,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def limited(limit: Limit, *, images: int, retry_after: str | None = None) -> Iterator[LimitedServer]:
-    server = LimitedServer(limit, images=images, retry_after=retry_after)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with in_thread(LimitedServer(limit, images=images, retry_after=retry_after)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 from tests.hostile import of_its_own
+from tests.sites import in_thread
 
 IMAGES = 8
 SLOW_S = 1.5
@@ -109,12 +110,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(*, robots: str = "", other: str = "", lent: int = 0) -> Iterator[Server]:
-    server = Server(robots=robots, other=other, lent=lent)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with in_thread(Server(robots=robots, other=other, lent=lent)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

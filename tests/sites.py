@@ -24,8 +24,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 
 def make_site(folder: Path, *, pages: int, images_per_page: int, seed: int = 1) -> dict[str, str]:
@@ -155,7 +158,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path, delay_s: float = 0.0, *, host: str = "127.0.0.1") -> Iterator[SiteServer]:
-    server = SiteServer(folder, delay_s, address=(host, 0))
+    with in_thread(SiteServer(folder, delay_s, address=(host, 0))) as server:
+        yield server
+
+
+@contextmanager
+def in_thread(server: Server) -> Iterator[Server]:
+    """It serves, in a thread of this process."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

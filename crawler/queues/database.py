@@ -73,8 +73,10 @@ def origin_of(record: Record, kind: TaskKind) -> Origin | None:
 
 def host_id(db: Connection, name: str) -> int:
     """Of the host of that name, which is one of those in the file from then on."""
-    db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
-    return int(db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()[0])
+    row = db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        row = db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
+    return int(row[0])
 
 
 def next_id(db: Connection) -> int:

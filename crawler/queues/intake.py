@@ -10,7 +10,7 @@ import msgspec
 from crawler.config import ScopeConfig
 from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.queues.checks import MALFORMED, is_malformed
-from crawler.queues.database import Connection, next_id
+from crawler.queues.database import Connection, host_id, next_id
 from crawler.queues.left_out import LeftOut
 from crawler.queues.pacing import Pacing
 from crawler.queues.sizes import Size, Sizes, marked, picture_key
@@ -190,15 +190,13 @@ class Intake:
         known = self._host_ids.get(name)
         if known is not None:
             return known
-        row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            row = self._db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
-            if name == DATA_HOST:
-                self._pacing.never_delay(int(row[0]))
+        known = host_id(self._db, name)
+        if name == DATA_HOST:
+            self._pacing.never_delay(known)
         if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
             self._host_ids.clear()
-        self._host_ids[name] = int(row[0])
-        return int(row[0])
+        self._host_ids[name] = known
+        return known
 
 
 def _packed(origin: Origin | None) -> bytes | None:

@@ -357,10 +357,11 @@ class Ledger:
             return self._files.look(worker_id, self._host_id(host), name, is_alive=self._workers.__contains__)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
-        if not is_host(host):
-            raise ValueError(f"{host[:200]!r} is no host")
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            host_id = self._host_id(
+                host
+            )  # before a transaction, which would make memory anew if that is no host
         with self._transaction():
-            host_id = self._host_id(host)
             if not self._files.may_tell(worker_id, host_id, file.name, is_alive=self._workers.__contains__):
                 self._complaints.tell("not believed, for it was not asked: worker %s of %s", worker_id, host)
                 return

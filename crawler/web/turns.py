@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from crawler.models import ASK_AGAIN_S, Task
+from crawler.models import ASK_AGAIN_S, ROBOTS_TXT, Task
 from crawler.urls import host_key
+from crawler.web import tdmrep
 
 HOLD_FIRST_S = 5.0
 """A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
@@ -28,7 +29,7 @@ _BACK_S = (1.0, 5.0)
 """… and then goes back for some time between these: not all at once."""
 _LATE_S = 0.01
 """After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
-_FILES = ("/robots.txt", "/.well-known/tdmrep.json")
+_FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
 """Of a host: see host_files.py."""
 
 
