@@ -140,6 +140,48 @@ class HarvestConfig(Section):
     ] = 60.0
 
 
+class RenderConfig(Section):
+    """Which pages are opened in a browser, for what scripts make of them, and what each may take there."""
+
+    render: Annotated[
+        str,
+        Meta(
+            pattern="^(never|auto|always)$",
+            description="Open pages in a browser (Chromium): never; auto, where pages of their kind were seen to bring"
+            " more that way; or always.",
+        ),
+    ] = "auto"
+    renderers: Annotated[int, Meta(ge=1, le=64, description="Renderer processes, each with a browser.")] = 1
+    renderer_threads: Annotated[int, Meta(ge=1, le=32, description="Pages in hand per renderer.")] = 4
+    render_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="One page in the browser, not counting the time that its host wants to be left alone, in"
+            " seconds.",
+        ),
+    ] = 15.0
+    render_requests: Annotated[
+        int, Meta(ge=1, description="Requests of one page in the browser; its images are none.")
+    ] = 60
+    render_bytes: Annotated[
+        int, Meta(ge=1024, description="Answers that one page gets in the browser, in bytes together.")
+    ] = 20 * 2**20
+    render_scrolls: Annotated[int, Meta(ge=0, description="Screens to scroll down on one page.")] = 40
+    render_clicks: Annotated[int, Meta(ge=0, description="Clicks on one page (load more, next, tabs).")] = 60
+    render_memory_bytes: Annotated[
+        int, Meta(ge=64 * 2**20, description="Memory that one page may take in the browser, in bytes.")
+    ] = 512 * 2**20
+    render_posts: Annotated[
+        str,
+        Meta(
+            pattern="^(none|site|any)$",
+            description="POST requests that the scripts of a page may make, for data: none; site, to hosts of the page's"
+            " own domain; or any.",
+        ),
+    ] = "site"
+
+
 class ObeyConfig(Section):
     """What the owners of pages and images ask of robots, and whether that is done."""
 
@@ -510,6 +552,21 @@ class MachineConfig(Section):
             extra={"also": ("--memory-budget",)},
         ),
     ] = 0
+    chromium: Annotated[
+        str,
+        Meta(
+            description="The Chromium, or Chrome, that pages are opened in; by default the one on PATH.",
+            extra={"hint": "the path of a program"},
+        ),
+    ] = ""
+    behaviours: Annotated[
+        str,
+        Meta(
+            description="File with further behaviours for pages in the browser, in JavaScript; docs/rendering.md says"
+            " how they are written.",
+            extra={"hint": "the path of a file"},
+        ),
+    ] = ""
 
 
 class Config(Section):
@@ -517,6 +574,7 @@ class Config(Section):
 
     scope: ScopeConfig = ScopeConfig()
     harvest: HarvestConfig = HarvestConfig()
+    render: RenderConfig = RenderConfig()
     obey: ObeyConfig = ObeyConfig()
     fetch: FetchConfig = FetchConfig()
     images: ImagesConfig = ImagesConfig()
@@ -745,7 +803,7 @@ def _bytes(text: str) -> str:
     return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 
-_LOCAL = ("manager", "access")
+_LOCAL = ("manager", "access", "machine")
 """Sections with addresses and paths of this machine, which have characters of any kind."""
 
 

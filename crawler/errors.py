@@ -323,6 +323,13 @@ class HostDown(FetchError):
     reason = "host-down"
 
 
+class BrowserFailed(FetchError):
+    """The browser could not be started, or has died with the page open, and not by the page's doing."""
+
+    reason = "browser-failed"
+    retryable = True
+
+
 class InternalError(FetchError):
     """A fault of this program; the log has its traceback."""
 
@@ -404,6 +411,24 @@ class PageTimeout(Rejection):
     """It was not read to its end in time (page_timeout_s), and its reader was killed."""
 
     reason = "page-timeout"
+
+
+class PageCrashed(Rejection):
+    """The browser's tab broke down, or took more memory than a page may (render_memory_bytes), each time it was opened."""
+
+    reason = "page-crashed"
+
+
+class NoBrowser(Rejection):
+    """It wants a browser, and there is none: install Chromium, then image-crawler retry DIR --renders."""
+
+    reason = "no-browser"
+
+
+class NoGain(Rejection):
+    """Pages of its template were rendered, and that brought nothing that reading them without scripts does not."""
+
+    reason = "no-gain"
 
 
 class ReaderCrashed(Rejection):
@@ -632,6 +657,34 @@ LEFT_OUT: dict[str, LeftOut] = {
     "sitemap-cut": LeftOut("entries of sitemaps, beyond so many"),
     "sitemap-broken": LeftOut("sitemaps that can't be read to their end"),
     "sitemap-nested": LeftOut("sitemap indexes within sitemap indexes"),
+    # what a page in the browser may take
+    "render-time": LeftOut(
+        "pages whose scripts were still at work when their time was up", "--render-timeout-s"
+    ),
+    "render-requests": LeftOut("requests of rendered pages, beyond so many", "--render-requests"),
+    "render-bytes": LeftOut(
+        "answers that rendered pages did not get, beyond so many bytes", "--render-bytes"
+    ),
+    "render-scrolls": LeftOut("rendered pages that go on below so many screens", "--render-scrolls"),
+    "render-clicks": LeftOut("rendered pages with more to click at than so much", "--render-clicks"),
+    "render-images": LeftOut("images and links of rendered pages, beyond so many"),
+    "render-drawn": LeftOut("pictures that scripts have drawn, too many or too large"),
+    # what a page in the browser wants, and does not get
+    "render-robots": LeftOut("requests of rendered pages that robots.txt forbids", "--no-obey-robots-txt"),
+    "render-guard": LeftOut("requests of rendered pages to addresses that are private", "--allow-addresses"),
+    "render-waits": LeftOut("requests of rendered pages to hosts that want to be left alone for long"),
+    "render-posts": LeftOut("requests of rendered pages that would send something", "--render-posts"),
+    "render-media": LeftOut("films and sounds of rendered pages"),
+    "render-sockets": LeftOut("connections of rendered pages (WebSocket, WebRTC, event streams)"),
+    "render-beacons": LeftOut("reports of rendered pages on their visitors (beacons, pings)"),
+    "render-prefetch": LeftOut("requests of rendered pages for what may be wanted later (prefetch)"),
+    "render-downloads": LeftOut("downloads that rendered pages began"),
+    "render-forms": LeftOut("forms that rendered pages would send"),
+    "render-popups": LeftOut("windows that rendered pages would open"),
+    "render-away": LeftOut(
+        "times that rendered pages would have left for another address, which is a link then"
+    ),
+    "render-dialogs": LeftOut("dialogs of rendered pages that were closed"),
 }
 """Every slug by which something is counted that a page offers and that is not taken on; beside REASONS the other closed
 list. What keeps out a URL is counted once for each time that it was found.

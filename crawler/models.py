@@ -57,6 +57,8 @@ class TaskKind(StrEnum):
     """Fetched by a harvester: an HTML page or a style sheet that images are found in."""
     IMAGE = "image"
     """Fetched by a downloader."""
+    RENDER = "render"
+    """Opened by a renderer, in a browser: a page once more, for what its scripts make of it."""
 
 
 class TaskState(StrEnum):
@@ -85,6 +87,13 @@ class ImageStatus(StrEnum):
 
 class PageStatus(StrEnum):
     HARVESTED = "harvested"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class RenderStatus(StrEnum):
+    RENDERED = "rendered"
     REJECTED = "rejected"
     FAILED = "failed"
     DEAD = "dead"
@@ -178,6 +187,24 @@ class Origin(Value):
     """Other sizes of the picture, the best first; each is a task of its own once all before it have failed for good."""
     content: bytes = b""
     """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
+    template: Slug = ""
+    """Of a page to be rendered: what it is made by, see harvest/looks.py. Pages of one template share what was learned."""
+    signs: Slug = ""
+    """What speaks for rendering it, between commas: keys of :data:`SIGNS`."""
+
+
+SIGNS = {
+    "always": "every page is to be rendered",
+    "scripts": "it has scripts",
+    "empty": "its body has next to nothing in it but scripts",
+    "mount": "it has an empty element in which scripts build pages",
+    "noscript": "it says that it needs JavaScript",
+    "placeholders": "all its images are placeholders",
+    "no-images": "it has scripts, and names no image at all",
+    "hash-route": "its address is one that scripts alone know",
+    "route": "a script made the link to it",
+}
+"""What speaks for rendering a page; all but ``scripts`` do so strongly."""
 
 
 class NewTask(Value):
@@ -208,7 +235,7 @@ class Task(Value):
     origin: Origin | None = None
     host_delay_s: Seconds = 0.0
     """The time from one request to its host to the next, as the queue knows it: with any, each has to wait its turn."""
-    known: ImageRecord | PageRecord | None = None
+    known: Record | None = None
     """The record of an earlier visit, in a crawl that is refreshed; None for a URL that has not been visited."""
 
     @property
@@ -380,20 +407,77 @@ class PageRecord(Value, tag_field="kind", tag="page"):
     last_modified: Text = ""
     revisit: Revisit = Revisit.NONE
     revisit_reason: Slug = ""
+    render: Slug = ""
+    """Whether it is opened in a browser as well, and why, or why not: a key of :data:`RENDERINGS`."""
 
 
-RECORDS: dict[TaskKind, type[ImageRecord | PageRecord]] = {
+RENDERINGS = {
+    "": "",
+    "queued": "it is opened in a browser as well",
+    "static": "it has no scripts, which a browser would run",
+    "no-gain": "pages of its template were opened in a browser, which brought nothing new",
+    "no-browser": "nothing but its scripts speaks for a browser, and there is none",
+    "never": "no page is to be opened in a browser (--render never)",
+}
+"""What a page's record says of a browser, and what that means."""
+
+
+class RenderRecord(Value, tag_field="kind", tag="render"):
+    """What came of opening one page in a browser; beside the PageRecord, which says what was read without scripts."""
+
+    url: Url
+    """With its fragment, where that is a route of a script (``#/about``)."""
+    status: RenderStatus
+    reason: Slug = ""
+    final_url: Text = ""
+    title: Text = ""
+    images: Small = 0
+    """Image URLs that reading the page without scripts does not find."""
+    links: Small = 0
+    """Pages, the same."""
+    gains: dict[Slug, Small] = {}
+    """How many images each behaviour of the browser brought: ``load``, ``scroll``, ``more`` …"""
+    requests: Small = 0
+    """That the page made and that were answered from the network or the renderer's cache; images are none."""
+    left_out: dict[Slug, Small] = {}
+    """What the page wanted and did not get, and what its limits cut, by a slug of :data:`crawler.errors.LEFT_OUT`."""
+    size_bytes: Size = 0
+    """Of all answers together."""
+    http_status: Small = 0
+    page_url: Url = ""
+    """The page that linked to it; empty for a seed."""
+    found_in: Text = ""
+    template: Slug = ""
+    signs: Slug = ""
+    depth: Depth = 0
+    attempts: Small = 0
+    worker: WorkerId = ""
+    elapsed_s: Seconds = 0.0
+    finished_at: Moment = ""
+    detail: Text = ""
+    revisit: Revisit = Revisit.NONE
+    revisit_reason: Slug = ""
+
+
+Record = ImageRecord | PageRecord | RenderRecord
+RECORDS: dict[TaskKind, type[Record]] = {
     TaskKind.IMAGE: ImageRecord,
     TaskKind.PAGE: PageRecord,
+    TaskKind.RENDER: RenderRecord,
 }
-WORKER_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader"}
-STATUSES: dict[TaskKind, type[ImageStatus | PageStatus]] = {
+WORKER_NAMES = {TaskKind.PAGE: "harvester", TaskKind.IMAGE: "downloader", TaskKind.RENDER: "renderer"}
+STATUSES: dict[TaskKind, type[ImageStatus | PageStatus | RenderStatus]] = {
     TaskKind.IMAGE: ImageStatus,
     TaskKind.PAGE: PageStatus,
+    TaskKind.RENDER: RenderStatus,
 }
+_ONLY_OF_RENDERS = ("template", "signs")
 ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
-    TaskKind.IMAGE: tuple(name for name in Origin.__struct_fields__ if name != "content"),
+    TaskKind.IMAGE: tuple(
+        name for name in Origin.__struct_fields__ if name not in {"content", *_ONLY_OF_RENDERS}
+    ),
     TaskKind.PAGE: ("page_url", "found_in"),
+    TaskKind.RENDER: ("page_url", "found_in", *_ONLY_OF_RENDERS),
 }
 """What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
 
@@ -424,7 +508,7 @@ class Result(Value):
     """
 
     token: Token
-    record: ImageRecord | PageRecord
+    record: Record
     discovered: tuple[NewTask, ...] = ()
     retry_in_s: Seconds | None = None
     """With ``untouched`` that is no attempt."""
@@ -440,6 +524,41 @@ class Result(Value):
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
     cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()
     """What servers have set since the worker's last result."""
+
+
+class RenderOutcome(Value):
+    """What rendering one page brought, told to the queue, for all renderers and harvesters to learn from."""
+
+    task: Total
+    found: Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_length=256)] = ()
+    """Of each image and link that only rendering found, a hash of its URL (CRC-32); not all, if they are very many."""
+    gains: Annotated[dict[Slug, Small], Meta(max_length=64)] = {}
+    """Images by the behaviour that brought them."""
+    failed: bool = False
+    """It says nothing of its template: the page could not be opened."""
+
+
+class Verdict(StrEnum):
+    UNKNOWN = "unknown"
+    """Too few pages of the template have been rendered so far."""
+    RENDER = "render"
+    SKIP = "skip"
+    """Rendering its pages brings nothing."""
+    WAIT = "wait"
+    """Others are about to find out: ask again in ``again_s`` seconds."""
+
+
+class TemplateAnswer(Value):
+    """What the queue says of a template."""
+
+    verdict: Verdict
+    behaviours: Annotated[tuple[Slug, ...], Meta(max_length=64)] | None = None
+    """The dear ones that pay for its pages; None: try all."""
+    again_s: Seconds = 0.0
+    renders: Small = 0
+    """How many of its pages have been rendered."""
+    has_renderer: bool = True
+    """Somebody renders, or will when there is something to render."""
 
 
 class WorkerState(Value):
@@ -521,6 +640,7 @@ class Stats(Value):
 
     pages: Counts = Counts()
     images: Counts = Counts()
+    renders: Counts = Counts()
     page_status: dict[str, Total] = {}
     """Page records by status."""
     image_status: dict[str, Total] = {}
@@ -529,6 +649,10 @@ class Stats(Value):
     """Reason slugs of pages that were not harvested."""
     image_reasons: dict[str, Total] = {}
     """Reason slugs of images that were not saved."""
+    render_status: dict[str, Total] = {}
+    """Records of rendered pages by status."""
+    render_reasons: dict[str, Total] = {}
+    """Reason slugs of pages that were not rendered."""
     dropped: dict[str, Total] = {}
     """How often URLs were found and not queued, by what kept them out."""
     saved_bytes: Total = 0

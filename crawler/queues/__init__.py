@@ -21,6 +21,8 @@ from crawler.models import (
     Lease,
     NewTask,
     PageRecord,
+    RenderOutcome,
+    RenderRecord,
     Result,
     Seconds,
     Slug,
@@ -28,6 +30,7 @@ from crawler.models import (
     Stats,
     Status,
     TaskKind,
+    TemplateAnswer,
     Text,
     Token,
     Total,
@@ -51,7 +54,7 @@ worker took the same task five times in a row, and it was given up."""
 class RecordPage(Value):
     """Some records in the order in which they were kept, and where to go on."""
 
-    records: tuple[ImageRecord | PageRecord, ...] = ()
+    records: tuple[ImageRecord | PageRecord | RenderRecord, ...] = ()
     cursor: Annotated[int, Meta(ge=0)] = 0
     """To be passed to the next ``get``."""
     complete: bool = False
@@ -65,6 +68,8 @@ class Plan(Value):
     """Of this crawl with these settings: one who joined it can't go on with another one at the same address."""
     seeds: tuple[Url, ...] = ()
     config: Config = Config()
+    browser: bool = False
+    """Whoever runs the crawl renders pages, should any want it."""
     networks: tuple[Slug, ...] = ()
     """Those that the seeds live in, of the private ones (see ``web.guard``)."""
 
@@ -143,6 +148,18 @@ class TaskQueue(Protocol):
 
         What it asks for between two requests holds from now on.
         """
+        ...
+
+    def template(self, *, host: Url, name: Slug, task: Total | None = None) -> TemplateAnswer:
+        """What is known of the template of that *name* at *host* (``scheme://host[:port]``).
+
+        With *task* a renderer is about to render a page of it, and hears whether it shall: as long as too little is
+        known some are rendered to find out, and the others wait. It tells what came of it: :meth:`tell_template`.
+        """
+        ...
+
+    def tell_template(self, *, host: Url, name: Slug, outcome: RenderOutcome) -> None:
+        """What came of rendering a page of that template."""
         ...
 
     def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
