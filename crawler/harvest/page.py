@@ -10,8 +10,9 @@ from typing import Any
 from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
-from crawler.harvest.judging import Judge
+from crawler.harvest.judging import A_PAGE, Judge
 from crawler.harvest.readers import Reading
+from crawler.harvest.renders import Renders, TemplateQueue
 from crawler.harvest.reply import Head, in_order
 from crawler.harvest.sitemap import SITEMAPS
 from crawler.models import NewTask, PageStatus, Task, TaskKind
@@ -47,6 +48,7 @@ class PageHandler(TaskHandler):
     *read* says what is found in an answer, or raises a TaskError: that of :class:`~.readers.Readers` for what strangers
     wrote. Without it documents are read in this very process. *put_early* takes what a huge page holds before its
     result is there: should the result get lost, the page is harvested again. Without it a result has it all.
+    *templates* knows which pages are worth to be opened in a browser.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class PageHandler(TaskHandler):
         config: Config,
         read: Read | None = None,
         put_early: Callable[[Sequence[NewTask]], object] | None = None,
+        templates: TemplateQueue | None = None,
         **handler: Any,
     ) -> None:
         super().__init__(transport, config=config, **handler)
         self._config = config
+        self._renders = Renders(config.render.render, scope, templates)
         self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
         self._read = read or self._reading_here(scope)
         self._put_early = put_early
@@ -120,14 +124,24 @@ class PageHandler(TaskHandler):
                 links=links,
                 said=reading.words,
             )
+        rendering, renders = "", list[NewTask]()
+        if head.kind == A_PAGE:
+            rendering, renders = self._renders.of(visit.task, head.looks, url=fetched.final_url)
         visit.facts.update(
             status=PageStatus.HARVESTED,
+            render=rendering,
             title=head.title,
             images=head.images,
             links=sum(not link.kept_out_by for link in links),
             left_out={**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
         )
-        visit.discovered = (*images, *links, *self._sitemaps(visit, fetched.final_url), *kept_out)
+        visit.discovered = (
+            *images,
+            *links,
+            *renders,
+            *self._sitemaps(visit, fetched.final_url),
+            *kept_out,
+        )
 
     def _found(self, reading: Reading) -> tuple[list[NewTask], Sequence[NewTask], list[NewTask]]:
         """Images, links, and what is kept out; of a huge document only what has not been put yet, and all links."""

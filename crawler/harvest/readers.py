@@ -120,6 +120,7 @@ def _without_secrets(config: Config) -> Config:
     return Config(
         scope=config.scope,
         harvest=config.harvest,
+        render=config.render,
         obey=config.obey,
         images=config.images,
         fetch=FetchConfig(user_agent=config.fetch.user_agent),

@@ -32,6 +32,7 @@ from crawler.harvest.extensions import KEPT_FORMATS, extension, may_lead_to_page
 from crawler.harvest.judging import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.kinds import is_xml, opened
 from crawler.harvest.links import Followed, Link
+from crawler.harvest.looks import Looks, looks_of
 from crawler.harvest.pieces import pieces
 from crawler.harvest.secure import wants_upgrades
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
@@ -80,6 +81,8 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """A_PAGE, A_FEED, AN_ATTACHMENT, or empty; see judging.py."""
     dots: frozenset[str] = frozenset()
     """The images that nobody is to see, which count visitors: each page has a new one."""
+    looks: Looks | None = None
+    """Of a page with scripts, if any page is to be opened in a browser."""
 
     @property
     def is_empty(self) -> bool:
@@ -243,7 +246,19 @@ class Reader:
         found = self._images(
             page, images.found_on(elements, guess=self._config.harvest.script_urls), elements
         )
-        return Harvest.of(page, found, self._further(page, followed), kind=A_PAGE, dots=_dots(page, elements))
+        return Harvest.of(
+            page,
+            found,
+            self._further(page, followed),
+            kind=A_PAGE,
+            dots=_dots(page, elements),
+            looks=self._looks(html, elements, page, images=len(found)),
+        )
+
+    def _looks(self, html: str, elements: Sequence[Element], page: Document, *, images: int) -> Looks | None:
+        if self._config.render.render == "never":
+            return None
+        return looks_of(html, elements, url=page.url, base=links.base_url(elements, page.url), images=images)
 
     def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
         """Add the elements of the documents in ``srcdoc``, and of those in such documents."""

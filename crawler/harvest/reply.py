@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from crawler.config import Config
 from crawler.errors import REASONS, InternalError, TaskError
+from crawler.harvest.looks import Looks
 from crawler.models import NewTask, Task, Value
 from crawler.parts import MESSAGE_BUDGET_BYTES, parts
 from crawler.web import Fetched
@@ -52,6 +53,7 @@ class Head(Value):
     left_out: Mapping[str, int] = {}
     kind: str = ""
     dots: frozenset[str] = frozenset()
+    looks: Looks | None = None
     reason: str = ""
     """Of the TaskError that it ended in."""
     detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
@@ -68,6 +70,7 @@ class Head(Value):
             left_out=harvest.left_out,
             kind=harvest.kind,
             dots=harvest.dots,
+            looks=harvest.looks,
         )
 
     @classmethod
