@@ -83,6 +83,8 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """The images that nobody is to see, which count visitors: each page has a new one."""
     looks: Looks | None = None
     """Of a page with scripts, if any page is to be opened in a browser."""
+    against_images: str = ""
+    """What its owner says against taking any of its images, as far as that is obeyed: a slug of LEFT_OUT."""
 
     @property
     def is_empty(self) -> bool:
@@ -253,6 +255,7 @@ class Reader:
             kind=A_PAGE,
             dots=_dots(page, elements),
             looks=self._looks(html, elements, page, images=len(found)),
+            against_images=_against_images(page),
         )
 
     def _looks(self, html: str, elements: Sequence[Element], page: Document, *, images: int) -> Looks | None:
@@ -405,7 +408,7 @@ class Reader:
         for candidate in without_cuts(found, page.left_out):
             reason = self._link_forbidden(page, candidate)
             (behind.setdefault(reason, []) if reason else taken).append(candidate)
-        whole_page = next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
+        whole_page = _against_images(page)
         tasks = page.image_tasks(
             taken,
             told={
@@ -483,6 +486,10 @@ def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
         return as_html(decoded_xml(content, header)), encoding_of_xml(content, header)
     encoding = encoding_of_html(content, header)
     return decoded(content, encoding), encoding
+
+
+def _against_images(page: Document) -> str:
+    return next((asked for asked in optouts.AGAINST_IMAGES if asked in page.asked), "")
 
 
 def _dots(page: Document, elements: Iterable[Element]) -> frozenset[str]:

@@ -54,6 +54,7 @@ class Head(Value):
     kind: str = ""
     dots: frozenset[str] = frozenset()
     looks: Looks | None = None
+    against_images: str = ""
     reason: str = ""
     """Of the TaskError that it ended in."""
     detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
@@ -71,6 +72,7 @@ class Head(Value):
             kind=harvest.kind,
             dots=harvest.dots,
             looks=harvest.looks,
+            against_images=harvest.against_images,
         )
 
     @classmethod

@@ -1,0 +1,71 @@
+"""What the renderer does on a page, as a person would: JavaScript, one small object each; see docs/rendering.md.
+
+The files of this folder are put together, the user's own after them, and run in a world of their own on each page.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from crawler.errors import ConfigError
+from crawler.models import Value
+
+_FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "clicks.js")
+"""In the order in which their behaviours are tried: what is cheap, and what others depend on, comes first."""
+_AFTER = ("snapshot.js", "run.js")
+MAX_FILE_BYTES = 2**20
+MOST = 64
+
+
+class Behaviour(Value):
+    """What a page's script world says of one."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z][a-z0-9-]*$")]
+    dear: bool = False
+    """Done only on pages of templates where it was seen to bring images."""
+    spends: Annotated[str, Meta(pattern="^(scrolls|clicks)?$")] = ""
+    """What it takes of the page's budget: each step returns how many."""
+    rounds: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
+def source(extra: str = "") -> str:
+    """The script for each document; *extra* is JavaScript of the user's, with calls of ``behaviour({…})``."""
+    folder = files(__package__)
+    words = json.loads(folder.joinpath("words.json").read_text(encoding="utf-8"))
+    parts = [f"const words = {json.dumps(words)};"]
+    parts += [folder.joinpath(name).read_text(encoding="utf-8") for name in _FILES]
+    parts += [extra]
+    parts += [folder.joinpath(name).read_text(encoding="utf-8") for name in _AFTER]
+    return "(() => {\nif (globalThis.image_crawler) return;\n" + "\n".join(parts) + "\n})();"
+
+
+def read_file(path: str) -> str:
+    """The user's behaviours. Raises ConfigError for a file that can't be read, or is too large to be one."""
+    if not path:
+        return ""
+    try:
+        content = Path(path).read_bytes()
+        if len(content) > MAX_FILE_BYTES:
+            raise ConfigError(f"behaviours = {path!r} won't do: it has {len(content)} bytes, and may have {MAX_FILE_BYTES}")
+        return content.decode("utf-8")
+    except OSError as exc:
+        raise ConfigError(f"can't read the behaviours in {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"the behaviours in {path} are not in UTF-8") from exc
+
+
+def listed(told: object) -> list[Behaviour]:
+    """What a page's world says of its behaviours; those that can't be right are left out."""
+    found = []
+    for one in told[:MOST] if isinstance(told, list) else []:
+        try:
+            found.append(msgspec.convert(one, Behaviour))
+        except msgspec.ValidationError:
+            continue
+    return found

@@ -1,0 +1,114 @@
+// What behaviours are given to work with, in a world of their own: the page's scripts see none of it.
+//
+// A behaviour is an object {name, dear, spends, rounds, step}. The renderer calls `step(page, {round, fresh})` again
+// and again, until it returns a falsy value, `rounds` are over, or the page's budget is used up; after each step it
+// waits until the network is quiet. `fresh` is how many images have been asked for since the step before.
+//
+// Nothing here is fenced against the page: it may read and change the same document. It can't reach these objects.
+"use strict";
+
+const behaviours = [];
+const behaviour = (one) => behaviours.push(one);
+
+const page = (() => {
+  const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+  const CLICKABLE =
+    'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
+  const MOST = 5000; // elements that are looked at, however many a page has
+  const clicked = new WeakSet();
+
+  // All elements that match, those in open shadow roots included.
+  function all(selector, root = document) {
+    const found = [...root.querySelectorAll(selector)].slice(0, MOST);
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT);
+    for (let n = 0, node = walker.nextNode(); node && n < MOST; node = walker.nextNode(), n++) {
+      if (node.shadowRoot) found.push(...all(selector, node.shadowRoot));
+    }
+    return found;
+  }
+
+  function seen(element) {
+    const box = element.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) return false;
+    return element.checkVisibility
+      ? element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+      : getComputedStyle(element).visibility !== "hidden";
+  }
+
+  const plain = (text) => (text || "").toLowerCase().replace(/\s+/g, " ").trim();
+
+  // What a person would call it: its text, or the label that stands in for it.
+  function called(element) {
+    const names = [
+      element.getAttribute("aria-label"),
+      element.innerText || element.value,
+      element.getAttribute("title"),
+      element.querySelector("img[alt]")?.alt,
+    ];
+    return names.map(plain).filter((name) => name && name.length <= 80);
+  }
+
+  // Whether one of the words is what an element says, or what it begins with.
+  function says(names, words, { exactly = false } = {}) {
+    const bare = names.map((name) => name.replace(/[\s.…:!()[\]\d/+,-]+$/u, "").replace(/^[\s+↓(]+/u, ""));
+    return words.some((word) => bare.some((name) => name === word || (!exactly && name.startsWith(word + " "))));
+  }
+
+  // A link that leads away: its page is visited for itself, and a click would only end this one.
+  function leads_away(element) {
+    const link = element.closest("a[href]");
+    if (!link) return false;
+    const href = link.getAttribute("href").trim();
+    if (!href || href.startsWith("#") || href.toLowerCase().startsWith("javascript:")) return false;
+    return true;
+  }
+
+  const is_harmful = (element) => {
+    if (element.closest("[download], [contenteditable]")) return true;
+    if (element.type === "submit" && element.form) return true;
+    return says(called(element), words.never, { exactly: true });
+  };
+
+  // As a person does it; many libraries listen to the pointer, and not to clicks.
+  function click(element) {
+    clicked.add(element);
+    element.scrollIntoView({ block: "center", behavior: "instant" });
+    const box = element.getBoundingClientRect();
+    const at = {
+      bubbles: true, cancelable: true, composed: true, view: window, button: 0, detail: 1,
+      clientX: box.x + box.width / 2, clientY: box.y + box.height / 2,
+    };
+    const pointer = { ...at, pointerId: 1, pointerType: "mouse", isPrimary: true };
+    for (const kind of ["pointerover", "pointerenter", "pointermove"]) element.dispatchEvent(new PointerEvent(kind, pointer));
+    for (const kind of ["mouseover", "mouseenter", "mousemove"]) element.dispatchEvent(new MouseEvent(kind, at));
+    element.dispatchEvent(new PointerEvent("pointerdown", { ...pointer, buttons: 1 }));
+    element.dispatchEvent(new MouseEvent("mousedown", { ...at, buttons: 1 }));
+    if (element.focus) element.focus({ preventScroll: true });
+    element.dispatchEvent(new PointerEvent("pointerup", pointer));
+    element.dispatchEvent(new MouseEvent("mouseup", at));
+    if (element.click) element.click();
+    else element.dispatchEvent(new MouseEvent("click", at));
+  }
+
+  function press(key, element = document.activeElement || document.body) {
+    const told = { key, code: key, bubbles: true, cancelable: true, composed: true };
+    element.dispatchEvent(new KeyboardEvent("keydown", told));
+    element.dispatchEvent(new KeyboardEvent("keyup", told));
+  }
+
+  // What scrolls down: the page, or else the largest box in it that does.
+  function scroller() {
+    const root = document.scrollingElement || document.documentElement;
+    if (root.scrollHeight > innerHeight + 4) return root;
+    let best = root, most = 0;
+    for (const element of all("div, main, section, ul, article")) {
+      const space = element.clientHeight * element.clientWidth;
+      if (space > most && element.scrollHeight > element.clientHeight + 4 && /auto|scroll|overlay/.test(getComputedStyle(element).overflowY)) {
+        [best, most] = [element, space];
+      }
+    }
+    return best;
+  }
+
+  return { sleep, all, seen, called, says, plain, leads_away, is_harmful, click, press, scroller, clicked, CLICKABLE, words };
+})();

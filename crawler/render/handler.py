@@ -1,0 +1,304 @@
+"""A RENDER task in, its result out: opened in a browser, read once more, and compared with what was there before."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+from zlib import crc32
+
+import msgspec
+
+from crawler.config import Config
+from crawler.errors import BrowserFailed, NoBrowser, NoGain, PageCrashed
+from crawler.harvest.judging import Judge
+from crawler.harvest.readers import Reading
+from crawler.harvest.reply import Head
+from crawler.models import (
+    MAX_ALTERNATIVES,
+    NewTask,
+    Origin,
+    RenderOutcome,
+    RenderStatus,
+    Revisit,
+    Task,
+    TaskKind,
+    TemplateAnswer,
+    Verdict,
+)
+from crawler.render import behaviours
+from crawler.render.browser import Browsers
+from crawler.render.chromium import find
+from crawler.render.network import Network
+from crawler.render.page import OpenPage, Rendered
+from crawler.scope import EXCLUDED, Scope
+from crawler.urls import canonical, host_key
+from crawler.visit import TaskHandler, Visit
+from crawler.web import Fetched, Transport
+from crawler.web.turns import NotYet
+
+log = logging.getLogger(__name__)
+
+FOUND_IN = "render"
+"""Where an image or a link was found that reading without scripts does not find."""
+IN_DOCUMENT = "document"
+"""The stage of images that the document names in the end, and that the page has not asked for."""
+_MOST_TOLD = 256
+_REQUESTS_AT_ONCE = 8
+"""Of one page, answered at the same time."""
+_ATTACHED = frozenset({"stylesheet", "manifest", "feed"})
+
+
+class Templates(Protocol):
+    """What of a TaskQueue is asked here."""
+
+    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer: ...
+
+    def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None: ...
+
+
+Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
+
+
+def make(
+    transport: Transport,
+    *,
+    config: Config,
+    scope: Scope,
+    read: Read,
+    tasks: Any,
+    stop: threading.Event,
+    **handler: Any,
+) -> TaskHandler:
+    """The handler of a renderer: one that refuses all pages where there is no browser.
+
+    Raises ConfigError for a ``chromium`` or ``behaviours`` that won't do.
+    """
+    handler.pop("reservations", None)  # what hosts say of all that they have decides over images
+    extra = behaviours.read_file(config.machine.behaviours)
+    program = find(config.machine.chromium)
+    if program is None:
+        return RefusingHandler(transport, config=config, **handler)
+    browsers = Browsers(program, config=config.render, stop=stop)
+    network = Network(transport, config=config, queue=tasks, robots=handler.get("robots"), stop=stop)
+    return RenderHandler(
+        transport,
+        scope,
+        config=config,
+        read=read,
+        templates=tasks,
+        browsers=browsers,
+        network=network,
+        script=behaviours.source(extra),
+        **handler,
+    )
+
+
+class RefusingHandler(TaskHandler):
+    """Of a renderer without a browser: each page is named in the books, with what to do."""
+
+    def visit(self, visit: Visit) -> None:
+        raise NoBrowser(
+            "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
+        )
+
+
+class RenderHandler(TaskHandler):
+    """Opens pages in *browsers*; *handler* is what every TaskHandler wants to know.
+
+    *read* says what is found in a document, *templates* what was learned of pages of its kind, *network* answers what
+    the page asks for, *script* has the behaviours.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        scope: Scope,
+        *,
+        config: Config,
+        read: Read,
+        templates: Templates,
+        browsers: Browsers,
+        network: Network,
+        script: str,
+        **handler: Any,
+    ) -> None:
+        super().__init__(transport, config=config, **handler)
+        self._config = config
+        self._scope = scope
+        self._read = read
+        self._templates = templates
+        self._browsers = browsers
+        self._network = network
+        self._script = script
+        self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        threads = config.render.renderer_threads * (_REQUESTS_AT_ONCE + 2)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="page")
+
+    def visit(self, visit: Visit) -> None:
+        task = visit.task
+        template = task.origin.template if task.origin else ""
+        wanted = self._wanted(task, template)
+        try:
+            rendered = self._rendered(task, wanted)
+            outcome = self._found(visit, rendered)
+        except NotYet:
+            raise
+        except BaseException:
+            self._tell(task, template, RenderOutcome(task=task.id, failed=True))
+            raise
+        self._tell(task, template, outcome)
+
+    def _wanted(self, task: Task, template: str) -> tuple[str, ...] | None:
+        """The dear behaviours that are worth it; None for all. Raises NotYet and NoGain."""
+        if not template:
+            return None
+        answer = self._templates.template(host=host_key(task.url), name=template, task=task.id)
+        if self._config.render.render == "auto":
+            if answer.verdict is Verdict.WAIT:
+                raise NotYet(task.url, answer.again_s)
+            if answer.verdict is Verdict.SKIP:
+                raise NoGain(f"{answer.renders} pages of its kind were opened in a browser, which brought nothing")
+        return answer.behaviours
+
+    def _tell(self, task: Task, template: str, outcome: RenderOutcome) -> None:
+        if template:
+            self._templates.tell_template(host=host_key(task.url), name=template, outcome=outcome)
+
+    def _rendered(self, task: Task, wanted: tuple[str, ...] | None) -> Rendered:
+        try:
+            with (
+                self._browsers.tab(host_key(task.url)) as tab,
+                self._network.page(task) as network,
+            ):
+                page = OpenPage(
+                    tab,
+                    network,
+                    url=task.url,
+                    config=self._config.render,
+                    script=self._script,
+                    max_html_chars=self._config.harvest.max_page_bytes,
+                    pool=self._pool,
+                )
+                return page.run(wanted)
+        except PageCrashed as exc:
+            if task.attempt > 1:
+                raise
+            # the tab of another page may have been in the same process
+            raise BrowserFailed(f"{exc.detail}; it is opened once more") from exc
+
+    def _found(self, visit: Visit, rendered: Rendered) -> RenderOutcome:
+        """Tell *visit* what the page gave; returns what its template is told."""
+        task, document = visit.task, rendered.document
+        _, static, _ = self._reading(task, document)
+        before = {url for found in static for url in _urls(found)}
+        html = rendered.html or document.content.decode("utf-8", "replace")
+        living = msgspec.structs.replace(
+            document,
+            content=html.encode("utf-8", "replace"),
+            headers={**document.headers, "content-type": "text/html; charset=utf-8"},
+        ) if rendered.html else document
+        head, tasks, links = self._reading(task, living)
+        named = {url for found in tasks for url in _urls(found)}
+        images = [self._with_place(found, before) for found in tasks if found.kind is TaskKind.IMAGE]
+        images += self._unnamed(task, rendered, head, named | before)
+        pages = [found for found in links if found.url not in before]
+        pages += self._left_for(task, rendered, {found.url for found in links} | before)
+        new = [found for found in images if found.url not in before and not found.kept_out_by]
+        new_links = [
+            found
+            for found in pages
+            if not found.kept_out_by and not (found.origin and found.origin.found_in in _ATTACHED)
+        ]
+        gains = Counter(rendered.seen.get(found.url, IN_DOCUMENT) for found in new)
+        visit.facts.update(
+            status=RenderStatus.RENDERED,
+            final_url=document.final_url,
+            http_status=document.http_status,
+            title=head.title,
+            images=len(new),
+            links=len(new_links),
+            gains=dict(gains),
+            requests=rendered.requests,
+            left_out={**head.left_out, **rendered.left_out},
+            size_bytes=rendered.received_bytes,
+        )
+        visit.outcome = Revisit.CHANGED if task.known is not None else Revisit.NONE
+        visit.discovered = (*images, *pages)
+        return RenderOutcome(
+            task=task.id,
+            found=tuple(crc32(found.url.encode()) for found in (*new, *new_links))[:_MOST_TOLD],
+            gains=dict(gains),
+        )
+
+    def _reading(self, task: Task, fetched: Fetched) -> tuple[Head, list[NewTask], list[NewTask]]:
+        """What a document says of itself, all that is found on it, and of this the links, those judged."""
+        with self._read(task, fetched) as reading:
+            head = reading.head
+            tasks = [found for part in reading.tasks() for found in part]
+            links = [found for found in tasks if found.kind is not TaskKind.IMAGE]
+            if self._judge is not None:
+                links = list(
+                    self._judge.judged(
+                        head.kind,
+                        fetched.final_url,
+                        asked=task.url,
+                        images={found.url for found in tasks if found.kind is TaskKind.IMAGE} - head.dots,
+                        links=links,
+                        said=reading.words,
+                    )
+                )
+        return head, tasks, links
+
+    def _with_place(self, found: NewTask, before: set[str]) -> NewTask:
+        if found.url in before or found.origin is None:
+            return found
+        return msgspec.structs.replace(found, origin=msgspec.structs.replace(found.origin, found_in=FOUND_IN))
+
+    def _unnamed(
+        self, task: Task, rendered: Rendered, head: Head, named: set[str]
+    ) -> Iterator[NewTask]:
+        """Images that the page has asked for, and that its document names nowhere."""
+        for url in rendered.seen:
+            if url in named:
+                continue
+            yield NewTask(
+                kind=TaskKind.IMAGE,
+                url=url,
+                depth=task.depth,
+                origin=Origin(page_url=rendered.document.final_url, found_in=FOUND_IN, page_title=head.title),
+                kept_out_by=head.against_images or self._scope.image_refusal(url),
+            )
+
+    def _left_for(self, task: Task, rendered: Rendered, known: set[str]) -> Iterator[NewTask]:
+        """Where the page would have gone, and what its scripts have called its address."""
+        for told in rendered.left_for:
+            url = canonical(told)
+            if url is None or (refusal := self._scope.refusal(url)) not in ("", EXCLUDED):
+                continue
+            fragment = told.partition("#")[2]
+            is_route = fragment[:1] in ("/", "!")
+            if (url in known and not is_route) or told == task.url:
+                continue
+            template = task.origin.template if task.origin else ""
+            origin = Origin(page_url=rendered.document.final_url, found_in=FOUND_IN)
+            if is_route:
+                origin = msgspec.structs.replace(origin, template=template, signs="route")
+                url = f"{url}#{fragment}"
+            yield NewTask(
+                kind=TaskKind.RENDER if is_route else TaskKind.PAGE,
+                url=url,
+                depth=task.depth + 1,
+                origin=origin,
+                kept_out_by=refusal,
+            )
+
+
+def _urls(found: NewTask) -> Iterator[str]:
+    yield found.url
+    if found.origin is not None:
+        yield from (other.url for other in found.origin.alternatives[:MAX_ALTERNATIVES])

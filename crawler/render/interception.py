@@ -1,0 +1,96 @@
+"""What becomes of each request of a page in the browser: pure. A person's browser would send them all."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from crawler.web import BrowserRequest
+
+
+class Action(Enum):
+    ANSWER = auto()
+    """It is asked for, by our own transport."""
+    STAND_IN = auto()
+    """It is an image, which a downloader will fetch: the page gets a stand-in."""
+    REFUSE = auto()
+    LEAVE = auto()
+    """The page would go to another address, which is a link then."""
+
+
+class Decision(NamedTuple):
+    action: Action
+    slug: str = ""
+    """Under which a refusal is counted; empty for what nobody misses."""
+
+
+_REFUSED = {
+    "Media": "render-media",
+    "Font": "",
+    "TextTrack": "",
+    "Manifest": "",
+    "EventSource": "render-sockets",
+    "WebSocket": "render-sockets",
+    "DirectSocket": "render-sockets",
+    "Ping": "render-beacons",
+    "CSPViolationReport": "render-beacons",
+    "Prefetch": "render-prefetch",
+    "SignedExchange": "render-prefetch",
+    "FedCM": "",
+}
+"""By DevTools' resource type. Texts are read without fonts, and manifests are read by harvesters."""
+ANSWERED = frozenset({"Document", "Stylesheet", "Script", "XHR", "Fetch", "Preflight", "Other"})
+_PREFETCHED = ("prefetch", "prerender")
+
+
+def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Decision:
+    """What to do with a request, as ``Fetch.requestPaused`` has it. *is_open*: the page itself has been answered."""
+    request = paused.get("request", {})
+    kind = paused.get("resourceType", "Other")
+    headers = {name.lower(): value for name, value in request.get("headers", {}).items()}
+    if not str(request.get("url", "")).startswith(("http://", "https://")):
+        return Decision(Action.REFUSE)
+    purpose = f"{headers.get('sec-purpose', '')} {headers.get('purpose', '')}".lower()
+    if any(word in purpose for word in _PREFETCHED):
+        return Decision(Action.REFUSE, "render-prefetch")
+    if kind == "Image":
+        return Decision(Action.STAND_IN)
+    if kind == "Document" and is_open and paused.get("frameId") == main_frame:
+        is_form = request.get("method", "GET") != "GET"
+        return Decision(Action.REFUSE, "render-forms") if is_form else Decision(Action.LEAVE, "render-away")
+    if kind not in ANSWERED:
+        return Decision(Action.REFUSE, _REFUSED.get(kind, ""))
+    return Decision(Action.ANSWER)
+
+
+def request_of(paused: Mapping[str, Any]) -> BrowserRequest:
+    """The request that ``Fetch.requestPaused`` tells of."""
+    request = paused["request"]
+    return BrowserRequest(
+        url=request["url"],
+        method=request.get("method", "GET"),
+        headers=tuple((str(name), str(value)) for name, value in request.get("headers", {}).items()),
+        body=_body_of(request),
+    )
+
+
+def _body_of(request: Mapping[str, Any]) -> bytes:
+    if entries := request.get("postDataEntries"):
+        return b"".join(base64.b64decode(entry.get("bytes", "")) for entry in entries)
+    return str(request.get("postData", "")).encode()
+
+
+_NOT_PASSED = frozenset(
+    {
+        "content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive", "alt-svc", "nel",
+        "report-to", "reporting-endpoints", "clear-site-data", "strict-transport-security", "link", "refresh",
+        "speculation-rules", "accept-ch", "critical-ch",
+    }
+)  # fmt: skip
+"""Headers that speak of the connection, or ask the browser for what it is not to do."""
+
+
+def headers_for_browser(headers: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers if name.lower() not in _NOT_PASSED]

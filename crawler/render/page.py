@@ -1,0 +1,536 @@
+"""One page, open in a tab: its requests are answered, the behaviours are run on it, and it is read in the end."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from crawler.config import RenderConfig
+from crawler.errors import BrowserFailed, PageCrashed, TaskError
+from crawler.models import Value
+from crawler.render import behaviours, standins
+from crawler.render.behaviours import Behaviour
+from crawler.render.browser import Tab
+from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, Event
+from crawler.render.interception import Action, decide, headers_for_browser, request_of
+from crawler.render.network import Answer, PageNetwork, Refused
+from crawler.urls import canonical
+from crawler.web import Fetched
+
+log = logging.getLogger(__name__)
+
+WORLD = "image-crawler"
+QUIET_S = 0.5
+"""After loading: scripts wait for a while before they ask. Of 408 pictures three seconds more brought one per cent."""
+QUIET_AFTER_STEP_S = 0.35
+"""After one of our own steps: feeds that had 180 ms stopped at half of what they have."""
+MOST_QUIET_S = 4.0
+"""Some pages ask for something for ever."""
+LOAD = "load"
+"""The name of the first stage, in which no behaviour is run."""
+MOST_IMAGES = 10_000
+MOST_LINKS = 1000
+MOST_FRAMES = 20
+_MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
+_CALL_S = 5.0
+_READ_S = 4.0
+_LOOK_S = 0.05
+_BATCH_S = 0.01
+_SIZES_S = 0.3
+_GONE = (DevToolsError, DevToolsTimeout)
+
+
+class Rendered(Value):
+    """What a page came to."""
+
+    document: Fetched
+    """As it was sent, before any script."""
+    html: str
+    """As it is in the end, with what its scripts have taken away again; empty where it can't be told."""
+    seen: Mapping[str, str] = {}
+    """URLs of images that it asked for, each with the stage that brought it."""
+    left_for: tuple[str, ...] = ()
+    """URLs that it would have gone to, or has called its own (history routes)."""
+    left_out: Mapping[str, int] = {}
+    requests: int = 0
+    received_bytes: int = 0
+
+
+class OpenPage:
+    """A page in *tab*, whose requests *network* answers, in the threads of *pool*.
+
+    *script* is what :func:`crawler.render.behaviours.source` gives. All methods are for one thread.
+    """
+
+    def __init__(
+        self,
+        tab: Tab,
+        network: PageNetwork,
+        *,
+        url: str,
+        config: RenderConfig,
+        script: str,
+        max_html_chars: int,
+        pool: ThreadPoolExecutor,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tab = tab
+        self._network = network
+        self._url = url
+        self._config = config
+        self._script = script
+        self._max_html_chars = max_html_chars
+        self._pool = pool
+        self._clock = clock
+        self._began = clock()
+        self._mutex = threading.Lock()
+        self._under_way: set[str] = set()
+        self._active_at = self._began
+        self._stage = LOAD
+        self._images: dict[str, str] = {}
+        self._links: dict[str, None] = {}
+        self._left_out: Counter[str] = Counter()
+        self._spent: Counter[str] = Counter()
+        self._waiting_images: list[tuple[str, str, str]] = []
+        self._batch_at = 0.0
+        self._main_frame = ""
+        self._context = 0
+        self._document: Fetched | None = None
+        self._failure: BaseException | None = None
+        self._has_loaded = False
+        self._is_open = False
+        self._routed_to = ""
+
+    # --- the way of a page ---
+
+    def run(self, wanted: Collection[str] | None) -> Rendered:
+        """Open the page, do what there is to do on it, and read it.
+
+        *wanted* are the names of the dear behaviours to be tried; None for all. Raises a TaskError, or NotYet, when the
+        page itself is not to be had; PageCrashed; BrowserFailed.
+        """
+        try:
+            self._begin()
+            self._load()
+            if self._document is None:
+                raise self._failure or BrowserFailed("the browser has not asked for the page")
+            html = ""
+            try:
+                self._behave(wanted)
+                html = self._read()
+            except _GONE as exc:
+                log.debug("%s: %s", self._url, exc)
+            if self._is_over:
+                self._left_out["render-time"] += 1
+        except BrowserGone as exc:
+            raise BrowserFailed(f"the browser has ended with the page open: {exc}") from exc
+        except _GONE as exc:
+            self._check_crash()
+            raise self._failure or BrowserFailed(f"the browser does not open the page: {exc}") from exc
+        if self._failure is not None:
+            raise self._failure
+        self._check_crash(after_reading=bool(html))
+        return Rendered(
+            document=self._document,
+            html=html,
+            seen=self._images,
+            left_for=tuple(self._links),
+            left_out=dict(self._left_out + Counter(self._network.left_out)),
+            requests=self._network.requests,
+            received_bytes=self._network.received_bytes,
+        )
+
+    @property
+    def _left_s(self) -> float:
+        """Of its time; what its hosts make it wait does not count."""
+        spent_s = self._clock() - self._began - self._network.waited_s
+        return self._config.render_timeout_s - spent_s
+
+    @property
+    def _is_over(self) -> bool:
+        return self._left_s <= 0
+
+    def _check_crash(self, *, after_reading: bool = False) -> None:
+        if self._tab.crashed and not after_reading:
+            why = "took more memory than a page may (render_memory_bytes)" if self._tab.out_of_memory else "broke down"
+            raise PageCrashed(f"the browser's tab {why}")
+
+    def _begin(self) -> None:
+        tab = self._tab
+        self._main_frame = tab.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+        self._watch(tab.session, is_page=True)
+        tab.send("Network.setBypassServiceWorker", {"bypass": True})
+        tab.call("Page.setInterceptFileChooserDialog", {"enabled": True})
+
+    def _watch(self, session: str, *, is_page: bool) -> None:
+        """Have all requests of a target come to us, and whatever it starts itself."""
+        send = self._tab.send
+        send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session=session)
+        attach = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+        send("Target.setAutoAttach", attach, session=session)
+        if is_page:
+            send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}, session=session)
+            send("Page.enable", session=session)
+            script = {"source": self._script, "worldName": WORLD, "runImmediately": True}
+            send("Page.addScriptToEvaluateOnNewDocument", script, session=session)
+
+    def _load(self) -> None:
+        opened = self._pool.submit(
+            self._tab.call, "Page.navigate", {"url": self._url}, timeout_s=self._config.render_timeout_s + _CALL_S
+        )
+        self._pump_until(lambda: self._failure is not None or self._has_loaded or self._tab.crashed)
+        if not self._is_open and self._failure is None:
+            self._pump_until(opened.done, most_s=_LOOK_S)
+        self._wait_until_quiet(QUIET_S, since=0.0)
+
+    def _behave(self, wanted: Collection[str] | None) -> None:
+        world = {"frameId": self._main_frame, "worldName": WORLD}
+        self._context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=_CALL_S)["executionContextId"]
+        known = behaviours.listed(self._asked("list()", most_s=_CALL_S))
+        chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
+        for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
+            if one not in chosen or self._is_over:
+                continue
+            acted = self._do(number, one)
+            if one.name == "more" and acted:  # what it has brought may wait to be seen
+                again = next((n for n, other in enumerate(known) if other.name == "scroll"), None)
+                if again is not None:
+                    self._do(again, known[again])
+
+    def _do(self, number: int, one: Behaviour) -> int:
+        """Run a behaviour until it has nothing more to do; how much it did."""
+        self._stage = one.name
+        limits = {"scrolls": self._config.render_scrolls, "clicks": self._config.render_clicks}
+        acted = 0
+        before = len(self._images)
+        for turn in range(one.rounds):
+            left = limits[one.spends] - self._spent[one.spends] if one.spends else one.rounds
+            if left <= 0:
+                self._left_out[f"render-{one.spends}"] = 1
+                break
+            if self._is_over:
+                break
+            told = {"round": turn, "fresh": len(self._images) - before, "left": left}
+            before = len(self._images)
+            began = self._clock()
+            did = self._asked(f"step({number}, {_json(told)})", most_s=self._left_s)
+            if not isinstance(did, int) or did <= 0:
+                break
+            acted += did
+            self._spent[one.spends] += did
+            self._wait_until_quiet(QUIET_AFTER_STEP_S, since=began)
+            self._come_back()
+        return acted
+
+    def _come_back(self) -> None:
+        """A script has given the page another address, which is a page of its own: back to where it was."""
+        if not self._routed_to:
+            return
+        self._routed_to = ""
+        self._asked_in_world("history.back()", most_s=1.0)
+        self._wait_until_quiet(QUIET_AFTER_STEP_S, since=self._clock())
+        self._routed_to = ""
+
+    # --- time ---
+
+    def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
+        """Until nothing has been under way for so long, of what began after *since*; MOST_QUIET_S at most."""
+        end = self._clock() + MOST_QUIET_S
+        waited_s = self._network.waited_s
+
+        def is_quiet() -> bool:
+            now = self._clock()
+            with self._mutex:
+                is_busy = bool(self._under_way)
+                latest = self._active_at
+            if is_busy:
+                return now - (self._network.waited_s - waited_s) >= end
+            return now - max(latest, since) >= quiet_s or now >= end
+
+        self._pump_until(is_quiet)
+
+    def _pump_until(self, is_done: Callable[[], bool], *, most_s: float | None = None) -> None:
+        """Answer what the page asks for, until that; or until its time is up."""
+        end = None if most_s is None else self._clock() + most_s
+        while not is_done():
+            if self._tab.crashed or self._is_over or (end is not None and self._clock() >= end):
+                return
+            event = self._tab.mailbox.get(_LOOK_S if not self._waiting_images else _BATCH_S)
+            if event is not None:
+                self._handle(event)
+            if self._waiting_images and self._clock() - self._batch_at >= _BATCH_S:
+                self._pool.submit(self._stand_in, self._waiting_images)
+                self._waiting_images = []
+
+    def _asked(self, call: str, *, most_s: float) -> Any:
+        """What our world on the page says, while its requests are answered; None if it says nothing in time."""
+        return self._asked_in_world(f"image_crawler.{call}", most_s=most_s)
+
+    def _asked_in_world(self, expression: str, *, most_s: float) -> Any:
+        params = {
+            "expression": expression,
+            "contextId": self._context,
+            "awaitPromise": True,
+            "returnByValue": True,
+            "userGesture": False,
+        }
+        most_s = max(0.1, most_s)
+        asked: Future[dict[str, Any]] = self._pool.submit(
+            self._tab.call, "Runtime.evaluate", params, timeout_s=most_s
+        )
+        self._pump_until(asked.done, most_s=most_s)
+        if not asked.done() or asked.exception() is not None:
+            return None
+        answer = asked.result()
+        if told := answer.get("exceptionDetails"):
+            log.debug("%s: %s: %s", self._url, expression[:80], told.get("exception", told).get("description", told))
+        return answer.get("result", {}).get("value")
+
+    # --- what the browser tells ---
+
+    def _handle(self, event: Event) -> None:
+        params = event.params
+        match event.method:
+            case "Fetch.requestPaused":
+                self._paused(params, event.session)
+            case "Page.loadEventFired":
+                self._has_loaded = self._has_loaded or event.session == self._tab.session
+            case "Page.navigatedWithinDocument":
+                self._routed(params)
+            case "Target.attachedToTarget":
+                self._attached(params)
+            case "Page.javascriptDialogOpening":
+                self._left_out["render-dialogs"] += 1
+                leaves = params.get("type") == "beforeunload"
+                self._tab.send("Page.handleJavaScriptDialog", {"accept": leaves}, session=event.session)
+            case "Network.webSocketCreated" | "Network.webTransportCreated":
+                self._left_out["render-sockets"] += 1
+            case "Page.windowOpen":
+                self._left_out["render-popups"] += 1
+                self._note_link(str(params.get("url", "")))
+            case "Page.downloadWillBegin":
+                self._left_out["render-downloads"] += 1
+            case _:
+                pass
+
+    def _attached(self, params: Mapping[str, Any]) -> None:
+        """A frame of another site, or a worker: its requests are ours to answer as well."""
+        session = str(params.get("sessionId", ""))
+        kind = params.get("targetInfo", {}).get("type", "")
+        if kind == "page":  # a window that it has opened
+            self._tab.send("Target.closeTarget", {"targetId": params["targetInfo"]["targetId"]}, session="")
+            return
+        self._watch(session, is_page=kind == "iframe")
+        self._tab.send("Runtime.runIfWaitingForDebugger", session=session)
+
+    def _routed(self, params: Mapping[str, Any]) -> None:
+        """A script has changed the address: without one of ours it says where the page is, else it is a link."""
+        if params.get("frameId") != self._main_frame:
+            return
+        url = str(params.get("url", ""))
+        if url != self._url and canonical(url) != canonical(self._url):
+            self._note_link(url)
+            if self._stage != LOAD:
+                self._routed_to = url
+        elif "#" in url and url != self._url:
+            self._note_link(url)
+
+    def _note_link(self, url: str) -> None:
+        if len(self._links) < MOST_LINKS:
+            self._links[url] = None
+        elif url not in self._links:
+            self._left_out["render-images"] += 1
+
+    # --- requests ---
+
+    def _paused(self, params: Mapping[str, Any], session: str) -> None:
+        request_id = str(params.get("requestId", ""))
+        if "responseStatusCode" in params or "responseErrorReason" in params:
+            self._tab.send("Fetch.continueRequest", {"requestId": request_id}, session=session)
+            return
+        redirected = bool(params.get("redirectedRequestId"))
+        is_open = self._is_open and not (redirected and not self._has_loaded and self._document is None)
+        decision = decide(params, main_frame=self._main_frame, is_open=is_open)
+        if decision.slug:
+            self._left_out[decision.slug] += 1
+        match decision.action:
+            case Action.ANSWER:
+                self._answer(params, session)
+            case Action.STAND_IN:
+                self._image(params, session)
+            case Action.LEAVE:
+                self._note_link(str(params["request"]["url"]) + str(params["request"].get("urlFragment", "")))
+                self._fail(request_id, session, "Aborted")
+            case Action.REFUSE:
+                self._fail(request_id, session, "BlockedByClient")
+
+    def _image(self, params: Mapping[str, Any], session: str) -> None:
+        request_id, url = str(params["requestId"]), str(params["request"]["url"])
+        self._note_image(url)
+        with self._mutex:
+            self._under_way.add(request_id)
+        if not self._waiting_images:
+            self._batch_at = self._clock()
+        self._waiting_images.append((request_id, session, url))
+
+    def _note_image(self, url: str) -> None:
+        url = canonical(url) or ""
+        if not url or url in self._images:
+            return
+        if len(self._images) >= MOST_IMAGES:
+            self._left_out["render-images"] += 1
+            return
+        self._images[url] = self._stage
+
+    def _stand_in(self, batch: list[tuple[str, str, str]]) -> None:
+        """Answer some images, each by a picture of the size that its element wants."""
+        sizes: list[Any] = []
+        if self._context:
+            urls = _json([url for _, _, url in batch])
+            params = {
+                "expression": f"image_crawler.sizes({urls})",
+                "contextId": self._context,
+                "returnByValue": True,
+            }
+            with contextlib.suppress(*_GONE, BrowserGone):
+                told = self._tab.call("Runtime.evaluate", params, timeout_s=_SIZES_S)
+                sizes = told.get("result", {}).get("value") or []
+        for number, (request_id, session, _) in enumerate(batch):
+            width, height = _size(sizes, number)
+            self._fulfil(
+                request_id,
+                session,
+                status=200,
+                headers=[
+                    {"name": "Content-Type", "value": "image/gif"},
+                    {"name": "Access-Control-Allow-Origin", "value": "*"},
+                    {"name": "Cache-Control", "value": "max-age=600"},
+                ],
+                body=standins.stand_in_base64(width, height),
+            )
+        with self._mutex:
+            self._under_way.difference_update(request_id for request_id, _, _ in batch)
+            self._active_at = self._clock()
+
+    def _answer(self, params: Mapping[str, Any], session: str) -> None:
+        request_id = str(params["requestId"])
+        is_main = params.get("resourceType") == "Document" and params.get("frameId") == self._main_frame
+        if is_main:
+            self._is_open = True
+        with self._mutex:
+            self._under_way.add(request_id)
+        self._pool.submit(self._answer_in_thread, dict(params), session, is_main=is_main)
+
+    def _answer_in_thread(self, params: Mapping[str, Any], session: str, *, is_main: bool) -> None:
+        request_id = str(params["requestId"])
+        try:
+            request = request_of(params)
+            kind = str(params.get("resourceType", "Other"))
+            answer = self._network.ask(request, kind=kind, page_url=self._url, is_page=is_main)
+            if isinstance(answer, Refused):
+                self._fail(request_id, session, "BlockedByClient" if answer.slug else "ConnectionFailed")
+                return
+            if answer.is_image and not is_main:
+                self._note_image(request.url)
+                width, height = standins.DEFAULT_PX
+                headers = headers_for_browser(answer.headers)
+                body = standins.stand_in_base64(width, height)
+                self._fulfil(request_id, session, status=200, headers=headers, body=body)
+                return
+            if is_main:
+                self._answered(answer, request.url)
+            headers = headers_for_browser(answer.headers)
+            body = base64.b64encode(answer.content).decode()
+            self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
+        except BrowserGone:
+            pass
+        except Exception as exc:  # noqa: BLE001 - the page is waiting for an answer, whatever went wrong
+            if is_main:
+                self._failure = exc
+            elif not isinstance(exc, TaskError):
+                log.exception("internal error at %s", params.get("request", {}).get("url", ""))
+            with contextlib.suppress(BrowserGone):
+                self._fail(request_id, session, "Failed")
+        finally:
+            with self._mutex:
+                self._under_way.discard(request_id)
+                self._active_at = self._clock()
+
+    def _answered(self, answer: Answer, url: str) -> None:
+        """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had."""
+        self._document = answer.as_page(self._url, final_url=url)
+
+    def _fulfil(
+        self, request_id: str, session: str, *, status: int, headers: list[dict[str, str]], body: str
+    ) -> None:
+        told = {"requestId": request_id, "responseCode": status, "responseHeaders": headers, "body": body}
+        self._tab.send("Fetch.fulfillRequest", told, session=session)
+
+    def _fail(self, request_id: str, session: str, reason: str) -> None:
+        self._tab.send("Fetch.failRequest", {"requestId": request_id, "errorReason": reason}, session=session)
+
+    # --- the end ---
+
+    def _read(self) -> str:
+        """The document as it is, with closed shadow roots, frames, what was drawn, and what was taken away."""
+        limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": standins.MARKER}
+        parts = [self._outer_html()]
+        kept = self._asked("kept()", most_s=_READ_S)
+        if isinstance(kept, dict):
+            parts.append(str(kept.get("html", "")))
+        drawn = self._asked(f"drawn({_json(limits)})", most_s=_READ_S)
+        if isinstance(drawn, dict):
+            parts.append(str(drawn.get("html", "")))
+            if cut := int(drawn.get("cut", 0) or 0):
+                self._left_out["render-drawn"] += cut
+        parts += self._frames()
+        html = "\n".join(part for part in parts if part)
+        return html[: self._max_html_chars]
+
+    def _outer_html(self) -> str:
+        root = self._tab.call("DOM.getDocument", {"depth": 0}, timeout_s=_READ_S)["root"]["backendNodeId"]
+        try:
+            found = self._tab.call(
+                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, timeout_s=_READ_S
+            )
+            return str(found["outerHTML"])
+        except DevToolsError:
+            return str(self._asked("markup()", most_s=_READ_S) or "")
+
+    def _frames(self) -> list[str]:
+        """The images of the documents within the page."""
+        found: list[str] = []
+        waiting = list(self._tab.call("Page.getFrameTree", timeout_s=_READ_S)["frameTree"].get("childFrames", []))
+        while waiting and len(found) < MOST_FRAMES:
+            frame = waiting.pop(0)
+            waiting += frame.get("childFrames", [])
+            world = {"frameId": frame["frame"]["id"], "worldName": WORLD}
+            with contextlib.suppress(*_GONE):
+                context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=1.0)["executionContextId"]
+                told = self._tab.call(
+                    "Runtime.evaluate",
+                    {"expression": "image_crawler.framed()", "contextId": context, "returnByValue": True},
+                    timeout_s=1.0,
+                )
+                found.append(str(told.get("result", {}).get("value") or ""))
+        return found
+
+
+def _size(sizes: list[Any], number: int) -> tuple[int, int]:
+    try:
+        width, height = sizes[number]
+        return int(width), int(height)
+    except (IndexError, TypeError, ValueError):
+        return 0, 0
+
+
+def _json(value: object) -> str:
+    return json.dumps(value)
