@@ -39,7 +39,7 @@ _PROGRAMS = frozenset(
 """Types of ``<script>`` that run, or that another script runs (HTML, "prepare the script element")."""
 _WEAK = frozenset({"scripts", "no-images"})
 _BLOCK = re.compile(
-    r"<(/?)(body|div|main|section|article|aside|nav|header|footer|form|table|[a-z][a-z0-9]*-[a-z0-9-]*+)\b([^<>]*+)>",
+    r"<(/?)(body|div|main|section|article|aside|nav|header|footer|[a-z][a-z0-9]*-[a-z0-9-]*+)\b([^<>]*+)>",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
@@ -173,7 +173,8 @@ def _outline(html: str) -> list[str]:
                 for match in _NAMED.finditer(tag[3])
                 for word in (match[2] or match[3] or match[4] or "").split()
             )
-            seen.add(f"{depth} {tag[2].lower()} {' '.join(named)}")
+            if named or "-" in tag[2]:  # those without a name are of the content as often as not
+                seen.add(f"{depth} {tag[2].lower()} {' '.join(named)}")
         if not tag[3].endswith("/"):
             depth += 1
     return sorted(seen)

@@ -162,7 +162,9 @@ class RenderHandler(TaskHandler):
             if answer.verdict is Verdict.WAIT:
                 raise NotYet(task.url, answer.again_s)
             if answer.verdict is Verdict.SKIP:
-                raise NoGain(f"{answer.renders} pages of its kind were opened in a browser, which brought nothing")
+                raise NoGain(
+                    f"{answer.renders} pages of its kind were opened in a browser, which brought nothing"
+                )
         return answer.behaviours
 
     def _tell(self, task: Task, template: str, outcome: RenderOutcome) -> None:
@@ -197,11 +199,15 @@ class RenderHandler(TaskHandler):
         _, static, _ = self._reading(task, document)
         before = {url for found in static for url in _urls(found)}
         html = rendered.html or document.content.decode("utf-8", "replace")
-        living = msgspec.structs.replace(
-            document,
-            content=html.encode("utf-8", "replace"),
-            headers={**document.headers, "content-type": "text/html; charset=utf-8"},
-        ) if rendered.html else document
+        living = (
+            msgspec.structs.replace(
+                document,
+                content=html.encode("utf-8", "replace"),
+                headers={**document.headers, "content-type": "text/html; charset=utf-8"},
+            )
+            if rendered.html
+            else document
+        )
         head, tasks, links = self._reading(task, living)
         named = {url for found in tasks for url in _urls(found)}
         images = [self._with_place(found, before) for found in tasks if found.kind is TaskKind.IMAGE]
@@ -259,9 +265,7 @@ class RenderHandler(TaskHandler):
             return found
         return msgspec.structs.replace(found, origin=msgspec.structs.replace(found.origin, found_in=FOUND_IN))
 
-    def _unnamed(
-        self, task: Task, rendered: Rendered, head: Head, named: set[str]
-    ) -> Iterator[NewTask]:
+    def _unnamed(self, task: Task, rendered: Rendered, head: Head, named: set[str]) -> Iterator[NewTask]:
         """Images that the page has asked for, and that its document names nowhere."""
         for url in rendered.seen:
             if url in named:

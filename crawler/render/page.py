@@ -160,7 +160,11 @@ class OpenPage:
 
     def _check_crash(self, *, after_reading: bool = False) -> None:
         if self._tab.crashed and not after_reading:
-            why = "took more memory than a page may (render_memory_bytes)" if self._tab.out_of_memory else "broke down"
+            why = (
+                "took more memory than a page may (render_memory_bytes)"
+                if self._tab.out_of_memory
+                else "broke down"
+            )
             raise PageCrashed(f"the browser's tab {why}")
 
     def _begin(self) -> None:
@@ -184,7 +188,10 @@ class OpenPage:
 
     def _load(self) -> None:
         opened = self._pool.submit(
-            self._tab.call, "Page.navigate", {"url": self._url}, timeout_s=self._config.render_timeout_s + _CALL_S
+            self._tab.call,
+            "Page.navigate",
+            {"url": self._url},
+            timeout_s=self._config.render_timeout_s + _CALL_S,
         )
         self._pump_until(lambda: self._failure is not None or self._has_loaded or self._tab.crashed)
         if not self._is_open and self._failure is None:
@@ -193,7 +200,9 @@ class OpenPage:
 
     def _behave(self, wanted: Collection[str] | None) -> None:
         world = {"frameId": self._main_frame, "worldName": WORLD}
-        self._context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=_CALL_S)["executionContextId"]
+        self._context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=_CALL_S)[
+            "executionContextId"
+        ]
         known = behaviours.listed(self._asked("list()", most_s=_CALL_S))
         chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
@@ -291,7 +300,9 @@ class OpenPage:
             return None
         answer = asked.result()
         if told := answer.get("exceptionDetails"):
-            log.debug("%s: %s: %s", self._url, expression[:80], told.get("exception", told).get("description", told))
+            log.debug(
+                "%s: %s: %s", self._url, expression[:80], told.get("exception", told).get("description", told)
+            )
         return answer.get("result", {}).get("value")
 
     # --- what the browser tells ---
@@ -508,13 +519,17 @@ class OpenPage:
     def _frames(self) -> list[str]:
         """The images of the documents within the page."""
         found: list[str] = []
-        waiting = list(self._tab.call("Page.getFrameTree", timeout_s=_READ_S)["frameTree"].get("childFrames", []))
+        waiting = list(
+            self._tab.call("Page.getFrameTree", timeout_s=_READ_S)["frameTree"].get("childFrames", [])
+        )
         while waiting and len(found) < MOST_FRAMES:
             frame = waiting.pop(0)
             waiting += frame.get("childFrames", [])
             world = {"frameId": frame["frame"]["id"], "worldName": WORLD}
             with contextlib.suppress(*_GONE):
-                context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=1.0)["executionContextId"]
+                context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=1.0)[
+                    "executionContextId"
+                ]
                 told = self._tab.call(
                     "Runtime.evaluate",
                     {"expression": "image_crawler.framed()", "contextId": context, "returnByValue": True},

@@ -52,7 +52,9 @@ def read_file(path: str) -> str:
     try:
         content = Path(path).read_bytes()
         if len(content) > MAX_FILE_BYTES:
-            raise ConfigError(f"behaviours = {path!r} won't do: it has {len(content)} bytes, and may have {MAX_FILE_BYTES}")
+            raise ConfigError(
+                f"behaviours = {path!r} won't do: it has {len(content)} bytes, and may have {MAX_FILE_BYTES}"
+            )
         return content.decode("utf-8")
     except OSError as exc:
         raise ConfigError(f"can't read the behaviours in {path}: {exc.strerror}") from exc
