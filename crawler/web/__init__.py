@@ -76,8 +76,60 @@ class Asked(TypedDict, total=False):
     """What is known already: if that is still what there is, the answer may be 304, without content."""
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+"""That a request of a page in the browser may have."""
+Pairs = tuple[tuple[str, str], ...]
+"""Headers in their order, and as they are spelled; one of a name may follow another."""
+
+
+class BrowserRequest(Value):
+    """A request that a page in the browser makes, as the browser would send it."""
+
+    url: str
+    method: str = "GET"
+    """One of METHODS."""
+    headers: Pairs = ()
+    """Those of the browser's own kind are left out when it is sent, see :mod:`crawler.web.asking`."""
+    body: bytes = b""
+    """Only of a POST."""
+
+    def header(self, name: str) -> str:
+        """The values of that *name* (in lower case), between commas; empty without one."""
+        return ", ".join(value for known, value in self.headers if known.lower() == name)
+
+
+class Exchanged(Value):
+    """The answer to one request, whatever its status."""
+
+    url: str
+    """Canonical; a redirect from it is not followed."""
+    http_status: int
+    headers: Pairs = ()
+    """Without those that say how the content was sent: it is plain now."""
+    content: bytes = b""
+    """Decompressed."""
+    is_cut: bool = False
+    """There was more of it than was asked for."""
+    stopped: bool = False
+    """Its header was enough, so that its content was not asked for."""
+
+
+class Exchanging(TypedDict, total=False):
+    """What an exchange is told beside its request; ``check``, ``sent`` and ``within_s`` as in :class:`Asked`."""
+
+    max_bytes: Required[int]
+    """The first so many bytes of a longer answer will do."""
+    check: Check | None
+    sent: Callable[[str, float], None] | None
+    within_s: float | None
+    stop_at: Callable[[int, Mapping[str, str]], bool] | None
+    """Is asked about the status and the headers, as in :class:`Fetched`, before the content is read; with True it is
+    not.
+    """
+
+
 class Transport(Protocol):
-    """One way to fetch a URL; every implementation passes tests/contract/test_transport.py.
+    """One way to fetch a URL; every implementation passes tests/contract/test_transport.py and test_exchange.py.
 
     Safe to be used by several threads at once.
     """
@@ -88,6 +140,17 @@ class Transport(Protocol):
         Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
         content, or a 304 that was asked for: it never returns part of a body, unless told to cut it, and never takes
         much longer than the total timeout.
+        """
+        ...
+
+    def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
+        """Send *request* once, for a page in the browser, and give its answer, whatever that says.
+
+        No redirect is followed: the browser does that itself. Cookies that are set go to the crawl's jar, if there is
+        one, and to the browser. A request that meets a connection which the server has given up meanwhile is sent
+        once more, unless it is a POST; *check* is asked again then. Raises a leaf of
+        :class:`crawler.errors.TaskError` when there is no answer that can be read to its end, or the proxy refuses to
+        get one.
         """
         ...
 

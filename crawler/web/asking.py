@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError
 from crawler.urls import authority, canonical, host_key, show_address
-from crawler.web import Validators
+from crawler.web import BrowserRequest, Validators
+from crawler.web.browser_headers import joined_cookies, passed_on
 from crawler.web.cookies import Jar
 from crawler.web.decoding import ACCEPT_ENCODING
 
@@ -80,15 +81,52 @@ class RequestHeaders:
                 headers["If-None-Match"] = etag
             if last_modified := _sendable(unless.last_modified):
                 headers["If-Modified-Since"] = last_modified
-        if self._everywhere:
-            headers.update(self._everywhere)
+        self._add_ours(headers, url)
+        return headers
+
+    def headers_of(self, request: BrowserRequest, url: str) -> dict[str, str]:
+        """For a request of a page in the browser for a canonical URL: what passes of its own headers, and ours.
+
+        A script of another origin gets nothing that we ask for with a password or a cookie of ours: it may be allowed
+        to read the answer because the browser holds the request for one without. The page's own cookies are the
+        browser's to give.
+        """
+        theirs = passed_on(request.headers)
+        folded = {name.lower(): name for name in theirs}
+        cookies, authorization, origin = (
+            theirs.pop(folded[name], "") if name in folded else ""
+            for name in ("cookie", "authorization", "origin")
+        )
+        for name in self._everywhere:
+            theirs.pop(folded.get(name.lower(), ""), None)
+        headers = {
+            "Host": authority(url),
+            "User-Agent": self._user_agent,
+            "Accept-Encoding": ACCEPT_ENCODING,
+            **theirs,
+        }
+        if origin:
+            headers["Origin"] = origin
+        if request.method == "POST":
+            headers["Content-Length"] = str(len(request.body))
+        self._add_ours(headers, url, secrets=origin in ("", host_key(url)))
+        if authorization:
+            headers["Authorization"] = authorization
+        if cookies := joined_cookies(headers.get("Cookie", ""), cookies):
+            headers["Cookie"] = cookies
+        return headers
+
+    def _add_ours(self, headers: dict[str, str], url: str, *, secrets: bool = True) -> None:
+        """What was configured, and what servers have set."""
+        headers.update(self._everywhere)
+        if not secrets:
+            return
         if self._secrets and host_key(url) in self._origins:
             headers.update(self._secrets)
         elif self._logins and (login := self._login(url)):
             headers["Authorization"] = login
         if self._jar is not None and (cookies := self._jar.header(url)):
             headers["Cookie"] = f"{headers['Cookie']}; {cookies}" if "Cookie" in headers else cookies
-        return headers
 
     def _login(self, url: str) -> str:
         """That of ``.netrc``, which knows hosts alone: a page may name any port of one, or http, for it to be sent to.

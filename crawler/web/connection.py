@@ -186,6 +186,12 @@ def _in_turn(addresses: Iterable[AddressInfo]) -> list[AddressInfo]:
     return [info for group in zip_longest(*families.values()) for info in group if info is not None]
 
 
+class IdleConnectionLost(ConnectionError):
+    """A connection that was kept from an earlier request has ended before there was an answer: most likely the server
+    had given it up before it saw the request.
+    """
+
+
 class _Plain(HTTPConnection):
     names: ClassVar[Names]
     guard: ClassVar[Guard | None]
@@ -265,7 +271,13 @@ class _Verbatim(HTTPConnectionPool):
         return super().urlopen(method, seen, *args, target=url, **kwargs)
 
     def _make_request(self, conn: Any, method: str, url: str, *, target: str = "", **kwargs: Any) -> Any:  # type: ignore[override]
-        return super()._make_request(conn, method, target or url, **kwargs)
+        was_idle = not conn.is_closed
+        try:
+            return super()._make_request(conn, method, target or url, **kwargs)
+        except ConnectionError as exc:
+            if was_idle:
+                raise IdleConnectionLost(f"an idle connection was lost: {exc}") from exc
+            raise
 
 
 def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[..., HTTPConnectionPool]]:

@@ -23,7 +23,7 @@ from crawler.errors import (
     TooSlow,
 )
 from crawler.models import Task
-from crawler.web import Asked, Fetched, Transport
+from crawler.web import Asked, BrowserRequest, Exchanged, Exchanging, Fetched, Transport
 from crawler.web.turns import NotYet
 
 MAX_DELAY_S = 3600.0
@@ -89,6 +89,10 @@ class RetryingTransport:
         except _EnoughError:
             assert last is not None
             raise last from None
+
+    def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
+        """Without a second try: a page in the browser has its own ways to cope."""
+        return self._transport.exchange(request, **exchanging)
 
     def close(self) -> None:
         self._transport.close()

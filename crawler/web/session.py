@@ -1,4 +1,4 @@
-"""The transport on requests: one GET with redirects, streamed, within every limit.
+"""The transport on requests: one GET with redirects, or one request of a browser; streamed, within every limit.
 
 Only requests' adapter is used (pooled connections, the wire), with requests prepared by hand: its cookies, proxies,
 .netrc and history are a third of its time, and not what a crawler wants of such things.
@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import http.client
 import logging
-import re
 import ssl
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Unpack
-from urllib.parse import urlsplit
+from typing import Unpack
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import ProxyManager
 from urllib3.exceptions import HTTPError
 
 from crawler.config import FetchConfig
@@ -36,35 +30,47 @@ from crawler.errors import (
     InvalidUrl,
     TaskError,
     TlsFailed,
-    TooLarge,
     TooManyRedirects,
     TruncatedTransfer,
 )
 from crawler.urls import canonical, resolve, with_bytes_escaped
-from crawler.web import LINE_BY_LINE, Asked, Check, Fetched
+from crawler.web import (
+    LINE_BY_LINE,
+    METHODS,
+    Asked,
+    BrowserRequest,
+    Check,
+    Exchanged,
+    Exchanging,
+    Fetched,
+    Pairs,
+)
+from crawler.web.adapter import Adapter
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
-from crawler.web.asking import Proxy, RequestHeaders, asks_unless, proxy_of
-from crawler.web.connection import Pace, PacedResponse, pool_classes
+from crawler.web.asking import RequestHeaders, asks_unless, proxy_of
+from crawler.web.connection import IdleConnectionLost, Pace, PacedResponse
+from crawler.web.content import content_of, is_worthless_in_part
 from crawler.web.cookies import Jar
-from crawler.web.decoding import decoder_for
 from crawler.web.guard import Guard
-from crawler.web.trust import authorities, context_of
+from crawler.web.trust import authorities
 
 log = logging.getLogger(__name__)
 
 _OK = 200
 _NOT_MODIFIED = 304
-_WORTHLESS_IN_PART = re.compile(
-    r"\s*(?:video|audio|font)/|\s*application/(?:pdf|zip|octet-stream|[\w.-]*(?:compressed|archive|installer|package))",
-    re.IGNORECASE,
-)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CHUNK_BYTES = 256 * 1024
+_NO_BODY = frozenset({204, 304})
+_SAFE = METHODS - {"POST"}
+_OF_THE_WAY = frozenset(
+    {
+        "content-encoding", "content-length", "transfer-encoding", "trailer", "connection", "keep-alive", "upgrade",
+        "proxy-connection", "proxy-authenticate",
+    }
+)  # fmt: skip
+"""Headers that say how an answer came here, and nothing of what it is."""
 _DRAIN_S = 1.0
 _DRAIN_BYTES = 64 * 1024
 """The body of a redirect or an error is read up to here, for the sake of its connection."""
-_POOLS, _IDLE_CONNECTIONS = 64, 256
-"""Hosts whose idle connections are kept, and how many of one host."""
 
 
 class RequestsTransport:
@@ -93,7 +99,7 @@ class RequestsTransport:
         self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
         self._proxy = proxy_of(config)
         self._unresolved_guard = guard if self._proxy else None
-        self._adapter = _Adapter(
+        self._adapter = Adapter(
             Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s),
             guard,
             self._proxy,
@@ -103,12 +109,9 @@ class RequestsTransport:
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """As promised by the protocol; the errors' texts name the limit that was met."""
-        limit_s, within_s = self._config.total_timeout_s, asked.get("within_s")
-        deadline = time.monotonic() + (limit_s if within_s is None else min(limit_s, within_s))
-        check, unless = asked.get("check"), asked.get("unless")
-        current = canonical(url)
-        if current is None:
-            raise InvalidUrl(f"{url!r} is not an http or https URL")
+        deadline = self._deadline(asked.get("within_s"))
+        check, sent, unless = asked.get("check"), asked.get("sent"), asked.get("unless")
+        current = _canonical(url)
         seen: list[str] = []
         changed = (
             0  # so many of these were seen before a cookie was set, with which they may answer otherwise
@@ -116,11 +119,16 @@ class RequestsTransport:
         while True:
             seen.append(current)
             deadline += _checked(check, current)
-            with self._answer(current, deadline, asked) as answer:
+            request = _prepared(
+                current,
+                self._headers.headers_for(
+                    current, accept=asked["accept"], referer=asked.get("referer", ""), unless=unless
+                ),
+            )
+            with self._answer(request, deadline, sent) as answer:
                 status = answer.status_code
                 headers = _headers(answer)
-                if self._jar is not None and "set-cookie" in headers:
-                    self._jar.store(current, answer.raw.headers.getlist("set-cookie"))
+                if self._keep_cookies(answer, current):
                     changed = len(seen)
                 if status in _REDIRECTS and (location := _location(answer)):
                     target = _target(location, current)
@@ -137,8 +145,8 @@ class RequestsTransport:
                     _drain(answer)
                     raise error
                 else:
-                    cut = asked.get("cut", False) and not _is_worthless_in_part(headers)
-                    content, is_cut = _body(answer, headers, asked["max_bytes"], cut=cut)
+                    cut = asked.get("cut", False) and not is_worthless_in_part(headers)
+                    content, is_cut = content_of(answer.raw, headers, asked["max_bytes"], cut=cut)
                     if not content and "refresh" not in headers:
                         raise EmptyBody("the answer has no content")
             return Fetched(
@@ -150,8 +158,65 @@ class RequestsTransport:
                 is_cut=is_cut,
             )
 
+    def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
+        """As promised by the protocol; the errors' texts name the limit that was met. Raises ValueError for a method
+        that is none of METHODS.
+        """
+        if request.method not in METHODS:
+            raise ValueError(f"a page in the browser may not ask with {request.method[:20]!r}")
+        deadline = self._deadline(exchanging.get("within_s"))
+        check, url = exchanging.get("check"), _canonical(request.url)
+        deadline += _checked(check, url)
+        try:
+            return self._exchange(request, url, deadline, exchanging)
+        except ConnectionLost as exc:
+            lost = any(isinstance(cause, IdleConnectionLost) for cause in _causes(exc))
+            if not lost or request.method not in _SAFE:
+                raise
+        deadline += _checked(check, url)
+        return self._exchange(request, url, deadline, exchanging)
+
+    def _exchange(
+        self, request: BrowserRequest, url: str, deadline: float, exchanging: Exchanging
+    ) -> Exchanged:
+        stop_at = exchanging.get("stop_at")
+        body = request.body if request.method == "POST" else b""
+        prepared = _prepared(url, self._headers.headers_of(request, url), request.method, body)
+        with self._answer(prepared, deadline, exchanging.get("sent")) as answer:
+            status, headers = answer.status_code, _headers(answer)
+            if status == PROXY_LOGIN and self._proxy is not None:
+                _drain(answer)
+                raise proxy_error(status, self._proxy.name, url)
+            self._keep_cookies(answer, url)
+            content, is_cut, stopped = b"", False, False
+            if request.method == "HEAD" or status in _NO_BODY or (status in _REDIRECTS and _location(answer)):
+                _drain(answer)
+            elif stop_at is not None and stop_at(status, headers):
+                stopped = True
+            else:
+                content, is_cut = content_of(answer.raw, headers, exchanging["max_bytes"], cut=True)
+            return Exchanged(
+                url=url,
+                http_status=status,
+                headers=_pairs(answer),
+                content=content,
+                is_cut=is_cut,
+                stopped=stopped,
+            )
+
     def close(self) -> None:
         self._adapter.close()
+
+    def _deadline(self, within_s: float | None) -> float:
+        limit_s = self._config.total_timeout_s
+        return time.monotonic() + (limit_s if within_s is None else min(limit_s, within_s))
+
+    def _keep_cookies(self, answer: requests.Response, url: str) -> bool:
+        """Whether any were set, and somebody keeps them."""
+        if self._jar is None or not (cookies := answer.raw.headers.getlist("set-cookie")):
+            return False
+        self._jar.store(url, cookies)
+        return True
 
     def _status_error(self, status: int, headers: Mapping[str, str], url: str) -> TaskError | None:
         if status == PROXY_LOGIN and self._proxy is not None:
@@ -159,28 +224,28 @@ class RequestsTransport:
         return status_error(status, headers, url)
 
     @contextmanager
-    def _answer(self, url: str, deadline: float, asked: Asked) -> Iterator[requests.Response]:
+    def _answer(
+        self,
+        request: requests.PreparedRequest,
+        deadline: float,
+        sent: Callable[[str, float], None] | None,
+    ) -> Iterator[requests.Response]:
         """One request and its answer, closed in the end; whatever goes wrong within becomes a TaskError."""
         answer: requests.Response | None = None
+        url = str(request.url)
         try:
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 raise DeadlineExceeded("the redirects took all of the total time (total_timeout_s)")
             if self._unresolved_guard is not None:
                 self._unresolved_guard.check_unresolved(url)
-            prepared = requests.PreparedRequest()
-            prepared.method = "GET"
-            prepared.url = url
-            prepared.headers = self._headers.headers_for(  # type: ignore[assignment] # a dict does as well
-                url, accept=asked["accept"], referer=asked.get("referer", ""), unless=asked.get("unless")
-            )
             answer = self._adapter.send(
-                prepared,
+                request,
                 stream=True,
                 timeout=(min(self._config.connect_timeout_s, remaining_s), remaining_s),
             )
-            if (tell := asked.get("sent")) is not None:
-                tell(url, _sent_at(answer))
+            if sent is not None:
+                sent(url, _sent_at(answer))
             yield answer
         except TaskError as exc:
             exc.final_url = exc.final_url or url
@@ -201,62 +266,22 @@ class RequestsTransport:
                 answer.close()
 
 
-class _Adapter(HTTPAdapter):
-    """Finds the pool for a canonical URL with none of what requests does for any URL and any session."""
+def _canonical(url: str) -> str:
+    found = canonical(url)
+    if found is None:
+        raise InvalidUrl(f"{url!r} is not an http or https URL")
+    return found
 
-    def __init__(
-        self, pace: Pace, guard: Guard | None, proxy: Proxy | None, *, trusted: str, verify: bool
-    ) -> None:
-        self._pool_classes = pool_classes(pace, guard)
-        self._trusted = trusted
-        self._verify = verify
-        self._tls_lock = threading.Lock()
-        self._tls_context: ssl.SSLContext | None = None
-        super().__init__(pool_connections=_POOLS, pool_maxsize=_IDLE_CONNECTIONS)
-        self._pools: Any = self.poolmanager
-        if proxy is not None:
-            self._pools = self.proxy_manager[proxy.name] = ProxyManager(
-                proxy.url,
-                proxy_headers=proxy.headers,
-                proxy_ssl_context=self._context() if proxy.url.startswith("https:") else None,
-                num_pools=_POOLS,
-                maxsize=_IDLE_CONNECTIONS,
-            )
-            self._pools.pool_classes_by_scheme = self._pool_classes
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pool_classes
-
-    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> Any:
-        parts = urlsplit(str(request.url))
-        tls = {"ssl_context": self._context()} if parts.scheme == "https" else None
-        return self._pools.connection_from_host(parts.hostname, parts.port, parts.scheme, pool_kwargs=tls)
-
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing is left to do: the pool's TLS context knows."""
-
-    def request_url(self, request: requests.PreparedRequest, _: Any) -> str:
-        url = str(request.url)
-        forwarded = self._pools is not self.poolmanager and url.startswith("http:")
-        return url if forwarded else url[url.index("/", len("https://")) :]
-
-    def _context(self) -> ssl.SSLContext:
-        """One for all connections: it takes 20 ms to make, so not before there is one."""
-        with self._tls_lock:
-            if self._tls_context is None:
-                self._tls_context = context_of(self._trusted or DEFAULT_CA_BUNDLE_PATH, verify=self._verify)
-            return self._tls_context
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        # the base class also looks for cookies and a text encoding: 0.1 ms that nobody asks for
-        response = requests.Response()
-        response.request = req
-        response.url = req.url or ""
-        response.status_code = resp.status
-        response.headers = resp.headers
-        response.raw = resp
-        return response
+def _prepared(
+    url: str, headers: dict[str, str], method: str = "GET", body: bytes = b""
+) -> requests.PreparedRequest:
+    request = requests.PreparedRequest()
+    request.method = method
+    request.url = url
+    request.headers = headers  # type: ignore[assignment] # a dict does as well
+    request.body = body or None
+    return request
 
 
 def _checked(check: Check | None, url: str) -> float:
@@ -282,6 +307,12 @@ def _headers(answer: requests.Response) -> dict[str, str]:
     return merged
 
 
+def _pairs(answer: requests.Response) -> Pairs:
+    return tuple(
+        (name, value) for name, value in answer.raw.headers.items() if name.lower() not in _OF_THE_WAY
+    )
+
+
 def _location(answer: requests.Response) -> str:
     """The first Location that says something, as in Chromium; nothing without one."""
     return next(filter(None, answer.raw.headers.getlist("location")), "")
@@ -301,44 +332,6 @@ def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> Too
         else f"redirected more than {len(seen) - 1} times (max_redirects)"
     )
     return TooManyRedirects(text, http_status=status)
-
-
-def _is_worthless_in_part(headers: Mapping[str, str]) -> bool:
-    """Whether an answer says that it is of a type of which nobody can use a part."""
-    return _WORTHLESS_IN_PART.match(headers.get("content-type", "")) is not None
-
-
-def _body(
-    answer: requests.Response, headers: Mapping[str, str], max_bytes: int, *, cut: bool
-) -> tuple[bytes, bool]:
-    """The whole content, decompressed, or with *cut* its first *max_bytes*, and whether there was more; memory stays
-    below that and a piece, whatever is sent.
-    """
-    declared = headers.get("content-length", "").partition(",")[0].strip()
-    expected = int(declared) if declared.isascii() and declared.isdigit() else None
-    if "transfer-encoding" in headers:
-        expected = None
-    if expected is not None and expected > max_bytes and not cut:
-        raise TooLarge(f"the server announces {expected} bytes; the limit is {max_bytes}")
-    decoder = decoder_for(headers.get("content-encoding", ""), max_bytes=max_bytes)
-    pieces: list[bytes] = []
-    received = size = 0
-    while data := answer.raw.read(_CHUNK_BYTES, decode_content=False):
-        received += len(data)
-        for piece in decoder.decode(data):
-            pieces.append(piece)
-            size += len(piece)
-            if size > max_bytes and cut:
-                return b"".join(pieces)[:max_bytes], True
-            if size > max_bytes:
-                raise TooLarge(f"the content is larger than the limit of {max_bytes} bytes")
-        if received > (2 * max_bytes if cut else max_bytes):
-            raise TooLarge(f"the compressed content is larger than the limit of {max_bytes} bytes")
-    if expected is not None and received < expected:
-        raise TruncatedTransfer(f"the connection ended after {received} of {expected} bytes")
-    if received:
-        decoder.finish()
-    return b"".join(pieces), False
 
 
 def _drain(answer: requests.Response) -> None:

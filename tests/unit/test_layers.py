@@ -40,8 +40,8 @@ LAYERS = [
 """From the lowest; a name counts in the last layer that has it."""
 
 PLACES = {
-    "requests": ["web.session"],
-    "urllib3": ["web.session", "web.connection"],
+    "requests": ["web.session", "web.adapter"],
+    "urllib3": ["web.session", "web.adapter", "web.connection"],
     "PIL": ["download.verify", "download.dhash"],
     "pillow_heif": ["download.verify"],
     "tenacity": ["web.retry", "queues.patience", "storage.patience"],
