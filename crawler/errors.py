@@ -414,7 +414,7 @@ class PageTimeout(Rejection):
 
 
 class PageCrashed(Rejection):
-    """The browser's tab broke down, or took more memory than a page may (render_memory_bytes), each time it was opened."""
+    """The browser's tab broke down, or took more memory than a page may (render_memory_bytes), at each try."""
 
     reason = "page-crashed"
 

@@ -11,7 +11,6 @@ from enum import Enum, auto
 from pathlib import Path
 
 from crawler.config import MachineConfig
-from crawler.errors import ConfigError
 from crawler.models import Stats, TaskKind
 
 INSTALL = (
@@ -87,16 +86,10 @@ def _somebody_renders(stats: Stats) -> bool:
 
 def chromium_of(machine: MachineConfig) -> Path | None:
     """The Chromium of this machine, None if it has none. Raises ConfigError for settings that can't be used."""
-    from crawler.render.chromium import find  # only who may render has a use for it
+    from crawler.render import behaviours, chromium  # only who may render has a use for them
 
-    if machine.behaviours:
-        try:
-            Path(machine.behaviours).open("rb").close()
-        except OSError as exc:
-            raise ConfigError(
-                f"behaviours = {machine.behaviours!r} won't do: can't read it ({exc.strerror})"
-            ) from exc
-    return find(machine.chromium)
+    behaviours.read_file(machine.behaviours)
+    return chromium.find(machine.chromium)
 
 
 def pages(count: int) -> str:

@@ -386,18 +386,15 @@ def _renderer(
 ) -> Handler:
     from crawler.render import handler
 
-    del who["reservations"]  # as a harvester
     config = site.config
     if not site.announces:
         logging.getLogger(ISOLATION_LOG).setLevel(logging.CRITICAL)
     return handler.make(
         transport,
-        site_config=config,
+        config=config,
         scope=Scope(site.seeds, config.scope),
-        readers=_readers(site, config.render.renderer_threads),
+        read=_readers(site, config.render.renderer_threads).read,
         tasks=manager.get_task_queue(),
-        chromium=config.machine.chromium,
-        behaviours=config.machine.behaviours,
         stop=stop,
         **who,
     )

@@ -139,12 +139,15 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 
 def _invitation(running: Crawl) -> str:
     """How workers join, if they are expected."""
-    join = f"image-crawler work {running.invitation}"
     if running.queue is not None:
-        return f"open to workers: {join}"
-    if running.public is None:
-        return "" if running.downloads else f"workers on this machine: {join}"
-    return f"open to workers at {running.public}: {join}"
+        whom = "open to workers"
+    elif running.public is not None:
+        whom = f"open to workers at {running.public}"
+    elif running.downloads:
+        return ""
+    else:
+        whom = "workers on this machine"
+    return f"{whom}: image-crawler work {running.invitation}"
 
 
 def _same_command() -> list[str]:
