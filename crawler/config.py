@@ -46,7 +46,7 @@ Formats = tuple[Annotated[str, Meta(pattern="^(jpeg|png|gif|webp|avif|bmp|tiff|i
 Trusts = tuple[
     Annotated[
         str,
-        Meta(pattern="^(all|none|manager-network|networks|proxy|insecure-tls|netrc|storage|limits)$"),
+        Meta(pattern="^(all|none|manager-network|networks|proxy|insecure-tls|netrc|storage|posts|limits)$"),
     ],
     ...,
 ]
@@ -526,8 +526,8 @@ class AccessConfig(Section):
         Trusts,
         Meta(
             description="What a crawl may ask of this machine when it works for one that is run elsewhere, beside"
-            " manager-network and limits: networks, proxy, insecure-tls, netrc, storage or all; none takes these two"
-            " away. README.md has what each means.",
+            " manager-network and limits: networks, proxy, insecure-tls, netrc, storage, posts or all; none takes these"
+            " two away. README.md has what each means.",
             extra={"item": "NAME"},
         ),
     ] = ()

@@ -1,4 +1,4 @@
-"""Puts the processes of a crawl together: manager (or collector), harvesters and downloaders; watches over them.
+"""Puts the processes of a crawl together: manager or collector, harvesters, downloaders, renderers; watches over them.
 
 Whichever of them dies is started again, and the crawl goes on; what it had in hand is done again. One that dies time
 after time without any progress ends the crawl with an error, and with everything kept for the next start.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,9 +25,10 @@ from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
 from crawler.folder import CrawlFolder, default_folder
-from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit, Stats, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
+from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
 from crawler.roles import Site, Start
 from crawler.storage import schemes
 from crawler.urls import canonical_seed, without_login
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
+_LOOK_EVERY_S = 1.0
 _DEATHS_WITHOUT_PROGRESS = 8
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
@@ -77,7 +80,10 @@ class Crawl:
     Workers on other machines are let in where ``config.manager.bind`` says, with the keys of ``config.access``; without
     *downloads* all images are left to them. With ``config.manager.queue`` the queues lie in that Redis, and a collector
     takes the manager's place; one that *collects* only, for a crawl that goes on there, has no workers, and changes
-    nothing of it. Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
+    nothing of it. Renderers are started once a page wants a browser, if this machine has one; if nobody has, such pages
+    are refused at the end, which the log tells.
+
+    Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
     entering; UsageError at once for settings that can't be used, or when the address and the keys don't go together.
     """
 
@@ -108,6 +114,13 @@ class Crawl:
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         proxy_of(config.fetch)
+        rendering = config.render.render
+        self._has_browser = rendering != "never" and not collects and chromium_of(config.machine) is not None
+        self._renderers = Renderers(
+            rendering,
+            found=self._has_browser,
+            patience_s=0.0 if self.downloads and not self._engine.invitation() else GUESTS_S,
+        )
         if named := [canonical_seed(seed) for seed in seeds if without_login(seed) != seed]:
             log.warning(
                 "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
@@ -163,26 +176,32 @@ class Crawl:
                 continue
             yield stats
             _check_halted(stats)
+            self._look_after_renders(stats)
             if stats.drained and self._engine.is_complete():
                 return
             self._progress_made(stats)
             self._pause(every_s)
 
-    def records(self, after: int = 0) -> Iterator[ImageRecord | PageRecord]:
+    def records(self, after: int = 0) -> Iterator[Record]:
         """Every record after the cursor *after*, as they come, until the crawl has ended."""
         complete = False
+        next_look = 0.0
         while not complete:
             self._supervise()
             try:
                 found = self._results.get(after=after, wait_s=0.5)
-                stats = None if found.records else self._stats()
+                looks = not found.records or time.monotonic() >= next_look
+                stats = self._stats() if looks else None
             except errors.QueueUnreachable:
                 self._pause(0.1)
                 continue
             yield from found.records
             after, complete = found.cursor, found.complete
             if stats is not None:
-                _check_halted(stats)
+                next_look = time.monotonic() + _LOOK_EVERY_S
+                if not found.records:  # what there is comes first
+                    _check_halted(stats)
+                self._look_after_renders(stats)
             if found.records:
                 self._deaths = 0
 
@@ -264,12 +283,18 @@ class Crawl:
             public=self._engine.public,
             reconnect_s=self._engine.reconnect_s,
             memory_bytes=self.config.machine.memory_budget_bytes,
+            browser=self._has_browser,
         )
 
     @property
     def public(self) -> Endpoint | None:
         """Where workers on other machines are let in; its port is known once the crawl has been entered."""
         return self._engine.public
+
+    @property
+    def invitation(self) -> str:
+        """What others say after ``image-crawler work`` and the like: an address with its flags, or the folder here."""
+        return self._engine.invitation() or shlex.quote(str(self.folder.path))
 
     @property
     def queue(self) -> RedisAddress | None:
@@ -341,8 +366,34 @@ class Crawl:
         log.warning("the %s has died (%s); starting another", name, died_of(child))
         child.kill()
 
+    def _look_after_renders(self, stats: Stats) -> None:
+        """Have somebody open the pages that want a browser, or else refuse them: without, the crawl would never end."""
+        if self._crew is None or self._start is Start.JOIN:
+            return
+        count = stats.renders.unsettled
+        match self._renderers.next(stats):
+            case Step.START:
+                self._crew.start({TaskKind.RENDER: self.config.render.renderers})
+            case Step.REFUSE:
+                log.warning("%s", self._why_refused(count))
+                self._crew.start({TaskKind.RENDER: 1})
+            case Step.WAIT:
+                log.warning(
+                    "%s, and none was found here; a machine that has one may join within %.0f s:"
+                    " image-crawler render %s",
+                    pages(count),
+                    GUESTS_S,
+                    self.invitation,
+                )
+
+    def _why_refused(self, count: int) -> str:
+        if self.config.render.render == "never":
+            return f"{pages(count)} since an earlier run, and get none now (--render never)"
+        again = f"image-crawler retry {shlex.quote(str(self.folder.path))} --renders"
+        return f"{pages(count)} to show their pictures, and none was found: {INSTALL}, then {again}"
+
     def _progress_made(self, stats: Stats) -> None:
-        settled = stats.pages.done + stats.images.done
+        settled = stats.pages.done + stats.images.done + stats.renders.done
         if settled > self._progress:
             self._progress, self._deaths = settled, 0
 

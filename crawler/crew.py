@@ -14,9 +14,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from crawler import errors, trusted
 from crawler.access import Meeting
 from crawler.catalog.database import Catalog
+from crawler.config import MachineConfig
 from crawler.folder import CrawlFolder, default_folder
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
@@ -55,6 +58,8 @@ class Crew:
     def _start(self, kind: TaskKind) -> None:
         worker_id = f"{platform.node()}:{WORKER_NAMES[kind]}-{secrets.token_hex(4)}"
         self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._site, kind, worker_id))
+        if kind is TaskKind.RENDER:
+            self._site = dataclasses.replace(self._site, announces=False)
 
     @property
     def children(self) -> list[Child]:
@@ -134,7 +139,7 @@ class Joined:
 
     They are of one *kind*, and learn from the manager what the crawl is about; ``asked`` is what it asks of this
     machine. Images are kept in *folder*, by default ``data/<host>``, unless the crawl wants them on the manager's.
-    *memory_bytes* is as of a Site.
+    *machine* is what this one gives: no crawl has a say in it.
 
     Raises UsageError when it asks for more than *trust*, QueueUnreachable (after *join_s* seconds without an answer;
     later it is *reconnect_s*), AuthenticationFailed, VersionMismatch or FolderError on entering.
@@ -149,7 +154,7 @@ class Joined:
         join_s: float,
         reconnect_s: float,
         folder: Path | None = None,
-        memory_bytes: int = 0,
+        machine: MachineConfig | None = None,
     ) -> None:
         self._kind = kind
         self._trust = trust
@@ -157,7 +162,7 @@ class Joined:
         self._join_s = join_s
         self._reconnect_s = reconnect_s
         self._folder = folder
-        self._memory_bytes = memory_bytes
+        self._machine = machine or MachineConfig()
         self._manager = endpoint.manager(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
@@ -180,14 +185,14 @@ class Joined:
         self._crew = Crew(
             Site(
                 folder=self.folder.path,
-                config=self.plan.config,
+                config=msgspec.structs.replace(self.plan.config, machine=self._machine),
                 seeds=self.plan.seeds,
                 endpoint=self._endpoint.found_by(self._manager),
                 networks=self.plan.networks,
                 reconnect_s=self._reconnect_s,
                 crawl=self.plan.id,
                 guest=True,
-                memory_bytes=self._memory_bytes,
+                memory_bytes=self._machine.memory_budget_bytes,
             ),
             tasks,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from crawler import errors
-from crawler.access import Access, Client, Endpoint, Meeting, demand, parse_address, read_access
+from crawler.access import (
+    Access,
+    Client,
+    Endpoint,
+    Meeting,
+    demand,
+    is_loopback,
+    parse_address,
+    read_access,
+)
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import queue_elsewhere, read_stats
 from crawler.config import Config
@@ -25,6 +35,7 @@ from crawler.redis_access import RedisEndpoint, read_redis
 from crawler.roles import ALL_COLLECTED, Site, Start, manage
 
 _LOOPBACK: Address = ("127.0.0.1", 0)
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _POLL_S = 0.1
 _PAGE_OF_RECORDS = 200
 
@@ -72,6 +83,12 @@ class Engine(Protocol):
 
     def publish(self) -> None:
         """Let others of the same user join by the crawl's folder."""
+        ...
+
+    def invitation(self) -> str:
+        """With what others join: the address, and the flags that they need, without what is secret; empty if nobody is
+        let in who is not of this machine.
+        """
         ...
 
 
@@ -129,6 +146,14 @@ class InManager:
 
     def publish(self) -> None:
         self._folder.publish(self._endpoint.address, self._endpoint.access.authkey)
+
+    def invitation(self) -> str:
+        if self.public is None:
+            return ""
+        host, port = self.public.address
+        where = f"{platform.node() if host in _ALL_ADDRESSES else host}:{port}"
+        access = "--keys …" if self.public.access.tls else "--authkey-file … --insecure-plaintext"
+        return f"{where} {access}"
 
 
 def _coordinate(lifeline: Lifeline, site: Site, start: Start) -> None:
@@ -194,6 +219,9 @@ class InRedis:
     def publish(self) -> None:
         self._folder.publish_url(self._endpoint.address.url)
 
+    def invitation(self) -> str:
+        return f"{self._endpoint.address}{_credentials(self._endpoint.address)}"
+
 
 class Collected:
     """What has been collected in the crawl's folder, as a ResultQueue to read from."""
@@ -233,6 +261,17 @@ class Collected:
             cursor=found[-1][0] if found else after,
             complete=complete and last,
         )
+
+
+def _credentials(queue: RedisAddress) -> str:
+    """The flags by which others are let in, without what is secret."""
+    flags = {
+        " --queue-password-file …": bool(queue.password),
+        " --tls-ca …": queue.ca is not None,
+        " --tls-cert … --tls-key …": queue.cert is not None,
+        " --insecure-plaintext": not (queue.tls or all(is_loopback(host) for host, _ in queue.hosts)),
+    }
+    return "".join(flag for flag, needed in flags.items() if needed)
 
 
 def _endpoints(config: Config) -> tuple[Endpoint, Endpoint | None]:

@@ -157,7 +157,13 @@ class Founding:
                 log.info("refreshing %d URLs", refreshed)
             elif start not in {Start.RESTART, Start.JOIN}:
                 ledger.note_rules(rules)
-            plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
+            plan = Plan(
+                id=plan_id(ledger, config),
+                seeds=site.seeds,
+                config=config,
+                browser=site.browser,
+                networks=site.networks,
+            )
             if finished and ledger.stats().drained:
                 return None, False
         if there is not None and (start is Start.JOIN or (start is Start.RESTART and there.id == plan.id)):

@@ -599,6 +599,7 @@ class HostStatus(Value):
     """``scheme://host[:port]``"""
     pages: Count = 0
     images: Count = 0
+    renders: Count = 0
     """Ready to be leased as soon as the host is due."""
     in_flight: Count = 0
     due_s: Duration = 0.0
@@ -684,4 +685,5 @@ class Status(Stats):
     pages_per_s: Duration = 0.0
     """Settled, over the last half minute; the other rates as well."""
     images_per_s: Duration = 0.0
+    renders_per_s: Duration = 0.0
     saved_bytes_per_s: Duration = 0.0

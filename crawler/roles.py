@@ -1,4 +1,4 @@
-"""What runs in the child processes of a crawl: the manager, and the two kinds of worker.
+"""What runs in the child processes of a crawl: the manager, and the three kinds of worker.
 
 Each imports only what it needs, when it starts: on a small site the imports are most of a child's life.
 """
@@ -25,7 +25,7 @@ import msgspec
 
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
-from crawler.config import Config
+from crawler.config import Config, RenderConfig
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
@@ -38,6 +38,7 @@ from crawler.web import Transport
 from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
+    from crawler.harvest.readers import Readers
     from crawler.queues.ledger import Ledger
     from crawler.sandbox.budget import Budget
 
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 
 ALL_COLLECTED = "all collected"
 """What a collector says (see ``coordinate``) when nothing is left to do, and crawl.db has it all."""
+ISOLATION_LOG = "crawler.render.isolation"
+"""Where a renderer says how its browser is kept from the network: a warning if it is the weaker way."""
 _HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the display lives on it
 _GUEST_HEARTBEAT_S = 5.0
 _LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
@@ -78,6 +81,10 @@ class Site:
     """What readers and decoders of this machine may take together; 0 for half of what it has."""
     processes: int = 1
     """How many of them have such children."""
+    browser: bool = False
+    """Whoever runs the crawl has a Chromium, and may open pages in it."""
+    announces: bool = True
+    """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
 
 
 class Start(Enum):
@@ -131,7 +138,13 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                 storage.sweep()
             if start is Start.GO_ON:
                 fetch_missing(ledger, site)
-            plan = Plan(id=plan_id(ledger, config), seeds=site.seeds, config=config, networks=site.networks)
+            plan = Plan(
+                id=plan_id(ledger, config),
+                seeds=site.seeds,
+                config=config,
+                browser=site.browser,
+                networks=site.networks,
+            )
             tasks = LedgerTasks(ledger, plan)
             inbox = LocalInbox(
                 storage, max_image_bytes=config.images.max_image_bytes, extension_for=extension_for
@@ -171,7 +184,11 @@ def plan_id(ledger: Ledger, config: Config) -> str:
 
 def rules_of(config: Config) -> str:
     """Of everything that decides which images and links a page gives."""
-    sections = (config.scope, config.harvest, config.obey, config.images.images, __version__)
+    usual = RenderConfig()  # how many renderers there are decides nothing
+    render = msgspec.structs.replace(
+        config.render, renderers=usual.renderers, renderer_threads=usual.renderer_threads
+    )
+    sections = (config.scope, config.harvest, render, config.obey, config.images.images, __version__)
     return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()
 
 
@@ -226,7 +243,7 @@ def fetch_missing(ledger: Ledger, site: Site) -> None:
 
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
-    """A harvester or downloader process."""
+    """A harvester, downloader or renderer process."""
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
     from crawler.web.host_files import QueueShelf
@@ -245,7 +262,6 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     jar = Jar(is_suffix=is_public_suffix) if config.fetch.cookies else None
     transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
-    make_handler = _harvester if kind is TaskKind.PAGE else _downloader
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
@@ -260,7 +276,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         ),
         tasks=tasks,
         results=manager.get_result_queue(),
-        handler=make_handler(
+        handler=_HANDLERS[kind](
             patient,
             site,
             manager,
@@ -273,7 +289,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             ),
             **({"cookies": jar.news} if jar else {}),
         ),
-        lease_batch=config.queue.lease_batch,
+        lease_batch=_lease_batch(config, kind),
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
@@ -295,7 +311,17 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
 
 
 def _threads(config: Config, kind: TaskKind) -> int:
-    return config.harvest.harvester_threads if kind is TaskKind.PAGE else config.images.downloader_threads
+    return {
+        TaskKind.PAGE: config.harvest.harvester_threads,
+        TaskKind.IMAGE: config.images.downloader_threads,
+        TaskKind.RENDER: config.render.renderer_threads,
+    }[kind]
+
+
+def _lease_batch(config: Config, kind: TaskKind) -> int:
+    """A page takes a browser seconds: what one renderer has in hand beyond its threads another one might open."""
+    most = config.queue.lease_batch
+    return min(most, config.render.renderer_threads) if kind is TaskKind.RENDER else most
 
 
 def _own_storage(site: Site) -> bool:
@@ -307,22 +333,26 @@ def _harvester(
     transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
 ) -> Handler:
     from crawler.harvest.page import PageHandler
-    from crawler.harvest.readers import Readers
 
     del stop
     del who["reservations"]  # what hosts say of all that they have decides over images
     config = site.config
-    most, budget = _children(site, config.harvest.harvester_threads)
-    # its children end with this process, however it does
-    readers = Readers(site.seeds, config, most=most, budget=budget)
     return PageHandler(
         transport,
         Scope(site.seeds, config.scope),
         config=config,
-        read=readers.read,
+        read=_readers(site, config.harvest.harvester_threads).read,
         put_early=manager.get_task_queue().put,
         **who,
     )
+
+
+def _readers(site: Site, threads: int) -> Readers:
+    """Its children end with this process, however it does."""
+    from crawler.harvest.readers import Readers
+
+    most, budget = _children(site, threads)
+    return Readers(site.seeds, site.config, most=most, budget=budget)
 
 
 def _downloader(
@@ -334,7 +364,7 @@ def _downloader(
     config = site.config
     images = config.images
     most, budget = _children(site, images.downloader_threads)
-    decoders = Decoders(  # as above
+    decoders = Decoders(  # which end as readers do
         most=most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
@@ -349,6 +379,32 @@ def _downloader(
         verify=decoders.verify,
         **who,
     )
+
+
+def _renderer(
+    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+) -> Handler:
+    from crawler.render import handler
+
+    config = site.config
+    if not site.announces:
+        logging.getLogger(ISOLATION_LOG).setLevel(logging.CRITICAL)
+    return handler.make(
+        transport,
+        config=config,
+        scope=Scope(site.seeds, config.scope),
+        read=_readers(site, config.render.renderer_threads).read,
+        tasks=manager.get_task_queue(),
+        stop=stop,
+        **who,
+    )
+
+
+_HANDLERS: dict[TaskKind, Callable[..., Handler]] = {
+    TaskKind.PAGE: _harvester,
+    TaskKind.IMAGE: _downloader,
+    TaskKind.RENDER: _renderer,
+}
 
 
 def _children(site: Site, threads: int) -> tuple[int, Budget]:

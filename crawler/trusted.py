@@ -34,6 +34,8 @@ class Trust(StrEnum):
     INSECURE_TLS = "insecure-tls"
     NETRC = "netrc"
     STORAGE = "storage"
+    POSTS = "posts"
+    """What scripts of pages send from a browser on this machine, to whom they like."""
     LIMITS = "limits"
     """More memory, disk or time than by default."""
 
@@ -78,7 +80,7 @@ def _less(key: str, least: float, *kinds: TaskKind) -> _Rule:
     )
 
 
-_PAGE, _IMAGE = TaskKind.PAGE, TaskKind.IMAGE
+_PAGE, _IMAGE, _RENDER = TaskKind.PAGE, TaskKind.IMAGE, TaskKind.RENDER
 RULES: dict[str, _Rule] = {
     "proxy": _Rule(
         trust=Trust.PROXY,
@@ -99,9 +101,21 @@ RULES: dict[str, _Rule] = {
             "" if place in {"local", "manager"} else f"write to {place} with its own credentials"
         ),
     ),
+    "render_posts": _Rule(
+        trust=Trust.POSTS,
+        kinds=(_RENDER,),
+        told=lambda to: (
+            "send what scripts of pages want sent (POST) to hosts of any domain" if to == "any" else ""
+        ),
+    ),
     "harvester_threads": _more("harvester_threads", _PAGE),
-    "max_page_bytes": _more("max_page_bytes", _PAGE),
-    "page_timeout_s": _more("page_timeout_s", _PAGE),
+    "max_page_bytes": _more("max_page_bytes", _PAGE, _RENDER),
+    "page_timeout_s": _more("page_timeout_s", _PAGE, _RENDER),
+    "renderer_threads": _more("renderer_threads", _RENDER),
+    "render_timeout_s": _more("render_timeout_s", _RENDER),
+    "render_requests": _more("render_requests", _RENDER),
+    "render_bytes": _more("render_bytes", _RENDER),
+    "render_memory_bytes": _more("render_memory_bytes", _RENDER),
     "downloader_threads": _more("downloader_threads", _IMAGE),
     "max_image_bytes": _more("max_image_bytes", _IMAGE),
     "max_svg_bytes": _more("max_svg_bytes", _IMAGE),
@@ -122,7 +136,7 @@ HARMLESS = frozenset(
         # what is read, what is taken, and what is done with it
         *("scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking"),
         *("avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page"),
-        *("parser", "sitemaps", "script_urls", "feeds"),
+        *("parser", "sitemaps", "script_urls", "feeds", "render"),
         *(
             "images",
             "incomplete",
@@ -139,9 +153,9 @@ HARMLESS = frozenset(
         *("obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining"),
         *("user_agent", "headers", "cookies", "login"),
         # bounded by themselves, or by others that have a rule
-        *("min_rate_bytes_s", "max_redirects", "tries", "lease_batch"),
+        *("min_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls", "render_clicks"),
         # how many processes there are is said on this machine
-        *("harvesters", "downloaders"),
+        *("harvesters", "downloaders", "renderers"),
         # kept by the queue
         *(
             "per_host",

@@ -19,7 +19,16 @@ from crawler.catalog.left_out import KeptOut
 from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
 from crawler.columns import UNREADABLE
-from crawler.models import Alternative, ImageRecord, Origin, PageRecord, TaskKind, Value
+from crawler.models import (
+    Alternative,
+    ImageRecord,
+    Origin,
+    PageRecord,
+    Record,
+    RenderRecord,
+    TaskKind,
+    Value,
+)
 from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
 
@@ -28,7 +37,12 @@ MAX_ALIASES = 20
 MAX_SUGGESTIONS = 5
 _MAX_CANDIDATES = 2000
 _ORIGIN = msgspec.msgpack.Decoder(Origin)
-_CONTEXT = (*words.NAMES, "instead_of", "alternatives")
+_CONTEXT: dict[type[Record], tuple[str, ...]] = {
+    ImageRecord: (*words.NAMES, "instead_of", "alternatives"),
+    PageRecord: (),
+    RenderRecord: ("template", "signs"),
+}
+"""What a record keeps of its task's origin, beside where that was found."""
 
 
 class Step(Value):
@@ -40,7 +54,7 @@ class Step(Value):
 
 
 class Entry(Value):
-    """One task. A URL can be two: a page, and an image."""
+    """One task. A URL can be several: a page, the same in a browser, and an image."""
 
     url: str
     kind: TaskKind
@@ -55,6 +69,7 @@ class Entry(Value):
     """None for a seed."""
     image: ImageRecord | None = None
     page: PageRecord | None = None
+    render: RenderRecord | None = None
     file_exists: bool = False
     earlier: tuple[Version, ...] = ()
     """What an image gave before it changed, the latest first."""
@@ -117,7 +132,10 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
         url = next((found for seed in seeds if (found := resolve(asked, seed))), asked)
     kept_out = left_out.of_url(catalog, url)
     dropped = dict(catalog.rows("SELECT reason, count FROM dropped"))
-    entries = list(_entries(catalog, url))
+    route = _route(asked, url)
+    entries = list(_renders(catalog, route)) if route else []
+    url = route if entries else url
+    entries = entries or list(_entries(catalog, url))
     if entries:
         how = "url" if any(entry.url == url for entry in entries) else "session"
         return Explanation(asked=asked, url=url, how=how, entries=tuple(entries), kept_out=kept_out)
@@ -158,11 +176,21 @@ def _source(catalog: Catalog, path: str) -> str | None:
     return None
 
 
+def _route(asked: str, url: str) -> str:
+    """*url* with what stands behind a ``#`` in *asked*, where that may be the route of a script; else nothing."""
+    fragment = asked.partition("#")[2]
+    return f"{url}#{fragment}" if fragment.startswith(("/", "!")) else ""
+
+
 def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:
-    for kind in (TaskKind.IMAGE, TaskKind.PAGE):
+    for kind in (TaskKind.IMAGE, TaskKind.PAGE, TaskKind.RENDER):
         entry = _entry(catalog, kind, url)
         if entry is not None:
             yield entry
+
+
+def _renders(catalog: Catalog, url: str) -> Iterator[Entry]:
+    return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.RENDER)
 
 
 def _images(catalog: Catalog, url: str) -> Iterator[Entry]:
@@ -225,11 +253,14 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     task_id, url, state, depth, attempts, packed = row  # the URL may have had another session id
     image: ImageRecord | None = None
     page: PageRecord | None = None
+    render: RenderRecord | None = None
     if kind is TaskKind.IMAGE:
         image = next(catalog.image_where("task_id = ?", task_id), None)
-    else:
+    elif kind is TaskKind.PAGE:
         page = next(catalog.page_where("task_id = ?", task_id), None)
-    origin = _origin(packed, image or page)
+    else:
+        render = next(catalog.render_where("task_id = ?", task_id), None)
+    origin = _origin(packed, image or page or render)
     entry = Entry(
         url=url,
         kind=kind,
@@ -241,6 +272,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
         chain=_chain(catalog, origin.page_url) if origin else (),
         image=image,
         page=page,
+        render=render,
     )
     if image is None or not image.path:
         return entry
@@ -254,14 +286,14 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     )
 
 
-def _origin(packed: bytes | None, record: ImageRecord | PageRecord | None) -> Origin | None:
+def _origin(packed: bytes | None, record: Record | None) -> Origin | None:
     """Of a task: kept with it until it is settled, in its record from then on."""
     if packed is not None:
         found = _unpacked(packed)
         return None if found is None else msgspec.structs.replace(found, content=b"")
     if record is None or not record.page_url:
         return None
-    texts = {name: getattr(record, name) for name in _CONTEXT} if isinstance(record, ImageRecord) else {}
+    texts = {name: getattr(record, name) for name in _CONTEXT[type(record)]}
     return Origin(page_url=record.page_url, found_in=record.found_in, **texts)
 
 
@@ -296,6 +328,8 @@ def _page_origin(catalog: Catalog, url: str) -> Origin | None:
     key = task_key(TaskKind.PAGE, url)
     for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
         return _origin(packed, next(catalog.page_where("task_id = ?", task_id), None))
+    if "#" in url and (entry := _entry(catalog, TaskKind.RENDER, url)):  # a route, which only a script knows
+        return entry.origin
     # what was found on a page after a redirect names the page by where it ended up
     return _origin(None, next(catalog.page_where("final_url = ?", url), None))
 

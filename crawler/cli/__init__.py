@@ -42,6 +42,10 @@ COMMANDS: dict[str, Entry] = {
         target="crawler.cli.harvest:harvest",
         help="Read pages for a crawl that runs, beside its own harvesters.",
     ),
+    "render": Entry(
+        target="crawler.cli.render:render",
+        help="Open pages in a browser for a crawl that runs, for what only scripts bring.",
+    ),
     "collect": Entry(
         target="crawler.cli.collect:collect",
         help="Bring the results of a crawl whose queue lies in Redis into its folder.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 import shutil
 import signal
@@ -14,7 +13,6 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from crawler.access import is_loopback
 from crawler.cli import tables
 from crawler.cli.options import (
     Command,
@@ -29,11 +27,10 @@ from crawler.cli.report import print_summary
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
-from crawler.queues.redis.address import RedisAddress, is_redis, without_password
+from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -142,26 +139,15 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 
 def _invitation(running: Crawl) -> str:
     """How workers join, if they are expected."""
-    public, folder = running.public, running.folder.path
     if running.queue is not None:
-        return f"open to workers: image-crawler work {running.queue}{_credentials(running.queue)}"
-    if public is None:
-        return "" if running.downloads else f"workers on this machine: image-crawler work {folder}"
-    host, port = public.address
-    where = f"{platform.node() if host in _ALL_ADDRESSES else host}:{port}"
-    access = "--keys …" if public.access.tls else "--authkey-file … --insecure-plaintext"
-    return f"open to workers at {public}: image-crawler work {where} {access}"
-
-
-def _credentials(queue: RedisAddress) -> str:
-    """The flags by which others are let in, without what is secret."""
-    flags = {
-        " --queue-password-file …": bool(queue.password),
-        " --tls-ca …": queue.ca is not None,
-        " --tls-cert … --tls-key …": queue.cert is not None,
-        " --insecure-plaintext": not (queue.tls or all(is_loopback(host) for host, _ in queue.hosts)),
-    }
-    return "".join(flag for flag, needed in flags.items() if needed)
+        whom = "open to workers"
+    elif running.public is not None:
+        whom = f"open to workers at {running.public}"
+    elif running.downloads:
+        return ""
+    else:
+        whom = "workers on this machine"
+    return f"{whom}: image-crawler work {running.invitation}"
 
 
 def _same_command() -> list[str]:

@@ -20,7 +20,16 @@ from crawler.cli.output import clean, write_json
 from crawler.config import load
 from crawler.errors import LEFT_OUT
 from crawler.folder import CrawlFolder
-from crawler.models import ALTERNATIVE_RULES, ImageRecord, PageRecord, TaskState
+from crawler.models import (
+    ALTERNATIVE_RULES,
+    RENDERINGS,
+    SIGNS,
+    ImageRecord,
+    Record,
+    RenderRecord,
+    TaskKind,
+    TaskState,
+)
 from crawler.web.robots import product_token
 
 EXIT_UNKNOWN = 1
@@ -30,6 +39,7 @@ _STATES = {
     TaskState.DELAYED: "waiting to be tried again",
     TaskState.LEASED: "in a worker's hands",
 }
+_KINDS = {TaskKind.PAGE: "a page", TaskKind.IMAGE: "an image", TaskKind.RENDER: "a page in a browser"}
 
 
 @click.command(
@@ -167,15 +177,11 @@ def _show_kept_out(out: Console, explanation: Explanation) -> None:
     for one in explanation.kept_out:
         times = "once" if one.times == 1 else f"{one.times:,} times"
         among = tables.left_out_lines({one.slug: explanation.dropped.get(one.slug, one.times)})
-        out.print(Text(f"    as {_a(one.kind)}, {times}, of the {among}"), soft_wrap=True)
+        out.print(Text(f"    as {_KINDS[one.kind]}, {times}, of the {among}"), soft_wrap=True)
     if explanation.chain and not explanation.known:
         out.print()
         out.print(Text("found by way of", style="dim"))
         _show_chain(out, explanation.chain)
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind.startswith("i") else f"a {kind}"
 
 
 def _show_chain(out: Console, chain: Sequence[Step]) -> None:
@@ -219,7 +225,7 @@ def _show_entry(out: Console, entry: Entry) -> None:
         out.print(Text("found by way of", style="dim"))
         _show_chain(out, entry.chain)
         out.print(
-            Text(f"{'  ' * min(len(entry.chain), 10)}  this {entry.kind} ({clean(entry.found_in)})"),
+            Text(f"{'  ' * min(len(entry.chain), 10)}  this {_noun(entry)} ({clean(entry.found_in)})"),
             soft_wrap=True,
         )
     if entry.earlier:
@@ -246,6 +252,10 @@ def _show_entry(out: Console, entry: Entry) -> None:
             out.print(Text(f"    {clean(url)}"), soft_wrap=True)
 
 
+def _noun(entry: Entry) -> str:
+    return "page" if entry.kind is TaskKind.RENDER else entry.kind.value
+
+
 def _show_opt_outs(out: Console, image: ImageRecord) -> None:
     out.print()
     out.print(Text("what its owner says of its use", style="dim"))
@@ -263,11 +273,14 @@ def _show_opt_outs(out: Console, image: ImageRecord) -> None:
 
 
 def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
-    record = entry.image or entry.page
-    yield "kind", entry.kind.value
+    record = entry.image or entry.page or entry.render
+    yield "kind", _KINDS[entry.kind].partition(" ")[2]
     if record is None:
         yield "state", _STATES.get(TaskState(entry.state), entry.state)
         yield "attempts", f"{entry.attempts:,}" if entry.attempts else ""
+        if entry.origin is not None:
+            yield "why", _signs(entry.origin.signs)
+            yield "template", clean(entry.origin.template)
         return
     yield "status", tables.label(record.status)
     yield "refreshed", clean(f"{record.revisit} {record.revisit_reason}")
@@ -281,6 +294,9 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
         yield "title", clean(entry.page.title)
         yield "found on it", f"{entry.page.images:,} images, {entry.page.links:,} links"
         yield "left out of it", tables.left_out_lines(entry.page.left_out)
+        yield "in a browser", RENDERINGS.get(entry.page.render, "")
+    elif entry.render is not None:
+        yield from _render_facts(entry.render)
     yield from _fetch_facts(record)
 
 
@@ -302,9 +318,29 @@ def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str
     yield "page title", clean(image.page_title)
 
 
-def _fetch_facts(record: ImageRecord | PageRecord) -> Iterator[tuple[str, str | Text]]:
+def _render_facts(render: RenderRecord) -> Iterator[tuple[str, str | Text]]:
+    yield "why", _signs(render.signs)
+    yield "template", clean(render.template)
+    yield "title", clean(render.title)
+    yield "brought", f"{render.images:,} images, {render.links:,} links that are not found without scripts"
+    gains = sorted(render.gains.items(), key=lambda item: -item[1])
+    yield "images by", ", ".join(f"{clean(what)} {count:,}" for what, count in gains)
+    yield (
+        "requests",
+        f"{render.requests:,}, {tables.size(render.size_bytes)} in all" if render.requests else "",
+    )
+    yield "left out of it", tables.left_out_lines(render.left_out)
+
+
+def _signs(signs: str) -> str:
+    """What speaks for a browser, in words."""
+    return "; ".join(SIGNS.get(sign, clean(sign)) for sign in signs.split(",") if sign)
+
+
+def _fetch_facts(record: Record) -> Iterator[tuple[str, str | Text]]:
     yield "redirected to", clean(record.final_url) if record.final_url != record.url else ""
-    answer = f"HTTP {record.http_status} {clean(record.content_type)}".strip()
+    content_type = "" if isinstance(record, RenderRecord) else clean(record.content_type)
+    answer = f"HTTP {record.http_status} {content_type}".strip()
     yield "answer", answer if record.http_status else ""
     yield "attempts", f"{record.attempts:,}"
     yield "took", f"{record.elapsed_s:,.2f} s"

@@ -12,9 +12,9 @@ import click
 from crawler.catalog import Catalog
 from crawler.catalog.export import FORMATS, atomic_file
 from crawler.cli.options import Command, folder_argument
-from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus
+from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, RenderRecord, RenderStatus
 
-_STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus)})
+_STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *RenderStatus)})
 
 
 @click.command(
@@ -42,10 +42,10 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus)})
 )
 @click.option(
     "--records",
-    type=click.Choice(["images", "pages"]),
+    type=click.Choice(["images", "pages", "renders"]),
     default="images",
     show_default=True,
-    help="Which records.",
+    help="Which records; renders: of pages that were opened in a browser.",
 )
 @click.option(
     "--status",
@@ -88,4 +88,6 @@ def _write(
 ) -> int:
     if records == "images":
         return FORMATS[form](catalog.images(status=status), ImageRecord, out, raw=raw)
+    if records == "renders":
+        return FORMATS[form](catalog.renders(status=status), RenderRecord, out, raw=raw)
     return FORMATS[form](catalog.pages(status=status), PageRecord, out, raw=raw)

@@ -20,7 +20,7 @@ from crawler.catalog.verify import WRONG, FindingKind, verify
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
-from crawler.cli.report import revisits
+from crawler.cli.report import revisits, wants_a_browser
 from crawler.config import StorageConfig, load
 from crawler.folder import CrawlFolder
 from crawler.models import ImageRecord, ImageStatus, Revisit
@@ -116,7 +116,7 @@ def _show_summary(summary: Summary, *, as_json: bool) -> None:
     stats = summary.stats
     tables.show(out, tables.facts(_headline(summary)))
     out.print()
-    parts = [tables.images_table(stats), tables.pages_table(stats)]
+    parts = tables.outcome_tables(stats)
     if summary.formats:
         parts.append(tables.formats_table(summary))
     if summary.hosts:
@@ -134,6 +134,7 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
         "seed": f"{clean(seeds)}{more}",
         "folder": clean(summary.folder),
         "state": tables.state(stats),
+        **wants_a_browser(summary),
         **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
         f" {_kept(summary)}",

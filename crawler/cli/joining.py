@@ -46,7 +46,13 @@ def address_argument(function: _Function) -> _Function:
 
 
 def joining_options(function: _Function) -> _Function:
-    """As address_argument, for commands that work there: ``config.machine`` counts as well."""
+    """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
+    options = config_options_of("access", "machine", but=("chromium", "behaviours"))
+    return click.argument("address", metavar=METAVAR)(options(function))  # type: ignore[return-value]
+
+
+def rendering_options(function: _Function) -> _Function:
+    """As joining_options, and the browser counts, too."""
     return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine")(function))  # type: ignore[return-value]
 
 
@@ -93,7 +99,7 @@ def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None 
         join_s=ASKED_ONCE_S if here else reconnect_s,
         reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
         folder=folder,
-        memory_bytes=config.machine.memory_budget_bytes,
+        machine=config.machine,
     )
 
 

@@ -22,11 +22,15 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 def rates(status: Status) -> Text:
     """One line: how fast it goes, and for how long already."""
+    renders: list[str | tuple[str, str]] = []
+    if status.renders.discovered:
+        renders = [(f"{status.renders_per_s:,.1f}", "bold"), " renders/s, "]
     return Text.assemble(
         (f"{status.images_per_s:,.1f}", "bold"),
         " images/s, ",
         (f"{status.pages_per_s:,.1f}", "bold"),
         " pages/s, ",
+        *renders,
         (tables.size(int(status.saved_bytes_per_s)), "bold"),
         "/s saved, ",
         f"{status.worker_count:,} worker{'' if status.worker_count == 1 else 's'},",
@@ -38,13 +42,16 @@ def hosts_table(status: Status, *, most: int = HOSTS_SHOWN) -> Table:
     """Who has the most to do, and when more may be asked of it; and some of those that are in trouble."""
     hosts = _worth_a_row(status.hosts, most)
     troubled = any(host.trouble for host in hosts)
-    table = tables.figures("Hosts", "", "Pages", "Images", "In flight", "Delay", "Due")
+    renders = any(host.renders for host in hosts)
+    kinds = ("Pages", "Renders", "Images") if renders else ("Pages", "Images")
+    table = tables.figures("Hosts", "", *kinds, "In flight", "Delay", "Due")
     if troubled:
         table.add_column("State", no_wrap=True, header_style="dim")
     for host in hosts:
         table.add_row(
             Text(clean(host.name), overflow="fold"),
             tables.number(host.pages),
+            *([tables.number(host.renders)] if renders else []),
             tables.number(host.images),
             tables.number(host.in_flight),
             f"{host.delay_s:.3g} s" if host.delay_s else "",
@@ -73,7 +80,7 @@ def _state(host: HostStatus) -> Text:
 def workers_table(status: Status, *, most: int = WORKERS_SHOWN) -> Table:
     """Each worker; or each machine, when there are too many of them."""
     table = tables.figures("Workers", "", "Version", "Running", "Held", "Done", "Done/s", "Last seen")
-    workers = sorted(status.workers, key=lambda who: (who.machine, who.kind != TaskKind.PAGE, who.id))
+    workers = sorted(status.workers, key=lambda who: (who.machine, tables.rank(who.kind), who.id))
     if len(workers) <= most:
         rows = [(f"{who.machine} {WORKER_NAMES[who.kind]} {who.pid}", [who]) for who in workers]
     else:

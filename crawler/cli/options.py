@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,8 @@ _KINDS = {
     "login": "USER:PASSWORD",
     "proxy": "URL",
     "storage": "local|manager|URL",
+    "chromium": "FILE",
+    "behaviours": "FILE",
     "keys": "DIR",
     "authkey_file": "FILE",
     "tls_cert": "FILE",
@@ -121,9 +123,13 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _with_settings(function, SETTINGS)
 
 
-def config_options_of(*sections: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As :func:`config_options`, for commands to which only the settings of some sections matter."""
-    chosen = {key: setting for key, setting in SETTINGS.items() if setting.section in sections}
+def config_options_of(
+    *sections: str, but: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As :func:`config_options`, for commands to which only the settings of some sections matter, *but* not all."""
+    chosen = {
+        key: setting for key, setting in SETTINGS.items() if setting.section in sections and key not in but
+    }
     return functools.partial(_with_settings, chosen=chosen)
 
 

@@ -59,9 +59,11 @@ class Lines:
         if now - self._last < PLAIN_EVERY_S:
             return
         self._last = now
+        renders = stats.renders
         words = [
             f"{now - self._started:.0f} s:",
             f"{_settled(stats.pages):,} of {stats.pages.discovered:,} pages,",
+            *([f"{_settled(renders):,} of {renders.discovered:,} rendered,"] if renders.discovered else []),
             f"{_settled(stats.images):,} of {stats.images.discovered:,} images",
             f"({clean(', '.join(f'{n:,} {status}' for status, n in stats.image_status.items())) or 'none yet'}),",
             f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved",
@@ -76,7 +78,9 @@ class Picture:
         self._seeds = seeds
         self._clock = clock
         self._started = clock()
-        self._pages, self._images, self._bytes = (Rate(window_s=_RATE_WINDOW_S) for _ in range(3))
+        self._pages, self._renders, self._images, self._bytes = (
+            Rate(window_s=_RATE_WINDOW_S) for _ in range(4)
+        )
 
     def draw(self, stats: Stats) -> RenderableType:
         now = self._clock()
@@ -106,9 +110,12 @@ class Picture:
         for _ in range(3):
             table.add_column(justify="right", no_wrap=True)
         pages = self._pages.add(now, _settled(stats.pages))
+        renders = self._renders.add(now, _settled(stats.renders))
         images = self._images.add(now, _settled(stats.images))
         received = self._bytes.add(now, stats.saved_bytes)
         table.add_row("  Pages", *_bar(stats.pages), f"{pages:,.0f}/s", "")
+        if stats.renders.discovered:  # most sites have none
+            table.add_row("  Rendered", *_bar(stats.renders), f"{renders:,.1f}/s", "")
         table.add_row(
             "  Images",
             *_bar(stats.images),
@@ -127,7 +134,11 @@ class Picture:
                 statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
         told = [
             f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
-            for what, reasons in (("not saved", stats.image_reasons), ("not read", stats.page_reasons))
+            for what, reasons in (
+                ("not saved", stats.image_reasons),
+                ("not read", stats.page_reasons),
+                ("not rendered", stats.render_reasons),
+            )
             if reasons
         ]
         if not told:
@@ -149,7 +160,7 @@ class Picture:
 
 def _crews(workers: Sequence[WorkerStatus]) -> list[tuple[str, list[WorkerStatus]]]:
     """Each worker by itself, or the workers of each machine when they are too many; with a name."""
-    in_order = sorted(workers, key=lambda who: (who.kind != TaskKind.PAGE, who.machine, who.pid))
+    in_order = sorted(workers, key=lambda who: (tables.rank(who.kind), who.machine, who.pid))
     if len(in_order) > _WORKERS_SHOWN:
         machines = Counter(who.machine for who in in_order)
         return [

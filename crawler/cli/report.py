@@ -10,7 +10,9 @@ from rich.text import Text
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
-from crawler.models import ImageStatus, PageStatus
+from crawler.errors import NoBrowser
+from crawler.models import ImageStatus, PageStatus, RenderStatus
+from crawler.renderers import INSTALL, pages
 
 
 def print_summary(summary: Summary, *, as_json: bool) -> None:
@@ -21,17 +23,19 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     stats = summary.stats
     out = tables.console()
     out.print()
-    pages = ", ".join(
+    visited = ", ".join(
         f"{stats.page_status[status]:,} {status}" for status in PageStatus if stats.page_status.get(status)
     )
     if stats.page_reasons:
-        pages += f" ({_reasons(stats.page_reasons)})"
+        visited += f" ({_reasons(stats.page_reasons)})"
     rows: dict[str, str | Text] = {
-        "pages": f"{stats.pages.discovered:,}: {pages or 'none visited'}",
+        "pages": f"{stats.pages.discovered:,}: {visited or 'none visited'}",
+        **rendered(summary),
         "images": _books(summary),
     }
     if stats.image_reasons:
         rows["not saved"] = _reasons(stats.image_reasons)
+    rows |= wants_a_browser(summary)
     if stats.dropped:
         which = f"which: image-crawler explain {shlex.quote(clean(summary.folder))} SLUG"
         rows["left out"] = f"{tables.left_out_lines(stats.dropped)}\n{which}"
@@ -39,6 +43,29 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats)
     tables.show(out, tables.facts(rows))
+
+
+def rendered(summary: Summary) -> dict[str, str]:
+    """What came of the pages that wanted a browser, as a row of facts; none where no page did."""
+    stats = summary.stats
+    if not stats.renders.discovered:
+        return {}
+    counts = ", ".join(
+        f"{stats.render_status[status]:,} {status}"
+        for status in RenderStatus
+        if stats.render_status.get(status)
+    )
+    reasons = f" ({_reasons(stats.render_reasons)})" if stats.render_reasons else ""
+    return {"renders": f"{stats.renders.discovered:,}: {counts or 'none yet'}{reasons}"}
+
+
+def wants_a_browser(summary: Summary) -> dict[str, str]:
+    """How the pages come to be seen for which there was no browser, as a row of facts; none where there are none."""
+    count = summary.stats.render_reasons.get(NoBrowser.reason, 0)
+    if not count:
+        return {}
+    again = f"image-crawler retry {shlex.quote(clean(summary.folder))} --renders"
+    return {"no browser": f"{pages(count)} to show their pictures: {INSTALL}, then {again}"}
 
 
 def revisits(summary: Summary) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""image-crawler retry: failed images back into the queue."""
+"""image-crawler retry: failed images, or pages, back into the queue."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import click
 from crawler.catalog import Catalog
 from crawler.cli.options import Command, folder_argument
 from crawler.config import load
-from crawler.errors import REASONS, FolderError
+from crawler.errors import REASONS, FolderError, NoBrowser
 from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
 from crawler.queues.ledger import Ledger
+
+_WORDS = {
+    TaskKind.IMAGE: ("image", "fetch"),
+    TaskKind.PAGE: ("page", "fetch"),
+    TaskKind.RENDER: ("render", "do"),
+}
+"""What they are called, and what is to be done with them."""
 
 
 @click.command(
@@ -23,6 +30,10 @@ from crawler.queues.ledger import Ledger
             "only those that the server had no time for",
             "image-crawler retry data/example.org --reason rate-limited",
         ),
+        (
+            "the pages that wanted a browser, once there is one",
+            "image-crawler retry data/example.org --renders",
+        ),
     ),
 )
 @folder_argument
@@ -32,7 +43,12 @@ from crawler.queues.ledger import Ledger
     help="Only what has this reason, rejected images included.  [default: all that failed]",
 )
 @click.option("--pages", is_flag=True, help="Pages instead of images.")
-def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
+@click.option(
+    "--renders",
+    is_flag=True,
+    help="Pages to be opened in a browser instead of images; also those for which there was none.",
+)
+def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> None:
     """Put the failed images of the crawl in DIR back in the queue.
 
     Their records go; crawling again makes new ones.
@@ -41,6 +57,8 @@ def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
         raise click.BadParameter(
             f"{reason!r} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason"
         )
+    if pages and renders:
+        raise click.UsageError("--pages and --renders exclude each other; run it once for each")
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
         raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
@@ -48,18 +66,23 @@ def retry(folder: Path, *, reason: str | None, pages: bool) -> None:
     with files.locked():
         ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
         try:
-            kind = TaskKind.PAGE if pages else TaskKind.IMAGE
+            kind = TaskKind.RENDER if renders else TaskKind.PAGE if pages else TaskKind.IMAGE
             count = ledger.retry(kind=kind, reason=reason)
+            if renders and reason is None:
+                count += ledger.retry(kind=kind, reason=NoBrowser.reason)
             seeds = ledger.seeds()
         finally:
             ledger.close()
-    what = f"{count:,} {kind}{'' if count == 1 else 's'}"
+    name, purpose = _WORDS[kind]
     if not count:
         click.echo(
-            f"nothing to put back: no {kind} of {folder} has failed{f' by {reason}' if reason else ''}"
+            f"nothing to put back: no {name} of {folder} has failed{f' by {reason}' if reason else ''}"
         )
         return
+    what = f"{count:,} {name}{'' if count == 1 else 's'}"
     with Catalog(folder) as catalog:
         queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
     again = f"image-crawler crawl {' '.join(seeds)} -o {folder}"
-    click.echo(f"{what} put back in the queue. To fetch them: {again}{f' --queue {queue}' if queue else ''}")
+    click.echo(
+        f"{what} put back in the queue. To {purpose} them: {again}{f' --queue {queue}' if queue else ''}"
+    )

@@ -70,11 +70,7 @@ def _show(stats: Stats, *, as_json: bool) -> None:
 
 
 def _parts(stats: Stats) -> list[RenderableType]:
-    parts: list[RenderableType] = [
-        tables.queue_table(stats),
-        tables.images_table(stats),
-        tables.pages_table(stats),
-    ]
+    parts: list[RenderableType] = [tables.queue_table(stats), *tables.outcome_tables(stats)]
     if stats.dropped:
         parts.append(tables.left_out_table(stats.dropped))
     if isinstance(stats, Status):

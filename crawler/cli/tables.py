@@ -16,13 +16,14 @@ from rich.text import Text
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT
-from crawler.models import Counts, ImageStatus, PageStatus, Stats
+from crawler.models import Counts, ImageStatus, PageStatus, RenderStatus, Stats, TaskKind
 
 _GAP = 5
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
     "saved": "green",
     "harvested": "green",
+    "rendered": "green",
     "duplicate": "cyan",
     "rejected": "yellow",
     "failed": "red",
@@ -50,6 +51,11 @@ def moment(text: str) -> str:
 
 def number(value: int) -> str:
     return f"{value:,}"
+
+
+def rank(kind: TaskKind) -> int:
+    """Where workers of this *kind* stand among others: in the order in which an image passes them."""
+    return (TaskKind.PAGE, TaskKind.RENDER, TaskKind.IMAGE).index(kind)
 
 
 def label(status: str) -> Text:
@@ -109,10 +115,11 @@ def state(stats: Stats) -> Text:
     if stats.paused:
         return Text("paused; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
-        left, pages = stats.images.unsettled, stats.pages.unsettled
-        if not left and not pages:
+        left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
+        if not (left or pages or renders):
             return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
-        return Text(f"not finished: {left:,} images and {pages:,} pages to go", style="yellow")
+        once_more = f", and {renders:,} to render" if renders else ""
+        return Text(f"not finished: {left:,} images and {pages:,} pages to go{once_more}", style="yellow")
     if stats.balanced:
         return Text("finished, and the books balance", style="green")
     recorded = sum(stats.image_status.values())
@@ -136,13 +143,29 @@ def pages_table(stats: Stats) -> Table:
     return table
 
 
+def renders_table(stats: Stats) -> Table:
+    """What became of every page that was to be opened in a browser."""
+    table = figures("Rendered", "", "Pages")
+    _outcomes(table, stats.render_status, list(RenderStatus), stats.render_reasons, stats.renders)
+    return table
+
+
+def outcome_tables(stats: Stats) -> list[RenderableType]:
+    """What became of all URLs; nothing of a browser where no page wanted one."""
+    found = [images_table(stats), pages_table(stats)]
+    return [*found, renders_table(stats)] if stats.renders.discovered else list(found)
+
+
 def queue_table(stats: Stats) -> Table:
     """Tasks by state."""
-    table = figures("Queue", "", "Pages", "Images")
+    columns = {"Pages": stats.pages, "Images": stats.images}
+    if stats.renders.discovered:
+        columns = {"Pages": stats.pages, "Renders": stats.renders, "Images": stats.images}
+    table = figures("Queue", "", *columns)
     for state in Counts.__struct_fields__:
-        table.add_row(state, number(getattr(stats.pages, state)), number(getattr(stats.images, state)))
+        table.add_row(state, *(number(getattr(counts, state)) for counts in columns.values()))
     table.add_section()
-    table.add_row("discovered", number(stats.pages.discovered), number(stats.images.discovered), style="bold")
+    table.add_row("discovered", *(number(counts.discovered) for counts in columns.values()), style="bold")
     return table
 
 
@@ -229,7 +252,7 @@ def figures(title: str, *headers: str) -> Table:
 def _outcomes(
     table: Table,
     by_status: Mapping[str, int],
-    statuses: list[ImageStatus] | list[PageStatus],
+    statuses: list[ImageStatus] | list[PageStatus] | list[RenderStatus],
     reasons: Mapping[str, int],
     counts: Counts,
 ) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from crawler import cli
-from crawler.config import SETTINGS, AccessConfig, Config, ScopeConfig, load
+from crawler.config import SETTINGS, AccessConfig, Config, MachineConfig, ScopeConfig, load
 from crawler.errors import UsageError
 from crawler.models import TaskKind
 from crawler.queues import Plan
@@ -55,7 +55,7 @@ def test_every_setting_is_harmless_or_has_a_rule_or_is_each_machines_own() -> No
 
 
 def test_a_plan_has_nothing_else() -> None:
-    assert set(Plan.__struct_fields__) == {"id", "seeds", "config", "networks"}
+    assert set(Plan.__struct_fields__) == {"id", "seeds", "config", "browser", "networks"}
     assert set(Config.__struct_fields__) == {setting.section for setting in SETTINGS.values()}
 
 
@@ -73,6 +73,11 @@ REACHING: dict[str, tuple[Any, Trust, str]] = {
     "verify_tls": (False, Trust.INSECURE_TLS, "believe every https server, whatever its certificate"),
     "netrc": (True, Trust.NETRC, "log in at sites with the passwords of its ~/.netrc"),
     "storage": ("s3://b/c", Trust.STORAGE, "write to s3://b/c with its own credentials"),
+    "render_posts": (
+        "any",
+        Trust.POSTS,
+        "send what scripts of pages want sent (POST) to hosts of any domain",
+    ),
 }
 
 
@@ -113,7 +118,9 @@ def test_what_is_harmless_asks_nothing(key: str) -> None:
 
 def test_no_plan_has_a_say_in_what_is_each_machines_own() -> None:
     config = Config(
-        access=AccessConfig(trust=("all",), insecure_plaintext=True), scope=ScopeConfig(max_depth=3)
+        access=AccessConfig(trust=("all",), insecure_plaintext=True),
+        machine=MachineConfig(chromium="/bin/sh", behaviours="/etc/passwd"),
+        scope=ScopeConfig(max_depth=3),
     )
     assert own(Plan(seeds=SEEDS, config=config)).config == Config(scope=ScopeConfig(max_depth=3))
 
@@ -244,7 +251,22 @@ def test_the_plan_is_msgspec_and_travels() -> None:
     assert asked(again) == asked(greedy)
 
 
-@pytest.mark.parametrize("command", ["work", "harvest"])
+@pytest.mark.parametrize("posts", ["none", "site"])
+def test_what_a_page_sends_to_its_own_site_is_nothing_to_ask_for(posts: str) -> None:
+    assert asked(plan(render_posts=posts), TaskKind.RENDER) == []
+
+
+def test_pages_may_have_less_than_is_usual_and_no_more_unsaid() -> None:
+    assert asked(plan(render_timeout_s=5.0, render_requests=1, renderer_threads=1), TaskKind.RENDER) == []
+    greedy = plan(render_memory_bytes=2**34, render_bytes=2**30, max_page_bytes=2**30)
+    [(trust, what)] = asked(greedy, TaskKind.RENDER)
+    assert trust is Trust.LIMITS
+    for part in ("render_memory_bytes = 17,179,869,184", "render_bytes = 1,073,741,824", "max_page_bytes = "):
+        assert part in what
+    assert [part in asked(greedy, PAGE)[0][1] for part in ("max_page_bytes", "render_")] == [True, False]
+
+
+@pytest.mark.parametrize("command", ["work", "harvest", "render"])
 def test_help_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
