@@ -1,0 +1,15 @@
+"""The sites by kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+
+from tests.benchmarks.rendered.kinds import frameworks
+from tests.benchmarks.rendered.site import Site
+
+_KINDS: tuple[ModuleType, ...] = (frameworks,)
+
+SITES: tuple[Site, ...] = tuple(
+    replace(site, kind=module.__name__.rpartition(".")[2]) for module in _KINDS for site in module.SITES
+)
