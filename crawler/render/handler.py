@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -16,6 +17,7 @@ import msgspec
 from crawler.config import Config
 from crawler.errors import BrowserFailed, NoBrowser, NoGain, PageCrashed
 from crawler.harvest.judging import Judge
+from crawler.harvest.links import ATTACHED
 from crawler.harvest.readers import Reading
 from crawler.harvest.reply import Head
 from crawler.models import (
@@ -31,7 +33,7 @@ from crawler.models import (
     Verdict,
 )
 from crawler.render import behaviours
-from crawler.render.browser import Browsers
+from crawler.render.browsers import Browsers
 from crawler.render.chromium import find
 from crawler.render.network import Network
 from crawler.render.page import OpenPage, Rendered
@@ -50,7 +52,6 @@ IN_DOCUMENT = "document"
 _MOST_TOLD = 256
 _REQUESTS_AT_ONCE = 8
 """Of one page, answered at the same time."""
-_ATTACHED = frozenset({"stylesheet", "manifest", "feed"})
 
 
 class Templates(Protocol):
@@ -96,6 +97,30 @@ def make(
         script=behaviours.source(extra),
         **handler,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a page gave in the browser."""
+
+    head: Head
+    static: tuple[NewTask, ...]
+    """The images that reading it without scripts finds."""
+    images: tuple[NewTask, ...]
+    """All images of the page; what is new among them was found in FOUND_IN."""
+    pages: tuple[NewTask, ...]
+    """Links that are not on the page without scripts."""
+    stages: Mapping[str, str]
+    """New images, each with what brought it: LOAD, a behaviour, or IN_DOCUMENT."""
+
+    @property
+    def new_links(self) -> tuple[str, ...]:
+        """To pages; what belongs to the page, as its style sheets do, are none."""
+        return tuple(
+            found.url
+            for found in self.pages
+            if not found.kept_out_by and not (found.origin and found.origin.found_in in ATTACHED)
+        )
 
 
 class RefusingHandler(TaskHandler):
@@ -144,14 +169,32 @@ class RenderHandler(TaskHandler):
         template = task.origin.template if task.origin else ""
         wanted = self._wanted(task, template)
         try:
-            rendered = self._rendered(task, wanted)
-            outcome = self._found(visit, rendered)
+            rendered = self.opened(task, wanted)
+            compared = self.compared(task, rendered)
         except NotYet:
             raise
         except BaseException:
             self._tell(task, template, RenderOutcome(task=task.id, failed=True))
             raise
-        self._tell(task, template, outcome)
+        gains = dict(Counter(compared.stages.values()))
+        new_links = compared.new_links
+        visit.facts.update(
+            status=RenderStatus.RENDERED,
+            final_url=rendered.document.final_url,
+            http_status=rendered.document.http_status,
+            title=compared.head.title,
+            images=len(compared.stages),
+            links=len(new_links),
+            gains=gains,
+            requests=rendered.requests,
+            left_out={**compared.head.left_out, **rendered.left_out},
+            size_bytes=rendered.received_bytes,
+        )
+        visit.outcome = Revisit.CHANGED if task.known is not None else Revisit.NONE
+        visit.discovered = (*compared.images, *compared.pages)
+        brought = (*compared.stages, *new_links)
+        found = tuple(crc32(url.encode()) for url in brought[:_MOST_TOLD])
+        self._tell(task, template, RenderOutcome(task=task.id, found=found, gains=gains))
 
     def _wanted(self, task: Task, template: str) -> tuple[str, ...] | None:
         """The dear behaviours that are worth it; None for all. Raises NotYet and NoGain."""
@@ -171,7 +214,8 @@ class RenderHandler(TaskHandler):
         if template:
             self._templates.tell_template(host=host_key(task.url), name=template, outcome=outcome)
 
-    def _rendered(self, task: Task, wanted: tuple[str, ...] | None) -> Rendered:
+    def opened(self, task: Task, wanted: tuple[str, ...] | None = None) -> Rendered:
+        """The page in a browser, with the dear behaviours that are *wanted*. Raises a TaskError, or NotYet."""
         try:
             with (
                 self._browsers.tab(host_key(task.url)) as tab,
@@ -193,52 +237,24 @@ class RenderHandler(TaskHandler):
             # the tab of another page may have been in the same process
             raise BrowserFailed(f"{exc.detail}; it is opened once more") from exc
 
-    def _found(self, visit: Visit, rendered: Rendered) -> RenderOutcome:
-        """Tell *visit* what the page gave; returns what its template is told."""
-        task, document = visit.task, rendered.document
+    def compared(self, task: Task, rendered: Rendered) -> Compared:
+        """What the page gave in the browser, beside what reading it without scripts finds."""
+        document = rendered.document
         _, static, _ = self._reading(task, document)
         before = {url for found in static for url in _urls(found)}
-        html = rendered.html or document.content.decode("utf-8", "replace")
-        living = (
-            msgspec.structs.replace(
-                document,
-                content=html.encode("utf-8", "replace"),
-                headers={**document.headers, "content-type": "text/html; charset=utf-8"},
-            )
-            if rendered.html
-            else document
-        )
-        head, tasks, links = self._reading(task, living)
+        head, tasks, links = self._reading(task, _as_rendered(rendered))
         named = {url for found in tasks for url in _urls(found)}
-        images = [self._with_place(found, before) for found in tasks if found.kind is TaskKind.IMAGE]
+        images = [_with_place(found, before) for found in tasks if found.kind is TaskKind.IMAGE]
         images += self._unnamed(task, rendered, head, named | before)
         pages = [found for found in links if found.url not in before]
         pages += self._left_for(task, rendered, {found.url for found in links} | before)
         new = [found for found in images if found.url not in before and not found.kept_out_by]
-        new_links = [
-            found
-            for found in pages
-            if not found.kept_out_by and not (found.origin and found.origin.found_in in _ATTACHED)
-        ]
-        gains = Counter(rendered.seen.get(found.url, IN_DOCUMENT) for found in new)
-        visit.facts.update(
-            status=RenderStatus.RENDERED,
-            final_url=document.final_url,
-            http_status=document.http_status,
-            title=head.title,
-            images=len(new),
-            links=len(new_links),
-            gains=dict(gains),
-            requests=rendered.requests,
-            left_out={**head.left_out, **rendered.left_out},
-            size_bytes=rendered.received_bytes,
-        )
-        visit.outcome = Revisit.CHANGED if task.known is not None else Revisit.NONE
-        visit.discovered = (*images, *pages)
-        return RenderOutcome(
-            task=task.id,
-            found=tuple(crc32(found.url.encode()) for found in (*new, *new_links))[:_MOST_TOLD],
-            gains=dict(gains),
+        return Compared(
+            head=head,
+            static=tuple(found for found in static if found.kind is TaskKind.IMAGE),
+            images=tuple(images),
+            pages=tuple(pages),
+            stages={found.url: rendered.seen.get(found.url, IN_DOCUMENT) for found in new},
         )
 
     def _reading(self, task: Task, fetched: Fetched) -> tuple[Head, list[NewTask], list[NewTask]]:
@@ -259,11 +275,6 @@ class RenderHandler(TaskHandler):
                     )
                 )
         return head, tasks, links
-
-    def _with_place(self, found: NewTask, before: set[str]) -> NewTask:
-        if found.url in before or found.origin is None:
-            return found
-        return msgspec.structs.replace(found, origin=msgspec.structs.replace(found.origin, found_in=FOUND_IN))
 
     def _unnamed(self, task: Task, rendered: Rendered, head: Head, named: set[str]) -> Iterator[NewTask]:
         """Images that the page has asked for, and that its document names nowhere."""
@@ -300,6 +311,24 @@ class RenderHandler(TaskHandler):
                 origin=origin,
                 kept_out_by=refusal,
             )
+
+
+def _as_rendered(rendered: Rendered) -> Fetched:
+    """The document as it is in the end, with the headers that it came with."""
+    document = rendered.document
+    if not rendered.html:
+        return document
+    return msgspec.structs.replace(
+        document,
+        content=rendered.html.encode("utf-8", "replace"),
+        headers={**document.headers, "content-type": "text/html; charset=utf-8"},
+    )
+
+
+def _with_place(found: NewTask, before: set[str]) -> NewTask:
+    if found.url in before or found.origin is None:
+        return found
+    return msgspec.structs.replace(found, origin=msgspec.structs.replace(found.origin, found_in=FOUND_IN))
 
 
 def _urls(found: NewTask) -> Iterator[str]:

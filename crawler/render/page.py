@@ -18,10 +18,10 @@ from crawler.errors import BrowserFailed, PageCrashed, TaskError
 from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
-from crawler.render.browser import Tab
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, Event
+from crawler.render.devtools import BrowserGone, DevToolsError, Event
 from crawler.render.interception import Action, decide, headers_for_browser, request_of
 from crawler.render.network import Answer, PageNetwork, Refused
+from crawler.render.tab import MEMORY, Tab
 from crawler.urls import canonical
 from crawler.web import Fetched
 
@@ -45,7 +45,6 @@ _READ_S = 4.0
 _LOOK_S = 0.05
 _BATCH_S = 0.01
 _SIZES_S = 0.3
-_GONE = (DevToolsError, DevToolsTimeout)
 
 
 class Rendered(Value):
@@ -126,13 +125,13 @@ class OpenPage:
             try:
                 self._behave(wanted)
                 html = self._read()
-            except _GONE as exc:
+            except DevToolsError as exc:
                 log.debug("%s: %s", self._url, exc)
             if self._is_over:
                 self._left_out["render-time"] += 1
         except BrowserGone as exc:
             raise BrowserFailed(f"the browser has ended with the page open: {exc}") from exc
-        except _GONE as exc:
+        except DevToolsError as exc:
             self._check_crash()
             raise self._failure or BrowserFailed(f"the browser does not open the page: {exc}") from exc
         if self._failure is not None:
@@ -160,11 +159,8 @@ class OpenPage:
 
     def _check_crash(self, *, after_reading: bool = False) -> None:
         if self._tab.crashed and not after_reading:
-            why = (
-                "took more memory than a page may (render_memory_bytes)"
-                if self._tab.out_of_memory
-                else "broke down"
-            )
+            too_much = self._tab.crashed == MEMORY
+            why = "took more memory than a page may (render_memory_bytes)" if too_much else "broke down"
             raise PageCrashed(f"the browser's tab {why}")
 
     def _begin(self) -> None:
@@ -193,7 +189,7 @@ class OpenPage:
             {"url": self._url},
             timeout_s=self._config.render_timeout_s + _CALL_S,
         )
-        self._pump_until(lambda: self._failure is not None or self._has_loaded or self._tab.crashed)
+        self._pump_until(lambda: self._failure is not None or self._has_loaded)
         if not self._is_open and self._failure is None:
             self._pump_until(opened.done, most_s=_LOOK_S)
         self._wait_until_quiet(QUIET_S, since=0.0)
@@ -221,7 +217,7 @@ class OpenPage:
         acted = 0
         before = len(self._images)
         for turn in range(one.rounds):
-            left = limits[one.spends] - self._spent[one.spends] if one.spends else one.rounds
+            left = limits[one.spends] - self._spent[one.name] if one.spends else one.rounds
             if left <= 0:
                 self._left_out[f"render-{one.spends}"] = 1
                 break
@@ -234,7 +230,7 @@ class OpenPage:
             if not isinstance(did, int) or did <= 0:
                 break
             acted += did
-            self._spent[one.spends] += did
+            self._spent[one.name] += did
             self._wait_until_quiet(QUIET_AFTER_STEP_S, since=began)
             self._come_back()
         return acted
@@ -411,7 +407,7 @@ class OpenPage:
                 "contextId": self._context,
                 "returnByValue": True,
             }
-            with contextlib.suppress(*_GONE, BrowserGone):
+            with contextlib.suppress(DevToolsError):
                 told = self._tab.call("Runtime.evaluate", params, timeout_s=_SIZES_S)
                 sizes = told.get("result", {}).get("value") or []
         for number, (request_id, session, _) in enumerate(batch):
@@ -461,14 +457,14 @@ class OpenPage:
             headers = headers_for_browser(answer.headers)
             body = base64.b64encode(answer.content).decode()
             self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
-        except BrowserGone:
+        except DevToolsError:
             pass
         except Exception as exc:  # noqa: BLE001 - the page is waiting for an answer, whatever went wrong
             if is_main:
                 self._failure = exc
             elif not isinstance(exc, TaskError):
                 log.exception("internal error at %s", params.get("request", {}).get("url", ""))
-            with contextlib.suppress(BrowserGone):
+            with contextlib.suppress(DevToolsError):
                 self._fail(request_id, session, "Failed")
         finally:
             with self._mutex:
@@ -526,7 +522,7 @@ class OpenPage:
             frame = waiting.pop(0)
             waiting += frame.get("childFrames", [])
             world = {"frameId": frame["frame"]["id"], "worldName": WORLD}
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(DevToolsError):
                 context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=1.0)[
                     "executionContextId"
                 ]

@@ -31,13 +31,13 @@ behaviour({
     const box = page.scroller();
     if (round === 0) box.scrollTo({ top: 0, behavior: "instant" });
     let steps = 0;
-    for (; steps < Math.min(4, left); steps += 1) {
+    for (; steps < Math.min(6, 2 * left); steps += 1) {
       await page.sleep(300);
       const before = box.scrollTop;
       box.scrollBy({ top: (box.clientHeight || innerHeight) / 2, behavior: "instant" });
       if (box.scrollTop === before) break;
     }
-    return steps;
+    return Math.ceil(steps / 2);
   },
 });
 
