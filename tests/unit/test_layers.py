@@ -25,7 +25,7 @@ LAYERS = [
     ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
-        "harvest.*", "download", "download.*",
+        "harvest.*", "download", "download.*", "render", "render.*",
     ],
     ["visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "render", "render.*"],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],

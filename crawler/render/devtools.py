@@ -1,0 +1,294 @@
+"""The DevTools protocol over a pipe: JSON with a NUL after each message (chromedevtools.github.io/devtools-protocol).
+
+Calls of any thread; one thread reads and one writes, so that neither waits for the other when a page makes Chromium
+slow. A session is a tab, or a frame or worker of one. Its events go to the mailbox that it is routed to, and so do
+those of the sessions that it attaches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from crawler.render.mailbox import Event, Mailbox, Raw, decoded, repaired
+from crawler.render.outbox import Outbox
+from crawler.render.routes import Routes
+
+__all__ = ["BrowserGone", "DevTools", "DevToolsError", "DevToolsTimeout", "Event", "Mailbox", "TabCrashed"]
+
+log = logging.getLogger(__name__)
+
+CALL_TIMEOUT_S = 10.0
+
+_MAX_MESSAGE_BYTES = 256 * 2**20
+"""A page can make its document, and so the answer with it, as large as it likes."""
+_HEAD_BYTES = 1024
+_READ_BYTES = 2**20
+_NUMBER = re.compile(rb'\{"id":(\d{1,18}),')
+
+
+class DevToolsError(Exception):
+    """Chromium says no: its code and its words. Code 0 if there was no answer."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class DevToolsTimeout(DevToolsError):
+    """No answer in time. What was asked for may yet be done."""
+
+
+class TabCrashed(DevToolsError):
+    """The process of the tab has ended; nothing more can be had of it."""
+
+
+class BrowserGone(DevToolsError):
+    """Chromium has ended, or does not read what it is told."""
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
+class _Message(msgspec.Struct, rename={"session": "sessionId"}):
+    id: int = 0
+    method: str = ""
+    session: str = ""
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+    error: _Error | None = None
+
+
+class _Paused(msgspec.Struct, rename="camel"):
+    request_id: str = ""
+
+
+_MESSAGES = msgspec.json.Decoder(_Message)
+_PAUSED = msgspec.json.Decoder(_Paused)
+
+
+class _Pending:
+    """A call without an answer so far."""
+
+    def __init__(self, session: str, on_error: Callable[[DevToolsError], None] | None = None) -> None:
+        self.session = session
+        self.on_error = on_error
+        self.answered = threading.Event()
+        self.result = msgspec.Raw(b"{}")
+        self.error: DevToolsError | None = None
+
+    def answer(self, result: msgspec.Raw | None, error: DevToolsError | None) -> None:
+        self.result, self.error = result or self.result, error
+        self.answered.set()
+        if error and self.on_error:
+            self.on_error(error)
+
+
+class DevTools:
+    """One browser, by two descriptors that are this object's from now on.
+
+    *on_event* is told of each event that belongs to no session, in the thread that reads, and has to be quick; so is
+    *on_gone*, once, when Chromium has ended or is stuck.
+    """
+
+    def __init__(
+        self,
+        incoming: int,
+        outgoing: int,
+        *,
+        on_event: Callable[[Event], None] = lambda _: None,
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_event = on_event
+        self._on_gone = on_gone
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._pending: dict[int, _Pending] = {}
+        self._gone: BrowserGone | None = None
+        self._routes = Routes(self._refuse)
+        self._outbox = Outbox(outgoing, self._end)
+        self._reader = threading.Thread(
+            target=self._read, args=(incoming,), name="devtools-reader", daemon=True
+        )
+        self._reader.start()
+
+    @property
+    def is_gone(self) -> bool:
+        return self._gone is not None
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str = "",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """What Chromium answers. Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone."""
+        pending = _Pending(session)
+        number = self._ask(method, params, session, pending)
+        if not pending.answered.wait(max(timeout_s, 0.0)):
+            with self._lock:
+                self._pending.pop(number, None)
+            if not pending.answered.is_set():
+                raise DevToolsTimeout(f"{method}: no answer within {timeout_s:.1f} s")
+        if pending.error:
+            raise pending.error
+        result: dict[str, Any] = decoded(pending.result)
+        return result
+
+    def send(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str = "",
+        on_error: Callable[[DevToolsError], None] | None = None,
+    ) -> None:
+        """The same without waiting for an answer; what is sent one after the other is done in that order.
+
+        *on_error* is called in the thread that reads, and has to be quick. Raises BrowserGone.
+        """
+        self._ask(method, params, session, _Pending(session, on_error) if on_error else None)
+
+    def route(self, session: str, mailbox: Mailbox) -> None:
+        """Have the events of *session*, and of all that it attaches, go to *mailbox*: those that came already, too."""
+        self._routes.add(session, mailbox)
+        if self._gone:
+            mailbox.close(self._gone)
+
+    def unroute(self, mailbox: Mailbox) -> None:
+        """Nobody reads *mailbox* any more."""
+        self._routes.remove(mailbox)
+
+    def fail(self, session: str) -> None:
+        """It has crashed, and what it was asked for will not be answered."""
+        error = TabCrashed("the tab has crashed")
+        with self._lock:
+            numbers = [number for number, pending in self._pending.items() if pending.session == session]
+        for number in numbers:
+            self._answered(number, None, error)
+
+    def close(self) -> None:
+        """Say no more; Chromium ends when its pipe does."""
+        self._end("it was closed")
+
+    def _ask(
+        self, method: str, params: Mapping[str, Any] | None, session: str, pending: _Pending | None
+    ) -> int:
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": params or {}}
+        if session:
+            message["sessionId"] = session
+        try:
+            data = msgspec.json.encode(message) + b"\0"
+        except (UnicodeEncodeError, TypeError) as exc:
+            raise DevToolsError(f"{method}: can't be written as JSON: {exc}") from exc
+        with self._lock:
+            if self._gone:
+                raise BrowserGone(str(self._gone))
+            if pending:
+                self._pending[number] = pending
+        try:
+            self._outbox.put(data, is_patient=threading.current_thread() is not self._reader)
+        except BrokenPipeError as exc:
+            raise BrowserGone(str(self._gone)) from exc
+        return number
+
+    def _read(self, incoming: int) -> None:
+        """Until Chromium ends."""
+        parts: list[bytes] = []
+        size_bytes = 0
+        try:
+            while chunk := os.read(incoming, _READ_BYTES):
+                *ends, rest = chunk.split(b"\0")
+                for end in ends:
+                    self._take(b"".join((*parts, end)), is_whole=size_bytes <= _MAX_MESSAGE_BYTES)
+                    parts, size_bytes = [], 0
+                size_bytes += len(rest)
+                parts.append(rest)
+                if size_bytes > _MAX_MESSAGE_BYTES:
+                    parts = [b"".join(parts)[:_HEAD_BYTES]]
+        except OSError as exc:
+            log.debug("the pipe from Chromium broke: %s", exc)
+        finally:
+            os.close(incoming)
+            self._end("Chromium has ended")
+
+    def _take(self, data: bytes, *, is_whole: bool) -> None:
+        if not is_whole:
+            number = _NUMBER.match(data)
+            self._answered(int(number[1]) if number else 0, None, DevToolsError("the answer is too large"))
+            return
+        try:
+            message = decoded_message(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+            log.debug("Chromium says what can't be read: %s", exc)
+            number = _NUMBER.match(data)
+            self._answered(int(number[1]) if number else 0, None, DevToolsError(f"unreadable answer: {exc}"))
+            return
+        if message.method:
+            self._happened(Raw(message.method, message.params, message.session))
+        else:
+            error = DevToolsError(message.error.message, message.error.code) if message.error else None
+            self._answered(message.id, message.result, error)
+
+    def _answered(self, number: int, result: msgspec.Raw | None, error: DevToolsError | None) -> None:
+        with self._lock:
+            pending = self._pending.pop(number, None)
+        if pending:
+            pending.answer(result, error)
+
+    def _happened(self, event: Raw) -> None:
+        if event.session:
+            self._routes.deliver(event)
+        else:
+            with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+                self._on_event(Event(event.method, decoded(event.params), ""))
+
+    def _refuse(self, event: Raw) -> None:
+        """There is no room for it, or nobody who reads it: what waits for an answer gets one."""
+        with suppress(DevToolsError, msgspec.MsgspecError):
+            match event.method:
+                case "Fetch.requestPaused":
+                    paused = _PAUSED.decode(event.params)
+                    reason = {"requestId": paused.request_id, "errorReason": "BlockedByClient"}
+                    self.send("Fetch.failRequest", reason, session=event.session)
+                case "Fetch.authRequired":
+                    paused = _PAUSED.decode(event.params)
+                    answer = {
+                        "requestId": paused.request_id,
+                        "authChallengeResponse": {"response": "CancelAuth"},
+                    }
+                    self.send("Fetch.continueWithAuth", answer, session=event.session)
+                case "Page.javascriptDialogOpening":
+                    self.send("Page.handleJavaScriptDialog", {"accept": False}, session=event.session)
+
+    def _end(self, why: str) -> None:
+        with self._lock:
+            if self._gone:
+                return
+            self._gone = BrowserGone(why)
+            left, self._pending = list(self._pending.values()), {}
+        self._outbox.close()
+        for pending in left:
+            pending.answer(None, self._gone)
+        self._routes.close(self._gone)
+        self._on_gone()
+
+
+def decoded_message(data: bytes) -> _Message:
+    try:
+        return _MESSAGES.decode(data)
+    except msgspec.DecodeError:
+        return _MESSAGES.decode(repaired(data))

@@ -1,0 +1,335 @@
+"""What stands between a renderer and its Chromium: starts it without a network, and ends all of it with the renderer.
+
+    python -m crawler.render.launch READ WRITE LIFELINE PROGRAM [FLAG ...]
+
+READ and WRITE are the descriptors of the DevTools pipe. LIFELINE is the end of a pipe that nothing is sent by: it ends
+when the renderer does. The standard library only: it starts in 30 ms and has a single thread, so that it may fork.
+
+    renderer - launcher - keeper - Chromium and its processes
+
+The launcher ends the keeper when the renderer has gone, and the keeper ends Chromium when the launcher has. Where the
+system permits they have namespaces (``isolation``): the keeper is the first of their processes, with which the system
+ends the others, and the profile is in a memory that goes with them, whoever is killed. Elsewhere Chromium has a proxy
+that is dead and no name service, and its profile is a folder that the launcher removes, or the next one that starts.
+
+What was had is one line on stdout: NAMESPACES or FENCES, a tab, and SANDBOX or NO_SANDBOX for Chromium's own. What
+Chromium says is on stderr. The exit code is Chromium's, or 1 if it could not be started.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from crawler.render import isolation
+from crawler.render.isolation import Rung
+
+NAMESPACES = "network namespace"
+FENCES = "dead proxy, no resolver"
+SANDBOX = "sandbox"
+NO_SANDBOX = "no sandbox"
+FOLDER_PREFIX = "image-crawler-browser-"
+"""Of profiles that have to lie on the disk."""
+
+_TO_CHROMIUM, _FROM_CHROMIUM = 3, 4
+"""The descriptors that --remote-debugging-pipe means."""
+_OUT_OF_THE_WAY = 10
+_OWNER = "owner"
+"""A file in such a folder, which its launcher holds locked."""
+_FRESH_S = 60.0
+_END_S = 2.0
+_SHARED_MEMORY_BYTES = 512 * 2**20
+_OOM_SCORE = "500"
+"""When the machine is short of memory Linux shall end Chromium's processes before the crawler's."""
+_PASSED_ON = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "FONTCONFIG_FILE",
+    "FONTCONFIG_PATH",
+)
+
+_HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+class Orders(NamedTuple):
+    read: int
+    write: int
+    lifeline: int
+    command: tuple[str, ...]
+
+
+class Started(NamedTuple):
+    keeper: int
+    leash: int
+    """The end of a pipe that the keeper watches: it ends with this process."""
+    said: str
+
+
+def main(arguments: list[str]) -> int:
+    read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
+    orders = Orders(read, write, lifeline, tuple(arguments[3:]))
+    isolation.adopt_orphans()
+    _sweep(Path(tempfile.gettempdir()))
+    problems = []
+    for rung in isolation.rungs():
+        folder = None if rung.namespaces else Folder(rung)
+        try:
+            started = _start(orders, rung, folder.path if folder else "")
+            os.close(read)  # when Chromium ends its renderer is to see it
+            os.close(write)
+            sys.stdout.write(f"{started.said}\n")
+            sys.stdout.flush()
+            return _keep(started.keeper, lifeline)
+        except OSError as exc:
+            problems.append(f"{rung}: {exc}")
+        finally:
+            _end_children()
+            if folder:
+                folder.remove()
+    sys.stderr.write("\n".join([*problems, ""]))
+    return 1
+
+
+def _start(orders: Orders, rung: Rung, folder: str) -> Started:
+    """The keeper, with Chromium below it; raises OSError if it can't be done so."""
+    heard, report = os.pipe()
+    leash, ours = os.pipe()
+
+    def keeper() -> int:
+        os.close(heard)
+        return _be_keeper(orders, rung, folder, leash, report)
+
+    def stage() -> (
+        int
+    ):  # enters the namespaces of the others, and ends: the keeper is the first one in that of processes
+        os.close(ours)
+        if rung.namespaces:
+            isolation.unshare(rung)
+        os.write(report, f"keeper {_forked(keeper, report)}\n".encode())
+        return 0
+
+    try:
+        os.waitpid(_forked(stage, report), 0)
+    finally:
+        os.close(report)
+        os.close(leash)
+    with os.fdopen(
+        heard, encoding="utf-8"
+    ) as lines:  # until Chromium runs, or whoever was to start it has ended
+        said = dict(line.rstrip("\n").partition(" ")[::2] for line in lines)
+    if "started" not in said:
+        os.close(ours)
+        raise OSError(said.get("failed", "its keeper has died"))
+    return Started(int(said["keeper"]), ours, said["started"])
+
+
+def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
+    program = orders.command[0]
+    home = isolation.furnish(rung, program) if rung.namespaces else folder
+    is_root = os.geteuid() == 0
+    sandbox = not is_root or (rung.as_nobody and isolation.has_user_namespaces(as_nobody=True))
+    command = [*orders.command, f"--user-data-dir={home}/profile"]
+    if not sandbox:
+        command.append(
+            "--no-sandbox"
+        )  # Chromium refuses to start as root with it, and without it where it can't be had
+    if rung.namespaces or not _has_shared_memory():
+        command.append("--disable-dev-shm-usage")  # but that of the profile's folder
+    failed, failure = os.pipe()
+    chromium = _forked(lambda: _be_chromium(orders, rung, command, home), failure)
+    for descriptor in (orders.read, orders.write, orders.lifeline, failure):
+        os.close(descriptor)
+    with os.fdopen(failed, encoding="utf-8") as lines:
+        problem = lines.read()
+    if problem:
+        raise OSError(problem.removeprefix("failed "))
+    isolated = NAMESPACES if rung.namespaces else FENCES
+    os.write(report, f"started {isolated}\t{SANDBOX if sandbox else NO_SANDBOX}\n".encode())
+    os.close(report)
+    try:
+        return _keep(chromium, leash)
+    finally:
+        if not rung.own_pids:
+            _end_children()
+
+
+def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> NoReturn:
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+    os.setsid()
+    if rung.as_nobody:
+        isolation.become_nobody()
+    isolation.die_with_parent(signal.SIGKILL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    os.dup2(orders.read, _TO_CHROMIUM)
+    os.dup2(orders.write, _FROM_CHROMIUM)  # all others are closed by exec
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # Python's are not Chromium's
+    os.execve(command[0], command, _environment(home))  # noqa: S606 - the program that was asked for
+
+
+def _environment(home: str) -> dict[str, str]:
+    """What Chromium needs: no keys, no proxy, no way to services of the desktop."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    folders = dict.fromkeys(_HOMES, home)
+    buses = {"DBUS_SESSION_BUS_ADDRESS": "disabled:", "DBUS_SYSTEM_BUS_ADDRESS": "disabled:"}
+    return passed_on | folders | buses
+
+
+def _keep(child: int, line: int) -> int:
+    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    for number in (signal.SIGCHLD, *enders):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    waiting = select.poll()
+    waiting.register(awake, select.POLLIN)
+    waiting.register(line, select.POLLIN)
+    while (code := _reap(child)) is None:
+        ready = {descriptor for descriptor, _ in waiting.poll()}
+        told = set(os.read(awake, 1024)) if awake in ready else set()
+        if line in ready or told & enders:
+            with suppress(OSError):
+                waiting.unregister(line)
+            os.kill(child, signal.SIGKILL)
+    return code
+
+
+def _reap(child: int) -> int | None:
+    """Take note of all that have ended: the exit code of *child* if it is one of them."""
+    code = None
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == child:
+                code = os.waitstatus_to_exitcode(ended[1])
+    return code
+
+
+def _end_children() -> None:
+    """Kill all processes below this one: each becomes its child when its own parent has ended."""
+    end = time.monotonic() + _END_S
+    while time.monotonic() < end:
+        for child in _children():
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    ours = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            fields = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                ours.append(int(file.parent.name))
+    return ours
+
+
+class Folder:
+    """For a profile on the disk. A file in it is locked, so that others see whether it is in use."""
+
+    def __init__(self, rung: Rung) -> None:
+        while True:
+            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+            self._lock = _locked(Path(self.path, _OWNER), create=True)
+            if self._lock is not None and Path(self.path, _OWNER).exists():
+                break  # else somebody has swept it away
+        if rung.as_nobody:
+            os.chown(self.path, isolation.NOBODY, isolation.NOBODY)
+
+    def remove(self) -> None:
+        _remove(self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders of launchers that have been killed."""
+    for folder in place.glob(f"{FOLDER_PREFIX}*"):
+        with suppress(OSError):
+            status = folder.lstat()
+            if folder.is_symlink() or status.st_uid not in {os.geteuid(), isolation.NOBODY}:
+                continue
+            lock = _locked(folder / _OWNER, create=False)
+            if lock is not None:
+                _remove(str(folder))
+                os.close(lock)
+            elif not (folder / _OWNER).exists() and time.time() - status.st_mtime > _FRESH_S:
+                _remove(str(folder))
+
+
+def _locked(file: Path, *, create: bool) -> int | None:
+    """The file, locked for this process as long as it lives; None if another one has it, or there is none."""
+    import fcntl
+
+    try:
+        descriptor = os.open(file, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove(folder: str) -> None:
+    for _ in range(3):  # who is about to end may still write
+        shutil.rmtree(folder, ignore_errors=True)
+        if not Path(folder).exists():
+            return
+        time.sleep(0.05)
+
+
+def _has_shared_memory() -> bool:
+    try:
+        status = os.statvfs("/dev/shm")  # noqa: S108 - it is where Chromium has shared memory
+    except OSError:
+        return sys.platform != "linux"
+    return status.f_bavail * status.f_frsize >= _SHARED_MEMORY_BYTES
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """The same pipe by a number that Chromium does not expect its own at, and closed by exec."""
+    import fcntl
+
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY)
+    os.close(descriptor)
+    return moved
+
+
+def _forked(call: Callable[[], int], report: int) -> int:
+    """The number of a new process that does *call*; why it could not is said to *report*."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os._exit(call())
+    except BaseException as exc:  # noqa: BLE001 - nothing of the parent's may go on here
+        os.write(report, f"failed {exc}\n".encode())
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Where the events of a tab wait until its thread takes them: bounded, whatever a page does."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from typing import Any
+
+import msgspec
+
+_OVERHEAD_BYTES = 200
+"""Of one event that waits, beside its text."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What Chromium tells without having been asked."""
+
+    method: str
+    params: dict[str, Any]
+    session: str
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """An event as it came."""
+
+    method: str
+    params: msgspec.Raw
+    session: str
+
+    @property
+    def size_bytes(self) -> int:
+        return len(memoryview(self.params)) + _OVERHEAD_BYTES
+
+
+_DROPPABLE = (
+    "Network.",
+    "Runtime.",
+    "Log.",
+    "Console.",
+    "Debugger.",
+    "CSS.",
+    "DOM.",
+    "Fetch.",
+    "Performance",
+)
+"""Domains with events that a page can bring about by the hundred thousand, and that nobody waits for in vain: those of
+Fetch are failed. Others are kept up to twice the bound; a dialog that nobody hears of would stop its page for good.
+"""
+
+
+class Mailbox:
+    """Events in their order. One thread takes them; any thread puts them."""
+
+    def __init__(self, max_bytes: int = 8 * 2**20) -> None:
+        self._max_bytes = max_bytes
+        self._events: deque[Raw] = deque()
+        self._size_bytes = 0
+        self._lock = threading.Condition()
+        self._closed: Exception | None = None
+        self.dropped = 0
+        """Events that did not fit."""
+
+    def put(self, event: Raw) -> bool:
+        """False if it is not taken, as there is no room left for its kind."""
+        bound = self._max_bytes * (1 if event.method.startswith(_DROPPABLE) else 2)
+        with self._lock:
+            if self._closed or self._size_bytes + event.size_bytes > bound:
+                self.dropped += 1
+                return False
+            self._events.append(event)
+            self._size_bytes += event.size_bytes
+            self._lock.notify()
+            return True
+
+    def get(self, timeout_s: float) -> Event | None:
+        """The next event; None if there was none in time. Raises BrowserGone once all are read and no more can come."""
+        with self._lock:
+            while True:
+                if not self._lock.wait_for(lambda: self._events or self._closed, timeout_s):
+                    return None
+                if not self._events:
+                    assert self._closed
+                    raise self._closed
+                event = self._events.popleft()
+                self._size_bytes -= event.size_bytes
+                break
+        return Event(event.method, decoded(event.params), event.session)
+
+    def drain(self) -> list[Raw]:
+        """What waits, to be moved elsewhere."""
+        with self._lock:
+            events = list(self._events)
+            self._events.clear()
+            self._size_bytes = 0
+            return events
+
+    def close(self, reason: Exception) -> None:
+        """No more events will come: who has read those that wait is told *reason*."""
+        with self._lock:
+            self._closed = self._closed or reason
+            self._lock.notify_all()
+
+
+def decoded(data: msgspec.Raw) -> Any:
+    """The JSON that *data* is. Raises msgspec.DecodeError or RecursionError."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return msgspec.json.decode(repaired(bytes(data)))
+
+
+_HALVES = re.compile(
+    rb"""(\\\\)                                        # a backslash itself
+    | (\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})  # a whole pair
+    | \\u[dD][89a-fA-F][0-9a-fA-F]{2}                 # half of one""",
+    re.VERBOSE,
+)
+
+
+def repaired(data: bytes) -> bytes:
+    """JSON with characters that are no Unicode replaced: pages have them in strings, and Chromium passes them on."""
+    data = data.decode("utf-8", "replace").encode()
+    return _HALVES.sub(lambda found: found[1] or found[2] or rb"\ufffd", data)

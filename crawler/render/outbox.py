@@ -1,0 +1,89 @@
+"""What is to be written to a pipe: by a thread of its own, so that nobody who reads has to wait for who writes."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+
+_MAX_UNSENT_BYTES = 64 * 2**20
+"""Beyond it who sends waits: an answer of 20 MB is 27 MB in base64."""
+_STUCK_S = 15.0
+"""Chromium reads its pipe in a thread of its own: one that does not for so long is not going to."""
+_WRITE_BYTES = 2**20
+
+
+class Outbox:
+    """*descriptor* is this object's from now on. *on_stuck* is told why nothing more can be written."""
+
+    def __init__(
+        self, descriptor: int, on_stuck: Callable[[str], None], *, stuck_s: float = _STUCK_S
+    ) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._on_stuck = on_stuck
+        self._stuck_s = stuck_s
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._unsent_bytes = 0
+        self._is_closed = False
+        threading.Thread(target=self._write, name="devtools-writer", daemon=True).start()
+
+    def put(self, data: bytes, *, is_patient: bool) -> None:
+        """Have *data* written. Who is patient waits while there is too much before it. Raises BrokenPipeError."""
+        with self._changed:
+            if is_patient:
+                self._changed.wait_for(lambda: self._is_closed or self._unsent_bytes < _MAX_UNSENT_BYTES)
+            if self._is_closed:
+                raise BrokenPipeError
+            self._waiting.append(data)
+            self._unsent_bytes += len(data)
+            self._changed.notify_all()
+            is_too_much = self._unsent_bytes > 4 * _MAX_UNSENT_BYTES
+        if is_too_much:
+            self._on_stuck("it does not read what it is told")
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        why = ""
+        try:
+            while data := self._next():
+                if not self._written(data):
+                    why = "it does not read what it is told"
+                    break
+        except OSError as exc:
+            why = f"its pipe broke: {exc.strerror}"
+        finally:
+            os.close(self._descriptor)
+        if why:
+            self._on_stuck(why)
+
+    def _next(self) -> bytes:
+        """All that waits and is small, or one that is large; empty at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._waiting)
+            parts: list[bytes] = []
+            while self._waiting and not self._is_closed and sum(map(len, parts)) < _WRITE_BYTES:
+                parts.append(self._waiting.popleft())
+            return b"".join(parts)
+
+    def _written(self, data: bytes) -> bool:
+        waiting = select.poll()
+        waiting.register(self._descriptor, select.POLLOUT)
+        left = memoryview(data)
+        while left and not self._is_closed:
+            if not waiting.poll(self._stuck_s * 1000):
+                return False
+            count = os.write(self._descriptor, left[:_WRITE_BYTES])
+            left = left[count:]
+            with self._changed:
+                self._unsent_bytes -= count
+                self._changed.notify_all()
+        return True

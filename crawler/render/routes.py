@@ -1,0 +1,95 @@
+"""Which mailbox the events of a session go to."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from crawler.render.mailbox import Mailbox, Raw
+
+_MAX_STRANGERS = 64
+_STRANGER_BYTES = 2**20
+_MAX_LEFT = 10_000
+_MAX_SESSIONS = 100_000
+
+
+class _Attached(msgspec.Struct, rename="camel"):
+    session_id: str = ""
+
+
+_ATTACHED = msgspec.json.Decoder(_Attached)
+
+
+class Routes:
+    """Sessions that a session attaches have its mailbox. Events of a session that nobody knows yet are kept for who
+    will. *refuse* is told of each event that no mailbox takes.
+    """
+
+    def __init__(self, refuse: Callable[[Raw], None]) -> None:
+        self._refuse = refuse
+        self._lock = threading.RLock()
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._strangers: OrderedDict[str, Mailbox] = OrderedDict()
+        """Those made here, by the session that came first."""
+        self._left: OrderedDict[str, None] = OrderedDict()
+        """Sessions that nobody listens to any more, the latest of them."""
+
+    def add(self, session: str, mailbox: Mailbox) -> None:
+        with self._lock:
+            waiting = self._strangers.pop(session, None)
+            for known in [name for name, box in self._mailboxes.items() if box is waiting]:
+                self._mailboxes[known] = mailbox
+            self._mailboxes[session] = mailbox
+            refused = [event for event in (waiting.drain() if waiting else ()) if not mailbox.put(event)]
+        for event in refused:
+            self._refuse(event)
+
+    def remove(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            for session in [name for name, box in self._mailboxes.items() if box is mailbox]:
+                del self._mailboxes[session]
+                self._leave(session)
+            events = mailbox.drain()
+        for event in events:
+            self._refuse(event)
+
+    def deliver(self, event: Raw) -> None:
+        with self._lock:
+            mailbox = self._of(event.session)
+            child = _ATTACHED.decode(event.params).session_id if event.method in _CHANGES else ""
+            if event.method == "Target.attachedToTarget" and child:
+                if mailbox is None:
+                    self._leave(child)
+                elif len(self._mailboxes) < _MAX_SESSIONS:
+                    self._mailboxes.setdefault(child, mailbox)
+            is_taken = mailbox is not None and mailbox.put(event)
+            if event.method == "Target.detachedFromTarget" and self._mailboxes.pop(child, None):
+                self._leave(child)
+        if not is_taken:
+            self._refuse(event)
+
+    def close(self, reason: Exception) -> None:
+        with self._lock:
+            for mailbox in {*self._mailboxes.values()}:
+                mailbox.close(reason)
+
+    def _of(self, session: str) -> Mailbox | None:
+        if session in self._left:
+            return None
+        mailbox = self._mailboxes.get(session)
+        if mailbox is None:
+            mailbox = self._mailboxes[session] = self._strangers[session] = Mailbox(_STRANGER_BYTES)
+            if len(self._strangers) > _MAX_STRANGERS:
+                self.remove(self._strangers.popitem(last=False)[1])
+        return mailbox
+
+    def _leave(self, session: str) -> None:
+        self._left[session] = None
+        if len(self._left) > _MAX_LEFT:
+            self._left.popitem(last=False)
+
+
+_CHANGES = ("Target.attachedToTarget", "Target.detachedFromTarget")

@@ -1,0 +1,67 @@
+"""One page in the browser, as who renders it has it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, TabCrashed
+from crawler.render.mailbox import Mailbox
+
+MEMORY = "memory"
+CRASH = "crash"
+
+
+class Tab:
+    """A page at about:blank, for one thread. Its user turns on the domains that it wants to hear of.
+
+    ``mailbox`` gets the events of the page, and those of frames and workers that are attached to it
+    (``Target.setAutoAttach`` with flatten).
+    """
+
+    def __init__(self, devtools: DevTools, *, target_id: str) -> None:
+        self._devtools = devtools
+        self.target_id = target_id
+        self.session = ""
+        self.mailbox = Mailbox()
+        self.crashed = ""
+        """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
+        otherwise; empty while it lives.
+        """
+        self.closed = threading.Event()
+        """It is closed, or its browser has ended."""
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str = "",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """What the page answers, or *session*, which is a frame or worker of it.
+
+        Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
+        """
+        self._check()
+        return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
+
+    def send(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str = "",
+        on_error: Callable[[DevToolsError], None] | None = None,
+    ) -> None:
+        """The same without waiting; what is sent one after the other is done in that order.
+
+        *on_error* is called in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
+        """
+        self._check()
+        self._devtools.send(method, params, session=session or self.session, on_error=on_error)
+
+    def _check(self) -> None:
+        if self.crashed:  # Chromium would never answer
+            raise TabCrashed(f"the tab has crashed ({self.crashed})")
