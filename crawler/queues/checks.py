@@ -47,7 +47,7 @@ WORTH_KEEPING = frozenset(
     {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
 )
 """Statuses of records that stand for something, which have no reason."""
-_KINDS = {record: kind for kind, record in RECORDS.items()}
+KIND_OF = {record: kind for kind, record in RECORDS.items()}
 _SHOWN_CHARS = 200
 _TOLD_FIRST, _TOLD_OF = 20, 1000
 
@@ -108,8 +108,8 @@ def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
     record = result.record
     if not record.url:  # see unreadable()
         return record.detail or "its record has no URL"
-    if _KINDS[type(record)] is not kind:
-        return f"it is the record of a {_KINDS[type(record)]}, and the task is a {kind}"
+    if KIND_OF[type(record)] is not kind:
+        return f"it is the record of a {KIND_OF[type(record)]}, and the task is a {kind}"
     if record.url != url:
         return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
     return _flaw_of(result)

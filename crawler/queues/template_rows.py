@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crawler.models import RenderOutcome, TemplateAnswer
 from crawler.queues.database import Connection
-from crawler.queues.templates import Known, asked, family_of, kept_as, packed, told, unpacked
+from crawler.queues.templates import Known, asked, changes, family_of, kept_as, known_of, told
 
 
 class TemplateRows:
@@ -19,12 +19,12 @@ class TemplateRows:
         """As :func:`crawler.queues.templates.asked`, and what is to be kept after it, if anything is."""
         before = self._known(host, name)
         known, answer = asked(before, task, now_s)
-        return answer, packed(before, known)
+        return answer, changes(before, known)
 
     def told(self, host: int, name: str, outcome: RenderOutcome) -> dict[str, bytes]:
         """As :func:`crawler.queues.templates.told`: what is to be kept after it, if anything is."""
         before = self._known(host, name)
-        return packed(before, told(before, outcome))
+        return changes(before, told(before, outcome))
 
     def keep(self, host: int, states: dict[str, bytes]) -> None:
         """Within a transaction."""
@@ -41,7 +41,7 @@ class TemplateRows:
             ]
             if (other := kept_as(name, is_known=False, kept=count)) != name:
                 name, kept = other, self._kept(host, other)
-        return unpacked(name, kept.get(name), kept.get(family_of(name)))
+        return known_of(name, kept.get(name), kept.get(family_of(name)))
 
     def _kept(self, host: int, name: str) -> dict[str, bytes]:
         return dict(

@@ -195,7 +195,7 @@ def kept_as(name: str, *, is_known: bool, kept: int) -> str:
     return name if is_known or kept < MOST_OF_HOST else OVERFLOW
 
 
-def packed(before: Known, known: Known) -> dict[str, bytes]:
+def changes(before: Known, known: Known) -> dict[str, bytes]:
     """What is to be kept now, by name, as it was *before*: nothing if nothing has changed. Of some KB at the most."""
     changed: dict[str, bytes] = {}
     if known.template is not before.template:
@@ -205,7 +205,7 @@ def packed(before: Known, known: Known) -> dict[str, bytes]:
     return changed
 
 
-def unpacked(name: str, template: bytes | None, family: bytes | None) -> Known:
+def known_of(name: str, template: bytes | None, family: bytes | None) -> Known:
     """What is known of the template of that *name*, from what is kept; of what can't be read, nothing is."""
     try:
         return Known(
