@@ -15,9 +15,18 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 import msgspec
 
 from crawler.errors import REASONS, InternalError, LedgerCorrupt
-from crawler.models import MAX_SIZE_BYTES, RECORDS, STATUSES, ImageRecord, PageRecord, TaskKind
+from crawler.models import (
+    MAX_SIZE_BYTES,
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    PageRecord,
+    Record,
+    RenderRecord,
+    TaskKind,
+)
 
-_Record = TypeVar("_Record", bound=ImageRecord | PageRecord)
+_Record = TypeVar("_Record", bound=ImageRecord | PageRecord | RenderRecord)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -56,7 +65,7 @@ _WITH_PARTS = _positions((dict, tuple))
 _BOOLEANS = _positions((bool,))
 
 
-def affinity(record: type[ImageRecord | PageRecord], name: str) -> str:
+def affinity(record: type[Record], name: str) -> str:
     """SQLite's type of the column for a field of *record*."""
     return _AFFINITY.get(_TYPES[record][name], "TEXT")
 
@@ -82,7 +91,7 @@ def known_reason(reason: object) -> str:
     return str(reason) if not reason or reason in REASONS else InternalError.reason
 
 
-def row_of(record: ImageRecord | PageRecord) -> list[Any]:
+def row_of(record: Record) -> list[Any]:
     """The values of *record* in the order of its fields."""
     row = list(msgspec.structs.astuple(record))
     for position in _WITH_PARTS[type(record)]:
@@ -111,7 +120,7 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
 class Mended(NamedTuple):
     """What a row can be read as."""
 
-    record: ImageRecord | PageRecord
+    record: Record
     wrong: tuple[str, ...]
     """The fields that were absurd, which are as if they had not been told."""
 
@@ -120,7 +129,7 @@ def _nothing(field: msgspec.structs.FieldInfo) -> Any:
     return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
 
 
-def mended(kind: type[ImageRecord | PageRecord], row: Sequence[Any]) -> Mended:
+def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
     """The record of any row at all; never raises.
 
     A status that there is not becomes ``failed``, a reason ``internal-error``, a URL that can't be read the empty one.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, PageRecord, TaskKind
+from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Record, TaskKind
 
 _IN_VAIN = {ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD}
 _WORDS = ("page_url", "alt", "title", "caption", "heading", "page_title")
 
 
-def with_next_size(
-    record: ImageRecord | PageRecord,
-) -> tuple[ImageRecord | PageRecord, NewTask | None]:
+def with_next_size(record: Record) -> tuple[Record, NewTask | None]:
     """*record* as it is kept once its URL has been settled for good, and the task that is to take its place.
 
     That is the first of its alternatives, where it came to nothing and has any; all others travel on with it. The

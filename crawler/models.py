@@ -261,7 +261,7 @@ class Lease(Value):
 
     batches: tuple[Batch, ...] = ()
     drained: bool = False
-    """Nothing is ready, delayed or leased, of either kind: the crawl has ended."""
+    """Nothing is ready, delayed or leased, of any kind: the crawl has ended."""
     halted: Text | None = None
     """Why the queue gives out no more work (a full disk, a stop), or None."""
     cookies: tuple[Cookie, ...] = ()
@@ -422,6 +422,10 @@ RENDERINGS = {
 """What a page's record says of a browser, and what that means."""
 
 
+Gains = Annotated[dict[Slug, Small], Meta(max_length=64)]
+"""Images by what a browser did for them."""
+
+
 class RenderRecord(Value, tag_field="kind", tag="render"):
     """What came of opening one page in a browser; beside the PageRecord, which says what was read without scripts."""
 
@@ -435,7 +439,7 @@ class RenderRecord(Value, tag_field="kind", tag="render"):
     """Image URLs that reading the page without scripts does not find."""
     links: Small = 0
     """Pages, the same."""
-    gains: dict[Slug, Small] = {}
+    gains: Gains = {}
     """How many images each behaviour of the browser brought: ``load``, ``scroll``, ``more`` …"""
     requests: Small = 0
     """That the page made and that were answered from the network or the renderer's cache; images are none."""
@@ -532,7 +536,7 @@ class RenderOutcome(Value):
     task: Total
     found: Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_length=256)] = ()
     """Of each image and link that only rendering found, a hash of its URL (CRC-32); not all, if they are very many."""
-    gains: Annotated[dict[Slug, Small], Meta(max_length=64)] = {}
+    gains: Gains = {}
     """Images by the behaviour that brought them."""
     failed: bool = False
     """It says nothing of its template: the page could not be opened."""

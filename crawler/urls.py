@@ -2,6 +2,7 @@
 
 A URL is *canonical* here when it is http(s), serialised by the standard (lower-case host in ASCII, no default
 port, no dot segments), without fragment and without user name and password. Two spellings of one URL are one task.
+That of a page to be rendered may have a fragment behind it all the same, where that is the route of a script.
 """
 
 from __future__ import annotations
@@ -181,6 +182,11 @@ def identity(url: str) -> str:
     """
     if "=" not in url and "/(" not in url:  # as in most: each URL that is found is asked for this
         return url
+    url, mark, route = url.partition("#")
+    return _without_session(url) + mark + route
+
+
+def _without_session(url: str) -> str:
     folded = url.lower()
     if not any(hint in folded for hint in _SESSION_HINTS):
         return url
@@ -207,7 +213,7 @@ def maybe_session(url: str) -> tuple[str, str] | None:
 
 
 def task_key(kind: str, url: str) -> bytes:
-    """The 16 bytes that a task of a kind (``page``, ``image``) is known by, as its URL is."""
+    """The 16 bytes that a task of a kind (``page``, ``image``, ``render``) is known by, as its URL is."""
     return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 

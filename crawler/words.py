@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from crawler.models import ImageRecord, NewTask, Origin, PageRecord, TaskKind, Value
+from crawler.models import ImageRecord, NewTask, Origin, Record, TaskKind, Value
 
 NAMES: Final = ("alt", "title", "caption", "heading", "page_title")
 ALT, TITLE, CAPTION, PLACE = 1, 2, 4, 8
@@ -46,7 +46,7 @@ def bits_of(told: Words | Origin | ImageRecord | None) -> int:
 
 
 def lacking(bits: int, task: NewTask) -> int:
-    """Which words *task* brings to a URL that has those of *bits*; what is kept out, or a page, brings none."""
+    """Which words *task* brings to a URL that has those of *bits*; what is kept out, or is no image, brings none."""
     missing = bits_of(task.origin) & ~bits
     if missing and (task.kept_out_by or task.kind is not TaskKind.IMAGE):
         return 0
@@ -68,13 +68,11 @@ def filled(told: _Told, more: Words | Origin | ImageRecord) -> _Told:
     return msgspec.structs.replace(told, **{name: getattr(more, name) for name in names})
 
 
-def filled_record(
-    record: ImageRecord | PageRecord, more: Words | Origin | ImageRecord | PageRecord | None
-) -> ImageRecord | PageRecord:
-    """The same for a record of either kind; a page's is as it is."""
-    if isinstance(record, PageRecord) or more is None or isinstance(more, PageRecord):
-        return record
-    return filled(record, more)
+def filled_record(record: Record, more: Words | Origin | Record | None) -> Record:
+    """The same for a record of any kind; but for an image's it is as it was."""
+    if isinstance(record, ImageRecord) and isinstance(more, Words | Origin | ImageRecord):
+        return filled(record, more)
+    return record
 
 
 def joined(first: NewTask, again: NewTask) -> NewTask:

@@ -16,13 +16,17 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from crawler.config import QueueConfig
 from crawler.models import (
+    Counts,
     ImageRecord,
     ImageStatus,
     NewTask,
     Origin,
     PageRecord,
     PageStatus,
+    RenderRecord,
+    RenderStatus,
     Result,
+    Stats,
     Task,
     TaskKind,
     WorkerState,
@@ -31,7 +35,7 @@ from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.throttle import MOST_ATTEMPTS
 from tests.queues import file_of
 
-WORKERS = {f"w{n}": TaskKind.PAGE if n == 0 else TaskKind.IMAGE for n in range(3)}
+WORKERS = {"w0": TaskKind.PAGE, "w1": TaskKind.IMAGE, "w2": TaskKind.IMAGE, "w3": TaskKind.RENDER}
 URLS = st.builds("http://{}.example/{}".format, st.sampled_from("abc"), st.integers(0, 30))
 QUEUE = QueueConfig(per_host=3, lease_s=10.0, max_attempts=3)
 
@@ -152,6 +156,9 @@ class QueueMachine(RuleBasedStateMachine):
             status = ImageStatus.SAVED if saved else ImageStatus.FAILED
             kept = file_of(task.url) if saved else {}
             record = ImageRecord(url=task.url, status=status, reason="" if saved else "server-error", **kept)
+        elif task.kind is TaskKind.RENDER:
+            render = RenderStatus.RENDERED if saved else RenderStatus.FAILED
+            record = RenderRecord(url=task.url, status=render, reason="" if saved else "server-error")
         else:
             page = PageStatus.HARVESTED if saved else PageStatus.FAILED
             record = PageRecord(url=task.url, status=page, reason="" if saved else "server-error")
@@ -165,20 +172,18 @@ class QueueMachine(RuleBasedStateMachine):
         self.hands[name].pop(task.id, None)
         assert self.engine.state_of(task) in {"done", "dead"}
 
-    @rule(item=tasks, url=URLS)
-    def settle_page_with_discoveries(self, item: tuple[str, Task], url: str) -> None:
+    @rule(item=tasks, url=URLS, kind=st.sampled_from([TaskKind.IMAGE, TaskKind.RENDER]))
+    def settle_page_with_discoveries(self, item: tuple[str, Task], url: str, kind: TaskKind) -> None:
         name, task = item
-        if task.kind is not TaskKind.PAGE:
+        if task.kind is TaskKind.IMAGE:
             return
-        found = NewTask(
-            kind=TaskKind.IMAGE, url=url, depth=1, origin=Origin(page_url=task.url, found_in="img")
-        )
+        found = NewTask(kind=kind, url=url, depth=1, origin=Origin(page_url=task.url, found_in="img"))
         settled_before = self.engine.state_of(task) in {"done", "dead"}
         self.results.put([self.result(task, saved=True, discovered=(found,))])
         self.hands[name].pop(task.id, None)
-        is_put_ahead = self.engine.puts_ahead and (TaskKind.IMAGE, url) in self.engine.tasks()
+        is_put_ahead = self.engine.puts_ahead and (kind, url) in self.engine.tasks()
         if not settled_before or is_put_ahead:
-            self.put_keys.add((TaskKind.IMAGE, url))
+            self.put_keys.add((kind, url))
 
     @rule(item=tasks, delay_s=st.floats(0, 30), pause_s=st.none() | st.floats(0, 5))
     def give_back_for_later(self, item: tuple[str, Task], delay_s: float, pause_s: float | None) -> None:
@@ -232,17 +237,17 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         stats = self.queue.stats()
-        assert stats.pages.discovered + stats.images.discovered == len(self.put_keys)
+        assert sum(counts.discovered for counts in _counts(stats).values()) == len(self.put_keys)
         assert self.engine.tasks() == self.put_keys
 
     @invariant()
     def the_figures_agree_with_what_is_there(self) -> None:
         stats = self.queue.stats()
-        for kind, counts in ((TaskKind.PAGE, stats.pages), (TaskKind.IMAGE, stats.images)):
+        for kind, counts in _counts(stats).items():
             told = {name: n for name, n in msgspec.structs.asdict(counts).items() if n}
             assert told == +self.engine.states(kind)
             statuses = Counter(status for _, status in self.engine.recorded(kind))
-            assert statuses == (stats.page_status if kind is TaskKind.PAGE else stats.image_status)
+            assert statuses == getattr(stats, f"{kind}_status")
 
     @invariant()
     def every_worker_counts_once(self) -> None:
@@ -258,13 +263,17 @@ class QueueMachine(RuleBasedStateMachine):
             assert set(settled) <= set(recorded) if self.refreshed else recorded == settled
             assert len(set(recorded)) == len(recorded)
         stats = self.queue.stats()
-        assert stats.drained == (stats.pages.unsettled + stats.images.unsettled == 0)
+        assert stats.drained == (sum(counts.unsettled for counts in _counts(stats).values()) == 0)
 
     @invariant()
     def hosts_are_not_overrun(self) -> None:
         for leased, in_flight in self.engine.in_flight().values():
             assert in_flight <= leased
             assert bool(in_flight) == bool(leased)
+
+
+def _counts(stats: Stats) -> dict[TaskKind, Counts]:
+    return {TaskKind.PAGE: stats.pages, TaskKind.IMAGE: stats.images, TaskKind.RENDER: stats.renders}
 
 
 class TroubledMachine(QueueMachine):

@@ -18,8 +18,12 @@ from crawler.models import (
     ImageStatus,
     Lease,
     NewTask,
+    Origin,
     PageRecord,
     PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
     Result,
     Stats,
     Task,
@@ -159,11 +163,20 @@ def page(number: int, host: str = "a") -> NewTask:
     return NewTask(kind=TaskKind.PAGE, url=f"http://{host}.example/{number}.html")
 
 
+def render(number: int, host: str = "a") -> NewTask:
+    return NewTask(
+        kind=TaskKind.RENDER,
+        url=f"http://{host}.example/{number}.html",
+        origin=Origin(page_url="", found_in="", template="family/fine", signs="scripts"),
+    )
+
+
 def worker(name: str = "w1", kind: TaskKind = TaskKind.IMAGE, *, threads: int = 4) -> WorkerState:
     return WorkerState(id=name, kind=kind, machine="box", pid=7, threads=threads)
 
 
 HARVESTER = worker("h1", TaskKind.PAGE)
+RENDERER = worker("r1", TaskKind.RENDER)
 
 
 def lease(
@@ -193,7 +206,9 @@ def file_of(url: str) -> dict[str, str]:
 
 def saved(task: Task, **more: object) -> Result:
     if task.kind is TaskKind.PAGE:
-        record: ImageRecord | PageRecord = PageRecord(url=task.url, status=PageStatus.HARVESTED)
+        record: Record = PageRecord(url=task.url, status=PageStatus.HARVESTED)
+    elif task.kind is TaskKind.RENDER:
+        record = RenderRecord(url=task.url, status=RenderStatus.RENDERED)
     else:
         record = ImageRecord(
             url=task.url,
@@ -207,7 +222,9 @@ def saved(task: Task, **more: object) -> Result:
 
 def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
     if task.kind is TaskKind.PAGE:
-        record: ImageRecord | PageRecord = PageRecord(url=task.url, status=PageStatus.FAILED, reason=reason)
+        record: Record = PageRecord(url=task.url, status=PageStatus.FAILED, reason=reason)
+    elif task.kind is TaskKind.RENDER:
+        record = RenderRecord(url=task.url, status=RenderStatus.FAILED, reason=reason)
     else:
         record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason=reason)
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 from crawler.columns import UNREADABLE, legible, mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
-from crawler.models import ImageRecord, PageRecord
+from crawler.models import ImageRecord, PageRecord, RenderRecord
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +23,19 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 5
-_EARLIER = frozenset({4})
-"""Versions that lack some columns of images, and nothing else; a crawl that goes on with the file adds them."""
-_ADDED = {"opt_outs": "''", "more_opt_outs": "0"}
-"""These, and what stands for them."""
+SCHEMA_VERSION = 6
+_OPT_OUTS = {"opt_outs": "''", "more_opt_outs": "0"}
+_RENDERS = {"render": "''"}
+_EARLIER = {4: _OPT_OUTS | _RENDERS, 5: _RENDERS}
+"""Versions that lack some columns, and what stands for these there; a crawl that goes on with the file adds them."""
+_TABLES_SINCE = {"renders": 6}
+"""Tables that earlier versions lack."""
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
 
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
-_Record = TypeVar("_Record", ImageRecord, PageRecord)
+_Record = TypeVar("_Record", ImageRecord, PageRecord, RenderRecord)
 
 
 class Catalog:
@@ -55,7 +57,7 @@ class Catalog:
         with self._explained():
             self._db = _connect(self.path)
             try:
-                self._lacks = self._check_version()
+                self._version = self._check_version()
             except BaseException:
                 self._db.close()
                 raise
@@ -91,6 +93,10 @@ class Catalog:
         """Page records, oldest first: those with one of *status* (none given: any)."""
         return self._records("pages", PageRecord, status, reason)
 
+    def renders(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[RenderRecord]:
+        """Records of rendered pages, oldest first: those with one of *status* (none given: any)."""
+        return self._records("renders", RenderRecord, status, reason)
+
     def image_where(self, condition: str, *values: object) -> Iterator[ImageRecord]:
         """Image records for which an SQL *condition* holds, saved ones first."""
         return self._select("images", ImageRecord, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
@@ -98,6 +104,10 @@ class Catalog:
     def page_where(self, condition: str, *values: object) -> Iterator[PageRecord]:
         """Page records for which an SQL *condition* holds."""
         return self._select("pages", PageRecord, f"{condition} ORDER BY seq", values)
+
+    def render_where(self, condition: str, *values: object) -> Iterator[RenderRecord]:
+        """Records of rendered pages for which an SQL *condition* holds."""
+        return self._select("renders", RenderRecord, f"{condition} ORDER BY seq", values)
 
     def history(self, url: str) -> Iterator[ImageRecord]:
         """Earlier records of an image that has other bytes by now, the latest first."""
@@ -144,7 +154,10 @@ class Catalog:
     def _select(
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
-        columns = ", ".join(self._lacks.get(name, name) for name in record.__struct_fields__)
+        if not self.has_table(table):
+            return
+        lacks = _EARLIER.get(self._version, {})
+        columns = ", ".join(lacks.get(name, name) for name in record.__struct_fields__)
         sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
@@ -170,24 +183,28 @@ class Catalog:
             )
         return cast("_Record", found) if found.url else None
 
-    def _check_version(self) -> dict[str, str]:
-        """The columns that it lacks, and what stands for them. Raises FolderError."""
+    def _check_version(self) -> int:
+        """That of the schema. Raises FolderError for one that can't be read."""
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         if application != APPLICATION_ID:
             raise FolderError(
                 f"{self.path} is not a crawl's database; name a folder that image-crawler crawl has made"
             )
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version not in {SCHEMA_VERSION, *_EARLIER}:
             raise FolderError(
                 f"{self.path} was written by another version of image-crawler (schema {version}; this one"
                 f" reads {SCHEMA_VERSION}); look at it with that version"
             )
-        return _ADDED if version in _EARLIER else {}
+        return version
 
     def has(self, column: str) -> bool:
-        """Whether the file has that *column* of images: one of an earlier version may lack it."""
-        return column not in self._lacks
+        """Whether the file has that *column* of a record's table: one of an earlier version may lack it."""
+        return column not in _EARLIER.get(self._version, {})
+
+    def has_table(self, table: str) -> bool:
+        """The same of a *table*."""
+        return self._version >= _TABLES_SINCE.get(table, 0)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -17,8 +17,8 @@ _COLUMNS = (
     f" {sane_size('times')}"
 )
 _COUNTS = f"SELECT reason, {sane_size('count')} FROM dropped"  # noqa: S608 - our own names
-_CUTS = "{0}, json_each(CASE WHEN json_valid({0}.left_out) THEN {0}.left_out ELSE '{{}}' END) cut"
-"""Of the records in a table."""
+_PAGES = {"pages": TaskKind.PAGE, "renders": TaskKind.RENDER}
+"""Tables of records that say what was left out of a page."""
 
 
 class KeptOut(Value):
@@ -35,10 +35,11 @@ class KeptOut(Value):
 
 
 class CutPage(Value):
-    """A document of which something was not read or not taken."""
+    """A document of which something was not read or not taken, or a rendered page that did not get all it wanted."""
 
     url: str
     times: int
+    kind: TaskKind = TaskKind.PAGE
 
 
 class LeftOut(Value):
@@ -54,7 +55,7 @@ class LeftOut(Value):
 
 
 def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
-    """By what *url* was kept out, as a page and as an image."""
+    """By what *url* was kept out, as a page, as an image and as a page to be rendered."""
     marks = [left_out_mark(slug, kind, url) for slug in LEFT_OUT for kind in TaskKind]
     rows = catalog.rows(
         f"SELECT {_COLUMNS} FROM left_out WHERE mark IN ({', '.join('?' * len(marks))})"  # noqa: S608 - our own names
@@ -69,7 +70,7 @@ def of_slug(catalog: Catalog, slug: str) -> LeftOut:
     with catalog.snapshot():
         counts = dict(catalog.rows(f"{_COUNTS} WHERE reason = ?", (slug,)))
         urls = tuple(_kept_out(row) for row in _rows(catalog, slug))
-        pages = tuple(CutPage(url=url, times=times) for url, times in _cut_pages(catalog, slug))
+        pages = tuple(_cut_pages(catalog, slug))
     count = counts.get(slug, 0)
     listed = sum(one.times for one in urls) + sum(one.times for one in pages)
     return LeftOut(slug=slug, count=count, urls=urls, pages=pages, unlisted=max(0, count - listed))
@@ -82,8 +83,9 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
         f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names
         f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
         *(
-            f"SELECT cut.key, {total('cut.value')} FROM {_CUTS.format(table)} GROUP BY cut.key"  # noqa: S608 - as above
-            for table in _documents(catalog)
+            f"SELECT cut.key, {total('cut.value')} FROM {_cuts(table)} GROUP BY cut.key"  # noqa: S608 - our own names
+            for table in _PAGES
+            if catalog.has_table(table)
         ),
     ):
         left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
@@ -101,21 +103,21 @@ def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-
         )
 
 
-def _cut_pages(catalog: Catalog, slug: str) -> Iterator[tuple[str, int]]:
-    for table in _documents(catalog):
-        yield from catalog.rows(
-            f"SELECT {table}.url, {sane_size('cut.value')} FROM {_CUTS.format(table)}"  # noqa: S608 - our own names
-            f" WHERE cut.key = ? ORDER BY {table}.seq",
-            (slug,),
-        )
-
-
-def _documents(catalog: Catalog) -> tuple[str, ...]:
-    """The tables with records of what was read; a file of an earlier version has no renders."""
-    has_renders = catalog.value(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'renders'"
+def _cuts(table: str) -> str:
+    return (
+        f"{table} page, json_each(CASE WHEN json_valid(page.left_out) THEN page.left_out ELSE '{{}}' END) cut"
     )
-    return ("pages", "renders") if has_renders else ("pages",)
+
+
+def _cut_pages(catalog: Catalog, slug: str) -> Iterator[CutPage]:
+    for table, kind in _PAGES.items():
+        if catalog.has_table(table):
+            for url, times in catalog.rows(
+                f"SELECT page.url, {sane_size('cut.value')} FROM {_cuts(table)}"  # noqa: S608 - our own names
+                " WHERE cut.key = ? ORDER BY page.seq",
+                (slug,),
+            ):
+                yield CutPage(url=url, times=times, kind=kind)
 
 
 def _kept_out(row: tuple) -> KeptOut:  # type: ignore[type-arg]

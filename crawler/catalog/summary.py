@@ -94,17 +94,20 @@ def read_stats(catalog: Catalog) -> Stats:
     for kind, state, count in catalog.rows("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
         if kind in states and state in Counts.__struct_fields__:
             states[kind][state] = count
-    pages, images = Counts(**states[TaskKind.PAGE]), Counts(**states[TaskKind.IMAGE])
+    counts = {kind: Counts(**states[kind]) for kind in TaskKind}
     return Stats(
-        pages=pages,
-        images=images,
+        pages=counts[TaskKind.PAGE],
+        images=counts[TaskKind.IMAGE],
+        renders=counts[TaskKind.RENDER],
         page_status=_statuses(catalog, TaskKind.PAGE),
         image_status=_statuses(catalog, TaskKind.IMAGE),
+        render_status=_statuses(catalog, TaskKind.RENDER),
         page_reasons=_reasons(catalog, TaskKind.PAGE),
         image_reasons=_reasons(catalog, TaskKind.IMAGE),
+        render_reasons=_reasons(catalog, TaskKind.RENDER),
         dropped=_counts(catalog, "SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"),
         saved_bytes=catalog.value(f"SELECT {total('size_bytes')} FROM images WHERE status = 'saved'"),  # noqa: S608
-        drained=pages.unsettled + images.unsettled == 0 and not queue_elsewhere(catalog),
+        drained=not any(of.unsettled for of in counts.values()) and not queue_elsewhere(catalog),
     )
 
 
@@ -120,6 +123,8 @@ def _counts(catalog: Catalog, sql: str) -> dict[str, int]:
 
 def _statuses(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
     found: Counter[str] = Counter()
+    if not catalog.has_table(f"{kind}s"):
+        return {}
     for status, count in catalog.rows(f"SELECT status, count(*) FROM {kind}s GROUP BY status"):  # noqa: S608
         found[known_status(kind, status)] += count
     return dict(found)
@@ -128,6 +133,8 @@ def _statuses(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
 def _reasons(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
     sql = f"SELECT reason, count(*) FROM {kind}s WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1"  # noqa: S608
     found: Counter[str] = Counter()
+    if not catalog.has_table(f"{kind}s"):
+        return {}
     for reason, count in catalog.rows(sql):
         found[known_reason(reason)] += count
     return dict(found)
@@ -153,9 +160,10 @@ def _hosts(catalog: Catalog) -> tuple[HostSummary, ...]:
 
 
 def _period(catalog: Catalog) -> tuple[str, str]:
+    tables = [table for table in ("images", "pages", "renders") if catalog.has_table(table)]
+    all_of_them = " UNION ALL ".join(f"SELECT finished_at FROM {table}" for table in tables)  # noqa: S608 - our own names
     rows = catalog.rows(
-        "SELECT min(finished_at), max(finished_at) FROM"
-        " (SELECT finished_at FROM images UNION ALL SELECT finished_at FROM pages) WHERE finished_at != ''"
+        f"SELECT min(finished_at), max(finished_at) FROM ({all_of_them}) WHERE finished_at != ''"  # noqa: S608
     )
     first, last = next(rows)
     return str(first or ""), str(last or "")

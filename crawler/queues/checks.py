@@ -16,11 +16,16 @@ import msgspec
 from crawler.columns import UNREADABLE
 from crawler.errors import LEFT_OUT, REASONS, InternalError
 from crawler.models import (
+    RECORDS,
+    RENDERINGS,
+    SIGNS,
     ImageRecord,
     ImageStatus,
     NewTask,
-    PageRecord,
     PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
     Result,
     TaskKind,
     Token,
@@ -32,22 +37,37 @@ MALFORMED = "malformed"
 """Under which new tasks are counted that can't be right."""
 FLAWS = UNREADABLE
 """What decoding raises."""
-_URL = re.compile(r"(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!-~]*")
+_URL = re.compile(r'(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!"$-~]*')
 """As canonical URLs begin, and of what they are; whether a host is one is asked once for each."""
+_ROUTE = re.compile(r"[/!][!-~]{0,999}")
+"""What may stand behind the ``#`` of a page to be rendered: by it a script knows what to show (``#/about``)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9TZ:.+-]*")
-_WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
-_KINDS = {ImageRecord: TaskKind.IMAGE, PageRecord: TaskKind.PAGE}
+WORTH_KEEPING = frozenset(
+    {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
+)
+"""Statuses of records that stand for something, which have no reason."""
+KIND_OF = {record: kind for kind, record in RECORDS.items()}
 _SHOWN_CHARS = 200
 _TOLD_FIRST, _TOLD_OF = 20, 1000
-_Record = ImageRecord | PageRecord
 
 
 # --- new tasks ---
 
 
-def is_url(url: str) -> bool:
-    """Whether *url* may be a task's: http(s), with a canonical host, or the name of what a page holds itself."""
+def is_url(url: str, kind: TaskKind = TaskKind.IMAGE) -> bool:
+    """Whether *url* may be that of a task of that *kind*: http(s), with a canonical host; of an image also the name of
+    what a page holds itself; of a page to be rendered maybe with a route behind it.
+    """
+    if kind is TaskKind.RENDER:
+        page, mark, route = url.partition("#")
+        return (
+            len(url) <= MAX_URL_CHARS
+            and (not mark or _ROUTE.fullmatch(route) is not None)
+            and is_url(page, TaskKind.PAGE)
+        )
+    if kind is TaskKind.PAGE and url.startswith(DATA_HOST):
+        return False
     return (
         len(url) <= MAX_URL_CHARS
         and _URL.fullmatch(url) is not None
@@ -68,16 +88,16 @@ def _is_host(name: str) -> bool:
 
 def is_malformed(task: NewTask) -> bool:
     """Whether *task* can't be one that a page led to."""
-    if not is_url(task.url) or (task.kept_out_by and task.kept_out_by not in LEFT_OUT):
-        return True
-    if task.kind is TaskKind.PAGE and task.url.startswith(DATA_HOST):
+    if not is_url(task.url, task.kind) or (task.kept_out_by and task.kept_out_by not in LEFT_OUT):
         return True
     origin = task.origin
-    return (
-        origin is not None
-        and bool(origin.alternatives)
-        and not all(is_url(a.url) for a in origin.alternatives)
-    )
+    if origin is None:
+        return False
+    return not (all(is_url(a.url) for a in origin.alternatives) and _are_signs(origin.signs))
+
+
+def _are_signs(signs: str) -> bool:
+    return not signs or SIGNS.keys() >= set(signs.split(","))
 
 
 # --- results ---
@@ -88,8 +108,8 @@ def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
     record = result.record
     if not record.url:  # see unreadable()
         return record.detail or "its record has no URL"
-    if _KINDS[type(record)] is not kind:
-        return f"it is the record of a {_KINDS[type(record)]}, and the task is a {kind}"
+    if KIND_OF[type(record)] is not kind:
+        return f"it is the record of a {KIND_OF[type(record)]}, and the task is a {kind}"
     if record.url != url:
         return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
     return _flaw_of(result)
@@ -100,7 +120,7 @@ def _flaw_of(result: Result) -> str:
     return "" if result.untouched else flaw(result.record)
 
 
-def flaw(record: _Record) -> str:
+def flaw(record: Record) -> str:
     """What can't be right in *record* by itself; empty if nothing is."""
     if told := _reasons_flaw(record):
         return told
@@ -110,7 +130,9 @@ def flaw(record: _Record) -> str:
         return _file_flaw(record) or _sizes_flaw(record)
     if unknown := record.left_out.keys() - LEFT_OUT.keys():
         return f"{min(unknown)!r} is nothing that is left out"
-    return ""
+    if isinstance(record, RenderRecord):
+        return "" if _are_signs(record.signs) else f"{record.signs!r} are no signs"
+    return "" if record.render in RENDERINGS else f"{record.render!r} says nothing of a browser"
 
 
 def told_of_refused(why: str) -> str:
@@ -118,18 +140,18 @@ def told_of_refused(why: str) -> str:
     return f"what workers said of it was refused, at last as {why}"
 
 
-def _reasons_flaw(record: _Record) -> str:
+def _reasons_flaw(record: Record) -> str:
     if (record.reason and record.reason not in REASONS) or (
         record.revisit_reason and record.revisit_reason not in REASONS
     ):
         return f"there is no reason {record.reason or record.revisit_reason!r}"
-    if (record.status in _WORTH_KEEPING) == bool(record.reason):
+    if (record.status in WORTH_KEEPING) == bool(record.reason):
         return f"it is {record.status}, and its reason is {record.reason!r}"
     return ""
 
 
 def _file_flaw(record: ImageRecord) -> str:
-    if record.status not in _WORTH_KEEPING:
+    if record.status not in WORTH_KEEPING:
         return (
             f"it is {record.status}, and names the file {record.path[:_SHOWN_CHARS]!r}" if record.path else ""
         )

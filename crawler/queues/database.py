@@ -15,22 +15,21 @@ import msgspec
 
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
-from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, PageRecord, TaskKind
+from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, RenderRecord, TaskKind
 from crawler.queues.checks import FLAWS
 from crawler.words import bits_of
 
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
 
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
 Connection = sqlite3.Connection
-Record = ImageRecord | PageRecord
-TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages"}
+TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages", TaskKind.RENDER: "renders"}
 HISTORY = "image_history"
 """Records of images that have other bytes by now."""
 _OPT_OUTS = tuple(
@@ -38,7 +37,20 @@ _OPT_OUTS = tuple(
     for table in (TABLES[TaskKind.IMAGE], HISTORY)
     for column in ("opt_outs TEXT NOT NULL DEFAULT ''", "more_opt_outs INTEGER NOT NULL DEFAULT 0")
 )
-STEPS: dict[int, tuple[str, ...]] = {4: _OPT_OUTS}
+_RENDERS = (
+    "ALTER TABLE pages ADD COLUMN render TEXT NOT NULL DEFAULT ''",
+    """CREATE TABLE renders (seq INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE, url TEXT NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL, final_url TEXT NOT NULL, title TEXT NOT NULL, images INTEGER NOT NULL,
+    links INTEGER NOT NULL, gains TEXT NOT NULL, requests INTEGER NOT NULL, left_out TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, http_status INTEGER NOT NULL, page_url TEXT NOT NULL, found_in TEXT NOT NULL,
+    template TEXT NOT NULL, signs TEXT NOT NULL, depth INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    worker TEXT NOT NULL, elapsed_s REAL NOT NULL, finished_at TEXT NOT NULL, detail TEXT NOT NULL,
+    revisit TEXT NOT NULL, revisit_reason TEXT NOT NULL)""",
+    "CREATE INDEX renders_status ON renders (status, reason)",
+    """CREATE TABLE templates (host_id INTEGER NOT NULL, name TEXT NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (host_id, name)) WITHOUT ROWID""",
+)
+STEPS: dict[int, tuple[str, ...]] = {4: _OPT_OUTS, 5: _RENDERS}
 """What makes a file of the next version of one of this version. Columns are added at the end, as in the records."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {
@@ -65,8 +77,10 @@ def origin_in(blob: bytes | None) -> Origin | None:
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     """The origin that the record's task had; None for a seed."""
-    has_words = isinstance(record, ImageRecord) and bits_of(record)
-    if not (record.page_url or has_words):
+    has_more = (isinstance(record, ImageRecord) and bits_of(record)) or (
+        isinstance(record, RenderRecord) and (record.template or record.signs)
+    )
+    if not (record.page_url or has_more):
         return None
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
 
@@ -86,7 +100,7 @@ def next_id(db: Connection) -> int:
 
 
 def next_seq(db: Connection) -> int:
-    """Of the next record, of either kind."""
+    """Of the next record, of any kind."""
     return 1 + max(
         int(db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
         for table in TABLES.values()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crawler.models import Result
+import msgspec
+
+from crawler.models import Result, TemplateAnswer
 from crawler.queues import Plan, RecordPage
 from crawler.queues.ledger import MAX_RECORDS, Ledger
 
@@ -14,6 +16,7 @@ class LedgerTasks:
 
     def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
         self._plan = plan or Plan()
+        self._template = ledger.template
         self.put = ledger.put
         self.lease = ledger.lease
         self.heartbeat = ledger.heartbeat
@@ -24,6 +27,7 @@ class LedgerTasks:
         self.turn_over = ledger.turn_over
         self.host_file = ledger.host_file
         self.keep_host_file = ledger.keep_host_file
+        self.tell_template = ledger.tell_template
         self.retry = ledger.retry
         self.halt = ledger.halt
         self.stop = ledger.stop
@@ -34,6 +38,10 @@ class LedgerTasks:
 
     def plan(self) -> Plan:
         return self._plan
+
+    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
+        answer: TemplateAnswer = self._template(host=host, name=name, task=task)
+        return msgspec.structs.replace(answer, has_renderer=self._plan.browser or answer.has_renderer)
 
 
 class LedgerResults:

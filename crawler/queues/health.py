@@ -54,7 +54,7 @@ from crawler.errors import (
     TooSlow,
     TruncatedTransfer,
 )
-from crawler.models import ImageRecord, PageRecord, Revisit, TaskKind
+from crawler.models import Record, Revisit, TaskKind
 from crawler.urls import DATA_HOST, host_key
 
 IN_A_ROW = 3
@@ -73,6 +73,7 @@ _SHOWN_DETAIL = 200
 HOW_TO_RETRY = {
     TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
     TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
+    TaskKind.RENDER: f"image-crawler retry DIR --reason {HostDown.reason} --renders puts it back",
 }
 """What waited for a host that was given up."""
 
@@ -129,7 +130,7 @@ that it is too much.
 """
 
 
-def evidence(record: ImageRecord | PageRecord) -> Evidence:
+def evidence(record: Record) -> Evidence:
     """What *record* tells of the host that it ended at."""
     reason = reason_of(record)
     if reason == ServerError.reason and record.http_status in _BROKEN:
@@ -140,12 +141,12 @@ def evidence(record: ImageRecord | PageRecord) -> Evidence:
     return Evidence.ANSWER if answered else Evidence.NOTHING
 
 
-def reason_of(record: ImageRecord | PageRecord) -> str:
+def reason_of(record: Record) -> str:
     """Why nothing came of the latest visit; empty if something did."""
     return record.revisit_reason if record.revisit is Revisit.FAILED else record.reason
 
 
-def ended_elsewhere(record: ImageRecord | PageRecord) -> str | None:
+def ended_elsewhere(record: Record) -> str | None:
     """The host that a redirect led the visit to, ``scheme://host[:port]``, or ``?`` if that can't be told.
 
     None if it ended at the URL's own.

@@ -178,7 +178,7 @@ class Intake:
 
     def _limit_reached(self, task: NewTask) -> str | None:
         known = self._tally.tasks(task.kind)
-        if task.kind is TaskKind.PAGE:
+        if task.kind is not TaskKind.IMAGE:  # there may be more routes than pages, and no end of them
             return "max-pages" if known >= self._scope.max_pages else None
         # what takes the place of another size is no further picture
         is_further = not _takes_a_place(task)

@@ -46,12 +46,15 @@ from crawler.models import (
     ImageRecord,
     Lease,
     NewTask,
+    Record,
+    RenderOutcome,
     Result,
     Stats,
     Status,
     Task,
     TaskKind,
     TaskState,
+    TemplateAnswer,
     Token,
     WorkerState,
 )
@@ -62,7 +65,6 @@ from crawler.queues.database import (
     COLUMNS,
     INSERTS,
     TABLES,
-    Record,
     origin_in,
     origin_of,
     to_record,
@@ -77,6 +79,7 @@ from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
+from crawler.queues.template_rows import TemplateRows
 from crawler.queues.throttle import Throttle
 from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
@@ -145,8 +148,8 @@ class Ledger:
 
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
-    had is ready at once, uncharged; unless with *survivors*: downloaders on other machines may have gone on meanwhile,
-    and what none of them claims within a term counts as lost.
+    had is ready at once, uncharged; unless with *survivors*: downloaders and renderers on other machines may have gone
+    on meanwhile, and what none of them claims within a term counts as lost.
 
     Raises FolderError when the file is not a ledger, LedgerCorrupt when it can't be read, StorageFull when the disk
     is full.
@@ -177,7 +180,7 @@ class Ledger:
         self._gone: dict[str, None] = {}  # in that order
         self._complaints = Complaints(log)
         self._halted: str | None = None
-        self._stopped = self._paused = self._closed = False
+        self._stopped = self._paused = self._closed = self._has_renderer = False
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
@@ -189,6 +192,7 @@ class Ledger:
             self._db = database.connect(path)
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
+            self._templates = TemplateRows(self._db)
             self._whereabouts = database.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -369,6 +373,23 @@ class Ledger:
             if file.name == ROBOTS_TXT and not file.reason:
                 self._set_delay(host_id, file.delay_s, just_asked=True)
 
+    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            host_id = self._host_id(host)
+            answer, states = self._templates.asked(host_id, name, task, self._life_s)
+            if states:  # seldom: each page that is read asks
+                with self._transaction():
+                    self._templates.keep(host_id, states)
+                    self._save_clock()  # no claim is to last longer for who opens the file after us
+            return msgspec.structs.replace(answer, has_renderer=self._has_renderer)
+
+    def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
+        with self._mutex, database.explained(self.path, on_error=self.halt):
+            host_id = self._host_id(host)
+            if states := self._templates.told(host_id, name, outcome):
+                with self._transaction():
+                    self._templates.keep(host_id, states)
+
     def _host_id(self, name: str) -> int:
         """Of a host that may be new: redirects lead anywhere. Raises ValueError for what is none."""
         if not is_host(name):
@@ -540,13 +561,16 @@ class Ledger:
     # --- from here on, the mutex is held ---
 
     def _recall(self, *, new_run: bool) -> None:
-        """What somebody wanted of the crawl stands until its next run."""
+        """What somebody wanted of the crawl stands until its next run, and so does whether anybody renders."""
         if new_run:
-            self._db.execute("DELETE FROM meta WHERE key IN ('paused', 'stopped')")
+            self._db.execute("DELETE FROM meta WHERE key IN ('paused', 'stopped', 'renderer')")
             return
         wanted = dict(
-            self._db.execute("SELECT key, value FROM meta WHERE key IN ('paused', 'stopped')").fetchall()
+            self._db.execute(
+                "SELECT key, value FROM meta WHERE key IN ('paused', 'stopped', 'renderer')"
+            ).fetchall()
         )
+        self._has_renderer = "renderer" in wanted
         self._paused = "paused" in wanted
         self._halted = wanted.get("stopped")
         self._stopped = self._halted is not None
@@ -687,7 +711,7 @@ class Ledger:
         backlogged = self._backlogged()
         self._tally.move(kind, before, after)
         if backlogged and not self._backlogged():
-            self._waiters.tell(TaskKind.PAGE)  # harvesters may go on
+            self._tell_finders()
 
     # leasing
 
@@ -698,6 +722,10 @@ class Ledger:
             if worker.id in self._gone:
                 return _Worker(worker, deadline)
             known = self._workers[worker.id] = _Worker(None, deadline)
+        if worker.kind is TaskKind.RENDER and not self._has_renderer:
+            with database.explained(self.path, on_error=self.halt):
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('renderer', 1)")
+            self._has_renderer = True
         self._count(known, -1)
         known.state, known.deadline = worker, max(known.deadline, deadline)
         self._count(known, +1)
@@ -830,10 +858,17 @@ class Ledger:
 
     def _held_back(self, kind: TaskKind) -> bool:
         """Nothing of *kind* is to be given out now, though some may be due."""
-        return self._paused or (kind is TaskKind.PAGE and self._backlogged())
+        return self._paused or (kind is not TaskKind.IMAGE and self._backlogged())
 
     def _backlogged(self) -> bool:
+        """So many images wait that nobody is to find more of them."""
         return self._tally.waiting_images >= self._queue.image_backlog
+
+    def _tell_finders(self) -> None:
+        """Those who find images may go on."""
+        for kind in TaskKind:
+            if kind is not TaskKind.IMAGE:
+                self._waiters.tell(kind)
 
     def _let_go(self, task_id: int) -> _Held:
         """Forget the lease of a task."""
@@ -1153,7 +1188,7 @@ class Ledger:
             backlogged = self._backlogged()
             self._intake.sizes.release(most, now=self._clock())
             if backlogged and not self._backlogged():
-                self._waiters.tell(TaskKind.PAGE)
+                self._tell_finders()
 
     def _wake_delayed(self) -> None:
         with self._transaction():

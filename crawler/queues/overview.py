@@ -27,13 +27,14 @@ class Meters:
     """How fast the crawl as a whole goes on."""
 
     def __init__(self) -> None:
-        self._pages, self._images, self._bytes = (
-            Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S) for _ in range(3)
+        self._pages, self._images, self._renders, self._bytes = (
+            Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S) for _ in range(4)
         )
 
     def note(self, now: float, tally: Tally) -> None:
         self._pages.add(now, tally.settled(TaskKind.PAGE))
         self._images.add(now, tally.settled(TaskKind.IMAGE))
+        self._renders.add(now, tally.settled(TaskKind.RENDER))
         self._bytes.add(now, tally.saved_bytes)
 
     def facts(self) -> dict[str, float]:
@@ -41,6 +42,7 @@ class Meters:
         return {
             "pages_per_s": self._pages.per_s,
             "images_per_s": self._images.per_s,
+            "renders_per_s": self._renders.per_s,
             "saved_bytes_per_s": self._bytes.per_s,
         }
 
@@ -88,6 +90,7 @@ def _host_status(name: str, lane: Waiting, watch: HostWatch, now: float) -> Host
         name=name,
         pages=lane.ready.get(TaskKind.PAGE, 0),
         images=lane.ready.get(TaskKind.IMAGE, 0),
+        renders=lane.ready.get(TaskKind.RENDER, 0),
         in_flight=lane.in_flight,
         due_s=lane.due_s,
         delay_s=lane.delay_s,

@@ -48,11 +48,11 @@ _ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN))
 
 def repair(db: Connection, path: Path) -> None:
     """Have all rows of the queue be such as it writes; *path*, of the file, is for the log. One transaction."""
-    rows = db.execute(f"SELECT id, url, {_LOST} FROM tasks WHERE {_ABSURD}").fetchall()  # noqa: S608 - our own words
+    rows = db.execute(f"SELECT id, kind, url, {_LOST} FROM tasks WHERE {_ABSURD}").fetchall()  # noqa: S608 - our own words
     db.execute("BEGIN IMMEDIATE")
     try:
-        for task_id, url, lost in rows:
-            what = _mend(db, task_id, url, lost=bool(lost))
+        for task_id, kind, url, lost in rows:
+            what = _mend(db, task_id, kind, url, lost=bool(lost))
             log.warning("%s: the row of %s can't be right, and %s", path, printable(str(url)), what)
         _mend_others(db)
         db.execute("COMMIT")
@@ -61,9 +61,9 @@ def repair(db: Connection, path: Path) -> None:
         raise
 
 
-def _mend(db: Connection, task_id: int, url: object, *, lost: bool) -> str:
+def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -> str:
     """Returns what was done."""
-    if lost or not (isinstance(url, str) and is_url(url)):
+    if lost or not (isinstance(url, str) and is_url(url, TaskKind(kind))):
         for record in RECORDS:
             db.execute(f"DELETE FROM {record}s WHERE task_id = ?", (task_id,))  # noqa: S608 - our own names
         db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))

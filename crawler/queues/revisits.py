@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, PageStatus, Revisit, TaskKind
+from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
+from crawler.queues.checks import WORTH_KEEPING
 from crawler.queues.database import (
     COLUMNS,
     HISTORY,
     TABLES,
     Connection,
-    Record,
     origin_in,
     origin_of,
     to_record,
@@ -27,7 +27,6 @@ from crawler.urls import DATA_HOST
 from crawler.words import filled_record
 
 _SEVERAL = "several"
-_WORTH_KEEPING = {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED}
 _IN_VAIN = {Revisit.GONE, Revisit.FAILED}
 
 
@@ -58,6 +57,9 @@ class Revisits:
             table
         ) in TABLES.values():  # what it was marked with at an earlier refresh says nothing of this one
             self._db.execute(f"UPDATE {table} SET revisit = '', revisit_reason = '' WHERE revisit != ''")  # noqa: S608
+        self._db.execute(
+            "DELETE FROM templates"
+        )  # a page that brings what it brought before is no sign of anything
         return self._db.execute(
             "UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead')"
             " AND host_id NOT IN (SELECT id FROM hosts WHERE name = ?)",
@@ -208,8 +210,8 @@ def _compared(record: Record, last: Record | None) -> Record:
 
 
 def worth_keeping(record: Record | None) -> bool:
-    """Whether it stands for something that was saved or harvested, which a failure does not undo."""
-    return record is not None and record.status in _WORTH_KEEPING
+    """Whether it stands for something that was saved, harvested or rendered, which a failure does not undo."""
+    return record is not None and record.status in WORTH_KEEPING
 
 
 def left_out_of(record: Record) -> dict[str, int]:

@@ -1,4 +1,4 @@
--- A crawl's books. One row in tasks for each URL and kind; one row in images or pages once it is settled.
+-- A crawl's books. One row in tasks for each URL and kind; one row in images, pages or renders once it is settled.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -13,7 +13,7 @@ CREATE TABLE hosts (
 
 CREATE TABLE tasks (
     id       INTEGER PRIMARY KEY,
-    kind     TEXT NOT NULL,         -- page | image
+    kind     TEXT NOT NULL,         -- page | image | render
     url      TEXT NOT NULL,
     key      BLOB NOT NULL UNIQUE,  -- 128-bit BLAKE2b of "kind url": a third of the size of an index of URLs
     host_id  INTEGER NOT NULL,
@@ -62,6 +62,13 @@ CREATE TABLE left_out (             -- which URLs that was, as far as there is r
 CREATE TABLE words (                -- what later pages say of images that only a queue elsewhere knows so far
     key   BLOB PRIMARY KEY,         -- as of tasks
     words BLOB NOT NULL             -- MessagePack
+) WITHOUT ROWID;
+
+CREATE TABLE templates (            -- what rendering pages of each template brought: see templates.py
+    host_id INTEGER NOT NULL,
+    name    TEXT NOT NULL,
+    state   BLOB NOT NULL,          -- MessagePack
+    PRIMARY KEY (host_id, name)
 ) WITHOUT ROWID;
 
 CREATE TABLE cookies (

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from crawler.columns import known_reason, known_status, total
-from crawler.models import Counts, ImageStatus, TaskKind, TaskState
-from crawler.queues.database import TABLES, Connection, Record
+from crawler.models import Counts, ImageStatus, Record, TaskKind, TaskState
+from crawler.queues.database import TABLES, Connection
 
 _UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
@@ -62,9 +62,12 @@ class Tally:
 
     @property
     def pages_at_hand(self) -> int:
-        """Those that are read now or could be: not those that wait to be tried again."""
-        pages = self._states[TaskKind.PAGE]
-        return pages[TaskState.READY] + pages[TaskState.LEASED]
+        """Those that are read or rendered now, or could be: not those that wait to be tried again."""
+        return sum(
+            self._states[kind][state]
+            for kind in (TaskKind.PAGE, TaskKind.RENDER)
+            for state in (TaskState.READY, TaskState.LEASED)
+        )
 
     @property
     def drained(self) -> bool:
@@ -80,14 +83,13 @@ class Tally:
 
     def facts(self) -> dict[str, Any]:
         """Everything counted, as fields of Stats."""
-        pages, images = self._states[TaskKind.PAGE], self._states[TaskKind.IMAGE]
+        facts: dict[str, Any] = {}
+        for kind in TaskKind:
+            facts[f"{kind}s"] = Counts(**{state.value: count for state, count in self._states[kind].items()})
+            facts[f"{kind}_status"] = dict(+self._status[kind])
+            facts[f"{kind}_reasons"] = dict(+self._reasons[kind])
         return {
-            "pages": Counts(**{state.value: count for state, count in pages.items()}),
-            "images": Counts(**{state.value: count for state, count in images.items()}),
-            "page_status": dict(+self._status[TaskKind.PAGE]),
-            "image_status": dict(+self._status[TaskKind.IMAGE]),
-            "page_reasons": dict(+self._reasons[TaskKind.PAGE]),
-            "image_reasons": dict(+self._reasons[TaskKind.IMAGE]),
+            **facts,
             "dropped": dict(self.dropped),
             "saved_bytes": self._saved_bytes,
             "drained": self.drained,

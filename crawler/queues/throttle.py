@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crawler.errors import RateLimited, ServerError
-from crawler.models import ImageRecord, PageRecord
+from crawler.models import Record
 from crawler.queues.health import MOST_RUNS, reason_of
 
 FIRST_PACE_S = 0.02
@@ -65,7 +65,7 @@ _ANSWER = -1.0
 _UNAVAILABLE = 503
 
 
-def refused_for_s(record: ImageRecord | PageRecord, asked_s: float | None) -> float | None:
+def refused_for_s(record: Record, asked_s: float | None) -> float | None:
     """For how long the host that *record* ended at has refused to be asked, 0 if it did not say; None if it has not.
 
     *asked_s* is its Retry-After.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from crawler.models import ImageRecord, Revisit
-from crawler.queues.database import Connection, Record
+from crawler.models import PageRecord, Record, Revisit
+from crawler.queues.database import Connection
 from crawler.queues.health import Condition, Evidence, Health, Order, ended_elsewhere, evidence, reason_of
 from crawler.queues.pacing import Pacing
 from crawler.queues.throttle import MOST_ATTEMPTS, TWICE, Pace, Throttle, refused_for_s
@@ -182,4 +182,4 @@ class HostWatch:
 
 
 def _is_seed(record: Record) -> bool:
-    return not isinstance(record, ImageRecord) and not (record.depth or record.page_url)
+    return isinstance(record, PageRecord) and not (record.depth or record.page_url)

@@ -88,7 +88,7 @@ class Browser:
 
     def open_tab(self, context: Context) -> Tab:
         """Raises DevToolsError."""
-        page = {"url": "about:blank", "browserContextId": context.id, "background": True}
+        page = {"url": "about:blank", "browserContextId": context.id}
         target_id = str(self._devtools.call("Target.createTarget", page)["targetId"])
         tab = Tab(self._devtools, target_id=target_id)
         with self._lock:
@@ -98,6 +98,8 @@ class Browser:
             tab.session = str(answer["sessionId"])
             self._devtools.route(tab.session, tab.mailbox)
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
+            # else a page that is no window of its own is drawn by nobody, and nothing on it is ever in view
+            tab.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
         except DevToolsError:
             self.close_tab(tab)
             raise

@@ -20,6 +20,7 @@ from crawler.purposes import said
 from crawler.queues import database
 from crawler.queues.ledger import Ledger
 from tests.crawls import SITE, keep, read_json_lines, saved
+from tests.earlier import of_schema
 
 OTHER = "http://other.example"
 SIGNAL = said("content-signal", "robots.txt, line 3", "Content-Signal: ai-train=no", ["ai-train=no"])
@@ -186,17 +187,6 @@ def test_export_has_it_as_it_was_recorded(crawl: Path, capsys: pytest.CaptureFix
 # --- files of before --------------------------------------------------------------------------------------
 
 
-def of_schema_4(folder: Path) -> Path:
-    """The crawl in *folder* as the version before would have written it."""
-    with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
-        for table in ("images", "image_history"):
-            for column in ("opt_outs", "more_opt_outs"):
-                db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        db.execute("PRAGMA user_version = 4")
-        db.execute("UPDATE meta SET value = 4 WHERE key = 'schema'")
-    return folder
-
-
 def columns(folder: Path, table: str) -> list[str]:
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
         return [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
@@ -205,7 +195,7 @@ def columns(folder: Path, table: str) -> list[str]:
 def test_a_crawl_of_the_version_before_is_read_as_it_is(
     crawl: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of_schema_4(crawl)
+    of_schema(4, crawl)
     with Catalog(crawl) as catalog:
         assert {record.opt_outs for record in catalog.images()} == {()}
         assert len(list(catalog.images(status=("saved",)))) == 4
@@ -221,7 +211,7 @@ def test_a_crawl_of_the_version_before_is_read_as_it_is(
 
 
 def test_a_crawl_of_the_version_before_goes_on(crawl: Path) -> None:
-    of_schema_4(crawl)
+    of_schema(4, crawl)
     before = len(columns(crawl, "images"))
     ledger = Ledger(crawl / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
     try:
@@ -246,9 +236,9 @@ def test_a_crawl_of_the_version_before_goes_on(crawl: Path) -> None:
 def test_what_it_can_t_be_brought_from_is_refused(crawl: Path) -> None:
     with closing(sqlite3.connect(crawl / "crawl.db")) as db:
         db.execute("PRAGMA user_version = 3")
-    with pytest.raises(FolderError, match="schema 3, this one has 5"):
+    with pytest.raises(FolderError, match="schema 3, this one has 6"):
         Ledger(crawl / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
-    with pytest.raises(FolderError, match="schema 3; this one reads 5"):
+    with pytest.raises(FolderError, match="schema 3; this one reads 6"):
         Catalog(crawl)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from crawler.columns import row_of
-from crawler.models import Counts, ImageRecord, Stats, TaskKind, TaskState
+from crawler.models import Counts, ImageRecord, Record, Stats, TaskKind, TaskState
 from crawler.queues import database, later_words
-from crawler.queues.database import INSERTS, QUEUE_IDS, Record
+from crawler.queues.database import INSERTS, QUEUE_IDS
 from crawler.queues.host_files import HostFiles
 from crawler.queues.left_out import LeftOut
 from crawler.queues.redis import rows
@@ -129,10 +129,13 @@ class Books:
         return Stats(
             pages=_settled(facts["pages"]),
             images=_settled(facts["images"]),
+            renders=_settled(facts["renders"]),
             page_status=facts["page_status"],
             image_status=facts["image_status"],
+            render_status=facts["render_status"],
             page_reasons=facts["page_reasons"],
             image_reasons=facts["image_reasons"],
+            render_reasons=facts["render_reasons"],
             saved_bytes=facts["saved_bytes"],
         )
 
@@ -171,9 +174,9 @@ class Books:
     def queue_lost(self, *, reread: bool) -> int:
         """The queue has lost all it had: the ids that it gave mean nothing any more.
 
-        With *reread* every page that was harvested is to be read once more, whether it has changed or not, for what
-        had been found on it and not been settled is lost; returns how many. Their records stand until then. LOST is
-        noted: whoever tells the queue everything takes that back.
+        With *reread* every page that was harvested or rendered is to be so once more, whether it has changed or not,
+        for what had been found there and not been settled is lost; returns how many. Their records stand until then.
+        LOST is noted: whoever tells the queue everything takes that back.
         """
         with self._transaction():
             rows.renumber(self._db)
@@ -181,8 +184,9 @@ class Books:
             count = 0
             if reread:
                 count = self._db.execute(
-                    "UPDATE tasks SET state = 'ready', attempts = 0 WHERE kind = 'page' AND state IN ('done', 'dead')"
-                    " AND id IN (SELECT task_id FROM pages WHERE status = 'harvested')"
+                    "UPDATE tasks SET state = 'ready', attempts = 0 WHERE state IN ('done', 'dead')"
+                    " AND id IN (SELECT task_id FROM pages WHERE status = 'harvested'"
+                    " UNION ALL SELECT task_id FROM renders WHERE status = 'rendered')"
                 ).rowcount
             if (
                 count

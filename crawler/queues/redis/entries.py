@@ -16,9 +16,8 @@ from crawler.models import (
     MAX_DEPTH,
     RECORDS,
     STATUSES,
-    ImageRecord,
     NewTask,
-    PageRecord,
+    Record,
     TaskKind,
     TaskState,
     Url,
@@ -36,7 +35,7 @@ class _About(msgspec.Struct, frozen=True):
     url: Url
 
 
-_RECORD = msgspec.msgpack.Decoder(ImageRecord | PageRecord).decode
+_RECORD = msgspec.msgpack.Decoder(Record).decode
 _ABOUT = msgspec.msgpack.Decoder(_About).decode
 _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
@@ -54,7 +53,7 @@ class Entry:
     kind: TaskKind
     depth: int
     state: TaskState
-    record: ImageRecord | PageRecord
+    record: Record
     next_size: NewTask | None = None
     """What nobody has put so far, and is to be put in its place."""
 
@@ -92,7 +91,7 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     _number(words, b"i", MAX_COUNT)
     visited = b"r" in words
     record = _visited(words, kind) if visited else _unvisited(name, words, kind, attempts, depth)
-    if not is_url(record.url) or (visited and task_key(kind, record.url) != words[b"k"]):
+    if not is_url(record.url, kind) or (visited and task_key(kind, record.url) != words[b"k"]):
         raise ValueError(f"{record.url!r} is not the task's")
     next_size = None
     if b"o" in words:
@@ -112,11 +111,11 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     )
 
 
-def _visited(words: dict[bytes, bytes], kind: TaskKind) -> ImageRecord | PageRecord:
+def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
     """What a worker has made of it; who writes to Redis may have left out the checks of results.py."""
     blob = words[b"r"]
     try:
-        record: ImageRecord | PageRecord = _RECORD(blob)
+        record: Record = _RECORD(blob)
         why = flaw(record) if isinstance(record, RECORDS[kind]) else f"it is no record of a {kind}"
     except FLAWS as exc:
         why = str(exc)
@@ -130,9 +129,7 @@ def _visited(words: dict[bytes, bytes], kind: TaskKind) -> ImageRecord | PageRec
     )
 
 
-def _unvisited(
-    name: str, words: dict[bytes, bytes], kind: TaskKind, attempts: int, depth: int
-) -> ImageRecord | PageRecord:
+def _unvisited(name: str, words: dict[bytes, bytes], kind: TaskKind, attempts: int, depth: int) -> Record:
     """The record of a task that no worker has come back with; the same each time that it is read."""
     task = unpacked(utf8(words[b"h"]), words[b"b"])
     what, *told = _WHY(words[b"w"])

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from crawler.models import (
     HostFile,
-    ImageRecord,
     NewTask,
     Origin,
-    PageRecord,
+    Record,
     Stats,
     TaskKind,
     TaskState,
@@ -35,7 +34,7 @@ class Settled(Value):
     depth: int
     state: TaskState
     """DONE or DEAD."""
-    record: ImageRecord | PageRecord
+    record: Record
     next_size: NewTask | None = None
     """What is to be put before this is forgotten: a size of the picture that takes its place."""
 
@@ -78,9 +77,9 @@ class Unsettled(Value):
     url: str
     depth: int
     origin: Origin | None = None
-    known: ImageRecord | PageRecord | None = None
+    known: Record | None = None
     """The record of an earlier visit, in a crawl that is refreshed, as a worker is to be told of it."""
-    last: ImageRecord | PageRecord | None = None
+    last: Record | None = None
     """The record that stands, whatever it is."""
 
 

@@ -52,7 +52,7 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
             "done": of.done + counts[f"{letter}:done"],
             "dead": of.dead + counts[f"{letter}:dead"],
         }
-        for letter, of in (("p", totals.pages), ("i", totals.images))
+        for letter, of in (("p", totals.pages), ("i", totals.images), ("b", totals.renders))
     }
 
     def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
@@ -67,10 +67,15 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
     return {
         "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
         "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
+        "renders": Counts(
+            **{state.value: states[at + 6] for at, state in enumerate(_STATES)}, **settled["b"]
+        ),
         "page_status": tallied("status", "p", totals.page_status),
         "image_status": tallied("status", "i", totals.image_status),
+        "render_status": tallied("status", "b", totals.render_status),
         "page_reasons": tallied("reason", "p", totals.page_reasons),
         "image_reasons": tallied("reason", "i", totals.image_reasons),
+        "render_reasons": tallied("reason", "b", totals.render_reasons),
         "dropped": dict(dropped),
         "saved_bytes": totals.saved_bytes + counts["bytes"],
         "workers": tuple(workers.values()),
@@ -83,11 +88,12 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
 
 
 def host_status(found: Sequence[Any]) -> HostStatus:
-    name, pages, images, in_flight, due_s, delay_s, condition = found
+    name, pages, images, renders, in_flight, due_s, delay_s, condition = found
     status = HostStatus(
         name=utf8(name),
         pages=pages,
         images=images,
+        renders=renders,
         in_flight=in_flight,
         due_s=float(due_s),
         delay_s=float(delay_s),

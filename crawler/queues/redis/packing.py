@@ -17,14 +17,14 @@ from typing import Any, cast
 
 import msgspec
 
-from crawler.models import ORIGIN_FIELDS, Alternative, ImageRecord, NewTask, Origin, PageRecord, TaskKind
+from crawler.models import ORIGIN_FIELDS, Alternative, NewTask, Origin, Record, TaskKind
 from crawler.queues.sizes import marked, picture_key
 from crawler.scope import domain_of
 from crawler.sizes import Sized
 from crawler.urls import host_key, identity, task_key
 from crawler.words import ALL, bits_of_task
 
-KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE}
+KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE, "b": TaskKind.RENDER}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
 SEED, KEPT, NEXT_SIZE, HAS_NEXT, SIZED = 1, 2, 4, 8, 16
 """Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one; a size that takes
@@ -51,7 +51,9 @@ class _Text(msgspec.Struct, array_like=True, frozen=True):
     instead_of: str = ""
     alternatives: tuple[Alternative, ...] = ()
     content: bytes = b""
-    known: ImageRecord | PageRecord | None = None
+    template: str = ""
+    signs: str = ""
+    known: Record | None = None
 
 
 _DECODE = msgspec.msgpack.Decoder(_Text).decode
@@ -86,7 +88,7 @@ class Packed:
         return b"N" + self.key + self.depth.to_bytes(3, "big") + bytes((self.flags,)) + self.mark + self.text
 
 
-def packed(task: NewTask, *, key: bytes = b"", known: ImageRecord | PageRecord | None = None) -> Packed:
+def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> Packed:
     """*key* is its task_key, if it is at hand; *known* is the record of an earlier visit, if it stands for something
     saved. Raises ValueError for no URL.
     """
@@ -124,7 +126,7 @@ def note_of(url: str, bits: int) -> bytes:
     return of_url + _BITS[bits]
 
 
-def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | PageRecord | None) -> bytes:
+def _text(path: str, host: str, origin: Origin | None, known: Record | None) -> bytes:
     values: list[Any] = [path]
     if origin is not None:
         page = origin.page_url
@@ -141,7 +143,7 @@ def _text(path: str, host: str, origin: Origin | None, known: ImageRecord | Page
 class Unpacked:
     url: str
     origin: Origin | None
-    known: ImageRecord | PageRecord | None
+    known: Record | None
 
 
 def unpacked(host: str, text: bytes) -> Unpacked:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from crawler.fallback import with_next_size
-from crawler.models import ImageRecord, PageRecord, Result, Revisit, TaskKind
+from crawler.models import ImageRecord, PageRecord, Record, Result, Revisit
 from crawler.queues import RecordPage
-from crawler.queues.checks import checked
+from crawler.queues.checks import KIND_OF, checked
 from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
 from crawler.queues.redis.engine import Argument
@@ -112,7 +112,7 @@ class RedisResults:
     def _judged(self, shard: int, result: Result) -> Iterator[Argument]:
         """What the script has to know of a result, without reading its record."""
         record = result.record
-        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        kind = KIND_OF[type(record)]
         what, why = evidence(record), reason_of(record)
         yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
         yield task_key(kind, record.url)
@@ -138,7 +138,7 @@ class RedisResults:
             _ENCODE(record),
         )
 
-    def _ended_at(self, shard: int, record: ImageRecord | PageRecord, refused_s: float | None) -> str:
+    def _ended_at(self, shard: int, record: Record, refused_s: float | None) -> str:
         """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""
         name = ended_elsewhere(record)
         if name is None:

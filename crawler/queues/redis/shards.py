@@ -33,11 +33,12 @@ class Glance:
     pages: int
     """Tasks that it has ever been given, in all states."""
     images: int
+    renders: int
     waiting: int
     """Images ready, or due later."""
     unsettled: int
     pages_at_hand: int
-    """Pages that are ready, or on lease."""
+    """Pages that are ready, or on lease, to be read or rendered."""
     at: float
     """On the caller's own clock."""
 
@@ -67,10 +68,10 @@ class Shards:
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
         moment = "" if self._clock is None else f"{self._clock():.6f}"
         answer = self.engine.run(self.prefixes[shard], [self.crawl, moment, command, *arguments])
-        reply, notices, pages, images, waiting, unsettled, at_hand = answer
+        reply, notices, pages, images, renders, waiting, unsettled, at_hand = answer
         for notice in notices:
             _tell(notice)
-        glance = Glance(pages, images, waiting, unsettled, at_hand, time.monotonic())
+        glance = Glance(pages, images, renders, waiting, unsettled, at_hand, time.monotonic())
         self._glances[shard] = glance
         return reply, glance
 
@@ -113,14 +114,15 @@ class Shards:
             del self._hosts[next(iter(self._hosts))]
         return untold
 
-    def elsewhere(self, shard: int) -> tuple[int, int, int, int]:
-        """Pages, images, waiting images and pages at hand of the other shards."""
+    def elsewhere(self, shard: int) -> tuple[int, int, int, int, int]:
+        """Pages, images, pages to be rendered, waiting images and pages at hand of the other shards."""
         if self.count == 1:
-            return (0, 0, 0, 0)
+            return (0, 0, 0, 0, 0)
         others = [self._fresh(other) for other in range(self.count) if other != shard]
         return (
             sum(other.pages for other in others),
             sum(other.images for other in others),
+            sum(other.renders for other in others),
             sum(other.waiting for other in others),
             sum(other.pages_at_hand for other in others),
         )
@@ -134,7 +136,8 @@ class Shards:
             return False
         after = [self._look(shard) for shard in range(self.count)]
         return self._are_whole() and all(
-            (then.pages, then.images, then.unsettled) == (now.pages, now.images, now.unsettled)
+            (then.pages, then.images, then.renders, then.unsettled)
+            == (now.pages, now.images, now.renders, now.unsettled)
             for then, now in zip(before, after, strict=True)
         )
 

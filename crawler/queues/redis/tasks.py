@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -18,19 +18,20 @@ from crawler.models import (
     FileAnswer,
     Heartbeat,
     HostFile,
-    ImageRecord,
     Lease,
     NewTask,
-    PageRecord,
+    Record,
+    RenderOutcome,
     Stats,
     Status,
     Task,
     TaskKind,
+    TemplateAnswer,
     Token,
     WorkerState,
 )
 from crawler.queues import CLAIM_S, Plan
-from crawler.queues.checks import FLAWS, MALFORMED, is_host, is_url
+from crawler.queues.checks import FLAWS, KIND_OF, MALFORMED, is_host, is_url
 from crawler.queues.database import origin_of
 from crawler.queues.host_files import packed_file, unpacked_file
 from crawler.queues.intake import SESSION_ID, each_once
@@ -49,6 +50,7 @@ from crawler.queues.redis.packing import (
     utf8,
 )
 from crawler.queues.redis.shards import Shards
+from crawler.queues.templates import OVERFLOW, Known, asked, changes, family_of, kept_as, known_of, told
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _COOKIE = msgspec.msgpack.Decoder(Cookie).decode
@@ -57,6 +59,16 @@ _RING_S = 0.5
 _AT_ONCE = 500
 TASKS_AT_ONCE = 1000
 """New ones, for one script: it takes 10 ms or so, in which nobody else is served."""
+
+
+class _Read(NamedTuple):
+    """What a shard knows of a template."""
+
+    known: Known
+    states: dict[str, bytes]
+    """As they are kept, by name."""
+    now_s: float
+    has_renderer: bool
 
 
 class RedisTasks:
@@ -253,6 +265,37 @@ class RedisTasks:
         self._shard_of(host)
         keep_file(self._shards, host, file, worker_id=worker_id)
 
+    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
+        shard = self._shard_of(host)
+        while True:
+            read = self._read_template(shard, host, name)
+            known, answer = asked(read.known, task, read.now_s)
+            if self._keep_template(shard, host, read, known):
+                has_renderer = self._plan.browser or read.has_renderer
+                return msgspec.structs.replace(answer, has_renderer=has_renderer)
+
+    def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
+        shard = self._shard_of(host)
+        while True:
+            read = self._read_template(shard, host, name)
+            if self._keep_template(shard, host, read, told(read.known, outcome)):
+                return
+
+    def _read_template(self, shard: int, host: str, name: str) -> _Read:
+        names = [one for of in (name, OVERFLOW) for one in (of, family_of(of))]
+        states, kept, now_s, has_renderer = self._shards.run(shard, "template", host, len(names), *names)
+        by_name = {one: state for one, state in zip(names, states, strict=True) if state}
+        name = kept_as(name, is_known=name in by_name, kept=kept)
+        known = known_of(name, by_name.get(name), by_name.get(family_of(name)))
+        return _Read(known, by_name, float(now_s), bool(has_renderer))
+
+    def _keep_template(self, shard: int, host: str, read: _Read, known: Known) -> bool:
+        """Whether it could be kept: nobody else has changed it since it was read. One of those who try always can."""
+        if not (states := changes(read.known, known)):
+            return True
+        words = [word for name, state in states.items() for word in (name, read.states.get(name, b""), state)]
+        return bool(self._shards.run(shard, "keep_template", host, len(states), *words))
+
     def _shard_of(self, host: str) -> int:
         if not is_host(host):
             raise ValueError(f"{host[:200]!r} is no host")
@@ -290,9 +333,9 @@ class RedisTasks:
     def status(self) -> Status:
         answers = self._shards.all("stats", 1)
         hosts = [host_status(host) for answer in answers for host in answer[9]]
-        hosts.sort(key=lambda host: -(host.pages + host.images + host.in_flight))
-        pages_per_s, images_per_s, bytes_per_s = (
-            sum(float(answer[12][at]) for answer in answers) for at in range(3)
+        hosts.sort(key=lambda host: -(host.pages + host.images + host.renders + host.in_flight))
+        pages_per_s, images_per_s, renders_per_s, bytes_per_s = (
+            sum(float(answer[12][at]) for answer in answers) for at in range(4)
         )
         return Status(
             **facts(answers, self._shards),
@@ -301,6 +344,7 @@ class RedisTasks:
             up_s=max(float(answer[11]) for answer in answers),
             pages_per_s=pages_per_s,
             images_per_s=images_per_s,
+            renders_per_s=renders_per_s,
             saved_bytes_per_s=bytes_per_s,
         )
 
@@ -382,7 +426,7 @@ def _batch(shard: int, found: Sequence[Any]) -> Batch:
     tasks = []
     for number, serial, attempt, depth, kind, text in leased:
         what = unpacked(host, text)
-        if not is_url(what.url):
+        if not is_url(what.url, KINDS[utf8(kind)]):
             raise ValueError(f"{what.url[:200]!r} is no URL")
         tasks.append(
             Task(
@@ -418,11 +462,11 @@ def _again(entry: Entry) -> tuple[Argument, ...]:
     return (entry.name, entry.number, entry.serial, *one.facts, int(down))
 
 
-def old_tally(record: ImageRecord | PageRecord | None) -> bytes:
+def old_tally(record: Record | None) -> bytes:
     """What the last record of a task counts for, until there is a newer one; as keep() in tasks.lua has it."""
     if record is None:
         return b""
-    letter = "i" if isinstance(record, ImageRecord) else "p"
+    letter = LETTERS[KIND_OF[type(record)]]
     words: list[str | int] = [f"{letter}:status:{record.status}", 1]
     if record.reason:
         words += [f"{letter}:reason:{record.reason}", 1]

@@ -22,6 +22,7 @@
 --                       requests are in flight to all of its hosts
 --   blocked:DOMAIN, full     zset: hosts that wait for room in their domain, in turn;   set of such domains
 --   guests     zset     requests that redirects have led to a host, by when they are forgotten: TASK HOST
+--   templates:HOST hash  what rendering its pages brought, by template (see templates.py): clients read it and write it
 --   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
 --   filed      set      of these, which the catalogue has not got yet
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
@@ -33,10 +34,10 @@
 --   left       stream   URLs that were left out: r reason, c kind, h host, b text as of a task; not all, see drop_url()
 --   pictures   hash     sizes of pictures (see sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
---   recent     zset     pages settled lately, of a queue in several parts
+--   recent     zset     pages settled lately, read or rendered, of a queue in several parts
 --   pushed     set      what has been put back while a lost queue is made anew
 --
--- Kinds are p (page) and i (image); a task's state is r (ready), d (delayed) or l (leased).
+-- Kinds are p (page), i (image) and b (a page to be rendered, in a browser); a task's state is r (ready), d (delayed) or l (leased).
 
 local P, PLAN, MOMENT, COMMAND = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local pack, unpacked = cmsgpack.pack, cmsgpack.unpack
@@ -45,7 +46,7 @@ local function call(...)
   return redis.call(...)
 end
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
-local KINDS = {'p', 'i'}
+local KINDS = {'p', 'i', 'b'}
 -- the queue's clock stands still while nobody can reach it: after an outage no lease has run out
 local STANDSTILL_S = 10
 -- … and that of the leases stands still sooner, for even a short one has to outlast an outage: after this part of it
@@ -85,9 +86,9 @@ local CFG = found and unpacked(meta[2]) or {}
 local function new_state()
   return {
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
-    n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0}, -- unsettled tasks by kind and state
-    known = {p = 0, i = 0}, fellows = {p = 0, i = 0}, news = {p = 0, i = 0},
-    done = {p = 0, i = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, left = 0, held = 0, in_waiting = 0,
+    n = {pr = 0, pd = 0, pl = 0, ir = 0, id = 0, il = 0, br = 0, bd = 0, bl = 0}, -- unsettled tasks by kind and state
+    known = {p = 0, i = 0, b = 0}, fellows = {p = 0, i = 0, b = 0}, news = {p = 0, i = 0, b = 0},
+    done = {p = 0, i = 0, b = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, left = 0, held = 0, in_waiting = 0,
   }
 end
 local S = found and unpacked(meta[3]) or new_state()
@@ -128,9 +129,10 @@ local notices = {}
 local wake_all = false
 
 -- what other shards have (see RedisTasks): for limits that hold for all of them together
-local elsewhere = {p = 0, i = 0, waiting = 0, pages = 0, is_read = CFG.shards == 1}
+local elsewhere = {p = 0, i = 0, b = 0, waiting = 0, pages = 0, is_read = CFG.shards == 1}
 local function read_elsewhere()
-  elsewhere.p, elsewhere.i, elsewhere.waiting, elsewhere.pages, elsewhere.is_read = num(), num(), num(), num(), true
+  elsewhere.p, elsewhere.i, elsewhere.b, elsewhere.waiting, elsewhere.pages = num(), num(), num(), num(), num()
+  elsewhere.is_read = true
 end
 
 local function waiting_images()
@@ -139,10 +141,14 @@ end
 local function backlogged()
   return waiting_images() >= CFG.image_backlog
 end
--- Since when no page is ready or on lease, here or elsewhere; what other shards have said is up to a second old.
+-- Pages that are read or rendered now, or could be: those that may yet name images.
+local function pages_at_hand()
+  return S.n.pr + S.n.pl + S.n.br + S.n.bl
+end
+-- Since when there are none, here or elsewhere; what other shards have said is up to a second old.
 local QUIET_S = 1
 local function is_quiet()
-  if S.n.pr + S.n.pl > 0 or elsewhere.pages > 0 then
+  if pages_at_hand() > 0 or elsewhere.pages > 0 then
     S.quiet = nil
     return false
   end
@@ -165,11 +171,14 @@ end
 
 -- What is left to do. One more as long as the queue is being made anew, for nobody is to go home meanwhile.
 local function unsettled()
-  local n = S.n
   if meta[5] then
     return 0
   end
-  return n.pr + n.pd + n.pl + n.ir + n.id + n.il + (meta[4] and 0 or 1)
+  local left = meta[4] and 0 or 1
+  for _, amount in pairs(S.n) do
+    left = left + amount
+  end
+  return left
 end
 local function drained()
   return unsettled() == 0

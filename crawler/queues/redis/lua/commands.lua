@@ -57,7 +57,7 @@ end
 
 if COMMAND == 'new_run' then
   call('HDEL', P .. 'm', 'halted', 'paused', 'stopped')
-  S.started, wake_all = now, true
+  S.started, S.has_renderer, wake_all = now, nil, true
   return finish(1)
 end
 
@@ -96,7 +96,7 @@ if COMMAND == 'lease' then
     halted = halted or 'this worker has left'
   else
     tick(id)
-    local held_back = paused or (kind == 'p' and backlogged()) or uncollected() or not meta[4]
+    local held_back = paused or (kind ~= 'i' and backlogged()) or uncollected() or not meta[4]
     if not held_back then
       local budget = REPLY_BYTES
       for _, share in ipairs(take(kind, id, me, min(wanted, CFG.lease_batch), slots)) do
@@ -391,6 +391,34 @@ if COMMAND == 'keep_host_file' then
   return finish(1)
 end
 
+-- What is known of a template, as templates.py has packed it: clients decide, and say what they had read. Args: host,
+-- names. Returns what is kept by these ('' for nothing), how many of the host are kept, the moment, and whether anybody
+-- renders.
+if COMMAND == 'template' then
+  local kept_at, states = P .. 'templates:' .. arg(), {}
+  for at = 1, num() do
+    states[at] = call('HGET', kept_at, arg()) or ''
+  end
+  return glance({states, call('HLEN', kept_at), string.format('%.6f', now), S.has_renderer and 1 or 0})
+end
+
+-- Args: host, then by name what was read ('' for nothing) and what it is now. Returns 0 if somebody else has changed
+-- any of it meanwhile, and then nothing is kept.
+if COMMAND == 'keep_template' then
+  local kept_at, words = P .. 'templates:' .. arg(), {}
+  for _ = 1, num() do
+    local name, before, state = arg(), arg(), arg()
+    if (call('HGET', kept_at, name) or '') ~= before then
+      return glance(0)
+    end
+    words[#words + 1] = name
+    words[#words + 1] = state
+  end
+  if not meta[5] then -- else the crawl has ended, and nobody would remove it
+    call('HSET', kept_at, unpack(words))
+  end
+  return glance(1)
+end
 
 -- What a visit tells of a host of another shard than its task's.
 if COMMAND == 'note' then
@@ -573,7 +601,7 @@ if COMMAND == 'recall' then
   for _, member in ipairs(call('ZRANGE', P .. 'recent', 0, -1)) do
     local t = unpacked(member)
     if not task(t[1]) then
-      put_back(t[1], t[2], 'p', t[3], t[7], t[4], t[5], t[6])
+      put_back(t[1], t[2], t[8], t[3], t[7], t[4], t[5], t[6])
       count_of = count_of + 1
     end
   end
@@ -705,7 +733,7 @@ if COMMAND == 'stats' then
     local lane = host(name)
     seen[name] = true
     shown[#shown + 1] = {
-      name, lane.p, lane.i, lane.f, string.format('%.6f', max(0, lane.d - now)),
+      name, lane.p, lane.i, lane.b, lane.f, string.format('%.6f', max(0, lane.d - now)),
       string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or throttle.condition(name, lane),
     }
   end
@@ -723,16 +751,16 @@ if COMMAND == 'stats' then
   end
   local halted, paused, stopped = halted_now()
   local hosts_in_all = call('ZCARD', P .. 'load')
-  local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.bytes)}
+  local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.b), rate(S.meter.bytes)}
   local up_s = string.format('%.6f', now - S.started)
   local n = S.n
-  local states = {n.pr, n.pd, n.pl, n.ir, n.id, n.il}
-  local workers_in_all = S.fellows.p + S.fellows.i
+  local states = {n.pr, n.pd, n.pl, n.ir, n.id, n.il, n.br, n.bd, n.bl}
+  local workers_in_all = S.fellows.p + S.fellows.i + S.fellows.b
   local reply = finish({})
   reply[1] = {
     states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
     workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
-    S.known.p + S.known.i,
+    S.known.p + S.known.i + S.known.b,
   }
   return reply
 end

@@ -6,7 +6,7 @@ local function host(name)
   local lane = hosts[name]
   if lane == nil then
     local blob = call('HGET', P .. 'hosts', name)
-    lane = blob and unpacked(blob) or {p = 0, i = 0, f = 0, d = 0, dom = call('HGET', P .. 'doms', name) or nil}
+    lane = blob and unpacked(blob) or {p = 0, i = 0, b = 0, f = 0, d = 0, dom = call('HGET', P .. 'doms', name) or nil}
     hosts[name] = lane
   end
   return lane
@@ -23,7 +23,7 @@ end
 -- Whether there is, or lately was, something to do for a host: redirects lead anywhere.
 local function is_known(name)
   local lane = host(name)
-  return lane.load or lane.failures or lane.p + lane.i > 0
+  return lane.load or lane.failures or lane.p + lane.i + lane.b > 0
 end
 
 -- At most so many requests, of a host in trouble or one that is probed; nil for as many as always.
@@ -87,7 +87,7 @@ function domains.has_room(name, lane)
   if not lane.dom then
     return true
   end
-  local blocked = domains.room(lane) <= 0 and lane.p + lane.i > 0 or nil
+  local blocked = domains.room(lane) <= 0 and lane.p + lane.i + lane.b > 0 or nil
   if blocked ~= lane.blocked then
     lane.blocked = blocked
     if blocked then
@@ -160,7 +160,7 @@ local function place(name, lane)
     call('ZREM', P .. 'cool', name)
     lane.cooling = nil
   end
-  local ready = lane.p + lane.i
+  local ready = lane.p + lane.i + lane.b
   local shut = cap == 0 and ready > 0
   if shut ~= (lane.shut or false) then
     if shut then

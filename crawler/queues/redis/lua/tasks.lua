@@ -7,7 +7,7 @@
 
 -- a seed; a task whose record of an earlier visit stands, whatever comes; a size in another one's place; one that has more
 local FLAG_SEED, FLAG_KEPT, FLAG_NEXT_SIZE, FLAG_HAS_NEXT = 1, 2, 4, 8
-local WORTH = {saved = true, duplicate = true, harvested = true}
+local WORTH = {saved = true, duplicate = true, harvested = true, rendered = true}
 local REPLY_BYTES = 1048576
 local GIVEN_UP_AT_ONCE, GIVING_UP_EVERY_S = 2000, 0.25
 
@@ -45,7 +45,7 @@ function move(kind, before, after)
     S.n[kind .. after] = S.n[kind .. after] + 1
   end
   if was_backlogged and not backlogged() then
-    opened.p = true -- harvesters may go on
+    opened.p, opened.b = true, true -- who finds images may go on
   end
 end
 
@@ -71,9 +71,9 @@ function drop_url(reason, by, kind, name, entry)
 end
 
 local function limit_reached(kind)
-  local most = kind == 'p' and CFG.max_pages or CFG.max_images
+  local most = kind == 'i' and CFG.max_images or CFG.max_pages
   if most > 0 and S.known[kind] + elsewhere[kind] >= most then
-    return kind == 'p' and 'max-pages' or 'max-images'
+    return kind == 'i' and 'max-images' or 'max-pages'
   end
 end
 
@@ -222,8 +222,8 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
   S.out = S.out + 1
   S.done[kind] = S.done[kind] + 1
   S.done.bytes = S.done.bytes + (status == 'saved' and size or 0)
-  if kind == 'p' and CFG.shards > 1 and before then
-    call('ZADD', P .. 'recent', now, pack({id, one.n, one.k, one.d, one.v, one.b, one.h}))
+  if kind ~= 'i' and CFG.shards > 1 and before then
+    call('ZADD', P .. 'recent', now, pack({id, one.n, one.k, one.d, one.v, one.b, one.h, kind}))
     call('ZREMRANGEBYSCORE', P .. 'recent', '-inf', now - RECENT_S)
   end
   move(kind, before, nil)
@@ -442,9 +442,8 @@ end
 
 -- A reply, what there is to log, and what the clients want to know of all shards.
 local function glance(reply)
-  local n = S.n
   return {
-    reply, notices, S.known.p, S.known.i, n.ir + n.id, unsettled(), n.pr + n.pl,
+    reply, notices, S.known.p, S.known.i, S.known.b, S.n.ir + S.n.id, unsettled(), pages_at_hand(),
   }
 end
 
@@ -468,8 +467,12 @@ local function finish(reply)
   end
   call('HSET', P .. 'm', 'st', pack(S))
   if meta[5] then -- the crawl has ended, and nobody will remove what its workers still say
-    for _, name in ipairs({'workers', 'alive', 'gone', 'hungry:p', 'hungry:i', 'wait:p', 'wait:i'}) do
+    for _, name in ipairs({'workers', 'alive', 'gone'}) do
       call('EXPIRE', P .. name, ENDED_S)
+    end
+    for _, kind in ipairs(KINDS) do
+      call('EXPIRE', P .. 'hungry:' .. kind, ENDED_S)
+      call('EXPIRE', P .. 'wait:' .. kind, ENDED_S)
     end
   end
   return glance(reply)

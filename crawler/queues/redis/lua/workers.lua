@@ -54,6 +54,7 @@ local function meet(id, kind, state, done)
     one = {held = {}, hand = {}, kind = kind, deadline = 0, meter = {}}
     workers[id] = one
     S.fellows[kind] = S.fellows[kind] + 1
+    S.has_renderer = S.has_renderer or kind == 'b'
   end
   one.state, one.seen, one.dirty = state, now, true
   one.deadline = max(one.deadline, lease_now + CFG.lease_s)

@@ -1,0 +1,217 @@
+"""Which pages are worth a browser: what rendering has brought so far, by host and template. Pure, for every engine.
+
+Rendering a page costs hundreds of times as much as reading it, so a few pages of a template (PROBES) are rendered to
+find out whether it is of use. A gain is *fresh* if no earlier page of the template had it: a script that puts the same
+logo on every page is a gain once. A template is skipped when its probes brought nothing fresh, or its last DRY renders.
+It goes on to be rendered, by the behaviours that brought anything, as long as fresh gains come.
+
+A template is named ``family/fine``. Of a family that has brought nothing at all, in many renders of several fine
+templates, a new one is skipped at once.
+
+Who is to probe claims it first, so that many renderers at once do not probe more than PROBES pages. A claim runs out
+when its renderer has gone.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from crawler.models import RenderOutcome, TemplateAnswer, Verdict
+
+PROBES: Final = 3
+DRY: Final = 5
+"""Renders in a row without a fresh gain after which a template that had gains is skipped."""
+CLAIM_S: Final = 120.0
+"""So long a page may be at hand that is to be rendered to find out; far longer than any takes."""
+WAIT_S: Final = 1.0
+FAILED: Final = 6
+"""Renders in a row that failed after which a template is skipped."""
+FAMILY_RENDERS: Final = 24
+FAMILY_TEMPLATES: Final = 8
+MOST_OF_HOST: Final = 2_000
+"""Templates and families that are known of one host; the rest of its pages count as one template."""
+OVERFLOW: Final = "*"
+"""The name of that one."""
+MOST_FOUND: Final = 400
+MOST_BEHAVIOURS: Final = 64
+_MOST_TOLD_OF = 16
+"""Tasks whose outcomes are known to have been told: a call whose answer was lost is made again."""
+_HASH_BYTES: Final = 4
+
+
+class Template(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one template of one host."""
+
+    renders: int = 0
+    """Pages that were rendered; those that failed are none."""
+    dry: int = 0
+    """Of these the last ones that brought nothing fresh."""
+    gained: bool = False
+    """Whether any brought something."""
+    failed: int = 0
+    """Renders in a row that failed."""
+    gains: dict[str, int] = {}
+    """Images by the behaviour that brought them."""
+    found: bytes = b""
+    """Hashes of what was found, what was found last at the end."""
+    claims: dict[int, float] = {}
+    """Tasks that are being rendered to find out, and until when they count as that."""
+    told_of: tuple[int, ...] = ()
+
+
+class Family(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of all templates of one family."""
+
+    renders: int = 0
+    gained: bool = False
+    templates: tuple[int, ...] = ()
+    """Hashes of the names of those that were rendered: the first FAMILY_TEMPLATES."""
+
+    @property
+    def is_hopeless(self) -> bool:
+        return not self.gained and self.renders >= FAMILY_RENDERS and len(self.templates) >= FAMILY_TEMPLATES
+
+
+class Known(NamedTuple):
+    """All that is known about a template."""
+
+    name: str
+    template: Template = Template()
+    family: Family = Family()
+
+
+def asked(known: Known, task: int | None, now_s: float) -> tuple[Known, TemplateAnswer]:
+    """What is to be done with a page of the template; with *task* its renderer asks, and may have claimed it then.
+
+    Returns *known* itself if nothing has changed.
+    """
+    template = known.template
+    claims = {claimed: until for claimed, until in template.claims.items() if until > now_s}
+    verdict = _verdict(known, claims, task)
+    if verdict is Verdict.UNKNOWN and task is not None:
+        claimed = msgspec.structs.replace(template, claims={**claims, task: now_s + CLAIM_S})
+        known, verdict = known._replace(template=claimed), Verdict.RENDER
+    behaviours = None
+    if verdict is Verdict.RENDER and template.renders >= PROBES:
+        # those that bring most come first, for a page may run out of time
+        behaviours = tuple(sorted(template.gains, key=lambda name: (-template.gains[name], name)))
+    again_s = WAIT_S if verdict is Verdict.WAIT else 0.0
+    return known, TemplateAnswer(
+        verdict=verdict, behaviours=behaviours, again_s=again_s, renders=template.renders
+    )
+
+
+def _verdict(known: Known, claims: dict[int, float], task: int | None) -> Verdict:
+    """UNKNOWN with a *task* means that it may be a probe."""
+    template = known.template
+    if _is_skipped(template):
+        return Verdict.SKIP
+    if template.gained or task in claims:
+        return Verdict.RENDER
+    if not template.renders and known.family.is_hopeless:
+        return Verdict.SKIP
+    if task is not None and template.renders + len(claims) >= PROBES:
+        return Verdict.WAIT
+    return Verdict.UNKNOWN
+
+
+def _is_skipped(template: Template) -> bool:
+    if template.failed >= FAILED:
+        return True
+    return template.renders >= PROBES and (not template.gained or template.dry >= DRY)
+
+
+def told(known: Known, outcome: RenderOutcome) -> Known:
+    """With what came of rendering a page; *known* itself if that was told before."""
+    template = known.template
+    if outcome.task in template.told_of:
+        return known
+    claims = {task: until for task, until in template.claims.items() if task != outcome.task}
+    if outcome.failed:
+        failed = min(template.failed + 1, FAILED)
+        return known._replace(template=msgspec.structs.replace(template, claims=claims, failed=failed))
+    before = _hashes(template.found)
+    is_fresh = any(found not in before for found in outcome.found)
+    latest = dict.fromkeys(outcome.found)
+    found = [*(one for one in before if one not in latest), *latest][-MOST_FOUND:]
+    gains = dict(template.gains)
+    for name, images in outcome.gains.items():
+        if images and (name in gains or len(gains) < MOST_BEHAVIOURS):
+            gains[name] = gains.get(name, 0) + images
+    return known._replace(
+        template=Template(
+            renders=template.renders + 1,
+            dry=0 if is_fresh else template.dry + 1,
+            gained=template.gained or is_fresh,
+            gains=gains,
+            found=b"".join(one.to_bytes(_HASH_BYTES, "big") for one in found),
+            claims=claims,
+            told_of=(*template.told_of, outcome.task)[-_MOST_TOLD_OF:],
+        ),
+        family=_told_family(known, is_fresh=is_fresh),
+    )
+
+
+def _told_family(known: Known, *, is_fresh: bool) -> Family:
+    family = known.family
+    if family.gained:  # nothing more is to be learned of it
+        return family
+    templates = family.templates
+    if (fine := crc32(known.name.encode())) not in templates and len(templates) < FAMILY_TEMPLATES:
+        templates = (*templates, fine)
+    return Family(
+        renders=min(family.renders + 1, FAMILY_RENDERS),
+        gained=is_fresh,
+        templates=() if is_fresh else templates,
+    )
+
+
+def _hashes(found: bytes) -> dict[int, None]:
+    """In the order in which they were found."""
+    return dict.fromkeys(
+        int.from_bytes(found[start : start + _HASH_BYTES], "big")
+        for start in range(0, len(found), _HASH_BYTES)
+    )
+
+
+# --- as the engines keep it ---
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_TEMPLATE = msgspec.msgpack.Decoder(Template).decode
+_FAMILY = msgspec.msgpack.Decoder(Family).decode
+_FLAWS = (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError, OverflowError)
+
+
+def family_of(name: str) -> str:
+    """The name by which the family of the template of that *name* is kept, beside the templates."""
+    return f" {name.partition('/')[0]}"
+
+
+def kept_as(name: str, *, is_known: bool, kept: int) -> str:
+    """The name by which a template is kept of a host of which so many templates and families are."""
+    return name if is_known or kept < MOST_OF_HOST else OVERFLOW
+
+
+def changes(before: Known, known: Known) -> dict[str, bytes]:
+    """What is to be kept now, by name, as it was *before*: nothing if nothing has changed. Of some KB at the most."""
+    changed: dict[str, bytes] = {}
+    if known.template is not before.template:
+        changed[known.name] = _ENCODE(known.template)
+    if known.family is not before.family:
+        changed[family_of(known.name)] = _ENCODE(known.family)
+    return changed
+
+
+def known_of(name: str, template: bytes | None, family: bytes | None) -> Known:
+    """What is known of the template of that *name*, from what is kept; of what can't be read, nothing is."""
+    try:
+        return Known(
+            name,
+            Template() if template is None else _TEMPLATE(template),
+            Family() if family is None else _FAMILY(family),
+        )
+    except _FLAWS:  # somebody else has written it: it is found out once more
+        return Known(name)

@@ -1,0 +1,31 @@
+"""Crawls as earlier versions would have written them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+_WITHOUT = {
+    5: (
+        "DROP TABLE renders",
+        "DROP TABLE templates",
+        "ALTER TABLE pages DROP COLUMN render",
+    ),
+    4: tuple(
+        f"ALTER TABLE {table} DROP COLUMN {column}"
+        for table in ("images", "image_history")
+        for column in ("opt_outs", "more_opt_outs")
+    ),
+}
+
+
+def of_schema(version: int, folder: Path) -> Path:
+    """The crawl in *folder*, as a program of that *version* of the schema would have written it."""
+    with closing(sqlite3.connect(folder / "crawl.db")) as db, db:
+        for before in sorted((known for known in _WITHOUT if known >= version), reverse=True):
+            for statement in _WITHOUT[before]:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {version}")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (version,))
+    return folder
