@@ -244,6 +244,7 @@ def fetch_missing(ledger: Ledger, site: Site) -> None:
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
     """A harvester, downloader or renderer process."""
+    from crawler.visit import TaskHandler
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
     from crawler.web.host_files import QueueShelf
@@ -265,6 +266,19 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
+    handler = _HANDLERS[kind](
+        patient,
+        site,
+        manager,
+        stop=lifeline.stopped,
+        worker=worker_id,
+        robots=robots if config.obey.obey_robots_txt else None,
+        turns=Turns(tasks, stop=lifeline.stopped),
+        reservations=ReservationFiles(
+            patient, check=robots.check if config.obey.obey_robots_txt else None, shelf=shelf
+        ),
+        **({"cookies": jar.news} if jar else {}),
+    )
     worker = Worker(
         WorkerState(
             id=worker_id,
@@ -276,19 +290,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         ),
         tasks=tasks,
         results=manager.get_result_queue(),
-        handler=_HANDLERS[kind](
-            patient,
-            site,
-            manager,
-            stop=lifeline.stopped,
-            worker=worker_id,
-            robots=robots if config.obey.obey_robots_txt else None,
-            turns=Turns(tasks, stop=lifeline.stopped),
-            reservations=ReservationFiles(
-                patient, check=robots.check if config.obey.obey_robots_txt else None, shelf=shelf
-            ),
-            **({"cookies": jar.news} if jar else {}),
-        ),
+        handler=handler,
         lease_batch=_lease_batch(config, kind),
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
@@ -307,6 +309,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         worker.run()
     finally:
         manager.abandon()
+        if isinstance(handler, TaskHandler):
+            handler.close()
         transport.close()
 
 
@@ -343,6 +347,7 @@ def _harvester(
         config=config,
         read=_readers(site, config.harvest.harvester_threads).read,
         put_early=manager.get_task_queue().put,
+        templates=manager.get_task_queue(),
         **who,
     )
 

@@ -34,9 +34,9 @@ from crawler.models import (
     RECORDS,
     STATUSES,
     Cookie,
-    ImageRecord,
     NewTask,
-    PageRecord,
+    Record,
+    RenderRecord,
     Result,
     Revisit,
     Task,
@@ -146,6 +146,9 @@ class TaskHandler(abc.ABC):
         self._clock = clock
         self._now = now
 
+    def close(self) -> None:
+        """Let go of what it has; no task is under way, or will be."""
+
     @abc.abstractmethod
     def visit(self, visit: Visit) -> None:
         """Do what there is to do, and tell *visit* of it. Raises a TaskError for what the URL would not give."""
@@ -244,7 +247,7 @@ class TaskHandler(abc.ABC):
         while len(self._led_to) > _MOST_LED:
             self._led_to.popitem(last=False)
 
-    def _recorded(self, visit: Visit, *, elapsed_s: float) -> ImageRecord | PageRecord:
+    def _recorded(self, visit: Visit, *, elapsed_s: float) -> Record:
         task = visit.task
         visited: dict[str, Any] = {
             "attempts": task.attempt,
@@ -281,5 +284,7 @@ class TaskHandler(abc.ABC):
         )
 
 
-def _validators(known: ImageRecord | PageRecord) -> Validators:
+def _validators(known: Record) -> Validators | None:
+    if isinstance(known, RenderRecord):
+        return None
     return Validators(url=known.final_url or known.url, etag=known.etag, last_modified=known.last_modified)

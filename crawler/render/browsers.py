@@ -13,9 +13,11 @@ from crawler.errors import BrowserFailed, PageCrashed
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
 from crawler.render.devtools import BrowserGone, DevToolsError, TabCrashed
+from crawler.render.launch import NAMESPACES
 from crawler.render.tab import MEMORY, Tab
 
 log = logging.getLogger(__name__)
+isolation_log = logging.getLogger("crawler.render.isolation")
 
 PAGES_PER_CONTEXT = 50
 """What ages is the context: a navigation in one that is worn takes four times as long as in a new one."""
@@ -154,7 +156,13 @@ class Browsers:
             self._failed_at, self._failure = self._clock(), exc.detail
             raise
         self._failures = 0
-        log.info("%s (%s), %s", browser.version, self._program, browser.isolation)
+        weaker = browser.isolation != NAMESPACES
+        isolation_log.log(
+            logging.WARNING if weaker else logging.INFO,
+            "pages are opened in %s, with %s",
+            browser.version,
+            browser.isolation,
+        )
         with self._lock:
             lent = self._current = Lent(browser)
             self._all.append(lent)

@@ -84,7 +84,7 @@ def make(
     program = find(config.machine.chromium)
     if program is None:
         return RefusingHandler(transport, config=config, **handler)
-    browsers = Browsers(program, config=config.render, stop=stop)
+    browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
     network = Network(transport, config=config, queue=tasks, robots=handler.get("robots"), stop=stop)
     return RenderHandler(
         transport,
@@ -163,6 +163,9 @@ class RenderHandler(TaskHandler):
         self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
         threads = config.render.renderer_threads * (_REQUESTS_AT_ONCE + 2)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="page")
+
+    def close(self) -> None:
+        self._browsers.close()
 
     def visit(self, visit: Visit) -> None:
         task = visit.task
