@@ -24,6 +24,7 @@ POLL_MS = 50
 SCREEN_PX = 400
 DWELL_MS = 350
 """How long a person looks at one screen."""
+CLICK_MS = 5000
 _SCROLL = """([selector, sideways, step]) => {
     const box = selector ? document.querySelector(selector) : document.scrollingElement;
     if (!box) return true;
@@ -47,6 +48,10 @@ class Person:
         """The numbers of the pictures of *site* that came to be seen, on all of its pages together."""
         self._served.log.drain()
         drawn: set[int] = set()
+
+        def look(page: Any) -> None:
+            drawn.update(self._drawn(page, site))
+
         context = self._browser.new_context(viewport={"width": 1280, "height": 800})
         try:
             for visit in site.visits:
@@ -55,11 +60,11 @@ class Person:
                 page.goto(self._served.urls[site.name].rstrip("/") + visit.address, wait_until="load")
                 quiet(page, self._served.log)
                 self._scroll(page)
-                drawn |= self._drawn(page, site)
+                look(page)
                 for step in visit.steps:
-                    self._take(page, step, lambda page=page: drawn.update(self._drawn(page, site)))
+                    self._take(page, step, look)
                 self._scroll(page)
-                drawn |= self._drawn(page, site)
+                look(page)
                 page.close()
         finally:
             context.close()
@@ -82,22 +87,22 @@ class Person:
         page.evaluate(_SCROLL, [selector, sideways, -10_000_000])
         page.wait_for_timeout(DWELL_MS)
 
-    def _take(self, page: Any, step: Step, look: Callable[[], None]) -> None:
+    def _take(self, page: Any, step: Step, look: Callable[[Any], None]) -> None:
         match step:
             case Click(selector, times, each):
                 found = page.locator(selector)
                 for at in range(found.count() if each else times):
                     which = found.nth(at) if each else found.locator("visible=true").first
-                    if not each and not which.count():
+                    if not each and not (which.count() and which.is_enabled()):
                         return
-                    which.click(timeout=5000)
+                    which.click(timeout=CLICK_MS)
                     quiet(page, self._served.log)
-                    look()
+                    look(page)
             case Press(key, times):
                 for _ in range(times):
                     page.keyboard.press(key)
                     quiet(page, self._served.log)
-                    look()
+                    look(page)
             case Scroll(selector, sideways):
                 self._scroll(page, selector, sideways=sideways)
             case Wheel(selector, delta_y, times):
@@ -105,7 +110,7 @@ class Person:
                 for _ in range(times):
                     page.mouse.wheel(0, delta_y)
                     quiet(page, self._served.log)
-                    look()
+                    look(page)
 
     def _drawn(self, page: Any, site: Site) -> set[int]:
         if not site.drawn:

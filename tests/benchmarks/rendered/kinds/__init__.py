@@ -5,10 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from types import ModuleType
 
-from tests.benchmarks.rendered.kinds import frameworks
+from tests.benchmarks.rendered.kinds import (
+    carousels,
+    data,
+    feeds,
+    frames,
+    frameworks,
+    galleries,
+    layouts,
+    lazy,
+    routers,
+    widgets,
+)
 from tests.benchmarks.rendered.site import Site
 
-_KINDS: tuple[ModuleType, ...] = (frameworks,)
+_KINDS: tuple[ModuleType, ...] = (
+    frameworks,
+    lazy,
+    galleries,
+    carousels,
+    layouts,
+    feeds,
+    widgets,
+    routers,
+    data,
+    frames,
+)
 
 SITES: tuple[Site, ...] = tuple(
     replace(site, kind=module.__name__.rpartition(".")[2]) for module in _KINDS for site in module.SITES
