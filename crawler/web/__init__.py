@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, Required, TypedDict, Unpack
 
 from crawler.models import Value
 
 LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
 """Headers that are read one by one: each may be for another robot, or be wrong, which does not concern the next."""
+
+
+def merged(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name in lower case; values of one name together, as :class:`Fetched` says."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        between = "\n" if key in LINE_BY_LINE else ", "
+        found[key] = f"{found[key]}{between}{value}" if key in found else value
+    return found
 
 
 class Fetched(Value):

@@ -35,7 +35,6 @@ from crawler.errors import (
 )
 from crawler.urls import canonical, resolve, with_bytes_escaped
 from crawler.web import (
-    LINE_BY_LINE,
     METHODS,
     Asked,
     BrowserRequest,
@@ -44,6 +43,7 @@ from crawler.web import (
     Exchanging,
     Fetched,
     Pairs,
+    merged,
 )
 from crawler.web.adapter import Adapter
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
@@ -127,7 +127,7 @@ class RequestsTransport:
             )
             with self._answer(request, deadline, sent) as answer:
                 status = answer.status_code
-                headers = _headers(answer)
+                headers = merged(answer.raw.headers.items())
                 if self._keep_cookies(answer, current):
                     changed = len(seen)
                 if status in _REDIRECTS and (location := _location(answer)):
@@ -183,7 +183,7 @@ class RequestsTransport:
         body = request.body if request.method == "POST" else b""
         prepared = _prepared(url, self._headers.headers_of(request, url), request.method, body)
         with self._answer(prepared, deadline, exchanging.get("sent")) as answer:
-            status, headers = answer.status_code, _headers(answer)
+            status, headers = answer.status_code, merged(answer.raw.headers.items())
             if status == PROXY_LOGIN and self._proxy is not None:
                 _drain(answer)
                 raise proxy_error(status, self._proxy.name, url)
@@ -296,15 +296,6 @@ def _checked(check: Check | None, url: str) -> float:
 def _sent_at(answer: requests.Response) -> float:
     original = getattr(answer.raw, "_original_response", None)
     return original.sent_at if isinstance(original, PacedResponse) else time.monotonic()
-
-
-def _headers(answer: requests.Response) -> dict[str, str]:
-    merged: dict[str, str] = {}
-    for name, value in answer.raw.headers.items():
-        key = name.lower()
-        between = "\n" if key in LINE_BY_LINE else ", "
-        merged[key] = f"{merged[key]}{between}{value}" if key in merged else value
-    return merged
 
 
 def _pairs(answer: requests.Response) -> Pairs:

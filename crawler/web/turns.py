@@ -25,11 +25,11 @@ HOLD_S = 60.0
 """… and one that a redirect has led on: what was asked for it would have to be asked for again."""
 HOLD_CROWDED_S = 20.0
 """So long a guest waits for a slot of a host that has none free."""
-_BACK_S = (1.0, 5.0)
+BACK_S = (1.0, 5.0)
 """… and then goes back for some time between these: not all at once."""
 _LATE_S = 0.01
 """After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
-_FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
+FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
 """Of a host: see host_files.py."""
 
 
@@ -95,11 +95,11 @@ class Turn:
     def __call__(self, url: str) -> None:
         host = host_key(url)
         is_free = not self._task.host_delay_s and not self._is_away
-        if host == self._own and is_free and not url.endswith(_FILES):
+        if host == self._own and is_free and not url.endswith(FILES):
             self._asked = True
             return
         # a file of the host is asked for by one worker, for which all others wait: it waits for no slot that they have
-        is_guest = (host != self._own or self._is_away) and not url.endswith(_FILES)
+        is_guest = (host != self._own or self._is_away) and not url.endswith(FILES)
         if is_guest:
             self._leave(host)
         while True:
@@ -111,7 +111,7 @@ class Turn:
             if is_guest and wait_s <= ASK_AGAIN_S:
                 self._crowded_s += wait_s
                 if self._crowded_s > HOLD_CROWDED_S:
-                    raise NotYet(url, random.uniform(*_BACK_S))  # noqa: S311 - no secret
+                    raise NotYet(url, random.uniform(*BACK_S))  # noqa: S311 - no secret
             self.wait(wait_s)
         self._asked = True
         if is_guest:

@@ -1,0 +1,328 @@
+"""What a page in the browser asks for, answered by our own transport: it has no other network.
+
+Each request passes what any request of the crawl does: the guard, robots.txt, its turn at the queue, limits of size and
+time. A page's own limits come on top, and what they cut is counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from crawler.config import Config
+from crawler.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    ForbiddenAddress,
+    HostNotFound,
+    NameLookupFailed,
+    RobotsDisallowed,
+    TaskError,
+)
+from crawler.models import Task
+from crawler.render.admission import refusal
+from crawler.render.allowance import Allowance
+from crawler.render.alone import LeftAlone
+from crawler.render.cache import Cache
+from crawler.urls import canonical, host_key
+from crawler.web import BrowserRequest, Exchanged, Fetched, Pairs, Transport, merged
+from crawler.web.answers import status_error
+from crawler.web.page_turns import PageTurns
+from crawler.web.retry import refused_for_s
+from crawler.web.robots import Robots
+from crawler.web.turns import NotYet, TurnQueue
+
+log = logging.getLogger(__name__)
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FIRST_GOOD, _FIRST_REDIRECT, _FIRST_ERROR = 200, 300, 400
+_NO_DATA = frozenset({"image", "video", "audio"})
+_MAY_BE_IMAGES = frozenset({"XHR", "Fetch", "Other", "Document"})
+"""DevTools' types of requests whose answer says what they are for."""
+"""An image is not downloaded for the page: that is for a downloader, and the page gets a stand-in."""
+_LOOK_S = 0.25
+_NO_WAY = (ConnectFailed, ConnectTimeout, HostNotFound, NameLookupFailed)
+_NO_WAY_S = 15.0
+"""So long nothing is asked of another host that there is no way to: each attempt may take as long as a connection may,
+and the pages of a site all name the same hosts.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What the page gets."""
+
+    http_status: int
+    headers: Pairs
+    content: bytes
+    is_image: bool = False
+    """There is no content: the page gets a stand-in, and the URL is an image's."""
+    is_cut: bool = False
+
+    @property
+    def is_redirect(self) -> bool:
+        """The browser will ask for another URL in its place."""
+        return self.http_status in _REDIRECTS and bool(merged(self.headers).get("location"))
+
+    def as_page(self, url: str, *, final_url: str) -> Fetched:
+        """The same as a document that was fetched for *url*, of :attr:`is_redirect` as well. Raises the TaskError that
+        its status stands for.
+        """
+        final = canonical(final_url) or final_url
+        headers = merged(self.headers)
+        if not self.is_redirect and (error := status_error(self.http_status, headers, final)) is not None:
+            raise error
+        return Fetched(
+            url=url,
+            final_url=final,
+            http_status=self.http_status,
+            headers=headers,
+            content=self.content,
+            is_cut=self.is_cut,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """The page gets nothing."""
+
+    slug: str = ""
+    """Of LEFT_OUT, by which it is counted already; empty for what could not be had, or is not missed."""
+    error: TaskError | None = None
+
+
+class Network:
+    """The network of all pages of a renderer.
+
+    *queue* says when a request may be sent; with None nobody else asks. *robots* decides what may be asked for; with
+    None, robots.txt files are not looked at. *stop* cuts waits short.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        config: Config,
+        queue: TurnQueue | None = None,
+        robots: Robots | None = None,
+        stop: threading.Event | None = None,
+        cache: Cache | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transport = transport
+        self.config = config.render
+        self.robots = robots
+        self.cache = cache or Cache()
+        self.alone = LeftAlone(clock)
+        self._queue = queue
+        self._stop = stop or threading.Event()
+        self._clock = clock
+
+    @contextmanager
+    def page(self, task: Task) -> Iterator[PageNetwork]:
+        """That of the page of one task, as long as it is open."""
+        queue = self._queue if self._queue is not None else _NoQueue()
+        turns = PageTurns(queue, task, stop=self._stop, clock=self._clock)
+        try:
+            yield PageNetwork(self, turns)
+        finally:
+            turns.close()
+
+
+class PageNetwork:
+    """That of one page. Safe to be used by several threads: a page asks for many things at once."""
+
+    def __init__(self, network: Network, turns: PageTurns) -> None:
+        config = network.config
+        self._network = network
+        self._turns = turns
+        self._posts = config.render_posts
+        self._within_s = config.render_timeout_s
+        self._allowance = Allowance(requests=config.render_requests, received_bytes=config.render_bytes)
+        self._refused_by: set[str] = set()
+        """Hosts that have refused this page something: it asks them for nothing more."""
+        self.refused_for_s: float | None = None
+        """Seconds for which the host of the page has refused a part of it, 0 if it did not say; None if it has not."""
+
+    @property
+    def requests(self) -> int:
+        """That were answered, from the network or the cache; images are none."""
+        return self._allowance.requests
+
+    @property
+    def received_bytes(self) -> int:
+        """Of all answers together."""
+        return self._allowance.received_bytes
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """What the page did not get, by a slug of LEFT_OUT."""
+        return self._allowance.left_out
+
+    @property
+    def waited_s(self) -> float:
+        """For how long something of the page has waited for its turn."""
+        return self._turns.waited_s
+
+    def ask(
+        self, request: BrowserRequest, *, kind: str, page_url: str, is_page: bool = False
+    ) -> Answer | Refused:
+        """What the page gets for *request*, as soon as it is its turn; what it does not get is counted.
+
+        *kind* is DevTools' type of it, *page_url* where the page is. *is_page*: it is the page itself, or where that
+        has led; then all that is in its way is raised, a TaskError or NotYet. Always raised is what the queue raises,
+        and a CrawlError.
+        """
+        if is_page:
+            return self._of_page(request)
+        slug = refusal(request, kind=kind, page_url=page_url, posts=self._posts)
+        if slug is None:
+            slug = self._allowance.begin()
+            if not slug:
+                return self._of_part(request, kind)
+        return self._refused(slug)
+
+    def _refused(self, slug: str, error: TaskError | None = None) -> Refused:
+        if slug:
+            self._allowance.leave_out(slug)
+        return Refused(slug=slug, error=error)
+
+    def _of_page(self, request: BrowserRequest) -> Answer:
+        self._allowance.begin(anyway=True)
+        size_bytes: int | None = None
+        try:
+            exchanged = self._exchanged(request, "Document", is_page=True)
+            size_bytes = len(exchanged.content)
+            return _answer(exchanged)
+        finally:
+            self._allowance.end(size_bytes=size_bytes)
+
+    def _of_part(self, request: BrowserRequest, kind: str) -> Answer | Refused:
+        size_bytes: int | None = None
+        try:
+            answer = self._shared(request, kind)
+            if not answer.is_image and not answer.is_cut:
+                size_bytes = len(answer.content)
+        except NotYet as exc:
+            log.debug("not waited for: %s", exc)
+            return self._refused("render-waits")
+        except RobotsDisallowed as exc:
+            return self._refused("render-robots", exc)
+        except ForbiddenAddress as exc:
+            return self._refused("render-guard", exc)
+        except _Media:
+            return self._refused("render-media")
+        except TaskError as exc:
+            log.debug("%s: %s", request.url, exc)
+            return self._refused("", exc)
+        finally:
+            fits = self._allowance.end(size_bytes=size_bytes)
+        return answer if fits and not answer.is_cut else self._refused("render-bytes")
+
+    def _shared(self, request: BrowserRequest, kind: str) -> Answer:
+        network = self._network
+        exchanged, _ = network.cache.share(
+            request, kind=kind, ask=lambda: self._exchanged(request, kind), wait=self._wait
+        )
+        if request.method == "POST" and exchanged.http_status < _FIRST_ERROR:
+            network.cache.forget(request.url)
+        return _answer(exchanged)
+
+    def _wait(self, event: threading.Event, for_s: float) -> bool:
+        """For another page that asks for the same: that one may have to wait for its turn."""
+        end = time.monotonic() + for_s
+        with self._turns.waiting():
+            while not self._turns.is_over and (left_s := end - time.monotonic()) > 0:
+                if event.wait(min(left_s, _LOOK_S)):
+                    return True
+        return event.is_set()
+
+    def _exchanged(self, request: BrowserRequest, kind: str, *, is_page: bool = False) -> Exchanged:
+        """The answer of the server, when it is its turn. Raises a TaskError, or NotYet."""
+        network, turns = self._network, self._turns
+        url = canonical(request.url) or ""
+        host = host_key(url) if url else ""
+        if not is_page and (host in self._refused_by or network.alone.is_alone(host)):
+            raise NotYet(url, 0.0)
+        may_stop = not is_page and kind in _MAY_BE_IMAGES
+        try:
+            with turns.request(is_main=is_page) as turn:
+                if network.robots is not None and url:
+                    with turns.waiting():
+                        network.robots.check(url, turn)
+                answer = network.transport.exchange(
+                    request,
+                    max_bytes=self._allowance.room_bytes,
+                    within_s=self._within_s,
+                    check=turn,
+                    sent=turn.sent,
+                    stop_at=_is_no_data if may_stop else None,
+                )
+        except _NO_WAY as exc:
+            if host != turns.own_host:
+                network.alone.leave(host, _NO_WAY_S, exc)
+            raise
+        if answer.stopped and not _is_image(answer):
+            raise _Media(url)
+        if not is_page:
+            self._heed(answer, host)
+        return answer
+
+    def _heed(self, answer: Exchanged, host: str) -> None:
+        """A host that wants to be left alone is: by this page for good, by others as long as it says."""
+        error = status_error(answer.http_status, merged(answer.headers), answer.url)
+        refused_s = refused_for_s(error) if error is not None else None
+        if refused_s is None:
+            return
+        self._refused_by.add(host)
+        self._network.alone.leave(host, refused_s)
+        if host == self._turns.own_host:
+            self.refused_for_s = max(refused_s, self.refused_for_s or 0.0)
+
+
+class _Media(Exception):
+    """It is a film or a sound."""
+
+
+class _NoQueue:
+    """For who works alone: whatever is to be asked for may be, at once."""
+
+    def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
+        del task, host, is_guest
+        return 0.0
+
+    def turn_taken(self, *, host: str, ago_s: float) -> None:
+        del host, ago_s
+
+    def turn_over(self, *, task: int, host: str) -> None:
+        del task, host
+
+
+def _answer(exchanged: Exchanged) -> Answer:
+    return Answer(
+        http_status=exchanged.http_status,
+        headers=exchanged.headers,
+        content=exchanged.content,
+        is_image=exchanged.stopped,
+        is_cut=exchanged.is_cut,
+    )
+
+
+def _is_no_data(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer is an image, a film or a sound, which no script reads as data."""
+    return (
+        _FIRST_GOOD <= status < _FIRST_REDIRECT and _media_type(headers.get("content-type", "")) in _NO_DATA
+    )
+
+
+def _is_image(answer: Exchanged) -> bool:
+    return _media_type(merged(answer.headers).get("content-type", "")) == "image"
+
+
+def _media_type(header: str) -> str:
+    """Of a Content-Type what stands before the slash, in lower case."""
+    return header.partition("/")[0].strip().lower()
