@@ -13,12 +13,11 @@ from crawler.urls import left_out_mark
 
 SMALLER_SIZE = "smaller-size"
 _COLUMNS = (
-    "CAST(url AS TEXT), slug, CASE WHEN kind IN ('image', 'render') THEN kind ELSE 'page' END, CAST(page_url AS TEXT),"
+    "CAST(url AS TEXT), slug, CASE kind WHEN 'image' THEN 'image' ELSE 'page' END, CAST(page_url AS TEXT),"
     f" {sane_size('times')}"
 )
 _COUNTS = f"SELECT reason, {sane_size('count')} FROM dropped"  # noqa: S608 - our own names
-_CUTS = "{0}, json_each(CASE WHEN json_valid({0}.left_out) THEN {0}.left_out ELSE '{{}}' END) cut"
-"""Of the records in a table."""
+_CUTS = "pages, json_each(CASE WHEN json_valid(pages.left_out) THEN pages.left_out ELSE '{}' END) cut"
 
 
 class KeptOut(Value):
@@ -81,10 +80,7 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
     for sql in (
         f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names
         f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
-        *(
-            f"SELECT cut.key, {total('cut.value')} FROM {_CUTS.format(table)} GROUP BY cut.key"  # noqa: S608 - as above
-            for table in _documents(catalog)
-        ),
+        f"SELECT cut.key, {total('cut.value')} FROM {_CUTS} GROUP BY cut.key",  # noqa: S608 - our own names
     ):
         left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
     return dict(+left)
@@ -102,20 +98,11 @@ def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-
 
 
 def _cut_pages(catalog: Catalog, slug: str) -> Iterator[tuple[str, int]]:
-    for table in _documents(catalog):
-        yield from catalog.rows(
-            f"SELECT {table}.url, {sane_size('cut.value')} FROM {_CUTS.format(table)}"  # noqa: S608 - our own names
-            f" WHERE cut.key = ? ORDER BY {table}.seq",
-            (slug,),
-        )
-
-
-def _documents(catalog: Catalog) -> tuple[str, ...]:
-    """The tables with records of what was read; a file of an earlier version has no renders."""
-    has_renders = catalog.value(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'renders'"
+    return catalog.rows(
+        f"SELECT pages.url, {sane_size('cut.value')} FROM {_CUTS}"  # noqa: S608 - our own names
+        " WHERE cut.key = ? ORDER BY pages.seq",
+        (slug,),
     )
-    return ("pages", "renders") if has_renders else ("pages",)
 
 
 def _kept_out(row: tuple) -> KeptOut:  # type: ignore[type-arg]
