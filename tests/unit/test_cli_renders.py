@@ -212,7 +212,7 @@ def test_explain_tells_of_a_page_why_it_was_rendered_and_what_that_brought(
     assert cli.main(["explain", str(scripted(tmp_path)), APP]) == 0
     out = capsys.readouterr().out
     read, rendered = out.split("\n\nhttp://garden.example/app\n")
-    assert "in a browser   it is opened in a browser as well" in read
+    assert "in a browser  it is opened in a browser as well" in read
     for name, value in {
         "kind": "page in a browser",
         "status": "rendered",
