@@ -9,12 +9,17 @@ from pathlib import Path
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import (
+    ORIGIN_FIELDS,
+    RECORDS,
     ImageRecord,
     ImageStatus,
     NewTask,
     Origin,
     PageRecord,
     PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
     Result,
     TaskKind,
     WorkerState,
@@ -25,7 +30,6 @@ from crawler.queues.ledger import Ledger
 _FORMATS = {"jpg": "jpeg", "tif": "tiff"}
 SITE = "http://garden.example"
 SEED = f"{SITE}/"
-Record = ImageRecord | PageRecord
 
 
 def keep(
@@ -109,6 +113,20 @@ def page(url: str, **facts: object) -> PageRecord:
     )  # type: ignore[arg-type]
 
 
+def render(url: str, **facts: object) -> RenderRecord:
+    return RenderRecord(
+        **{
+            "url": url,
+            "status": RenderStatus.RENDERED,
+            "http_status": 200,
+            "attempts": 1,
+            "template": "f00d/cafe",
+            "signs": "scripts,mount",
+            **facts,
+        }
+    )  # type: ignore[arg-type]
+
+
 def garden(folder: Path) -> Path:
     """A finished crawl with an image of every status."""
     rose = saved(folder, f"{SITE}/i/rose.png", b"rose", alt="A rose", caption="In June")
@@ -147,10 +165,12 @@ def _lost(path: str, status: ImageStatus, reason: str, **facts: object) -> Image
 
 
 def _kind(record: Record) -> TaskKind:
-    return TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+    return next(kind for kind, of_it in RECORDS.items() if isinstance(record, of_it))
 
 
 def _origin(record: Record) -> Origin | None:
+    if isinstance(record, RenderRecord):
+        return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[TaskKind.RENDER]})
     return Origin(page_url=record.page_url, found_in=record.found_in) if record.page_url else None
 
 
