@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -50,8 +49,6 @@ FOUND_IN = "render"
 IN_DOCUMENT = "document"
 """The stage of images that the document names in the end, and that the page has not asked for."""
 _MOST_TOLD = 256
-_REQUESTS_AT_ONCE = 8
-"""Of one page, answered at the same time."""
 
 
 class Templates(Protocol):
@@ -161,8 +158,6 @@ class RenderHandler(TaskHandler):
         self._network = network
         self._script = script
         self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
-        threads = config.render.renderer_threads * (_REQUESTS_AT_ONCE + 2)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="page")
 
     def close(self) -> None:
         self._browsers.close()
@@ -231,7 +226,6 @@ class RenderHandler(TaskHandler):
                     config=self._config.render,
                     script=self._script,
                     max_html_chars=self._config.harvest.max_page_bytes,
-                    pool=self._pool,
                 )
                 return page.run(wanted)
         except PageCrashed as exc:

@@ -18,7 +18,7 @@ from crawler.errors import BrowserFailed, PageCrashed, TaskError
 from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
-from crawler.render.devtools import BrowserGone, DevToolsError, Event
+from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, Event
 from crawler.render.interception import Action, decide, headers_for_browser, request_of
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import MEMORY, Tab
@@ -40,8 +40,10 @@ MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
 _MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
+_REQUESTS_AT_ONCE = 10
+"""Answered at the same time; each of its own host but one is a guest there."""
 _CALL_S = 5.0
-_READ_S = 4.0
+_READ_S = 3.0
 _LOOK_S = 0.05
 _BATCH_S = 0.01
 _SIZES_S = 0.3
@@ -64,7 +66,7 @@ class Rendered(Value):
 
 
 class OpenPage:
-    """A page in *tab*, whose requests *network* answers, in the threads of *pool*.
+    """A page in *tab*, whose requests *network* answers.
 
     *script* is what :func:`crawler.render.behaviours.source` gives. All methods are for one thread.
     """
@@ -78,7 +80,6 @@ class OpenPage:
         config: RenderConfig,
         script: str,
         max_html_chars: int,
-        pool: ThreadPoolExecutor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tab = tab
@@ -87,7 +88,7 @@ class OpenPage:
         self._config = config
         self._script = script
         self._max_html_chars = max_html_chars
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="page")
         self._clock = clock
         self._began = clock()
         self._mutex = threading.Lock()
@@ -107,6 +108,7 @@ class OpenPage:
         self._has_loaded = False
         self._is_open = False
         self._routed_to = ""
+        self._read_until = 0.0
 
     # --- the way of a page ---
 
@@ -117,26 +119,18 @@ class OpenPage:
         page itself is not to be had; PageCrashed; BrowserFailed.
         """
         try:
-            self._begin()
-            self._load()
-            if self._document is None:
-                raise self._failure or BrowserFailed("the browser has not asked for the page")
-            html = ""
-            try:
-                self._behave(wanted)
-                html = self._read()
-            except DevToolsError as exc:
-                log.debug("%s: %s", self._url, exc)
-            if self._is_over:
-                self._left_out["render-time"] += 1
+            html = self._rendered(wanted)
         except BrowserGone as exc:
             raise BrowserFailed(f"the browser has ended with the page open: {exc}") from exc
         except DevToolsError as exc:
             self._check_crash()
             raise self._failure or BrowserFailed(f"the browser does not open the page: {exc}") from exc
-        if self._failure is not None:
-            raise self._failure
-        self._check_crash(after_reading=bool(html))
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._document is None or self._failure is not None:
+            raise self._failure or BrowserFailed("the browser has not asked for the page")
+        if not html:
+            self._check_crash()
         return Rendered(
             document=self._document,
             html=html,
@@ -147,6 +141,27 @@ class OpenPage:
             received_bytes=self._network.received_bytes,
         )
 
+    def _rendered(self, wanted: Collection[str] | None) -> str:
+        """The page in the end; empty where it can't be told, for it never comes to rest. Raises DevToolsError."""
+        self._begin()
+        self._load()
+        if self._document is None or self._failure is not None:
+            return ""
+        try:
+            self._behave(wanted)
+            self._left_out["render-time"] += self._is_over
+            self._read_until = self._clock() + _READ_S
+            return self._read()
+        except DevToolsTimeout as exc:
+            log.debug("%s: %s", self._url, exc)
+            self._left_out["render-time"] = 1
+            return ""
+
+    @property
+    def seen(self) -> tuple[Fetched | None, Mapping[str, str]]:
+        """The page as it was sent, if it was, and the images that it has asked for: of one that has crashed, too."""
+        return self._document, self._images
+
     @property
     def _left_s(self) -> float:
         """Of its time; what its hosts make it wait does not count."""
@@ -155,10 +170,11 @@ class OpenPage:
 
     @property
     def _is_over(self) -> bool:
-        return self._left_s <= 0
+        """Its time is up; to be read it has some more."""
+        return self._clock() >= self._read_until if self._read_until else self._left_s <= 0
 
-    def _check_crash(self, *, after_reading: bool = False) -> None:
-        if self._tab.crashed and not after_reading:
+    def _check_crash(self) -> None:
+        if self._tab.crashed:
             too_much = self._tab.crashed == MEMORY
             why = "took more memory than a page may (render_memory_bytes)" if too_much else "broke down"
             raise PageCrashed(f"the browser's tab {why}")
@@ -473,7 +489,9 @@ class OpenPage:
 
     def _answered(self, answer: Answer, url: str) -> None:
         """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had."""
-        self._document = answer.as_page(self._url, final_url=url)
+        document = answer.as_page(self._url, final_url=url)
+        if not answer.is_redirect:
+            self._document = document
 
     def _fulfil(
         self, request_id: str, session: str, *, status: int, headers: list[dict[str, str]], body: str
