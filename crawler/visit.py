@@ -146,7 +146,7 @@ class TaskHandler(abc.ABC):
         self._clock = clock
         self._now = now
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing
         """Let go of what it has; no task is under way, or will be."""
 
     @abc.abstractmethod

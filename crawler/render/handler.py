@@ -167,7 +167,7 @@ class RenderHandler(TaskHandler):
         template = task.origin.template if task.origin else ""
         wanted = self._wanted(task, template)
         try:
-            rendered = self.opened(task, wanted)
+            rendered = self.opened(task, wanted, visit)
             compared = self.compared(task, rendered)
         except NotYet:
             raise
@@ -212,8 +212,13 @@ class RenderHandler(TaskHandler):
         if template:
             self._templates.tell_template(host=host_key(task.url), name=template, outcome=outcome)
 
-    def opened(self, task: Task, wanted: tuple[str, ...] | None = None) -> Rendered:
-        """The page in a browser, with the dear behaviours that are *wanted*. Raises a TaskError, or NotYet."""
+    def opened(
+        self, task: Task, wanted: tuple[str, ...] | None = None, visit: Visit | None = None
+    ) -> Rendered:
+        """The page in a browser, with the dear behaviours that are *wanted*. Raises a TaskError, or NotYet; *visit* is
+        told of the images that a page had asked for before it crashed.
+        """
+        page: OpenPage | None = None
         try:
             with (
                 self._browsers.tab(host_key(task.url)) as tab,
@@ -230,6 +235,8 @@ class RenderHandler(TaskHandler):
                 return page.run(wanted)
         except PageCrashed as exc:
             if task.attempt > 1:
+                if visit is not None and page is not None:
+                    visit.discovered = tuple(self._before_crash(task, *page.seen))
                 raise
             # the tab of another page may have been in the same process
             raise BrowserFailed(f"{exc.detail}; it is opened once more") from exc
@@ -272,6 +279,14 @@ class RenderHandler(TaskHandler):
                     )
                 )
         return head, tasks, links
+
+    def _before_crash(
+        self, task: Task, document: Fetched | None, seen: Mapping[str, str]
+    ) -> Iterator[NewTask]:
+        if document is not None:
+            head, tasks, _ = self._reading(task, document)
+            named = {url for found in tasks for url in _urls(found)}
+            yield from self._unnamed(task, Rendered(document=document, html="", seen=seen), head, named)
 
     def _unnamed(self, task: Task, rendered: Rendered, head: Head, named: set[str]) -> Iterator[NewTask]:
         """Images that the page has asked for, and that its document names nowhere."""

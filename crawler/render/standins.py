@@ -1,4 +1,4 @@
-"""What the browser gets in place of images, which it never downloads: pictures of the right size with nothing on them."""
+"""What the browser gets in place of images, which it never downloads: pictures of the right size, all transparent."""
 
 from __future__ import annotations
 
