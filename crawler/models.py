@@ -188,7 +188,7 @@ class Origin(Value):
     content: bytes = b""
     """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
     template: Slug = ""
-    """Of a page to be rendered: what it is made by (see harvest/looks.py). Pages of one template share what is learned."""
+    """Of a page to be rendered: how it is made (see harvest/looks.py). Pages of one template share what is learned."""
     signs: Slug = ""
     """What speaks for rendering it, between commas: keys of :data:`SIGNS`."""
 

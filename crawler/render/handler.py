@@ -123,7 +123,7 @@ class Compared:
 class RefusingHandler(TaskHandler):
     """Of a renderer without a browser: each page is named in the books, with what to do."""
 
-    def visit(self, visit: Visit) -> None:
+    def visit(self, _: Visit) -> None:
         raise NoBrowser(
             "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
         )

@@ -475,7 +475,7 @@ class OpenPage:
             self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
         except DevToolsError:
             pass
-        except Exception as exc:  # noqa: BLE001 - the page is waiting for an answer, whatever went wrong
+        except Exception as exc:
             if is_main:
                 self._failure = exc
             elif not isinstance(exc, TaskError):
