@@ -176,8 +176,8 @@ class RenderConfig(Section):
         str,
         Meta(
             pattern="^(none|site|any)$",
-            description="POST requests that scripts of a page may make, for data: none; site, to hosts of its own domain;"
-            " or any.",
+            description="POST requests that scripts of a page may make, for data: none; site, to hosts of its own"
+            " domain; or any.",
         ),
     ] = "site"
 
