@@ -32,6 +32,8 @@ QUIET_S = 0.5
 """After loading: scripts wait for a while before they ask. Of 408 pictures three seconds more brought one per cent."""
 QUIET_AFTER_STEP_S = 0.35
 """After one of our own steps: feeds that had 180 ms stopped at half of what they have."""
+QUIET_AFTER_NOTHING_S = 0.15
+"""After a click that has changed nothing in the document so far."""
 MOST_QUIET_S = 4.0
 """Some pages ask for something for ever."""
 LOAD = "load"
@@ -242,12 +244,13 @@ class OpenPage:
             told = {"round": turn, "fresh": len(self._images) - before, "left": left}
             before = len(self._images)
             began = self._clock()
-            did = self._asked(f"step({number}, {_json(told)})", most_s=self._left_s)
-            if not isinstance(did, int) or did <= 0:
+            did, changes = _pair(self._asked(f"step({number}, {_json(told)})", most_s=self._left_s))
+            if did <= 0:
                 break
             acted += did
             self._spent[one.name] += did
-            self._wait_until_quiet(QUIET_AFTER_STEP_S, since=began)
+            is_idle = one.spends == "clicks" and not changes
+            self._wait_until_quiet(QUIET_AFTER_NOTHING_S if is_idle else QUIET_AFTER_STEP_S, since=began)
             self._come_back()
         return acted
 
@@ -551,6 +554,15 @@ class OpenPage:
                 )
                 found.append(str(told.get("result", {}).get("value") or ""))
         return found
+
+
+def _pair(told: Any) -> tuple[int, int]:
+    """How much a step did, and how much that has changed; nothing for what says otherwise."""
+    match told:
+        case [int(did), int(changes)]:
+            return min(did, 1000), changes
+        case _:
+            return 0, 0
 
 
 def _size(sizes: list[Any], number: int) -> tuple[int, int]:

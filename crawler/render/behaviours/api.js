@@ -90,10 +90,25 @@ const page = (() => {
     else element.dispatchEvent(new MouseEvent("click", at));
   }
 
+  const CODES = { ArrowRight: 39, ArrowDown: 40, Escape: 27, PageDown: 34, End: 35 };
+
   function press(key, element = document.activeElement || document.body) {
-    const told = { key, code: key, bubbles: true, cancelable: true, composed: true };
+    const code = CODES[key] || 0; // what older libraries look at
+    const told = { key, code: key, keyCode: code, which: code, bubbles: true, cancelable: true, composed: true };
     element.dispatchEvent(new KeyboardEvent("keydown", told));
     element.dispatchEvent(new KeyboardEvent("keyup", told));
+  }
+
+  const named = (one) => `${one.className?.baseVal ?? one.className ?? ""} ${one.id} ${one.getAttribute("data-action") || ""}`;
+
+  // What leads to the next picture of a row: by its name, or by what it is called.
+  function arrows() {
+    return all(`${CLICKABLE}, [class*="next" i], [class*="arrow" i]`).filter(
+      (one) =>
+        !one.disabled && one.getAttribute("aria-disabled") !== "true" && !/(^|[-_\s])disabled/i.test(named(one)) && seen(one) &&
+        (says(called(one), words.next, { exactly: true }) || /(^|[-_\s])(g?next|arrow-?right|right-?arrow|forward)([-_\s]|$)/i.test(named(one))) &&
+        !leads_away(one) && !is_harmful(one),
+    );
   }
 
   // What scrolls down: the page, or else the largest box in it that does.
@@ -110,5 +125,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, plain, leads_away, is_harmful, click, press, scroller, clicked, CLICKABLE, words };
+  return { sleep, all, seen, called, says, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, CLICKABLE, words };
 })();

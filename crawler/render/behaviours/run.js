@@ -1,7 +1,12 @@
 // How the renderer speaks with the behaviours; the last of the files that are put together.
 const run = {
   list: () => behaviours.map(({ name, dear, spends, rounds }) => ({ name, dear: !!dear, spends: spends || "", rounds: rounds || 1 })),
-  step: async (number, told) => Number(await behaviours[number].step(page, told)) || 0,
+  step: async (number, told) => {
+    const before = kept.changes();
+    const did = Number(await behaviours[number].step(page, told)) || 0;
+    if (did > 0) await page.sleep(60);
+    return [did, kept.changes() - before];
+  },
   sizes: (urls) => sizes_wanted(urls),
   kept: () => ({ html: kept.html(), missed: kept.missed() }),
   drawn: (limits) => drawn(limits),
