@@ -36,6 +36,8 @@ QUIET_AFTER_NOTHING_S = 0.15
 """After a click that has changed nothing in the document so far."""
 MOST_QUIET_S = 4.0
 """Some pages ask for something for ever."""
+PATIENCE_LEFT_S = 0.8
+"""… with which such pages are waited for from then on."""
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
 MOST_IMAGES = 10_000
@@ -110,6 +112,7 @@ class OpenPage:
         self._has_loaded = False
         self._is_open = False
         self._routed_to = ""
+        self._patience_s = MOST_QUIET_S
         self._read_until = 0.0
 
     # --- the way of a page ---
@@ -267,7 +270,7 @@ class OpenPage:
 
     def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
         """Until nothing has been under way for so long, of what began after *since*; MOST_QUIET_S at most."""
-        end = self._clock() + MOST_QUIET_S
+        end = self._clock() + self._patience_s
         waited_s = self._network.waited_s
 
         def is_quiet() -> bool:
@@ -280,6 +283,8 @@ class OpenPage:
             return now - max(latest, since) >= quiet_s or now >= end
 
         self._pump_until(is_quiet)
+        if self._clock() >= end:
+            self._patience_s = PATIENCE_LEFT_S
 
     def _pump_until(self, is_done: Callable[[], bool], *, most_s: float | None = None) -> None:
         """Answer what the page asks for, until that; or until its time is up."""

@@ -106,7 +106,7 @@ const page = (() => {
     return all(`${CLICKABLE}, [class*="next" i], [class*="arrow" i]`).filter(
       (one) =>
         !one.disabled && one.getAttribute("aria-disabled") !== "true" && !/(^|[-_\s])disabled/i.test(named(one)) && seen(one) &&
-        (says(called(one), words.next, { exactly: true }) || /(^|[-_\s])(g?next|arrow-?right|right-?arrow|forward)([-_\s]|$)/i.test(named(one))) &&
+        (says(called(one), words.next, { exactly: true }) || /(^|[-_\s])(g?next|arrow[-_]*right|right[-_]*arrow|arrow[-_]*next|chevron[-_]*right|forward)([-_\s]|$)/i.test(named(one))) &&
         !leads_away(one) && !is_harmful(one),
     );
   }
