@@ -54,6 +54,16 @@ const page = (() => {
     return words.some((word) => bare.some((name) => name === word || (!exactly && name.startsWith(word + " "))));
   }
 
+  // "More" in any language, alone or among a few words: "Load more photos", "Meer tonen", "もっと見る".
+  function says_more(element) {
+    const names = called(element);
+    if (says(names, words.more)) return true;
+    const short = names.filter((name) => name.length <= 40 && name.split(" ").length <= 5);
+    return short.some((name) =>
+      words.more_anywhere.some((word) => (/[\u0e00-\u0eff\u3000-\u9fff\uac00-\ud7af]/.test(word) ? name.includes(word) : ` ${name.replace(/[^\p{L}\p{M}' ]/gu, " ")} `.includes(` ${word} `))),
+    );
+  }
+
   // A link that leads away: its page is visited for itself, and a click would only end this one.
   function leads_away(element) {
     const link = element.closest("a[href]");
@@ -125,5 +135,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, CLICKABLE, words };
+  return { sleep, all, seen, called, says, says_more, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, CLICKABLE, words };
 })();
