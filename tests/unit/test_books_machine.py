@@ -48,7 +48,7 @@ LOOKS = {"template": "family/fine", "signs": "scripts"}
 MAKE = {TaskKind.IMAGE: image, TaskKind.PAGE: page, TaskKind.RENDER: render}
 NO_WORDS: dict[str, str] = {}
 WORDS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from("xy"))
-ALL_OUTCOMES = st.lists(OUTCOMES, min_size=8, max_size=8)
+ALL_OUTCOMES = st.lists(OUTCOMES, min_size=12, max_size=12)
 THE_SAME = [
     """
     SELECT kind, url, key, depth, state, attempts, due_s, origin, words, name
