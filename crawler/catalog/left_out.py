@@ -13,11 +13,12 @@ from crawler.urls import left_out_mark
 
 SMALLER_SIZE = "smaller-size"
 _COLUMNS = (
-    "CAST(url AS TEXT), slug, CASE kind WHEN 'image' THEN 'image' ELSE 'page' END, CAST(page_url AS TEXT),"
+    "CAST(url AS TEXT), slug, CASE WHEN kind IN ('image', 'render') THEN kind ELSE 'page' END, CAST(page_url AS TEXT),"
     f" {sane_size('times')}"
 )
 _COUNTS = f"SELECT reason, {sane_size('count')} FROM dropped"  # noqa: S608 - our own names
-_CUTS = "pages, json_each(CASE WHEN json_valid(pages.left_out) THEN pages.left_out ELSE '{}' END) cut"
+_PAGES = {"pages": TaskKind.PAGE, "renders": TaskKind.RENDER}
+"""Tables of records that say what was left out of a page."""
 
 
 class KeptOut(Value):
@@ -34,10 +35,11 @@ class KeptOut(Value):
 
 
 class CutPage(Value):
-    """A document of which something was not read or not taken."""
+    """A document of which something was not read or not taken, or a rendered page that did not get all it wanted."""
 
     url: str
     times: int
+    kind: TaskKind = TaskKind.PAGE
 
 
 class LeftOut(Value):
@@ -53,7 +55,7 @@ class LeftOut(Value):
 
 
 def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
-    """By what *url* was kept out, as a page and as an image."""
+    """By what *url* was kept out, as a page, as an image and as a page to be rendered."""
     marks = [left_out_mark(slug, kind, url) for slug in LEFT_OUT for kind in TaskKind]
     rows = catalog.rows(
         f"SELECT {_COLUMNS} FROM left_out WHERE mark IN ({', '.join('?' * len(marks))})"  # noqa: S608 - our own names
@@ -68,7 +70,7 @@ def of_slug(catalog: Catalog, slug: str) -> LeftOut:
     with catalog.snapshot():
         counts = dict(catalog.rows(f"{_COUNTS} WHERE reason = ?", (slug,)))
         urls = tuple(_kept_out(row) for row in _rows(catalog, slug))
-        pages = tuple(CutPage(url=url, times=times) for url, times in _cut_pages(catalog, slug))
+        pages = tuple(_cut_pages(catalog, slug))
     count = counts.get(slug, 0)
     listed = sum(one.times for one in urls) + sum(one.times for one in pages)
     return LeftOut(slug=slug, count=count, urls=urls, pages=pages, unlisted=max(0, count - listed))
@@ -80,7 +82,11 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
     for sql in (
         f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names
         f"SELECT '{SMALLER_SIZE}', count(*) FROM sizes WHERE left_out",  # noqa: S608 - our own name
-        f"SELECT cut.key, {total('cut.value')} FROM {_CUTS} GROUP BY cut.key",  # noqa: S608 - our own names
+        *(
+            f"SELECT cut.key, {total('cut.value')} FROM {_cuts(table)} GROUP BY cut.key"  # noqa: S608 - our own names
+            for table in _PAGES
+            if catalog.has_table(table)
+        ),
     ):
         left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
     return dict(+left)
@@ -97,12 +103,21 @@ def _rows(catalog: Catalog, slug: str) -> Iterator[tuple]:  # type: ignore[type-
         )
 
 
-def _cut_pages(catalog: Catalog, slug: str) -> Iterator[tuple[str, int]]:
-    return catalog.rows(
-        f"SELECT pages.url, {sane_size('cut.value')} FROM {_CUTS}"  # noqa: S608 - our own names
-        " WHERE cut.key = ? ORDER BY pages.seq",
-        (slug,),
+def _cuts(table: str) -> str:
+    return (
+        f"{table} page, json_each(CASE WHEN json_valid(page.left_out) THEN page.left_out ELSE '{{}}' END) cut"
     )
+
+
+def _cut_pages(catalog: Catalog, slug: str) -> Iterator[CutPage]:
+    for table, kind in _PAGES.items():
+        if catalog.has_table(table):
+            for url, times in catalog.rows(
+                f"SELECT page.url, {sane_size('cut.value')} FROM {_cuts(table)}"  # noqa: S608 - our own names
+                " WHERE cut.key = ? ORDER BY page.seq",
+                (slug,),
+            ):
+                yield CutPage(url=url, times=times, kind=kind)
 
 
 def _kept_out(row: tuple) -> KeptOut:  # type: ignore[type-arg]
