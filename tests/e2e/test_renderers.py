@@ -36,9 +36,7 @@ FAKE = {
 }
 NONE = {"PATH": "/nowhere", "IMAGE_CRAWLER_CHROMIUM": ""}
 """A machine without a browser: none is on PATH."""
-INSTALL = (
-    "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium; Windows:"
-)
+INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 
 
 def make_scripted_site(folder: Path) -> dict[str, str]:
