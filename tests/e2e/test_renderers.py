@@ -74,10 +74,15 @@ def started(
     return running
 
 
+def address_of(folder: Path) -> str:
+    """Where the queue of the crawl is that runs in *folder*, once it does."""
+    file = folder / "crawl.address"
+    wait_until(lambda: file.exists() and bool(file.read_text()), within_s=PATIENCE_S)
+    return file.read_text().strip()
+
+
 def queue_of(folder: Path, stack: ExitStack) -> QueueManager:
-    """That of the crawl which runs in *folder*, once it does."""
-    wait_until((folder / "crawl.address").exists, within_s=PATIENCE_S)
-    host, _, port = (folder / "crawl.address").read_text().strip().partition(":")
+    host, _, port = address_of(folder).partition(":")
     authkey = (folder / "crawl.authkey").read_bytes().strip()
     manager = QueueManager((host, int(port)), authkey, reconnect_s=1.0)
     manager.connect()
@@ -209,7 +214,7 @@ def test_a_renderer_that_joins_does_what_the_crawl_can_not(
         flags = stack.enter_context(queue_flags(engine, tmp_path / "redis"))
         serve = ("serve", server.url, "-o", "crawl", "-q", *flags)
         crawl = started(*serve, folder=tmp_path, stack=stack, environment=NONE)
-        wait_until((tmp_path / "crawl" / "crawl.address").exists, within_s=PATIENCE_S)
+        address_of(tmp_path / "crawl")
         with tasks_of(str(tmp_path / "crawl"), Config()) as tasks:
             assert tasks.plan().browser is False
             work = started("work", "crawl", folder=tmp_path, stack=stack, environment={})
@@ -248,8 +253,7 @@ def test_what_a_crawl_has_pages_send_is_said_and_not_done_unless_allowed(
             "serve", server.url, "-o", "crawl", "-q", "--render-posts", "any", "--render-bytes", "50 MB",
             folder=tmp_path, stack=stack, environment=FAKE,
         )  # fmt: skip
-        queue_of(tmp_path / "crawl", stack)
-        address = (tmp_path / "crawl" / "crawl.address").read_text().strip()
+        address = address_of(tmp_path / "crawl")
         join = ("render", address, "--authkey-file", tmp_path / "crawl" / "crawl.authkey")
         refused = image_crawler(*join, folder=tmp_path, **FAKE)
         assert refused.code == 2
@@ -272,7 +276,7 @@ def test_a_crawl_that_opens_none_has_nothing_to_do_for_a_renderer(tmp_path: Path
             "serve", server.url, "-o", "crawl", "-q", "--render", "never",
             folder=tmp_path, stack=stack, environment=FAKE,
         )  # fmt: skip
-        queue_of(tmp_path / "crawl", stack)
+        address_of(tmp_path / "crawl")
         outcome = image_crawler("render", "crawl", folder=tmp_path, **FAKE)
     assert outcome.code == 2
     assert "opens no page in a browser (--render never); there is nothing to do" in outcome.error
