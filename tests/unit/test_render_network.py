@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -54,7 +54,8 @@ class Queue:
         self.ids: dict[str, int] = {}
         self.files: dict[str, HostFile] = {}
         self.fetching: set[str] = set()
-        self.calls: Counter[str] = Counter()
+        self.allowed: defaultdict[str, list[float]] = defaultdict(list)
+        self.late: Counter[str] = Counter()
         self.guests: set[tuple[int, str]] = set()
         self.most_guests: Counter[str] = Counter()
         self.longer_s: dict[str, float] = {}
@@ -65,11 +66,13 @@ class Queue:
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
         with self.mutex:
-            self.calls[host] += 1
             if host in self.longer_s:
                 return self.longer_s[host]
             guest = task if is_guest else None
-            wait_s = self.pacing.turn(self.id(host), guest=guest, now=time.monotonic())
+            now = time.monotonic()
+            wait_s = self.pacing.turn(self.id(host), guest=guest, now=now)
+            if not wait_s:
+                self.allowed[host].append(now)
             if guest is not None and not wait_s:
                 self.guests.add((guest, host))
                 here = sum(where == host for _, where in self.guests)
@@ -78,6 +81,7 @@ class Queue:
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         with self.mutex:
+            self.late[host] += 1
             self.pacing.taken(self.id(host), ago_s, now=time.monotonic())
 
     def turn_over(self, *, task: int, host: str) -> None:
@@ -576,10 +580,22 @@ def test_between_any_two_requests_of_two_pages_lies_the_crawl_delay(make: Callab
         with ThreadPoolExecutor(2) as pages:
             waited_s = list(pages.map(visit, (1, 2)))
         for host, count in ((site, 7), (other, 3)):
+            allowed = made.queue.allowed[host.url]
+            assert min(after - before for before, after in pairwise(allowed)) >= 0.2
             moments = sorted(seen.at for seen in host.seen)
-            assert len(moments) == count
-            assert min(after - before for before, after in pairwise(moments)) > 0.19
+            assert len(moments) == len(allowed) == count
+            # on its way each may be late: by half of the delay at most, or the next one is held back, too
+            assert min(after - before for before, after in pairwise(moments)) > 0.1
+            assert moments[-1] - moments[0] > (count - 1) * 0.2 * 0.9
         assert min(waited_s) > 0.3, "which is not the pages' time"
+
+
+def test_a_request_that_arrives_late_holds_back_the_next(make: Callable[..., Made]) -> None:
+    with backend({"/a": Says(after_s=0.05)}) as site:
+        made = make(robots=False)
+        with made.page(site.url) as page:
+            got(ask(page, f"{site.url}/a"))
+            assert made.queue.late == {site.url: 1}
 
 
 def test_pages_together_are_no_more_at_a_host_than_may_be(make: Callable[..., Made]) -> None:
