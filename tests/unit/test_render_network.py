@@ -16,6 +16,7 @@ from crawler.config import Config, FetchConfig, RenderConfig
 from crawler.errors import (
     LEFT_OUT,
     ConnectFailed,
+    EmptyBody,
     ForbiddenAddress,
     InvalidUrl,
     NotFound,
@@ -23,6 +24,7 @@ from crawler.errors import (
     RateLimited,
     RobotsDisallowed,
     ServerError,
+    UnexpectedStatus,
 )
 from crawler.models import FileAnswer, HostFile, Task, TaskKind
 from crawler.queues.pacing import Pacing
@@ -285,6 +287,8 @@ def test_the_page_as_a_document(make: Callable[..., Made]) -> None:
     ("said", "leaf", "refused_s"),
     [
         (Says(status=404), NotFound, None),
+        (Says(), EmptyBody, None),
+        (Says(status=204), UnexpectedStatus, None),
         (Says(status=429), RateLimited, 0.0),
         (Says(status=503, headers=(("Retry-After", "7"),)), ServerError, 7.0),
     ],
