@@ -127,7 +127,7 @@ class Visit(NamedTuple):
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
     name: str
     about: str
@@ -166,7 +166,8 @@ def page(title: str, body: str, head: str = "") -> str:
     """A document, as sites write one; what every one of them needs is in here once."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n{head}</head>\n<body>\n{body}\n</body></html>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"{head}</head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
