@@ -20,7 +20,24 @@ NEED_SCRIPTS = ("gallery", "lookbook")
 TEMPLATES = (*NEED_SCRIPTS, "article", "review", "event")
 STATS = '<script async src="/js/stats.js"></script>'
 MENU = '<button id="menu">☰</button><nav hidden><a href="/">Home</a></nav>'
-WORDS = ["river", "stone", "garden", "light", "window", "morning", "harbour", "bridge", "winter", "paper", "market", "circle", "silver", "orange", "engine", "letter"]
+WORDS = [
+    "river",
+    "stone",
+    "garden",
+    "light",
+    "window",
+    "morning",
+    "harbour",
+    "bridge",
+    "winter",
+    "paper",
+    "market",
+    "circle",
+    "silver",
+    "orange",
+    "engine",
+    "letter",
+]
 
 
 class Numbered(NamedTuple):
