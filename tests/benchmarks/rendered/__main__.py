@@ -64,6 +64,8 @@ def main() -> int:
         made = program(shlex.split(options.crawler), shlex.split(options.flags), folder)
         return choose(folder, made, set(options.site), as_json=options.json)
     build(sites, folder)
+    if options.do == "build":
+        return 0
     if options.do == "serve":
         return serve(sites, folder, log=options.log)
     if options.do == "truth":

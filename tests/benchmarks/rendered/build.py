@@ -37,8 +37,8 @@ def build(sites: Sequence[Site], folder: Path) -> None:
     packages = PACKAGES.read_text(encoding="utf-8")
     _once(folder / "node_modules" / STAMP, packages, partial(_install, folder, packages))
     for site in sites:
-        made_of = repr((packages, site.files, site.bundles, site.vite, ESBUILD))
-        _once(cache.site(site.name) / STAMP, made_of, partial(_make, site, cache))
+        made_of = repr((packages, site.digest, ESBUILD))
+        _once(cache.site(site) / STAMP, made_of, partial(_make, site, cache))
         _draw(site, cache)
 
 
@@ -66,7 +66,8 @@ def _install(folder: Path, packages: str) -> None:
 
 def _make(site: Site, cache: Cache) -> None:
     print(f"building {site.name}", file=sys.stderr)
-    out, sources = cache.site(site.name), cache.folder / "sources" / site.name
+    out = cache.site(site)
+    sources = cache.folder / "sources" / out.name
     for stale in (out, sources):
         shutil.rmtree(stale, ignore_errors=True)
     binaries = cache.packages / ".bin"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -154,6 +155,12 @@ class Site:
     """Further pictures that are on no server: the last numbers, each drawn in its own colour."""
     kind: str = ""
     """Of the module that it is in; filled in there."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of what is built."""
+        made_of = repr((sorted(self.files.items()), sorted(self.bundles.items()), sorted(self.vite.items())))
+        return hashlib.sha256(made_of.encode()).hexdigest()
 
     @property
     def wants(self) -> frozenset[int]:
