@@ -12,7 +12,9 @@ from tests.hostile_pages.trial import Trial, flaws, memory_bytes
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="what the names begin with; all by default")
     parser.add_argument("--threads", type=int, default=3, help="pages at once")
     parser.add_argument("--timeout-s", type=float, default=3.0, help="render_timeout_s")
@@ -51,7 +53,10 @@ def main() -> int:
                 print(f"|  | **{flaw}** |", flush=True)
         began = time.monotonic()
         outcome = trial.honest(1)
-        print(f"honest: {len(outcome.images)} images in {time.monotonic() - began:.1f} s; canaries: {dict(trial.server.canaries.touched)}")
+        print(sorted(outcome.images), outcome.record.left_out, outcome.record.gains)
+        print(
+            f"honest: {len(outcome.images)} images in {time.monotonic() - began:.1f} s; canaries: {dict(trial.server.canaries.touched)}"
+        )
     return min(wrong, 1)
 
 

@@ -46,9 +46,7 @@ PAGES = (
     Hostile(
         name="loop-in-frames",
         what="90 ms of work for each frame that is drawn, for ever",
-        page=with_script(
-            f"{_SPIN} const draw = () => {{ spin(90); requestAnimationFrame(draw); }}; draw();"
-        ),
+        page=with_script(f"{_SPIN} const draw = () => {{ spin(90); requestAnimationFrame(draw); }}; draw();"),
         images=_FIRST,
     ),
     Hostile(

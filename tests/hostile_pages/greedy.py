@@ -20,9 +20,7 @@ PAGES = (
     Hostile(
         name="buffers",
         what="memory outside of the heap: 16 MiB again and again, each byte written",
-        page=with_script(
-            "const all = []; setInterval(() => all.push(new Uint8Array(2 ** 24).fill(7)), 5);"
-        ),
+        page=with_script("const all = []; setInterval(() => all.push(new Uint8Array(2 ** 24).fill(7)), 5);"),
         status=REJECTED,
         reasons=("page-crashed",),
         images=_FIRST,
@@ -52,8 +50,7 @@ PAGES = (
         name="text",
         what="text without end in the document",
         page=with_script(
-            "const some = 'lorem ipsum '.repeat(20000);"
-            "setInterval(() => document.body.append(some), 1);"
+            "const some = 'lorem ipsum '.repeat(20000);setInterval(() => document.body.append(some), 1);"
         ),
         images=_FIRST,
     ),

@@ -50,7 +50,7 @@ _MOST_TASK_BYTES = 3 * 2**20
 """A message to the queue may have 4 MiB, of which one new task is the least."""
 
 HONEST_PAGE = (
-    "<!DOCTYPE html><title>honest</title><div id=root></div><script src=app.js></script>"
+    "<!DOCTYPE html><title>honest</title><div id=root></div><script defer src=app.js></script>"
     "<div style='height: 3000px'></div><p id=end>end</p>"
 )
 HONEST_SCRIPT = """
@@ -106,7 +106,11 @@ class Trial:
         served: dict[str, Any] = {}
         for page in pages:
             served[page.name] = page.page
-            served |= {f"{page.name}/{path}" if path else page.name: said for path, said in page.parts.items() if path}
+            served |= {
+                f"{page.name}/{path}" if path else page.name: said
+                for path, said in page.parts.items()
+                if path
+            }
         self._program = program
         self._served = served
         self._settings = settings
@@ -195,9 +199,7 @@ class OpenTrial:
                 break
         base = f"{self.server.url}{name}/"
         images = frozenset(
-            found.url.removeprefix(base)
-            for found in result.discovered
-            if found.kind is TaskKind.IMAGE
+            found.url.removeprefix(base) for found in result.discovered if found.kind is TaskKind.IMAGE
         )
         return Outcome(
             name=name,
@@ -215,7 +217,9 @@ def check(result: Result, task: Task) -> None:
     assert len(data) < _MOST_RESULT_BYTES, f"{task.url}: a result of {len(data)} bytes"
     msgspec.msgpack.decode(data, type=Result)
     (taken,) = checks.results_among([msgspec.Raw(data)])
-    assert not checks.refusal(taken, kind=task.kind, url=task.url), checks.refusal(taken, kind=task.kind, url=task.url)
+    assert not checks.refusal(taken, kind=task.kind, url=task.url), checks.refusal(
+        taken, kind=task.kind, url=task.url
+    )
     for found in result.discovered:
         size = len(msgspec.msgpack.encode(found))
         assert size < _MOST_TASK_BYTES, f"{task.url}: a new task of {size} bytes"
@@ -226,7 +230,11 @@ def flaws(outcome: Outcome, page: Hostile, server: HostileServer) -> list[str]:
     """What has come of *page* that must not."""
     record = outcome.record
     found = []
-    if page.status and record.status != page.status and not (record.status == "rendered" and "" in page.reasons):
+    if (
+        page.status
+        and record.status != page.status
+        and not (record.status == "rendered" and "" in page.reasons)
+    ):
         found.append(f"it is {record.status} ({record.reason}: {record.detail}), not {page.status}")
     elif record.reason not in page.reasons and record.reason:
         found.append(f"the reason is {record.reason!r}: {record.detail}")
@@ -271,4 +279,13 @@ def memory_bytes() -> int:
     return 0
 
 
-__all__ = ["NewTask", "Outcome", "OpenTrial", "ThreadPoolExecutor", "Trial", "children", "flaws", "memory_bytes"]
+__all__ = [
+    "NewTask",
+    "Outcome",
+    "OpenTrial",
+    "ThreadPoolExecutor",
+    "Trial",
+    "children",
+    "flaws",
+    "memory_bytes",
+]
