@@ -22,7 +22,16 @@ from crawler.render.mailbox import Event, Mailbox, Raw, decoded, repaired
 from crawler.render.outbox import Outbox
 from crawler.render.routes import Routes
 
-__all__ = ["BrowserGone", "DevTools", "DevToolsError", "DevToolsTimeout", "Event", "Mailbox", "TabCrashed"]
+__all__ = [
+    "Asked",
+    "BrowserGone",
+    "DevTools",
+    "DevToolsError",
+    "DevToolsTimeout",
+    "Event",
+    "Mailbox",
+    "TabCrashed",
+]
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +86,20 @@ _MESSAGES = msgspec.json.Decoder(_Message)
 _PAUSED = msgspec.json.Decoder(_Paused)
 
 
-class _Pending:
-    """A call without an answer so far."""
+class Asked:
+    """A call, and what came of it once it is ``answered``."""
 
-    def __init__(self, session: str, on_error: Callable[[DevToolsError], None] | None = None) -> None:
+    def __init__(
+        self,
+        session: str,
+        *,
+        on_error: Callable[[DevToolsError], None] | None = None,
+        on_answer: Callable[[], None] | None = None,
+    ) -> None:
+        self.number = 0
         self.session = session
         self.on_error = on_error
+        self.on_answer = on_answer
         self.answered = threading.Event()
         self.result = msgspec.Raw(b"{}")
         self.error: DevToolsError | None = None
@@ -92,6 +109,17 @@ class _Pending:
         self.answered.set()
         if error and self.on_error:
             self.on_error(error)
+        if self.on_answer:
+            self.on_answer()
+
+    def value(self) -> dict[str, Any]:
+        """What Chromium has answered. Raises DevToolsError if it said no, or nothing."""
+        if not self.answered.is_set():
+            raise DevToolsTimeout("no answer so far")
+        if self.error:
+            raise self.error
+        result: dict[str, Any] = decoded(self.result)
+        return result
 
 
 class DevTools:
@@ -113,7 +141,7 @@ class DevTools:
         self._on_gone = on_gone
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Asked] = {}
         self._gone: BrowserGone | None = None
         self._routes = Routes(self._refuse)
         self._outbox = Outbox(outgoing, self._end)
@@ -135,17 +163,32 @@ class DevTools:
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> dict[str, Any]:
         """What Chromium answers. Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone."""
-        pending = _Pending(session)
-        number = self._ask(method, params, session, pending)
-        if not pending.answered.wait(max(timeout_s, 0.0)):
-            with self._lock:
-                self._pending.pop(number, None)
-            if not pending.answered.is_set():
+        asked = self.ask(method, params, session=session)
+        if not asked.answered.wait(max(timeout_s, 0.0)):
+            self.forget(asked)
+            if not asked.answered.is_set():
                 raise DevToolsTimeout(f"{method}: no answer within {timeout_s:.1f} s")
-        if pending.error:
-            raise pending.error
-        result: dict[str, Any] = decoded(pending.result)
-        return result
+        return asked.value()
+
+    def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str = "",
+        on_answer: Callable[[], None] | None = None,
+    ) -> Asked:
+        """The same for who looks for the answer later, or forgets it. *on_answer* is called in the thread that reads,
+        and has to be quick. Raises BrowserGone.
+        """
+        asked = Asked(session, on_answer=on_answer)
+        self._ask(method, params, session, asked)
+        return asked
+
+    def forget(self, asked: Asked) -> None:
+        """Nobody looks for its answer any more."""
+        with self._lock:
+            self._pending.pop(asked.number, None)
 
     def send(
         self,
@@ -159,7 +202,7 @@ class DevTools:
 
         *on_error* is called in the thread that reads, and has to be quick. Raises BrowserGone.
         """
-        self._ask(method, params, session, _Pending(session, on_error) if on_error else None)
+        self._ask(method, params, session, Asked(session, on_error=on_error) if on_error else None)
 
     def route(self, session: str, mailbox: Mailbox) -> None:
         """Have the events of *session*, and of all that it attaches, go to *mailbox*: those that came already, too."""
@@ -183,9 +226,7 @@ class DevTools:
         """Say no more; Chromium ends when its pipe does."""
         self._end("it was closed")
 
-    def _ask(
-        self, method: str, params: Mapping[str, Any] | None, session: str, pending: _Pending | None
-    ) -> int:
+    def _ask(self, method: str, params: Mapping[str, Any] | None, session: str, asked: Asked | None) -> None:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params or {}}
         if session:
@@ -197,13 +238,13 @@ class DevTools:
         with self._lock:
             if self._gone:
                 raise BrowserGone(str(self._gone))
-            if pending:
-                self._pending[number] = pending
+            if asked:
+                asked.number = number
+                self._pending[number] = asked
         try:
             self._outbox.put(data, is_patient=threading.current_thread() is not self._reader)
         except BrokenPipeError as exc:
             raise BrowserGone(str(self._gone)) from exc
-        return number
 
     def _read(self, incoming: int) -> None:
         """Until Chromium ends."""

@@ -58,6 +58,7 @@ class Mailbox:
         self._size_bytes = 0
         self._lock = threading.Condition()
         self._closed: Exception | None = None
+        self._is_woken = False
         self.dropped = 0
         """Events that did not fit."""
 
@@ -74,18 +75,29 @@ class Mailbox:
             return True
 
     def get(self, timeout_s: float) -> Event | None:
-        """The next event; None if there was none in time. Raises BrowserGone once all are read and no more can come."""
+        """The next event; None if there was none in time, or :meth:`wake` was called. Raises BrowserGone once all are
+        read and no more can come.
+        """
         with self._lock:
-            while True:
-                if not self._lock.wait_for(lambda: self._events or self._closed, timeout_s):
-                    return None
-                if not self._events:
-                    assert self._closed
+            self._lock.wait_for(lambda: self._events or self._closed or self._is_woken, timeout_s)
+            self._is_woken = False
+            if not self._events:
+                if self._closed:
                     raise self._closed
-                event = self._events.popleft()
-                self._size_bytes -= event.size_bytes
-                break
-        return Event(event.method, decoded(event.params), event.session)
+                return None
+            event = self._events.popleft()
+            self._size_bytes -= event.size_bytes
+        try:
+            return Event(event.method, decoded(event.params), event.session)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.dropped += 1
+            return None
+
+    def wake(self) -> None:
+        """Let who waits for an event look at something else."""
+        with self._lock:
+            self._is_woken = True
+            self._lock.notify()
 
     def drain(self) -> list[Raw]:
         """What waits, to be moved elsewhere."""

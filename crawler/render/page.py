@@ -10,15 +10,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from crawler.config import RenderConfig
 from crawler.errors import BrowserFailed, PageCrashed, TaskError
 from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, Event
+from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
 from crawler.render.interception import Action, decide, headers_for_browser, request_of
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import MEMORY, Tab
@@ -48,9 +48,11 @@ _REQUESTS_AT_ONCE = 10
 """Answered at the same time; each of its own host but one is a guest there."""
 _CALL_S = 5.0
 _READ_S = 3.0
+_STOP_AFTER_S = 1.0
 _LOOK_S = 0.05
 _BATCH_S = 0.01
 _SIZES_S = 0.3
+_MOST_SIZED = 500
 
 
 class Rendered(Value):
@@ -67,6 +69,14 @@ class Rendered(Value):
     left_out: Mapping[str, int] = {}
     requests: int = 0
     received_bytes: int = 0
+
+
+class _Waiting(NamedTuple):
+    """An image that the page has asked for."""
+
+    request_id: str
+    session: str
+    url: str
 
 
 class OpenPage:
@@ -103,8 +113,13 @@ class OpenPage:
         self._links: dict[str, None] = {}
         self._left_out: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()
-        self._waiting_images: list[tuple[str, str, str]] = []
+        self._waiting_images: list[_Waiting] = []
         self._batch_at = 0.0
+        self._sizing: list[_Waiting] = []
+        """Those whose sizes the page has been asked for."""
+        self._sized = Asked("")
+        self._sized.answered.set()
+        self._sized_until = 0.0
         self._main_frame = ""
         self._context = 0
         self._document: Fetched | None = None
@@ -152,10 +167,11 @@ class OpenPage:
         self._load()
         if self._document is None or self._failure is not None:
             return ""
-        try:
+        with contextlib.suppress(DevToolsTimeout):
             self._behave(wanted)
-            self._left_out["render-time"] += self._is_over
-            self._read_until = self._clock() + _READ_S
+        self._left_out["render-time"] += self._is_over
+        self._read_until = self._clock() + _READ_S
+        try:
             return self._read()
         except DevToolsTimeout as exc:
             log.debug("%s: %s", self._url, exc)
@@ -204,22 +220,14 @@ class OpenPage:
             send("Page.addScriptToEvaluateOnNewDocument", script, session=session)
 
     def _load(self) -> None:
-        opened = self._pool.submit(
-            self._tab.call,
-            "Page.navigate",
-            {"url": self._url},
-            timeout_s=self._config.render_timeout_s + _CALL_S,
-        )
+        opened = self._tab.ask("Page.navigate", {"url": self._url})
         self._pump_until(lambda: self._failure is not None or self._has_loaded)
         if not self._is_open and self._failure is None:
-            self._pump_until(opened.done, most_s=_LOOK_S)
+            self._pump_until(opened.answered.is_set, most_s=_LOOK_S)
         self._wait_until_quiet(QUIET_S, since=0.0)
 
     def _behave(self, wanted: Collection[str] | None) -> None:
-        world = {"frameId": self._main_frame, "worldName": WORLD}
-        self._context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=_CALL_S)[
-            "executionContextId"
-        ]
+        self._context = self._world_of(self._main_frame, most_s=_CALL_S)
         known = behaviours.listed(self._asked("list()", most_s=_CALL_S))
         chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
@@ -292,12 +300,26 @@ class OpenPage:
         while not is_done():
             if self._tab.crashed or self._is_over or (end is not None and self._clock() >= end):
                 return
-            event = self._tab.mailbox.get(_LOOK_S if not self._waiting_images else _BATCH_S)
+            event = self._tab.mailbox.get(_BATCH_S if self._waiting_images or self._sizing else _LOOK_S)
             if event is not None:
                 self._handle(event)
-            if self._waiting_images and self._clock() - self._batch_at >= _BATCH_S:
-                self._pool.submit(self._stand_in, self._waiting_images)
-                self._waiting_images = []
+            self._stand_in()
+
+    def _call(self, method: str, params: Mapping[str, Any] | None = None, *, most_s: float) -> dict[str, Any]:
+        """What the page answers, while its own requests and dialogs are: it may not go on without. Raises
+        DevToolsError.
+        """
+        asked = self._tab.ask(method, params)
+        self._pump_until(asked.answered.is_set, most_s=most_s)
+        try:
+            return asked.value()
+        finally:
+            self._tab.forget(asked)
+
+    def _world_of(self, frame: str, *, most_s: float) -> int:
+        """The world of our own in a frame. Raises DevToolsError."""
+        told = self._call("Page.createIsolatedWorld", {"frameId": frame, "worldName": WORLD}, most_s=most_s)
+        return int(told["executionContextId"])
 
     def _asked(self, call: str, *, most_s: float) -> Any:
         """What our world on the page says, while its requests are answered; None if it says nothing in time."""
@@ -311,14 +333,12 @@ class OpenPage:
             "returnByValue": True,
             "userGesture": False,
         }
-        most_s = max(0.1, most_s)
-        asked: Future[dict[str, Any]] = self._pool.submit(
-            self._tab.call, "Runtime.evaluate", params, timeout_s=most_s
-        )
-        self._pump_until(asked.done, most_s=most_s)
-        if not asked.done() or asked.exception() is not None:
+        try:
+            answer = self._call("Runtime.evaluate", params, most_s=max(0.1, most_s))
+        except BrowserGone:
+            raise
+        except DevToolsError:
             return None
-        answer = asked.result()
         if told := answer.get("exceptionDetails"):
             log.debug(
                 "%s: %s: %s", self._url, expression[:80], told.get("exception", told).get("description", told)
@@ -410,7 +430,7 @@ class OpenPage:
             self._under_way.add(request_id)
         if not self._waiting_images:
             self._batch_at = self._clock()
-        self._waiting_images.append((request_id, session, url))
+        self._waiting_images.append(_Waiting(request_id, session, url))
 
     def _note_image(self, url: str) -> None:
         url = canonical(url) or ""
@@ -421,24 +441,40 @@ class OpenPage:
             return
         self._images[url] = self._stage
 
-    def _stand_in(self, batch: list[tuple[str, str, str]]) -> None:
-        """Answer some images, each by a picture of the size that its element wants."""
-        sizes: list[Any] = []
-        if self._context:
-            urls = _json([url for _, _, url in batch])
-            params = {
-                "expression": f"image_crawler.sizes({urls})",
-                "contextId": self._context,
-                "returnByValue": True,
-            }
-            with contextlib.suppress(DevToolsError):
-                told = self._tab.call("Runtime.evaluate", params, timeout_s=_SIZES_S)
-                sizes = told.get("result", {}).get("value") or []
-        for number, (request_id, session, _) in enumerate(batch):
+    def _stand_in(self) -> None:
+        """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
+        soon: one that is busy is not asked again before it has.
+        """
+        if self._sizing and (self._sized.answered.is_set() or self._clock() >= self._sized_until):
+            self._show(self._sizing, self._sizes_told())
+            self._sizing = []
+        if not self._waiting_images or self._sizing or self._clock() - self._batch_at < _BATCH_S:
+            return
+        batch, self._waiting_images = self._waiting_images[:_MOST_SIZED], self._waiting_images[_MOST_SIZED:]
+        if not self._context or not self._sized.answered.is_set():
+            self._show(batch, [])
+            return
+        urls = _json([one.url for one in batch])
+        params = {
+            "expression": f"image_crawler.sizes({urls})",
+            "contextId": self._context,
+            "returnByValue": True,
+        }
+        self._sizing, self._sized_until = batch, self._clock() + _SIZES_S
+        self._sized = self._tab.ask("Runtime.evaluate", params)
+
+    def _sizes_told(self) -> list[Any]:
+        with contextlib.suppress(DevToolsError):
+            sizes = self._sized.value().get("result", {}).get("value")
+            return sizes if isinstance(sizes, list) else []
+        return []
+
+    def _show(self, batch: list[_Waiting], sizes: list[Any]) -> None:
+        for number, one in enumerate(batch):
             width, height = _size(sizes, number)
             self._fulfil(
-                request_id,
-                session,
+                one.request_id,
+                one.session,
                 status=200,
                 headers=[
                     {"name": "Content-Type", "value": "image/gif"},
@@ -448,7 +484,7 @@ class OpenPage:
                 body=standins.stand_in_base64(width, height),
             )
         with self._mutex:
-            self._under_way.difference_update(request_id for request_id, _, _ in batch)
+            self._under_way.difference_update(one.request_id for one in batch)
             self._active_at = self._clock()
 
     def _answer(self, params: Mapping[str, Any], session: str) -> None:
@@ -515,7 +551,9 @@ class OpenPage:
     def _read(self) -> str:
         """The document as it is, with closed shadow roots, frames, what was drawn, and what was taken away."""
         limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": standins.MARKER}
-        parts = [self._outer_html()]
+        parts = [self._markup()]
+        if not self._context:
+            self._context = self._world_of(self._main_frame, most_s=_READ_S)
         kept = self._asked("kept()", most_s=_READ_S)
         if isinstance(kept, dict):
             parts.append(str(kept.get("html", "")))
@@ -528,34 +566,39 @@ class OpenPage:
         html = "\n".join(part for part in parts if part)
         return html[: self._max_html_chars]
 
-    def _outer_html(self) -> str:
-        root = self._tab.call("DOM.getDocument", {"depth": 0}, timeout_s=_READ_S)["root"]["backendNodeId"]
+    def _markup(self) -> str:
+        """That of the document; a script that does not come to its end is ended for it."""
         try:
-            found = self._tab.call(
-                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, timeout_s=_READ_S
+            root = self._root(most_s=_STOP_AFTER_S)
+        except DevToolsTimeout:
+            self._tab.send("Runtime.terminateExecution")
+            root = self._root(most_s=_READ_S)
+        try:
+            found = self._call(
+                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, most_s=_READ_S
             )
             return str(found["outerHTML"])
+        except BrowserGone:
+            raise
         except DevToolsError:
             return str(self._asked("markup()", most_s=_READ_S) or "")
+
+    def _root(self, *, most_s: float) -> int:
+        return int(self._call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
 
     def _frames(self) -> list[str]:
         """The images of the documents within the page."""
         found: list[str] = []
-        waiting = list(
-            self._tab.call("Page.getFrameTree", timeout_s=_READ_S)["frameTree"].get("childFrames", [])
-        )
+        waiting = list(self._call("Page.getFrameTree", most_s=_READ_S)["frameTree"].get("childFrames", []))
         while waiting and len(found) < MOST_FRAMES:
             frame = waiting.pop(0)
             waiting += frame.get("childFrames", [])
-            world = {"frameId": frame["frame"]["id"], "worldName": WORLD}
             with contextlib.suppress(DevToolsError):
-                context = self._tab.call("Page.createIsolatedWorld", world, timeout_s=1.0)[
-                    "executionContextId"
-                ]
-                told = self._tab.call(
+                context = self._world_of(frame["frame"]["id"], most_s=1.0)
+                told = self._call(
                     "Runtime.evaluate",
                     {"expression": "image_crawler.framed()", "contextId": context, "returnByValue": True},
-                    timeout_s=1.0,
+                    most_s=1.0,
                 )
                 found.append(str(told.get("result", {}).get("value") or ""))
         return found

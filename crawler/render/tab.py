@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, TabCrashed
+from crawler.render.devtools import CALL_TIMEOUT_S, Asked, DevTools, DevToolsError, TabCrashed
 from crawler.render.mailbox import Mailbox
 
 MEMORY = "memory"
@@ -46,6 +46,17 @@ class Tab:
         """
         self._check()
         return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
+
+    def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> Asked:
+        """The same without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
+        self._check()
+        return self._devtools.ask(
+            method, params, session=session or self.session, on_answer=self.mailbox.wake
+        )
+
+    def forget(self, asked: Asked) -> None:
+        """Nobody looks for its answer any more."""
+        self._devtools.forget(asked)
 
     def send(
         self,

@@ -1,0 +1,45 @@
+"""What a hostile page is: what it says, and what must come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.hostile_pages.server import Said
+
+RENDERED = "rendered"
+REJECTED = "rejected"
+FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hostile:
+    """A page that harms whoever opens it in a browser."""
+
+    name: str
+    what: str
+    """What it does, in a line."""
+    page: Said
+    parts: Mapping[str, Said] = field(default_factory=dict)
+    """What belongs to it, by path below its own."""
+    status: str = RENDERED
+    reasons: tuple[str, ...] = ("",)
+    """Of which its record has one."""
+    left_out: tuple[str, ...] = ()
+    """Slugs that its record has to name, if it is rendered."""
+    images: tuple[str, ...] = ()
+    """That are found all the same: paths below its own."""
+    not_images: tuple[str, ...] = ()
+    """That are no images of it."""
+    never: tuple[str, ...] = ()
+    """Paths below its own that nobody is to ask for."""
+    most_requests: int = 80
+    """How often the server may be asked for what belongs to it."""
+
+
+def with_script(script: str, body: str = "", head: str = "") -> str:
+    """A page with an image, a script, and another image that the script may prevent from being there."""
+    return (
+        f"<!DOCTYPE html><html><head><title>hostile</title>{head}</head><body>{body}"
+        f"<img src=img/first.png alt=first><script>{script}</script></body></html>"
+    )
