@@ -17,7 +17,9 @@ from crawler.config import Config
 from crawler.errors import BrowserFailed, NoBrowser, NoGain, PageCrashed
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
+from crawler.harvest.looks import Looks
 from crawler.harvest.readers import Reading
+from crawler.harvest.renders import route_task
 from crawler.harvest.reply import Head
 from crawler.models import (
     MAX_ALTERNATIVES,
@@ -252,6 +254,7 @@ class RenderHandler(TaskHandler):
         images += self._unnamed(task, rendered, head, named | before)
         pages = [found for found in links if found.url not in before]
         pages += self._left_for(task, rendered, {found.url for found in links} | before)
+        pages += self._routes(task, head.looks, document.final_url)
         new = [found for found in images if found.url not in before and not found.kept_out_by]
         return Compared(
             head=head,
@@ -300,6 +303,14 @@ class RenderHandler(TaskHandler):
                 origin=Origin(page_url=rendered.document.final_url, found_in=FOUND_IN, page_title=head.title),
                 kept_out_by=head.against_images or self._scope.image_refusal(url),
             )
+
+    def _routes(self, task: Task, looks: Looks | None, page_url: str) -> Iterator[NewTask]:
+        """Links that a script alone can follow."""
+        if looks is None:
+            return
+        for url in looks.routes:
+            if url != task.url and not self._scope.refusal(url.partition("#")[0]):
+                yield route_task(url, depth=task.depth + 1, page_url=page_url, looks=looks)
 
     def _left_for(self, task: Task, rendered: Rendered, known: set[str]) -> Iterator[NewTask]:
         """Where the page would have gone, and what its scripts have called its address."""

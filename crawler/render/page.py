@@ -19,7 +19,8 @@ from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
-from crawler.render.interception import Action, decide, headers_for_browser, request_of
+from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
+from crawler.render.listeners import tell_listeners
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import MEMORY, Tab
 from crawler.urls import canonical
@@ -40,6 +41,7 @@ PATIENCE_LEFT_S = 0.8
 """… with which such pages are waited for from then on."""
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
+MOST_RELOADS = 2
 MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
@@ -127,6 +129,7 @@ class OpenPage:
         self._has_loaded = False
         self._is_open = False
         self._routed_to = ""
+        self._reloads = 0
         self._patience_s = MOST_QUIET_S
         self._read_until = 0.0
 
@@ -233,6 +236,8 @@ class OpenPage:
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
             if one not in chosen or self._is_over:
                 continue
+            if one.name == "clicks":
+                tell_listeners(self._call, context=self._context, most_s=_CALL_S)
             acted = self._do(number, one)
             if one.name == "more" and acted:  # what it has brought may wait to be seen
                 again = next((n for n, other in enumerate(known) if other.name == "scroll"), None)
@@ -410,6 +415,9 @@ class OpenPage:
         redirected = bool(params.get("redirectedRequestId"))
         is_open = self._is_open and not (redirected and not self._has_loaded and self._document is None)
         decision = decide(params, main_frame=self._main_frame, is_open=is_open)
+        if decision.action is Action.LEAVE and self._is_reload(params):
+            self._reloads += 1
+            decision = Decision(Action.ANSWER)
         if decision.slug:
             self._left_out[decision.slug] += 1
         match decision.action:
@@ -422,6 +430,16 @@ class OpenPage:
                 self._fail(request_id, session, "Aborted")
             case Action.REFUSE:
                 self._fail(request_id, session, "BlockedByClient")
+
+    def _is_reload(self, params: Mapping[str, Any]) -> bool:
+        """Some pages set a cookie, and then come once more; one that does so for ever has had its chances."""
+        document = self._document
+        return (
+            self._stage == LOAD
+            and self._reloads < MOST_RELOADS
+            and document is not None
+            and canonical(str(params["request"]["url"])) == document.final_url
+        )
 
     def _image(self, params: Mapping[str, Any], session: str) -> None:
         request_id, url = str(params["requestId"]), str(params["request"]["url"])

@@ -16,6 +16,7 @@ const page = (() => {
     'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
   const MOST = 5000; // elements that are looked at, however many a page has
   const clicked = new WeakSet();
+  const listening = new Set(); // to the mouse, as far as the renderer has told
 
   // All elements that match, those in open shadow roots included.
   function all(selector, root = document) {
@@ -69,6 +70,7 @@ const page = (() => {
     const link = element.closest("a[href]");
     if (!link) return false;
     const href = link.getAttribute("href").trim();
+    if (/^#[/!]/.test(href)) return true; // the route of a script: a page of its own
     if (!href || href.startsWith("#") || href.toLowerCase().startsWith("javascript:")) return false;
     return true;
   }
@@ -135,5 +137,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, says_more, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, CLICKABLE, words };
+  return { sleep, all, seen, called, says, says_more, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
 })();

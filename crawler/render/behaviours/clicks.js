@@ -29,9 +29,13 @@ behaviour({
       page.press("Escape");
     }
     const points = (one) => getComputedStyle(one).cursor === "pointer";
-    const next = page
+    const is_part = (one) => one.clientWidth * one.clientHeight < 0.5 * innerWidth * innerHeight;
+    const listens = [...page.listening].filter((one) => one.isConnected && one.matches && is_part(one));
+    const candidates = page
       .all(`${page.CLICKABLE}, img, figure, li, span, div[class], picture, svg`)
-      .filter((one) => !page.clicked.has(one) && page.seen(one) && (one.matches(page.CLICKABLE) || points(one)))
+      .filter((one) => one.matches(page.CLICKABLE) || points(one));
+    const next = [...new Set([...candidates, ...listens])]
+      .filter((one) => !page.clicked.has(one) && page.seen(one))
       .filter((one) => !one.disabled && !page.leads_away(one) && !page.is_harmful(one))
       .filter((one) => !one.closest("form") || one.type === "button" || one.getAttribute("role"))
       .find((one) => {

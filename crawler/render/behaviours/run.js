@@ -7,6 +7,7 @@ const run = {
     if (did > 0) await page.sleep(60);
     return [did, kept.changes() - before];
   },
+  listens: (element) => page.listening.add(element),
   sizes: (urls) => sizes_wanted(urls),
   kept: () => ({ html: kept.html(), missed: kept.missed() }),
   drawn: (limits) => drawn(limits),
