@@ -234,6 +234,16 @@ def test_a_renderer_that_joins_does_what_the_crawl_can_not(
         )
 
 
+def test_a_loop_over_records_has_renderers_as_well(tmp_path: Path, site: dict[str, str]) -> None:
+    code = (
+        "import sys, crawler; print(*(record.url for record in crawler.crawl(sys.argv[1], output='crawl')))"
+    )
+    with serving(tmp_path / "site") as server:
+        outcome = Running((server.url,), folder=tmp_path, environment=FAKE, program=("-c", code)).outcome()
+        assert outcome.code == 0, outcome.err
+        assert {f"{server.url}{path[1:]}" for path in site} == set(outcome.out.split())
+
+
 def test_a_crawl_in_redis_has_renderers_of_its_own(tmp_path: Path, site: dict[str, str]) -> None:
     with serving(tmp_path / "site") as server, queue_flags("redis", tmp_path / "redis") as flags:
         arguments = ("crawl", server.url, "-o", "crawl", "--json", "-q", *flags)
