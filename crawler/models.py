@@ -416,7 +416,7 @@ RENDERINGS = {
     "queued": "it is opened in a browser as well",
     "static": "it has no scripts, which a browser would run",
     "no-gain": "pages of its template were opened in a browser, which brought nothing new",
-    "no-browser": "nothing but its scripts speaks for a browser, and there is none",
+    "no-browser": "nothing but its scripts speaks for a browser, and there is none; with one, --refresh looks again",
     "never": "no page is to be opened in a browser (--render never)",
 }
 """What a page's record says of a browser, and what that means."""

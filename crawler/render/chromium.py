@@ -53,10 +53,13 @@ Google, extensions and flags of their own, and take a tenth of a second.
 
 
 def find(setting: str = "") -> Path | None:
-    """The program of *setting*, else the first of the usual ones that there is, else None.
+    """The program of *setting*, else the first of the usual ones that there is, else None. None on Windows, where the
+    launcher has no way to hand it a pipe.
 
     Raises ConfigError if *setting* is no program.
     """
+    if sys.platform == "win32":
+        return None
     if setting:
         found = shutil.which(setting)
         if found is None:

@@ -51,6 +51,9 @@ FOUND_IN = "render"
 IN_DOCUMENT = "document"
 """The stage of images that the document names in the end, and that the page has not asked for."""
 _MOST_TOLD = 256
+_NO_BROWSER = (
+    "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
+)
 
 
 class Templates(Protocol):
@@ -81,7 +84,7 @@ def make(
     handler.pop("reservations", None)  # what hosts say of all that they have decides over images
     extra = behaviours.read_file(config.machine.behaviours)
     program = find(config.machine.chromium)
-    if program is None:
+    if program is None or config.render.render == "never":
         return RefusingHandler(transport, config=config, **handler)
     browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
     network = Network(transport, config=config, queue=tasks, robots=handler.get("robots"), stop=stop)
@@ -125,10 +128,13 @@ class Compared:
 class RefusingHandler(TaskHandler):
     """Of a renderer without a browser: each page is named in the books, with what to do."""
 
+    def __init__(self, transport: Transport, *, config: Config, **handler: Any) -> None:
+        super().__init__(transport, config=config, **handler)
+        never = config.render.render == "never"
+        self._why = "no page is to be opened in a browser (--render never)" if never else _NO_BROWSER
+
     def visit(self, _: Visit) -> None:
-        raise NoBrowser(
-            "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
-        )
+        raise NoBrowser(self._why)
 
 
 class RenderHandler(TaskHandler):
