@@ -20,10 +20,10 @@ class Tab:
     (``Target.setAutoAttach`` with flatten).
     """
 
-    def __init__(self, devtools: DevTools, *, target_id: str) -> None:
+    def __init__(self, devtools: DevTools, *, target_id: str, session: str) -> None:
         self._devtools = devtools
         self.target_id = target_id
-        self.session = ""
+        self.session = session
         self.mailbox = Mailbox()
         self.crashed = ""
         """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
@@ -61,6 +61,16 @@ class Tab:
         """
         self._check()
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
+
+    def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Any]:
+        """What Page.navigate answers: once the answer to its request begins, or with ``errorText``. Raises as
+        :meth:`call` does.
+
+        All that was turned on before is on for *url*, which Page.navigate by itself does not promise: what has been sent
+        and not been answered yet may be carried out in a document that has begun without it, and its events are lost.
+        """
+        self.call("Page.enable", timeout_s=timeout_s)  # answered in turn, by the page
+        return self.call("Page.navigate", {"url": url}, timeout_s=timeout_s)
 
     def _check(self) -> None:
         if self.crashed:  # Chromium would never answer
