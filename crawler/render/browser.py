@@ -59,8 +59,8 @@ class Browser:
             )
             pages = [{"type": "page"}]
             self._devtools.call("Target.setDiscoverTargets", {"discover": True, "filter": pages})
-            # before it runs, so that a window that a page opens can be closed at once. A page that is attached to later,
-            # as by attachToTarget, is moved to another process with its first URL, which is as much work again.
+            # before it runs, so that a window that a page opens can be closed at once. Besides, a page that is attached
+            # to later is moved to another process with its first URL, which is as much work again.
             paused = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": pages}
             self._devtools.call("Target.setAutoAttach", paused)
         except DevToolsError as exc:

@@ -62,15 +62,16 @@ class Tab:
         self._check()
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
 
-    def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Any]:
-        """What Page.navigate answers: once the answer to its request begins, or with ``errorText``. Raises as
-        :meth:`call` does.
+    def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Go to *url*, without waiting for it: what comes of it is told by events. Raises as :meth:`call` does.
 
-        All that was turned on before is on for *url*, which Page.navigate by itself does not promise: what has been sent
-        and not been answered yet may be carried out in a document that has begun without it, and its events are lost.
+        All that was turned on before is on for *url*. Page.navigate alone does not promise that: what it is sent after
+        is not always carried out yet when the document begins, and then its first events are lost.
         """
-        self.call("Page.enable", timeout_s=timeout_s)  # answered in turn, by the page
-        return self.call("Page.navigate", {"url": url}, timeout_s=timeout_s)
+        self.call(
+            "Page.enable", timeout_s=timeout_s
+        )  # answered by the page, after all that it was told before
+        self.send("Page.navigate", {"url": url})
 
     def _check(self) -> None:
         if self.crashed:  # Chromium would never answer
