@@ -392,6 +392,13 @@ def test_a_preflight_is_refused_with_what_it_is_for(wanted: str, posts: str, ref
     assert refusal(request, kind="Preflight", page_url="http://a.example/", posts=posts) == refused
 
 
+def test_nobody_sees_the_icon_of_a_tab() -> None:
+    accept = (("Accept", "image/avif,image/webp,*/*;q=0.8"),)
+    for kind, refused in (("Other", ""), ("XHR", None)):
+        request = BrowserRequest(url="http://a.example/favicon.ico", headers=accept)
+        assert refusal(request, kind=kind, page_url="http://a.example/", posts="any") == refused
+
+
 def test_an_upload_is_no_query() -> None:
     for size, refused in ((MAX_BODY_BYTES, None), (MAX_BODY_BYTES + 1, "render-posts")):
         request = BrowserRequest(url="http://a.example/", method="POST", body=bytes(size))
@@ -689,9 +696,10 @@ def test_a_host_that_there_is_no_way_to_costs_its_time_once(make: Callable[..., 
                     assert isinstance(refused, Refused)
                     assert isinstance(refused.error, ConnectFailed)
         assert attempts == ["http://127.0.0.1:9"]
-    with make(robots=False).page("http://127.0.0.1:9") as page:
-        for _ in range(2):
-            assert slug(ask(page, "http://127.0.0.1:9/a")) == "", "of its own host the queue knows"
+        with made.page("http://localhost:9") as page:
+            for _ in range(2):
+                assert slug(ask(page, "http://localhost:9/a")) == ""
+        assert attempts[1:] == ["http://localhost:9"] * 2, "its own host is the queue's to judge"
 
 
 def test_hosts_are_left_alone_for_so_long() -> None:
