@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
 
 from crawler.config import Config
-from crawler.errors import BrowserFailed, NoBrowser, NoGain, PageCrashed
+from crawler.errors import BrowserFailed, NoBrowser, NoGain, OutOfScope, PageCrashed
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
 from crawler.harvest.looks import Looks
@@ -239,6 +240,7 @@ class RenderHandler(TaskHandler):
                     config=self._config.render,
                     script=self._script,
                     max_html_chars=self._config.harvest.max_page_bytes,
+                    check=partial(self._check_scope, task),
                 )
                 return page.run(wanted)
         except PageCrashed as exc:
@@ -248,6 +250,10 @@ class RenderHandler(TaskHandler):
                 raise
             # the tab of another page may have been in the same process
             raise BrowserFailed(f"{exc.detail}; it is opened once more") from exc
+
+    def _check_scope(self, task: Task, url: str) -> None:
+        if self._scope.refusal(url) not in ("", EXCLUDED):
+            raise OutOfScope(f"{task.url} redirects to {url}, which is outside of this crawl")
 
     def compared(self, task: Task, rendered: Rendered) -> Compared:
         """What the page gave in the browser, beside what reading it without scripts finds."""

@@ -61,6 +61,8 @@ class Mailbox:
         self._is_woken = False
         self.dropped = 0
         """Events that did not fit."""
+        self.refused = 0
+        """Requests among them."""
 
     def put(self, event: Raw) -> bool:
         """False if it is not taken, as there is no room left for its kind."""
@@ -68,6 +70,7 @@ class Mailbox:
         with self._lock:
             if self._closed or self._size_bytes + event.size_bytes > bound:
                 self.dropped += 1
+                self.refused += event.method == "Fetch.requestPaused"
                 return False
             self._events.append(event)
             self._size_bytes += event.size_bytes

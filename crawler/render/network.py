@@ -7,6 +7,7 @@ time. A page's own limits come on top, and what they cut is counted.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -173,21 +174,28 @@ class PageNetwork:
         return self._turns.waited_s
 
     def ask(
-        self, request: BrowserRequest, *, kind: str, page_url: str, is_page: bool = False
+        self,
+        request: BrowserRequest,
+        *,
+        kind: str,
+        page_url: str,
+        is_page: bool = False,
+        within_s: float = math.inf,
     ) -> Answer | Refused:
         """What the page gets for *request*, as soon as it is its turn; what it does not get is counted.
 
         *kind* is DevTools' type of it, *page_url* where the page is. *is_page*: it is the page itself, or where that
-        has led; then all that is in its way is raised, a TaskError or NotYet. Always raised is what the queue raises,
-        and a CrawlError.
+        has led; then all that is in its way is raised, a TaskError or NotYet. The answer may take *within_s* seconds,
+        waits apart. Always raised is what the queue raises, and a CrawlError.
         """
+        within_s = min(within_s, self._within_s)
         if is_page:
-            return self._of_page(request)
+            return self._of_page(request, within_s)
         slug = refusal(request, kind=kind, page_url=page_url, posts=self._posts)
         if slug is None:
             slug = self._allowance.begin()
             if not slug:
-                return self._of_part(request, kind)
+                return self._of_part(request, kind, within_s)
         return self._refused(slug)
 
     def _refused(self, slug: str, error: TaskError | None = None) -> Refused:
@@ -195,20 +203,20 @@ class PageNetwork:
             self._allowance.leave_out(slug)
         return Refused(slug=slug, error=error)
 
-    def _of_page(self, request: BrowserRequest) -> Answer:
+    def _of_page(self, request: BrowserRequest, within_s: float) -> Answer:
         self._allowance.begin(anyway=True)
         size_bytes: int | None = None
         try:
-            exchanged = self._exchanged(request, "Document", is_page=True)
+            exchanged = self._exchanged(request, "Document", within_s, is_page=True)
             size_bytes = len(exchanged.content)
             return _answer(exchanged)
         finally:
             self._allowance.end(size_bytes=size_bytes)
 
-    def _of_part(self, request: BrowserRequest, kind: str) -> Answer | Refused:
+    def _of_part(self, request: BrowserRequest, kind: str, within_s: float) -> Answer | Refused:
         size_bytes: int | None = None
         try:
-            answer = self._shared(request, kind)
+            answer = self._shared(request, kind, within_s)
             if not answer.is_image and not answer.is_cut:
                 size_bytes = len(answer.content)
         except NotYet as exc:
@@ -227,10 +235,10 @@ class PageNetwork:
             fits = self._allowance.end(size_bytes=size_bytes)
         return answer if fits and not answer.is_cut else self._refused("render-bytes")
 
-    def _shared(self, request: BrowserRequest, kind: str) -> Answer:
+    def _shared(self, request: BrowserRequest, kind: str, within_s: float) -> Answer:
         network = self._network
         exchanged, _ = network.cache.share(
-            request, kind=kind, ask=lambda: self._exchanged(request, kind), wait=self._wait
+            request, kind=kind, ask=lambda: self._exchanged(request, kind, within_s), wait=self._wait
         )
         if request.method == "POST" and exchanged.http_status < _FIRST_ERROR:
             network.cache.forget(request.url)
@@ -245,7 +253,9 @@ class PageNetwork:
                     return True
         return event.is_set()
 
-    def _exchanged(self, request: BrowserRequest, kind: str, *, is_page: bool = False) -> Exchanged:
+    def _exchanged(
+        self, request: BrowserRequest, kind: str, within_s: float, *, is_page: bool = False
+    ) -> Exchanged:
         """The answer of the server, when it is its turn. Raises a TaskError, or NotYet."""
         network, turns = self._network, self._turns
         url = canonical(request.url) or ""
@@ -261,7 +271,7 @@ class PageNetwork:
                 answer = network.transport.exchange(
                     request,
                     max_bytes=self._allowance.room_bytes,
-                    within_s=self._within_s,
+                    within_s=within_s,
                     check=turn,
                     sent=turn.sent,
                     stop_at=_is_no_data if may_stop else None,

@@ -14,7 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from crawler.config import RenderConfig
-from crawler.errors import BrowserFailed, PageCrashed, TaskError
+from crawler.errors import (
+    BadRedirect,
+    BrowserFailed,
+    DeadlineExceeded,
+    PageCrashed,
+    TaskError,
+    TooManyRedirects,
+)
 from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
@@ -23,8 +30,8 @@ from crawler.render.interception import Action, Decision, decide, headers_for_br
 from crawler.render.listeners import tell_listeners
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import MEMORY, Tab
-from crawler.urls import canonical
-from crawler.web import Fetched
+from crawler.urls import MAX_URL_CHARS, canonical
+from crawler.web import Check, Fetched
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +58,24 @@ _REQUESTS_AT_ONCE = 10
 _CALL_S = 5.0
 _READ_S = 3.0
 _STOP_AFTER_S = 1.0
+_LEAST_S = 0.5
+"""For an answer that the page asks for when its time is up."""
 _LOOK_S = 0.05
 _BATCH_S = 0.01
 _SIZES_S = 0.3
 _MOST_SIZED = 500
+
+
+_BAD_REDIRECTS = frozenset(
+    f"net::ERR_{name}"
+    for name in (
+        "UNSAFE_REDIRECT",
+        "INVALID_REDIRECT",
+        "DISALLOWED_URL_SCHEME",
+        "UNKNOWN_URL_SCHEME",
+        "INVALID_URL",
+    )
+)
 
 
 class Rendered(Value):
@@ -84,7 +105,8 @@ class _Waiting(NamedTuple):
 class OpenPage:
     """A page in *tab*, whose requests *network* answers.
 
-    *script* is what :func:`crawler.render.behaviours.source` gives. All methods are for one thread.
+    *script* is what :func:`crawler.render.behaviours.source` gives. *check* raises a TaskError for a URL that the page
+    must not be at, before anything of it is shown. All methods are for one thread.
     """
 
     def __init__(
@@ -96,6 +118,7 @@ class OpenPage:
         config: RenderConfig,
         script: str,
         max_html_chars: int,
+        check: Check = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tab = tab
@@ -104,11 +127,14 @@ class OpenPage:
         self._config = config
         self._script = script
         self._max_html_chars = max_html_chars
+        self._check = check
         self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="page")
         self._clock = clock
         self._began = clock()
         self._mutex = threading.Lock()
         self._under_way: set[str] = set()
+        self._asking = 0
+        """Requests that the network is asked for, or that wait for a thread."""
         self._active_at = self._began
         self._stage = LOAD
         self._images: dict[str, str] = {}
@@ -128,6 +154,8 @@ class OpenPage:
         self._failure: BaseException | None = None
         self._has_loaded = False
         self._is_open = False
+        self._is_shown = True
+        """The browser makes a page of the document; not of a download, say."""
         self._routed_to = ""
         self._reloads = 0
         self._patience_s = MOST_QUIET_S
@@ -154,21 +182,23 @@ class OpenPage:
             raise self._failure or BrowserFailed("the browser has not asked for the page")
         if not html:
             self._check_crash()
-        return Rendered(
-            document=self._document,
-            html=html,
-            seen=self._images,
-            left_for=tuple(self._links),
-            left_out=dict(self._left_out + Counter(self._network.left_out)),
-            requests=self._network.requests,
-            received_bytes=self._network.received_bytes,
-        )
+        self._left_out["render-requests"] += self._tab.mailbox.refused
+        with self._mutex:  # what is asked for in threads may still be answered
+            return Rendered(
+                document=self._document,
+                html=html,
+                seen=dict(self._images),
+                left_for=tuple(self._links),
+                left_out=dict(self._left_out + Counter(self._network.left_out)),
+                requests=self._network.requests,
+                received_bytes=self._network.received_bytes,
+            )
 
     def _rendered(self, wanted: Collection[str] | None) -> str:
         """The page in the end; empty where it can't be told, for it never comes to rest. Raises DevToolsError."""
         self._begin()
         self._load()
-        if self._document is None or self._failure is not None:
+        if self._document is None or self._failure is not None or not self._is_shown:
             return ""
         with contextlib.suppress(DevToolsTimeout):
             self._behave(wanted)
@@ -184,7 +214,8 @@ class OpenPage:
     @property
     def seen(self) -> tuple[Fetched | None, Mapping[str, str]]:
         """The page as it was sent, if it was, and the images that it has asked for: of one that has crashed, too."""
-        return self._document, self._images
+        with self._mutex:
+            return self._document, dict(self._images)
 
     @property
     def _left_s(self) -> float:
@@ -224,10 +255,17 @@ class OpenPage:
 
     def _load(self) -> None:
         opened = self._tab.ask("Page.navigate", {"url": self._url})
-        self._pump_until(lambda: self._failure is not None or self._has_loaded)
-        if not self._is_open and self._failure is None:
-            self._pump_until(opened.answered.is_set, most_s=_LOOK_S)
-        self._wait_until_quiet(QUIET_S, since=0.0)
+        self._pump_until(lambda: self._failure is not None or self._has_loaded or _is_refused(opened))
+        if _is_refused(opened):
+            self._is_shown = False
+            if self._document is None and self._failure is None:
+                self._failure = _why_not_opened(str(opened.value()["errorText"]))
+        elif self._document is None and self._failure is None and self._is_open:
+            self._failure = DeadlineExceeded(
+                f"it was not there after {self._config.render_timeout_s:g} s (render_timeout_s)"
+            )
+        if self._is_shown and self._failure is None:
+            self._wait_until_quiet(QUIET_S, since=0.0)
 
     def _behave(self, wanted: Collection[str] | None) -> None:
         self._context = self._world_of(self._main_frame, most_s=_CALL_S)
@@ -400,7 +438,9 @@ class OpenPage:
             self._note_link(url)
 
     def _note_link(self, url: str) -> None:
-        if len(self._links) < MOST_LINKS:
+        if len(url) > MAX_URL_CHARS:
+            self._left_out["url-too-long"] += 1
+        elif len(self._links) < MOST_LINKS:
             self._links[url] = None
         elif url not in self._links:
             self._left_out["render-images"] += 1
@@ -451,13 +491,14 @@ class OpenPage:
         self._waiting_images.append(_Waiting(request_id, session, url))
 
     def _note_image(self, url: str) -> None:
-        url = canonical(url) or ""
-        if not url or url in self._images:
-            return
-        if len(self._images) >= MOST_IMAGES:
-            self._left_out["render-images"] += 1
-            return
-        self._images[url] = self._stage
+        known = canonical(url)
+        with self._mutex:
+            if known is None:
+                self._left_out["url-too-long"] += len(url) > MAX_URL_CHARS
+            elif len(self._images) < MOST_IMAGES:
+                self._images.setdefault(known, self._stage)
+            elif known not in self._images:
+                self._left_out["render-images"] += 1
 
     def _stand_in(self) -> None:
         """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
@@ -511,15 +552,25 @@ class OpenPage:
         if is_main:
             self._is_open = True
         with self._mutex:
-            self._under_way.add(request_id)
-        self._pool.submit(self._answer_in_thread, dict(params), session, is_main=is_main)
+            is_too_much = self._asking >= self._config.render_requests + _REQUESTS_AT_ONCE
+            if not is_too_much:
+                self._asking += 1
+                self._under_way.add(request_id)
+        if is_too_much:  # more than could be answered, if all that wait are
+            self._left_out["render-requests"] += 1
+            self._fail(request_id, session, "BlockedByClient")
+            return
+        self._pool.submit(self._answer_in_thread, params, session, is_main=is_main)
 
     def _answer_in_thread(self, params: Mapping[str, Any], session: str, *, is_main: bool) -> None:
         request_id = str(params["requestId"])
         try:
             request = request_of(params)
             kind = str(params.get("resourceType", "Other"))
-            answer = self._network.ask(request, kind=kind, page_url=self._url, is_page=is_main)
+            within_s = max(self._left_s, _LEAST_S)
+            answer = self._network.ask(
+                request, kind=kind, page_url=self._url, is_page=is_main, within_s=within_s
+            )
             if isinstance(answer, Refused):
                 self._fail(request_id, session, "BlockedByClient" if answer.slug else "ConnectionFailed")
                 return
@@ -546,12 +597,14 @@ class OpenPage:
                 self._fail(request_id, session, "Failed")
         finally:
             with self._mutex:
+                self._asking -= 1
                 self._under_way.discard(request_id)
                 self._active_at = self._clock()
 
     def _answered(self, answer: Answer, url: str) -> None:
-        """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had."""
+        """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had, or not wanted."""
         document = answer.as_page(self._url, final_url=url)
+        self._check(document.final_url)
         if not answer.is_redirect:
             self._document = document
 
@@ -559,7 +612,13 @@ class OpenPage:
         self, request_id: str, session: str, *, status: int, headers: list[dict[str, str]], body: str
     ) -> None:
         told = {"requestId": request_id, "responseCode": status, "responseHeaders": headers, "body": body}
-        self._tab.send("Fetch.fulfillRequest", told, session=session)
+
+        def refused(error: DevToolsError) -> None:  # a status or a header that Chromium does not take
+            if not isinstance(error, BrowserGone):
+                with contextlib.suppress(DevToolsError):
+                    self._fail(request_id, session, "Failed")
+
+        self._tab.send("Fetch.fulfillRequest", told, session=session, on_error=refused)
 
     def _fail(self, request_id: str, session: str, reason: str) -> None:
         self._tab.send("Fetch.failRequest", {"requestId": request_id, "errorReason": reason}, session=session)
@@ -629,6 +688,25 @@ def _pair(told: Any) -> tuple[int, int]:
             return min(did, 1000), changes
         case _:
             return 0, 0
+
+
+def _is_refused(opened: Asked) -> bool:
+    """The browser has said that it does not go there."""
+    if not opened.answered.is_set():
+        return False
+    try:
+        return bool(opened.value().get("errorText"))
+    except DevToolsError:
+        return False
+
+
+def _why_not_opened(error: str) -> TaskError:
+    """What one of Chromium's network errors stands for, once what the servers say is known."""
+    if error == "net::ERR_TOO_MANY_REDIRECTS":
+        return TooManyRedirects("redirected more often than browsers follow")
+    if error in _BAD_REDIRECTS:
+        return BadRedirect(f"it redirects to what is no page to be opened ({error})")
+    return BrowserFailed(f"the browser does not open the page: {error}")
 
 
 def _size(sizes: list[Any], number: int) -> tuple[int, int]:
