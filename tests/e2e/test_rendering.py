@@ -91,7 +91,7 @@ def test_without_a_browser_it_is_as_ever(tmp_path: Path) -> None:
 
 
 def test_a_delay_holds_for_what_a_page_in_the_browser_asks_for(tmp_path: Path, queue: Sequence[str]) -> None:
-    delay_s = 0.25
+    delay_s = 0.5
     with scripted.serving(f"User-agent: *\nCrawl-delay: {delay_s}\n") as site:
         flags = ("--include", f"{site.url}list", "--no-sitemaps", "--render", "always")
         outcome = image_crawler("crawl", f"{site.url}list", "-o", "crawl", *flags, *queue, folder=tmp_path)
