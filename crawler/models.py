@@ -534,7 +534,7 @@ class RenderOutcome(Value):
     """What rendering one page brought, told to the queue, for all renderers and harvesters to learn from."""
 
     task: Total
-    found: Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_length=256)] = ()
+    found: Annotated[tuple[Annotated[int, Meta(ge=0, le=2**32 - 1)], ...], Meta(max_length=256)] = ()
     """Of each image and link that only rendering found, a hash of its URL (CRC-32); not all, if they are very many."""
     gains: Gains = {}
     """Images by the behaviour that brought them."""
