@@ -29,9 +29,9 @@ class Crawled(NamedTuple):
 
     way: str
     found: frozenset[int]
-    """Numbers of the pictures whose bytes were saved, in whatever width."""
+    """Numbers of the pictures whose bytes were saved, in the largest width that there is."""
     smaller: frozenset[int]
-    """Those of them that were not saved in the largest width."""
+    """Those of which only a smaller one was saved, such as the thumbnail of what a light box opens."""
     pages: int
     rendered: int
     not_rendered: dict[str, int]
@@ -41,6 +41,8 @@ class Crawled(NamedTuple):
     requests: int
     wall_s: float
     cpu_s: float
+    browser_cpu_s: float
+    """Of that, Chromium's."""
     browser_mib: float
     left: int
     status: int
@@ -93,10 +95,11 @@ def crawl_from(
     asked = [one for one in served.log.drain() if one.site == site.name]
     saved = _saved(folder)
     widths = _widths(site, saved, cache)
+    smaller = frozenset(n for n, width in widths.items() if 0 < width < site.pictures.widths[-1])
     return Crawled(
         way=way,
-        found=frozenset(widths),
-        smaller=frozenset(n for n, width in widths.items() if width and width < site.pictures.widths[-1]),
+        found=frozenset(widths) - smaller,
+        smaller=smaller,
         pages=_count(folder, "SELECT count(*) FROM pages WHERE status = 'harvested'"),
         rendered=_count(folder, "SELECT count(*) FROM renders WHERE status = 'rendered'"),
         not_rendered=dict(
@@ -106,6 +109,7 @@ def crawl_from(
         requests=len(asked),
         wall_s=used.wall_s,
         cpu_s=used.cpu_s,
+        browser_cpu_s=used.browser_cpu_s,
         browser_mib=used.browser_mib,
         left=used.left,
         status=used.status,
@@ -199,9 +203,8 @@ def remarks(site: Site, crawls: dict[str, Crawled]) -> list[str]:
     for way, one in crawls.items():
         missing = sorted(site.wants - one.found)
         if missing and way != "never":
-            told.append(f"{way}: missing {missing}")
-        if one.smaller:
-            told.append(f"{way}: not in the largest width {sorted(one.smaller)}")
+            only = f", of {sorted(one.smaller)} there is a smaller one" if one.smaller else ""
+            told.append(f"{way}: missing {missing}{only}")
         told += [f"{way}: {target} asked for {times} times" for target, times in one.twice.items()]
         if one.not_rendered:
             told.append(f"{way}: not rendered {one.not_rendered}")
@@ -223,7 +226,8 @@ def totals(measured: dict[Site, dict[str, Crawled]], ways: Sequence[str]) -> lis
             f" {sum(one.pages for _, one in crawls):,} pages, {sum(one.rendered for _, one in crawls):,} rendered,"
             f" {sum(one.requests for _, one in crawls):,} requests,"
             f" {sum(len(one.twice) for _, one in crawls):,} images asked for more than once,"
-            f" {sum(one.wall_s for _, one in crawls):,.0f} s wall, {sum(one.cpu_s for _, one in crawls):,.0f} s CPU,"
+            f" {sum(one.wall_s for _, one in crawls):,.0f} s wall, {sum(one.cpu_s for _, one in crawls):,.0f} s CPU"
+            f" ({sum(one.browser_cpu_s for _, one in crawls):,.0f} s of it the browser's),"
             f" browser at most {max(one.browser_mib for _, one in crawls):,.0f} MiB"
         )
     return told
