@@ -13,18 +13,9 @@ from tests.benchmarks.rendered import __doc__ as about
 from tests.benchmarks.rendered.build import build
 from tests.benchmarks.rendered.choosing import choose
 from tests.benchmarks.rendered.kinds import SITES, templates
-from tests.benchmarks.rendered.measure import (
-    HEAD,
-    WAYS,
-    Crawled,
-    Program,
-    crawl,
-    line,
-    program,
-    remarks,
-    totals,
-)
+from tests.benchmarks.rendered.measure import WAYS, Crawled, Program, crawl, program
 from tests.benchmarks.rendered.person import Person, browsing
+from tests.benchmarks.rendered.report import HEAD, line, remarks, totals
 from tests.benchmarks.rendered.server import Cache, serving
 from tests.benchmarks.rendered.site import Site
 
