@@ -77,15 +77,17 @@ class Mailbox:
         """The next event; None if there was none in time. Raises BrowserGone once all are read and no more can come."""
         with self._lock:
             while True:
-                if not self._lock.wait_for(lambda: self._events or self._closed, timeout_s):
+                if not self._lock.wait_for(lambda: self._events or self._closed, max(timeout_s, 0.0)):
                     return None
                 if not self._events:
                     assert self._closed
                     raise self._closed
-                event = self._events.popleft()
-                self._size_bytes -= event.size_bytes
-                break
-        return Event(event.method, decoded(event.params), event.session)
+                raw = self._events.popleft()
+                self._size_bytes -= raw.size_bytes
+                try:
+                    return Event(raw.method, decoded(raw.params), raw.session)
+                except (msgspec.MsgspecError, RecursionError):  # more levels than anybody reads
+                    self.dropped += 1
 
     def drain(self) -> list[Raw]:
         """What waits, to be moved elsewhere."""
