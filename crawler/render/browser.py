@@ -86,8 +86,10 @@ class Browser:
 
     def new_context(self, host: str) -> Context:
         """Raises DevToolsError."""
-        answer = self._devtools.call("Target.createBrowserContext")
-        return Context(host, answer["browserContextId"])
+        context = Context(host, str(self._devtools.call("Target.createBrowserContext")["browserContextId"]))
+        nothing = {"behavior": "deny", "browserContextId": context.id}
+        self._devtools.send("Browser.setDownloadBehavior", nothing)
+        return context
 
     def drop_context(self, context: Context) -> None:
         with suppress(DevToolsError):
@@ -141,7 +143,7 @@ class Browser:
         with suppress(DevToolsError):
             self._close_target(tab.target_id)
             if not tab.closed.wait(_CLOSE_S):
-                tab.send("Page.crash")  # Chromium does it itself, without the page
+                self._devtools.send("Page.crash", session=tab.session)  # done by Chromium, without the page
                 self._close_target(tab.target_id)
                 tab.closed.wait(_CLOSE_S)
         self._devtools.unroute(tab.mailbox)

@@ -130,6 +130,10 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--mute-audio", "no sound"),
     ("--hide-scrollbars", "nobody looks"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
+    (
+        "--disable-site-isolation-trials",
+        "frames are not worth a process each: hosts are kept apart by contexts",
+    ),
     ("--disk-cache-size=1", "answers come from us, with a cache of ours"),
     ("--media-cache-size=1", "films don't come at all"),
     ("--js-flags=--max-old-space-size=256", "MiB: a page that takes more has no images that are worth it"),
@@ -143,6 +147,8 @@ _FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 _FEATURES_OFF: tuple[tuple[str, str], ...] = (
+    ("IsolateOrigins", "as --disable-site-isolation-trials"),
+    ("site-per-process", "the same"),
     ("Translate", "asks which languages there are"),
     ("OptimizationHints", "asks what pages are like"),
     ("OptimizationGuideModelDownloading", "downloads models"),
