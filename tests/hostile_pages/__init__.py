@@ -7,7 +7,14 @@ opens them, or those whose names begin so, with a renderer as it works in a craw
 
 from __future__ import annotations
 
-from tests.hostile_pages import busy, greedy
+from tests.hostile_pages import answers, busy, escapes, floods, fooling, greedy
 from tests.hostile_pages.kinds import Hostile
 
-PAGES: tuple[Hostile, ...] = (*busy.PAGES, *greedy.PAGES)
+PAGES: tuple[Hostile, ...] = (
+    *busy.PAGES,
+    *greedy.PAGES,
+    *floods.PAGES,
+    *escapes.PAGES,
+    *answers.PAGES,
+    *fooling.PAGES,
+)
