@@ -9,7 +9,6 @@ from crawler.web import METHODS, BrowserRequest
 MAX_BODY_BYTES = 2**20
 """Of what a page sends: a query, not an upload."""
 _READING = METHODS - {"POST"}
-_PREFLIGHT = "Preflight"
 
 
 def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) -> str | None:
@@ -25,7 +24,7 @@ def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) ->
     if kind == "Document" and request.method != "GET":
         return "render-forms"
     method = request.method
-    if method == "OPTIONS" and kind == _PREFLIGHT:
+    if method == "OPTIONS":  # of a preflight DevTools gives the type of the request that it is for
         method = request.header("access-control-request-method").strip() or "GET"
     if method in _READING:
         return None

@@ -57,6 +57,11 @@ def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Deci
         return Decision(Action.REFUSE, "render-prefetch")
     if kind == "Image":
         return Decision(Action.STAND_IN)
+    accept = str(headers.get("accept", ""))
+    if accept == "text/event-stream":  # DevTools calls it XHR
+        return Decision(Action.REFUSE, "render-sockets")
+    if kind == "Other" and accept.startswith("image/"):  # the icon of the page, which harvesters know of
+        return Decision(Action.REFUSE)
     if kind == "Document" and is_open and paused.get("frameId") == main_frame:
         is_form = request.get("method", "GET") != "GET"
         return Decision(Action.REFUSE, "render-forms") if is_form else Decision(Action.LEAVE, "render-away")

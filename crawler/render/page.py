@@ -148,6 +148,7 @@ class OpenPage:
         self._failure: BaseException | None = None
         self._has_loaded = False
         self._is_open = False
+        self._is_there = self._is_away = False
         self._is_shown = True
         """The browser makes a page of the document; not of a download, say."""
         self._routed_to = ""
@@ -195,6 +196,8 @@ class OpenPage:
         with contextlib.suppress(DevToolsTimeout):
             self._behave(wanted)
         self._left_out["render-time"] += self._is_over
+        if self._is_away:  # what there is to be read is not the page
+            return ""
         self._read_until = self._clock() + _READ_S
         try:
             return self._read()
@@ -302,7 +305,7 @@ class OpenPage:
         if not self._routed_to:
             return
         self._routed_to = ""
-        self._asked_in_world("history.back()", most_s=1.0)
+        self._asked("back()", most_s=1.0)
         self._wait_until_quiet(QUIET_AFTER_STEP_S, since=self._clock())
         self._routed_to = ""
 
@@ -328,7 +331,8 @@ class OpenPage:
         """Answer what the page asks for, until that; or until its time is up."""
         end = None if most_s is None else self._clock() + most_s
         while not is_done():
-            if self._tab.crashed or self._is_over or (end is not None and self._clock() >= end):
+            is_in_vain = self._tab.crashed or self._is_away or self._is_over
+            if is_in_vain or (end is not None and self._clock() >= end):
                 return
             event = self._tab.mailbox.get(_BATCH_S if self._waiting_images or self._sizing else _LOOK_S)
             if event is not None:
@@ -386,6 +390,8 @@ class OpenPage:
                 self._has_loaded = self._has_loaded or event.session == self._tab.session
             case "Page.navigatedWithinDocument":
                 self._routed(params)
+            case "Page.frameNavigated":
+                self._navigated(params.get("frame", {}))
             case "Target.attachedToTarget":
                 self._attached(params)
             case "Page.javascriptDialogOpening":
@@ -424,6 +430,15 @@ class OpenPage:
         elif "#" in url and url != self._url:
             self._note_link(url)
 
+    def _navigated(self, frame: Mapping[str, Any]) -> None:
+        """The page is here; or it has left for something that is not asked for, as about:blank and blob: URLs are."""
+        if frame.get("id") != self._main_frame:
+            return
+        if self._is_there:
+            self._is_away = True
+            self._left_out["render-away"] += 1
+        self._is_there = True
+
     def _note_link(self, url: str) -> None:
         if len(url) > MAX_URL_CHARS:
             self._left_out["url-too-long"] += 1
@@ -453,7 +468,9 @@ class OpenPage:
                 self._note_link(str(params["request"]["url"]) + str(params["request"].get("urlFragment", "")))
                 self._fail(request_id, session, "Aborted")
             case Action.REFUSE:
-                self._fail(request_id, session, "BlockedByClient")
+                # a navigation that is blocked ends on a page of Chromium's own
+                is_document = params.get("resourceType") == "Document"
+                self._fail(request_id, session, "Aborted" if is_document else "BlockedByClient")
 
     def _image(self, params: Mapping[str, Any], session: str) -> None:
         request_id, url = str(params["requestId"]), str(params["request"]["url"])
@@ -546,7 +563,8 @@ class OpenPage:
                 request, kind=kind, page_url=self._url, is_page=is_main, within_s=within_s
             )
             if isinstance(answer, Refused):
-                self._fail(request_id, session, "BlockedByClient" if answer.slug else "ConnectionFailed")
+                reason = "BlockedByClient" if answer.slug else "ConnectionFailed"
+                self._fail(request_id, session, "Aborted" if kind == "Document" else reason)
                 return
             if answer.is_image and not is_main:
                 self._note_image(request.url)

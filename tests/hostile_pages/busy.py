@@ -6,7 +6,7 @@ from tests.hostile_pages.kinds import Hostile, with_script
 
 _LOOP = "for (;;) ;"
 _SPIN = "const spin = (ms) => { const end = performance.now() + ms; while (performance.now() < end) ; };"
-_FIRST = ("img/first.png",)
+_FIRST = ("img/asked.png",)
 _FEED = '<div style="height: 5000px"></div>'
 
 PAGES = (

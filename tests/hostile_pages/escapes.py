@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile_pages.kinds import FAILED, REJECTED, Hostile, with_script
 from tests.hostile_pages.server import Answer, Request
 
-_FIRST = ("img/first.png",)
+_FIRST = ("img/asked.png",)
 _ICE = "[{urls: ['stun:%CANARY%', 'turn:%CANARY%?transport=udp', 'turn:%CANARY%?transport=tcp'], username: 'a', credential: 'b'}]"
 
 
@@ -18,8 +18,8 @@ def _redirect(to: str, status: int = 302) -> Answer:
 
 
 def _chain(request: Request) -> None:
-    number = int(request.path.rpartition("?")[2] or 0)
-    request.say(b"", status=302, Location=f"{request.path.partition('?')[0]}?{number + 1}")
+    path, _, number = request.path.partition("?")
+    request.say(b"", status=302, Location=f"{path}?{int(number or 0) + 1}")
 
 
 PAGES = (
@@ -77,7 +77,7 @@ PAGES = (
             Link='</hints/hinted-a>; rel=prefetch, </hints/hinted-b>; rel=preload; as=script, <//canary.test>; rel=preconnect',
             Speculation_Rules='"/hints/hinted-c"',
         ),
-        images=(*_FIRST, "img/preloaded.png"),
+        images=("img/first.png", "img/preloaded.png"),
         never=("hinted",),
         left_out=("render-prefetch",),
     ),
@@ -200,7 +200,7 @@ PAGES = (
         name="own-address-blank",
         what="goes to about:blank, where nothing is asked for",
         page=with_script("setTimeout(() => { location = 'about:blank'; }, 400); new Image().src = 'img/late.png';"),
-        images=("img/first.png", "img/late.png"),
+        images=(*_FIRST, "img/late.png"),
         left_out=("render-away",),
     ),
     Hostile(
@@ -224,7 +224,7 @@ PAGES = (
         images=_FIRST,
     ),
     Hostile(
-        name="forbidden",
+        name="by-robots-txt",
         what="scripts, APIs, frames and styles that robots.txt forbids",
         page=with_script(
             "fetch('forbidden.json').catch(() => 0); import('./forbidden.mjs').catch(() => 0); new Worker('forbidden-worker.js');"

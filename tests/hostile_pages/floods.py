@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hostile_pages.kinds import Hostile, with_script
 
-_FIRST = ("img/first.png",)
+_FIRST = ("img/asked.png",)
 _MANY = 100_000
 
 PAGES = (
@@ -23,7 +23,7 @@ PAGES = (
             "const some = 'x'.repeat(1e6); for (let n = 0; n < 300; n++) new Image().src = `img/${n}${some}.png`;"
         ),
         images=_FIRST,
-        left_out=("url-too-long",),
+        left_out=("url-too-long|render-time",),
     ),
     Hostile(
         name="fetches",
@@ -31,7 +31,7 @@ PAGES = (
         page=with_script(f"for (let n = 0; n < {_MANY}; n++) fetch('data?' + n);"),
         parts={"data": "{}"},
         images=_FIRST,
-        left_out=("render-requests",),
+        left_out=("render-requests|render-time",),
     ),
     Hostile(
         name="fetches-in-turn",
@@ -39,7 +39,7 @@ PAGES = (
         page=with_script("let n = 0; const next = () => fetch('data?' + n++).then(next, next); next();"),
         parts={"data": "{}"},
         images=_FIRST,
-        left_out=("render-requests", "render-time"),
+        left_out=("render-requests|render-time",),
     ),
     Hostile(
         name="scripts",
@@ -50,7 +50,7 @@ PAGES = (
         ),
         parts={"s.js": "1"},
         images=_FIRST,
-        left_out=("render-requests",),
+        left_out=("render-requests|render-time",),
     ),
     Hostile(
         name="imports",
@@ -58,7 +58,7 @@ PAGES = (
         page=with_script("", head="<link rel=stylesheet href=s.css?0>"),
         parts={"s.css": lambda request: request.say(f"@import url('s.css?{request.path[-40:].count('x')}x{request.path.rpartition('?')[2]}');".encode(), "text/css")},
         images=_FIRST,
-        left_out=("render-requests",),
+        left_out=("render-requests|render-time",),
     ),
     Hostile(
         name="modules",
@@ -71,7 +71,7 @@ PAGES = (
             )
         },
         images=_FIRST,
-        left_out=("render-requests",),
+        left_out=("render-requests|render-time",),
     ),
     Hostile(
         name="console",
@@ -95,7 +95,7 @@ PAGES = (
             "const some = 'x'.repeat(1e6); let n = 0; setInterval(() => history.pushState({}, '', n++ + some), 1);"
         ),
         images=_FIRST,
-        left_out=("url-too-long",),
+        left_out=("url-too-long|render-time",),
     ),
     Hostile(
         name="hashes",
@@ -125,7 +125,7 @@ PAGES = (
         name="refresh",
         what="meta refresh to itself at once, in a header as well",
         page=lambda request: request.say(
-            b"<!DOCTYPE html><meta http-equiv=refresh content='0; url=?again'><img src=img/first.png>", Refresh="0"
+            with_script("", head="<meta http-equiv=refresh content='0; url=?again'>").encode(), Refresh="0"
         ),
         images=_FIRST,
         most_requests=1,
@@ -287,9 +287,9 @@ PAGES = (
     ),
     Hostile(
         name="many-clickables",
-        what="20,000 buttons within each other and beside, each with much to read",
+        what="5,000 buttons within each other and beside, each with much to read",
         page=with_script(
-            "const some = 'lorem ipsum '.repeat(60); for (let n = 0; n < 20000; n++) document.body.insertAdjacentHTML("
+            "const some = 'lorem ipsum '.repeat(60); for (let n = 0; n < 5000; n++) document.body.insertAdjacentHTML("
             "'beforeend', `<div tabindex=0 role=button onclick='1' class='next arrow'>${some}<span tabindex=0>${n}</span></div>`);"
         ),
         images=_FIRST,
@@ -325,10 +325,10 @@ PAGES = (
     ),
     Hostile(
         name="consents",
-        what="5,000 banners that ask for consent, each with a hundred buttons",
+        what="2,000 banners that ask for consent, each with twenty buttons",
         page=with_script(
-            "let html = ''; for (let n = 0; n < 5000; n++) html += `<div class='cookie consent banner'>cookies ${'<button>no</button>'"
-            ".repeat(100)}</div>`; document.body.insertAdjacentHTML('beforeend', html);"
+            "let html = ''; for (let n = 0; n < 2000; n++) html += `<div class='cookie consent banner'>cookies ${'<button>no</button>'"
+            ".repeat(20)}</div>`; document.body.insertAdjacentHTML('beforeend', html);"
         ),
         images=_FIRST,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hostile_pages.kinds import Hostile, with_script
 
-_FIRST = ("img/first.png",)
+_FIRST = ("img/asked.png",)
 _AFTER = (
     "const late = (name) => { const one = document.createElement('img'); one.src = `img/${name}.png`; document.body.append(one); };"
 )
@@ -153,7 +153,7 @@ PAGES = (
         page=with_script(
             "setInterval(() => { document.open(); document.write('<img src=img/written.png><p>' + Math.random()); document.close(); }, 50);"
         ),
-        images=("img/first.png",),
+        images=_FIRST,
     ),
     Hostile(
         name="stopped",

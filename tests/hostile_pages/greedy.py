@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hostile_pages.kinds import REJECTED, Hostile, with_script
 
-_FIRST = ("img/first.png",)
+_FIRST = ("img/asked.png",)
 _CRASHED = ("page-crashed", "")
 """Some end as a script's own error, before the limit of the page is met."""
 

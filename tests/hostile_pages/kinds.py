@@ -26,7 +26,7 @@ class Hostile:
     reasons: tuple[str, ...] = ("",)
     """Of which its record has one."""
     left_out: tuple[str, ...] = ()
-    """Slugs that its record has to name, if it is rendered."""
+    """Slugs that its record has to name, if it is rendered; with ``|`` between them one will do."""
     images: tuple[str, ...] = ()
     """That are found all the same: paths below its own."""
     not_images: tuple[str, ...] = ()
@@ -38,8 +38,8 @@ class Hostile:
 
 
 def with_script(script: str, body: str = "", head: str = "") -> str:
-    """A page with an image, a script, and another image that the script may prevent from being there."""
+    """A page that asks for an image that nothing but its scripts knows, img/asked.png, and then does *script*."""
     return (
-        f"<!DOCTYPE html><html><head><title>hostile</title>{head}</head><body>{body}"
-        f"<img src=img/first.png alt=first><script>{script}</script></body></html>"
+        f"<!DOCTYPE html><html><head><title>hostile</title>{head}</head><body>{body}<img src=img/first.png alt=first>"
+        f"<script>new Image().src = 'img/asked.png';</script><script>{script}</script></body></html>"
     )

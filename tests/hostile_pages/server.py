@@ -60,7 +60,9 @@ class Request(BaseHTTPRequestHandler):
             self.say(ROBOTS, "text/plain")
             return
         said = self.server.said(path)
-        if said is None:
+        if said is None and "/img/" in path:
+            self.say(b"\x89PNG\r\n\x1a\n of no pixels", "image/png")
+        elif said is None:
             self.say(b"not here", "text/plain", status=404)
         elif callable(said):
             said(self)
@@ -199,6 +201,8 @@ class Canaries:
 
     def __init__(self) -> None:
         self.touched: Counter[str] = Counter()
+        self.said: list[bytes] = []
+        """How those began who came by TCP."""
         self._sockets = self._bound()
         self.port: int = self._sockets[0].getsockname()[1]
         self._threads: list[threading.Thread] = []
@@ -235,8 +239,13 @@ class Canaries:
                 try:
                     if one.type == socket.SOCK_STREAM:
                         connection, _ = one.accept()
-                        connection.close()
+                        with connection:
+                            connection.settimeout(0.2)
+                            said = b""
+                            with contextlib.suppress(OSError):
+                                said = connection.recv(300)
                         self.touched[f"tcp {address}"] += 1
+                        self.said.append(said)
                     else:
                         one.recvfrom(2048)
                         self.touched[f"udp {address}"] += 1
