@@ -2,6 +2,11 @@
 # docker run --rm -v "$PWD/data:/crawl/data" image-crawler crawl https://example.org/
 #
 # ./data has to be writable for uid 1000; or say --user. For a crawl by several containers see compose.yaml.
+#
+# With Chromium, for pages that scripts make; docs/rendering.md says what the option is for:
+#
+# docker build --target render -t image-crawler:render .
+# docker run --rm --security-opt seccomp=unconfined -v "$PWD/data:/crawl/data" image-crawler:render crawl https://example.org/
 
 FROM python:3.13-slim AS build
 WORKDIR /source
@@ -11,7 +16,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashe
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && /venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
-FROM python:3.13-slim
+FROM python:3.13-slim AS program
 LABEL org.opencontainers.image.title="image-crawler" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /venv /venv
@@ -25,3 +30,12 @@ WORKDIR /crawl
 STOPSIGNAL SIGINT
 ENTRYPOINT ["image-crawler"]
 CMD ["--help"]
+
+FROM program AS render
+USER root
+# Debian's, which is no fixed version: a browser wants its security updates, so build it anew now and then
+RUN apt-get update && apt-get install --yes --no-install-recommends chromium && rm -rf /var/lib/apt/lists/*
+USER crawler
+
+# what is built unless --target says otherwise: without a browser
+FROM program

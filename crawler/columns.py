@@ -19,14 +19,11 @@ from crawler.models import (
     MAX_SIZE_BYTES,
     RECORDS,
     STATUSES,
-    ImageRecord,
-    PageRecord,
     Record,
-    RenderRecord,
     TaskKind,
 )
 
-_Record = TypeVar("_Record", bound=ImageRecord | PageRecord | RenderRecord)
+_Record = TypeVar("_Record", bound=Record)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)

@@ -176,7 +176,7 @@ class RenderConfig(Section):
         str,
         Meta(
             pattern="^(none|site|any)$",
-            description="POST requests that scripts of a page may make, for data: none; site, to hosts of the page's own"
+            description="POST requests that scripts of a page may make, for data: none; site, to hosts of its own"
             " domain; or any.",
         ),
     ] = "site"

@@ -388,7 +388,7 @@ class Crawl:
 
     def _why_refused(self, count: int) -> str:
         if self.config.render.render == "never":
-            return f"{pages(count)} since an earlier run, and get none now (--render never)"
+            return f"{pages(count)} since an earlier run; with --render never that is refused"
         again = f"image-crawler retry {shlex.quote(str(self.folder.path))} --renders"
         return f"{pages(count)} to show their pictures, and none was found: {INSTALL}, then {again}"
 

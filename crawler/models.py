@@ -188,7 +188,7 @@ class Origin(Value):
     content: bytes = b""
     """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
     template: Slug = ""
-    """Of a page to be rendered: what it is made by (see harvest/looks.py). Pages of one template share what is learned."""
+    """Of a page to be rendered: how it is made (see harvest/looks.py). Pages of one template share what is learned."""
     signs: Slug = ""
     """What speaks for rendering it, between commas: keys of :data:`SIGNS`."""
 
@@ -416,7 +416,7 @@ RENDERINGS = {
     "queued": "it is opened in a browser as well",
     "static": "it has no scripts, which a browser would run",
     "no-gain": "pages of its template were opened in a browser, which brought nothing new",
-    "no-browser": "nothing but its scripts speaks for a browser, and there is none",
+    "no-browser": "nothing but its scripts speaks for a browser, and there is none; with one, --refresh looks again",
     "never": "no page is to be opened in a browser (--render never)",
 }
 """What a page's record says of a browser, and what that means."""

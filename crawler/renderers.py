@@ -13,10 +13,7 @@ from pathlib import Path
 from crawler.config import MachineConfig
 from crawler.models import Stats, TaskKind
 
-INSTALL = (
-    "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium; Windows: Chrome or"
-    " Edge will do)"
-)
+INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 GUESTS_S = 60.0
 """So long a renderer that may join is waited for, once nothing else is left to do."""
 

@@ -392,8 +392,7 @@ def _renderer(
     from crawler.render import handler
 
     config = site.config
-    if not site.announces:
-        logging.getLogger(ISOLATION_LOG).setLevel(logging.CRITICAL)
+    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if site.announces else _never)
     return handler.make(
         transport,
         config=config,
@@ -403,6 +402,23 @@ def _renderer(
         stop=stop,
         **who,
     )
+
+
+class _Once(logging.Filter):
+    """Lets each message pass once: browsers are replaced when they are worn, and kept from the network alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        told, message = len(self._said), record.getMessage()
+        self._said.add(message)
+        return len(self._said) > told
+
+
+def _never(record: logging.LogRecord) -> bool:  # noqa: ARG001 - a filter's
+    return False
 
 
 _HANDLERS: dict[TaskKind, Callable[..., Handler]] = {

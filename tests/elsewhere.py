@@ -17,10 +17,14 @@ from crawler.models import (
     Origin,
     PageRecord,
     PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
     Stats,
     TaskKind,
     TaskState,
 )
+from crawler.queues.checks import KIND_OF
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import Collector
@@ -31,7 +35,6 @@ from tests.queues import page
 
 QUEUE = QueueConfig(per_host=1000, lease_s=1e6)
 ORIGIN = Origin(page_url="http://a.example/0.html", found_in="img", alt="a dog")
-Record = ImageRecord | PageRecord
 Key = tuple[TaskKind, str]
 
 
@@ -138,7 +141,7 @@ class Queue:
 
     def visit(self, record: Record, state: TaskState = TaskState.DONE) -> Settled:
         """A worker has come back with *record*."""
-        kind = TaskKind.IMAGE if isinstance(record, ImageRecord) else TaskKind.PAGE
+        kind = KIND_OF[type(record)]
         entry = self.tasks[task_key(kind, record.url)]
         assert entry.pending
         entry.pending, entry.serial, entry.attempts = False, entry.serial + 1, 1
@@ -230,6 +233,10 @@ def harvested(task: NewTask = page(0), **facts: object) -> PageRecord:  # noqa: 
     return PageRecord(url=task.url, status=PageStatus.HARVESTED, **facts)  # type: ignore[arg-type]
 
 
+def rendered(task: NewTask, **facts: object) -> RenderRecord:
+    return RenderRecord(url=task.url, status=RenderStatus.RENDERED, **facts)  # type: ignore[arg-type]
+
+
 def saved(task: NewTask, sha: str = "1", **facts: object) -> ImageRecord:
     facts = {
         "status": ImageStatus.SAVED,
@@ -245,7 +252,7 @@ def failed(task: NewTask, reason: str = "server-error", **facts: object) -> Imag
 
 
 def everything(folder: Path) -> dict[str, list[tuple]]:
-    tables = ("tasks", "images", "pages", "image_history", "hosts", "dropped")
+    tables = ("tasks", "images", "pages", "renders", "image_history", "hosts", "dropped")
     return {table: query(folder, f"SELECT * FROM {table} ORDER BY 1") for table in tables}
 
 

@@ -204,11 +204,17 @@ def file_of(url: str) -> dict[str, str]:
     return {"path": f"images/{sha256[:12]}.png", "sha256": sha256}
 
 
+def looks_of(task: Task) -> dict[str, str]:
+    """What a rendered page is made by, as fields of a record."""
+    origin = task.origin
+    return {} if origin is None else {"template": origin.template, "signs": origin.signs}
+
+
 def saved(task: Task, **more: object) -> Result:
     if task.kind is TaskKind.PAGE:
         record: Record = PageRecord(url=task.url, status=PageStatus.HARVESTED)
     elif task.kind is TaskKind.RENDER:
-        record = RenderRecord(url=task.url, status=RenderStatus.RENDERED)
+        record = RenderRecord(url=task.url, status=RenderStatus.RENDERED, **looks_of(task))
     else:
         record = ImageRecord(
             url=task.url,
@@ -224,7 +230,7 @@ def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
     if task.kind is TaskKind.PAGE:
         record: Record = PageRecord(url=task.url, status=PageStatus.FAILED, reason=reason)
     elif task.kind is TaskKind.RENDER:
-        record = RenderRecord(url=task.url, status=RenderStatus.FAILED, reason=reason)
+        record = RenderRecord(url=task.url, status=RenderStatus.FAILED, reason=reason, **looks_of(task))
     else:
         record = ImageRecord(url=task.url, status=ImageStatus.FAILED, reason=reason)
     return Result(token=task.token, record=record, **more)  # type: ignore[arg-type]

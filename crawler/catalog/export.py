@@ -21,7 +21,7 @@ import msgspec
 
 from crawler.columns import row_of
 from crawler.errors import StorageFailed
-from crawler.models import ImageRecord, PageRecord
+from crawler.models import Record
 from crawler.shown import escaped
 
 _CRLF = "\r\n"
@@ -34,8 +34,6 @@ _FORMULA = re.compile(
     re.VERBOSE,
 )
 """Where an apostrophe belongs (OWASP, "CSV Injection")."""
-
-Record = ImageRecord | PageRecord
 
 
 class Writer(Protocol):

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from crawler import words
 from crawler.cli import tables
+from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
@@ -25,11 +26,11 @@ from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from crawler.urls import canonical_seed
 from crawler.web import Fetched
-from crawler.web.guard import Guard, seed_networks, seed_ports
-from crawler.web.session import RequestsTransport
 
 _LOCAL = "http://localhost/"
 _TOLD = (*words.NAMES, "page_url")
+_OF_CRAWLS = frozenset({"render", "renderers", "renderer_threads", "memory_budget_bytes"})
+"""Settings that mean nothing for one page; ``--render`` is a flag here."""
 
 
 @click.command(
@@ -40,6 +41,7 @@ _TOLD = (*words.NAMES, "page_url")
             "of a file, as if it came from there; every size of each image",
             "image-crawler extract page.html --base https://example.org/a/ --images all",
         ),
+        ("what its scripts bring, and what it takes", "image-crawler extract https://example.org/ --render"),
         ("for other programs", "image-crawler extract https://example.org/ --json | jq -r .url"),
     ),
 )
@@ -52,13 +54,27 @@ _TOLD = (*words.NAMES, "page_url")
 @click.option(
     "--links", is_flag=True, help="Also the pages, style sheets and the like that would be visited."
 )
+@click.option(
+    "--render",
+    "in_browser",
+    is_flag=True,
+    help="Also open the page in a browser: what its scripts bring, and by which behaviour.",
+)
 @json_option
-@config_options_of("scope", "harvest", "obey", "fetch", "images")
-def extract(source: str, *, base: str | None, links: bool, as_json: bool, config: Config) -> None:
+@config_options_of("scope", "harvest", "render", "obey", "fetch", "images", "machine", but=_OF_CRAWLS)
+def extract(
+    source: str, *, base: str | None, links: bool, in_browser: bool, as_json: bool, config: Config
+) -> None:
     """Show which images are found on one page, and by which rule, without saving them.
 
-    FILE may be - for standard input. Style sheets, feeds and whatever else a crawl looks into can be given, too.
+    FILE may be - for standard input. Style sheets, feeds and whatever else a crawl looks into can be given, too. With
+    --render a page on the web is opened in a browser as well, and what is found both ways is shown side by side.
     """
+    if in_browser:
+        if "://" not in source or base is not None:
+            raise UsageError("only a page on the web can be opened in a browser: give its URL, and no --base")
+        show_in_browser(source, as_json=as_json, config=config)
+        return
     page = _fetched(canonical_seed(source), config) if "://" in source else _read(source, config)
     url = canonical_seed(base) if base is not None else page.final_url
     task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
@@ -75,8 +91,7 @@ def extract(source: str, *, base: str | None, links: bool, as_json: bool, config
 
 
 def _fetched(url: str, config: Config) -> Fetched:
-    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=seed_networks((url,)))
-    transport = RequestsTransport(config.fetch, guard, seeds=(url,))
+    transport = transport_for(url, config)
     try:
         return transport.fetch(url, max_bytes=config.harvest.max_page_bytes, accept=ACCEPT)
     finally:

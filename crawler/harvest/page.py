@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -66,27 +67,8 @@ class PageHandler(TaskHandler):
         self._config = config
         self._renders = Renders(config.render.render, scope, templates)
         self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
-        self._read = read or self._reading_here(scope)
+        self._read = read or reading_here(scope, config, now=self._now)
         self._put_early = put_early
-
-    def _reading_here(self, scope: Scope) -> Read:
-        from crawler.harvest.reading import Harvest, Reader
-
-        reader = Reader(scope, self._config, now=self._now)
-
-        class Here:
-            def __init__(self, harvest: Harvest, fetched: Fetched) -> None:
-                self.head = Head.of(harvest)
-                self._harvest = harvest
-                self._fetched = fetched
-
-            def tasks(self) -> Iterator[list[NewTask]]:
-                return iter((in_order(self._harvest),))
-
-            def words(self) -> set[str]:
-                return reader.words(self._fetched)
-
-        return lambda task, fetched: nullcontext(Here(reader.read(task, fetched), fetched))
 
     def visit(self, visit: Visit) -> None:
         try:
@@ -179,3 +161,24 @@ class PageHandler(TaskHandler):
             return ()
         named = self._robots.sitemaps(url, visit.turn) if self._robots is not None else ()
         return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.first_guess(url),)
+
+
+def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
+    """Reads documents in this very process: for those that nobody strange has written, and for who has but one."""
+    from crawler.harvest.reading import Harvest, Reader
+
+    reader = Reader(scope, config, now=now)
+
+    class Here:
+        def __init__(self, harvest: Harvest, fetched: Fetched) -> None:
+            self.head = Head.of(harvest)
+            self._harvest = harvest
+            self._fetched = fetched
+
+        def tasks(self) -> Iterator[list[NewTask]]:
+            return iter((in_order(self._harvest),))
+
+        def words(self) -> set[str]:
+            return reader.words(self._fetched)
+
+    return lambda task, fetched: nullcontext(Here(reader.read(task, fetched), fetched))

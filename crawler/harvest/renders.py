@@ -85,12 +85,7 @@ class Renders:
             template = route_template(looks.template, route)
             if self._scope.refusal(route.partition("#")[0]) or self._why_not(url, template, ("hash-route",)):
                 continue
-            yield NewTask(
-                kind=TaskKind.RENDER,
-                url=route,
-                depth=task.depth + 1,
-                origin=Origin(page_url=url, found_in="a", template=template, signs="hash-route"),
-            )
+            yield route_task(route, depth=task.depth + 1, page_url=url, looks=looks)
 
     def _why_not(self, url: str, template: str, signs: tuple[str, ...]) -> str:
         """NO_GAIN or NO_BROWSER, or nothing if a page that looks so is to be rendered."""
@@ -118,3 +113,10 @@ class Renders:
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return answer
+
+
+def route_task(url: str, *, depth: int, page_url: str, looks: Looks) -> NewTask:
+    """To render what a script shows at *url*, which has a fragment; *looks* are those of the page that links to it."""
+    template = route_template(looks.template, url)
+    origin = Origin(page_url=page_url, found_in="a", template=template, signs="hash-route")
+    return NewTask(kind=TaskKind.RENDER, url=url, depth=depth, origin=origin)

@@ -17,12 +17,10 @@ from crawler.models import (
     FileAnswer,
     Heartbeat,
     HostFile,
-    ImageRecord,
     Lease,
     NewTask,
-    PageRecord,
+    Record,
     RenderOutcome,
-    RenderRecord,
     Result,
     Seconds,
     Slug,
@@ -54,7 +52,7 @@ worker took the same task five times in a row, and it was given up."""
 class RecordPage(Value):
     """Some records in the order in which they were kept, and where to go on."""
 
-    records: tuple[ImageRecord | PageRecord | RenderRecord, ...] = ()
+    records: tuple[Record, ...] = ()
     cursor: Annotated[int, Meta(ge=0)] = 0
     """To be passed to the next ``get``."""
     complete: bool = False

@@ -14,12 +14,13 @@ when its renderer has gone.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 from zlib import crc32
 
 import msgspec
+from msgspec import Meta
 
-from crawler.models import RenderOutcome, TemplateAnswer, Verdict
+from crawler.models import RenderOutcome, Slug, Small, TemplateAnswer, Total, Verdict
 
 PROBES: Final = 3
 DRY: Final = 5
@@ -45,29 +46,29 @@ _HASH_BYTES: Final = 4
 class Template(msgspec.Struct, frozen=True, array_like=True):
     """What is known of one template of one host."""
 
-    renders: int = 0
+    renders: Small = 0
     """Pages that were rendered; those that failed are none."""
-    dry: int = 0
+    dry: Small = 0
     """Of these the last ones that brought nothing fresh."""
     gained: bool = False
     """Whether any brought something."""
-    failed: int = 0
+    failed: Small = 0
     """Renders in a row that failed."""
-    gains: dict[str, int] = {}
+    gains: Annotated[dict[Slug, Total], Meta(max_length=MOST_BEHAVIOURS)] = {}
     """Images by the behaviour that brought them."""
-    found: bytes = b""
+    found: Annotated[bytes, Meta(max_length=_HASH_BYTES * MOST_FOUND)] = b""
     """Hashes of what was found, what was found last at the end."""
-    claims: dict[int, float] = {}
+    claims: Annotated[dict[Total, float], Meta(max_length=PROBES)] = {}
     """Tasks that are being rendered to find out, and until when they count as that."""
-    told_of: tuple[int, ...] = ()
+    told_of: Annotated[tuple[Total, ...], Meta(max_length=_MOST_TOLD_OF)] = ()
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
     """What is known of all templates of one family."""
 
-    renders: int = 0
+    renders: Small = 0
     gained: bool = False
-    templates: tuple[int, ...] = ()
+    templates: Annotated[tuple[Total, ...], Meta(max_length=FAMILY_TEMPLATES)] = ()
     """Hashes of the names of those that were rendered: the first FAMILY_TEMPLATES."""
 
     @property
@@ -127,9 +128,11 @@ def _is_skipped(template: Template) -> bool:
 def told(known: Known, outcome: RenderOutcome) -> Known:
     """With what came of rendering a page; *known* itself if that was told before."""
     template = known.template
-    if outcome.task in template.told_of:
-        return known
     claims = {task: until for task, until in template.claims.items() if task != outcome.task}
+    if outcome.task in template.told_of:  # its renderer was lost before it could settle the task
+        if len(claims) == len(template.claims):
+            return known
+        return known._replace(template=msgspec.structs.replace(template, claims=claims))
     if outcome.failed:
         failed = min(template.failed + 1, FAILED)
         return known._replace(template=msgspec.structs.replace(template, claims=claims, failed=failed))

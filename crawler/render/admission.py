@@ -19,7 +19,7 @@ def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) ->
     when the browser asks whether it may be used (CORS preflight), not only once it may.
     """
     url = canonical(request.url)
-    if url is None:
+    if url is None or is_icon(request, kind):
         return ""
     if kind == "Document" and request.method != "GET":
         return "render-forms"
@@ -32,6 +32,11 @@ def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) ->
     if may_post and (posts == "any" or (posts == "site" and is_same_site(url, page_url))):
         return None
     return "render-posts"
+
+
+def is_icon(request: BrowserRequest, kind: str) -> bool:
+    """Whether the browser wants an icon for a tab that nobody sees: with each page anew, and there may be none."""
+    return kind == "Other" and request.header("accept").startswith("image/")
 
 
 def is_same_site(url: str, other: str) -> bool:

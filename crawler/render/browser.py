@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.render import memory
-from crawler.render.devtools import DevTools, DevToolsError
+from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
 from crawler.render.process import Process
 from crawler.render.tab import CRASH, MEMORY, Tab
@@ -38,9 +38,12 @@ class Browser:
     """One Chromium. Its methods are for any thread. Raises BrowserFailed if it can't be started."""
 
     def __init__(self, program: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._tabs: dict[str, Tab] = {}
         """By target."""
+        self._new: dict[str, Tab] = {}
+        """Those that nobody has claimed yet."""
+        self._opening = 0
         self._process = Process(program, timeout_s=timeout_s)
         self.isolation = self._process.isolation
         """``launch.NAMESPACES`` or ``launch.FENCES``."""
@@ -56,6 +59,10 @@ class Browser:
             )
             pages = [{"type": "page"}]
             self._devtools.call("Target.setDiscoverTargets", {"discover": True, "filter": pages})
+            # before it runs, so that a window that a page opens can be closed at once. Besides, a page that is attached
+            # to later is moved to another process with its first URL, which is as much work again.
+            paused = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": pages}
+            self._devtools.call("Target.setAutoAttach", paused)
         except DevToolsError as exc:
             self._devtools.close()
             raise self._process.failure(f"it did not start: {exc}") from exc
@@ -89,21 +96,45 @@ class Browser:
     def open_tab(self, context: Context) -> Tab:
         """Raises DevToolsError."""
         page = {"url": "about:blank", "browserContextId": context.id}
-        target_id = str(self._devtools.call("Target.createTarget", page)["targetId"])
-        tab = Tab(self._devtools, target_id=target_id)
-        with self._lock:
-            self._tabs[target_id] = tab
+        tab = None
+        with self._changed:
+            self._opening += 1
         try:
-            answer = self._devtools.call("Target.attachToTarget", {"targetId": target_id, "flatten": True})
-            tab.session = str(answer["sessionId"])
-            self._devtools.route(tab.session, tab.mailbox)
+            target_id = str(self._devtools.call("Target.createTarget", page)["targetId"])
+            tab = self._claimed(target_id)
+        finally:
+            self._close_strays()
+        if tab is None:
+            self._close_target(target_id)
+            raise DevToolsTimeout("a page does not open")
+        try:
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
             # else a page that is no window of its own is drawn by nobody, and nothing on it is ever in view
             tab.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
+            tab.send("Runtime.runIfWaitingForDebugger")
         except DevToolsError:
             self.close_tab(tab)
             raise
         return tab
+
+    def _claimed(self, target_id: str) -> Tab | None:
+        with self._changed:
+            self._changed.wait_for(lambda: target_id in self._new or self._devtools.is_gone, CALL_TIMEOUT_S)
+            tab = self._new.pop(target_id, None)
+            if tab:
+                self._tabs[target_id] = tab
+        return tab
+
+    def _close_strays(self) -> None:
+        """Once nobody opens a page any more, those that are left have been opened by pages."""
+        with self._changed:
+            self._opening -= 1
+            strays = [] if self._opening else list(self._new.values())
+            if strays:
+                self._new = {}
+        for stray in strays:
+            self._reject(stray.target_id, stray.session)
+            self._devtools.unroute(stray.mailbox)
 
     def close_tab(self, tab: Tab) -> None:
         """Within two seconds, whatever its page does."""
@@ -114,16 +145,17 @@ class Browser:
                 self._close_target(tab.target_id)
                 tab.closed.wait(_CLOSE_S)
         self._devtools.unroute(tab.mailbox)
-        with self._lock:
+        with self._changed:
             self._tabs.pop(tab.target_id, None)
 
     def _close_target(self, target_id: str) -> None:
         self._devtools.send("Target.closeTarget", {"targetId": target_id})
 
     def _happened(self, event: Event) -> None:
+        """In the thread that reads what Chromium says."""
         match event.method:
-            case "Target.targetCreated":
-                self._close_popup(event.params.get("targetInfo", {}))
+            case "Target.attachedToTarget":
+                self._arrived(event.params["sessionId"], event.params["targetInfo"])
             case "Target.targetCrashed":
                 tab = self._tab(event.params)
                 if tab:
@@ -134,17 +166,30 @@ class Browser:
                 if tab:
                     tab.closed.set()
 
+    def _arrived(self, session: str, target: Mapping[str, Any]) -> None:
+        """A page, which does nothing so far."""
+        target_id = target["targetId"]
+        if target.get("openerId") or not self._opening:  # a window that a page has opened
+            self._reject(target_id, session)
+            return
+        tab = Tab(self._devtools, target_id=target_id, session=session)
+        self._devtools.route(session, tab.mailbox)
+        with self._changed:
+            self._new[target_id] = tab
+            self._changed.notify_all()
+
+    def _reject(self, target_id: str, session: str) -> None:
+        with suppress(DevToolsError):
+            self._devtools.send("Runtime.runIfWaitingForDebugger", session=session)  # its opener waits for it
+            self._close_target(target_id)
+
     def _tab(self, params: Mapping[str, Any]) -> Tab | None:
-        with self._lock:
+        with self._changed:
             return self._tabs.get(params.get("targetId", ""))
 
-    def _close_popup(self, target: Mapping[str, Any]) -> None:
-        if target.get("type") == "page" and target.get("openerFrameId"):
-            with suppress(DevToolsError):
-                self._close_target(target.get("targetId", ""))
-
     def _ended(self) -> None:
-        with self._lock:
+        with self._changed:
+            self._changed.notify_all()
             tabs = list(self._tabs.values())
         for tab in tabs:
             tab.closed.set()

@@ -88,7 +88,7 @@ def kept_s(request: BrowserRequest, answer: Exchanged, *, kind: str, now: float)
     if said.keys() & {"no-store", "no-cache"} or (not said and "no-cache" in pragma):
         return 0.0
     explicit_s = _explicit_s(answer.headers, said, now)
-    modified = _date(value_of(answer.headers, "last-modified"))
+    modified = _date(_first(answer.headers, "last-modified"))
     if "public" not in said and not _is_anybodys(
         request, said, kind, is_file=bool(modified) or explicit_s > 0
     ):
@@ -98,14 +98,14 @@ def kept_s(request: BrowserRequest, answer: Exchanged, *, kind: str, now: float)
     age_s = initial_age_s(answer.headers, now)
     if explicit_s >= 0:
         return max(0.0, explicit_s - age_s)
-    date = _date(value_of(answer.headers, "date")) or now
+    date = _date(_first(answer.headers, "date")) or now
     heuristic_s = min((date - modified) * _HEURISTIC_PART, _MAX_HEURISTIC_S) if modified else 0.0
     return max(heuristic_s - age_s, FLOOR_S if kind in SHARED or answer.stopped else 0.0)
 
 
 def initial_age_s(headers: Pairs, now: float) -> float:
     """How old an answer is that has just come (section 4.2.3)."""
-    date = _date(value_of(headers, "date"))
+    date = _date(_first(headers, "date"))
     apparent_s = max(0.0, now - date) if date is not None else 0.0
     return max(apparent_s, _seconds((value_of(headers, "age") or "").partition(",")[0]) or 0.0)
 
@@ -122,12 +122,17 @@ def _explicit_s(headers: Pairs, said: dict[str, str], now: float) -> float:
     """The lifetime that the server says, in seconds; negative if it says none (section 4.2.1)."""
     if "max-age" in said:
         return _seconds(said["max-age"]) or 0.0  # one that is wrong makes it stale
-    expires = value_of(headers, "expires")
+    expires = _first(headers, "expires")
     if expires is None:
         return -1.0
-    date = _date(value_of(headers, "date"))
-    end = _date(expires.partition(", 0")[0])
+    date = _date(_first(headers, "date"))
+    end = _date(expires)
     return 0.0 if end is None else min(max(0.0, end - (now if date is None else date)), _MAX_S)
+
+
+def _first(headers: Pairs, name: str) -> str | None:
+    """Of a header that has commas in its value."""
+    return next((value for known, value in headers if known.lower() == name), None)
 
 
 def _seconds(text: str) -> float | None:

@@ -18,7 +18,9 @@ from crawler.config import Config
 from crawler.errors import BrowserFailed, NoBrowser, NoGain, OutOfScope, PageCrashed
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
+from crawler.harvest.looks import Looks
 from crawler.harvest.readers import Reading
+from crawler.harvest.renders import route_task
 from crawler.harvest.reply import Head
 from crawler.models import (
     MAX_ALTERNATIVES,
@@ -50,6 +52,9 @@ FOUND_IN = "render"
 IN_DOCUMENT = "document"
 """The stage of images that the document names in the end, and that the page has not asked for."""
 _MOST_TOLD = 256
+_NO_BROWSER = (
+    "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
+)
 
 
 class Templates(Protocol):
@@ -80,7 +85,7 @@ def make(
     handler.pop("reservations", None)  # what hosts say of all that they have decides over images
     extra = behaviours.read_file(config.machine.behaviours)
     program = find(config.machine.chromium)
-    if program is None:
+    if program is None or config.render.render == "never":
         return RefusingHandler(transport, config=config, **handler)
     browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
     network = Network(transport, config=config, queue=tasks, robots=handler.get("robots"), stop=stop)
@@ -124,10 +129,13 @@ class Compared:
 class RefusingHandler(TaskHandler):
     """Of a renderer without a browser: each page is named in the books, with what to do."""
 
-    def visit(self, visit: Visit) -> None:
-        raise NoBrowser(
-            "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
-        )
+    def __init__(self, transport: Transport, *, config: Config, **handler: Any) -> None:
+        super().__init__(transport, config=config, **handler)
+        never = config.render.render == "never"
+        self._why = "no page is to be opened in a browser (--render never)" if never else _NO_BROWSER
+
+    def visit(self, _: Visit) -> None:
+        raise NoBrowser(self._why)
 
 
 class RenderHandler(TaskHandler):
@@ -258,6 +266,7 @@ class RenderHandler(TaskHandler):
         images += self._unnamed(task, rendered, head, named | before)
         pages = [found for found in links if found.url not in before]
         pages += self._left_for(task, rendered, {found.url for found in links} | before)
+        pages += self._routes(task, head.looks, document.final_url)
         new = [found for found in images if found.url not in before and not found.kept_out_by]
         return Compared(
             head=head,
@@ -306,6 +315,14 @@ class RenderHandler(TaskHandler):
                 origin=Origin(page_url=rendered.document.final_url, found_in=FOUND_IN, page_title=head.title),
                 kept_out_by=head.against_images or self._scope.image_refusal(url),
             )
+
+    def _routes(self, task: Task, looks: Looks | None, page_url: str) -> Iterator[NewTask]:
+        """Links that a script alone can follow."""
+        if looks is None:
+            return
+        for url in looks.routes:
+            if url != task.url and not self._scope.refusal(url.partition("#")[0]):
+                yield route_task(url, depth=task.depth + 1, page_url=page_url, looks=looks)
 
     def _left_for(self, task: Task, rendered: Rendered, known: set[str]) -> Iterator[NewTask]:
         """Where the page would have gone, and what its scripts have called its address."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from crawler.harvest.extensions import leads_to_image
 from crawler.web import BrowserRequest
 
 
@@ -42,6 +43,8 @@ _REFUSED = {
 }
 """By DevTools' resource type. Texts are read without fonts, and manifests are read by harvesters."""
 ANSWERED = frozenset({"Document", "Stylesheet", "Script", "XHR", "Fetch", "Preflight", "Other"})
+_DATA = frozenset({"XHR", "Fetch"})
+"""Some pages fetch pictures as data. Where the address does not say so, the type of the answer does: see network.py."""
 _PREFETCHED = ("prefetch", "prerender")
 
 
@@ -55,7 +58,7 @@ def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Deci
     purpose = f"{headers.get('sec-purpose', '')} {headers.get('purpose', '')}".lower()
     if any(word in purpose for word in _PREFETCHED):
         return Decision(Action.REFUSE, "render-prefetch")
-    if kind == "Image":
+    if kind == "Image" or (kind in _DATA and leads_to_image(str(request["url"]))):
         return Decision(Action.STAND_IN)
     accept = str(headers.get("accept", ""))
     if accept == "text/event-stream":  # DevTools calls it XHR

@@ -18,6 +18,7 @@ from crawler.config import Config
 from crawler.errors import (
     ConnectFailed,
     ConnectTimeout,
+    EmptyBody,
     ForbiddenAddress,
     HostNotFound,
     NameLookupFailed,
@@ -70,13 +71,16 @@ class Answer:
         return self.http_status in _REDIRECTS and bool(merged(self.headers).get("location"))
 
     def as_page(self, url: str, *, final_url: str) -> Fetched:
-        """The same as a document that was fetched for *url*, of :attr:`is_redirect` as well. Raises the TaskError that
-        its status stands for.
+        """The same as a document that was fetched for *url*; of :attr:`is_redirect` as well, which is not one yet.
+        Raises the TaskError that its status stands for, and EmptyBody.
         """
         final = canonical(final_url) or final_url
         headers = merged(self.headers)
-        if not self.is_redirect and (error := status_error(self.http_status, headers, final)) is not None:
-            raise error
+        if not self.is_redirect:
+            if (error := status_error(self.http_status, headers, final)) is not None:
+                raise error
+            if not self.content and "refresh" not in headers:
+                raise EmptyBody("the answer has no content", http_status=self.http_status, final_url=final)
         return Fetched(
             url=url,
             final_url=final,

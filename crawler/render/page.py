@@ -26,7 +26,8 @@ from crawler.models import Value
 from crawler.render import behaviours, standins
 from crawler.render.behaviours import Behaviour
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
-from crawler.render.interception import Action, decide, headers_for_browser, request_of
+from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
+from crawler.render.listeners import tell_listeners
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import MEMORY, Tab
 from crawler.urls import MAX_URL_CHARS, canonical
@@ -39,10 +40,15 @@ QUIET_S = 0.5
 """After loading: scripts wait for a while before they ask. Of 408 pictures three seconds more brought one per cent."""
 QUIET_AFTER_STEP_S = 0.35
 """After one of our own steps: feeds that had 180 ms stopped at half of what they have."""
+QUIET_AFTER_NOTHING_S = 0.15
+"""After a click that has changed nothing in the document so far."""
 MOST_QUIET_S = 4.0
 """Some pages ask for something for ever."""
+PATIENCE_LEFT_S = 0.8
+"""… with which such pages are waited for from then on."""
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
+MOST_RELOADS = 2
 MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
@@ -152,6 +158,8 @@ class OpenPage:
         self._is_shown = True
         """The browser makes a page of the document; not of a download, say."""
         self._routed_to = ""
+        self._reloads = 0
+        self._patience_s = MOST_QUIET_S
         self._read_until = 0.0
 
     # --- the way of a page ---
@@ -269,6 +277,8 @@ class OpenPage:
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
             if one not in chosen or self._is_over:
                 continue
+            if one.name == "clicks":
+                tell_listeners(self._call, context=self._context, most_s=_CALL_S)
             acted = self._do(number, one)
             if one.name == "more" and acted:  # what it has brought may wait to be seen
                 again = next((n for n, other in enumerate(known) if other.name == "scroll"), None)
@@ -291,12 +301,13 @@ class OpenPage:
             told = {"round": turn, "fresh": len(self._images) - before, "left": left}
             before = len(self._images)
             began = self._clock()
-            did = self._asked(f"step({number}, {_json(told)})", most_s=self._left_s)
-            if not isinstance(did, int) or did <= 0:
+            did, changes = _pair(self._asked(f"step({number}, {_json(told)})", most_s=self._left_s))
+            if did <= 0:
                 break
             acted += did
             self._spent[one.name] += did
-            self._wait_until_quiet(QUIET_AFTER_STEP_S, since=began)
+            is_idle = one.spends == "clicks" and not changes
+            self._wait_until_quiet(QUIET_AFTER_NOTHING_S if is_idle else QUIET_AFTER_STEP_S, since=began)
             self._come_back()
         return acted
 
@@ -313,7 +324,7 @@ class OpenPage:
 
     def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
         """Until nothing has been under way for so long, of what began after *since*; MOST_QUIET_S at most."""
-        end = self._clock() + MOST_QUIET_S
+        end = self._clock() + self._patience_s
         waited_s = self._network.waited_s
 
         def is_quiet() -> bool:
@@ -326,6 +337,8 @@ class OpenPage:
             return now - max(latest, since) >= quiet_s or now >= end
 
         self._pump_until(is_quiet)
+        if self._clock() >= end:
+            self._patience_s = PATIENCE_LEFT_S
 
     def _pump_until(self, is_done: Callable[[], bool], *, most_s: float | None = None) -> None:
         """Answer what the page asks for, until that; or until its time is up."""
@@ -457,6 +470,9 @@ class OpenPage:
         redirected = bool(params.get("redirectedRequestId"))
         is_open = self._is_open and not (redirected and not self._has_loaded and self._document is None)
         decision = decide(params, main_frame=self._main_frame, is_open=is_open)
+        if decision.action is Action.LEAVE and self._is_reload(params):
+            self._reloads += 1
+            decision = Decision(Action.ANSWER)
         if decision.slug:
             self._left_out[decision.slug] += 1
         match decision.action:
@@ -471,6 +487,16 @@ class OpenPage:
                 # a navigation that is blocked ends on a page of Chromium's own
                 is_document = params.get("resourceType") == "Document"
                 self._fail(request_id, session, "Aborted" if is_document else "BlockedByClient")
+
+    def _is_reload(self, params: Mapping[str, Any]) -> bool:
+        """Some pages set a cookie, and then come once more; one that does so for ever has had its chances."""
+        document = self._document
+        return (
+            self._stage == LOAD
+            and self._reloads < MOST_RELOADS
+            and document is not None
+            and canonical(str(params["request"]["url"])) == document.final_url
+        )
 
     def _image(self, params: Mapping[str, Any], session: str) -> None:
         request_id, url = str(params["requestId"]), str(params["request"]["url"])
@@ -580,7 +606,7 @@ class OpenPage:
             self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
         except DevToolsError:
             pass
-        except Exception as exc:  # noqa: BLE001 - the page is waiting for an answer, whatever went wrong
+        except Exception as exc:
             if is_main:
                 self._failure = exc
             elif not isinstance(exc, TaskError):
@@ -671,6 +697,15 @@ class OpenPage:
                 )
                 found.append(str(told.get("result", {}).get("value") or ""))
         return found
+
+
+def _pair(told: Any) -> tuple[int, int]:
+    """How much a step did, and how much that has changed; nothing for what says otherwise."""
+    match told:
+        case [int(did), int(changes)]:
+            return min(did, 1000), changes
+        case _:
+            return 0, 0
 
 
 def _is_refused(opened: Asked) -> bool:

@@ -66,7 +66,8 @@ class Routes:
                 elif len(self._mailboxes) < _MAX_SESSIONS:
                     self._mailboxes.setdefault(child, mailbox)
             is_taken = mailbox is not None and mailbox.put(event)
-            if event.method == "Target.detachedFromTarget" and self._mailboxes.pop(child, None) is not None:
+            if event.method == "Target.detachedFromTarget" and child in self._mailboxes:
+                del self._mailboxes[child]
                 self._leave(child)
         if not is_taken:
             self._refuse(event)

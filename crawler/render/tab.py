@@ -20,10 +20,10 @@ class Tab:
     (``Target.setAutoAttach`` with flatten).
     """
 
-    def __init__(self, devtools: DevTools, *, target_id: str) -> None:
+    def __init__(self, devtools: DevTools, *, target_id: str, session: str) -> None:
         self._devtools = devtools
         self.target_id = target_id
-        self.session = ""
+        self.session = session
         self.mailbox = Mailbox()
         self.crashed = ""
         """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
@@ -72,6 +72,17 @@ class Tab:
         """
         self._check()
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
+
+    def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Go to *url*, without waiting for it: what comes of it is told by events. Raises as :meth:`call` does.
+
+        All that was turned on before is on for *url*. Page.navigate alone does not promise that: what it is sent after
+        is not always carried out yet when the document begins, and then its first events are lost.
+        """
+        self.call(
+            "Page.enable", timeout_s=timeout_s
+        )  # answered by the page, after all that it was told before
+        self.send("Page.navigate", {"url": url})
 
     def _check(self) -> None:
         if self.crashed:  # Chromium would never answer

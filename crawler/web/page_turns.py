@@ -33,8 +33,10 @@ HOLD_PART_S = 20.0
 """So long a request for a part of a page waits, in all."""
 HOLD_PAGE_S = 120.0
 """… and so long all of a page's requests together, whether one waits or many: after that none waits any more."""
-HOLD_END_S = 5.0
-"""So long a task is not settled whose page is over while a request still uses the slot that goes with its lease."""
+HOLD_END_S = 1.0
+"""So long a task is not settled whose page is over while a request still uses the slot that goes with its lease. What
+takes longer is mostly a server that has nothing to say yet (long polling).
+"""
 MOST_AT_ONCE = 6
 """Requests of one page at one host, as browsers have it."""
 _FIRST_GUEST = 2**62

@@ -10,6 +10,7 @@ import pytest
 from crawler.models import HostFile, Task
 from crawler.queues import CLAIM_S, GUEST_S
 from crawler.urls import host_key
+from crawler.web.page_turns import PageTurns
 from tests.contract.test_queues import a_maker
 from tests.queues import Queues, failed, image, images, lease, saved, take, tokens, worker
 
@@ -138,6 +139,37 @@ def test_who_is_led_elsewhere_leaves_its_place_to_guests(make: Callable[..., Que
         queues.tasks.turn_over(task=task.id, host=host)
         queues.results.put([saved(task)])
     assert len(take(queues, worker("w3"))) == 2
+
+
+def test_the_requests_of_a_page_in_the_browser_are_guests_of_their_own(make: Callable[..., Queues]) -> None:
+    """Under ids far above those of tasks, which no engine may round."""
+    queues = make(per_host=3)
+    (task,) = leased(queues)
+    page = PageTurns(queues.tasks, task)
+    with page.request() as own, page.request() as first, page.request() as second, page.request() as third:
+        own(f"{A}/own.js")
+        for turn in (first, second, third):
+            turn(f"{B}/a.js")
+        (other,) = leased(queues, host="c", who="w2")
+        assert a_turn(queues, other, B) > 0, "it has no room"
+        second.close()
+        assert a_turn(queues, other, B) == 0
+        assert a_turn(queues, other, B) == 0
+        queues.tasks.turn_over(task=other.id, host=B)
+    fresh = [msgspec.structs.replace(task, id=number) for number in range(10, 14)]
+    assert [a_turn(queues, one, B) == 0 for one in fresh] == [True] * 3 + [False], "all have gone"
+
+
+def test_a_page_keeps_the_slot_of_its_lease(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=2)
+    (task,) = leased(queues)
+    page = PageTurns(queues.tasks, task)
+    with page.request() as first, page.request() as second:
+        first(task.url)
+        second(task.url)
+        queues.tasks.put([image(1)])
+        assert take(queues, worker("w2")) == [], "both slots are in use"
+    assert len(take(queues, worker("w2"))) == 1
 
 
 def test_a_guest_of_whom_nothing_is_heard_is_forgotten(make: Callable[..., Queues]) -> None:

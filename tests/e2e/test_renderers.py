@@ -19,11 +19,14 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
+from crawler.cli.joining import tasks_of
+from crawler.config import Config
 from crawler.errors import QueueUnreachable
 from crawler.models import TaskKind
 from crawler.queues.manager import QueueManager
 from tests.e2e.running import PATIENCE_S, Running, image_crawler, saved_digests
 from tests.queues import wait_until
+from tests.redisserver import queue_flags
 from tests.sites import png, serving
 
 pytestmark = pytest.mark.timeout(200)
@@ -36,9 +39,7 @@ FAKE = {
 }
 NONE = {"PATH": "/nowhere", "IMAGE_CRAWLER_CHROMIUM": ""}
 """A machine without a browser: none is on PATH."""
-INSTALL = (
-    "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium; Windows:"
-)
+INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 
 
 def make_scripted_site(folder: Path) -> dict[str, str]:
@@ -73,11 +74,17 @@ def started(
     return running
 
 
+def address_of(folder: Path) -> str:
+    """Where the queue of the crawl is that runs in *folder*, once it does."""
+    file = folder / "crawl.address"
+    wait_until(lambda: file.exists() and bool(file.read_text()), within_s=PATIENCE_S)
+    return file.read_text().strip()
+
+
 def queue_of(folder: Path, stack: ExitStack) -> QueueManager:
-    """That of the crawl which runs in *folder*, once it does."""
-    wait_until((folder / "crawl.address").exists, within_s=PATIENCE_S)
-    host, _, port = (folder / "crawl.address").read_text().strip().partition(":")
-    manager = QueueManager((host, int(port)), (folder / "crawl.authkey").read_bytes().strip())
+    host, _, port = address_of(folder).partition(":")
+    authkey = (folder / "crawl.authkey").read_bytes().strip()
+    manager = QueueManager((host, int(port)), authkey, reconnect_s=1.0)
     manager.connect()
     stack.callback(manager.disconnect)
     return manager
@@ -198,29 +205,52 @@ def test_with_never_no_page_is_opened_in_one(tmp_path: Path, site: dict[str, str
 # --- elsewhere ---
 
 
-def test_a_renderer_that_joins_does_what_the_crawl_can_not(tmp_path: Path, site: dict[str, str]) -> None:
-    with serving(tmp_path / "site", delay_s=0.05) as server, ExitStack() as stack:
-        crawl = started(
-            "serve", server.url, "-o", "crawl", "-q", folder=tmp_path, stack=stack, environment=NONE
-        )
-        queue = queue_of(tmp_path / "crawl", stack)
-        assert queue.get_task_queue().plan().browser is False
-        work = started("work", "crawl", folder=tmp_path, stack=stack, environment={})
-        wait_until(lambda: queue.get_task_queue().stats().images.done >= 1, within_s=PATIENCE_S)
-        render = started(
-            "render", "crawl", "--chromium", "/my/own", folder=tmp_path, stack=stack, environment=FAKE
-        )
+@pytest.mark.parametrize("engine", ["manager", "redis"])
+def test_a_renderer_that_joins_does_what_the_crawl_can_not(
+    tmp_path: Path, site: dict[str, str], engine: str
+) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(tmp_path / "site", delay_s=0.05))
+        flags = stack.enter_context(queue_flags(engine, tmp_path / "redis"))
+        serve = ("serve", server.url, "-o", "crawl", "-q", *flags)
+        crawl = started(*serve, folder=tmp_path, stack=stack, environment=NONE)
+        address_of(tmp_path / "crawl")
+        with tasks_of(str(tmp_path / "crawl"), Config()) as tasks:
+            assert tasks.plan().browser is False
+            work = started("work", "crawl", folder=tmp_path, stack=stack, environment={})
+            wait_until(lambda: tasks.stats().images.done >= 1, within_s=PATIENCE_S)
+        join = ("render", "crawl", "--chromium", "/my/own")
+        render = started(*join, folder=tmp_path, stack=stack, environment=FAKE)
         outcome, worked, rendered = crawl.outcome(), work.outcome(), render.outcome()
         assert (outcome.code, worked.code, rendered.code) == (0, 0, 0), outcome.err + rendered.err
         assert saved_digests(tmp_path / "crawl", server.url) == site
     assert "rendering for the crawl of" in rendered.err
     assert rendered.err.endswith("the crawl has ended, or was stopped\n")
     if told := [line for line in outcome.err.splitlines() if "browser" in line]:  # it may have come before
-        assert told[0].endswith("a machine that has one may join within 60 s: image-crawler render crawl")
+        assert "a machine that has one may join within 60 s: image-crawler render " in told[0]
     with Catalog(tmp_path / "crawl") as catalog:
         assert {record.title for record in catalog.renders()} == {"/my/own"}, (
             "each machine has its own browser"
         )
+
+
+def test_a_loop_over_records_has_renderers_as_well(tmp_path: Path, site: dict[str, str]) -> None:
+    code = (
+        "import sys, crawler; print(*(record.url for record in crawler.crawl(sys.argv[1], output='crawl')))"
+    )
+    with serving(tmp_path / "site") as server:
+        outcome = Running((server.url,), folder=tmp_path, environment=FAKE, program=("-c", code)).outcome()
+        assert outcome.code == 0, outcome.err
+        assert {f"{server.url}{path[1:]}" for path in site} == set(outcome.out.split())
+
+
+def test_a_crawl_in_redis_has_renderers_of_its_own(tmp_path: Path, site: dict[str, str]) -> None:
+    with serving(tmp_path / "site") as server, queue_flags("redis", tmp_path / "redis") as flags:
+        arguments = ("crawl", server.url, "-o", "crawl", "--json", "-q", *flags)
+        crawl = image_crawler(*arguments, folder=tmp_path, **FAKE)
+        assert crawl.code == 0, crawl.err
+        assert saved_digests(tmp_path / "crawl", server.url) == site
+    assert crawl.stats()["render_status"] == {"rendered": PAGES}
 
 
 def test_what_a_crawl_has_pages_send_is_said_and_not_done_unless_allowed(
@@ -233,8 +263,7 @@ def test_what_a_crawl_has_pages_send_is_said_and_not_done_unless_allowed(
             "serve", server.url, "-o", "crawl", "-q", "--render-posts", "any", "--render-bytes", "50 MB",
             folder=tmp_path, stack=stack, environment=FAKE,
         )  # fmt: skip
-        queue_of(tmp_path / "crawl", stack)
-        address = (tmp_path / "crawl" / "crawl.address").read_text().strip()
+        address = address_of(tmp_path / "crawl")
         join = ("render", address, "--authkey-file", tmp_path / "crawl" / "crawl.authkey")
         refused = image_crawler(*join, folder=tmp_path, **FAKE)
         assert refused.code == 2
@@ -257,7 +286,7 @@ def test_a_crawl_that_opens_none_has_nothing_to_do_for_a_renderer(tmp_path: Path
             "serve", server.url, "-o", "crawl", "-q", "--render", "never",
             folder=tmp_path, stack=stack, environment=FAKE,
         )  # fmt: skip
-        queue_of(tmp_path / "crawl", stack)
+        address_of(tmp_path / "crawl")
         outcome = image_crawler("render", "crawl", folder=tmp_path, **FAKE)
     assert outcome.code == 2
     assert "opens no page in a browser (--render never); there is nothing to do" in outcome.error

@@ -21,6 +21,9 @@ from crawler.models import (
     Origin,
     PageRecord,
     PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
     Result,
     Revisit,
     Task,
@@ -31,8 +34,8 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.urls import task_key
 from crawler.words import NAMES
-from tests.elsewhere import ORIGIN, Key, Queue, Record, a_crawl_in, image_columns, open_ledger, query
-from tests.queues import HARVESTER, Queues, image, page, take, worker
+from tests.elsewhere import ORIGIN, Key, Queue, a_crawl_in, image_columns, open_ledger, query
+from tests.queues import HARVESTER, RENDERER, Queues, image, page, render, take, worker
 
 pytestmark = pytest.mark.untraced
 
@@ -41,9 +44,11 @@ NUMBERS = st.integers(0, 3)
 KINDS = st.sampled_from(TaskKind)
 OUTCOMES = st.sampled_from(["1", "2", "1", "2", "failed", "rejected", "gone"])
 PLACE = {"page_url": ORIGIN.page_url, "found_in": ORIGIN.found_in}
+LOOKS = {"template": "family/fine", "signs": "scripts"}
+MAKE = {TaskKind.IMAGE: image, TaskKind.PAGE: page, TaskKind.RENDER: render}
 NO_WORDS: dict[str, str] = {}
 WORDS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from("xy"))
-ALL_OUTCOMES = st.lists(OUTCOMES, min_size=8, max_size=8)
+ALL_OUTCOMES = st.lists(OUTCOMES, min_size=12, max_size=12)
 THE_SAME = [
     """
     SELECT kind, url, key, depth, state, attempts, due_s, origin, words, name
@@ -53,6 +58,8 @@ THE_SAME = [
     "SELECT tasks.url FROM images JOIN tasks ON tasks.id = task_id ORDER BY seq",
     f"SELECT {', '.join(PageRecord.__struct_fields__)} FROM pages ORDER BY seq",
     "SELECT tasks.url FROM pages JOIN tasks ON tasks.id = task_id ORDER BY seq",
+    f"SELECT {', '.join(RenderRecord.__struct_fields__)} FROM renders ORDER BY seq",
+    "SELECT tasks.url FROM renders JOIN tasks ON tasks.id = task_id ORDER BY seq",
     # words that are on their way while a newer record takes an image's place are the newer record's alone
     f"SELECT {image_columns(NAMES)} FROM image_history ORDER BY seq",
     "SELECT tasks.url FROM image_history JOIN tasks ON tasks.id = task_id ORDER BY seq",
@@ -96,7 +103,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
         self.since: list[NewTask | tuple[Task, str, int]] = []
 
     def lease_all(self) -> None:
-        for who in (worker(), HARVESTER):
+        for who in (worker(), HARVESTER, RENDERER):
             while tasks := take(self.queues, who, held=list(self.hand.values())):
                 self.hand.update({(task.kind, task.url): task for task in tasks})
         assert set(self.hand) == set(self.crawl.queue.pending())
@@ -104,8 +111,8 @@ class SameAsTheLedger(RuleBasedStateMachine):
     @rule(kind=KINDS, numbers=st.lists(NUMBERS, max_size=4), words=WORDS)
     def put(self, kind: TaskKind, numbers: list[int], words: dict[str, str] = NO_WORDS) -> None:
         for number in numbers:
-            made = image(number) if kind is TaskKind.IMAGE else page(number)
-            task = msgspec.structs.replace(made, depth=1, origin=Origin(**PLACE, **words))
+            origin = Origin(**PLACE, **words, **(LOOKS if kind is TaskKind.RENDER else {}))
+            task = msgspec.structs.replace(MAKE[kind](number), depth=1, origin=origin)
             self.queues.tasks.put([task])
             self.crawl.queue.put([task])
             self.since.append(task)
@@ -113,7 +120,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
     @rule(kind=KINDS, number=NUMBERS, outcome=OUTCOMES)
     def settle(self, kind: TaskKind, number: int, outcome: str) -> None:
         self.lease_all()
-        url = (image(number) if kind is TaskKind.IMAGE else page(number)).url
+        url = MAKE[kind](number).url
         if (kind, url) in self.hand:
             self.come_back_with(self.hand.pop((kind, url)), outcome)
 
@@ -162,6 +169,13 @@ class SameAsTheLedger(RuleBasedStateMachine):
             reason = "" if status == "harvested" else "not-found"
             return PageRecord(
                 url=task.url, status=status, reason=reason, title=outcome, revisit=mark, **facts
+            )  # type: ignore[arg-type]
+        if task.kind is TaskKind.RENDER:
+            of_render = RenderStatus.RENDERED if outcome in "123" else RenderStatus.FAILED
+            reason = "" if outcome in "123" else "not-found"
+            looks = {name: getattr(origin, name) for name in LOOKS}
+            return RenderRecord(
+                url=task.url, status=of_render, reason=reason, gains={"scroll": 1}, **facts, **looks
             )  # type: ignore[arg-type]
         if outcome not in "123":
             status_ = ImageStatus.REJECTED if outcome == "rejected" else ImageStatus.FAILED
@@ -250,12 +264,15 @@ class SameAsTheLedger(RuleBasedStateMachine):
         ours = self.crawl.books.totals()
         assert ours.pages == Counts(done=theirs.pages.done)
         assert ours.images == Counts(done=theirs.images.done)
-        for name in ("page_status", "image_status", "page_reasons", "image_reasons", "saved_bytes"):
-            assert getattr(ours, name) == getattr(theirs, name), name
+        assert ours.renders == Counts(done=theirs.renders.done)
+        for kind in TaskKind:
+            for name in (f"{kind}_status", f"{kind}_reasons"):
+                assert getattr(ours, name) == getattr(theirs, name), name
+        assert ours.saved_bytes == theirs.saved_bytes
 
 
 def wordless(told: Origin | Record | None) -> Origin | Record | None:
-    if told is None or isinstance(told, PageRecord):
+    if not isinstance(told, Origin | ImageRecord):
         return told
     return msgspec.structs.replace(told, **dict.fromkeys(NAMES, ""))
 

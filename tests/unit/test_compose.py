@@ -48,8 +48,14 @@ def substituted(**variables: str) -> dict[str, Any]:
 
 SERVICES: dict[str, dict[str, Any]] = substituted(SEED=SEED)["services"]
 SERVING, WORKING, MAKING_KEYS = SERVICES["manager"], SERVICES["downloader"], SERVICES["keygen"]
+RENDERING = SERVICES["renderer"]
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-each_role = pytest.mark.parametrize("service", [SERVING, WORKING], ids=["manager", "downloader"])
+each_role = pytest.mark.parametrize(
+    "service", [SERVING, WORKING, RENDERING], ids=["manager", "downloader", "renderer"]
+)
+each_worker = pytest.mark.parametrize("service", [WORKING, RENDERING], ids=["downloader", "renderer"])
+STAGES = dict(re.findall(r"^FROM \S+(?: AS (\w+))?\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+"""By name; what is built by default has none."""
 
 
 def parsed(service: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,11 +86,7 @@ def mounts(service: Mapping[str, Any]) -> dict[str, PurePosixPath]:
 
 
 def test_each_command_is_understood() -> None:
-    assert [service["command"][0] for service in (MAKING_KEYS, SERVING, WORKING)] == [
-        "keygen",
-        "serve",
-        "work",
-    ]
+    assert [service["command"][0] for service in SERVICES.values()] == ["keygen", "serve", "work", "render"]
     assert parsed(SERVING)["seeds"] == (SEED,)
     assert settings_of(SERVING).storage.storage == "manager"
     for service in SERVICES.values():
@@ -109,17 +111,19 @@ def test_without_a_site_it_says_what_to_set() -> None:
         substituted()
 
 
-def test_workers_find_the_manager() -> None:
-    host, port = parse_address(parsed(WORKING)["address"])
+@each_worker
+def test_workers_find_the_manager(service: dict[str, Any]) -> None:
+    host, port = parse_address(parsed(service)["address"])
     assert SERVICES[host] is SERVING
     bound, listening = parse_address(settings_of(SERVING).manager.bind)
     assert (bound, listening) == ("0.0.0.0", port)
 
 
-def test_there_is_time_to_finish_what_is_in_hand() -> None:
+@each_worker
+def test_there_is_time_to_finish_what_is_in_hand(service: dict[str, Any]) -> None:
     needed_s = Config().fetch.total_timeout_s + STOP_GRACE_S
-    assert int(WORKING["stop_grace_period"].removesuffix("s")) > needed_s
-    assert WORKING["depends_on"] == ["manager"], "so it is stopped before"
+    assert int(service["stop_grace_period"].removesuffix("s")) > needed_s
+    assert service["depends_on"] == ["manager"], "so it is stopped before"
     assert re.search("^STOPSIGNAL SIGINT$", DOCKERFILE, re.MULTILINE)
 
 
@@ -132,7 +136,7 @@ def test_what_keygen_makes_is_what_each_side_is_given(
     host = tmp_path / "host"
     (host / "keys").mkdir(parents=True)
     (host / "data").mkdir()
-    for name, service in {"keygen": MAKING_KEYS, "manager": SERVING, "downloader": WORKING}.items():
+    for name, service in SERVICES.items():
         for source, target in mounts(service).items():
             assert (host / source).is_dir(), f"{name} would find no {source}"
             inside = tmp_path / name / target
@@ -191,7 +195,8 @@ def test_nothing_is_open_to_others_and_nothing_more_is_allowed_than_needed(servi
     assert "ports" not in service
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
+    shut_in = ["no-new-privileges:true"]
+    assert service["security_opt"] == ([*shut_in, "seccomp=unconfined"] if service is RENDERING else shut_in)
     assert not service.get("privileged")
 
 
@@ -200,3 +205,20 @@ def test_what_has_failed_is_started_again_and_what_has_ended_is_not(service: dic
     assert re.fullmatch(r"on-failure:\d", service["restart"])
     assert "restart" not in MAKING_KEYS
     assert MAKING_KEYS["profiles"], "up does not start it"
+
+
+# --- a browser ---
+
+
+def test_who_does_not_ask_for_a_browser_gets_none() -> None:
+    assert RENDERING["profiles"] == ["render"]
+    assert RENDERING["build"]["target"] == "render"
+    assert {service["build"] for service in (SERVING, WORKING, MAKING_KEYS)} == {"."}
+    assert list(STAGES) == ["build", "program", "render", ""], "the last one is built by default"
+    assert STAGES[""].strip() == "", "it is the program alone"
+    assert [name for name, text in STAGES.items() if "chromium" in text] == ["render"]
+
+
+def test_nothing_runs_as_root() -> None:
+    for name in ("program", "render"):
+        assert re.findall(r"^USER (\w+)$", STAGES[name], re.MULTILINE)[-1] == "crawler"

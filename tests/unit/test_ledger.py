@@ -23,16 +23,20 @@ from crawler.models import (
     OptOut,
     Origin,
     Purpose,
+    RenderOutcome,
     Result,
     Revisit,
     Task,
     TaskKind,
+    Verdict,
 )
-from crawler.queues import database
+from crawler.queues import Plan, database
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
+from crawler.queues.templates import CLAIM_S
 from tests.queues import (
     HARVESTER,
+    RENDERER,
     Queues,
     failed,
     file_of,
@@ -40,6 +44,7 @@ from tests.queues import (
     images,
     in_thread,
     page,
+    render,
     saved,
     take,
     tokens,
@@ -736,3 +741,67 @@ def test_words_are_taken_back_with_the_transaction_that_brought_them(crawl: Craw
     assert words_of_images(crawl) == [("", "", "img", "saved", "")]
     queues.results.put([saved(first, discovered=(AGAIN,))])
     assert words_of_images(crawl) == [("a dog", "Rex", "img", "saved", "")]
+
+
+# --- pages to be rendered ---
+
+
+def test_renderers_elsewhere_may_have_gone_on_as_downloaders_may(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    queues.tasks.put([render(1), render(2)])
+    held = take(queues, RENDERER)
+    crawl.kill()
+    queues = crawl.open(new_run=True, survivors=True)
+    assert queues.tasks.stats().renders.leased == 2
+    assert queues.tasks.heartbeat(RENDERER, held=[held[0].token]).lost == ()
+    queues.pass_time(5.0)
+    queues.tasks.heartbeat(RENDERER, held=[held[0].token])
+    queues.pass_time(6.0)
+    stats = queues.tasks.stats()
+    assert (stats.renders.leased, stats.renders.ready) == (1, 1), "nobody has claimed the other one"
+    crawl.kill()
+    queues = crawl.open(new_run=True)
+    assert queues.tasks.stats().renders.ready == 2
+
+
+def test_what_rendering_brought_is_known_after_a_restart(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    host, name = "http://a.example", "family/fine"
+    queues.pass_time(1000.0)
+    for task in range(3):
+        queues.tasks.template(host=host, name=name, task=task)
+    queues.tasks.tell_template(host=host, name=name, outcome=RenderOutcome(task=0))
+    queues.tasks.template(host=host, name=name, task=3)
+    crawl.kill()
+    queues = crawl.open()
+    answer = queues.tasks.template(host=host, name=name, task=4)
+    assert (answer.verdict, answer.renders) == (Verdict.WAIT, 1)
+    queues.pass_time(CLAIM_S + 1)
+    assert queues.tasks.template(host=host, name=name, task=4).verdict is Verdict.RENDER
+
+
+def test_what_cant_be_read_of_a_template_is_found_out_once_more(crawl: Crawl) -> None:
+    queues = crawl.open(new_run=True)
+    host, name = "http://a.example", "family/fine"
+    queues.tasks.tell_template(host=host, name=name, outcome=RenderOutcome(task=1))
+    for nonsense in ("'text'", "x'c1c1'", "7", "x''"):
+        with closing(sqlite3.connect(crawl.path)) as db, db:
+            db.execute(f"UPDATE templates SET state = {nonsense}")
+        assert queues.tasks.template(host=host, name=name).verdict is Verdict.UNKNOWN
+    queues.tasks.tell_template(host=host, name=name, outcome=RenderOutcome(task=1))
+    assert queues.tasks.template(host=host, name=name).renders == 1
+
+
+def test_whether_anybody_renders_is_of_a_run(crawl: Crawl) -> None:
+    def has_renderer(queues: Queues) -> bool:
+        return queues.tasks.template(host="http://a.example", name="family/fine").has_renderer
+
+    queues = crawl.open(new_run=True)
+    assert not has_renderer(queues)
+    take(queues, RENDERER)
+    crawl.kill()
+    assert has_renderer(crawl.open()), "its manager was started anew"
+    crawl.kill()
+    assert not has_renderer(crawl.open(new_run=True))
+    planned = LedgerTasks(crawl.ledger, Plan(browser=True))
+    assert planned.template(host="http://a.example", name="family/fine").has_renderer

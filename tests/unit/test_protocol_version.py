@@ -21,7 +21,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.transport import Transport
 from tests.queues import AUTHKEY, connected, embedded, image, served
 
-KNOWN = (6, "c44f84cfa770")  # PROTOCOL, and the digest of what it stands for
+KNOWN = (7, "91bec0a5e900")  # PROTOCOL, and the digest of what it stands for
 
 WHAT_TO_DO = """
 The messages between workers and the manager have changed. Do those of before and after understand each other?
@@ -30,7 +30,7 @@ renamed or of another type is not, nor is another default (a value that is its d
 new setting of a crawl: workers refuse those that they don't know.
 If they do not, raise PROTOCOL in crawler/queues/calls.py first. In any case, in tests/unit/test_protocol_version.py:
 
-KNOWN = (6, "c44f84cfa770")  # PROTOCOL, and the digest of what it stands for
+KNOWN = ({protocol}, "{digest}")  # PROTOCOL, and the digest of what it stands for
 """
 
 

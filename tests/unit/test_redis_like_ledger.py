@@ -47,6 +47,10 @@ from crawler.models import (
     Origin,
     PageRecord,
     PageStatus,
+    Record,
+    RenderOutcome,
+    RenderRecord,
+    RenderStatus,
     Result,
     Task,
     TaskKind,
@@ -69,9 +73,9 @@ from tests.redisserver import RedisServer
 pytestmark = pytest.mark.untraced
 
 LEASE_S = 30.0
-WORKERS = {
-    name: TaskKind.PAGE if name.startswith("h") else TaskKind.IMAGE for name in ("h1", "h2", "w1", "w2", "w3")
-}
+_KINDS = {"h": TaskKind.PAGE, "w": TaskKind.IMAGE, "r": TaskKind.RENDER}
+WORKERS = {name: _KINDS[name[0]] for name in ("h1", "h2", "w1", "w2", "w3", "r1", "r2")}
+TEMPLATES = [f"family/{fine}" for fine in "abc"]
 NOWHERE = "http://nowhere.example"
 REASONS = [
     "not-found", "server-error", "connect-failed", "host-not-found", "robots-disallowed", "tls-failed", "rate-limited",
@@ -129,6 +133,7 @@ class Both:
         weights = {
             self.put: 4, self.lease: 12, self.settle: 14, self.release: 2, self.heartbeat: 3, self.leave: 1,
             self.time_goes_by: 6, self.control: 2, self.retry: 1, self.turn: 6, self.turn_over: 2, self.host_file: 3,
+            self.template: 5,
         }  # fmt: skip
         [step] = self.chance.choices(list(weights), list(weights.values()))
         note(step.__name__)
@@ -154,6 +159,8 @@ class Both:
         session = "?PHPSESSID=0123456789abcdef0123456789abcdef" if self.often(0.1) else ""
         kind = chance.choice(list(TaskKind))
         words = {name: chance.choice(["", "", "x", "y"]) for name in NAMES if kind is TaskKind.IMAGE}
+        if kind is TaskKind.RENDER:
+            words = {"template": chance.choice(TEMPLATES), "signs": chance.choice(["", "scripts,mount"])}
         origin = Origin(page_url="http://a.example/", found_in="img", **words)
         return NewTask(
             kind=kind,
@@ -206,7 +213,7 @@ class Both:
         mine, its = ({task.url: task for task in one.tasks} for one in (batch, same))
         assert len(mine) == len(its) == len(batch.tasks) == len(same.tasks)
         if mine.keys() != its.keys():
-            assert host.pages if who.kind is TaskKind.PAGE else host.images, "all have been given out"
+            assert getattr(host, f"{who.kind}s"), "all have been given out"
         for queues, theirs, others in ((self.ledger, mine, its), (self.redis, its, mine)):
             alone = [task.token for url, task in theirs.items() if url not in others]
             if alone:
@@ -241,7 +248,7 @@ class Both:
 
     def ends_elsewhere(self) -> str:
         """A host that a redirect leads to: one with something to do, or one that nobody knows."""
-        busy = [host.name for host in self.ledger.tasks.status().hosts if host.pages + host.images]
+        busy = [host.name for host in self.ledger.tasks.status().hosts if waiting(host)]
         return self.chance.choice([NOWHERE, *busy]) if self.often(0.3) else ""
 
     def result(self, task: Task, elsewhere: str) -> Result:
@@ -258,16 +265,28 @@ class Both:
             "found_in": task.origin.found_in if task.origin else "",
             "final_url": f"{elsewhere}/there" if elsewhere else "",
         }  # fmt: skip
-        record: ImageRecord | PageRecord
-        if task.kind is TaskKind.IMAGE:
+        record: Record
+        if task.kind is TaskKind.RENDER:
+            of_render = RenderStatus.FAILED if reason else RenderStatus.RENDERED
+            record = RenderRecord(
+                status=of_render,
+                gains={"scroll": 2} if self.often(0.5) else {},
+                left_out={"render-media": 3} if self.often(0.3) else {},
+                template=task.origin.template if task.origin else "",
+                **facts,
+            )
+        elif task.kind is TaskKind.IMAGE:
             status = ImageStatus.FAILED if reason else ImageStatus.SAVED
             record = ImageRecord(status=status, **facts, **({} if reason else file_of(task.url)))
         else:
-            record = PageRecord(status=PageStatus.FAILED if reason else PageStatus.HARVESTED, **facts)
+            of_page = PageStatus.FAILED if reason else PageStatus.HARVESTED
+            record = PageRecord(
+                status=of_page, left_out={"sitemap-cut": 2} if self.often(0.2) else {}, **facts
+            )
         return Result(
             token=task.token,
             record=record,
-            discovered=tuple(self.new_tasks(6)) if task.kind is TaskKind.PAGE else (),
+            discovered=() if task.kind is TaskKind.IMAGE else tuple(self.new_tasks(6)),
             retry_in_s=float(chance.randint(0, 20)) if reason and self.often(0.6) else None,
             host_pause_s=float(chance.randint(0, 9)) if self.often(0.1) else None,
             refused_for_s=float(chance.choice([0, 1, 30, 3600, 90_000])) if self.often(0.5) else None,
@@ -360,6 +379,23 @@ class Both:
                 for queues in self.both:
                     queues.tasks.keep_host_file(worker, host=host, file=file)
 
+    def template(self) -> None:
+        host, name = self.chance.choice(self.names()), self.chance.choice(TEMPLATES)
+        of_tasks = [(None, None), *((pair[0].id, pair[1].id) for _, pair in self.leased)]
+        ids = self.chance.choice(of_tasks)
+        if self.often(0.5):
+            one, other = (
+                queues.tasks.template(host=host, name=name, task=ids[side])
+                for side, queues in enumerate(self.both)
+            )
+            assert one == other
+        elif ids[0] is not None and ids[1] is not None:
+            found = tuple(self.chance.randint(0, 9) for _ in range(self.chance.randint(0, 2)))
+            failed, gains = self.often(0.2), {self.chance.choice("ab"): len(found)}
+            for side, queues in enumerate(self.both):
+                outcome = RenderOutcome(task=ids[side] or 0, found=found, gains=gains, failed=failed)
+                queues.tasks.tell_template(host=host, name=name, outcome=outcome)
+
     def names(self) -> list[str]:
         return [f"http://{host}.example" for host in self.hosts]
 
@@ -388,7 +424,7 @@ class Both:
         for _ in self.hosts:
             hosts = [host for queues in self.both for host in queues.tasks.status().hosts]
             down = [host for host in hosts if host.trouble == "down"]
-            if any(host.pages + host.images for host in down):
+            if any(map(waiting, down)):
                 self.pass_time(1.0)  # one of them at a time
         one, other = (queues.tasks.status() for queues in self.both)
         assert figures(one) == figures(other)
@@ -418,6 +454,10 @@ class Both:
         assert words_in(self.files[0]) == words_in(self.files[1])
 
 
+def waiting(host: HostStatus) -> int:
+    return host.pages + host.images + host.renders
+
+
 def by_host(lease: Lease) -> list[Batch]:
     return sorted(lease.batches, key=lambda batch: batch.host)
 
@@ -443,8 +483,8 @@ def words_in(path: Path) -> dict[str, tuple[str, ...]]:
 
 def figures(stats: object) -> dict[str, object]:
     names = (
-        "pages", "images", "page_status", "image_status", "page_reasons", "image_reasons", "dropped", "saved_bytes",
-        "worker_count", "drained", "paused", "halted", "stopped",
+        "pages", "images", "renders", "page_status", "image_status", "render_status", "page_reasons", "image_reasons",
+        "render_reasons", "dropped", "saved_bytes", "worker_count", "drained", "paused", "halted", "stopped",
     )  # fmt: skip
     found = {name: getattr(stats, name) for name in names}
     return {name: +Counter(value) if isinstance(value, dict) else value for name, value in found.items()}
@@ -456,9 +496,9 @@ def shown(host: HostStatus) -> object:
     return msgspec.structs.replace(host, **seconds)
 
 
-def told(record: ImageRecord | PageRecord) -> str:
+def told(record: Record) -> str:
     detail = re.sub(r"over \d+ (s|min)", "over …", record.detail)
-    record = record if isinstance(record, PageRecord) else wordless(record)
+    record = wordless(record) if isinstance(record, ImageRecord) else record
     return repr(msgspec.structs.replace(record, finished_at="", detail=detail))
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.models import Task, TaskKind
 from crawler.queues import Plan
+from crawler.queues.checks import WORTH_KEEPING
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address
 from crawler.queues.redis.books import Books
@@ -121,7 +122,7 @@ class RedisEngine:
             waiting=[(KINDS[kind.decode()], host.decode(), entry[21:]) for kind, host, entry in lists],
             in_flight={name.decode(): int(count) for name, count in hosts},
             workers={name.decode(): KINDS[kind.decode()] for name, kind in workers},
-            fellows=Counter({TaskKind.PAGE: int(fellows[0]), TaskKind.IMAGE: int(fellows[1])}),
+            fellows=Counter({kind: int(count) for kind, count in zip(KINDS.values(), fellows, strict=True)}),
         )
 
     def _looks(self) -> list[Look]:
@@ -167,8 +168,7 @@ class RedisEngine:
         found = dict(self._rows(f"SELECT url, status FROM {kind}s"))
         for one in self._uncollected():
             if one.kind is kind and not (
-                found.get(one.url) in {"saved", "harvested", "duplicate"}
-                and one.record.status not in {"saved", "harvested", "duplicate"}
+                found.get(one.url) in WORTH_KEEPING and one.record.status not in WORTH_KEEPING
             ):
                 found[one.url] = one.record.status.value
         return list(found.items())
@@ -226,7 +226,7 @@ end
 local state = cmsgpack.unpack(redis.call('HGET', P .. 'm', 'st'))
 return {
   fields('tasks', 'c', 's', 'h', 'b'), lists, fields('hosts', 'f'), fields('workers', 'kind'),
-  {tostring(state.fellows.p), tostring(state.fellows.i)},
+  {tostring(state.fellows.p), tostring(state.fellows.i), tostring(state.fellows.b)},
 }
 """
 """What scripts keep: only they can read it, for its strings may be any bytes."""

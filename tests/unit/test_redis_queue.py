@@ -210,7 +210,7 @@ def test_a_part_is_judged_by_its_own_answer() -> None:
         """Another thread is told of an older state while this one waits for its answer."""
 
         def run(self, prefix: str, arguments: Any) -> list[Any]:
-            return [1, [], 5, 0, 0, 2, 0]
+            return [1, [], 5, 0, 0, 0, 2, 0]
 
     class Late(Shards):
         def run(self, shard: int, command: str, *arguments: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from crawler.render import chromium
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,6 @@ from crawler.crew import Crew, Joined
 from crawler.errors import ConfigError
 from crawler.models import WORKER_NAMES, Counts, Stats, TaskKind, WorkerStatus
 from crawler.queues import Plan
-from crawler.render import chromium
 from crawler.renderers import GUESTS_S, Renderers, Step, chromium_of, pages
 from crawler.trusted import Trust
 
@@ -341,8 +340,8 @@ def test_a_crawl_says_once_what_to_install(
     (said,) = (record.getMessage() for record in caplog.records)
     assert said == (
         "12 pages want a browser to show their pictures, and none was found: install Chromium (Debian, Ubuntu: apt"
-        " install chromium; macOS: brew install --cask chromium; Windows: Chrome or Edge will do), then image-crawler"
-        f" retry '{tmp_path}/my crawl' --renders"
+        " install chromium; macOS: brew install --cask chromium), then image-crawler retry"
+        f" '{tmp_path}/my crawl' --renders"
     )
 
 
@@ -389,6 +388,13 @@ def test_who_is_let_in_is_told_how_to_render(
     )
 
 
-def test_a_site_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        a_site().announces = False  # type: ignore[misc]
+@pytest.mark.parametrize("announces", [True, False])
+def test_how_it_is_kept_from_the_network_is_said_once_however_many_browsers_it_takes(
+    caplog: pytest.LogCaptureFixture, *, announces: bool
+) -> None:
+    log = logging.getLogger("test.isolation")
+    log.addFilter(roles._Once() if announces else roles._never)
+    for _ in range(3):
+        log.warning("pages are opened in %s, with %s", "Chrome/156", "dead proxy, no resolver")
+    assert len(caplog.records) == announces
+    log.filters.clear()

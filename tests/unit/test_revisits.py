@@ -17,13 +17,30 @@ from crawler.models import (
     Origin,
     PageRecord,
     PageStatus,
+    RenderOutcome,
+    RenderRecord,
+    RenderStatus,
     Result,
     Revisit,
     Task,
     TaskKind,
+    Verdict,
 )
 from crawler.queues.ledger import Ledger
-from tests.queues import HARVESTER, Queues, embedded, failed, image, images, page, saved, take, worker
+from tests.queues import (
+    HARVESTER,
+    RENDERER,
+    Queues,
+    embedded,
+    failed,
+    image,
+    images,
+    page,
+    render,
+    saved,
+    take,
+    worker,
+)
 
 ORIGIN = Origin(page_url="http://a.example/", found_in="img", alt="a dog", caption="The dog")
 
@@ -41,7 +58,7 @@ class Crawl:
     def settle(self, **facts: object) -> list[Task]:
         """Whatever is due."""
         done = []
-        for who in (worker(), HARVESTER):
+        for who in (worker(), HARVESTER, RENDERER):
             while leased := take(self.queues, who):
                 done += leased
                 self.queues.results.put([with_facts(saved(task), **facts) for task in leased])
@@ -315,3 +332,33 @@ def test_pages_that_were_read_by_several_rules_are_read_anew(crawl: Crawl) -> No
     (task,) = take(crawl.queues, HARVESTER)
     assert task.known is not None
     assert not task.known.etag
+
+
+def test_a_rendered_page_is_rendered_once_more_and_its_template_found_out_anew(crawl: Crawl) -> None:
+    crawl.finish(render(1), render(2), gains={"scroll": 3})
+    for task in range(3):
+        crawl.queues.tasks.tell_template(
+            host="http://a.example", name="family/fine", outcome=RenderOutcome(task=task)
+        )
+    asked = {"host": "http://a.example", "name": "family/fine"}
+    assert crawl.queues.tasks.template(**asked).verdict is Verdict.SKIP
+    assert crawl.ledger.refresh() == 2
+    assert crawl.queues.tasks.template(**asked).verdict is Verdict.UNKNOWN
+    one, two = take(crawl.queues, RENDERER)
+    assert isinstance(one.known, RenderRecord)
+    assert (one.known.gains, one.origin) == ({"scroll": 3}, render(1).origin)
+    no_gain = RenderRecord(url=two.url, status=RenderStatus.REJECTED, reason="no-gain")
+    crawl.queues.results.put([saved(one), Result(token=two.token, record=no_gain)])
+    kept = {record.url: record for record in records(crawl)}
+    assert (kept[one.url].status, kept[one.url].revisit) == ("rendered", Revisit.NONE)
+    assert (kept[two.url].status, kept[two.url].revisit) == ("rendered", Revisit.FAILED)
+    assert kept[two.url].revisit_reason == "no-gain"
+    assert crawl.queues.tasks.stats().drained
+
+
+def test_one_that_is_rendered_for_the_first_time_by_a_refresh_is_new(crawl: Crawl) -> None:
+    crawl.finish(page(1))
+    crawl.ledger.refresh()
+    crawl.queues.tasks.put([render(1)])
+    crawl.settle()
+    assert {type(record): record.revisit for record in records(crawl)}[RenderRecord] is Revisit.NEW

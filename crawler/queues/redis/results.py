@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -95,7 +95,6 @@ class RedisResults:
             by_shard, drops = sorted_out(
                 located(result.discovered, result.record.final_url or result.record.url), self._shards.count
             )
-            drops.update(left_out_of(result.record) if result.retry_in_s is None else {})
             here = by_shard.get(shard, [])
             self._shards.tell_domains({one.host for one, _ in here})
             if len(here) <= room:
@@ -105,7 +104,8 @@ class RedisResults:
             # ahead of the result: should that get lost, the page is read once more
             for other, tasks in by_shard.items():
                 put_packed(self._shards, other, tasks)
-            words += [*self._judged(shard, result), *counted(drops), len(here), *arguments(here)]
+            left_out = counted(Counter(left_out_of(result.record)))
+            words += [*self._judged(shard, result), *counted(drops), *left_out, len(here), *arguments(here)]
         said = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
         return [utf8(host) for host in said]
 

@@ -16,6 +16,7 @@ const page = (() => {
     'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
   const MOST = 5000; // elements that are looked at, however many a page has
   const clicked = new WeakSet();
+  const listening = new Set(); // to the mouse, as far as the renderer has told
 
   // All elements that match, those in open shadow roots included.
   function all(selector, root = document) {
@@ -54,11 +55,22 @@ const page = (() => {
     return words.some((word) => bare.some((name) => name === word || (!exactly && name.startsWith(word + " "))));
   }
 
+  // "More" in any language, alone or among a few words: "Load more photos", "Meer tonen", "もっと見る".
+  function says_more(element) {
+    const names = called(element);
+    if (says(names, words.more)) return true;
+    const short = names.filter((name) => name.length <= 40 && name.split(" ").length <= 5);
+    return short.some((name) =>
+      words.more_anywhere.some((word) => (/[\u0e00-\u0eff\u3000-\u9fff\uac00-\ud7af]/.test(word) ? name.includes(word) : ` ${name.replace(/[^\p{L}\p{M}' ]/gu, " ")} `.includes(` ${word} `))),
+    );
+  }
+
   // A link that leads away: its page is visited for itself, and a click would only end this one.
   function leads_away(element) {
     const link = element.closest("a[href]");
     if (!link) return false;
     const href = link.getAttribute("href").trim();
+    if (/^#[/!]/.test(href)) return true; // the route of a script: a page of its own
     if (!href || href.startsWith("#") || href.toLowerCase().startsWith("javascript:")) return false;
     return true;
   }
@@ -90,10 +102,25 @@ const page = (() => {
     else element.dispatchEvent(new MouseEvent("click", at));
   }
 
+  const CODES = { ArrowRight: 39, ArrowDown: 40, Escape: 27, PageDown: 34, End: 35 };
+
   function press(key, element = document.activeElement || document.body) {
-    const told = { key, code: key, bubbles: true, cancelable: true, composed: true };
+    const code = CODES[key] || 0; // what older libraries look at
+    const told = { key, code: key, keyCode: code, which: code, bubbles: true, cancelable: true, composed: true };
     element.dispatchEvent(new KeyboardEvent("keydown", told));
     element.dispatchEvent(new KeyboardEvent("keyup", told));
+  }
+
+  const named = (one) => `${one.className?.baseVal ?? one.className ?? ""} ${one.id} ${one.getAttribute("data-action") || ""}`;
+
+  // What leads to the next picture of a row: by its name, or by what it is called.
+  function arrows() {
+    return all(`${CLICKABLE}, [class*="next" i], [class*="arrow" i]`).filter(
+      (one) =>
+        !one.disabled && one.getAttribute("aria-disabled") !== "true" && !/(^|[-_\s])disabled/i.test(named(one)) && seen(one) &&
+        (says(called(one), words.next, { exactly: true }) || /(^|[-_\s])(g?next|arrow[-_]*right|right[-_]*arrow|arrow[-_]*next|chevron[-_]*right|forward)([-_\s]|$)/i.test(named(one))) &&
+        !leads_away(one) && !is_harmful(one),
+    );
   }
 
   // What scrolls down: the page, or else the largest box in it that does.
@@ -110,5 +137,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, plain, leads_away, is_harmful, click, press, scroller, clicked, CLICKABLE, words };
+  return { sleep, all, seen, called, says, says_more, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
 })();

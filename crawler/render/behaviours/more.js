@@ -9,7 +9,7 @@ behaviour({
     if (this.idle > 3) return 0;
     const buttons = page
       .all(page.CLICKABLE)
-      .filter((one) => page.seen(one) && !one.disabled && !page.leads_away(one) && page.says(page.called(one), page.words.more) && !page.is_harmful(one));
+      .filter((one) => page.seen(one) && !one.disabled && !page.leads_away(one) && page.says_more(one) && !page.is_harmful(one));
     // one that has been clicked comes again after those that have not
     const button = buttons.find((one) => !page.clicked.has(one)) || buttons.find((one) => round < 25 && (this.times?.get(one) || 0) < 25 && (round < 2 || fresh));
     if (!button) return 0;

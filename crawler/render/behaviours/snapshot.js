@@ -6,7 +6,7 @@ const kept = (() => {
   const MOST_CHARS = 1_000_000, MOST_ONE = 4000;
   const SHOWS = "img, picture, source, [style*='url('], image, video[poster]";
   const gone = new Map();
-  let chars = 0, missed = 0;
+  let chars = 0, missed = 0, changes = 0;
 
   function keep(html) {
     if (!html || gone.has(html)) return;
@@ -22,24 +22,23 @@ const kept = (() => {
     return node.nodeType === 1 && (node.matches(SHOWS) || node.querySelector(SHOWS));
   }
 
-  const watched = new MutationObserver((changes) => {
-    for (const change of changes) {
+  const TOLD = new Set(["src", "srcset", "style", "poster", "href"]);
+  const watched = new MutationObserver((records) => {
+    changes += records.length;
+    for (const change of records) {
       if (change.type === "childList") {
         for (const node of change.removedNodes) {
           if (!node.isConnected && shows(node)) keep(node.outerHTML);
         }
-      } else if (change.oldValue && change.target.outerHTML !== undefined && /[./]|url\(/.test(change.oldValue)) {
+      } else if (TOLD.has(change.attributeName) && change.oldValue && change.target.outerHTML !== undefined && /[./]|url\(/.test(change.oldValue)) {
         const before = change.target.cloneNode(false);
         before.setAttribute(change.attributeName, change.oldValue);
         keep(before.outerHTML);
       }
     }
   });
-  watched.observe(document, {
-    childList: true, subtree: true, attributes: true, attributeOldValue: true,
-    attributeFilter: ["src", "srcset", "style", "poster", "href"],
-  });
-  return { html: () => [...gone.keys()].join("\n"), missed: () => missed };
+  watched.observe(document, { childList: true, subtree: true, attributes: true, attributeOldValue: true });
+  return { html: () => [...gone.keys()].join("\n"), missed: () => missed, changes: () => changes };
 })();
 
 // The size in CSS pixels that the element of an image wants, for its stand-in; [0, 0] where it does not say.

@@ -104,8 +104,9 @@ class Cache(NamedTuple):
     def packages(self) -> Path:
         return self.folder / "node_modules"
 
-    def site(self, name: str) -> Path:
-        return self.folder / "sites" / name
+    def site(self, site: Site) -> Path:
+        """Of this definition of it: another one, of another checkout, may be served from the same cache meanwhile."""
+        return self.folder / "sites" / f"{site.name}-{site.digest[:8]}"
 
     def picture(self, site: Site, n: int, w: int) -> Path:
         return self.folder / "pictures" / site.name / f"{n}-{w}.{site.pictures.ending}"
@@ -184,12 +185,12 @@ class _Handler(BaseHTTPRequestHandler):
             return file_below(cache.packages, path.removeprefix("/node_modules/"))
         if self.server.site is None:
             path = "/elsewhere" + path
-        reply = file_below(cache.site(ask.site.name), path[1:])
+        reply = file_below(cache.site(ask.site), path[1:])
         wants_page = "text/html" in (ask.headers.get("Accept") or "*/*") or "*/*" in ask.headers.get(
             "Accept", ""
         )
         if reply is NOT_FOUND and ask.site.spa and wants_page and "." not in path.rpartition("/")[2]:
-            return file_below(cache.site(ask.site.name), "index.html")
+            return file_below(cache.site(ask.site), "index.html")
         return reply
 
     def _send(self, reply: Reply, site: Site | None) -> None:

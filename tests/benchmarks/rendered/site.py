@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -127,7 +128,7 @@ class Visit(NamedTuple):
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
     name: str
     about: str
@@ -155,6 +156,12 @@ class Site:
     kind: str = ""
     """Of the module that it is in; filled in there."""
 
+    @cached_property
+    def digest(self) -> str:
+        """Of what is built."""
+        made_of = repr((sorted(self.files.items()), sorted(self.bundles.items()), sorted(self.vite.items())))
+        return hashlib.sha256(made_of.encode()).hexdigest()
+
     @property
     def wants(self) -> frozenset[int]:
         if self.wanted is not None:
@@ -166,7 +173,8 @@ def page(title: str, body: str, head: str = "") -> str:
     """A document, as sites write one; what every one of them needs is in here once."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n{head}</head>\n<body>\n{body}\n</body></html>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"{head}</head>\n<body>\n{body}\n</body></html>\n"
     )
 
 

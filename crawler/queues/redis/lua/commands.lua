@@ -187,7 +187,7 @@ if COMMAND == 'leave' then
 end
 
 -- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed refused
--- host again seed status reason size record, drops, tasks. Flags: u untouched, n another size takes its place, x refused, as the
+-- host again seed status reason size record, drops, drops once it is kept, tasks. Flags: u untouched, n another size takes its place, x refused, as the
 -- detail says. Host, where the visit ended: '' for the task's own, '-' for one of another shard, '!' if that tells
 -- nothing, else its name.
 if COMMAND == 'settle' then
@@ -198,11 +198,8 @@ if COMMAND == 'settle' then
       id = arg(), serial = num(), kind = arg(), key = arg(), flags = arg(), retry_s = opt(),
       pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), refused_s = opt(), host = arg(),
       again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
-      drops = {},
+      drops = read_pairs(), left_out = read_pairs(),
     }
-    for drop_at = 1, num() do
-      r.drops[drop_at] = {arg(), num()}
-    end
     r.found = num()
     r.tasks_at = position
     skip(r.found)
@@ -271,6 +268,9 @@ if COMMAND == 'settle' then
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')
         else
+          for _, item in ipairs(r.left_out) do
+            drop_url(item[1], item[2])
+          end
           keep(r.id, one, before, 'done', r.status, r.reason, r.size, {'r', r.record}, r.has_next)
         end
       end

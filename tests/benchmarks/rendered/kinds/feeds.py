@@ -190,7 +190,7 @@ def _language(at: int, language: str, label: str) -> str:
     first = at * PER_LANGUAGE
     return page(
         language,
-        f'<nav>{"".join(f"<a href=/{other}.html>{other}</a> " for other in MORE)}</nav><main></main><p id="more">{made}</p>'
+        f'<nav>{"".join(f"<a href=/{other}.html>{other}</a> " for other in MORE)}</nav><main></main><div id="more">{made}</div>'
         + script(
             """
 let at = FIRST;

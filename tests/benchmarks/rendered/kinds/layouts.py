@@ -81,7 +81,7 @@ function more() {
   busy = true;
   $.getJSON(next, function (answer) {
     $.each(answer.pictures, function (_, it) { $("#gallery").append('<a href="#"><img alt="' + it.title + '" src="' + it.src + '"></a>'); });
-    $("#gallery").justifiedGallery(next === "/api/pictures?limit=10" ? { rowHeight: 220, margins: 6 } : "norewind");
+    $("#gallery").justifiedGallery(next === "/api/pictures?limit=10" ? { rowHeight: 400, margins: 6 } : "norewind");
     next = answer.next;
     busy = false;
   });

@@ -42,7 +42,7 @@ DOCUTE = Site(
             '<div id="docute"></div>'
             + npm("docute/dist/docute.js")
             + script("""
-new Docute({ target: "#docute", sourcePath: "/md/", sidebar: [{ title: "Guide", links: [{ title: "Start", link: "/start" }, { title: "Themes", link: "/themes" }] }] });
+new Docute({ target: "#docute", sourcePath: "/md/", router: { mode: "history" }, sidebar: [{ title: "Guide", links: [{ title: "Start", link: "/start" }, { title: "Themes", link: "/themes" }] }] });
 """),
             npm("docute/dist/docute.css"),
         ),

@@ -162,7 +162,7 @@ document.querySelector("details").addEventListener("toggle", () => {
 
 CONSENT = Site(
     name="consent",
-    about="CookieConsent over the page; the pictures are fetched only when something was chosen, whatever it is",
+    about="CookieConsent over the page; the pictures are fetched only when something was chosen (its default, to hide from robots, is off)",
     pictures=Pictures(count=12),
     delay_s=0.1,
     files={
@@ -172,6 +172,7 @@ CONSENT = Site(
             + npm("vanilla-cookieconsent/dist/cookieconsent.umd.js")
             + script("""
 CookieConsent.run({
+  hideFromBots: false,
   onConsent: async () => {
     const { pictures } = await (await fetch("/api/pictures")).json();
     for (const it of pictures) document.querySelector("main").append(Object.assign(new Image(300), { src: it.src, alt: it.title }));

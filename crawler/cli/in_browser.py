@@ -1,0 +1,103 @@
+"""image-crawler extract --render: what is found on one page without scripts and with them, side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from crawler.cli import tables
+from crawler.cli.output import clean, write_json
+from crawler.config import Config
+from crawler.models import NewTask, Origin
+from crawler.render.handler import Compared
+from crawler.render.page import Rendered
+from crawler.urls import canonical_seed
+from crawler.web.guard import Guard, seed_networks, seed_ports
+from crawler.web.session import RequestsTransport
+
+_NOTHING = Origin(page_url="", found_in="")
+
+
+def transport_for(url: str, config: Config) -> RequestsTransport:
+    """For one page, which may lie in a private network of its own."""
+    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=seed_networks((url,)))
+    return RequestsTransport(config.fetch, guard, seeds=(url,))
+
+
+def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
+    from crawler.render.once import open_once
+
+    url = canonical_seed(source)
+    route = source.partition("#")[2]
+    transport = transport_for(url, config)
+    try:
+        rendered, compared = open_once(f"{url}#{route}" if route else url, config, transport)
+    finally:
+        transport.close()
+    static = {task.url: task.origin or _NOTHING for task in compared.static}
+    alone = [task for task in compared.static if task.url not in {image.url for image in compared.images}]
+    found = [*compared.images, *alone]
+    if as_json:
+        for task in found:
+            write_json(_as_json(task, static, compared))
+        return
+    _show(found, static, compared)
+    _tell(rendered, compared)
+
+
+def _as_json(task: NewTask, static: dict[str, Origin], compared: Compared) -> dict[str, object]:
+    origin = task.origin or _NOTHING
+    return {
+        "url": task.url,
+        "found_in": static[task.url].found_in if task.url in static else None,
+        "brought_by": compared.stages.get(task.url),
+        "kept_out_by": task.kept_out_by,
+        "alt": origin.alt,
+        "title": origin.title,
+        "caption": origin.caption,
+        "heading": origin.heading,
+    }
+
+
+def _show(found: list[NewTask], static: dict[str, Origin], compared: Compared) -> None:
+    out = tables.console()
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("without scripts", no_wrap=True)
+    table.add_column("in the browser", no_wrap=True)
+    table.add_column("URL", overflow="fold")
+    table.add_column("what is said of it", overflow="fold", max_width=40 if out.is_terminal else None)
+    for task in found:
+        origin = task.origin or _NOTHING
+        read = clean(static[task.url].found_in) if task.url in static else "-"
+        brought = compared.stages.get(task.url, "the same" if task.url in static else "")
+        said = clean(origin.alt or origin.caption or origin.title)
+        if task.kept_out_by:
+            said, brought = f"kept out by {task.kept_out_by}", brought or "-"
+        table.add_row(
+            read, clean(brought), Text(clean(task.url)), said, style="dim" if task.kept_out_by else ""
+        )
+    if found:
+        tables.show(out, table)
+
+
+def _tell(rendered: Rendered, compared: Compared) -> None:
+    title = f" on {clean(compared.head.title)!r}" if compared.head.title else ""
+    brought = Counter(compared.stages.values())
+    stages = ", ".join(f"{count:,} by {stage}" for stage, count in brought.most_common())
+    click.echo(
+        f"{len(compared.static):,} images without scripts, {len(compared.stages):,} more in the browser{title}"
+        f"{f' ({stages})' if stages else ''}; {len(compared.new_links):,} more links",
+        err=True,
+    )
+    click.echo(
+        f"{rendered.requests:,} requests were answered, {tables.size(rendered.received_bytes)} in all",
+        err=True,
+    )
+    left_out = {
+        slug: count for slug, count in {**compared.head.left_out, **rendered.left_out}.items() if count
+    }
+    if left_out:
+        click.echo(f"left out: {tables.left_out_lines(left_out)}", err=True)

@@ -1,0 +1,49 @@
+"""Which elements of a page listen to the mouse: what a person would try, though it looks like nothing to click at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from crawler.render.devtools import BrowserGone, DevToolsError
+
+MOST = 150
+"""Elements. Each costs two calls."""
+_KINDS = frozenset(
+    {
+        "click", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend",
+        "mouseenter", "mouseover", "pointerenter", "pointerover", "mousemove",
+    }
+)  # fmt: skip
+_TELL = "function() { globalThis.image_crawler?.listens(this); }"
+
+Call = Callable[..., dict[str, Any]]
+
+
+def tell_listeners(call: Call, *, context: int, most_s: float) -> None:
+    """Tell our world on the page, which has the number *context*, of elements that listen to the mouse.
+
+    *call* is that of DevTools: method, params, ``most_s``. What can't be told is left; raises BrowserGone.
+    """
+    try:
+        document = call("Runtime.evaluate", {"expression": "document"}, most_s=most_s)["result"]["objectId"]
+        whole = {"objectId": document, "depth": -1, "pierce": True}
+        listeners = call("DOMDebugger.getEventListeners", whole, most_s=most_s)["listeners"]
+    except BrowserGone:
+        raise
+    except (DevToolsError, KeyError):
+        return
+    nodes = dict.fromkeys(one.get("backendNodeId") for one in listeners if one.get("type") in _KINDS)
+    for node in list(nodes)[:MOST]:
+        with suppress(KeyError):
+            try:
+                found = call(
+                    "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}, most_s=most_s
+                )
+                told = {"objectId": found["object"]["objectId"], "functionDeclaration": _TELL}
+                call("Runtime.callFunctionOn", told, most_s=most_s)
+            except BrowserGone:
+                raise
+            except DevToolsError:
+                continue
