@@ -55,22 +55,27 @@ def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Deci
     headers = {name.lower(): value for name, value in request.get("headers", {}).items()}
     if not str(request.get("url", "")).startswith(("http://", "https://")):
         return Decision(Action.REFUSE)
-    purpose = f"{headers.get('sec-purpose', '')} {headers.get('purpose', '')}".lower()
-    if any(word in purpose for word in _PREFETCHED):
-        return Decision(Action.REFUSE, "render-prefetch")
     if kind == "Image" or (kind in _DATA and leads_to_image(str(request["url"]))):
         return Decision(Action.STAND_IN)
-    accept = str(headers.get("accept", ""))
-    if accept == "text/event-stream":  # DevTools calls it XHR
-        return Decision(Action.REFUSE, "render-sockets")
-    if kind == "Other" and accept.startswith("image/"):  # the icon of the page, which harvesters know of
-        return Decision(Action.REFUSE)
+    if (slug := _unwanted(kind, headers)) is not None:
+        return Decision(Action.REFUSE, slug)
     if kind == "Document" and is_open and paused.get("frameId") == main_frame:
         is_form = request.get("method", "GET") != "GET"
         return Decision(Action.REFUSE, "render-forms") if is_form else Decision(Action.LEAVE, "render-away")
-    if kind not in ANSWERED:
-        return Decision(Action.REFUSE, _REFUSED.get(kind, ""))
     return Decision(Action.ANSWER)
+
+
+def _unwanted(kind: str, headers: Mapping[str, Any]) -> str | None:
+    """The slug of what is refused for what it is; None of what is not."""
+    purpose = f"{headers.get('sec-purpose', '')} {headers.get('purpose', '')}".lower()
+    if any(word in purpose for word in _PREFETCHED):
+        return "render-prefetch"
+    accept = str(headers.get("accept", ""))
+    if accept == "text/event-stream":  # DevTools calls it XHR
+        return "render-sockets"
+    if kind == "Other" and accept.startswith("image/"):  # the icon of the page, which harvesters know of
+        return ""
+    return None if kind in ANSWERED else _REFUSED.get(kind, "")
 
 
 def request_of(paused: Mapping[str, Any]) -> BrowserRequest:

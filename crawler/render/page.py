@@ -53,6 +53,8 @@ MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
 _MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
+_MOST_TOLD_CHARS = 8 * 2**20
+"""Of a document that is larger than one answer of Chromium may be."""
 _REQUESTS_AT_ONCE = 10
 """Answered at the same time; each of its own host but one is a guest there."""
 _CALL_S = 5.0
@@ -646,20 +648,33 @@ class OpenPage:
     def _read(self) -> str:
         """The document as it is, with closed shadow roots, frames, what was drawn, and what was taken away."""
         limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": standins.MARKER}
-        parts = [self._markup()]
-        if not self._context:
-            self._context = self._world_of(self._main_frame, most_s=_READ_S)
-        kept = self._asked("kept()", most_s=_READ_S)
-        if isinstance(kept, dict):
-            parts.append(str(kept.get("html", "")))
-        drawn = self._asked(f"drawn({_json(limits)})", most_s=_READ_S)
-        if isinstance(drawn, dict):
-            parts.append(str(drawn.get("html", "")))
-            if cut := int(drawn.get("cut", 0) or 0):
-                self._left_out["render-drawn"] += cut
-        parts += self._frames()
-        html = "\n".join(part for part in parts if part)
-        return html[: self._max_html_chars]
+        markup = self._markup()
+        parts: list[str] = []
+        with contextlib.suppress(DevToolsTimeout):
+            if not self._context:
+                self._context = self._world_of(self._main_frame, most_s=_READ_S)
+            # what ends a script may have met this one
+            kept = self._asked("kept()", most_s=_READ_S) or self._asked("kept()", most_s=_READ_S)
+            if isinstance(kept, dict):
+                parts.append(str(kept.get("html", "")))
+                self._left_out["render-images"] += _count(kept.get("missed"))
+            drawn = self._asked(f"drawn({_json(limits)})", most_s=_READ_S)
+            if isinstance(drawn, dict):
+                parts.append(str(drawn.get("html", "")))
+                self._left_out["render-drawn"] += _count(drawn.get("cut"))
+                markup = self._without(drawn.get("blank"), markup)
+            parts += self._frames()
+        room = max(0, self._max_html_chars - sum(map(len, parts)))
+        self._left_out["page-cut"] += len(markup) > room
+        return "\n".join([markup[:room], *filter(None, parts)])
+
+    def _without(self, blank: Any, markup: str) -> str:
+        """Without images in data: URLs that show nothing, and that only scripts have put there."""
+        document = self._document.content if self._document is not None else b""
+        for url in blank[:_MOST_DRAWN] if isinstance(blank, list) else []:
+            if url.encode("utf-8", "replace") not in document:
+                markup = markup.replace(f'"{url}"', '""')
+        return markup
 
     def _markup(self) -> str:
         """That of the document; a script that does not come to its end is ended for it."""
@@ -676,7 +691,8 @@ class OpenPage:
         except BrowserGone:
             raise
         except DevToolsError:
-            return str(self._asked("markup()", most_s=_READ_S) or "")
+            most_chars = min(self._max_html_chars, _MOST_TOLD_CHARS)
+            return str(self._asked(f"markup({most_chars})", most_s=_READ_S) or "")
 
     def _root(self, *, most_s: float) -> int:
         return int(self._call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
@@ -687,7 +703,9 @@ class OpenPage:
         waiting = list(self._call("Page.getFrameTree", most_s=_READ_S)["frameTree"].get("childFrames", []))
         while waiting and len(found) < MOST_FRAMES:
             frame = waiting.pop(0)
-            waiting += frame.get("childFrames", [])
+            waiting += frame.get("childFrames", [])[:MOST_FRAMES]
+            if "unreachableUrl" in frame["frame"]:  # a page of Chromium's own stands there
+                continue
             with contextlib.suppress(DevToolsError):
                 context = self._world_of(frame["frame"]["id"], most_s=1.0)
                 told = self._call(
@@ -697,6 +715,10 @@ class OpenPage:
                 )
                 found.append(str(told.get("result", {}).get("value") or ""))
         return found
+
+
+def _count(told: Any) -> int:
+    return min(told, MOST_IMAGES) if isinstance(told, int) and told > 0 else 0
 
 
 def _pair(told: Any) -> tuple[int, int]:

@@ -54,7 +54,7 @@ PAGES = (
             " try { fetchLater(to, {activateAfter: 0}); } catch {} } }; send();"
             "addEventListener('pagehide', send); addEventListener('visibilitychange', send); document.querySelector('a').click();",
             "<a ping='http://%CANARY%/ beacon' href=#>x</a>",
-            "<meta http-equiv=Content-Security-Policy content=\"img-src 'none'; report-uri beacon-report\">",
+            "<meta http-equiv=Content-Security-Policy content=\"frame-src 'none'; report-uri beacon-report\"><iframe src=x></iframe>",
         ),
         never=("beacon-report",),
         left_out=("render-beacons", "render-posts"),

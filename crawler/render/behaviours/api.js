@@ -4,8 +4,15 @@
 // and again, until it returns a falsy value, `rounds` are over, or the page's budget is used up; after each step it
 // waits until the network is quiet. `fresh` is how many images have been asked for since the step before.
 //
-// Nothing here is fenced against the page: it may read and change the same document. It can't reach these objects.
+// Nothing here is fenced against the page: it may read and change the same document. It can't reach these objects, with
+// one exception: a form has its fields in place of what elements can do (<input name=closest>). No form is among what
+// `all` gives; what is told of any element is asked for by `genuine`.
 "use strict";
+
+const genuine = (name, of = Element) => {
+  const { get, value } = Object.getOwnPropertyDescriptor(of.prototype, name);
+  return get ? (one) => get.call(one) : (one, ...given) => value.apply(one, given);
+};
 
 const behaviours = [];
 const behaviour = (one) => behaviours.push(one);
@@ -15,17 +22,48 @@ const page = (() => {
   const CLICKABLE =
     'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
   const MOST = 5000; // elements that are looked at, however many a page has
+  const MOST_ROOTS = 500; // shadow roots
+  const MOST_NODES = 60; // of text within what may be a button
   const clicked = new WeakSet();
   const listening = new Set(); // to the mouse, as far as the renderer has told
 
   // All elements that match, those in open shadow roots included.
   function all(selector, root = document) {
-    const found = [...root.querySelectorAll(selector)].slice(0, MOST);
-    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT);
-    for (let n = 0, node = walker.nextNode(); node && n < MOST; node = walker.nextNode(), n++) {
-      if (node.shadowRoot) found.push(...all(selector, node.shadowRoot));
+    const found = [], roots = [root];
+    for (let r = 0; r < roots.length && found.length < MOST; r += 1) {
+      const matching = roots[r].querySelectorAll(selector);
+      for (let n = 0; n < matching.length && found.length < MOST; n += 1) {
+        if (!(matching[n] instanceof HTMLFormElement)) found.push(matching[n]);
+      }
+      const walker = document.createTreeWalker(roots[r], NodeFilter.SHOW_ELEMENT);
+      for (let n = 0, node = walker.nextNode(); node && n < MOST && roots.length < MOST_ROOTS; node = walker.nextNode(), n += 1) {
+        const inner = shadow_of(node);
+        if (inner) roots.push(inner);
+      }
     }
     return found;
+  }
+
+  const shadow_of = genuine("shadowRoot");
+
+  // The text within, up to so many characters, hidden one as well: at no cost where there is very much of it.
+  function text_in(element, most_chars) {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    let text = "";
+    for (let node = walker.nextNode(); node && text.length < most_chars; node = walker.nextNode()) text += ` ${node.data.slice(0, most_chars)}`;
+    return text;
+  }
+
+  // Too much in it for a button.
+  function is_long(element) {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    let chars = 0, nodes = 0;
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      chars += node.data.trim().length;
+      nodes += 1;
+      if (chars > 400 || nodes > MOST_NODES) return true;
+    }
+    return false;
   }
 
   function seen(element) {
@@ -42,17 +80,18 @@ const page = (() => {
   function called(element) {
     const names = [
       element.getAttribute("aria-label"),
-      element.innerText || element.value,
+      is_long(element) ? "" : element.innerText || element.value,
       element.getAttribute("title"),
       element.querySelector("img[alt]")?.alt,
     ];
-    return names.map(plain).filter((name) => name && name.length <= 80);
+    return names.map((name) => plain(String(name || "").slice(0, 1000))).filter((name) => name && name.length <= 80);
   }
 
   // Whether one of the words is what an element says, or what it begins with.
   function says(names, words, { exactly = false } = {}) {
     const bare = names.map((name) => name.replace(/[\s.…:!()[\]\d/+,-]+$/u, "").replace(/^[\s+↓(]+/u, ""));
-    return words.some((word) => bare.some((name) => name === word || (!exactly && name.startsWith(word + " "))));
+    const begins = (name, word) => name.startsWith(word) && (name[word.length] === " " || WITHOUT_SPACES.test(word));
+    return words.some((word) => bare.some((name) => name === word || (!exactly && begins(name, word))));
   }
 
   // "More" in any language, alone or among a few words: "Load more photos", "Meer tonen", "もっと見る".
@@ -61,15 +100,22 @@ const page = (() => {
     if (says(names, words.more)) return true;
     const short = names.filter((name) => name.length <= 40 && name.split(" ").length <= 5);
     return short.some((name) =>
-      words.more_anywhere.some((word) => (/[\u0e00-\u0eff\u3000-\u9fff\uac00-\ud7af]/.test(word) ? name.includes(word) : ` ${name.replace(/[^\p{L}\p{M}' ]/gu, " ")} `.includes(` ${word} `))),
+      words.more_anywhere.some((word) => has_word(name, word)),
     );
+  }
+
+  const WITHOUT_SPACES = /[\u0e00-\u0eff\u3000-\u9fff\uac00-\ud7af]/; // languages that have none between words
+
+  // Whether a word is among others, and no part of one: "age" is not in "image".
+  function has_word(text, word) {
+    return WITHOUT_SPACES.test(word) ? text.includes(word) : ` ${text.replace(/[^\p{L}\p{M}\p{N}' ]/gu, " ")} `.includes(` ${word} `);
   }
 
   // A link that leads away: its page is visited for itself, and a click would only end this one.
   function leads_away(element) {
-    const link = element.closest("a[href]");
+    const link = element.closest("a, area");
     if (!link) return false;
-    const href = link.getAttribute("href").trim();
+    const href = (link.getAttribute("href") ?? link.getAttributeNS("http://www.w3.org/1999/xlink", "href") ?? "").trim();
     if (/^#[/!]/.test(href)) return true; // the route of a script: a page of its own
     if (!href || href.startsWith("#") || href.toLowerCase().startsWith("javascript:")) return false;
     return true;
@@ -78,7 +124,7 @@ const page = (() => {
   const is_harmful = (element) => {
     if (element.closest("[download], [contenteditable]")) return true;
     if (element.type === "submit" && element.form) return true;
-    return says(called(element), words.never, { exactly: true });
+    return says(called(element), words.never);
   };
 
   // As a person does it; many libraries listen to the pointer, and not to clicks.
@@ -137,5 +183,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, says_more, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
+  return { sleep, all, seen, called, says, says_more, has_word, text_in, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
 })();

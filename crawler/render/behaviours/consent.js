@@ -9,11 +9,17 @@ behaviour({
     const { words } = page;
     const asks = page
       .all('[role="dialog"], [role="alertdialog"], dialog[open], [aria-modal="true"], [id*="cookie" i], [class*="cookie" i], [id*="consent" i], [class*="consent" i], [id*="gdpr" i], [class*="gdpr" i], [class*="banner" i], [class*="overlay" i], [class*="modal" i]')
-      .filter((box) => page.seen(box) && words.consent.some((word) => page.plain(box.innerText).slice(0, 3000).includes(word)));
+      .slice(0, 200)
+      .filter((box) => page.seen(box))
+      .filter((box) => {
+        const text = page.plain(page.text_in(box, 3000));
+        return words.consent.some((word) => page.has_word(text, word));
+      });
     for (const box of asks) {
       const buttons = page
         .all("button, [role='button'], a, input[type='button'], input[type='submit']", box)
-        .filter((button) => page.seen(button) && !page.clicked.has(button) && !page.leads_away(button));
+        .slice(0, 200)
+        .filter((button) => page.seen(button) && !page.clicked.has(button) && !page.leads_away(button) && !page.says(page.called(button), words.never));
       for (const kind of ["refuse", "close", "accept"]) {
         const button = buttons.find((one) => page.says(page.called(one), words[kind]));
         if (button) {

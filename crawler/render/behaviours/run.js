@@ -15,7 +15,7 @@ const run = {
   sizes: (urls) => sizes_wanted(urls),
   kept: () => ({ html: kept.html(), missed: kept.missed() }),
   drawn: (limits) => drawn(limits),
-  markup: () => markup(),
+  markup: (most_chars) => markup(most_chars),
   framed: () => framed(),
 };
 globalThis.image_crawler = run;
