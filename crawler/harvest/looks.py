@@ -226,13 +226,18 @@ def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
     for element in elements:
         if element.name not in ("a", "area"):
             continue
-        reference, mark, fragment = element.attributes.get("href", "").strip().partition("#")
-        if not mark or fragment[:1] not in ("/", "!") or not 1 < len(fragment) <= MAX_ROUTE_CHARS:
-            continue
+        reference, _, fragment = element.attributes.get("href", "").strip().partition("#")
         url = resolve(reference, base)
-        route = _escaped(fragment)
-        if url is not None and len(url) + len(route) < MAX_URL_CHARS:
-            yield f"{url}#{route}"
+        if url is not None and (route := with_route(url, fragment)) is not None:
+            yield route
+
+
+def with_route(url: str, fragment: str) -> str | None:
+    """A canonical *url* with the route of a script behind it; None where *fragment* is none, or too long."""
+    if fragment[:1] not in ("/", "!") or not 1 < len(fragment) <= MAX_ROUTE_CHARS:
+        return None
+    route = _escaped(fragment)
+    return f"{url}#{route}" if len(url) + len(route) < MAX_URL_CHARS else None
 
 
 def _escaped(fragment: str) -> str:

@@ -85,6 +85,8 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """Of a page with scripts, if any page is to be opened in a browser."""
     against_images: str = ""
     """What its owner says against taking any of its images, as far as that is obeyed: a slug of LEFT_OUT."""
+    against_links: str = ""
+    """The same, against following any of its links."""
 
     @property
     def is_empty(self) -> bool:
@@ -256,6 +258,7 @@ class Reader:
             dots=_dots(page, elements),
             looks=self._looks(html, elements, page, images=len(found)),
             against_images=_against_images(page),
+            against_links=optouts.NOFOLLOW if optouts.NOFOLLOW in page.asked else "",
         )
 
     def _looks(self, html: str, elements: Sequence[Element], page: Document, *, images: int) -> Looks | None:

@@ -55,6 +55,7 @@ class Head(Value):
     dots: frozenset[str] = frozenset()
     looks: Looks | None = None
     against_images: str = ""
+    against_links: str = ""
     reason: str = ""
     """Of the TaskError that it ended in."""
     detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
@@ -73,6 +74,7 @@ class Head(Value):
             dots=harvest.dots,
             looks=harvest.looks,
             against_images=harvest.against_images,
+            against_links=harvest.against_links,
         )
 
     @classmethod

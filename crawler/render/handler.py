@@ -15,10 +15,19 @@ from zlib import crc32
 import msgspec
 
 from crawler.config import Config
-from crawler.errors import BrowserFailed, NoBrowser, NoGain, OutOfScope, PageCrashed
+from crawler.errors import (
+    BrowserFailed,
+    NoBrowser,
+    NoGain,
+    OutOfScope,
+    PageCrashed,
+    PageTimeout,
+    ReaderCrashed,
+    TooMuchMemory,
+)
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
-from crawler.harvest.looks import Looks
+from crawler.harvest.looks import Looks, with_route
 from crawler.harvest.readers import Reading
 from crawler.harvest.renders import route_task
 from crawler.harvest.reply import Head
@@ -66,6 +75,8 @@ class Templates(Protocol):
 
 
 Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
+_Read = tuple[Head, list[NewTask], list[NewTask]]
+"""What a document says of itself, all that is found on it, and of this the links."""
 
 
 def make(
@@ -119,11 +130,7 @@ class Compared:
     @property
     def new_links(self) -> tuple[str, ...]:
         """To pages; what belongs to the page, as its style sheets do, are none."""
-        return tuple(
-            found.url
-            for found in self.pages
-            if not found.kept_out_by and not (found.origin and found.origin.found_in in ATTACHED)
-        )
+        return tuple(found.url for found in self.pages if not found.kept_out_by and not _is_attached(found))
 
 
 class RefusingHandler(TaskHandler):
@@ -258,15 +265,23 @@ class RenderHandler(TaskHandler):
     def compared(self, task: Task, rendered: Rendered) -> Compared:
         """What the page gave in the browser, beside what reading it without scripts finds."""
         document = rendered.document
-        _, static, _ = self._reading(task, document)
+        first = self._reading(task, document)
+        said, static, _ = first
         before = {url for found in static for url in _urls(found)}
-        head, tasks, links = self._reading(task, _as_rendered(rendered))
+        head, tasks, links = self._in_the_end(task, rendered, first)
         named = {url for found in tasks for url in _urls(found)}
         images = [_with_place(found, before) for found in tasks if found.kind is TaskKind.IMAGE]
         images += self._unnamed(task, rendered, head, named | before)
         pages = [found for found in links if found.url not in before]
         pages += self._left_for(task, rendered, {found.url for found in links} | before)
         pages += self._routes(task, head.looks, document.final_url)
+        # what the owner has said scripts don't take back
+        images = [_kept_out(found, said.against_images) for found in images]
+        against = said.against_links or head.against_links
+        pages = [
+            found if _is_attached(found) else _kept_out(found, against or self._too_deep(found))
+            for found in pages
+        ]
         new = [found for found in images if found.url not in before and not found.kept_out_by]
         return Compared(
             head=head,
@@ -276,8 +291,24 @@ class RenderHandler(TaskHandler):
             stages={found.url: rendered.seen.get(found.url, IN_DOCUMENT) for found in new},
         )
 
-    def _reading(self, task: Task, fetched: Fetched) -> tuple[Head, list[NewTask], list[NewTask]]:
-        """What a document says of itself, all that is found on it, and of this the links, those judged."""
+    def _too_deep(self, found: NewTask) -> str:
+        return "max-depth" if found.depth > self._config.scope.max_depth else ""
+
+    def _in_the_end(self, task: Task, rendered: Rendered, first: _Read) -> _Read:
+        """What the document says that scripts have made of what *first* tells of; that again where there is none, or
+        where it can't be read: it may be as large, and as deep, as a script likes.
+        """
+        if not rendered.html:
+            return first
+        try:
+            return self._reading(task, _as_rendered(rendered))
+        except (PageTimeout, ReaderCrashed, TooMuchMemory) as exc:
+            log.info("what scripts have made of %s can't be read: %s", task.url[:300], exc)
+            head, tasks, links = first
+            return msgspec.structs.replace(head, left_out={**head.left_out, "markup-cut": 1}), tasks, links
+
+    def _reading(self, task: Task, fetched: Fetched) -> _Read:
+        """With the links judged."""
         with self._read(task, fetched) as reading:
             head = reading.head
             tasks = [found for part in reading.tasks() for found in part]
@@ -330,18 +361,17 @@ class RenderHandler(TaskHandler):
             url = canonical(told)
             if url is None or (refusal := self._scope.refusal(url)) not in ("", EXCLUDED):
                 continue
-            fragment = told.partition("#")[2]
-            is_route = fragment[:1] in ("/", "!")
-            if (url in known and not is_route) or told == task.url:
+            route = with_route(url, told.partition("#")[2])
+            if (route or url) in known or task.url in (told, route):
                 continue
+            known.add(route or url)
             template = task.origin.template if task.origin else ""
             origin = Origin(page_url=rendered.document.final_url, found_in=FOUND_IN)
-            if is_route:
+            if route:
                 origin = msgspec.structs.replace(origin, template=template, signs="route")
-                url = f"{url}#{fragment}"
             yield NewTask(
-                kind=TaskKind.RENDER if is_route else TaskKind.PAGE,
-                url=url,
+                kind=TaskKind.RENDER if route else TaskKind.PAGE,
+                url=route or url,
                 depth=task.depth + 1,
                 origin=origin,
                 kept_out_by=refusal,
@@ -358,6 +388,14 @@ def _as_rendered(rendered: Rendered) -> Fetched:
         content=rendered.html.encode("utf-8", "replace"),
         headers={**document.headers, "content-type": "text/html; charset=utf-8"},
     )
+
+
+def _is_attached(found: NewTask) -> bool:
+    return found.origin is not None and found.origin.found_in in ATTACHED
+
+
+def _kept_out(found: NewTask, by: str) -> NewTask:
+    return found if found.kept_out_by or not by else msgspec.structs.replace(found, kept_out_by=by)
 
 
 def _with_place(found: NewTask, before: set[str]) -> NewTask:

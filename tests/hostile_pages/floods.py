@@ -11,9 +11,8 @@ PAGES = (
     Hostile(
         name="images",
         what="100,000 images",
-        page=with_script(
-            f"for (let n = 0; n < {_MANY}; n++) new Image().src = 'img/i' + n + '.png';"
-        ),
+        page=with_script(f"for (let n = 0; n < {_MANY}; n++) new Image().src = 'img/i' + n + '.png';"),
+        reasons=("", "page-crashed"),
         images=("img/i0.png",),
     ),
     Hostile(
@@ -56,7 +55,12 @@ PAGES = (
         name="imports",
         what="style sheets that import style sheets, without end",
         page=with_script("", head="<link rel=stylesheet href=s.css?0>"),
-        parts={"s.css": lambda request: request.say(f"@import url('s.css?{request.path[-40:].count('x')}x{request.path.rpartition('?')[2]}');".encode(), "text/css")},
+        parts={
+            "s.css": lambda request: request.say(
+                f"@import url('s.css?{request.path[-40:].count('x')}x{request.path.rpartition('?')[2]}');".encode(),
+                "text/css",
+            )
+        },
         images=_FIRST,
         left_out=("render-requests|render-time",),
     ),
@@ -66,7 +70,9 @@ PAGES = (
         page=with_script("", head="<script type=module src=m.js?></script>"),
         parts={
             "m.js": lambda request: request.say(
-                "".join(f"import 'm.js?{request.path.rpartition('?')[2]}{n}';" for n in "ab").replace("'m", "'./m").encode(),
+                "".join(f"import 'm.js?{request.path.rpartition('?')[2]}{n}';" for n in "ab")
+                .replace("'m", "'./m")
+                .encode(),
                 "text/javascript",
             )
         },
@@ -80,6 +86,7 @@ PAGES = (
             "for (let n = 0; n < 1e6; n++) console.log('%cwords', 'color: red', n, {n});"
             "setInterval(() => { throw new Error('x'.repeat(1e5)); }, 1);"
         ),
+        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -203,7 +210,9 @@ PAGES = (
         ),
         parts={
             "file.exe": "MZ",
-            "attached": lambda request: request.say(b"x", "application/zip", Content_Disposition="attachment"),
+            "attached": lambda request: request.say(
+                b"x", "application/zip", Content_Disposition="attachment"
+            ),
         },
         images=_FIRST,
         never=("attached",),
@@ -215,6 +224,7 @@ PAGES = (
             f"let html = ''; for (let n = 0; n < {_MANY}; n++) html += `<a href=page-${{n}}>x</a><a href=img/${{n}}.jpg>y</a>`;"
             "document.body.insertAdjacentHTML('beforeend', html);"
         ),
+        reasons=("", "page-crashed"),
         images=(*_FIRST, "img/7.jpg"),
     ),
     Hostile(
@@ -233,6 +243,7 @@ PAGES = (
             f"const one = document.createElement('div'); one.innerHTML = '<img src=img/in-tree.png>' + '<i>x</i>'.repeat({_MANY});"
             "document.body.append(one); setInterval(() => { one.remove(); document.body.append(one); }, 1);"
         ),
+        reasons=("", "page-crashed"),
         images=(*_FIRST, "img/in-tree.png"),
     ),
     Hostile(
@@ -243,6 +254,7 @@ PAGES = (
             " one.style.left = n++ / 7 + 'px'; one.setAttribute('srcset', `img/${n % 50}.webp 2x`); } }, 1);",
             "<img class=c>" * 100,
         ),
+        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -292,6 +304,7 @@ PAGES = (
             "const some = 'lorem ipsum '.repeat(60); for (let n = 0; n < 5000; n++) document.body.insertAdjacentHTML("
             "'beforeend', `<div tabindex=0 role=button onclick='1' class='next arrow'>${some}<span tabindex=0>${n}</span></div>`);"
         ),
+        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -302,6 +315,7 @@ PAGES = (
             " at = one.attachShadow({mode: 'open'}); } at.innerHTML = '<img src=img/deep-shadow.png>';"
             "for (let n = 0; n < 50000; n++) document.body.appendChild(document.createElement('p')).attachShadow({mode: 'open'});"
         ),
+        reasons=("", "page-crashed"),
         images=(*_FIRST, "img/deep-shadow.png"),
     ),
     Hostile(
@@ -330,6 +344,7 @@ PAGES = (
             "let html = ''; for (let n = 0; n < 2000; n++) html += `<div class='cookie consent banner'>cookies ${'<button>no</button>'"
             ".repeat(20)}</div>`; document.body.insertAdjacentHTML('beforeend', html);"
         ),
+        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from tests.hostile_pages.kinds import Hostile, with_script
 
 _FIRST = ("img/asked.png",)
-_AFTER = (
-    "const late = (name) => { const one = document.createElement('img'); one.src = `img/${name}.png`; document.body.append(one); };"
-)
+_AFTER = "const late = (name) => { const one = document.createElement('img'); one.src = `img/${name}.png`; document.body.append(one); };"
 _CLOBBERED = (
     "querySelector", "querySelectorAll", "createTreeWalker", "documentElement", "body", "createElement", "scrollingElement",
     "activeElement", "getElementsByTagName", "children", "childNodes", "firstChild", "cookie", "title", "head", "forms",

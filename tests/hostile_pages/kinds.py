@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 
 from tests.hostile_pages.server import Said
 
-RENDERED = "rendered"
-REJECTED = "rejected"
-FAILED = "failed"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
@@ -22,9 +18,8 @@ class Hostile:
     page: Said
     parts: Mapping[str, Said] = field(default_factory=dict)
     """What belongs to it, by path below its own."""
-    status: str = RENDERED
     reasons: tuple[str, ...] = ("",)
-    """Of which its record has one."""
+    """Of which its record has one; empty for one that was rendered."""
     left_out: tuple[str, ...] = ()
     """Slugs that its record has to name, if it is rendered; with ``|`` between them one will do."""
     images: tuple[str, ...] = ()
