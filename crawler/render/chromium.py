@@ -133,6 +133,10 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--disk-cache-size=1", "answers come from us, with a cache of ours"),
     ("--media-cache-size=1", "films don't come at all"),
     ("--js-flags=--max-old-space-size=256", "MiB: a page that takes more has no images that are worth it"),
+    (
+        "--disable-site-isolation-trials",
+        "the frames of a page are in its process, and count as its memory: 200 of other sites were 190 processes",
+    ),
     # a page is at work though nobody looks at it
     ("--disable-background-timer-throttling", "its timers run"),
     ("--disable-renderer-backgrounding", "its process is not slowed down"),
@@ -159,6 +163,11 @@ _FEATURES_OFF: tuple[tuple[str, str], ...] = (
     ("NavigationPredictor", "looks for what may be wanted"),
     ("HttpsUpgrades", "asks for https where a page says http: that is the crawl's business"),
     ("HttpsFirstBalancedModeAutoEnable", "the same"),
+    ("IsolateOrigins", "as --disable-site-isolation-trials"),
+    (
+        "site-per-process",
+        "the same: there is nothing of one site in the browser that is to be kept from another",
+    ),
     ("SpareRendererForSitePerProcess", "a process in reserve, of 40 MiB"),
     ("BackForwardCache", "keeps pages that were left"),
     ("PaintHolding", "waits for pixels"),

@@ -68,6 +68,12 @@ _SIZES_S = 0.3
 _MOST_SIZED = 500
 
 
+_COUNTED = {
+    "Network.webSocketCreated": "render-sockets",
+    "Network.webTransportCreated": "render-sockets",
+    "Page.downloadWillBegin": "render-downloads",
+}
+"""Events that tell of what a page does not get."""
 _BAD_REDIRECTS = frozenset(
     f"net::ERR_{name}"
     for name in (
@@ -135,6 +141,10 @@ class OpenPage:
         self._began = clock()
         self._mutex = threading.Lock()
         self._under_way: set[str] = set()
+        self._documents = 0
+        """Asked for by frames."""
+        self._sent: set[str] = set()
+        """Where forms would have gone."""
         self._asking = 0
         """Requests that the network is asked for, or that wait for a thread."""
         self._active_at = self._began
@@ -185,13 +195,14 @@ class OpenPage:
             raise self._failure or BrowserFailed("the browser has not asked for the page")
         if not html:
             self._check_crash()
+        self._left_out["page-cut"] += self._document.is_cut
         self._left_out["render-requests"] += self._tab.mailbox.refused
         with self._mutex:  # what is asked for in threads may still be answered
             return Rendered(
                 document=self._document,
                 html=html,
                 seen=dict(self._images),
-                left_for=tuple(self._links),
+                left_for=tuple(url for url in self._links if url not in self._sent),
                 left_out=dict(self._left_out + Counter(self._network.left_out)),
                 requests=self._network.requests,
                 received_bytes=self._network.received_bytes,
@@ -405,6 +416,8 @@ class OpenPage:
                 self._has_loaded = self._has_loaded or event.session == self._tab.session
             case "Page.navigatedWithinDocument":
                 self._routed(params)
+            case "Page.frameRequestedNavigation":
+                self._requested(params)
             case "Page.frameNavigated":
                 self._navigated(params.get("frame", {}))
             case "Target.attachedToTarget":
@@ -413,15 +426,11 @@ class OpenPage:
                 self._left_out["render-dialogs"] += 1
                 leaves = params.get("type") == "beforeunload"
                 self._tab.send("Page.handleJavaScriptDialog", {"accept": leaves}, session=event.session)
-            case "Network.webSocketCreated" | "Network.webTransportCreated":
-                self._left_out["render-sockets"] += 1
             case "Page.windowOpen":
                 self._left_out["render-popups"] += 1
                 self._note_link(str(params.get("url", "")))
-            case "Page.downloadWillBegin":
-                self._left_out["render-downloads"] += 1
-            case _:
-                pass
+            case _ if event.method in _COUNTED:
+                self._left_out[_COUNTED[event.method]] += 1
 
     def _attached(self, params: Mapping[str, Any]) -> None:
         """A frame of another site, or a worker: its requests are ours to answer as well."""
@@ -444,6 +453,14 @@ class OpenPage:
                 self._routed_to = url
         elif "#" in url and url != self._url:
             self._note_link(url)
+
+    def _requested(self, params: Mapping[str, Any]) -> None:
+        """A form that is sent by GET looks like a link once it is asked for."""
+        url = str(params.get("url", ""))
+        is_form = str(params.get("reason", "")).startswith("formSubmission")
+        if is_form and len(url) <= MAX_URL_CHARS and len(self._sent) < MOST_LINKS:
+            self._left_out["render-forms"] += url not in self._sent
+            self._sent.add(url)
 
     def _navigated(self, frame: Mapping[str, Any]) -> None:
         """The page is here; or it has left for something that is not asked for, as about:blank and blob: URLs are."""
@@ -478,6 +495,9 @@ class OpenPage:
         if decision.slug:
             self._left_out[decision.slug] += 1
         match decision.action:
+            case Action.ANSWER if self._is_one_frame_more(params):
+                self._left_out["render-requests"] += 1
+                self._fail(request_id, session, "Aborted")
             case Action.ANSWER:
                 self._answer(params, session)
             case Action.STAND_IN:
@@ -499,6 +519,13 @@ class OpenPage:
             and document is not None
             and canonical(str(params["request"]["url"])) == document.final_url
         )
+
+    def _is_one_frame_more(self, params: Mapping[str, Any]) -> bool:
+        """Than are looked into."""
+        if params.get("resourceType") != "Document" or params.get("frameId") == self._main_frame:
+            return False
+        self._documents += 1
+        return self._documents > MOST_FRAMES
 
     def _image(self, params: Mapping[str, Any], session: str) -> None:
         request_id, url = str(params["requestId"]), str(params["request"]["url"])

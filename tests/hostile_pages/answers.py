@@ -24,7 +24,7 @@ def _bomb(mebibytes: int, first: bytes = b"") -> bytes:
 
 
 def _zipped(request: Request, content_type: str, first: bytes = b"") -> None:
-    request.say(_bomb(600, first), content_type, Content_Encoding="gzip")
+    request.say(_bomb(100, first), content_type, Content_Encoding="gzip")
 
 
 def _giant(request: Request) -> None:
@@ -104,7 +104,7 @@ PAGES = (
     ),
     Hostile(
         name="bombs",
-        what="scripts and data that unpack to 600 MiB",
+        what="scripts and data that unpack to 100 MiB",
         page=with_script(
             "for (let n = 0; n < 9; n++) fetch('data.json?' + n).then((a) => a.json()).catch(() => 0);",
             head="<script async src=bomb.js></script><link rel=stylesheet href=bomb.css>",
@@ -119,7 +119,7 @@ PAGES = (
     ),
     Hostile(
         name="bomb-page",
-        what="a page that unpacks to 600 MiB",
+        what="a page that unpacks to 100 MiB",
         page=lambda request: _zipped(request, "text/html", _HTML),
         images=_FIRST,
         reasons=("", "too-large"),
