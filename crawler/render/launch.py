@@ -138,6 +138,7 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
 
 def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
     program = orders.command[0]
+    isolation.adopt_orphans()
     home = isolation.furnish(rung, program) if rung.namespaces else folder
     is_root = os.geteuid() == 0
     sandbox = not is_root or (rung.as_nobody and isolation.has_user_namespaces(as_nobody=True))
@@ -229,7 +230,8 @@ def _end_children() -> None:
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)
         try:
-            os.waitpid(-1, 0)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
         except ChildProcessError:
             return
 

@@ -214,8 +214,8 @@ def test_events_of_a_session_before_it_is_known_are_kept_in_order(peer: Peer, de
 
 @pytest.mark.parametrize("known", [True, False])
 def test_sessions_that_a_session_attaches_have_its_mailbox(
-    peer: Peer, devtools: DevTools, known: bool
-) -> None:  # noqa: FBT001
+    peer: Peer, devtools: DevTools, *, known: bool
+) -> None:
     mailbox = Mailbox()
     if known:
         devtools.route("S", mailbox)
@@ -345,9 +345,12 @@ def test_a_browser_that_does_not_read_is_given_up_and_nobody_hangs(
     devtools.send("Small")  # it may be read yet
     body = "x" * 1_000_000
 
-    with pytest.raises(BrowserGone):
-        for _ in range(1_000):  # more than all that may wait to be written
+    def send_more_than_may_wait() -> None:
+        for _ in range(1_000):
             devtools.send("Fetch.fulfillRequest", {"body": body})
+
+    with pytest.raises(BrowserGone):
+        send_more_than_may_wait()
     assert told.wait(10)
     with pytest.raises(BrowserGone):
         devtools.call("A", timeout_s=10)
