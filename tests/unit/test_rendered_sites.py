@@ -14,7 +14,8 @@ from tests.benchmarks.rendered.kinds import SITES, templates
 from tests.benchmarks.rendered.measure import more_than_once
 from tests.benchmarks.rendered.pictures import colour, corner, nearest, picture
 from tests.benchmarks.rendered.server import Served, serving
-from tests.benchmarks.rendered.site import Pictures, Site, pagefrom tests.benchmarks.rendered.usage import total_cpu_s
+from tests.benchmarks.rendered.site import Pictures, Site, page
+from tests.benchmarks.rendered.usage import total_cpu_s
 
 SITE = Site(
     name="one",
