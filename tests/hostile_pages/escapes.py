@@ -104,6 +104,7 @@ PAGES = (
             " await new Promise((done) => setTimeout(done, 50)); } })();"
         ),
         images=_FIRST,
+        left_out=("render-guard",),
     ),
     Hostile(
         name="redirected-to-private",

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from crawler.web import names
+
 SITE = "site.test"
 """The name of the site in the tests' own name service: 127.0.0.1."""
 OTHER = "other.test"
@@ -79,6 +81,8 @@ class Request(BaseHTTPRequestHandler):
         if content_type:
             self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
+        if self.headers.get("Host", "").startswith(REBINDING):  # so that its name is looked up again
+            self.send_header("Connection", "close")
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
@@ -116,12 +120,12 @@ class HostileServer(ThreadingHTTPServer):
     def __init__(self, pages: Mapping[str, Said]) -> None:
         self.asked: list[Asked] = []
         self.is_over = threading.Event()
-        self.canaries = Canaries()
         self._pages = pages
         self._mutex = threading.Lock()
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), Request)
-        self.port = self.server_address[1]
+        self.port: int = self.server_address[1]
+        self.canaries = Canaries((PRIVATE_ADDRESS, self.port))
         self.url = f"http://{SITE}:{self.port}/"
 
     def __enter__(self) -> Self:
@@ -179,7 +183,7 @@ class HostileServer(ThreadingHTTPServer):
             "CANARY": f"127.0.0.1:{canary}",
             "PRIVATE": f"{PRIVATE_ADDRESS}:{canary}",
             "PRIVATE_NAME": f"{PRIVATE}:{canary}",
-            "REBINDING": f"{REBINDING}:{canary}",
+            "REBINDING": f"{REBINDING}:{self.port}",
         }
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -197,14 +201,16 @@ class HostileServer(ThreadingHTTPServer):
 
 
 class Canaries:
-    """One port, by TCP and UDP, at 127.0.0.1 and at PRIVATE_ADDRESS: ``touched`` counts who came."""
+    """One port, by TCP and UDP, at 127.0.0.1 and at PRIVATE_ADDRESS, and *also* one: ``touched`` counts who came."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: tuple[str, int]) -> None:
         self.touched: Counter[str] = Counter()
         self.said: list[bytes] = []
         """How those began who came by TCP."""
         self._sockets = self._bound()
         self.port: int = self._sockets[0].getsockname()[1]
+        self._sockets.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        self._sockets[-1].bind(also)
         self._threads: list[threading.Thread] = []
 
     @staticmethod
@@ -266,12 +272,12 @@ class Resolver:
 
     def __init__(self) -> None:
         self._rebound = False
-        self._real = socket.getaddrinfo
+        self.real = socket.getaddrinfo
 
     def __call__(self, host: Any, port: Any, *args: Any, **more: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else str(host)
         if not name.rstrip(".").endswith(".test"):
-            return self._real(host, port, *args, **more)
+            return self.real(host, port, *args, **more)
         address = "127.0.0.1"
         if name == PRIVATE or (name == REBINDING and self._rebound):
             address = PRIVATE_ADDRESS
@@ -281,10 +287,10 @@ class Resolver:
 
 @contextlib.contextmanager
 def own_names() -> Iterator[Resolver]:
-    """Within it names are looked up there."""
-    resolver = Resolver()
-    socket.getaddrinfo = resolver
+    """Within it names are looked up there, each time anew."""
+    resolver, remembered_s = Resolver(), names.REMEMBERED_S
+    socket.getaddrinfo, names.REMEMBERED_S = resolver, 0.0
     try:
         yield resolver
     finally:
-        socket.getaddrinfo = resolver._real
+        socket.getaddrinfo, names.REMEMBERED_S = resolver.real, remembered_s
