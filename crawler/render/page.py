@@ -49,6 +49,8 @@ PATIENCE_LEFT_S = 0.8
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
 MOST_RELOADS = 2
+MOST_HELD_BYTES = 8 * 2**20
+"""Of images that came as data; others are fetched once more."""
 MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
@@ -95,6 +97,8 @@ class Rendered(Value):
     """As it is in the end, with what its scripts have taken away again; empty where it can't be told."""
     seen: Mapping[str, str] = {}
     """URLs of images that it asked for, each with the stage that brought it."""
+    held: Mapping[str, Fetched] = {}
+    """Images that its scripts have fetched as data, by their URLs, as they came."""
     left_for: tuple[str, ...] = ()
     """URLs that it would have gone to, or has called its own (history routes)."""
     left_out: Mapping[str, int] = {}
@@ -151,6 +155,7 @@ class OpenPage:
         self._stage = LOAD
         self._images: dict[str, str] = {}
         self._links: dict[str, None] = {}
+        self._held: dict[str, Fetched] = {}
         self._left_out: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()
         self._waiting_images: list[_Waiting] = []
@@ -202,6 +207,7 @@ class OpenPage:
                 document=self._document,
                 html=html,
                 seen=dict(self._images),
+                held=dict(self._held),
                 left_for=tuple(url for url in self._links if url not in self._sent),
                 left_out=dict(self._left_out + Counter(self._network.left_out)),
                 requests=self._network.requests,
@@ -546,6 +552,16 @@ class OpenPage:
             elif known not in self._images:
                 self._left_out["render-images"] += 1
 
+    def _hold(self, url: str, answer: Answer) -> None:
+        """An image that came as data has been downloaded by that: it is handed on with its task."""
+        if not answer.content or answer.is_cut:
+            return
+        with self._mutex:
+            size_bytes = sum(len(one.content) for one in self._held.values()) + len(answer.content)
+            if size_bytes <= MOST_HELD_BYTES:
+                held = answer.as_page(url, final_url=url)
+                self._held[held.final_url] = held
+
     def _stand_in(self) -> None:
         """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
         soon: one that is busy is not asked again before it has.
@@ -623,6 +639,7 @@ class OpenPage:
                 return
             if answer.is_image and not is_main:
                 self._note_image(request.url)
+                self._hold(request.url, answer)
                 width, height = standins.DEFAULT_PX
                 headers = headers_for_browser(answer.headers)
                 body = standins.stand_in_base64(width, height)
