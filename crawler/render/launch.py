@@ -81,6 +81,7 @@ class Started(NamedTuple):
 def main(arguments: list[str]) -> int:
     read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
     orders = Orders(read, write, lifeline, tuple(arguments[3:]))
+    awake = _signals()
     isolation.adopt_orphans()
     _sweep(Path(tempfile.gettempdir()))
     problems = []
@@ -92,7 +93,7 @@ def main(arguments: list[str]) -> int:
             os.close(write)
             sys.stdout.write(f"{started.said}\n")
             sys.stdout.flush()
-            return _keep(started.keeper, lifeline)
+            return _keep(started.keeper, lifeline, awake)
         except OSError as exc:
             problems.append(f"{rung}: {exc}")
         finally:
@@ -137,6 +138,7 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
 
 
 def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
+    awake = _signals()
     program = orders.command[0]
     isolation.adopt_orphans()
     home = isolation.furnish(rung, program) if rung.namespaces else folder
@@ -161,7 +163,7 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
     os.write(report, f"started {isolated}\t{SANDBOX if sandbox else NO_SANDBOX}\n".encode())
     os.close(report)
     try:
-        return _keep(chromium, leash)
+        return _keep(chromium, leash, awake)
     finally:
         if not rung.own_pids:
             _end_children()
@@ -178,8 +180,7 @@ def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> N
     os.dup2(2, 1)
     os.dup2(orders.read, _TO_CHROMIUM)
     os.dup2(orders.write, _FROM_CHROMIUM)  # all others are closed by exec
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # Python's are not Chromium's
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
     os.execve(command[0], command, _environment(home))  # noqa: S606 - the program that was asked for
 
 
@@ -191,14 +192,19 @@ def _environment(home: str) -> dict[str, str]:
     return passed_on | folders | buses
 
 
-def _keep(child: int, line: int) -> int:
-    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+def _signals() -> int:
+    """A pipe by which this process is told, from now on, what signals it gets."""
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
-    enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-    for number in (signal.SIGCHLD, *enders):
-        signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    return awake
+
+
+def _keep(child: int, line: int, awake: int) -> int:
+    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+    enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     waiting = select.poll()
     waiting.register(awake, select.POLLIN)
     waiting.register(line, select.POLLIN)
