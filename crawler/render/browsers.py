@@ -12,7 +12,7 @@ from pathlib import Path
 from crawler.errors import BrowserFailed, PageCrashed
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
-from crawler.render.devtools import BrowserGone, DevToolsError, TabCrashed
+from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.launch import NAMESPACES
 from crawler.render.tab import MEMORY, Tab
 
@@ -98,7 +98,11 @@ class Browsers:
             raise BrowserFailed(f"the browser has ended: {exc}") from exc
         except DevToolsError as exc:
             if tab is None:
+                self._give_up(lent, exc)
                 raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+            raise
+        except BrowserFailed as exc:
+            self._give_up(lent, exc.__cause__)
             raise
         finally:
             if tab is not None:
@@ -120,7 +124,17 @@ class Browsers:
             try:
                 return lent, self._context(lent, host)
             except DevToolsError as exc:
+                self._give_up(lent, exc)
                 raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+
+    @staticmethod
+    def _give_up(lent: Lent, error: BaseException | None) -> None:
+        """One page can keep the process busy that all share: those after it get another browser. 200 addresses of a
+        megabyte each, by history.pushState, did so for ten seconds.
+        """
+        if isinstance(error, DevToolsTimeout) and not lent.is_worn:
+            log.info("the browser does not answer in time, and is replaced: %s", error)
+            lent.is_worn = True
 
     def _usable(self) -> Lent | None:
         with self._lock:

@@ -27,7 +27,11 @@ def main() -> int:
     if options.verbose:
         logging.basicConfig(level=logging.DEBUG)
     chosen = [page for page in PAGES if not options.names or page.name.startswith(tuple(options.names))]
-    settings = {"render_timeout_s": options.timeout_s, "render_memory_bytes": 200 * 2**20}
+    settings = {
+        "render_timeout_s": options.timeout_s,
+        "render_memory_bytes": 200 * 2**20,
+        "page_timeout_s": 6.0,
+    }
     wrong = 0
     print("| page | what it does | record | left out | s | requests | MiB |")
     print("|---|---|---|---|---|---|---|")

@@ -88,7 +88,7 @@ PAGES = (
         what="a page that never ends, as fast as can be",
         page=lambda request: request.drip("text/html", b"<p>" + b"lorem ipsum " * 9000, 0.0, _HTML),
         images=_FIRST,
-        reasons=("", "too-large"),
+        reasons=("", "too-large", "page-crashed", "page-timeout"),
         left_out=("page-cut",),
     ),
     Hostile(
@@ -122,14 +122,14 @@ PAGES = (
         what="a page that unpacks to 100 MiB",
         page=lambda request: _zipped(request, "text/html", _HTML),
         images=_FIRST,
-        reasons=("", "too-large"),
+        reasons=("", "too-large", "page-crashed", "page-timeout"),
     ),
     Hostile(
         name="giant-page",
         what="a page of 100 MiB",
         page=_giant,
         images=_FIRST,
-        reasons=("", "too-large"),
+        reasons=("", "too-large", "page-crashed", "page-timeout"),
     ),
     Hostile(
         name="giant-markup",

@@ -61,7 +61,7 @@ PAGES = (
                 "text/css",
             )
         },
-        images=_FIRST,
+        images=("img/first.png",),
         left_out=("render-requests|render-time",),
     ),
     Hostile(
@@ -225,7 +225,7 @@ PAGES = (
             "document.body.insertAdjacentHTML('beforeend', html);"
         ),
         reasons=("", "page-crashed"),
-        images=(*_FIRST, "img/7.jpg"),
+        images=_FIRST,
     ),
     Hostile(
         name="removed-images",

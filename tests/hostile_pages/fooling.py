@@ -160,7 +160,7 @@ PAGES = (
             "setInterval(() => stop(), 1); Object.defineProperty(document, 'readyState', {value: 'loading'});"
             "setTimeout(() => { document.open(); document.write('<img src=img/open.png>'); }, 200);"
         ),
-        images=_FIRST,
+        images=("img/first.png",),
     ),
     Hostile(
         name="other-base",
