@@ -130,8 +130,8 @@ class Browsers:
             self._give_up(lent, exc.__cause__)
             raise
         finally:
-            if tab is not None:
-                lent.browser.close_tab(tab)
+            if tab is not None and context is not None:
+                lent.browser.leave_tab(tab, context)
             self._give_back(lent, context)
 
     def close(self) -> None:
@@ -149,11 +149,11 @@ class Browsers:
     def _lend(self) -> Lent:
         with self._starting:  # others wait for the one that starts it
             lent = self._usable() or self._started()
-            try:
-                return lent, self._context(lent, host)
-            except DevToolsError as exc:
-                self._give_up(lent, exc)
-                raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+            with self._lock:
+                lent.pages += 1
+                lent.open += 1
+                self._at_work.notify_all()
+            return lent
 
     @staticmethod
     def _give_up(lent: Lent, error: BaseException | None) -> None:

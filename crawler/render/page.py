@@ -419,12 +419,13 @@ class OpenPage:
             case "Fetch.requestPaused":
                 self._paused(params, event.session)
             case "Page.loadEventFired":
-                self._has_loaded = self._has_loaded or event.session == self._tab.session
+                # in a tab that has had another page, the blank one between them has loaded before
+                self._has_loaded = self._has_loaded or (self._is_open and event.session == self._tab.session)
             case "Page.navigatedWithinDocument":
                 self._routed(params)
             case "Page.frameRequestedNavigation":
                 self._requested(params)
-            case "Page.frameNavigated":
+            case "Page.frameNavigated" if self._is_open:  # before it is, that is the blank page of the tab
                 self._navigated(params.get("frame", {}))
             case "Target.attachedToTarget":
                 self._attached(params)

@@ -39,6 +39,7 @@ class Routes:
 
     def add(self, session: str, mailbox: Mailbox) -> None:
         with self._lock:
+            self._left.pop(session, None)  # another page may be in the same tab
             waiting = self._strangers.pop(session, None)
             for known in [name for name, box in self._mailboxes.items() if box is waiting]:
                 self._mailboxes[known] = mailbox
