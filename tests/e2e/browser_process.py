@@ -1,4 +1,4 @@
-"""A renderer in small, to be killed: it has two pages open, says which processes there are, and opens another when told.
+"""A renderer in small, to be killed: it has two pages open, says which processes there are, opens another when told.
 
 python -m tests.e2e.browser_process PROGRAM BOOT
 """

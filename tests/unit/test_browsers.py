@@ -325,10 +325,10 @@ def test_descendants_are_found_and_others_are_not() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_one_that_loses_its_parent_is_known_still() -> None:
+    grandchild = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()"
     script = (
         "import os, subprocess, sys;"
-        'q = subprocess.Popen([sys.executable, \'-c\', \'import subprocess; print(subprocess.Popen(["sleep", "60"]).pid,'
-        " flush=True); input()'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True);"
+        f"q = subprocess.Popen([sys.executable, '-c', {grandchild!r}], stdin=-1, stdout=-1, text=True);"
         "print(q.pid, q.stdout.readline().strip(), flush=True); input(); q.kill(); q.wait(); print('done', flush=True);"
         "input()"
     )
