@@ -271,7 +271,7 @@ def test_a_page_in_an_endless_loop_is_closed_and_others_go_on(browsers: Browsers
 
 
 def test_a_page_that_asks_whether_it_may_be_closed_is_not_asked(browsers: Browsers) -> None:
-    page = "<script>onbeforeunload = event => { event.preventDefault(); return 1 }; onunload = () => {for (;;);}</script>"
+    page = "<script>onbeforeunload = one => { one.preventDefault(); return 1 }; onunload = () => {for (;;);}</script>"
     with browsers.tab("a.example") as tab:
         Pages({"/": page}).load(tab, "http://a.example/")
         tab.call("Runtime.evaluate", {"expression": "alert; document.body.click()", "userGesture": True})
