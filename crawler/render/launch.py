@@ -37,7 +37,7 @@ NAMESPACES = "network namespace"
 FENCES = "dead proxy, no resolver"
 SANDBOX = "sandbox"
 NO_SANDBOX = "no sandbox"
-FOLDER_PREFIX = "image-crawler-browser-"
+FOLDER_PREFIX = "image-browser-"
 """Of profiles that have to lie on the disk."""
 
 _TO_CHROMIUM, _FROM_CHROMIUM = 3, 4
@@ -46,6 +46,7 @@ _OUT_OF_THE_WAY = 10
 _OWNER = "owner"
 """A file in such a folder, which its launcher holds locked."""
 _FRESH_S = 60.0
+_LONGEST_PLACE = 30
 _END_S = 2.0
 _SHARED_MEMORY_BYTES = 512 * 2**20
 _OOM_SCORE = "500"
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
     orders = Orders(read, write, lifeline, tuple(arguments[3:]))
     awake = _signals()
     isolation.adopt_orphans()
-    _sweep(Path(tempfile.gettempdir()))
+    _sweep()
     problems = []
     for rung in isolation.rungs():
         folder = None if rung.namespaces else Folder(rung)
@@ -257,7 +258,7 @@ class Folder:
 
     def __init__(self, rung: Rung) -> None:
         while True:
-            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=_place())
             self._lock = _locked(Path(self.path, _OWNER), create=True)
             if self._lock is not None and Path(self.path, _OWNER).exists():
                 break  # else somebody has swept it away
@@ -270,9 +271,15 @@ class Folder:
             os.close(self._lock)
 
 
-def _sweep(place: Path) -> None:
+def _place() -> str:
+    """For folders of profiles. Chromium has a socket in them, whose path must not be longer than 107 bytes, or 103."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - a folder of our own in it
+
+
+def _sweep() -> None:
     """Remove the folders of launchers that have been killed."""
-    for folder in place.glob(f"{FOLDER_PREFIX}*"):
+    for folder in Path(_place()).glob(f"{FOLDER_PREFIX}*"):
         with suppress(OSError):
             status = folder.lstat()
             if folder.is_symlink() or status.st_uid not in {os.geteuid(), isolation.NOBODY}:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -99,12 +100,11 @@ class Launched:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place() -> Iterator[Path]:
     """For folders of profiles, which may be nobody's."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() in {"root", tmp_path.owner()} and IS_ROOT:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    return tmp_path
+    with TemporaryDirectory(prefix="t-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture
