@@ -71,6 +71,7 @@ PAGES = (
     ),
     Hostile(
         name="slow-page",
+        in_ci=False,
         what="a page that comes a byte at a time",
         page=lambda request: request.drip("text/html", b" ", 0.1, _HTML),
         reasons=("deadline-exceeded", "too-slow"),
@@ -85,6 +86,7 @@ PAGES = (
     ),
     Hostile(
         name="endless-page",
+        in_ci=False,
         what="a page that never ends, as fast as can be",
         page=lambda request: request.drip("text/html", b"<p>" + b"lorem ipsum " * 9000, 0.0, _HTML),
         images=_FIRST,
@@ -126,6 +128,7 @@ PAGES = (
     ),
     Hostile(
         name="giant-page",
+        in_ci=False,
         what="a page of 100 MiB",
         page=_giant,
         images=_FIRST,
@@ -133,6 +136,7 @@ PAGES = (
     ),
     Hostile(
         name="giant-markup",
+        in_ci=False,
         what="a document with a million elements, and 200,000 within each other",
         page=_HTML + b"<i>x</i>" * 1_000_000 + b"<b>" * 200_000,
         images=_FIRST,
@@ -146,12 +150,14 @@ PAGES = (
     ),
     Hostile(
         name="reset-content",
+        in_ci=False,
         what="205",
         page=lambda request: request.say(b"", status=205),
         reasons=("unexpected-status", "empty"),
     ),
     Hostile(
         name="not-modified",
+        in_ci=False,
         what="304 for what nobody has",
         page=lambda request: request.say(b"", status=304),
         reasons=("unexpected-status",),
@@ -171,30 +177,35 @@ PAGES = (
     ),
     Hostile(
         name="a-zip",
+        in_ci=False,
         what="an archive",
         page=lambda request: request.say(b"PK\3\4", "application/zip"),
         reasons=("not-html",),
     ),
     Hostile(
         name="an-image",
+        in_ci=False,
         what="an image at the address of a page",
         page=lambda request: request.say(b"\x89PNG\r\n\x1a\n rest", "image/png"),
         reasons=("", "not-html"),
     ),
     Hostile(
         name="a-film",
+        in_ci=False,
         what="a film at the address of a page",
         page=lambda request: request.say(b"\0\0\0\x20ftypisom", "video/mp4"),
         reasons=("not-html",),
     ),
     Hostile(
         name="plain-text",
+        in_ci=False,
         what="markup that is said to be plain text",
         page=lambda request: request.say(_HTML, "text/plain"),
         reasons=("not-html", ""),
     ),
     Hostile(
         name="json",
+        in_ci=False,
         what="JSON, 100,000 arrays deep",
         page=lambda request: request.say(b"[" * 100_000, "application/json"),
         reasons=("not-html", ""),
@@ -211,6 +222,7 @@ PAGES = (
     ),
     Hostile(
         name="xslt",
+        in_ci=False,
         what="XML with a style sheet that never ends",
         page=lambda request: request.say(
             b"<?xml version='1.0'?><?xml-stylesheet type='text/xsl' href='style.xsl'?><a/>", "text/xml"
@@ -223,6 +235,7 @@ PAGES = (
     ),
     Hostile(
         name="mixed-replace",
+        in_ci=False,
         what="multipart/x-mixed-replace: one page after the other, without end",
         page=lambda request: request.drip(
             "multipart/x-mixed-replace; boundary=a",
@@ -235,6 +248,7 @@ PAGES = (
     ),
     Hostile(
         name="sleeping-mhtml",
+        in_ci=False,
         what="a web archive, which has a network of its own",
         page=lambda request: request.say(
             b'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n'
@@ -330,6 +344,7 @@ PAGES = (
     ),  # fmt: skip
     Hostile(
         name="many-headers",
+        in_ci=False,
         what="as many headers as are read, for the page and its scripts",
         page=lambda request: request.raw(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
@@ -406,6 +421,7 @@ PAGES = (
     ),
     Hostile(
         name="short-lengths",
+        in_ci=False,
         what="answers that end before what they have announced, and connections that are reset",
         page=with_script(
             "for (let n = 0; n < 5; n++) { fetch('short?' + n).catch(() => 0); fetch('reset?' + n).catch(() => 0); }",

@@ -38,6 +38,7 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-scroll",
+        in_ci=False,
         what="… when it is scrolled",
         page=with_script(f"addEventListener('scroll', () => {{ {_LOOP} }});", _FEED),
         left_out=("render-time",),
@@ -45,12 +46,14 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-frames",
+        in_ci=False,
         what="90 ms of work for each frame that is drawn, for ever",
         page=with_script(f"{_SPIN} const draw = () => {{ spin(90); requestAnimationFrame(draw); }}; draw();"),
         images=_FIRST,
     ),
     Hostile(
         name="loop-in-timers",
+        in_ci=False,
         what="ten thousand timers that all are always due",
         page=with_script("for (let n = 0; n < 10000; n++) setInterval(() => n * n, 0);"),
         images=_FIRST,
@@ -68,6 +71,7 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-microtasks",
+        in_ci=False,
         what="promises that make promises",
         page=with_script("const again = () => Promise.resolve().then(again); setTimeout(again, 200);"),
         left_out=("render-time",),
@@ -75,14 +79,15 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-worker",
-        what="four workers in endless loops",
+        what="two workers in endless loops",
         page=with_script(
-            f"for (let n = 0; n < 4; n++) new Worker(URL.createObjectURL(new Blob(['{_LOOP}'])));"
+            f"for (let n = 0; n < 2; n++) new Worker(URL.createObjectURL(new Blob(['{_LOOP}'])));"
         ),
         images=_FIRST,
     ),
     Hostile(
         name="loop-in-shared-worker",
+        in_ci=False,
         what="a shared worker in an endless loop",
         page=with_script("new SharedWorker('worker.js');"),
         parts={"worker.js": _LOOP},
@@ -133,6 +138,7 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-pattern",
+        in_ci=False,
         what="a regular expression that takes for ever",
         page=with_script("setTimeout(() => /^(a+)+$/.test('a'.repeat(60) + 'b'), 100);"),
         left_out=("render-time",),
@@ -140,6 +146,7 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-wasm",
+        in_ci=False,
         what="an endless loop in WebAssembly",
         page=with_script(
             # (module (func (loop (br 0))) (start 0))
@@ -164,6 +171,7 @@ PAGES = (
     ),
     Hostile(
         name="styles-without-end",
+        in_ci=False,
         what="selectors and filters that take the renderer seconds for each change",
         page=with_script(
             "for (let n = 0; n < 4000; n++) document.body.append(document.createElement('i'));"
@@ -177,6 +185,7 @@ PAGES = (
     ),
     Hostile(
         name="debugger",
+        in_ci=False,
         what="a thousand halts for a debugger",
         page=with_script("for (let n = 0; n < 1000; n++) { debugger; }"),
         images=_FIRST,

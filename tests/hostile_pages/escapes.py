@@ -139,6 +139,7 @@ PAGES = (
     ),
     Hostile(
         name="itself-a-data-url",
+        in_ci=False,
         what="the page itself redirects to a data: URL",
         page=_redirect("data:text/html,<img src=http://site.test/x.png>"),
         reasons=("bad-redirect",),
@@ -151,6 +152,7 @@ PAGES = (
     ),
     Hostile(
         name="itself-ever-further",
+        in_ci=False,
         what="the page itself redirects on and on",
         page=_chain,
         reasons=("too-many-redirects",),
@@ -214,6 +216,7 @@ PAGES = (
     ),
     Hostile(
         name="own-address-data",
+        in_ci=False,
         what="goes to data: and javascript: URLs",
         page=with_script(
             "setTimeout(() => { location = 'data:text/html,<h1>x'; location = 'javascript:\"<h1>y\"'; }, 300);"
@@ -286,6 +289,7 @@ PAGES = (
     ),
     Hostile(
         name="foreign-styles",
+        in_ci=False,
         what="style sheets, fonts, cursors, masks and filters of a canary",
         page=with_script(
             "",

@@ -17,6 +17,7 @@ PAGES = (
     ),
     Hostile(
         name="long-images",
+        in_ci=False,
         what="300 images with URLs of a megabyte",
         page=with_script(
             "const some = 'x'.repeat(1e6); for (let n = 0; n < 300; n++) new Image().src = `img/${n}${some}.png`;"
@@ -34,6 +35,7 @@ PAGES = (
     ),
     Hostile(
         name="fetches-in-turn",
+        in_ci=False,
         what="a new request as soon as the one before is answered, or refused",
         page=with_script("let n = 0; const next = () => fetch('data?' + n++).then(next, next); next();"),
         parts={"data": "{}"},
@@ -42,6 +44,7 @@ PAGES = (
     ),
     Hostile(
         name="scripts",
+        in_ci=False,
         what="20,000 scripts",
         page=with_script(
             "for (let n = 0; n < 20000; n++) { const one = document.createElement('script'); one.src = `s.js?${n}`;"
@@ -66,6 +69,7 @@ PAGES = (
     ),
     Hostile(
         name="modules",
+        in_ci=False,
         what="modules that import two modules each, without end",
         page=with_script("", head="<script type=module src=m.js?></script>"),
         parts={
@@ -106,6 +110,7 @@ PAGES = (
     ),
     Hostile(
         name="hashes",
+        in_ci=False,
         what="fragments, without end",
         page=with_script("let n = 0; setInterval(() => { location.hash = `#/route-${n++}`; }, 1);"),
         images=_FIRST,
@@ -139,6 +144,7 @@ PAGES = (
     ),
     Hostile(
         name="reloads",
+        in_ci=False,
         what="reloads without end",
         page=with_script("setInterval(() => location.reload(), 1);"),
         images=_FIRST,
@@ -190,6 +196,7 @@ PAGES = (
     ),
     Hostile(
         name="dialogs-before-unload",
+        in_ci=False,
         what="wants to be asked before it is left, and leaves",
         page=with_script(
             "onbeforeunload = (event) => { event.preventDefault(); return 'stay'; };"
@@ -229,6 +236,7 @@ PAGES = (
     ),
     Hostile(
         name="removed-images",
+        in_ci=False,
         what="100,000 images that are taken away again",
         page=with_script(
             f"for (let n = 0; n < {_MANY}; n++) {{ const one = document.createElement('p');"
@@ -271,6 +279,7 @@ PAGES = (
     ),
     Hostile(
         name="endless-height",
+        in_ci=False,
         what="a page as high as can be, and higher whenever it is scrolled",
         page=with_script(
             "document.body.style.height = '33554400px'; addEventListener('scroll', () => { document.body.style.height"
@@ -280,6 +289,7 @@ PAGES = (
     ),
     Hostile(
         name="endless-more",
+        in_ci=False,
         what="'load more' that always has more",
         page=with_script(
             "let n = 0; document.querySelector('button').onclick = () => { document.body.insertAdjacentHTML('beforeend',"
@@ -290,6 +300,7 @@ PAGES = (
     ),
     Hostile(
         name="endless-clicks",
+        in_ci=False,
         what="each click makes ten more things that can be clicked",
         page=with_script(
             "const make = () => { for (let n = 0; n < 10; n++) { const one = document.createElement('button');"
@@ -309,6 +320,7 @@ PAGES = (
     ),
     Hostile(
         name="many-shadows",
+        in_ci=False,
         what="50,000 shadow roots, a hundred of them within each other",
         page=with_script(
             "let at = document.body; for (let n = 0; n < 100; n++) { const one = document.createElement('div'); at.append(one);"
@@ -320,6 +332,7 @@ PAGES = (
     ),
     Hostile(
         name="frames-that-move",
+        in_ci=False,
         what="a frame that goes elsewhere at each moment",
         page=with_script(
             "let n = 0; const one = document.querySelector('iframe'); setInterval(() => { one.src = 'inner?' + n++; }, 1);",
@@ -330,6 +343,7 @@ PAGES = (
     ),
     Hostile(
         name="frames-that-come-and-go",
+        in_ci=False,
         what="frames made and removed without end",
         page=with_script(
             "setInterval(() => { const one = document.createElement('iframe'); document.body.append(one);"
@@ -339,6 +353,7 @@ PAGES = (
     ),
     Hostile(
         name="consents",
+        in_ci=False,
         what="2,000 banners that ask for consent, each with twenty buttons",
         page=with_script(
             "let html = ''; for (let n = 0; n < 2000; n++) html += `<div class='cookie consent banner'>cookies ${'<button>no</button>'"

@@ -147,6 +147,7 @@ PAGES = (
     ),
     Hostile(
         name="rewritten",
+        in_ci=False,
         what="writes its document anew at each moment",
         page=with_script(
             "setInterval(() => { document.open(); document.write('<img src=img/written.png><p>' + Math.random()); document.close(); }, 50);"
@@ -155,6 +156,7 @@ PAGES = (
     ),
     Hostile(
         name="stopped",
+        in_ci=False,
         what="stops loading, says that it is loading, and never finishes",
         page=with_script(
             "setInterval(() => stop(), 1); Object.defineProperty(document, 'readyState', {value: 'loading'});"
@@ -164,6 +166,7 @@ PAGES = (
     ),
     Hostile(
         name="other-base",
+        in_ci=False,
         what="a base at another host, and one that is no URL",
         page=with_script(
             "setTimeout(() => { document.querySelector('base').href = 'data:text/html,x'; }, 300);",
@@ -173,6 +176,7 @@ PAGES = (
     ),
     Hostile(
         name="traps-of-clicks",
+        in_ci=False,
         what="elements that move, vanish, cover all or scroll back when they are clicked or looked at",
         page=with_script(
             "const one = document.querySelector('button'); one.onmouseover = () => { one.style.marginLeft = Math.random() * 900 + 'px'; };"
@@ -206,6 +210,7 @@ PAGES = (
     ),
     Hostile(
         name="deep-values",
+        in_ci=False,
         what="values without a bottom wherever the renderer may look: state, properties of elements, errors",
         page=with_script(
             "let deep = {}; for (let n = 0; n < 100000; n++) deep = {deep}; try { history.replaceState(deep, ''); } catch {}"

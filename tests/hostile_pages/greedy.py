@@ -25,6 +25,7 @@ PAGES = (
     ),
     Hostile(
         name="strings",
+        in_ci=False,
         what="a string that is doubled until it can't be, and thousands of such",
         page=with_script(
             "const all = []; setInterval(() => { try { let text = 'x' + all.length;"
@@ -46,6 +47,7 @@ PAGES = (
     ),
     Hostile(
         name="text",
+        in_ci=False,
         what="text without end in the document",
         page=with_script(
             "const some = 'lorem ipsum '.repeat(20000);setInterval(() => document.body.append(some), 1);"
@@ -55,6 +57,7 @@ PAGES = (
     ),
     Hostile(
         name="canvases",
+        in_ci=False,
         what="a hundred canvases of 64 MiB, painted",
         page=with_script(
             "for (let n = 0; n < 100; n++) { const one = document.createElement('canvas'); one.width = one.height = 4096;"
@@ -87,6 +90,7 @@ PAGES = (
     ),
     Hostile(
         name="blob-images",
+        in_ci=False,
         what="300 images in blobs of 8 MiB, which a snapshot would have to take",
         page=with_script(
             "const some = new Uint8Array(2 ** 23); for (let n = 0; n < 300; n++) { const one = new Image();"
@@ -97,6 +101,7 @@ PAGES = (
     ),
     Hostile(
         name="workers",
+        in_ci=False,
         what="two thousand workers",
         page=with_script(
             "const url = URL.createObjectURL(new Blob(['onmessage = () => {}']));"
@@ -117,6 +122,7 @@ PAGES = (
     ),
     Hostile(
         name="frames-in-frames",
+        in_ci=False,
         what="a page with two of itself in it",
         page=with_script("", "<iframe src=?a></iframe><iframe src=?b></iframe>"),
         parts={"": ""},
@@ -129,12 +135,13 @@ PAGES = (
             "for (let n = 0; n < 200; n++) { const one = document.createElement('iframe');"
             " one.src = `//f${n}.test:%PORT%/frames-of-many-sites/inner`; document.body.append(one); }"
         ),
-        parts={"inner": "<img src=img/inner.png><script>new Uint8Array(2 ** 24).fill(7)</script>"},
+        parts={"inner": "<img src=img/inner.png><script>new Uint8Array(2 ** 20).fill(7)</script>"},
         images=(*_FIRST,),
         most_requests=81,
     ),
     Hostile(
         name="wasm-memory",
+        in_ci=False,
         what="memory of WebAssembly, as much as there is",
         page=with_script(
             "const all = []; setInterval(() => { const one = new WebAssembly.Memory({initial: 256});"
@@ -145,6 +152,7 @@ PAGES = (
     ),
     Hostile(
         name="sounds",
+        in_ci=False,
         what="sounds in memory",
         page=with_script(
             "const all = []; setInterval(() => { const one = new AudioBuffer({length: 2 ** 22, sampleRate: 44100});"
@@ -155,6 +163,7 @@ PAGES = (
     ),
     Hostile(
         name="storage",
+        in_ci=False,
         what="all stores of the browser, filled",
         page=with_script(
             "const some = 'x'.repeat(2 ** 20); let n = 0;"
@@ -170,6 +179,7 @@ PAGES = (
     ),
     Hostile(
         name="data-images",
+        in_ci=False,
         what="ten thousand images in data: URLs of 20 KB",
         page=with_script(
             "const some = 'A'.repeat(20000); for (let n = 0; n < 10000; n++) { const one = new Image();"
@@ -180,6 +190,7 @@ PAGES = (
     ),
     Hostile(
         name="giant-data-image",
+        in_ci=False,
         what="an image in a data: URL of 60 MB",
         page=with_script(
             "const one = new Image(); one.src = 'data:image/svg+xml,' + 'A'.repeat(6e7); document.body.append(one);"
@@ -195,6 +206,7 @@ PAGES = (
     ),
     Hostile(
         name="giant-shadow",
+        in_ci=False,
         what="80 MB in a closed shadow root",
         page=with_script(
             "const root = document.body.appendChild(document.createElement('div')).attachShadow({mode: 'closed'});"
@@ -211,6 +223,7 @@ PAGES = (
     ),
     Hostile(
         name="deep-dom",
+        in_ci=False,
         what="50,000 elements within each other",
         page=with_script(
             "let one = document.body; for (let n = 0; n < 50000; n++) one = one.appendChild(document.createElement('b'));"
@@ -220,6 +233,7 @@ PAGES = (
     ),
     Hostile(
         name="messages",
+        in_ci=False,
         what="messages to itself, each with a megabyte",
         page=with_script(
             "const some = new Array(1e5).fill('messages'); onmessage = () => { for (let n = 0; n < 3; n++) postMessage(some); };"

@@ -30,6 +30,8 @@ class Hostile:
     """Paths below its own that nobody is to ask for."""
     most_requests: int = 80
     """How often the server may be asked for what belongs to it."""
+    in_ci: bool = True
+    """Whether it is opened in the tests; else it is much like another one, or takes long."""
 
 
 def with_script(script: str, body: str = "", head: str = "") -> str:

@@ -142,6 +142,13 @@ class OpenTrial:
         self.pages = pages
         self.config = load(flags=settings)
         patient = load(flags={**settings, "render_timeout_s": 60.0})
+        longer = load(
+            flags={
+                **settings,
+                "render_timeout_s": 5 * self.config.render.render_timeout_s,
+                "page_timeout_s": 60.0,
+            }
+        )
         guard = Guard((), seed_ports(seeds), of_seeds=seed_networks(seeds))
         self._transport = RequestsTransport(self.config.fetch, guard, seeds=seeds)
         self.stop = threading.Event()
@@ -162,7 +169,7 @@ class OpenTrial:
                 worker="w",
                 robots=robots,
             )
-            for config in (self.config, patient)
+            for config in (self.config, patient, longer)
         ]
 
     def close(self) -> None:
@@ -171,8 +178,15 @@ class OpenTrial:
         self._readers.close()
         self._transport.close()
 
-    def hostile(self, name: str) -> Outcome:
-        return self._opened(name, self._handlers[0])
+    def hostile(self, name: str, *, patiently: bool = False) -> Outcome:
+        """*patiently*: it has five times as long."""
+        return self._opened(name, self._handlers[2 if patiently else 0])
+
+    def crash_tabs(self) -> None:
+        """What a fault of the browser does to its pages."""
+        for lent in self.browsers._all:
+            for tab in list(lent.browser._tabs.values()):
+                tab.send("Page.crash")
 
     def honest(self, number: int) -> Outcome:
         """A page that has a minute: what else goes on must not keep it from anything, but may make it slow."""
@@ -194,7 +208,7 @@ class OpenTrial:
             result = handler(task)
             longest_s = max(longest_s, time.monotonic() - began)
             check(result, task)
-            if result.retry_in_s is None:
+            if result.retry_in_s is None or (attempt > 1 and result.record.reason != "browser-failed"):
                 break
         base = f"{self.server.url}{name}/"
         images = frozenset(
@@ -255,8 +269,9 @@ def flaws(outcome: Outcome, page: Hostile, server: HostileServer) -> list[str]:
     return found
 
 
-def children() -> set[int]:
-    """All processes below this one."""
+def children(of: int = 0) -> set[int]:
+    """All processes below this one, or another."""
+    of = of or os.getpid()
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -265,10 +280,10 @@ def children() -> set[int]:
             continue
         if fields[0] != "Z":
             parents[int(stat.parent.name)] = int(fields[1])
-    below: set[int] = {os.getpid()}
+    below: set[int] = {of}
     while more := {pid for pid, parent in parents.items() if parent in below} - below:
         below |= more
-    return below - {os.getpid()}
+    return below - {of}
 
 
 def memory_bytes() -> int:
