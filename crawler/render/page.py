@@ -58,8 +58,10 @@ _MOST_TOLD_CHARS = 8 * 2**20
 _REQUESTS_AT_ONCE = 10
 """Answered at the same time; each of its own host but one is a guest there."""
 _CALL_S = 5.0
-_READ_S = 3.0
-_STOP_AFTER_S = 1.0
+_LEAST_READ_S, _READ_SHARE = 3.0, 3
+"""To be read a page has a third of its time once more, and three seconds at least. A script that does not come to its
+end is ended after a third of that.
+"""
 _LEAST_S = 0.5
 """For an answer that the page asks for when its time is up."""
 _LOOK_S = 0.05
@@ -172,6 +174,7 @@ class OpenPage:
         self._routed_to = ""
         self._reloads = 0
         self._patience_s = MOST_QUIET_S
+        self._read_s = max(_LEAST_READ_S, config.render_timeout_s / _READ_SHARE)
         self._read_until = 0.0
 
     # --- the way of a page ---
@@ -219,7 +222,7 @@ class OpenPage:
         self._left_out["render-time"] += self._is_over
         if self._is_away:  # what there is to be read is not the page
             return ""
-        self._read_until = self._clock() + _READ_S
+        self._read_until = self._clock() + self._read_s
         try:
             return self._read()
         except DevToolsTimeout as exc:
@@ -284,8 +287,8 @@ class OpenPage:
             self._wait_until_quiet(QUIET_S, since=0.0)
 
     def _behave(self, wanted: Collection[str] | None) -> None:
-        self._context = self._world_of(self._main_frame, most_s=_CALL_S)
-        known = behaviours.listed(self._asked("list()", most_s=_CALL_S))
+        self._context = self._world_of(self._main_frame, most_s=self._left_s)
+        known = behaviours.listed(self._asked("list()", most_s=self._left_s))
         chosen = [one for one in known if not one.dear or wanted is None or one.name in wanted]
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
             if one not in chosen or self._is_over:
@@ -679,13 +682,13 @@ class OpenPage:
         parts: list[str] = []
         with contextlib.suppress(DevToolsTimeout):
             if not self._context:
-                self._context = self._world_of(self._main_frame, most_s=_READ_S)
+                self._context = self._world_of(self._main_frame, most_s=self._read_s)
             # what ends a script may have met this one
-            kept = self._asked("kept()", most_s=_READ_S) or self._asked("kept()", most_s=_READ_S)
+            kept = self._asked("kept()", most_s=self._read_s) or self._asked("kept()", most_s=self._read_s)
             if isinstance(kept, dict):
                 parts.append(str(kept.get("html", "")))
                 self._left_out["render-images"] += _count(kept.get("missed"))
-            drawn = self._asked(f"drawn({_json(limits)})", most_s=_READ_S)
+            drawn = self._asked(f"drawn({_json(limits)})", most_s=self._read_s)
             if isinstance(drawn, dict):
                 parts.append(str(drawn.get("html", "")))
                 self._left_out["render-drawn"] += _count(drawn.get("cut"))
@@ -706,20 +709,20 @@ class OpenPage:
     def _markup(self) -> str:
         """That of the document; a script that does not come to its end is ended for it."""
         try:
-            root = self._root(most_s=_STOP_AFTER_S)
+            root = self._root(most_s=self._read_s / 3)
         except DevToolsTimeout:
             self._tab.send("Runtime.terminateExecution")
-            root = self._root(most_s=_READ_S)
+            root = self._root(most_s=self._read_s)
         try:
             found = self._call(
-                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, most_s=_READ_S
+                "DOM.getOuterHTML", {"backendNodeId": root, "includeShadowDOM": True}, most_s=self._read_s
             )
             return str(found["outerHTML"])
         except BrowserGone:
             raise
         except DevToolsError:
             most_chars = min(self._max_html_chars, _MOST_TOLD_CHARS)
-            return str(self._asked(f"markup({most_chars})", most_s=_READ_S) or "")
+            return str(self._asked(f"markup({most_chars})", most_s=self._read_s) or "")
 
     def _root(self, *, most_s: float) -> int:
         return int(self._call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
@@ -727,7 +730,9 @@ class OpenPage:
     def _frames(self) -> list[str]:
         """The images of the documents within the page."""
         found: list[str] = []
-        waiting = list(self._call("Page.getFrameTree", most_s=_READ_S)["frameTree"].get("childFrames", []))
+        waiting = list(
+            self._call("Page.getFrameTree", most_s=self._read_s)["frameTree"].get("childFrames", [])
+        )
         while waiting and len(found) < MOST_FRAMES:
             frame = waiting.pop(0)
             waiting += frame.get("childFrames", [])[:MOST_FRAMES]
