@@ -70,6 +70,18 @@ PAGES = (
         left_out=("render-time",),
     ),
     Hostile(
+        name="slow-robots-txt",
+        in_ci=False,
+        what="scripts and data of 40 hosts whose robots.txt never comes",
+        page=with_script(
+            "for (let n = 0; n < 40; n++) fetch(`//slow${n}.test:%PORT%/slow-robots-txt/data`).catch(() => 0);"
+        ),
+        parts={"data": "{}"},
+        images=("img/asked.png",),
+        left_out=("render-time",),
+        never=("data",),
+    ),
+    Hostile(
         name="slow-page",
         in_ci=False,
         what="a page that comes a byte at a time",

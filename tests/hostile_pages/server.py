@@ -58,6 +58,9 @@ class Request(BaseHTTPRequestHandler):
         asked = Asked(self.command, host, self.path, dict(self.headers.items()), body)
         self.server.note(asked)
         path = urlsplit(self.path).path
+        if path == "/robots.txt" and host.startswith("slow"):
+            self.server.is_over.wait(60)
+            return
         if path == "/robots.txt":
             self.say(ROBOTS, "text/plain")
             return
