@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 30.0
 _VIEWPORT = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False, "scale": 0.1}
-"""Of the size that a person's has, and drawn in a tenth of it: nobody looks, and what is drawn was half of all memory."""
+"""As large as a person's, and drawn in a tenth of that: nobody looks, and what is drawn was half of all memory."""
 _BLANK = "about:blank"
 _DOMAINS = ("Page", "Fetch", "Network", "DOM", "Runtime")
 _CLOSE_S = 1.0
@@ -124,8 +124,8 @@ class Browser:
         return tab
 
     def leave_tab(self, tab: Tab, context: Context) -> None:
-        """Keep it for another page of its context, if it goes blank at once, else close it. To open a new one is a third
-        of what a page costs: a process, most of all.
+        """Keep it for another page of its context, if it goes blank at once, else close it. To open a new one is a
+        third of what a page costs: a process, most of all.
         """
         try:
             if not tab.crashed and not tab.closed.is_set():
