@@ -118,7 +118,10 @@ class Asked:
             raise DevToolsTimeout("no answer so far")
         if self.error:
             raise self.error
-        result: dict[str, Any] = decoded(self.result)
+        try:
+            result: dict[str, Any] = decoded(self.result)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+            raise DevToolsError(f"unreadable answer: {exc}") from exc
         return result
 
 
