@@ -186,7 +186,9 @@ class Origin(Value):
     alternatives: Alternatives = ()
     """Other sizes of the picture, the best first; each is a task of its own once all before it have failed for good."""
     content: bytes = b""
-    """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them."""
+    """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them. Of any other URL the
+    whole answer, as ``web.packed`` has it: a script of the page has fetched it as data.
+    """
     template: Slug = ""
     """Of a page to be rendered: how it is made (see harvest/looks.py). Pages of one template share what is learned."""
     signs: Slug = ""
@@ -201,6 +203,7 @@ SIGNS = {
     "noscript": "it says that it needs JavaScript",
     "placeholders": "all its images are placeholders",
     "no-images": "it has scripts, and names no image at all",
+    "frame": "it shows a document of another site",
     "hash-route": "its address is one that scripts alone know",
     "route": "a script made the link to it",
 }
@@ -534,7 +537,7 @@ class RenderOutcome(Value):
     """What rendering one page brought, told to the queue, for all renderers and harvesters to learn from."""
 
     task: Total
-    found: Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**32)], ...], Meta(max_length=256)] = ()
+    found: Annotated[tuple[Annotated[int, Meta(ge=0, le=2**32 - 1)], ...], Meta(max_length=256)] = ()
     """Of each image and link that only rendering found, a hash of its URL (CRC-32); not all, if they are very many."""
     gains: Gains = {}
     """Images by the behaviour that brought them."""

@@ -43,8 +43,8 @@ def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
     if as_json:
         for task in found:
             write_json(_as_json(task, static, compared))
-        return
-    _show(found, static, compared)
+    else:
+        _show(found, static, compared)
     _tell(rendered, compared)
 
 

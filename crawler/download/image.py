@@ -20,7 +20,7 @@ from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.storage import Storage
 from crawler.urls import DATA_HOST
 from crawler.visit import TaskHandler, Visit
-from crawler.web import Fetched, Transport, optouts
+from crawler.web import Fetched, Transport, optouts, unpacked
 from crawler.web.reservations import ReservationFiles
 from crawler.web.robots import product_token
 from crawler.web.wishes import Heard, Wishes, of_host
@@ -143,6 +143,8 @@ class ImageHandler(TaskHandler):
             fetched = _held_by_page(visit.task, max_bytes=self._images.max_image_bytes)
             visit.answered(fetched)
             return fetched
+        if (brought := self._brought(visit, heard)) is not None:
+            return brought
         known = visit.task.known
         is_there = isinstance(known, ImageRecord) and self._storage.has(
             known.path, size_bytes=known.size_bytes
@@ -154,6 +156,19 @@ class ImageHandler(TaskHandler):
             unless_known=is_there,
             also_check=partial(heard.host, turn=visit.turn),
         )
+
+    def _brought(self, visit: Visit, heard: Heard) -> Fetched | None:
+        """What a page in the browser has fetched already, the same things permitting as if it were asked for now."""
+        task = visit.task
+        content = task.origin.content if task.origin is not None and task.known is None else b""
+        brought = unpacked(content, url=task.url) if content else None
+        if brought is None or len(brought.content) > self._images.max_image_bytes:
+            return None
+        if self._robots is not None:
+            self._robots.check(task.url, visit.turn)
+        heard.host(task.url, turn=visit.turn)
+        visit.answered(brought)
+        return brought
 
     def _page(self, task: Task) -> NewTask:
         """What was linked to as an image, for a harvester: a link further away than the image would have been."""

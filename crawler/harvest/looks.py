@@ -37,7 +37,7 @@ _PROGRAMS = frozenset(
     }
 )  # fmt: skip
 """Types of ``<script>`` that run, or that another script runs (HTML, "prepare the script element")."""
-_WEAK = frozenset({"scripts", "no-images"})
+_WEAK = frozenset({"scripts", "no-images", "frame"})
 _BLOCK = re.compile(
     r"<(/?)(body|div|main|section|article|aside|nav|header|footer|[a-z][a-z0-9]*-[a-z0-9-]*+)\b([^<>]*+)>",
     re.IGNORECASE,
@@ -92,21 +92,23 @@ def is_strong(signs: Iterable[str]) -> bool:
 
 
 def looks_of(html: str, elements: Sequence[Element], *, url: str, base: str, images: int) -> Looks | None:
-    """What a page at *url* looks like that names so many *images*; None for one without scripts.
+    """What a page at *url* looks like that names so many *images*; None for one without scripts, and without documents
+    of other sites that may have some.
 
     *base* is what its references are relative to. Takes time in proportion to the length of *html*, of which it looks
     at the first 200,000 characters.
     """
     programs = [one for one in elements if one.name == "script" and is_program(one)]
-    if not programs:
+    frames = sorted(_foreign_frames(elements, base, url)) if not programs else []
+    if not programs and not frames:
         return None
     html = html[:_LOOKED_AT_CHARS]
-    family = _digest([urlsplit(url).netloc, *sorted(_names_of(programs))])
+    family = _digest([urlsplit(url).netloc, *sorted(_names_of(programs)), *frames])
     fine = _digest([_pattern(url), *_outline(html)])
     routes = list(dict.fromkeys(_routes(elements, base)))
     return Looks(
         template=f"{family}/{fine}",
-        signs=tuple(_signs(html, elements, images=images)),
+        signs=tuple(_signs(html, elements, images=images)) if programs else ("frame",),
         routes=tuple(routes[:MOST_ROUTES]),
         more_routes=max(0, len(routes) - MOST_ROUTES),
     )
@@ -219,6 +221,17 @@ def _notices(html: str) -> Iterable[str]:
     for found in islice(_NOSCRIPT.finditer(html), _MOST_NOSCRIPTS):
         text = html[found.end() : found.end() + _NOSCRIPT_CHARS].lower()
         yield _TAG.sub(" ", text.partition("</noscript")[0])
+
+
+def _foreign_frames(elements: Iterable[Element], base: str, url: str) -> set[str]:
+    """Hosts of the documents that a page shows within it, other than its own: nobody visits them as pages."""
+    return {
+        urlsplit(found).netloc
+        for element in elements
+        if element.name in ("iframe", "frame")
+        and (found := resolve(element.attributes.get("src", ""), base)) is not None
+        and urlsplit(found).netloc != urlsplit(url).netloc
+    }
 
 
 def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:

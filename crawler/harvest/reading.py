@@ -264,7 +264,11 @@ class Reader:
     def _looks(self, html: str, elements: Sequence[Element], page: Document, *, images: int) -> Looks | None:
         if self._config.render.render == "never":
             return None
-        return looks_of(html, elements, url=page.url, base=links.base_url(elements, page.url), images=images)
+        base = links.base_url(elements, page.url)
+        looks = looks_of(html, elements, url=page.url, base=base, images=images)
+        if looks is not None and looks.more_routes:
+            page.left_out["render-images"] += looks.more_routes
+        return looks
 
     def _look_into_srcdocs(self, page: Document, elements: list[Element]) -> None:
         """Add the elements of the documents in ``srcdoc``, and of those in such documents."""

@@ -39,9 +39,31 @@ class Lent:
         self.pages = 0
         self.open = 0
         self.is_worn = False
-        """No new tabs."""
+        """It gets no more pages, and ends with the last one that it has."""
         self.contexts: list[Context] = []
         """The one that was used last is the last."""
+
+    def take(self, host: str, most: int) -> Context | None:
+        """A context of *host* with a page more, if there is one that is not worn."""
+        for context in reversed(self.contexts):
+            if context.host == host and context.pages < most:
+                context.pages += 1
+                context.open += 1
+                self.contexts.remove(context)
+                self.contexts.append(context)
+                return context
+        return None
+
+    def give_back(self, context: Context | None, most: int) -> list[Context]:
+        """A page of it is closed: the contexts that nobody needs any more."""
+        if context:
+            context.open -= 1
+        idle = [known for known in self.contexts if known.open == 0]
+        worn = [known for known in idle if known.pages >= most]
+        fresh = [known for known in idle if known.pages < most]
+        dropped = worn + fresh[: max(0, len(fresh) - IDLE_CONTEXTS)]
+        self.contexts = [known for known in self.contexts if known not in dropped]
+        return dropped
 
 
 class Browsers:
@@ -76,17 +98,20 @@ class Browsers:
         self._is_closed = threading.Event()
         self._at_work = threading.Condition(self._lock)
         self._watch: threading.Thread | None = None
+        self._ends: list[threading.Thread] = []
 
     @contextmanager
     def tab(self, host: str) -> Iterator[Tab]:
         """A new page, in a context that it shares with other pages of *host* at most. It is closed at the end.
 
-        Raises BrowserFailed if there is no browser, or it ends; PageCrashed if the page's process does, which
-        ``Tab.crashed`` tells the reason of.
+        Raises BrowserFailed if there is no browser, or it ends. Raises PageCrashed if the page's process does, and its
+        user has let TabCrashed pass.
         """
-        lent, context = self._lend(host)
+        lent = self._lend()
+        context: Context | None = None
         tab: Tab | None = None
         try:
+            context = self._context(lent, host)
             tab = lent.browser.open_tab(context)
             yield tab
         except TabCrashed as exc:
@@ -105,27 +130,30 @@ class Browsers:
             self._give_up(lent, exc.__cause__)
             raise
         finally:
-            if tab is not None:
-                lent.browser.close_tab(tab)
+            if tab is not None and context is not None:
+                lent.browser.leave_tab(tab, context)
             self._give_back(lent, context)
 
     def close(self) -> None:
-        """End all of them, whatever is open."""
+        """End all of them, whatever is open; returns once their processes have ended."""
         self._is_closed.set()
         with self._lock:
-            lents, self._all, self._current = self._all, [], None
+            self._current = None
+            for lent in list(self._all):
+                self._end(lent)
             self._at_work.notify_all()
-        for lent in lents:
-            lent.browser.close()
+            ends = list(self._ends)
+        for end in ends:
+            end.join()
 
-    def _lend(self, host: str) -> tuple[Lent, Context]:
+    def _lend(self) -> Lent:
         with self._starting:  # others wait for the one that starts it
             lent = self._usable() or self._started()
-            try:
-                return lent, self._context(lent, host)
-            except DevToolsError as exc:
-                self._give_up(lent, exc)
-                raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+            with self._lock:
+                lent.pages += 1
+                lent.open += 1
+                self._at_work.notify_all()
+            return lent
 
     @staticmethod
     def _give_up(lent: Lent, error: BaseException | None) -> None:
@@ -139,30 +167,24 @@ class Browsers:
     def _usable(self) -> Lent | None:
         with self._lock:
             lent = self._current
-            if lent and not lent.browser.is_alive:
+            if lent is None:
+                return None
+            is_alive = lent.browser.is_alive
+            if is_alive and not lent.is_worn and lent.pages < self._pages_per_browser:
+                return lent
+            if not is_alive:
                 log.warning("the browser has ended; another one is started")
-                self._retire(lent)
-            elif lent and (lent.is_worn or lent.pages >= self._pages_per_browser):
-                self._retire(lent)
-            return self._current
-
-    def _retire(self, lent: Lent) -> None:
-        """It goes when its last tab does."""
-        lent.is_worn = True
-        self._current = None
-        if lent.open == 0:
-            self._end(lent)
-
-    def _end(self, lent: Lent) -> None:
-        if lent in self._all:
-            self._all.remove(lent)
-        threading.Thread(target=lent.browser.close, name="chromium-end", daemon=True).start()
+            lent.is_worn = True
+            self._current = None
+            if lent.open == 0:
+                self._end(lent)
+            return None
 
     def _started(self) -> Lent:
-        if self._is_closed.is_set():
-            raise BrowserFailed("the renderer is ending")
         if self._failures >= FAILURES and self._clock() - self._failed_at < PAUSE_S:
             raise BrowserFailed(self._failure)
+        if self._is_closed.is_set():
+            raise BrowserFailed("the renderer is ending")
         try:
             browser = self._start(self._program)
         except BrowserFailed as exc:
@@ -178,44 +200,45 @@ class Browsers:
             browser.isolation,
         )
         with self._lock:
-            lent = self._current = Lent(browser)
+            lent = Lent(browser)
             self._all.append(lent)
             if self._is_closed.is_set():
                 self._end(lent)
                 raise BrowserFailed("the renderer is ending")
+            self._current = lent
             if self._watch is None:
                 self._watch = threading.Thread(target=self._watch_memory, name="chromium-memory", daemon=True)
                 self._watch.start()
         return lent
 
+    def _end(self, lent: Lent) -> None:
+        """In a thread: it takes a moment, and nobody waits for it."""
+        if lent in self._all:
+            self._all.remove(lent)
+            end = threading.Thread(target=lent.browser.close, name="chromium-end", daemon=True)
+            self._ends = [other for other in self._ends if other.is_alive()] + [end]
+            end.start()
+
     def _context(self, lent: Lent, host: str) -> Context:
+        """That of *host*, or a new one. Raises DevToolsError."""
         with self._lock:
-            context = next((known for known in lent.contexts if known.host == host), None)
+            context = lent.take(host, self._pages_per_context)
         if context is None:
             context = lent.browser.new_context(host)
-        with self._lock:
-            if context in lent.contexts:
-                lent.contexts.remove(context)
-            context.pages += 1
-            context.open += 1
-            if context.pages < self._pages_per_context:
+            with self._lock:
                 lent.contexts.append(context)
-            lent.pages += 1
-            lent.open += 1
-            self._at_work.notify_all()
+                lent.take(host, self._pages_per_context)
         return context
 
-    def _give_back(self, lent: Lent, context: Context) -> None:
+    def _give_back(self, lent: Lent, context: Context | None) -> None:
         with self._lock:
+            dropped = lent.give_back(context, self._pages_per_context)
             lent.open -= 1
-            context.open -= 1
-            idle = [known for known in lent.contexts if known.open == 0]
-            dropped = idle[: max(0, len(idle) - IDLE_CONTEXTS)]
-            lent.contexts = [known for known in lent.contexts if known not in dropped]
-            if context not in lent.contexts and context.open == 0 and context not in dropped:
-                dropped.append(context)
             if lent.is_worn and lent.open == 0:
+                if lent is self._current:
+                    self._current = None
                 self._end(lent)
+                return
         for known in dropped:
             lent.browser.drop_context(known)
 
@@ -239,7 +262,9 @@ class Browsers:
                 log.info("a page has taken %d MiB in the browser, and is killed", size_bytes >> 20)
         if total > 2 * SHARE * self._page_memory_bytes:
             log.warning("the browser has taken %d MiB, and is killed", total >> 20)
-            lent.browser.close()
+            with self._lock:
+                lent.is_worn = True
+                self._end(lent)
         elif total > SHARE * self._page_memory_bytes and not lent.is_worn:
             log.info("the browser has taken %d MiB, and is replaced", total >> 20)
             lent.is_worn = True

@@ -127,9 +127,14 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--disable-gpu-compositing", "the same"),
     ("--disable-3d-apis", "no WebGL: it would be computed"),
     ("--num-raster-threads=1", "nobody looks at what is drawn"),
+    ("--renderer-process-limit=2", "pages of one site share them: each is 60 MiB before it has a page"),
     ("--mute-audio", "no sound"),
     ("--hide-scrollbars", "nobody looks"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
+    (
+        "--disable-site-isolation-trials",
+        "frames are not worth a process each: hosts are kept apart by contexts",
+    ),
     ("--disk-cache-size=1", "answers come from us, with a cache of ours"),
     ("--media-cache-size=1", "films don't come at all"),
     ("--js-flags=--max-old-space-size=256", "MiB: a page that takes more has no images that are worth it"),
@@ -147,6 +152,8 @@ _FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 _FEATURES_OFF: tuple[tuple[str, str], ...] = (
+    ("IsolateOrigins", "as --disable-site-isolation-trials"),
+    ("site-per-process", "the same"),
     ("Translate", "asks which languages there are"),
     ("OptimizationHints", "asks what pages are like"),
     ("OptimizationGuideModelDownloading", "downloads models"),

@@ -41,7 +41,7 @@ _MAX_MESSAGE_BYTES = 64 * 2**20
 """A page can make its document, and so the answer with it, as large as it likes: four times what is read of one."""
 _HEAD_BYTES = 1024
 _READ_BYTES = 2**20
-_NUMBER = re.compile(rb'\{"id":(\d{1,18}),')
+_NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
 
 
 class DevToolsError(Exception):
@@ -257,7 +257,10 @@ class DevTools:
             while chunk := os.read(incoming, _READ_BYTES):
                 *ends, rest = chunk.split(b"\0")
                 for end in ends:
-                    self._take(b"".join((*parts, end)), is_whole=size_bytes <= _MAX_MESSAGE_BYTES)
+                    try:
+                        self._take(b"".join((*parts, end)), is_whole=size_bytes <= _MAX_MESSAGE_BYTES)
+                    except Exception:  # the others' messages are not to be lost with it
+                        log.exception("what Chromium said could not be dealt with")
                     parts, size_bytes = [], 0
                 size_bytes += len(rest)
                 parts.append(rest)

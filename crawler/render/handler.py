@@ -51,7 +51,7 @@ from crawler.render.page import OpenPage, Rendered
 from crawler.scope import EXCLUDED, Scope
 from crawler.urls import canonical, host_key
 from crawler.visit import TaskHandler, Visit
-from crawler.web import Fetched, Transport
+from crawler.web import Fetched, Transport, packed
 from crawler.web.turns import NotYet
 
 log = logging.getLogger(__name__)
@@ -282,6 +282,7 @@ class RenderHandler(TaskHandler):
             found if _is_attached(found) else _kept_out(found, against or self._too_deep(found))
             for found in pages
         ]
+        images = [_with_answer(found, rendered.held) for found in images]
         new = [found for found in images if found.url not in before and not found.kept_out_by]
         return Compared(
             head=head,
@@ -402,6 +403,14 @@ def _with_place(found: NewTask, before: set[str]) -> NewTask:
     if found.url in before or found.origin is None:
         return found
     return msgspec.structs.replace(found, origin=msgspec.structs.replace(found.origin, found_in=FOUND_IN))
+
+
+def _with_answer(found: NewTask, held: Mapping[str, Fetched]) -> NewTask:
+    """With what a script of the page has fetched of it, so that nobody has to once more."""
+    if found.url not in held or found.kept_out_by or found.origin is None:
+        return found
+    origin = msgspec.structs.replace(found.origin, content=packed(held[found.url]))
+    return msgspec.structs.replace(found, origin=origin)
 
 
 def _urls(found: NewTask) -> Iterator[str]:

@@ -37,7 +37,7 @@ NAMESPACES = "network namespace"
 FENCES = "dead proxy, no resolver"
 SANDBOX = "sandbox"
 NO_SANDBOX = "no sandbox"
-FOLDER_PREFIX = "image-crawler-browser-"
+FOLDER_PREFIX = "image-browser-"
 """Of profiles that have to lie on the disk."""
 
 _TO_CHROMIUM, _FROM_CHROMIUM = 3, 4
@@ -46,6 +46,7 @@ _OUT_OF_THE_WAY = 10
 _OWNER = "owner"
 """A file in such a folder, which its launcher holds locked."""
 _FRESH_S = 60.0
+_LONGEST_PLACE = 30
 _END_S = 2.0
 _SHARED_MEMORY_BYTES = 512 * 2**20
 _OOM_SCORE = "500"
@@ -81,8 +82,9 @@ class Started(NamedTuple):
 def main(arguments: list[str]) -> int:
     read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
     orders = Orders(read, write, lifeline, tuple(arguments[3:]))
+    awake = _signals()
     isolation.adopt_orphans()
-    _sweep(Path(tempfile.gettempdir()))
+    _sweep()
     problems = []
     for rung in isolation.rungs():
         folder = None if rung.namespaces else Folder(rung)
@@ -92,7 +94,7 @@ def main(arguments: list[str]) -> int:
             os.close(write)
             sys.stdout.write(f"{started.said}\n")
             sys.stdout.flush()
-            return _keep(started.keeper, lifeline)
+            return _keep(started.keeper, lifeline, awake)
         except OSError as exc:
             problems.append(f"{rung}: {exc}")
         finally:
@@ -137,7 +139,9 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
 
 
 def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
+    awake = _signals()
     program = orders.command[0]
+    isolation.adopt_orphans()
     home = isolation.furnish(rung, program) if rung.namespaces else folder
     is_root = os.geteuid() == 0
     sandbox = not is_root or (rung.as_nobody and isolation.has_user_namespaces(as_nobody=True))
@@ -160,7 +164,7 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
     os.write(report, f"started {isolated}\t{SANDBOX if sandbox else NO_SANDBOX}\n".encode())
     os.close(report)
     try:
-        return _keep(chromium, leash)
+        return _keep(chromium, leash, awake)
     finally:
         if not rung.own_pids:
             _end_children()
@@ -177,8 +181,7 @@ def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> N
     os.dup2(2, 1)
     os.dup2(orders.read, _TO_CHROMIUM)
     os.dup2(orders.write, _FROM_CHROMIUM)  # all others are closed by exec
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # Python's are not Chromium's
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
     os.execve(command[0], command, _environment(home))  # noqa: S606 - the program that was asked for
 
 
@@ -190,14 +193,19 @@ def _environment(home: str) -> dict[str, str]:
     return passed_on | folders | buses
 
 
-def _keep(child: int, line: int) -> int:
-    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+def _signals() -> int:
+    """A pipe by which this process is told, from now on, what signals it gets."""
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
-    enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-    for number in (signal.SIGCHLD, *enders):
-        signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    return awake
+
+
+def _keep(child: int, line: int, awake: int) -> int:
+    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+    enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     waiting = select.poll()
     waiting.register(awake, select.POLLIN)
     waiting.register(line, select.POLLIN)
@@ -229,7 +237,8 @@ def _end_children() -> None:
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)
         try:
-            os.waitpid(-1, 0)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
         except ChildProcessError:
             return
 
@@ -249,7 +258,7 @@ class Folder:
 
     def __init__(self, rung: Rung) -> None:
         while True:
-            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=_place())
             self._lock = _locked(Path(self.path, _OWNER), create=True)
             if self._lock is not None and Path(self.path, _OWNER).exists():
                 break  # else somebody has swept it away
@@ -262,9 +271,15 @@ class Folder:
             os.close(self._lock)
 
 
-def _sweep(place: Path) -> None:
+def _place() -> str:
+    """For folders of profiles. Chromium has a socket in them, whose path must not be longer than 107 bytes, or 103."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - a folder of our own in it
+
+
+def _sweep() -> None:
     """Remove the folders of launchers that have been killed."""
-    for folder in place.glob(f"{FOLDER_PREFIX}*"):
+    for folder in Path(_place()).glob(f"{FOLDER_PREFIX}*"):
         with suppress(OSError):
             status = folder.lstat()
             if folder.is_symlink() or status.st_uid not in {os.geteuid(), isolation.NOBODY}:

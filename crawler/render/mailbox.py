@@ -83,7 +83,7 @@ class Mailbox:
         read and no more can come.
         """
         with self._lock:
-            self._lock.wait_for(lambda: self._events or self._closed or self._is_woken, timeout_s)
+            self._lock.wait_for(lambda: self._events or self._closed or self._is_woken, max(timeout_s, 0.0))
             self._is_woken = False
             if not self._events:
                 if self._closed:

@@ -25,6 +25,7 @@ from crawler.errors import (
     RobotsDisallowed,
     TaskError,
 )
+from crawler.harvest.inline import MAX_CONTENT_BYTES
 from crawler.models import Task
 from crawler.render.admission import refusal
 from crawler.render.allowance import Allowance
@@ -62,7 +63,9 @@ class Answer:
     headers: Pairs
     content: bytes
     is_image: bool = False
-    """There is no content: the page gets a stand-in, and the URL is an image's."""
+    """The page gets a stand-in, and the URL is an image's; with the content where that is of bearable size: then it has
+    been downloaded, and is not a second time.
+    """
     is_cut: bool = False
 
     @property
@@ -217,7 +220,7 @@ class PageNetwork:
         size_bytes: int | None = None
         try:
             answer = self._shared(request, kind, within_s)
-            if not answer.is_image and not answer.is_cut:
+            if not answer.is_cut:
                 size_bytes = len(answer.content)
         except NotYet as exc:
             log.debug("not waited for: %s", exc)
@@ -242,7 +245,8 @@ class PageNetwork:
         )
         if request.method == "POST" and exchanged.http_status < _FIRST_ERROR:
             network.cache.forget(request.url)
-        return _answer(exchanged)
+        may_be_image = kind in _MAY_BE_IMAGES and exchanged.http_status == _FIRST_GOOD
+        return _answer(exchanged, is_image=may_be_image and _is_image(exchanged))
 
     def _wait(self, event: threading.Event, for_s: float) -> bool:
         """For another page that asks for the same: that one may have to wait for its turn."""
@@ -276,7 +280,7 @@ class PageNetwork:
                     within_s=within_s,
                     check=turn,
                     sent=turn.sent,
-                    stop_at=_is_no_data if may_stop else None,
+                    stop_at=_is_not_for_us if may_stop else None,
                 )
         except _NO_WAY as exc:
             if host != turns.own_host:
@@ -318,14 +322,25 @@ class _NoQueue:
         del task, host
 
 
-def _answer(exchanged: Exchanged) -> Answer:
+def _answer(exchanged: Exchanged, *, is_image: bool = False) -> Answer:
     return Answer(
         http_status=exchanged.http_status,
         headers=exchanged.headers,
         content=exchanged.content,
-        is_image=exchanged.stopped,
+        is_image=exchanged.stopped or is_image,
         is_cut=exchanged.is_cut,
     )
+
+
+def _is_not_for_us(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether there is no sense in reading what an answer holds: a film, or an image that is too large to be handed on
+    with its task. It will be asked for once more then, by a downloader.
+    """
+    if not _is_no_data(status, headers):
+        return False
+    length = headers.get("content-length", "")
+    is_small = length.isdecimal() and int(length) <= MAX_CONTENT_BYTES and "content-encoding" not in headers
+    return not (is_small and _media_type(headers.get("content-type", "")) == "image")
 
 
 def _is_no_data(status: int, headers: Mapping[str, str]) -> bool:

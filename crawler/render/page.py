@@ -49,6 +49,8 @@ PATIENCE_LEFT_S = 0.8
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
 MOST_RELOADS = 2
+MOST_HELD_BYTES = 8 * 2**20
+"""Of images that came as data; others are fetched once more."""
 MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
@@ -97,6 +99,8 @@ class Rendered(Value):
     """As it is in the end, with what its scripts have taken away again; empty where it can't be told."""
     seen: Mapping[str, str] = {}
     """URLs of images that it asked for, each with the stage that brought it."""
+    held: Mapping[str, Fetched] = {}
+    """Images that its scripts have fetched as data, by their URLs, as they came."""
     left_for: tuple[str, ...] = ()
     """URLs that it would have gone to, or has called its own (history routes)."""
     left_out: Mapping[str, int] = {}
@@ -153,6 +157,7 @@ class OpenPage:
         self._stage = LOAD
         self._images: dict[str, str] = {}
         self._links: dict[str, None] = {}
+        self._held: dict[str, Fetched] = {}
         self._left_out: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()
         self._waiting_images: list[_Waiting] = []
@@ -205,6 +210,7 @@ class OpenPage:
                 document=self._document,
                 html=html,
                 seen=dict(self._images),
+                held=dict(self._held),
                 left_for=tuple(url for url in self._links if url not in self._sent),
                 left_out=dict(self._left_out + Counter(self._network.left_out)),
                 requests=self._network.requests,
@@ -416,12 +422,13 @@ class OpenPage:
             case "Fetch.requestPaused":
                 self._paused(params, event.session)
             case "Page.loadEventFired":
-                self._has_loaded = self._has_loaded or event.session == self._tab.session
+                # in a tab that has had another page, the blank one between them has loaded before
+                self._has_loaded = self._has_loaded or (self._is_open and event.session == self._tab.session)
             case "Page.navigatedWithinDocument":
                 self._routed(params)
             case "Page.frameRequestedNavigation":
                 self._requested(params)
-            case "Page.frameNavigated":
+            case "Page.frameNavigated" if self._is_open:  # before it is, that is the blank page of the tab
                 self._navigated(params.get("frame", {}))
             case "Target.attachedToTarget":
                 self._attached(params)
@@ -549,6 +556,16 @@ class OpenPage:
             elif known not in self._images:
                 self._left_out["render-images"] += 1
 
+    def _hold(self, url: str, answer: Answer) -> None:
+        """An image that came as data has been downloaded by that: it is handed on with its task."""
+        if not answer.content or answer.is_cut:
+            return
+        with self._mutex:
+            size_bytes = sum(len(one.content) for one in self._held.values()) + len(answer.content)
+            if size_bytes <= MOST_HELD_BYTES:
+                held = answer.as_page(url, final_url=url)
+                self._held[held.final_url] = held
+
     def _stand_in(self) -> None:
         """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
         soon: one that is busy is not asked again before it has.
@@ -626,6 +643,7 @@ class OpenPage:
                 return
             if answer.is_image and not is_main:
                 self._note_image(request.url)
+                self._hold(request.url, answer)
                 width, height = standins.DEFAULT_PX
                 headers = headers_for_browser(answer.headers)
                 body = standins.stand_in_base64(width, height)

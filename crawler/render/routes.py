@@ -39,6 +39,7 @@ class Routes:
 
     def add(self, session: str, mailbox: Mailbox) -> None:
         with self._lock:
+            self._left.pop(session, None)  # another page may be in the same tab
             waiting = self._strangers.pop(session, None)
             for known in [name for name, box in self._mailboxes.items() if box is waiting]:
                 self._mailboxes[known] = mailbox
@@ -47,14 +48,13 @@ class Routes:
         for event in refused:
             self._refuse(event)
 
-    def remove(self, mailbox: Mailbox) -> None:
+    def remove(self, mailbox: Mailbox) -> list[Raw]:
+        """Its sessions are at an end; what was left in it."""
         with self._lock:
             for session in [name for name, box in self._mailboxes.items() if box is mailbox]:
                 del self._mailboxes[session]
                 self._leave(session)
-            events = mailbox.drain()
-        for event in events:
-            self._refuse(event)
+            return mailbox.drain()
 
     def deliver(self, event: Raw) -> None:
         with self._lock:
@@ -84,7 +84,8 @@ class Routes:
         if mailbox is None:
             mailbox = self._mailboxes[session] = self._strangers[session] = Mailbox(_STRANGER_BYTES)
             if len(self._strangers) > _MAX_STRANGERS:
-                self.remove(self._strangers.popitem(last=False)[1])
+                for event in self.remove(self._strangers.popitem(last=False)[1]):
+                    self._refuse(event)
         return mailbox
 
     def _leave(self, session: str) -> None:

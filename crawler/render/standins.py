@@ -8,7 +8,7 @@ from functools import lru_cache
 
 MARKER = "image-crawler stand-in"
 """Within each, so that what scripts make of one is not taken for a picture."""
-DEFAULT_PX = (320, 240)
+DEFAULT_PX = (200, 150)
 """For elements that want no size. A dot would do for most pages; some take one for a sign that nothing was found."""
 MOST_PX = 2048
 """Each side: Chromium decodes what it shows, at four bytes a pixel."""

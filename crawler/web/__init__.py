@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, Required, TypedDict, Unpack
 
+import msgspec
+
 from crawler.models import Value
 
 LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
@@ -47,6 +49,23 @@ class Fetched(Value):
         header = self.headers.get("content-type", "")
         told = [part.partition(";")[0].strip().lower() for part in header.split(",")]
         return next((media_type for media_type in reversed(told) if "/" in media_type), told[0])
+
+
+def packed(fetched: Fetched) -> bytes:
+    """An answer as one piece, to be kept with a task."""
+    return msgspec.msgpack.encode(fetched)
+
+
+def unpacked(data: bytes, *, url: str) -> Fetched | None:
+    """The answer in *data*, if that is what :func:`packed` has made of one for *url*; else None."""
+    try:
+        fetched = _FETCHED.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return fetched if fetched.url == fetched.final_url == url and fetched.content else None
+
+
+_FETCHED = msgspec.msgpack.Decoder(Fetched)
 
 
 class Validators(Value):

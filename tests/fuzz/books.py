@@ -25,7 +25,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.transport import Transport
 from crawler.storage.inbox import LocalInbox
 from crawler.storage.local import LocalStorage
-from tests.queues import AUTHKEY, Queues, images, lease, page, saved, worker
+from tests.queues import AUTHKEY, Queues, images, lease, page, render, saved, worker
 
 CRAWL = "crawl-settings-0"
 GREETING = msgspec.msgpack.encode((None, "accept_connection", (PROTOCOL, "1.0", CRAWL), {}))
@@ -86,7 +86,9 @@ class Crawl:
         self._open(new_run=True)
         storage = LocalStorage(folder, fsync=False, min_free_bytes=0)
         self.inbox = LocalInbox(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
-        self.queues.tasks.put([*images(3, "victim"), page(0, "victim"), page(1, "victim")])
+        self.queues.tasks.put(
+            [*images(3, "victim"), page(0, "victim"), page(1, "victim"), render(0, "victim")]
+        )
         lease(self.queues, worker("victim"), count=2)
 
     def _open(self, *, new_run: bool) -> None:
@@ -129,8 +131,10 @@ class Crawl:
         after = self._books()
         assert after.image_status == before.image_status
         assert after.page_status == before.page_status
+        assert after.render_status == before.render_status
         assert after.images.discovered == before.images.discovered
         assert after.pages.discovered == before.pages.discovered
+        assert after.renders.discovered == before.renders.discovered
         self._work(before)
 
     def _work(self, before: Stats) -> None:
@@ -154,9 +158,13 @@ class Crawl:
         stats, status = self.queues.tasks.stats(), self.queues.tasks.status()
         for told in (stats, status):
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=type(told)) is not None
-            for counts in (told.pages, told.images):
+            for counts in (told.pages, told.images, told.renders):
                 assert min(counts.ready, counts.delayed, counts.leased, counts.done, counts.dead) >= 0
-        for counts, records in ((stats.images, stats.image_status), (stats.pages, stats.page_status)):
+        for counts, records in (
+            (stats.images, stats.image_status),
+            (stats.pages, stats.page_status),
+            (stats.renders, stats.render_status),
+        ):
             assert sum(records.values()) == counts.done + counts.dead, (
                 "a record for each task that is settled"
             )
@@ -164,7 +172,7 @@ class Crawl:
         rows = self.ledger._db.execute("SELECT kind, count(*) FROM tasks GROUP BY kind").fetchall()
         assert dict(rows) == {
             kind: counts.discovered
-            for kind, counts in (("image", stats.images), ("page", stats.pages))
+            for kind, counts in (("image", stats.images), ("page", stats.pages), ("render", stats.renders))
             if counts.discovered
         }
         return stats

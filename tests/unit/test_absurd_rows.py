@@ -18,11 +18,11 @@ from crawler.catalog.summary import summarise
 from crawler.cli import cli
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlerError
-from crawler.models import ImageRecord, NewTask, PageRecord, TaskKind
+from crawler.models import ImageRecord, NewTask, PageRecord, RenderOutcome, RenderRecord, TaskKind
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from tests.crawls import SITE, garden, keep, saved
-from tests.queues import HARVESTER, Queues, image, page, take
+from tests.queues import HARVESTER, RENDERER, Queues, image, page, render, take
 from tests.queues import saved as settled
 
 GARBAGE = [
@@ -44,12 +44,14 @@ WRITTEN = sorted(
     {
         *(("images", name) for name in ImageRecord.__struct_fields__),
         *(("pages", name) for name in PageRecord.__struct_fields__),
+        *(("renders", name) for name in RenderRecord.__struct_fields__),
         *(("image_history", name) for name in ("path", "url", "size_bytes", "status")),
         *(
             ("tasks", name)
             for name in ("kind", "url", "depth", "state", "serial", "attempts", "due_s", "origin")
         ),
         *(("tasks", name) for name in ("words", "picture", "px")),
+        *(("templates", name) for name in ("host_id", "name", "state")),
         *(("hosts", name) for name in ("name", "delay_s")),
         *(("left_out", name) for name in ("slug", "url", "kind", "page_url", "times")),
         ("dropped", "count"),
@@ -72,6 +74,13 @@ def a_sound_crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ledger.put([image(1), page(1), NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/new.png")])
         far = NewTask(kind=TaskKind.PAGE, url=f"{SITE}/far", kept_out_by="max-depth")
         ledger.put([far])
+        queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+        ledger.put([render(1)])
+        ledger.settle([settled(task) for task in take(queues, RENDERER)])
+        ledger.put([render(2)])
+        ledger.tell_template(
+            host="http://a.example", name="family/fine", outcome=RenderOutcome(task=1, found=(1,))
+        )
     return folder
 
 
@@ -101,12 +110,13 @@ def drained(folder: Path) -> Iterator[str]:
         queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
         ledger.retry(kind=TaskKind.IMAGE)
         for _ in range(20):
-            tasks = [*take(queues), *take(queues, HARVESTER)]
+            tasks = [*take(queues), *take(queues, HARVESTER), *take(queues, RENDERER)]
             if not tasks:
                 break
             ledger.settle([settled(task) for task in tasks])
             yield from (task.url for task in tasks)
         assert ledger.stats().drained
+        ledger.template(host="http://a.example", name="family/fine", task=1)
         ledger.refresh("other rules")
         list(ledger.records(after=0, limit=200, wait_s=0).records)
 
@@ -139,7 +149,7 @@ def test_garbage_in_any_column_stops_nothing(
         if (column, garbage) == ("delay_s", 0.5):  # which is none
             continue
         folder = shutil.copytree(sound, tmp_path / str(number))
-        some = "rowid % 2 = 0 OR rowid = 1" if table not in {"meta", "dropped"} else "TRUE"
+        some = "rowid % 2 = 0 OR rowid = 1" if table not in {"meta", "dropped", "templates"} else "TRUE"
         if table == "meta":
             some = "key NOT IN ('schema')"
         try:
@@ -149,7 +159,7 @@ def test_garbage_in_any_column_stops_nothing(
         with Catalog(folder) as catalog:
             summary = summarise(catalog)
             assert summary.stats.images.discovered >= 0
-            for record in [*catalog.images(), *catalog.pages()]:
+            for record in [*catalog.images(), *catalog.pages(), *catalog.renders()]:
                 assert record.url
             for url in (f"{SITE}/i/rose.png", f"{SITE}/", f"{SITE}/nowhere.png"):
                 explain(catalog, url)

@@ -22,6 +22,8 @@ from crawler.models import (
     NewTask,
     Origin,
     PageRecord,
+    RenderRecord,
+    RenderStatus,
     Revisit,
     Stats,
     TaskKind,
@@ -33,8 +35,19 @@ from crawler.queues.redis.books import LOST, Books
 from crawler.queues.redis.collector import COMPLETE
 from crawler.queues.redis.outlet import Settled, Unsettled
 from crawler.urls import task_key
-from tests.elsewhere import ORIGIN, Crawl, Key, Queue, a_crawl_in, everything, failed, harvested, saved
-from tests.queues import embedded, image, images, page
+from tests.elsewhere import (
+    ORIGIN,
+    Crawl,
+    Key,
+    Queue,
+    a_crawl_in,
+    everything,
+    failed,
+    harvested,
+    rendered,
+    saved,
+)
+from tests.queues import embedded, image, images, page, render
 
 
 @pytest.fixture(name="crawl")
@@ -401,6 +414,23 @@ def test_pages_that_are_read_again_know_where_they_were_found(crawl: Crawl) -> N
         None,
         1,
     )
+
+
+def test_pages_are_rendered_again_too_when_a_queue_is_lost(crawl: Crawl) -> None:
+    crawl.queue.put([render(1), render(2), render(3)])
+    looks = {"template": "family/fine", "signs": "scripts"}
+    crawl.queue.visit(rendered(render(1), gains={"scroll": 2}, **looks))
+    crawl.queue.visit(RenderRecord(url=render(2).url, status=RenderStatus.REJECTED, reason="no-gain"))
+    crawl.collector.collect()
+    totals = crawl.books.totals()
+    assert totals.renders.done == 2
+    assert totals.render_status == {"rendered": 1, "rejected": 1}
+    assert totals.render_reasons == {"no-gain": 1}
+    crawl.queue = Queue()
+    crawl.restarted(empty=True)
+    assert crawl.queue.pending() == [(TaskKind.PAGE, page(0).url), (TaskKind.RENDER, render(1).url)]
+    assert crawl.queue.tasks[task_key(TaskKind.RENDER, render(1).url)].origin == render(1).origin
+    assert not crawl.queue.tasks[task_key(TaskKind.RENDER, render(2).url)].pending
 
 
 def test_of_a_crawl_that_was_complete_nothing_is_read_again(crawl: Crawl) -> None:

@@ -51,6 +51,10 @@ def long_tag(attributes: int) -> str:
 
 
 COUNTED: dict[str, tuple[str, Callable[[], Document]]] = {
+    "looks.MOST_ROUTES": (
+        "render-images",
+        lambda: html("<script src=a.js></script>" + "".join(f"<a href='#/{n}'>x</a>" for n in range(201))),
+    ),
     "reading.MAX_SRCDOCS": ("srcdoc-cut", lambda: html("<iframe srcdoc='<img src=a.png>'></iframe>" * 101)),
     "tasks.LINKS_OF_A_PAGE": (
         "max-links-per-page",
@@ -133,7 +137,13 @@ TURNS = "it decides whether a link turns a page; one that does not is followed a
 NO_PICTURE = "what is over it is no image's URL, or no key that names one"
 BROKEN = "what is over it counts as data that can't be read: json-broken where it is declared to be data"
 
+LOOKS = "it decides whether a page is opened in a browser as well, which is said in its record"
+
 NOT_COUNTED = {
+    **dict.fromkeys(["looks.200", "looks.2000", "looks._LOOKED_AT_CHARS", "looks._MOST_NOSCRIPTS"], LOOKS),
+    **dict.fromkeys(["looks._NEAR_EMPTY_CHARS", "looks._NOSCRIPT_CHARS"], LOOKS),
+    **dict.fromkeys(["looks.MAX_ROUTE_CHARS", "looks.MAX_URL_CHARS"], "what is over it is no script's route"),
+    "renders._MOST_KNOWN": MEMORY,
     **dict.fromkeys(
         [
             "caption_names._MAX_CLASS_CHARS",

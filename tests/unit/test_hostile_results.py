@@ -19,12 +19,23 @@ from hypothesis import strategies as st
 from crawler.catalog import Catalog
 from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.models import ImageRecord, ImageStatus, PageRecord, Result, Stats, Status, Task, TaskKind
+from crawler.models import (
+    ImageRecord,
+    ImageStatus,
+    PageRecord,
+    RenderRecord,
+    Result,
+    Stats,
+    Status,
+    Task,
+    TaskKind,
+)
 from crawler.queues import checks
 from tests.peer import Peer
 from tests.queues import (
     AUTHKEY,
     HARVESTER,
+    RENDERER,
     Queues,
     embedded,
     image,
@@ -52,7 +63,9 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=5,
 )  # fmt: skip
-RECORD_FIELDS = sorted({*ImageRecord.__struct_fields__, *PageRecord.__struct_fields__, "kind"})
+RECORD_FIELDS = sorted(
+    {*ImageRecord.__struct_fields__, *PageRecord.__struct_fields__, *RenderRecord.__struct_fields__, "kind"}
+)
 RESULT_FIELDS = sorted(set(Result.__struct_fields__) - {"token", "record"})
 CHANGES = st.fixed_dictionaries(
     {},
@@ -92,7 +105,7 @@ def at_a_manager() -> Iterator[tuple[Queues, Peer, Path]]:
 def drain(queues: Queues) -> int:
     for rounds in itertools.count():
         queues.pass_time(1e8 + 1)  # whatever a host was asked to be left alone for
-        tasks = [*take(queues), *take(queues, HARVESTER)]
+        tasks = [*take(queues), *take(queues, HARVESTER), *take(queues, RENDERER)]
         if not tasks:
             break
         assert rounds < 50

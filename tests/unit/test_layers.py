@@ -29,7 +29,7 @@ LAYERS = [
     ],
     ["visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "render", "render.*"],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker"],
+    ["worker", "render.once"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],

@@ -49,7 +49,7 @@ class LedgerEngine:
     def retry(self, kind: TaskKind) -> tuple[int, int]:
         [(expected,)] = self._rows(
             f"SELECT count(*) FROM {kind}s JOIN tasks ON tasks.id = task_id"
-            " WHERE status IN ('failed', 'dead') AND state IN ('done', 'dead')"
+            " WHERE (status IN ('failed', 'dead') OR revisit = 'failed') AND state IN ('done', 'dead')"
         )
         return self.queue.retry(kind=kind), expected
 

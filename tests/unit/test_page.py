@@ -79,6 +79,7 @@ def test_a_page_gives_its_images_then_its_links_and_a_full_record() -> None:
             worker="w1",
             elapsed_s=0.25,
             finished_at="2030-01-02T03:04:05.000678Z",
+            render="static",
         ),
         discovered=(
             NewTask(

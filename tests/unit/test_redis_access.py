@@ -11,7 +11,7 @@ import pytest
 
 from crawler import config, engines, redis_access
 from crawler.cli import joining
-from crawler.cli.crawl import _credentials
+from crawler.engines import _credentials
 from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.crawl import Crawl
 from crawler.errors import FolderError, UsageError

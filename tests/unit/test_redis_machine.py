@@ -86,7 +86,7 @@ class RedisEngine:
         self._collector.collect()
         [(expected,)] = self._rows(
             f"SELECT count(*) FROM {kind}s JOIN tasks ON tasks.id = task_id"
-            " WHERE status IN ('failed', 'dead') AND state IN ('done', 'dead')"
+            " WHERE (status IN ('failed', 'dead') OR revisit = 'failed') AND state IN ('done', 'dead')"
         )
         return self._in_the_file(lambda ledger: ledger.retry(kind=kind)), expected
 

@@ -17,7 +17,7 @@ import redis
 
 from crawler.catalog import Catalog
 from crawler.config import Config, QueueConfig
-from crawler.errors import QueueUnreachable
+from crawler.errors import CrawlReplaced, QueueDamaged, QueueUnreachable
 from crawler.models import (
     Alternative,
     Cookie,
@@ -25,9 +25,11 @@ from crawler.models import (
     ImageStatus,
     NewTask,
     Origin,
+    RenderOutcome,
     Result,
     Task,
     TaskKind,
+    Verdict,
 )
 from crawler.queues import Plan
 from crawler.queues.redis import address, engine
@@ -41,6 +43,7 @@ from crawler.words import Words
 from tests.elsewhere import open_ledger
 from tests.queues import (
     HARVESTER,
+    RENDERER,
     Queues,
     failed,
     image,
@@ -48,6 +51,7 @@ from tests.queues import (
     in_thread,
     lease,
     page,
+    render,
     saved,
     take,
     wait_until,
@@ -452,3 +456,81 @@ def test_many_threads_may_meet_hosts_at_once(monkeypatch: pytest.MonkeyPatch) ->
     assert faults == []
     assert len(told) == 6001
     assert set(told.values()) == {1}, "each once"
+
+
+# --- pages to be rendered ---
+
+OF = {"host": "http://a.example", "name": "family/fine"}
+
+
+def test_what_rendered_pages_led_to_is_found_again_when_a_part_has_lost_it(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis, shards=3) as client:
+        both = queues(client)
+        both.tasks.put([page(1), render(1), image(1)])
+        for who in (HARVESTER, RENDERER, worker()):
+            both.results.put([saved(task) for task in take(both, who)])
+        assert both.tasks.stats().drained
+        assert client.recall() == 2
+        [reading], [rendering] = take(both, HARVESTER), take(both, RENDERER)
+        assert (reading.kind, rendering.kind) == (TaskKind.PAGE, TaskKind.RENDER)
+        assert rendering.origin == render(1).origin
+        assert take(both) == []
+
+
+def test_pages_of_other_parts_hold_sizes_back_while_they_are_rendered(fresh_redis: RedisServer) -> None:
+    small = NewTask(kind=TaskKind.IMAGE, url="http://a.example/a.jpg?w=300")
+    other = next(
+        host for host in "bcdefgh" if shard_of(f"http://{host}.example", 3) != shard_of(OF["host"], 3)
+    )
+    with crawl(fresh_redis, shards=3) as client:
+        both = queues(client)
+        both.tasks.put([render(1, other)])
+        [task] = take(both, RENDERER)
+        both.tasks.put([small])
+        for _ in range(3):
+            assert take(both) == []
+            time.sleep(0.4)  # what another part has said counts for a second
+        both.results.put([saved(task)])
+        wait_until(lambda: take(both), within_s=10.0)
+
+
+def test_who_runs_the_crawl_may_render(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client:
+        assert not client.get_task_queue().template(**OF).has_renderer
+        client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, browser=True))
+        assert client.get_task_queue().template(**OF).has_renderer
+
+
+def test_whether_anybody_renders_is_of_a_run(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client:
+        both = queues(client)
+        take(both, RENDERER)
+        assert both.tasks.template(**OF).has_renderer
+        client.new_run()
+        assert not both.tasks.template(**OF).has_renderer
+
+
+def test_what_others_write_in_place_of_a_template_is_found_out_once_more(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client, redis.Redis.from_url(fresh_redis.url) as server:
+        tasks = client.get_task_queue()
+        tasks.tell_template(**OF, outcome=RenderOutcome(task=1))
+        [key] = server.keys("*templates:*")
+        for nonsense in (b"", b"\xc1", b"text", b"\x93\x01\x02"):
+            server.hset(key, OF["name"], nonsense)
+            assert tasks.template(**OF).verdict is Verdict.UNKNOWN
+            tasks.tell_template(**OF, outcome=RenderOutcome(task=1))
+            assert tasks.template(**OF).renders == 1
+        server.delete(key)
+        server.set(key, "text")
+        with pytest.raises(QueueDamaged):
+            tasks.template(**OF)
+
+
+def test_nothing_is_left_of_templates_when_a_crawl_has_ended(fresh_redis: RedisServer) -> None:
+    with crawl(fresh_redis) as client, redis.Redis.from_url(fresh_redis.url) as server:
+        tasks = client.get_task_queue()
+        tasks.tell_template(**OF, outcome=RenderOutcome(task=1))
+        client.delete()
+        with suppress(QueueUnreachable, CrawlReplaced):
+            tasks.tell_template(**OF, outcome=RenderOutcome(task=2))
+        assert server.keys("*templates:*") == []

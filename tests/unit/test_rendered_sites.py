@@ -15,6 +15,7 @@ from tests.benchmarks.rendered.measure import more_than_once
 from tests.benchmarks.rendered.pictures import colour, corner, nearest, picture
 from tests.benchmarks.rendered.server import Served, serving
 from tests.benchmarks.rendered.site import Pictures, Site, page
+from tests.benchmarks.rendered.usage import total_cpu_s
 
 SITE = Site(
     name="one",
@@ -105,6 +106,11 @@ def test_the_log_says_which_images_were_asked_for_twice(served: Served) -> None:
     assert [one.site for one in asked] == ["one"] * 8
     assert more_than_once(asked) == {"/p/80/1.png": 2}
     assert served.log.drain() == []
+
+
+def test_the_cpu_of_a_browser_that_nobody_waits_for_is_added_once() -> None:
+    assert total_cpu_s(reaped_s=3.0, seen_s=4.4, browser_s=1.7) == pytest.approx(4.7)
+    assert total_cpu_s(reaped_s=4.7, seen_s=4.4, browser_s=1.7) == 4.7
 
 
 def test_two_of_five_templates_need_scripts_and_name_no_picture_without() -> None:

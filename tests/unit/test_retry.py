@@ -221,6 +221,8 @@ WORTH_IT = {
     "rate-limited",
     "server-error",
     "robots-unavailable",
+    # not the page's doing
+    "browser-failed",
 }
 
 

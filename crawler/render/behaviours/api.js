@@ -66,11 +66,12 @@ const page = (() => {
     return false;
   }
 
-  function seen(element) {
+  // *opaque*: also where it is not transparent, as the buttons of a light box are until the mouse moves.
+  function seen(element, opaque = true) {
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2) return false;
     return element.checkVisibility
-      ? element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+      ? element.checkVisibility({ visibilityProperty: true, opacityProperty: opaque })
       : getComputedStyle(element).visibility !== "hidden";
   }
 
@@ -117,6 +118,7 @@ const page = (() => {
     if (!link) return false;
     const href = (link.getAttribute("href") ?? link.getAttributeNS("http://www.w3.org/1999/xlink", "href") ?? "").trim();
     if (/^#[/!]/.test(href)) return true; // the route of a script: a page of its own
+    if (listening.has(link)) return false; // a script decides; should it lead away all the same, the page stays
     if (!href || href.startsWith("#") || href.toLowerCase().startsWith("javascript:")) return false;
     return true;
   }
@@ -161,9 +163,11 @@ const page = (() => {
 
   // What leads to the next picture of a row: by its name, or by what it is called.
   function arrows() {
-    return all(`${CLICKABLE}, [class*="next" i], [class*="arrow" i]`).filter(
+    const is_small = (one) => one.clientWidth <= 240 && one.clientHeight <= 240; // a slide may be called "next", too
+    return all(`${CLICKABLE}, [class*="next" i], [class*="arrow" i], [title], [aria-label]`).filter(
       (one) =>
-        !one.disabled && one.getAttribute("aria-disabled") !== "true" && !/(^|[-_\s])disabled/i.test(named(one)) && seen(one) &&
+        (one.matches("button, [role=button], a") || is_small(one)) &&
+        !one.disabled && one.getAttribute("aria-disabled") !== "true" && !/(^|[-_\s])disabled/i.test(named(one)) && seen(one, false) &&
         (says(called(one), words.next, { exactly: true }) || /(^|[-_\s])(g?next|arrow[-_]*right|right[-_]*arrow|arrow[-_]*next|chevron[-_]*right|forward)([-_\s]|$)/i.test(named(one))) &&
         !leads_away(one) && !is_harmful(one),
     );

@@ -15,12 +15,14 @@ behaviour({
       this.last = "";
       this.idle = 0;
       this.opened = true;
+      this.brought = fresh > 0;
     } else if (this.opened) {
       this.idle = fresh ? 0 : this.idle + 1;
     }
     if (this.opened) {
       const arrow = page.arrows().find((one) => !this.before.has(one));
-      if (this.idle < 2 && (fresh || arrow)) {
+      // it may take a while to open; the next pictures are often there before they are shown
+      if (this.idle < 3 && (this.brought || arrow)) {
         if (arrow) page.click(arrow);
         else page.press("ArrowRight");
         return 1;
@@ -33,7 +35,7 @@ behaviour({
     const listens = [...page.listening].filter((one) => one.isConnected && one.matches && is_part(one));
     const candidates = page
       .all(`${page.CLICKABLE}, img, figure, li, span, div[class], picture, svg`)
-      .filter((one) => one.matches(page.CLICKABLE) || points(one));
+      .filter((one) => one.matches(page.CLICKABLE) || one.matches("img") || points(one));
     const next = [...new Set([...candidates, ...listens])]
       .filter((one) => !page.clicked.has(one) && page.seen(one))
       .filter((one) => !one.disabled && !page.leads_away(one) && !page.is_harmful(one))

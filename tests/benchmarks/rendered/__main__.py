@@ -13,18 +13,9 @@ from tests.benchmarks.rendered import __doc__ as about
 from tests.benchmarks.rendered.build import build
 from tests.benchmarks.rendered.choosing import choose
 from tests.benchmarks.rendered.kinds import SITES, templates
-from tests.benchmarks.rendered.measure import (
-    HEAD,
-    WAYS,
-    Crawled,
-    Program,
-    crawl,
-    line,
-    program,
-    remarks,
-    totals,
-)
+from tests.benchmarks.rendered.measure import WAYS, Crawled, Program, crawl, program
 from tests.benchmarks.rendered.person import Person, browsing
+from tests.benchmarks.rendered.report import HEAD, line, remarks, totals
 from tests.benchmarks.rendered.server import Cache, serving
 from tests.benchmarks.rendered.site import Site
 
@@ -43,7 +34,10 @@ def main() -> int:
         "--site", action="append", default=[], metavar="NAME", help="only these, or all of a kind"
     )
     parser.add_argument("--chromium", default=shutil.which("chromium") or "", metavar="PATH")
-    parser.add_argument("--way", action="append", default=[], choices=WAYS, help="measure: only these")
+    parser.add_argument("--way", action="append", default=[], choices=WAYS, help="only these")
+    parser.add_argument(
+        "--pages", type=int, default=templates.PAGES, metavar="N", help="templates: of each site"
+    )
     parser.add_argument("--json", action="store_true", help="measure, templates: one JSON object a line")
     parser.add_argument(
         "--crawler", default=f"{sys.executable} -m crawler", metavar="COMMAND", help="what is measured"
@@ -60,9 +54,10 @@ def main() -> int:
             print(f"{site.kind:12} {site.name:24} {len(site.wants):3}  {site.about}")
         return 0
     if options.do == "templates":
-        build(templates.SITES, folder)
         made = program(shlex.split(options.crawler), shlex.split(options.flags), folder)
-        return choose(folder, made, set(options.site), as_json=options.json)
+        return choose(
+            folder, made, options.way or WAYS, options.pages, set(options.site), as_json=options.json
+        )
     build(sites, folder)
     if options.do == "build":
         return 0

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tests.benchmarks.rendered.build import build
 from tests.benchmarks.rendered.kinds import templates
-from tests.benchmarks.rendered.measure import WAYS, Crawled, Program, crawl, crawl_from, rendered_urls
+from tests.benchmarks.rendered.measure import Crawled, Program, crawl, crawl_from, rendered_urls
 from tests.benchmarks.rendered.server import Cache, serving
 from tests.benchmarks.rendered.site import Site
 
@@ -44,16 +46,20 @@ class Chosen(NamedTuple):
         return sum(count for name, count in self.rendered.items() if name in templates.NEED_SCRIPTS)
 
 
-def choose(folder: Path, made: Program, names: set[str], *, as_json: bool) -> int:
-    """Measures and tells; 1 if auto found less than always."""
+def choose(
+    folder: Path, made: Program, ways: Sequence[str], count: int, names: set[str], *, as_json: bool
+) -> int:
+    """Measures and tells of sites with *count* pages; 1 if auto found less than always."""
     cache, lost = Cache(folder), False
-    with serving(templates.SITES, folder) as served:
-        for site in templates.SITES:
+    sites = templates.sites(count)
+    build(sites, folder)
+    with serving(sites, folder) as served:
+        for site in sites:
             if names and site.name not in names:
                 continue
-            by_path = {it.path: it.template for it in templates.pages(one_path=site is templates.ONE_PATH)}
-            crawls = {way: crawl(site, way, served, made, cache) for way in made.ways(WAYS)}
-            if made.renders:
+            by_path = {it.path: it.template for it in templates.pages(count, one_path=site is sites[1])}
+            crawls = {way: crawl(site, way, served, made, cache) for way in made.ways(ways)}
+            if "never" in crawls and "always" in crawls:
                 begin = served.urls[site.name].rstrip("/")
                 seeds = [begin + path for path, name in by_path.items() if name in templates.NEED_SCRIPTS]
                 knowing = crawl_from(
@@ -62,7 +68,7 @@ def choose(folder: Path, made: Program, names: set[str], *, as_json: bool) -> in
                 crawls[ORACLE] = _both(crawls["never"], knowing)
             told = {way: _chosen(site, one, by_path, cache) for way, one in crawls.items()}
             tell(site, told, as_json=as_json)
-            if "auto" in told:
+            if told.keys() >= {"auto", "always"}:
                 lost = lost or told["auto"].found < told["always"].found
     return int(lost)
 
@@ -94,7 +100,7 @@ def tell(site: Site, told: dict[str, Chosen], *, as_json: bool) -> None:
             f"{way:8} {it.found:6,} {it.needed:7} {it.needless:9} {it.cpu_s:6.0f} s {it.wall_s:6.0f} s  {kinds}",
             flush=True,
         )
-    if ORACLE in told:
+    if told.keys() >= {"auto", ORACLE}:
         auto, oracle = told["auto"], told[ORACLE]
         print(
             f"auto found {auto.found / max(told['always'].found, 1):.1%} of what always finds,"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sqlite3
 import sys
@@ -29,9 +28,9 @@ class Crawled(NamedTuple):
 
     way: str
     found: frozenset[int]
-    """Numbers of the pictures whose bytes were saved, in whatever width."""
+    """Numbers of the pictures whose bytes were saved, in the largest width that there is."""
     smaller: frozenset[int]
-    """Those of them that were not saved in the largest width."""
+    """Those of which only a smaller one was saved, such as the thumbnail of what a light box opens."""
     pages: int
     rendered: int
     not_rendered: dict[str, int]
@@ -41,6 +40,8 @@ class Crawled(NamedTuple):
     requests: int
     wall_s: float
     cpu_s: float
+    browser_cpu_s: float
+    """Of that, Chromium's."""
     browser_mib: float
     left: int
     status: int
@@ -93,10 +94,11 @@ def crawl_from(
     asked = [one for one in served.log.drain() if one.site == site.name]
     saved = _saved(folder)
     widths = _widths(site, saved, cache)
+    smaller = frozenset(n for n, width in widths.items() if 0 < width < site.pictures.widths[-1])
     return Crawled(
         way=way,
-        found=frozenset(widths),
-        smaller=frozenset(n for n, width in widths.items() if width and width < site.pictures.widths[-1]),
+        found=frozenset(widths) - smaller,
+        smaller=smaller,
         pages=_count(folder, "SELECT count(*) FROM pages WHERE status = 'harvested'"),
         rendered=_count(folder, "SELECT count(*) FROM renders WHERE status = 'rendered'"),
         not_rendered=dict(
@@ -106,6 +108,7 @@ def crawl_from(
         requests=len(asked),
         wall_s=used.wall_s,
         cpu_s=used.cpu_s,
+        browser_cpu_s=used.browser_cpu_s,
         browser_mib=used.browser_mib,
         left=used.left,
         status=used.status,
@@ -168,62 +171,3 @@ def rendered_urls(site: Site, way: str, cache: Cache) -> list[str]:
     """Of the latest crawl of it in that way."""
     folder = cache.folder / "crawls" / f"{site.name}-{way}"
     return [url for (url,) in _rows(folder, "SELECT url FROM renders WHERE status = 'rendered'")]
-
-
-HEAD = (
-    f"{'site':24} {'kind':11} {'wanted':>6} {'never':>5} {'auto':>5} {'always':>6} {'recall':>7}"
-    f" {'pages':>5} {'rendered':>8} {'wall':>6} {'CPU':>6} {'static':>6} {'PSS':>5} {'twice':>5}"
-)
-"""``recall``, ``pages``, ``rendered``, ``wall``, ``CPU`` (s) and ``PSS`` (MiB) are of the dearest way up to auto that
-was measured; ``static`` is the CPU of never; ``twice`` counts image URLs asked for more than once in any way."""
-
-
-def line(site: Site, crawls: dict[str, Crawled]) -> str:
-    shown = crawls.get("auto") or next(reversed(crawls.values()))
-
-    def found(way: str) -> str:
-        return str(len(crawls[way].found & site.wants)) if way in crawls else "-"
-
-    recall = len(shown.found & site.wants) / len(site.wants)
-    never = f"{crawls['never'].cpu_s:.1f}" if "never" in crawls else "-"
-    return (
-        f"{site.name:24} {site.kind:11} {len(site.wants):6} {found('never'):>5} {found('auto'):>5} {found('always'):>6}"
-        f" {recall:7.1%} {shown.pages:5} {shown.rendered:8} {shown.wall_s:6.1f} {shown.cpu_s:6.1f} {never:>6}"
-        f" {shown.browser_mib:5.0f} {sum(len(one.twice) for one in crawls.values()):5}"
-    )
-
-
-def remarks(site: Site, crawls: dict[str, Crawled]) -> list[str]:
-    """What a table has no room for: what went wrong."""
-    told = []
-    for way, one in crawls.items():
-        missing = sorted(site.wants - one.found)
-        if missing and way != "never":
-            told.append(f"{way}: missing {missing}")
-        if one.smaller:
-            told.append(f"{way}: not in the largest width {sorted(one.smaller)}")
-        told += [f"{way}: {target} asked for {times} times" for target, times in one.twice.items()]
-        if one.not_rendered:
-            told.append(f"{way}: not rendered {one.not_rendered}")
-        if one.left:
-            told.append(f"{way}: {one.left} processes were left behind")
-        if one.status:
-            told.append(f"{way}: exit status {one.status}{os.linesep}{one.output}")
-    return told
-
-
-def totals(measured: dict[Site, dict[str, Crawled]], ways: Sequence[str]) -> list[str]:
-    wanted = sum(len(site.wants) for site in measured)
-    told = []
-    for way in ways:
-        crawls = [(site, ones[way]) for site, ones in measured.items() if way in ones]
-        found = sum(len(one.found & site.wants) for site, one in crawls)
-        told.append(
-            f"{way:6} {found:,} of {wanted:,} pictures ({found / wanted:.1%}),"
-            f" {sum(one.pages for _, one in crawls):,} pages, {sum(one.rendered for _, one in crawls):,} rendered,"
-            f" {sum(one.requests for _, one in crawls):,} requests,"
-            f" {sum(len(one.twice) for _, one in crawls):,} images asked for more than once,"
-            f" {sum(one.wall_s for _, one in crawls):,.0f} s wall, {sum(one.cpu_s for _, one in crawls):,.0f} s CPU,"
-            f" browser at most {max(one.browser_mib for _, one in crawls):,.0f} MiB"
-        )
-    return told

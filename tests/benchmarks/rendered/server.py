@@ -1,11 +1,6 @@
-"""All sites in one process: each at a port of its own, and one other origin for all, which every request is noted of.
+"""All sites in one process: each at a port of its own, and one other origin for all; each request is noted.
 
-Each site's API has, of its own pictures:
-
-    GET /api/pictures?offset=0&limit=6[&end=24]   JSON: ``pictures``, ``total``, ``next`` (null at the end)
-    GET /api/pictures/7                            JSON of one
-
-At the other origin it is at ``/NAME/api/…``, by CORS, whose preflights are answered.
+At the other origin a site is below its name, and CORS is granted, preflights included.
 """
 
 from __future__ import annotations
@@ -21,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from tests.benchmarks.rendered.pictures import css_colour
-from tests.benchmarks.rendered.site import ELSEWHERE, Ask, Reply, Site, as_json
+from tests.benchmarks.rendered.api import api
+from tests.benchmarks.rendered.site import ELSEWHERE, Ask, Reply, Site
 from tests.sites import in_thread
 
 NOT_FOUND = Reply(b"Not Found", "text/plain", HTTPStatus.NOT_FOUND)
@@ -222,40 +217,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def api(ask: Ask) -> Reply:
-    """Of the pictures of the site, as this module says."""
-    last = ask.path.removeprefix("/api/pictures").strip("/")
-    if last:
-        known = last.isdecimal() and int(last) in ask.site.pictures.numbers
-        return as_json(told(ask.site, int(last))) if known else as_json({}, HTTPStatus.NOT_FOUND)
-    end = min(ask.number("end", ask.site.pictures.count), ask.site.pictures.count)
-    offset, limit = ask.number("offset", 0), ask.number("limit", 1000)
-    numbers = range(offset + 1, min(offset + limit, end) + 1)
-    following = f"/api/pictures?offset={offset + limit}&limit={limit}&end={end}"
-    return as_json(
-        {
-            "pictures": [told(ask.site, n) for n in numbers],
-            "total": end,
-            "next": following if offset + limit < end else None,
-        }
-    )
-
-
-def told(site: Site, n: int) -> dict[str, object]:
-    """A picture, as APIs tell of one."""
-    pictures = site.pictures
-    width = pictures.widths[-1]
-    return {
-        "id": n,
-        "title": f"Photo {n}",
-        "src": pictures.src(n),
-        "sizes": {str(w): pictures.src(n, w) for w in pictures.widths},
-        "width": width,
-        "height": width * 3 // 4,
-        "colour": css_colour(n),
-    }
 
 
 def file_below(folder: Path, path: str) -> Reply:

@@ -23,7 +23,16 @@ from crawler.catalog.verify import FindingKind, verify
 from crawler.columns import record_of, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlerError
-from crawler.models import Alternative, ImageRecord, PageRecord, Result, Task, TaskKind
+from crawler.models import (
+    Alternative,
+    ImageRecord,
+    PageRecord,
+    RenderOutcome,
+    RenderRecord,
+    Result,
+    Task,
+    TaskKind,
+)
 from crawler.queues.ledger import Ledger
 from tests.fuzz.books import Crawl, memory
 from tests.fuzz.drawn import Drawn
@@ -32,6 +41,7 @@ from tests.queues import lease, saved, worker
 _TABLES = (
     "images",
     "pages",
+    "renders",
     "tasks",
     "hosts",
     "meta",
@@ -40,8 +50,10 @@ _TABLES = (
     "sizes",
     "image_history",
     "words",
+    "templates",
 )
 _MOST_CHANGES = 6
+TEMPLATE = {"host": "http://victim.example", "name": "family/fine"}
 
 
 @cache
@@ -51,9 +63,14 @@ def original() -> bytes:
     try:
         made = Crawl(folder)
         made.queues.tasks.leave("victim", charged=False)
-        for who in (worker("w1"), worker("h1", TaskKind.PAGE)):
+        for who in (worker("w1"), worker("h1", TaskKind.PAGE), worker("r1", TaskKind.RENDER)):
             given = lease(made.queues, who, count=2)
             made.queues.results.put([_kept(task) for batch in given.batches for task in batch.tasks])
+        for task in range(3):
+            made.ledger.template(**TEMPLATE, task=task)
+        made.ledger.tell_template(
+            **TEMPLATE, outcome=RenderOutcome(task=0, found=(1, 2), gains={"scroll": 2})
+        )
         made.ledger.set_seeds(["http://victim.example/"])
         made.ledger.close()
         return (folder / "crawl.db").read_bytes()
@@ -63,7 +80,7 @@ def original() -> bytes:
 
 def _kept(task: Task) -> Result:
     result = saved(task)
-    if isinstance(result.record, PageRecord):
+    if not isinstance(result.record, ImageRecord):
         return result
     facts = {
         "path": f"images/{task.id}.png",
@@ -121,7 +138,11 @@ def _look(folder: Path) -> None:
     """As the commands do that read a crawl."""
     try:
         with Catalog(folder) as catalog:
-            for kind, records in ((ImageRecord, catalog.images), (PageRecord, catalog.pages)):
+            for kind, records in (
+                (ImageRecord, catalog.images),
+                (PageRecord, catalog.pages),
+                (RenderRecord, catalog.renders),
+            ):
                 for record in records():
                     assert record_of(kind, row_of(record)) == record  # type: ignore[type-var]
                 for write in FORMATS.values():
@@ -149,7 +170,10 @@ def _go_on(file: Path) -> None:
     try:
         ledger.stats()
         ledger.status()
-        ledger.lease(worker("w2"), count=5, slots=5, wait_s=0.0, held=())
+        for who in (worker("w2"), worker("r2", TaskKind.RENDER)):
+            ledger.lease(who, count=5, slots=5, wait_s=0.0, held=())
+        ledger.template(**TEMPLATE, task=9)
+        ledger.tell_template(**TEMPLATE, outcome=RenderOutcome(task=9))
         ledger.records(after=0, limit=100, wait_s=0.0)
         ledger.tick()
     except CrawlerError as exc:

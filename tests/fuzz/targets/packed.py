@@ -58,14 +58,16 @@ def _entries(drawn: Drawn) -> None:
         if drawn.byte() & 3:
             words += [
                 name,
-                drawn.one_of((b"p", b"i", b"done", b"dead", b"1", b"", b"-5", drawn.bytes(drawn.byte()))),
+                drawn.one_of(
+                    (b"p", b"i", b"b", b"done", b"dead", b"1", b"", b"-5", drawn.bytes(drawn.byte()))
+                ),
             ]
     entry = [b"%d-0" % drawn.number(), words]
     found = entries([entry])  # what others have put there is left out
     assert len(found) <= 1
     for one in found:
         assert one.kind in TaskKind
-        assert is_url(one.record.url)
+        assert is_url(one.record.url, one.kind)
         assert row_of(one.record)
         assert one.attempts >= 0
         assert one.depth >= 0

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from crawler import errors
-from crawler.models import HostFile, TaskKind
+from crawler.models import HostFile, RenderOutcome, TaskKind
 from crawler.queues import Plan, wire
 from crawler.queues.calls import Method
 from crawler.queues.manager import QueueManager
@@ -22,7 +22,7 @@ _GIVEN: dict[str, Any] = {
     "tasks": [], "tokens": [], "held": [], "results": [], "worker": worker(), "count": 1, "slots": 1, "wait_s": 0.0,
     "worker_id": "w1", "charged": False, "kind": "image", "reason": "x", "path": "images/a", "size_bytes": 1,
     "after": 0, "limit": 1, "task": 1, "host": "http://a.example", "name": "robots.txt", "is_guest": True, "ago_s": 0.5,
-    "file": HostFile(name="robots.txt"),
+    "file": HostFile(name="robots.txt"), "outcome": RenderOutcome(task=1),
 }  # fmt: skip
 _OURS = (errors.CrawlerError, ValueError, TypeError)
 

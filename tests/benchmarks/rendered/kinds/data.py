@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tests.benchmarks.rendered.api import told
 from tests.benchmarks.rendered.pictures import css_colour
-from tests.benchmarks.rendered.server import told
 from tests.benchmarks.rendered.site import (
     ELSEWHERE,
     Ask,

@@ -53,9 +53,9 @@ class Numbered(NamedTuple):
         return range(first, first + PER_PAGE)
 
 
-def pages(*, one_path: bool) -> list[Numbered]:
+def pages(count: int = PAGES, *, one_path: bool) -> list[Numbered]:
     """As many of each template; the same in every run."""
-    kinds = [name for name in TEMPLATES for _ in range(PAGES // len(TEMPLATES))]
+    kinds = [name for name in TEMPLATES for _ in range(count // len(TEMPLATES))]
     random.Random(16).shuffle(kinds)
     return [
         Numbered(at, kind, f"/p/{at}" if one_path else f"/{kind}/{at}")
@@ -118,9 +118,9 @@ fetch("/weather").then((it) => it.json()).then((it) => { document.getElementById
 }
 
 
-def _site(name: str, about: str, *, one_path: bool) -> Site:
-    numbered = pages(one_path=one_path)
-    pictures = Pictures(count=PAGES * PER_PAGE, url="/photo/{n}.jpg", widths=(96,))
+def _site(name: str, count: int, *, one_path: bool) -> Site:
+    numbered = pages(count, one_path=one_path)
+    pictures = Pictures(count=len(numbered) * PER_PAGE, url="/photo/{n}.jpg", widths=(96,))
     by_path = {it.path: it for it in numbered}
 
     def shown(ask: Ask) -> Reply:
@@ -135,7 +135,7 @@ def _site(name: str, about: str, *, one_path: bool) -> Site:
             )
             + "</ul>",
         )
-        for at in range(0, PAGES, PER_LIST)
+        for at in range(0, len(numbered), PER_LIST)
     }
     answers: Mapping[str, Answer] = {
         **dict.fromkeys(by_path, shown),
@@ -144,7 +144,7 @@ def _site(name: str, about: str, *, one_path: bool) -> Site:
     }
     return Site(
         name=name,
-        about=about,
+        about=f"{len(numbered):,} pages of five templates below {'one path' if one_path else 'a path each'}",
         kind="templates",
         pictures=pictures,
         answers=answers,
@@ -159,8 +159,9 @@ def _site(name: str, about: str, *, one_path: bool) -> Site:
     )
 
 
-PATHS = _site(
-    "templates-paths", "1,000 pages, each of five templates below a path of its own", one_path=False
-)
-ONE_PATH = _site("templates-one-path", "1,000 pages of five templates below one path", one_path=True)
-SITES = (PATHS, ONE_PATH)
+def sites(count: int = PAGES) -> tuple[Site, Site]:
+    """With so many pages: each template below a path of its own, and all below one."""
+    return _site("templates-paths", count, one_path=False), _site("templates-one-path", count, one_path=True)
+
+
+SITES = PATHS, ONE_PATH = sites()

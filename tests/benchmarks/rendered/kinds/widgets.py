@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from tests.benchmarks.rendered.server import api
+from tests.benchmarks.rendered.api import api
 from tests.benchmarks.rendered.site import (
     Ask,
     Click,
