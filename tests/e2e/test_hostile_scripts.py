@@ -13,7 +13,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from crawler.catalog import Catalog
 from crawler.models import TaskKind
 from tests.chromium import chromium
 from tests.e2e.running import PATIENCE_S, Running, saved_digests
-from tests.e2e.test_renderers import queue_of, started
+from tests.e2e.test_renderers import queue_of
 from tests.hostile_pages import PAGES
 from tests.hostile_pages.kinds import Hostile
 from tests.hostile_pages.trial import HONEST_NAMES, OpenTrial, Outcome, Trial, children, flaws, memory_bytes

@@ -7,13 +7,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from crawler.render.chromium import find
-from tests.hostile_pages import PAGES, __doc__
+from tests import hostile_pages
+from tests.hostile_pages import PAGES
 from tests.hostile_pages.trial import Trial, flaws, memory_bytes
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=hostile_pages.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help="what the names begin with; all by default")
     parser.add_argument("--threads", type=int, default=3, help="pages at once")

@@ -296,8 +296,8 @@ def memory_bytes() -> int:
 
 __all__ = [
     "NewTask",
-    "Outcome",
     "OpenTrial",
+    "Outcome",
     "ThreadPoolExecutor",
     "Trial",
     "children",

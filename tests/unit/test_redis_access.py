@@ -11,9 +11,9 @@ import pytest
 
 from crawler import config, engines, redis_access
 from crawler.cli import joining
-from crawler.engines import _credentials
 from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.crawl import Crawl
+from crawler.engines import _credentials
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.queues.redis.address import RedisAddress, parse

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from crawler.render import chromium
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from crawler.crew import Crew, Joined
 from crawler.errors import ConfigError
 from crawler.models import WORKER_NAMES, Counts, Stats, TaskKind, WorkerStatus
 from crawler.queues import Plan
+from crawler.render import chromium
 from crawler.renderers import GUESTS_S, Renderers, Step, chromium_of, pages
 from crawler.trusted import Trust
 
