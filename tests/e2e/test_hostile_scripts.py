@@ -73,7 +73,7 @@ def mixed(trial: OpenTrial, pages: list[Hostile]) -> Iterator[tuple[Hostile | No
 def test_none_stops_floods_fools_or_escapes_a_renderer(program: Path) -> None:
     pages = [page for page in PAGES if page.in_ci]
     assert len(pages) > 50
-    before = (children(), threading.active_count(), len(os.listdir("/proc/self/fd")))
+    before = (children(), threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
     with Trial(program, pages, **small()).open() as trial:
         trial.honest(0)  # now there is a browser, and two readers
         memory = memory_bytes()
@@ -101,7 +101,7 @@ def test_none_stops_floods_fools_or_escapes_a_renderer(program: Path) -> None:
 
     wait_until(lambda: children() == before[0], within_s=15.0)
     wait_until(lambda: threading.active_count() <= before[1], within_s=25.0)
-    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before[2], within_s=5.0)
+    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before[2], within_s=5.0)
 
 
 def test_a_page_whose_tab_is_crashed_from_outside_is_opened_once_more(program: Path) -> None:
@@ -154,7 +154,8 @@ def make_apps(folder: Path) -> dict[str, str]:
         )
     (folder / "app.js").write_text(
         "const app = location.pathname.match(/\\d+/)[0]; for (let n = 0; n < 3; n++) setTimeout(() => {"
-        " document.querySelector('#root').append(Object.assign(new Image(), {src: `/images/${app}-${n}.png`})); }, 100 * n);"
+        " document.querySelector('#root').append(Object.assign(new Image(), {src: `/images/${app}-${n}.png`}));"
+        " }, 100 * n);"
     )
     links = "".join(f"<a href=/app-{n}.html>photos {n}</a>" for n in range(APPS))
     (folder / "index.html").write_text(f"<!DOCTYPE html><title>Home</title>{links}")

@@ -353,7 +353,7 @@ PAGES = (
             )
         },
         images=_FIRST,
-    ),  # fmt: skip
+    ),
     Hostile(
         name="many-headers",
         in_ci=False,
