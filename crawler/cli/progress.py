@@ -105,10 +105,10 @@ class Picture:
 
     def _bars(self, stats: Stats, now: float) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(style="bold")
-        table.add_column(width=_BAR_COLUMNS)
-        for _ in range(3):
-            table.add_column(justify="right", no_wrap=True)
+        table.add_column(style="bold", no_wrap=True, min_width=len("  Rendered"))
+        table.add_column(max_width=_BAR_COLUMNS)  # on a narrow terminal it is what gives way
+        for least in (len("0 of 0"), len("0.0/s"), 0):
+            table.add_column(justify="right", no_wrap=True, min_width=least)
         pages = self._pages.add(now, _settled(stats.pages))
         renders = self._renders.add(now, _settled(stats.renders))
         images = self._images.add(now, _settled(stats.images))
@@ -202,7 +202,7 @@ def _bar(counts: Counts) -> tuple[RenderableType, str]:
     bar = ProgressBar(
         total=max(1, counts.discovered),
         completed=settled,
-        width=_BAR_COLUMNS,
+        width=None,
         complete_style="green",
         finished_style="green",
     )
