@@ -121,7 +121,10 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--host-resolver-rules=MAP * ~NOTFOUND", "there is no name at all"),
     ("--disable-quic", "no datagrams"),
     ("--webrtc-ip-handling-policy=disable_non_proxied_udp", "nor those of WebRTC"),
-    ("--force-webrtc-ip-handling-policy", "for each page"),
+    (
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+        "by the name that the headless shells know",
+    ),
     # cheap
     ("--disable-gpu", "drawn by the CPU, without a process that draws"),
     ("--disable-gpu-compositing", "the same"),
@@ -148,7 +151,7 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--disable-backgrounding-occluded-windows", "and it is drawn"),
     ("--disable-hang-monitor", "no dialog about a page that hangs: it has a budget"),
     ("--noerrdialogs", "no dialog about anything"),
-    ("--log-level=3", "nothing but what is fatal"),
+    ("--log-level=2", "errors, of which the last are kept: why it does not start, mostly"),
 )
 
 _FEATURES_OFF: tuple[tuple[str, str], ...] = (

@@ -73,10 +73,11 @@ def unshare(rung: Rung) -> None:
     flags |= _NEW_PIDS if rung.own_pids else 0
     flags |= _NEW_USERS if rung.own_users else 0
     _checked(_libc().unshare(flags), "unshare")
-    if rung.own_users:  # as oneself, not as root: Chromium's own sandbox is for who is not root
+    if rung.own_users:  # as oneself, unless that is root: Chromium's own sandbox is for everybody else
+        inside = (uid or NOBODY, gid or NOBODY)
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{inside[0]} {uid} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{inside[1]} {gid} 1", encoding="ascii")
 
 
 def furnish(rung: Rung, program: str) -> str:
@@ -86,7 +87,8 @@ def furnish(rung: Rung, program: str) -> str:
     """
     used = {program, os.path.realpath(program), sys.prefix, sys.base_prefix}
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
-    _make_read_only()
+    _change_mounts("/", _ALL_BELOW, add=_READ_ONLY)
+    _change_mounts("/proc", 0, remove=_READ_ONLY)  # processes write to their own, to make namespaces
     scratch = next(place for place in _SCRATCH_PLACES if _is_free(place, used))
     owner = f",uid={NOBODY},gid={NOBODY}" if rung.as_nobody else ""
     _mount("scratch", scratch, "tmpfs", _NO_SUID | _NO_DEVICES, f"size={_SCRATCH_BYTES},mode=0700{owner}")
@@ -103,14 +105,15 @@ def _is_free(place: str, used: set[str]) -> bool:
     return Path(place).is_dir() and not any(Path(path).is_relative_to(place) for path in used)
 
 
-def _make_read_only() -> None:
+def _change_mounts(place: str, flags: int, *, add: int = 0, remove: int = 0) -> None:
     """mount_setattr(2), of Linux 5.12; before it the disk stays as it is."""
 
     class Attributes(ctypes.Structure):
         _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "users"))
 
-    wanted = Attributes(_READ_ONLY, 0, 0, 0)
-    _libc().syscall(_MOUNT_SETATTR, _HERE, b"/", _ALL_BELOW, ctypes.byref(wanted), ctypes.sizeof(wanted))
+    wanted = Attributes(add, remove, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(wanted))
+    _libc().syscall(_MOUNT_SETATTR, _HERE, place.encode(), flags, ctypes.byref(wanted), size)
 
 
 def become_nobody() -> None:

@@ -69,6 +69,7 @@ class Orders(NamedTuple):
     read: int
     write: int
     lifeline: int
+    is_root: bool
     command: tuple[str, ...]
 
 
@@ -81,14 +82,15 @@ class Started(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
-    orders = Orders(read, write, lifeline, tuple(arguments[3:]))
+    orders = Orders(read, write, lifeline, os.geteuid() == 0, tuple(arguments[3:]))
     awake = _signals()
     isolation.adopt_orphans()
     _sweep()
     problems = []
     for rung in isolation.rungs():
-        folder = None if rung.namespaces else Folder(rung)
+        folder = None
         try:
+            folder = None if rung.namespaces else Folder(rung)
             started = _start(orders, rung, folder.path if folder else "")
             os.close(read)  # when Chromium ends its renderer is to see it
             os.close(write)
@@ -143,8 +145,10 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
     program = orders.command[0]
     isolation.adopt_orphans()
     home = isolation.furnish(rung, program) if rung.namespaces else folder
-    is_root = os.geteuid() == 0
-    sandbox = not is_root or (rung.as_nobody and isolation.has_user_namespaces(as_nobody=True))
+    stays_root = orders.is_root and not (rung.as_nobody or rung.own_users)
+    sandbox = not stays_root and (
+        not orders.is_root or isolation.has_user_namespaces(as_nobody=rung.as_nobody)
+    )
     command = [*orders.command, f"--user-data-dir={home}/profile"]
     if not sandbox:
         command.append(
@@ -262,8 +266,12 @@ class Folder:
             self._lock = _locked(Path(self.path, _OWNER), create=True)
             if self._lock is not None and Path(self.path, _OWNER).exists():
                 break  # else somebody has swept it away
-        if rung.as_nobody:
-            os.chown(self.path, isolation.NOBODY, isolation.NOBODY)
+        try:
+            if rung.as_nobody:
+                os.chown(self.path, isolation.NOBODY, isolation.NOBODY)
+        except OSError:  # a container may have no such user
+            self.remove()
+            raise
 
     def remove(self) -> None:
         _remove(self.path)

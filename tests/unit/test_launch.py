@@ -207,7 +207,7 @@ def test_it_is_told_where_its_profile_is_and_that_it_has_a_sandbox_unless_it_has
     user, home, flags = int(seen[0]), seen[1], seen[2:]
 
     assert flags[0] == f"--user-data-dir={home}/profile"
-    assert user == (NOBODY if rung.as_nobody else os.geteuid())
+    assert user == (NOBODY if IS_ROOT and (rung.as_nobody or rung.own_users) else os.geteuid())
     if user == 0:
         assert "--no-sandbox" in flags
         assert launched[0].word[1] == launch.NO_SANDBOX
