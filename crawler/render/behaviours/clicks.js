@@ -5,7 +5,7 @@ behaviour({
   dear: true,
   spends: "clicks",
   rounds: 80,
-  step(page, { fresh }) {
+  async step(page, { fresh }) {
     this.by_kind ||= new Map();
     // of a hundred things of one kind that bring nothing, a few tell about all
     const kind = (one) => `${one.tagName} ${one.className?.baseVal ?? one.className} ${one.getAttribute("role")}`;
@@ -22,9 +22,10 @@ behaviour({
     if (this.opened) {
       const arrow = page.arrows().find((one) => !this.before.has(one));
       // it may take a while to open; the next pictures are often there before they are shown
-      if (this.idle < 3 && (this.brought || arrow)) {
+      if (this.idle < 4 && (this.brought || arrow)) {
         if (arrow) page.click(arrow);
         else page.press("ArrowRight");
+        await page.sleep(250); // while one slides out, many do not listen
         return 1;
       }
       this.opened = false;
