@@ -28,13 +28,8 @@ _PLACES = {
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
         "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
     ),
-    "win32": (
-        r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-        r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
-        r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-    ),
 }
-"""Where installers put it that leave PATH alone."""
+"""Where installers put it that leave PATH alone. Nothing on Windows, whose pipes are other ones."""
 
 _BEHIND_SCRIPTS = {
     "/usr/bin/chromium": ("/usr/lib/chromium/chromium",),
@@ -64,6 +59,8 @@ def find(setting: str = "") -> Path | None:
                 f"chromium = {setting!r} won't do: there is no such program; give the path of one"
             )
         return _behind(Path(found))
+    if sys.platform == "win32":
+        return None
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))
     return next((_behind(Path(path)) for path in usual if os.access(path, os.X_OK)), None)
 
