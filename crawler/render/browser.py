@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crawler.render import memory
+from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
 from crawler.render.process import Process
@@ -18,7 +18,15 @@ from crawler.render.tab import CRASH, MEMORY, Tab
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 30.0
-_VIEWPORT = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+_WIDTH_PX, _HEIGHT_PX = chromium.WINDOW_PX
+_VIEWPORT = {
+    "width": _WIDTH_PX,
+    "height": _HEIGHT_PX,
+    "screenWidth": _WIDTH_PX,
+    "screenHeight": _HEIGHT_PX,
+    "deviceScaleFactor": 1,
+    "mobile": False,
+}
 _CLOSE_S = 1.0
 """A page in an endless loop takes half of it."""
 _SIGKILL = 9

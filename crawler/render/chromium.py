@@ -81,6 +81,9 @@ def _is_script(program: Path) -> bool:
         return False
 
 
+WINDOW_PX = (1280, 900)
+"""Width and height: those of many a screen, less what stands around a page."""
+
 _FLAGS: tuple[tuple[str, str], ...] = (
     ("--headless", "no window"),
     ("--remote-debugging-pipe", "descriptors 3 and 4: no port that others could connect to"),
@@ -126,6 +129,7 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--num-raster-threads=1", "nobody looks at what is drawn"),
     ("--mute-audio", "no sound"),
     ("--hide-scrollbars", "nobody looks"),
+    (f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}", "what a page is told of the window around it"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
     (
         "--disable-site-isolation-trials",
