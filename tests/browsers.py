@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crawler.render import chromium, isolation, launch
+from crawler.render import chromium, isolation, profiles
 from crawler.render.isolation import Rung
 from crawler.render.tab import Tab
 
@@ -90,7 +90,7 @@ def eventually(true: Callable[[], bool], within_s: float = 5.0) -> bool:
 
 def folders(place: Path) -> list[str]:
     """Profiles on the disk."""
-    return sorted(path.name for path in place.glob(f"{launch.FOLDER_PREFIX}*"))
+    return sorted(path.name for path in place.glob(f"{profiles.PREFIX}*"))
 
 
 class Pages:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crawler.render import memory
+from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
 from crawler.render.process import Process
@@ -18,7 +18,16 @@ from crawler.render.tab import CRASH, MEMORY, Tab
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 30.0
-_VIEWPORT = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False, "scale": 0.1}
+_WIDTH_PX, _HEIGHT_PX = chromium.WINDOW_PX
+_VIEWPORT = {
+    "width": _WIDTH_PX,
+    "height": _HEIGHT_PX,
+    "screenWidth": _WIDTH_PX,
+    "screenHeight": _HEIGHT_PX,
+    "deviceScaleFactor": 1,
+    "mobile": False,
+    "scale": 0.1,
+}
 """As large as a person's, and drawn in a tenth of that: nobody looks, and what is drawn was half of all memory."""
 _BLANK = "about:blank"
 _DOMAINS = ("Page", "Fetch", "Network", "DOM", "Runtime")

@@ -253,6 +253,8 @@ class Browsers:
                 self._look_at(lent)
 
     def _look_at(self, lent: Lent) -> None:
+        if not lent.browser.is_alive:
+            return  # its number may be another's by now
         processes = lent.browser.processes
         total = 0
         for pid in processes.look():

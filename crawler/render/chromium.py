@@ -28,13 +28,8 @@ _PLACES = {
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
         "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
     ),
-    "win32": (
-        r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-        r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
-        r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-    ),
 }
-"""Where installers put it that leave PATH alone."""
+"""Where installers put it that leave PATH alone. Nothing on Windows, whose pipes are other ones."""
 
 _BEHIND_SCRIPTS = {
     "/usr/bin/chromium": ("/usr/lib/chromium/chromium",),
@@ -67,6 +62,8 @@ def find(setting: str = "") -> Path | None:
                 f"chromium = {setting!r} won't do: there is no such program; give the path of one"
             )
         return _behind(Path(found))
+    if sys.platform == "win32":
+        return None
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))
     return next((_behind(Path(path)) for path in usual if os.access(path, os.X_OK)), None)
 
@@ -86,6 +83,9 @@ def _is_script(program: Path) -> bool:
     except OSError:
         return False
 
+
+WINDOW_PX = (1280, 900)
+"""Width and height: those of many a screen, less what stands around a page."""
 
 _FLAGS: tuple[tuple[str, str], ...] = (
     ("--headless", "no window"),
@@ -133,6 +133,7 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--renderer-process-limit=2", "pages of one site share them: each is 60 MiB before it has a page"),
     ("--mute-audio", "no sound"),
     ("--hide-scrollbars", "nobody looks"),
+    (f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}", "what a page is told of the window around it"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
     (
         "--disable-site-isolation-trials",

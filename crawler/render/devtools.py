@@ -18,7 +18,15 @@ from typing import Any
 
 import msgspec
 
-from crawler.render.mailbox import Event, Mailbox, Raw, decoded, repaired
+from crawler.render.mailbox import Event, Mailbox, Raw, decoded
+from crawler.render.messages import (
+    PAUSED,
+    BrowserGone,
+    DevToolsError,
+    DevToolsTimeout,
+    TabCrashed,
+    decoded_message,
+)
 from crawler.render.outbox import Outbox
 from crawler.render.routes import Routes
 
@@ -42,48 +50,6 @@ _MAX_MESSAGE_BYTES = 64 * 2**20
 _HEAD_BYTES = 1024
 _READ_BYTES = 2**20
 _NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
-
-
-class DevToolsError(Exception):
-    """Chromium says no: its code and its words. Code 0 if there was no answer."""
-
-    def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class DevToolsTimeout(DevToolsError):
-    """No answer in time. What was asked for may yet be done."""
-
-
-class TabCrashed(DevToolsError):
-    """The process of the tab has ended; nothing more can be had of it."""
-
-
-class BrowserGone(DevToolsError):
-    """Chromium has ended, or does not read what it is told."""
-
-
-class _Error(msgspec.Struct):
-    code: int = 0
-    message: str = ""
-
-
-class _Message(msgspec.Struct, rename={"session": "sessionId"}):
-    id: int = 0
-    method: str = ""
-    session: str = ""
-    params: msgspec.Raw = msgspec.Raw(b"{}")
-    result: msgspec.Raw = msgspec.Raw(b"{}")
-    error: _Error | None = None
-
-
-class _Paused(msgspec.Struct, rename="camel"):
-    request_id: str = ""
-
-
-_MESSAGES = msgspec.json.Decoder(_Message)
-_PAUSED = msgspec.json.Decoder(_Paused)
 
 
 class Asked:
@@ -308,11 +274,11 @@ class DevTools:
         with suppress(DevToolsError, msgspec.MsgspecError):
             match event.method:
                 case "Fetch.requestPaused":
-                    paused = _PAUSED.decode(event.params)
+                    paused = PAUSED.decode(event.params)
                     reason = {"requestId": paused.request_id, "errorReason": "BlockedByClient"}
                     self.send("Fetch.failRequest", reason, session=event.session)
                 case "Fetch.authRequired":
-                    paused = _PAUSED.decode(event.params)
+                    paused = PAUSED.decode(event.params)
                     answer = {
                         "requestId": paused.request_id,
                         "authChallengeResponse": {"response": "CancelAuth"},
@@ -332,10 +298,3 @@ class DevTools:
             pending.answer(None, self._gone)
         self._routes.close(self._gone)
         self._on_gone()
-
-
-def decoded_message(data: bytes) -> _Message:
-    try:
-        return _MESSAGES.decode(data)
-    except msgspec.DecodeError:
-        return _MESSAGES.decode(repaired(data))

@@ -20,10 +20,8 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,22 +29,17 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from crawler.render import isolation
-from crawler.render.isolation import Rung
+from crawler.render.isolation import NOBODY, Rung
+from crawler.render.profiles import Folder, sweep
 
 NAMESPACES = "network namespace"
 FENCES = "dead proxy, no resolver"
 SANDBOX = "sandbox"
 NO_SANDBOX = "no sandbox"
-FOLDER_PREFIX = "image-browser-"
-"""Of profiles that have to lie on the disk."""
 
 _TO_CHROMIUM, _FROM_CHROMIUM = 3, 4
 """The descriptors that --remote-debugging-pipe means."""
 _OUT_OF_THE_WAY = 10
-_OWNER = "owner"
-"""A file in such a folder, which its launcher holds locked."""
-_FRESH_S = 60.0
-_LONGEST_PLACE = 30
 _END_S = 2.0
 _SHARED_MEMORY_BYTES = 512 * 2**20
 _OOM_SCORE = "500"
@@ -61,7 +54,6 @@ _PASSED_ON = (
     "FONTCONFIG_FILE",
     "FONTCONFIG_PATH",
 )
-
 _HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
@@ -85,12 +77,12 @@ def main(arguments: list[str]) -> int:
     orders = Orders(read, write, lifeline, os.geteuid() == 0, tuple(arguments[3:]))
     awake = _signals()
     isolation.adopt_orphans()
-    _sweep()
+    sweep()
     problems = []
     for rung in isolation.rungs():
         folder = None
         try:
-            folder = None if rung.namespaces else Folder(rung)
+            folder = None if rung.namespaces else Folder(NOBODY if rung.as_nobody else None)
             started = _start(orders, rung, folder.path if folder else "")
             os.close(read)  # when Chromium ends its renderer is to see it
             os.close(write)
@@ -113,31 +105,31 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
     leash, ours = os.pipe()
 
     def keeper() -> int:
-        os.close(heard)
+        for descriptor in (heard, ours):
+            with suppress(OSError):  # the stage has closed it
+                os.close(descriptor)
         return _be_keeper(orders, rung, folder, leash, report)
 
-    def stage() -> (
-        int
-    ):  # enters the namespaces of the others, and ends: the keeper is the first one in that of processes
+    def stage() -> int:
+        """Enter the namespaces, and end: the keeper is to be the first in that of processes, and our child."""
         os.close(ours)
-        if rung.namespaces:
-            isolation.unshare(rung)
+        isolation.unshare(rung)
         os.write(report, f"keeper {_forked(keeper, report)}\n".encode())
         return 0
 
     try:
-        os.waitpid(_forked(stage, report), 0)
+        child = _forked(stage if rung.namespaces else keeper, report)
+        if rung.namespaces:
+            os.waitpid(child, 0)
     finally:
         os.close(report)
         os.close(leash)
-    with os.fdopen(
-        heard, encoding="utf-8"
-    ) as lines:  # until Chromium runs, or whoever was to start it has ended
+    with os.fdopen(heard, encoding="utf-8") as lines:  # until Chromium runs, or who was to start it has ended
         said = dict(line.rstrip("\n").partition(" ")[::2] for line in lines)
     if "started" not in said:
         os.close(ours)
         raise OSError(said.get("failed", "its keeper has died"))
-    return Started(int(said["keeper"]), ours, said["started"])
+    return Started(int(said.get("keeper", child)), ours, said["started"])
 
 
 def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
@@ -150,10 +142,8 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
         not orders.is_root or isolation.has_user_namespaces(as_nobody=rung.as_nobody)
     )
     command = [*orders.command, f"--user-data-dir={home}/profile"]
-    if not sandbox:
-        command.append(
-            "--no-sandbox"
-        )  # Chromium refuses to start as root with it, and without it where it can't be had
+    if not sandbox:  # as root Chromium refuses to start with one
+        command.append("--no-sandbox")
     if rung.namespaces or not _has_shared_memory():
         command.append("--disable-dev-shm-usage")  # but that of the profile's folder
     failed, failure = os.pipe()
@@ -171,12 +161,18 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
         return _keep(chromium, leash, awake)
     finally:
         if not rung.own_pids:
+            with suppress(OSError):
+                os.killpg(chromium, signal.SIGKILL)  # where orphans are not adopted
             _end_children()
 
 
 def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> NoReturn:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setsid()
     if rung.as_nobody:
         isolation.become_nobody()
@@ -255,73 +251,6 @@ def _children() -> list[int]:
             if int(fields[1]) == os.getpid():
                 ours.append(int(file.parent.name))
     return ours
-
-
-class Folder:
-    """For a profile on the disk. A file in it is locked, so that others see whether it is in use."""
-
-    def __init__(self, rung: Rung) -> None:
-        while True:
-            self.path = tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=_place())
-            self._lock = _locked(Path(self.path, _OWNER), create=True)
-            if self._lock is not None and Path(self.path, _OWNER).exists():
-                break  # else somebody has swept it away
-        try:
-            if rung.as_nobody:
-                os.chown(self.path, isolation.NOBODY, isolation.NOBODY)
-        except OSError:  # a container may have no such user
-            self.remove()
-            raise
-
-    def remove(self) -> None:
-        _remove(self.path)
-        if self._lock is not None:
-            os.close(self._lock)
-
-
-def _place() -> str:
-    """For folders of profiles. Chromium has a socket in them, whose path must not be longer than 107 bytes, or 103."""
-    usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - a folder of our own in it
-
-
-def _sweep() -> None:
-    """Remove the folders of launchers that have been killed."""
-    for folder in Path(_place()).glob(f"{FOLDER_PREFIX}*"):
-        with suppress(OSError):
-            status = folder.lstat()
-            if folder.is_symlink() or status.st_uid not in {os.geteuid(), isolation.NOBODY}:
-                continue
-            lock = _locked(folder / _OWNER, create=False)
-            if lock is not None:
-                _remove(str(folder))
-                os.close(lock)
-            elif not (folder / _OWNER).exists() and time.time() - status.st_mtime > _FRESH_S:
-                _remove(str(folder))
-
-
-def _locked(file: Path, *, create: bool) -> int | None:
-    """The file, locked for this process as long as it lives; None if another one has it, or there is none."""
-    import fcntl
-
-    try:
-        descriptor = os.open(file, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _remove(folder: str) -> None:
-    for _ in range(3):  # who is about to end may still write
-        shutil.rmtree(folder, ignore_errors=True)
-        if not Path(folder).exists():
-            return
-        time.sleep(0.05)
 
 
 def _has_shared_memory() -> bool:

@@ -70,8 +70,10 @@ class Outbox:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._waiting)
             parts: list[bytes] = []
-            while self._waiting and not self._is_closed and sum(map(len, parts)) < _WRITE_BYTES:
+            size_bytes = 0
+            while self._waiting and size_bytes < _WRITE_BYTES:
                 parts.append(self._waiting.popleft())
+                size_bytes += len(parts[-1])
             return b"".join(parts)
 
     def _written(self, data: bytes) -> bool:

@@ -38,6 +38,8 @@ class Process:
     """
 
     def __init__(self, program: Path, *, timeout_s: float) -> None:
+        if os.name == "nt":
+            raise BrowserFailed("pages are opened in a browser on Linux and macOS only")
         self._program = program
         theirs_in, self.outgoing = os.pipe()
         self.incoming, theirs_out = os.pipe()
@@ -69,7 +71,12 @@ class Process:
             target=self._listen, args=(self._launcher.stderr,), name="chromium-stderr", daemon=True
         )
         self._listener.start()
-        self.isolation, self.has_own_sandbox = self._isolation(self._launcher.stdout, timeout_s)
+        try:
+            self.isolation, self.has_own_sandbox = self._isolation(self._launcher.stdout, timeout_s)
+        except BrowserFailed:
+            os.close(self.incoming)
+            os.close(self.outgoing)
+            raise
         """NAMESPACES or FENCES of ``launch``, and whether Chromium's own sandbox is on."""
 
     @property

@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from crawler.render import browsers, chromium
@@ -102,7 +103,7 @@ class Run:
 
 def spread(spent_s: list[float]) -> float:
     """A page's part of what was spent, not counting where it falls, as another process takes over."""
-    steps = [later - earlier for earlier, later in zip(spent_s, spent_s[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(spent_s)]
     return sum(step for step in steps if step >= 0) / max(1, len(steps))
 
 

@@ -31,7 +31,7 @@ def main(program: str, boot: str) -> None:
         alive = 0
         for tab in (one, two):
             try:
-                alive += value(tab, "document.title") == "here"
+                alive += value(tab, "document.title", timeout_s=3.0) == "here"
             except DevToolsError:
                 continue
         say(alive=alive)

@@ -489,6 +489,14 @@ def test_nothing_is_left_when_all_are_killed_at_once(renderer: Renderer) -> None
         assert left[0] not in folders(renderer.place)
 
 
+def test_a_browser_that_hangs_is_replaced_and_done_away_with(renderer: Renderer) -> None:
+    os.kill(renderer.main, signal.SIGSTOP)
+    assert renderer.go_on() == {"alive": 0}  # nor any of its pages
+    assert "opens no page" in renderer.go_on()["again"]
+
+    assert eventually(lambda: not renderer.left(renderer.pids)), renderer.left(renderer.pids)
+
+
 def test_a_program_that_is_no_browser_is_said_to_be_none() -> None:
     browsers = Browsers(Path("/bin/true"), page_memory_bytes=PAGE_BYTES)
     with pytest.raises(BrowserFailed, match=r"/bin/true: it did not start"), browsers.tab("a"):

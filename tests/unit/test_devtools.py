@@ -4,10 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import binary, characters, text
 
 from crawler.render import devtools as module
 from crawler.render.devtools import (
@@ -17,7 +20,8 @@ from crawler.render.devtools import (
     DevToolsTimeout,
     TabCrashed,
 )
-from crawler.render.mailbox import Event, Mailbox, Raw
+from crawler.render.mailbox import Event, Mailbox, Raw, decoded
+from crawler.render.messages import decoded_message
 from crawler.render.outbox import Outbox
 from tests.devtools_peer import Peer
 
@@ -368,3 +372,22 @@ def test_a_browser_that_reads_slowly_hears_all_of_it(peer: Peer, devtools: DevTo
 
     assert [call["params"]["n"] for call in peer.wait_for("Fetch.fulfillRequest", 20)] == list(range(20))
     assert devtools.call("Done") == {}
+
+
+# --- JSON as Chromium writes it ---
+
+
+@given(text(alphabet=characters(codec=None, categories=None)))
+@example("\ud83d\ude00 \\ud800 \\\ud800 \udc00\ud800")
+def test_any_text_of_a_page_can_be_read(said: str) -> None:
+    whole = said.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    assert decoded(msgspec.Raw(json.dumps({"text": said}).encode())) == {"text": whole}
+
+
+@given(binary())
+def test_what_is_no_json_is_known_as_such(data: bytes) -> None:
+    with suppress(msgspec.DecodeError):
+        decoded_message(data)
+    with suppress(msgspec.DecodeError):
+        decoded(msgspec.Raw(data))
