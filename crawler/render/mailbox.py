@@ -83,19 +83,21 @@ class Mailbox:
         read and no more can come.
         """
         with self._lock:
-            self._lock.wait_for(lambda: self._events or self._closed or self._is_woken, max(timeout_s, 0.0))
-            self._is_woken = False
-            if not self._events:
-                if self._closed:
-                    raise self._closed
-                return None
-            event = self._events.popleft()
-            self._size_bytes -= event.size_bytes
-        try:
-            return Event(event.method, decoded(event.params), event.session)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.dropped += 1
-            return None
+            while True:
+                is_there = self._lock.wait_for(
+                    lambda: self._events or self._closed or self._is_woken, max(timeout_s, 0.0)
+                )
+                self._is_woken = False
+                if not self._events:
+                    if is_there and self._closed:
+                        raise self._closed
+                    return None
+                raw = self._events.popleft()
+                self._size_bytes -= raw.size_bytes
+                try:
+                    return Event(raw.method, decoded(raw.params), raw.session)
+                except (msgspec.MsgspecError, ValueError, RecursionError):  # more levels than anybody reads
+                    self.dropped += 1
 
     def wake(self) -> None:
         """Let who waits for an event look at something else."""
@@ -135,7 +137,11 @@ def repaired(data: bytes) -> bytes:
     By Python's own parser, which takes them: a document of nothing else has millions, and whoever mends it keeps all
     others waiting. Raises ValueError or RecursionError for what is no JSON.
     """
-    return msgspec.json.encode(_whole(json.loads(data.decode("utf-8", "replace"))))
+    try:
+        said = json.loads(data.decode("utf-8", "replace"))
+    except ValueError as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+    return msgspec.json.encode(_whole(said))
 
 
 def _whole(value: Any) -> Any:

@@ -47,6 +47,8 @@ _NO_DATA = frozenset({"image", "video", "audio"})
 _MAY_BE_IMAGES = frozenset({"XHR", "Fetch", "Other", "Document"})
 """DevTools' types of requests whose answer says what they are for."""
 """An image is not downloaded for the page: that is for a downloader, and the page gets a stand-in."""
+MOST_IMAGE_BYTES = 8 * 2**20
+"""Of images that the scripts of a page fetch as data, and that are handed on."""
 _LOOK_S = 0.25
 _NO_WAY = (ConnectFailed, ConnectTimeout, HostNotFound, NameLookupFailed)
 _NO_WAY_S = 15.0
@@ -151,6 +153,7 @@ class PageNetwork:
         self._posts = config.render_posts
         self._within_s = config.render_timeout_s
         self._allowance = Allowance(requests=config.render_requests, received_bytes=config.render_bytes)
+        self._image_bytes = 0
         self._refused_by: set[str] = set()
         """Hosts that have refused this page something: it asks them for nothing more."""
         self.refused_for_s: float | None = None
@@ -220,7 +223,7 @@ class PageNetwork:
         size_bytes: int | None = None
         try:
             answer = self._shared(request, kind, within_s)
-            if not answer.is_cut:
+            if not answer.is_image and not answer.is_cut:
                 size_bytes = len(answer.content)
         except NotYet as exc:
             log.debug("not waited for: %s", exc)
@@ -280,7 +283,7 @@ class PageNetwork:
                     within_s=within_s,
                     check=turn,
                     sent=turn.sent,
-                    stop_at=_is_not_for_us if may_stop else None,
+                    stop_at=self._is_not_for_us if may_stop else None,
                 )
         except _NO_WAY as exc:
             if host != turns.own_host:
@@ -291,6 +294,20 @@ class PageNetwork:
         if not is_page:
             self._heed(answer, host)
         return answer
+
+    def _is_not_for_us(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether there is no sense in reading what an answer holds: a film, or an image too large to be handed on with
+        its task. That will be asked for once more, by a downloader.
+        """
+        if not _is_no_data(status, headers):
+            return False
+        length = headers.get("content-length", "")
+        size_bytes = int(length) if length.isdecimal() and "content-encoding" not in headers else 0
+        is_image = _media_type(headers.get("content-type", "")) == "image"
+        if not (is_image and 0 < size_bytes <= MAX_CONTENT_BYTES):
+            return True
+        self._image_bytes += size_bytes
+        return self._image_bytes > MOST_IMAGE_BYTES
 
     def _heed(self, answer: Exchanged, host: str) -> None:
         """A host that wants to be left alone is: by this page for good, by others as long as it says."""
@@ -330,17 +347,6 @@ def _answer(exchanged: Exchanged, *, is_image: bool = False) -> Answer:
         is_image=exchanged.stopped or is_image,
         is_cut=exchanged.is_cut,
     )
-
-
-def _is_not_for_us(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether there is no sense in reading what an answer holds: a film, or an image that is too large to be handed on
-    with its task. It will be asked for once more then, by a downloader.
-    """
-    if not _is_no_data(status, headers):
-        return False
-    length = headers.get("content-length", "")
-    is_small = length.isdecimal() and int(length) <= MAX_CONTENT_BYTES and "content-encoding" not in headers
-    return not (is_small and _media_type(headers.get("content-type", "")) == "image")
 
 
 def _is_no_data(status: int, headers: Mapping[str, str]) -> bool:

@@ -49,8 +49,6 @@ PATIENCE_LEFT_S = 0.8
 LOAD = "load"
 """The name of the first stage, in which no behaviour is run."""
 MOST_RELOADS = 2
-MOST_HELD_BYTES = 8 * 2**20
-"""Of images that came as data; others are fetched once more."""
 MOST_IMAGES = 10_000
 MOST_LINKS = 1000
 MOST_FRAMES = 20
@@ -560,11 +558,9 @@ class OpenPage:
         """An image that came as data has been downloaded by that: it is handed on with its task."""
         if not answer.content or answer.is_cut:
             return
+        held = answer.as_page(url, final_url=url)
         with self._mutex:
-            size_bytes = sum(len(one.content) for one in self._held.values()) + len(answer.content)
-            if size_bytes <= MOST_HELD_BYTES:
-                held = answer.as_page(url, final_url=url)
-                self._held[held.final_url] = held
+            self._held[held.final_url] = held
 
     def _stand_in(self) -> None:
         """Answer the images that wait, each by a picture of the size that its element wants, if the page says that

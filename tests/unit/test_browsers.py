@@ -69,7 +69,8 @@ class FakeBrowser:
         self.open.append(FakeTab(context))
         return self.open[-1]
 
-    def close_tab(self, tab: FakeTab) -> None:
+    def leave_tab(self, tab: FakeTab, context: object) -> None:
+        assert context is tab.context
         self.open.remove(tab)
 
     def close(self) -> None:
