@@ -1,0 +1,348 @@
+"""What a page in the browser asks for: answered by our transport, by a stand-in, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from crawler.config import RenderConfig
+from crawler.errors import TaskError
+from crawler.render import standins
+from crawler.render.devtools import Asked, BrowserGone, DevToolsError
+from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
+from crawler.render.network import Answer, PageNetwork, Refused
+from crawler.render.tab import Tab
+from crawler.render.world import World
+from crawler.urls import MAX_URL_CHARS, canonical
+from crawler.web import Check, Fetched
+
+log = logging.getLogger(__name__)
+
+LOAD = "load"
+"""The name of the first stage, in which no behaviour is run."""
+MOST_RELOADS = 2
+MOST_IMAGES = 10_000
+MOST_FRAMES = 20
+BATCH_S = 0.01
+"""Images that are asked for within so long are answered together."""
+_REQUESTS_AT_ONCE = 10
+"""Answered at the same time; each of its own host but one is a guest there."""
+_LEAST_S = 0.5
+"""For an answer that the page asks for when its time is up."""
+_SIZES_S = 0.3
+_MOST_SIZED = 500
+
+
+class _Waiting(NamedTuple):
+    """An image that the page has asked for."""
+
+    request_id: str
+    session: str
+    url: str
+
+
+class PageRequests:
+    """Those of the page at *url* in *tab*, on which *world* is ours. *network* answers what is asked for, in threads of
+    its own; all else is done in the thread of the page.
+
+    *check* raises a TaskError for a URL that the page must not be at, before anything of it is shown. *left_s* says how
+    much of its time is left, *note_link* takes URLs that it would go to; *left_out* counts what it does not get.
+    """
+
+    def __init__(
+        self,
+        tab: Tab,
+        network: PageNetwork,
+        world: World,
+        *,
+        url: str,
+        config: RenderConfig,
+        check: Check,
+        left_s: Callable[[], float],
+        note_link: Callable[[str], None],
+        left_out: Counter[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tab = tab
+        self._network = network
+        self._world = world
+        self._url = url
+        self._config = config
+        self._check = check
+        self._left_s = left_s
+        self._note_link = note_link
+        self._left_out = left_out
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="page")
+        self._mutex = threading.Lock()
+        self._under_way: set[str] = set()
+        self._active_at = clock()
+        self._asking = 0
+        """Requests that the network is asked for, or that wait for a thread."""
+        self._documents = 0
+        """Asked for by frames."""
+        self.reloads = 0
+        """How often it has come once more, and may."""
+        self._images: dict[str, str] = {}
+        self._held: dict[str, Fetched] = {}
+        self._waiting_images: list[_Waiting] = []
+        self._batch_at = 0.0
+        self._sizing: list[_Waiting] = []
+        """Those whose sizes the page has been asked for."""
+        self._sized = Asked("")
+        self._sized.answered.set()
+        self._sized_until = 0.0
+        self.stage = LOAD
+        """What brings the images that are asked for now."""
+        self.has_loaded = False
+        self.is_open = False
+        """The page itself has been asked for."""
+        self.document: Fetched | None = None
+        """The page itself, as it was sent."""
+        self.failure: BaseException | None = None
+        """Why it is not to be had."""
+
+    def close(self) -> None:
+        """Nothing more is answered; what is under way ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """URLs of images that were asked for, each with its stage."""
+        with self._mutex:
+            return dict(self._images)
+
+    @property
+    def held(self) -> dict[str, Fetched]:
+        """Images that came as data, by their URLs."""
+        with self._mutex:
+            return dict(self._held)
+
+    @property
+    def count(self) -> int:
+        """Of images so far."""
+        return len(self._images)
+
+    @property
+    def have_images_waiting(self) -> bool:
+        return bool(self._waiting_images or self._sizing)
+
+    def active_at(self) -> float | None:
+        """When the last answer was given; None while one is under way."""
+        with self._mutex:
+            return None if self._under_way else self._active_at
+
+    def paused(self, params: Mapping[str, Any], session: str) -> None:
+        """``Fetch.requestPaused``."""
+        request_id = str(params.get("requestId", ""))
+        if "responseStatusCode" in params or "responseErrorReason" in params:
+            self._tab.send("Fetch.continueRequest", {"requestId": request_id}, session=session)
+            return
+        redirected = bool(params.get("redirectedRequestId"))
+        is_open = self.is_open and not (redirected and not self.has_loaded and self.document is None)
+        decision = decide(params, main_frame=self._world.main_frame, is_open=is_open)
+        if decision.action is Action.LEAVE and self._is_reload(params):
+            self.reloads += 1
+            decision = Decision(Action.ANSWER)
+        if decision.slug:
+            self._left_out[decision.slug] += 1
+        match decision.action:
+            case Action.ANSWER if self._is_one_frame_more(params):
+                self._left_out["render-requests"] += 1
+                self._fail(request_id, session, "Aborted")
+            case Action.ANSWER:
+                self._answer(params, session)
+            case Action.STAND_IN:
+                self._image(params, session)
+            case Action.LEAVE:
+                self._note_link(str(params["request"]["url"]) + str(params["request"].get("urlFragment", "")))
+                self._fail(request_id, session, "Aborted")
+            case Action.REFUSE:
+                # a navigation that is blocked ends on a page of Chromium's own
+                is_document = params.get("resourceType") == "Document"
+                self._fail(request_id, session, "Aborted" if is_document else "BlockedByClient")
+
+    def _is_reload(self, params: Mapping[str, Any]) -> bool:
+        """Some pages set a cookie, and then come once more; one that does so for ever has had its chances."""
+        document = self.document
+        return (
+            self.stage == LOAD
+            and self.reloads < MOST_RELOADS
+            and document is not None
+            and canonical(str(params["request"]["url"])) == document.final_url
+        )
+
+    def _is_one_frame_more(self, params: Mapping[str, Any]) -> bool:
+        """Than are looked into."""
+        if params.get("resourceType") != "Document" or params.get("frameId") == self._world.main_frame:
+            return False
+        self._documents += 1
+        return self._documents > MOST_FRAMES
+
+    def _image(self, params: Mapping[str, Any], session: str) -> None:
+        request_id, url = str(params["requestId"]), str(params["request"]["url"])
+        self._note_image(url)
+        with self._mutex:
+            self._under_way.add(request_id)
+        if not self._waiting_images:
+            self._batch_at = self._clock()
+        self._waiting_images.append(_Waiting(request_id, session, url))
+
+    def _note_image(self, url: str) -> None:
+        known = canonical(url)
+        with self._mutex:
+            if known is None:
+                self._left_out["url-too-long"] += len(url) > MAX_URL_CHARS
+            elif len(self._images) < MOST_IMAGES:
+                self._images.setdefault(known, self.stage)
+            elif known not in self._images:
+                self._left_out["render-images"] += 1
+
+    def _hold(self, url: str, answer: Answer) -> None:
+        """An image that came as data has been downloaded by that: it is handed on with its task."""
+        if not answer.content or answer.is_cut:
+            return
+        held = answer.as_page(url, final_url=url)
+        with self._mutex:
+            self._held[held.final_url] = held
+
+    def stand_in(self) -> None:
+        """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
+        soon: one that is busy is not asked again before it has.
+        """
+        if self._sizing and (self._sized.answered.is_set() or self._clock() >= self._sized_until):
+            self._show(self._sizing, self._sizes_told())
+            self._sizing = []
+        if not self._waiting_images or self._sizing or self._clock() - self._batch_at < BATCH_S:
+            return
+        batch, self._waiting_images = self._waiting_images[:_MOST_SIZED], self._waiting_images[_MOST_SIZED:]
+        if not self._world.context or not self._sized.answered.is_set():
+            self._show(batch, [])
+            return
+        urls = json.dumps([one.url for one in batch])
+        params = {
+            "expression": f"image_crawler.sizes({urls})",
+            "contextId": self._world.context,
+            "returnByValue": True,
+        }
+        self._sizing, self._sized_until = batch, self._clock() + _SIZES_S
+        self._sized = self._tab.ask("Runtime.evaluate", params)
+
+    def _sizes_told(self) -> list[Any]:
+        with contextlib.suppress(DevToolsError):
+            sizes = self._sized.value().get("result", {}).get("value")
+            return sizes if isinstance(sizes, list) else []
+        return []
+
+    def _show(self, batch: list[_Waiting], sizes: list[Any]) -> None:
+        for number, one in enumerate(batch):
+            width, height = _size(sizes, number)
+            self._fulfil(
+                one.request_id,
+                one.session,
+                status=200,
+                headers=[
+                    {"name": "Content-Type", "value": "image/gif"},
+                    {"name": "Access-Control-Allow-Origin", "value": "*"},
+                    {"name": "Cache-Control", "value": "max-age=600"},
+                ],
+                body=standins.stand_in_base64(width, height),
+            )
+        with self._mutex:
+            self._under_way.difference_update(one.request_id for one in batch)
+            self._active_at = self._clock()
+
+    def _answer(self, params: Mapping[str, Any], session: str) -> None:
+        request_id = str(params["requestId"])
+        is_main = params.get("resourceType") == "Document" and params.get("frameId") == self._world.main_frame
+        if is_main:
+            self.is_open = True
+        with self._mutex:
+            is_too_much = self._asking >= self._config.render_requests + _REQUESTS_AT_ONCE
+            if not is_too_much:
+                self._asking += 1
+                self._under_way.add(request_id)
+        if is_too_much:  # more than could be answered, if all that wait are
+            self._left_out["render-requests"] += 1
+            self._fail(request_id, session, "BlockedByClient")
+            return
+        self._pool.submit(self._answer_in_thread, params, session, is_main=is_main)
+
+    def _answer_in_thread(self, params: Mapping[str, Any], session: str, *, is_main: bool) -> None:
+        request_id = str(params["requestId"])
+        try:
+            request = request_of(params)
+            kind = str(params.get("resourceType", "Other"))
+            within_s = max(self._left_s(), _LEAST_S)
+            answer = self._network.ask(
+                request, kind=kind, page_url=self._url, is_page=is_main, within_s=within_s
+            )
+            if isinstance(answer, Refused):
+                reason = "BlockedByClient" if answer.slug else "ConnectionFailed"
+                self._fail(request_id, session, "Aborted" if kind == "Document" else reason)
+                return
+            if answer.is_image and not is_main:
+                self._note_image(request.url)
+                self._hold(request.url, answer)
+                width, height = standins.DEFAULT_PX
+                headers = headers_for_browser(answer.headers)
+                body = standins.stand_in_base64(width, height)
+                self._fulfil(request_id, session, status=200, headers=headers, body=body)
+                return
+            if is_main:
+                self._answered(answer, request.url)
+            headers = headers_for_browser(answer.headers)
+            body = base64.b64encode(answer.content).decode()
+            self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
+        except DevToolsError:
+            pass
+        except Exception as exc:
+            if is_main:
+                self.failure = exc
+            elif not isinstance(exc, TaskError):
+                log.exception("internal error at %s", params.get("request", {}).get("url", ""))
+            with contextlib.suppress(DevToolsError):
+                self._fail(request_id, session, "Failed")
+        finally:
+            with self._mutex:
+                self._asking -= 1
+                self._under_way.discard(request_id)
+                self._active_at = self._clock()
+
+    def _answered(self, answer: Answer, url: str) -> None:
+        """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had, or not wanted."""
+        document = answer.as_page(self._url, final_url=url)
+        self._check(document.final_url)
+        if not answer.is_redirect:
+            self.document = document
+
+    def _fulfil(
+        self, request_id: str, session: str, *, status: int, headers: list[dict[str, str]], body: str
+    ) -> None:
+        told = {"requestId": request_id, "responseCode": status, "responseHeaders": headers, "body": body}
+
+        def refused(error: DevToolsError) -> None:  # a status or a header that Chromium does not take
+            if not isinstance(error, BrowserGone):
+                with contextlib.suppress(DevToolsError):
+                    self._fail(request_id, session, "Failed")
+
+        self._tab.send("Fetch.fulfillRequest", told, session=session, on_error=refused)
+
+    def _fail(self, request_id: str, session: str, reason: str) -> None:
+        self._tab.send("Fetch.failRequest", {"requestId": request_id, "errorReason": reason}, session=session)
+
+
+def _size(sizes: list[Any], number: int) -> tuple[int, int]:
+    try:
+        width, height = sizes[number]
+        return int(width), int(height)
+    except (IndexError, TypeError, ValueError):
+        return 0, 0
