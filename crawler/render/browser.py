@@ -124,11 +124,11 @@ class Browser:
         return tab
 
     def leave_tab(self, tab: Tab, context: Context) -> None:
-        """Keep it for another page of its context, if it goes blank at once, else close it. To open a new one is a
-        third of what a page costs: a process, most of all.
+        """Keep it for another page of its context, if it has not been spent and goes blank at once; else close it. To
+        open a new one is a third of what a page costs: a process, most of all.
         """
         try:
-            if not tab.crashed and not tab.closed.is_set():
+            if not tab.crashed and not tab.closed.is_set() and not tab.is_spent:
                 tab.call("Page.navigate", {"url": _BLANK}, timeout_s=_CLOSE_S)
                 tab.send(
                     "HeapProfiler.collectGarbage"

@@ -127,7 +127,6 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--disable-gpu-compositing", "the same"),
     ("--disable-3d-apis", "no WebGL: it would be computed"),
     ("--num-raster-threads=1", "nobody looks at what is drawn"),
-    ("--renderer-process-limit=2", "pages of one site share them: each is 60 MiB before it has a page"),
     ("--mute-audio", "no sound"),
     ("--hide-scrollbars", "nobody looks"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),

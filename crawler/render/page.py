@@ -226,6 +226,7 @@ class OpenPage:
         with contextlib.suppress(DevToolsTimeout):
             self._behave(wanted)
         self._left_out["render-time"] += self._is_over
+        self._tab.is_spent = self._is_over or self._is_away
         if self._is_away:  # what there is to be read is not the page
             return ""
         self._read_until = self._clock() + self._read_s

@@ -29,6 +29,8 @@ class Tab:
         """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
         otherwise; empty while it lives.
         """
+        self.is_spent = False
+        """Its page had to be stopped: what that has left behind is no start for another one."""
         self.closed = threading.Event()
         """It is closed, or its browser has ended."""
 

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ import msgspec
 from crawler.config import load
 from crawler.harvest.readers import Readers
 from crawler.models import (
-    NewTask,
     Origin,
     RenderOutcome,
     RenderRecord,
@@ -294,13 +292,3 @@ def memory_bytes() -> int:
     return 0
 
 
-__all__ = [
-    "NewTask",
-    "Outcome",
-    "OpenTrial",
-    "ThreadPoolExecutor",
-    "Trial",
-    "children",
-    "flaws",
-    "memory_bytes",
-]
