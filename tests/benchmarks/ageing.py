@@ -3,8 +3,8 @@
     python -m tests.benchmarks.ageing [--pages 2000] [--threads 4] [--hosts 5] [--worn]
 
 Opens so many pages, some at once, as a renderer does: a document, a script that fetches data, fifty pictures. All of it
-is answered here. Compares the last hundred with the first hundred: the time of a navigation until its load event, the
-CPU time of all of Chromium's processes, and their memory (PSS) while pages are open. Other work on the machine shows in
+is answered here. Compares the last hundred with the second hundred: the time of a navigation until its load event, the
+CPU time of all of Chromium's processes, and their own memory when no page is open. Other work on the machine shows in
 the first, and hardly in the others. With --worn contexts and processes are never renewed, to show what that is for.
 
 About ten minutes on two cores. Linux.
@@ -20,17 +20,17 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from crawler.render import browsers, chromium
 from crawler.render.browser import Browser
 from crawler.render.browsers import Browsers
+from crawler.render.memory import own_bytes
 from tests.browsers import Pages
 
-SAMPLE = 100
-WARM_UP = 20
-"""Pages that come before the first hundred: libraries are loaded, caches filled."""
+BATCH = 100
+REST_S = 2.0
 PAGE = """<!doctype html><meta charset=utf-8><title>page</title><div id=list></div><script src=/app.js></script>"""
 SCRIPT = """
 fetch("/data").then(answer => answer.json()).then(names => {
@@ -57,16 +57,43 @@ def cpu_s(browser: Browser) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+class Batch(NamedTuple):
+    """What a hundred pages took."""
+
+    navigations_s: list[float]
+    cpu_s: float
+    """A page, of all of Chromium's processes."""
+    open_bytes: float
+    """Memory while pages are open (PSS)."""
+    rest_bytes: float
+    """Memory that is not of files when none is: other browsers on the machine don't change it."""
+
+
 class Run:
-    def __init__(self, made: Browsers, count: int, hosts: int) -> None:
+    """A hundred pages of one host."""
+
+    def __init__(self, made: Browsers, host: str) -> None:
         self.browsers = made
-        self.left = iter(range(count))
-        self.hosts = hosts
+        self.host = host
+        self.left = iter(range(BATCH))
         self.lock = threading.Lock()
         self.navigations_s: list[float] = []
-        self.cpu_s: list[float] = []
-        """Of all of Chromium, after each page; it falls when a process is renewed."""
         self.pss_bytes: list[int] = []
+
+    def carry_out(self, count: int) -> Batch:
+        with self.browsers.tab(self.host):
+            before = current(self.browsers)
+        before_s = cpu_s(before)
+        threads = [threading.Thread(target=self.work) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(REST_S)
+        after = current(self.browsers)
+        spent_s = cpu_s(after) - (before_s if after is before else 0.0)
+        open_bytes = statistics.median(self.pss_bytes)
+        return Batch(self.navigations_s, spent_s / BATCH, open_bytes, sum(map(own_bytes, after.pids())))
 
     def work(self) -> None:
         while True:
@@ -74,37 +101,19 @@ class Run:
                 number = next(self.left, None)
             if number is None:
                 return
-            host = f"h{number // SAMPLE % self.hosts}.example"
-            with self.browsers.tab(host) as tab:
+            with self.browsers.tab(self.host) as tab:
                 before = time.monotonic()
-                pages().load(tab, f"http://{host}/")
+                pages().load(tab, f"http://{self.host}/")
                 took_s = time.monotonic() - before
-                self.note(took_s)
-
-    def note(self, took_s: float) -> None:
-        with self.lock:
-            self.navigations_s.append(took_s)
-            done = len(self.navigations_s)
-            current = self.browsers._current
-        if current:
-            spent_s = cpu_s(current.browser)
+                size_bytes = current(self.browsers).pss_bytes() if number % 10 == 0 else 0
             with self.lock:
-                self.cpu_s.append(spent_s)
-                if done % 10 == 0:
-                    self.pss_bytes.append(current.browser.pss_bytes())
-        if done % SAMPLE == 0:
-            print(
-                f"{done:6,} pages: {statistics.median(self.navigations_s[-SAMPLE:]) * 1000:5.0f} ms a navigation,"
-                f" {spread(self.cpu_s[-SAMPLE:]):.3f} CPU s a page,"
-                f" {statistics.median(self.pss_bytes[-10:]) / 2**20:4.0f} MiB",
-                flush=True,
-            )
+                self.navigations_s.append(took_s)
+                self.pss_bytes += [size_bytes] if size_bytes else []
 
 
-def spread(spent_s: list[float]) -> float:
-    """A page's part of what was spent, not counting where it falls, as another process takes over."""
-    steps = [later - earlier for earlier, later in pairwise(spent_s)]
-    return sum(step for step in steps if step >= 0) / max(1, len(steps))
+def current(made: Browsers) -> Browser:
+    assert made._current
+    return made._current.browser
 
 
 def main() -> int:
@@ -127,20 +136,28 @@ def main() -> int:
         pages_per_context=never if options.worn else browsers.PAGES_PER_CONTEXT,
         pages_per_browser=never if options.worn else browsers.PAGES_PER_BROWSER,
     )
-    run = Run(made, options.pages, options.hosts)
-    threads = [threading.Thread(target=run.work) for _ in range(options.threads)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    batches: list[Batch] = []
+    for number in range(options.pages // BATCH):
+        batch = Run(made, f"h{number % options.hosts}.example").carry_out(options.threads)
+        batches.append(batch)
+        print(
+            f"{len(batches) * BATCH:6,} pages: {statistics.median(batch.navigations_s) * 1000:5.0f} ms a navigation,"
+            f" {batch.cpu_s:.3f} CPU s a page, {batch.open_bytes / 2**20:4.0f} MiB, at rest"
+            f" {batch.rest_bytes / 2**20:4.0f}",
+            flush=True,
+        )
     made.close()
-    first, last = run.navigations_s[WARM_UP:][:SAMPLE], run.navigations_s[-SAMPLE:]
-    ratio = statistics.median(last) / statistics.median(first)
-    sizes = run.pss_bytes[WARM_UP // 10 :]
-    growth = statistics.median(sizes[-10:]) - statistics.median(sizes[:10])
-    spent = spread(run.cpu_s[-SAMPLE:]) / spread(run.cpu_s[WARM_UP:][:SAMPLE])
-    print(f"the last {SAMPLE} against the first {SAMPLE} of {options.pages:,} pages:")
-    print(f"    navigation x {ratio:.2f}, CPU x {spent:.2f}, memory {growth / 2**20:+.0f} MiB")
+    first, last = (
+        batches[1],
+        batches[-1],
+    )  # with the very first one libraries are loaded and caches are filled
+    ratio = statistics.median(last.navigations_s) / statistics.median(first.navigations_s)
+    growth = last.rest_bytes - first.rest_bytes
+    print(
+        f"the last {BATCH} of {options.pages:,} pages against the second {BATCH}: navigation x {ratio:.2f},",
+        end="",
+    )
+    print(f" CPU x {last.cpu_s / first.cpu_s:.2f}, memory at rest {growth / 2**20:+.0f} MiB")
     return 0 if ratio <= 1.2 and growth <= 10 * 2**20 else 1
 
 
