@@ -47,8 +47,11 @@ Google, extensions and flags of their own, and take a tenth of a second.
 """
 
 
+_SCRIPT_BYTES = 16_384
+
+
 def find(setting: str = "") -> Path | None:
-    """The program of *setting*, else the first of the usual ones that there is, else None.
+    """The program of *setting*, else the first of the usual ones that there is, else None. Snaps are none of them.
 
     Raises ConfigError if *setting* is no program.
     """
@@ -58,11 +61,12 @@ def find(setting: str = "") -> Path | None:
             raise ConfigError(
                 f"chromium = {setting!r} won't do: there is no such program; give the path of one"
             )
-        return _behind(Path(found))
+        return _behind(Path(found).absolute())  # the launcher goes elsewhere
     if sys.platform == "win32":
         return None
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))
-    return next((_behind(Path(path)) for path in usual if os.access(path, os.X_OK)), None)
+    programs = (Path(path).absolute() for path in usual if os.access(path, os.X_OK))
+    return next((_behind(program) for program in programs if not _is_snap(program)), None)
 
 
 def _behind(program: Path) -> Path:
@@ -74,11 +78,20 @@ def _behind(program: Path) -> Path:
 
 
 def _is_script(program: Path) -> bool:
+    return _beginning(program).startswith(b"#!")
+
+
+def _is_snap(program: Path) -> bool:
+    """It is confined in a way of its own, in which it gets neither our pipe nor a profile of ours."""
+    return program.resolve().name == "snap" or (_is_script(program) and b"/snap/bin/" in _beginning(program))
+
+
+def _beginning(program: Path) -> bytes:
     try:
         with program.open("rb") as file:
-            return file.read(2) == b"#!"
+            return file.read(_SCRIPT_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 WINDOW_PX = (1280, 900)
