@@ -119,7 +119,6 @@ class Browser:
             raise DevToolsTimeout("a page does not open")
         try:
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
-            tab.send("Emulation.setFocusEmulationEnabled", {"enabled": True})  # as if somebody looked at it
             tab.send("Runtime.runIfWaitingForDebugger")
         except DevToolsError:
             self.close_tab(tab)

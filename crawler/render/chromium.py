@@ -51,7 +51,7 @@ _SCRIPT_BYTES = 16_384
 
 
 def find(setting: str = "") -> Path | None:
-    """The program of *setting*, else the first of the usual ones that there is, else None. Snaps are none of them.
+    """The program of *setting*, else the first of the usual ones that there is, else None.
 
     Raises ConfigError if *setting* is no program.
     """
@@ -62,8 +62,6 @@ def find(setting: str = "") -> Path | None:
                 f"chromium = {setting!r} won't do: there is no such program; give the path of one"
             )
         return _behind(Path(found).absolute())  # the launcher goes elsewhere
-    if sys.platform == "win32":
-        return None
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))
     programs = (Path(path).absolute() for path in usual if os.access(path, os.X_OK))
     return next((_behind(program) for program in programs if not _is_snap(program)), None)
@@ -144,10 +142,6 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--hide-scrollbars", "nobody looks"),
     (f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}", "what a page is told of the window around it"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
-    (
-        "--disable-site-isolation-trials",
-        "frames are not worth a process each: hosts are kept apart by contexts",
-    ),
     ("--disk-cache-size=1", "answers come from us, with a cache of ours"),
     ("--media-cache-size=1", "films don't come at all"),
     ("--js-flags=--max-old-space-size=256", "MiB: a page that takes more has no images that are worth it"),
@@ -161,8 +155,6 @@ _FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 _FEATURES_OFF: tuple[tuple[str, str], ...] = (
-    ("IsolateOrigins", "as --disable-site-isolation-trials"),
-    ("site-per-process", "the same"),
     ("Translate", "asks which languages there are"),
     ("OptimizationHints", "asks what pages are like"),
     ("OptimizationGuideModelDownloading", "downloads models"),
