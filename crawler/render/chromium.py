@@ -47,6 +47,9 @@ Google, extensions and flags of their own, and take a tenth of a second.
 """
 
 
+_SCRIPT_BYTES = 16_384
+
+
 def find(setting: str = "") -> Path | None:
     """The program of *setting*, else the first of the usual ones that there is, else None. None on Windows, where the
     launcher has no way to hand it a pipe.
@@ -61,11 +64,10 @@ def find(setting: str = "") -> Path | None:
             raise ConfigError(
                 f"chromium = {setting!r} won't do: there is no such program; give the path of one"
             )
-        return _behind(Path(found))
-    if sys.platform == "win32":
-        return None
+        return _behind(Path(found).absolute())  # the launcher goes elsewhere
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))
-    return next((_behind(Path(path)) for path in usual if os.access(path, os.X_OK)), None)
+    programs = (Path(path).absolute() for path in usual if os.access(path, os.X_OK))
+    return next((_behind(program) for program in programs if not _is_snap(program)), None)
 
 
 def _behind(program: Path) -> Path:
@@ -77,11 +79,20 @@ def _behind(program: Path) -> Path:
 
 
 def _is_script(program: Path) -> bool:
+    return _beginning(program).startswith(b"#!")
+
+
+def _is_snap(program: Path) -> bool:
+    """It is confined in a way of its own, in which it gets neither our pipe nor a profile of ours."""
+    return program.resolve().name == "snap" or (_is_script(program) and b"/snap/bin/" in _beginning(program))
+
+
+def _beginning(program: Path) -> bytes:
     try:
         with program.open("rb") as file:
-            return file.read(2) == b"#!"
+            return file.read(_SCRIPT_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 WINDOW_PX = (1280, 900)
@@ -134,10 +145,6 @@ _FLAGS: tuple[tuple[str, str], ...] = (
     ("--hide-scrollbars", "nobody looks"),
     (f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}", "what a page is told of the window around it"),
     ("--force-color-profile=srgb", "the same pixels everywhere"),
-    (
-        "--disable-site-isolation-trials",
-        "frames are not worth a process each: hosts are kept apart by contexts",
-    ),
     ("--disk-cache-size=1", "answers come from us, with a cache of ours"),
     ("--media-cache-size=1", "films don't come at all"),
     ("--js-flags=--max-old-space-size=256", "MiB: a page that takes more has no images that are worth it"),
@@ -155,8 +162,6 @@ _FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 _FEATURES_OFF: tuple[tuple[str, str], ...] = (
-    ("IsolateOrigins", "as --disable-site-isolation-trials"),
-    ("site-per-process", "the same"),
     ("Translate", "asks which languages there are"),
     ("OptimizationHints", "asks what pages are like"),
     ("OptimizationGuideModelDownloading", "downloads models"),

@@ -28,12 +28,16 @@ def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_program_that_was_asked_for_is_taken(tmp_path: Path, on_path: Path) -> None:
+def test_the_program_that_was_asked_for_is_taken(
+    tmp_path: Path, on_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program(on_path / "chromium")
     mine = program(tmp_path / "my" / "browser")
 
     assert chromium.find(str(mine)) == mine
     assert chromium.find("chromium") == on_path / "chromium"
+    monkeypatch.chdir(tmp_path)
+    assert chromium.find("my/browser") == mine
 
 
 @pytest.mark.parametrize("kind", ["none", "file", "folder"])
@@ -76,6 +80,17 @@ def test_the_script_of_a_package_is_left_out(
     assert chromium.find() == behind
     program(script, "\x7fELF")  # is the program itself
     assert chromium.find() == script
+
+
+def test_a_snap_is_taken_only_if_it_is_asked_for(tmp_path: Path, on_path: Path) -> None:
+    snap = program(tmp_path / "usr" / "snap", "\x7fELF")
+    (on_path / "chromium").symlink_to(snap)
+    shim = program(on_path / "chromium-browser", '#!/bin/sh\n# moved\nexec /snap/bin/chromium "$@"\n')
+    assert chromium.find() is None
+    assert chromium.find("chromium-browser") == shim
+
+    chrome = program(on_path / "chrome")
+    assert chromium.find() == chrome
 
 
 def test_each_flag_has_a_reason_and_is_given_once() -> None:
