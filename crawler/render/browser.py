@@ -139,9 +139,8 @@ class Browser:
         try:
             if not tab.crashed and not tab.closed.is_set() and not tab.is_spent:
                 tab.call("Page.navigate", {"url": _BLANK}, timeout_s=_CLOSE_S)
-                tab.send(
-                    "HeapProfiler.collectGarbage"
-                )  # else two of three MiB were those of pages that are gone
+                # else two of three MiB were those of pages that are gone
+                tab.send("HeapProfiler.collectGarbage")
                 for domain in _DOMAINS:  # so that nothing is left of what its user had turned on
                     tab.send(f"{domain}.disable")
                 nothing = {"autoAttach": False, "waitForDebuggerOnStart": False, "flatten": True}
