@@ -9,25 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import tests.hostile_pages as package
 from crawler.render.chromium import find
-<<<<<<< HEAD
-from tests import hostile_pages
-from tests.hostile_pages import PAGES
-from tests.hostile_pages.trial import Trial, flaws, memory_bytes
-=======
 from tests.hostile_pages.kinds import Hostile
 from tests.hostile_pages.trial import HONEST_NAMES, Outcome, Trial, flaws, memory_bytes, trying
 
 MIB = 2**20
->>>>>>> 9b78400 (Pages that harm a browser: 157 of them, with what must come of each, a command that tells it, and tests of those that CI has time for)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-<<<<<<< HEAD
-        description=hostile_pages.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-=======
         description=package.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
->>>>>>> 9b78400 (Pages that harm a browser: 157 of them, with what must come of each, a command that tells it, and tests of those that CI has time for)
     )
     parser.add_argument("names", nargs="*", help="what the names begin with; all by default")
     parser.add_argument("--threads", type=int, default=3, help="pages at once")
