@@ -103,6 +103,7 @@ PAGES = (
     ),
     Hostile(
         name="loop-in-getters",
+        in_ci=False,
         what="endless loops in all that a snapshot may touch, as the page's own world has it",
         page=with_script(
             f"const loop = {{ get() {{ {_LOOP} }}, configurable: true }};"

@@ -11,7 +11,7 @@ _ICE = "[{urls: ['stun:%CANARY%', 'turn:%CANARY%?transport=udp', 'turn:%CANARY%?
 
 def _redirect(to: str, status: int = 302) -> Answer:
     def answer(request: Request) -> None:
-        location = request.server.filled(to, request).decode()
+        location = request.server.filled(to).decode()
         request.say(b"", "text/html", status=status, Location=location)
 
     return answer
@@ -71,13 +71,11 @@ PAGES = (
                 ' "prerender": [{"urls": ["hinted-6"]}], "prefetch_with_subresources": [{"urls": ["hinted-7"]}]}</script>'
                 "<link rel=preload as=image href=img/preloaded.png><link rel=icon href=img/icon.png>"
                 "<img src=img/first.png><video src=hinted-8 autoplay></video><audio src=hinted-8></audio>"
-                "<style>@font-face { font-family: a; src: url(hinted-9.woff2) } body { font-family: a }</style>text",
-                request,
+                "<style>@font-face { font-family: a; src: url(hinted-9.woff2) } body { font-family: a }</style>text"
             ),
             Link="</hints/hinted-a>; rel=prefetch, </hints/hinted-b>; rel=preload; as=script, <//canary.test>; rel=preconnect",
             Speculation_Rules='"/hints/hinted-c"',
         ),
-        images=("img/first.png", "img/preloaded.png"),
         never=("hinted",),
         left_out=("render-prefetch",),
     ),
@@ -108,6 +106,7 @@ PAGES = (
     ),
     Hostile(
         name="redirected-to-private",
+        in_ci=False,
         what="a script, an API and a frame that redirect to a private address",
         page=with_script(
             "fetch('to').catch(() => 0); new Worker('to');",

@@ -56,6 +56,7 @@ PAGES = (
     ),
     Hostile(
         name="imports",
+        in_ci=False,
         what="style sheets that import style sheets, without end",
         page=with_script("", head="<link rel=stylesheet href=s.css?0>"),
         parts={
@@ -64,7 +65,6 @@ PAGES = (
                 "text/css",
             )
         },
-        images=("img/first.png",),
         left_out=("render-requests|render-time",),
     ),
     Hostile(
@@ -95,6 +95,7 @@ PAGES = (
     ),
     Hostile(
         name="history",
+        in_ci=False,
         what="addresses of its own, without end",
         page=with_script("let n = 0; setInterval(() => history.pushState({}, '', `step-${n++}`), 1);"),
         images=_FIRST,
@@ -135,6 +136,7 @@ PAGES = (
     ),
     Hostile(
         name="refresh",
+        in_ci=False,
         what="meta refresh to itself at once, in a header as well",
         page=lambda request: request.say(
             with_script("", head="<meta http-equiv=refresh content='0; url=?again'>").encode(), Refresh="0"
@@ -170,6 +172,7 @@ PAGES = (
     ),
     Hostile(
         name="windows",
+        in_ci=False,
         what="windows without end",
         page=with_script(
             "setInterval(() => open('window?' + Math.random()), 1); document.body.onclick = () => open('window?click');"
@@ -189,6 +192,7 @@ PAGES = (
     ),
     Hostile(
         name="dialogs-in-timers",
+        in_ci=False,
         what="an alert whenever there is none",
         page=with_script("setInterval(() => alert('x'.repeat(1e5)), 1);"),
         images=_FIRST,
@@ -226,6 +230,7 @@ PAGES = (
     ),
     Hostile(
         name="links",
+        in_ci=False,
         what="100,000 links and images, each of its own, in the document",
         page=with_script(
             f"let html = ''; for (let n = 0; n < {_MANY}; n++) html += `<a href=page-${{n}}>x</a><a href=img/${{n}}.jpg>y</a>`;"
@@ -256,6 +261,7 @@ PAGES = (
     ),
     Hostile(
         name="changed-images",
+        in_ci=False,
         what="sources and styles that change at each moment",
         page=with_script(
             "let n = 0; const all = [...document.querySelectorAll('.c')]; setInterval(() => { for (const one of all) {"

@@ -162,7 +162,6 @@ PAGES = (
             "setInterval(() => stop(), 1); Object.defineProperty(document, 'readyState', {value: 'loading'});"
             "setTimeout(() => { document.open(); document.write('<img src=img/open.png>'); }, 200);"
         ),
-        images=("img/first.png",),
     ),
     Hostile(
         name="other-base",
@@ -189,6 +188,7 @@ PAGES = (
     ),
     Hostile(
         name="detects",
+        in_ci=False,
         what="shows its images only to whom nothing tells as a renderer, and throws all away else",
         page=with_script(
             "new Image().src = 'img/before.png'; const end = () => { document.body.innerHTML = ''; };"
@@ -200,6 +200,7 @@ PAGES = (
     ),
     Hostile(
         name="absurd-sizes",
+        in_ci=False,
         what="elements that say they have sizes which no number has",
         page=with_script(
             "for (const size of ['-1', '1e99', 'NaN', '99999999999999', '0', 'Infinity']) { const one = new Image();"

@@ -18,6 +18,7 @@ PAGES = (
     ),
     Hostile(
         name="buffers",
+        in_ci=False,
         what="memory outside of the heap: 16 MiB again and again, each byte written",
         page=with_script("const all = []; setInterval(() => all.push(new Uint8Array(2 ** 24).fill(7)), 5);"),
         reasons=_CRASHED,
@@ -80,6 +81,7 @@ PAGES = (
     ),
     Hostile(
         name="blobs",
+        in_ci=False,
         what="blobs, which lie in the browser's own process: 8 MiB each, without end",
         page=with_script(
             "const some = new Uint8Array(2 ** 23).fill(7), all = [];"
@@ -112,6 +114,7 @@ PAGES = (
     ),
     Hostile(
         name="frames",
+        in_ci=False,
         what="two thousand documents within the page",
         page=with_script(
             "for (let n = 0; n < 2000; n++) { const one = document.createElement('iframe');"
@@ -200,6 +203,7 @@ PAGES = (
     ),
     Hostile(
         name="giant-attribute",
+        in_ci=False,
         what="an attribute of 120 MB, in the document that is to be read in the end",
         page=with_script("document.body.title = 'x'.repeat(12e7);"),
         images=_FIRST,

@@ -72,10 +72,14 @@ class Request(BaseHTTPRequestHandler):
         elif callable(said):
             said(self)
         else:
-            text = self.server.filled(said, self)
+            text = self.server.filled(said)
             self.say(text, mimetypes.guess_type(path)[0] or "text/html; charset=utf-8")
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = answer
+    def __getattr__(self, name: str) -> Any:
+        """Whatever the method is: ``do_GET`` and the like."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def say(
         self, content: bytes, content_type: str = "text/html", *, status: int = 200, **headers: str
@@ -102,7 +106,7 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: %b\r\n\r\n" % content_type.encode()
         )
-        self.wfile.write(self.server.filled(first, self))
+        self.wfile.write(self.server.filled(first))
         while not self.server.is_over.wait(every_s):
             self.wfile.write(part)
 
@@ -166,12 +170,11 @@ class HostileServer(ThreadingHTTPServer):
             parts.pop()
         return None
 
-    def filled(self, said: str | bytes, request: Request) -> bytes:
+    def filled(self, said: str | bytes) -> bytes:
         """With the addresses that its %NAMES% stand for."""
         text = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
         if b"%" not in text or len(text) > 2**20:
             return text
-        del request
         for name, value in self.addresses.items():
             text = text.replace(f"%{name}%".encode(), value.encode())
         return text
