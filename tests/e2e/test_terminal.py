@@ -136,7 +136,7 @@ ON_A_FOLDER = [
     *(("export", "--format", "csv", "--records", records, *more) for records in ("images", "pages")
       for more in ((), ("--raw-cells",))),
     ("retry",), ("retry", "--pages"), ("retry", "--reason", HOSTILE),
-    ("pause",), ("resume",), ("stop",), ("work",), ("harvest",),
+    ("pause",), ("resume",), ("stop",), ("work",), ("harvest",), ("render",),
 ]  # fmt: skip
 WITH_A_TEXT: list[tuple[str | bytes, ...]] = [
     *(("explain", ".", url + HOSTILE, *more) for url in ("http://garden.example/i/rose.png", "/nowhere", SEED)
@@ -145,7 +145,7 @@ WITH_A_TEXT: list[tuple[str | bytes, ...]] = [
     ("crawl", f"http://a.example{HOSTILE}/"), ("crawl", HOSTILE), ("crawl", "http://127.0.0.1:9/", "--header", HOSTILE),
     ("crawl", "http://127.0.0.1:9/", "--images", HOSTILE), ("crawl", "http://127.0.0.1:9/", "--config", f"x{HOSTILE}"),
     ("serve", "http://127.0.0.1:9/", "--bind", HOSTILE), ("serve", "http://127.0.0.1:9/", "--queue", HOSTILE),
-    ("work", HOSTILE), ("work", "192.0.2.7", "--keys", f"keys{HOSTILE}"), ("harvest", HOSTILE),
+    ("work", HOSTILE), ("work", "192.0.2.7", "--keys", f"keys{HOSTILE}"), ("harvest", HOSTILE), ("render", HOSTILE),
     ("work", "127.0.0.1:9", "--trust", HOSTILE),
     ("collect", HOSTILE), ("collect", f"redis://127.0.0.1:9/0#{HOSTILE}"),
     *((command, HOSTILE) for command in ("status", "pause", "resume", "stop", "inspect", "retry", "export", "extract")),
@@ -340,7 +340,7 @@ def test_a_hostile_manager_is_looked_at(tmp_path: Path, columns: int) -> None:
     ],
     ids=["halted", "networks", "greedy", "seeds", "id"],
 )
-@pytest.mark.parametrize("command", ["work", "harvest"])
+@pytest.mark.parametrize("command", ["work", "harvest", "render"])
 def test_a_hostile_manager_is_worked_for(
     tmp_path: Path, command: str, plan: Plan, facts: dict[str, object], more: tuple[str, ...]
 ) -> None:
