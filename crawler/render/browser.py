@@ -139,8 +139,9 @@ class Browser:
         try:
             if not tab.crashed and not tab.closed.is_set() and not tab.is_spent:
                 tab.call("Page.navigate", {"url": _BLANK}, timeout_s=_CLOSE_S)
-                # else two of three MiB were those of pages that are gone
-                tab.send("HeapProfiler.collectGarbage")
+                # Else two of three MiB were those of pages that are gone. Besides, one that hangs, in a dialog or a
+                # loop, does not answer.
+                tab.call("HeapProfiler.collectGarbage", timeout_s=_CLOSE_S)
                 for domain in _DOMAINS:  # so that nothing is left of what its user had turned on
                     tab.send(f"{domain}.disable")
                 nothing = {"autoAttach": False, "waitForDebuggerOnStart": False, "flatten": True}
