@@ -46,7 +46,7 @@ _NAMED = re.compile(
     r"\b(id|class)\s*=\s*(?:\"([^\"]{0,300})|'([^']{0,300})|([^\s\"'>]{1,300}))", re.IGNORECASE
 )
 _VARIES = re.compile(r"[0-9]+|(?<![a-z0-9])(?=[a-f0-9]*[0-9])[a-f0-9]{6,}(?![a-z0-9])", re.IGNORECASE)
-_HASHED = re.compile(r"[.~_-](?=[A-Za-z0-9_-]*[0-9A-Z])[A-Za-z0-9_-]{6,}(?=\.|$)")
+_HASHED = re.compile(r"[.~_-](?=[A-Za-z0-9_-]{0,63}[0-9A-Z])[A-Za-z0-9_-]{6,64}(?=\.|$)")
 """The part of a file's name that changes with its content."""
 _TAG = re.compile(r"<(?:!--|(/?)([a-z][a-z0-9-]*+)[^<>]*+>)", re.IGNORECASE)
 _SILENT = frozenset({"script", "style", "noscript", "template", "svg", "head", "title"})

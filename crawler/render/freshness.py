@@ -22,7 +22,7 @@ _MAX_S = 365 * 24 * 3600.0
 _ALWAYS_THE_SAME = frozenset({"accept-encoding", "user-agent", "host"})
 """Request headers that the transport sets, whatever the browser says."""
 _OK = 200
-_DIRECTIVE = re.compile(r'\s*([^\s=,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?\s*(?:,|$)')
+_DIRECTIVE = re.compile(r'\s*+([^\s=,"]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))\s*+)?+(?:,|$)')
 _SECONDS = re.compile(r"[0-9]{1,18}")
 
 
