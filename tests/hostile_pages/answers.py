@@ -427,7 +427,6 @@ PAGES = (
         in_ci=False,
         what="60 MB of half characters, each of which has to be mended",
         page=with_script("document.body.append('\\ud800x'.repeat(2e7));"),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(

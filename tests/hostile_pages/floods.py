@@ -12,7 +12,6 @@ PAGES = (
         name="images",
         what="100,000 images",
         page=with_script(f"for (let n = 0; n < {_MANY}; n++) new Image().src = 'img/i' + n + '.png';"),
-        reasons=("", "page-crashed"),
         images=("img/i0.png",),
     ),
     Hostile(
@@ -90,18 +89,17 @@ PAGES = (
             "for (let n = 0; n < 1e6; n++) console.log('%cwords', 'color: red', n, {n});"
             "setInterval(() => { throw new Error('x'.repeat(1e5)); }, 1);"
         ),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
         name="history",
-        in_ci=False,
         what="addresses of its own, without end",
         page=with_script("let n = 0; setInterval(() => history.pushState({}, '', `step-${n++}`), 1);"),
         images=_FIRST,
     ),
     Hostile(
         name="long-history",
+        in_ci=False,
         what="… of a megabyte each",
         page=with_script(
             "const some = 'x'.repeat(1e6); let n = 0; setInterval(() => history.pushState({}, '', n++ + some), 1);"
@@ -236,7 +234,6 @@ PAGES = (
             f"let html = ''; for (let n = 0; n < {_MANY}; n++) html += `<a href=page-${{n}}>x</a><a href=img/${{n}}.jpg>y</a>`;"
             "document.body.insertAdjacentHTML('beforeend', html);"
         ),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -256,7 +253,6 @@ PAGES = (
             f"const one = document.createElement('div'); one.innerHTML = '<img src=img/in-tree.png>' + '<i>x</i>'.repeat({_MANY});"
             "document.body.append(one); setInterval(() => { one.remove(); document.body.append(one); }, 1);"
         ),
-        reasons=("", "page-crashed"),
         images=(*_FIRST, "img/in-tree.png"),
     ),
     Hostile(
@@ -268,7 +264,6 @@ PAGES = (
             " one.style.left = n++ / 7 + 'px'; one.setAttribute('srcset', `img/${n % 50}.webp 2x`); } }, 1);",
             "<img class=c>" * 100,
         ),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -321,7 +316,6 @@ PAGES = (
             "const some = 'lorem ipsum '.repeat(60); for (let n = 0; n < 5000; n++) document.body.insertAdjacentHTML("
             "'beforeend', `<div tabindex=0 role=button onclick='1' class='next arrow'>${some}<span tabindex=0>${n}</span></div>`);"
         ),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
     Hostile(
@@ -333,7 +327,6 @@ PAGES = (
             " at = one.attachShadow({mode: 'open'}); } at.innerHTML = '<img src=img/deep-shadow.png>';"
             "for (let n = 0; n < 50000; n++) document.body.appendChild(document.createElement('p')).attachShadow({mode: 'open'});"
         ),
-        reasons=("", "page-crashed"),
         images=(*_FIRST, "img/deep-shadow.png"),
     ),
     Hostile(
@@ -365,7 +358,6 @@ PAGES = (
             "let html = ''; for (let n = 0; n < 2000; n++) html += `<div class='cookie consent banner'>cookies ${'<button>no</button>'"
             ".repeat(20)}</div>`; document.body.insertAdjacentHTML('beforeend', html);"
         ),
-        reasons=("", "page-crashed"),
         images=_FIRST,
     ),
 )

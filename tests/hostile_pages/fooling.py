@@ -95,6 +95,19 @@ PAGES = (
         never=("harm",),
     ),
     Hostile(
+        name="confirmation",
+        what="a dialog that asks whether to delete this image, and a button that says 'Delete more photos'",
+        page=with_script(
+            "for (const one of document.querySelectorAll('button')) one.onclick = () => fetch('harm', {method: 'POST'});",
+            "<div role=dialog class='modal overlay'>Really delete this image, message and page?<button>Yes</button>"
+            "<button>OK</button><button>Continue</button></div><button>Delete more photos</button>"
+            "<div role=dialog class=modal>Delete your cookies and your account?<button>Delete all</button></div>",
+        ),
+        parts={"harm": "done"},
+        images=_FIRST,
+        never=("harm",),
+    ),
+    Hostile(
         name="harmful-forms",
         what="forms that are sent by a click on what looks harmless, by GET and by POST",
         page=with_script(

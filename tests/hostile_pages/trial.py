@@ -174,6 +174,7 @@ class Trial:
 
     def _opened(self, name: str, handler: RenderHandler) -> Outcome:
         longest_s = 0.0
+        before = len(self.server.of(name))
         for attempt in range(1, MOST_ATTEMPTS + 1):
             task = Task(
                 id=crc32(name.encode()),
@@ -200,7 +201,7 @@ class Trial:
             attempts=attempt,
             seconds=longest_s,
             images=images,
-            requests=len(self.server.of(name)),
+            requests=len(self.server.of(name)) - before,
         )
 
 
@@ -223,7 +224,10 @@ def flaws(outcome: Outcome, page: Hostile, server: HostileServer) -> list[str]:
     """What has come of *page* that must not."""
     record = outcome.record
     found = []
-    if record.reason not in page.reasons or (record.status == "rendered") != (not record.reason):
+    # it has less memory here than in a crawl: whether that is met before its time is up depends on the machine
+    is_greedy = "" in page.reasons and record.reason == "page-crashed" and "more memory" in record.detail
+    is_foreseen = record.reason in page.reasons or is_greedy
+    if not is_foreseen or (record.status == "rendered") != (not record.reason):
         found.append(f"it is {record.status} ({record.reason}: {record.detail})")
     if record.status == "rendered":
         found += [
@@ -239,8 +243,8 @@ def flaws(outcome: Outcome, page: Hostile, server: HostileServer) -> list[str]:
             found.append(f"{path} was asked for")
     if any(f"/{page.name}/img/" in one.path and "fetched" not in one.path for one in asked):
         found.append("an image was asked for by the renderer")
-    if len(asked) > page.most_requests * outcome.attempts:
-        found.append(f"the server had {len(asked)} requests for it")
+    if outcome.requests > page.most_requests * outcome.attempts:
+        found.append(f"the server had {outcome.requests} requests for it")
     return found
 
 

@@ -63,6 +63,14 @@ def test_prefetches_say_so_themselves() -> None:
     assert decided("Document", headers={"purpose": "prefetch"}, is_open=False).slug == "render-prefetch"
 
 
+def test_what_chromium_calls_otherwise_is_known_by_what_it_accepts() -> None:
+    assert decided("XHR", headers={"Accept": "text/event-stream"}) == Decision(
+        Action.REFUSE, "render-sockets"
+    )
+    assert decided("Other", headers={"accept": "image/avif,image/*"}) == Decision(Action.REFUSE)
+    assert decided("Other", headers={"Accept": "*/*"}) == Decision(Action.ANSWER), "scripts of workers"
+
+
 def test_the_page_itself_is_opened_once_and_then_stays() -> None:
     assert decided("Document", is_open=False) == Decision(Action.ANSWER)
     assert decided("Document", is_open=True) == Decision(Action.LEAVE, "render-away")

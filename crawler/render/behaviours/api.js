@@ -123,10 +123,18 @@ const page = (() => {
     return true;
   }
 
+  // Yes, in a dialog that asks whether to delete something.
+  function asks_for_harm(element) {
+    const box = element.closest('[role="dialog"], [role="alertdialog"], dialog, [aria-modal="true"], [class*="modal" i], [class*="dialog" i], [class*="confirm" i]');
+    const text = box ? plain(text_in(box, 1000)) : "";
+    return words.destroys.some((word) => has_word(text, word));
+  }
+
   const is_harmful = (element) => {
     if (element.closest("[download], [contenteditable]")) return true;
     if (element.type === "submit" && element.form) return true;
-    return says(called(element), words.never);
+    const names = called(element);
+    return says(names, words.never) || (says(names, words.assent) && asks_for_harm(element));
   };
 
   // As a person does it; many libraries listen to the pointer, and not to clicks.
