@@ -44,8 +44,8 @@ class Context:
         self.id = number
         self.pages = 0
         self.open = 0
-        self.blank: list[tuple[str, str]] = []
-        """Tabs that nobody uses, at about:blank: target and session."""
+        self.blank: list[Tab] = []
+        """Tabs that nobody uses, at about:blank."""
 
 
 class Browser:
@@ -111,9 +111,7 @@ class Browser:
 
     def open_tab(self, context: Context) -> Tab:
         """One that another page has left blank, or a new one. Raises DevToolsError."""
-        with self._changed:
-            left = context.blank.pop() if context.blank else None
-        tab = self._taken_again(left) if left else self._new_tab(context)
+        tab = self._taken_again(context) or self._new_tab(context)
         try:
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
             # else a page that is no window of its own is drawn by nobody, and nothing on it is ever in view
@@ -124,12 +122,17 @@ class Browser:
             raise
         return tab
 
-    def _taken_again(self, left: tuple[str, str]) -> Tab:
-        target_id, session = left
-        tab = Tab(self._devtools, target_id=target_id, session=session)
+    def _taken_again(self, context: Context) -> Tab | None:
         with self._changed:
-            self._tabs[target_id] = tab
-        self._devtools.route(session, tab.mailbox)
+            while context.blank:
+                left = context.blank.pop()
+                if not left.crashed and not left.closed.is_set():
+                    tab = Tab(self._devtools, target_id=left.target_id, session=left.session)
+                    self._tabs[tab.target_id] = tab
+                    break
+            else:
+                return None
+        self._devtools.route(tab.session, tab.mailbox)
         return tab
 
     def leave_tab(self, tab: Tab, context: Context) -> None:
@@ -137,19 +140,22 @@ class Browser:
         open a new one is a third of what a page costs: a process, most of all.
         """
         try:
-            if not tab.crashed and not tab.closed.is_set() and not tab.is_spent:
+            # one that goes from blank to blank breaks down: a fault of Chromium 156, with focus emulation
+            if tab.is_used and not tab.crashed and not tab.closed.is_set() and not tab.is_spent:
                 tab.call("Page.navigate", {"url": _BLANK}, timeout_s=_CLOSE_S)
                 # Else two of three MiB were those of pages that are gone. Besides, one that hangs, in a dialog or a
                 # loop, does not answer.
                 tab.call("HeapProfiler.collectGarbage", timeout_s=_CLOSE_S)
                 for domain in _DOMAINS:  # so that nothing is left of what its user had turned on
                     tab.send(f"{domain}.disable")
+                # answered by the page, after its last event: that the blank one has loaded was told to the next user,
+                # who took it for his own
+                tab.call("Page.disable", timeout_s=_CLOSE_S)
                 nothing = {"autoAttach": False, "waitForDebuggerOnStart": False, "flatten": True}
                 tab.call("Target.setAutoAttach", nothing, timeout_s=_CLOSE_S)
                 self._devtools.unroute(tab.mailbox)
-                with self._changed:
-                    self._tabs.pop(tab.target_id, None)
-                    context.blank.append((tab.target_id, tab.session))
+                with self._changed:  # where it is known still, should it break down
+                    context.blank.append(tab)
                 return
         except DevToolsError as exc:
             log.debug("a tab is not kept: %s", exc)
@@ -218,6 +224,8 @@ class Browser:
                 tab = self._tab(event.params)
                 if tab:
                     tab.closed.set()
+                    with self._changed:
+                        self._tabs.pop(tab.target_id, None)
 
     def _arrived(self, session: str, target: Mapping[str, Any]) -> None:
         """A page, which does nothing so far."""

@@ -29,6 +29,8 @@ class Tab:
         """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
         otherwise; empty while it lives.
         """
+        self.is_used = False
+        """It has been sent somewhere."""
         self.is_spent = False
         """Its page had to be stopped: what that has left behind is no start for another one."""
         self.closed = threading.Event()
@@ -46,12 +48,12 @@ class Tab:
 
         Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
         """
-        self._check()
+        self._check(method)
         return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> Asked:
         """The same without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
-        self._check()
+        self._check(method)
         return self._devtools.ask(
             method, params, session=session or self.session, on_answer=self.mailbox.wake
         )
@@ -72,7 +74,7 @@ class Tab:
 
         *on_error* is called in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
         """
-        self._check()
+        self._check(method)
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
 
     def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
@@ -86,6 +88,7 @@ class Tab:
         )  # answered by the page, after all that it was told before
         self.send("Page.navigate", {"url": url})
 
-    def _check(self) -> None:
+    def _check(self, method: str) -> None:
+        self.is_used = self.is_used or method == "Page.navigate"
         if self.crashed:  # Chromium would never answer
             raise TabCrashed(f"the tab has crashed ({self.crashed})")
