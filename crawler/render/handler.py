@@ -29,7 +29,7 @@ from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
 from crawler.harvest.looks import Looks, with_route
 from crawler.harvest.readers import Reading
-from crawler.harvest.renders import route_task
+from crawler.harvest.renders import TemplateQueue, route_task
 from crawler.harvest.reply import Head
 from crawler.models import (
     MAX_ALTERNATIVES,
@@ -40,7 +40,6 @@ from crawler.models import (
     Revisit,
     Task,
     TaskKind,
-    TemplateAnswer,
     Verdict,
 )
 from crawler.render import behaviours
@@ -66,10 +65,8 @@ _NO_BROWSER = (
 )
 
 
-class Templates(Protocol):
+class Templates(TemplateQueue, Protocol):
     """What of a TaskQueue is asked here."""
-
-    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer: ...
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None: ...
 
@@ -382,8 +379,6 @@ class RenderHandler(TaskHandler):
 def _as_rendered(rendered: Rendered) -> Fetched:
     """The document as it is in the end, with the headers that it came with."""
     document = rendered.document
-    if not rendered.html:
-        return document
     return msgspec.structs.replace(
         document,
         content=rendered.html.encode("utf-8", "replace"),
