@@ -11,6 +11,7 @@ import pytest
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
 from crawler.render.mailbox import Mailbox, Raw, repaired
 from crawler.render.page import _why_not_opened
+from tests.pace import cpu_below
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,6 @@ def test_requests_that_find_no_room_are_counted() -> None:
 
 def test_a_document_of_half_characters_is_mended_at_once() -> None:
     data = b'{"a":["' + b"\\ud800x" * 500_000 + b'",{"\\udc00":"\\ud83d\\ude00"}]}'
-    began = time.process_time()
-    mended = msgspec.json.decode(repaired(data))
-    assert time.process_time() - began < 2
+    with cpu_below(2):
+        mended = msgspec.json.decode(repaired(data))
     assert mended == {"a": ["\ufffdx" * 500_000, {"\ufffd": "\U0001f600"}]}

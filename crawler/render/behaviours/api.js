@@ -19,6 +19,12 @@ const behaviour = (one) => behaviours.push(one);
 
 const page = (() => {
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  // Until what has changed is on the screen: only then do observers learn what is in view. On a busy machine a frame
+  // takes longer than any time that is given beforehand, and lazy pictures were jumped over. No frame at all: a second.
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const shown = () => Promise.race([sleep(1000), frame().then(frame)]);
+
   const CLICKABLE =
     'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
   const MOST = 5000; // elements that are looked at, however many a page has
@@ -195,5 +201,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, all, seen, called, says, says_more, has_word, text_in, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
+  return { sleep, shown, all, seen, called, says, says_more, has_word, text_in, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
 })();

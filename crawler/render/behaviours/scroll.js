@@ -12,7 +12,8 @@ behaviour({
       const before = box.scrollTop, height = box.scrollHeight;
       box.scrollBy({ top: (box.clientHeight || innerHeight) * 0.9, behavior: "instant" });
       box.dispatchEvent(new Event("scroll"));
-      await page.sleep(60);
+      await page.shown();
+      await page.sleep(30);
       const stays = box.scrollTop === before && box.scrollHeight === height;
       still = stays ? still + 1 : 0;
       if (!stays) screens += 1;
@@ -32,7 +33,8 @@ behaviour({
     if (round === 0) box.scrollTo({ top: 0, behavior: "instant" });
     let steps = 0;
     for (; steps < Math.min(6, 2 * left); steps += 1) {
-      await page.sleep(300);
+      await page.shown();
+      await page.sleep(270);
       const before = box.scrollTop;
       box.scrollBy({ top: (box.clientHeight || innerHeight) / 2, behavior: "instant" });
       if (box.scrollTop === before) break;
@@ -57,7 +59,8 @@ behaviour({
         moved += row.scrollLeft !== before;
       }
     }
-    await page.sleep(150);
+    await page.shown();
+    await page.sleep(120);
     return moved;
   },
 });
