@@ -31,6 +31,10 @@ _VIEWPORT = {
 """As large as a person's, and drawn in a tenth of that: nobody looks, and what is drawn was half of all memory."""
 _BLANK = "about:blank"
 _DOMAINS = ("Page", "Fetch", "Network", "DOM", "Runtime")
+BLANK_TABS = 4
+"""That wait for another page, as many as a renderer has threads. Each is a process of 15 MiB: idle contexts together
+had a dozen of them.
+"""
 _CLOSE_S = 1.0
 """A page in an endless loop takes half of it."""
 _SIGKILL = 9
@@ -44,8 +48,6 @@ class Context:
         self.id = number
         self.pages = 0
         self.open = 0
-        self.blank: list[Tab] = []
-        """Tabs that nobody uses, at about:blank."""
 
 
 class Browser:
@@ -57,6 +59,8 @@ class Browser:
         """By target."""
         self._new: dict[str, Tab] = {}
         """Those that nobody has claimed yet."""
+        self._blank: list[tuple[Context, Tab]] = []
+        """Tabs that nobody uses, at about:blank; the one that was used last is the last."""
         self._opening = 0
         self._process = Process(program, timeout_s=timeout_s)
         self.isolation = self._process.isolation
@@ -106,6 +110,8 @@ class Browser:
         return context
 
     def drop_context(self, context: Context) -> None:
+        with self._changed:
+            self._blank = [(of, tab) for of, tab in self._blank if of is not context]
         with suppress(DevToolsError):
             self._devtools.send("Target.disposeBrowserContext", {"browserContextId": context.id})
 
@@ -124,14 +130,13 @@ class Browser:
 
     def _taken_again(self, context: Context) -> Tab | None:
         with self._changed:
-            while context.blank:
-                left = context.blank.pop()
-                if not left.crashed and not left.closed.is_set():
-                    tab = Tab(self._devtools, target_id=left.target_id, session=left.session)
-                    self._tabs[tab.target_id] = tab
-                    break
-            else:
+            self._blank = [(of, tab) for of, tab in self._blank if not tab.crashed and not tab.closed.is_set()]
+            at = next((at for at, (of, _) in enumerate(self._blank) if of is context), None)
+            if at is None:
                 return None
+            _, left = self._blank.pop(at)
+            tab = Tab(self._devtools, target_id=left.target_id, session=left.session)
+            self._tabs[tab.target_id] = tab
         self._devtools.route(tab.session, tab.mailbox)
         return tab
 
@@ -155,7 +160,10 @@ class Browser:
                 tab.call("Target.setAutoAttach", nothing, timeout_s=_CLOSE_S)
                 self._devtools.unroute(tab.mailbox)
                 with self._changed:  # where it is known still, should it break down
-                    context.blank.append(tab)
+                    self._blank.append((context, tab))
+                    surplus = self._blank.pop(0)[1] if len(self._blank) > BLANK_TABS else None
+                if surplus:
+                    self._close_target(surplus.target_id)
                 return
         except DevToolsError as exc:
             log.debug("a tab is not kept: %s", exc)
