@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -12,11 +12,11 @@ from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
 from crawler.harvest.judging import A_PAGE, Judge
-from crawler.harvest.readers import Reading
+from crawler.harvest.readers import Read, Reading
 from crawler.harvest.renders import Renders, TemplateQueue
 from crawler.harvest.reply import Head, in_order
 from crawler.harvest.sitemap import SITEMAPS
-from crawler.models import NewTask, PageStatus, Task, TaskKind
+from crawler.models import NewTask, PageStatus, TaskKind
 from crawler.scope import Scope
 from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport
@@ -39,8 +39,6 @@ PAGE_CUT = "page-cut"
 
 _KEPT_PARTS = 1
 """Of what a document holds, which its result takes along; what is beyond is put as it comes."""
-
-Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
 
 
 class PageHandler(TaskHandler):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Protocol
 
 import msgspec
@@ -45,6 +45,10 @@ class Reading(Protocol):
     def words(self) -> set[str]:
         """What the document says, see :func:`crawler.harvest.pieces.pieces`; to be asked for after its tasks."""
         ...
+
+
+Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
+"""What is found in an answer; raises a TaskError."""
 
 
 class Readers:

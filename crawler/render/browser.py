@@ -130,7 +130,9 @@ class Browser:
 
     def _taken_again(self, context: Context) -> Tab | None:
         with self._changed:
-            self._blank = [(of, tab) for of, tab in self._blank if not tab.crashed and not tab.closed.is_set()]
+            self._blank = [
+                (of, tab) for of, tab in self._blank if not tab.crashed and not tab.closed.is_set()
+            ]
             at = next((at for at, (of, _) in enumerate(self._blank) if of is context), None)
             if at is None:
                 return None

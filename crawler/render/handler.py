@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -28,7 +27,7 @@ from crawler.errors import (
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
 from crawler.harvest.looks import Looks, with_route
-from crawler.harvest.readers import Reading
+from crawler.harvest.readers import Read
 from crawler.harvest.renders import TemplateQueue, route_task
 from crawler.harvest.reply import Head
 from crawler.models import (
@@ -71,7 +70,6 @@ class Templates(TemplateQueue, Protocol):
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None: ...
 
 
-Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
 _Read = tuple[Head, list[NewTask], list[NewTask]]
 """What a document says of itself, all that is found on it, and of this the links."""
 

@@ -45,6 +45,8 @@ MOST_QUIET_S = 4.0
 PATIENCE_LEFT_S = 0.8
 """… with which such pages are waited for from then on."""
 MOST_LINKS = 1000
+MOST_ADDRESS_CHARS = 65_536
+"""Thirty times as long as any that a task may have."""
 _CALL_S = 5.0
 _LEAST_READ_S, _READ_SHARE = 3.0, 3
 """To be read a page has a third of its time once more, and three seconds at least. A script that does not come to its
@@ -138,6 +140,7 @@ class OpenPage:
         )
         self._arrivals = 0
         self._is_away = False
+        self._is_silenced = False
         self._is_shown = True
         """The browser makes a page of the document; not of a download, say."""
         self._routed_to = ""
@@ -223,7 +226,9 @@ class OpenPage:
     @property
     def _is_over(self) -> bool:
         """Its time is up; to be read it has some more."""
-        return self._clock() >= self._read_until if self._read_until else self._left_s <= 0
+        if self._read_until:
+            return self._clock() >= self._read_until
+        return self._left_s <= 0 or self._is_silenced
 
     def _check_crash(self) -> None:
         if self._tab.crashed:
@@ -394,15 +399,25 @@ class OpenPage:
 
     def _routed(self, params: Mapping[str, Any]) -> None:
         """A script has changed the address: without one of ours it says where the page is, else it is a link."""
+        url = str(params.get("url", ""))
+        if len(url) > MOST_ADDRESS_CHARS:
+            self._silence()
         if params.get("frameId") != self._world.main_frame:
             return
-        url = str(params.get("url", ""))
         if url != self._url and canonical(url) != canonical(self._url):
             self._note_link(url)
             if self._requests.stage != LOAD:
                 self._routed_to = url
         elif "#" in url and url != self._url:
             self._note_link(url)
+
+    def _silence(self) -> None:
+        """No more of the page's scripts: each address of a megabyte is work for the process that all pages share, and
+        200 of them kept it busy for ten seconds. The page is read as it is.
+        """
+        if not self._is_silenced:
+            self._is_silenced = True
+            self._tab.send("Emulation.setScriptExecutionDisabled", {"value": True})
 
     def _requested(self, params: Mapping[str, Any]) -> None:
         """A form that is sent by GET looks like a link once it is asked for."""

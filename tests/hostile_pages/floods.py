@@ -108,6 +108,29 @@ PAGES = (
         left_out=("url-too-long|render-time",),
     ),
     Hostile(
+        name="long-hashes",
+        in_ci=False,
+        what="fragments of a megabyte each, without end",
+        page=with_script(
+            "const some = 'x'.repeat(1e6); let n = 0; setInterval(() => { location.hash = n++ + some; }, 1);"
+        ),
+        images=_FIRST,
+        left_out=("url-too-long|render-time",),
+    ),
+    Hostile(
+        name="long-history-framed",
+        in_ci=False,
+        what="a frame whose addresses are of a megabyte each",
+        page=with_script(
+            "const inner = Object.assign(document.createElement('iframe'), {src: '/framed-history'});"
+            " document.body.append(inner);"
+            " const some = 'x'.repeat(1e6); let n = 0;"
+            " setInterval(() => inner.contentWindow.history.replaceState({}, '', '/' + n++ + some), 1);"
+        ),
+        images=_FIRST,
+        left_out=("render-time",),
+    ),
+    Hostile(
         name="hashes",
         in_ci=False,
         what="fragments, without end",

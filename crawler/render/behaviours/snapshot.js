@@ -120,7 +120,7 @@ async function drawn({ most, most_bytes, marker }) {
       reader.onerror = failed;
       reader.readAsDataURL(blob);
     });
-  for (const canvas of [...document.querySelectorAll("canvas")].slice(0, 200)) {
+  for (const canvas of page.all("canvas").slice(0, 200)) {
     try {
       if (canvas.width < 32 || canvas.height < 32) continue;
       if (canvas.width * canvas.height > MOST_PX || !has_room(0)) cut += 1;
@@ -129,7 +129,7 @@ async function drawn({ most, most_bytes, marker }) {
       // it shows something of another origin, which is a picture of its own
     }
   }
-  for (const image of [...document.querySelectorAll('img[src^="blob:"]')].slice(0, 200)) {
+  for (const image of page.all('img[src^="blob:"]').slice(0, 200)) {
     try {
       if (!has_room(0)) {
         cut += 1;
@@ -153,7 +153,7 @@ async function drawn({ most, most_bytes, marker }) {
 // data: URLs that show nothing at all: what scripts have made of stand-ins, or keep a place with.
 function blank_data_urls(dots_of) {
   const found = [];
-  for (const image of [...document.querySelectorAll('img[src^="data:image/"]')].slice(0, 50)) {
+  for (const image of page.all('img[src^="data:image/"]').slice(0, 50)) {
     const url = image.getAttribute("src");
     if (url.length > 100_000 || !image.naturalWidth) continue;
     try {
