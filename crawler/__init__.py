@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from crawler.config import load as load_config
     from crawler.crawl import Crawl, crawl
     from crawler.errors import CrawlerError, CrawlError, UsageError
-    from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Stats
+    from crawler.models import (
+        ImageRecord,
+        ImageStatus,
+        PageRecord,
+        PageStatus,
+        RenderRecord,
+        RenderStatus,
+        Stats,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,6 +47,8 @@ __all__ = [
     "ImageStatus",
     "PageRecord",
     "PageStatus",
+    "RenderRecord",
+    "RenderStatus",
     "Stats",
     "UsageError",
     "__version__",
@@ -56,6 +66,8 @@ _HOMES = {
     "ImageStatus": "crawler.models:ImageStatus",
     "PageRecord": "crawler.models:PageRecord",
     "PageStatus": "crawler.models:PageStatus",
+    "RenderRecord": "crawler.models:RenderRecord",
+    "RenderStatus": "crawler.models:RenderStatus",
     "Stats": "crawler.models:Stats",
     "UsageError": "crawler.errors:UsageError",
     "crawl": "crawler.crawl:crawl",
