@@ -60,12 +60,39 @@ customElements.define("x-picture", class extends HTMLElement {
   }
 });
 </script>"""
+_DRAWN = """
+{text}<x-drawn></x-drawn>
+<script>
+const drawn = (colour, label) => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 120, height: 90});
+  canvas.setAttribute("aria-label", label);
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = colour;
+  pen.fillRect(10, 10, 80, 60);
+  return canvas;
+};
+const blob_of = (canvas) => new Promise((done) => canvas.toBlob(done));
+const shadow = document.querySelector("x-drawn").attachShadow({mode: "open"});
+(async () => {
+  for (const [place, name] of [[document.body, "open"], [shadow, "shadow"]]) {
+    place.append(drawn(name === "open" ? "red" : "green", `canvas ${name}`));
+    const blob = await blob_of(drawn(name === "open" ? "blue" : "black", ""));
+    place.append(Object.assign(new Image(), {src: URL.createObjectURL(blob), alt: `blob ${name}`}));
+  }
+})();
+</script>"""
 PAGES = {
     "/list": "<div id=root></div><script src=/app.js></script>",
     "/made": _TEXT + "<img src=/img/made.png>",
     **{
         path: page.replace("{text}", _TEXT)
-        for path, page in {"/": _HOME, "/lazy": _LAZY, "/more": _MORE, "/shadow": _SHADOW}.items()
+        for path, page in {
+            "/": _HOME,
+            "/lazy": _LAZY,
+            "/more": _MORE,
+            "/shadow": _SHADOW,
+            "/drawn": _DRAWN,
+        }.items()
     },
 }
 for _n in range(1, 9):

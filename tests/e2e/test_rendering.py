@@ -82,6 +82,20 @@ def test_what_scripts_bring_is_saved_with_its_words(tmp_path: Path, queue: Seque
         assert len(plain) <= 3, "that many tell of a template that brings nothing"
 
 
+def test_what_is_drawn_and_lies_nowhere_is_taken_from_the_page(tmp_path: Path) -> None:
+    with scripted.serving() as site:
+        flags = ("--max-depth", "0", "--no-sitemaps", "--render", "always")
+        outcome = image_crawler("crawl", f"{site.url}drawn", "-o", "crawl", *flags, folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        with Catalog(tmp_path / "crawl") as catalog:
+            drawn = {record.alt: record for record in catalog.images()}
+        names = {f"{kind} {place}" for kind in ("canvas", "blob") for place in ("open", "shadow")}
+        assert set(drawn) == names
+        assert {(record.status, record.width_px, record.height_px) for record in drawn.values()} == {
+            (ImageStatus.SAVED, 120, 90)
+        }
+
+
 def test_without_a_browser_it_is_as_ever(tmp_path: Path) -> None:
     with scripted.serving() as site:
         outcome = image_crawler("crawl", site.url, "-o", "crawl", "--render", "never", folder=tmp_path)
