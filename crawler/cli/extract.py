@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from rich.table import Table
-from rich.text import Text
 
 from crawler import words
 from crawler.cli import tables
@@ -138,22 +136,17 @@ def _as_json(task: NewTask) -> dict[str, object]:
 
 
 def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
-    out = tables.console()
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("found in", no_wrap=True)
-    table.add_column("URL", overflow="fold")
-    table.add_column("what is said of it", overflow="fold", max_width=40 if out.is_terminal else None)
+    table = tables.FoundTable(tables.console(), "found in")
     for task in found:
         origin = task.origin or Origin(page_url="", found_in="")
-        style = "" if task.kind is TaskKind.IMAGE and not task.kept_out_by else "dim"
-        said = clean(origin.alt or origin.caption or origin.title)
+        is_image = task.kind is TaskKind.IMAGE and not task.kept_out_by
+        said = origin.alt or origin.caption or origin.title
         if task.kept_out_by:
             said = f"kept out by {task.kept_out_by}"
-        table.add_row(clean(origin.found_in), Text(clean(task.url)), said, style=style)
-    if found:
-        tables.show(out, table)
+        table.add(origin.found_in, url=task.url, said=said, dim=not is_image)
+    table.show()
     title = f" on {clean(harvest.title)!r}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
-    click.echo(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}", err=True)
+    tables.say(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}")
     if harvest.left_out:
-        click.echo(f"left out: {tables.left_out_lines(harvest.left_out)}", err=True)
+        tables.say(f"left out: {tables.left_out_lines(harvest.left_out)}")

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import click
-from rich.table import Table
-from rich.text import Text
-
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
@@ -63,41 +59,30 @@ def _as_json(task: NewTask, static: dict[str, Origin], compared: Compared) -> di
 
 
 def _show(found: list[NewTask], static: dict[str, Origin], compared: Compared) -> None:
-    out = tables.console()
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("without scripts", no_wrap=True)
-    table.add_column("in the browser", no_wrap=True)
-    table.add_column("URL", overflow="fold")
-    table.add_column("what is said of it", overflow="fold", max_width=40 if out.is_terminal else None)
+    table = tables.FoundTable(tables.console(), "static", "browser")
     for task in found:
         origin = task.origin or _NOTHING
-        read = clean(static[task.url].found_in) if task.url in static else "-"
+        read = static[task.url].found_in if task.url in static else "-"
         brought = compared.stages.get(task.url, "the same" if task.url in static else "")
-        said = clean(origin.alt or origin.caption or origin.title)
+        said = origin.alt or origin.caption or origin.title
         if task.kept_out_by:
             said, brought = f"kept out by {task.kept_out_by}", brought or "-"
-        table.add_row(
-            read, clean(brought), Text(clean(task.url)), said, style="dim" if task.kept_out_by else ""
-        )
-    if found:
-        tables.show(out, table)
+        table.add(read, brought, url=task.url, said=said, dim=bool(task.kept_out_by))
+    table.show()
 
 
 def _tell(rendered: Rendered, compared: Compared) -> None:
     title = f" on {clean(compared.head.title)!r}" if compared.head.title else ""
     brought = Counter(compared.stages.values())
     stages = ", ".join(f"{count:,} by {stage}" for stage, count in brought.most_common())
-    click.echo(
+    links = len(compared.new_links)
+    tables.say(
         f"{len(compared.static):,} images without scripts, {len(compared.stages):,} more in the browser{title}"
-        f"{f' ({stages})' if stages else ''}; {len(compared.new_links):,} more links",
-        err=True,
+        f"{f' ({stages})' if stages else ''}; {links:,} more link{'s' * (links != 1)}"
     )
-    click.echo(
-        f"{rendered.requests:,} requests were answered, {tables.size(rendered.received_bytes)} in all",
-        err=True,
-    )
+    tables.say(f"{rendered.requests:,} requests were answered, {tables.size(rendered.received_bytes)} in all")
     left_out = {
         slug: count for slug, count in {**compared.head.left_out, **rendered.left_out}.items() if count
     }
     if left_out:
-        click.echo(f"left out: {tables.left_out_lines(left_out)}", err=True)
+        tables.say(f"left out: {tables.left_out_lines(left_out)}")

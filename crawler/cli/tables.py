@@ -19,6 +19,7 @@ from crawler.errors import LEFT_OUT
 from crawler.models import Counts, ImageStatus, PageStatus, RenderStatus, Stats, TaskKind
 
 _GAP = 5
+_NARROW, _MOST_SAID = 72, 40
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
     "saved": "green",
@@ -193,6 +194,42 @@ def tell_more(table: Table, more: int) -> None:
     """Say below *table* how many rows it lacks, if it does."""
     if more > 0:
         table.caption = f"and {number(more)} more"
+
+
+class FoundTable:
+    """What was found on one page, a row each: what *names* say of it, its URL, and what the page says of it, which
+    stands below the URL where the terminal is narrow.
+    """
+
+    def __init__(self, out: Console, *names: str) -> None:
+        self._out = out
+        self._is_narrow = out.is_terminal and out.width < _NARROW
+        self._table = Table(
+            box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+        )
+        for name in names:
+            self._table.add_column(name, no_wrap=True)
+        self._table.add_column("URL", overflow="fold")
+        if not self._is_narrow:
+            most = _MOST_SAID if out.is_terminal else None
+            self._table.add_column("what is said of it", overflow="fold", max_width=most)
+
+    def add(self, *values: str, url: str, said: str, dim: bool = False) -> None:
+        address, words = Text(clean(url)), Text(clean(said))
+        if self._is_narrow and words:
+            words.stylize("dim")
+            address.append("\n").append_text(words)
+        beside = () if self._is_narrow else (words,)
+        self._table.add_row(*map(clean, values), address, *beside, style="dim" if dim else "")
+
+    def show(self) -> None:
+        if self._table.row_count:
+            show(self._out, self._table)
+
+
+def say(text: str) -> None:
+    """A sentence beside what a command prints, on stderr: in a terminal no word is cut in two."""
+    show(console(sys.stderr), Text(text))
 
 
 def left_out_table(left_out: Mapping[str, int]) -> Table:
