@@ -340,12 +340,14 @@ class Ledger:
             if not wait_s and spacing_s >= pauses.LEAST_S:
                 with self._transaction():  # else a manager that comes after us might not know of it
                     self._pauses.note(host_id, spacing_s)
+            self._pacing.forget_idle()
             self._waiters.expect(self._next_event())
             return wait_s
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):
             self._pacing.taken(self._host_id(host), ago_s, now=self._clock())
+            self._pacing.forget_idle()
 
     def turn_over(self, *, task: int, host: str) -> None:
         with self._mutex, database.explained(self.path, on_error=self.halt):
@@ -354,6 +356,7 @@ class Ledger:
                 self._pacing.go_away(host_id, task)
             self._pacing.turn_over(host_id, task, now=self._clock())
             self._pacing.wake(self._clock())  # others of its domain may have room now
+            self._pacing.forget_idle()
             self._tell_waiting()
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
@@ -676,6 +679,7 @@ class Ledger:
                 if self._tally.drained:
                     self._cookies.forget()
                 self._db.execute("COMMIT")
+                self._pacing.forget_idle()
                 self._tell_waiting()
             except BaseException:
                 if self._db.in_transaction:
@@ -1142,6 +1146,7 @@ class Ledger:
         if self._next_delayed is not None and self._next_delayed <= self._life_s:
             self._wake_delayed()
         self._watch.wake()
+        self._pacing.forget_idle()
         if now >= self._next_giving_up:
             self._next_giving_up = now + _GIVING_UP_EVERY_S
             self._give_up_waiting()
@@ -1153,6 +1158,7 @@ class Ledger:
             self._part_with_the_lost(now)
         if most := self._releasable():
             self._release_sizes(most)
+        self._pacing.forget_idle()
 
     def _part_with_the_lost(self, now: float) -> None:
         late = [(worker_id, worker) for worker_id, worker in self._workers.items() if worker.deadline <= now]

@@ -66,6 +66,10 @@ class _Lane:
     cooling: bool = False
     """Stands in the heap of lanes to wake."""
 
+    @property
+    def is_idle(self) -> bool:
+        return not (self.ready or self.in_flight or self.cooling)
+
 
 @dataclass(slots=True)
 class _Hand:
@@ -126,6 +130,8 @@ class Pacing:
             dict
         )  # by kind; the inner dict is an ordered set
         self._cooling: list[tuple[float, int]] = []
+        self._idle: set[int] = set()
+        """Hosts that had nothing to do when that was looked at last."""
         self._opened: set[Hashable] = set()
         self._undelayed: set[int] = set()
         self._asked_s: dict[int, float] = {}
@@ -400,6 +406,7 @@ class Pacing:
 
     def wake(self, now: float) -> None:
         """Bring back the hosts whose pause is over."""
+        self.forget_idle()
         self._leave_late(now)
         for name in list(self._roomy):
             self._unblock(self._domains[name], now)
@@ -408,6 +415,17 @@ class Pacing:
             lane = self._lanes[host]
             lane.cooling = False
             self._place(host, lane, now)
+
+    def forget_idle(self) -> None:
+        """Keep nothing of hosts that have nothing to do. To be called once all is told that happens together: what is
+        given back is in nobody's hand before it waits again, and when its host was asked still counts.
+        """
+        for host in self._idle:
+            lane = self._lanes.get(host)
+            if lane is not None and lane.is_idle:
+                del self._lanes[host]
+                self._part(host, lane)
+        self._idle.clear()
 
     def pauses(self, *, now: float) -> dict[int, float]:
         """Hosts that are to be left alone, and for how many seconds still."""
@@ -431,7 +449,7 @@ class Pacing:
         return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host))
 
     def is_known(self, host: int) -> bool:
-        """Whether it has anything to do, or is to be left alone for a while."""
+        """Whether it has anything to do, or had until a moment ago, or is to be left alone for a while."""
         return host in self._lanes
 
     def __len__(self) -> int:
@@ -483,9 +501,8 @@ class Pacing:
             self._shut[host] = None
         elif self._shut:
             self._shut.pop(host, None)
-        if not (lane.ready or lane.in_flight or lane.cooling):
-            del self._lanes[host]
-            self._part(host, lane)
+        if lane.is_idle:
+            self._idle.add(host)
 
     # domains
 

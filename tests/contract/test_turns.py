@@ -343,6 +343,34 @@ def test_the_delay_that_a_file_asks_for_counts_from_the_request_for_it(make: Cal
     assert task.host_delay_s == 10.0
 
 
+def test_a_host_was_asked_by_what_has_gone_back_since(make: Callable[..., Queues]) -> None:
+    queues = make()
+    (task,) = leased(queues)
+    assert a_turn(queues, task) == 0
+    queues.tasks.release(worker("w1"), tokens([task]))
+    (task,) = take(queues)
+    queues.results.put([saved(task, host_delay_s=10.0)])
+    queues.tasks.put([image(2)])
+    assert take(queues) == []
+    queues.pass_time(10.5)
+    assert len(take(queues)) == 1
+
+
+def test_a_host_was_asked_by_what_another_size_takes_the_place_of(make: Callable[..., Queues]) -> None:
+    queues = make()
+    queues.tasks.put([image(1), msgspec.structs.replace(image(1), url=f"{image(1).url}?w=300")])
+    (task,) = take(queues)
+    assert a_turn(queues, task) == 0
+    queues.results.put([failed(task, "not-found")])
+    (size,) = take(queues)
+    assert size.url == f"{task.url}?w=300"
+    queues.results.put([saved(size, host_delay_s=10.0)])
+    queues.tasks.put([image(2)])
+    assert take(queues) == []
+    queues.pass_time(10.5)
+    assert len(take(queues)) == 1
+
+
 def test_a_host_that_nothing_is_known_of_but_its_file_is_not_asked_at_once(
     make: Callable[..., Queues],
 ) -> None:

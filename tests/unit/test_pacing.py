@@ -24,6 +24,7 @@ def take(pacing: Pacing, worker: str = "w", **more: object) -> list[Share]:
 
 def is_empty(pacing: Pacing) -> bool:
     """Nothing is kept of hosts and workers that are done."""
+    pacing.forget_idle()
     rows = [row for row in pacing._due.values() if row]
     return not (pacing._lanes or pacing._hands or rows or pacing._cooling or pacing._shut)
 
