@@ -431,14 +431,8 @@ class Both:
             hosts = [host for queues in self.both for host in queues.tasks.status().hosts]
             if not any(waiting(host) for host in hosts if host.trouble == "down"):
                 break
-<<<<<<< HEAD
-            self.pass_time(
-                1.0
-            )  # one of them at a time; and where one size of a picture is given up comes the next
-=======
             # one of them at a time; and where one size of a picture is given up comes the next
             self.pass_time(1.0)
->>>>>>> seeds
         one, other = (queues.tasks.status() for queues in self.both)
         assert figures(one) == figures(other)
         assert {host.name: shown(host) for host in one.hosts} == {
