@@ -29,6 +29,10 @@ _VIEWPORT = {
     "scale": 0.1,
 }
 """As large as a person's, and drawn in a tenth of that: nobody looks, and what is drawn was half of all memory."""
+_SCREENCAST = {"format": "jpeg", "quality": 1, "maxWidth": 8, "maxHeight": 8, "everyNthFrame": 2**30}
+"""Of the tabs of a window one is drawn. The others get a frame a second from their third one on, and learn only then
+what is in view: three of four pages were scrolled past their lazy pictures. Who is filmed is drawn; no picture is sent.
+"""
 _BLANK = "about:blank"
 _DOMAINS = ("Page", "Fetch", "Network", "DOM", "Runtime")
 BLANK_TABS = 4
@@ -122,6 +126,8 @@ class Browser:
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
             # else a page that is no window of its own is drawn by nobody, and nothing on it is ever in view
             tab.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
+            tab.send("Page.enable")
+            tab.send("Page.startScreencast", _SCREENCAST)
             tab.send("Runtime.runIfWaitingForDebugger")
         except DevToolsError:
             self.close_tab(tab)

@@ -193,6 +193,26 @@ def test_a_page_is_at_work_though_nobody_sees_it(best: Browsers) -> None:
         assert value(tab, wait) == [1]
 
 
+def test_all_pages_are_drawn_and_not_the_one_in_front_alone(best: Browsers) -> None:
+    """Those behind it got a frame a second, and lazy pictures with it, as long as one in front was open or blank."""
+    twenty = """new Promise(done => {
+        let n = 0;
+        const frame = () => {
+            document.body.style.paddingTop = `${++n}px`;
+            n > 20 ? done(n) : requestAnimationFrame(frame);
+        };
+        frame();
+    })"""
+    with best.tab("a.example") as behind, best.tab("a.example") as second:
+        for tab in (behind, second):
+            PLAIN.load(tab, "http://a.example/")
+        with best.tab("a.example") as front:
+            PLAIN.load(front, "http://a.example/")
+            for tab in (behind, second, front):
+                assert value(tab, twenty, timeout_s=8) == 21
+        assert value(second, twenty, timeout_s=8) == 21  # the one in front is blank by now
+
+
 def test_hosts_share_no_storage_and_pages_of_one_do(best: Browsers) -> None:
     def stored(host: str, expression: str) -> str:
         with best.tab(host) as tab:
