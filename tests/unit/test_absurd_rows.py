@@ -25,6 +25,8 @@ from tests.crawls import SITE, garden, keep, saved
 from tests.queues import HARVESTER, RENDERER, Queues, image, page, render, take
 from tests.queues import saved as settled
 
+pytestmark = pytest.mark.untraced
+
 GARBAGE = [
     2**62,
     -(2**62),

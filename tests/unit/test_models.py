@@ -29,6 +29,8 @@ from crawler.models import (
     WorkerState,
 )
 
+pytestmark = pytest.mark.untraced
+
 VALUES = [
     cls
     for cls in vars(models).values()

@@ -24,6 +24,8 @@ from tests.queues import HARVESTER, Queues, failed, image, images, saved, take, 
 from tests.redisserver import RedisServer
 from tests.unit.test_coordinate import collecting
 
+pytestmark = pytest.mark.untraced
+
 SEED = "http://a.example/"
 PREFIX = "image-crawler:it:{it.0}:"
 FOUND = images(6)
