@@ -27,6 +27,8 @@ FAILURES = 3
 PAUSE_S = 60.0
 SAMPLE_S = 0.15
 """An allocation bomb takes 500 MB/s."""
+IDLE_S = 2.0
+"""After that without a page, blank tabs are closed: each holds 24 MiB."""
 SHARE = 4
 """Pages over their limit that a browser may have the memory of: then it is replaced, and at twice that, killed."""
 
@@ -245,12 +247,16 @@ class Browsers:
     def _watch_memory(self) -> None:
         while not self._is_closed.wait(SAMPLE_S):
             with self._lock:
-                self._at_work.wait_for(
-                    lambda: self._is_closed.is_set() or any(lent.open for lent in self._all)
-                )
-                lents = [lent for lent in self._all if lent.open]
+                is_idle = not self._at_work.wait_for(self._has_work, IDLE_S)
+                lents = [lent for lent in self._all if is_idle or lent.open]
             for lent in lents:
-                self._look_at(lent)
+                if is_idle:
+                    lent.browser.close_blank_tabs()
+                else:
+                    self._look_at(lent)
+
+    def _has_work(self) -> bool:
+        return self._is_closed.is_set() or any(lent.open for lent in self._all)
 
     def _look_at(self, lent: Lent) -> None:
         if not lent.browser.is_alive:

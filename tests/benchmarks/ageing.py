@@ -34,7 +34,8 @@ from tests.browsers import Pages
 BATCH = 100
 COMPARED = 5
 """Batches at either end."""
-REST_S = 2.0
+REST_S = browsers.IDLE_S + 1.0
+"""Blank tabs are closed by then."""
 PAGE = """<!doctype html><meta charset=utf-8><title>page</title><div id=list></div><script src=/app.js></script>"""
 SCRIPT = """
 fetch("/data").then(answer => answer.json()).then(names => {

@@ -9,8 +9,10 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +21,9 @@ from typing import Any
 import pytest
 
 from crawler.errors import BrowserFailed, PageCrashed
+from crawler.render import browsers as module
 from crawler.render import isolation, launch, memory, process
-from crawler.render.browser import Browser
+from crawler.render.browser import BLANK_TABS, Browser
 from crawler.render.browsers import Browsers
 from crawler.render.devtools import DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.tab import CRASH, MEMORY
@@ -243,6 +246,29 @@ def test_a_tab_that_was_not_used_does_no_harm_to_the_next(best: Browsers) -> Non
         with best.tab("h.example") as tab:
             PLAIN.load(tab, "http://h.example/")
             assert value(tab, "document.title", timeout_s=10) == "plain"
+
+
+def test_few_blank_tabs_are_kept_and_none_for_long(best: Browsers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pages_open() -> int:
+        return sum(map(memory.is_renderer, best._current.browser.pids() if best._current else []))
+
+    hosts = [f"blank-{n}.example" for n in range(7)]
+    together = threading.Barrier(len(hosts))
+
+    def opened(host: str) -> None:
+        with best.tab(host) as tab:
+            PLAIN.load(tab, f"http://{host}/")
+            together.wait(30)
+
+    monkeypatch.setattr(module, "IDLE_S", 60.0)
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        list(pool.map(opened, hosts))
+    assert eventually(lambda: pages_open() <= BLANK_TABS)
+    assert pages_open() > 0
+    monkeypatch.setattr(module, "IDLE_S", 0.1)
+    with best.tab(hosts[0]) as tab:
+        PLAIN.load(tab, f"http://{hosts[0]}/")
+    assert eventually(lambda: pages_open() == 0)
 
 
 def test_workers_and_frames_of_a_page_are_heard_in_its_mailbox(best: Browsers) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class FakeBrowser:
         self.dropped: list[str] = []
         self.closed = threading.Event()
         self.error: DevToolsError | None = None
+        self.open_as_blank_tabs_were_closed: list[int] = []
 
     def new_context(self, host: str) -> Context:
         self.contexts.append(f"{host}-{len(self.contexts)}")
@@ -72,6 +74,9 @@ class FakeBrowser:
     def leave_tab(self, tab: FakeTab, context: object) -> None:
         assert context is tab.context
         self.open.remove(tab)
+
+    def close_blank_tabs(self) -> None:
+        self.open_as_blank_tabs_were_closed.append(len(self.open))
 
     def close(self) -> None:
         self.is_alive = False
@@ -356,3 +361,18 @@ def test_looking_at_all_processes_is_cheap() -> None:
     with cpu_below(100 * 0.005):  # of the 0.15 s between two looks
         for _ in range(100):
             ours.look()
+
+
+def test_blank_tabs_are_closed_once_no_page_has_been_open_for_a_while(
+    browsers: Browsers, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_S", 0.1)
+    monkeypatch.setattr(module, "SAMPLE_S", 0.01)
+    with browsers.tab("a.example"):
+        time.sleep(0.3)
+        assert factory.made[0].open_as_blank_tabs_were_closed == []
+    assert eventually(lambda: factory.made[0].open_as_blank_tabs_were_closed[:1] == [0])
+    with browsers.tab("a.example"):
+        pass
+    before = len(factory.made[0].open_as_blank_tabs_were_closed)
+    assert eventually(lambda: len(factory.made[0].open_as_blank_tabs_were_closed) > before)
