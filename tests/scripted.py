@@ -81,6 +81,18 @@ const shadow = document.querySelector("x-drawn").attachShadow({mode: "open"});
   }
 })();
 </script>"""
+_SLIDES = """
+{text}<img id=shown><a id=download>Download</a>
+<script>
+(async () => {
+  for (const n of [0, 1, 2, 3]) {
+    shown.src = `/img/slide${n}.png`;
+    download.href = shown.src;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  shown.remove();
+})();
+</script>"""
 PAGES = {
     "/list": "<div id=root></div><script src=/app.js></script>",
     "/made": _TEXT + "<img src=/img/made.png>",
@@ -92,6 +104,7 @@ PAGES = {
             "/more": _MORE,
             "/shadow": _SHADOW,
             "/drawn": _DRAWN,
+            "/slides": _SLIDES,
         }.items()
     },
 }
@@ -176,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(_json([f"more{n}" for n in range(first, first + 2)]), "application/json")
         elif path == "/private/secret.json":
             self._answer(b"{}", "application/json")
-        elif path.startswith("/img/") and path[5:-4] in IMAGES:
+        elif path.startswith("/img/"):
             self._answer(png(random.Random(path)), "image/png")
         else:
             self._answer(b"none", "text/plain", 404)

@@ -96,6 +96,15 @@ def test_what_is_drawn_and_lies_nowhere_is_taken_from_the_page(tmp_path: Path) -
         }
 
 
+def test_one_picture_after_another_in_one_place_is_one_image_each(tmp_path: Path) -> None:
+    """What had been taken away was put together with open tags: a link had the next picture for its thumbnail."""
+    with scripted.serving() as site:
+        flags = ("--max-depth", "0", "--no-sitemaps", "--render", "always")
+        outcome = image_crawler("crawl", f"{site.url}slides", "-o", "crawl", *flags, folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        assert set(images_of(tmp_path / "crawl", site)) == {f"slide{n}" for n in range(4)}
+
+
 def test_without_a_browser_it_is_as_ever(tmp_path: Path) -> None:
     with scripted.serving() as site:
         outcome = image_crawler("crawl", site.url, "-o", "crawl", "--render", "never", folder=tmp_path)

@@ -43,7 +43,10 @@ const kept = (() => {
     if (target instanceof HTMLFormElement || oldValue.length > MOST_ONE) return;
     const others = [...attributes(target)].slice(0, 30).filter((one) => one.name !== attributeName && /^[\w:.-]+$/.test(one.name));
     const all = [`${attributeName}="${quote(oldValue)}"`, ...others.map((one) => `${one.name}="${quote(one.value, 1000)}"`)];
-    keep(`<${target.localName} ${all.join(" ")}>`);
+    const tag = `<${target.localName} ${all.join(" ")}>`;
+    // Closed, for what comes after it is no part of it: a link to one picture took in the next picture as its thumbnail.
+    const is_void = /^(img|source|input|embed)$/.test(target.localName);
+    keep(target.localName === "source" ? `<picture>${tag}<img></picture>` : is_void ? tag : `${tag}</${target.localName}>`);
   }
 
   const watched = new MutationObserver((records) => {
