@@ -215,6 +215,7 @@ PAGES = (
             "let one = document.body; for (let n = 0; n < 50000; n++) one = one.appendChild(document.createElement('b'));"
             "one.innerHTML = '<img src=img/deep.png>';"
         ),
+        reasons=("", "page-crashed"),  # it is too deep to be drawn, in the browser of a person as well
         images=_FIRST,
     ),
     Hostile(
