@@ -6,16 +6,31 @@ that breaks something is told from one that had bad luck.
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
+from crawler.queues import server as server_module
 from tests.fuzz.mutations import mutated
 from tests.fuzz.registry import CORPUS, TARGETS, WEIGHTS, corpus, target
 from tests.pace import cpu_s
 
 pytestmark = pytest.mark.untraced
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_server_as_it_was() -> Iterator[None]:
+    """tests/fuzz/books.py has nobody wait at it, and takes its log: the tests of the manager failed after these."""
+    log = logging.getLogger("crawler.queues.server")
+    wait_s, level, propagate = server_module.LONGEST_WAIT_S, log.level, log.propagate
+    yield
+    server_module.LONGEST_WAIT_S = wait_s
+    log.setLevel(level)
+    log.propagate = propagate
+
 
 ENOUGH_S = 5.0
 """Of the processor, for one input."""
