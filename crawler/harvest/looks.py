@@ -201,6 +201,8 @@ def _is_near_empty(html: str) -> bool:
     """Whether a person would read next to nothing on it."""
     seen, position, inside = 0, 0, ""
     for tag in _TAG.finditer(html):
+        if tag.start() < position:  # in a comment
+            continue
         if not inside:
             seen += len("".join(html[position : tag.start()].split()))
             if seen >= _NEAR_EMPTY_CHARS:

@@ -161,6 +161,7 @@ FOUND: dict[str, tuple[str, Shape]] = {
         "xhtml",
         Shape(f"<n{NUMBER}:p xmlns:n{NUMBER}='http://www.w3.org/1999/xhtml'>", start="<a></b>"),
     ),
+    "comments without an end, as it looks for text": ("read xhtml", Shape("<!--<script>")),
 }
 """What the search has found so far, by what it was."""
 
