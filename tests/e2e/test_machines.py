@@ -177,7 +177,13 @@ def lost_workers(said: str, machine: Machine) -> list[str]:
 
 def children(of: Running) -> list[int]:
     """Process ids of those that do its work, in the order of their start."""
-    return sorted(pid for pid, command in in_session(of.process.pid).items() if "spawn_main" in command)
+    found = (pid for pid, command in in_session(of.process.pid).items() if "spawn_main" in command)
+    return sorted(found, key=begun_at)  # numbers begin anew at 32,768
+
+
+def begun_at(pid: int) -> int:
+    """In ticks since the system's start, see proc(5)."""
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
 
 
 def kill_all(of: Running, ear: Ear) -> str:
