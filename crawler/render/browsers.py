@@ -133,7 +133,10 @@ class Browsers:
             raise
         finally:
             if tab is not None and context is not None:
-                lent.browser.leave_tab(tab, context)
+                if context.pages < self._pages_per_context:
+                    lent.browser.leave_tab(tab, context)
+                else:  # no other page will come
+                    lent.browser.close_tab(tab)
             self._give_back(lent, context)
 
     def close(self) -> None:

@@ -57,6 +57,7 @@ class FakeBrowser:
         self.closed = threading.Event()
         self.error: DevToolsError | None = None
         self.open_as_blank_tabs_were_closed: list[int] = []
+        self.tabs_closed = 0
 
     def new_context(self, host: str) -> Context:
         self.contexts.append(f"{host}-{len(self.contexts)}")
@@ -74,6 +75,10 @@ class FakeBrowser:
     def leave_tab(self, tab: FakeTab, context: object) -> None:
         assert context is tab.context
         self.open.remove(tab)
+
+    def close_tab(self, tab: FakeTab) -> None:
+        self.open.remove(tab)
+        self.tabs_closed += 1
 
     def close_blank_tabs(self) -> None:
         self.open_as_blank_tabs_were_closed.append(len(self.open))
@@ -376,3 +381,11 @@ def test_blank_tabs_are_closed_once_no_page_has_been_open_for_a_while(
         pass
     before = len(factory.made[0].open_as_blank_tabs_were_closed)
     assert eventually(lambda: len(factory.made[0].open_as_blank_tabs_were_closed) > before)
+
+
+def test_no_tab_is_kept_for_a_context_that_is_worn(browsers: Browsers, factory: Factory) -> None:
+    for _ in range(3):  # pages_per_context
+        assert factory.made == [] or factory.made[0].tabs_closed == 0
+        with browsers.tab("a.example"):
+            pass
+    assert factory.made[0].tabs_closed == 1
