@@ -93,6 +93,62 @@ _SLIDES = """
   shown.remove();
 })();
 </script>"""
+_CHOSEN = """
+{text}<img id=shown>
+<form action=/cart method=post>
+<input type=radio name=colour value=red id=red hidden><label for=red>Red</label>
+<input type=radio name=colour value=blue id=blue hidden><label for=blue>Blue</label>
+<select name=size></select><button>Add to cart</button></form>
+<form action=/account method=post><input type=email><select name=secret></select></form>
+<input type=range min=0 max=3 value=0>
+<script>
+for (const select of document.querySelectorAll("select"))
+  for (const n of [0, 1]) select.add(new Option(n, select.name + n));
+const show = (it) => { shown.src = `/img/${it.type === "range" ? "frame" : ""}${it.value}.png`; };
+document.addEventListener("change", (event) => show(event.target));
+</script>"""
+_NUMBERS = """
+{text}<main></main>
+<script>
+const render = (at) => {
+  const numbers = [1, 2, 3].map((n) => `<button class=number>${n}</button>`).join("");
+  const further = "<div class=further>Show more</div>";
+  document.querySelector("main").innerHTML = `<img src=/img/number${at}.png>${numbers}${further}`;
+};
+document.addEventListener("click", ({target}) => {
+  if (target.className === "number") render(target.textContent);
+  if (target.className === "further")
+    target.replaceWith(Object.assign(new Image(), {src: "/img/further.png"}));
+});
+render(1);
+</script>"""
+_POINTED = """
+{text}<nav><a href=/plain/1>One</a> <a href=/plain/2>Two</a></nav><section><div></div></section>
+<script>
+const add = (where, name) => where.append(Object.assign(new Image(), {src: `/img/${name}.png`}));
+document.addEventListener("mouseover", ({target}) => {
+  if (target.localName === "a") add(document.body, `over${target.textContent}`);
+});
+const box = document.querySelector("section");
+box.style = "overflow-y: scroll; height: 200px; width: 300px";
+box.firstChild.style = "height: 700px";
+box.onscroll = () => { if (box.scrollTop > 400) add(box, "boxed"); };
+document.body.insertAdjacentHTML("beforeend", "<p style='height: 800px'>");
+</script>"""
+_STILL = """
+<p>Wheel</p><div style="cursor: grab; width: 300px; height: 200px"></div>
+<script>
+let n = 0, from = null;
+const show = (name) => { document.querySelector("p").innerHTML = `<img src=/img/${name}.png>`; };
+addEventListener("wheel", () => { if (n < 2) show(`wheel${n++}`); });
+const thing = document.querySelector("div");
+thing.addEventListener("pointerdown", ({clientX}) => { from = clientX; });
+thing.addEventListener("pointermove", ({clientX}) => {
+  if (from === null || from - clientX < 60) return;
+  from = null;
+  show("dragged");
+});
+</script>"""
 PAGES = {
     "/list": "<div id=root></div><script src=/app.js></script>",
     "/made": _TEXT + "<img src=/img/made.png>",
@@ -105,6 +161,10 @@ PAGES = {
             "/shadow": _SHADOW,
             "/drawn": _DRAWN,
             "/slides": _SLIDES,
+            "/chosen": _CHOSEN,
+            "/numbers": _NUMBERS,
+            "/pointed": _POINTED,
+            "/still": _STILL,
         }.items()
     },
 }
@@ -136,7 +196,16 @@ IMAGES = frozenset(
     | {f"more{n}" for n in range(6)}
     | {f"plain{n}" for n in range(1, 9)}
 )
-"""The names of all pictures that a person gets to see."""
+"""The names of all pictures that a person gets to see, beginning at the home page."""
+TOUCHED = {
+    "chosen": frozenset({"red", "blue", "size0", "size1", *(f"frame{n}" for n in (1, 2, 3))}),
+    "numbers": frozenset({"further", *(f"number{n}" for n in range(1, 4))}),
+    "pointed": frozenset({"overOne", "overTwo", "boxed"}),
+    "still": frozenset({"dragged", *(f"wheel{n}" for n in range(2))}),
+}
+"""By page, what comes when a person chooses, clicks at what is made anew, points at it, scrolls in a box, drags, or
+turns the wheel.
+"""
 BY_SCRIPTS = frozenset(name for name in IMAGES if not name.startswith(("static", "plain", "made")))
 
 

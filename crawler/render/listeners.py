@@ -10,13 +10,9 @@ from crawler.render.devtools import BrowserGone, DevToolsError
 
 MOST = 150
 """Elements. Each costs two calls."""
-_KINDS = frozenset(
-    {
-        "click", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend",
-        "mouseenter", "mouseover", "pointerenter", "pointerover", "mousemove",
-    }
-)  # fmt: skip
-_TELL = "function() { globalThis.image_crawler?.listens(this); }"
+_KINDS = frozenset({"click", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend"})
+_COMING = frozenset({"mouseenter", "mouseover", "pointerenter", "pointerover", "mousemove"})
+_TELL = "function(coming) { globalThis.image_crawler?.listens(this, coming); }"
 
 Call = Callable[..., dict[str, Any]]
 
@@ -34,14 +30,21 @@ def tell_listeners(call: Call, *, context: int, most_s: float) -> None:
         raise
     except (DevToolsError, KeyError):
         return
-    nodes = dict.fromkeys(one.get("backendNodeId") for one in listeners if one.get("type") in _KINDS)
-    for node in list(nodes)[:MOST]:
+    kinds: dict[object, set[str]] = {}
+    for one in listeners:
+        if one.get("type") in _KINDS | _COMING:
+            kinds.setdefault(one.get("backendNodeId"), set()).add(one["type"])
+    for node, told_of in list(kinds.items())[:MOST]:
         with suppress(KeyError):
             try:
                 found = call(
                     "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}, most_s=most_s
                 )
-                told = {"objectId": found["object"]["objectId"], "functionDeclaration": _TELL}
+                told = {
+                    "objectId": found["object"]["objectId"],
+                    "functionDeclaration": _TELL,
+                    "arguments": [{"value": not told_of.isdisjoint(_COMING)}],
+                }
                 call("Runtime.callFunctionOn", told, most_s=most_s)
             except BrowserGone:
                 raise

@@ -278,10 +278,10 @@ class OpenPage:
         for number, one in sorted(enumerate(known), key=lambda pair: pair[1].dear):
             if one not in chosen or self._is_over:
                 continue
-            if one.name == "clicks":
+            if one.name in ("hover", "clicks"):
                 tell_listeners(self._world.call, context=self._world.context, most_s=_CALL_S)
             acted = self._do(number, one)
-            if one.name == "more" and acted:  # what it has brought may wait to be seen
+            if one.name in ("more", "clicks") and acted:  # what it has brought may wait to be seen
                 again = next((n for n, other in enumerate(known) if other.name == "scroll"), None)
                 if again is not None:
                     self._do(again, known[again])

@@ -16,7 +16,7 @@ from msgspec import Meta
 from crawler.errors import ConfigError
 from crawler.models import Value
 
-_FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "keys.js", "clicks.js")
+_FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "keys.js", "controls.js", "clicks.js")
 """In the order in which their behaviours are tried: what is cheap, and what others depend on, comes first."""
 _AFTER = ("snapshot.js", "run.js")
 MAX_FILE_BYTES = 2**20

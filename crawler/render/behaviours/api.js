@@ -24,26 +24,34 @@ const page = (() => {
   // takes longer than any time that is given beforehand, and lazy pictures were jumped over. No frame at all: a second.
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const shown = () => Promise.race([sleep(1000), frame().then(frame)]);
+  const frame_or = (ms) => Promise.race([sleep(ms), frame()]);
 
   const CLICKABLE =
-    'button, [role="button"], [role="tab"], [role="link"], a, summary, input[type="button"], label, [onclick], [tabindex]';
+    'button, [role="button"], [role="tab"], [role="link"], [role="option"], [role^="menuitem"], [role="radio"], a, area, summary, input[type="button"], input[type="radio"], label, [onclick], [tabindex]';
   const MOST = 5000; // elements that are looked at, however many a page has
   const MOST_ROOTS = 500; // shadow roots
   const MOST_NODES = 60; // of text within what may be a button
   const clicked = new WeakSet();
   const listening = new Set(); // to the mouse, as far as the renderer has told
 
-  // All elements that match, those in open shadow roots included.
+  const over = new Set(); // those that listen to its coming
+
+  function listens(element, to_coming) {
+    listening.add(element);
+    if (to_coming) over.add(element);
+  }
+
+  // All elements that match, those in open shadow roots and in frames of the same origin included.
   function all(selector, root = document) {
     const found = [], roots = [root];
     for (let r = 0; r < roots.length && found.length < MOST; r += 1) {
       const matching = roots[r].querySelectorAll(selector);
       for (let n = 0; n < matching.length && found.length < MOST; n += 1) {
-        if (!(matching[n] instanceof HTMLFormElement)) found.push(matching[n]);
+        if (tag_of(matching[n]) !== "form") found.push(matching[n]);
       }
       const walker = document.createTreeWalker(roots[r], NodeFilter.SHOW_ELEMENT);
       for (let n = 0, node = walker.nextNode(); node && n < MOST && roots.length < MOST_ROOTS; node = walker.nextNode(), n += 1) {
-        const inner = shadow_of(node);
+        const inner = shadow_of(node) || (tag_of(node) === "iframe" && frame_of(node));
         if (inner) roots.push(inner);
       }
     }
@@ -51,6 +59,8 @@ const page = (() => {
   }
 
   const shadow_of = genuine("shadowRoot");
+  const tag_of = genuine("localName");
+  const frame_of = genuine("contentDocument", HTMLIFrameElement);
 
   // The text within, up to so many characters, hidden one as well: at no cost where there is very much of it.
   function text_in(element, most_chars) {
@@ -74,6 +84,10 @@ const page = (() => {
 
   // *opaque*: also where it is not transparent, as the buttons of a light box are until the mouse moves.
   function seen(element, opaque = true) {
+    if (element.localName === "area") { // has no box of its own
+      const image = all("img[usemap]").find((one) => one.useMap === `#${element.closest("map")?.name}`);
+      return !!image && seen(image, opaque);
+    }
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2) return false;
     return element.checkVisibility
@@ -139,41 +153,86 @@ const page = (() => {
   const is_harmful = (element) => {
     if (element.closest("[download], [contenteditable]")) return true;
     if (element.type === "submit" && element.form) return true;
+    // stars and polls: to choose is to vote
+    if (element.matches("label, input[type=radio], [role=radio]") && element.closest("[class*=rating i], [name*=rating i], [class*=vote i], [name*=vote i], [class*=poll i]")) return true;
     const names = called(element);
     return says(names, words.never) || (says(names, words.assent) && asks_for_harm(element));
   };
 
-  // As a person does it; many libraries listen to the pointer, and not to clicks.
-  function click(element) {
-    clicked.add(element);
-    element.scrollIntoView({ block: "center", behavior: "instant" });
+  // Where an element is, as events tell it.
+  function place_of(element) {
     const box = element.getBoundingClientRect();
     const at = {
       bubbles: true, cancelable: true, composed: true, view: window, button: 0, detail: 1,
       clientX: box.x + box.width / 2, clientY: box.y + box.height / 2,
     };
-    const pointer = { ...at, pointerId: 1, pointerType: "mouse", isPrimary: true };
-    for (const kind of ["pointerover", "pointerenter", "pointermove"]) element.dispatchEvent(new PointerEvent(kind, pointer));
-    for (const kind of ["mouseover", "mouseenter", "mousemove"]) element.dispatchEvent(new MouseEvent(kind, at));
+    return [at, { ...at, pointerId: 1, pointerType: "mouse", isPrimary: true }];
+  }
+
+  // The mouse comes over it. To enter is told of all that it is in, to each by itself.
+  function point(element) {
+    const [at, pointer] = place_of(element);
+    element.dispatchEvent(new PointerEvent("pointerover", pointer));
+    element.dispatchEvent(new PointerEvent("pointerenter", { ...pointer, bubbles: false }));
+    element.dispatchEvent(new PointerEvent("pointermove", pointer));
+    element.dispatchEvent(new MouseEvent("mouseover", at));
+    element.dispatchEvent(new MouseEvent("mouseenter", { ...at, bubbles: false }));
+    element.dispatchEvent(new MouseEvent("mousemove", at));
+  }
+
+  // To the left, by most of its width, in some steps.
+  async function drag(element) {
+    const [at, pointer] = place_of(element);
+    const width = 0.6 * Math.min(element.clientWidth || 300, innerWidth);
+    const tell = (what, buttons, by) => {
+      const moved = { clientX: at.clientX + by, clientY: at.clientY, buttons };
+      element.dispatchEvent(new PointerEvent(`pointer${what}`, { ...pointer, ...moved }));
+      element.dispatchEvent(new MouseEvent(`mouse${what}`, { ...at, ...moved }));
+    };
+    tell("down", 1, width / 2);
+    for (let n = 1; n <= 6; n += 1) {
+      await frame_or(30);
+      tell("move", 1, width / 2 - (width * n) / 6);
+    }
+    tell("up", 0, -width / 2);
+  }
+
+  // As a person does it; many libraries listen to the pointer, and not to clicks.
+  function click(element) {
+    clicked.add(element);
+    element.scrollIntoView({ block: "center", behavior: "instant" });
+    point(element);
+    const [at, pointer] = place_of(element);
     element.dispatchEvent(new PointerEvent("pointerdown", { ...pointer, buttons: 1 }));
-    element.dispatchEvent(new MouseEvent("mousedown", { ...at, buttons: 1 }));
-    if (element.focus) element.focus({ preventScroll: true });
+    const may_focus = element.dispatchEvent(new MouseEvent("mousedown", { ...at, buttons: 1 }));
+    // who keeps the focus away opens its list at the click; given it, it opened the list by that, and closed it by the click
+    if (may_focus && element.focus) element.focus({ preventScroll: true });
     element.dispatchEvent(new PointerEvent("pointerup", pointer));
     element.dispatchEvent(new MouseEvent("mouseup", at));
     if (element.click) element.click();
     else element.dispatchEvent(new MouseEvent("click", at));
   }
 
-  const CODES = { ArrowRight: 39, ArrowDown: 40, Escape: 27, PageDown: 34, End: 35 };
+  const CODES = { ArrowRight: 39, ArrowDown: 40, Escape: 27, PageDown: 34, End: 35, " ": 32 };
+  const KEYS = { " ": "Space" };
 
   function press(key, element = document.activeElement || document.body) {
     const code = CODES[key] || 0; // what older libraries look at
-    const told = { key, code: key, keyCode: code, which: code, bubbles: true, cancelable: true, composed: true };
+    const told = { key, code: KEYS[key] || key, keyCode: code, which: code, bubbles: true, cancelable: true, composed: true };
     element.dispatchEvent(new KeyboardEvent("keydown", told));
     element.dispatchEvent(new KeyboardEvent("keyup", told));
   }
 
   const named = (one) => `${one.className?.baseVal ?? one.className ?? ""} ${one.id} ${one.getAttribute("data-action") || ""}`;
+
+  function turn_wheel() {
+    const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2) || document.body;
+    middle.dispatchEvent(new WheelEvent("wheel", { ...place_of(middle)[0], deltaY: 240, deltaMode: 0 }));
+  }
+
+  // Of a hundred things of one kind a few tell about all.
+  const kind = (one) => `${one.tagName} ${one.className?.baseVal ?? one.className} ${one.getAttribute("role")}`;
+  const name = (one) => `${kind(one)} ${called(one)[0] || ""}`;
 
   // What leads to the next picture of a row: by its name, or by what it is called.
   function arrows() {
@@ -201,5 +260,5 @@ const page = (() => {
     return best;
   }
 
-  return { sleep, shown, all, seen, called, says, says_more, has_word, text_in, plain, leads_away, is_harmful, arrows, click, press, scroller, clicked, listening, CLICKABLE, words };
+  return { sleep, shown, all, seen, called, says, says_more, has_word, text_in, plain, leads_away, is_harmful, arrows, click, press, point, drag, turn_wheel, over, listens, kind, name, scroller, clicked, listening, CLICKABLE, words };
 })();

@@ -8,27 +8,34 @@ behaviour({
   async step(page, { fresh }) {
     this.by_kind ||= new Map();
     // of a hundred things of one kind that bring nothing, a few tell about all
-    const kind = (one) => `${one.tagName} ${one.className?.baseVal ?? one.className} ${one.getAttribute("role")}`;
+    const kind = page.kind;
+    this.in_vain ||= new Map();
     if (this.last) {
       const [tried, brought] = this.by_kind.get(this.last) || [0, 0];
       this.by_kind.set(this.last, [tried + 1, brought + (fresh > 0)]);
-      this.last = "";
+      [this.opener, this.last] = [this.last, ""];
       this.idle = 0;
       this.opened = true;
       this.brought = fresh > 0;
+      this.leafed = false;
     } else if (this.opened) {
       this.idle = fresh ? 0 : this.idle + 1;
+      this.leafed ||= fresh > 0;
     }
     if (this.opened) {
       const arrow = page.arrows().find((one) => !this.before.has(one));
+      // What has been leafed through in vain twice has nothing to leaf through: each time takes three seconds, and of ten
+      // names with a picture each there was time for eight.
+      const is_dull = !arrow && !this.leafed && (this.in_vain.get(this.opener) || 0) >= 2;
       // it may take a while to open; the next pictures are often there before they are shown
-      if (this.idle < 4 && (this.brought || arrow)) {
+      if (this.idle < 4 && !is_dull && (this.brought || arrow)) {
         if (arrow) page.click(arrow);
         else page.press("ArrowRight");
         await page.sleep(250); // while one slides out, many do not listen
         return 1;
       }
       this.opened = false;
+      if (this.brought && !is_dull) this.in_vain.set(this.opener, this.leafed ? 0 : (this.in_vain.get(this.opener) || 0) + 1);
       page.press("Escape");
     }
     const points = (one) => getComputedStyle(one).cursor === "pointer";
@@ -37,8 +44,12 @@ behaviour({
     const candidates = page
       .all(`${page.CLICKABLE}, img, figure, li, span, div[class], picture, svg`)
       .filter((one) => one.matches(page.CLICKABLE) || one.matches("img") || points(one));
-    const next = [...new Set([...candidates, ...listens])]
+    // parts of a drawing, as the regions of a map are
+    const parts = page.all("svg *").slice(0, 300).filter((one) => points(one) && !points(one.parentElement));
+    const done = this.replaced(page);
+    const next = [...new Set([...candidates, ...parts, ...listens])]
       .filter((one) => !page.clicked.has(one) && page.seen(one))
+      .filter((one) => !done(one))
       .filter((one) => !one.disabled && !page.leads_away(one) && !page.is_harmful(one))
       .filter((one) => !one.closest("form") || one.type === "button" || one.getAttribute("role"))
       .find((one) => {
@@ -48,7 +59,35 @@ behaviour({
     if (!next) return 0;
     this.before = new Set(page.arrows());
     this.last = kind(next);
+    this.made_of.push([page.name(next), next]);
     page.click(next);
+    return 1;
+  },
+  // Whether an element stands in the place of one that was clicked and has been thrown away: where a script makes its whole
+  // view anew at each click, "2" was clicked for ever, and "3" never.
+  replaced(page) {
+    this.made_of ||= [];
+    const times = new Map();
+    for (const [name, one] of this.made_of) if (!one.isConnected) times.set(name, (times.get(name) || 0) + 1);
+    return (one) => {
+      const name = times.size ? page.name(one) : "";
+      const left = times.get(name) || 0;
+      if (left) times.set(name, left - 1);
+      return left > 0;
+    };
+  },
+});
+
+// A show that goes on by itself: it is looked at for as long as it brings pictures.
+behaviour({
+  name: "watch",
+  dear: true,
+  rounds: 12,
+  async step(page, { round, fresh }) {
+    if (round === 0 && kept.turns() < 2) return 0; // no picture has had another in its place, and that another
+    this.idle = fresh || round === 0 ? 0 : this.idle + 1;
+    if (this.idle > 0) return 0;
+    await page.sleep(1000);
     return 1;
   },
 });

@@ -43,24 +43,46 @@ behaviour({
   },
 });
 
-// Sideways, in rows that are scrolled by hand.
+// Rows that are scrolled by hand, sideways; and boxes that scroll within a page that does so itself. By what they are, not
+// by what they are called: rows of <figure> and of elements that a page has made up were passed over.
 behaviour({
   name: "scroll-rows",
   dear: true,
   spends: "scrolls",
-  rounds: 20,
-  async step(page, { left }) {
-    let moved = 0;
-    for (const row of page.all("div, ul, ol, section, nav")) {
-      if (moved >= left) break;
-      if (row.scrollWidth > row.clientWidth + 40 && row.clientWidth > 100 && page.seen(row) && /auto|scroll/.test(getComputedStyle(row).overflowX)) {
-        const before = row.scrollLeft;
-        row.scrollBy({ left: row.clientWidth * 0.9, behavior: "instant" });
-        moved += row.scrollLeft !== before;
+  rounds: 30,
+  async step(page, { round, left }) {
+    const AT_ONCE = 3;
+    if (round === 0) this.rows = scrolled_by_hand(page);
+    for (let moved = 0; this.rows.length; moved = 0) {
+      const row = this.rows[0];
+      // what is not on the screen is told of nothing that happens in it
+      (row.ownerDocument.defaultView?.frameElement || row).scrollIntoView({ block: "center", behavior: "instant" });
+      for (; moved < Math.min(AT_ONCE, left); moved += 1) {
+        const [before, above] = [row.scrollLeft, row.scrollTop];
+        if (row.scrollWidth > row.clientWidth + 40) row.scrollBy({ left: row.clientWidth * 0.9, behavior: "instant" });
+        row.scrollBy({ top: row.clientHeight * 0.9, behavior: "instant" });
+        if (row.scrollLeft === before && row.scrollTop === above) break;
+        row.dispatchEvent(new Event("scroll"));
+        await page.shown();
+        await page.sleep(60);
       }
+      if (moved) return moved;
+      this.rows.shift();
     }
-    await page.shown();
-    await page.sleep(120);
-    return moved;
+    return 0;
   },
 });
+
+function scrolled_by_hand(page) {
+  const MOST = 20;
+  const found = [], known = page.scroller();
+  for (const one of page.all("*")) {
+    const is_wide = one.scrollWidth > one.clientWidth + 40, is_high = one.scrollHeight > one.clientHeight + 40;
+    if (found.length >= MOST) break;
+    if ((!is_wide && !is_high) || one.clientWidth < 100 || one.clientHeight < 50 || one === known || !page.seen(one)) continue;
+    const { overflowX, overflowY } = getComputedStyle(one);
+    const is_frame = one === one.ownerDocument.scrollingElement && overflowY !== "hidden";
+    if (is_frame || (is_wide && /auto|scroll/.test(overflowX)) || (is_high && /auto|scroll/.test(overflowY))) found.push(one);
+  }
+  return found;
+}

@@ -12,7 +12,8 @@ const kept = (() => {
   const outer = genuine("outerHTML"), inside = genuine("getElementsByTagName"), attributes = genuine("attributes");
   const is_there = genuine("isConnected", Node);
   const gone = new Set();
-  let chars = 0, missed = 0, changes = 0, spent_ms = 0;
+  const turned = new WeakMap(); // how often its picture was replaced
+  let chars = 0, missed = 0, changes = 0, turns = 0, spent_ms = 0;
 
   function keep(html) {
     if (!html || gone.has(html)) return;
@@ -40,6 +41,11 @@ const kept = (() => {
   // As it was: without a copy of the element, for that runs the page's own code where it has made up an element.
   function keep_attribute({ target, attributeName, oldValue }) {
     if (!oldValue || !TOLD.has(attributeName) || !(attributeName === "style" ? /url\(/i : /[./]/).test(oldValue)) return;
+    if (attributeName !== "href" && !/^data:/.test(oldValue)) {
+      const times = (turned.get(target) || 0) + 1;
+      turned.set(target, times);
+      turns = Math.max(turns, times);
+    }
     if (target instanceof HTMLFormElement || oldValue.length > MOST_ONE) return;
     const others = [...attributes(target)].slice(0, 30).filter((one) => one.name !== attributeName && /^[\w:.-]+$/.test(one.name));
     const all = [`${attributeName}="${quote(oldValue)}"`, ...others.map((one) => `${one.name}="${quote(one.value, 1000)}"`)];
@@ -63,7 +69,7 @@ const kept = (() => {
     spent_ms += performance.now() - began;
   });
   watched.observe(document, { childList: true, subtree: true, attributes: true, attributeOldValue: true });
-  return { html: () => [...gone].join("\n"), missed: () => missed, changes: () => changes };
+  return { html: () => [...gone].join("\n"), missed: () => missed, changes: () => changes, turns: () => turns };
 })();
 
 // The size in CSS pixels that the element of an image wants, for its stand-in; [0, 0] where it does not say.

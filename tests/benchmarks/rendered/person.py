@@ -16,7 +16,18 @@ from typing import Any
 
 from tests.benchmarks.rendered.pictures import corner, nearest
 from tests.benchmarks.rendered.server import Log, Served
-from tests.benchmarks.rendered.site import QUIET_MS, Click, Press, Scroll, Site, Step, Wheel
+from tests.benchmarks.rendered.site import (
+    QUIET_MS,
+    Choose,
+    Click,
+    Drag,
+    Hover,
+    Press,
+    Scroll,
+    Site,
+    Step,
+    Wheel,
+)
 
 MOST_QUIET_S = 8.0
 """A page that never is quiet is gone on with after that."""
@@ -109,6 +120,32 @@ class Person:
                 page.locator(selector).first.hover()
                 for _ in range(times):
                     page.mouse.wheel(0, delta_y)
+                    quiet(page, self._served.log)
+                    look(page)
+
+            case _:
+                self._handle(page, step, look)
+
+    def _handle(self, page: Any, step: Step, look: Callable[[Any], None]) -> None:
+        match step:
+            case Hover(selector):
+                for which in page.locator(selector).all():
+                    which.hover(timeout=CLICK_MS)
+                    quiet(page, self._served.log)
+                    look(page)
+            case Choose(selector):
+                for at in range(page.locator(f"{selector} option").count()):
+                    page.locator(selector).select_option(index=at)
+                    quiet(page, self._served.log)
+                    look(page)
+            case Drag(selector, delta_x, times):
+                for _ in range(times):
+                    page.locator(selector).first.hover()
+                    box = page.locator(selector).first.bounding_box()
+                    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+                    page.mouse.down()
+                    page.mouse.move(x + delta_x, y, steps=8)
+                    page.mouse.up()
                     quiet(page, self._served.log)
                     look(page)
 

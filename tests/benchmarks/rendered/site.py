@@ -118,7 +118,27 @@ class Wheel(NamedTuple):
     times: int = 1
 
 
-Step = Click | Press | Scroll | Wheel
+class Hover(NamedTuple):
+    """Over the middle of each element of *selector*, one after the other."""
+
+    selector: str
+
+
+class Choose(NamedTuple):
+    """Each option of the ``<select>`` that *selector* means."""
+
+    selector: str
+
+
+class Drag(NamedTuple):
+    """From the middle of the element of *selector*, so far to the right."""
+
+    selector: str
+    delta_x: int
+    times: int = 1
+
+
+Step = Click | Press | Scroll | Wheel | Hover | Choose | Drag
 
 
 class Visit(NamedTuple):

@@ -7,7 +7,10 @@ from types import ModuleType
 
 from tests.benchmarks.rendered.kinds import (
     carousels,
+    components,
+    controls,
     data,
+    documents,
     feeds,
     frames,
     frameworks,
@@ -15,6 +18,7 @@ from tests.benchmarks.rendered.kinds import (
     layouts,
     lazy,
     routers,
+    viewers,
     widgets,
 )
 from tests.benchmarks.rendered.site import Site
@@ -30,6 +34,10 @@ _KINDS: tuple[ModuleType, ...] = (
     routers,
     data,
     frames,
+    components,
+    viewers,
+    controls,
+    documents,
 )
 
 SITES: tuple[Site, ...] = tuple(
