@@ -67,10 +67,14 @@ behaviour({
   // view anew at each click, "2" was clicked for ever, and "3" never.
   replaced(page) {
     this.made_of ||= [];
-    const times = new Map();
-    for (const [name, one] of this.made_of) if (!one.isConnected) times.set(name, (times.get(name) || 0) + 1);
+    const times = new Map(), kinds = new Set();
+    for (const [name, one] of this.made_of) {
+      if (one.isConnected) continue;
+      times.set(name, (times.get(name) || 0) + 1);
+      kinds.add(page.kind(one));
+    }
     return (one) => {
-      const name = times.size ? page.name(one) : "";
+      const name = kinds.has(page.kind(one)) ? page.name(one) : ""; // what it is called is dear to ask of thousands
       const left = times.get(name) || 0;
       if (left) times.set(name, left - 1);
       return left > 0;

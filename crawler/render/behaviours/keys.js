@@ -5,14 +5,19 @@ behaviour({
   spends: "clicks",
   rounds: 60,
   async step(page, { round, fresh }) {
-    const IN_VAIN = 2, KNOWN = 0.3; // a slide that has been seen is none in vain: there are others after it
+    const IN_VAIN = 2; // seven times, where something else had changed, took half of a page's time
     const is_still = () => {
       const root = document.scrollingElement || document.documentElement;
       const is_hidden = [root, document.body].some((one) => one && getComputedStyle(one).overflowY === "hidden");
       return is_hidden || root.scrollHeight <= innerHeight + 4;
     };
     this.ways ||= [" ", "ArrowRight", "wheel", "ArrowDown"].map((key) => ({ key, idle: 0 }));
-    if (this.last) this.last.idle = fresh ? 0 : this.last.idle + (kept.changes() > this.before ? KNOWN : this.last.key === "ArrowRight" ? 1 : IN_VAIN);
+    if (this.last) {
+      const moves = kept.changes() > this.before, { key, idle } = this.last;
+      // the wheel moves whole screens, which take their time, and do not listen meanwhile
+      const cost = moves && key === "wheel" ? 0.4 : moves || key === "ArrowRight" ? 1 : IN_VAIN;
+      this.last.idle = fresh ? 0 : idle + cost;
+    }
     const still = is_still();
     if (round === 0 && still) {
       document.activeElement?.blur?.(); // the space bar is that of the button that was clicked last
