@@ -1,6 +1,7 @@
 // What is set, turned, pointed at or dragged rather than clicked. None of it is on most pages, and costs nothing there.
 // A form that is filled in by writing is somebody's own; one of choices alone is a way to look at things.
-const is_written = (form) => !!form && !!form.querySelector("textarea, input:not([type]), input:is([type=text], [type=password], [type=email], [type=tel], [type=file])");
+const first_in = genuine("querySelector");
+const is_written = (form) => !!form && !!first_in(form, "textarea, input:not([type]), input:is([type=text], [type=password], [type=email], [type=tel], [type=file])");
 
 // Choices: each colour of a product, each frame of what is turned by a slider.
 behaviour({
