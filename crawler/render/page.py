@@ -45,8 +45,8 @@ MOST_QUIET_S = 4.0
 PATIENCE_LEFT_S = 0.8
 """… with which such pages are waited for from then on."""
 MOST_LINKS = 1000
-MOST_ADDRESS_CHARS = 65_536
-"""Thirty times as long as any that a task may have."""
+MOST_ADDRESS_CHARS = 8 * MAX_URL_CHARS
+"""Eight times as long as any that a task may have."""
 _CALL_S = 5.0
 _LEAST_READ_S, _READ_SHARE = 3.0, 3
 """To be read a page has a third of its time once more, and three seconds at least. A script that does not come to its

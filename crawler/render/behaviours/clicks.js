@@ -7,8 +7,7 @@ behaviour({
   rounds: 80,
   async step(page, { fresh }) {
     this.by_kind ||= new Map();
-    // of a hundred things of one kind that bring nothing, a few tell about all
-    const kind = page.kind;
+    const { kind } = page;
     this.in_vain ||= new Map();
     if (this.last) {
       const [tried, brought] = this.by_kind.get(this.last) || [0, 0];

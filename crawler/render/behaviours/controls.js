@@ -3,6 +3,12 @@
 const first_in = genuine("querySelector");
 const is_written = (form) => !!form && !!first_in(form, "textarea, input:not([type]), input:is([type=text], [type=password], [type=email], [type=tel], [type=file])");
 
+// The first of *ways* that has not been in vain three times in a row; *last* is the one before, which has brought *fresh*.
+function next_way(ways, last, fresh) {
+  if (last) last.idle = fresh ? 0 : last.idle + 1;
+  return ways.find(({ idle, at = 0, count = 1 }) => idle < 3 && at < count);
+}
+
 // Choices: each colour of a product, each frame of what is turned by a slider.
 behaviour({
   name: "choices",
@@ -11,8 +17,7 @@ behaviour({
   rounds: 60,
   async step(page, { round, fresh }) {
     if (round === 0) this.ways = choices_of(page);
-    if (this.last) this.last.idle = fresh ? 0 : this.last.idle + 1;
-    const way = (this.last = this.ways.find((one) => one.idle < 3 && one.at < one.count));
+    const way = (this.last = next_way(this.ways, this.last, fresh));
     if (!way) return 0;
     way.at += 1;
     await way.set(way.at);
@@ -110,8 +115,7 @@ behaviour({
       const found = page.all("div, section, ul, figure, canvas, [class*=drag i]:not([draggable])").filter((one) => page.seen(one) && can_be(one));
       this.things = found.filter((one) => !found.some((other) => other !== one && other.contains(one))).slice(0, MOST).map((one) => ({ one, idle: 0 }));
     }
-    if (this.last) this.last.idle = fresh ? 0 : this.last.idle + 1;
-    this.last = this.things.find(({ idle }) => idle < 3);
+    this.last = next_way(this.things, this.last, fresh);
     if (!this.last) return 0;
     this.last.one.scrollIntoView({ block: "center", behavior: "instant" });
     await page.drag(this.last.one);

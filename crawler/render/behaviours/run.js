@@ -9,7 +9,7 @@ const run = {
     if (did > 0) await page.sleep(60);
     return [did, kept.changes() - before];
   },
-  listens: (element, to_coming) => page.listens(element, to_coming),
+  listens: page.listens,
   // To where the page was at first: no further, for the entry before that is not the page's.
   back: () => { if (place() > first_place) history.go(first_place - place()); },
   sizes: (urls) => sizes_wanted(urls),
