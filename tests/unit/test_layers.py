@@ -29,7 +29,7 @@ LAYERS = [
     ],
     ["visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "render", "render.*"],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once"],
+    ["worker", "render.once", "runs"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],
