@@ -37,7 +37,9 @@ def crawl_options(function: _Function) -> _Function:
     for option in reversed(
         (
             click.argument("seeds", metavar="URL...", nargs=-1, required=True),
-            output_option("The crawl's folder.  [default: data/<host>]"),
+            output_option(
+                "The crawl's folder.  [default: data/<host>, data/<host>_<path> for a part of a site]"
+            ),
             click.option(
                 "--fresh",
                 is_flag=True,
@@ -61,7 +63,7 @@ def crawl_options(function: _Function) -> _Function:
 @click.command(
     cls=Command,
     examples=(
-        ("every image of a site, below data/example.org", "image-crawler crawl https://example.org/"),
+        ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
             "into a folder of your choice, two links deep",
             "image-crawler crawl https://example.org/ -o pics --max-depth 2",
@@ -102,6 +104,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     ended_early, code = "", EXIT_INTERRUPTED
     try:
         with terminated_like_interrupted(), running:
+            if running.notes and not quiet:
+                console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
             try:
