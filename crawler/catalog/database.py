@@ -94,6 +94,14 @@ class Catalog:
         rows = self.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - our own names
         return tuple(map(run_of, rows))
 
+    def lists(self) -> tuple[str, ...]:
+        """The files whose URLs the crawl has taken in, as absolute paths."""
+        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
+            with suppress(ValueError, TypeError):
+                return tuple(map(str, json.loads(text)))
+            log.warning("%s: the names of its lists can't be read", self.path)
+        return ()
+
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
         """Image records, oldest first: those with one of *status* (none given: any)."""
         return self._records("images", ImageRecord, status, reason)
