@@ -7,6 +7,7 @@ queue if nobody has collected for a while.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
@@ -35,9 +36,12 @@ _INCARNATIONS = "incarnations"
 
 
 class Founding:
-    """Of the crawl at *site*, by *client*; the folder is locked."""
+    """Of the crawl at *site*, by *client*; the folder is locked. *tell* is told what takes its time."""
 
-    def __init__(self, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+    def __init__(
+        self, site: Site, folder: CrawlFolder, client: RedisClient, *, tell: Callable[[str], None] = log.info
+    ) -> None:
+        self._tell = tell
         self._site = site
         self._folder = folder
         self._client = client
@@ -138,8 +142,8 @@ class Founding:
                 " name that folder with -o, or a copy of it"
             )
         raise FolderError(
-            f"at {site.endpoint} is a crawl of {' '.join(there.seeds)} already, of another folder than {site.folder};"
-            " choose that folder with -o, or another name: --queue URL#NAME"
+            f"at {site.endpoint} is a crawl of {' '.join(there.seeds[:5]) or 'lists'} already, of another folder than"
+            f" {site.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 
     def _plan(self, there: Plan | None, start: Start, *, over: bool) -> tuple[Plan | None, bool]:
@@ -159,10 +163,12 @@ class Founding:
                     config=config,
                     start=start,
                     finished=finished,
+                    given=site.given,
+                    tell=self._tell,
                 )
                 self._run_noted = True
             elif start is not Start.JOIN:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -178,7 +184,7 @@ class Founding:
 
     def _is_finished(self) -> bool:
         """Whether all has been done before, which is known without a Redis."""
-        if not self._folder.holds_a_crawl or not self._file_knows_all():
+        if self._site.given or not self._folder.holds_a_crawl or not self._file_knows_all():
             return False
         with Catalog(self._folder.path) as catalog:
             unsettled = catalog.value("SELECT count(*) FROM tasks WHERE state NOT IN ('done', 'dead')")

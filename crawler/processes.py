@@ -41,7 +41,7 @@ class Word(msgspec.Struct, frozen=True):
     """What a child says to its parent."""
 
     about: str
-    """``ready``, ``failed`` or ``log``."""
+    """``ready``, ``busy``, ``failed`` or ``log``."""
     text: str = ""
     name: str = ""
     """Of the error's class, or of the logger."""
@@ -85,6 +85,10 @@ class Lifeline:
         except OSError:
             pass  # the parent has gone, and _watch has seen it
 
+    def tell(self, text: str) -> None:
+        """What takes its time, for people to read; who waits goes on to."""
+        self.say(Word("busy", text=text))
+
 
 class _PipeHandler(logging.Handler):
     """The log goes to the parent: one process writes to the terminal, not five."""
@@ -105,6 +109,8 @@ class Child:
         self.said = ""
         """With its word that it is ready."""
         self.ready = False
+        self.busy = ""
+        """At what it is, of what takes long, until it is ready."""
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -145,6 +151,8 @@ class Child:
         match word.about:
             case "ready":
                 self.ready, self.said = True, word.text
+            case "busy":
+                self.busy = word.text
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
             case _:

@@ -24,6 +24,7 @@ from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config
 from crawler.errors import CrawlerError, UsageError
 from crawler.folder import CrawlFolder
+from crawler.lists import NOTHING, Given
 from crawler.models import TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
@@ -79,6 +80,8 @@ class Site:
     """How many of them have such children."""
     browser: bool = False
     """Whoever runs the crawl has a Chromium, and may open pages in it."""
+    given: Given = NOTHING
+    """Beside the seeds, for who begins the run."""
     announces: bool = True
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
 
@@ -118,9 +121,11 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     config=config,
                     start=start,
                     finished=ledger.stats().drained,
+                    given=site.given,
+                    tell=lifeline.tell,
                 )
             else:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
                 ledger.go_on_with_run()
             plan = Plan(
                 id=plan_id(ledger, config),

@@ -18,12 +18,18 @@ import msgspec
 from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
+from crawler.lists import NOTHING, Given
+from crawler.lists.taking import Tell, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+from crawler.scope import Scope
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
 
 log = logging.getLogger(__name__)
+
+
+_SHOWN = 5
 
 
 class Start(Enum):
@@ -42,14 +48,24 @@ class Start(Enum):
 
 
 def begin_run(
-    ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, start: Start, finished: bool
+    ledger: Ledger,
+    *,
+    folder: Path,
+    seeds: Sequence[str],
+    config: Config,
+    start: Start,
+    finished: bool,
+    given: Given = NOTHING,
+    tell: Tell = log.info,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
+
+    Then come the images of the lists that it is *given*, and *tell* is told how far they are read.
 
     *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
     more. Raises FolderError when *folder* is another crawl's.
     """
-    add_seeds(ledger, folder=folder, seeds=seeds)
+    add_seeds(ledger, folder=folder, seeds=seeds, given=given)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
     if refreshed:
@@ -58,19 +74,25 @@ def begin_run(
         ledger.note_rules(rules)
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
+    take(ledger, given, Scope(seeds, config.scope), config.scope, tell)
     if not ledger.stats().drained:
         kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
         ledger.begin_run(kind=kind, settings=settings_of(config))
     return refreshed > 0
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's.
+
+    What lists name is added to whatever crawl there is; of other seeds it is another one.
+    """
     before = ledger.seeds()
-    if before and set(before) != set(seeds):
+    lists = ledger.lists()
+    is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
+    if (before or lists) and is_another:
         raise FolderError(
-            f"{folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
-            " or start over with --fresh"
+            f"{folder} belongs to another crawl, of {' '.join(before[:_SHOWN] or lists)}; choose another folder"
+            " with -o, or start over with --fresh"
         )
     ledger.set_seeds(seeds)
     ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])

@@ -54,6 +54,8 @@ class Summary(Value):
     """When the first record was kept, UTC; empty without records."""
     finished_at: str
     """When the last one was."""
+    lists: tuple[str, ...] = ()
+    """The files of URLs that it has taken in."""
 
 
 def summarise(catalog: Catalog) -> Summary:
@@ -64,6 +66,7 @@ def summarise(catalog: Catalog) -> Summary:
         hosts = _hosts(catalog)
         host_count = catalog.value("SELECT count(*) FROM hosts")
         seeds = catalog.seeds()
+        lists = catalog.lists()
         started_at, finished_at = _period(catalog)
         revisits = _counts(
             catalog,
@@ -85,6 +88,7 @@ def summarise(catalog: Catalog) -> Summary:
         revisits=revisits,
         started_at=started_at,
         finished_at=finished_at,
+        lists=lists,
     )
 
 

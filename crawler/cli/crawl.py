@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crawler.cli import tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
+from crawler.cli.lists import gathered_with, list_options, without_pipes
 from crawler.cli.options import (
     Command,
     config_options,
@@ -26,6 +27,7 @@ from crawler.cli.report import print_summary
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.lists.reading import Asked
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
 
@@ -36,7 +38,8 @@ def crawl_options(function: _Function) -> _Function:
     """What the commands that start a crawl share."""
     for option in reversed(
         (
-            click.argument("seeds", metavar="URL...", nargs=-1, required=True),
+            click.argument("seeds", metavar="URL...", nargs=-1),
+            list_options,
             output_option(
                 "The crawl's folder.  [default: data/<host>, data/<host>_<path> for a part of a site]"
             ),
@@ -83,6 +86,7 @@ def crawl(
     seeds: tuple[str, ...],
     *,
     output: Path | None,
+    lists: Asked,
     fresh: bool,
     refresh: bool,
     quiet: bool,
@@ -93,15 +97,18 @@ def crawl(
 
     The same command again goes on where an interrupted crawl stopped.
     """
-    running = Crawl(seeds, folder=output, config=config, fresh=fresh, refresh=refresh)
-    return run(running, as_json=as_json, quiet=quiet)
+    with gathered_with(seeds, lists) as (typed, files):
+        running = Crawl(typed, lists=files, folder=output, config=config, fresh=fresh, refresh=refresh)
+        return run(running, as_json=as_json, quiet=quiet)
 
 
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = tables.console(sys.stderr)
-    again = _same_command() if again is None else again
+    again = _same_command(running.folder.path) if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
+    if not quiet:
+        running.tell = lambda text: console.print(Text(clean(text)), soft_wrap=True)
     try:
         with terminated_like_interrupted(), running:
             if running.notes and not quiet:
@@ -109,7 +116,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
             try:
-                with progress(running.seeds, console, quiet=quiet) as show:
+                with progress(running.begins_with, console, quiet=quiet) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt as exc:
@@ -152,9 +159,12 @@ def _invitation(running: Crawl) -> str:
     return f"{whom}: image-crawler work {running.invitation}"
 
 
-def _same_command() -> list[str]:
-    """What was typed, but for ``--fresh``, which would start over, and for passwords, which others might see."""
+def _same_command(folder: Path) -> list[str]:
+    """What was typed, but for ``--fresh``, which would start over, for passwords, which others might see, and for lists
+    that came by a pipe: *folder* has them by now.
+    """
     program, *words = sys.argv
+    words = list(without_pipes(words, folder))
     name = Path(program).name
     if name == "__main__.py":
         start = [Path(sys.executable).name, "-m", "crawler"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,39 @@ class ListFile:
     name: str
     """As people know it; the same list is the same name."""
     columns: Columns = USUAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagesRead:
+    """A list whose pages are among the seeds."""
+
+    name: str
+    mark: str
+    """Of what it was like, with what decides over it; empty if it is to be read each time."""
+    bad_lines: int = 0
+    bad: tuple[str, ...] = ()
+    """Some of them: where, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a run of a crawl is given beside its seeds."""
+
+    images: tuple[ListFile, ...] = ()
+    """Lists of images, to be taken on."""
+    pages: tuple[PagesRead, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each list's, once."""
+        lists: Iterable[ListFile | PagesRead] = (*self.pages, *self.images)
+        return tuple(dict.fromkeys(each.name for each in lists))
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self.pages)
+
+
+NOTHING = Given()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
