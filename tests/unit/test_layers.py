@@ -20,7 +20,7 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "paths", "rate", "shown"],
+    ["errors", "models", "paths", "rate", "shown", "guesses", "habits"],
     ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
     ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
