@@ -28,6 +28,7 @@ from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config, RenderConfig
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
+from crawler.keepers import Here, mark
 from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
@@ -75,6 +76,8 @@ class Site:
     reconnect_s: float = 60.0
     crawl: str = ""
     """The id of the plan that guests go by."""
+    kept_by: str = ""
+    """What the records of its downloaders say of the folder, if that is not the crawl's own: see ``keepers``."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
     memory_bytes: int = 0
@@ -126,6 +129,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
         )
         try:
             begin(ledger, site)
+            mark(site.folder)
             rules = rules_of(config)
             if start is Start.REFRESH and (count := ledger.refresh(rules)):
                 log.info("refreshing %d URLs", count)
@@ -233,7 +237,8 @@ def fetch_missing(ledger: Ledger, site: Site) -> None:
     """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
     if site.config.storage.storage not in {"local", "manager"}:
         return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}")):
+    here = Here(site.folder)
+    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}"), here.keeps):
         log.warning(
             "%d saved %s missing from %s, and fetched again",
             count,
@@ -382,6 +387,7 @@ def _downloader(
         Scope(site.seeds, config.scope),
         config=config,
         verify=decoders.verify,
+        kept_by=site.kept_by,
         **who,
     )
 
