@@ -87,6 +87,14 @@ class Catalog:
             log.warning("%s: the seeds can't be read", self.path)
         return ()
 
+    def lists(self) -> tuple[str, ...]:
+        """The files whose URLs the crawl has taken in, as absolute paths."""
+        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
+            with suppress(ValueError, TypeError):
+                return tuple(map(str, json.loads(text)))
+            log.warning("%s: the names of its lists can't be read", self.path)
+        return ()
+
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
         """Image records, oldest first: those with one of *status* (none given: any)."""
         return self._records("images", ImageRecord, status, reason)
