@@ -123,7 +123,7 @@ def test_a_folder_that_all_have_mounted_is_here(tmp_path: Path) -> None:
         assert [finding.finding for finding in verify(catalog)] == [FindingKind.MISSING]
 
 
-@pytest.mark.parametrize("version", [4, 5, 6])
+@pytest.mark.parametrize("version", [4, 5, 6, 7])
 def test_a_crawl_of_an_earlier_version_tells_machines_by_name(tmp_path: Path, version: int) -> None:
     names = ["w1", "once-our-name", "once-our-name", platform.node()]
     keep(

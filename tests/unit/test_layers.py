@@ -32,7 +32,7 @@ LAYERS = [
         "render.*",
     ],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once"],
+    ["worker", "render.once", "runs"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],
