@@ -280,6 +280,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         folder = CrawlFolder(tmp_path / "none")
         public = queue = None
         invitation = "crawl"
+        notes = ()
         downloads = True
 
         def __enter__(self) -> Self:
