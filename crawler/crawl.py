@@ -31,7 +31,8 @@ from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
-from crawler.roles import Site, Start
+from crawler.roles import Site
+from crawler.runs import Start
 from crawler.seeds import seed_of
 from crawler.storage import schemes
 from crawler.urls import without_login

@@ -21,7 +21,7 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "paths", "rate", "shown", "guesses", "habits"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
+    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
     ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
@@ -32,7 +32,7 @@ LAYERS = [
         "render.*",
     ],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once"],
+    ["worker", "render.once", "runs"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],
