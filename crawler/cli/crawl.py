@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.lists import gathered_with, list_options, without_pipes
 from crawler.cli.options import (
@@ -24,6 +24,7 @@ from crawler.cli.options import (
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
+from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
@@ -65,6 +66,7 @@ def crawl_options(function: _Function) -> _Function:
 
 @click.command(
     cls=Command,
+    short=short_help.CRAWL,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
@@ -115,8 +117,15 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
+                console.print(will_be_kept(running), soft_wrap=True)
             try:
-                with progress(running.begins_with, console, quiet=quiet) as show:
+                with progress(
+                    running.begins_with,
+                    console,
+                    quiet=quiet,
+                    invitation=running.invitation,
+                    go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
+                ) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt as exc:

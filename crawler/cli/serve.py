@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from crawler.cli import short_help
 from crawler.cli.crawl import crawl_options, run
 from crawler.cli.lists import gathered_with
 from crawler.cli.options import Command
@@ -16,6 +17,7 @@ from crawler.lists.reading import Asked
 
 @click.command(
     cls=Command,
+    short=short_help.SERVE,
     examples=(
         ("make the keys, once", "image-crawler keygen keys"),
         (
