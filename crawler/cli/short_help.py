@@ -30,14 +30,15 @@ _SAYING = {
 
 CRAWL: Short = {
     "Which pages": {
+        "-i": "begin with those in this list, too; - is standard input",
         "--max-depth": "links away from a seed; 0: this page only",
-        "--max-pages": "and no more pages than so many",
         "--scope": "host, domain, prefix (of the path) or any",
         "--include": "only pages like this; * is for any characters",
         "--exclude": "none like this",
         "--render": "open pages in a browser: never, auto, always",
     },
     "Which images": {
+        "-I": "those in this list, of URLs and captions",
         "--formats": "jpeg,png … only",
         "--min-width-px": "none that is narrower",
         "--images": "of the sizes of a picture the best, or all",
