@@ -569,6 +569,26 @@ class MachineConfig(Section):
     ] = ""
 
 
+class LogConfig(Section):
+    """Where it is written down what happens; each machine's own, never part of a crawl."""
+
+    log_file: Annotated[
+        str,
+        Meta(
+            description="Append the log to this file: a line for each finished task; with -vv every detail.",
+            extra={"hint": "the path of a file"},
+        ),
+    ] = ""
+    log_format: Annotated[
+        str,
+        Meta(
+            pattern="^(text|json)$",
+            description="How the log is written in its file, or on stderr without one: for people, or one JSON object a"
+            " line (docs/logging.md).",
+        ),
+    ] = "text"
+
+
 class Config(Section):
     """All sections; what a crawl runs with, and what crawl.toml keeps."""
 
@@ -583,11 +603,16 @@ class Config(Section):
     manager: ManagerConfig = ManagerConfig()
     access: AccessConfig = AccessConfig()
     machine: MachineConfig = MachineConfig()
+    log: LogConfig = LogConfig()
 
     def of_the_crawl(self) -> Config:
         """Without what is the business of one machine."""
         return msgspec.structs.replace(
-            self, manager=ManagerConfig(), access=AccessConfig(), machine=MachineConfig()
+            self,
+            manager=ManagerConfig(),
+            access=AccessConfig(),
+            machine=MachineConfig(),
+            log=LogConfig(),
         )
 
 
@@ -803,7 +828,7 @@ def _bytes(text: str) -> str:
     return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 
-_LOCAL = ("manager", "access", "machine")
+_LOCAL = ("manager", "access", "machine", "log")
 """Sections with addresses and paths of this machine, which have characters of any kind."""
 
 

@@ -18,7 +18,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
-from crawler.roles import Site, Start, begin, fetch_missing, plan_id, rules_of
+from crawler.roles import Site, Start, begin, fetch_missing, plan_id, rules_of, tell_begun
 from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -147,16 +147,19 @@ class Founding:
         with closing(
             Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
         ) as ledger:
+            is_new = not ledger.seeds()
             if start is not Start.JOIN:
                 begin(ledger, site)
             if start is Start.GO_ON:
                 fetch_missing(ledger, site)
             rules = rules_of(config)
             finished = over and self._file_knows_all()
-            if start is Start.REFRESH and finished and (refreshed := ledger.refresh(rules)):
-                log.info("refreshing %d URLs", refreshed)
-            elif start not in {Start.RESTART, Start.JOIN}:
-                ledger.note_rules(rules)
+            if start is Start.REFRESH and finished:
+                refreshed = ledger.refresh(rules)
+            if start not in {Start.RESTART, Start.JOIN}:
+                if not refreshed:
+                    ledger.note_rules(rules)
+                tell_begun(ledger, site, is_new=is_new, refreshed=refreshed)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,

@@ -13,7 +13,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,8 +27,10 @@ from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config, RenderConfig
 from crawler.errors import FolderError, UsageError
+from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, INFO, tell
 from crawler.folder import CrawlFolder
-from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
+from crawler.models import NewTask, PageStatus, Result, TaskKind, WorkerState
+from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
@@ -125,12 +127,14 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             largest_only=config.images.images == "best",
         )
         try:
+            is_new = not ledger.seeds()
             begin(ledger, site)
             rules = rules_of(config)
-            if start is Start.REFRESH and (count := ledger.refresh(rules)):
-                log.info("refreshing %d URLs", count)
-            elif new_run:
+            refreshed = ledger.refresh(rules) if start is Start.REFRESH else 0
+            if new_run and not refreshed:
                 ledger.note_rules(rules)
+            if new_run:
+                tell_begun(ledger, site, is_new=is_new, refreshed=refreshed)
             storage = LocalStorage(
                 site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
             )
@@ -229,17 +233,22 @@ def begin(ledger: Ledger, site: Site) -> None:
             ledger.retry(kind=TaskKind.PAGE, reason=reason)
 
 
+def tell_begun(ledger: Ledger, site: Site, *, is_new: bool, refreshed: int) -> None:
+    """The line of the log with which a run begins; none if all is done already."""
+    stats = ledger.stats()
+    waiting = stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled
+    if waiting:
+        event = CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED
+        tell(log, event, seeds=" ".join(site.seeds), folder=site.folder, waiting=waiting, version=__version__)
+
+
 def fetch_missing(ledger: Ledger, site: Site) -> None:
     """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
     if site.config.storage.storage not in {"local", "manager"}:
         return
     if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}")):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            site.folder / "images",
-        )
+        told = f"{count} saved {'image is' if count == 1 else 'images are'}"
+        tell(log, IMAGES_MISSING, told=told, folder=site.folder / "images", images=count)
 
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
@@ -295,6 +304,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
+        settled=partial(_tell_settled, site),
         **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
@@ -312,6 +322,18 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         if isinstance(handler, TaskHandler):
             handler.close()
         transport.close()
+
+
+def _tell_settled(site: Site, results: Sequence[Result]) -> None:
+    """The lines of the log of what this worker has done.
+
+    What is settled is told by who keeps the books, of all workers; to who works elsewhere nobody tells it. That
+    something is tried again, no Redis can tell.
+    """
+    if not log.isEnabledFor(INFO) or not (site.guest or not isinstance(site.endpoint, Endpoint)):
+        return
+    for result in results:
+        tell_result(log, result, max_attempts=site.config.queue.max_attempts, settled=site.guest)
 
 
 def _threads(config: Config, kind: TaskKind) -> int:

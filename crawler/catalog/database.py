@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 from crawler.columns import UNREADABLE, legible, mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
+from crawler.events import ROW_DOUBTED, tell
 from crawler.models import ImageRecord, PageRecord, RenderRecord
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Catalog:
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
             with suppress(ValueError, TypeError):
                 return tuple(str(seed) for seed in json.loads(text))
-            log.warning("%s: the seeds can't be read", self.path)
+            tell(log, ROW_DOUBTED, told=f"{self.path}: the seeds can't be read")
         return ()
 
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
@@ -173,13 +174,13 @@ class Catalog:
         if told not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(told)
             url = "".join(char if char.isprintable() else "?" for char in found.url[:200])
-            log.warning(
-                "%s: in the row of %s in %s can't be right, and counts as not told: %s%s",
-                self.path,
-                url or "an unreadable URL",
-                table,
-                ", ".join(wrong),
-                "" if url else "; it is passed over",
+            row_of = url or "an unreadable URL"
+            passed = "" if url else "; it is passed over"
+            tell(
+                log,
+                ROW_DOUBTED,
+                told=f"{self.path}: in the row of {row_of} in {table} can't be right, and counts as not told:"
+                f" {', '.join(wrong)}{passed}",
             )
         return cast("_Record", found) if found.url else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import shlex
 import shutil
 import signal
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
+from crawler import logs
 from crawler.cli import tables
 from crawler.cli.options import (
     Command,
@@ -20,6 +23,7 @@ from crawler.cli.options import (
     json_option,
     output_option,
     terminated_like_interrupted,
+    verbosity,
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
@@ -27,8 +31,11 @@ from crawler.cli.report import print_summary
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.events import CRAWL_OPEN, NOTICE, tell
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
+
+log = logging.getLogger(__name__)
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -102,9 +109,14 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
     ended_early = ""
+    _configure_log(running)
+    if logs.speaks_json(running.config.log):  # stderr is for machines, then
+        console, quiet = tables.console(io.StringIO()), True
     try:
         with terminated_like_interrupted(), running:
-            if (invitation := _invitation(running)) and not quiet:
+            if invitation := _invitation(running):
+                tell(log, CRAWL_OPEN, text=invitation)
+            if invitation and not quiet:
                 console.print(invitation, soft_wrap=True)
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
@@ -135,6 +147,12 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0
+
+
+def _configure_log(running: Crawl) -> None:
+    """Where others work for the crawl, its operator hears of them without being asked."""
+    if not running.downloads or running.public is not None or running.queue is not None:
+        logs.configure(verbosity(), running.config.log, least=NOTICE)
 
 
 def _invitation(running: Crawl) -> str:

@@ -178,14 +178,14 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def pause(self) -> None:
-        """Give out no more work for the time being; workers finish what they have begun, and wait.
+    def pause(self, by: Slug = "") -> None:
+        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is for the log.
 
         Ends with ``resume``, or with the crawl's run.
         """
         ...
 
-    def resume(self) -> None: ...
+    def resume(self, by: Slug = "") -> None: ...
 
     def stats(self) -> Stats: ...
 

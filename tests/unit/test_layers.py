@@ -21,8 +21,8 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "paths", "rate", "shown"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
-    ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["urls", "config", "columns", "fallback", "words", "parts", "purposes", "events"],
+    ["folder", "scope", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",

@@ -321,10 +321,10 @@ class RedisTasks:
     def stop(self, reason: str) -> None:
         self._shards.all("control", "stop", reason)
 
-    def pause(self) -> None:
+    def pause(self, by: str = "") -> None:  # noqa: ARG002 - a script has no log
         self._shards.all("control", "pause", "")
 
-    def resume(self) -> None:
+    def resume(self, by: str = "") -> None:  # noqa: ARG002 - the same
         self._shards.all("control", "resume", "")
 
     def stats(self) -> Stats:
