@@ -26,12 +26,14 @@ logging.addLevelName(NOTICE, "NOTICE")
 MAX_FACT_CHARS = 2000
 _LINES = "traceback"
 """The one key whose value keeps its lines."""
+_INDENTED = "line"
+"""And the one that keeps its indent, as of a traceback."""
 _LOGIN = re.compile(r"((?:\b[a-z][a-z0-9+.-]{1,20}:)?//)[^\s/?#@]*(?:@[^\s/?#@]*)*@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    slug: str
+    word: str
     level: int
     text: str
     """A sentence with ``{key}``, as ``str.format`` has it."""
@@ -64,12 +66,12 @@ def tell(
 ) -> None:
     """Log *event* with its *facts*, at another *level* if one is given; with the traceback of what is being handled.
 
-    The record's ``event`` is the slug, its ``facts`` are a dict of strings, numbers, booleans and None.
+    The record's ``event`` is the word, its ``facts`` are a dict of strings, numbers, booleans and None.
     """
     level = level or event.level
     if log.isEnabledFor(level):
         clean = {key: _clean(key, value) for key, value in facts.items()}
-        extra = {"event": event.slug, "facts": clean}
+        extra = {"event": event.word, "facts": clean}
         log.log(level, Message(event, clean), exc_info=exc_info, stacklevel=2, extra=extra)
 
 
@@ -84,7 +86,8 @@ def _clean(key: str, value: object) -> str | int | float | None:  # a bool is an
     text = hushed(str(value))
     if key == _LINES:
         return shown.clean(text)
-    return shown.one_line(text if len(text) <= MAX_FACT_CHARS else f"{text[:MAX_FACT_CHARS]}…")
+    line = shown.one_line(text if len(text) <= MAX_FACT_CHARS else f"{text[:MAX_FACT_CHARS]}…")
+    return f"{' ' * (len(text) - len(text.lstrip(' ')))}{line}" if key == _INDENTED else line
 
 
 # --- what became of a task: see outcomes.py, which says of what it is ---
@@ -94,122 +97,122 @@ _PAGE = ("http_status", "attempts", "elapsed_s", "worker", "revisit", "depth")
 _WHY = "{url}: {reason}: {detail}"
 
 IMAGE_SAVED = Event(
-    slug="image-saved",
+    word="image-saved",
     level=INFO,
     text="{path} ({size}, {width_px}x{height_px} {format}) {url}",
     means="An image was saved.",
     more=("status", "size_bytes", "sha256", *_IMAGE),
 )
 IMAGE_DUPLICATE = Event(
-    slug="image-duplicate",
+    word="image-duplicate",
     level=INFO,
     text="{url} has the same bytes as {path}",
     means="The same bytes are kept already.",
     more=("status", "size_bytes", "sha256", *_IMAGE),
 )
 IMAGE_REJECTED = Event(
-    slug="image-rejected",
+    word="image-rejected",
     level=INFO,
     text=_WHY,
     means="Not wanted: not an image, too small, robots.txt forbids it …",
     more=("status", *_IMAGE),
 )
 IMAGE_FAILED = Event(
-    slug="image-failed",
+    word="image-failed",
     level=INFO,
     text=_WHY,
     means="Not fetched, after all tries; when the crawl is refreshed, what was saved before stands.",
     more=("status", *_IMAGE),
 )
 IMAGE_DEAD = Event(
-    slug="image-dead",
+    word="image-dead",
     level=INFO,
     text=_WHY,
     means="No worker came back with it, in max_attempts leases.",
     more=("status", *_IMAGE),
 )
 IMAGE_UNCHANGED = Event(
-    slug="image-unchanged",
+    word="image-unchanged",
     level=INFO,
     text="{url} is still {path}",
     means="A refresh found it as it was.",
     more=("status", "reason", *_IMAGE),
 )
 IMAGE_GONE = Event(
-    slug="image-gone",
+    word="image-gone",
     level=INFO,
     text="{url}: {reason}: {detail}",
     means="A refresh found that the server has it no longer; what was saved is kept.",
     more=("status", "path", *_IMAGE),
 )
 PAGE_HARVESTED = Event(
-    slug="page-harvested",
+    word="page-harvested",
     level=INFO,
     text="{url}: {images} images, {links} links",
     means="A page was read.",
     more=("status", *_PAGE),
 )
 PAGE_REJECTED = Event(
-    slug="page-rejected", level=INFO, text=_WHY, means="A page is not to be read.", more=("status", *_PAGE)
+    word="page-rejected", level=INFO, text=_WHY, means="A page is not to be read.", more=("status", *_PAGE)
 )
 PAGE_FAILED = Event(
-    slug="page-failed",
+    word="page-failed",
     level=INFO,
     text=_WHY,
     means="A page was not fetched, after all tries.",
     more=("status", *_PAGE),
 )
 PAGE_DEAD = Event(
-    slug="page-dead",
+    word="page-dead",
     level=INFO,
     text=_WHY,
     means="No worker came back with a page, in max_attempts leases.",
     more=("status", *_PAGE),
 )
 PAGE_UNCHANGED = Event(
-    slug="page-unchanged",
+    word="page-unchanged",
     level=INFO,
     text="{url}: {images} images, {links} links, as before",
     means="A refresh found a page as it was.",
     more=("status", "reason", *_PAGE),
 )
 PAGE_GONE = Event(
-    slug="page-gone",
+    word="page-gone",
     level=INFO,
     text="{url}: {reason}: {detail}",
     means="A refresh found that a page is no longer there.",
     more=("status", *_PAGE),
 )
 RENDER_RENDERED = Event(
-    slug="render-rendered",
+    word="render-rendered",
     level=INFO,
     text="{url}: {images} images more than without a browser, {requests} requests",
     means="A page was opened in the browser, and read.",
     more=("status", "links", *_PAGE),
 )
 RENDER_REJECTED = Event(
-    slug="render-rejected",
+    word="render-rejected",
     level=INFO,
     text=_WHY,
     means="A page is not to be opened in the browser.",
     more=("status", *_PAGE),
 )
 RENDER_FAILED = Event(
-    slug="render-failed",
+    word="render-failed",
     level=INFO,
     text=_WHY,
     means="A page could not be opened in the browser.",
     more=("status", *_PAGE),
 )
 RENDER_DEAD = Event(
-    slug="render-dead",
+    word="render-dead",
     level=INFO,
     text=_WHY,
     means="No renderer came back with a page, in max_attempts leases.",
     more=("status", *_PAGE),
 )
 TASK_RETRIED = Event(
-    slug="task-retried",
+    word="task-retried",
     level=INFO,
     text="{url}: {reason}: {detail}; next try in {retry_in_s:.0f} s",
     means="A try has failed, and there will be another one.",
@@ -219,28 +222,28 @@ TASK_RETRIED = Event(
 # --- the crawl ---
 
 CRAWL_STARTED = Event(
-    slug="crawl-started",
+    word="crawl-started",
     level=NOTICE,
     text="{seeds}, into {folder}",
     means="A new crawl begins.",
     more=("waiting", "version"),
 )
 CRAWL_RESUMED = Event(
-    slug="crawl-resumed",
+    word="crawl-resumed",
     level=NOTICE,
     text="{seeds}, in {folder}: {waiting} tasks wait",
     means="An earlier run did not end: the crawl goes on.",
     more=("version",),
 )
 CRAWL_REFRESHED = Event(
-    slug="crawl-refreshed",
+    word="crawl-refreshed",
     level=NOTICE,
     text="{seeds}, in {folder}: {waiting} URLs are visited once more",
     means="A crawl that had finished visits everything once more.",
     more=("version",),
 )
 CRAWL_FINISHED = Event(
-    slug="crawl-finished",
+    word="crawl-finished",
     level=NOTICE,
     text="{pages} pages, {images} images: {saved} saved, {duplicate} duplicate, {rejected} rejected,"
     " {failed} failed, {dead} dead; {size} in {elapsed_s:.0f} s",
@@ -248,131 +251,131 @@ CRAWL_FINISHED = Event(
     more=("saved_bytes",),
 )
 CRAWL_INTERRUPTED = Event(
-    slug="crawl-interrupted",
+    word="crawl-interrupted",
     level=NOTICE,
     text="{reason}; the same command goes on",
     means="The run ended before the crawl did: Ctrl-C, SIGTERM, a stop, an error. Nothing is lost.",
 )
 CRAWL_HALTED = Event(
-    slug="crawl-halted",
+    word="crawl-halted",
     level=NOTICE,
     text="no more work is given out: {reason}",
     means="The queue gives out no more work: a stop, a full disk.",
 )
 CRAWL_PAUSED = Event(
-    slug="crawl-paused", level=NOTICE, text="by {by}", means="No more work is given out until crawl-unpaused."
+    word="crawl-paused", level=NOTICE, text="by {by}", means="No more work is given out until crawl-unpaused."
 )
 CRAWL_UNPAUSED = Event(
-    slug="crawl-unpaused",
+    word="crawl-unpaused",
     level=NOTICE,
     text="by {by}",
     means="Work is given out again (image-crawler resume).",
 )
 CRAWL_OPEN = Event(
-    slug="crawl-open", level=INFO, text="{text}", means="How workers join: the command that they run."
+    word="crawl-open", level=INFO, text="{text}", means="How workers join: the command that they run."
 )
 
 # --- workers ---
 
 WORKER_JOINED = Event(
-    slug="worker-joined",
+    word="worker-joined",
     level=NOTICE,
     text="{kind} {worker}, with {threads} threads (pid {pid}, version {version})",
     means="A worker has said hello; also once more, when the manager was started again.",
     more=("machine",),
 )
 WORKER_LEFT = Event(
-    slug="worker-left",
+    word="worker-left",
     level=NOTICE,
     text="{kind} {worker} said goodbye; {tasks} tasks requeued",
     means="A worker has ended in good order, and given back what it had not begun.",
     more=("machine", "done"),
 )
 WORKER_LOST = Event(
-    slug="worker-lost",
+    word="worker-lost",
     level=WARNING,
     text="{kind} {worker} has not been seen for {silent_s:.0f} s; {tasks} tasks requeued",
     means="The leases of a worker have expired without a sign of life (lease_s): its tasks go back to the queue.",
     more=("machine", "done"),
 )
 WORKER_DIED = Event(
-    slug="worker-died",
+    word="worker-died",
     level=WARNING,
     text="{kind} {worker} has died; {tasks} tasks requeued",
     means="Its own machine says that a worker has ended without a word (kill -9, a crash).",
     more=("machine", "done"),
 )
 WORKER_RESTARTED = Event(
-    slug="worker-restarted",
+    word="worker-restarted",
     level=WARNING,
     text="a {name} has died ({why}); starting another",
     means="A process of this machine has died, and another one takes its place.",
 )
 MANAGER_RESTARTED = Event(
-    slug="manager-restarted",
+    word="manager-restarted",
     level=WARNING,
     text="the {name} has died ({why}); starting another",
     means="The process that has the queue, or collects from it, has died, and another one takes its place.",
 )
 MANAGER_LATE = Event(
-    slug="manager-late",
+    word="manager-late",
     level=WARNING,
     text="the {name} did not end in time",
     means="It was killed; the next start repairs what it left.",
 )
 LEASES_EXPIRED = Event(
-    slug="leases-expired",
+    word="leases-expired",
     level=WARNING,
     text="worker {worker} is lost, with {tasks} tasks; they are requeued",
     means="Leases of a worker have run out of which no more is known: one of before the manager was started, or, with"
     " the queue in Redis, one that others heard of.",
 )
 LEASES_OVERDUE = Event(
-    slug="leases-overdue",
+    word="leases-overdue",
     level=WARNING,
     text="{worker} had {tasks} tasks for too long (max_lease_s); they are requeued",
     means="A worker is alive, and will not come back with these tasks.",
 )
 TASKS_TAKEN = Event(
-    slug="tasks-taken",
+    word="tasks-taken",
     level=WARNING,
     text="{tasks} tasks were given to other workers; is this one too slow?",
     means="A worker was silent for so long that its tasks went back to the queue.",
 )
 TASKS_NOT_RETURNED = Event(
-    slug="tasks-not-returned",
+    word="tasks-not-returned",
     level=WARNING,
     text="could not give {tasks} tasks back, their leases will run out: {reason}",
     means="A worker leaves, and its queue does not answer.",
 )
 HALT_NOT_TOLD = Event(
-    slug="halt-not-told",
+    word="halt-not-told",
     level=WARNING,
     text="could not tell the others to stop: {reason}",
     means="This machine can't go on, and its queue does not answer.",
 )
 LEASE_GRANTED = Event(
-    slug="lease-granted",
+    word="lease-granted",
     level=DEBUG,
     text="{tasks} tasks of {host} to {worker}",
     means="Tasks were given to a worker.",
     more=("kind",),
 )
 LEASE_NOT_RETURNED = Event(
-    slug="lease-not-returned",
+    word="lease-not-returned",
     level=WARNING,
     text="a lease could not be given back: {reason}",
     means="Its reply was not delivered; it runs out instead.",
 )
 RESULT_REFUSED = Event(
-    slug="result-refused",
+    word="result-refused",
     level=WARNING,
     text="refused what a worker says of {url}: {reason}",
     means="A worker says what can't be right: the task is tried again.",
     more=("worker",),
 )
 WORD_REFUSED = Event(
-    slug="word-refused",
+    word="word-refused",
     level=WARNING,
     text="not believed, for it was not asked: worker {worker} of {host}",
     means="A worker tells of a host's robots.txt that it was not asked for.",
@@ -381,100 +384,100 @@ WORD_REFUSED = Event(
 # --- hosts, and what is asked of them ---
 
 HOST_GIVEN_UP = Event(
-    slug="host-given-up",
+    word="host-given-up",
     level=WARNING,
     text="{told}",
     means="A host is left alone for a while, and what waits for it is settled as host-down.",
     more=("host", "reason", "tries", "lasts_s"),
 )
 HOST_SLOWED = Event(
-    slug="host-slowed",
+    word="host-slowed",
     level=INFO,
     text="{host} is asked every {pace_s:.3g} s from now on, after a pause of {pause_s:.0f} s",
     means="A host said 429 or 503 (or answers again): the pace is adapted.",
 )
 HOST_PAUSED = Event(
-    slug="host-paused",
+    word="host-paused",
     level=INFO,
     text="{host} is left alone for {pause_s:.0f} s",
     means="Retry-After, or back-off after failures.",
 )
 NETWORK_DOWN = Event(
-    slug="network-down",
+    word="network-down",
     level=WARNING,
     text="none of the hosts that are asked can be reached: is our own network out?",
     means="No host is given up while this lasts.",
 )
 REQUEST = Event(
-    slug="request",
+    word="request",
     level=DEBUG,
     text="{method} {url}: {http_status}",
     means="A request was answered.",
     more=("elapsed_s", "location"),
 )
 REQUEST_FAILED = Event(
-    slug="request-failed",
+    word="request-failed",
     level=DEBUG,
     text="{method} {url}: {reason}: {detail}",
     means="A request brought nothing.",
 )
 WAITING = Event(
-    slug="waiting",
+    word="waiting",
     level=DEBUG,
     text="{url} waits {wait_s:.1f} s for its turn",
     means="The host's delay, or its other requests, come first.",
 )
 ROBOTS_FORBIDS = Event(
-    slug="robots-forbids",
+    word="robots-forbids",
     level=DEBUG,
     text='{url}: line {line}, "{rule}"',
     means="A line of robots.txt forbids a URL.",
 )
 ROBOTS_ALLOWS = Event(
-    slug="robots-allows",
+    word="robots-allows",
     level=DEBUG,
     text='{url}: line {line}, "{rule}"',
     means="A line of robots.txt allows a URL; where none speaks of it, nothing is logged.",
 )
 ROBOTS_LINES_LEFT_OUT = Event(
-    slug="robots-lines-left-out",
+    word="robots-lines-left-out",
     level=INFO,
     text="{url}: {lines} lines on the use of content are too many to be kept",
     means="Its first lines count.",
 )
 HOST_FILE_MISSING = Event(
-    slug="host-file-missing",
+    word="host-file-missing",
     level=DEBUG,
     text="no {url}: {reason}",
     means="A host has no robots.txt, or tdmrep.json.",
 )
 HOST_FILE_FAILED = Event(
-    slug="host-file-failed",
+    word="host-file-failed",
     level=INFO,
     text="{url} is not to be had: {reason}",
     means="While that can't be read, nothing of the host is asked for.",
 )
 CONNECTION_DROPPED = Event(
-    slug="connection-dropped",
+    word="connection-dropped",
     level=DEBUG,
     text="connection of {url} not kept: {reason}",
     means="The rest of an answer was not worth being read.",
 )
 ADDRESS_PRIVATE = Event(
-    slug="address-private",
+    word="address-private",
     level=WARNING,
     text="{host} is at {addresses}, in a private network; only that may be asked there, and what --allow-addresses"
     " names",
     means="A seed is in a private network. Of this machine itself it is told as INFO.",
 )
 ADDRESS_LEFT_OUT = Event(
-    slug="address-left-out",
+    word="address-left-out",
     level=WARNING,
     text="{host} has public addresses, and private ones, which are not asked: {addresses}",
     means="A seed that would lead into a private network.",
 )
 PARSER_FAILED = Event(
-    slug="parser-failed",
+    word="parser-failed",
     level=INFO,
     text="{parser} can't parse the page: {reason}",
     means="The other parser is tried.",
@@ -483,51 +486,51 @@ PARSER_FAILED = Event(
 # --- the browser ---
 
 BROWSER_STARTED = Event(
-    slug="browser-started",
+    word="browser-started",
     level=INFO,
     text="pages are opened in {browser}, with {isolation}",
     means="How the browser is kept from the network; a warning if that is the weaker way.",
 )
 BROWSER_ENDED = Event(
-    slug="browser-ended",
+    word="browser-ended",
     level=WARNING,
     text="the browser has ended; another one is started",
     means="It has crashed, or was killed.",
 )
 BROWSER_REPLACED = Event(
-    slug="browser-replaced",
+    word="browser-replaced",
     level=INFO,
     text="the browser is replaced: {reason}",
     means="It does not answer in time, or has grown too large.",
     more=("size_mib",),
 )
 BROWSER_KILLED = Event(
-    slug="browser-killed",
+    word="browser-killed",
     level=WARNING,
     text="the browser has taken {size_mib} MiB, and is killed",
     means="Its pages are tried again.",
 )
 BROWSER_PAGE_KILLED = Event(
-    slug="browser-page-killed",
+    word="browser-page-killed",
     level=INFO,
     text="a page has taken {size_mib} MiB in the browser, and is killed",
     means="render_memory_bytes.",
 )
 BROWSER_WANTED = Event(
-    slug="browser-wanted",
+    word="browser-wanted",
     level=WARNING,
     text="{told}",
     means="Pages want a browser, and none was found: they wait for a machine that has one, or are refused.",
 )
 BROWSER_DETAIL = Event(
-    slug="browser-detail",
+    word="browser-detail",
     level=DEBUG,
     text="{what}: {reason}",
     means="What went wrong in a page, or on the way to the browser.",
     more=("url",),
 )
 RENDER_UNREADABLE = Event(
-    slug="render-unreadable",
+    word="render-unreadable",
     level=INFO,
     text="what scripts have made of {url} can't be read: {reason}",
     means="The page counts as it was sent.",
@@ -536,178 +539,178 @@ RENDER_UNREADABLE = Event(
 # --- this machine, its files, and the queue on the network ---
 
 CONNECTION_REFUSED = Event(
-    slug="peer-dropped",
+    word="peer-dropped",
     level=INFO,
     text="dropped a peer at {address}: {reason}",
     means="Somebody who does not know the key, or speaks another protocol.",
 )
 CONNECTION_FAILED = Event(
-    slug="peer-not-taken",
+    word="peer-not-taken",
     level=WARNING,
     text="can't take a connection: {reason}",
     means="Files or threads of the manager are used up.",
 )
 QUEUE_SILENT = Event(
-    slug="queue-silent",
+    word="queue-silent",
     level=WARNING,
     text="no answer from {where} so far ({reason}); trying for {for_s:.0f} s more",
     means="The manager, or Redis, can't be reached.",
 )
 QUEUE_BACK = Event(
-    slug="queue-back", level=WARNING, text="{where} answers again", means="After queue-silent or queue-away."
+    word="queue-back", level=WARNING, text="{where} answers again", means="After queue-silent or queue-away."
 )
 QUEUE_AWAY = Event(
-    slug="queue-away", level=WARNING, text="{reason}; it is waited for", means="Redis can't be reached."
+    word="queue-away", level=WARNING, text="{reason}; it is waited for", means="Redis can't be reached."
 )
 QUEUE_WAITED_FOR = Event(
-    slug="queue-waited-for",
+    word="queue-waited-for",
     level=WARNING,
     text="{told}; waiting for it",
     means="There is no crawl at that address so far, or it does not go on.",
 )
 QUEUE_REBUILT = Event(
-    slug="queue-rebuilt",
+    word="queue-rebuilt",
     level=WARNING,
     text="{reason}; the queue is made anew",
     means="Something else has written to what lies in Redis; crawl.db has all that is settled.",
 )
 QUEUE_REFILLED = Event(
-    slug="queue-refilled",
+    word="queue-refilled",
     level=WARNING,
     text="{where} may have lost something, and is given it again",
     means="Redis was started again, or another one has taken its place.",
 )
 QUEUE_DAMAGED = Event(
-    slug="queue-damaged",
+    word="queue-damaged",
     level=WARNING,
     text="{key} can't be read ({reason}): something else has written to it",
     means="What lies in Redis is not what was written.",
 )
 QUEUE_ENTRIES_REMOVED = Event(
-    slug="queue-entries-removed",
+    word="queue-entries-removed",
     level=WARNING,
     text="{key} had {entries} entries that are not the crawl's, as {first}; they are removed",
     means="Something else has written to Redis.",
 )
 QUEUE_FIELD_PASSED_OVER = Event(
-    slug="queue-field-passed-over",
+    word="queue-field-passed-over",
     level=WARNING,
     text="{key} has a field {field} that is no crawl's; it is passed over",
     means="Something else has written to Redis.",
 )
 QUEUE_LIST_REMOVED = Event(
-    slug="queue-list-removed",
+    word="queue-list-removed",
     level=WARNING,
     text="{reason}; it is removed, with what it had of other crawls",
     means="The list of crawls in Redis can't be read.",
 )
 QUEUE_NOT_DURABLE = Event(
-    slug="queue-not-durable",
+    word="queue-not-durable",
     level=WARNING,
     text="{where} keeps no append-only file: when it dies, the pages of the crawl have to be read once more;"
     " set appendonly yes there",
     means="Redis may lose the crawl.",
 )
 NOT_COLLECTED = Event(
-    slug="not-collected",
+    word="not-collected",
     level=WARNING,
     text="{reason}; what has not been collected will be at the next start",
     means="Redis can't be reached in the end.",
 )
 CALL_FAILED = Event(
-    slug="call-failed",
+    word="call-failed",
     level=ERROR,
     text="a call of {method} failed",
     means="A fault of this program, with its traceback.",
 )
 INTERNAL_ERROR = Event(
-    slug="internal-error",
+    word="internal-error",
     level=ERROR,
     text="internal error at {url}",
     means="A fault of this program, with its traceback; the URL is recorded with that reason.",
     more=("traceback",),
 )
 PROCESS_FAILED = Event(
-    slug="process-failed",
+    word="process-failed",
     level=ERROR,
     text="{what}",
     means="A fault of this program has ended one of its processes, with its traceback.",
 )
 STDERR = Event(
-    slug="stderr",
+    word="stderr",
     level=WARNING,
     text="{line}",
     means="What a process of the crawl, or a library in it, has written to its standard error.",
 )
 LOG_LINES_LOST = Event(
-    slug="log-lines-lost",
+    word="log-lines-lost",
     level=WARNING,
     text="{lines} lines of the log were dropped: they came faster than they were written",
     means="Nobody waits for the log.",
 )
 KEY_EXPOSED = Event(
-    slug="key-exposed",
+    word="key-exposed",
     level=WARNING,
     text="others may read the {what} in {file}; chmod 600 it",
     means="The file's permissions are too wide.",
 )
 LOGIN_UNUSED = Event(
-    slug="login-unused",
+    word="login-unused",
     level=WARNING,
     text="the user name in the seed {seeds} is not used; say --login USER:PASSWORD",
     means="A URL with a login was given as a seed.",
 )
 IMAGES_MISSING = Event(
-    slug="images-missing",
+    word="images-missing",
     level=WARNING,
     text="{told} missing from {folder}, and fetched again",
     means="Somebody has removed images from the crawl's folder.",
     more=("images",),
 )
 ROW_MENDED = Event(
-    slug="row-mended",
+    word="row-mended",
     level=WARNING,
     text="{file}: the row of {url} can't be right, and {what}",
     means="crawl.db has a row that was not written by this program.",
 )
 ROW_DOUBTED = Event(
-    slug="row-doubted",
+    word="row-doubted",
     level=WARNING,
     text="{told}",
     means="crawl.db has values that can't be right; they count as not told.",
 )
 FILE_UPGRADED = Event(
-    slug="file-upgraded",
+    word="file-upgraded",
     level=INFO,
     text="{file} was written by an earlier version, and is of schema {schema} now",
     means="crawl.db was brought up to date.",
 )
 FILE_NOT_RESTORED = Event(
-    slug="file-not-restored",
+    word="file-not-restored",
     level=WARNING,
     text="{file} could not be put back: {reason}",
     means="crawl.db was removed while the crawl ran.",
 )
 STORAGE_SILENT = Event(
-    slug="storage-silent",
+    word="storage-silent",
     level=WARNING,
     text="no answer from {where} ({reason}); asking again for up to {for_s:g} s",
     means="The object store can't be reached.",
 )
 STORAGE_BACK = Event(
-    slug="storage-back",
+    word="storage-back",
     level=INFO,
     text="{where} answers again, after {after_s:.1f} s",
     means="After storage-silent.",
 )
 ERROR_TOLD = Event(
-    slug="error",
+    word="error",
     level=ERROR,
     text="{text}",
     means="Why the command ended; only with --log-format json on stderr, else it is the last line there.",
 )
 
 EVENTS: dict[str, Event] = {
-    each.slug: each for each in sorted(vars().copy().values(), key=str) if isinstance(each, Event)
+    each.word: each for each in sorted(vars().copy().values(), key=str) if isinstance(each, Event)
 }
 """All of them, by their words."""

@@ -85,7 +85,8 @@ def _told(record: logging.LogRecord) -> str:
     """What it says, and from which process, unless its worker is named, or it is the one that speaks for all."""
     said = shown.clean(hushed(record.getMessage()))
     child, facts = getattr(record, "child", ""), getattr(record, "facts", {})
-    if child and isinstance(record.msg, Message) and "worker" not in facts and child not in _SPEAKERS:
+    speaks_for_all = child in _SPEAKERS and not isinstance(facts.get("line"), str)
+    if child and isinstance(record.msg, Message) and "worker" not in facts and not speaks_for_all:
         said = f"{child}: {said}"
     trace = _trace(record)
     return f"{said}\n{trace}" if trace else said
