@@ -21,14 +21,15 @@ from crawler.access import Meeting
 from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
 from crawler.events import QUEUE_WAITED_FOR, WORKER_RESTARTED, tell
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
+from crawler.homes import home
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.roles import Site, work
+from crawler.seeds import whole
 from crawler.storage import schemes
 from crawler.trusted import Trust
-from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
     They are of one *kind*, and learn from the manager what the crawl is about; ``asked`` is what it asks of this
-    machine. Images are kept in *folder*, by default ``data/<host>``, unless the crawl wants them on the manager's.
+    machine. Images are kept in *folder*, by default as ``homes`` has it, unless the crawl wants them on the manager's.
     *machine* is what this one gives: no crawl has a say in it.
 
     Raises UsageError when it asks for more than *trust*, QueueUnreachable (after *join_s* seconds without an answer;
@@ -182,7 +183,7 @@ class Joined:
             raise errors.ProtocolError("the manager has told of no crawl; is it image-crawler's?")
         where = self._endpoint
         self.asked = trusted.checked(self.plan, self._kind, self._trust, hosts=where.hosts, where=where)
-        self.folder = CrawlFolder(self._folder or default_folder(canonical_seed(self.plan.seeds[0])))
+        self.folder = CrawlFolder(self._folder or home([whole(seed) for seed in self.plan.seeds]))
         self._crew = Crew(
             Site(
                 folder=self.folder.path,

@@ -7,7 +7,7 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 from msgspec import Meta
@@ -623,6 +623,41 @@ class HostStatus(Value):
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
     """How long ago they began."""
+
+
+class RunKind(StrEnum):
+    CRAWL = "crawl"
+    """The first run of a crawl, or one that went on with it."""
+    REFRESH = "refresh"
+    """Everything was visited once more."""
+
+
+class RunOutcome(StrEnum):
+    FINISHED = "finished"
+    """Nothing was left to be done."""
+    STOPPED = "stopped"
+    """By somebody, or by an error; what was left is for the next run."""
+    UNKNOWN = ""
+    """It goes on, or it was killed."""
+
+
+class Run(Value):
+    """One run of a crawl: from the start of its manager, or collector, to its end."""
+
+    number: int
+    """1 for the first."""
+    begun_at: str
+    """UTC, ISO 8601."""
+    ended_at: str = ""
+    """The same; empty while it goes on, and if it was killed."""
+    kind: RunKind = RunKind.CRAWL
+    outcome: RunOutcome = RunOutcome.UNKNOWN
+    version: str = ""
+    """Of this program."""
+    settings: dict[str, Any] = {}
+    """Those of the crawl, by their keys; of a secret one only whether it was given (``"…"``)."""
+    notes: tuple[str, ...] = ()
+    """What other settings than those of the run before it meant for what was done already."""
 
 
 class Counts(Value):

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 _WITHOUT = {
+    6: ("DROP TABLE runs",),
     5: (
         "DROP TABLE renders",
         "DROP TABLE templates",

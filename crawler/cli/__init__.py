@@ -9,7 +9,6 @@ import importlib
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import click
 
 from crawler import __version__, logs, shown
+from crawler.cli.ending import exit_code, in_words
 from crawler.cli.options import Examples, verbose_option
 from crawler.errors import CrawlerError
 from crawler.events import ERROR_TOLD, tell
@@ -25,7 +25,6 @@ from crawler.events import ERROR_TOLD, tell
 log = logging.getLogger(__name__)
 
 PROGRAM = "image-crawler"
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
 
 
@@ -143,9 +142,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         vars(exc)["message"] = shown.one_line(exc.message)  # it may quote what was given
         exc.show()
         return exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted")
-        return EXIT_INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as exc:
+        _tell(in_words(exc))
+        return exit_code(exc)
     except CrawlerError as exc:
         _tell(f"error: {exc}")
         return exc.exit_code

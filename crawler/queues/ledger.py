@@ -20,7 +20,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +66,9 @@ from crawler.models import (
     Record,
     RenderOutcome,
     Result,
+    Run,
+    RunKind,
+    RunOutcome,
     Stats,
     Status,
     Task,
@@ -76,7 +79,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.outcomes import tell_retried, tell_settled, who
-from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses
+from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
@@ -202,6 +205,7 @@ class Ledger:
         self._settled: list[tuple[Record, float | None]] = []
         """In this transaction, for the log, if it wants to know; and what is tried again, in how many seconds."""
         self._halted: str | None = None
+        self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
         self._started = clock()
         self._pacing = self._new_pacing()
@@ -261,6 +265,30 @@ class Ledger:
             crawl = f"c{secrets.token_hex(16)}"
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (crawl,))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
+
+    def begin_run(self, *, kind: RunKind, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
+        """Note that a run of the crawl begins now, with these *settings*; it is over when nothing is left to do."""
+        with self._transaction():
+            self._run = runs.begin(self._db, kind=kind, settings=settings, notes=notes)
+
+    def go_on_with_run(self) -> None:
+        """The run that was begun last goes on, if it has not come to its end: its manager is started once more."""
+        with self._mutex:
+            self._run = runs.going_on(self._db)
+
+    def end_run(self) -> None:
+        """It was stopped, unless it has come to its end before."""
+        with self._transaction():
+            self._note_end(RunOutcome.STOPPED)
+
+    def latest_run(self) -> Run | None:
+        """None of a crawl that has not begun, or was begun by a version that kept no books of its runs."""
+        with self._mutex, database.explained(self.path):
+            return runs.latest(self._db)
+
+    def _note_end(self, outcome: RunOutcome) -> None:
+        if self._run is not None:
+            runs.end(self._db, self._run, outcome)
 
     def note_rules(self, rules: str) -> None:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""
@@ -707,6 +735,7 @@ class Ledger:
                 self._write_kept()
                 if self._tally.drained:
                     self._cookies.forget()
+                    self._note_end(RunOutcome.FINISHED)
                 self._db.execute("COMMIT")
                 self._pacing.forget_idle()
                 self._tell_waiting()
