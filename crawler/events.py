@@ -114,7 +114,7 @@ IMAGE_REJECTED = Event(
     word="image-rejected",
     level=INFO,
     text=_WHY,
-    means="Not wanted: not an image, too small, robots.txt forbids it …",
+    means="Not wanted: not an image, too small, its owner forbids it.",
     more=("status", *_IMAGE),
 )
 IMAGE_FAILED = Event(
@@ -209,6 +209,20 @@ RENDER_DEAD = Event(
     level=INFO,
     text=_WHY,
     means="No renderer came back with a page, in max_attempts leases.",
+    more=("status", *_PAGE),
+)
+RENDER_UNCHANGED = Event(
+    word="render-unchanged",
+    level=INFO,
+    text="{url}: {images} images more than without a browser, as before",
+    means="A refresh found a page in the browser as it was.",
+    more=("status", "reason", *_PAGE),
+)
+RENDER_GONE = Event(
+    word="render-gone",
+    level=INFO,
+    text=_WHY,
+    means="A refresh found that a page is no longer there.",
     more=("status", *_PAGE),
 )
 TASK_RETRIED = Event(
@@ -711,6 +725,9 @@ ERROR_TOLD = Event(
 )
 
 EVENTS: dict[str, Event] = {
-    each.word: each for each in sorted(vars().copy().values(), key=str) if isinstance(each, Event)
+    each.word: each
+    for each in sorted(
+        (each for each in vars().copy().values() if isinstance(each, Event)), key=lambda each: each.word
+    )
 }
 """All of them, by their words."""

@@ -159,6 +159,8 @@ class _Worker:
     deadline: float
     seen: float = 0.0
     held: set[int] = field(default_factory=set)
+    returned: int = 0
+    """Tasks that it has given back since its last lease: for the log, when it leaves."""
     done: Rate = field(default_factory=partial(Rate, window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S))
 
 
@@ -327,6 +329,7 @@ class Ledger:
         end = self._clock() + wait_s
         with self._mutex:
             me = self._meet(worker)
+            me.returned = 0
             self._reconcile(worker.id, me, held)
             while True:
                 if self._halted is not None or worker.id in self._gone:
@@ -361,10 +364,11 @@ class Ledger:
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
-            self._meet(worker)  # its leases may be from before a restart
+            me = self._meet(worker)  # its leases may be from before a restart
             held = {
                 token.id: None for token in tokens if self._adopt(worker.id, token)
             }  # some may be said twice
+            me.returned += len(held)
             self._give_back(list(held), charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
@@ -380,7 +384,8 @@ class Ledger:
             if worker is not None:
                 if worker.state is not None:
                     event = WORKER_DIED if charged else WORKER_LEFT
-                    tell(log, event, **who(worker.state), tasks=len(worker.held), done=worker.state.done)
+                    tasks = len(worker.held) + worker.returned
+                    tell(log, event, **who(worker.state), tasks=tasks, done=worker.state.done)
                 self._give_back(list(worker.held), charged=charged)
             self._wake_all = True  # it may wait itself; and there is more for the others
 
