@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from crawler.catalog.database import Catalog
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
+from crawler.keepers import mark
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
@@ -73,6 +74,7 @@ class Founding:
             if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
                 books.set_meta(COMPLETE, plan.id)
             books.set_meta(QUEUE, str(self._site.endpoint))
+            mark(self._site.folder)
             empty = client.found(plan)
             if start in _NEW_RUNS:
                 client.new_run()

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
@@ -25,6 +25,7 @@ from crawler.config import Config
 from crawler.errors import CrawlerError, UsageError
 from crawler.events import INFO
 from crawler.folder import CrawlFolder
+from crawler.keepers import mark
 from crawler.models import Result, TaskKind, WorkerState
 from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
@@ -73,6 +74,8 @@ class Site:
     reconnect_s: float = 60.0
     crawl: str = ""
     """The id of the plan that guests go by."""
+    kept_by: str = ""
+    """What the records of its downloaders say of the folder, if that is not the crawl's own: see ``keepers``."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
     memory_bytes: int = 0
@@ -124,6 +127,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             else:
                 add_seeds(ledger, folder=site.folder, seeds=site.seeds)
                 ledger.go_on_with_run()
+            mark(site.folder)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -209,11 +213,13 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
+    children = _children(site, _threads(config, kind))
     handler = _HANDLERS[kind](
         patient,
         site,
         manager,
         stop=lifeline.stopped,
+        children=children,
         worker=worker_id,
         robots=robots if config.obey.obey_robots_txt else None,
         turns=Turns(tasks, stop=lifeline.stopped),
@@ -239,6 +245,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
         settled=partial(_tell_settled, site),
+        max_attempts=config.queue.max_attempts,
+        short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
@@ -290,7 +298,13 @@ def _own_storage(site: Site) -> bool:
 
 
 def _harvester(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.harvest.page import PageHandler
 
@@ -301,35 +315,39 @@ def _harvester(
         transport,
         Scope(site.seeds, config.scope),
         config=config,
-        read=_readers(site, config.harvest.harvester_threads).read,
+        read=_readers(site, children).read,
         put_early=manager.get_task_queue().put,
         templates=manager.get_task_queue(),
         **who,
     )
 
 
-def _readers(site: Site, threads: int) -> Readers:
+def _readers(site: Site, children: _Children) -> Readers:
     """Its children end with this process, however it does."""
     from crawler.harvest.readers import Readers
 
-    most, budget = _children(site, threads)
-    return Readers(site.seeds, site.config, most=most, budget=budget)
+    return Readers(site.seeds, site.config, most=children.most, budget=children.budget)
 
 
 def _downloader(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
     images = config.images
-    most, budget = _children(site, images.downloader_threads)
     decoders = Decoders(  # which end as readers do
-        most=most,
+        most=children.most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
-        budget=budget,
+        budget=children.budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
@@ -338,12 +356,19 @@ def _downloader(
         Scope(site.seeds, config.scope),
         config=config,
         verify=decoders.verify,
+        kept_by=site.kept_by,
         **who,
     )
 
 
 def _renderer(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.render import handler
 
@@ -353,7 +378,7 @@ def _renderer(
         transport,
         config=config,
         scope=Scope(site.seeds, config.scope),
-        read=_readers(site, config.render.renderer_threads).read,
+        read=_readers(site, children).read,
         tasks=manager.get_task_queue(),
         stop=stop,
         **who,
@@ -384,8 +409,14 @@ _HANDLERS: dict[TaskKind, Callable[..., Handler]] = {
 }
 
 
-def _children(site: Site, threads: int) -> tuple[int, Budget]:
+class _Children(NamedTuple):
     """How many readers or decoders this process may have, and what they may take."""
+
+    most: int
+    budget: Budget
+
+
+def _children(site: Site, threads: int) -> _Children:
     from crawler.sandbox.budget import Budget, machine_bytes, share, shared_file
 
     mine = share(
@@ -393,7 +424,7 @@ def _children(site: Site, threads: int) -> tuple[int, Budget]:
         processes=site.processes,
         most_children=min(threads, max(2, os.cpu_count() or 1)),
     )
-    return mine.children, Budget(mine.budget_bytes, file=shared_file())
+    return _Children(mine.children, Budget(mine.budget_bytes, file=shared_file()))
 
 
 def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:

@@ -19,6 +19,7 @@ from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
 from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
+from crawler.keepers import Here
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
     """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
     if config.storage.storage not in {"local", "manager"}:
         return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}")):
+    here = Here(folder)
+    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
         told = f"{count} saved {'image is' if count == 1 else 'images are'}"
         tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 

@@ -28,6 +28,7 @@ from crawler.cli.options import (
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
+from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
@@ -117,7 +118,13 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
         with terminated_like_interrupted(), running:
             _tell_first(running, console, quiet=quiet)
             try:
-                with progress(running.seeds, console, quiet=quiet) as show:
+                with progress(
+                    running.seeds,
+                    console,
+                    quiet=quiet,
+                    invitation=running.invitation,
+                    go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
+                ) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt as exc:
@@ -155,6 +162,7 @@ def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
         tell(log, CRAWL_OPEN, text=invitation)
         if not quiet:
             console.print(invitation, soft_wrap=True)
+            console.print(will_be_kept(running), soft_wrap=True)
 
 
 def _configure_log(running: Crawl) -> None:

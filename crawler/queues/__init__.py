@@ -178,14 +178,15 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def pause(self, by: Slug = "") -> None:
-        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is for the log.
+    def pause(self, by: Text = "") -> None:
+        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is who wants it
+        so, for people.
 
         Ends with ``resume``, or with the crawl's run.
         """
         ...
 
-    def resume(self, by: Slug = "") -> None: ...
+    def resume(self, by: Text = "") -> None: ...
 
     def stats(self) -> Stats: ...
 

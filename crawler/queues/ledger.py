@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import platform
 import secrets
 import threading
 import time
@@ -51,6 +50,7 @@ from crawler.events import (
     tell,
 )
 from crawler.fallback import with_next_size
+from crawler.keepers import OWN, Keeper, keeper_of
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -90,14 +90,22 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import HOW_TO_RETRY, Health
+from crawler.queues.health import HOW_TO_RETRY, Health, reason_of
 from crawler.queues.host_files import HostFiles
 from crawler.queues.intake import Intake
 from crawler.queues.left_out import located
-from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
+from crawler.queues.overview import (
+    RATE_SPACING_S,
+    RATE_WINDOW_S,
+    Meters,
+    hosts_that_wait,
+    hosts_to_watch,
+    some_workers,
+)
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
+from crawler.queues.retries import Retries
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.template_rows import TemplateRows
@@ -209,6 +217,7 @@ class Ledger:
         self._halted: str | None = None
         self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
+        self._paused_by = ""
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
@@ -221,6 +230,7 @@ class Ledger:
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = TemplateRows(self._db)
+            self._retries = Retries(self._db)
             self._whereabouts = database.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -497,26 +507,33 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
-    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
-        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+    def fetch_again(
+        self, is_there: Callable[[str], bool], is_ours: Callable[[Keeper], bool] = OWN.__eq__
+    ) -> int:
+        """Put back the images whose files should be here and are gone, and return how many.
 
-        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
-        machine of which any file is here is taken for this one, which may have had another name.
+        *is_there* tells of a path whether there is a file; *is_ours* of who keeps one whether that should be here. Of
+        a machine that has told nothing but its name, as in earlier versions, any file here shows that it is this one.
         """
         kind = TaskKind.IMAGE
-        missing: dict[str, list[int]] = {}
-        ours = {platform.node()}
+        missing: dict[Keeper, list[int]] = {}
+        named_here: set[Keeper] = set()
         with self._transaction():
-            for task_id, path, worker in self._db.execute(
-                "SELECT task_id, path, worker FROM images WHERE path != ''"
+            for task_id, path, worker, kept_by in self._db.execute(
+                "SELECT task_id, path, worker, kept_by FROM images WHERE path != ''"
                 " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
             ):
-                machine = worker.partition(":")[0]
+                keeper = keeper_of(kept_by, worker)
                 if not is_there(path):
-                    missing.setdefault(machine, []).append(task_id)
-                else:
-                    ours.add(machine)
-            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+                    missing.setdefault(keeper, []).append(task_id)
+                elif not keeper.id:
+                    named_here.add(keeper)
+            gone = sorted(
+                task_id
+                for keeper, tasks in missing.items()
+                if keeper in named_here or is_ours(keeper)
+                for task_id in tasks
+            )
             for task_id in gone:
                 record = self._revisits.record_of(kind, task_id)
                 assert record is not None
@@ -554,29 +571,29 @@ class Ledger:
         with self._transaction():
             if not self._paused:
                 tell(log, CRAWL_PAUSED, by=by or SOMEBODY)
-            self._paused = True
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', 1)")
+            self._paused, self._paused_by = True, by
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (by,))
 
     def resume(self, by: str = "") -> None:
         with self._transaction():
             if self._paused:
                 tell(log, CRAWL_UNPAUSED, by=by or SOMEBODY)
-            self._paused = False
+            self._paused, self._paused_by = False, ""
             self._wake_all = True
             self._db.execute("DELETE FROM meta WHERE key = 'paused'")
 
     def stats(self) -> Stats:
         with self._mutex:
             self._tick()
-            return Stats(**self._facts())
+            return Stats(**self._facts(self._clock()))
 
     def status(self) -> Status:
         with self._mutex, database.explained(self.path):
             self._tick()
             now = self._clock()
-            facts = {**self._facts(), **self._meters.facts()}
+            facts = {**self._facts(now), **self._meters.facts()}
             hosts = hosts_to_watch(self._pacing, self._watch, self._db, now=now)
-            return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
+            return Status(**facts, hosts=hosts, host_count=len(self._pacing))
 
     # --- the result queue ---
 
@@ -637,16 +654,23 @@ class Ledger:
         )
         self._has_renderer = "renderer" in wanted
         self._paused = "paused" in wanted
+        self._paused_by = str(wanted.get("paused", ""))
         self._halted = wanted.get("stopped")
         self._stopped = self._halted is not None
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, now: float) -> dict[str, Any]:
         """The fields of Stats."""
         return {
             **self._tally.facts(),
-            "workers": some_workers(self._workers.values(), now=self._clock()),
+            "workers": some_workers(self._workers.values(), now=now),
             "worker_count": self._fellows.total(),
+            "up_s": now - self._started,
+            "waiting": hosts_that_wait(self._pacing, self._watch, self._db, now=now),
+            "retries": self._retries.next(life_s=self._life_s, max_attempts=self._queue.max_attempts),
+            "held_images": self._intake.sizes.held,
+            "backlogged": self._backlogged(),
             "paused": self._paused,
+            "paused_by": self._paused_by,
             "halted": self._halted,
             "stopped": self._stopped,
         }
@@ -1122,6 +1146,7 @@ class Ledger:
         self._complaints.tell(RESULT_REFUSED, url=url, reason=why, worker=self._leases[token.id].worker)
         lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
+            self._retries.note(token.id, InternalError.reason, 0)
             self._delay(token.id, lease.kind, REFUSED_S * 2.0 ** (lease.attempts - 1))
             return
         self._settle_unvisited(
@@ -1135,11 +1160,13 @@ class Ledger:
     def _retry(self, task_id: int, kind: TaskKind, record: Record, in_s: float) -> None:
         if log.isEnabledFor(INFO):
             self._settled.append((record, in_s))
+        self._retries.note(task_id, reason_of(record), record.http_status)
         self._delay(task_id, kind, in_s)
 
     def _put_off(self, task_id: int, for_s: float) -> None:
         """It was not the turn of a task on lease, and will not be for so long."""
         kind = self._let_go(task_id).kind
+        self._retries.note(task_id, "", 0)
         self._db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
         self._delay(task_id, kind, for_s)
 

@@ -55,7 +55,7 @@ class Roll:
         self._workers = workers
         if seen.paused is not self._paused:
             self._paused = seen.paused
-            tell(log, CRAWL_PAUSED if seen.paused else CRAWL_UNPAUSED, by=SOMEBODY)
+            tell(log, CRAWL_PAUSED if seen.paused else CRAWL_UNPAUSED, by=seen.paused_by or SOMEBODY)
 
     def _tell_gone(self, worker: WorkerStatus) -> None:
         facts = {**who(worker), "tasks": worker.held, "done": worker.done}
