@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
@@ -65,6 +65,7 @@ def crawl_options(function: _Function) -> _Function:
 
 @click.command(
     cls=Command,
+    short=short_help.CRAWL,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (

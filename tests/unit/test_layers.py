@@ -20,7 +20,7 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "paths", "rate", "shown"],
+    ["errors", "models", "paths", "rate", "shown", "guesses", "habits"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
     ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
