@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
@@ -63,6 +63,7 @@ def crawl_options(function: _Function) -> _Function:
 
 @click.command(
     cls=Command,
+    short=short_help.CRAWL,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
@@ -111,7 +112,13 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 console.print(invitation, soft_wrap=True)
                 console.print(will_be_kept(running), soft_wrap=True)
             try:
-                with progress(running.seeds, console, quiet=quiet) as show:
+                with progress(
+                    running.seeds,
+                    console,
+                    quiet=quiet,
+                    invitation=running.invitation,
+                    go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
+                ) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt as exc:

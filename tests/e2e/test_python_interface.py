@@ -91,7 +91,9 @@ def test_closing_the_iterator_ends_its_processes(tmp_path: Path) -> None:
 
 
 def test_errors_are_the_documented_ones(tmp_path: Path) -> None:
-    with pytest.raises(crawler.UsageError, match="the seed 'ftp://example.org/' is not an http or https URL"):
+    with pytest.raises(
+        crawler.UsageError, match=r"the seed 'ftp://example\.org/' is not an http or https URL"
+    ):
         next(crawler.crawl("ftp://example.org/", output=tmp_path / "a"))
     with pytest.raises(crawler.UsageError, match="did you mean 'max_depth'"):
         next(iter(crawler.crawl("http://127.0.0.1/", output=tmp_path / "a", max_depht=2)))  # type: ignore[call-arg]

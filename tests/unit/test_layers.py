@@ -21,8 +21,8 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "models", "rate", "shown"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings"],
+    ["errors", "models", "rate", "shown", "guesses", "habits"],
+    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings"],
     ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
