@@ -23,7 +23,7 @@ LAYERS = [
     ["readable", "paths"],
     ["errors", "models", "rate", "shown", "guesses", "habits"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings"],
-    ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["condition", "folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
