@@ -53,7 +53,7 @@ Trusts = tuple[
     ...,
 ]
 """The words of ``trusted.Trust``, ``all`` and ``none``."""
-_SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
+SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 _QUEUE_HINT = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
     " redis+sentinel://HOST,HOST/SERVICE"
@@ -812,7 +812,7 @@ def _split(item: object) -> list[object]:
     """``jpg,png`` is two words; another name of one is that one."""
     if not isinstance(item, str):
         return [item]
-    return [_SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
+    return [SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
 
 
 _COMPARED = re.compile(r"[<>]=? ?\d")

@@ -10,12 +10,12 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from crawler import errors, logs
 from crawler.access import Endpoint
@@ -37,6 +37,7 @@ from crawler.events import (
 )
 from crawler.folder import CrawlFolder
 from crawler.homes import home
+from crawler.iteration import Records
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
@@ -44,8 +45,10 @@ from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, p
 from crawler.roles import Site
 from crawler.runs import Start
 from crawler.seeds import seed_of
+from crawler.settings import Settings
 from crawler.shown import size
 from crawler.storage import schemes
+from crawler.telling import Progress
 from crawler.urls import without_login
 from crawler.web.asking import RequestHeaders, proxy_of
 from crawler.web.guard import Guard, seed_networks
@@ -60,14 +63,16 @@ _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
 
 def crawl(
-    *seeds: str,
+    *seeds: str | Iterable[str],
     output: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     refresh: bool = False,
     config: Config | None = None,
-    **settings: Any,
-) -> Iterator[ImageRecord]:
-    """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
+    progress: bool | Callable[[Stats], object] = False,
+    **settings: Unpack[Settings],
+) -> Records:
+    """Crawl from *seeds*, URLs or lists of them, and yield a record for every image URL, as they come: saved, and not
+    saved. ``for`` and ``async for`` take them alike.
 
     A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
     (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
@@ -75,19 +80,59 @@ def crawl(
     has been visited since. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
     all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
+    *progress* is called with the state of the queue about once a second, while records are asked for, in the thread
+    that asks (with ``async for`` one of its own); True tells it in the notebook's cell, or on stderr.
+
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
     CrawlError, at the end, when the crawl could not do its job.
     """
+    return Records(
+        _found(
+            seeds,
+            output=output,
+            fresh=fresh,
+            refresh=refresh,
+            config=config,
+            told=Progress() if progress is True else progress or None,
+            settings=settings,
+        )
+    )
+
+
+def _found(
+    seeds: Iterable[str | Iterable[str]],
+    *,
+    output: str | os.PathLike[str] | None,
+    fresh: bool,
+    refresh: bool,
+    config: Config | None,
+    told: Callable[[Stats], object] | None,
+    settings: Settings,
+) -> Generator[ImageRecord]:
     if config is not None and settings:
         raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
     config = load(flags=settings) if config is None else config
-    folder = None if output is None else Path(output)
-    with Crawl(seeds, folder=folder, fresh=fresh, refresh=refresh, config=config) as running:
-        for record in running.records():
+    with Crawl(_flat(seeds), folder=output, fresh=fresh, refresh=refresh, config=config) as running:
+        folder = running.folder.path.absolute()
+        for record in running.records(told=told):
             if isinstance(record, ImageRecord) and (record.revisit or not refresh):
-                yield record
+                yield record.within(folder)
         running.close()
         running.check()
+
+
+def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
+    """One after the other, whether they were given by themselves, in lists or by iterators."""
+    found: list[str] = []
+    for given in seeds:
+        several = given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
+        for seed in several:
+            if not isinstance(seed, str):
+                raise errors.SeedError(
+                    f"the seed {seed!r} is of type {type(seed).__name__}; give URLs as str, or a list of such"
+                )
+            found.append(seed)
+    return tuple(found)
 
 
 class Crawl:
@@ -107,7 +152,7 @@ class Crawl:
         self,
         seeds: Sequence[str],
         *,
-        folder: Path | None,
+        folder: str | os.PathLike[str] | None,
         config: Config,
         fresh: bool = False,
         refresh: bool = False,
@@ -126,7 +171,7 @@ class Crawl:
         self.notes: tuple[str, ...] = ()
         """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
         self.config = config
-        self.folder = CrawlFolder(home(self._asked) if folder is None else folder)
+        self.folder = CrawlFolder(home(self._asked) if folder is None else Path(folder))
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self._start = Start.JOIN if collects else wanted
         self.downloads = downloads and not collects
@@ -213,8 +258,11 @@ class Crawl:
             self._progress_made(stats)
             self._pause(every_s)
 
-    def records(self, after: int = 0) -> Iterator[Record]:
-        """Every record after the cursor *after*, as they come, until the crawl has ended."""
+    def records(self, after: int = 0, *, told: Callable[[Stats], object] | None = None) -> Iterator[Record]:
+        """Every record after the cursor *after*, as they come, until the crawl has ended.
+
+        *told* is called with the state of the queue about once a second meanwhile, and at the end.
+        """
         complete = False
         next_look = 0.0
         while not complete:
@@ -229,6 +277,8 @@ class Crawl:
             yield from found.records
             after, complete = found.cursor, found.complete
             if stats is not None:
+                if told is not None:
+                    told(stats)
                 next_look = time.monotonic() + _LOOK_EVERY_S
                 if not found.records:  # what there is comes first
                     self._check_halted(stats)

@@ -105,7 +105,7 @@ class Child:
         self._process: BaseProcess = context.Process(
             target=_run, args=(main, theirs, level, args), name=name, daemon=True
         )
-        with _interrupts_held(), _main_module_hidden():
+        with _interrupts_held(), _main_module_hidden(), _children_allowed():
             self._process.start()
         # at the interpreter's exit before multiprocessing waits for the process, which ignores its SIGTERM
         weakref.finalize(self, self._process.kill)
@@ -243,6 +243,20 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _children_allowed() -> Iterator[None]:
+    """A worker of a multiprocessing.Pool is daemonic, and may have no children, lest they outlive it; ours never do."""
+    process = multiprocessing.current_process()
+    if not process.daemon:
+        yield
+        return
+    process.daemon = False
+    try:
+        yield
+    finally:
+        process.daemon = True
 
 
 @contextmanager

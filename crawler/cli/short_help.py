@@ -7,7 +7,7 @@ looks one up. How an option is written (``-o, --output DIR``) comes from the opt
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -113,7 +113,7 @@ class Formatter(click.HelpFormatter):
         self.columns = shutil.get_terminal_size().columns
         super().__init__(width=min(self.columns, _WIDE) - 2)
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         if self.columns >= _NARROW:
             super().write_dl(rows, col_max, col_spacing)
             return
