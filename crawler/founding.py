@@ -7,7 +7,6 @@ queue if nobody has collected for a while.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from crawler.catalog.database import Catalog
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
+from crawler.lists.taking import Report, nobody
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
@@ -37,12 +37,17 @@ _INCARNATIONS = "incarnations"
 
 
 class Founding:
-    """Of the crawl at *site*, by *client*; the folder is locked. *tell* is told what takes its time."""
+    """Of the crawl at *site*, by *client*; the folder is locked. *report* is told what takes its time."""
 
     def __init__(
-        self, site: Site, folder: CrawlFolder, client: RedisClient, *, tell: Callable[[str], None] = log.info
+        self,
+        site: Site,
+        folder: CrawlFolder,
+        client: RedisClient,
+        *,
+        report: Report = nobody,
     ) -> None:
-        self._tell = tell
+        self._report = report
         self._site = site
         self._folder = folder
         self._client = client
@@ -166,7 +171,7 @@ class Founding:
                     start=start,
                     finished=finished,
                     given=site.given,
-                    tell=self._tell,
+                    report=self._report,
                 )
                 self._run_noted = True
             elif start is not Start.JOIN:

@@ -18,9 +18,10 @@ import msgspec
 from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
+from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
 from crawler.lists import NOTHING, Given
-from crawler.lists.taking import Tell, take
+from crawler.lists.taking import Report, nobody, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.scope import Scope
 
@@ -57,26 +58,34 @@ def begin_run(
     start: Start,
     finished: bool,
     given: Given = NOTHING,
-    tell: Tell = log.info,
+    report: Report = nobody,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
 
-    Then come the images of the lists that it is *given*, and *tell* is told how far they are read.
+    Then come the images of the lists that it is *given*, and *report* is told how far they are read.
 
     *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
     more. Raises FolderError when *folder* is another crawl's.
     """
+    is_new = not ledger.seeds() and not ledger.lists()
     add_seeds(ledger, folder=folder, seeds=seeds, given=given)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
-    if refreshed:
-        log.info("refreshing %d URLs", refreshed)
-    else:
+    if not refreshed:
         ledger.note_rules(rules)
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
-    take(ledger, given, Scope(seeds, config.scope), config.scope, tell)
-    if not ledger.stats().drained:
+    take(ledger, given, Scope(seeds, config.scope), config.scope, report)
+    stats = ledger.stats()
+    if not stats.drained:
+        tell(
+            log,
+            CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
+            seeds=" ".join(seeds) or " ".join(ledger.lists()),
+            folder=folder,
+            waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
+            version=__version__,
+        )
         kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
         ledger.begin_run(kind=kind, settings=settings_of(config))
     return refreshed > 0
@@ -109,12 +118,8 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
         return
     here = Here(folder)
     if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            folder / "images",
-        )
+        told = f"{count} saved {'image is' if count == 1 else 'images are'}"
+        tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 
 
 def plan_id(ledger: Ledger, config: Config) -> str:

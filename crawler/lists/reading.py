@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.errors import ListError, SeedError, UsageError
+from crawler.events import LIST_LINE, LIST_LINES, tell
 from crawler.lists import USUAL, Bad, Columns, ListFile, PagesRead, Row
 from crawler.lists.rows import entries
 from crawler.seeds import Seed, seed_of
@@ -50,11 +51,11 @@ class Complaints:
         if len(self.places) < _KEPT:
             self.places.append(f"{self._name}, line {bad.line}: {bad.why}")
         if self._entries <= _NAMED or self._entries % _NAMED_EACH == 0:
-            log.warning("%s, line %d: %s", self._name, bad.line, bad.why)
+            tell(log, LIST_LINE, list=self._name, line=bad.line, why=bad.why)
 
     def tell_all(self) -> None:
         if self._entries > _NAMED:
-            log.warning("%s: %d lines in all name no URL", self._name, self.lines)
+            tell(log, LIST_LINES, list=self._name, lines=self.lines)
 
 
 def check(found: ListFile) -> None:

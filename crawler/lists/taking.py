@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crawler.config import ScopeConfig
 from crawler.errors import SeedError
+from crawler.events import LIST_READ, tell
 from crawler.lists import FOUND_IN, Bad, Given, ListFile, Row
 from crawler.lists.reading import Complaints, mark, opened, shown
 from crawler.models import NewTask, Origin, TaskKind
@@ -19,16 +21,23 @@ from crawler.words import trimmed
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
 
+log = logging.getLogger(__name__)
+
 LIST_LINE = "list-line"
 """Under which lines are counted that name no URL."""
 _BATCH = 1000
 _SAY_EVERY_S = 5.0
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, tell: Tell) -> None:
-    """Put what the lists name into *ledger*, unless nothing has changed since they were read; *tell* how far it is.
+def nobody(text: str) -> None:
+    """Who does not want to know."""
+
+
+def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, report: Report) -> None:
+    """Put what the lists name into *ledger*, unless nothing has changed since they were read; *report* is told
+    how far it is.
 
     Raises ListError for a list that can't be read to its end; what came before that has been taken on.
     """
@@ -39,11 +48,13 @@ def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, tell
     for found in given.images:
         now = mark(found, settings)
         if not now or known.get(found.name) != now:
-            complaints = _take_one(ledger, found, scope, settings, tell)
+            complaints = _take_one(ledger, found, scope, settings, report)
             ledger.note_list(found.name, now, LIST_LINE, complaints.lines, complaints.places)
 
 
-def _take_one(ledger: Ledger, found: ListFile, scope: Scope, settings: ScopeConfig, tell: Tell) -> Complaints:
+def _take_one(
+    ledger: Ledger, found: ListFile, scope: Scope, settings: ScopeConfig, report: Report
+) -> Complaints:
     """Returns what is said of the lines that name nothing."""
     complaints = Complaints(shown(found))
     batch: list[NewTask] = []
@@ -62,10 +73,11 @@ def _take_one(ledger: Ledger, found: ListFile, scope: Scope, settings: ScopeConf
                 batch.clear()
                 if time.monotonic() - said > _SAY_EVERY_S:
                     said = time.monotonic()
-                    tell(f"reading the list {shown(found)}: {count:,} URLs so far")
+                    report(f"reading the list {shown(found)}: {count:,} URLs so far")
     new += ledger.put(batch)
     complaints.tell_all()
-    tell(f"the list {shown(found)} names {count:,} images, {new:,} of them new")
+    report(f"the list {shown(found)} names {count:,} images, {new:,} of them new")
+    tell(log, LIST_READ, list=shown(found), urls=count, new=new, bad_lines=complaints.lines)
     return complaints
 
 
