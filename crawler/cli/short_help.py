@@ -31,7 +31,7 @@ _SAYING = {
 
 CRAWL: Short = {
     "Which pages": {
-        "-i": "begin with those in this list, too; -I: save its images",
+        "-i": "begin with those in this list; images: -I",
         "--max-depth": "links away from a seed; 0: this page only",
         "--scope": "host, domain, prefix (of the path) or any",
         "--include": "only pages like this, *; none like this: --exclude",
