@@ -48,13 +48,13 @@ def address_argument(function: _Function) -> _Function:
 
 def joining_options(function: _Function) -> _Function:
     """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
-    options = config_options_of("access", "machine", but=("chromium", "behaviours"))
+    options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
     return _ADDRESS(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
     """As joining_options, and the browser counts, too."""
-    return _ADDRESS(config_options_of("access", "machine")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> Meeting:
