@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.errors import UsageError
+from crawler.extras import install
 from crawler.queues.tls import SERVER_NAME
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def make_keys(folder: Path, *, names: Sequence[str] = (), days: int = DAYS, tls:
             worker = authkey | authority.client()
         except ImportError as exc:
             raise UsageError(
-                'making certificates takes the library cryptography: pip install "image-crawler[tls]";'
-                " or say --authkey-only, for a network that nobody else can listen to"
+                "making certificates takes the library cryptography, which is not installed; say --authkey-only, for a"
+                f" network that nobody else can listen to, or install it: {install('tls')}"
             ) from exc
     try:
         _write(folder, {"manager": manager, "worker": worker})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from crawler.access import Client, is_loopback, read_secret
 from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.errors import UsageError
+from crawler.extras import install
 from crawler.queues.redis.address import RedisAddress, parse
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class RedisEndpoint:
             if exc.name != "redis":
                 raise
             raise UsageError(
-                f"a queue at {self} takes an extra that is not installed: pip install 'image-crawler[redis]'"
+                f"a queue at {self} takes the library redis, which is not installed: {install('redis')}"
             ) from exc
         return RedisClient(self.address, reconnect_s=reconnect_s)
 

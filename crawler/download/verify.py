@@ -37,6 +37,7 @@ from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
 from crawler.download.unread import is_unread
 from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
+from crawler.extras import named
 
 MAX_FRAMES = 10_000
 _FILES: dict[str, type[ImageFile.ImageFile]] = {
@@ -277,7 +278,7 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
         import pillow_heif
     except ImportError as exc:
         raise UnsupportedFormat(
-            "it is a HEIC, which takes a decoder of its own: pip install 'image-crawler[heic]'"
+            f"it is a HEIC, and the library that reads those is not installed: {named('heic')}"
         ) from exc
     pillow_heif.options.DECODE_THREADS = 1  # each has its own memory, and others are at work as well
     pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False

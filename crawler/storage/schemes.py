@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, UsageError
+from crawler.extras import install
 from crawler.storage import Place, Shelf, Storage
 
 
@@ -70,6 +71,6 @@ def _module(config: StorageConfig) -> _Module:
         if exc.name not in _EXTRAS:
             raise
         raise UsageError(
-            f"storage = {config.storage!r} needs {exc.name}, which is not installed:"
-            f" pip install 'image-crawler[{_EXTRAS[exc.name]}]'"
+            f"the storage {config.storage} takes the library {exc.name}, which is not installed:"
+            f" {install(_EXTRAS[exc.name])}"
         ) from exc

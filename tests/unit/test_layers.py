@@ -20,7 +20,8 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "paths", "rate", "shown"],
+    ["errors", "extras", "models", "paths", "rate", "shown"],
+    ["plain"],
     ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
     ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [

@@ -140,7 +140,7 @@ def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
         if name.startswith("crawler.queues.redis.") or name.partition(".")[0] == "redis":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(UsageError, match=r"pip install 'image-crawler\[redis\]'"):
+    with pytest.raises(UsageError, match=r"install 'redis>=5.2'"):
         RedisEndpoint(address=parse("redis://127.0.0.1")).manager(reconnect_s=1.0)
 
 
