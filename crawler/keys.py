@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from crawler.errors import UsageError
 from crawler.extras import install
+from crawler.plain import plain, quoted
 from crawler.queues.tls import SERVER_NAME
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ def make_keys(folder: Path, *, names: Sequence[str] = (), days: int = DAYS, tls:
     try:
         _write(folder, {"manager": manager, "worker": worker})
     except OSError as exc:
-        raise UsageError(
-            f"can't write keys to {folder}: {exc.strerror or exc}; choose another folder"
-        ) from exc
+        raise UsageError(f"can't write keys to {folder}: {plain(exc)}; choose another folder") from exc
     return made
 
 
@@ -197,7 +196,7 @@ def _alternative(name: str) -> x509.GeneralName:
     except ValueError:
         if _HOST_NAME.fullmatch(name) is None:
             raise UsageError(
-                f"{name!r} is neither a host name, such as crawl.example.org, nor an IP address"
+                f"{quoted(name)} is neither a host name, such as crawl.example.org, nor an IP address"
             ) from None
         return x509.DNSName(name)
 

@@ -1,4 +1,4 @@
-"""What went wrong, in words for people: the errors of Python and of the libraries below us, each named by what it means.
+"""What went wrong, in words for people: errors of Python and of the libraries below us, named by what they mean.
 
 ``[Errno 111] Connection refused``, ``ConnectionResetError(104, …)`` and ``Expected `int`, got `str` - at `$.a` `` say
 how a program is made. So no text of a foreign exception is told as it is: whoever wraps one says :func:`plain` of it,
@@ -24,6 +24,7 @@ from crawler.shown import one_line
 
 MOST_QUOTED = 200
 _CLOSED = "the other side closed the connection"
+_REFUSED = "the connection is refused: nothing listens there"
 _LATE = "no answer came in time"
 _UNKNOWN = "the cause is not known"
 
@@ -34,7 +35,7 @@ _SYSTEM = {
     **dict.fromkeys(("EHOSTUNREACH", "EHOSTDOWN"), "there is no way to that machine"),
     **dict.fromkeys(("ENETUNREACH", "ENETDOWN"), "there is no way to that network; is this machine online?"),
     **dict.fromkeys(("EMFILE", "ENFILE"), "too many files are open (ulimit -n)"),
-    "ECONNREFUSED": "the connection is refused: nothing listens there",
+    "ECONNREFUSED": _REFUSED,
     "EADDRINUSE": "another program has that port",
     "EADDRNOTAVAIL": "this machine has no such address",
     "EAFNOSUPPORT": "this machine has no addresses of that kind (IPv6?)",
@@ -104,7 +105,7 @@ def plain(exc: BaseException) -> str:
     for kind, words in _KINDS:
         if isinstance(exc, kind):
             return words(exc)
-    said = one_line(str(exc))
+    said = one_line(str(exc)).rstrip(".")
     if type(exc).__module__ == "sqlite3":
         return next((words for sign, words in _SQLITE if sign in said), "it can't be used")
     if isinstance(exc, LookupError) or not said or not is_plain(said):
@@ -120,11 +121,11 @@ def quoted(value: object, most: int = MOST_QUOTED) -> str:
 
 
 def listed(values: object) -> str:
-    """A value of a setting as a person would write it: lists without brackets."""
+    """A value of a setting, much as a person has written it."""
     if isinstance(values, str):
         return quoted(values)
     if isinstance(values, bool):
-        return "yes" if values else "no"
+        return str(values).lower()
     if isinstance(values, (tuple, list)):
         return ", ".join(quoted(value) for value in values) or "nothing"
     return "nothing" if values is None else one_line(str(values))[:MOST_QUOTED]
@@ -139,6 +140,8 @@ def _system(exc: BaseException) -> str:
     assert isinstance(exc, OSError)
     if exc.errno in _BY_ERRNO:
         return _BY_ERRNO[exc.errno]
+    if isinstance(exc, ConnectionRefusedError):
+        return _REFUSED
     if isinstance(exc, ConnectionError):
         return _CLOSED
     told = one_line(exc.strerror or (str(exc) if exc.errno is None else ""))
@@ -158,8 +161,9 @@ def _tls(exc: BaseException) -> str:
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _CLOSED
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {one_line(exc.verify_message or 'no reason is given')}"
-    reason = one_line(exc.reason or "").replace("_", " ").lower()
+        why = one_line(getattr(exc, "verify_message", "") or "no reason is given")
+        return f"its certificate is not accepted: {why}"
+    reason = one_line(getattr(exc, "reason", "") or "").replace("_", " ").lower()
     return f"the encryption failed: {reason}" if reason else "the encryption failed"
 
 
@@ -186,7 +190,7 @@ def _json(exc: BaseException) -> str:
 
 
 def _toml(exc: BaseException) -> str:
-    said = one_line(str(exc))
+    said = one_line(str(exc)).rstrip(".")
     return said[:1].lower() + said[1:] if is_plain(said) else "it can't be read"
 
 
@@ -196,27 +200,34 @@ def typed(said: str) -> str:
     where = f", at {place[1]}" if place and place[1] else ""
     said = _PLACE.sub("", said)
     if match := _EXPECTED.match(said):
-        names = [_TYPES.get(name.strip(), name.strip()) for name in match[1].split("|")]
-        wanted, rest = " or ".join(names), match[2]
-        if rest.startswith(", got `"):
-            got = rest[len(", got `") :].rstrip("`")
-            return f"expected {wanted}, not {_TYPES.get(got, got)}{where}"
-        if bound := _TOO.match(rest):
-            length = " characters" if " of length" in said else ""
-            return f"expected {wanted} {_BOUNDS[bound[1]].format(bound[2])}{length}{where}"
-        return f"expected {wanted}{where}"
-    if match := re.match(r"^Object (missing required|contains unknown) field `([^`]+)`", said):
-        return f"{match[2]} is {'missing' if match[1].startswith('miss') else 'not known'}{where}"
-    if match := re.match(r"^Invalid enum value (.+)", said):
-        return f"{match[1]} is none of those that there are{where}"
-    if "truncated" in said:
-        return f"it ends early{where}"
-    if "malformed" in said:
-        return f"it is damaged{where}"
-    return f"{said[:1].lower()}{said[1:]}{where}" if is_plain(said) else f"it is not what it should be{where}"
+        text = _expected(match[1], match[2], is_length=" of length" in said)
+    elif match := re.match(r"^Object (missing required|contains unknown) field `([^`]+)`", said):
+        text = f"{match[2]} is {'missing' if match[1].startswith('miss') else 'not known'}"
+    elif match := re.match(r"^Invalid enum value (.+)", said):
+        text = f"{match[1]} is none of those that there are"
+    elif "truncated" in said:
+        text = "it ends early"
+    elif "malformed" in said:
+        text = "it is damaged"
+    else:
+        text = f"{said[:1].lower()}{said[1:]}" if said and is_plain(said) else "it is not what it should be"
+    return text + where
 
 
-_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[BaseException], str]], ...] = (
+def _expected(types: str, rest: str, *, is_length: bool) -> str:
+    wanted = " or ".join(_TYPES.get(name.strip(), name.strip()) for name in types.split("|"))
+    if rest.startswith(", got `"):
+        got = rest[len(", got `") :].rstrip("`")
+        return f"expected {wanted}, not {_TYPES.get(got, got)}"
+    if bound := _TOO.match(rest):
+        within = _BOUNDS[bound[1]].format(bound[2].removesuffix(".0"))
+        return f"expected {wanted} {within}{' characters' if is_length else ''}"
+    return f"expected {wanted}"
+
+
+_KINDS: tuple[
+    tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[BaseException], str]], ...
+] = (
     (http.client.IncompleteRead, _incomplete),
     (http.client.RemoteDisconnected, lambda _: "the server closed the connection without an answer"),
     (ssl.SSLError, _tls),

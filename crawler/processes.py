@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.errors import FAULT
 from crawler.shown import clean_the_streams
 
 log = logging.getLogger(__name__)
@@ -185,9 +186,9 @@ def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, .
     except errors.CrawlerError as exc:
         lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
-    except Exception as exc:
+    except Exception:
         log.exception("failed")
-        lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlerError"))
+        lifeline.say(Word("failed", text=FAULT, name="CrawlerError"))
         sys.exit(1)
 
 

@@ -12,6 +12,7 @@ from crawler.access import Client, is_loopback, read_secret
 from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.errors import UsageError
 from crawler.extras import install
+from crawler.plain import plain
 from crawler.queues.redis.address import RedisAddress, parse
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _with_certificates(address: RedisAddress, config: AccessConfig) -> RedisAddr
         try:
             file.open("rb").close()
         except OSError as exc:
-            raise UsageError(f"can't use {file}: {exc.strerror}") from exc
+            raise UsageError(f"can't use {file}: {plain(exc)}") from exc
     if ("cert" in files) is not ("key" in files):
         missing = "--tls-key" if "cert" in files else "--tls-cert"
         raise UsageError(f"a certificate and its key belong together; {missing} is missing")

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, cast
 from crawler.columns import UNREADABLE, legible, mended, record_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, PageRecord, RenderRecord
+from crawler.plain import plain
 
 log = logging.getLogger(__name__)
 
@@ -219,9 +220,9 @@ class Catalog:
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
                 ) from exc
             if _is(exc, *_CLOSED):
-                raise FolderError(f"can't open {self.path}: {exc}; check who may read it") from exc
+                raise FolderError(f"can't open {self.path}: {plain(exc)}; check who may read it") from exc
             raise LedgerCorrupt(
-                f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
+                f"{self.path} is damaged ({plain(exc)}); put a copy of it back, or crawl again with --fresh"
                 " (the saved images stay usable)"
             ) from exc
 

@@ -16,6 +16,7 @@ import msgspec
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, RenderRecord, TaskKind
+from crawler.plain import plain
 from crawler.queues.checks import FLAWS
 from crawler.words import bits_of
 
@@ -225,7 +226,7 @@ class Whereabouts:
                 db.backup(there)
             there.close()
         except (OSError, sqlite3.Error) as exc:
-            log.warning("%s could not be put back: %s", self._path, exc)
+            log.warning("%s could not be put back: %s", self._path, plain(exc))
             return None
         return copy
 
@@ -245,7 +246,7 @@ class Whereabouts:
                     copy.rename(self._path)
                 copy.unlink(missing_ok=True)
         except OSError as exc:
-            log.warning("%s could not be put back from %s: %s", self._path, copy, exc.strerror)
+            log.warning("%s could not be put back from %s: %s", self._path, copy, plain(exc))
 
     def _found(self) -> tuple[int, int] | None:
         try:
@@ -298,9 +299,11 @@ def _explain(error: Exception, path: Path) -> CrawlError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerCorrupt(
-            f"{path} is damaged ({' '.join(str(error).split())}); start over with --fresh, or put a sound copy"
+            f"{path} is damaged ({plain(error)}); start over with --fresh, or put a sound copy"
             " of it back. The saved images are not touched before that"
         )
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-        return StorageFull(f"no room for {path} ({error}); free some space and run the same command again")
-    return StorageFailed(f"can't use {path}: {error}")
+        return StorageFull(
+            f"no room for {path} ({plain(error)}); free some space and run the same command again"
+        )
+    return StorageFailed(f"can't use {path}: {plain(error)}")

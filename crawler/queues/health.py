@@ -39,6 +39,7 @@ from enum import Enum, StrEnum, auto
 
 from crawler.errors import (
     BadResponse,
+    BotChallenge,
     ConnectFailed,
     ConnectionLost,
     ConnectTimeout,
@@ -105,6 +106,7 @@ class Trouble(StrEnum):
 
 _UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
 _TROUBLE = (
+    BotChallenge,  # one among answers is its URL's own; where nothing else comes, nothing is to be had by asking on
     ServerError,
     RequestTimeout,
     DeadlineExceeded,

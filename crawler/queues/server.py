@@ -19,6 +19,7 @@ import msgspec
 
 from crawler import __version__, errors
 from crawler.models import Lease
+from crawler.plain import plain, quoted
 from crawler.queues import wire
 from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.lobby import Lobby
@@ -103,7 +104,7 @@ class QueueServer(managers.Server):
 
     def _out_of_resources(self, error: Exception) -> None:
         """Descriptors or threads are used up: whoever sits at the door has to go, the oldest first."""
-        log.warning("can't take a connection: %s", error)
+        log.warning("can't take a connection: %s", plain(error))
         for _ in range((len(self._lobby) + 1) // 2):
             if (stranger := self._lobby.crowd_out()) is not None:
                 stranger.interrupt()
@@ -130,7 +131,7 @@ class QueueServer(managers.Server):
         except (EOFError, ConnectionError):
             pass  # it has gone
         except (AuthenticationError, errors.ProtocolError, *MALFORMED, OSError) as exc:
-            log.info("dropped a peer at %s: %s", address, exc)  # and tell it nothing
+            log.info("dropped a peer at %s: %s", address, plain(exc))  # and tell it nothing
         finally:
             self._forget(peer)
 
@@ -151,7 +152,7 @@ class QueueServer(managers.Server):
     def _check(self, call: Call) -> None:
         """Raise what forbids to go on with a client that begins like that."""
         if call.ident is not None or call.method != "accept_connection":
-            raise ValueError(f"there is no call {call.method!r} before a connection is accepted")
+            raise ValueError(f"there is no call {quoted(call.method)} before a connection is accepted")
         match msgspec.msgpack.decode(call.args):
             case [int(protocol), str(version), str(crawl)]:
                 pass
@@ -207,7 +208,7 @@ class QueueServer(managers.Server):
         """What the call gives, and what has to be done if that can't be delivered."""
         method = SERVED.get(call.ident or "", {}).get(call.method)
         if method is None or call.ident not in self._served:
-            raise ValueError(f"there is no method {call.method!r} of {call.ident!r}")
+            raise ValueError(f"there is no method {quoted(call.method)} of {quoted(call.ident)}")
         arguments: Any = method.decode_arguments(call.kwds)
         target = self._served[call.ident]
         value = _called(getattr(target, call.method), method, arguments)
@@ -232,7 +233,7 @@ def _give_back(undo: Callable[[], None] | None) -> None:
         try:
             undo()
         except Exception as exc:  # noqa: BLE001 - what it is was told to the one who caused it
-            log.warning("a lease could not be given back: %s", exc)
+            log.warning("a lease could not be given back: %s", plain(exc))
 
 
 def _called(function: Callable[..., Any], method: Method, arguments: Any) -> Any:

@@ -7,6 +7,7 @@ and only those of a closed vocabulary come out as themselves.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import struct
@@ -18,12 +19,15 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.plain import is_plain
 from crawler.queues.tls import SSLSocket
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 _LENGTH = struct.Struct("!I")
 # select() fails above descriptor 1023, and epoll needs a descriptor more
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+log = logging.getLogger(__name__)
 
 _VOCABULARY: dict[str, type[Exception]] = {
     cls.__name__: cls
@@ -44,6 +48,9 @@ _VOCABULARY: dict[str, type[Exception]] = {
 }
 
 
+_FAULT_THERE = "the program there failed, in a way that it does not expect"
+
+
 class Fault(msgspec.Struct, frozen=True):
     """An exception on the wire."""
 
@@ -56,7 +63,10 @@ class Fault(msgspec.Struct, frozen=True):
 
     def revived(self) -> Exception:
         known = _VOCABULARY.get(self.type)
-        return errors.RemoteFault(f"{self.type}: {self.text}") if known is None else known(self.text)
+        if known is None:
+            log.debug("a fault of the other side: %s: %s", self.type, self.text)
+            return errors.RemoteFault(self.text if self.text and is_plain(self.text) else _FAULT_THERE)
+        return known(self.text)
 
 
 class Connection:

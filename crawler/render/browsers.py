@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crawler.errors import BrowserFailed, PageCrashed
+from crawler.plain import plain
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
@@ -122,11 +123,11 @@ class Browsers:
             why = "took more memory than it may" if tab.crashed == MEMORY else "broke down"
             raise PageCrashed(f"the page {why} in the browser") from exc
         except BrowserGone as exc:
-            raise BrowserFailed(f"the browser has ended: {exc}") from exc
+            raise BrowserFailed(f"the browser has ended: {plain(exc)}") from exc
         except DevToolsError as exc:
             if tab is None:
                 self._give_up(lent, exc)
-                raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+                raise BrowserFailed(f"the browser opens no page: {plain(exc)}") from exc
             raise
         except BrowserFailed as exc:
             self._give_up(lent, exc.__cause__)
@@ -166,7 +167,7 @@ class Browsers:
         megabyte each, by history.pushState, did so for ten seconds.
         """
         if isinstance(error, DevToolsTimeout) and not lent.is_worn:
-            log.info("the browser does not answer in time, and is replaced: %s", error)
+            log.info("the browser does not answer in time, and is replaced: %s", plain(error))
             lent.is_worn = True
 
     def _usable(self) -> Lent | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from crawler import __version__, errors
 from crawler.config import Config
+from crawler.plain import quoted
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.calls import PROTOCOL
 from crawler.queues.checks import FLAWS
@@ -140,7 +141,9 @@ class RedisClient:
             try:
                 listed[name] = _LISTED(blob)
             except FLAWS:
-                log.warning("%s has a field %r that is no crawl's; it is passed over", CRAWLS, name[:100])
+                log.warning(
+                    "%s has a field %s that is no crawl's; it is passed over", CRAWLS, quoted(name, 100)
+                )
         return {name: one for name, one in listed.items() if 1 <= one.shards <= _MOST_SHARDS}
 
     def _name(self, name: str, shards: int) -> None:

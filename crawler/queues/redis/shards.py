@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.errors import QueueDamaged
+from crawler.plain import plain
 from crawler.queues.redis.engine import Argument, Engine
 from crawler.queues.redis.packing import shard_of, utf8
 from crawler.scope import domain_of
@@ -83,8 +84,8 @@ class Shards:
         """What lies at *key* can't be read: who keeps the crawl's file is told. Returns what says so."""
         name = f"{self.prefixes[shard]}{key}"
         self.bare(shard, "damaged", key)
-        log.warning("%s can't be read (%s): something else has written to it", name, why)
-        return QueueDamaged(f"{name} can't be read ({why}): something else has written to it")
+        log.warning("%s can't be read (%s): something else has written to it", name, plain(why))
+        return QueueDamaged(f"{name} can't be read ({plain(why)}): something else has written to it")
 
     def all(self, command: str, *arguments: Argument) -> list[Any]:
         return [self.run(shard, command, *arguments) for shard in range(self.count)]
