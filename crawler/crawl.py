@@ -19,19 +19,23 @@ from typing import Any, Self
 
 from crawler import errors
 from crawler.access import Endpoint
+from crawler.answering import settled
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
+from crawler.homes import home
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
-from crawler.roles import Site, Start
+from crawler.roles import Site
+from crawler.runs import Start
+from crawler.seeds import seed_of
 from crawler.storage import schemes
-from crawler.urls import canonical_seed, without_login
+from crawler.urls import without_login
 from crawler.web.asking import RequestHeaders, proxy_of
 from crawler.web.guard import Guard, seed_networks
 
@@ -54,7 +58,8 @@ def crawl(
 ) -> Iterator[ImageRecord]:
     """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
 
-    The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
+    A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
+    (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
     has been visited since. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
     all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
@@ -104,9 +109,13 @@ class Crawl:
             raise errors.UsageError(
                 "a crawl is started over (fresh) or visited once more (refresh); choose one of them"
             )
-        self.seeds = tuple(dict.fromkeys(canonical_seed(seed) for seed in seeds))
+        self._asked = tuple(dict.fromkeys(map(seed_of, seeds)))
+        self.seeds = tuple(dict.fromkeys(seed.urls[0] for seed in self._asked))
+        """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
+        self.notes: tuple[str, ...] = ()
+        """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
         self.config = config
-        self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
+        self.folder = CrawlFolder(home(self._asked) if folder is None else folder)
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self._start = Start.JOIN if collects else wanted
         self.downloads = downloads and not collects
@@ -121,7 +130,7 @@ class Crawl:
             found=self._has_browser,
             patience_s=0.0 if self.downloads and not self._engine.invitation() else GUESTS_S,
         )
-        if named := [canonical_seed(seed) for seed in seeds if without_login(seed) != seed]:
+        if named := [seed.urls[0] for seed in self._asked if without_login(seed.text) != seed.text]:
             log.warning(
                 "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
             )
@@ -135,6 +144,7 @@ class Crawl:
     def __enter__(self) -> Self:
         if self.downloads:
             schemes.check(self.config.storage)
+        self._settle_seeds()
         self._networks = seed_networks(self.seeds)
         self.folder.prepare()
         self._engine.check(self._start)
@@ -260,6 +270,22 @@ class Crawl:
         return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
+
+    def _settle_seeds(self) -> None:
+        """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
+        known = () if self._start is Start.FRESH else self._known_seeds()
+        found = settled(self._asked, known, self.config.fetch)
+        self.seeds, self.notes = found.seeds, found.notes
+        if found.notes:
+            time.sleep(self.config.queue.delay_s)  # those hosts have just been asked, and are again
+
+    def _known_seeds(self) -> tuple[str, ...]:
+        """Of the crawl that is in the folder; none, if there is none that can be read."""
+        if not self.folder.holds_a_crawl:
+            return ()
+        with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
+            return catalog.seeds()
+        return ()
 
     def _stats(self) -> Stats:
         return stats_of(self.folder) if self._tasks is None else self._tasks.stats()

@@ -7,7 +7,7 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 from msgspec import Meta
@@ -48,6 +48,7 @@ MAX_PATH_CHARS = 1024
 """As keys of object stores (see download.naming)."""
 Moment = Annotated[str, Meta(max_length=64)]
 WorkerId = Annotated[str, Meta(max_length=512)]
+KeptBy = Annotated[str, Meta(pattern=r"^(\?|[0-9a-f]{16} [^:\x00-\x1f]{0,255}:[^\x00-\x1f]{0,4096})?$")]
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -376,6 +377,10 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """What its owner says of its use, in robots.txt, tdmrep.json, the answer's headers and the image itself."""
     more_opt_outs: Small = 0
     """How much was said beyond that, or stands in metadata too large to be read."""
+    kept_by: KeptBy = ""
+    """Which folder holds the file, if not the crawl's own or its object store: ``ID MACHINE:FOLDER``, of a worker that
+    keeps images itself (see crawler/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
+    """
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):
@@ -586,6 +591,8 @@ class WorkerState(Value):
     received_bytes: Count = 0
     cookies_seen: Total = 0
     """As of its last Lease: which of the crawl's cookies it has heard of."""
+    short_of_memory: Count = 0
+    """Tasks that wait for memory of its machine."""
 
 
 class WorkerStatus(WorkerState):
@@ -615,6 +622,8 @@ class HostStatus(Value):
     """Between two requests: the longest of what was configured, what the host itself asks for, and the pace that was
     learned from its refusals.
     """
+    crawl_delay_s: Duration = 0.0
+    """Of that, what the host itself asks for (Crawl-delay)."""
     trouble: Slug = ""
     """``backing off``, ``only errors``, ``down``, ``recovering`` or ``slowed``; empty for one that is well."""
     failures: Count = 0
@@ -623,6 +632,54 @@ class HostStatus(Value):
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
     """How long ago they began."""
+
+
+class Retry(Value):
+    """A task that waits to be tried again: of the next ones of a host, the one that is due first."""
+
+    host: Url
+    """``scheme://host[:port]``"""
+    kind: TaskKind
+    due_s: Duration = 0.0
+    tries_left: Count = 0
+    reason: Slug = ""
+    """Why its latest try failed; empty when that is not known any more, or it only was not its turn."""
+    http_status: Small = 0
+
+
+class RunKind(StrEnum):
+    CRAWL = "crawl"
+    """The first run of a crawl, or one that went on with it."""
+    REFRESH = "refresh"
+    """Everything was visited once more."""
+
+
+class RunOutcome(StrEnum):
+    FINISHED = "finished"
+    """Nothing was left to be done."""
+    STOPPED = "stopped"
+    """By somebody, or by an error; what was left is for the next run."""
+    UNKNOWN = ""
+    """It goes on, or it was killed."""
+
+
+class Run(Value):
+    """One run of a crawl: from the start of its manager, or collector, to its end."""
+
+    number: int
+    """1 for the first."""
+    begun_at: str
+    """UTC, ISO 8601."""
+    ended_at: str = ""
+    """The same; empty while it goes on, and if it was killed."""
+    kind: RunKind = RunKind.CRAWL
+    outcome: RunOutcome = RunOutcome.UNKNOWN
+    version: str = ""
+    """Of this program."""
+    settings: dict[str, Any] = {}
+    """Those of the crawl, by their keys; of a secret one only whether it was given (``"…"``)."""
+    notes: tuple[str, ...] = ()
+    """What other settings than those of the run before it meant for what was done already."""
 
 
 class Counts(Value):
@@ -669,10 +726,24 @@ class Stats(Value):
     worker_count: Count = 0
     drained: bool = False
     paused: bool = False
+    paused_by: Text = ""
+    """Who wanted it so, if that is known: ``alice on host7``."""
     halted: Text | None = None
     """Why no more work is given out."""
     stopped: bool = False
     """Halted because somebody asked for it; nothing is wrong."""
+    up_s: Duration = 0.0
+    """Since the manager was started; 0 for what is read from a folder."""
+    waiting: Annotated[tuple[HostStatus, ...], Meta(max_length=64)] = ()
+    """Some hosts that are not asked as fast as we could: in trouble, or with a time between two requests; those with
+    the most to do first. See crawler/waits.py, which says in words what these and the following stand for.
+    """
+    retries: Annotated[tuple[Retry, ...], Meta(max_length=64)] = ()
+    """The next tasks that are tried again, one of each host, the one that is due first coming first."""
+    held_images: Total = 0
+    """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
+    backlogged: bool = False
+    """So many images wait that no more pages are read before some of these are done."""
 
     @property
     def balanced(self) -> bool:
@@ -687,10 +758,13 @@ class Status(Stats):
     """Those with the most to do."""
     host_count: Count = 0
     """Hosts with anything to do."""
-    up_s: Duration = 0.0
-    """Since the manager was started."""
     pages_per_s: Duration = 0.0
     """Settled, over the last half minute; the other rates as well."""
     images_per_s: Duration = 0.0
     renders_per_s: Duration = 0.0
     saved_bytes_per_s: Duration = 0.0
+    mean_pages_per_s: Duration = 0.0
+    """The same over all of ``up_s``."""
+    mean_images_per_s: Duration = 0.0
+    mean_renders_per_s: Duration = 0.0
+    mean_saved_bytes_per_s: Duration = 0.0

@@ -116,7 +116,7 @@ def plain(exc: BaseException) -> str:
 def quoted(value: object, most: int = MOST_QUOTED) -> str:
     """What somebody has written, between quotes and on one line, its first *most* characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    shown = one_line(text)
+    shown = "".join(char if char.isprintable() else " " for char in text)
     return f"'{shown[:most]}{'…' if len(shown) > most else ''}'"
 
 

@@ -5,7 +5,6 @@ Each imports only what it needs, when it starts: on a small site the imports are
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import os
@@ -14,24 +13,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
-from crawler.config import Config, RenderConfig
-from crawler.errors import FolderError, UsageError
+from crawler.config import Config
+from crawler.errors import CrawlerError, UsageError
 from crawler.folder import CrawlFolder
-from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
+from crawler.keepers import mark
+from crawler.models import TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
+from crawler.runs import Start, add_seeds, begin_run, plan_id
 from crawler.scope import Scope, is_public_suffix
 from crawler.storage import Place, Storage
 from crawler.web import Transport
@@ -39,7 +37,6 @@ from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.harvest.readers import Readers
-    from crawler.queues.ledger import Ledger
     from crawler.sandbox.budget import Budget
 
 log = logging.getLogger(__name__)
@@ -75,6 +72,8 @@ class Site:
     reconnect_s: float = 60.0
     crawl: str = ""
     """The id of the plan that guests go by."""
+    kept_by: str = ""
+    """What the records of its downloaders say of the folder, if that is not the crawl's own: see ``keepers``."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
     memory_bytes: int = 0
@@ -85,21 +84,6 @@ class Site:
     """Whoever runs the crawl has a Chromium, and may open pages in it."""
     announces: bool = True
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
-
-
-class Start(Enum):
-    """What the manager finds a crawl for."""
-
-    GO_ON = auto()
-    """A new run of it: the first one, or where the last one stopped."""
-    FRESH = auto()
-    """A new run, from nothing: what earlier ones left is removed."""
-    REFRESH = auto()
-    """A new run; of one that has ended, everything is visited once more."""
-    RESTART = auto()
-    """The same run, whose manager has died."""
-    JOIN = auto()
-    """The same run, begun elsewhere; only where the queue lies in Redis."""
 
 
 def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
@@ -124,20 +108,24 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             survivors=site.public is not None,
             largest_only=config.images.images == "best",
         )
+        storage = LocalStorage(
+            site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
+        )
         try:
-            begin(ledger, site)
-            rules = rules_of(config)
-            if start is Start.REFRESH and (count := ledger.refresh(rules)):
-                log.info("refreshing %d URLs", count)
-            elif new_run:
-                ledger.note_rules(rules)
-            storage = LocalStorage(
-                site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
-            )
             if new_run:
                 storage.sweep()
-            if start is Start.GO_ON:
-                fetch_missing(ledger, site)
+                begin_run(
+                    ledger,
+                    folder=site.folder,
+                    seeds=site.seeds,
+                    config=config,
+                    start=start,
+                    finished=ledger.stats().drained,
+                )
+            else:
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                ledger.go_on_with_run()
+            mark(site.folder)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -166,6 +154,8 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                         inbox.sweep()
                 _say_farewell(servers)
         finally:
+            with suppress(CrawlerError):  # a full disk, which has been told
+                ledger.end_run()
             ledger.close()
 
 
@@ -174,22 +164,6 @@ def _say_farewell(servers: list[QueueServer]) -> None:
     end = time.monotonic() + _FAREWELL_S
     while any(server.visited for server in servers) and time.monotonic() < end:
         time.sleep(0.02)
-
-
-def plan_id(ledger: Ledger, config: Config) -> str:
-    """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
-    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-    return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
-
-
-def rules_of(config: Config) -> str:
-    """Of everything that decides which images and links a page gives."""
-    usual = RenderConfig()  # how many renderers there are decides nothing
-    render = msgspec.structs.replace(
-        config.render, renderers=usual.renderers, renderer_threads=usual.renderer_threads
-    )
-    sections = (config.scope, config.harvest, render, config.obey, config.images.images, __version__)
-    return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()
 
 
 def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:
@@ -211,35 +185,6 @@ def _allow_many_connections() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def begin(ledger: Ledger, site: Site) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
-    before = ledger.seeds()
-    if before and set(before) != set(site.seeds):
-        raise FolderError(
-            f"{site.folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
-            " or start over with --fresh"
-        )
-    ledger.set_seeds(site.seeds)
-    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in site.seeds])
-    stats = ledger.stats()
-    if not stats.page_status.get(PageStatus.HARVESTED):
-        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
-            ledger.retry(kind=TaskKind.PAGE, reason=reason)
-
-
-def fetch_missing(ledger: Ledger, site: Site) -> None:
-    """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
-    if site.config.storage.storage not in {"local", "manager"}:
-        return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}")):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            site.folder / "images",
-        )
 
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
@@ -266,11 +211,13 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
+    children = _children(site, _threads(config, kind))
     handler = _HANDLERS[kind](
         patient,
         site,
         manager,
         stop=lifeline.stopped,
+        children=children,
         worker=worker_id,
         robots=robots if config.obey.obey_robots_txt else None,
         turns=Turns(tasks, stop=lifeline.stopped),
@@ -295,6 +242,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
+        max_attempts=config.queue.max_attempts,
+        short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
@@ -334,7 +283,13 @@ def _own_storage(site: Site) -> bool:
 
 
 def _harvester(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.harvest.page import PageHandler
 
@@ -345,35 +300,39 @@ def _harvester(
         transport,
         Scope(site.seeds, config.scope),
         config=config,
-        read=_readers(site, config.harvest.harvester_threads).read,
+        read=_readers(site, children).read,
         put_early=manager.get_task_queue().put,
         templates=manager.get_task_queue(),
         **who,
     )
 
 
-def _readers(site: Site, threads: int) -> Readers:
+def _readers(site: Site, children: _Children) -> Readers:
     """Its children end with this process, however it does."""
     from crawler.harvest.readers import Readers
 
-    most, budget = _children(site, threads)
-    return Readers(site.seeds, site.config, most=most, budget=budget)
+    return Readers(site.seeds, site.config, most=children.most, budget=children.budget)
 
 
 def _downloader(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
     images = config.images
-    most, budget = _children(site, images.downloader_threads)
     decoders = Decoders(  # which end as readers do
-        most=most,
+        most=children.most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
-        budget=budget,
+        budget=children.budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
@@ -382,12 +341,19 @@ def _downloader(
         Scope(site.seeds, config.scope),
         config=config,
         verify=decoders.verify,
+        kept_by=site.kept_by,
         **who,
     )
 
 
 def _renderer(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.render import handler
 
@@ -397,7 +363,7 @@ def _renderer(
         transport,
         config=config,
         scope=Scope(site.seeds, config.scope),
-        read=_readers(site, config.render.renderer_threads).read,
+        read=_readers(site, children).read,
         tasks=manager.get_task_queue(),
         stop=stop,
         **who,
@@ -428,8 +394,14 @@ _HANDLERS: dict[TaskKind, Callable[..., Handler]] = {
 }
 
 
-def _children(site: Site, threads: int) -> tuple[int, Budget]:
+class _Children(NamedTuple):
     """How many readers or decoders this process may have, and what they may take."""
+
+    most: int
+    budget: Budget
+
+
+def _children(site: Site, threads: int) -> _Children:
     from crawler.sandbox.budget import Budget, machine_bytes, share, shared_file
 
     mine = share(
@@ -437,7 +409,7 @@ def _children(site: Site, threads: int) -> tuple[int, Budget]:
         processes=site.processes,
         most_children=min(threads, max(2, os.cpu_count() or 1)),
     )
-    return mine.children, Budget(mine.budget_bytes, file=shared_file())
+    return _Children(mine.children, Budget(mine.budget_bytes, file=shared_file()))
 
 
 def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,23 +13,23 @@ import click
 from rich.text import Text
 
 from crawler.cli import tables
+from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
     config_options,
     json_option,
     output_option,
-    terminated_like_interrupted,
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
+from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
 
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -39,7 +38,9 @@ def crawl_options(function: _Function) -> _Function:
     for option in reversed(
         (
             click.argument("seeds", metavar="URL...", nargs=-1, required=True),
-            output_option("The crawl's folder.  [default: data/<host>]"),
+            output_option(
+                "The crawl's folder.  [default: data/<host>, data/<host>_<path> for a part of a site]"
+            ),
             click.option(
                 "--fresh",
                 is_flag=True,
@@ -63,7 +64,7 @@ def crawl_options(function: _Function) -> _Function:
 @click.command(
     cls=Command,
     examples=(
-        ("every image of a site, below data/example.org", "image-crawler crawl https://example.org/"),
+        ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
             "into a folder of your choice, two links deep",
             "image-crawler crawl https://example.org/ -o pics --max-depth 2",
@@ -101,17 +102,26 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
-    ended_early = ""
+    ended_early, code = "", EXIT_INTERRUPTED
     try:
         with terminated_like_interrupted(), running:
+            if running.notes and not quiet:
+                console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
+                console.print(will_be_kept(running), soft_wrap=True)
             try:
-                with progress(running.seeds, console, quiet=quiet) as show:
+                with progress(
+                    running.seeds,
+                    console,
+                    quiet=quiet,
+                    invitation=running.invitation,
+                    go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
+                ) as show:
                     for stats in running.watch():
                         show(stats)
-            except KeyboardInterrupt:
-                ended_early = "Interrupted"
+            except KeyboardInterrupt as exc:
+                ended_early, code = in_words(exc).capitalize(), exit_code(exc)
                 console.print(
                     Text("stopping:", "yellow")
                     + Text(" finishing what is in hand; press Ctrl-C again to leave at once", "")
@@ -121,8 +131,8 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 reason = clean(str(exc))
                 ended_early = reason[:1].upper() + reason[1:]
                 running.close()
-    except KeyboardInterrupt:
-        ended_early = "Interrupted"
+    except KeyboardInterrupt as exc:
+        ended_early, code = in_words(exc).capitalize(), exit_code(exc)
         running.kill()
     if ended_early:
         if running.folder.holds_a_crawl:
@@ -131,7 +141,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
-        return EXIT_INTERRUPTED
+        return code
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0

@@ -15,12 +15,11 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import platform
 import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +33,7 @@ from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
+from crawler.keepers import OWN, Keeper, keeper_of
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -49,6 +49,9 @@ from crawler.models import (
     Record,
     RenderOutcome,
     Result,
+    Run,
+    RunKind,
+    RunOutcome,
     Stats,
     Status,
     Task,
@@ -59,7 +62,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.plain import quoted
-from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses
+from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
@@ -70,14 +73,22 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import HOW_TO_RETRY, Health
+from crawler.queues.health import HOW_TO_RETRY, Health, reason_of
 from crawler.queues.host_files import HostFiles
 from crawler.queues.intake import Intake
 from crawler.queues.left_out import located
-from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
+from crawler.queues.overview import (
+    RATE_SPACING_S,
+    RATE_WINDOW_S,
+    Meters,
+    hosts_that_wait,
+    hosts_to_watch,
+    some_workers,
+)
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
+from crawler.queues.retries import Retries
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.template_rows import TemplateRows
@@ -181,7 +192,9 @@ class Ledger:
         self._gone: dict[str, None] = {}  # in that order
         self._complaints = Complaints(log)
         self._halted: str | None = None
+        self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
+        self._paused_by = ""
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
@@ -194,6 +207,7 @@ class Ledger:
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = TemplateRows(self._db)
+            self._retries = Retries(self._db)
             self._whereabouts = database.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -240,6 +254,30 @@ class Ledger:
             crawl = f"c{secrets.token_hex(16)}"
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (crawl,))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
+
+    def begin_run(self, *, kind: RunKind, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
+        """Note that a run of the crawl begins now, with these *settings*; it is over when nothing is left to do."""
+        with self._transaction():
+            self._run = runs.begin(self._db, kind=kind, settings=settings, notes=notes)
+
+    def go_on_with_run(self) -> None:
+        """The run that was begun last goes on, if it has not come to its end: its manager is started once more."""
+        with self._mutex:
+            self._run = runs.going_on(self._db)
+
+    def end_run(self) -> None:
+        """It was stopped, unless it has come to its end before."""
+        with self._transaction():
+            self._note_end(RunOutcome.STOPPED)
+
+    def latest_run(self) -> Run | None:
+        """None of a crawl that has not begun, or was begun by a version that kept no books of its runs."""
+        with self._mutex, database.explained(self.path):
+            return runs.latest(self._db)
+
+    def _note_end(self, outcome: RunOutcome) -> None:
+        if self._run is not None:
+            runs.end(self._db, self._run, outcome)
 
     def note_rules(self, rules: str) -> None:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""
@@ -440,26 +478,33 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
-    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
-        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+    def fetch_again(
+        self, is_there: Callable[[str], bool], is_ours: Callable[[Keeper], bool] = OWN.__eq__
+    ) -> int:
+        """Put back the images whose files should be here and are gone, and return how many.
 
-        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
-        machine of which any file is here is taken for this one, which may have had another name.
+        *is_there* tells of a path whether there is a file; *is_ours* of who keeps one whether that should be here. Of
+        a machine that has told nothing but its name, as in earlier versions, any file here shows that it is this one.
         """
         kind = TaskKind.IMAGE
-        missing: dict[str, list[int]] = {}
-        ours = {platform.node()}
+        missing: dict[Keeper, list[int]] = {}
+        named_here: set[Keeper] = set()
         with self._transaction():
-            for task_id, path, worker in self._db.execute(
-                "SELECT task_id, path, worker FROM images WHERE path != ''"
+            for task_id, path, worker, kept_by in self._db.execute(
+                "SELECT task_id, path, worker, kept_by FROM images WHERE path != ''"
                 " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
             ):
-                machine = worker.partition(":")[0]
+                keeper = keeper_of(kept_by, worker)
                 if not is_there(path):
-                    missing.setdefault(machine, []).append(task_id)
-                else:
-                    ours.add(machine)
-            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+                    missing.setdefault(keeper, []).append(task_id)
+                elif not keeper.id:
+                    named_here.add(keeper)
+            gone = sorted(
+                task_id
+                for keeper, tasks in missing.items()
+                if keeper in named_here or is_ours(keeper)
+                for task_id in tasks
+            )
             for task_id in gone:
                 record = self._revisits.record_of(kind, task_id)
                 assert record is not None
@@ -493,29 +538,29 @@ class Ledger:
             self.halt(reason)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stopped', ?)", (reason,))
 
-    def pause(self) -> None:
+    def pause(self, by: str = "") -> None:
         with self._transaction():
-            self._paused = True
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', 1)")
+            self._paused, self._paused_by = True, by
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (by,))
 
     def resume(self) -> None:
         with self._transaction():
-            self._paused = False
+            self._paused, self._paused_by = False, ""
             self._wake_all = True
             self._db.execute("DELETE FROM meta WHERE key = 'paused'")
 
     def stats(self) -> Stats:
         with self._mutex:
             self._tick()
-            return Stats(**self._facts())
+            return Stats(**self._facts(self._clock()))
 
     def status(self) -> Status:
         with self._mutex, database.explained(self.path):
             self._tick()
             now = self._clock()
-            facts = {**self._facts(), **self._meters.facts()}
+            facts = {**self._facts(now), **self._meters.facts()}
             hosts = hosts_to_watch(self._pacing, self._watch, self._db, now=now)
-            return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
+            return Status(**facts, hosts=hosts, host_count=len(self._pacing))
 
     # --- the result queue ---
 
@@ -576,16 +621,23 @@ class Ledger:
         )
         self._has_renderer = "renderer" in wanted
         self._paused = "paused" in wanted
+        self._paused_by = str(wanted.get("paused", ""))
         self._halted = wanted.get("stopped")
         self._stopped = self._halted is not None
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, now: float) -> dict[str, Any]:
         """The fields of Stats."""
         return {
             **self._tally.facts(),
-            "workers": some_workers(self._workers.values(), now=self._clock()),
+            "workers": some_workers(self._workers.values(), now=now),
             "worker_count": self._fellows.total(),
+            "up_s": now - self._started,
+            "waiting": hosts_that_wait(self._pacing, self._watch, self._db, now=now),
+            "retries": self._retries.next(life_s=self._life_s, max_attempts=self._queue.max_attempts),
+            "held_images": self._intake.sizes.held,
+            "backlogged": self._backlogged(),
             "paused": self._paused,
+            "paused_by": self._paused_by,
             "halted": self._halted,
             "stopped": self._stopped,
         }
@@ -679,6 +731,7 @@ class Ledger:
                 self._write_kept()
                 if self._tally.drained:
                     self._cookies.forget()
+                    self._note_end(RunOutcome.FINISHED)
                 self._db.execute("COMMIT")
                 self._pacing.forget_idle()
                 self._tell_waiting()
@@ -985,6 +1038,7 @@ class Ledger:
             max_attempts=most,
         )
         if retry_in_s is not None and (attempts < most or is_let_off()):
+            self._retries.note(token.id, reason_of(record), record.http_status)
             self._delay(token.id, kind, retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))
@@ -1037,6 +1091,7 @@ class Ledger:
         self._complaints.tell("refused what a worker says of %s: %s", url, why)
         lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
+            self._retries.note(token.id, InternalError.reason, 0)
             self._delay(token.id, lease.kind, REFUSED_S * 2.0 ** (lease.attempts - 1))
             return
         self._settle_unvisited(
@@ -1050,6 +1105,7 @@ class Ledger:
     def _put_off(self, task_id: int, for_s: float) -> None:
         """It was not the turn of a task on lease, and will not be for so long."""
         kind = self._let_go(task_id).kind
+        self._retries.note(task_id, "", 0)
         self._db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
         self._delay(task_id, kind, for_s)
 

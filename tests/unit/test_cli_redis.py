@@ -22,7 +22,7 @@ from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.redis_access import RedisEndpoint
-from crawler.roles import Start
+from crawler.runs import Start
 
 SEED = "http://127.0.0.1:9/"
 URL = "redis://joe:s3cret@127.0.0.1:1/0#flowers"
@@ -122,7 +122,7 @@ def test_whoever_pauses_sees_no_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Tasks:
-        def pause(self) -> None: ...
+        def pause(self, by: str = "") -> None: ...
 
     @contextmanager
     def tasks_of(address: str, config: Config) -> Iterator[Tasks]:
