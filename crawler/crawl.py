@@ -246,22 +246,30 @@ class Crawl:
 
     def check(self) -> None:
         """Raise CrawlError if the crawl, now at its end, could not do its job."""
+        if (failure := self.failure()) is not None:
+            raise failure
+
+    def failure(self) -> errors.CrawlError | None:
+        """Why the crawl, now at its end, could not do its job; None if it could."""
         summary = self.summary()
         with Catalog(self.folder.path) as catalog:
             seeds = list(catalog.page_where("depth = 0 AND page_url = ''"))
         details = "; ".join(record.detail for record in seeds) or "no seed was visited"
         if not summary.stats.page_status.get(PageStatus.HARVESTED):
-            raise errors.SeedUnreachable(f"nothing to start from: {details}")
+            return errors.SeedUnreachable(f"nothing to start from: {details}")
         if seeds and all(record.revisit in _NOT_REACHED for record in seeds):
-            raise errors.SeedUnreachable(f"nothing to refresh: {details}; what was saved before is as it was")
+            return errors.SeedUnreachable(
+                f"nothing to refresh: {details}; what was saved before is as it was"
+            )
         kept = sum(
             summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
         )
         if summary.stats.images.discovered and not kept:
-            raise errors.CrawlError(
+            return errors.CrawlError(
                 f"none of {summary.stats.images.discovered} images could be saved;"
                 f" image-crawler inspect {self.folder.path} --failures says why"
             )
+        return None
 
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:

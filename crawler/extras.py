@@ -20,6 +20,7 @@ EXTRAS = {
     "tls": "cryptography>=44",
 }
 """Each extra of pyproject.toml, and the library that it stands for."""
+_OF_SHELLS = re.compile(r"[\s<>&|^]")
 _IS_WINDOWS = os.name == "nt"
 
 
@@ -43,4 +44,4 @@ def named(extra: str) -> str:
 def _quoted(word: str) -> str:
     if not _IS_WINDOWS:
         return shlex.quote(word)
-    return f'"{word}"' if re.search(r"[\s<>&|^]", word) else word
+    return f'"{word}"' if _OF_SHELLS.search(word) else word

@@ -86,6 +86,8 @@ _TYPES = {
 }
 _PLACE = re.compile(r" - at `(?:key in )?\$?\.?([^`]*)`$")
 _EXPECTED = re.compile(r"^Expected `([^`]+)`(?: of length)?(.*)$")
+_FIELD = re.compile(r"^Object (missing required|contains unknown) field `([^`]+)`")
+_ENUM = re.compile(r"^Invalid enum value (.+)")
 _TOO = re.compile(r"^ (>=|<=|>|<) (\S+)$")
 _BOUNDS = {">=": "of {} or more", "<=": "of {} or less", ">": "above {}", "<": "below {}"}
 
@@ -201,9 +203,9 @@ def typed(said: str) -> str:
     said = _PLACE.sub("", said)
     if match := _EXPECTED.match(said):
         text = _expected(match[1], match[2], is_length=" of length" in said)
-    elif match := re.match(r"^Object (missing required|contains unknown) field `([^`]+)`", said):
+    elif match := _FIELD.match(said):
         text = f"{match[2]} is {'missing' if match[1].startswith('miss') else 'not known'}"
-    elif match := re.match(r"^Invalid enum value (.+)", said):
+    elif match := _ENUM.match(said):
         text = f"{match[1]} is none of those that there are"
     elif "truncated" in said:
         text = "it ends early"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
@@ -22,11 +23,12 @@ from crawler.cli.options import (
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
-from crawler.cli.report import print_summary
+from crawler.cli.report import Course, print_summary
 from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
 
@@ -63,6 +65,7 @@ def crawl_options(function: _Function) -> _Function:
 
 @click.command(
     cls=Command,
+    short=short_help.CRAWL,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
@@ -103,6 +106,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
+    watched = _Watched()
     try:
         with terminated_like_interrupted(), running:
             if running.notes and not quiet:
@@ -119,6 +123,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:
                     for stats in running.watch():
+                        watched.note(stats)
                         show(stats)
             except KeyboardInterrupt as exc:
                 ended_early, code = in_words(exc).capitalize(), exit_code(exc)
@@ -136,15 +141,34 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
         running.kill()
     if ended_early:
         if running.folder.holds_a_crawl:
-            print_summary(running.summary(), as_json=as_json)
+            print_summary(running.summary(), as_json=as_json, course=watched.course())
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
         return code
-    print_summary(running.summary(), as_json=as_json)
-    running.check()
+    failure = running.failure()
+    print_summary(running.summary(), as_json=as_json, course=watched.course(), failed=failure is not None)
+    if failure is not None:
+        raise failure
     return 0
+
+
+class _Watched:
+    """How a run goes."""
+
+    def __init__(self) -> None:
+        self._started = self._seen = time.monotonic()
+        self._saved_before: int | None = None
+
+    def note(self, stats: Stats) -> None:
+        self._seen = time.monotonic()
+        if self._saved_before is None:
+            self._saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
+
+    def course(self) -> Course:
+        """From its start until something was last heard of it: not to the end of its processes, which is our matter."""
+        return Course(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
 
 
 def _invitation(running: Crawl) -> str:

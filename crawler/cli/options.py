@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from crawler.cli import short_help
 from crawler.config import SETTINGS, Config, Setting, load
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -40,6 +41,7 @@ _SECTIONS = {
     for field in msgspec.structs.fields(Config)
 }
 _VERBOSITY = "crawler.cli.verbosity"
+_ALL = "crawler.cli.help_all"
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -61,24 +63,77 @@ class Examples(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 
+    def examples_shown(self, ctx: click.Context) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - for who derives
+        return self.examples
+
+    def get_help(self, ctx: click.Context) -> str:
+        formatter = short_help.Formatter()
+        self.format_help(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as exc:
+            from crawler.cli import unknown
+
+            raise unknown.option(exc, words, ctx) from None
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
-        if not self.examples:
+        examples = self.examples_shown(ctx)
+        if not examples:
             return
         with formatter.section("Examples"):
-            for purpose, line in self.examples:
+            for purpose, line in examples:
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
                 formatter.write(f"{'':{formatter.current_indent + 4}}{purpose}\n")
 
 
 class Command(Examples):
-    """A command with :func:`verbose_option`, and with its settings below the headings of their sections."""
+    """A command with :func:`verbose_option`, and with its settings below the headings of their sections.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    With a *short* help that is what ``--help`` shows; ``--help-all`` shows everything.
+    """
+
+    def __init__(self, *args: Any, short: short_help.Short | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.short = short
         verbose_option(self)
+        help_all = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_all,
+            hidden=short is None,
+            help="Show every option, and exit.",
+        )
+        self.params.append(help_all)
+
+    def is_short(self, ctx: click.Context) -> bool:
+        """Whether what is shown is the short help."""
+        return self.short is not None and not ctx.meta.get(_ALL)
+
+    def examples_shown(self, ctx: click.Context) -> Sequence[tuple[str, str]]:
+        return self.examples[: short_help.EXAMPLES] if self.is_short(ctx) else self.examples
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self.is_short(ctx):
+            super().format_help_text(ctx, formatter)
+            return
+        formatter.write_paragraph()
+        with formatter.indentation():  # the first two paragraphs, as one
+            formatter.write_text(
+                " ".join(" ".join(inspect.cleandoc(self.help or "").split("\n\n")[:2]).split())
+            )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.short is not None and not ctx.meta.get(_ALL):
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+            short_help.write(self.short, options, ctx, formatter)
+            return
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
             row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
@@ -192,6 +247,13 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n    ".join(super().format(record).splitlines())
+
+
+def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
 
 
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:

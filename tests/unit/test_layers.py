@@ -20,10 +20,10 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "extras", "models", "paths", "rate", "shown"],
+    ["errors", "extras", "models", "paths", "rate", "shown", "guesses", "habits"],
     ["plain"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
-    ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["condition", "folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
