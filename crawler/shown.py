@@ -81,6 +81,7 @@ def _columns(char: str) -> int:
 
 codecs.register_error(_ON_TERMINALS, _for_terminal)
 codecs.register_error(_IN_FILES, _for_file)
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def clean(text: str) -> str:
@@ -95,6 +96,14 @@ def is_clean(text: str) -> bool:
 def one_line(text: str) -> str:
     """*text* on one line, without anything that is not to be seen: nor can it pass for a line of our own."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def size(size_bytes: int) -> str:
+    """``532 bytes``, ``1.4 MiB``."""
+    value, unit = float(size_bytes), 0
+    while value >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what rounds to 1,024.0
+        value, unit = value / 1024, unit + 1
+    return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
 def escaped(json: bytes) -> bytes:

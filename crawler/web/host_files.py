@@ -36,6 +36,7 @@ from crawler.errors import (
     TooManyRedirects,
     UnexpectedStatus,
 )
+from crawler.events import HOST_FILE_FAILED, HOST_FILE_MISSING, tell
 from crawler.models import FileAnswer, HostFile
 from crawler.urls import host_key
 from crawler.web import Transport
@@ -254,7 +255,7 @@ class HostFiles(Generic[T]):
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]
         if self._is_none(error, host):
-            log.debug("no %s: %s", url, error)
+            tell(log, HOST_FILE_MISSING, url=url, reason=error)
             return HostFile(
                 name=self._name, detail=detail, http_status=max(0, error.http_status), kept_s=KEPT_S
             )
@@ -270,7 +271,7 @@ class HostFiles(Generic[T]):
                 http_status=error.http_status,
                 kept_s=CHALLENGED_S,
             )
-        log.info("%s is not to be had: %s", url, error)
+        tell(log, HOST_FILE_FAILED, url=url, reason=error)
         return HostFile(
             name=self._name,
             reason=RobotsUnavailable.reason,

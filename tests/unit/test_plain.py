@@ -41,6 +41,7 @@ REVIEWED = {
     # looked at, and not told
     ("download/verify.py", "repr(exc)"),
     ("download/structure.py", "str(exc)"),
+    ("catalog/database.py", "str(exc)"),
     ("queues/redis/engine.py", "str(exc)"),
     ("queues/redis/engine.py", "str(error)"),
     # made plain by what is done with it: the seams of msgspec, obstore and redis
@@ -58,7 +59,10 @@ REVIEWED = {
     ("processes.py", "type(exc).__name__"),
     # a ValueError of our own, about what another machine has sent
     ("storage/inbox.py", "{exc}"),
-    # who writes programs with it has a traceback
+    # who writes programs with it has a traceback, and wants repr() where he asks for it
+    ("readable.py", "repr(text)"),
+    ("readable.py", "type(self).__name__"),
+    ("crawl.py", "type(seed).__name__"),
     ("__init__.py", "{__name__!r}"),
     ("__init__.py", "{name!r}"),
 }
