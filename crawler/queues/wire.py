@@ -7,7 +7,6 @@ and only those of a closed vocabulary come out as themselves.
 
 from __future__ import annotations
 
-import logging
 import selectors
 import socket
 import struct
@@ -26,8 +25,6 @@ MAX_MESSAGE_BYTES = 4 * 2**20
 _LENGTH = struct.Struct("!I")
 # select() fails above descriptor 1023, and epoll needs a descriptor more
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
-log = logging.getLogger(__name__)
 
 _VOCABULARY: dict[str, type[Exception]] = {
     cls.__name__: cls
@@ -64,7 +61,6 @@ class Fault(msgspec.Struct, frozen=True):
     def revived(self) -> Exception:
         known = _VOCABULARY.get(self.type)
         if known is None:
-            log.debug("a fault of the other side: %s: %s", self.type, self.text)
             return errors.RemoteFault(self.text if self.text and is_plain(self.text) else _FAULT_THERE)
         return known(self.text)
 

@@ -373,7 +373,7 @@ def _glimpse(answer: requests.Response, headers: Mapping[str, str]) -> bytes:
     try:
         return content_of(answer.raw, headers, MOST_BYTES, cut=True)[0]
     except (TaskError, HTTPError, http.client.HTTPException, OSError) as exc:
-        log.debug("the error that %s answers with can't be read: %s", answer.url, exc)
+        tell(log, CONNECTION_DROPPED, url=answer.url, reason=exc)
         return b""
 
 
