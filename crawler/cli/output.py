@@ -26,6 +26,7 @@ from rich.style import Style
 from rich.text import Text
 
 from crawler import shown
+from crawler.readable import plain
 from crawler.shown import one_line as clean
 
 _PIPED_WIDTH = 10_000
@@ -40,7 +41,7 @@ def write_json(value: object) -> None:
 
     What could drive a terminal is escaped, wherever it goes: often it is shown in the end.
     """
-    click.echo(shown.escaped(msgspec.json.encode(_plain(value))))
+    click.echo(shown.escaped(msgspec.json.encode(plain(value))))
 
 
 def is_terminal() -> bool:
@@ -169,13 +170,3 @@ def live(
                 yield picture
             finally:
                 lines.finish()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value

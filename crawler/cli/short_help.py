@@ -7,7 +7,7 @@ looks one up. How an option is written (``-o, --output DIR``) comes from the opt
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -24,7 +24,8 @@ EXAMPLES = 2
 """So many of a command's examples, the first ones."""
 _SAYING = {
     "-q": "no progress, only the summary",
-    "-v": "say what is being done; -vv every detail",
+    "-v": "a line for each finished task; -vv every detail",
+    "--log-file": "the same into a file, whatever is shown",
     "--help-all": "every option, its default and its variable",
 }
 
@@ -53,7 +54,7 @@ CRAWL: Short = {
         "--refresh": "what is new, what has changed, what is gone?",
         "--fresh": "start over: removes what is in the folder",
     },
-    "What is said": {flag: _SAYING[flag] for flag in ("-q", "-v", "--help-all")},
+    "What is said": {flag: _SAYING[flag] for flag in ("-q", "-v", "--log-file", "--help-all")},
 }
 SERVE: Short = {
     "Who may join": {
@@ -112,7 +113,7 @@ class Formatter(click.HelpFormatter):
         self.columns = shutil.get_terminal_size().columns
         super().__init__(width=min(self.columns, _WIDE) - 2)
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         if self.columns >= _NARROW:
             super().write_dl(rows, col_max, col_spacing)
             return

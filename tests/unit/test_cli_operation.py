@@ -20,7 +20,7 @@ from crawler.cli import operation, tables
 from crawler.cli import status as status_module
 from crawler.cli.crawl import run
 from crawler.cli.watching import Board
-from crawler.config import QueueConfig, ScopeConfig
+from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.errors import CrawlStopped, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.models import Counts, HostStatus, Stats, Status, TaskKind, WorkerStatus
@@ -409,6 +409,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         public = queue = None
         invitation = "crawl"
         notes = ()
+        config = Config()
         downloads = True
 
         def __enter__(self) -> Self:
