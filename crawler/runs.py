@@ -19,6 +19,7 @@ from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+from crawler.reruns import Rerun
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
@@ -46,32 +47,46 @@ def begin_run(
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
 
-    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
-    more. Raises FolderError when *folder* is another crawl's.
+    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether something that was done is
+    to be done once more, or what waited is no more to be done. Raises FolderError when *folder* is another crawl's;
+    UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
+    check_seeds(ledger, folder=folder, seeds=seeds)
+    refreshes = start is Start.REFRESH and finished
+    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
+    rerun.check(finished=finished and not refreshes)
     add_seeds(ledger, folder=folder, seeds=seeds)
     rules = rules_of(config)
-    refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
+    refreshed = ledger.refresh(rules) if refreshes else 0
     if refreshed:
         log.info("refreshing %d URLs", refreshed)
     else:
         ledger.note_rules(rules)
+    notes = [] if refreshed else [*rerun.take_up(), *rerun.leave_out()]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
     if not ledger.stats().drained:
-        kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
-        ledger.begin_run(kind=kind, settings=settings_of(config))
-    return refreshed > 0
+        ledger.begin_run(
+            kind=RunKind.REFRESH if refreshed else RunKind.CRAWL,
+            settings=settings_of(config),
+            notes=[*rerun.told, *notes],
+        )
+    return refreshed > 0 or bool(notes)
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+    """Raise FolderError when it is another crawl's."""
     before = ledger.seeds()
     if before and set(before) != set(seeds):
         raise FolderError(
             f"{folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
             " or start over with --fresh"
         )
+
+
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+    check_seeds(ledger, folder=folder, seeds=seeds)
     ledger.set_seeds(seeds)
     ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
     stats = ledger.stats()
