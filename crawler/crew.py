@@ -22,6 +22,7 @@ from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
 from crawler.folder import CrawlFolder
 from crawler.homes import home
+from crawler.keepers import own_name
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
@@ -47,6 +48,10 @@ class Crew:
         self._site = site
         self._tasks = tasks
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
+
+    def keep(self, kept_by: str) -> None:
+        """Those that are started from now on say so of the images that they keep; see ``keepers``."""
+        self._site = dataclasses.replace(self._site, kept_by=kept_by)
 
     def start(self, staff: Mapping[TaskKind, int]) -> None:
         """So many more workers of each kind."""
@@ -237,6 +242,7 @@ class Joined:
             schemes.check(self.plan.config.storage)
             if self.keeps_images:
                 self._check_folder()
+                self._crew.keep(own_name(self.folder.path))
         self._crew.start({self._kind: processes})
         deaths: list[float] = []
         while self._crew.at_work:

@@ -14,6 +14,7 @@ from crawler.catalog.database import Catalog
 from crawler.config import settings_of
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
+from crawler.keepers import mark
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
@@ -75,6 +76,7 @@ class Founding:
             if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
                 books.set_meta(COMPLETE, plan.id)
             books.set_meta(QUEUE, str(self._site.endpoint))
+            mark(self._site.folder)
             empty = client.found(plan)
             if start in _NEW_RUNS:
                 client.new_run()

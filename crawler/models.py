@@ -48,6 +48,7 @@ MAX_PATH_CHARS = 1024
 """As keys of object stores (see download.naming)."""
 Moment = Annotated[str, Meta(max_length=64)]
 WorkerId = Annotated[str, Meta(max_length=512)]
+KeptBy = Annotated[str, Meta(pattern=r"^(\?|[0-9a-f]{16} [^:\x00-\x1f]{0,255}:[^\x00-\x1f]{0,4096})?$")]
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -376,6 +377,10 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """What its owner says of its use, in robots.txt, tdmrep.json, the answer's headers and the image itself."""
     more_opt_outs: Small = 0
     """How much was said beyond that, or stands in metadata too large to be read."""
+    kept_by: KeptBy = ""
+    """Which folder holds the file, if not the crawl's own or its object store: ``ID MACHINE:FOLDER``, of a worker that
+    keeps images itself (see crawler/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
+    """
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):

@@ -24,6 +24,7 @@ from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config
 from crawler.errors import CrawlerError, UsageError
 from crawler.folder import CrawlFolder
+from crawler.keepers import mark
 from crawler.models import TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
@@ -71,6 +72,8 @@ class Site:
     reconnect_s: float = 60.0
     crawl: str = ""
     """The id of the plan that guests go by."""
+    kept_by: str = ""
+    """What the records of its downloaders say of the folder, if that is not the crawl's own: see ``keepers``."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
     memory_bytes: int = 0
@@ -122,6 +125,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             else:
                 add_seeds(ledger, folder=site.folder, seeds=site.seeds)
                 ledger.go_on_with_run()
+            mark(site.folder)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -323,6 +327,7 @@ def _downloader(
         Scope(site.seeds, config.scope),
         config=config,
         verify=decoders.verify,
+        kept_by=site.kept_by,
         **who,
     )
 

@@ -18,6 +18,7 @@ import msgspec
 from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
+from crawler.keepers import Here
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.reruns import Rerun
 
@@ -99,7 +100,8 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
     """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
     if config.storage.storage not in {"local", "manager"}:
         return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}")):
+    here = Here(folder)
+    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
         log.warning(
             "%d saved %s missing from %s, and fetched again",
             count,

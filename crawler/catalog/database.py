@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
+from crawler.keepers import UNTOLD
 from crawler.models import ImageRecord, PageRecord, RenderRecord, Run
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,11 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _OPT_OUTS = {"opt_outs": "''", "more_opt_outs": "0"}
 _RENDERS = {"render": "''"}
-_EARLIER: dict[int, dict[str, str]] = {4: _OPT_OUTS | _RENDERS, 5: _RENDERS, 6: {}}
+_KEEPERS = {"kept_by": f"'{UNTOLD}'"}
+_EARLIER = {4: _OPT_OUTS | _RENDERS | _KEEPERS, 5: _RENDERS | _KEEPERS, 6: _KEEPERS, 7: _KEEPERS}
 """Versions that lack some columns, and what stands for these there; a crawl that goes on with the file adds them."""
 _TABLES_SINCE = {"renders": 6, "runs": 7}
 """Tables that earlier versions lack."""

@@ -23,6 +23,7 @@ from crawler.cli.options import (
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
+from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
@@ -108,6 +109,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
+                console.print(will_be_kept(running), soft_wrap=True)
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
                     for stats in running.watch():

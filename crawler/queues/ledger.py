@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import platform
 import secrets
 import threading
 import time
@@ -34,6 +33,7 @@ from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
+from crawler.keepers import OWN, Keeper, keeper_of
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -492,26 +492,33 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
-    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
-        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+    def fetch_again(
+        self, is_there: Callable[[str], bool], is_ours: Callable[[Keeper], bool] = OWN.__eq__
+    ) -> int:
+        """Put back the images whose files should be here and are gone, and return how many.
 
-        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
-        machine of which any file is here is taken for this one, which may have had another name.
+        *is_there* tells of a path whether there is a file; *is_ours* of who keeps one whether that should be here. Of
+        a machine that has told nothing but its name, as in earlier versions, any file here shows that it is this one.
         """
         kind = TaskKind.IMAGE
-        missing: dict[str, list[int]] = {}
-        ours = {platform.node()}
+        missing: dict[Keeper, list[int]] = {}
+        named_here: set[Keeper] = set()
         with self._transaction():
-            for task_id, path, worker in self._db.execute(
-                "SELECT task_id, path, worker FROM images WHERE path != ''"
+            for task_id, path, worker, kept_by in self._db.execute(
+                "SELECT task_id, path, worker, kept_by FROM images WHERE path != ''"
                 " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
             ):
-                machine = worker.partition(":")[0]
+                keeper = keeper_of(kept_by, worker)
                 if not is_there(path):
-                    missing.setdefault(machine, []).append(task_id)
-                else:
-                    ours.add(machine)
-            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+                    missing.setdefault(keeper, []).append(task_id)
+                elif not keeper.id:
+                    named_here.add(keeper)
+            gone = sorted(
+                task_id
+                for keeper, tasks in missing.items()
+                if keeper in named_here or is_ours(keeper)
+                for task_id in tasks
+            )
             for task_id in gone:
                 record = self._revisits.record_of(kind, task_id)
                 assert record is not None

@@ -21,7 +21,7 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "paths", "rate", "shown"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
+    ["urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
     ["folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
