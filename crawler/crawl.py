@@ -115,6 +115,8 @@ class Crawl:
         """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
         self.notes: tuple[str, ...] = ()
         """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
+        self.had_finished = False
+        """Nothing was left to do when the crawl was entered."""
         self.config = config
         self.folder = CrawlFolder(home(self._asked) if folder is None else folder)
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
@@ -298,6 +300,7 @@ class Crawl:
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
             self.notes += runs[-1].notes if runs else ()
         else:
+            self.had_finished = True
             self.notes += (of_finished(self.folder, runs, self.config.of_the_crawl()),)
 
     def _stats(self) -> Stats:

@@ -163,6 +163,7 @@ class Founding:
                     config=config,
                     start=start,
                     finished=finished,
+                    elsewhere=not over,
                 )
                 self._run_noted = True
             elif start is not Start.JOIN:

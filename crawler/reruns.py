@@ -19,7 +19,7 @@ from crawler.folder import CrawlFolder
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
 from crawler.models import ImageStatus, NewTask, TaskKind
 from crawler.scope import Scope
-from crawler.setting_changes import Changes, changes_between
+from crawler.setting_changes import Changes, Reads, changes_between
 from crawler.setting_changes import told as told_of
 
 if TYPE_CHECKING:
@@ -86,12 +86,26 @@ class Rerun:
 
     def take_up(self) -> list[str]:
         """Have what the new settings let in done; returns what that is, in words."""
-        changes, dropped = self._changes, self._ledger.stats().dropped
-        slugs = sorted(slug for slug in changes.slugs if dropped.get(slug))
-        told = []
-        if (slugs or changes.reads) and (count := self._ledger.take_up(slugs, changes.reads)):
-            why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
-            told.append(f"{_pages(count)} to be read once more{why}")
+        return [*self._read_again(self._changes.reads), *self._tried_again()]
+
+    def begin_anew(self) -> list[str]:
+        """The same where a queue elsewhere has what waits: it is to be made anew, so that nothing is in it that the new
+        settings would keep out. What was found and not been had yet is found once more, by reading the pages again.
+        """
+        if not (self._changes.lets_in or self._changes.keeps_out):
+            return []
+        return ["the queue is made anew", *self._read_again(Reads.ALL), *self._tried_again()]
+
+    def _read_again(self, reads: Reads) -> list[str]:
+        dropped = self._ledger.stats().dropped
+        slugs = sorted(slug for slug in self._changes.slugs if dropped.get(slug))
+        if not (slugs or reads) or not (count := self._ledger.take_up(slugs, reads)):
+            return []
+        why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
+        return [f"{_pages(count)} to be read once more{why}"]
+
+    def _tried_again(self) -> list[str]:
+        changes, told = self._changes, []
         for kind, reasons in (
             (TaskKind.IMAGE, changes.images),
             (TaskKind.PAGE, changes.pages),
@@ -114,7 +128,7 @@ class Rerun:
         gone = self._ledger.leave_out(self._refusal_of_task, most=most)
         return [
             *(f"{count:,} that waited left out by {slug}" for slug, count in sorted(gone.items())),
-            "what was saved before stays",
+            "what was saved before stays, and images that were found before are still taken",
         ]
 
     def _lets_in(self) -> bool:

@@ -32,8 +32,8 @@ def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str
     more = f", and {told(changes.lets_in)} lets nothing more in" if changes and changes.lets_in else ""
     count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered
     return (
-        f"this crawl has finished{when}: nothing is left to be asked for{more}. With --refresh all of its"
-        f" {count:,} URLs are visited once more: what is new, what has changed, what is gone?"
+        f"this crawl finished{when}: nothing is left to be asked for{more}. With --refresh all of its {count:,} URLs"
+        " are visited once more: what is new, what has changed, what is gone?"
     )
 
 

@@ -44,11 +44,19 @@ class Start(Enum):
 
 
 def begin_run(
-    ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, start: Start, finished: bool
+    ledger: Ledger,
+    *,
+    folder: Path,
+    seeds: Sequence[str],
+    config: Config,
+    start: Start,
+    finished: bool,
+    elsewhere: bool = False,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
 
-    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether something that was done is
+    *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
+    a queue elsewhere knows. Returns whether something that was done is
     to be done once more, or what waited is no more to be done. Raises FolderError when *folder* is another crawl's;
     UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
@@ -63,16 +71,18 @@ def begin_run(
         log.info("refreshing %d URLs", refreshed)
     else:
         ledger.note_rules(rules)
-    notes = [] if refreshed else [*rerun.take_up(), *rerun.leave_out()]
+    anew = [] if refreshed else rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
+    goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
+    notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
-    if not ledger.stats().drained:
+    if elsewhere or not ledger.stats().drained:
         ledger.begin_run(
             kind=RunKind.REFRESH if refreshed else RunKind.CRAWL,
             settings=settings_of(config),
-            notes=[*rerun.told, *notes],
+            notes=notes,
         )
-    return refreshed > 0 or bool(notes)
+    return refreshed > 0 or bool(anew)
 
 
 def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:

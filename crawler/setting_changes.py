@@ -239,7 +239,12 @@ class Change(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.key} = {shown(self.after)} ({shown(self.before)} before)"
+        """As somebody would type it."""
+        flag = SETTINGS[self.key].flag
+        if isinstance(self.after, bool):
+            return flag if self.after else flag.replace("--", "--no-", 1)
+        was = f"({shown(self.before)} before)"
+        return f"{flag} {shown(self.after)} {was}" if self.after not in ("", []) else f"no {flag} {was}"
 
 
 @dataclass(frozen=True, kw_only=True)
