@@ -12,15 +12,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from crawler import __version__
+from crawler import __version__, habits
 from crawler.errors import ConfigError
+from crawler.guesses import did_you_mean, guesses
 
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
 AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
@@ -53,7 +53,7 @@ Trusts = tuple[
     ...,
 ]
 """The words of ``trusted.Trust``, ``all`` and ``none``."""
-_SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
+SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 _QUEUE_HINT = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
     " redis+sentinel://HOST,HOST/SERVICE"
@@ -571,6 +571,26 @@ class MachineConfig(Section):
     ] = ""
 
 
+class LogConfig(Section):
+    """Where it is written down what happens; each machine's own, never part of a crawl."""
+
+    log_file: Annotated[
+        str,
+        Meta(
+            description="Append the log to this file: a line for each finished task; with -vv every detail.",
+            extra={"hint": "the path of a file"},
+        ),
+    ] = ""
+    log_format: Annotated[
+        str,
+        Meta(
+            pattern="^(text|json)$",
+            description="How the log is written in its file, or on stderr without one: for people, or one JSON object a"
+            " line (docs/logging.md).",
+        ),
+    ] = "text"
+
+
 class Config(Section):
     """All sections; what a crawl runs with, and what crawl.toml keeps."""
 
@@ -585,11 +605,16 @@ class Config(Section):
     manager: ManagerConfig = ManagerConfig()
     access: AccessConfig = AccessConfig()
     machine: MachineConfig = MachineConfig()
+    log: LogConfig = LogConfig()
 
     def of_the_crawl(self) -> Config:
         """Without what is the business of one machine."""
         return msgspec.structs.replace(
-            self, manager=ManagerConfig(), access=AccessConfig(), machine=MachineConfig()
+            self,
+            manager=ManagerConfig(),
+            access=AccessConfig(),
+            machine=MachineConfig(),
+            log=LogConfig(),
         )
 
 
@@ -787,7 +812,7 @@ def _split(item: object) -> list[object]:
     """``jpg,png`` is two words; another name of one is that one."""
     if not isinstance(item, str):
         return [item]
-    return [_SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
+    return [SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
 
 
 _COMPARED = re.compile(r"[<>]=? ?\d")
@@ -805,7 +830,7 @@ def _bytes(text: str) -> str:
     return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 
-_LOCAL = ("manager", "access", "machine")
+_LOCAL = ("manager", "access", "machine", "log")
 """Sections with addresses and paths of this machine, which have characters of any kind."""
 
 
@@ -828,8 +853,15 @@ def _unmatched(pattern: str) -> str:
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    if (told := habits.advice(word)) is not None and known == list(SETTINGS):
+        return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), told)
+    if question := did_you_mean([repr(guess) for guess in guesses(word, known)]):
+        return question
+    return f"known are: {', '.join(known)}"
+
+
+_FLAG = re.compile("--[a-z][a-z0-9-]+")
+_FLAGS = {flag: setting.key for setting in SETTINGS.values() for flag in (setting.flag, *setting.also)}
 
 
 def settings_of(config: Config) -> dict[str, Any]:

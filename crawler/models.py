@@ -6,11 +6,17 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, dataclass_transform
+from pathlib import Path
+from typing import Annotated, Any, Self, dataclass_transform
 
 import msgspec
 from msgspec import Meta
+
+from crawler.paths import is_image_path
+from crawler.readable import Readable
 
 
 # for type checkers: what derives from it is frozen as well
@@ -323,7 +329,7 @@ class Heartbeat(Value):
     """As in Lease."""
 
 
-class ImageRecord(Value, tag_field="kind", tag="image"):
+class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
     """The outcome of one image URL, saved or not: one per URL."""
 
     url: Url
@@ -382,8 +388,53 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     keeps images itself (see crawler/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
     """
 
+    # whoever yields a record knows the folder it is of; it is no field, neither stored nor sent, nor does it count when
+    # records are compared
 
-class PageRecord(Value, tag_field="kind", tag="page"):
+    def within(self, folder: Path) -> Self:
+        """The same record, which knows from then on that it is of the crawl in *folder*."""
+        found = msgspec.structs.replace(self)
+        found.__dict__["folder"] = folder.absolute()
+        return found
+
+    @property
+    def file(self) -> Path | None:
+        """The file that holds the bytes, absolute; None where there is none on this disk: not saved, kept by another
+        machine or in an object store, or removed since.
+
+        Only records that ``crawl`` or a ``Catalog`` has yielded know of it.
+        """
+        folder: Path | None = self.__dict__.get("folder")
+        if folder is None or not is_image_path(self.path):
+            return None
+        file = folder / self.path
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        # another machine may have given the same name to what it keeps
+        is_it = not self.kept_by or found.st_size == self.size_bytes
+        return file if is_it and stat.S_ISREG(found.st_mode) else None
+
+    def _brief(self) -> str:
+        if not self.path:
+            return ""
+        return f"{self.path} {self.width_px}x{self.height_px} {self.size_bytes:,} bytes"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., ImageRecord], tuple[Any, ...]]:
+        return _image_record, (msgspec.structs.asdict(self), self.__dict__.get("folder"))
+
+
+def _image_record(fields: dict[str, Any], folder: Path | None) -> ImageRecord:
+    """What was copied or pickled, with what is no field."""
+    record = ImageRecord(**fields)
+    return record if folder is None else record.within(folder)
+
+
+class PageRecord(Readable, Value, tag_field="kind", tag="page"):
     """The outcome of one page URL."""
 
     url: Url
@@ -434,7 +485,7 @@ Gains = Annotated[dict[Slug, Small], Meta(max_length=64)]
 """Images by what a browser did for them."""
 
 
-class RenderRecord(Value, tag_field="kind", tag="render"):
+class RenderRecord(Readable, Value, tag_field="kind", tag="render"):
     """What came of opening one page in a browser; beside the PageRecord, which says what was read without scripts."""
 
     url: Url
@@ -591,6 +642,8 @@ class WorkerState(Value):
     received_bytes: Count = 0
     cookies_seen: Total = 0
     """As of its last Lease: which of the crawl's cookies it has heard of."""
+    short_of_memory: Count = 0
+    """Tasks that wait for memory of its machine."""
 
 
 class WorkerStatus(WorkerState):
@@ -620,6 +673,8 @@ class HostStatus(Value):
     """Between two requests: the longest of what was configured, what the host itself asks for, and the pace that was
     learned from its refusals.
     """
+    crawl_delay_s: Duration = 0.0
+    """Of that, what the host itself asks for (Crawl-delay)."""
     trouble: Slug = ""
     """``backing off``, ``only errors``, ``down``, ``recovering`` or ``slowed``; empty for one that is well."""
     failures: Count = 0
@@ -628,6 +683,19 @@ class HostStatus(Value):
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
     """How long ago they began."""
+
+
+class Retry(Value):
+    """A task that waits to be tried again: of the next ones of a host, the one that is due first."""
+
+    host: Url
+    """``scheme://host[:port]``"""
+    kind: TaskKind
+    due_s: Duration = 0.0
+    tries_left: Count = 0
+    reason: Slug = ""
+    """Why its latest try failed; empty when that is not known any more, or it only was not its turn."""
+    http_status: Small = 0
 
 
 class RunKind(StrEnum):
@@ -709,10 +777,24 @@ class Stats(Value):
     worker_count: Count = 0
     drained: bool = False
     paused: bool = False
+    paused_by: Text = ""
+    """Who wanted it so, if that is known: ``alice on host7``."""
     halted: Text | None = None
     """Why no more work is given out."""
     stopped: bool = False
     """Halted because somebody asked for it; nothing is wrong."""
+    up_s: Duration = 0.0
+    """Since the manager was started; 0 for what is read from a folder."""
+    waiting: Annotated[tuple[HostStatus, ...], Meta(max_length=64)] = ()
+    """Some hosts that are not asked as fast as we could: in trouble, or with a time between two requests; those with
+    the most to do first. See crawler/waits.py, which says in words what these and the following stand for.
+    """
+    retries: Annotated[tuple[Retry, ...], Meta(max_length=64)] = ()
+    """The next tasks that are tried again, one of each host, the one that is due first coming first."""
+    held_images: Total = 0
+    """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
+    backlogged: bool = False
+    """So many images wait that no more pages are read before some of these are done."""
 
     @property
     def balanced(self) -> bool:
@@ -727,10 +809,13 @@ class Status(Stats):
     """Those with the most to do."""
     host_count: Count = 0
     """Hosts with anything to do."""
-    up_s: Duration = 0.0
-    """Since the manager was started."""
     pages_per_s: Duration = 0.0
     """Settled, over the last half minute; the other rates as well."""
     images_per_s: Duration = 0.0
     renders_per_s: Duration = 0.0
     saved_bytes_per_s: Duration = 0.0
+    mean_pages_per_s: Duration = 0.0
+    """The same over all of ``up_s``."""
+    mean_images_per_s: Duration = 0.0
+    mean_renders_per_s: Duration = 0.0
+    mean_saved_bytes_per_s: Duration = 0.0

@@ -12,20 +12,22 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config
 from crawler.errors import CrawlerError, UsageError
+from crawler.events import INFO
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
-from crawler.models import TaskKind, WorkerState
+from crawler.models import Result, TaskKind, WorkerState
+from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
@@ -211,11 +213,13 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
+    children = _children(site, _threads(config, kind))
     handler = _HANDLERS[kind](
         patient,
         site,
         manager,
         stop=lifeline.stopped,
+        children=children,
         worker=worker_id,
         robots=robots if config.obey.obey_robots_txt else None,
         turns=Turns(tasks, stop=lifeline.stopped),
@@ -240,6 +244,9 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
+        settled=partial(_tell_settled, site),
+        max_attempts=config.queue.max_attempts,
+        short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
@@ -257,6 +264,18 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         if isinstance(handler, TaskHandler):
             handler.close()
         transport.close()
+
+
+def _tell_settled(site: Site, results: Sequence[Result]) -> None:
+    """The lines of the log of what this worker has done.
+
+    What is settled is told by who keeps the books, of all workers; to who works elsewhere nobody tells it. That
+    something is tried again, no Redis can tell.
+    """
+    if not log.isEnabledFor(INFO) or not (site.guest or not isinstance(site.endpoint, Endpoint)):
+        return
+    for result in results:
+        tell_result(log, result, max_attempts=site.config.queue.max_attempts, settled=site.guest)
 
 
 def _threads(config: Config, kind: TaskKind) -> int:
@@ -279,7 +298,13 @@ def _own_storage(site: Site) -> bool:
 
 
 def _harvester(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.harvest.page import PageHandler
 
@@ -290,35 +315,39 @@ def _harvester(
         transport,
         Scope(site.seeds, config.scope),
         config=config,
-        read=_readers(site, config.harvest.harvester_threads).read,
+        read=_readers(site, children).read,
         put_early=manager.get_task_queue().put,
         templates=manager.get_task_queue(),
         **who,
     )
 
 
-def _readers(site: Site, threads: int) -> Readers:
+def _readers(site: Site, children: _Children) -> Readers:
     """Its children end with this process, however it does."""
     from crawler.harvest.readers import Readers
 
-    most, budget = _children(site, threads)
-    return Readers(site.seeds, site.config, most=most, budget=budget)
+    return Readers(site.seeds, site.config, most=children.most, budget=children.budget)
 
 
 def _downloader(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
     images = config.images
-    most, budget = _children(site, images.downloader_threads)
     decoders = Decoders(  # which end as readers do
-        most=most,
+        most=children.most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
-        budget=budget,
+        budget=children.budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
@@ -333,7 +362,13 @@ def _downloader(
 
 
 def _renderer(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.render import handler
 
@@ -343,7 +378,7 @@ def _renderer(
         transport,
         config=config,
         scope=Scope(site.seeds, config.scope),
-        read=_readers(site, config.render.renderer_threads).read,
+        read=_readers(site, children).read,
         tasks=manager.get_task_queue(),
         stop=stop,
         **who,
@@ -374,8 +409,14 @@ _HANDLERS: dict[TaskKind, Callable[..., Handler]] = {
 }
 
 
-def _children(site: Site, threads: int) -> tuple[int, Budget]:
+class _Children(NamedTuple):
     """How many readers or decoders this process may have, and what they may take."""
+
+    most: int
+    budget: Budget
+
+
+def _children(site: Site, threads: int) -> _Children:
     from crawler.sandbox.budget import Budget, machine_bytes, share, shared_file
 
     mine = share(
@@ -383,7 +424,7 @@ def _children(site: Site, threads: int) -> tuple[int, Budget]:
         processes=site.processes,
         most_children=min(threads, max(2, os.cpu_count() or 1)),
     )
-    return mine.children, Budget(mine.budget_bytes, file=shared_file())
+    return _Children(mine.children, Budget(mine.budget_bytes, file=shared_file()))
 
 
 def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:

@@ -18,6 +18,7 @@ import msgspec
 from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
+from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.reruns import Rerun
@@ -56,27 +57,35 @@ def begin_run(
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
 
     *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
-    a queue elsewhere knows. Returns whether something that was done is
-    to be done once more, or what waited is no more to be done. Raises FolderError when *folder* is another crawl's;
+    a queue elsewhere knows. Returns whether something that was done is to be done once more, or what waited is to be
+    done no more. Raises FolderError when *folder* is another crawl's;
     UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
     check_seeds(ledger, folder=folder, seeds=seeds)
     refreshes = start is Start.REFRESH and finished
     rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
     rerun.check(finished=finished and not refreshes)
+    is_new = not ledger.seeds()
     add_seeds(ledger, folder=folder, seeds=seeds)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if refreshes else 0
-    if refreshed:
-        log.info("refreshing %d URLs", refreshed)
-    else:
+    if not refreshed:
         ledger.note_rules(rules)
     anew = [] if refreshed else rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
     goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
     notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
-    if elsewhere or not ledger.stats().drained:
+    stats = ledger.stats()
+    if elsewhere or not stats.drained:
+        tell(
+            log,
+            CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
+            seeds=" ".join(seeds),
+            folder=folder,
+            waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
+            version=__version__,
+        )
         ledger.begin_run(
             kind=RunKind.REFRESH if refreshed else RunKind.CRAWL,
             settings=settings_of(config),
@@ -112,12 +121,8 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
         return
     here = Here(folder)
     if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            folder / "images",
-        )
+        told = f"{count} saved {'image is' if count == 1 else 'images are'}"
+        tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 
 
 def plan_id(ledger: Ledger, config: Config) -> str:

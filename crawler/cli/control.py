@@ -23,7 +23,7 @@ def pause(address: str, *, config: Config) -> None:
     Until image-crawler resume, or until the crawl is started anew.
     """
     with tasks_of(address, config) as tasks:
-        tasks.pause()
+        tasks.pause(_who())
     click.echo(f"paused; to go on: image-crawler resume {without_password(address)}")
 
 
@@ -33,7 +33,7 @@ def resume(address: str, *, config: Config) -> None:
     """Go on with a crawl that was paused."""
     with tasks_of(address, config) as tasks:
         paused = tasks.stats().paused
-        tasks.resume()
+        tasks.resume(_who())
     click.echo("it goes on" if paused else "it was not paused")
 
 

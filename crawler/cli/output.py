@@ -7,24 +7,33 @@ command has to think of it. Lines are another matter: a text that must not bring
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import IO, Any
 
 import click
 import msgspec
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
+from rich.control import Control
 from rich.live import Live
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
+from rich.style import Style
 from rich.text import Text
 
 from crawler import shown
+from crawler.readable import plain
 from crawler.shown import one_line as clean
 
 _PIPED_WIDTH = 10_000
+_WITHOUT_LINKS = frozenset({"", "dumb", "linux", "vt100", "vt220"})
+_HOST_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
-__all__ = ["Screen", "clean", "is_terminal", "live", "write_json"]
+__all__ = ["Screen", "clean", "is_terminal", "link_to", "live", "write_json"]
 
 
 def write_json(value: object) -> None:
@@ -32,7 +41,7 @@ def write_json(value: object) -> None:
 
     What could drive a terminal is escaped, wherever it goes: often it is shown in the end.
     """
-    click.echo(shown.escaped(msgspec.json.encode(_plain(value))))
+    click.echo(shown.escaped(msgspec.json.encode(plain(value))))
 
 
 def is_terminal() -> bool:
@@ -44,14 +53,15 @@ class Screen(Console):
     """For *file*. In a pipe nothing is wrapped or cut off.
 
     The only kind of console that there may be: what is text is cleaned before it is laid out, and again when it is
-    drawn; no text is markup; and there are no links, whose targets are not to be seen. So all that a terminal is told
-    to do comes from our own styles.
+    drawn; no text is markup; and there are no links, whose targets are not to be seen, but those to files of this
+    machine that ``link_to`` has made. So all that a terminal is told to do comes from our own styles.
     """
 
     def __init__(self, file: IO[str]) -> None:
         below = shown.below(file)
         width = None if below.isatty() else _PIPED_WIDTH
         super().__init__(file=below, width=width, highlight=False, markup=False, emoji=False)
+        self.own_links: set[str] = set()
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(shown.clean(text), **options)
@@ -62,43 +72,101 @@ class Screen(Console):
             renderable = renderable.copy()
             renderable.plain = shown.clean(renderable.plain)
         for segment in super().render(renderable, options):
-            yield segment if segment.control else _clean_segment(segment)
+            yield segment if segment.control else _clean_segment(segment, self.own_links)
 
 
-def _clean_segment(segment: Segment) -> Segment:
+def link_to(out: Console, path: Path) -> Text:
+    """*path* as a text that leads there where the terminal knows links (OSC 8), in a file manager for a folder."""
+    text = Text(clean(str(path)))
+    if not isinstance(out, Screen) or not out.is_terminal or os.environ.get("TERM", "") in _WITHOUT_LINKS:
+        return text
+    # with the host's name: by it a terminal knows that a path is another machine's, as in ssh
+    host = platform.node() if _HOST_NAME.fullmatch(platform.node()) else ""
+    uri = path.absolute().as_uri().replace("file://", f"file://{host}", 1)
+    out.own_links.add(uri)
+    text.stylize(Style(link=uri))
+    return text
+
+
+def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
     style = segment.style
-    if style is not None and style.link:
+    if style is not None and style.link and style.link not in own_links:
         style = style.update_link(None)
     elif shown.is_clean(segment.text):
         return segment
     return Segment(shown.clean(segment.text), style)
 
 
+class _Picture(Live):
+    """One that leaves nothing behind when the terminal has become narrower meanwhile: it breaks each row of the picture
+    that is too long by now into several, which rich does not know of and would not remove.
+    """
+
+    _widths: tuple[int, ...] = ()
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        drawn = super().process_renderables(renderables)
+        if not self._alt_screen:
+            width = max(1, self.console.width)
+            broken = sum((row - 1) // width for row in self._widths if row > width)
+            up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * broken
+            drawn.insert(1, Control(*up))
+        return drawn
+
+    def get_renderable(self) -> RenderableType:
+        return _Measured(super().get_renderable(), self._measure)
+
+    def _measure(self, widths: tuple[int, ...]) -> None:
+        self._widths = widths
+
+
+class _Measured:
+    """*drawn*, which tells how wide its rows are each time."""
+
+    def __init__(self, drawn: RenderableType, tell: Callable[[tuple[int, ...]], None]) -> None:
+        self._drawn, self._tell = drawn, tell
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._drawn, options, pad=False)
+        # what does not fit is not drawn
+        self._tell(tuple(Segment.get_line_length(line) for line in lines[: options.size.height]))
+        for number, line in enumerate(lines):
+            if number:
+                yield Segment.line()
+            yield from line
+
+
 @contextmanager
-def live(console: Console) -> Iterator[Live]:
-    """A picture that is drawn again and again; what is said on stderr meanwhile, of the same terminal, is above it."""
+def live(
+    console: Console,
+    *,
+    transient: bool = False,
+    say: Callable[[str], None] | None = None,
+    screen: bool = False,
+) -> Iterator[Live]:
+    """A picture that is drawn again and again; what is said on stderr meanwhile, of the same terminal, is above it, or
+    goes to *say*. One that is *transient* is gone in the end. With *screen* it has the terminal for itself, which is as
+    before in the end.
+    """
 
     def above(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
     # not rich's own redirection: it has colours and links of whoever writes to stderr
-    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as picture:
+    with _Picture(
+        console=console,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=transient,
+        screen=screen,
+    ) as picture:
         if not sys.stderr.isatty():
             yield picture
             return
-        lines = shown.Lines(above)
+        lines = shown.Lines(say or above)
         with redirect_stderr(lines):
             try:
                 yield picture
             finally:
                 lines.finish()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value

@@ -13,14 +13,24 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from crawler import shown
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT
-from crawler.models import Counts, ImageStatus, PageStatus, RenderStatus, Stats, TaskKind
+from crawler.models import (
+    WORKER_NAMES,
+    Counts,
+    ImageStatus,
+    PageStatus,
+    RenderStatus,
+    Stats,
+    TaskKind,
+    WorkerStatus,
+)
 
+size = shown.size
 _GAP = 5
 _NARROW, _MOST_SAID = 72, 40
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -37,14 +47,6 @@ def console(file: IO[str] | None = None) -> Console:
     return Screen(sys.stdout if file is None else file)
 
 
-def size(size_bytes: int) -> str:
-    """``532 bytes``, ``1.4 MiB``."""
-    value, unit = float(size_bytes), 0
-    while value >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what rounds to 1,024.0
-        value, unit = value / 1024, unit + 1
-    return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
-
-
 def moment(text: str) -> str:
     """A record's moment to the second: ``2026-03-02 10:00:00``, UTC."""
     return text[:19].replace("T", " ")
@@ -52,6 +54,23 @@ def moment(text: str) -> str:
 
 def number(value: int) -> str:
     return f"{value:,}"
+
+
+def per_s(rate: float) -> str:
+    """``47``, ``3.2``, ``0.05``: as exact as one can see it change."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"  # noqa: PLR2004
+
+
+def settled(counts: Counts) -> int:
+    return counts.done + counts.dead
+
+
+def crew(workers: Sequence[WorkerStatus]) -> str:
+    """``1 harvester, 4 downloaders``."""
+    counts = {kind: sum(who.kind is kind for who in workers) for kind in sorted(TaskKind, key=rank)}
+    return ", ".join(
+        f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
+    )
 
 
 def rank(kind: TaskKind) -> int:

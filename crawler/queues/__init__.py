@@ -178,14 +178,15 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def pause(self) -> None:
-        """Give out no more work for the time being; workers finish what they have begun, and wait.
+    def pause(self, by: Text = "") -> None:
+        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is who wants it
+        so, for people.
 
         Ends with ``resume``, or with the crawl's run.
         """
         ...
 
-    def resume(self) -> None: ...
+    def resume(self, by: Text = "") -> None: ...
 
     def stats(self) -> Stats: ...
 
