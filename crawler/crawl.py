@@ -39,6 +39,7 @@ from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
+from crawler.plain import quoted
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
@@ -130,7 +131,7 @@ def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
         for seed in several:
             if not isinstance(seed, str):
                 raise errors.SeedError(
-                    f"the seed {seed!r} is of type {type(seed).__name__}; give URLs as str, or a list of such"
+                    f"the seed {quoted(seed)} is of type {type(seed).__name__}; give URLs as str, or a list of such"
                 )
             found.append(seed)
     return tuple(found)

@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     multiprocessing.freeze_support()
     if arguments is None:  # the program: also for what comes after us, such as a traceback
         shown.clean_the_streams()
-        return _run(arguments)
+        return _run([_as_text(word) for word in sys.argv[1:]])
     with shown.clean_streams():
         return _run(arguments)
 
@@ -153,6 +153,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         return _output_closed()
     return outcome if isinstance(outcome, int) else 0
+
+
+def _as_text(word: str) -> str:
+    """A URL that was typed where no locale is set: its bytes are UTF-8 all the same. Paths stay what they are."""
+    if "://" not in word or word.isascii():
+        return word
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _output_closed() -> int:

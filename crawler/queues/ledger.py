@@ -79,6 +79,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.outcomes import tell_retried, tell_settled, who
+from crawler.plain import quoted
 from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, rereads, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
@@ -489,7 +490,7 @@ class Ledger:
     def _host_id(self, name: str) -> int:
         """Of a host that may be new: redirects lead anywhere. Raises ValueError for what is none."""
         if not is_host(name):
-            raise ValueError(f"{name[:200]!r} is no host")
+            raise ValueError(f"{quoted(name[:200])} is no host")
         return self._intake.host_id(f"{name}/")
 
     def _left_alone(self, worker_id: str) -> tuple[str, ...]:

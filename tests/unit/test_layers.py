@@ -21,7 +21,8 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "models", "rate", "shown", "guesses", "habits"],
+    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["plain"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
     [
         "condition", "folder", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*", "sandbox",
