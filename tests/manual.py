@@ -46,7 +46,9 @@ _FILES = (
 
 def pages() -> Iterator[tuple[str, str]]:
     """Name and text of each page."""
-    root = click.Context(cli, info_name=PROGRAM, **cli.context_settings)  # with -h, which click keeps for later
+    root = click.Context(
+        cli, info_name=PROGRAM, **cli.context_settings
+    )  # with -h, which click keeps for later
     yield f"{PROGRAM}.1", "\n".join(_program(root)) + "\n"
     for name in COMMANDS:
         command = cli.get_command(root, name)
