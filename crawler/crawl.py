@@ -264,6 +264,9 @@ class Crawl:
                 self._look_after_renders(stats)
             if found.records:
                 self._deaths = 0
+        if told is not None:
+            with suppress(errors.QueueUnreachable):
+                told(self._stats())
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
