@@ -11,13 +11,13 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
-from crawler import errors
+from crawler import errors, logs
 from crawler.access import Endpoint
 from crawler.answering import settled
 from crawler.catalog.database import Catalog
@@ -25,10 +25,21 @@ from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
+from crawler.events import (
+    BROWSER_WANTED,
+    CRAWL_FINISHED,
+    CRAWL_INTERRUPTED,
+    LOGIN_UNUSED,
+    MANAGER_LATE,
+    MANAGER_RESTARTED,
+    WORKER_RESTARTED,
+    tell,
+)
 from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
+from crawler.plain import quoted
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
@@ -36,6 +47,7 @@ from crawler.roles import Site
 from crawler.runs import Start
 from crawler.seeds import seed_of
 from crawler.settings import Settings
+from crawler.shown import size
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login
@@ -118,7 +130,7 @@ def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
         for seed in several:
             if not isinstance(seed, str):
                 raise errors.SeedError(
-                    f"the seed {seed!r} is of type {type(seed).__name__}; give URLs as str, or a list of such"
+                    f"the seed {quoted(seed)} is of type {type(seed).__name__}; give URLs as str, or a list of such"
                 )
             found.append(seed)
     return tuple(found)
@@ -176,17 +188,25 @@ class Crawl:
             patience_s=0.0 if self.downloads and not self._engine.invitation() else GUESTS_S,
         )
         if named := [seed.urls[0] for seed in self._asked if without_login(seed.text) != seed.text]:
-            log.warning(
-                "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
-            )
+            tell(log, LOGIN_UNUSED, seeds=", ".join(named))
         self._manager: Child | None = None
         self._crew: Crew | None = None
         self._deaths = 0
         self._progress = -1
         self._closing = False
         self._published = False
+        self._started = time.monotonic()
+        self._runs = False
+        self._broken_off = ""
 
     def __enter__(self) -> Self:
+        with ExitStack() as log_file:
+            log_file.enter_context(logs.written(self.config.log))
+            self._enter()
+            self._log_file = log_file.pop_all()
+        return self
+
+    def _enter(self) -> None:
         if self.downloads:
             schemes.check(self.config.storage)
         self._settle_seeds()
@@ -197,7 +217,8 @@ class Crawl:
             self._start_manager(self._start)
             self._tasks, self._results = self._engine.connect()
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
-            self._published = True
+            self._published = self._runs = True
+            self._started = time.monotonic()
             self._engine.publish()
             if self._tasks is not None:
                 self._crew = Crew(self._site(), self._tasks)
@@ -206,15 +227,15 @@ class Crawl:
         except BaseException:
             self.kill()
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._closing:  # it did not get to the end of that, so somebody is in a hurry
-            self.kill()
-        else:
-            self.close()
+        with self._log_file:
+            if self._closing:  # it did not get to the end of that, so somebody is in a hurry
+                self.kill()
+            else:
+                self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
@@ -230,9 +251,10 @@ class Crawl:
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
-            _check_halted(stats)
+            self._check_halted(stats)
             self._look_after_renders(stats)
             if stats.drained and self._engine.is_complete():
+                self._tell_finished(stats)
                 return
             self._progress_made(stats)
             self._pause(every_s)
@@ -260,17 +282,20 @@ class Crawl:
                     told(stats)
                 next_look = time.monotonic() + _LOOK_EVERY_S
                 if not found.records:  # what there is comes first
-                    _check_halted(stats)
+                    self._check_halted(stats)
                 self._look_after_renders(stats)
             if found.records:
                 self._deaths = 0
-        if told is not None:
-            with suppress(errors.QueueUnreachable):
-                told(self._stats())
+        with suppress(errors.QueueUnreachable):
+            stats = self._stats()
+            self._tell_finished(stats)
+            if told is not None:
+                told(stats)
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
+        self._tell_interrupted()
         if self._crew is not None:
             self._crew.stop()
             self._send_guests_home()
@@ -278,13 +303,14 @@ class Crawl:
         if self._manager is not None:
             self._manager.stop()
             if not self._manager.join(self._engine.grace_s):
-                log.warning("the %s did not end in time", self._engine.process)
+                tell(log, MANAGER_LATE, name=self._engine.process)
             self._manager.listen()
             self._manager.kill()
             self._manager = None
 
     def kill(self) -> None:
         """End every process at once. Nothing is lost."""
+        self._tell_interrupted()
         if self._crew is not None:
             self._crew.kill()
         self._disconnect()
@@ -331,6 +357,30 @@ class Crawl:
         return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
+
+    def _check_halted(self, stats: Stats) -> None:
+        if stats.halted is not None:
+            self._broken_off = stats.halted
+            raise (errors.CrawlStopped if stats.stopped else errors.CrawlError)(stats.halted)
+
+    def _tell_finished(self, stats: Stats) -> None:
+        self._runs = False
+        status: dict[str, Any] = {each.value: stats.image_status.get(each, 0) for each in ImageStatus}
+        tell(
+            log,
+            CRAWL_FINISHED,
+            pages=stats.pages.discovered,
+            images=stats.images.discovered,
+            **status,
+            size=size(stats.saved_bytes),
+            saved_bytes=stats.saved_bytes,
+            elapsed_s=time.monotonic() - self._started,
+        )
+
+    def _tell_interrupted(self) -> None:
+        if self._runs:
+            self._runs = False
+            tell(log, CRAWL_INTERRUPTED, reason=self._broken_off or "interrupted")
 
     def _settle_seeds(self) -> None:
         """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
@@ -450,7 +500,8 @@ class Crawl:
                 f"the crawl's processes keep dying, the {name} last ({died_of(child)}); what is done is"
                 " kept. Run it with -vv to see why, then the same command goes on"
             )
-        log.warning("the %s has died (%s); starting another", name, died_of(child))
+        event = MANAGER_RESTARTED if child is self._manager else WORKER_RESTARTED
+        tell(log, event, name=name, why=died_of(child))
         child.kill()
 
     def _look_after_renders(self, stats: Stats) -> None:
@@ -462,16 +513,14 @@ class Crawl:
             case Step.START:
                 self._crew.start({TaskKind.RENDER: self.config.render.renderers})
             case Step.REFUSE:
-                log.warning("%s", self._why_refused(count))
+                tell(log, BROWSER_WANTED, told=self._why_refused(count))
                 self._crew.start({TaskKind.RENDER: 1})
             case Step.WAIT:
-                log.warning(
-                    "%s, and none was found here; a machine that has one may join within %.0f s:"
-                    " image-crawler render %s",
-                    pages(count),
-                    GUESTS_S,
-                    self.invitation,
+                told = (
+                    f"{pages(count)}, and none was found here; a machine that has one may join within"
+                    f" {GUESTS_S:.0f} s: image-crawler render {self.invitation}"
                 )
+                tell(log, BROWSER_WANTED, told=told)
 
     def _why_refused(self, count: int) -> str:
         if self.config.render.render == "never":
@@ -489,8 +538,3 @@ class Crawl:
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
         wait([child.pipe for child in children], timeout=for_s)
-
-
-def _check_halted(stats: Stats) -> None:
-    if stats.halted is not None:
-        raise (errors.CrawlStopped if stats.stopped else errors.CrawlError)(stats.halted)

@@ -133,3 +133,5 @@ class Settings(TypedDict, total=False):
     memory_budget_bytes: int | str
     chromium: str
     behaviours: str
+    log_file: str
+    log_format: Literal["text", "json"]

@@ -171,7 +171,7 @@ HARMLESS = frozenset(
     }
 )
 """Settings that ask nothing of a machine, whatever their value."""
-OWN_SECTIONS = frozenset({"manager", "access", "machine"})
+OWN_SECTIONS = frozenset({"manager", "access", "machine", "log"})
 """Each machine's own: no plan has them, and one that says so is not heard."""
 
 

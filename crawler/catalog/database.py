@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 
 from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
 from crawler.errors import CrawlerError, FolderError, LedgerCorrupt, StorageFailed, UsageError
+from crawler.events import ROW_DOUBTED, tell
 from crawler.keepers import UNTOLD
 from crawler.models import (
     RECORDS,
@@ -28,6 +29,7 @@ from crawler.models import (
     RenderStatus,
     Run,
 )
+from crawler.plain import plain, quoted
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +115,7 @@ class Catalog:
             told = f"{len(self):,} images, {pages:,} pages"
         except CrawlerError as exc:
             told = "closed" if isinstance(exc, UsageError) else "can't be read"
-        return f"<Catalog {str(self.folder)!r}: {told}>"
+        return f"<Catalog {quoted(str(self.folder))}: {told}>"
 
     def _repr_html_(self) -> str:
         """For a notebook; known by name, since it knows all records."""
@@ -128,7 +130,7 @@ class Catalog:
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
             with suppress(ValueError, TypeError):
                 return tuple(str(seed) for seed in json.loads(text))
-            log.warning("%s: the seeds can't be read", self.path)
+            tell(log, ROW_DOUBTED, told=f"{self.path}: the seeds can't be read")
         return ()
 
     def runs(self) -> tuple[Run, ...]:
@@ -145,7 +147,7 @@ class Catalog:
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
             with suppress(ValueError, TypeError):
                 return tuple(map(str, json.loads(text)))
-            log.warning("%s: the names of its lists can't be read", self.path)
+            tell(log, ROW_DOUBTED, told=f"{self.path}: the names of its lists can't be read")
         return ()
 
     def images(
@@ -226,7 +228,7 @@ class Catalog:
         for one in wanted:
             if one not in known:
                 raise UsageError(
-                    f"status = {one!r} won't do: a record of {table} is one of {', '.join(known)}"
+                    f"status = {quoted(one)} won't do: a record of {table} is one of {', '.join(known)}"
                 )
         conditions, values = ["TRUE"], [*map(str, wanted)]
         if wanted:
@@ -261,13 +263,13 @@ class Catalog:
         if told not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(told)
             url = "".join(char if char.isprintable() else "?" for char in found.url[:200])
-            log.warning(
-                "%s: in the row of %s in %s can't be right, and counts as not told: %s%s",
-                self.path,
-                url or "an unreadable URL",
-                table,
-                ", ".join(wrong),
-                "" if url else "; it is passed over",
+            row_of = url or "an unreadable URL"
+            passed = "" if url else "; it is passed over"
+            tell(
+                log,
+                ROW_DOUBTED,
+                told=f"{self.path}: in the row of {row_of} in {table} can't be right, and counts as not told:"
+                f" {', '.join(wrong)}{passed}",
             )
         return cast("_Record", found) if found.url else None
 
@@ -309,9 +311,9 @@ class Catalog:
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
                 ) from exc
             if _is(exc, *_CLOSED):
-                raise FolderError(f"can't open {self.path}: {exc}; check who may read it") from exc
+                raise FolderError(f"can't open {self.path}: {plain(exc)}; check who may read it") from exc
             raise LedgerCorrupt(
-                f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
+                f"{self.path} is damaged ({plain(exc)}); put a copy of it back, or crawl again with --fresh"
                 " (the saved images stay usable)"
             ) from exc
 

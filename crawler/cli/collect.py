@@ -15,6 +15,7 @@ from crawler.crawl import Crawl
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.homes import home
+from crawler.plain import quoted
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.seeds import whole
 
@@ -36,7 +37,7 @@ from crawler.seeds import whole
 @output_option("The folder that the crawl was begun in, or a copy of it.  [default: as it was begun]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
-@config_options_of("access")
+@config_options_of("access", "log")
 def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, config: Config) -> int:
     """Bring the results of a crawl whose queue lies in Redis into its folder, until it has ended.
 
@@ -45,7 +46,7 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
     """
     if not is_redis(address):
         raise UsageError(
-            f"{address!r} is no address of a Redis or Valkey, such as redis://127.0.0.1/0; with a manager nothing"
+            f"{quoted(address)} is no address of a Redis or Valkey, such as redis://127.0.0.1/0; with a manager nothing"
             " has to be collected"
         )
     with tasks_of(address, config) as tasks:
@@ -58,6 +59,6 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"
         )
     manager = msgspec.structs.replace(config.manager, queue=address)
-    config = msgspec.structs.replace(plan.config, manager=manager, access=config.access)
+    config = msgspec.structs.replace(plan.config, manager=manager, access=config.access, log=config.log)
     running = Crawl(plan.seeds, folder=folder, config=config, collects=True)
     return run(running, as_json=as_json, quiet=quiet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import shlex
 import shutil
 import sys
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 from rich.text import Text
 
+from crawler import logs
 from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
@@ -20,6 +24,7 @@ from crawler.cli.options import (
     config_options,
     json_option,
     output_option,
+    verbosity,
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
@@ -28,9 +33,12 @@ from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped
+from crawler.events import CRAWL_OPEN, NOTICE, tell
 from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
+
+log = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -106,14 +114,13 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
+    _configure_log(running)
+    if logs.speaks_json(running.config.log):  # stderr is for machines, then
+        console, quiet = tables.console(io.StringIO()), True
     watched = _Watched()
     try:
         with terminated_like_interrupted(), running:
-            if running.notes and not quiet:
-                console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
-            if (invitation := _invitation(running)) and not quiet:
-                console.print(invitation, soft_wrap=True)
-                console.print(will_be_kept(running), soft_wrap=True)
+            _tell_first(running, console, quiet=quiet)
             try:
                 with progress(
                     running.seeds,
@@ -152,6 +159,23 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     if failure is not None:
         raise failure
     return 0
+
+
+def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
+    """What was made of the seeds, and how others join."""
+    if running.notes and not quiet:
+        console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
+    if invitation := _invitation(running):
+        tell(log, CRAWL_OPEN, text=invitation)
+        if not quiet:
+            console.print(invitation, soft_wrap=True)
+            console.print(will_be_kept(running), soft_wrap=True)
+
+
+def _configure_log(running: Crawl) -> None:
+    """Where others work for the crawl, its operator hears of them without being asked."""
+    if not running.downloads or running.public is not None or running.queue is not None:
+        logs.configure(verbosity(), running.config.log, least=NOTICE)
 
 
 class _Watched:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
+from crawler import logs
 from crawler.cli import short_help
 from crawler.config import SETTINGS, Config, Setting, load
 
@@ -29,6 +29,7 @@ _KINDS = {
     "storage": "local|manager|URL",
     "chromium": "FILE",
     "behaviours": "FILE",
+    "log_file": "FILE",
     "keys": "DIR",
     "authkey_file": "FILE",
     "tls_cert": "FILE",
@@ -42,15 +43,29 @@ _SECTIONS = {
 }
 _VERBOSITY = "crawler.cli.verbosity"
 _ALL = "crawler.cli.help_all"
-_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
-folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+
+def folders(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For a shell that completes a word: the folders there are."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+folder_argument = click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=folders
+)
 """The folder of a crawl; whether it is one is the catalog's to say."""
 
 
 def output_option(help_text: str) -> Callable[[_Function], _Function]:
     """``-o DIR``, as ``output``."""
-    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help=help_text)
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=help_text,
+        shell_complete=folders,
+    )
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
@@ -149,6 +164,7 @@ class SettingOption(click.Option):
     """A setting as an option. Its value stays as it was typed: judging it is the config's part."""
 
     def __init__(self, setting: Setting) -> None:
+        self.setting = setting
         self.heading = _SECTIONS[setting.section]
         several = " May be given several times." if setting.is_list else ""
         help_text = (
@@ -165,6 +181,16 @@ class SettingOption(click.Option):
                 default=None,
                 help=help_text,
             )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The words that it takes, or files or folders where it takes those."""
+        if words := self.setting.choices or self.setting.words:
+            given = incomplete.rpartition(",")[0]
+            done = f"{given}," if given and self.setting.words else ""
+            items = [f"{done}{word}" for word in words]
+            return [CompletionItem(item) for item in items if item.startswith(incomplete)]
+        kind = {"FILE": "file", "DIR": "dir"}.get(_metavar(self.setting))
+        return [CompletionItem(incomplete, type=kind)] if kind else super().shell_complete(ctx, incomplete)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -192,6 +218,8 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
         flags = {key: kwargs.pop(key) for key in chosen}
         flags = {key: None if value == () else value for key, value in flags.items()}  # a list not given
         config: Config = load(file=config_file, environment=os.environ, flags=flags)
+        if "log_file" in chosen:
+            logs.configure(verbosity(), config.log)
         return function(*args, config=config, **kwargs)
 
     options = [
@@ -220,33 +248,15 @@ def verbose_option(function: _Function) -> _Function:
         expose_value=False,
         is_eager=True,
         callback=_set_verbosity,
-        help="Say more on stderr; twice for every detail.",
+        help="Say more on stderr: a line for each finished task; twice for every detail.",
     )
     return option(function)
 
 
-def configure_logging(verbosity: int) -> None:
-    """Warnings on stderr; with 1 also what is being done, with 2 every detail."""
-    level = _LEVELS[min(verbosity, len(_LEVELS) - 1)]
-    handler = _StderrHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # other libraries' own details only where every detail is asked for
-    logging.getLogger("urllib3").setLevel(level if verbosity > 1 else logging.ERROR)
-
-
-class _StderrHandler(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment: a live display puts itself there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)  # noqa: T201 - stderr is for talk
-
-
-class _Formatter(logging.Formatter):
-    """Further lines are set in: what a server or another machine says can't pass for a line of its own."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n    ".join(super().format(record).splitlines())
+def verbosity() -> int:
+    """How many ``-v`` were given."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(_VERBOSITY, 0) if context is not None else 0
 
 
 def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
@@ -258,7 +268,7 @@ def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # n
 
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
     ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
-    configure_logging(ctx.meta[_VERBOSITY])
+    logs.configure(ctx.meta[_VERBOSITY])
 
 
 def _metavar(setting: Setting) -> str:

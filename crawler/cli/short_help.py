@@ -24,7 +24,8 @@ EXAMPLES = 2
 """So many of a command's examples, the first ones."""
 _SAYING = {
     "-q": "no progress, only the summary",
-    "-v": "say what is being done; -vv every detail",
+    "-v": "a line for each finished task; -vv every detail",
+    "--log-file": "the same into a file, whatever is shown",
     "--help-all": "every option, its default and its variable",
 }
 
@@ -53,7 +54,7 @@ CRAWL: Short = {
         "--refresh": "what is new, what has changed, what is gone?",
         "--fresh": "start over: removes what is in the folder",
     },
-    "What is said": {flag: _SAYING[flag] for flag in ("-q", "-v", "--help-all")},
+    "What is said": {flag: _SAYING[flag] for flag in ("-q", "-v", "--log-file", "--help-all")},
 }
 SERVE: Short = {
     "Who may join": {

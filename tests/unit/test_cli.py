@@ -15,11 +15,11 @@ import click
 import pytest
 
 import crawler.cli
-from crawler import __version__
+from crawler import __version__, logs
 from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, Entry, cli, main
 from crawler.cli.crawl import _same_command
 from crawler.cli.ending import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
-from crawler.cli.options import Command, config_options, configure_logging
+from crawler.cli.options import Command, config_options
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlError, FolderError
@@ -280,7 +280,7 @@ def test_other_libraries_details_are_shown_only_when_every_detail_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for verbosity, shown in ((0, 0), (1, 0), (2, 1)):
-        configure_logging(verbosity)
+        logs.configure(verbosity)
         logging.getLogger("urllib3.connectionpool").warning("retrying")
         assert capsys.readouterr().err.count("retrying") == shown
 

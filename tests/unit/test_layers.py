@@ -21,9 +21,10 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "models", "rate", "shown", "guesses", "habits"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings"],
-    ["condition", "folder", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["plain"],
+    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
+    ["condition", "folder", "scope", "seeds", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
