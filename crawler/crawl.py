@@ -291,7 +291,10 @@ class Crawl:
             if found.records:
                 self._deaths = 0
         with suppress(errors.QueueUnreachable):
-            self._tell_finished(self._stats())
+            stats = self._stats()
+            self._tell_finished(stats)
+            if told is not None:
+                told(stats)
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
