@@ -23,6 +23,7 @@ from crawler.keepers import Here
 from crawler.lists import NOTHING, Given
 from crawler.lists.taking import Report, nobody, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+from crawler.reruns import Rerun
 from crawler.scope import Scope
 
 if TYPE_CHECKING:
@@ -57,27 +58,36 @@ def begin_run(
     config: Config,
     start: Start,
     finished: bool,
+    elsewhere: bool = False,
     given: Given = NOTHING,
     report: Report = nobody,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
-
     Then come the images of the lists that it is *given*, and *report* is told how far they are read.
 
-    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
-    more. Raises FolderError when *folder* is another crawl's.
+    *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
+    a queue elsewhere knows. Returns whether something that was done is to be done once more, or what waited is to be
+    done no more. Raises FolderError when *folder* is another crawl's;
+    UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
+    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
+    refreshes = start is Start.REFRESH and finished
+    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
+    rerun.check(finished=finished and not refreshes and not given)
     is_new = not ledger.seeds() and not ledger.lists()
     add_seeds(ledger, folder=folder, seeds=seeds, given=given)
     rules = rules_of(config)
-    refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
+    refreshed = ledger.refresh(rules) if refreshes else 0
     if not refreshed:
         ledger.note_rules(rules)
+    anew = [] if refreshed else rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
+    goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
+    notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
     take(ledger, given, Scope(seeds, config.scope), config.scope, report)
     stats = ledger.stats()
-    if not stats.drained:
+    if elsewhere or not stats.drained:
         tell(
             log,
             CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
@@ -86,16 +96,16 @@ def begin_run(
             waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
             version=__version__,
         )
-        kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
-        ledger.begin_run(kind=kind, settings=settings_of(config))
-    return refreshed > 0
+        ledger.begin_run(
+            kind=RunKind.REFRESH if refreshed else RunKind.CRAWL,
+            settings=settings_of(config),
+            notes=notes,
+        )
+    return refreshed > 0 or bool(anew)
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's.
-
-    What lists name is added to whatever crawl there is; of other seeds it is another one.
-    """
+def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
+    """Raise FolderError when it is another crawl's. What lists name is added to whatever crawl there is."""
     before = ledger.seeds()
     lists = ledger.lists()
     is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
@@ -104,6 +114,11 @@ def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Give
             f"{folder} belongs to another crawl, of {' '.join(before[:_SHOWN] or lists)}; choose another folder"
             " with -o, or start over with --fresh"
         )
+
+
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
     ledger.set_seeds(seeds)
     ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
     stats = ledger.stats()

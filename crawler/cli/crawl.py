@@ -132,7 +132,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 with progress(
                     running.begins_with,
                     console,
-                    quiet=quiet,
+                    quiet=quiet or running.had_finished,
                     invitation=running.invitation,
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:
