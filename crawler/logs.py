@@ -19,7 +19,19 @@ import msgspec
 from crawler import shown
 from crawler.config import LogConfig
 from crawler.errors import UsageError
-from crawler.events import DEBUG, ERROR, EVENTS, INFO, LOG_LINES_LOST, NOTICE, WARNING, Message, hushed, tell
+from crawler.events import (
+    DEBUG,
+    ERROR,
+    EVENTS,
+    INFO,
+    LOG_LINES_LOST,
+    NOTICE,
+    STDERR,
+    WARNING,
+    Message,
+    hushed,
+    tell,
+)
 
 LEVELS = (WARNING, INFO, DEBUG)
 """Of no ``-v``, one, and two."""
@@ -82,17 +94,12 @@ def moment(record: logging.LogRecord) -> str:
 
 
 def _told(record: logging.LogRecord) -> str:
-    """What it says, and from which process, unless its worker is named, or it is the one that speaks for all."""
+    """What it says; of a line of a child's stderr, whose."""
     said = shown.clean(hushed(record.getMessage()))
-    child, facts = getattr(record, "child", ""), getattr(record, "facts", {})
-    speaks_for_all = child in _SPEAKERS and not isinstance(facts.get("line"), str)
-    if child and isinstance(record.msg, Message) and "worker" not in facts and not speaks_for_all:
+    if getattr(record, "event", "") == STDERR.word and (child := getattr(record, "child", "")):
         said = f"{child}: {said}"
     trace = _trace(record)
     return f"{said}\n{trace}" if trace else said
-
-
-_SPEAKERS = ("manager", "collector")
 
 
 def _trace(record: logging.LogRecord) -> str:
