@@ -76,9 +76,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": getattr(record, "event", OTHER),
             **facts,
-            "message": hushed(str(record.msg.event.text.format_map(facts)))
-            if isinstance(record.msg, Message)
-            else hushed(record.getMessage()),
+            "message": shown.clean(hushed(_sentence(record))),
             "logger": record.name,
             "process": getattr(record, "child", "main"),
         }
@@ -91,6 +89,13 @@ def moment(record: logging.LogRecord) -> str:
     """``2026-11-30T01:22:03.123Z`` (ISO 8601, RFC 3339)."""
     when = datetime.fromtimestamp(record.created, UTC)
     return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"
+
+
+def _sentence(record: logging.LogRecord) -> str:
+    """Its message; without the traceback that may be a fact, for that has a key of its own."""
+    if isinstance(record.msg, Message):
+        return record.msg.event.text.format_map(record.msg.facts)
+    return record.getMessage()
 
 
 def _told(record: logging.LogRecord) -> str:
@@ -277,8 +282,12 @@ class Sender(logging.Handler):
 
     def _carry(self) -> None:
         while True:
-            self._send(self._waiting.get())
-            self._waiting.task_done()
+            try:
+                self._send(self._waiting.get())
+            except Exception:  # noqa: BLE001 - a line that can't be sent must not be the last one
+                self._lost += 1
+            finally:
+                self._waiting.task_done()
             if self._lost and self._waiting.empty():
                 lost, self._lost = self._lost, 0
                 tell(logging.getLogger(__name__), LOG_LINES_LOST, lines=lost)
@@ -297,7 +306,7 @@ def _line(record: logging.LogRecord) -> Line:
         created=record.created,
         event=getattr(record, "event", ""),
         facts=getattr(record, "facts", {}),
-        text="" if is_event else record.getMessage(),
+        text="" if is_event else shown.clean(record.getMessage()),
         trace=_trace(record),
     )
 
