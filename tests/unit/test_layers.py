@@ -21,7 +21,7 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["errors", "extras", "models", "machine", "rate", "shown", "guesses", "habits"],
     ["plain"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
     [
