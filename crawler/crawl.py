@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from crawler import errors
 from crawler.access import Endpoint
 from crawler.catalog.database import Catalog
@@ -25,6 +27,7 @@ from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
 from crawler.folder import CrawlFolder, default_folder
+from crawler.limits import Limits
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
@@ -32,8 +35,9 @@ from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, p
 from crawler.roles import Site, Start
 from crawler.storage import schemes
 from crawler.urls import canonical_seed, without_login
-from crawler.web.asking import RequestHeaders, proxy_of
-from crawler.web.guard import Guard, seed_networks
+from crawler.web.asking import RequestHeaders
+from crawler.web.guard import Guard
+from crawler.web.proxies import networks_of, proxies_of, unused
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +60,8 @@ def crawl(
 
     The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
-    has been visited since. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
+    has been visited since. With ``max_time_s`` or ``max_bytes`` the records end there, which the log tells, and the same
+    call goes on. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
     all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
@@ -67,9 +72,15 @@ def crawl(
     config = load(flags=settings) if config is None else config
     folder = None if output is None else Path(output)
     with Crawl(seeds, folder=folder, fresh=fresh, refresh=refresh, config=config) as running:
-        for record in running.records():
-            if isinstance(record, ImageRecord) and (record.revisit or not refresh):
-                yield record
+        try:
+            for record in running.records():
+                if isinstance(record, ImageRecord) and (record.revisit or not refresh):
+                    yield record
+        except errors.LimitReached as exc:
+            running.close()
+            if not running.summary().finished:
+                log.warning("stopped: %s; the same call goes on", exc)
+                return
         running.close()
         running.check()
 
@@ -113,7 +124,9 @@ class Crawl:
         self._engine = engine_for(config, self.folder)
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
-        proxy_of(config.fetch)
+        self._proxies = proxies_of(config.fetch)
+        if not_used := unused(config.fetch, self.seeds):
+            log.warning("%s", not_used)
         rendering = config.render.render
         self._has_browser = rendering != "never" and not collects and chromium_of(config.machine) is not None
         self._renderers = Renderers(
@@ -131,11 +144,14 @@ class Crawl:
         self._progress = -1
         self._closing = False
         self._published = False
+        self._limits = Limits(config.run)
+        self.stopped = ""
+        """Which limit of its own has ended the run; empty for none."""
 
     def __enter__(self) -> Self:
         if self.downloads:
             schemes.check(self.config.storage)
-        self._networks = seed_networks(self.seeds)
+        self._networks = networks_of(self.seeds, self._proxies)
         self.folder.prepare()
         self._engine.check(self._start)
         try:
@@ -146,7 +162,9 @@ class Crawl:
             self._engine.publish()
             if self._tasks is not None:
                 self._crew = Crew(self._site(), self._tasks)
-                if not self._stats().drained:  # it may have been finished before
+                stats = self._stats()
+                self._limits.begin(stats)
+                if not stats.drained:  # it may have been finished before
                     self._crew.start(self._staff())
         except BaseException:
             self.kill()
@@ -164,21 +182,25 @@ class Crawl:
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
 
-        Raises CrawlStopped when somebody wants it so; CrawlError when the queue was halted (a full disk), or processes
-        keep dying.
+        Raises LimitReached when the run has come to the end of its time, or of what it may save; CrawlStopped when
+        somebody wants it so; CrawlError when the queue was halted (a full disk), or processes keep dying.
         """
         while True:
             self._supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
+                self._check_limits()
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
             _check_halted(stats)
             self._look_after_renders(stats)
-            if stats.drained and self._engine.is_complete():
-                return
+            if stats.drained:
+                if self._engine.is_complete():
+                    return
+            else:
+                self._check_limits(stats)
             self._progress_made(stats)
             self._pause(every_s)
 
@@ -193,6 +215,7 @@ class Crawl:
                 looks = not found.records or time.monotonic() >= next_look
                 stats = self._stats() if looks else None
             except errors.QueueUnreachable:
+                self._check_limits()
                 self._pause(0.1)
                 continue
             yield from found.records
@@ -202,12 +225,17 @@ class Crawl:
                 if not found.records:  # what there is comes first
                     _check_halted(stats)
                 self._look_after_renders(stats)
+                if not stats.drained:
+                    self._check_limits(stats)
             if found.records:
                 self._deaths = 0
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
+        if self.stopped and self._tasks is not None:  # at once, for guests as well: every second is beyond the limit
+            with suppress(errors.QueueError, errors.CrawlError):
+                self._tasks.stop(self.stopped)
         if self._crew is not None:
             self._crew.stop()
             self._send_guests_home()
@@ -232,7 +260,10 @@ class Crawl:
     def summary(self) -> Summary:
         """What the crawl has come to; read from its folder."""
         with Catalog(self.folder.path) as catalog:
-            return summarise(catalog)
+            summary = summarise(catalog)
+        if summary.finished:  # by what was in hand
+            self.stopped = ""
+        return msgspec.structs.replace(summary, stopped=self._limits.told(self.stopped, summary.stats))
 
     def check(self) -> None:
         """Raise CrawlError if the crawl, now at its end, could not do its job."""
@@ -314,7 +345,7 @@ class Crawl:
                 if self._start is Start.JOIN:
                     return  # it goes on without us
                 with suppress(errors.CrawlError):  # a full disk
-                    self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
+                    self._tasks.stop(self.stopped or "the crawl was stopped")  # for those, too, who are about to join
             broke_off = stats.halted is not None and not stats.stopped  # what they finish may not be kept
             end = time.monotonic() + (_GUEST_GRACE_S if stats.drained or broke_off else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
@@ -365,6 +396,14 @@ class Crawl:
             )
         log.warning("the %s has died (%s); starting another", name, died_of(child))
         child.kill()
+
+    def _check_limits(self, stats: Stats | None = None) -> None:
+        """Raise LimitReached if this run has had what it may have; of a run that was begun elsewhere that is not ours
+        to say.
+        """
+        if self._start is not Start.JOIN and (reached := self._limits.reached(stats)):
+            self.stopped = reached
+            raise errors.LimitReached(reached)
 
     def _look_after_renders(self, stats: Stats) -> None:
         """Have somebody open the pages that want a browser, or else refuse them: without, the crawl would never end."""

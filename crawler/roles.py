@@ -115,7 +115,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     with folder.locked():
         if start is Start.FRESH:
             folder.wipe()
-        config = site.config.of_the_crawl()
+        config = site.config.for_workers()
         ledger = Ledger(
             folder.ledger,
             queue=config.queue,

@@ -101,7 +101,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
-    ended_early = ""
+    ended_early, exit_code = "", EXIT_INTERRUPTED
     try:
         with terminated_like_interrupted(), running:
             if (invitation := _invitation(running)) and not quiet:
@@ -119,10 +119,10 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 running.close()
             except CrawlStopped as exc:
                 reason = clean(str(exc))
-                ended_early = reason[:1].upper() + reason[1:]
+                ended_early, exit_code = reason[:1].upper() + reason[1:], exc.exit_code
                 running.close()
     except KeyboardInterrupt:
-        ended_early = "Interrupted"
+        ended_early, exit_code = "Interrupted", EXIT_INTERRUPTED
         running.kill()
     if ended_early:
         if running.folder.holds_a_crawl:
@@ -131,7 +131,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
-        return EXIT_INTERRUPTED
+        return exit_code
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0

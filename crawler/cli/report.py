@@ -41,7 +41,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
         rows["left out"] = f"{tables.left_out_lines(stats.dropped)}\n{which}"
     rows |= revisits(summary)
     rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
-    rows["state"] = tables.state(stats)
+    rows["state"] = tables.state(stats, stopped=summary.stopped)
     tables.show(out, tables.facts(rows))
 
 

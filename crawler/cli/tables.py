@@ -109,18 +109,19 @@ def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[Renderable
     return rows
 
 
-def state(stats: Stats) -> Text:
-    """Whether the crawl has ended, and whether every image URL is accounted for."""
+def state(stats: Stats, *, stopped: str = "") -> Text:
+    """Whether the crawl has ended, and whether every image URL is accounted for; *stopped* is why its run was."""
     if stats.halted is not None:
         return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
     if stats.paused:
         return Text("paused; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
+        why = f"stopped: {clean(stopped)}; " if stopped else "not finished: "
         left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
         if not (left or pages or renders):
-            return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
+            return Text(f"{why}what is left to do is in its queue, in Redis", style="yellow")
         once_more = f", and {renders:,} to render" if renders else ""
-        return Text(f"not finished: {left:,} images and {pages:,} pages to go{once_more}", style="yellow")
+        return Text(f"{why}{left:,} images and {pages:,} pages to go{once_more}", style="yellow")
     if stats.balanced:
         return Text("finished, and the books balance", style="green")
     recorded = sum(stats.image_status.values())

@@ -22,7 +22,7 @@ MODULES = {
 LAYERS = [
     ["errors", "models", "paths", "rate", "shown"],
     ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
-    ["folder", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["folder", "limits", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
