@@ -26,7 +26,7 @@ ENV PATH="/venv/bin:$PATH" PYTHONUNBUFFERED=1
 USER crawler
 WORKDIR /crawl
 # SIGINT is what Ctrl-C sends: crawl, serve and work finish what is in hand, and lose nothing. Unlike SIGTERM, it reaches
-# Python as the first process of a container from the first moment on
+# Python as the first process of a container from the first moment on. The exit code is 130 then; see docs/operating.md
 STOPSIGNAL SIGINT
 ENTRYPOINT ["image-crawler"]
 CMD ["--help"]

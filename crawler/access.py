@@ -127,6 +127,8 @@ def read_access(
     Raises UsageError.
     """
     environment = os.environ if environment is None else environment
+    if config.keys and not config.authkey_file and AUTHKEY_VARIABLE not in environment:
+        _check_keys(Path(config.keys), "manager" if manager else "worker")
     authkey = _authkey(config, environment)
     tls = _tls(config)
     if tls is not None:
@@ -173,6 +175,15 @@ def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | No
     return read_authkey(in_folder) if config.keys else None
 
 
+def _check_keys(folder: Path, side: str) -> None:
+    """Raise UsageError if *folder* has no key, and another, of those that keygen makes for this *side*, has one."""
+    if (folder / "authkey").exists():
+        return
+    for guess in (folder / side, folder.parent / "keys" / side):
+        if (guess / "authkey").exists():
+            raise UsageError(f"there is no key in {folder}; did you mean --keys {guess}?")
+
+
 def read_authkey(file: Path) -> bytes:
     """The text of *file*, without white space around it. Raises UsageError."""
     content = read_secret(file, "authkey", "key")
@@ -186,9 +197,15 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
         mode = file.stat().st_mode
     except OSError as exc:
         raise UsageError(f"can't read the {kind} file {file}: {exc.strerror}") from exc
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_credential(file):
         log.warning("others may read the %s in %s; chmod 600 it", what, file)
     return content
+
+
+def _is_credential(file: Path) -> bool:
+    """Of a systemd service, whose user reads it by an access list: the mask of that is shown as a group's right."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5)
+    return bool(folder) and file.resolve().parent == Path(str(folder)).resolve()
 
 
 def _long_enough(content: bytes, where: str) -> bytes:

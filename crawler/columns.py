@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 
@@ -20,6 +20,7 @@ from crawler.models import (
     RECORDS,
     STATUSES,
     Record,
+    Run,
     TaskKind,
 )
 
@@ -60,6 +61,7 @@ def _positions(of: Iterable[object]) -> _Positions:
 
 _WITH_PARTS = _positions((dict, tuple))
 _BOOLEANS = _positions((bool,))
+_RUN_PARTS = frozenset({"settings", "notes"})
 
 
 def affinity(record: type[Record], name: str) -> str:
@@ -112,6 +114,21 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
     if record.reason and record.reason not in REASONS:
         raise msgspec.ValidationError("not of the closed list - at `$.reason`")
     return record
+
+
+RUN_COLUMNS = ", ".join(Run.__struct_fields__)
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """The run of a row of RUN_COLUMNS; what can't be right in it counts as not told."""
+    facts = dict(zip(Run.__struct_fields__, row, strict=True))
+    found = Run(number=0, begun_at="")
+    for name, value in facts.items():
+        with suppress(*ILLEGIBLE):
+            told = msgspec.json.decode(value) if name in _RUN_PARTS else value
+            told = msgspec.convert({"number": 0, "begun_at": "", name: told}, Run)
+            found = msgspec.structs.replace(found, **{name: getattr(told, name)})
+    return found
 
 
 class Mended(NamedTuple):

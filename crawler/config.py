@@ -28,6 +28,8 @@ AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
 QUEUE_PASSWORD_VARIABLE = ENVIRONMENT_PREFIX + "QUEUE_PASSWORD"
 """The same for the password of a Redis."""
 _NO_SETTINGS = (AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE)
+GIVEN = "…"
+"""In place of a secret that is given, where settings are written down."""
 
 
 # for type checkers: what derives from it is frozen as well
@@ -305,7 +307,10 @@ class FetchConfig(Section):
             pattern="^$|^environment$|^(https?|socks5h?)://[^/?#]+/?$",
             description="Send every request through this proxy, http://[USER:PASSWORD@]HOST:PORT, socks5:// or socks5h://"
             " (which looks up names as well); or environment, through those of HTTPS_PROXY and the like.",
-            extra={"secret": True, "hint": "http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment"},
+            extra={
+                "secret": True,
+                "hint": "http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment",
+            },
         ),
     ] = ""
     allow_addresses: Annotated[
@@ -882,6 +887,20 @@ def _unmatched(pattern: str) -> str:
 def _did_you_mean(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Every setting of a crawl by its key, as JSON has it, without those that are each machine's own; of a secret one
+    only whether it is given (GIVEN).
+    """
+    found: dict[str, Any] = {}
+    for key, setting in SETTINGS.items():
+        if setting.section not in _LOCAL:
+            value = getattr(getattr(config, setting.section), key)
+            found[key] = (
+                GIVEN if setting.secret and value else list(value) if isinstance(value, tuple) else value
+            )
+    return found
 
 
 def to_toml(config: Config, *, header: str = "") -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, cast
 from crawler.errors import QueueDamaged, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.founding import Founding
+from crawler.models import RunOutcome
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
-from crawler.roles import ALL_COLLECTED, Site, Start
+from crawler.roles import ALL_COLLECTED, Site
+from crawler.runs import Start
 
 if TYPE_CHECKING:
     from crawler.queues.redis.client import RedisClient
@@ -69,8 +71,10 @@ class _Coordinator:
         self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False
+        self._joined = False
 
     def run(self, start: Start) -> None:
+        self._joined = start is Start.JOIN
         plan = self._begun(start)
         if plan is None:
             if not self._lifeline.stopped.is_set():
@@ -166,6 +170,7 @@ class _Coordinator:
     def _rest(self, collector: Collector, books: Books) -> None:
         """Nothing was there to be collected."""
         if not self._said_complete and self._is_over(books) and not collector.collect():
+            books.end_run(RunOutcome.FINISHED)
             self._say_complete()
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)
 
@@ -196,7 +201,10 @@ class _Coordinator:
             while collector.collect():
                 pass
             if over:
+                books.end_run(RunOutcome.FINISHED)
                 books.set_meta(COMPLETE, plan.id)
                 self._client.delete()
+            elif not self._joined:  # else it goes on without us
+                books.end_run(RunOutcome.STOPPED)
         except QueueUnreachable as exc:
             log.warning("%s; what has not been collected will be at the next start", exc)

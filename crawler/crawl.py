@@ -21,20 +21,24 @@ import msgspec
 
 from crawler import errors
 from crawler.access import Endpoint
+from crawler.answering import settled
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
+from crawler.homes import home
 from crawler.limits import Limits
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
-from crawler.roles import Site, Start
+from crawler.roles import Site
+from crawler.runs import Start
+from crawler.seeds import seed_of
 from crawler.storage import schemes
-from crawler.urls import canonical_seed, without_login
+from crawler.urls import without_login
 from crawler.web.asking import RequestHeaders
 from crawler.web.guard import Guard
 from crawler.web.proxies import networks_of, proxies_of, unused
@@ -44,6 +48,8 @@ log = logging.getLogger(__name__)
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _LOOK_EVERY_S = 1.0
+_LAST_S = 1.0
+"""What has been settled is in crawl.db by then, where a collector brings it there."""
 _DEATHS_WITHOUT_PROGRESS = 8
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
@@ -58,11 +64,12 @@ def crawl(
 ) -> Iterator[ImageRecord]:
     """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
 
-    The crawl lives in the folder *output* (``data/<host>`` by default). What an earlier, interrupted run recorded is
+    A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
+    (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
-    has been visited since. With ``max_time_s`` or ``max_bytes`` the records end there, which the log tells, and the same
-    call goes on. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
-    all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
+    has been visited since. With ``max_time_s`` or ``max_bytes`` the records end there, which the log tells, and the
+    same call goes on. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them all.
+    Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
     CrawlError, at the end, when the crawl could not do its job.
@@ -115,9 +122,13 @@ class Crawl:
             raise errors.UsageError(
                 "a crawl is started over (fresh) or visited once more (refresh); choose one of them"
             )
-        self.seeds = tuple(dict.fromkeys(canonical_seed(seed) for seed in seeds))
+        self._asked = tuple(dict.fromkeys(map(seed_of, seeds)))
+        self.seeds = tuple(dict.fromkeys(seed.urls[0] for seed in self._asked))
+        """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
+        self.notes: tuple[str, ...] = ()
+        """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
         self.config = config
-        self.folder = CrawlFolder(default_folder(self.seeds[0]) if folder is None else folder)
+        self.folder = CrawlFolder(home(self._asked) if folder is None else folder)
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self._start = Start.JOIN if collects else wanted
         self.downloads = downloads and not collects
@@ -134,7 +145,7 @@ class Crawl:
             found=self._has_browser,
             patience_s=0.0 if self.downloads and not self._engine.invitation() else GUESTS_S,
         )
-        if named := [canonical_seed(seed) for seed in seeds if without_login(seed) != seed]:
+        if named := [seed.urls[0] for seed in self._asked if without_login(seed.text) != seed.text]:
             log.warning(
                 "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
             )
@@ -151,6 +162,7 @@ class Crawl:
     def __enter__(self) -> Self:
         if self.downloads:
             schemes.check(self.config.storage)
+        self._settle_seeds()
         self._networks = networks_of(self.seeds, self._proxies)
         self.folder.prepare()
         self._engine.check(self._start)
@@ -226,18 +238,36 @@ class Crawl:
                     _check_halted(stats)
                 self._look_after_renders(stats)
                 if not stats.drained:
-                    self._check_limits(stats)
+                    try:
+                        self._check_limits(stats)
+                    except errors.LimitReached:
+                        yield from self._last_records(after)
+                        raise
             if found.records:
                 self._deaths = 0
 
-    def close(self) -> None:
-        """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
-        self._closing = True
-        if self.stopped and self._tasks is not None:  # at once, for guests as well: every second is beyond the limit
+    def _last_records(self, after: int) -> Iterator[Record]:
+        """What workers have in hand: they finish it."""
+        self._stop_workers()
+        with suppress(errors.QueueUnreachable):
+            while (found := self._results.get(after=after, wait_s=_LAST_S)).records:
+                yield from found.records
+                after = found.cursor
+
+    def _stop_workers(self) -> None:
+        if (
+            self.stopped and self._tasks is not None
+        ):  # at once, for guests as well: every second is beyond the limit
             with suppress(errors.QueueError, errors.CrawlError):
                 self._tasks.stop(self.stopped)
         if self._crew is not None:
             self._crew.stop()
+
+    def close(self) -> None:
+        """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
+        self._closing = True
+        self._stop_workers()
+        if self._crew is not None:
             self._send_guests_home()
         self._disconnect()
         if self._manager is not None:
@@ -292,6 +322,22 @@ class Crawl:
 
     # --- inside ---
 
+    def _settle_seeds(self) -> None:
+        """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
+        known = () if self._start is Start.FRESH else self._known_seeds()
+        found = settled(self._asked, known, self.config.fetch)
+        self.seeds, self.notes = found.seeds, found.notes
+        if found.notes:
+            time.sleep(self.config.queue.delay_s)  # those hosts have just been asked, and are again
+
+    def _known_seeds(self) -> tuple[str, ...]:
+        """Of the crawl that is in the folder; none, if there is none that can be read."""
+        if not self.folder.holds_a_crawl:
+            return ()
+        with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
+            return catalog.seeds()
+        return ()
+
     def _stats(self) -> Stats:
         return stats_of(self.folder) if self._tasks is None else self._tasks.stats()
 
@@ -345,7 +391,9 @@ class Crawl:
                 if self._start is Start.JOIN:
                     return  # it goes on without us
                 with suppress(errors.CrawlError):  # a full disk
-                    self._tasks.stop(self.stopped or "the crawl was stopped")  # for those, too, who are about to join
+                    self._tasks.stop(
+                        self.stopped or "the crawl was stopped"
+                    )  # for those, too, who are about to join
             broke_off = stats.halted is not None and not stats.stopped  # what they finish may not be kept
             end = time.monotonic() + (_GUEST_GRACE_S if stats.drained or broke_off else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:

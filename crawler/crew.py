@@ -20,14 +20,16 @@ from crawler import errors, trusted
 from crawler.access import Meeting
 from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
+from crawler.homes import home
+from crawler.keepers import own_name
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.roles import Site, work
+from crawler.seeds import whole
 from crawler.storage import schemes
 from crawler.trusted import Trust
-from crawler.urls import canonical_seed
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,10 @@ class Crew:
         self._site = site
         self._tasks = tasks
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
+
+    def keep(self, kept_by: str) -> None:
+        """Those that are started from now on say so of the images that they keep; see ``keepers``."""
+        self._site = dataclasses.replace(self._site, kept_by=kept_by)
 
     def start(self, staff: Mapping[TaskKind, int]) -> None:
         """So many more workers of each kind."""
@@ -138,7 +144,7 @@ class Joined:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
     They are of one *kind*, and learn from the manager what the crawl is about; ``asked`` is what it asks of this
-    machine. Images are kept in *folder*, by default ``data/<host>``, unless the crawl wants them on the manager's.
+    machine. Images are kept in *folder*, by default as ``homes`` has it, unless the crawl wants them on the manager's.
     *machine* is what this one gives: no crawl has a say in it.
 
     Raises UsageError when it asks for more than *trust*, QueueUnreachable (after *join_s* seconds without an answer;
@@ -181,7 +187,7 @@ class Joined:
             raise errors.ProtocolError("the manager has told of no crawl; is it image-crawler's?")
         where = self._endpoint
         self.asked = trusted.checked(self.plan, self._kind, self._trust, hosts=where.hosts, where=where)
-        self.folder = CrawlFolder(self._folder or default_folder(canonical_seed(self.plan.seeds[0])))
+        self.folder = CrawlFolder(self._folder or home([whole(seed) for seed in self.plan.seeds]))
         self._crew = Crew(
             Site(
                 folder=self.folder.path,
@@ -236,6 +242,7 @@ class Joined:
             schemes.check(self.plan.config.storage)
             if self.keeps_images:
                 self._check_folder()
+                self._crew.keep(own_name(self.folder.path))
         self._crew.start({self._kind: processes})
         deaths: list[float] = []
         while self._crew.at_work:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from crawler.config import Config, to_toml
 from crawler.errors import FolderError, StorageFull
-from crawler.urls import host_key, show_address
+from crawler.urls import show_address
 
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
 
@@ -125,11 +125,3 @@ def _explained(file: Path) -> Iterator[None]:
                 f"no room for {file} ({exc.strerror}); free some space and run the same command again"
             ) from exc
         raise FolderError(f"can't write {file}: {exc.strerror}") from exc
-
-
-def default_folder(seed: str) -> Path:
-    """``data/<host>`` for a crawl that was given no folder. Raises FolderError for a host that can't name one."""
-    host = host_key(seed).partition("//")[2].replace(":", "_").replace("[", "").replace("]", "")
-    if not host.strip("._"):  # a manager says what its seeds are, and ``..`` is a host to browsers
-        raise FolderError(f"no folder can be named after {seed}; choose one with -o")
-    return Path("data") / host

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, cast
 from crawler.catalog.database import Catalog
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
+from crawler.keepers import mark
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
-from crawler.roles import Site, Start, begin, fetch_missing, plan_id, rules_of
+from crawler.roles import Site
+from crawler.runs import Start, add_seeds, begin_run, plan_id
 from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 QUEUE = "queue"
 """In the file's meta: where the queue lies, without its password."""
+_NEW_RUNS = (Start.GO_ON, Start.FRESH, Start.REFRESH)
 _INCARNATIONS = "incarnations"
 """In the file's meta: of the servers that the queue has been whole at."""
 
@@ -39,6 +42,7 @@ class Founding:
         self._site = site
         self._folder = folder
         self._client = client
+        self._run_noted = False
 
     def begin(self, start: Start) -> Plan | None:
         """Have the queue know all that there is to do, and return the plan; None if that is nothing.
@@ -70,8 +74,9 @@ class Founding:
             if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
                 books.set_meta(COMPLETE, plan.id)
             books.set_meta(QUEUE, str(self._site.endpoint))
+            mark(self._site.folder)
             empty = client.found(plan)
-            if start not in {Start.RESTART, Start.JOIN}:
+            if start in _NEW_RUNS:
                 client.new_run()
                 storage = plan.config.storage
                 LocalStorage(
@@ -143,20 +148,23 @@ class Founding:
         """What is to be done, None if that is nothing; and whether it is everything once more."""
         site = self._site
         config = site.config.for_workers()
-        refreshed = 0
+        refreshed = False
         with closing(
             Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
         ) as ledger:
-            if start is not Start.JOIN:
-                begin(ledger, site)
-            if start is Start.GO_ON:
-                fetch_missing(ledger, site)
-            rules = rules_of(config)
             finished = over and self._file_knows_all()
-            if start is Start.REFRESH and finished and (refreshed := ledger.refresh(rules)):
-                log.info("refreshing %d URLs", refreshed)
-            elif start not in {Start.RESTART, Start.JOIN}:
-                ledger.note_rules(rules)
+            if start in _NEW_RUNS and not self._run_noted:
+                refreshed = begin_run(
+                    ledger,
+                    folder=site.folder,
+                    seeds=site.seeds,
+                    config=site.config.of_the_crawl(),
+                    start=start,
+                    finished=finished,
+                )
+                self._run_noted = True
+            elif start is not Start.JOIN:
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -168,7 +176,7 @@ class Founding:
                 return None, False
         if there is not None and (start is Start.JOIN or (start is Start.RESTART and there.id == plan.id)):
             plan = there  # as whoever began the run has it
-        return plan, bool(refreshed)
+        return plan, refreshed
 
     def _is_finished(self) -> bool:
         """Whether all has been done before, which is known without a Redis."""

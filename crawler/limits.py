@@ -12,7 +12,7 @@ from crawler.models import Stats
 class Limits:
     """The limits of a run that begins now. *clock* is monotonic, in seconds.
 
-    Sizes are of what this run has saved: what earlier ones have, as the first *stats* say that are seen, does not count.
+    Sizes are of what this run has saved: what earlier ones have, by the first *stats* that are seen, does not count.
     """
 
     def __init__(self, config: RunConfig, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,10 +53,11 @@ def _flag(key: str) -> str:
 
 def duration_of(seconds: float) -> str:
     """As people write it: ``90 s``, ``10 min``, ``1 h 30 min``."""
-    left_s, parts = seconds, []
+    left_s = seconds
+    parts: list[str] = []
     for unit, unit_s in (("d", 86400), ("h", 3600), ("min", 60)):
         count, rest_s = divmod(left_s, unit_s)
-        if count and (parts or rest_s % 1 == 0) and seconds >= 2 * 60:  # noqa: PLR2004 - 90 s is said so
+        if count and (parts or rest_s % 1 == 0) and seconds >= 2 * 60:
             parts.append(f"{count:.0f} {unit}")
             left_s = rest_s
     if left_s or not parts:

@@ -7,7 +7,7 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 from msgspec import Meta
@@ -48,6 +48,7 @@ MAX_PATH_CHARS = 1024
 """As keys of object stores (see download.naming)."""
 Moment = Annotated[str, Meta(max_length=64)]
 WorkerId = Annotated[str, Meta(max_length=512)]
+KeptBy = Annotated[str, Meta(pattern=r"^(\?|[0-9a-f]{16} [^:\x00-\x1f]{0,255}:[^\x00-\x1f]{0,4096})?$")]
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -376,6 +377,10 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     """What its owner says of its use, in robots.txt, tdmrep.json, the answer's headers and the image itself."""
     more_opt_outs: Small = 0
     """How much was said beyond that, or stands in metadata too large to be read."""
+    kept_by: KeptBy = ""
+    """Which folder holds the file, if not the crawl's own or its object store: ``ID MACHINE:FOLDER``, of a worker that
+    keeps images itself (see crawler/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
+    """
 
 
 class PageRecord(Value, tag_field="kind", tag="page"):
@@ -623,6 +628,41 @@ class HostStatus(Value):
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
     """How long ago they began."""
+
+
+class RunKind(StrEnum):
+    CRAWL = "crawl"
+    """The first run of a crawl, or one that went on with it."""
+    REFRESH = "refresh"
+    """Everything was visited once more."""
+
+
+class RunOutcome(StrEnum):
+    FINISHED = "finished"
+    """Nothing was left to be done."""
+    STOPPED = "stopped"
+    """By somebody, or by an error; what was left is for the next run."""
+    UNKNOWN = ""
+    """It goes on, or it was killed."""
+
+
+class Run(Value):
+    """One run of a crawl: from the start of its manager, or collector, to its end."""
+
+    number: int
+    """1 for the first."""
+    begun_at: str
+    """UTC, ISO 8601."""
+    ended_at: str = ""
+    """The same; empty while it goes on, and if it was killed."""
+    kind: RunKind = RunKind.CRAWL
+    outcome: RunOutcome = RunOutcome.UNKNOWN
+    version: str = ""
+    """Of this program."""
+    settings: dict[str, Any] = {}
+    """Those of the crawl, by their keys; of a secret one only whether it was given (``"…"``)."""
+    notes: tuple[str, ...] = ()
+    """What other settings than those of the run before it meant for what was done already."""
 
 
 class Counts(Value):

@@ -5,7 +5,6 @@ Each imports only what it needs, when it starts: on a small site the imports are
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import os
@@ -14,24 +13,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
-from crawler.config import Config, RenderConfig
-from crawler.errors import FolderError, UsageError
+from crawler.config import Config
+from crawler.errors import CrawlerError, UsageError
 from crawler.folder import CrawlFolder
-from crawler.models import NewTask, PageStatus, TaskKind, WorkerState
+from crawler.keepers import mark
+from crawler.models import TaskKind, WorkerState
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
+from crawler.runs import Start, add_seeds, begin_run, plan_id
 from crawler.scope import Scope, is_public_suffix
 from crawler.storage import Place, Storage
 from crawler.web import Transport
@@ -39,7 +37,6 @@ from crawler.worker import Handler, Worker
 
 if TYPE_CHECKING:
     from crawler.harvest.readers import Readers
-    from crawler.queues.ledger import Ledger
     from crawler.sandbox.budget import Budget
 
 log = logging.getLogger(__name__)
@@ -75,6 +72,8 @@ class Site:
     reconnect_s: float = 60.0
     crawl: str = ""
     """The id of the plan that guests go by."""
+    kept_by: str = ""
+    """What the records of its downloaders say of the folder, if that is not the crawl's own: see ``keepers``."""
     guest: bool = False
     """Not on the manager's machine, or at least not started with it."""
     memory_bytes: int = 0
@@ -85,21 +84,6 @@ class Site:
     """Whoever runs the crawl has a Chromium, and may open pages in it."""
     announces: bool = True
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
-
-
-class Start(Enum):
-    """What the manager finds a crawl for."""
-
-    GO_ON = auto()
-    """A new run of it: the first one, or where the last one stopped."""
-    FRESH = auto()
-    """A new run, from nothing: what earlier ones left is removed."""
-    REFRESH = auto()
-    """A new run; of one that has ended, everything is visited once more."""
-    RESTART = auto()
-    """The same run, whose manager has died."""
-    JOIN = auto()
-    """The same run, begun elsewhere; only where the queue lies in Redis."""
 
 
 def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
@@ -124,20 +108,24 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             survivors=site.public is not None,
             largest_only=config.images.images == "best",
         )
+        storage = LocalStorage(
+            site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
+        )
         try:
-            begin(ledger, site)
-            rules = rules_of(config)
-            if start is Start.REFRESH and (count := ledger.refresh(rules)):
-                log.info("refreshing %d URLs", count)
-            elif new_run:
-                ledger.note_rules(rules)
-            storage = LocalStorage(
-                site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
-            )
             if new_run:
                 storage.sweep()
-            if start is Start.GO_ON:
-                fetch_missing(ledger, site)
+                begin_run(
+                    ledger,
+                    folder=site.folder,
+                    seeds=site.seeds,
+                    config=site.config.of_the_crawl(),
+                    start=start,
+                    finished=ledger.stats().drained,
+                )
+            else:
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                ledger.go_on_with_run()
+            mark(site.folder)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -166,6 +154,8 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                         inbox.sweep()
                 _say_farewell(servers)
         finally:
+            with suppress(CrawlerError):  # a full disk, which has been told
+                ledger.end_run()
             ledger.close()
 
 
@@ -174,22 +164,6 @@ def _say_farewell(servers: list[QueueServer]) -> None:
     end = time.monotonic() + _FAREWELL_S
     while any(server.visited for server in servers) and time.monotonic() < end:
         time.sleep(0.02)
-
-
-def plan_id(ledger: Ledger, config: Config) -> str:
-    """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
-    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-    return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
-
-
-def rules_of(config: Config) -> str:
-    """Of everything that decides which images and links a page gives."""
-    usual = RenderConfig()  # how many renderers there are decides nothing
-    render = msgspec.structs.replace(
-        config.render, renderers=usual.renderers, renderer_threads=usual.renderer_threads
-    )
-    sections = (config.scope, config.harvest, render, config.obey, config.images.images, __version__)
-    return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()
 
 
 def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:
@@ -211,35 +185,6 @@ def _allow_many_connections() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def begin(ledger: Ledger, site: Site) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
-    before = ledger.seeds()
-    if before and set(before) != set(site.seeds):
-        raise FolderError(
-            f"{site.folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
-            " or start over with --fresh"
-        )
-    ledger.set_seeds(site.seeds)
-    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in site.seeds])
-    stats = ledger.stats()
-    if not stats.page_status.get(PageStatus.HARVESTED):
-        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
-            ledger.retry(kind=TaskKind.PAGE, reason=reason)
-
-
-def fetch_missing(ledger: Ledger, site: Site) -> None:
-    """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
-    if site.config.storage.storage not in {"local", "manager"}:
-        return
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{site.folder}/{path}")):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            site.folder / "images",
-        )
 
 
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
@@ -382,6 +327,7 @@ def _downloader(
         Scope(site.seeds, config.scope),
         config=config,
         verify=decoders.verify,
+        kept_by=site.kept_by,
         **who,
     )
 

@@ -102,8 +102,8 @@ _MOST_LED = 1000
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
 
 
-_SAID_ANEW = ("opt_outs", "more_opt_outs")
-"""What was heard of an image once more, whatever it gives."""
+_SAID_ANEW = ("opt_outs", "more_opt_outs", "kept_by")
+"""What was heard of an image once more, whatever it gives; and who has its file now."""
 
 
 class _TooSoon(Exception):

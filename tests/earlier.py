@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 _WITHOUT = {
+    7: tuple(f"ALTER TABLE {table} DROP COLUMN kept_by" for table in ("images", "image_history")),
+    6: ("DROP TABLE runs",),
     5: (
         "DROP TABLE renders",
         "DROP TABLE templates",

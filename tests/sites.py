@@ -138,7 +138,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_response(self, code: int, message: str | None = None) -> None:
         with self.server.lock:
-            self.server.statuses[self.path, code] += 1
+            self.server.statuses[getattr(self, "path", ""), code] += (
+                1  # of what is no HTTP, as TLS, there is none
+            )
         super().send_response(code, message)
 
     def end_headers(self) -> None:

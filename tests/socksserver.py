@@ -1,6 +1,6 @@
 """A real SOCKS 5 proxy (RFC 1928, RFC 1929) that connects to loopback, whatever the name; it keeps what was said to it.
 
-    with SocksServer(login=("me", "s3cret")) as proxy: …
+with SocksServer(login=("me", "s3cret")) as proxy: …
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _ADDRESS_BYTES = {1: 4, 4: 16}
 
 
 class SocksServer:
-    """*reply* other than 0 refuses to connect; *trickles* sends its own answers byte by byte; *bound* is what it says it
-    is connected from, as that stands on the wire.
+    """*reply* other than 0 refuses to connect; *trickles* sends its own answers byte by byte; *bound* is what it says
+    it is connected from, as that stands on the wire.
     """
 
     def __init__(

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from crawler.columns import UNREADABLE, legible, mended, record_of
+from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
-from crawler.models import ImageRecord, PageRecord, RenderRecord
+from crawler.keepers import UNTOLD
+from crawler.models import ImageRecord, PageRecord, RenderRecord, Run
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,13 @@ IMAGES_FOLDER = "images"
 HALF_WRITTEN = ".saving-"
 """Names that begin like this are of files that a downloader is writing, or was killed at."""
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 8
 _OPT_OUTS = {"opt_outs": "''", "more_opt_outs": "0"}
 _RENDERS = {"render": "''"}
-_EARLIER = {4: _OPT_OUTS | _RENDERS, 5: _RENDERS}
+_KEEPERS = {"kept_by": f"'{UNTOLD}'"}
+_EARLIER = {4: _OPT_OUTS | _RENDERS | _KEEPERS, 5: _RENDERS | _KEEPERS, 6: _KEEPERS, 7: _KEEPERS}
 """Versions that lack some columns, and what stands for these there; a crawl that goes on with the file adds them."""
-_TABLES_SINCE = {"renders": 6}
+_TABLES_SINCE = {"renders": 6, "runs": 7}
 """Tables that earlier versions lack."""
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
@@ -83,6 +85,23 @@ class Catalog:
             with suppress(ValueError, TypeError):
                 return tuple(str(seed) for seed in json.loads(text))
             log.warning("%s: the seeds can't be read", self.path)
+        return ()
+
+    def runs(self) -> tuple[Run, ...]:
+        """When the crawl was run, with which settings, and what came of it, the first one first; none of one whose
+        runs a version before these books saw.
+        """
+        if not self.has_table("runs"):
+            return ()
+        rows = self.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - our own names
+        return tuple(map(run_of, rows))
+
+    def lists(self) -> tuple[str, ...]:
+        """The files whose URLs the crawl has taken in, as absolute paths."""
+        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
+            with suppress(ValueError, TypeError):
+                return tuple(map(str, json.loads(text)))
+            log.warning("%s: the names of its lists can't be read", self.path)
         return ()
 
     def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from crawler.catalog.database import HALF_WRITTEN, Catalog
+from crawler.catalog.elsewhere import KeeperSum, elsewhere
 from crawler.columns import known_reason, known_status, total
 from crawler.models import Counts, Stats, TaskKind, Value
 
@@ -46,6 +47,10 @@ class Summary(Value):
     files: int
     """On the disk below images/, whether a record names them or not; 0 for a crawl with an object store."""
     files_bytes: int
+    elsewhere: tuple[KeeperSum, ...]
+    """What workers on other machines keep in folders of their own, those with the most files first; of images/ here
+    there is only the rest.
+    """
     revisits: dict[str, int]
     """Images by what became of them when the crawl was refreshed (``unchanged``, ``new`` …); of
     those that are kept.
@@ -72,6 +77,7 @@ def summarise(catalog: Catalog) -> Summary:
             "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
             " GROUP BY revisit ORDER BY 2 DESC",
         )
+        kept_elsewhere = elsewhere(catalog)
     files, files_bytes = _disk_usage(catalog.images_folder)
     return Summary(
         folder=str(catalog.folder),
@@ -84,6 +90,7 @@ def summarise(catalog: Catalog) -> Summary:
         host_count=host_count,
         files=files,
         files_bytes=files_bytes,
+        elsewhere=kept_elsewhere,
         revisits=revisits,
         started_at=started_at,
         finished_at=finished_at,

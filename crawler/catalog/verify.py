@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,16 +13,14 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
+from crawler.catalog.elsewhere import Expected
 from crawler.columns import sane_size
+from crawler.keepers import UNTOLD, keeper_of
 from crawler.models import Value
 from crawler.storage import Shelf
 
 _BLOCK_BYTES = 2**20
 _AS_TEXT = ", ".join(f"CAST({name} AS TEXT) AS {name}" for name in ("path", "sha256", "url", "worker"))
-_EVERY_RECORD = " UNION ALL ".join(
-    f"SELECT {_AS_TEXT}, {sane_size('size_bytes')} AS size_bytes, seq FROM {table}"  # noqa: S608 - names of our own
-    for table in ("images", "image_history")
-)
 
 
 class FindingKind(StrEnum):
@@ -34,6 +31,8 @@ class FindingKind(StrEnum):
     """It has another size or SHA-256 than recorded, or can't be read."""
     ORPHAN = "orphan"
     """A file below images/ that no record names: nothing is lost by it."""
+    ELSEWHERE = "elsewhere"
+    """A worker on another machine keeps it there, in a folder of its own; it has not been looked at."""
 
 
 WRONG = frozenset({FindingKind.MISSING, FindingKind.CHANGED})
@@ -47,6 +46,12 @@ class Finding(Value):
     """Where it was saved from; empty for an orphan."""
     size_bytes: int = 0
     detail: str = ""
+    machine: str = ""
+    """Who keeps a file that is elsewhere: its host name."""
+    folder: str = ""
+    """The folder there, which *path* is relative to; empty if that was not told."""
+    keeper: str = ""
+    """The id of that folder; the same."""
 
 
 class FolderShelf:
@@ -75,31 +80,54 @@ class FolderShelf:
 def verify(catalog: Catalog, shelf: Shelf | None = None) -> Iterator[Finding]:
     """One finding for every recorded file, intact ones included, then one for every orphan.
 
-    The files are those on *shelf*, by default in the crawl's folder. They are read in blocks, one after the other. What
-    a running crawl is about to record is an orphan.
+    The files are those on *shelf*, by default in the crawl's folder; what is not there, and was never to be, is
+    elsewhere. They are read in blocks, one after the other. What a running crawl is about to record is an orphan.
     """
-    elsewhere, shelf = shelf is not None, shelf or FolderShelf(catalog.folder)
+    every_record = _every_record(catalog)
+    expected = Expected(catalog) if shelf is None else None
+    shelf = shelf or FolderShelf(catalog.folder)
     # in SQLite's own temporary database, which lives outside of crawl.db and moves to disk when it grows
     for statement in (
         "CREATE TEMP TABLE IF NOT EXISTS kept (path TEXT PRIMARY KEY) WITHOUT ROWID",
         "DELETE FROM temp.kept",
-        f"INSERT OR IGNORE INTO temp.kept SELECT path FROM ({_EVERY_RECORD}) WHERE path != ''",  # noqa: S608
+        f"INSERT OR IGNORE INTO temp.kept SELECT path FROM ({every_record}) WHERE path != ''",  # noqa: S608
     ):
         for _ in catalog.rows(statement):
             raise AssertionError
     recorded = catalog.rows(
-        f"SELECT path, sha256, size_bytes, url, worker, min(seq) FROM ({_EVERY_RECORD}) WHERE path != ''"  # noqa: S608
-        " GROUP BY path, sha256, size_bytes"
+        f"SELECT path, sha256, size_bytes, url, kept_by, worker, min(seq) FROM ({every_record}) WHERE path != ''"  # noqa: S608
+        " GROUP BY path, sha256, size_bytes, kept_by, iif(kept_by = CAST('?' AS BLOB), worker, '')"
     )
+    last: tuple[object, ...] = ()
+    found = (FindingKind.MISSING, "")
     with catalog.legible():
-        for path, sha256, size_bytes, url, worker, _ in recorded:
-            kind, detail = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
-            machine = worker.partition(":")[0]
-            if kind is FindingKind.MISSING and not elsewhere and machine not in {"", platform.node()}:
-                detail = f"not here: {machine} has saved it, perhaps in a folder of its own"
+        for path, sha256, size_bytes, url, kept_by, worker, _ in recorded:
+            if (path, sha256, size_bytes) != last:
+                found = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
+            elif found[0] is FindingKind.INTACT:
+                continue  # it is here once, whoever else has it
+            last, (kind, detail) = (path, sha256, size_bytes), found
             told = {"finding": kind, "path": path, "url": url, "size_bytes": size_bytes, "detail": detail}
+            keeper = keeper_of(kept_by.decode("utf-8", "replace"), worker)
+            if expected is not None and kind in WRONG and not expected.here(keeper):
+                told |= {
+                    "finding": FindingKind.ELSEWHERE,
+                    "detail": "",
+                    "machine": keeper.machine,
+                    "folder": keeper.folder,
+                    "keeper": keeper.id,
+                }
             yield msgspec.convert(told, Finding)
     yield from _orphans(catalog, shelf)
+
+
+def _every_record(catalog: Catalog) -> str:
+    """SQL for what all records, earlier ones too, tell of files."""
+    kept_by = "CAST(kept_by AS BLOB)" if catalog.has("kept_by") else f"CAST('{UNTOLD}' AS BLOB)"
+    return " UNION ALL ".join(
+        f"SELECT {_AS_TEXT}, {kept_by} AS kept_by, {sane_size('size_bytes')} AS size_bytes, seq FROM {table}"  # noqa: S608
+        for table in ("images", "image_history")
+    )
 
 
 def check_file(folder: Path, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:

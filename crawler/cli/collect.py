@@ -13,9 +13,10 @@ from crawler.cli.options import Command, config_options_of, json_option, output_
 from crawler.config import Config
 from crawler.crawl import Crawl
 from crawler.errors import FolderError, UsageError
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
+from crawler.homes import home
 from crawler.queues.redis.address import is_redis, without_password
-from crawler.urls import canonical_seed
+from crawler.seeds import whole
 
 
 @click.command(
@@ -32,7 +33,7 @@ from crawler.urls import canonical_seed
     ),
 )
 @click.argument("address", metavar="redis://…")
-@output_option("The folder that the crawl was begun in, or a copy of it.  [default: data/<host>]")
+@output_option("The folder that the crawl was begun in, or a copy of it.  [default: as it was begun]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
 @config_options_of("access")
@@ -51,7 +52,7 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
         plan = tasks.plan()
     if not plan.seeds:
         raise UsageError(f"there is no crawl at {without_password(address)}; image-crawler serve begins one")
-    folder = default_folder(canonical_seed(plan.seeds[0])) if output is None else output
+    folder = home([whole(seed) for seed in plan.seeds]) if output is None else output
     if not CrawlFolder(folder).holds_a_crawl:
         raise FolderError(
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,23 +13,23 @@ import click
 from rich.text import Text
 
 from crawler.cli import tables
+from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
     config_options,
     json_option,
     output_option,
-    terminated_like_interrupted,
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import print_summary
+from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
-from crawler.errors import CrawlStopped
+from crawler.errors import CrawlStopped, LimitReached
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
 
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -39,7 +38,9 @@ def crawl_options(function: _Function) -> _Function:
     for option in reversed(
         (
             click.argument("seeds", metavar="URL...", nargs=-1, required=True),
-            output_option("The crawl's folder.  [default: data/<host>]"),
+            output_option(
+                "The crawl's folder.  [default: data/<host>, data/<host>_<path> for a part of a site]"
+            ),
             click.option(
                 "--fresh",
                 is_flag=True,
@@ -63,7 +64,7 @@ def crawl_options(function: _Function) -> _Function:
 @click.command(
     cls=Command,
     examples=(
-        ("every image of a site, below data/example.org", "image-crawler crawl https://example.org/"),
+        ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
             "into a folder of your choice, two links deep",
             "image-crawler crawl https://example.org/ -o pics --max-depth 2",
@@ -101,17 +102,20 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
-    ended_early, exit_code = "", EXIT_INTERRUPTED
+    ended_early, code = "", EXIT_INTERRUPTED
     try:
         with terminated_like_interrupted(), running:
+            if running.notes and not quiet:
+                console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
             if (invitation := _invitation(running)) and not quiet:
                 console.print(invitation, soft_wrap=True)
+                console.print(will_be_kept(running), soft_wrap=True)
             try:
                 with progress(running.seeds, console, quiet=quiet) as show:
                     for stats in running.watch():
                         show(stats)
-            except KeyboardInterrupt:
-                ended_early = "Interrupted"
+            except KeyboardInterrupt as exc:
+                ended_early, code = in_words(exc).capitalize(), exit_code(exc)
                 console.print(
                     Text("stopping:", "yellow")
                     + Text(" finishing what is in hand; press Ctrl-C again to leave at once", "")
@@ -119,19 +123,22 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 running.close()
             except CrawlStopped as exc:
                 reason = clean(str(exc))
-                ended_early, exit_code = reason[:1].upper() + reason[1:], exc.exit_code
+                ended_early, code = reason[:1].upper() + reason[1:], exc.exit_code
                 running.close()
-    except KeyboardInterrupt:
-        ended_early, exit_code = "Interrupted", EXIT_INTERRUPTED
+    except KeyboardInterrupt as exc:
+        ended_early, code = in_words(exc).capitalize(), exit_code(exc)
         running.kill()
+    summary = running.summary() if running.folder.holds_a_crawl else None
+    if summary is not None and summary.finished and code == LimitReached.exit_code:
+        ended_early = ""  # what was in hand was all that was left
     if ended_early:
-        if running.folder.holds_a_crawl:
-            print_summary(running.summary(), as_json=as_json)
+        if summary is not None:
+            print_summary(summary, as_json=as_json)
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
-        return exit_code
+        return code
     print_summary(running.summary(), as_json=as_json)
     running.check()
     return 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import joined, joining_options, tell_asked
-from crawler.cli.options import Command, terminated_like_interrupted
+from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.models import TaskKind
 from crawler.shown import one_line

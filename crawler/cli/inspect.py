@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -13,16 +15,19 @@ from rich.text import Text
 from crawler.catalog import Catalog
 from crawler.catalog.changes import changes
 from crawler.catalog.duplicates import duplicates
+from crawler.catalog.elsewhere import KeeperSum
 from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
 from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
-from crawler.catalog.verify import WRONG, FindingKind, verify
+from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits, wants_a_browser
+from crawler.cli.whereabouts import files, kept_where, names, not_checked
 from crawler.config import StorageConfig, load
 from crawler.folder import CrawlFolder
+from crawler.keepers import Keeper
 from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
 
@@ -89,8 +94,9 @@ def inspect(
 ) -> int:
     """Show what the crawl in DIR saved and what it did not, and why.
 
-    Works while the crawl runs and after. Ends with 1 when --verify finds a file missing or changed; files
-    that no record names are listed, and are no fault.
+    Works while the crawl runs and after. Ends with 1 when --verify finds a file missing or changed that should be here;
+    files that workers keep on other machines are named by machine, and files that no record names are listed: neither
+    is a fault.
     """
     with Catalog(folder) as catalog:
         if not (failures or same_bytes or alike or changed or owners or verifying):
@@ -143,9 +149,9 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
 
 def _kept(summary: Summary) -> str:
     storage = _storage(Path(summary.folder))
-    return (
-        f"in {storage.storage}" if schemes.is_elsewhere(storage) else f"on the disk {summary.files:,} files"
-    )
+    if schemes.is_elsewhere(storage):
+        return f"in {storage.storage}"
+    return kept_where(summary) or f"on the disk {files(summary.files)}"
 
 
 def _storage(folder: Path) -> StorageConfig:
@@ -289,11 +295,15 @@ def _what_came_of_it(one: SignalSum) -> str:
 def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
     out = tables.console()
     tally: Counter[FindingKind] = Counter()
+    others: dict[Keeper, KeeperSum] = {}
     checked_bytes = 0
     for finding in verify(catalog, schemes.open_shelf(_storage(catalog.folder))):
         tally[finding.finding] += 1
         if finding.finding is FindingKind.INTACT:
             checked_bytes += finding.size_bytes
+        elif finding.finding is FindingKind.ELSEWHERE:
+            keeper = Keeper(finding.keeper, finding.machine, finding.folder)
+            others[keeper] = _more(others.get(keeper), finding)
         elif as_json:
             write_json(finding)
         else:
@@ -306,14 +316,38 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
             if finding.url:
                 out.print(Text(f"{'':9}from {clean(finding.url)}", style="dim"), soft_wrap=True)
     wrong = sum(tally[kind] for kind in WRONG)
+    _show_elsewhere(out, list(others.values()), as_json=as_json)
     if not as_json:
-        verdict = "every saved file is what was saved"
+        verdict = f"every saved file {'that is here ' if others else ''}is what was saved"
+        if others and not tally[FindingKind.INTACT]:
+            verdict = "no saved file is here, and none was checked"
         if wrong:
             verdict = f"{wrong:,} {'file is' if wrong == 1 else 'files are'} not what was saved"
         out.print(
             Text(verdict, style="red" if wrong else "green")
             + Text(f" ({tally[FindingKind.INTACT]:,} intact, {tables.size(checked_bytes)};")
+            + Text(f" {tally[FindingKind.ELSEWHERE]:,} elsewhere;" if others else "")
             + Text(f" {tally[FindingKind.ORPHAN]:,} without a record)"),
             soft_wrap=True,
         )
     return 1 if wrong else 0
+
+
+def _more(so_far: KeeperSum | None, finding: Finding) -> KeeperSum:
+    return KeeperSum(
+        machine=finding.machine,
+        folder=finding.folder,
+        id=finding.keeper,
+        files=1 + (so_far.files if so_far else 0),
+        size_bytes=finding.size_bytes + (so_far.size_bytes if so_far else 0),
+    )
+
+
+def _show_elsewhere(out: Console, others: Sequence[KeeperSum], *, as_json: bool) -> None:
+    """One line for each folder, whatever is in it."""
+    for one, machine in zip(others, names(others), strict=True):
+        if as_json:
+            write_json({"finding": FindingKind.ELSEWHERE, **msgspec.structs.asdict(one)})
+        else:
+            head = Text(f"{FindingKind.ELSEWHERE:<9}  ", style="cyan")
+            out.print(head + Text(not_checked(one, machine)), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What commands share: every setting as a flag, logging, help that ends with examples, and how they are stopped."""
+"""What commands share: every setting as a flag, logging, help that ends with examples."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import functools
 import inspect
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -216,17 +214,3 @@ def _shown(default: object) -> str:
     return (
         f"{default:g}" if isinstance(default, float) else str(default) if default not in ("", ()) else "none"
     )
-
-
-@contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM stops as cleanly as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -10,6 +10,7 @@ from rich.text import Text
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
+from crawler.cli.whereabouts import kept_where
 from crawler.errors import NoBrowser
 from crawler.models import ImageStatus, PageStatus, RenderStatus
 from crawler.renderers import INSTALL, pages
@@ -40,7 +41,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
         which = f"which: image-crawler explain {shlex.quote(clean(summary.folder))} SLUG"
         rows["left out"] = f"{tables.left_out_lines(stats.dropped)}\n{which}"
     rows |= revisits(summary)
-    rows["saved"] = f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
+    rows["saved"] = kept_where(summary) or f"{tables.size(stats.saved_bytes)} in {clean(summary.folder)}"
     rows["state"] = tables.state(stats, stopped=summary.stopped)
     tables.show(out, tables.facts(rows))
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.cli import operation, tables
+from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import address_argument, tasks_of
 from crawler.cli.options import Command, json_option
 from crawler.cli.output import live, write_json
@@ -84,7 +85,8 @@ def _watch(tasks: TaskQueue, *, as_json: bool) -> None:
         for now in _states(tasks):
             _show(now, as_json=as_json)
         return
-    with live(out) as drawn, suppress(KeyboardInterrupt):
+    # either ends the watching, and leaves the terminal as it was
+    with terminated_like_interrupted(), live(out) as drawn, suppress(KeyboardInterrupt):
         for now in _states(tasks):
             drawn.update(
                 Group(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import joined, joining_options, tell_asked
-from crawler.cli.options import Command, output_option, terminated_like_interrupted
+from crawler.cli.options import Command, output_option
 from crawler.config import Config
 from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind

@@ -38,7 +38,7 @@ class ImageHandler(TaskHandler):
 
     *verify* says of bytes which image they are, or raises a Rejection: that of :class:`~.decoder.Decoders` for the
     bytes of strangers. Without it they are decoded in this very process. *reservations* gives the tdmrep.json of
-    hosts; without it they are not asked for any.
+    hosts; without it they are not asked for any. *kept_by* is what records say of where *storage* keeps files.
 
     Raises StorageFull and StorageFailed, which concern the whole crawl.
     """
@@ -52,10 +52,12 @@ class ImageHandler(TaskHandler):
         config: Config,
         verify: Callable[[bytes], ImageInfo] | None = None,
         reservations: ReservationFiles | None = None,
+        kept_by: str = "",
         **handler: Any,
     ) -> None:
         super().__init__(transport, config=config, **handler)
         self._storage = storage
+        self._kept_by = kept_by
         self._scope = scope
         self._images = config.images
         self._layout = config.storage.layout
@@ -85,6 +87,7 @@ class ImageHandler(TaskHandler):
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             heard(*_said_before(visit.task))
+            visit.facts["kept_by"] = self._kept_by  # it was asked for so because the file is there
             visit.unchanged()
             return
         info = self._wanted(visit, fetched.content, heard)
@@ -94,6 +97,7 @@ class ImageHandler(TaskHandler):
             status=ImageStatus.SAVED if kept_at == path else ImageStatus.DUPLICATE,
             path=kept_at,
             sha256=sha256,
+            kept_by=self._kept_by,
         )
 
     def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:

@@ -15,6 +15,7 @@ import msgspec
 
 from crawler.columns import UNREADABLE
 from crawler.errors import LEFT_OUT, REASONS, InternalError
+from crawler.keepers import UNTOLD
 from crawler.models import (
     RECORDS,
     RENDERINGS,
@@ -154,7 +155,9 @@ def _file_flaw(record: ImageRecord) -> str:
     if record.status not in WORTH_KEEPING:
         return (
             f"it is {record.status}, and names the file {record.path[:_SHOWN_CHARS]!r}" if record.path else ""
-        )
+        ) or (f"it is {record.status}, and says who keeps its file" if record.kept_by else "")
+    if record.kept_by == UNTOLD:
+        return "it does not tell who keeps its file"
     if not is_image_path(record.path):
         return f"the path {record.path[:_SHOWN_CHARS]!r} is none that an image is given"
     if not _SHA256.fullmatch(record.sha256):

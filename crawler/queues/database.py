@@ -15,6 +15,7 @@ import msgspec
 
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
+from crawler.keepers import UNTOLD
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, RenderRecord, TaskKind
 from crawler.queues.checks import FLAWS
 from crawler.words import bits_of
@@ -22,7 +23,7 @@ from crawler.words import bits_of
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 8
 _WAL_PAGES = 8192  # 32 MiB: the same pages change again and again, and are copied back once
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
@@ -50,7 +51,15 @@ _RENDERS = (
     """CREATE TABLE templates (host_id INTEGER NOT NULL, name TEXT NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (host_id, name)) WITHOUT ROWID""",
 )
-STEPS: dict[int, tuple[str, ...]] = {4: _OPT_OUTS, 5: _RENDERS}
+_RUNS = (
+    """CREATE TABLE runs (number INTEGER PRIMARY KEY, begun_at TEXT NOT NULL, ended_at TEXT NOT NULL,
+    kind TEXT NOT NULL, outcome TEXT NOT NULL, version TEXT NOT NULL, settings TEXT NOT NULL, notes TEXT NOT NULL)""",
+)
+_KEEPERS = tuple(
+    f"ALTER TABLE {table} ADD COLUMN kept_by TEXT NOT NULL DEFAULT '{UNTOLD}'"
+    for table in (TABLES[TaskKind.IMAGE], HISTORY)
+)
+STEPS: dict[int, tuple[str, ...]] = {4: _OPT_OUTS, 5: _RENDERS, 6: _RUNS, 7: _KEEPERS}
 """What makes a file of the next version of one of this version. Columns are added at the end, as in the records."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {

@@ -15,12 +15,11 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import platform
 import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +33,7 @@ from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
 from crawler.fallback import with_next_size
+from crawler.keepers import OWN, Keeper, keeper_of
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -49,6 +49,9 @@ from crawler.models import (
     Record,
     RenderOutcome,
     Result,
+    Run,
+    RunKind,
+    RunOutcome,
     Stats,
     Status,
     Task,
@@ -58,7 +61,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses
+from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
@@ -180,6 +183,7 @@ class Ledger:
         self._gone: dict[str, None] = {}  # in that order
         self._complaints = Complaints(log)
         self._halted: str | None = None
+        self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
         self._started = clock()
         self._pacing = self._new_pacing()
@@ -239,6 +243,30 @@ class Ledger:
             crawl = f"c{secrets.token_hex(16)}"
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (crawl,))
             return str(self._db.execute("SELECT value FROM meta WHERE key = 'crawl'").fetchone()[0])
+
+    def begin_run(self, *, kind: RunKind, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
+        """Note that a run of the crawl begins now, with these *settings*; it is over when nothing is left to do."""
+        with self._transaction():
+            self._run = runs.begin(self._db, kind=kind, settings=settings, notes=notes)
+
+    def go_on_with_run(self) -> None:
+        """The run that was begun last goes on, if it has not come to its end: its manager is started once more."""
+        with self._mutex:
+            self._run = runs.going_on(self._db)
+
+    def end_run(self) -> None:
+        """It was stopped, unless it has come to its end before."""
+        with self._transaction():
+            self._note_end(RunOutcome.STOPPED)
+
+    def latest_run(self) -> Run | None:
+        """None of a crawl that has not begun, or was begun by a version that kept no books of its runs."""
+        with self._mutex, database.explained(self.path):
+            return runs.latest(self._db)
+
+    def _note_end(self, outcome: RunOutcome) -> None:
+        if self._run is not None:
+            runs.end(self._db, self._run, outcome)
 
     def note_rules(self, rules: str) -> None:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""
@@ -439,26 +467,33 @@ class Ledger:
                     self._watch.forget(host)
             return len(rows)
 
-    def fetch_again(self, is_there: Callable[[str], bool]) -> int:
-        """Put back the images that were saved on this machine and whose files are gone, and return how many.
+    def fetch_again(
+        self, is_there: Callable[[str], bool], is_ours: Callable[[Keeper], bool] = OWN.__eq__
+    ) -> int:
+        """Put back the images whose files should be here and are gone, and return how many.
 
-        *is_there* tells of a path whether there is a file. What workers on other machines have saved may be there; a
-        machine of which any file is here is taken for this one, which may have had another name.
+        *is_there* tells of a path whether there is a file; *is_ours* of who keeps one whether that should be here. Of
+        a machine that has told nothing but its name, as in earlier versions, any file here shows that it is this one.
         """
         kind = TaskKind.IMAGE
-        missing: dict[str, list[int]] = {}
-        ours = {platform.node()}
+        missing: dict[Keeper, list[int]] = {}
+        named_here: set[Keeper] = set()
         with self._transaction():
-            for task_id, path, worker in self._db.execute(
-                "SELECT task_id, path, worker FROM images WHERE path != ''"
+            for task_id, path, worker, kept_by in self._db.execute(
+                "SELECT task_id, path, worker, kept_by FROM images WHERE path != ''"
                 " AND EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND state IN ('done', 'dead'))"
             ):
-                machine = worker.partition(":")[0]
+                keeper = keeper_of(kept_by, worker)
                 if not is_there(path):
-                    missing.setdefault(machine, []).append(task_id)
-                else:
-                    ours.add(machine)
-            gone = sorted(task_id for machine in ours for task_id in missing.get(machine, ()))
+                    missing.setdefault(keeper, []).append(task_id)
+                elif not keeper.id:
+                    named_here.add(keeper)
+            gone = sorted(
+                task_id
+                for keeper, tasks in missing.items()
+                if keeper in named_here or is_ours(keeper)
+                for task_id in tasks
+            )
             for task_id in gone:
                 record = self._revisits.record_of(kind, task_id)
                 assert record is not None
@@ -678,6 +713,7 @@ class Ledger:
                 self._write_kept()
                 if self._tally.drained:
                     self._cookies.forget()
+                    self._note_end(RunOutcome.FINISHED)
                 self._db.execute("COMMIT")
                 self._pacing.forget_idle()
                 self._tell_waiting()

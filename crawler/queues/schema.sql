@@ -5,6 +5,17 @@ CREATE TABLE meta (
     value ANY
 ) WITHOUT ROWID;
 
+CREATE TABLE runs (                 -- each start of the crawl that had something to do
+    number   INTEGER PRIMARY KEY,
+    begun_at TEXT NOT NULL,         -- UTC, ISO 8601
+    ended_at TEXT NOT NULL,         -- '' while it goes on, and if it was killed
+    kind     TEXT NOT NULL,         -- crawl | refresh
+    outcome  TEXT NOT NULL,         -- finished | stopped; '' as of ended_at
+    version  TEXT NOT NULL,
+    settings TEXT NOT NULL,         -- JSON, by key; "…" for what is secret
+    notes    TEXT NOT NULL          -- JSON: what other settings than before meant
+);
+
 CREATE TABLE hosts (
     id      INTEGER PRIMARY KEY,
     name    TEXT NOT NULL UNIQUE,     -- scheme://host[:port]

@@ -157,8 +157,10 @@ class LocalStorage:
     def sweep(self) -> int:
         """Remove what killed processes left half written, and return how many files that were.
 
-        Only temporary files of this machine's processes that are gone, and others' over an hour old.
+        Only temporary files of this machine's processes that are gone, and others' over an hour old. An index of an
+        earlier version is renewed, see :mod:`crawler.storage.claims`.
         """
+        self._claims.renew()
         removed = 0
         for folder, _, names in os.walk(self._root):
             for name in names:

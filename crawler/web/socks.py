@@ -112,11 +112,8 @@ class _Talk:
         return data
 
     def _bound(self, act: Callable[[], _Result]) -> _Result:
-        left_s = self._deadline - time.monotonic()
         try:
-            if left_s <= 0:
-                raise TimeoutError
-            self._sock.settimeout(left_s)
+            self._sock.settimeout(max(self._deadline - time.monotonic(), 0.001))
             return act()
         except TimeoutError as exc:
             raise ConnectTimeout(

@@ -35,7 +35,8 @@ from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
 from crawler.queues.tls import Tls
-from crawler.roles import Site, Start, manage
+from crawler.roles import Site, manage
+from crawler.runs import Start
 from tests.redisserver import BINARIES, RedisServer, find_server
 
 ENGINES = ("manager", *BINARIES)

@@ -68,7 +68,8 @@ def test_a_seed_that_is_no_page(site: SiteServer, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seed", "says"),
     [
-        ("example.org/a", "the seed 'example.org/a' has no scheme; did you mean https://example.org/a ?"),
+        ("urls.txt", "'urls.txt' looks like the name of a file: to crawl the pages whose URLs are in it, say -i"),
+        ("example", "if 'example' is a host of your network, http://example/"),
         ("ftp://example.org/", "the seed 'ftp://example.org/' is not an http or https URL"),
         ("http://", "is not an http or https URL; give one such as https://example.org/"),
     ],

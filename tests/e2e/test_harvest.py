@@ -139,7 +139,7 @@ def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
         guest = stack.enter_context(running("harvest", "crawl", folder=tmp_path))
         wait_until_joined(tmp_path / "crawl", 2)
         guest.interrupt(signal.SIGTERM)
-        assert guest.outcome().code == 130
+        assert guest.outcome().code == 143
         server.delay_s = 0.02
         outcome = crawl.outcome()
     assert outcome.code == 0, outcome.err

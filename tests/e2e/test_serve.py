@@ -297,8 +297,8 @@ def test_a_worker_that_is_terminated_finishes_what_it_has_in_hand(place: Place) 
     worker = place.work()
     wait_until_recorded(served, place.crawl, 8)
     worker.interrupt(signal.SIGTERM)
-    said = ended(worker, 130).err
-    assert "interrupted" in said
+    said = ended(worker, 143).err
+    assert "terminated" in said
     assert place.leased() == 0, "what it had not begun was given back"
     place.server.delay_s = 0.0
     ended(place.work())
@@ -325,7 +325,7 @@ def test_one_that_is_terminated_twice_leaves_at_once_and_gives_back_what_it_had(
         wait_until(lambda: worker.process.poll() is not None, SECOND)
     began = time.monotonic()
     worker.interrupt(signal.SIGTERM)
-    ended(worker, 130)
+    ended(worker, 143)
     left_s = time.monotonic() - began
     assert place.leased() == 0
     server.delay_s = 0.0

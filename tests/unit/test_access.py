@@ -13,6 +13,7 @@ from crawler.access import Access, demand, is_loopback, parse_address, read_acce
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.crawl import Crawl
 from crawler.errors import UsageError
+from crawler.keys import make_keys
 from crawler.queues.tls import SERVER_NAME
 from tests import certificates
 
@@ -151,6 +152,37 @@ def test_a_key_has_32_bytes_or_more(tmp_path: Path, content: str) -> None:
     if content:
         with pytest.raises(UsageError, match=f"the environment variable {AUTHKEY_VARIABLE} holds"):
             read({AUTHKEY_VARIABLE: content})
+
+
+@pytest.mark.parametrize(("manager", "side"), [(True, "manager"), (False, "worker")])
+@pytest.mark.parametrize("given", ["keys", "worker", "keys/", "keys/none"])
+def test_the_folder_that_is_meant_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, side: str, *, manager: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_keys(Path("keys"), tls=False)
+    with pytest.raises(UsageError) as caught:
+        read_access(AccessConfig(keys=given), {}, manager=manager)
+    if given == "keys/none":
+        assert "can't read the authkey file keys/none/authkey" in str(caught.value)
+        return
+    meant = Path("keys", side)
+    assert str(caught.value) == f"there is no key in {Path(given)}; did you mean --keys {meant}?"
+    assert read_access(AccessConfig(keys=str(meant)), {}, manager=manager) is not None
+
+
+def test_a_key_that_systemd_lends_is_not_open_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # it gives its user an access list, whose mask is shown as the rights of a group
+    (tmp_path / "authkey").write_text(KEY)
+    (tmp_path / "authkey").chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read(authkey_file=str(tmp_path / "authkey")) is not None
+    assert caplog.text == ""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "another"))
+    assert read(authkey_file=str(tmp_path / "authkey")) is not None
+    assert "others may read the key" in caplog.text
 
 
 def test_a_key_that_others_may_read_is_told_of_and_never_shown(

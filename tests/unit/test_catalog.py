@@ -170,7 +170,7 @@ def test_another_version_s_database_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "crawl.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(FolderError, match="schema 99; this one reads 6"):
+    with pytest.raises(FolderError, match="schema 99; this one reads 7"):
         Catalog(tmp_path)
 
 

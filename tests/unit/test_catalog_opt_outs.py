@@ -236,9 +236,9 @@ def test_a_crawl_of_the_version_before_goes_on(crawl: Path) -> None:
 def test_what_it_can_t_be_brought_from_is_refused(crawl: Path) -> None:
     with closing(sqlite3.connect(crawl / "crawl.db")) as db:
         db.execute("PRAGMA user_version = 3")
-    with pytest.raises(FolderError, match="schema 3, this one has 6"):
+    with pytest.raises(FolderError, match="schema 3, this one has 7"):
         Ledger(crawl / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
-    with pytest.raises(FolderError, match="schema 3; this one reads 6"):
+    with pytest.raises(FolderError, match="schema 3; this one reads 7"):
         Catalog(crawl)
 
 

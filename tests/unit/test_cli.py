@@ -15,8 +15,9 @@ import pytest
 
 import crawler.cli
 from crawler import __version__
-from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, Entry, main
+from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, Entry, main
 from crawler.cli.crawl import _same_command
+from crawler.cli.ending import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
 from crawler.cli.options import Command, config_options, configure_logging
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
@@ -50,6 +51,8 @@ def fail(how: str) -> int | None:
             raise CrawlError("nothing was saved")
         case "interrupt":
             raise KeyboardInterrupt
+        case "terminate":
+            raise Terminated
         case "bug":
             raise ZeroDivisionError
         case "one":
@@ -93,7 +96,7 @@ def test_help_loads_no_command() -> None:
     code = (
         "import sys; from crawler.cli import main; main(['--help']);"
         "print([name for name in sys.modules if name.startswith('crawler.cli.')"
-        " and name != 'crawler.cli.options' or name in ('requests', 'PIL', 'bs4', 'rich')])"
+        " and name not in ('crawler.cli.options', 'crawler.cli.ending') or name in ('requests', 'PIL', 'bs4', 'rich')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
@@ -148,6 +151,7 @@ def test_wrong_usage_ends_with_2(arguments: list[str], said: str, capsys: pytest
         ("usage", 2, "image-crawler: error: x is a file; name a folder"),
         ("crawl", 1, "image-crawler: error: nothing was saved"),
         ("interrupt", EXIT_INTERRUPTED, "image-crawler: interrupted"),
+        ("terminate", EXIT_TERMINATED, "image-crawler: terminated"),
         ("one", 1, ""),
         ("not at all", 0, ""),
     ],
@@ -167,7 +171,7 @@ def test_a_fault_of_the_program_keeps_its_traceback() -> None:
 
 
 def test_codes_are_those_of_the_documentation() -> None:
-    assert (EXIT_INTERRUPTED, EXIT_BROKEN_PIPE) == (130, 141)
+    assert (EXIT_INTERRUPTED, EXIT_BROKEN_PIPE, EXIT_TERMINATED) == (130, 141, 143)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes")

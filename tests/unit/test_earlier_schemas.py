@@ -21,7 +21,7 @@ from crawler.queues.ledger import Ledger
 from tests.earlier import of_schema
 from tests.queues import HARVESTER, RENDERER, Queues, embedded, failed, image, page, render, saved, take
 
-EARLIER = [4, 5]
+EARLIER = [4, 5, 6, 7]
 
 
 @pytest.fixture(name="crawl")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.keepers import ID_FILE, Here, Keeper, id_of, mark, own_name
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
@@ -75,20 +79,60 @@ def test_they_go_back_with_their_origin_and_are_asked_for_without_conditions(led
     assert ledger.fetch_again(lambda _: True) == 0
 
 
-def test_what_another_machine_has_saved_may_be_there(ledger: Ledger) -> None:
+def path_of(task: Task) -> str:
+    return f"images/a.example/{task.id}.png"
+
+
+def test_what_another_folder_keeps_may_be_there(ledger: Ledger, tmp_path: Path) -> None:
+    """Also of a worker on a machine of the same name, be it a clone or this one."""
     queues = both(ledger)
     queues.tasks.put(images(5))
     tasks = take(queues)
+    mine, other = (own_name(tmp_path / name) for name in ("crawl", "pics"))
+    mounted = mine.partition(" ")[0] + " elsewhere:/mnt/crawl"
+    kept_by = ["", mine, mounted, other, "0123456789abcdef elsewhere:/srv/pics"]
     queues.results.put(
-        [
-            kept(tasks[0], "images/a.example/0.png", "elsewhere"),
-            kept(tasks[1], "images/a.example/1.png", "once-our-name"),
-            kept(tasks[2], "images/a.example/2.png", "once-our-name"),
-            kept(tasks[3], "images/a.example/3.png"),
-            kept(tasks[4], "images/a.example/4.png"),
-        ]
+        [kept(task, path_of(task), kept_by=of) for task, of in zip(tasks, kept_by, strict=True)]
     )
-    assert ledger.fetch_again(lambda path: path in {"images/a.example/1.png", "images/a.example/4.png"}) == 2
+    assert ledger.fetch_again(lambda _: False, Here(tmp_path / "crawl").keeps) == 3
+    assert {task.url for task in take(queues)} == {task.url for task in tasks[:3]}
+
+
+def test_the_id_goes_with_the_folder_and_is_lost_with_it(tmp_path: Path) -> None:
+    name = own_name(tmp_path / "pics")
+    folder_id, _, where = name.partition(" ")
+    assert where == f"{HERE}:{tmp_path / 'pics'}"
+    assert own_name(tmp_path / "pics") == name, "it has one id"
+    (tmp_path / "pics").rename(tmp_path / "moved")
+    assert Here(tmp_path / "moved").keeps(Keeper(folder_id, HERE, str(tmp_path / "pics")))
+    assert own_name(tmp_path / "pics").partition(" ")[0] != folder_id, "what has come in its place is another"
+    assert not Here(tmp_path / "none").keeps(Keeper(folder_id))
+    assert not (tmp_path / "none").exists(), "who asks makes nothing"
+
+
+def test_many_processes_that_begin_at_once_give_a_folder_one_id(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(lambda _: mark(tmp_path / "pics"), range(64)))
+    assert found == {id_of(tmp_path / "pics")}
+
+
+def test_an_id_that_was_half_written_when_its_writer_was_killed_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / ID_FILE).parent.mkdir()
+    (tmp_path / ID_FILE).touch()
+    assert id_of(tmp_path) == ""
+    assert mark(tmp_path) == id_of(tmp_path) != ""
+
+
+def test_a_crawl_of_an_earlier_version_tells_machines_by_name(ledger: Ledger, tmp_path: Path) -> None:
+    queues = both(ledger)
+    queues.tasks.put(images(5))
+    tasks = take(queues)
+    names = ["elsewhere", "once-our-name", "once-our-name", HERE, HERE]
+    queues.results.put([kept(task, path_of(task), name) for task, name in zip(tasks, names, strict=True)])
+    with closing(sqlite3.connect(tmp_path / "crawl.db")) as db, db:
+        db.execute("UPDATE images SET kept_by = '?'")
+    there = {path_of(tasks[1]), path_of(tasks[4])}
+    assert ledger.fetch_again(lambda path: path in there, Here(tmp_path).keeps) == 2
     assert {task.url for task in take(queues)} == {tasks[2].url, tasks[3].url}
 
 

@@ -12,7 +12,7 @@ from crawler import folder as folder_module
 from crawler.access import parse_address
 from crawler.config import Config, load
 from crawler.errors import FolderError
-from crawler.folder import CrawlFolder, default_folder
+from crawler.folder import CrawlFolder
 
 SEEDS = ("https://example.org/", "https://example.com/a")
 
@@ -132,25 +132,6 @@ def test_the_settings_are_kept_in_a_form_that_is_read_again(tmp_path: Path) -> N
     text = folder.settings.read_text(encoding="utf-8")
     assert all(f"#   {seed}\n" in text for seed in SEEDS)
     assert load(file=folder.settings) == config != Config()
-
-
-@pytest.mark.parametrize(
-    ("seed", "path"),
-    [
-        ("https://example.org/a/b", "data/example.org"),
-        ("http://127.0.0.1:8080/", "data/127.0.0.1_8080"),
-        ("http://[::1]:80/", "data/__1_80"),
-    ],
-)
-def test_a_crawl_that_is_given_no_folder_is_named_for_its_host(seed: str, path: str) -> None:
-    assert default_folder(seed).as_posix() == path
-
-
-@pytest.mark.parametrize("seed", ["http://../", "http://./"])
-def test_a_host_that_would_lead_elsewhere_names_no_folder(seed: str) -> None:
-    """A manager tells its workers the seeds."""
-    with pytest.raises(FolderError, match="no folder can be named after"):
-        default_folder(seed)
 
 
 def test_an_address_of_ipv6_is_found_again(tmp_path: Path) -> None:

@@ -21,15 +21,18 @@ MODULES = {
 
 LAYERS = [
     ["errors", "models", "paths", "rate", "shown"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes"],
-    ["folder", "limits", "scope", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
+    ["folder", "limits", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
     ],
-    ["visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "render", "render.*"],
+    [
+        "visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "answering", "homes", "render",
+        "render.*",
+    ],
     ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once"],
+    ["worker", "render.once", "runs"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],

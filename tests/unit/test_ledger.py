@@ -418,7 +418,7 @@ def test_another_versions_ledger(crawl: Crawl) -> None:
     with closing(sqlite3.connect(crawl.path)) as db:
         db.execute("PRAGMA user_version = 99")
     refuses(
-        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 6\); go on with"
+        crawl, errors.FolderError, r"written by another version \(schema 99, this one has 7\); go on with"
     )
 
 

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from crawler.errors import StorageFailed, StorageFull
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 
 CAT = hashlib.sha256(b"cat").hexdigest()
+
+
+MakeClaim = Callable[[Path, str], None]
 
 
 class Usage(NamedTuple):
@@ -39,15 +43,35 @@ def images(root: Path) -> list[str]:
     return sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and not path.is_symlink()
+        if path.is_file() and not path.is_symlink() and not _is_claim(path)
     )
+
+
+def _is_claim(path: Path) -> bool:
+    return path.parent.parent.name == INDEX_FOLDER and not path.name.startswith(".")
+
+
+def write_claim(root: Path, path: str) -> None:
+    claim(root).parent.mkdir(parents=True, exist_ok=True)
+    claim(root).write_text(f"{path}\n", encoding="utf-8")
+
+
+@pytest.fixture(params=["file", "link of an earlier version"])
+def make_claim(request: pytest.FixtureRequest) -> MakeClaim:
+    """Claims CAT for a path, in either form that may be there."""
+
+    def link(root: Path, path: str) -> None:
+        claim(root).parent.mkdir(parents=True, exist_ok=True)
+        claim(root).symlink_to(path)
+
+    return write_claim if request.param == "file" else link
 
 
 class Killed(BaseException):
     """What stands for kill -9: nothing may catch it."""
 
 
-@pytest.mark.parametrize("step", ["symlink", "replace"])
+@pytest.mark.parametrize("step", ["write", "link", "replace"])
 def test_killed_at_any_step_and_saved_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -55,8 +79,10 @@ def test_killed_at_any_step_and_saved_again(
         raise Killed
 
     with monkeypatch.context() as patched:
-        if step == "symlink":
-            patched.setattr(os, "symlink", die)
+        if step == "write":
+            patched.setattr("crawler.storage.claims.Claims._write", die)
+        elif step == "link":
+            patched.setattr(os, "link", die)
         else:
             patched.setattr(Path, "replace", die)
         with pytest.raises(Killed):
@@ -67,17 +93,17 @@ def test_killed_at_any_step_and_saved_again(
     assert images(tmp_path) == ["images/a.jpg"]
 
 
-def test_a_claim_whose_file_never_came_is_taken_over(tmp_path: Path) -> None:
-    claim(tmp_path).parent.mkdir(parents=True)
-    claim(tmp_path).symlink_to("images/gone.jpg")
+def test_a_claim_whose_file_never_came_is_taken_over(tmp_path: Path, make_claim: MakeClaim) -> None:
+    make_claim(tmp_path, "images/gone.jpg")
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert storage(tmp_path).save("images/gone.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert images(tmp_path) == ["images/a.jpg"]
 
 
-def test_a_claim_is_given_time_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    claim(tmp_path).parent.mkdir(parents=True)
-    claim(tmp_path).symlink_to("images/slow.jpg")
+def test_a_claim_is_given_time_for_its_file(
+    tmp_path: Path, make_claim: MakeClaim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_claim(tmp_path, "images/slow.jpg")
 
     def arrive(seconds: float) -> None:
         (tmp_path / "images/slow.jpg").write_bytes(b"cat")
@@ -90,11 +116,10 @@ def test_a_claim_is_given_time_for_its_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_file_that_comes_while_it_is_looked_for_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_claim: MakeClaim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the winner's rename may fall anywhere between the loser's looks
-    claim(tmp_path).parent.mkdir(parents=True)
-    claim(tmp_path).symlink_to("images/slow.jpg")
+    make_claim(tmp_path, "images/slow.jpg")
     real = os.path.lexists
 
     def arrives_afterwards(path: Path) -> bool:
@@ -108,20 +133,18 @@ def test_a_file_that_comes_while_it_is_looked_for_is_found(
 
 
 @pytest.mark.parametrize("nonsense", ["/etc/passwd", "../../outside.jpg", "images/a\\b.jpg"])
-def test_nonsense_in_the_index_is_taken_over(tmp_path: Path, nonsense: str) -> None:
-    claim(tmp_path).parent.mkdir(parents=True)
-    claim(tmp_path).symlink_to(nonsense)
+def test_nonsense_in_the_index_is_taken_over(tmp_path: Path, make_claim: MakeClaim, nonsense: str) -> None:
+    make_claim(tmp_path, nonsense)
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
-    assert claim(tmp_path).readlink() == Path("images/a.jpg")
+    assert claim(tmp_path).read_text() == "images/a.jpg\n"
 
 
-def test_own_file_comes_before_anybody_elses_claim(tmp_path: Path) -> None:
+def test_own_file_comes_before_anybody_elses_claim(tmp_path: Path, make_claim: MakeClaim) -> None:
     # both were kept, by a winner that stalled; a record may name either
     for name in ("a", "b"):
         (tmp_path / "images").mkdir(exist_ok=True)
         (tmp_path / f"images/{name}.jpg").write_bytes(b"cat")
-    claim(tmp_path).parent.mkdir(parents=True)
-    claim(tmp_path).symlink_to("images/a.jpg")
+    make_claim(tmp_path, "images/a.jpg")
     assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/b.jpg"
     assert images(tmp_path) == ["images/a.jpg", "images/b.jpg"]
 
@@ -142,11 +165,13 @@ def test_a_damaged_file_is_no_holder_and_is_repaired(tmp_path: Path) -> None:
     assert (tmp_path / "images/b.jpg").read_bytes() == b"cat"
 
 
-def test_without_symbolic_links_claims_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_claims_are_files_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_links(*args: object, **kwargs: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(os, "symlink", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert claim(tmp_path).read_text() == "images/a.jpg\n"
@@ -160,7 +185,7 @@ def test_links_that_are_not_implemented(tmp_path: Path, monkeypatch: pytest.Monk
     def not_implemented(*args: object, **kwargs: object) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr(os, "symlink", not_implemented)
+    monkeypatch.setattr(os, "link", not_implemented)
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
     assert claim(tmp_path).read_text() == "images/a.jpg\n"
 
@@ -310,24 +335,58 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> No
     foreign, old_foreign = f".saving-00000000-1-{suffix}", f".saving-11111111-1-{suffix}"
     for name in (leftover, alive, foreign, old_foreign, ".saving-my-cat.jpg"):
         (tmp_path / "images" / name).write_bytes(b"c")
-    claim(tmp_path).with_name(leftover).symlink_to("images/nowhere.jpg")
+    claim(tmp_path).with_name(leftover).write_text("images/nowhere.jpg\n")
     os.utime(tmp_path / "images" / old_foreign, (0, 0))
     assert store.sweep() == 3
     left = {path.name for path in (tmp_path / "images").iterdir()}
     assert left == {"a.jpg", alive, foreign, ".saving-my-cat.jpg"}
-    assert not claim(tmp_path).with_name(leftover).is_symlink()
-    assert claim(tmp_path).is_symlink()
+    assert [file.name for file in claim(tmp_path).parent.iterdir()] == [CAT]
 
 
 def test_a_killed_process_leaves_a_temporary_file_that_sweep_finds(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from crawler.storage.local import LocalStorage\n"
-        "os.symlink = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.link = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "store = LocalStorage(Path(sys.argv[1]), fsync=False, min_free_bytes=0)\n"
         f"store.save('images/a.jpg', b'cat', sha256={CAT!r})"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == -9
-    assert len(images(tmp_path)) == 1
-    assert storage(tmp_path).sweep() == 1
+    assert len(images(tmp_path)) == 2  # of the image, and of the claim
+    assert storage(tmp_path).sweep() == 2
     assert images(tmp_path) == []
     assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
+
+
+def test_an_index_of_an_earlier_version_is_renewed(tmp_path: Path) -> None:
+    storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
+    claim(tmp_path).unlink()
+    claim(tmp_path).symlink_to("images/a.jpg")
+    other = tmp_path / INDEX_FOLDER / "00" / ("0" * 64)
+    other.parent.mkdir()
+    other.symlink_to("images/gone.jpg")
+    assert storage(tmp_path).sweep() == 0
+    assert claim(tmp_path).read_text() == "images/a.jpg\n"
+    assert other.read_text() == "images/gone.jpg\n"
+    assert {file.name for file in (tmp_path / INDEX_FOLDER).glob("*/*")} == {CAT, other.name}
+    assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/a.jpg"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0\n", b"x" * 40_000, b""])
+def test_what_a_copy_made_of_an_earlier_index_is_no_claim(tmp_path: Path, content: bytes) -> None:
+    # cp -rL puts the image where the link was, if that happened to lead there
+    storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
+    claim(tmp_path).write_bytes(content)
+    assert storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT) == "images/a.jpg"
+    (tmp_path / "images/a.jpg").unlink()
+    assert storage(tmp_path).save("images/b.jpg", b"cat", sha256=CAT) == "images/b.jpg"
+    assert claim(tmp_path).read_text() == "images/b.jpg\n"
+
+
+def test_there_is_nothing_but_files_and_folders(tmp_path: Path) -> None:
+    """So that any tool can copy, move and archive the folder, whatever it does about links."""
+    for number in range(20):
+        data = b"%d" % (number % 15)
+        storage(tmp_path).save(f"images/{number}.jpg", data, sha256=hashlib.sha256(data).hexdigest())
+    kinds = {stat.S_IFMT(path.lstat().st_mode) for path in tmp_path.rglob("*")}
+    assert kinds == {stat.S_IFREG, stat.S_IFDIR}
+    assert {path.stat().st_nlink for path in tmp_path.rglob("*") if path.is_file()} == {1}

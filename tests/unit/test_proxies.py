@@ -1,4 +1,4 @@
-"""SOCKS, and the proxies of the environment: who is asked, who looks names up, what is said of those that are not used."""
+"""SOCKS, and the proxies of the environment: who is asked, who looks names up, what is said of unused ones."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from crawler.errors import (
     ConnectFailed,
     ConnectionLost,
     ConnectTimeout,
-    ForbiddenAddress,
     Forbidden,
+    ForbiddenAddress,
     HostNotFound,
     TaskError,
 )
@@ -29,9 +29,9 @@ from crawler.trusted import Trust, asks
 from crawler.web.guard import Guard
 from crawler.web.proxies import ENVIRONMENT, Proxies, networks_of, unused
 from crawler.web.session import RequestsTransport
-from tests.unit.test_session import Authority, tls_server
 from tests.faultserver import FaultServer
 from tests.socksserver import SocksServer
+from tests.unit.test_session import Authority, tls_server
 
 NAME, IPV4, IPV6 = 3, 1, 4
 
@@ -63,7 +63,9 @@ def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def through(proxy: str, url: str, guard: Guard | None = None, ca_file: Path | None = None, **settings: Any) -> bytes:
+def through(
+    proxy: str, url: str, guard: Guard | None = None, ca_file: Path | None = None, **settings: Any
+) -> bytes:
     config = FetchConfig(proxy=proxy, **{"total_timeout_s": 5, **settings})
     with closing(RequestsTransport(config, guard, ca_file=ca_file)) as transport:
         return transport.fetch(url, max_bytes=10**6, accept="*/*").content
@@ -84,7 +86,9 @@ def test_by_socks5h_everything_goes_and_no_name_is_looked_up_here(
     with SocksServer(login=login, trickles=trickles) as proxy:
         user = "me:p%40ss%20%C3%BC@" if login else ""
         content = through(
-            f"socks5h://{user}127.0.0.1:{proxy.port}", f"http://secret.example:{port_of(server)}/good/plain.png", Guard()
+            f"socks5h://{user}127.0.0.1:{proxy.port}",
+            f"http://secret.example:{port_of(server)}/good/plain.png",
+            Guard(),
         )
     assert content.startswith(b"\x89PNG")
     assert proxy.targets == [(NAME, "secret.example", port_of(server))]
@@ -119,7 +123,9 @@ def test_by_socks5_we_look_names_up_and_the_proxy_is_told_addresses(
     with SocksServer(refused=("93.184.216.34",)) as proxy:
         url = f"http://two.example:{port_of(server)}/good/plain.png"
         assert through(f"socks5://127.0.0.1:{proxy.port}", url, Guard()).startswith(b"\x89PNG")
-    assert proxy.targets == [(IPV4, f"93.184.216.3{n}", port_of(server)) for n in (4, 5)], "one after the other"
+    assert proxy.targets == [(IPV4, f"93.184.216.3{n}", port_of(server)) for n in (4, 5)], (
+        "one after the other"
+    )
 
 
 def test_by_socks5_a_name_that_does_not_exist_costs_the_proxy_nothing(looked_up: list[str]) -> None:
@@ -206,7 +212,12 @@ def peer(answer: bytes, *, hangs: bool = False) -> tuple[socket.socket, int]:
 @pytest.mark.parametrize(
     ("answer", "hangs", "leaf", "said"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", False, BadResponse, "does not speak SOCKS 5; is it an HTTP proxy"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            False,
+            BadResponse,
+            "does not speak SOCKS 5; is it an HTTP proxy",
+        ),
         (b"\x05\x01", False, BadResponse, "a way that was not offered"),
         (b"\x05", False, ConnectionLost, "ended the connection"),
         (b"", False, ConnectionLost, "ended the connection"),
@@ -224,13 +235,17 @@ def test_what_is_no_proxy_costs_no_more_than_the_time_there_is(
 # --- what the setting takes ---
 
 
-@pytest.mark.parametrize("proxy", ["socks5://h", "socks5h://u:p@h:9050", "socks5://[::1]:1080/", "environment"])
+@pytest.mark.parametrize(
+    "proxy", ["socks5://h", "socks5h://u:p@h:9050", "socks5://[::1]:1080/", "environment"]
+)
 def test_what_is_a_proxy(proxy: str) -> None:
     assert load(flags={"proxy": proxy}).fetch.proxy == proxy
     Proxies(proxy, {})
 
 
-@pytest.mark.parametrize("proxy", ["socks://h:1", "socks4://h:1", "h:1080", "Environment", "env", "socks5://"])
+@pytest.mark.parametrize(
+    "proxy", ["socks://h:1", "socks4://h:1", "h:1080", "Environment", "env", "socks5://"]
+)
 def test_what_is_none_says_what_would_be(proxy: str) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*socks5h://… or environment"):
         load(flags={"proxy": proxy})
@@ -304,8 +319,16 @@ def test_what_the_environment_names_wrongly_says_where() -> None:
     ("environment", "seed", "said"),
     [
         ({}, "https://a.example/", ""),
-        ({"HTTPS_PROXY": "http://p:1"}, "https://a.example/", "HTTPS_PROXY is set and not used: say --proxy environment"),
-        ({"HTTPS_PROXY": "http://p:1", "all_proxy": "x:1"}, "https://a.example/", "HTTPS_PROXY, all_proxy are set"),
+        (
+            {"HTTPS_PROXY": "http://p:1"},
+            "https://a.example/",
+            "HTTPS_PROXY is set and not used: say --proxy environment",
+        ),
+        (
+            {"HTTPS_PROXY": "http://p:1", "all_proxy": "x:1"},
+            "https://a.example/",
+            "HTTPS_PROXY, all_proxy are set",
+        ),
         ({"HTTPS_PROXY": "http://p:1"}, "http://a.example/", ""),
         ({"HTTP_PROXY": "http://p:1", "NO_PROXY": "127.0.0.1"}, "http://127.0.0.1:8000/", ""),
         ({"HTTP_PROXY": ""}, "http://a.example/", ""),
@@ -341,7 +364,9 @@ def test_a_transport_takes_those_of_its_own_environment(
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5h://127.0.0.1:1", "socks5://127.0.0.1:1", ""])
 def test_what_seeds_open_is_not_looked_up_where_the_proxy_does_that(looked_up: list[str], proxy: str) -> None:
-    networks = networks_of(("http://secret.example/", "http://10.1.1.1/", "http://localhost/"), Proxies(proxy))
+    networks = networks_of(
+        ("http://secret.example/", "http://10.1.1.1/", "http://localhost/"), Proxies(proxy)
+    )
     assert "10.0.0.0/8" in networks
     assert "127.0.0.1@localhost" in networks
     ours = proxy.startswith("socks5:") or not proxy
@@ -356,4 +381,6 @@ def test_a_guest_is_asked_for_leave() -> None:
     ((trust, told),) = what("socks5h://me:s3cret@h:1")
     assert trust is Trust.PROXY
     assert "s3cret" not in told
-    assert what("environment") == [(Trust.PROXY, "send requests through the proxies that its own environment names")]
+    assert what("environment") == [
+        (Trust.PROXY, "send requests through the proxies that its own environment names")
+    ]

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from crawler.columns import row_of
-from crawler.models import Counts, ImageRecord, Record, Stats, TaskKind, TaskState
-from crawler.queues import database, later_words
+from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
+from crawler.queues import database, later_words, runs
 from crawler.queues.database import INSERTS, QUEUE_IDS
 from crawler.queues.host_files import HostFiles
 from crawler.queues.left_out import LeftOut
@@ -79,6 +79,12 @@ class Books:
                 self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
             if value is not None and self.meta(key) != value:  # to SQLite 1e5 is 100000
                 self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (value.encode(), key))
+
+    def end_run(self, outcome: RunOutcome) -> None:
+        """The run of the crawl that was begun last has come to its end, if it had not before."""
+        with self._transaction():
+            if (number := runs.going_on(self._db)) is not None:
+                runs.end(self._db, number, outcome)
 
     # --- from the queue ---
 

@@ -1,0 +1,72 @@
+"""Which of its two URLs a seed without a scheme stands for: what answers, by https before http."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from crawler.config import FetchConfig
+from crawler.errors import SeedUnreachable
+from crawler.seeds import Seed
+from crawler.urls import host_key
+from crawler.web.reach import silence
+
+_AT_ONCE = 16
+_HTTPS, _HTTP = "https", "http"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    seeds: tuple[str, ...]
+    """Canonical, each once, in the order of what was typed."""
+    notes: tuple[str, ...]
+    """Which URL was taken for what was typed, a sentence each; of those whose hosts had to be asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    scheme: str
+    silence: str
+    """Why it is not https; empty if it is."""
+
+
+def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> Settled:
+    """The URL of each seed. One of *known*, the seeds of the crawl that goes on, needs nobody to answer.
+
+    A password that is configured is not sent by http where nobody has said http: such hosts have to answer by https.
+
+    Raises SeedUnreachable for a host that does not answer; ConfigError.
+    """
+    open_hosts = {_host(seed): seed for seed in asked if len(seed.urls) > 1 and not seed.known(known)}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda seed: _answer(seed, fetch), open_hosts.values())
+        answers = dict(zip(open_hosts, found, strict=True))
+    taken, notes = [], []
+    for seed in asked:
+        url = seed.known(known) or seed.urls[0]
+        if not seed.known(known) and (answer := answers.get(_host(seed))) is not None and len(seed.urls) > 1:
+            url = next(each for each in seed.urls if each.startswith(f"{answer.scheme}:"))
+            why = f", for it does not answer by https ({answer.silence})" if answer.silence else ""
+            notes.append(f"{seed.text}: taking {url}{why}")
+        taken.append(url)
+    return Settled(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
+
+
+def _host(seed: Seed) -> str:
+    return host_key(seed.urls[0])
+
+
+def _answer(seed: Seed, fetch: FetchConfig) -> _Answer:
+    https, http = seed.urls
+    if not (first := silence(https, fetch)):
+        return _Answer(scheme=_HTTPS, silence="")
+    if fetch.login or fetch.headers or fetch.netrc:
+        raise SeedUnreachable(
+            f"{seed.text} does not answer by https ({first}), and what logs in there is not sent by http unless the"
+            f" seed says so: {http}"
+        )
+    if not (second := silence(http, fetch)):
+        return _Answer(scheme=_HTTP, silence=first)
+    why = first if first == second else f"by https: {first}; by http: {second}"
+    raise SeedUnreachable(f"{seed.text} does not answer: {why}")

@@ -1,0 +1,81 @@
+"""Which machines have the files of a crawl that are not in its own folder."""
+
+from __future__ import annotations
+
+import os
+
+from crawler.catalog.database import Catalog
+from crawler.columns import sane_size
+from crawler.keepers import UNTOLD, Here, Keeper, keeper_of
+from crawler.models import Value
+
+
+class KeeperSum(Value):
+    """What one folder of a worker on another machine has."""
+
+    machine: str
+    """Its host name, which others may share."""
+    folder: str
+    """Absolute, on that machine; empty in a crawl of an earlier version, which did not tell."""
+    id: str
+    """Of the folder, by which it is told from others of that name; empty as well."""
+    files: int
+    size_bytes: int
+
+
+class Expected:
+    """Which files should be in the folder of *catalog*, as it lies on this machine, by who keeps them."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._here = Here(catalog.folder)
+        self._named: dict[str, bool] = {}
+
+    def here(self, keeper: Keeper) -> bool:
+        """Whether it should have what *keeper* keeps.
+
+        Of a machine that has told nothing but its name, its first file here shows that it is this one, which may have
+        had another name.
+        """
+        if keeper.id or self._here.keeps(keeper):
+            return self._here.keeps(keeper)
+        machine = keeper.machine
+        if machine not in self._named:
+            self._named[machine] = self._has_first(machine)
+        return self._named[machine]
+
+    def _has_first(self, machine: str) -> bool:
+        paths = self._catalog.rows(
+            "SELECT CAST(path AS BLOB) FROM images WHERE status = 'saved' AND path != ''"
+            " AND substr(worker, 1, ?) = ? ORDER BY seq LIMIT 1",
+            (len(machine) + 1, f"{machine}:"),
+        )
+        return any((self._catalog.folder / os.fsdecode(path)).is_file() for (path,) in paths)
+
+
+def elsewhere(catalog: Catalog) -> tuple[KeeperSum, ...]:
+    """By folder, those with the most files first; empty where all are in the crawl's folder, or an object store."""
+    expected = Expected(catalog)
+    kept_by = "kept_by" if catalog.has("kept_by") else f"'{UNTOLD}'"
+    # as bytes, which any value can be read as
+    rows = catalog.rows(
+        "SELECT CAST(keeper AS BLOB), CAST(worker AS BLOB), count(*), sum(size) FROM ("  # noqa: S608 - our own
+        f"SELECT {kept_by} AS keeper, worker, {sane_size('size_bytes')} AS size FROM images WHERE status = 'saved')"
+        f" WHERE keeper != '' GROUP BY keeper, iif(keeper = '{UNTOLD}', worker, '')"
+    )
+    sums: dict[Keeper, list[int]] = {}
+    named: dict[str, Keeper] = {}
+    for text, worker, files, size_bytes in rows:
+        keeper = keeper_of(text.decode("utf-8", "replace"), worker.decode("utf-8", "replace"))
+        if expected.here(keeper):
+            continue
+        one = (
+            named.setdefault(keeper.id, keeper) if keeper.id else keeper
+        )  # mounted by several, it has many names
+        so_far = sums.setdefault(one, [0, 0])
+        so_far[0] += files
+        so_far[1] += size_bytes
+    return tuple(
+        KeeperSum(machine=keeper.machine, folder=keeper.folder, id=keeper.id, files=files, size_bytes=size)
+        for keeper, (files, size) in sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+    )

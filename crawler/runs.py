@@ -1,0 +1,111 @@
+"""The start of a run: what earlier runs left, and what this one is to do with it.
+
+Called with the crawl's file open, by the manager, or by the collector where the queue lies in Redis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from crawler import __version__
+from crawler.config import Config, RenderConfig, settings_of
+from crawler.errors import FolderError
+from crawler.keepers import Here
+from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+
+if TYPE_CHECKING:
+    from crawler.queues.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+
+class Start(Enum):
+    """What a crawl is started for."""
+
+    GO_ON = auto()
+    """A new run of it: the first one, or where the last one stopped."""
+    FRESH = auto()
+    """A new run, from nothing: what earlier ones left is removed."""
+    REFRESH = auto()
+    """A new run; of one that has ended, everything is visited once more."""
+    RESTART = auto()
+    """The same run, whose manager has died."""
+    JOIN = auto()
+    """The same run, begun elsewhere; only where the queue lies in Redis."""
+
+
+def begin_run(
+    ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, start: Start, finished: bool
+) -> bool:
+    """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
+
+    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
+    more. Raises FolderError when *folder* is another crawl's.
+    """
+    add_seeds(ledger, folder=folder, seeds=seeds)
+    rules = rules_of(config)
+    refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
+    if refreshed:
+        log.info("refreshing %d URLs", refreshed)
+    else:
+        ledger.note_rules(rules)
+    if start is Start.GO_ON:
+        _fetch_missing(ledger, folder=folder, config=config)
+    if not ledger.stats().drained:
+        kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
+        ledger.begin_run(kind=kind, settings=settings_of(config))
+    return refreshed > 0
+
+
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+    before = ledger.seeds()
+    if before and set(before) != set(seeds):
+        raise FolderError(
+            f"{folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
+            " or start over with --fresh"
+        )
+    ledger.set_seeds(seeds)
+    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
+    stats = ledger.stats()
+    if not stats.page_status.get(PageStatus.HARVESTED):
+        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
+            ledger.retry(kind=TaskKind.PAGE, reason=reason)
+
+
+def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
+    """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
+    if config.storage.storage not in {"local", "manager"}:
+        return
+    here = Here(folder)
+    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
+        log.warning(
+            "%d saved %s missing from %s, and fetched again",
+            count,
+            "image is" if count == 1 else "images are",
+            folder / "images",
+        )
+
+
+def plan_id(ledger: Ledger, config: Config) -> str:
+    """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
+    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+    return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
+
+
+def rules_of(config: Config) -> str:
+    """Of everything that decides which images and links a page gives."""
+    usual = RenderConfig()  # how many renderers there are decides nothing
+    render = msgspec.structs.replace(
+        config.render, renderers=usual.renderers, renderer_threads=usual.renderer_threads
+    )
+    sections = (config.scope, config.harvest, render, config.obey, config.images.images, __version__)
+    return hashlib.sha256(msgspec.json.encode(sections)).hexdigest()

@@ -1,0 +1,141 @@
+"""What people type to say where a crawl begins: URLs, hosts without a scheme, and what is neither."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+
+from crawler.errors import SeedError
+from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, without_login
+
+_HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost")
+"""Of a canonical URL, that stands for a host when nobody says so by a scheme."""
+_NAME_AND_PORT = re.compile(r"[a-z0-9_-]+:\d+")
+_OTHER_SCHEMES = frozenset({"tel", "sms", "sip", "sips", "callto", "javascript", "data", "mailto", "file"})
+"""What stands in front of digits and a colon, and is no host."""
+_PORTS = {":80": "http", ":443": "https"}
+_FILE_ENDINGS = frozenset(
+    {
+        "txt", "csv", "tsv", "json", "jsonl", "ndjson", "html", "htm", "xhtml", "xml", "gz", "jpg", "jpeg", "png",
+        "gif", "webp", "svg", "pdf", "log", "toml", "yaml", "yml", "ini", "db", "list", "urls",
+    }
+)  # fmt: skip
+"""Of names of files that no name on the internet has (none is a top-level domain)."""
+_PAGES = ("html", "htm", "xhtml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """Where a crawl begins, as it was typed."""
+
+    text: str
+    urls: tuple[str, ...]
+    """Canonical. One, if its scheme was said, or is clear by its port; else by https and by http: the first that
+    answers is the seed.
+    """
+
+    def known(self, seeds: Collection[str]) -> str:
+        """Which of its URLs is one of *seeds*, those of a crawl that has begun; empty if none is."""
+        return next((url for url in self.urls if url in seeds), "")
+
+
+def whole(url: str) -> Seed:
+    """The seed of a crawl that has begun, which has its scheme. Raises SeedError: another machine may say anything."""
+    return Seed(text=url, urls=(canonical_seed(url),))
+
+
+def seed_of(text: str) -> Seed:
+    """What *text* stands for.
+
+    Raises SeedError for what is no URL and no host, which says what to do with the name of a file.
+    """
+    typed = text.strip()
+    if canonical(typed) is not None or "://" in typed:
+        return whole(typed)
+    if urls := _urls_of_host(typed):
+        if "@" in re.split(r"[/?#]", typed.removeprefix("//"), maxsplit=1)[0]:
+            host = authority(urls[0])
+            raise SeedError(
+                f"a seed without a scheme has no user name: say {urls[0]} and --login USER:PASSWORD for {host}"
+            )
+        if (hint := _file_hint(typed, may_be_url="/" in typed.strip("/"))) is not None:
+            raise SeedError(hint)
+        return Seed(text=typed, urls=urls)
+    if "@" not in typed and (hint := _file_hint(typed)) is not None:
+        raise SeedError(hint)
+    if re.fullmatch(r"[\w-]+", typed) and canonical(f"http://{typed}/") is not None and not typed.isdigit():
+        raise SeedError(
+            f"the seed {typed!r} is not an http or https URL; give one such as https://example.org/,"
+            f" or, if {typed!r} is a host of your network, http://{typed}/"
+        )
+    raise SeedError(
+        f"the seed {without_login(_hidden(typed))!r} is not an http or https URL;"
+        " give one such as https://example.org/"
+    )
+
+
+def _urls_of_host(typed: str) -> tuple[str, ...]:
+    """Its URLs, if *typed* begins with a host; else none."""
+    rest = typed.removeprefix("//")
+    if not rest or rest[0] in "/\\." or "\\" in rest or len(rest) > MAX_URL_CHARS:
+        return ()
+    before = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].lower()
+    https, http = canonical(f"https://{rest}"), canonical(f"http://{rest}")
+    if https is None or http is None:
+        return ()
+    named = authority(http)
+    host = named if named.endswith("]") else re.sub(r":\d+$", "", named)
+    if not (_HOST.fullmatch(host) or (_NAME_AND_PORT.fullmatch(before) and _may_be_host(before))):
+        return ()
+    if _is_ipv4(host) and not before.startswith(host):
+        return ()  # "1.2" and "0x7f.1" are addresses to browsers, and to nobody else
+    port = re.search(r":0*(\d+)$", before)
+    if port is not None and (scheme := _PORTS.get(f":{port[1]}")):
+        return (http,) if scheme == "http" else (https,)
+    return https, http
+
+
+def _may_be_host(before: str) -> bool:
+    return before.partition(":")[0] not in _OTHER_SCHEMES and not before.partition(":")[0].isdigit()
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return isinstance(ip_address(host), IPv4Address)
+    except ValueError:
+        return False
+
+
+def _hidden(typed: str) -> str:
+    """*typed*, with … for what may be a password in front of an @."""
+    return re.sub(r"^[^/?#@]*@", "…@", typed)
+
+
+def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
+    """What to do with the name of a file; None if it is none. What may be a URL is none unless it is there."""
+    name = typed.replace("\\", "/").rpartition("/")[2].lower()
+    ending = name.rpartition(".")[2] if "." in name else ""
+    is_there = _is_file(typed)
+    if not is_there and (may_be_url or ending not in _FILE_ENDINGS):
+        return None
+    what = f"{typed!r} is a file, and no URL" if is_there else f"{typed!r} looks like the name of a file"
+    if "cookie" in name:
+        return f"{what}: to send the cookies in it, say --cookies {typed}"
+    if ending in _PAGES:
+        return f"{what}: to see the images that it names, say image-crawler extract {typed}"
+    if not is_there and ending not in ("txt", "csv", "tsv", "jsonl", "ndjson", "gz", "list", "urls"):
+        return f"{what}, and there is none; give a URL such as https://example.org/"
+    return (
+        f"{what}: to crawl the pages whose URLs are in it, say -i {typed}; to save the images whose URLs are in it,"
+        f" say --image-list {typed}"
+    )
+
+
+def _is_file(typed: str) -> bool:
+    try:
+        return os.path.isfile(typed)  # noqa: PTH113 - a Path would take a seed for one
+    except (OSError, ValueError):
+        return False
