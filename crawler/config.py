@@ -12,15 +12,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from crawler import __version__
+from crawler import __version__, habits
 from crawler.errors import ConfigError
+from crawler.guesses import did_you_mean, guesses
 
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
 AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
@@ -885,8 +885,15 @@ def _unmatched(pattern: str) -> str:
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    if (told := habits.advice(word)) is not None and known == list(SETTINGS):
+        return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), told)
+    if question := did_you_mean([repr(guess) for guess in guesses(word, known)]):
+        return question
+    return f"known are: {', '.join(known)}"
+
+
+_FLAG = re.compile("--[a-z][a-z0-9-]+")
+_FLAGS = {flag: setting.key for setting in SETTINGS.values() for flag in (setting.flag, *setting.also)}
 
 
 def settings_of(config: Config) -> dict[str, Any]:

@@ -591,6 +591,8 @@ class WorkerState(Value):
     received_bytes: Count = 0
     cookies_seen: Total = 0
     """As of its last Lease: which of the crawl's cookies it has heard of."""
+    short_of_memory: Count = 0
+    """Tasks that wait for memory of its machine."""
 
 
 class WorkerStatus(WorkerState):
@@ -620,6 +622,8 @@ class HostStatus(Value):
     """Between two requests: the longest of what was configured, what the host itself asks for, and the pace that was
     learned from its refusals.
     """
+    crawl_delay_s: Duration = 0.0
+    """Of that, what the host itself asks for (Crawl-delay)."""
     trouble: Slug = ""
     """``backing off``, ``only errors``, ``down``, ``recovering`` or ``slowed``; empty for one that is well."""
     failures: Count = 0
@@ -628,6 +632,19 @@ class HostStatus(Value):
     """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
     """How long ago they began."""
+
+
+class Retry(Value):
+    """A task that waits to be tried again: of the next ones of a host, the one that is due first."""
+
+    host: Url
+    """``scheme://host[:port]``"""
+    kind: TaskKind
+    due_s: Duration = 0.0
+    tries_left: Count = 0
+    reason: Slug = ""
+    """Why its latest try failed; empty when that is not known any more, or it only was not its turn."""
+    http_status: Small = 0
 
 
 class RunKind(StrEnum):
@@ -709,10 +726,24 @@ class Stats(Value):
     worker_count: Count = 0
     drained: bool = False
     paused: bool = False
+    paused_by: Text = ""
+    """Who wanted it so, if that is known: ``alice on host7``."""
     halted: Text | None = None
     """Why no more work is given out."""
     stopped: bool = False
     """Halted because somebody asked for it; nothing is wrong."""
+    up_s: Duration = 0.0
+    """Since the manager was started; 0 for what is read from a folder."""
+    waiting: Annotated[tuple[HostStatus, ...], Meta(max_length=64)] = ()
+    """Some hosts that are not asked as fast as we could: in trouble, or with a time between two requests; those with
+    the most to do first. See crawler/waits.py, which says in words what these and the following stand for.
+    """
+    retries: Annotated[tuple[Retry, ...], Meta(max_length=64)] = ()
+    """The next tasks that are tried again, one of each host, the one that is due first coming first."""
+    held_images: Total = 0
+    """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
+    backlogged: bool = False
+    """So many images wait that no more pages are read before some of these are done."""
 
     @property
     def balanced(self) -> bool:
@@ -727,10 +758,13 @@ class Status(Stats):
     """Those with the most to do."""
     host_count: Count = 0
     """Hosts with anything to do."""
-    up_s: Duration = 0.0
-    """Since the manager was started."""
     pages_per_s: Duration = 0.0
     """Settled, over the last half minute; the other rates as well."""
     images_per_s: Duration = 0.0
     renders_per_s: Duration = 0.0
     saved_bytes_per_s: Duration = 0.0
+    mean_pages_per_s: Duration = 0.0
+    """The same over all of ``up_s``."""
+    mean_images_per_s: Duration = 0.0
+    mean_renders_per_s: Duration = 0.0
+    mean_saved_bytes_per_s: Duration = 0.0

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
@@ -211,11 +211,13 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     tasks = manager.get_task_queue()
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
+    children = _children(site, _threads(config, kind))
     handler = _HANDLERS[kind](
         patient,
         site,
         manager,
         stop=lifeline.stopped,
+        children=children,
         worker=worker_id,
         robots=robots if config.obey.obey_robots_txt else None,
         turns=Turns(tasks, stop=lifeline.stopped),
@@ -240,6 +242,8 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
+        max_attempts=config.queue.max_attempts,
+        short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
     )
     if lifeline.stopped.is_set():
@@ -279,7 +283,13 @@ def _own_storage(site: Site) -> bool:
 
 
 def _harvester(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.harvest.page import PageHandler
 
@@ -290,35 +300,39 @@ def _harvester(
         transport,
         Scope(site.seeds, config.scope),
         config=config,
-        read=_readers(site, config.harvest.harvester_threads).read,
+        read=_readers(site, children).read,
         put_early=manager.get_task_queue().put,
         templates=manager.get_task_queue(),
         **who,
     )
 
 
-def _readers(site: Site, threads: int) -> Readers:
+def _readers(site: Site, children: _Children) -> Readers:
     """Its children end with this process, however it does."""
     from crawler.harvest.readers import Readers
 
-    most, budget = _children(site, threads)
-    return Readers(site.seeds, site.config, most=most, budget=budget)
+    return Readers(site.seeds, site.config, most=children.most, budget=children.budget)
 
 
 def _downloader(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.download.decoder import VERIFY, VERIFY_LENIENT, Decoders
     from crawler.download.image import ImageHandler
 
     config = site.config
     images = config.images
-    most, budget = _children(site, images.downloader_threads)
     decoders = Decoders(  # which end as readers do
-        most=most,
+        most=children.most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
-        budget=budget,
+        budget=children.budget,
         decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
     )
     return ImageHandler(
@@ -333,7 +347,13 @@ def _downloader(
 
 
 def _renderer(
-    transport: Transport, site: Site, manager: Client, *, stop: threading.Event, **who: Any
+    transport: Transport,
+    site: Site,
+    manager: Client,
+    *,
+    stop: threading.Event,
+    children: _Children,
+    **who: Any,
 ) -> Handler:
     from crawler.render import handler
 
@@ -343,7 +363,7 @@ def _renderer(
         transport,
         config=config,
         scope=Scope(site.seeds, config.scope),
-        read=_readers(site, config.render.renderer_threads).read,
+        read=_readers(site, children).read,
         tasks=manager.get_task_queue(),
         stop=stop,
         **who,
@@ -374,8 +394,14 @@ _HANDLERS: dict[TaskKind, Callable[..., Handler]] = {
 }
 
 
-def _children(site: Site, threads: int) -> tuple[int, Budget]:
+class _Children(NamedTuple):
     """How many readers or decoders this process may have, and what they may take."""
+
+    most: int
+    budget: Budget
+
+
+def _children(site: Site, threads: int) -> _Children:
     from crawler.sandbox.budget import Budget, machine_bytes, share, shared_file
 
     mine = share(
@@ -383,7 +409,7 @@ def _children(site: Site, threads: int) -> tuple[int, Budget]:
         processes=site.processes,
         most_children=min(threads, max(2, os.cpu_count() or 1)),
     )
-    return mine.children, Budget(mine.budget_bytes, file=shared_file())
+    return _Children(mine.children, Budget(mine.budget_bytes, file=shared_file()))
 
 
 def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:

@@ -253,7 +253,8 @@ class Worker:
 
     A task that its handler has had for *max_lease_s* seconds is not waited for: the worker ends, with WorkerStuck.
 
-    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got. The
+    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got. What
+    has failed at its ``max_attempts``-th try is done. *short_of_memory* says how many of its threads wait for some. The
     handler must not raise anything but CrawlError (a full disk), which halts the whole crawl with *halts_crawl* and
     else is this worker's own affair, and QueueError; the task goes back then.
     """
@@ -269,6 +270,8 @@ class Worker:
         heartbeat_s: float,
         max_lease_s: float = math.inf,
         halts_crawl: bool = True,
+        max_attempts: float = math.inf,
+        short_of_memory: Callable[[], int] = lambda: 0,
         learn: Callable[[Sequence[Cookie]], None] = lambda _: None,
     ) -> None:
         self._state = state
@@ -279,6 +282,8 @@ class Worker:
         self._heartbeat_s = heartbeat_s
         self._max_lease_s = max_lease_s
         self._halts_crawl = halts_crawl
+        self._max_attempts = max_attempts
+        self._short_of_memory = short_of_memory
         self._learn = learn
         self._cookies_seen = 0
         self._hand = Hand()
@@ -362,6 +367,7 @@ class Worker:
             done=self._done,
             received_bytes=self._received_bytes,
             cookies_seen=self._cookies_seen,
+            short_of_memory=self._short_of_memory(),
         )
 
     def _lease_tasks(self) -> None:
@@ -408,7 +414,9 @@ class Worker:
             with self._outbox_changed:
                 self._outbox.append(result)
                 self._left_alone += left_alone
-                self._done += 1
+                # a try that failed is not done: a person compares this with how many there are
+                is_over = result.retry_in_s is None or task.attempt >= self._max_attempts
+                self._done += is_over and not result.untouched
                 if result.record.revisit is not Revisit.UNCHANGED:
                     self._received_bytes += result.record.size_bytes
                 if len(self._outbox) in (1, RESULT_BATCH) or self._hand.idle:  # else it waits for more

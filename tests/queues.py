@@ -237,8 +237,8 @@ def failed(task: Task, reason: str = "server-error", **more: object) -> Result:
 
 
 def books(queues: Queues) -> Stats:
-    """The figures, without the workers: when these were last seen is another thing each moment."""
-    return msgspec.structs.replace(queues.tasks.stats(), workers=())
+    """The figures, without the workers: when these were last seen is another thing each moment. So is the time."""
+    return msgspec.structs.replace(queues.tasks.stats(), workers=(), up_s=0.0)
 
 
 def tokens(tasks: Sequence[Task]) -> list[Token]:

@@ -97,8 +97,10 @@ class Commands(Examples, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and "://" in args[0]:
-            raise click.UsageError(f"to crawl a site, say: {PROGRAM} crawl {args[0]}", ctx=ctx)
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from crawler.cli import unknown
+
+            raise unknown.command(args[0], COMMANDS, ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -23,7 +23,7 @@ def pause(address: str, *, config: Config) -> None:
     Until image-crawler resume, or until the crawl is started anew.
     """
     with tasks_of(address, config) as tasks:
-        tasks.pause()
+        tasks.pause(_who())
     click.echo(f"paused; to go on: image-crawler resume {without_password(address)}")
 
 

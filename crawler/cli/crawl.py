@@ -111,7 +111,13 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 console.print(invitation, soft_wrap=True)
                 console.print(will_be_kept(running), soft_wrap=True)
             try:
-                with progress(running.seeds, console, quiet=quiet) as show:
+                with progress(
+                    running.seeds,
+                    console,
+                    quiet=quiet,
+                    invitation=running.invitation,
+                    go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
+                ) as show:
                     for stats in running.watch():
                         show(stats)
             except KeyboardInterrupt as exc:

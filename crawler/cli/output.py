@@ -8,15 +8,16 @@ command has to think of it. Lines are another matter: a text that must not bring
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import IO, Any
 
 import click
 import msgspec
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
+from rich.control import Control
 from rich.live import Live
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from rich.text import Text
 
 from crawler import shown
@@ -74,19 +75,74 @@ def _clean_segment(segment: Segment) -> Segment:
     return Segment(shown.clean(segment.text), style)
 
 
+class _Picture(Live):
+    """One that leaves nothing behind when the terminal has become narrower meanwhile: it breaks each row of the picture
+    that is too long by now into several, which rich does not know of and would not remove.
+    """
+
+    _widths: tuple[int, ...] = ()
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        drawn = super().process_renderables(renderables)
+        if not self._alt_screen:
+            width = max(1, self.console.width)
+            broken = sum((row - 1) // width for row in self._widths if row > width)
+            up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * broken
+            drawn.insert(1, Control(*up))
+        return drawn
+
+    def get_renderable(self) -> RenderableType:
+        return _Measured(super().get_renderable(), self._measure)
+
+    def _measure(self, widths: tuple[int, ...]) -> None:
+        self._widths = widths
+
+
+class _Measured:
+    """*drawn*, which tells how wide its rows are each time."""
+
+    def __init__(self, drawn: RenderableType, tell: Callable[[tuple[int, ...]], None]) -> None:
+        self._drawn, self._tell = drawn, tell
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._drawn, options, pad=False)
+        # what does not fit is not drawn
+        self._tell(tuple(Segment.get_line_length(line) for line in lines[: options.size.height]))
+        for number, line in enumerate(lines):
+            if number:
+                yield Segment.line()
+            yield from line
+
+
 @contextmanager
-def live(console: Console) -> Iterator[Live]:
-    """A picture that is drawn again and again; what is said on stderr meanwhile, of the same terminal, is above it."""
+def live(
+    console: Console,
+    *,
+    transient: bool = False,
+    say: Callable[[str], None] | None = None,
+    screen: bool = False,
+) -> Iterator[Live]:
+    """A picture that is drawn again and again; what is said on stderr meanwhile, of the same terminal, is above it, or
+    goes to *say*. One that is *transient* is gone in the end. With *screen* it has the terminal for itself, which is as
+    before in the end.
+    """
 
     def above(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
     # not rich's own redirection: it has colours and links of whoever writes to stderr
-    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as picture:
+    with _Picture(
+        console=console,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=transient,
+        screen=screen,
+    ) as picture:
         if not sys.stderr.isatty():
             yield picture
             return
-        lines = shown.Lines(above)
+        lines = shown.Lines(say or above)
         with redirect_stderr(lines):
             try:
                 yield picture

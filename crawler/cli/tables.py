@@ -16,7 +16,16 @@ from rich.text import Text
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT
-from crawler.models import Counts, ImageStatus, PageStatus, RenderStatus, Stats, TaskKind
+from crawler.models import (
+    WORKER_NAMES,
+    Counts,
+    ImageStatus,
+    PageStatus,
+    RenderStatus,
+    Stats,
+    TaskKind,
+    WorkerStatus,
+)
 
 _GAP = 5
 _NARROW, _MOST_SAID = 72, 40
@@ -52,6 +61,23 @@ def moment(text: str) -> str:
 
 def number(value: int) -> str:
     return f"{value:,}"
+
+
+def per_s(rate: float) -> str:
+    """``47``, ``3.2``, ``0.05``: as exact as one can see it change."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"  # noqa: PLR2004
+
+
+def settled(counts: Counts) -> int:
+    return counts.done + counts.dead
+
+
+def crew(workers: Sequence[WorkerStatus]) -> str:
+    """``1 harvester, 4 downloaders``."""
+    counts = {kind: sum(who.kind is kind for who in workers) for kind in sorted(TaskKind, key=rank)}
+    return ", ".join(
+        f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
+    )
 
 
 def rank(kind: TaskKind) -> int:

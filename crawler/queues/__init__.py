@@ -178,8 +178,9 @@ class TaskQueue(Protocol):
         """
         ...
 
-    def pause(self) -> None:
-        """Give out no more work for the time being; workers finish what they have begun, and wait.
+    def pause(self, by: Text = "") -> None:
+        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is who wants it
+        so, for people.
 
         Ends with ``resume``, or with the crawl's run.
         """

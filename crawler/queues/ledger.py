@@ -72,14 +72,22 @@ from crawler.queues.database import (
     origin_of,
     to_record,
 )
-from crawler.queues.health import HOW_TO_RETRY, Health
+from crawler.queues.health import HOW_TO_RETRY, Health, reason_of
 from crawler.queues.host_files import HostFiles
 from crawler.queues.intake import Intake
 from crawler.queues.left_out import located
-from crawler.queues.overview import RATE_SPACING_S, RATE_WINDOW_S, Meters, hosts_to_watch, some_workers
+from crawler.queues.overview import (
+    RATE_SPACING_S,
+    RATE_WINDOW_S,
+    Meters,
+    hosts_that_wait,
+    hosts_to_watch,
+    some_workers,
+)
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
+from crawler.queues.retries import Retries
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.queues.template_rows import TemplateRows
@@ -185,6 +193,7 @@ class Ledger:
         self._halted: str | None = None
         self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
+        self._paused_by = ""
         self._started = clock()
         self._pacing = self._new_pacing()
         self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
@@ -197,6 +206,7 @@ class Ledger:
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = TemplateRows(self._db)
+            self._retries = Retries(self._db)
             self._whereabouts = database.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -527,29 +537,29 @@ class Ledger:
             self.halt(reason)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stopped', ?)", (reason,))
 
-    def pause(self) -> None:
+    def pause(self, by: str = "") -> None:
         with self._transaction():
-            self._paused = True
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', 1)")
+            self._paused, self._paused_by = True, by
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (by,))
 
     def resume(self) -> None:
         with self._transaction():
-            self._paused = False
+            self._paused, self._paused_by = False, ""
             self._wake_all = True
             self._db.execute("DELETE FROM meta WHERE key = 'paused'")
 
     def stats(self) -> Stats:
         with self._mutex:
             self._tick()
-            return Stats(**self._facts())
+            return Stats(**self._facts(self._clock()))
 
     def status(self) -> Status:
         with self._mutex, database.explained(self.path):
             self._tick()
             now = self._clock()
-            facts = {**self._facts(), **self._meters.facts()}
+            facts = {**self._facts(now), **self._meters.facts()}
             hosts = hosts_to_watch(self._pacing, self._watch, self._db, now=now)
-            return Status(**facts, hosts=hosts, host_count=len(self._pacing), up_s=now - self._started)
+            return Status(**facts, hosts=hosts, host_count=len(self._pacing))
 
     # --- the result queue ---
 
@@ -610,16 +620,23 @@ class Ledger:
         )
         self._has_renderer = "renderer" in wanted
         self._paused = "paused" in wanted
+        self._paused_by = str(wanted.get("paused", ""))
         self._halted = wanted.get("stopped")
         self._stopped = self._halted is not None
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, now: float) -> dict[str, Any]:
         """The fields of Stats."""
         return {
             **self._tally.facts(),
-            "workers": some_workers(self._workers.values(), now=self._clock()),
+            "workers": some_workers(self._workers.values(), now=now),
             "worker_count": self._fellows.total(),
+            "up_s": now - self._started,
+            "waiting": hosts_that_wait(self._pacing, self._watch, self._db, now=now),
+            "retries": self._retries.next(life_s=self._life_s, max_attempts=self._queue.max_attempts),
+            "held_images": self._intake.sizes.held,
+            "backlogged": self._backlogged(),
             "paused": self._paused,
+            "paused_by": self._paused_by,
             "halted": self._halted,
             "stopped": self._stopped,
         }
@@ -1020,6 +1037,7 @@ class Ledger:
             max_attempts=most,
         )
         if retry_in_s is not None and (attempts < most or is_let_off()):
+            self._retries.note(token.id, reason_of(record), record.http_status)
             self._delay(token.id, kind, retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))
@@ -1072,6 +1090,7 @@ class Ledger:
         self._complaints.tell("refused what a worker says of %s: %s", url, why)
         lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
+            self._retries.note(token.id, InternalError.reason, 0)
             self._delay(token.id, lease.kind, REFUSED_S * 2.0 ** (lease.attempts - 1))
             return
         self._settle_unvisited(
@@ -1085,6 +1104,7 @@ class Ledger:
     def _put_off(self, task_id: int, for_s: float) -> None:
         """It was not the turn of a task on lease, and will not be for so long."""
         kind = self._let_go(task_id).kind
+        self._retries.note(task_id, "", 0)
         self._db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
         self._delay(task_id, kind, for_s)
 

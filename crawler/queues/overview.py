@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -21,29 +22,38 @@ RATE_SPACING_S = 1.0
 SHOWN_WORKERS = 500  # of up to 7 KB each: a message has 4 MiB
 SHOWN_HOSTS = 50
 SHOWN_TROUBLED = 20
+SHOWN_WAITING = 5
+_LOOKED_AT = 50
+"""Hosts, to find those that wait: stats() is asked twice a second, of crawls with 100,000 hosts as well."""
 
 
 class Meters:
     """How fast the crawl as a whole goes on."""
 
     def __init__(self) -> None:
-        self._pages, self._images, self._renders, self._bytes = (
-            Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S) for _ in range(4)
-        )
+        self._now = {
+            name: Rate(window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S)
+            for name in ("pages", "images", "renders", "saved_bytes")
+        }
+        # over all the time: with such a spacing the first point stays, and every other one is the latest
+        self._mean = {name: Rate(window_s=math.inf, spacing_s=math.inf) for name in self._now}
 
     def note(self, now: float, tally: Tally) -> None:
-        self._pages.add(now, tally.settled(TaskKind.PAGE))
-        self._images.add(now, tally.settled(TaskKind.IMAGE))
-        self._renders.add(now, tally.settled(TaskKind.RENDER))
-        self._bytes.add(now, tally.saved_bytes)
+        counts = {
+            "pages": tally.settled(TaskKind.PAGE),
+            "images": tally.settled(TaskKind.IMAGE),
+            "renders": tally.settled(TaskKind.RENDER),
+            "saved_bytes": tally.saved_bytes,
+        }
+        for name, count in counts.items():
+            self._now[name].add(now, count)
+            self._mean[name].add(now, count)
 
     def facts(self) -> dict[str, float]:
         """As fields of Status."""
         return {
-            "pages_per_s": self._pages.per_s,
-            "images_per_s": self._images.per_s,
-            "renders_per_s": self._renders.per_s,
-            "saved_bytes_per_s": self._bytes.per_s,
+            **{f"{name}_per_s": rate.per_s for name, rate in self._now.items()},
+            **{f"mean_{name}_per_s": rate.per_s for name, rate in self._mean.items()},
         }
 
 
@@ -60,7 +70,7 @@ def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus,
     """At most SHOWN_WORKERS: more might not fit into one message."""
     return tuple(
         WorkerStatus(
-            **msgspec.structs.asdict(worker.state),
+            **msgspec.structs.asdict(as_held(worker.state, len(worker.held))),
             held=len(worker.held),
             seen_s=max(0.0, now - worker.seen),
             done_per_s=worker.done.per_s,
@@ -70,19 +80,67 @@ def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus,
     )
 
 
+_State = TypeVar("_State", bound=WorkerState)
+
+
+def as_held(state: _State, held: int) -> _State:
+    """What a worker says of itself, as of the queue's own clock: it has said so a while ago, and can't be at more than
+    it holds. Two clocks side by side showed ``Running 1/4, Held 0, in flight 0``.
+    """
+    if state.running <= held:
+        return state
+    return msgspec.structs.replace(state, running=held, busy=state.busy[:held])
+
+
+def hosts_that_wait(
+    pacing: Pacing, watch: HostWatch, db: Connection, *, now: float
+) -> tuple[HostStatus, ...]:
+    """Some hosts that are in trouble, or left alone between two requests; at most SHOWN_WAITING, of the first few that
+    may be such: as Stats has them.
+    """
+    some = dict.fromkeys(
+        [
+            *islice(watch.health.troubled(), SHOWN_TROUBLED),
+            *islice(watch.throttle.slowed(), SHOWN_TROUBLED),
+            *pacing.some_that_wait(_LOOKED_AT),
+        ]
+    )
+    lanes = [pacing.look_at(host, now=now) for host in some]
+    found = [_host_status("", lane, watch, now) for lane in lanes]
+    waiting = [
+        (status, lane.host)
+        for status, lane in zip(found, lanes, strict=True)
+        if status.trouble or status.delay_s > 0 or (status.due_s > 0 and lane.ready)
+    ]
+    waiting.sort(key=lambda pair: -at_hand(pair[0]))
+    names = _names(db, [host for _, host in waiting[:SHOWN_WAITING]])
+    return tuple(
+        msgspec.structs.replace(status, name=names.get(host, "")) for status, host in waiting[:SHOWN_WAITING]
+    )
+
+
+def at_hand(host: HostStatus) -> int:
+    """What is to be asked of it, and what it is being asked for."""
+    return host.pages + host.images + host.renders + host.in_flight
+
+
 def hosts_to_watch(pacing: Pacing, watch: HostWatch, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
     """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
     lanes = pacing.busiest(SHOWN_HOSTS, now=now)
     shown = {lane.host for lane in lanes}
     troubled = (host for host in watch.health.troubled() if host not in shown)
     lanes += [pacing.look_at(host, now=now) for host in islice(troubled, SHOWN_TROUBLED)]
-    marks = ",".join("?" * len(lanes))
+    names = _names(db, [lane.host for lane in lanes])
+    return tuple(_host_status(names.get(lane.host, ""), lane, watch, now) for lane in lanes)
+
+
+def _names(db: Connection, hosts: list[int]) -> dict[int, str]:
+    marks = ",".join("?" * len(hosts))
     rows = db.execute(
         f"SELECT id, name FROM hosts WHERE id IN ({marks})",  # noqa: S608 - question marks
-        [lane.host for lane in lanes],
+        hosts,
     )
-    names = dict(rows.fetchall())
-    return tuple(_host_status(names.get(lane.host, ""), lane, watch, now) for lane in lanes)
+    return dict(rows.fetchall())
 
 
 def _host_status(name: str, lane: Waiting, watch: HostWatch, now: float) -> HostStatus:
@@ -94,6 +152,7 @@ def _host_status(name: str, lane: Waiting, watch: HostWatch, now: float) -> Host
         in_flight=lane.in_flight,
         due_s=lane.due_s,
         delay_s=lane.delay_s,
+        crawl_delay_s=lane.crawl_delay_s,
     )
     condition = watch.health.condition(lane.host, now=now)
     if condition is None:

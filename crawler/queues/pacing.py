@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -99,6 +99,8 @@ class Waiting:
     in_flight: int
     due_s: float
     delay_s: float
+    crawl_delay_s: float
+    """Of that, what the host itself asks for."""
 
 
 class Pacing:
@@ -446,7 +448,16 @@ class Pacing:
         """One host, which may have nothing to do."""
         lane = self._lanes.get(host) or _Lane()
         due_s = max(0.0, lane.due - now)
-        return Waiting(host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host))
+        return Waiting(
+            host, dict(lane.ready), lane.in_flight, due_s, self.spacing_s(host), self.delay_s(host)
+        )
+
+    def some_that_wait(self, most: int) -> Iterator[int]:
+        """Hosts that are left alone for a while, or may be, up to so many of each: the next ones that are due are among
+        them, not in order, and so are the first ones that there were.
+        """
+        yield from (host for _, host in self._cooling[:most])
+        yield from islice(self._lanes, most)
 
     def is_known(self, host: int) -> bool:
         """Whether it has anything to do, or had until a moment ago, or is to be left alone for a while."""

@@ -238,6 +238,10 @@ class Throttle:
         slow = self._slow.get(host)
         return slow is not None and slow.tries > 0
 
+    def slowed(self) -> Iterator[int]:
+        """The hosts that have a pace, the one that refused last first."""
+        return reversed(self._slow)
+
     def refusals(self, host: int, *, now: float) -> Refusals | None:
         """None for a host that has no pace."""
         slow = self._slow.get(host)

@@ -81,14 +81,28 @@ class Budget:
         self._mutex = threading.Lock()
         self._queue = threading.Lock()
         self._mine: set[int] = set()
+        self._waiters = 0
         self._locks = _locks(file)
 
     @property
     def total_bytes(self) -> int:
         return self._units * UNIT_BYTES
 
+    def waiters(self) -> int:
+        """How many threads of this process wait for memory right now."""
+        return self._waiters
+
     def take(self, size_bytes: int, *, given_up: Callable[[], bool] = lambda: False) -> Grant | None:
         """*size_bytes*, or all there is if that is less; waits until so much is free. None once *given_up*."""
+        with self._mutex:
+            self._waiters += 1
+        try:
+            return self._take(size_bytes, given_up)
+        finally:
+            with self._mutex:
+                self._waiters -= 1
+
+    def _take(self, size_bytes: int, given_up: Callable[[], bool]) -> Grant | None:
         wanted = min(-(-size_bytes // UNIT_BYTES), self._units)
         units: list[int] = []
         if not _until(lambda: self._queue.acquire(timeout=_POLL_S), given_up):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
@@ -92,7 +91,7 @@ class Proxies:
                     self._by_scheme[scheme] = Proxy(
                         value if "://" in value else f"http://{value}", source=f"{source} of the environment"
                     )
-            self._direct = tuple(filter(None, re.split(r"[\s,]+", named.get("no", ""))))
+            self._direct = tuple(named.get("no", "").replace(",", " ").split())
 
     def of(self, url: str) -> Proxy | None:
         """For a canonical URL; None if the server itself is to be asked."""

@@ -29,6 +29,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
+from crawler.urls import host_key
 from tests.queues import (
     HARVESTER,
     Queues,
@@ -1014,6 +1015,105 @@ def test_while_it_is_paused_nothing_is_given_out(queues: Queues) -> None:
     assert len(outcome[0]) == 5  # type: ignore[arg-type]
     assert not queues.tasks.stats().paused
     assert queues.tasks.heartbeat(worker(), held=[]) == Heartbeat()
+
+
+def test_who_has_paused_it_is_told(queues: Queues) -> None:
+    queues.tasks.put([image(1)])
+    queues.tasks.pause("alice on host7")
+    assert queues.tasks.stats().paused_by == queues.tasks.status().paused_by == "alice on host7"
+    queues.tasks.resume()
+    assert queues.tasks.stats().paused_by == ""
+
+
+# --- why it waits ---
+
+
+def test_a_queue_that_waits_for_nothing_says_so(queues: Queues) -> None:
+    queues.tasks.put([page(1), *images(3)])
+    take(queues)
+    stats = queues.tasks.stats()
+    assert (stats.waiting, stats.retries, stats.held_images, stats.backlogged) == ((), (), 0, False)
+
+
+def test_the_next_tries_are_told_with_their_reasons(make: Callable[..., Queues]) -> None:
+    queues = make(max_attempts=4)
+    queues.tasks.put([page(1), image(1, host="b"), image(2, host="b")])
+    (one,) = take(queues, HARVESTER)
+    record = PageRecord(
+        url=one.url, status=PageStatus.FAILED, reason="server-error", http_status=500, attempts=1
+    )
+    queues.results.put([Result(token=one.token, record=record, retry_in_s=8.0)])
+    first, second = take(queues)
+    queues.results.put([failed(second, "connection-lost", retry_in_s=30.0)])
+    queues.results.put([failed(first, "too-slow", retry_in_s=20.0)])
+    retries = queues.tasks.stats().retries
+    assert [
+        (retry.host, retry.kind, retry.tries_left, retry.reason, retry.http_status) for retry in retries
+    ] == [
+        (host_key(one.url), TaskKind.PAGE, 3, "server-error", 500),
+        ("http://b.example", TaskKind.IMAGE, 3, "too-slow", 0),
+    ]
+    assert 7.0 < retries[0].due_s <= 8.0
+    assert 19.0 < retries[1].due_s <= 20.0
+    queues.pass_time(9.0)
+    assert [retry.reason for retry in queues.tasks.stats().retries] == ["too-slow"], "the other one is ready"
+
+
+def test_hosts_that_are_not_asked_as_fast_as_could_be_are_told(make: Callable[..., Queues]) -> None:
+    queues = make(per_host=4)
+    queues.tasks.put([page(1), *images(5, host="c")])
+    (one,) = take(queues, HARVESTER)
+    queues.results.put([saved(one, host_delay_s=10.0, discovered=(page(2), page(3)))])
+    first = take(queues, count=1)[0]
+    refusal = ImageRecord(
+        url=first.url, status=ImageStatus.FAILED, reason="rate-limited", http_status=429, attempts=1
+    )
+    queues.results.put([Result(token=first.token, record=refusal, retry_in_s=5.0, refused_for_s=5.0)])
+    found = {host.name: host for host in queues.tasks.stats().waiting}
+    polite, slowed = found[host_key(one.url)], found["http://c.example"]
+    assert (polite.crawl_delay_s, polite.delay_s, polite.pages, polite.trouble) == (10.0, 10.0, 2, "")
+    assert (slowed.trouble, slowed.last_reason, slowed.images) == ("slowed", "rate-limited", 4)
+    assert 0 < slowed.due_s <= 5.0
+
+
+def test_what_is_told_of_hosts_is_bounded(make: Callable[..., Queues]) -> None:
+    queues = make(delay_s=10.0)
+    queues.tasks.put([image(number, host=f"h{number}") for number in range(60)])
+    assert len(queues.tasks.stats().waiting) == 5
+
+
+def test_that_too_many_images_wait_is_told(make: Callable[..., Queues]) -> None:
+    queues = make(image_backlog=3)
+    queues.tasks.put(images(2))
+    assert not queues.tasks.stats().backlogged
+    queues.tasks.put([image(7), page(1)])
+    assert queues.tasks.stats().backlogged
+
+
+def test_no_worker_is_said_to_run_more_than_it_holds(queues: Queues) -> None:
+    """It last spoke a second ago, and what it was at is settled by now."""
+    queues.tasks.put([image(1)])
+    (task,) = take(queues)
+    busy = msgspec.structs.replace(worker(), running=3, busy=(task.url, "http://a.example/2"))
+    queues.tasks.heartbeat(busy, held=[task.token])
+    (one,) = queues.tasks.stats().workers
+    assert (one.held, one.running, one.busy) == (1, 1, (task.url,))
+    queues.results.put([saved(task)])
+    (one,) = queues.tasks.stats().workers
+    assert (one.held, one.running, one.busy) == (0, 0, ())
+
+
+def test_rates_are_told_since_the_start_as_well(queues: Queues) -> None:
+    queues.tasks.put(images(8))
+    queues.tasks.stats()
+    for task in take(queues, count=8):
+        queues.results.put([saved(task)])
+    queues.pass_time(100.0)
+    status = queues.tasks.status()
+    assert status.up_s >= 100.0
+    assert status.mean_images_per_s == pytest.approx(8 / status.up_s, rel=0.02)
+    assert status.mean_saved_bytes_per_s == pytest.approx(80 / status.up_s, rel=0.02)
+    assert status.mean_pages_per_s == 0.0
 
 
 def test_a_paused_queue_is_drained_all_the_same(queues: Queues) -> None:

@@ -279,6 +279,8 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         seeds = ("http://a.example/",)
         folder = CrawlFolder(tmp_path / "none")
         public = queue = None
+        invitation = "crawl"
+        notes = ()
         downloads = True
 
         def __enter__(self) -> Self:

@@ -122,7 +122,7 @@ def test_whoever_pauses_sees_no_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Tasks:
-        def pause(self) -> None: ...
+        def pause(self, by: str = "") -> None: ...
 
     @contextmanager
     def tasks_of(address: str, config: Config) -> Iterator[Tasks]:

@@ -165,7 +165,11 @@ def test_a_flag_is_named_when_it_won_t_do() -> None:
     [
         ("login", "joe", "Expected USER:PASSWORD. "),
         ("headers", ("joe",), "Expected NAME: VALUE. "),
-        ("proxy", "joe", "Expected http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment. "),
+        (
+            "proxy",
+            "joe",
+            "Expected http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment. ",
+        ),
         ("queue", "http://joe", "Expected redis://[USER:PASSWORD@]HOST[:PORT][/DB], "),
         ("storage", "s4://x", "Expected local, manager, s3://BUCKET/PREFIX, "),
         ("formats", ("jxl",), "Expected one of jpeg, png, gif, webp, "),

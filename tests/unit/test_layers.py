@@ -20,8 +20,8 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "paths", "rate", "shown"],
-    ["urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
+    ["errors", "models", "paths", "rate", "shown", "guesses", "habits"],
+    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
     ["folder", "limits", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from crawler.cli.progress import PLAIN_EVERY_S, Lines, Picture, progress
-from crawler.models import Counts, Stats, TaskKind, WorkerStatus
+from crawler.cli.picture import Picture
+from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, Lines, progress
+from crawler.models import Counts, HostStatus, Stats, TaskKind, WorkerStatus
 
 SEED = "https://garden.example/"
 
@@ -21,11 +24,11 @@ class Clock:
         return self.now
 
 
-def console(width: int = 80, *, terminal: bool = True) -> Console:
+def console(width: int = 80, height: int = 25, *, terminal: bool = True) -> Console:
     return Console(
         file=io.StringIO(),
         width=width,
-        height=25,
+        height=height,
         force_terminal=terminal,
         color_system="truecolor" if terminal else None,
         record=True,
@@ -61,12 +64,12 @@ BUSY = Stats(
 )
 
 
-def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,)) -> list[str]:
+def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,), *, height: int = 25) -> list[str]:
     clock = Clock()
     picture = Picture(seeds, clock)
     picture.draw(Stats())
     clock.now += 2.0
-    out = console(width)
+    out = console(width, height)
     out.print(picture.draw(stats))
     return out.export_text().splitlines()
 
@@ -133,9 +136,9 @@ def test_the_colours_tell_good_from_bad() -> None:
 def test_lines_come_now_and_then() -> None:
     clock, out = Clock(), console(terminal=False)
     lines = Lines(out, clock)
-    for _ in range(20):
+    for number in range(20):
         clock.now += PLAIN_EVERY_S / 10
-        lines.show(BUSY)
+        lines.show(msgspec.structs.replace(BUSY, saved_bytes=BUSY.saved_bytes + number // 15))
     shown = out.export_text().splitlines()
     assert len(shown) == 2
     assert shown[0] == (
@@ -150,6 +153,95 @@ def test_a_line_before_anything_has_happened() -> None:
     clock.now += PLAIN_EVERY_S
     lines.show(Stats())
     assert out.export_text() == "5 s: 0 of 0 pages, 0 of 0 images (none yet), 0/s, 0 bytes saved\n"
+
+
+WAITING = Stats(
+    pages=Counts(done=1),
+    images=Counts(ready=7, done=2),
+    up_s=60.0,
+    workers=BUSY.workers,
+    worker_count=3,
+    waiting=(
+        HostStatus(
+            name="https://cdn.example", images=7, trouble="slowed", last_reason="rate-limited", due_s=10.5
+        ),
+        HostStatus(name="https://slow.example", images=19, delay_s=10.0, crawl_delay_s=10.0),
+    ),
+)
+
+
+def test_lines_say_what_is_waited_for() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    clock.now += PLAIN_EVERY_S
+    lines.show(WAITING)
+    assert out.export_text().splitlines()[1:] == [
+        "    cdn.example asks us to wait: 429, next try in 11 s (7 images wait)",
+        "    slow.example: Crawl-delay 10 s, about 3 min to go",
+    ]
+
+
+def test_lines_grow_rare_while_nothing_changes_and_come_at_once_when_something_does() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    said = []
+    for _ in range(1200):
+        clock.now += 0.5
+        lines.show(WAITING)
+        if out.export_text(clear=True):
+            said.append(clock.now - 100.0)
+    assert said[:4] == [5.0, 15.0, 35.0, 75.0]
+    assert {after - before for before, after in itertools.pairwise(said[4:])} == {PLAIN_AT_REST_S}
+    clock.now += PLAIN_EVERY_S
+    lines.show(BUSY)
+    assert out.export_text()
+
+
+@pytest.mark.parametrize("width", [44, 80, 200])
+def test_the_picture_says_what_is_waited_for(width: int) -> None:
+    text = " ".join(" ".join(drawn(WAITING, width)).split())
+    assert "cdn.example asks us to wait: 429, next try in 11 s (7 images wait)" in text
+    assert "slow.example: Crawl-delay 10 s, about 3 min to go" in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 44, 60, 80, 200])
+def test_counts_stay_whole(width: int) -> None:
+    """At 44 columns "2 …" stood for 2,134 of 5,678."""
+    text = "\n".join(drawn(BUSY, width))
+    assert "7 of 10" in text
+    assert "1,234 of 2,245" in text
+
+
+@pytest.mark.parametrize("height", range(7, 30))
+@pytest.mark.parametrize("stats", [BUSY, WAITING], ids=["busy", "waiting"])
+def test_the_picture_fits_any_height_and_what_matters_most_stays(stats: Stats, height: int) -> None:
+    lines = drawn(stats, height=height)
+    assert len(lines) <= height
+    text = "\n".join(lines)
+    assert "of" in text
+    assert "saved" in text
+    if stats is WAITING and height >= 8:
+        assert "cdn.example asks us to wait" in text
+    if height >= 10:
+        assert "downloader" in text, "at 80 x 10 there were none"
+    if height >= 20:
+        assert "downloader 2" in text
+
+
+def test_a_missing_sitemap_is_no_failure() -> None:
+    text = "\n".join(drawn(Stats(pages=Counts(done=1), page_reasons={"no-sitemap": 1})))
+    assert "sitemap" not in text
+
+
+def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
+    clock = Clock()
+    picture = Picture((SEED,), clock)
+    for number in range(40):
+        clock.now += 0.5
+        picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=1000 - number * 5, done=number * 5)))
+    out = console()
+    out.print(picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=805, done=195))))
+    assert "about 81 s to go, 9.8 images/s since the start" in out.export_text()
 
 
 # --- which of them ---

@@ -493,8 +493,11 @@ def figures(stats: object) -> dict[str, object]:
     names = (
         "pages", "images", "renders", "page_status", "image_status", "render_status", "page_reasons", "image_reasons",
         "render_reasons", "dropped", "saved_bytes", "worker_count", "drained", "paused", "halted", "stopped",
+        "held_images", "backlogged", "paused_by",
     )  # fmt: skip
     found = {name: getattr(stats, name) for name in names}
+    found["waiting"] = Counter(shown(host) for host in stats.waiting)  # type: ignore[attr-defined]
+    found["retries"] = {retry.host: round(retry.due_s, 3) for retry in stats.retries}  # type: ignore[attr-defined]
     return {name: +Counter(value) if isinstance(value, dict) else value for name, value in found.items()}
 
 

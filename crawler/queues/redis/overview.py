@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
-from crawler.models import Counts, HostStatus, Stats, TaskState, WorkerStatus
+from crawler.models import Counts, HostStatus, Retry, Stats, TaskState, WorkerStatus
 from crawler.queues.checks import FLAWS
-from crawler.queues.redis.packing import flat, utf8
+from crawler.queues.overview import SHOWN_WAITING, as_held, at_hand
+from crawler.queues.redis.packing import KINDS, flat, utf8
 from crawler.queues.redis.shards import Shards
+from crawler.queues.retries import SHOWN_RETRIES
 from crawler.rate import MOST_PER_S
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
@@ -63,6 +65,12 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
                 found[name.removeprefix(start)] += number
         return dict(+found)
 
+    for who, state in workers.items():
+        workers[who] = as_held(state, state.held)
+    waiting = sorted(
+        (host_status(host) for answer in answers for host in answer[14]), key=lambda h: -at_hand(h)
+    )
+    retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
     last = answers[0]
     return {
         "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
@@ -81,14 +89,20 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "workers": tuple(workers.values()),
         "worker_count": max(len(workers), *(answer[5] for answer in answers)),
         "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
+        "up_s": max(float(answer[11]) for answer in answers),
+        "waiting": tuple(waiting[:SHOWN_WAITING]),
+        "retries": tuple(retries[:SHOWN_RETRIES]),
+        "held_images": sum(answer[16] for answer in answers),
+        "backlogged": sum(answer[17] for answer in answers) >= max(1, last[18]),
         "paused": any(answer[6] for answer in answers),
+        "paused_by": next((utf8(answer[19]) for answer in answers if answer[19]), ""),
         "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
         "stopped": bool(last[8]),
     }
 
 
 def host_status(found: Sequence[Any]) -> HostStatus:
-    name, pages, images, renders, in_flight, due_s, delay_s, condition = found
+    name, pages, images, renders, in_flight, due_s, delay_s, condition, crawl_delay_s = found
     status = HostStatus(
         name=utf8(name),
         pages=pages,
@@ -97,6 +111,7 @@ def host_status(found: Sequence[Any]) -> HostStatus:
         in_flight=in_flight,
         due_s=float(due_s),
         delay_s=float(delay_s),
+        crawl_delay_s=float(crawl_delay_s),
     )
     if not condition:
         return status
@@ -108,4 +123,16 @@ def host_status(found: Sequence[Any]) -> HostStatus:
         failures=failures,
         last_reason=utf8(reason),
         trouble_s=float(lasts_s),
+    )
+
+
+def _retry(found: Sequence[Any]) -> Retry:
+    name, kind, due_s, tries_left, reason, http_status = found
+    return Retry(
+        host=utf8(name),
+        kind=KINDS[utf8(kind)],
+        due_s=float(due_s),
+        tries_left=tries_left,
+        reason=utf8(reason),
+        http_status=http_status,
     )

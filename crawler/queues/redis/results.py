@@ -124,6 +124,7 @@ class RedisResults:
         yield from (
             _LETTERS[what],
             why,
+            record.http_status,
             record.detail[:_SHOWN_DETAIL],
             repr(record.elapsed_s),
             _or_none(refused_s),

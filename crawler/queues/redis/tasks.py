@@ -321,8 +321,8 @@ class RedisTasks:
     def stop(self, reason: str) -> None:
         self._shards.all("control", "stop", reason)
 
-    def pause(self) -> None:
-        self._shards.all("control", "pause", "")
+    def pause(self, by: str = "") -> None:
+        self._shards.all("control", "pause", by)
 
     def resume(self) -> None:
         self._shards.all("control", "resume", "")
@@ -334,18 +334,16 @@ class RedisTasks:
         answers = self._shards.all("stats", 1)
         hosts = [host_status(host) for answer in answers for host in answer[9]]
         hosts.sort(key=lambda host: -(host.pages + host.images + host.renders + host.in_flight))
-        pages_per_s, images_per_s, renders_per_s, bytes_per_s = (
-            sum(float(answer[12][at]) for answer in answers) for at in range(4)
-        )
+        rates: dict[str, Any] = {
+            f"{start}{name}_per_s": sum(float(answer[12][first + at]) for answer in answers)
+            for first, start in ((0, ""), (4, "mean_"))
+            for at, name in enumerate(("pages", "images", "renders", "saved_bytes"))
+        }
         return Status(
             **facts(answers, self._shards),
             hosts=tuple(hosts),
             host_count=sum(answer[10] for answer in answers),
-            up_s=max(float(answer[11]) for answer in answers),
-            pages_per_s=pages_per_s,
-            images_per_s=images_per_s,
-            renders_per_s=renders_per_s,
-            saved_bytes_per_s=bytes_per_s,
+            **rates,
         )
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ end
 if COMMAND == 'new_run' then
   call('HDEL', P .. 'm', 'halted', 'paused', 'stopped')
   S.started, S.has_renderer, wake_all = now, nil, true
+  S.mean = {p = S.done.p, i = S.done.i, b = S.done.b, bytes = S.done.bytes} -- what was there before
   return finish(1)
 end
 
@@ -186,7 +187,7 @@ if COMMAND == 'leave' then
   return finish(1)
 end
 
--- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason detail elapsed refused
+-- Args: elsewhere, drops, results: id serial kind key flags retry pause delay what reason http detail elapsed refused
 -- host again seed status reason size record, drops, drops once it is kept, tasks. Flags: u untouched, n another size takes its place, x refused, as the
 -- detail says. Host, where the visit ended: '' for the task's own, '-' for one of another shard, '!' if that tells
 -- nothing, else its name.
@@ -196,8 +197,8 @@ if COMMAND == 'settle' then
   for at = 1, num() do
     local r = {
       id = arg(), serial = num(), kind = arg(), key = arg(), flags = arg(), retry_s = opt(),
-      pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), detail = arg(), elapsed_s = num(), refused_s = opt(), host = arg(),
-      again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
+      pause_s = opt(), delay_s = opt(), what = arg(), why = arg(), http = num(), detail = arg(), elapsed_s = num(), refused_s = opt(),
+      host = arg(), again = arg() == '1', seed = arg() == '1', status = arg(), reason = arg(), size = num(), record = arg(),
       drops = read_pairs(), left_out = read_pairs(),
     }
     r.found = num()
@@ -241,7 +242,7 @@ if COMMAND == 'settle' then
       end
       if r.untouched and r.retry_s then -- it was not its turn, and will not be for so long
         let_go(r.id, one)
-        one.s, one.a, one.dirty = 'd', one.a - 1, true
+        one.s, one.a, one.dirty, one.y = 'd', one.a - 1, true, nil
         call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
         move(one.c, 'l', 'd')
       elseif r.untouched then
@@ -264,7 +265,7 @@ if COMMAND == 'settle' then
           call('ZREM', P .. 'delayed', r.id)
         end
         if r.retry_s and (one.a < CFG.max_attempts or is_let_off) and not (r.what == 'b' and is_hopeless(name)) then
-          one.s, one.dirty = 'd', true
+          one.s, one.dirty, one.y = 'd', true, {r.why, r.http}
           call('ZADD', P .. 'delayed', now + r.retry_s, r.id)
           move(one.c, 'l', 'd')
         else
@@ -284,7 +285,7 @@ if COMMAND == 'settle' then
       if one.a >= CFG.max_attempts then
         keep_unvisited(id, one, 'l', 'done', 'failed', 'internal-error', {'refused', item[2]})
       else
-        one.s, one.dirty = 'd', true
+        one.s, one.dirty, one.y = 'd', true, {'internal-error', 0}
         call('ZADD', P .. 'delayed', now + 2 * 2 ^ (one.a - 1), id) -- REFUSED_S
         move(one.c, 'l', 'd')
       end
@@ -620,7 +621,7 @@ if COMMAND == 'control' then
       call('HSET', m, 'stopped', 1)
     end
   elseif what == 'pause' then
-    call('HSET', m, 'paused', 1)
+    call('HSET', m, 'paused', reason)
   else
     call('HDEL', m, 'paused')
   end
@@ -729,13 +730,16 @@ if COMMAND == 'stats' then
     end
   end
   local shown, seen = {}, {}
-  local function show(name)
-    local lane = host(name)
-    seen[name] = true
-    shown[#shown + 1] = {
+  local function looks(name, lane)
+    return {
       name, lane.p, lane.i, lane.b, lane.f, string.format('%.6f', max(0, lane.d - now)),
       string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or throttle.condition(name, lane),
+      string.format('%.6f', lane.delay or 0),
     }
+  end
+  local function show(name)
+    seen[name] = true
+    shown[#shown + 1] = looks(name, host(name))
   end
   if with_hosts then
     for _, name in ipairs(call('ZREVRANGE', P .. 'load', 0, SHOWN_HOSTS - 1)) do
@@ -749,9 +753,57 @@ if COMMAND == 'stats' then
       end
     end
   end
+  -- hosts that are not asked as fast as we could: of the first few that may be such, those with the most to do
+  local function that_wait()
+    local SHOWN_WAITING, LOOKED_AT, slow, waiting, is_seen = 5, 50, {}, {}, {}
+    local function look(row, most, command)
+      for _, name in ipairs(call(command, P .. row, 0, most - 1)) do
+        local lane = host(name)
+        local waits = lane.limit or lane.th or spacing_s(name, lane) > 0 or (lane.d > now and lane.p + lane.i + lane.b > 0)
+        if waits and not is_seen[name] then
+          is_seen[name] = true
+          slow[#slow + 1] = {lane.p + lane.i + lane.b + lane.f, name}
+        end
+      end
+    end
+    look('load', LOOKED_AT, 'ZREVRANGE')
+    look('cool', LOOKED_AT, 'ZRANGE')
+    look('runs', SHOWN_TROUBLED, 'ZREVRANGE')
+    look('slow', SHOWN_TROUBLED, 'ZREVRANGE')
+    table.sort(slow, function(one, other)
+      return one[1] > other[1]
+    end)
+    for at = 1, min(#slow, SHOWN_WAITING) do
+      waiting[at] = looks(slow[at][2], host(slow[at][2]))
+    end
+    return waiting
+  end
+  -- the next tasks that are tried again, one of each host, as retries.py has them
+  local function next_retries()
+    local SHOWN_RETRIES, LOOKED_AT, retries, is_seen = 5, 50, {}, {}
+    local later = call('ZRANGE', P .. 'delayed', 0, LOOKED_AT - 1, 'WITHSCORES')
+    for at = 1, #later, 2 do
+      local one = #retries < SHOWN_RETRIES and task(later[at])
+      if one and one.s == 'd' and not is_seen[one.h] then
+        is_seen[one.h] = true
+        local why = one.y or {'', 0}
+        retries[#retries + 1] = {
+          one.h, one.c, string.format('%.6f', max(0, tonumber(later[at + 1]) - now)), max(0, CFG.max_attempts - one.a),
+          why[1], why[2],
+        }
+      end
+    end
+    return retries
+  end
+  local waiting, retries = that_wait(), next_retries()
   local halted, paused, stopped = halted_now()
+  local paused_by = paused and call('HGET', P .. 'm', 'paused') or ''
   local hosts_in_all = call('ZCARD', P .. 'load')
   local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.b), rate(S.meter.bytes)}
+  for at, kind in ipairs({'p', 'i', 'b', 'bytes'}) do -- and over all the time
+    local grown = max(0, S.done[kind] - (S.mean and S.mean[kind] or 0))
+    rates[4 + at] = string.format('%.6f', now > S.started and grown / (now - S.started) or 0)
+  end
   local up_s = string.format('%.6f', now - S.started)
   local n = S.n
   local states = {n.pr, n.pd, n.pl, n.ir, n.id, n.il, n.br, n.bd, n.bl}
@@ -760,7 +812,8 @@ if COMMAND == 'stats' then
   reply[1] = {
     states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
     workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
-    S.known.p + S.known.i + S.known.b,
+    S.known.p + S.known.i + S.known.b, waiting, retries, S.held,
+    S.n.ir + S.n.id, CFG.image_backlog, paused_by,
   }
   return reply
 end

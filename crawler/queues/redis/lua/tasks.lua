@@ -3,7 +3,7 @@
 -- A task that waits and has never been leased is one entry of its host's list: N, its key (16 bytes), its depth (3), its
 -- flags (1), for a size what sizes.lua says, and its text, which only the clients read. With the first lease it gets an
 -- id, and a place in tasks, until it is settled: k key, b text, d depth, v flags, s state, n serial, a attempts, h host,
--- c kind, w worker, o old record, p picture, x size.
+-- c kind, w worker, o old record, p picture, x size, y why it is to be tried again (reason and HTTP status).
 
 -- a seed; a task whose record of an earlier visit stands, whatever comes; a size in another one's place; one that has more
 local FLAG_SEED, FLAG_KEPT, FLAG_NEXT_SIZE, FLAG_HAS_NEXT = 1, 2, 4, 8

@@ -1,0 +1,283 @@
+"""Why a crawl waits, for how long, and what to do: in words, for the live panel, the plain lines and ``status`` alike.
+
+Pure: what it goes by is what the queue tells with every Stats. Nothing is said of a crawl that goes on as fast as it
+can. What a person has to do comes first, then what the whole crawl waits for, then hosts: those with the most to do.
+
+An estimate is given where one is honest: all pages have been read, so that no more images are found, and images come
+at a rate that is known; a host that is asked slowly may take longer than the rest. Everywhere else it says why there
+is none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from crawler.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    HostNotFound,
+    InternalError,
+    NameLookupFailed,
+    RateLimited,
+    RequestTimeout,
+    RobotsUnavailable,
+    ServerError,
+    TlsFailed,
+    TooSlow,
+    TruncatedTransfer,
+)
+from crawler.models import HostStatus, Retry, Stats, TaskKind
+
+PATIENCE_S = 10.0
+"""So long after its start a crawl need not have a downloader: on a slow machine a process takes seconds to begin."""
+SHORT_S = 10.0
+"""A host whose delays cost less than that in all is not worth a line."""
+LONG_DELAY_S = 3.0
+"""A time between two requests that one sees pass."""
+_LEAST_RATE_PER_S = 0.02
+"""Fewer images a second than one in 50 s give no estimate: one more or less would double it."""
+
+WHAT_HAPPENED = {
+    HostNotFound.reason: "there is no such host",
+    NameLookupFailed.reason: "its name can't be looked up",
+    ConnectFailed.reason: "it can't be reached",
+    ConnectTimeout.reason: "it can't be reached: no answer",
+    TlsFailed.reason: "no secure connection comes about",
+    ConnectionLost.reason: "it closes the connection",
+    DeadlineExceeded.reason: "it takes too long",
+    TooSlow.reason: "it sends too slowly",
+    TruncatedTransfer.reason: "its answers break off",
+    BadResponse.reason: "what it answers is not HTTP",
+    RequestTimeout.reason: "it says that we took too long",
+    RateLimited.reason: "it asks us to wait: 429",
+    ServerError.reason: "it answers with server errors",
+    RobotsUnavailable.reason: "its robots.txt is not to be had",
+    InternalError.reason: "what a worker said of it can't be right",
+}
+"""Reasons for which something is tried again, as the end of a sentence on a host."""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that the crawl waits for."""
+
+    text: str
+    """In a sentence without an end; other machines may have written parts of it."""
+    key: str
+    """The same for the same cause as time goes by: whoever prints lines says it once."""
+    is_for_you: bool = False
+    """Nothing happens before a person does something."""
+
+
+def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait, ...]:
+    """What a crawl waits for; empty when that is nothing, or it is over.
+
+    *invitation* is what workers are told after ``image-crawler work``, *go_on* what a person says to have a paused
+    crawl go on (``image-crawler resume DIR``); empty where they can't be known.
+    """
+    if stats.drained or stats.halted is not None:
+        return ()
+    if stats.paused:
+        by = f" by {stats.paused_by}" if stats.paused_by else ""
+        how = f": {go_on} has it go on" if go_on else ""
+        return (Wait(text=f"paused{by}{how}", key="paused", is_for_you=True),)
+    return (*_without_workers(stats, invitation), *_hosts(stats), *_as_a_whole(stats))
+
+
+def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
+    """In how many seconds the rest will be done, at so many images a second; or None, and why that can't be told.
+
+    Both are empty (None and "") where nothing is left.
+    """
+    left = stats.images.unsettled
+    if stats.drained or stats.halted is not None or stats.paused:
+        return None, ""
+    if stats.pages.unsettled or stats.renders.unsettled:
+        return None, "no estimate: pages are still being read" if stats.images.discovered else ""
+    if not left:
+        return None, ""
+    slowest = max((_host_s(host) for host in stats.waiting), default=0.0)
+    latest_retry = max((retry.due_s for retry in stats.retries), default=0.0)
+    if stats.images.ready + stats.images.leased == 0:
+        return (latest_retry or None), ""
+    if images_per_s < _LEAST_RATE_PER_S:
+        return (slowest or None), "" if slowest else "no estimate: no image comes at the moment"
+    return max(left / images_per_s, slowest, latest_retry), ""
+
+
+def span(seconds: float) -> str:
+    """How long, for people: ``8 s``, ``3 min``, ``1 h 20 min``; rounded up, for what is still to come."""
+    whole = max(1, math.ceil(seconds))
+    if whole < 100:  # noqa: PLR2004 - what is longer is easier to read in minutes
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    if minutes < 100:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24):,} days"
+
+
+# --- what a person has to do ---
+
+
+def _without_workers(stats: Stats, invitation: str) -> Iterator[Wait]:
+    """Kinds of work that nobody does. Where there are more workers than are told of, nothing is said."""
+    if stats.up_s < PATIENCE_S or len(stats.workers) < stats.worker_count:
+        return
+    kinds = {who.kind for who in stats.workers}
+    to = f" {invitation}" if invitation else ""
+    if stats.images.ready and TaskKind.IMAGE not in kinds:
+        yet = "any more" if stats.images.done else "yet"
+        yield Wait(
+            text=f"nobody downloads {yet}: image-crawler work{to}", key="no-downloader", is_for_you=True
+        )
+    if stats.pages.ready and TaskKind.PAGE not in kinds:
+        yield Wait(text=f"nobody reads pages: image-crawler harvest{to}", key="no-harvester", is_for_you=True)
+    others_are_done = not (stats.pages.unsettled or stats.images.ready or stats.images.leased)
+    if stats.renders.ready and others_are_done and TaskKind.RENDER not in kinds:
+        yield Wait(
+            text=f"{_pages(stats.renders.ready)} for a browser: image-crawler render{to}",
+            key="no-renderer",
+            is_for_you=True,
+        )
+
+
+# --- hosts ---
+
+
+def _hosts(stats: Stats) -> Iterator[Wait]:
+    retries = {retry.host: retry for retry in stats.retries}
+    told = set()
+    for host in stats.waiting:
+        retry = retries.get(host.name)
+        if retry is None and not _at_hand(host):
+            continue
+        if (wait := _host(stats, host, retry)) is not None:
+            told.add(host.name)
+            yield wait
+    for retry in stats.retries:
+        if retry.host not in told and (retry.reason or retry.due_s >= SHORT_S):
+            yield Wait(text=f"{shown_host(retry.host)} {_retry(retry)}", key=f"retry {retry.host}")
+
+
+def _host(stats: Stats, host: HostStatus, retry: Retry | None) -> Wait | None:
+    name, key = shown_host(host.name), f"{host.trouble or 'delay'} {host.name}"
+    due_s = host.due_s if _at_hand(host) or retry is None else max(host.due_s, retry.due_s)
+    match host.trouble:
+        case "down":
+            words = f"is given up for now: {_happened(host.last_reason)}; asked again in {span(due_s)}"
+        case "slowed" if host.due_s > 0 or (retry is not None and not _at_hand(host)):
+            words = f"asks us to wait: {_status(host, retry)}, {_next(due_s)}"
+        case "slowed" if host.delay_s > 0 and _host_s(host) >= SHORT_S:
+            words = f"is asked every {_precise(host.delay_s)}, as it said {_status(host, retry)}{_to_go(stats, host)}"
+        case "backing off" | "only errors" if host.due_s > 0 or retry is not None:
+            words = f"is in trouble: {_happened(host.last_reason, retry)}; {_next(due_s)}"
+        case "backing off" | "only errors":
+            words = f"is in trouble: {_happened(host.last_reason, retry)}"
+        case _ if host.delay_s >= LONG_DELAY_S or (host.delay_s > 0 and _host_s(host) >= SHORT_S):
+            what = (
+                f"Crawl-delay {_precise(host.delay_s)}"
+                if host.crawl_delay_s >= host.delay_s
+                else f"{_precise(host.delay_s)} between two requests"
+            )
+            return Wait(text=f"{name}: {what}{_to_go(stats, host)}", key=key)
+        case _:
+            return None
+    return Wait(text=f"{name} {words}{_waiting(host)}", key=key)
+
+
+def _retry(retry: Retry) -> str:
+    """What is said of a host that is well, but for this."""
+    if retry.reason == RateLimited.reason:
+        return f"asks us to wait: 429, {_next(retry.due_s)}"
+    if not retry.reason:
+        return f"is asked again in {span(retry.due_s)}"
+    happened = f"answered {retry.http_status}" if retry.http_status else f"failed: {_happened(retry.reason)}"
+    if not retry.tries_left:
+        return f"{happened}; {_next(retry.due_s)}"
+    tries = "1 try" if retry.tries_left == 1 else f"{retry.tries_left} tries"
+    return f"{happened}; {tries} left, next in {span(retry.due_s)}"
+
+
+def _happened(reason: str, retry: Retry | None = None) -> str:
+    if retry is not None and retry.http_status and retry.reason == reason:
+        return f"it answers {retry.http_status}"
+    return WHAT_HAPPENED.get(reason, reason or "its latest tries failed")
+
+
+def _status(host: HostStatus, retry: Retry | None) -> str:
+    """Of a refusal: 429, or 503 with a Retry-After; see throttle.py."""
+    if retry is not None and retry.http_status and retry.reason == host.last_reason:
+        return str(retry.http_status)
+    return "503" if host.last_reason == ServerError.reason else "429"
+
+
+def _next(due_s: float) -> str:
+    return f"next try in {span(due_s)}" if due_s > 0 else "it is being tried"
+
+
+def _waiting(host: HostStatus) -> str:
+    """How much waits for it."""
+    pages = host.pages + host.renders
+    if host.images:
+        return f" ({host.images:,} {'image waits' if host.images == 1 else 'images wait'})"
+    return f" ({pages:,} {'page waits' if pages == 1 else 'pages wait'})" if pages else ""
+
+
+def _to_go(stats: Stats, host: HostStatus) -> str:
+    """At the pace that it is asked at; where more may be found, of what is known."""
+    seconds, known = _host_s(host), _at_hand(host)
+    if known == 1:
+        return f", next request in {span(seconds)}" if seconds > 0 else ""
+    if stats.pages.unsettled or stats.renders.unsettled:
+        return f", {span(seconds)} for the {known:,} URLs known so far"
+    return f", about {span(seconds)} to go"
+
+
+def _host_s(host: HostStatus) -> float:
+    """How long what is known takes, one after the other, as far as that is for the host to say."""
+    return host.due_s + host.delay_s * max(0, _at_hand(host) - 1) if host.delay_s > 0 else host.due_s
+
+
+def _at_hand(host: HostStatus) -> int:
+    return host.pages + host.images + host.renders + host.in_flight
+
+
+def shown_host(name: str) -> str:
+    """``cdn.example``, ``127.0.0.1:8822``: without the scheme."""
+    return name.partition("://")[2] or name
+
+
+def _precise(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < SHORT_S else span(seconds)
+
+
+# --- all of it ---
+
+
+def _as_a_whole(stats: Stats) -> Iterator[Wait]:
+    if stats.backlogged:
+        yield Wait(
+            text=f"{_pages(stats.pages.ready + stats.renders.ready)} until some of the"
+            f" {stats.images.unsettled:,} images are done",
+            key="backlog",
+        )
+    at_work = stats.images.ready + stats.images.leased
+    if stats.held_images and not at_work and not stats.backlogged:
+        count = f"{stats.held_images:,} {'image waits' if stats.held_images == 1 else 'images wait'}"
+        yield Wait(text=f"{count} until the pages are read: one may name a larger size", key="held")
+    hungry = sum(who.short_of_memory for who in stats.workers)
+    if hungry:
+        tasks = "1 task waits" if hungry == 1 else f"{hungry:,} tasks wait"
+        yield Wait(text=f"{tasks} for memory (--memory-budget)", key="memory")
+
+
+def _pages(count: int) -> str:
+    return "1 page waits" if count == 1 else f"{count:,} pages wait"
