@@ -20,20 +20,23 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crawler.catalog import Catalog
-    from crawler.config import Config
+    from crawler.catalog import Catalog as Catalog
+    from crawler.config import Config as Config
     from crawler.config import load as load_config
-    from crawler.crawl import Crawl, crawl
-    from crawler.errors import CrawlerError, CrawlError, UsageError
-    from crawler.models import (
-        ImageRecord,
-        ImageStatus,
-        PageRecord,
-        PageStatus,
-        RenderRecord,
-        RenderStatus,
-        Stats,
-    )
+    from crawler.crawl import Crawl as Crawl
+    from crawler.crawl import crawl as crawl
+    from crawler.errors import CrawlerError as CrawlerError
+    from crawler.errors import CrawlError as CrawlError
+    from crawler.errors import UsageError as UsageError
+    from crawler.iteration import Records as Records
+    from crawler.models import ImageRecord as ImageRecord
+    from crawler.models import ImageStatus as ImageStatus
+    from crawler.models import PageRecord as PageRecord
+    from crawler.models import PageStatus as PageStatus
+    from crawler.models import RenderRecord as RenderRecord
+    from crawler.models import RenderStatus as RenderStatus
+    from crawler.models import Stats as Stats
+    from crawler.settings import Settings as Settings
 
 __version__ = "0.1.0"
 
@@ -47,8 +50,10 @@ __all__ = [
     "ImageStatus",
     "PageRecord",
     "PageStatus",
+    "Records",
     "RenderRecord",
     "RenderStatus",
+    "Settings",
     "Stats",
     "UsageError",
     "__version__",
@@ -66,8 +71,10 @@ _HOMES = {
     "ImageStatus": "crawler.models:ImageStatus",
     "PageRecord": "crawler.models:PageRecord",
     "PageStatus": "crawler.models:PageStatus",
+    "Records": "crawler.iteration:Records",
     "RenderRecord": "crawler.models:RenderRecord",
     "RenderStatus": "crawler.models:RenderStatus",
+    "Settings": "crawler.settings:Settings",
     "Stats": "crawler.models:Stats",
     "UsageError": "crawler.errors:UsageError",
     "crawl": "crawler.crawl:crawl",

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
+from crawler.events import KEY_EXPOSED, tell
 from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.manager import QueueManager
 from crawler.queues.tls import SERVER_NAME, Tls
@@ -198,7 +199,7 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
     except OSError as exc:
         raise UsageError(f"can't read the {kind} file {file}: {exc.strerror}") from exc
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_credential(file):
-        log.warning("others may read the %s in %s; chmod 600 it", what, file)
+        tell(log, KEY_EXPOSED, what=what, file=file)
     return content
 
 

@@ -53,7 +53,7 @@ Trusts = tuple[
     ...,
 ]
 """The words of ``trusted.Trust``, ``all`` and ``none``."""
-_SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
+SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 _QUEUE_HINT = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
     " redis+sentinel://HOST,HOST/SERVICE"
@@ -597,6 +597,26 @@ class MachineConfig(Section):
     ] = ""
 
 
+class LogConfig(Section):
+    """Where it is written down what happens; each machine's own, never part of a crawl."""
+
+    log_file: Annotated[
+        str,
+        Meta(
+            description="Append the log to this file: a line for each finished task; with -vv every detail.",
+            extra={"hint": "the path of a file"},
+        ),
+    ] = ""
+    log_format: Annotated[
+        str,
+        Meta(
+            pattern="^(text|json)$",
+            description="How the log is written in its file, or on stderr without one: for people, or one JSON object a"
+            " line (docs/logging.md).",
+        ),
+    ] = "text"
+
+
 class Config(Section):
     """All sections; what a crawl runs with, and what crawl.toml keeps."""
 
@@ -612,11 +632,16 @@ class Config(Section):
     manager: ManagerConfig = ManagerConfig()
     access: AccessConfig = AccessConfig()
     machine: MachineConfig = MachineConfig()
+    log: LogConfig = LogConfig()
 
     def of_the_crawl(self) -> Config:
         """Without what is the business of one machine."""
         return msgspec.structs.replace(
-            self, manager=ManagerConfig(), access=AccessConfig(), machine=MachineConfig()
+            self,
+            manager=ManagerConfig(),
+            access=AccessConfig(),
+            machine=MachineConfig(),
+            log=LogConfig(),
         )
 
     def for_workers(self) -> Config:
@@ -824,7 +849,7 @@ def _split(item: object) -> list[object]:
     """``jpg,png`` is two words; another name of one is that one."""
     if not isinstance(item, str):
         return [item]
-    return [_SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
+    return [SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
 
 
 _COMPARED = re.compile(r"[<>]=? ?\d")
@@ -862,7 +887,7 @@ def _bytes(text: str) -> str:
     return str(int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix.lower()) + 1)))
 
 
-_LOCAL = ("manager", "access", "machine")
+_LOCAL = ("manager", "access", "machine", "log")
 """Sections with addresses and paths of this machine, which have characters of any kind."""
 
 

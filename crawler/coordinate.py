@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 from crawler.errors import QueueDamaged, QueueUnreachable
+from crawler.events import NOT_COLLECTED, QUEUE_AWAY, QUEUE_BACK, QUEUE_REBUILT, QUEUE_REFILLED, tell
 from crawler.folder import CrawlFolder
 from crawler.founding import Founding
 from crawler.models import RunOutcome
@@ -20,6 +21,7 @@ from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.queues.redis.roll import Roll
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import ALL_COLLECTED, Site
 from crawler.runs import Start
@@ -83,6 +85,7 @@ class _Coordinator:
             return
         with closing(Books(self._folder.ledger)) as books:
             collector = Collector(self._client.outlet(), books)
+            self._roll = Roll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
             if start is not Start.RESTART:
                 self._lifeline.say(Word("ready"))
             self._client.reconnect_s = _ANSWER_S
@@ -105,7 +108,7 @@ class _Coordinator:
             try:
                 plan = self._founding.begin(start)
             except QueueDamaged as exc:
-                log.warning("%s; the queue is made anew", exc)
+                tell(log, QUEUE_REBUILT, reason=exc)
                 self._client.wipe(shards=self._site.config.queue.queue_shards)
             except QueueUnreachable as exc:
                 if start is not Start.RESTART:
@@ -127,10 +130,11 @@ class _Coordinator:
         if another or self._told:
             empty = self._client.found(plan)
             if another or empty:
-                log.warning("%s may have lost something, and is given it again", self._site.endpoint)
+                tell(log, QUEUE_REFILLED, where=self._site.endpoint)
                 self._said_complete = False
                 self._founding.make_whole(books, empty=empty)
         self._client.tick()
+        self._roll.look(self._client.get_task_queue().stats)
         if key := self._client.damage():
             raise QueueDamaged(f"{key} can't be read: something else has written to it")
         self._next_look = now + _LOOK_EVERY_S
@@ -144,7 +148,7 @@ class _Coordinator:
 
     def _make_anew(self, plan: Plan, collector: Collector, books: Books, why: str) -> None:
         """Something else has written to what lies in Redis: it is given all that the crawl's file has, in its place."""
-        log.warning("%s; the queue is made anew of %s", why, self._folder.ledger)
+        tell(log, QUEUE_REBUILT, reason=why)
         try:
             if self._saved(collector, books):  # else nothing could tell that no page is to be read again
                 books.set_meta(COMPLETE, plan.id)
@@ -185,14 +189,14 @@ class _Coordinator:
     def _away(self, exc: QueueUnreachable) -> None:
         if not self._told:
             self._told = True
-            log.warning("%s; it is waited for", exc)
+            tell(log, QUEUE_AWAY, reason=exc)
         self._next_look = 0.0  # has it come back as it was?
         self._lifeline.stopped.wait(_AGAIN_S)
 
     def _back(self) -> None:
         if self._told:
             self._told = False
-            log.warning("%s answers again", self._site.endpoint)
+            tell(log, QUEUE_BACK, where=self._site.endpoint)
 
     def _end(self, plan: Plan, collector: Collector, books: Books) -> None:
         """Collect what is left; if that was all there will ever be, make room in Redis."""
@@ -207,4 +211,4 @@ class _Coordinator:
             elif not self._joined:  # else it goes on without us
                 books.end_run(RunOutcome.STOPPED)
         except QueueUnreachable as exc:
-            log.warning("%s; what has not been collected will be at the next start", exc)
+            tell(log, NOT_COLLECTED, reason=exc)

@@ -10,16 +10,16 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import msgspec
 
-from crawler import errors
+from crawler import errors, logs
 from crawler.access import Endpoint
 from crawler.answering import settled
 from crawler.catalog.database import Catalog
@@ -27,8 +27,20 @@ from crawler.catalog.summary import Summary, summarise
 from crawler.config import Config, load
 from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
+from crawler.events import (
+    BROWSER_WANTED,
+    CRAWL_FINISHED,
+    CRAWL_INTERRUPTED,
+    LOGIN_UNUSED,
+    MANAGER_LATE,
+    MANAGER_RESTARTED,
+    PROXY_UNUSED,
+    WORKER_RESTARTED,
+    tell,
+)
 from crawler.folder import CrawlFolder
 from crawler.homes import home
+from crawler.iteration import Records
 from crawler.limits import Limits
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
 from crawler.processes import Child
@@ -37,7 +49,10 @@ from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, p
 from crawler.roles import Site
 from crawler.runs import Start
 from crawler.seeds import seed_of
+from crawler.settings import Settings
+from crawler.shown import size
 from crawler.storage import schemes
+from crawler.telling import Progress
 from crawler.urls import without_login
 from crawler.web.asking import RequestHeaders
 from crawler.web.guard import Guard
@@ -55,14 +70,16 @@ _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
 
 def crawl(
-    *seeds: str,
+    *seeds: str | Iterable[str],
     output: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     refresh: bool = False,
     config: Config | None = None,
-    **settings: Any,
-) -> Iterator[ImageRecord]:
-    """Crawl from *seeds* and yield a record for every image URL, as they come: saved, and not saved.
+    progress: bool | Callable[[Stats], object] = False,
+    **settings: Unpack[Settings],
+) -> Records:
+    """Crawl from *seeds*, URLs or lists of them, and yield a record for every image URL, as they come: saved, and not
+    saved. ``for`` and ``async for`` take them alike.
 
     A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
     (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
@@ -71,25 +88,64 @@ def crawl(
     same call goes on. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them all.
     Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
+    *progress* is called with the state of the queue about once a second, while records are asked for, in the thread
+    that asks (with ``async for`` one of its own); True tells it in the notebook's cell, or on stderr.
+
     Nothing happens before the first record is asked for. Raises UsageError then for a bad seed, setting or folder;
     CrawlError, at the end, when the crawl could not do its job.
     """
+    return Records(
+        _found(
+            seeds,
+            output=output,
+            fresh=fresh,
+            refresh=refresh,
+            config=config,
+            told=Progress() if progress is True else progress or None,
+            settings=settings,
+        )
+    )
+
+
+def _found(
+    seeds: Iterable[str | Iterable[str]],
+    *,
+    output: str | os.PathLike[str] | None,
+    fresh: bool,
+    refresh: bool,
+    config: Config | None,
+    told: Callable[[Stats], object] | None,
+    settings: Settings,
+) -> Generator[ImageRecord]:
     if config is not None and settings:
         raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
     config = load(flags=settings) if config is None else config
-    folder = None if output is None else Path(output)
-    with Crawl(seeds, folder=folder, fresh=fresh, refresh=refresh, config=config) as running:
+    with Crawl(_flat(seeds), folder=output, fresh=fresh, refresh=refresh, config=config) as running:
+        folder = running.folder.path.absolute()
         try:
-            for record in running.records():
+            for record in running.records(told=told):
                 if isinstance(record, ImageRecord) and (record.revisit or not refresh):
-                    yield record
-        except errors.LimitReached as exc:
+                    yield record.within(folder)
+        except errors.LimitReached:
             running.close()
             if not running.summary().finished:
-                log.warning("stopped: %s; the same call goes on", exc)
                 return
         running.close()
         running.check()
+
+
+def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
+    """One after the other, whether they were given by themselves, in lists or by iterators."""
+    found: list[str] = []
+    for given in seeds:
+        several = given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
+        for seed in several:
+            if not isinstance(seed, str):
+                raise errors.SeedError(
+                    f"the seed {seed!r} is of type {type(seed).__name__}; give URLs as str, or a list of such"
+                )
+            found.append(seed)
+    return tuple(found)
 
 
 class Crawl:
@@ -109,7 +165,7 @@ class Crawl:
         self,
         seeds: Sequence[str],
         *,
-        folder: Path | None,
+        folder: str | os.PathLike[str] | None,
         config: Config,
         fresh: bool = False,
         refresh: bool = False,
@@ -128,7 +184,7 @@ class Crawl:
         self.notes: tuple[str, ...] = ()
         """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
         self.config = config
-        self.folder = CrawlFolder(home(self._asked) if folder is None else folder)
+        self.folder = CrawlFolder(home(self._asked) if folder is None else Path(folder))
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self._start = Start.JOIN if collects else wanted
         self.downloads = downloads and not collects
@@ -137,7 +193,7 @@ class Crawl:
         RequestHeaders(config.fetch)
         self._proxies = proxies_of(config.fetch)
         if not_used := unused(config.fetch, self.seeds):
-            log.warning("%s", not_used)
+            tell(log, PROXY_UNUSED, text=not_used)
         rendering = config.render.render
         self._has_browser = rendering != "never" and not collects and chromium_of(config.machine) is not None
         self._renderers = Renderers(
@@ -146,20 +202,28 @@ class Crawl:
             patience_s=0.0 if self.downloads and not self._engine.invitation() else GUESTS_S,
         )
         if named := [seed.urls[0] for seed in self._asked if without_login(seed.text) != seed.text]:
-            log.warning(
-                "the user name in the seed %s is not used; say --login USER:PASSWORD", ", ".join(named)
-            )
+            tell(log, LOGIN_UNUSED, seeds=", ".join(named))
         self._manager: Child | None = None
         self._crew: Crew | None = None
         self._deaths = 0
         self._progress = -1
         self._closing = False
         self._published = False
+        self._started = time.monotonic()
+        self._runs = False
+        self._broken_off = ""
         self._limits = Limits(config.run)
         self.stopped = ""
         """Which limit of its own has ended the run; empty for none."""
 
     def __enter__(self) -> Self:
+        with ExitStack() as log_file:
+            log_file.enter_context(logs.written(self.config.log))
+            self._enter()
+            self._log_file = log_file.pop_all()
+        return self
+
+    def _enter(self) -> None:
         if self.downloads:
             schemes.check(self.config.storage)
         self._settle_seeds()
@@ -170,7 +234,8 @@ class Crawl:
             self._start_manager(self._start)
             self._tasks, self._results = self._engine.connect()
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
-            self._published = True
+            self._published = self._runs = True
+            self._started = time.monotonic()
             self._engine.publish()
             if self._tasks is not None:
                 self._crew = Crew(self._site(), self._tasks)
@@ -181,15 +246,15 @@ class Crawl:
         except BaseException:
             self.kill()
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._closing:  # it did not get to the end of that, so somebody is in a hurry
-            self.kill()
-        else:
-            self.close()
+        with self._log_file:
+            if self._closing:  # it did not get to the end of that, so somebody is in a hurry
+                self.kill()
+            else:
+                self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
@@ -206,18 +271,21 @@ class Crawl:
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
-            _check_halted(stats)
+            self._check_halted(stats)
             self._look_after_renders(stats)
-            if stats.drained:
-                if self._engine.is_complete():
-                    return
-            else:
+            if stats.drained and self._engine.is_complete():
+                self._tell_finished(stats)
+                return
+            if not stats.drained:
                 self._check_limits(stats)
             self._progress_made(stats)
             self._pause(every_s)
 
-    def records(self, after: int = 0) -> Iterator[Record]:
-        """Every record after the cursor *after*, as they come, until the crawl has ended."""
+    def records(self, after: int = 0, *, told: Callable[[Stats], object] | None = None) -> Iterator[Record]:
+        """Every record after the cursor *after*, as they come, until the crawl has ended.
+
+        *told* is called with the state of the queue about once a second meanwhile, and at the end.
+        """
         complete = False
         next_look = 0.0
         while not complete:
@@ -233,9 +301,11 @@ class Crawl:
             yield from found.records
             after, complete = found.cursor, found.complete
             if stats is not None:
+                if told is not None:
+                    told(stats)
                 next_look = time.monotonic() + _LOOK_EVERY_S
                 if not found.records:  # what there is comes first
-                    _check_halted(stats)
+                    self._check_halted(stats)
                 self._look_after_renders(stats)
                 if not stats.drained:
                     try:
@@ -245,6 +315,8 @@ class Crawl:
                         raise
             if found.records:
                 self._deaths = 0
+        with suppress(errors.QueueUnreachable):
+            self._tell_finished(self._stats())
 
     def _last_records(self, after: int) -> Iterator[Record]:
         """What workers have in hand: they finish it."""
@@ -255,9 +327,8 @@ class Crawl:
                 after = found.cursor
 
     def _stop_workers(self) -> None:
-        if (
-            self.stopped and self._tasks is not None
-        ):  # at once, for guests as well: every second is beyond the limit
+        if self.stopped and self._tasks is not None:
+            # at once, for guests as well: every second is beyond the limit
             with suppress(errors.QueueError, errors.CrawlError):
                 self._tasks.stop(self.stopped)
         if self._crew is not None:
@@ -266,6 +337,7 @@ class Crawl:
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
+        self._tell_interrupted()
         self._stop_workers()
         if self._crew is not None:
             self._send_guests_home()
@@ -273,13 +345,14 @@ class Crawl:
         if self._manager is not None:
             self._manager.stop()
             if not self._manager.join(self._engine.grace_s):
-                log.warning("the %s did not end in time", self._engine.process)
+                tell(log, MANAGER_LATE, name=self._engine.process)
             self._manager.listen()
             self._manager.kill()
             self._manager = None
 
     def kill(self) -> None:
         """End every process at once. Nothing is lost."""
+        self._tell_interrupted()
         if self._crew is not None:
             self._crew.kill()
         self._disconnect()
@@ -297,22 +370,30 @@ class Crawl:
 
     def check(self) -> None:
         """Raise CrawlError if the crawl, now at its end, could not do its job."""
+        if (failure := self.failure()) is not None:
+            raise failure
+
+    def failure(self) -> errors.CrawlError | None:
+        """Why the crawl, now at its end, could not do its job; None if it could."""
         summary = self.summary()
         with Catalog(self.folder.path) as catalog:
             seeds = list(catalog.page_where("depth = 0 AND page_url = ''"))
         details = "; ".join(record.detail for record in seeds) or "no seed was visited"
         if not summary.stats.page_status.get(PageStatus.HARVESTED):
-            raise errors.SeedUnreachable(f"nothing to start from: {details}")
+            return errors.SeedUnreachable(f"nothing to start from: {details}")
         if seeds and all(record.revisit in _NOT_REACHED for record in seeds):
-            raise errors.SeedUnreachable(f"nothing to refresh: {details}; what was saved before is as it was")
+            return errors.SeedUnreachable(
+                f"nothing to refresh: {details}; what was saved before is as it was"
+            )
         kept = sum(
             summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
         )
         if summary.stats.images.discovered and not kept:
-            raise errors.CrawlError(
+            return errors.CrawlError(
                 f"none of {summary.stats.images.discovered} images could be saved;"
                 f" image-crawler inspect {self.folder.path} --failures says why"
             )
+        return None
 
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:
@@ -321,6 +402,30 @@ class Crawl:
         return tuple((child.name, child.pid) for child in [self._manager, *children] if child is not None)
 
     # --- inside ---
+
+    def _check_halted(self, stats: Stats) -> None:
+        if stats.halted is not None:
+            self._broken_off = stats.halted
+            raise (errors.CrawlStopped if stats.stopped else errors.CrawlError)(stats.halted)
+
+    def _tell_finished(self, stats: Stats) -> None:
+        self._runs = False
+        status: dict[str, Any] = {each.value: stats.image_status.get(each, 0) for each in ImageStatus}
+        tell(
+            log,
+            CRAWL_FINISHED,
+            pages=stats.pages.discovered,
+            images=stats.images.discovered,
+            **status,
+            size=size(stats.saved_bytes),
+            saved_bytes=stats.saved_bytes,
+            elapsed_s=time.monotonic() - self._started,
+        )
+
+    def _tell_interrupted(self) -> None:
+        if self._runs:
+            self._runs = False
+            tell(log, CRAWL_INTERRUPTED, reason=self._broken_off or "interrupted")
 
     def _settle_seeds(self) -> None:
         """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
@@ -442,7 +547,8 @@ class Crawl:
                 f"the crawl's processes keep dying, the {name} last ({died_of(child)}); what is done is"
                 " kept. Run it with -vv to see why, then the same command goes on"
             )
-        log.warning("the %s has died (%s); starting another", name, died_of(child))
+        event = MANAGER_RESTARTED if child is self._manager else WORKER_RESTARTED
+        tell(log, event, name=name, why=died_of(child))
         child.kill()
 
     def _check_limits(self, stats: Stats | None = None) -> None:
@@ -450,7 +556,7 @@ class Crawl:
         to say.
         """
         if self._start is not Start.JOIN and (reached := self._limits.reached(stats)):
-            self.stopped = reached
+            self.stopped = self._broken_off = reached
             raise errors.LimitReached(reached)
 
     def _look_after_renders(self, stats: Stats) -> None:
@@ -462,16 +568,14 @@ class Crawl:
             case Step.START:
                 self._crew.start({TaskKind.RENDER: self.config.render.renderers})
             case Step.REFUSE:
-                log.warning("%s", self._why_refused(count))
+                tell(log, BROWSER_WANTED, told=self._why_refused(count))
                 self._crew.start({TaskKind.RENDER: 1})
             case Step.WAIT:
-                log.warning(
-                    "%s, and none was found here; a machine that has one may join within %.0f s:"
-                    " image-crawler render %s",
-                    pages(count),
-                    GUESTS_S,
-                    self.invitation,
+                told = (
+                    f"{pages(count)}, and none was found here; a machine that has one may join within"
+                    f" {GUESTS_S:.0f} s: image-crawler render {self.invitation}"
                 )
+                tell(log, BROWSER_WANTED, told=told)
 
     def _why_refused(self, count: int) -> str:
         if self.config.render.render == "never":
@@ -489,8 +593,3 @@ class Crawl:
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
         wait([child.pipe for child in children], timeout=for_s)
-
-
-def _check_halted(stats: Stats) -> None:
-    if stats.halted is not None:
-        raise (errors.CrawlStopped if stats.stopped else errors.CrawlError)(stats.halted)

@@ -20,6 +20,7 @@ from crawler import errors, trusted
 from crawler.access import Meeting
 from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
+from crawler.events import QUEUE_WAITED_FOR, WORKER_RESTARTED, tell
 from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.keepers import own_name
@@ -217,9 +218,8 @@ class Joined:
                 raise errors.QueueUnreachable(f"the crawl at {self._endpoint} does not go on: {halted}")
             if not told:
                 told = True
-                log.warning(
-                    "the crawl at %s does not go on so far (%s); waiting for it", self._endpoint, halted
-                )
+                told_of = f"the crawl at {self._endpoint} does not go on so far ({halted})"
+                tell(log, QUEUE_WAITED_FOR, told=told_of)
             self._manager.disconnect()
             time.sleep(_LOOK_AGAIN_S)
             # by another client: with other settings it is another plan
@@ -255,7 +255,7 @@ class Joined:
                 deaths = [then for then in deaths if now - then < _DEATHS_WITHIN_S] + [now]
                 if len(deaths) > _MOST_DEATHS:
                     raise errors.ProcessesKeepDying(f"the workers keep dying, the last of: {died_of(child)}")
-                log.warning("a %s has died (%s); starting another", child.name, died_of(child))
+                tell(log, WORKER_RESTARTED, name=child.name, why=died_of(child))
                 child.kill()
         failures = [child.failure for child in self._crew.children if child.failure is not None]
         if failures and not self._crew.has_ended:

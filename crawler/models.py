@@ -6,11 +6,17 @@ All are frozen, and keyword-only to the type checker. Durations end in ``_s`` (s
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, dataclass_transform
+from pathlib import Path
+from typing import Annotated, Any, Self, dataclass_transform
 
 import msgspec
 from msgspec import Meta
+
+from crawler.paths import is_image_path
+from crawler.readable import Readable
 
 
 # for type checkers: what derives from it is frozen as well
@@ -323,7 +329,7 @@ class Heartbeat(Value):
     """As in Lease."""
 
 
-class ImageRecord(Value, tag_field="kind", tag="image"):
+class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
     """The outcome of one image URL, saved or not: one per URL."""
 
     url: Url
@@ -382,8 +388,53 @@ class ImageRecord(Value, tag_field="kind", tag="image"):
     keeps images itself (see crawler/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
     """
 
+    # whoever yields a record knows the folder it is of; it is no field, neither stored nor sent, nor does it count when
+    # records are compared
 
-class PageRecord(Value, tag_field="kind", tag="page"):
+    def within(self, folder: Path) -> Self:
+        """The same record, which knows from then on that it is of the crawl in *folder*."""
+        found = msgspec.structs.replace(self)
+        found.__dict__["folder"] = folder.absolute()
+        return found
+
+    @property
+    def file(self) -> Path | None:
+        """The file that holds the bytes, absolute; None where there is none on this disk: not saved, kept by another
+        machine or in an object store, or removed since.
+
+        Only records that ``crawl`` or a ``Catalog`` has yielded know of it.
+        """
+        folder: Path | None = self.__dict__.get("folder")
+        if folder is None or not is_image_path(self.path):
+            return None
+        file = folder / self.path
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        # another machine may have given the same name to what it keeps
+        is_it = not self.kept_by or found.st_size == self.size_bytes
+        return file if is_it and stat.S_ISREG(found.st_mode) else None
+
+    def _brief(self) -> str:
+        if not self.path:
+            return ""
+        return f"{self.path} {self.width_px}x{self.height_px} {self.size_bytes:,} bytes"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., ImageRecord], tuple[Any, ...]]:
+        return _image_record, (msgspec.structs.asdict(self), self.__dict__.get("folder"))
+
+
+def _image_record(fields: dict[str, Any], folder: Path | None) -> ImageRecord:
+    """What was copied or pickled, with what is no field."""
+    record = ImageRecord(**fields)
+    return record if folder is None else record.within(folder)
+
+
+class PageRecord(Readable, Value, tag_field="kind", tag="page"):
     """The outcome of one page URL."""
 
     url: Url
@@ -434,7 +485,7 @@ Gains = Annotated[dict[Slug, Small], Meta(max_length=64)]
 """Images by what a browser did for them."""
 
 
-class RenderRecord(Value, tag_field="kind", tag="render"):
+class RenderRecord(Readable, Value, tag_field="kind", tag="render"):
     """What came of opening one page in a browser; beside the PageRecord, which says what was read without scripts."""
 
     url: Url

@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.events import PROCESS_FAILED, STDERR, tell
+from crawler.logs import Line, Sender, heard
 from crawler.shown import clean_the_streams
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ _ORPHAN_GRACE_S = 3.0
 _STOP = b"stop"
 _STDERR = 2
 _LAST_WORDS_S = 1.0
+_LISTENING_S = 0.1
 _MAX_LINE = 10_000  # characters
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
@@ -44,9 +48,9 @@ class Word(msgspec.Struct, frozen=True):
     """``ready``, ``failed`` or ``log``."""
     text: str = ""
     name: str = ""
-    """Of the error's class, or of the logger."""
-    number: int = 0
-    """A log level."""
+    """Of the error's class."""
+    line: Line | None = None
+    """Of the log."""
 
 
 class Lifeline:
@@ -86,17 +90,6 @@ class Lifeline:
             pass  # the parent has gone, and _watch has seen it
 
 
-class _PipeHandler(logging.Handler):
-    """The log goes to the parent: one process writes to the terminal, not five."""
-
-    def __init__(self, lifeline: Lifeline) -> None:
-        super().__init__()
-        self._lifeline = lifeline
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lifeline.say(Word("log", text=self.format(record), name=record.name, number=record.levelno))
-
-
 class Child:
     """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
 
@@ -112,7 +105,7 @@ class Child:
         self._process: BaseProcess = context.Process(
             target=_run, args=(main, theirs, level, args), name=name, daemon=True
         )
-        with _interrupts_held(), _main_module_hidden():
+        with _interrupts_held(), _main_module_hidden(), _children_allowed():
             self._process.start()
         # at the interpreter's exit before multiprocessing waits for the process, which ignores its SIGTERM
         weakref.finalize(self, self._process.kill)
@@ -133,11 +126,14 @@ class Child:
         return self._pipe
 
     def listen(self, wait_s: float = 0.0) -> None:
-        """Take in what the child has said."""
+        """Take in what the child has said; while it goes on and on, as much as comes in a moment."""
+        end = time.monotonic() + wait_s + _LISTENING_S
         try:
             while self._pipe.poll(wait_s):
                 self._heard(msgspec.json.decode(self._pipe.recv_bytes(), type=Word))
                 wait_s = 0.0
+                if time.monotonic() > end and self._process.exitcode is None:
+                    return
         except (EOFError, OSError):
             self._process.join(timeout=5)
 
@@ -148,7 +144,8 @@ class Child:
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
             case _:
-                logging.getLogger(word.name).log(word.number, "%s: %s", self.name, word.text)
+                if word.line is not None:
+                    heard(word.line, child=self.name)
 
     def stop(self) -> None:
         """Ask it to end; it finishes what it has in hand."""
@@ -156,7 +153,10 @@ class Child:
             self._pipe.send_bytes(_STOP)
 
     def join(self, timeout_s: float) -> bool:
-        self._process.join(timeout_s)
+        """Whether it has ended within that time; it may say something yet, and is listened to."""
+        end = time.monotonic() + timeout_s
+        while self._process.exitcode is None and (left_s := end - time.monotonic()) > 0:
+            self.listen(min(left_s, _LISTENING_S))
         return self._process.exitcode is not None
 
     def kill(self) -> None:
@@ -173,10 +173,16 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     lifeline = Lifeline(pipe)
     lifeline.watch()
-    logging.basicConfig(level=logging.WARNING, handlers=[_PipeHandler(lifeline)], format="%(message)s")
+    sender = Sender(
+        lambda line: lifeline.say(Word("log", line=line))
+    )  # one process writes to the terminal, not five
+    logging.basicConfig(level=logging.WARNING, handlers=[sender])
     logging.getLogger("crawler").setLevel(log_level)
-    with _stderr_is_logged():
-        _carry_out(main, lifeline, args)
+    try:
+        with _stderr_is_logged():
+            _carry_out(main, lifeline, args)
+    finally:
+        sender.flush()
 
 
 def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, ...]) -> None:
@@ -185,8 +191,8 @@ def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, .
     except errors.CrawlerError as exc:
         lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
-    except Exception as exc:
-        log.exception("failed")
+    except Exception as exc:  # noqa: BLE001 - the parent is told, and the log
+        tell(log, PROCESS_FAILED, exc_info=True, what="this process has failed")
         lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlerError"))
         sys.exit(1)
 
@@ -223,7 +229,7 @@ def _log_lines(read: int, end: str) -> None:
         while (line := said.readline(_MAX_LINE)) and line.strip() != end:
             if line.strip():
                 with suppress(Exception):  # who does not read on has the others wait
-                    log.warning("%s", line.rstrip("\n"))
+                    tell(log, STDERR, line=line.rstrip("\n"))
 
 
 @contextmanager
@@ -237,6 +243,20 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _children_allowed() -> Iterator[None]:
+    """A worker of a multiprocessing.Pool is daemonic, and may have no children, lest they outlive it; ours never do."""
+    process = multiprocessing.current_process()
+    if not process.daemon:
+        yield
+        return
+    process.daemon = False
+    try:
+        yield
+    finally:
+        process.daemon = True
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +23,11 @@ from crawler import __version__
 from crawler.access import Client, Endpoint, Meeting
 from crawler.config import Config
 from crawler.errors import CrawlerError, UsageError
+from crawler.events import INFO
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
-from crawler.models import TaskKind, WorkerState
+from crawler.models import Result, TaskKind, WorkerState
+from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
@@ -242,6 +244,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
         halts_crawl=not _own_storage(site),
+        settled=partial(_tell_settled, site),
         max_attempts=config.queue.max_attempts,
         short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
@@ -261,6 +264,18 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         if isinstance(handler, TaskHandler):
             handler.close()
         transport.close()
+
+
+def _tell_settled(site: Site, results: Sequence[Result]) -> None:
+    """The lines of the log of what this worker has done.
+
+    What is settled is told by who keeps the books, of all workers; to who works elsewhere nobody tells it. That
+    something is tried again, no Redis can tell.
+    """
+    if not log.isEnabledFor(INFO) or not (site.guest or not isinstance(site.endpoint, Endpoint)):
+        return
+    for result in results:
+        tell_result(log, result, max_attempts=site.config.queue.max_attempts, settled=site.guest)
 
 
 def _threads(config: Config, kind: TaskKind) -> int:

@@ -18,6 +18,7 @@ import msgspec
 from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
+from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 
@@ -50,16 +51,24 @@ def begin_run(
     *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
     more. Raises FolderError when *folder* is another crawl's.
     """
+    is_new = not ledger.seeds()
     add_seeds(ledger, folder=folder, seeds=seeds)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
-    if refreshed:
-        log.info("refreshing %d URLs", refreshed)
-    else:
+    if not refreshed:
         ledger.note_rules(rules)
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
-    if not ledger.stats().drained:
+    stats = ledger.stats()
+    if not stats.drained:
+        tell(
+            log,
+            CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
+            seeds=" ".join(seeds),
+            folder=folder,
+            waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
+            version=__version__,
+        )
         kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
         ledger.begin_run(kind=kind, settings=settings_of(config))
     return refreshed > 0
@@ -87,12 +96,8 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
         return
     here = Here(folder)
     if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
-        log.warning(
-            "%d saved %s missing from %s, and fetched again",
-            count,
-            "image is" if count == 1 else "images are",
-            folder / "images",
-        )
+        told = f"{count} saved {'image is' if count == 1 else 'images are'}"
+        tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 
 
 def plan_id(ledger: Ledger, config: Config) -> str:

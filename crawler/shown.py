@@ -26,6 +26,9 @@ _UNSAFE = re.compile(
 )
 
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
 def clean(text: str) -> str:
     """*text* with a blank for each character that could drive a terminal; of the same length, and with its lines."""
     return _UNSAFE.sub(" ", text)
@@ -38,6 +41,14 @@ def is_clean(text: str) -> bool:
 def one_line(text: str) -> str:
     """*text* on one line, without anything that is not to be seen: nor can it pass for a line of our own."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def size(size_bytes: int) -> str:
+    """``532 bytes``, ``1.4 MiB``."""
+    value, unit = float(size_bytes), 0
+    while value >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what rounds to 1,024.0
+        value, unit = value / 1024, unit + 1
+    return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
 def escaped(json: bytes) -> bytes:

@@ -177,7 +177,7 @@ HARMLESS = frozenset(
     }
 )
 """Settings that ask nothing of a machine, whatever their value."""
-OWN_SECTIONS = frozenset({"run", "manager", "access", "machine"})
+OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
 """Each machine's own, or of one run: no plan has them, and one that says so is not heard."""
 
 

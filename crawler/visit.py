@@ -29,6 +29,7 @@ from crawler.errors import (
     TaskError,
     TooManyRedirects,
 )
+from crawler.events import INTERNAL_ERROR, tell
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -171,8 +172,8 @@ class TaskHandler(abc.ABC):
             visit.refused(exc)
             retry_in_s = retry_delay_s(exc, task, self._retry_delay_s)
             pause_s, refused_s = host_pause_s(exc), refused_for_s(exc)
-        except Exception as exc:
-            log.exception("internal error at %s", task.url)
+        except Exception as exc:  # noqa: BLE001 - it ends in the record, and in the log
+            tell(log, INTERNAL_ERROR, exc_info=True, url=task.url)
             visit.refused(InternalError(f"{type(exc).__name__}: {exc}"[:300]))
         finally:
             if visit.turn is not None:

@@ -20,6 +20,7 @@ from operator import itemgetter
 import msgspec
 
 from crawler.errors import CrawlError, QueueError, WorkerStuck
+from crawler.events import HALT_NOT_TOLD, TASKS_NOT_RETURNED, TASKS_TAKEN, tell
 from crawler.models import (
     SHOWN_TASKS,
     SHOWN_URL,
@@ -253,10 +254,11 @@ class Worker:
 
     A task that its handler has had for *max_lease_s* seconds is not waited for: the worker ends, with WorkerStuck.
 
-    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got. What
-    has failed at its ``max_attempts``-th try is done. *short_of_memory* says how many of its threads wait for some. The
-    handler must not raise anything but CrawlError (a full disk), which halts the whole crawl with *halts_crawl* and
-    else is this worker's own affair, and QueueError; the task goes back then.
+    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got, and
+    *settled* of results that the queue has taken. What has failed at its ``max_attempts``-th try is done.
+    *short_of_memory* says how many of its threads wait for some. The handler must not raise anything but CrawlError (a
+    full disk), which halts the whole crawl with *halts_crawl* and else is this worker's own affair, and QueueError; the
+    task goes back then.
     """
 
     def __init__(
@@ -270,6 +272,7 @@ class Worker:
         heartbeat_s: float,
         max_lease_s: float = math.inf,
         halts_crawl: bool = True,
+        settled: Callable[[Sequence[Result]], None] = lambda _: None,
         max_attempts: float = math.inf,
         short_of_memory: Callable[[], int] = lambda: 0,
         learn: Callable[[Sequence[Cookie]], None] = lambda _: None,
@@ -282,6 +285,7 @@ class Worker:
         self._heartbeat_s = heartbeat_s
         self._max_lease_s = max_lease_s
         self._halts_crawl = halts_crawl
+        self._settled = settled
         self._max_attempts = max_attempts
         self._short_of_memory = short_of_memory
         self._learn = learn
@@ -338,7 +342,7 @@ class Worker:
             with suppress(CrawlError):
                 self._tasks.leave(self._state.id, charged=charged)
         except QueueError as exc:
-            log.warning("could not give %d tasks back, they will run out: %s", len(left), exc)
+            tell(log, TASKS_NOT_RETURNED, tasks=len(left), reason=exc)
 
     def _stuck(self) -> tuple[Task, ...]:
         """The tasks that take longer than any may: their threads will not come back, or somebody else has them."""
@@ -429,7 +433,7 @@ class Worker:
         try:
             self._tasks.halt(str(error))
         except QueueError as exc:
-            log.warning("could not tell the others to stop: %s", exc)
+            tell(log, HALT_NOT_TOLD, reason=exc)
 
     def _settle_results(self) -> None:
         while True:
@@ -448,6 +452,7 @@ class Worker:
             for part in _messages(batch, self._tasks.put):
                 hosts = self._results.put(part)
                 self._hand.settled([result.token for result in part])
+                self._settled(part)
                 left_alone += [token for host in hosts for token in self._hand.withdraw(host)]
             if left_alone:  # now that the queue knows
                 self._tasks.release(self.state(), left_alone)
@@ -458,7 +463,7 @@ class Worker:
             answer = self._tasks.heartbeat(self.state(), held=self._hand.held())
             lost = self._hand.drop(answer.lost)
             if lost:
-                log.warning("%d tasks were given to other workers; is this one too slow?", lost)
+                tell(log, TASKS_TAKEN, tasks=lost)
             if answer.halted is not None:
                 self._finish(None)
             elif waiting := self._to_give_back(answer):

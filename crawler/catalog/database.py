@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
-from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
+from crawler.errors import CrawlerError, FolderError, LedgerCorrupt, StorageFailed, UsageError
+from crawler.events import ROW_DOUBTED, tell
 from crawler.keepers import UNTOLD
-from crawler.models import ImageRecord, PageRecord, RenderRecord, Run
+from crawler.models import (
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    ImageStatus,
+    PageRecord,
+    PageStatus,
+    RenderRecord,
+    RenderStatus,
+    Run,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +51,18 @@ _MOST_TOLD = 1000
 
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
+_KINDS = {record: kind for kind, record in RECORDS.items()}
+ImageStatusName = ImageStatus | Literal["saved", "duplicate", "rejected", "failed", "dead"]
+PageStatusName = PageStatus | Literal["harvested", "rejected", "failed", "dead"]
+RenderStatusName = RenderStatus | Literal["rendered", "rejected", "failed", "dead"]
+
 _Record = TypeVar("_Record", ImageRecord, PageRecord, RenderRecord)
 
 
 class Catalog:
-    """The records of the crawl in *folder*; a context manager, for use by one thread.
+    """The records of the crawl in *folder*, for use by one thread; iterating over it gives those of its images.
 
+    It may be used as a context manager, or closed, or left to be closed when nobody has it any more.
     Every query sees one moment of a running crawl, and so do all queries within ``with catalog.snapshot()``.
     Nothing is loaded at once: iterators hold a few rows, however many there are. A row that is absurd is read as far
     as it can be, and said so in the log.
@@ -51,9 +71,11 @@ class Catalog:
     crawl.db can't be read, StorageFailed when it stays locked. The last two may come from any method.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        folder = Path(folder)
         self.folder = folder
         self.path = folder / DATABASE
+        self._absolute = folder.absolute()
         self._told: set[tuple[str, str]] = set()
         _require_crawl(folder)
         with self._explained():
@@ -63,6 +85,7 @@ class Catalog:
             except BaseException:
                 self._db.close()
                 raise
+        weakref.finalize(self, _close, self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +98,28 @@ class Catalog:
     def close(self) -> None:
         self._db.close()
 
+    def __len__(self) -> int:
+        """How many image URLs have a record so far."""
+        return int(self.value("SELECT count(*) FROM images"))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return self.images()
+
+    def __repr__(self) -> str:
+        try:
+            pages = self.value("SELECT count(*) FROM pages")
+            told = f"{len(self):,} images, {pages:,} pages"
+        except CrawlerError as exc:
+            told = "closed" if isinstance(exc, UsageError) else "can't be read"
+        return f"<Catalog {str(self.folder)!r}: {told}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook; known by name, since it knows all records."""
+        return cast("str", import_module("crawler.notebook").catalog_html(self))
+
     @property
     def images_folder(self) -> Path:
         return self.folder / IMAGES_FOLDER
@@ -84,7 +129,7 @@ class Catalog:
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
             with suppress(ValueError, TypeError):
                 return tuple(str(seed) for seed in json.loads(text))
-            log.warning("%s: the seeds can't be read", self.path)
+            tell(log, ROW_DOUBTED, told=f"{self.path}: the seeds can't be read")
         return ()
 
     def runs(self) -> tuple[Run, ...]:
@@ -101,19 +146,34 @@ class Catalog:
         for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
             with suppress(ValueError, TypeError):
                 return tuple(map(str, json.loads(text)))
-            log.warning("%s: the names of its lists can't be read", self.path)
+            tell(log, ROW_DOUBTED, told=f"{self.path}: the names of its lists can't be read")
         return ()
 
-    def images(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[ImageRecord]:
-        """Image records, oldest first: those with one of *status* (none given: any)."""
+    def images(
+        self,
+        *,
+        status: ImageStatusName | Iterable[ImageStatusName] = (),
+        reason: str | None = None,
+    ) -> Iterator[ImageRecord]:
+        """Image records, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records("images", ImageRecord, status, reason)
 
-    def pages(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[PageRecord]:
-        """Page records, oldest first: those with one of *status* (none given: any)."""
+    def pages(
+        self,
+        *,
+        status: PageStatusName | Iterable[PageStatusName] = (),
+        reason: str | None = None,
+    ) -> Iterator[PageRecord]:
+        """Page records, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records("pages", PageRecord, status, reason)
 
-    def renders(self, *, status: Sequence[str] = (), reason: str | None = None) -> Iterator[RenderRecord]:
-        """Records of rendered pages, oldest first: those with one of *status* (none given: any)."""
+    def renders(
+        self,
+        *,
+        status: RenderStatusName | Iterable[RenderStatusName] = (),
+        reason: str | None = None,
+    ) -> Iterator[RenderRecord]:
+        """Records of rendered pages, oldest first: those with *status*, or one of several (none given: any)."""
         return self._records("renders", RenderRecord, status, reason)
 
     def image_where(self, condition: str, *values: object) -> Iterator[ImageRecord]:
@@ -160,11 +220,18 @@ class Catalog:
                 self._db.execute("ROLLBACK")
 
     def _records(
-        self, table: str, record: type[_Record], status: Sequence[str], reason: str | None
+        self, table: str, record: type[_Record], status: str | Iterable[str], reason: str | None
     ) -> Iterator[_Record]:
-        conditions, values = ["TRUE"], [*status]
-        if status:
-            conditions.append(f"status IN ({', '.join('?' * len(status))})")
+        known = [str(one) for one in STATUSES[_KINDS[record]]]
+        wanted: tuple[str, ...] = (status,) if isinstance(status, str) else tuple(status)
+        for one in wanted:
+            if one not in known:
+                raise UsageError(
+                    f"status = {one!r} won't do: a record of {table} is one of {', '.join(known)}"
+                )
+        conditions, values = ["TRUE"], [*map(str, wanted)]
+        if wanted:
+            conditions.append(f"status IN ({', '.join('?' * len(wanted))})")
         if reason is not None:
             conditions.append("reason = ?")
             values.append(reason)
@@ -180,10 +247,13 @@ class Catalog:
         sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
-                yield record_of(record, row)
+                found: _Record | None = record_of(record, row)
             except UNREADABLE:
-                if (one := self._mended(table, record, row)) is not None:
-                    yield one
+                found = self._mended(table, record, row)
+            if isinstance(found, ImageRecord):
+                found = found.within(self._absolute)
+            if found is not None:
+                yield found
 
     def _mended(self, table: str, record: type[_Record], row: Sequence[Any]) -> _Record | None:
         """What can be read of a row that is absurd: its other fields; None without a URL. It is said once for each."""
@@ -192,13 +262,13 @@ class Catalog:
         if told not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(told)
             url = "".join(char if char.isprintable() else "?" for char in found.url[:200])
-            log.warning(
-                "%s: in the row of %s in %s can't be right, and counts as not told: %s%s",
-                self.path,
-                url or "an unreadable URL",
-                table,
-                ", ".join(wrong),
-                "" if url else "; it is passed over",
+            row_of = url or "an unreadable URL"
+            passed = "" if url else "; it is passed over"
+            tell(
+                log,
+                ROW_DOUBTED,
+                told=f"{self.path}: in the row of {row_of} in {table} can't be right, and counts as not told:"
+                f" {', '.join(wrong)}{passed}",
             )
         return cast("_Record", found) if found.url else None
 
@@ -230,8 +300,10 @@ class Catalog:
         """Turn SQLite's errors into ours, which say what to do."""
         try:
             yield
-        except sqlite3.ProgrammingError:  # a fault of this program
-            raise
+        except sqlite3.ProgrammingError as exc:
+            if "closed database" in str(exc):
+                raise UsageError(f"the catalog of {self.folder} is closed; open it anew") from exc
+            raise  # a fault of this program
         except (sqlite3.DatabaseError, UnicodeError) as exc:
             if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StorageFailed(
@@ -243,6 +315,11 @@ class Catalog:
                 f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
                 " (the saved images stay usable)"
             ) from exc
+
+
+def _close(db: sqlite3.Connection) -> None:
+    with suppress(sqlite3.ProgrammingError):  # it is let go of by another thread than had it
+        db.close()
 
 
 def _is(error: sqlite3.Error | UnicodeError, *codes: int) -> bool:

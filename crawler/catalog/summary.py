@@ -51,6 +51,8 @@ class Summary(Value):
     """What workers on other machines keep in folders of their own, those with the most files first; of images/ here
     there is only the rest.
     """
+    renderings: dict[str, int]
+    """Pages that were read, by what their records say of a browser: a key of models.RENDERINGS."""
     revisits: dict[str, int]
     """Images by what became of them when the crawl was refreshed (``unchanged``, ``new`` …); of
     those that are kept.
@@ -78,6 +80,7 @@ def summarise(catalog: Catalog) -> Summary:
             " GROUP BY revisit ORDER BY 2 DESC",
         )
         kept_elsewhere = elsewhere(catalog)
+        renderings = _renderings(catalog)
     files, files_bytes = _disk_usage(catalog.images_folder)
     return Summary(
         folder=str(catalog.folder),
@@ -91,6 +94,7 @@ def summarise(catalog: Catalog) -> Summary:
         files=files,
         files_bytes=files_bytes,
         elsewhere=kept_elsewhere,
+        renderings=renderings,
         revisits=revisits,
         started_at=started_at,
         finished_at=finished_at,
@@ -124,6 +128,13 @@ def queue_elsewhere(catalog: Catalog) -> str:
     """Where the queue lies, a Redis, that knows of more to do than crawl.db does; empty if crawl.db knows all."""
     notes = dict(catalog.rows("SELECT key, value FROM meta WHERE key IN ('queue', 'complete')"))
     return "" if "complete" in notes else str(notes.get("queue", ""))
+
+
+def _renderings(catalog: Catalog) -> dict[str, int]:
+    if not catalog.has_table("renders"):  # of a version before there were browsers
+        return {}
+    sql = "SELECT render, count(*) FROM pages WHERE status = 'harvested' AND render != '' GROUP BY render"
+    return _counts(catalog, sql)
 
 
 def _counts(catalog: Catalog, sql: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ stdout is data, stderr is talk. A command lives in a module of its own, imported
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import os
 import sys
@@ -15,10 +16,13 @@ from typing import Any
 
 import click
 
-from crawler import __version__, shown
+from crawler import __version__, logs, shown
 from crawler.cli.ending import exit_code, in_words
 from crawler.cli.options import Examples, verbose_option
 from crawler.errors import CrawlerError
+from crawler.events import ERROR_TOLD, tell
+
+log = logging.getLogger(__name__)
 
 PROGRAM = "image-crawler"
 EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
@@ -158,4 +162,7 @@ def _output_closed() -> int:
 
 
 def _tell(text: str) -> None:
+    if logs.is_json():
+        tell(log, ERROR_TOLD, text=text)
+        return
     click.echo(f"{PROGRAM}: {shown.one_line(text)}", err=True)  # an error may come from another machine

@@ -36,7 +36,7 @@ from crawler.seeds import whole
 @output_option("The folder that the crawl was begun in, or a copy of it.  [default: as it was begun]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 @json_option
-@config_options_of("access")
+@config_options_of("access", "log")
 def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, config: Config) -> int:
     """Bring the results of a crawl whose queue lies in Redis into its folder, until it has ended.
 
@@ -58,6 +58,6 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"
         )
     manager = msgspec.structs.replace(config.manager, queue=address)
-    config = msgspec.structs.replace(plan.config, manager=manager, access=config.access)
+    config = msgspec.structs.replace(plan.config, manager=manager, access=config.access, log=config.log)
     running = Crawl(plan.seeds, folder=folder, config=config, collects=True)
     return run(running, as_json=as_json, quiet=quiet)

@@ -33,7 +33,7 @@ def resume(address: str, *, config: Config) -> None:
     """Go on with a crawl that was paused."""
     with tasks_of(address, config) as tasks:
         paused = tasks.stats().paused
-        tasks.resume()
+        tasks.resume(_who())
     click.echo("it goes on" if paused else "it was not paused")
 
 

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler import logs
+from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
 from crawler.cli.options import (
     Command,
     config_options,
     json_option,
     output_option,
+    verbosity,
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
-from crawler.cli.report import print_summary
+from crawler.cli.report import Course, print_summary
 from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped, LimitReached
+from crawler.events import CRAWL_OPEN, NOTICE, tell
+from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
+
+log = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -63,6 +73,7 @@ def crawl_options(function: _Function) -> _Function:
 
 @click.command(
     cls=Command,
+    short=short_help.CRAWL,
     examples=(
         ("every image of a site, below data/example.org", "image-crawler crawl example.org"),
         (
@@ -103,13 +114,13 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     console = tables.console(sys.stderr)
     again = _same_command() if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
+    _configure_log(running)
+    if logs.speaks_json(running.config.log):  # stderr is for machines, then
+        console, quiet = tables.console(io.StringIO()), True
+    watched = _Watched()
     try:
         with terminated_like_interrupted(), running:
-            if running.notes and not quiet:
-                console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
-            if (invitation := _invitation(running)) and not quiet:
-                console.print(invitation, soft_wrap=True)
-                console.print(will_be_kept(running), soft_wrap=True)
+            _tell_first(running, console, quiet=quiet)
             try:
                 with progress(
                     running.seeds,
@@ -119,6 +130,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:
                     for stats in running.watch():
+                        watched.note(stats)
                         show(stats)
             except KeyboardInterrupt as exc:
                 ended_early, code = in_words(exc).capitalize(), exit_code(exc)
@@ -139,15 +151,51 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
         ended_early = ""  # what was in hand was all that was left
     if ended_early:
         if summary is not None:
-            print_summary(summary, as_json=as_json)
+            print_summary(summary, as_json=as_json, course=watched.course())
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
         )
         return code
-    print_summary(running.summary(), as_json=as_json)
-    running.check()
+    failure = running.failure()
+    print_summary(running.summary(), as_json=as_json, course=watched.course(), failed=failure is not None)
+    if failure is not None:
+        raise failure
     return 0
+
+
+def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
+    """What was made of the seeds, and how others join."""
+    if running.notes and not quiet:
+        console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
+    if invitation := _invitation(running):
+        tell(log, CRAWL_OPEN, text=invitation)
+        if not quiet:
+            console.print(invitation, soft_wrap=True)
+            console.print(will_be_kept(running), soft_wrap=True)
+
+
+def _configure_log(running: Crawl) -> None:
+    """Where others work for the crawl, its operator hears of them without being asked."""
+    if not running.downloads or running.public is not None or running.queue is not None:
+        logs.configure(verbosity(), running.config.log, least=NOTICE)
+
+
+class _Watched:
+    """How a run goes."""
+
+    def __init__(self) -> None:
+        self._started = self._seen = time.monotonic()
+        self._saved_before: int | None = None
+
+    def note(self, stats: Stats) -> None:
+        self._seen = time.monotonic()
+        if self._saved_before is None:
+            self._saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
+
+    def course(self) -> Course:
+        """From its start until something was last heard of it: not to the end of its processes, which is our matter."""
+        return Course(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
 
 
 def _invitation(running: Crawl) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -86,8 +86,9 @@ def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], ou
 def _write(
     catalog: Catalog, out: BinaryIO, *, form: str, records: str, status: tuple[str, ...], raw: bool
 ) -> int:
+    wanted: Any = status  # which of them there are is for the catalog to say
     if records == "images":
-        return FORMATS[form](catalog.images(status=status), ImageRecord, out, raw=raw)
+        return FORMATS[form](catalog.images(status=wanted), ImageRecord, out, raw=raw)
     if records == "renders":
-        return FORMATS[form](catalog.renders(status=status), RenderRecord, out, raw=raw)
-    return FORMATS[form](catalog.pages(status=status), PageRecord, out, raw=raw)
+        return FORMATS[form](catalog.renders(status=wanted), RenderRecord, out, raw=raw)
+    return FORMATS[form](catalog.pages(status=wanted), PageRecord, out, raw=raw)

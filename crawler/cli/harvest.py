@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from crawler.cli import short_help
 from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import joined, joining_options, tell_asked
 from crawler.cli.options import Command
@@ -14,6 +15,7 @@ from crawler.shown import one_line
 
 @click.command(
     cls=Command,
+    short=short_help.HARVEST,
     examples=(
         ("help the crawl that runs in that folder", "image-crawler harvest data/example.org"),
         ("with four processes", "image-crawler harvest data/example.org --harvesters 4"),

@@ -8,6 +8,7 @@ from collections import Counter
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
+from crawler.events import PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
@@ -26,7 +27,7 @@ def transport_for(url: str, config: Config) -> RequestsTransport:
     networks = networks_of((url,), proxies_of(config.fetch))
     guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
     if not_used := unused(config.fetch, (url,)):
-        log.warning("%s", not_used)
+        tell(log, PROXY_UNUSED, text=not_used)
     return RequestsTransport(config.fetch, guard, seeds=(url,))
 
 

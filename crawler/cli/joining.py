@@ -47,13 +47,13 @@ def address_argument(function: _Function) -> _Function:
 
 def joining_options(function: _Function) -> _Function:
     """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
-    options = config_options_of("access", "machine", but=("chromium", "behaviours"))
+    options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
     return click.argument("address", metavar=METAVAR)(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
     """As joining_options, and the browser counts, too."""
-    return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine")(function))  # type: ignore[return-value]
+    return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> Meeting:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +12,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from crawler import logs
+from crawler.cli import short_help
 from crawler.config import SETTINGS, Config, Setting, load
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -28,6 +28,7 @@ _KINDS = {
     "storage": "local|manager|URL",
     "chromium": "FILE",
     "behaviours": "FILE",
+    "log_file": "FILE",
     "keys": "DIR",
     "authkey_file": "FILE",
     "tls_cert": "FILE",
@@ -40,7 +41,7 @@ _SECTIONS = {
     for field in msgspec.structs.fields(Config)
 }
 _VERBOSITY = "crawler.cli.verbosity"
-_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_ALL = "crawler.cli.help_all"
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 """The folder of a crawl; whether it is one is the catalog's to say."""
@@ -61,6 +62,14 @@ class Examples(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 
+    def examples_shown(self, ctx: click.Context) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - for who derives
+        return self.examples
+
+    def get_help(self, ctx: click.Context) -> str:
+        formatter = short_help.Formatter()
+        self.format_help(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         words = list(args)
         try:
@@ -72,22 +81,58 @@ class Examples(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
-        if not self.examples:
+        examples = self.examples_shown(ctx)
+        if not examples:
             return
         with formatter.section("Examples"):
-            for purpose, line in self.examples:
+            for purpose, line in examples:
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
                 formatter.write(f"{'':{formatter.current_indent + 4}}{purpose}\n")
 
 
 class Command(Examples):
-    """A command with :func:`verbose_option`, and with its settings below the headings of their sections."""
+    """A command with :func:`verbose_option`, and with its settings below the headings of their sections.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    With a *short* help that is what ``--help`` shows; ``--help-all`` shows everything.
+    """
+
+    def __init__(self, *args: Any, short: short_help.Short | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.short = short
         verbose_option(self)
+        help_all = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_all,
+            hidden=short is None,
+            help="Show every option, and exit.",
+        )
+        self.params.append(help_all)
+
+    def is_short(self, ctx: click.Context) -> bool:
+        """Whether what is shown is the short help."""
+        return self.short is not None and not ctx.meta.get(_ALL)
+
+    def examples_shown(self, ctx: click.Context) -> Sequence[tuple[str, str]]:
+        return self.examples[: short_help.EXAMPLES] if self.is_short(ctx) else self.examples
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self.is_short(ctx):
+            super().format_help_text(ctx, formatter)
+            return
+        formatter.write_paragraph()
+        with formatter.indentation():  # the first two paragraphs, as one
+            formatter.write_text(
+                " ".join(" ".join(inspect.cleandoc(self.help or "").split("\n\n")[:2]).split())
+            )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.short is not None and not ctx.meta.get(_ALL):
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+            short_help.write(self.short, options, ctx, formatter)
+            return
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
             row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
@@ -146,6 +191,8 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
         flags = {key: kwargs.pop(key) for key in chosen}
         flags = {key: None if value == () else value for key, value in flags.items()}  # a list not given
         config: Config = load(file=config_file, environment=os.environ, flags=flags)
+        if "log_file" in chosen:
+            logs.configure(verbosity(), config.log)
         return function(*args, config=config, **kwargs)
 
     options = [
@@ -174,38 +221,27 @@ def verbose_option(function: _Function) -> _Function:
         expose_value=False,
         is_eager=True,
         callback=_set_verbosity,
-        help="Say more on stderr; twice for every detail.",
+        help="Say more on stderr: a line for each finished task; twice for every detail.",
     )
     return option(function)
 
 
-def configure_logging(verbosity: int) -> None:
-    """Warnings on stderr; with 1 also what is being done, with 2 every detail."""
-    level = _LEVELS[min(verbosity, len(_LEVELS) - 1)]
-    handler = _StderrHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # other libraries' own details only where every detail is asked for
-    logging.getLogger("urllib3").setLevel(level if verbosity > 1 else logging.ERROR)
+def verbosity() -> int:
+    """How many ``-v`` were given."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(_VERBOSITY, 0) if context is not None else 0
 
 
-class _StderrHandler(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment: a live display puts itself there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)  # noqa: T201 - stderr is for talk
-
-
-class _Formatter(logging.Formatter):
-    """Further lines are set in: what a server or another machine says can't pass for a line of its own."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n    ".join(super().format(record).splitlines())
+def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
 
 
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
     ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
-    configure_logging(ctx.meta[_VERBOSITY])
+    logs.configure(ctx.meta[_VERBOSITY])
 
 
 def _metavar(setting: Setting) -> str:

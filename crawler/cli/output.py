@@ -7,9 +7,13 @@ command has to think of it. Lines are another matter: a text that must not bring
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -18,14 +22,18 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableT
 from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment
+from rich.style import Style
 from rich.text import Text
 
 from crawler import shown
+from crawler.readable import plain
 from crawler.shown import one_line as clean
 
 _PIPED_WIDTH = 10_000
+_WITHOUT_LINKS = frozenset({"", "dumb", "linux", "vt100", "vt220"})
+_HOST_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
-__all__ = ["Screen", "clean", "is_terminal", "live", "write_json"]
+__all__ = ["Screen", "clean", "is_terminal", "link_to", "live", "write_json"]
 
 
 def write_json(value: object) -> None:
@@ -33,7 +41,7 @@ def write_json(value: object) -> None:
 
     What could drive a terminal is escaped, wherever it goes: often it is shown in the end.
     """
-    click.echo(shown.escaped(msgspec.json.encode(_plain(value))))
+    click.echo(shown.escaped(msgspec.json.encode(plain(value))))
 
 
 def is_terminal() -> bool:
@@ -45,14 +53,15 @@ class Screen(Console):
     """For *file*. In a pipe nothing is wrapped or cut off.
 
     The only kind of console that there may be: what is text is cleaned before it is laid out, and again when it is
-    drawn; no text is markup; and there are no links, whose targets are not to be seen. So all that a terminal is told
-    to do comes from our own styles.
+    drawn; no text is markup; and there are no links, whose targets are not to be seen, but those to files of this
+    machine that ``link_to`` has made. So all that a terminal is told to do comes from our own styles.
     """
 
     def __init__(self, file: IO[str]) -> None:
         below = shown.below(file)
         width = None if below.isatty() else _PIPED_WIDTH
         super().__init__(file=below, width=width, highlight=False, markup=False, emoji=False)
+        self.own_links: set[str] = set()
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(shown.clean(text), **options)
@@ -63,12 +72,25 @@ class Screen(Console):
             renderable = renderable.copy()
             renderable.plain = shown.clean(renderable.plain)
         for segment in super().render(renderable, options):
-            yield segment if segment.control else _clean_segment(segment)
+            yield segment if segment.control else _clean_segment(segment, self.own_links)
 
 
-def _clean_segment(segment: Segment) -> Segment:
+def link_to(out: Console, path: Path) -> Text:
+    """*path* as a text that leads there where the terminal knows links (OSC 8), in a file manager for a folder."""
+    text = Text(clean(str(path)))
+    if not isinstance(out, Screen) or not out.is_terminal or os.environ.get("TERM", "") in _WITHOUT_LINKS:
+        return text
+    # with the host's name: by it a terminal knows that a path is another machine's, as in ssh
+    host = platform.node() if _HOST_NAME.fullmatch(platform.node()) else ""
+    uri = path.absolute().as_uri().replace("file://", f"file://{host}", 1)
+    out.own_links.add(uri)
+    text.stylize(Style(link=uri))
+    return text
+
+
+def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
     style = segment.style
-    if style is not None and style.link:
+    if style is not None and style.link and style.link not in own_links:
         style = style.update_link(None)
     elif shown.is_clean(segment.text):
         return segment
@@ -148,13 +170,3 @@ def live(
                 yield picture
             finally:
                 lines.finish()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value

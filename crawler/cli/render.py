@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from crawler.cli import short_help
 from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import joined, rendering_options, tell_asked
 from crawler.cli.options import Command
@@ -16,6 +17,7 @@ from crawler.shown import one_line
 
 @click.command(
     cls=Command,
+    short=short_help.RENDER,
     examples=(
         ("for the crawl that another machine serves", "image-crawler render 192.0.2.7 --keys worker"),
         (

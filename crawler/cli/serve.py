@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from crawler.cli import short_help
 from crawler.cli.crawl import crawl_options, run
 from crawler.cli.options import Command
 from crawler.config import Config
@@ -14,6 +15,7 @@ from crawler.crawl import Crawl
 
 @click.command(
     cls=Command,
+    short=short_help.SERVE,
     examples=(
         ("make the keys, once", "image-crawler keygen keys"),
         (

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from crawler import shown
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT
@@ -27,9 +28,9 @@ from crawler.models import (
     WorkerStatus,
 )
 
+size = shown.size
 _GAP = 5
 _NARROW, _MOST_SAID = 72, 40
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -44,14 +45,6 @@ _STYLES = {
 def console(file: IO[str] | None = None) -> Console:
     """For stdout, or *file*. In a pipe nothing is coloured, wrapped or cut off."""
     return Screen(sys.stdout if file is None else file)
-
-
-def size(size_bytes: int) -> str:
-    """``532 bytes``, ``1.4 MiB``."""
-    value, unit = float(size_bytes), 0
-    while value >= 1023.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what rounds to 1,024.0
-        value, unit = value / 1024, unit + 1
-    return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
 def moment(text: str) -> str:

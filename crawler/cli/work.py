@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from crawler.cli import short_help
 from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import joined, joining_options, tell_asked
 from crawler.cli.options import Command, output_option
@@ -18,6 +19,7 @@ from crawler.storage import schemes
 
 @click.command(
     cls=Command,
+    short=short_help.WORK,
     examples=(
         ("for the crawl that another machine serves", "image-crawler work 192.0.2.7 --keys worker"),
         (

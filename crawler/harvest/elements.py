@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from crawler.errors import NotHtml
+from crawler.events import PARSER_FAILED, tell
 from crawler.harvest import caption_names, link_words
 from crawler.harvest.extensions import IMAGE_NAME
 from crawler.harvest.markup import NEAR_VALUE, S, values_of
@@ -65,7 +66,7 @@ def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = No
         try:
             return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)
         except ParserRefusedError as exc:
-            log.info("%s can't parse the page: %s", adapter.__module__, exc)
+            tell(log, PARSER_FAILED, parser=adapter.__module__.rpartition(".")[2], reason=exc)
     raise NotHtml("neither parser could make anything of the page")
 
 

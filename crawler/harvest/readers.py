@@ -12,6 +12,7 @@ import msgspec
 
 from crawler.config import Config, FetchConfig
 from crawler.errors import LEFT_OUT, PageTimeout, ReaderCrashed
+from crawler.events import INTERNAL_ERROR, tell
 from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
 from crawler.models import NewTask, Task
 from crawler.sandbox.budget import Budget
@@ -84,7 +85,7 @@ class Readers:
             if head.reason or head.fault:
                 deque(parts, maxlen=0)  # to its end, else it is of no use to others
             if head.fault:
-                log.error("internal error at %s\n%s", task.url, head.fault)
+                tell(log, INTERNAL_ERROR, url=task.url, traceback=head.fault)
             head.check()
             yield _Asked(self, head, parts, task, fetched)
 

@@ -10,11 +10,13 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from crawler.columns import UNREADABLE
 from crawler.errors import LEFT_OUT, REASONS, InternalError
+from crawler.events import Event, tell
 from crawler.keepers import UNTOLD
 from crawler.models import (
     RECORDS,
@@ -258,11 +260,12 @@ class Complaints:
         self._log = log
         self._told = 0
 
-    def tell(self, text: str, *values: str) -> None:
-        """*values* are theirs: they are cut, and made printable."""
+    def tell(self, event: Event, **facts: str) -> None:
+        """*facts* are theirs: they are cut, and made printable."""
         self._told += 1
         if self._told <= _TOLD_FIRST or self._told % _TOLD_OF == 0:
-            self._log.warning(text, *map(printable, values))
+            shown: dict[str, Any] = {key: printable(value) for key, value in facts.items()}
+            tell(self._log, event, **shown)
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from crawler import columns
 from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed, StorageFull
+from crawler.events import FILE_NOT_RESTORED, FILE_UPGRADED, tell
 from crawler.keepers import UNTOLD
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, RenderRecord, TaskKind
 from crawler.queues.checks import FLAWS
@@ -167,7 +168,7 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path, steps: list[str]) -> N
     db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA_VERSION,))
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
-    log.info("%s was written by an earlier version, and is of schema %d now", path, SCHEMA_VERSION)
+    tell(log, FILE_UPGRADED, file=path, schema=SCHEMA_VERSION)
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -234,7 +235,7 @@ class Whereabouts:
                 db.backup(there)
             there.close()
         except (OSError, sqlite3.Error) as exc:
-            log.warning("%s could not be put back: %s", self._path, exc)
+            tell(log, FILE_NOT_RESTORED, file=self._path, reason=exc)
             return None
         return copy
 
@@ -254,7 +255,9 @@ class Whereabouts:
                     copy.rename(self._path)
                 copy.unlink(missing_ok=True)
         except OSError as exc:
-            log.warning("%s could not be put back from %s: %s", self._path, copy, exc.strerror)
+            tell(
+                log, FILE_NOT_RESTORED, file=self._path, reason=f"{exc.strerror}; what was in it is in {copy}"
+            )
 
     def _found(self) -> tuple[int, int] | None:
         try:

@@ -36,6 +36,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from typing import Any
 
 from crawler.errors import (
     BadResponse,
@@ -198,6 +199,16 @@ class Condition:
         """In a sentence, of the host *name*."""
         came = "gave nothing of use" if self.reached else "was not reached"
         return f"{name} {came} at {self.tries} tries over {_span(self.lasts_s)}, last: {self.reason}: {self.detail}"
+
+    def facts_of(self, name: str) -> dict[str, Any]:
+        """As facts of the event that it is given up."""
+        return {
+            "told": self.told_of(name),
+            "host": name,
+            "reason": self.reason,
+            "tries": self.tries,
+            "lasts_s": self.lasts_s,
+        }
 
 
 @dataclass(slots=True)

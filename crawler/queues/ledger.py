@@ -32,6 +32,23 @@ import msgspec
 from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
+from crawler.events import (
+    CRAWL_HALTED,
+    CRAWL_PAUSED,
+    CRAWL_UNPAUSED,
+    DEBUG,
+    INFO,
+    LEASE_GRANTED,
+    LEASES_EXPIRED,
+    LEASES_OVERDUE,
+    RESULT_REFUSED,
+    WORD_REFUSED,
+    WORKER_DIED,
+    WORKER_JOINED,
+    WORKER_LEFT,
+    WORKER_LOST,
+    tell,
+)
 from crawler.fallback import with_next_size
 from crawler.keepers import OWN, Keeper, keeper_of
 from crawler.models import (
@@ -61,6 +78,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
+from crawler.outcomes import tell_retried, tell_settled, who
 from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
@@ -102,6 +120,8 @@ from crawler.words import filled_record
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+SOMEBODY = "somebody"
+"""Who has paused the crawl, if an older program does not say who it is."""
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
 _RELEASED_AT_ONCE = 200  # of the sizes that are held: in 20 ms or so
@@ -147,6 +167,8 @@ class _Worker:
     deadline: float
     seen: float = 0.0
     held: set[int] = field(default_factory=set)
+    returned: int = 0
+    """Tasks that it has given back since its last lease: for the log, when it leaves."""
     done: Rate = field(default_factory=partial(Rate, window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S))
 
 
@@ -190,6 +212,8 @@ class Ledger:
         self._fellows: Counter[TaskKind] = Counter()  # of these, by kind
         self._gone: dict[str, None] = {}  # in that order
         self._complaints = Complaints(log)
+        self._settled: list[tuple[Record, float | None]] = []
+        """In this transaction, for the log, if it wants to know; and what is tried again, in how many seconds."""
         self._halted: str | None = None
         self._run: int | None = None  # its number, while it goes on
         self._stopped = self._paused = self._closed = self._has_renderer = False
@@ -315,6 +339,7 @@ class Ledger:
         end = self._clock() + wait_s
         with self._mutex:
             me = self._meet(worker)
+            me.returned = 0
             self._reconcile(worker.id, me, held)
             while True:
                 if self._halted is not None or worker.id in self._gone:
@@ -349,10 +374,11 @@ class Ledger:
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
         with self._transaction():
-            self._meet(worker)  # its leases may be from before a restart
+            me = self._meet(worker)  # its leases may be from before a restart
             held = {
                 token.id: None for token in tokens if self._adopt(worker.id, token)
             }  # some may be said twice
+            me.returned += len(held)
             self._give_back(list(held), charged=False)
 
     def leave(self, worker_id: str, *, charged: bool) -> None:
@@ -366,6 +392,10 @@ class Ledger:
                 del self._gone[next(iter(self._gone))]
             worker = self._part_with(worker_id)
             if worker is not None:
+                if worker.state is not None:
+                    event = WORKER_DIED if charged else WORKER_LEFT
+                    tasks = len(worker.held) + worker.returned
+                    tell(log, event, **who(worker.state), tasks=tasks, done=worker.state.done)
                 self._give_back(list(worker.held), charged=charged)
             self._wake_all = True  # it may wait itself; and there is more for the others
 
@@ -408,7 +438,7 @@ class Ledger:
             )  # before a transaction, which would make memory anew if that is no host
         with self._transaction():
             if not self._files.may_tell(worker_id, host_id, file.name, is_alive=self._workers.__contains__):
-                self._complaints.tell("not believed, for it was not asked: worker %s of %s", worker_id, host)
+                self._complaints.tell(WORD_REFUSED, worker=worker_id, host=host)
                 return
             self._files.keep(host_id, file)
             if file.name == ROBOTS_TXT and not file.reason:
@@ -525,7 +555,7 @@ class Ledger:
     def halt(self, reason: str) -> None:
         with self._mutex:
             if self._halted is None:
-                log.info("halted: %s", reason)
+                tell(log, CRAWL_HALTED, reason=reason)
                 self._halted = reason
             self._rouse()
 
@@ -539,11 +569,15 @@ class Ledger:
 
     def pause(self, by: str = "") -> None:
         with self._transaction():
+            if not self._paused:
+                tell(log, CRAWL_PAUSED, by=by or SOMEBODY)
             self._paused, self._paused_by = True, by
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (by,))
 
-    def resume(self) -> None:
+    def resume(self, by: str = "") -> None:
         with self._transaction():
+            if self._paused:
+                tell(log, CRAWL_UNPAUSED, by=by or SOMEBODY)
             self._paused, self._paused_by = False, ""
             self._wake_all = True
             self._db.execute("DELETE FROM meta WHERE key = 'paused'")
@@ -734,12 +768,23 @@ class Ledger:
                 self._db.execute("COMMIT")
                 self._pacing.forget_idle()
                 self._tell_waiting()
+                self._tell_settled()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                self._settled.clear()
                 self._load()
                 self._rouse()  # what they wait for may be another thing now
                 raise
+
+    def _tell_settled(self) -> None:
+        """The lines of the log of what this transaction has settled, now that it is certain."""
+        for record, retry_in_s in self._settled:
+            if retry_in_s is None:
+                tell_settled(log, record)
+            else:
+                tell_retried(log, record, retry_in_s)
+        self._settled.clear()
 
     def _tell_waiting(self) -> None:
         """Wake those who wait in a call, as far as there is something new for them."""
@@ -783,6 +828,15 @@ class Ledger:
             with database.explained(self.path, on_error=self.halt):
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('renderer', 1)")
             self._has_renderer = True
+        if known.state is None:
+            tell(
+                log,
+                WORKER_JOINED,
+                **who(worker),
+                pid=worker.pid,
+                version=worker.version,
+                threads=worker.threads,
+            )
         self._count(known, -1)
         known.state, known.deadline = worker, max(known.deadline, deadline)
         self._count(known, +1)
@@ -876,7 +930,10 @@ class Ledger:
                     known=self._revisits.known(last),
                 )
             )
-        return host_key(tasks[0].url), tuple(tasks)
+        name = host_key(tasks[0].url)
+        if log.isEnabledFor(DEBUG):
+            tell(log, LEASE_GRANTED, tasks=len(tasks), host=name, worker=worker_id, kind=kind)
+        return name, tuple(tasks)
 
     def _next_in_row(self, kind: TaskKind, host: int, count: int) -> list[Any]:
         """Those that came first, and what has failed already after the rest, which it may not slow down; of a host in
@@ -1037,8 +1094,7 @@ class Ledger:
             max_attempts=most,
         )
         if retry_in_s is not None and (attempts < most or is_let_off()):
-            self._retries.note(token.id, reason_of(record), record.http_status)
-            self._delay(token.id, kind, retry_in_s)
+            self._retry(token.id, kind, record, retry_in_s)
         else:
             self._intake.count_left_out(left_out_of(record))
             if lease is None or lease.has_more_words or token.serial < lease.serial:
@@ -1087,7 +1143,7 @@ class Ledger:
 
     def _refuse(self, token: Token, url: str, why: str) -> None:
         """What a worker says of a task on lease to it can't be right: it was an attempt, and nothing came of it."""
-        self._complaints.tell("refused what a worker says of %s: %s", url, why)
+        self._complaints.tell(RESULT_REFUSED, url=url, reason=why, worker=self._leases[token.id].worker)
         lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
             self._retries.note(token.id, InternalError.reason, 0)
@@ -1100,6 +1156,12 @@ class Ledger:
             before=TaskState.LEASED,
             after=TaskState.DONE,
         )
+
+    def _retry(self, task_id: int, kind: TaskKind, record: Record, in_s: float) -> None:
+        if log.isEnabledFor(INFO):
+            self._settled.append((record, in_s))
+        self._retries.note(task_id, reason_of(record), record.http_status)
+        self._delay(task_id, kind, in_s)
 
     def _put_off(self, task_id: int, for_s: float) -> None:
         """It was not the turn of a task on lease, and will not be for so long."""
@@ -1127,6 +1189,8 @@ class Ledger:
             self._intake.add([next_size], now=self._clock())
         if isinstance(record, ImageRecord) and self._intake.sizes.behind:
             record = self._with_size_behind(task_id, record, has_next=next_size is not None)
+        if log.isEnabledFor(INFO):
+            self._settled.append((record, None))
         self._kept[task_id] = (kind, after, (self._next_seq, task_id, *row_of(record)))
         self._next_seq += 1
         self._move(kind, before, after)
@@ -1223,15 +1287,23 @@ class Ledger:
                 self._wake_all = True  # each of the others may have a larger part now
                 for worker_id, worker in late:
                     self._part_with(worker_id)
-                    if worker.held:
-                        name = worker_id or "of an earlier run"
-                        log.warning("worker %s is lost, with %d tasks", name, len(worker.held))
+                    self._tell_lost(worker, now)
                     self._give_back(list(worker.held), charged=True)
         overdue = list(itertools.takewhile(self._is_overdue, self._leases))
         if overdue:  # its worker is alive, and will never come back with it
-            log.warning("workers have had %d tasks for too long (max_lease_s)", len(overdue))
+            names = sorted({self._leases[task_id].worker for task_id in overdue})
+            tell(log, LEASES_OVERDUE, worker=", ".join(names), tasks=len(overdue))
             with self._transaction():
                 self._give_back(overdue, charged=True)
+
+    @staticmethod
+    def _tell_lost(worker: _Worker, now: float) -> None:
+        tasks, state = len(worker.held), worker.state
+        if state is not None:
+            silent_s = max(0.0, now - worker.seen)
+            tell(log, WORKER_LOST, **who(state), silent_s=silent_s, tasks=tasks, done=state.done)
+        elif tasks:
+            tell(log, LEASES_EXPIRED, worker="of an earlier run", tasks=tasks)
 
     def _is_overdue(self, task_id: int) -> bool:
         """Asked of the oldest leases first: those of a dictionary are in the order of their beginning."""

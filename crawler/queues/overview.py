@@ -95,8 +95,8 @@ def as_held(state: _State, held: int) -> _State:
 def hosts_that_wait(
     pacing: Pacing, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
-    """Some hosts that are in trouble, or left alone between two requests; at most SHOWN_WAITING, of the first few that
-    may be such: as Stats has them.
+    """Some hosts that have something to do, and are in trouble or left alone between two requests; at most
+    SHOWN_WAITING, of the first few that may be such: as Stats has them.
     """
     some = dict.fromkeys(
         [
@@ -110,7 +110,7 @@ def hosts_that_wait(
     waiting = [
         (status, lane.host)
         for status, lane in zip(found, lanes, strict=True)
-        if status.trouble or status.delay_s > 0 or (status.due_s > 0 and lane.ready)
+        if at_hand(status) and (status.trouble or status.delay_s > 0 or (status.due_s > 0 and lane.ready))
     ]
     waiting.sort(key=lambda pair: -at_hand(pair[0]))
     names = _names(db, [host for _, host in waiting[:SHOWN_WAITING]])

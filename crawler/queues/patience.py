@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import tenacity
 
+from crawler.events import QUEUE_BACK, QUEUE_SILENT, tell
+
 log = logging.getLogger(__name__)
 
 _MAX_PAUSE_S = 2.0
@@ -51,7 +53,7 @@ class Patience:
         )(call)
         if self._told:
             self._told = False
-            log.warning("%s answers again", self._where())
+            tell(log, QUEUE_BACK, where=self._where())
         return value
 
     def _out_of_patience(self, attempt: tenacity.RetryCallState) -> bool:
@@ -63,9 +65,10 @@ class Patience:
         if self._told or since_s < _TOLD_AFTER_S or attempt.outcome is None or self.abandoned.is_set():
             return
         self._told = True
-        log.warning(
-            "no answer from %s so far (%s); trying for %.0f s more",
-            self._where(),
-            self._said(attempt.outcome.exception()),
-            self.reconnect_s - since_s,
+        tell(
+            log,
+            QUEUE_SILENT,
+            where=self._where(),
+            reason=self._said(attempt.outcome.exception()),
+            for_s=self.reconnect_s - since_s,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from crawler.events import ROW_MENDED, tell
 from crawler.models import MAX_COUNT, MAX_DEPTH, RECORDS, TaskKind, TaskState
 from crawler.queues.checks import is_url, printable
 from crawler.queues.database import Connection
@@ -53,7 +54,7 @@ def repair(db: Connection, path: Path) -> None:
     try:
         for task_id, kind, url, lost in rows:
             what = _mend(db, task_id, kind, url, lost=bool(lost))
-            log.warning("%s: the row of %s can't be right, and %s", path, printable(str(url)), what)
+            tell(log, ROW_MENDED, file=path, url=printable(str(url)), what=what)
         _mend_others(db)
         db.execute("COMMIT")
     except BaseException:

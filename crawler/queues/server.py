@@ -18,6 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from crawler import __version__, errors
+from crawler.events import CALL_FAILED, CONNECTION_FAILED, CONNECTION_REFUSED, LEASE_NOT_RETURNED, tell
 from crawler.models import Lease
 from crawler.queues import wire
 from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
@@ -103,7 +104,7 @@ class QueueServer(managers.Server):
 
     def _out_of_resources(self, error: Exception) -> None:
         """Descriptors or threads are used up: whoever sits at the door has to go, the oldest first."""
-        log.warning("can't take a connection: %s", error)
+        tell(log, CONNECTION_FAILED, reason=error)
         for _ in range((len(self._lobby) + 1) // 2):
             if (stranger := self._lobby.crowd_out()) is not None:
                 stranger.interrupt()
@@ -130,7 +131,7 @@ class QueueServer(managers.Server):
         except (EOFError, ConnectionError):
             pass  # it has gone
         except (AuthenticationError, errors.ProtocolError, *MALFORMED, OSError) as exc:
-            log.info("dropped a peer at %s: %s", address, exc)  # and tell it nothing
+            tell(log, CONNECTION_REFUSED, address=address, reason=exc)  # and tell it nothing
         finally:
             self._forget(peer)
 
@@ -181,9 +182,9 @@ class QueueServer(managers.Server):
         try:
             value, undo = self._invoke(call)
             message = _encoded(Reply.of(value), call)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - who asked is told, and the log
             if not isinstance(exc, (errors.CrawlerError, ValueError, OverflowError, *MALFORMED)):
-                log.exception("a call of %s failed", call.method)
+                tell(log, CALL_FAILED, exc_info=True, method=call.method)
             _give_back(undo)
             undo = None
             message = ENCODER.encode(Reply.of_error(exc))
@@ -232,7 +233,7 @@ def _give_back(undo: Callable[[], None] | None) -> None:
         try:
             undo()
         except Exception as exc:  # noqa: BLE001 - what it is was told to the one who caused it
-            log.warning("a lease could not be given back: %s", exc)
+            tell(log, LEASE_NOT_RETURNED, reason=exc)
 
 
 def _called(function: Callable[..., Any], method: Method, arguments: Any) -> Any:

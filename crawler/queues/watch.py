@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from crawler.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
 from crawler.models import PageRecord, Record, Revisit
 from crawler.queues.database import Connection
 from crawler.queues.health import Condition, Evidence, Health, Order, ended_elsewhere, evidence, reason_of
@@ -129,7 +130,7 @@ class HostWatch:
         if self._cut_off is not self.health.cut_off:
             self._cut_off = self.health.cut_off
             if self._cut_off:
-                log.warning("none of the hosts that are asked can be reached: is our own network out?")
+                tell(log, NETWORK_DOWN)
 
     def _refused(self, host: int, record: Record, asked_s: float) -> None:
         now, reason = self._clock(), reason_of(record)
@@ -154,7 +155,7 @@ class HostWatch:
     def _tell_if_down(self, order: Order) -> None:
         condition = self.health.condition(order.host, now=self._clock())
         if order.in_flight == 0 and condition is not None:
-            log.warning("%s", condition.told_of(self.name(order.host)))
+            tell(log, HOST_GIVEN_UP, **condition.facts_of(self.name(order.host)))
 
     def _follow(self, order: Order) -> None:
         self._limit(order.host)
@@ -167,6 +168,8 @@ class HostWatch:
         self._limit(pace.host)
         self._pause(pace.host, pace.pause_s)
         if pace.is_new:
+            if log.isEnabledFor(INFO):
+                tell(log, HOST_SLOWED, host=self.name(pace.host), pace_s=pace.pace_s, pause_s=pace.pause_s)
             self._note_pace(pace.host, pace.pace_s)
 
     def _limit(self, host: int) -> None:
@@ -177,6 +180,8 @@ class HostWatch:
 
     def _pause(self, host: int, pause_s: float) -> None:
         if pause_s:
+            if log.isEnabledFor(INFO):
+                tell(log, HOST_PAUSED, host=self.name(host), pause_s=pause_s)
             self._pacing.pause(host, pause_s, now=self._clock())
             self._note_pause(host, pause_s)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from crawler.events import BROWSER_DETAIL, tell
 from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
@@ -174,7 +175,7 @@ class Browser:
                     self._close_target(surplus.target_id)
                 return
         except DevToolsError as exc:
-            log.debug("a tab is not kept: %s", exc)
+            tell(log, BROWSER_DETAIL, what="a tab is not kept", reason=exc, url="")
         self.close_tab(tab)
 
     def close_blank_tabs(self) -> None:

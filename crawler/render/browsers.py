@@ -10,6 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crawler.errors import BrowserFailed, PageCrashed
+from crawler.events import (
+    BROWSER_ENDED,
+    BROWSER_KILLED,
+    BROWSER_PAGE_KILLED,
+    BROWSER_REPLACED,
+    BROWSER_STARTED,
+    INFO,
+    WARNING,
+    tell,
+)
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
@@ -166,7 +176,7 @@ class Browsers:
         megabyte each, by history.pushState, did so for ten seconds.
         """
         if isinstance(error, DevToolsTimeout) and not lent.is_worn:
-            log.info("the browser does not answer in time, and is replaced: %s", error)
+            tell(log, BROWSER_REPLACED, reason=error, size_mib=0)
             lent.is_worn = True
 
     def _usable(self) -> Lent | None:
@@ -178,7 +188,7 @@ class Browsers:
             if is_alive and not lent.is_worn and lent.pages < self._pages_per_browser:
                 return lent
             if not is_alive:
-                log.warning("the browser has ended; another one is started")
+                tell(log, BROWSER_ENDED)
             lent.is_worn = True
             self._current = None
             if lent.open == 0:
@@ -198,11 +208,12 @@ class Browsers:
             raise
         self._failures = 0
         weaker = browser.isolation != NAMESPACES
-        isolation_log.log(
-            logging.WARNING if weaker else logging.INFO,
-            "pages are opened in %s, with %s",
-            browser.version,
-            browser.isolation,
+        tell(
+            isolation_log,
+            BROWSER_STARTED,
+            level=WARNING if weaker else INFO,
+            browser=browser.version,
+            isolation=browser.isolation,
         )
         with self._lock:
             lent = Lent(browser)
@@ -270,12 +281,12 @@ class Browsers:
             size_bytes = memory.own_bytes(pid)
             total += size_bytes
             if size_bytes > self._page_memory_bytes and memory.is_renderer(pid) and processes.kill(pid):
-                log.info("a page has taken %d MiB in the browser, and is killed", size_bytes >> 20)
+                tell(log, BROWSER_PAGE_KILLED, size_mib=size_bytes >> 20)
         if total > 2 * SHARE * self._page_memory_bytes:
-            log.warning("the browser has taken %d MiB, and is killed", total >> 20)
+            tell(log, BROWSER_KILLED, size_mib=total >> 20)
             with self._lock:
                 lent.is_worn = True
                 self._end(lent)
         elif total > SHARE * self._page_memory_bytes and not lent.is_worn:
-            log.info("the browser has taken %d MiB, and is replaced", total >> 20)
+            tell(log, BROWSER_REPLACED, reason="it has grown too large", size_mib=total >> 20)
             lent.is_worn = True

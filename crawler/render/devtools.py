@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from crawler.events import BROWSER_DETAIL, PROCESS_FAILED, tell
 from crawler.render.mailbox import Event, Mailbox, Raw, decoded
 from crawler.render.messages import (
     PAUSED,
@@ -225,15 +226,20 @@ class DevTools:
                 for end in ends:
                     try:
                         self._take(b"".join((*parts, end)), is_whole=size_bytes <= _MAX_MESSAGE_BYTES)
-                    except Exception:  # the others' messages are not to be lost with it
-                        log.exception("what Chromium said could not be dealt with")
+                    except Exception:  # noqa: BLE001 - the others' messages are not to be lost with it
+                        tell(
+                            log,
+                            PROCESS_FAILED,
+                            exc_info=True,
+                            what="what Chromium said could not be dealt with",
+                        )
                     parts, size_bytes = [], 0
                 size_bytes += len(rest)
                 parts.append(rest)
                 if size_bytes > _MAX_MESSAGE_BYTES:
                     parts = [b"".join(parts)[:_HEAD_BYTES]]
         except OSError as exc:
-            log.debug("the pipe from Chromium broke: %s", exc)
+            tell(log, BROWSER_DETAIL, what="the pipe from Chromium broke", reason=exc, url="")
         finally:
             os.close(incoming)
             self._end("Chromium has ended")
@@ -246,7 +252,7 @@ class DevTools:
         try:
             message = decoded_message(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
-            log.debug("Chromium says what can't be read: %s", exc)
+            tell(log, BROWSER_DETAIL, what="Chromium says what can't be read", reason=exc, url="")
             number = _NUMBER.match(data)
             self._answered(int(number[1]) if number else 0, None, DevToolsError(f"unreadable answer: {exc}"))
             return

@@ -24,6 +24,7 @@ from crawler.errors import (
     ReaderCrashed,
     TooMuchMemory,
 )
+from crawler.events import RENDER_UNREADABLE, tell
 from crawler.harvest.judging import Judge
 from crawler.harvest.links import ATTACHED
 from crawler.harvest.looks import Looks, with_route
@@ -299,7 +300,7 @@ class RenderHandler(TaskHandler):
         try:
             return self._reading(task, _as_rendered(rendered))
         except (PageTimeout, ReaderCrashed, TooMuchMemory) as exc:
-            log.info("what scripts have made of %s can't be read: %s", task.url[:300], exc)
+            tell(log, RENDER_UNREADABLE, url=task.url, reason=exc)
             head, tasks, links = first
             return msgspec.structs.replace(head, left_out={**head.left_out, "markup-cut": 1}), tasks, links
 

@@ -25,6 +25,7 @@ from crawler.errors import (
     RobotsDisallowed,
     TaskError,
 )
+from crawler.events import BROWSER_DETAIL, tell
 from crawler.harvest.inline import MAX_CONTENT_BYTES
 from crawler.models import Task
 from crawler.render.admission import refusal
@@ -226,7 +227,7 @@ class PageNetwork:
             if not answer.is_image and not answer.is_cut:
                 size_bytes = len(answer.content)
         except NotYet as exc:
-            log.debug("not waited for: %s", exc)
+            tell(log, BROWSER_DETAIL, what="not waited for", reason=exc, url=request.url)
             return self._refused("render-waits")
         except RobotsDisallowed as exc:
             return self._refused("render-robots", exc)
@@ -235,7 +236,7 @@ class PageNetwork:
         except _Media:
             return self._refused("render-media")
         except TaskError as exc:
-            log.debug("%s: %s", request.url, exc)
+            tell(log, BROWSER_DETAIL, what="not to be had", reason=exc, url=request.url)
             return self._refused("", exc)
         finally:
             fits = self._allowance.end(size_bytes=size_bytes)

@@ -19,6 +19,7 @@ from crawler.errors import (
     TaskError,
     TooManyRedirects,
 )
+from crawler.events import BROWSER_DETAIL, tell
 from crawler.models import Value
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
@@ -208,7 +209,7 @@ class OpenPage:
             )
             return snapshot.take()
         except DevToolsTimeout as exc:
-            log.debug("%s: %s", self._url, exc)
+            tell(log, BROWSER_DETAIL, what="read in part", reason=exc, url=self._url)
             self._left_out["render-time"] = 1
             return ""
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from crawler.config import RenderConfig
 from crawler.errors import TaskError
+from crawler.events import INTERNAL_ERROR, tell
 from crawler.render import standins
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError
 from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
@@ -304,11 +305,11 @@ class PageRequests:
             self._fulfil(request_id, session, status=answer.http_status, headers=headers, body=body)
         except DevToolsError:
             pass
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the page goes on
             if is_main:
                 self.failure = exc
             elif not isinstance(exc, TaskError):
-                log.exception("internal error at %s", params.get("request", {}).get("url", ""))
+                tell(log, INTERNAL_ERROR, exc_info=True, url=params.get("request", {}).get("url", ""))
             with contextlib.suppress(DevToolsError):
                 self._fail(request_id, session, "Failed")
         finally:

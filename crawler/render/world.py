@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crawler.events import BROWSER_DETAIL, tell
 from crawler.render.devtools import BrowserGone, DevToolsError
 from crawler.render.tab import Tab
 
@@ -67,7 +68,6 @@ class World:
         except DevToolsError:
             return None
         if told := answer.get("exceptionDetails"):
-            log.debug(
-                "%s: %s: %s", self._url, expression[:80], told.get("exception", told).get("description", told)
-            )
+            what = told.get("exception", told).get("description", told)
+            tell(log, BROWSER_DETAIL, what=expression[:80], reason=what, url=self._url)
         return answer.get("result", {}).get("value")

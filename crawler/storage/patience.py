@@ -11,6 +11,7 @@ from typing import TypeVar
 import tenacity
 
 from crawler.errors import StorageFailed, StorageUnavailable
+from crawler.events import STORAGE_BACK, STORAGE_SILENT, tell
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Patience:
                 return
             self._silent_since = time.monotonic()
         error = state.outcome.exception() if state.outcome else None
-        log.warning("no answer from %s (%s); asking again for up to %g s", self.what, error, self._patience_s)
+        tell(log, STORAGE_SILENT, where=self.what, reason=error, for_s=self._patience_s)
 
     def _answered(self) -> None:
         if self._silent_since is None:
@@ -88,4 +89,4 @@ class Patience:
         with self._lock:
             since, self._silent_since = self._silent_since, None
         if since is not None:
-            log.info("%s answers again, after %.1f s", self.what, time.monotonic() - since)
+            tell(log, STORAGE_BACK, where=self.what, after_s=time.monotonic() - since)

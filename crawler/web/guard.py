@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crawler.errors import ConfigError, ForbiddenAddress
+from crawler.events import ADDRESS_LEFT_OUT, ADDRESS_PRIVATE, INFO, WARNING, tell
 from crawler.urls import canonical
 
 log = logging.getLogger(__name__)
@@ -251,15 +252,10 @@ def _of_name(host: str, port: int, resolve: Resolve) -> list[str]:
         return []
     listed = ", ".join(private)
     if any(not kind_of(address) for address in addresses):
-        log.warning("%s has public addresses, and private ones, which are not asked: %s", host, listed)
+        tell(log, ADDRESS_LEFT_OUT, host=host, addresses=listed)
         return []
     is_local = all(kind_of(address) == "loopback" for address in addresses)
-    log.log(
-        logging.INFO if is_local else logging.WARNING,
-        "%s is at %s, in a private network; only that may be asked there, and what --allow-addresses names",
-        host,
-        listed,
-    )
+    tell(log, ADDRESS_PRIVATE, level=INFO if is_local else WARNING, host=host, addresses=listed)
     return [f"{address}{_OF}{host}" for address in private]
 
 

@@ -34,6 +34,7 @@ from crawler.errors import (
     TooManyRedirects,
     UnexpectedStatus,
 )
+from crawler.events import HOST_FILE_FAILED, HOST_FILE_MISSING, tell
 from crawler.models import FileAnswer, HostFile
 from crawler.urls import host_key
 from crawler.web import Transport
@@ -245,13 +246,13 @@ class HostFiles(Generic[T]):
     def _without(self, error: TaskError, url: str, host: str) -> HostFile:
         detail = error.detail[:_SHOWN_CHARS]
         if self._is_none(error, host):
-            log.debug("no %s: %s", url, error)
+            tell(log, HOST_FILE_MISSING, url=url, reason=error)
             return HostFile(
                 name=self._name, detail=detail, http_status=max(0, error.http_status), kept_s=KEPT_S
             )
         if isinstance(error, _NO_HOST):
             return HostFile(name=self._name, reason=error.reason, detail=detail, kept_s=NO_HOST_S)
-        log.info("%s is not to be had: %s", url, error)
+        tell(log, HOST_FILE_FAILED, url=url, reason=error)
         return HostFile(
             name=self._name,
             reason=RobotsUnavailable.reason,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
+from crawler.events import DEBUG, ROBOTS_ALLOWS, ROBOTS_FORBIDS, ROBOTS_LINES_LEFT_OUT, tell
 from crawler.models import ROBOTS_TXT, HostFile
 from crawler.urls import host_key
 from crawler.web import Transport
@@ -87,6 +88,9 @@ class Robots:
                 retry_after_s=self._files.left_s(host) if is_ours else None,
             )
         verdict = answer.rules.verdict(url) if answer.rules is not None else None
+        if verdict is not None and log.isEnabledFor(DEBUG):
+            event = ROBOTS_ALLOWS if verdict.allowed else ROBOTS_FORBIDS
+            tell(log, event, url=url, line=verdict.number, rule=verdict.line)
         if verdict is not None and not verdict.allowed:
             raise RobotsDisallowed(
                 f'robots.txt of {host}, line {verdict.number}, "{verdict.line}", forbids {self._agent} to ask for'
@@ -118,5 +122,5 @@ class Robots:
             return _Answer(None, error, file.detail, file.http_status)
         rules = RobotsFile(file.content, agent=self._agent, is_cut=file.is_cut)
         if rules.left_out:
-            log.info("%s: %d lines on the use of content are too many to be kept", url, rules.left_out)
+            tell(log, ROBOTS_LINES_LEFT_OUT, url=url, lines=rules.left_out)
         return _Answer(rules)

@@ -33,6 +33,7 @@ from crawler.errors import (
     TooManyRedirects,
     TruncatedTransfer,
 )
+from crawler.events import CONNECTION_DROPPED, DEBUG, REQUEST, REQUEST_FAILED, tell
 from crawler.urls import canonical, resolve, with_bytes_escaped
 from crawler.web import (
     METHODS,
@@ -246,6 +247,16 @@ class RequestsTransport:
                 stream=True,
                 timeout=(min(self._config.connect_timeout_s, remaining_s), remaining_s),
             )
+            if log.isEnabledFor(DEBUG):
+                tell(
+                    log,
+                    REQUEST,
+                    method=request.method,
+                    url=url,
+                    http_status=answer.status_code,
+                    elapsed_s=round(time.monotonic() - _sent_at(answer), 3),
+                    location=_location(answer),
+                )
             if sent is not None:
                 sent(url, _sent_at(answer))
             yield answer
@@ -253,6 +264,7 @@ class RequestsTransport:
             exc.final_url = exc.final_url or url
             if answer is not None:
                 exc.http_status = exc.http_status or answer.status_code
+            tell(log, REQUEST_FAILED, method=request.method, url=url, reason=exc.reason, detail=exc.detail)
             raise
         except (
             requests.RequestException,
@@ -262,7 +274,11 @@ class RequestsTransport:
             UnicodeError,
         ) as exc:
             status = answer.status_code if answer is not None else 0
-            raise wrapped(exc, url=url, http_status=status) from exc
+            error = wrapped(exc, url=url, http_status=status)
+            tell(
+                log, REQUEST_FAILED, method=request.method, url=url, reason=error.reason, detail=error.detail
+            )
+            raise error from exc
         finally:
             if answer is not None:
                 answer.close()
@@ -341,7 +357,7 @@ def _drain(answer: requests.Response) -> None:
         while received < _DRAIN_BYTES and (data := answer.raw.read(_DRAIN_BYTES, decode_content=False)):
             received += len(data)
     except (TaskError, HTTPError, http.client.HTTPException, OSError) as exc:
-        log.debug("connection of %s not kept: %s", answer.url, exc)
+        tell(log, CONNECTION_DROPPED, url=answer.url, reason=exc)
 
 
 def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:

@@ -9,15 +9,19 @@ Short waits are waited for, with the lease; for long ones the task goes back to 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from crawler.events import WAITING, tell
 from crawler.models import ASK_AGAIN_S, ROBOTS_TXT, Task
 from crawler.urls import host_key
 from crawler.web import tdmrep
+
+log = logging.getLogger(__name__)
 
 HOLD_FIRST_S = 5.0
 """A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
@@ -112,6 +116,7 @@ class Turn:
                 self._crowded_s += wait_s
                 if self._crowded_s > HOLD_CROWDED_S:
                     raise NotYet(url, random.uniform(*BACK_S))  # noqa: S311 - no secret
+            tell(log, WAITING, url=url, wait_s=wait_s)
             self.wait(wait_s)
         self._asked = True
         if is_guest:

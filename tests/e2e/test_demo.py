@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,9 +32,12 @@ def test_the_demo_comes_to_what_is_expected(tmp_path: Path) -> None:
 
     counted = {status: sum(record.status == status for record in by_path.values()) for status in
                ("saved", "duplicate", "rejected", "failed", "dead")}  # fmt: skip
-    books = " + ".join(f"{count} {status}" for status, count in counted.items())
-    assert f"{TOTAL} discovered = {books}" in outcome.out
-    assert "finished, and the books balance" in outcome.out
+    books = " + ".join(f"{count} {status}" for status, count in counted.items() if count)
+    assert f"finished, and the books balance: {TOTAL} image URLs = {books}" in outcome.out
+    first, *_, last = filter(None, outcome.out.splitlines())
+    assert re.fullmatch(rf"{counted['saved']} images, [\d.,]+ KiB in [\d.]+ s \([\d.,]+/s\)", first), first
+    assert Path(last) == Path("data", "demo", "images"), "the folder to open"
+    assert "sitemap" not in outcome.out, "that there is none is no failure"
     assert "\x1b" not in outcome.out + outcome.err
     assert "Traceback" not in outcome.err
 

@@ -172,7 +172,9 @@ class Ear:
 
 def lost_workers(said: str, machine: Machine) -> list[str]:
     """Those that the manager gave up while they had tasks, as often as it did."""
-    return re.findall(rf"worker ({machine.name}:\S+) is lost, with \d+ tasks", said)
+    return re.findall(
+        rf"worker-lost: \w+ ({machine.name}:\S+) has not been seen for \d+ s; [1-9]\d* tasks requeued", said
+    )
 
 
 def children(of: Running) -> list[int]:

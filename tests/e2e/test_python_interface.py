@@ -91,10 +91,12 @@ def test_closing_the_iterator_ends_its_processes(tmp_path: Path) -> None:
 
 
 def test_errors_are_the_documented_ones(tmp_path: Path) -> None:
-    with pytest.raises(crawler.UsageError, match=r"did you mean https://example\.org/"):
-        next(iter(crawler.crawl("example.org", output=tmp_path / "a")))
+    with pytest.raises(
+        crawler.UsageError, match=r"the seed 'ftp://example\.org/' is not an http or https URL"
+    ):
+        next(crawler.crawl("ftp://example.org/", output=tmp_path / "a"))
     with pytest.raises(crawler.UsageError, match="did you mean 'max_depth'"):
-        next(iter(crawler.crawl("http://127.0.0.1/", output=tmp_path / "a", max_depht=2)))
+        next(iter(crawler.crawl("http://127.0.0.1/", output=tmp_path / "a", max_depht=2)))  # type: ignore[call-arg]
     with pytest.raises(crawler.UsageError, match="give max_depth within config, or no config; not both"):
         next(iter(crawler.crawl("http://127.0.0.1/", config=crawler.load_config(), max_depth=2)))
     (tmp_path / "site").mkdir()

@@ -41,7 +41,8 @@ HOSTILE = (
 OURS = re.compile(
     rb"\x1b\[(?:0|(?:[12];)*(?:[1-4]|3[1-46]|38;5;237))m"  # colours, but for that of the text above
     rb"|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A"  # what a live picture does with the cursor
-    rb"|\r(?=\n|\x1b\[2K)|\n|\t"
+    rb"|\x1b\]8;(?:id=\d+;file://[\w./%~+-]+|;)\x1b\\"  # a link to a folder of this machine, and its end
+    rb"|\r(?=\n|\x1b\[(?:2K|1A))|\n|\t"
 )
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
 KEPT = {"status", "revisit", "dhash", "alternatives", "left_out", "final_url"}

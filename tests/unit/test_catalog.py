@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
+from crawler.catalog.database import SCHEMA_VERSION
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind
@@ -170,7 +171,7 @@ def test_another_version_s_database_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "crawl.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(FolderError, match="schema 99; this one reads 7"):
+    with pytest.raises(FolderError, match=f"schema 99; this one reads {SCHEMA_VERSION}"):
         Catalog(tmp_path)
 
 

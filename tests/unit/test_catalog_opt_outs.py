@@ -180,7 +180,7 @@ def test_export_has_it_as_it_was_recorded(crawl: Path, capsys: pytest.CaptureFix
     ]
     assert main(["export", str(crawl), "--format", "csv", "-o", "-"]) == 0
     header, first, *_ = capsys.readouterr().out.splitlines()
-    assert header.endswith(",opt_outs,more_opt_outs")
+    assert ",opt_outs,more_opt_outs" in header
     assert "content-signal" in first
 
 
@@ -219,7 +219,7 @@ def test_a_crawl_of_the_version_before_goes_on(crawl: Path) -> None:
         ledger.put([NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/20.png")])
     finally:
         ledger.close()
-    assert columns(crawl, "images")[before:] == ["opt_outs", "more_opt_outs"]
+    assert columns(crawl, "images")[before : before + 2] == ["opt_outs", "more_opt_outs"]
     fresh = keep(crawl / "fresh")
     assert columns(crawl, "images") == columns(fresh, "images")
     assert columns(crawl, "image_history") == columns(fresh, "image_history")
@@ -236,9 +236,9 @@ def test_a_crawl_of_the_version_before_goes_on(crawl: Path) -> None:
 def test_what_it_can_t_be_brought_from_is_refused(crawl: Path) -> None:
     with closing(sqlite3.connect(crawl / "crawl.db")) as db:
         db.execute("PRAGMA user_version = 3")
-    with pytest.raises(FolderError, match="schema 3, this one has 7"):
+    with pytest.raises(FolderError, match=f"schema 3, this one has {database.SCHEMA_VERSION}"):
         Ledger(crawl / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
-    with pytest.raises(FolderError, match="schema 3; this one reads 7"):
+    with pytest.raises(FolderError, match=f"schema 3; this one reads {database.SCHEMA_VERSION}"):
         Catalog(crawl)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.catalog import Catalog
@@ -57,7 +58,7 @@ def test_the_figures_are_those_of_the_queue_itself(tmp_path: Path) -> None:
             read = read_stats(catalog)
     finally:
         ledger.close()
-    assert read == told
+    assert read == msgspec.structs.replace(told, up_s=0.0), "how long it is up is nothing that lies in a file"
     assert read.images.ready == 2
     assert sum(read.dropped.values()) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ import click
 import pytest
 
 import crawler.cli
-from crawler import __version__
-from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, Entry, main
+from crawler import __version__, logs
+from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, Entry, cli, main
 from crawler.cli.crawl import _same_command
 from crawler.cli.ending import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
-from crawler.cli.options import Command, config_options, configure_logging
+from crawler.cli.options import Command, config_options
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlError, FolderError
@@ -96,7 +97,8 @@ def test_help_loads_no_command() -> None:
     code = (
         "import sys; from crawler.cli import main; main(['--help']);"
         "print([name for name in sys.modules if name.startswith('crawler.cli.')"
-        " and name not in ('crawler.cli.options', 'crawler.cli.ending') or name in ('requests', 'PIL', 'bs4', 'rich')])"
+        " and name.rpartition('.')[2] not in ('options', 'ending', 'short_help')"
+        " or name in ('requests', 'PIL', 'bs4', 'rich')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
@@ -112,6 +114,53 @@ def test_every_command_can_be_loaded_and_has_help_with_examples(
     out = capsys.readouterr().out
     assert out.startswith(f"Usage: image-crawler {name} ")
     assert f"\n  image-crawler {name}" in out[out.index("Examples:") :]
+
+
+SHORT = ("crawl", "serve", "work", "harvest", "render")
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_help_is_one_screen_and_help_all_is_everything(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([name, "--help"]) == 0
+    short = capsys.readouterr().out
+    assert len(short.splitlines()) <= 40
+    assert main([name, "--help-all"]) == 0
+    whole = capsys.readouterr().out
+    command = cli.get_command(click.Context(cli), name)
+    assert isinstance(command, Command)
+    named = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", short, re.MULTILINE)
+    assert len(named) >= 7
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert re.search(rf"(?<![\w-]){param.opts[0]}(?![\w-])", whole), param.opts
+    for purpose, line in command.examples:
+        assert f"\n  {line}\n      {purpose}" in whole
+    assert "IMAGE_CRAWLER_KEYS" in whole
+    assert "IMAGE_CRAWLER" not in short
+
+
+@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("columns", [44, 60, 80, 200])
+def test_help_keeps_to_the_terminal(
+    name: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    prose = out[: out.index("Examples:")].partition("\n\n")[
+        2
+    ]  # usage and examples are to be copied: not broken
+    assert max(map(len, prose.splitlines())) <= min(columns, 110)
+
+
+def test_every_command_takes_help_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "--help"]) == 0
+    assert main(["inspect", "--help-all"]) == 0
+    out = capsys.readouterr().out
+    assert out[: len(out) // 2] == out[len(out) // 2 :]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +280,7 @@ def test_other_libraries_details_are_shown_only_when_every_detail_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for verbosity, shown in ((0, 0), (1, 0), (2, 1)):
-        configure_logging(verbosity)
+        logs.configure(verbosity)
         logging.getLogger("urllib3.connectionpool").warning("retrying")
         assert capsys.readouterr().err.count("retrying") == shown
 

@@ -20,18 +20,19 @@ MODULES = {
 }
 
 LAYERS = [
-    ["errors", "models", "paths", "rate", "shown", "guesses", "habits"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers"],
-    ["folder", "limits", "scope", "seeds", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    ["readable", "paths"],
+    ["errors", "models", "rate", "shown", "guesses", "habits"],
+    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
+    ["condition", "folder", "limits", "scope", "seeds", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
     ],
     [
-        "visit", "harvest.reading", "catalog.owner", "keys", "access", "trusted", "answering", "homes", "render",
-        "render.*",
+        "visit", "thumbnails", "iteration", "telling", "harvest.reading", "catalog.owner", "keys", "access", "trusted",
+        "answering", "homes", "render", "render.*",
     ],
-    ["harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
+    ["notebook", "harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
     ["worker", "render.once", "runs"],
     ["roles"],
     ["crew", "founding", "renderers"],
@@ -45,7 +46,7 @@ LAYERS = [
 PLACES = {
     "requests": ["web.session", "web.adapter"],
     "urllib3": ["web.session", "web.adapter", "web.connection"],
-    "PIL": ["download.verify", "download.dhash"],
+    "PIL": ["thumbnails", "download.verify", "download.dhash"],
     "pillow_heif": ["download.verify"],
     "tenacity": ["web.retry", "queues.patience", "storage.patience"],
     "obstore": ["storage.bucket"],

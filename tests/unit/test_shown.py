@@ -194,7 +194,7 @@ def test_json_for_machines_is_clean_as_well(capsys: pytest.CaptureFixture[str]) 
 # --- no other way ---
 
 WAYS = {
-    "print": {"cli/options.py"},  # the handler of the log
+    "print": {"logs.py"},  # its handler
     "Console": set(),
     "Screen": {"cli/tables.py"},
     "Live": {"cli/output.py"},

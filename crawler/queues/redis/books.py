@@ -7,6 +7,7 @@ what is here, and never counts twice. What it gives ids to has these here as wel
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from pathlib import Path
 import msgspec
 
 from crawler.columns import row_of
+from crawler.events import INFO
 from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
+from crawler.outcomes import tell_settled
 from crawler.queues import database, later_words, runs
 from crawler.queues.database import INSERTS, QUEUE_IDS
 from crawler.queues.host_files import HostFiles
@@ -25,6 +28,8 @@ from crawler.queues.revisits import Revisits, worth_keeping
 from crawler.queues.tally import Tally
 from crawler.urls import task_key
 from crawler.words import bits_of, filled_record
+
+log = logging.getLogger(__name__)
 
 LOST = "lost"
 """In the file's meta: the queue has lost everything, and has not been told again of all that is settled."""
@@ -48,6 +53,8 @@ class Books:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._settled: list[Record] = []
+        """In this transaction, for the log, if it wants to know."""
         with database.explained(path):
             self._db = database.connect(path)
             self._whereabouts = database.Whereabouts(path)
@@ -225,9 +232,13 @@ class Books:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
+                for record in self._settled:
+                    tell_settled(log, record)
+                self._settled.clear()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                self._settled.clear()
                 self._load()
                 raise
 
@@ -274,6 +285,8 @@ class Books:
             return kept
         if last is not None:
             self._revisits.make_room(each.kind, each.id, record, last, self._tally)
+        if log.isEnabledFor(INFO):
+            self._settled.append(kept)
         row = (self._next_seq, each.id, *row_of(kept))
         self._db.execute(INSERTS[each.kind], row)
         self._next_seq += 1

@@ -15,6 +15,13 @@ import msgspec
 
 from crawler import __version__, errors
 from crawler.config import Config
+from crawler.events import (
+    QUEUE_FIELD_PASSED_OVER,
+    QUEUE_LIST_REMOVED,
+    QUEUE_NOT_DURABLE,
+    QUEUE_WAITED_FOR,
+    tell,
+)
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.calls import PROTOCOL
 from crawler.queues.checks import FLAWS
@@ -100,7 +107,7 @@ class RedisClient:
                 )
             if not told:
                 told = True
-                log.warning("no crawl%s at %s so far; waiting for one", name, self.address)
+                tell(log, QUEUE_WAITED_FOR, told=f"no crawl{name} at {self.address} so far")
         shards = self._known()
         try:
             self._plan = _PLAN(shards.bare(0, "plan")[1] or b"")
@@ -140,7 +147,7 @@ class RedisClient:
             try:
                 listed[name] = _LISTED(blob)
             except FLAWS:
-                log.warning("%s has a field %r that is no crawl's; it is passed over", CRAWLS, name[:100])
+                tell(log, QUEUE_FIELD_PASSED_OVER, key=CRAWLS, field=repr(name[:100]))
         return {name: one for name, one in listed.items() if 1 <= one.shards <= _MOST_SHARDS}
 
     def _name(self, name: str, shards: int) -> None:
@@ -189,11 +196,7 @@ class RedisClient:
                 " lose any; set maxmemory-policy noeviction there"
             )
         if not int(self._engine.info("persistence", CRAWLS).get("aof_enabled", 1)):
-            log.warning(
-                "%s keeps no append-only file: when it dies, the pages of the crawl have to be read once more;"
-                " set appendonly yes there",
-                where,
-            )
+            tell(log, QUEUE_NOT_DURABLE, where=where)
 
     def found(self, plan: Plan) -> bool:
         """Make the crawl there, or bring its plan up to date.
@@ -278,7 +281,7 @@ class RedisClient:
         try:
             listed = self._listed().get(self.address.name)
         except errors.QueueDamaged as exc:
-            log.warning("%s; it is removed, with what it had of other crawls", exc)
+            tell(log, QUEUE_LIST_REMOVED, reason=exc)
             self._engine.call("DEL", CRAWLS)
             listed = None
         self._name(self.address.name, listed.shards if listed else shards)

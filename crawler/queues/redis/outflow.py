@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from crawler.errors import LEFT_OUT
+from crawler.events import QUEUE_ENTRIES_REMOVED, tell
 from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
 from crawler.queues.checks import FLAWS
 from crawler.queues.host_files import unpacked_file
@@ -85,12 +86,12 @@ class ShardsOutlet:
                 return ours
 
     def _say_foreign(self, shard: int, key: str, names: Sequence[str]) -> None:
-        log.warning(
-            "%s%s had %d entries that are not the crawl's, as %s; they are removed",
-            self._shards.prefixes[shard],
-            key,
-            len(names),
-            names[0],
+        tell(
+            log,
+            QUEUE_ENTRIES_REMOVED,
+            key=f"{self._shards.prefixes[shard]}{key}",
+            entries=len(names),
+            first=names[0],
         )
 
     def put(self, tasks: Sequence[NewTask]) -> None:

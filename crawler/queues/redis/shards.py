@@ -12,13 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.errors import QueueDamaged
+from crawler.events import HOST_GIVEN_UP, LEASES_EXPIRED, LEASES_OVERDUE, NETWORK_DOWN, QUEUE_DAMAGED, tell
 from crawler.queues.redis.engine import Argument, Engine
 from crawler.queues.redis.packing import shard_of, utf8
 from crawler.scope import domain_of
 from crawler.urls import DATA_HOST
+
+if TYPE_CHECKING:
+    from crawler.queues.health import Condition
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +87,7 @@ class Shards:
         """What lies at *key* can't be read: who keeps the crawl's file is told. Returns what says so."""
         name = f"{self.prefixes[shard]}{key}"
         self.bare(shard, "damaged", key)
-        log.warning("%s can't be read (%s): something else has written to it", name, why)
+        tell(log, QUEUE_DAMAGED, key=name, reason=why)
         return QueueDamaged(f"{name} can't be read ({why}): something else has written to it")
 
     def all(self, command: str, *arguments: Argument) -> list[Any]:
@@ -172,10 +176,21 @@ def crawl_prefix(name: str) -> str:
 
 def told_of(told: Sequence[Any]) -> str:
     """How it is with a host that is given up, in a sentence; *told* as health.lua's condition has it."""
+    name, condition = _condition(told)
+    return condition.told_of(name)
+
+
+def given_up(told: Sequence[Any]) -> dict[str, Any]:
+    """The same, as facts of the event."""
+    name, condition = _condition(told)
+    return condition.facts_of(name)
+
+
+def _condition(told: Sequence[Any]) -> tuple[str, Condition]:
     from crawler.queues.health import Condition, Trouble
 
     name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = told
-    return Condition(
+    return utf8(name), Condition(
         trouble=Trouble(utf8(trouble)),
         failures=int(failures),
         tries=int(tries),
@@ -184,17 +199,17 @@ def told_of(told: Sequence[Any]) -> str:
         lasts_s=float(lasts_s),
         due_s=float(due_s),
         reached=bool(int(reached)),
-    ).told_of(utf8(name))
+    )
 
 
 def _tell(notice: Sequence[Any]) -> None:
     """What a script has to say for the log."""
     match notice[0]:
         case b"down":
-            log.warning("%s", told_of(notice[1:]))
+            tell(log, HOST_GIVEN_UP, **given_up(notice[1:]))
         case b"cut-off":
-            log.warning("none of the hosts that are asked can be reached: is our own network out?")
+            tell(log, NETWORK_DOWN)
         case b"overdue":
-            log.warning("worker %s has had %d tasks for too long (max_lease_s)", utf8(notice[1]), notice[2])
+            tell(log, LEASES_OVERDUE, worker=utf8(notice[1]), tasks=notice[2])
         case _:
-            log.warning("worker %s is lost, with %d tasks", utf8(notice[1]), notice[2])
+            tell(log, LEASES_EXPIRED, worker=utf8(notice[1]), tasks=notice[2])

@@ -324,7 +324,7 @@ class RedisTasks:
     def pause(self, by: str = "") -> None:
         self._shards.all("control", "pause", by)
 
-    def resume(self) -> None:
+    def resume(self, by: str = "") -> None:  # noqa: ARG002 - the same
         self._shards.all("control", "resume", "")
 
     def stats(self) -> Stats:

@@ -759,10 +759,11 @@ if COMMAND == 'stats' then
     local function look(row, most, command)
       for _, name in ipairs(call(command, P .. row, 0, most - 1)) do
         local lane = host(name)
-        local waits = lane.limit or lane.th or spacing_s(name, lane) > 0 or (lane.d > now and lane.p + lane.i + lane.b > 0)
-        if waits and not is_seen[name] then
+        local ready = lane.p + lane.i + lane.b
+        local waits = lane.limit or lane.th or spacing_s(name, lane) > 0 or (lane.d > now and ready > 0)
+        if waits and ready + lane.f > 0 and not is_seen[name] then
           is_seen[name] = true
-          slow[#slow + 1] = {lane.p + lane.i + lane.b + lane.f, name}
+          slow[#slow + 1] = {ready + lane.f, name}
         end
       end
     end

@@ -1,0 +1,150 @@
+"""What most people need of a command, on one screen: its ``--help``. All of it is ``--help-all``.
+
+A command's short help is its options by heading, each with words of its own: what settings say of themselves is for who
+looks one up. How an option is written (``-o, --output DIR``) comes from the option.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+Short = Mapping[str, Mapping[str, str]]
+"""Headings, and below each the options, by any of their flags, with what they do."""
+
+_NARROW = 60
+"""Columns below which what an option does stands below it, and not beside it."""
+_WIDE = 110
+_LONGEST = 16
+_CHOICE = "WORD"
+"""In place of a list of words that would take the room: they are named beside it."""
+EXAMPLES = 2
+"""So many of a command's examples, the first ones."""
+_SAYING = {
+    "-q": "no progress, only the summary",
+    "-v": "a line for each finished task; -vv every detail",
+    "--log-file": "the same into a file, whatever is shown",
+    "--help-all": "every option, its default and its variable",
+}
+
+CRAWL: Short = {
+    "Which pages": {
+        "--max-depth": "links away from a seed; 0: this page only",
+        "--max-pages": "and no more pages than so many",
+        "--scope": "host, domain, prefix (of the path) or any",
+        "--include": "only pages like this; * is for any characters",
+        "--exclude": "none like this",
+        "--render": "open pages in a browser: never, auto, always",
+    },
+    "Which images": {
+        "--formats": "jpeg,png … only",
+        "--min-width-px": "none that is narrower",
+        "--images": "of the sizes of a picture the best, or all",
+        "--max-images": "and no more than so many",
+    },
+    "How": {
+        "--delay-s": "between two requests to one host",
+        "--per-host": "requests at a time to one host",
+        "--login": "for the seeds' own hosts",
+    },
+    "Where, and once more": {
+        "-o": "the crawl's folder  [default: data/<host>]",
+        "--refresh": "what is new, what has changed, what is gone?",
+        "--fresh": "start over: removes what is in the folder",
+    },
+    "What is said": {flag: _SAYING[flag] for flag in ("-q", "-v", "--log-file", "--help-all")},
+}
+SERVE: Short = {
+    "Who may join": {
+        "--bind": "let workers in from other machines, here",
+        "--keys": "keys/manager, as image-crawler keygen makes it",
+        "--storage": "local: by each worker; manager: here; or s3://…",
+        "--queue": "keep the queue in this Redis or Valkey",
+    },
+    "Which pages and images": {
+        **{flag: CRAWL["Which pages"][flag] for flag in ("--max-depth", "--scope")},
+        **{flag: CRAWL["Which images"][flag] for flag in ("--formats", "--min-width-px")},
+    },
+    "How": {flag: CRAWL["How"][flag] for flag in ("--delay-s", "--per-host")},
+    "Where, and once more": CRAWL["Where, and once more"],
+    "What is said": CRAWL["What is said"],
+}  # fmt: skip
+_JOINING: Mapping[str, str] = {
+    "--keys": "keys/worker, as image-crawler keygen made it",
+    "--trust": "what the crawl may ask of this machine",
+    "--reconnect-s": "how long a crawl that is away is waited for",
+}
+_SAID = {flag: _SAYING[flag] for flag in ("-v", "--help-all")}
+WORK: Short = {
+    "To get in": _JOINING,
+    "What this machine gives": {
+        "--downloaders": "processes",
+        "--memory-budget": "memory for images and pages, of all crawls here",
+        "-o": "where images are kept, if here  [default: data/<host>]",
+    },
+    "What is said": _SAID,
+}
+HARVEST: Short = {
+    "To get in": _JOINING,
+    "What this machine gives": {
+        "--harvesters": "processes",
+        "--memory-budget": "memory for pages and images, of all crawls here",
+    },
+    "What is said": _SAID,
+}
+RENDER: Short = {
+    "To get in": _JOINING,
+    "What this machine gives": {
+        "--renderers": "processes, each with a browser",
+        "--chromium": "the browser, if it is not on PATH",
+        "--behaviours": "what else is to be done on pages",
+        "--memory-budget": "memory for pages and images, of all crawls here",
+    },
+    "What is said": _SAID,
+}
+
+
+class Formatter(click.HelpFormatter):
+    """As click's, and it keeps to a narrow terminal: what an option does stands below it there."""
+
+    def __init__(self) -> None:
+        self.columns = shutil.get_terminal_size().columns
+        super().__init__(width=min(self.columns, _WIDE) - 2)
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        if self.columns >= _NARROW:
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        for first, second in rows:
+            self.write_text(first)
+            with self.indentation(), self.indentation():
+                self.write_text(second)
+
+
+def write(
+    short: Short, options: Sequence[click.Option], ctx: click.Context, formatter: click.HelpFormatter
+) -> None:
+    """The sections of a *short* help. Raises KeyError for an option that the command does not have."""
+    by_flag = {flag: option for option in options for flag in option.opts}
+    rows = {
+        heading: [(_written(by_flag[flag], ctx), words) for flag, words in lines.items()]
+        for heading, lines in short.items()
+    }
+    width = max(len(first) for lines in rows.values() for first, _ in lines)
+    for heading, lines in rows.items():
+        with formatter.section(heading):
+            # as wide in all sections
+            formatter.write_dl([(first.ljust(width), words) for first, words in lines])
+
+
+def _written(option: click.Option, ctx: click.Context) -> str:
+    """``-o, --output DIR``; of a switch the flag that turns it."""
+    flags = sorted(option.opts, key=lambda flag: (len(flag) > len("-x"), option.opts.index(flag)))[:2]
+    if len(flags) > 1 and len(flags[0]) > len("-x"):
+        flags = [min(flags, key=len)]  # two long names: the shorter one is enough here
+    if option.is_flag or option.count:
+        return ", ".join(flags)
+    value = option.make_metavar(ctx)
+    return f"{', '.join(flags)} {value if len(value) <= _LONGEST else _CHOICE}"
