@@ -15,6 +15,7 @@ from typing import Protocol
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
 from crawler.events import KEY_EXPOSED, tell
+from crawler.plain import plain, quoted
 from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.manager import QueueManager
 from crawler.queues.tls import SERVER_NAME, Tls
@@ -107,7 +108,7 @@ def parse_address(text: str) -> Address:
         or int(port) >= 2**16
     ):
         raise UsageError(
-            f"{text!r} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
+            f"{quoted(text)} is not an address such as 192.0.2.7:{PORT}, manager.example or [2001:db8::7]:{PORT}"
         )
     return host, int(port)
 
@@ -197,7 +198,7 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
         content = file.read_bytes()
         mode = file.stat().st_mode
     except OSError as exc:
-        raise UsageError(f"can't read the {kind} file {file}: {exc.strerror}") from exc
+        raise UsageError(f"can't read the {kind} file {file}: {plain(exc)}") from exc
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_credential(file):
         tell(log, KEY_EXPOSED, what=what, file=file)
     return content

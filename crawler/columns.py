@@ -23,6 +23,7 @@ from crawler.models import (
     Run,
     TaskKind,
 )
+from crawler.plain import plain
 
 _Record = TypeVar("_Record", bound=Record)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
@@ -181,7 +182,7 @@ def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterat
         yield
     except ILLEGIBLE as exc:
         error = LedgerCorrupt(
-            f"{path} is damaged: what it holds can't be read ({type(exc).__name__}: {exc}); put a sound copy of it"
+            f"{path} is damaged: what it holds can't be read ({plain(exc)}); put a sound copy of it"
             " back, or start over with --fresh. The saved images are not touched before that"
         )
         if on_error is not None:

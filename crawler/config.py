@@ -21,6 +21,7 @@ from msgspec import Meta
 from crawler import __version__, habits
 from crawler.errors import ConfigError
 from crawler.guesses import did_you_mean, guesses
+from crawler.plain import listed, plain, quoted, typed
 
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
 AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
@@ -778,9 +779,9 @@ def _from_file(file: Path) -> Config:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ConfigError(f"can't read the configuration file {file}: {exc.strerror}") from exc
+        raise ConfigError(f"can't read the configuration file {file}: {plain(exc)}") from exc
     except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
-        raise ConfigError(f"{file} is not valid TOML: {exc}") from exc
+        raise ConfigError(f"{file} is not valid TOML: {plain(exc)}") from exc
     return from_tables(tables, source=str(file))
 
 
@@ -807,9 +808,9 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
 def _with_value(config: Config, key: str, value: object, *, source: str) -> Config:
     setting = SETTINGS.get(key)
     if setting is None:
-        raise ConfigError(f"{source}: unknown key {key!r}; {_did_you_mean(key, list(SETTINGS))}")
+        raise ConfigError(f"{source}: unknown key {quoted(key)}; {_did_you_mean(key, list(SETTINGS))}")
     section = getattr(config, setting.section)
-    shown = "…" if setting.secret else repr(value)
+    shown = "…" if setting.secret else listed(value)
     # as values come from the environment and the command line; only headers have spaces
     if setting.is_list and isinstance(value, str):
         value = value.splitlines() if " " in setting.item else value.split()
@@ -829,7 +830,7 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
     problem = _unusable(converted, ascii_only=setting.section not in _LOCAL and not setting.secret)
     if setting.item == _PATTERN:
         problem = problem or next(filter(None, (_unmatched(pattern) for pattern in converted)), "")
-    shown = "…" if setting.secret else repr(list(converted) if setting.is_list else converted)
+    shown = "…" if setting.secret else listed(converted)
     if problem:
         raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}")
     return msgspec.structs.replace(config, **{setting.section: section})
@@ -839,10 +840,10 @@ def _problem(setting: Setting, value: object, told: str) -> str:
     """What is wrong with *value*, for people; *told* is how msgspec has it, which would show them patterns."""
     words = setting.choices or setting.words
     if " matching regex " in told or (setting.choices and isinstance(value, str)):
-        return f"Expected one of {', '.join(words)}" if words else f"Expected {setting.hint}"
+        return f"expected one of {', '.join(words)}" if words else f"expected {setting.hint}"
     if setting.hint in (_SIZE_HINT, _TIME_HINT) and not _COMPARED.search(told):
-        return f"Expected {setting.hint}"
-    return told
+        return f"expected {setting.hint}"
+    return typed(told)
 
 
 def _split(item: object) -> list[object]:
@@ -898,21 +899,22 @@ def _unusable(value: str | float | bool | tuple[str, ...], *, ascii_only: bool) 
         return next(filter(None, problems), "")
     if isinstance(value, str):
         usable = value.isprintable() and (value.isascii() or not ascii_only)
-        return "" if usable else f"Expected printable {'ASCII ' if ascii_only else ''}characters"
-    return "" if abs(value) < 2**63 else "Expected a finite number below 2**63"  # which nan is not, either
+        return "" if usable else f"expected printable {'ASCII ' if ascii_only else ''}characters"
+    # which nan is not, either
+    return "" if abs(value) < 2**63 else "expected a finite number below 2 to the power of 63"
 
 
 def _unmatched(pattern: str) -> str:
     if pattern.startswith(("*", "http:", "https:")):
         return ""
     guess = f"*{pattern}*"
-    return f"{pattern!r} can't match a whole URL; perhaps {guess!r} is meant"
+    return f"{quoted(pattern)} can't match a whole URL; perhaps {quoted(guess)} is meant"
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
     if (told := habits.advice(word)) is not None and known == list(SETTINGS):
         return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), told)
-    if question := did_you_mean([repr(guess) for guess in guesses(word, known)]):
+    if question := did_you_mean([quoted(guess) for guess in guesses(word, known)]):
         return question
     return f"known are: {', '.join(known)}"
 

@@ -42,11 +42,13 @@ from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
 from crawler.limits import Limits
-from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
+from crawler.plain import quoted
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
 from crawler.roles import Site
+from crawler.run_notes import of_finished, runs_in
 from crawler.runs import Start
 from crawler.seeds import seed_of
 from crawler.settings import Settings
@@ -142,7 +144,7 @@ def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
         for seed in several:
             if not isinstance(seed, str):
                 raise errors.SeedError(
-                    f"the seed {seed!r} is of type {type(seed).__name__}; give URLs as str, or a list of such"
+                    f"the seed {quoted(seed)} is of type {type(seed).__name__}; give URLs as str, or a list of such"
                 )
             found.append(seed)
     return tuple(found)
@@ -183,6 +185,8 @@ class Crawl:
         """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
         self.notes: tuple[str, ...] = ()
         """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
+        self.had_finished = False
+        """Nothing was left to do when the crawl was entered."""
         self.config = config
         self.folder = CrawlFolder(home(self._asked) if folder is None else Path(folder))
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
@@ -230,10 +234,11 @@ class Crawl:
         self._networks = networks_of(self.seeds, self._proxies)
         self.folder.prepare()
         self._engine.check(self._start)
+        before = runs_in(self.folder)
         try:
             self._start_manager(self._start)
             self._tasks, self._results = self._engine.connect()
-            self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self._note_run(before)
             self._published = self._runs = True
             self._started = time.monotonic()
             self._engine.publish()
@@ -442,6 +447,18 @@ class Crawl:
         with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
             return catalog.seeds()
         return ()
+
+    def _note_run(self, before: Sequence[Run]) -> None:
+        """Say what this run is to do, and write its settings down; nothing is changed if that is nothing."""
+        if self._start is Start.JOIN:
+            return
+        runs = runs_in(self.folder)
+        if self._start is Start.FRESH or len(runs) > len(before):
+            self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self.notes += runs[-1].notes if runs else ()
+        else:
+            self.had_finished = True
+            self.notes += (of_finished(self.folder, runs, self.config.of_the_crawl()),)
 
     def _stats(self) -> Stats:
         return stats_of(self.folder) if self._tasks is None else self._tasks.stats()

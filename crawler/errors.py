@@ -274,10 +274,25 @@ class NotFound(FetchError):
     reason = "not-found"
 
 
+class LoginRequired(FetchError):
+    """401: it wants to know who asks; give --login, or the cookies of a browser that is logged in (--cookies)."""
+
+    reason = "login-required"
+
+
 class Forbidden(FetchError):
-    """401 or 403."""
+    """403: the server does not give it to us; nothing says why."""
 
     reason = "forbidden"
+
+
+class BotChallenge(FetchError):
+    """A page of a protection against bots came in its place (Cloudflare, AWS WAF, DataDome, Anubis …). A program does
+    not pass, and is not to ask again; who is let through in a browser gives its cookies (--cookies), or asks the
+    site's owner.
+    """
+
+    reason = "bot-challenge"
 
 
 class ClientError(FetchError):
@@ -333,6 +348,10 @@ class BrowserFailed(FetchError):
 
     reason = "browser-failed"
     retryable = True
+
+
+FAULT = "a fault of this program, and not of the server; the log tells where, for a report"
+"""What is told of an exception that nobody has thought of; its name would tell nobody anything."""
 
 
 class InternalError(FetchError):
@@ -615,6 +634,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "max-links-per-page": LeftOut("links and images beyond so many of one page", "--max-links-per-page"),
     "smaller-size": LeftOut("sizes of a picture that is saved larger", "--images all"),
     # its scope
+    "out-of-scope": LeftOut("pages that waited when the scope was made narrower", "--scope"),
     "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
     "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),
     "image-out-of-scope": LeftOut("image URLs on hosts outside of the scope", "--images-from any"),

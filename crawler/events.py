@@ -18,6 +18,7 @@ from string import Formatter
 from typing import Any
 
 from crawler import shown
+from crawler.plain import plain
 
 DEBUG, INFO, NOTICE, WARNING, ERROR = logging.DEBUG, logging.INFO, 25, logging.WARNING, logging.ERROR
 """NOTICE is syslog's word for what is normal, and what an operator wants to know all the same (RFC 5424, 6.2.1)."""
@@ -83,7 +84,7 @@ def hushed(text: str) -> str:
 def _clean(key: str, value: object) -> str | int | float | None:  # a bool is an int
     if value is None or isinstance(value, int | float):
         return value
-    text = hushed(str(value))
+    text = hushed(plain(value) if isinstance(value, BaseException) else str(value))
     if key == _LINES:
         return shown.clean(text)
     line = shown.one_line(text if len(text) <= MAX_FACT_CHARS else f"{text[:MAX_FACT_CHARS]}…")

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from crawler.config import Config, to_toml
 from crawler.errors import FolderError, StorageFull
+from crawler.plain import plain
 from crawler.urls import show_address
 
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
@@ -46,7 +47,7 @@ class CrawlFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise FolderError(f"can't make the output folder {self.path}: {exc.strerror}") from exc
+            raise FolderError(f"can't make the output folder {self.path}: {plain(exc)}") from exc
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -62,7 +63,7 @@ class CrawlFolder:
                 f"{self.path} is in use by a running crawl; wait for it, or stop it first"
             ) from exc
         except OSError as exc:
-            raise FolderError(f"can't write to the output folder {self.path}: {exc.strerror}") from exc
+            raise FolderError(f"can't write to the output folder {self.path}: {plain(exc)}") from exc
         try:
             yield
         finally:
@@ -122,6 +123,6 @@ def _explained(file: Path) -> Iterator[None]:
     except OSError as exc:
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFull(
-                f"no room for {file} ({exc.strerror}); free some space and run the same command again"
+                f"no room for {file} ({plain(exc)}); free some space and run the same command again"
             ) from exc
-        raise FolderError(f"can't write {file}: {exc.strerror}") from exc
+        raise FolderError(f"can't write {file}: {plain(exc)}") from exc

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crawler.errors import FolderError
+from crawler.plain import plain
 
 ID_FILE = ".index/folder.id"
 """Below the folder; beside what else tells which bytes are in it."""
@@ -76,7 +77,7 @@ def mark(folder: Path) -> str:
                     file.unlink(missing_ok=True)
                 time.sleep(0.01)
     except OSError as exc:
-        raise FolderError(f"can't write {file}: {exc.strerror}; choose another folder with -o") from exc
+        raise FolderError(f"can't write {file}: {plain(exc)}; choose another folder with -o") from exc
     return found
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.errors import UsageError
+from crawler.extras import install
+from crawler.plain import plain, quoted
 from crawler.queues.tls import SERVER_NAME
 
 if TYPE_CHECKING:
@@ -67,15 +69,13 @@ def make_keys(folder: Path, *, names: Sequence[str] = (), days: int = DAYS, tls:
             worker = authkey | authority.client()
         except ImportError as exc:
             raise UsageError(
-                'making certificates takes the library cryptography: pip install "image-crawler[tls]";'
-                " or say --authkey-only, for a network that nobody else can listen to"
+                "making certificates takes the library cryptography, which is not installed; say --authkey-only, for a"
+                f" network that nobody else can listen to, or install it: {install('tls')}"
             ) from exc
     try:
         _write(folder, {"manager": manager, "worker": worker})
     except OSError as exc:
-        raise UsageError(
-            f"can't write keys to {folder}: {exc.strerror or exc}; choose another folder"
-        ) from exc
+        raise UsageError(f"can't write keys to {folder}: {plain(exc)}; choose another folder") from exc
     return made
 
 
@@ -196,7 +196,7 @@ def _alternative(name: str) -> x509.GeneralName:
     except ValueError:
         if _HOST_NAME.fullmatch(name) is None:
             raise UsageError(
-                f"{name!r} is neither a host name, such as crawl.example.org, nor an IP address"
+                f"{quoted(name)} is neither a host name, such as crawl.example.org, nor an IP address"
             ) from None
         return x509.DNSName(name)
 

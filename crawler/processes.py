@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.errors import FAULT
 from crawler.events import PROCESS_FAILED, STDERR, tell
 from crawler.logs import Line, Sender, heard
 from crawler.shown import clean_the_streams
@@ -191,9 +192,9 @@ def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, .
     except errors.CrawlerError as exc:
         lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
-    except Exception as exc:  # noqa: BLE001 - the parent is told, and the log
+    except Exception:  # noqa: BLE001 - the parent is told, and the log
         tell(log, PROCESS_FAILED, exc_info=True, what="this process has failed")
-        lifeline.say(Word("failed", text=f"{type(exc).__name__}: {exc}", name="CrawlerError"))
+        lifeline.say(Word("failed", text=FAULT, name="CrawlerError"))
         sys.exit(1)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from crawler.access import Client, is_loopback, read_secret
 from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.errors import UsageError
+from crawler.extras import install
+from crawler.plain import plain
 from crawler.queues.redis.address import RedisAddress, parse
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class RedisEndpoint:
             if exc.name != "redis":
                 raise
             raise UsageError(
-                f"a queue at {self} takes an extra that is not installed: pip install 'image-crawler[redis]'"
+                f"a queue at {self} takes the library redis, which is not installed: {install('redis')}"
             ) from exc
         return RedisClient(self.address, reconnect_s=reconnect_s)
 
@@ -120,7 +122,7 @@ def _with_certificates(address: RedisAddress, config: AccessConfig) -> RedisAddr
         try:
             file.open("rb").close()
         except OSError as exc:
-            raise UsageError(f"can't use {file}: {exc.strerror}") from exc
+            raise UsageError(f"can't use {file}: {plain(exc)}") from exc
     if ("cert" in files) is not ("key" in files):
         missing = "--tls-key" if "cert" in files else "--tls-cert"
         raise UsageError(f"a certificate and its key belong together; {missing} is missing")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
 from crawler.errors import SeedError
+from crawler.plain import quoted
 from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, without_login
 
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost")
@@ -68,11 +69,11 @@ def seed_of(text: str) -> Seed:
         raise SeedError(hint)
     if re.fullmatch(r"[\w-]+", typed) and canonical(f"http://{typed}/") is not None and not typed.isdigit():
         raise SeedError(
-            f"the seed {typed!r} is not an http or https URL; give one such as https://example.org/,"
-            f" or, if {typed!r} is a host of your network, http://{typed}/"
+            f"the seed {quoted(typed)} is not an http or https URL; give one such as https://example.org/,"
+            f" or, if {quoted(typed)} is a host of your network, http://{typed}/"
         )
     raise SeedError(
-        f"the seed {without_login(_hidden(typed))!r} is not an http or https URL;"
+        f"the seed {quoted(without_login(_hidden(typed)))} is not an http or https URL;"
         " give one such as https://example.org/"
     )
 
@@ -121,7 +122,11 @@ def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
     is_there = _is_file(typed)
     if not is_there and (may_be_url or ending not in _FILE_ENDINGS):
         return None
-    what = f"{typed!r} is a file, and no URL" if is_there else f"{typed!r} looks like the name of a file"
+    what = (
+        f"{quoted(typed)} is a file, and no URL"
+        if is_there
+        else f"{quoted(typed)} looks like the name of a file"
+    )
     if "cookie" in name:
         return f"{what}: to send the cookies in it, say --cookies {typed}"
     if ending in _PAGES:

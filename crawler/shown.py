@@ -4,6 +4,9 @@ Pages, servers, files and machines say what they like: ESC begins what a termina
 bidirectional controls have a text read otherwise than it is. So streams to people let none of it through, whoever
 writes to them: see :class:`CleanStream`. Whoever has sequences of its own to say writes to what lies below, and sees
 to the text between them itself; only the consoles of ``cli.output`` do.
+
+Nor is there a text that a stream can't take: what its encoding lacks (cp1252 in a pipe on Windows, ASCII where no
+locale is set) is written otherwise, see :data:`STAND_INS`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import codecs
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, cast
@@ -26,6 +30,57 @@ _UNSAFE = re.compile(
 )
 
 
+STAND_INS = {
+    "●": "*",
+    "…": "~",
+    "·": ".",
+    "\u2013": "-",  # dashes
+    "\u2014": "-",
+    "→": ">",
+    "\u00d7": "x",  # times
+    "≈": "~",
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u00a0": " ",
+    **dict.fromkeys("─━╌╍╴╶╸╺═", "-"),
+    **dict.fromkeys("│┃║", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╯╰╞╡╪╔╗╚╝╠╣╦╩╬", "+"),
+}
+"""What of our own signs is written where the encoding lacks them: of the same width, for tables are laid out before."""
+_ON_TERMINALS, _IN_FILES = "image-crawler-terminal", "image-crawler-file"
+_LEFT_ALONE = frozenset({"ignore", "replace", "xmlcharrefreplace", "namereplace"})
+"""What somebody has asked for (PYTHONIOENCODING); the others are Python's own choice."""
+_BYTES_OF_NAMES = range(0xDC80, 0xDD00)
+"""Of file names that are no text, as Python has them (PEP 383)."""
+
+
+def _for_terminal(problem: UnicodeError) -> tuple[str | bytes, int]:
+    """As many columns as the character has, so that no picture is torn."""
+    assert isinstance(problem, UnicodeEncodeError)
+    lacking = problem.object[problem.start : problem.end]
+    return "".join(STAND_INS.get(char) or "?" * _columns(char) for char in lacking), problem.end
+
+
+def _for_file(problem: UnicodeError) -> tuple[str | bytes, int]:
+    """Nothing is lost: what is a byte of a file's name stays that, anything else is written by its number."""
+    assert isinstance(problem, UnicodeEncodeError)
+    char = problem.object[problem.start]
+    if ord(char) in _BYTES_OF_NAMES:
+        return bytes([ord(char) - 0xDC00]), problem.start + 1
+    stand_in = "..." if char == "…" else STAND_INS.get(char)
+    return stand_in or char.encode("ascii", "backslashreplace").decode(), problem.start + 1
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+
+
+codecs.register_error(_ON_TERMINALS, _for_terminal)
+codecs.register_error(_IN_FILES, _for_file)
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -141,7 +196,11 @@ class Lines(io.TextIOBase):
 
 
 def clean_the_streams() -> None:
-    """From now on, stderr is clean, and stdout where it is a terminal; in files and pipes it is data, byte for byte."""
+    """From now on, stderr is clean, and stdout where it is a terminal; in files and pipes it is data, byte for byte.
+    Both take any text.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _have_take_all(stream)
     if sys.stderr is not None:  # as it is in a program without a console
         sys.stderr = _cleaned(sys.stderr)
     if sys.stdout is not None and sys.stdout.isatty():
@@ -152,11 +211,24 @@ def clean_the_streams() -> None:
 def clean_streams() -> Iterator[None]:
     """The same, until the block ends."""
     before = sys.stdout, sys.stderr
+    errors = [getattr(stream, "errors", None) for stream in before]
     clean_the_streams()
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        for stream, handler in zip(before, errors, strict=True):
+            _set_errors(stream, handler)
+
+
+def _have_take_all(stream: TextIO | None) -> None:
+    if stream is not None and getattr(stream, "errors", None) not in _LEFT_ALONE:
+        _set_errors(stream, _ON_TERMINALS if stream.isatty() else _IN_FILES)
+
+
+def _set_errors(stream: object, errors: str | None) -> None:
+    if isinstance(stream, io.TextIOWrapper) and errors and errors != stream.errors:
+        stream.reconfigure(errors=errors)
 
 
 def below(stream: object) -> TextIO:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ada_url import URL, join_url
 
 from crawler.errors import SeedError
+from crawler.plain import quoted
 
 MAX_URL_CHARS = 8192
 """Of a canonical URL; content delivery networks sign with thousands."""
@@ -142,8 +143,10 @@ def canonical_seed(text: str) -> str:
         scheme = "http" if host == "localhost" or host.startswith("127.") else "https"
         guess = canonical(f"{scheme}://{text.strip().lstrip('/')}")
         if guess is not None and ("." in host or scheme == "http"):
-            raise SeedError(f"the seed {text!r} has no scheme; did you mean {guess} ?")
-    raise SeedError(f"the seed {text!r} is not an http or https URL; give one such as https://example.org/")
+            raise SeedError(f"the seed {quoted(text)} has no scheme; did you mean {guess} ?")
+    raise SeedError(
+        f"the seed {quoted(text)} is not an http or https URL; give one such as https://example.org/"
+    )
 
 
 def without_login(text: str) -> str:

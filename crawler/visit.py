@@ -20,6 +20,7 @@ import msgspec
 
 from crawler.config import Config
 from crawler.errors import (
+    FAULT,
     CrawlError,
     InternalError,
     NotFound,
@@ -172,9 +173,9 @@ class TaskHandler(abc.ABC):
             visit.refused(exc)
             retry_in_s = retry_delay_s(exc, task, self._retry_delay_s)
             pause_s, refused_s = host_pause_s(exc), refused_for_s(exc)
-        except Exception as exc:  # noqa: BLE001 - it ends in the record, and in the log
+        except Exception:  # noqa: BLE001 - it ends in the record, and in the log
             tell(log, INTERNAL_ERROR, exc_info=True, url=task.url)
-            visit.refused(InternalError(f"{type(exc).__name__}: {exc}"[:300]))
+            visit.refused(InternalError(FAULT))
         finally:
             if visit.turn is not None:
                 visit.turn.close()

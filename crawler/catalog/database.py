@@ -29,6 +29,7 @@ from crawler.models import (
     RenderStatus,
     Run,
 )
+from crawler.plain import plain, quoted
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class Catalog:
             told = f"{len(self):,} images, {pages:,} pages"
         except CrawlerError as exc:
             told = "closed" if isinstance(exc, UsageError) else "can't be read"
-        return f"<Catalog {str(self.folder)!r}: {told}>"
+        return f"<Catalog {quoted(str(self.folder))}: {told}>"
 
     def _repr_html_(self) -> str:
         """For a notebook; known by name, since it knows all records."""
@@ -227,7 +228,7 @@ class Catalog:
         for one in wanted:
             if one not in known:
                 raise UsageError(
-                    f"status = {one!r} won't do: a record of {table} is one of {', '.join(known)}"
+                    f"status = {quoted(one)} won't do: a record of {table} is one of {', '.join(known)}"
                 )
         conditions, values = ["TRUE"], [*map(str, wanted)]
         if wanted:
@@ -310,9 +311,9 @@ class Catalog:
                     f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
                 ) from exc
             if _is(exc, *_CLOSED):
-                raise FolderError(f"can't open {self.path}: {exc}; check who may read it") from exc
+                raise FolderError(f"can't open {self.path}: {plain(exc)}; check who may read it") from exc
             raise LedgerCorrupt(
-                f"{self.path} is damaged ({exc}); put a copy of it back, or crawl again with --fresh"
+                f"{self.path} is damaged ({plain(exc)}); put a copy of it back, or crawl again with --fresh"
                 " (the saved images stay usable)"
             ) from exc
 

@@ -22,6 +22,7 @@ import msgspec
 from crawler.columns import row_of
 from crawler.errors import StorageFailed
 from crawler.models import Record
+from crawler.plain import plain
 from crawler.shown import escaped
 
 _CRLF = "\r\n"
@@ -102,7 +103,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as exc:
-        raise StorageFailed(f"can't write {path}: {exc.strerror}") from exc
+        raise StorageFailed(f"can't write {path}: {plain(exc)}") from exc
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -113,7 +114,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink()
         if isinstance(exc, OSError):
-            raise StorageFailed(f"can't write {path}: {exc.strerror}") from exc
+            raise StorageFailed(f"can't write {path}: {plain(exc)}") from exc
         raise
 
 

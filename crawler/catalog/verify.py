@@ -17,6 +17,7 @@ from crawler.catalog.elsewhere import Expected
 from crawler.columns import sane_size
 from crawler.keepers import UNTOLD, keeper_of
 from crawler.models import Value
+from crawler.plain import plain, quoted
 from crawler.storage import Shelf
 
 _BLOCK_BYTES = 2**20
@@ -72,7 +73,7 @@ class FolderShelf:
     def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         """As promised by the protocol."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise ValueError(f"{path!r} leads out of {self._folder}")
+            raise ValueError(f"{quoted(path)} leads out of {self._folder}")
         with (self._folder / path).open("rb") as file:
             yield os.fstat(file.fileno()).st_size, iter(partial(file.read, _BLOCK_BYTES), b"")
 
@@ -146,7 +147,7 @@ def _checked(shelf: Shelf, path: str, *, sha256: str, size_bytes: int) -> tuple[
     except FileNotFoundError:
         return FindingKind.MISSING, "the file is gone"
     except OSError as exc:
-        return FindingKind.CHANGED, f"can't be read: {exc.strerror}"
+        return FindingKind.CHANGED, f"can't be read: {plain(exc)}"
     except ValueError:
         return FindingKind.CHANGED, "the recorded path leads out of the crawl's folder"
     if digest.hexdigest() != sha256:

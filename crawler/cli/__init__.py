@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from crawler import __version__, logs, shown
 from crawler.cli.ending import exit_code, in_words
@@ -92,6 +93,14 @@ class Commands(Examples, click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click's, which would load every command for its help: a word is completed while somebody waits."""
+        commands = [CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items()]
+        return [
+            *(item for item in commands if item.value.startswith(incomplete)),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -131,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     multiprocessing.freeze_support()
     if arguments is None:  # the program: also for what comes after us, such as a traceback
         shown.clean_the_streams()
-        return _run(arguments)
+        return _run([_as_text(word) for word in sys.argv[1:]])
     with shown.clean_streams():
         return _run(arguments)
 
@@ -153,6 +162,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         return _output_closed()
     return outcome if isinstance(outcome, int) else 0
+
+
+def _as_text(word: str) -> str:
+    """A URL that was typed where no locale is set: its bytes are UTF-8 all the same. Paths stay what they are."""
+    if "://" not in word or word.isascii():
+        return word
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _output_closed() -> int:

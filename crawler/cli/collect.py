@@ -15,6 +15,7 @@ from crawler.crawl import Crawl
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
 from crawler.homes import home
+from crawler.plain import quoted
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.seeds import whole
 
@@ -45,7 +46,7 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
     """
     if not is_redis(address):
         raise UsageError(
-            f"{address!r} is no address of a Redis or Valkey, such as redis://127.0.0.1/0; with a manager nothing"
+            f"{quoted(address)} is no address of a Redis or Valkey, such as redis://127.0.0.1/0; with a manager nothing"
             " has to be collected"
         )
     with tasks_of(address, config) as tasks:

@@ -15,12 +15,13 @@ from crawler import words
 from crawler.cli import tables
 from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
-from crawler.cli.output import clean, write_json
+from crawler.cli.output import write_json
 from crawler.config import Config
 from crawler.errors import UsageError
 from crawler.harvest.page import ACCEPT
 from crawler.harvest.reading import Harvest, Reader
 from crawler.models import NewTask, Origin, Task, TaskKind
+from crawler.plain import plain, quoted
 from crawler.scope import Scope
 from crawler.urls import canonical_seed
 from crawler.web import Fetched
@@ -107,7 +108,7 @@ def _read(source: str, config: Config) -> Fetched:
                 content = file.read(limit + 1)
     except OSError as exc:
         raise UsageError(
-            f"can't read the file {source}: {exc.strerror}; a page on the web is given with https://"
+            f"can't read the file {source}: {plain(exc)}; a page on the web is given with https://"
         ) from exc
     if len(content) > limit:
         raise UsageError(f"{source} has more than {limit:,} bytes; allow more with --max-page-bytes")
@@ -145,7 +146,7 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
             said = f"kept out by {task.kept_out_by}"
         table.add(origin.found_in, url=task.url, said=said, dim=not is_image)
     table.show()
-    title = f" on {clean(harvest.title)!r}" if harvest.title else ""
+    title = f" on {quoted(harvest.title)}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
     tables.say(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}")
     if harvest.left_out:

@@ -6,10 +6,11 @@ import logging
 from collections import Counter
 
 from crawler.cli import tables
-from crawler.cli.output import clean, write_json
+from crawler.cli.output import write_json
 from crawler.config import Config
 from crawler.events import PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
+from crawler.plain import quoted
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
 from crawler.urls import canonical_seed
@@ -80,7 +81,7 @@ def _show(found: list[NewTask], static: dict[str, Origin], compared: Compared) -
 
 
 def _tell(rendered: Rendered, compared: Compared) -> None:
-    title = f" on {clean(compared.head.title)!r}" if compared.head.title else ""
+    title = f" on {quoted(compared.head.title)}" if compared.head.title else ""
     brought = Counter(compared.stages.values())
     stages = ", ".join(f"{count:,} by {stage}" for stage, count in brought.most_common())
     links = len(compared.new_links)

@@ -21,7 +21,7 @@ from crawler.access import (
     read_access,
     read_authkey,
 )
-from crawler.cli.options import config_options_of
+from crawler.cli.options import config_options_of, folders
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
 from crawler.crew import Joined
 from crawler.errors import UsageError
@@ -37,23 +37,24 @@ METAVAR = "HOST[:PORT]|redis://…|DIR"
 ASKED_ONCE_S = 5.0
 """So long a command tries that a person waits for."""
 _SAME_MACHINE_S = 60.0
+_ADDRESS = click.argument("address", metavar=METAVAR, shell_complete=folders)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def address_argument(function: _Function) -> _Function:
     """The crawl, as ``address``; and as ``config`` what it takes to be let in (only ``config.access`` counts)."""
-    return click.argument("address", metavar=METAVAR)(config_options_of("access")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access")(function))  # type: ignore[return-value]
 
 
 def joining_options(function: _Function) -> _Function:
     """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
     options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
-    return click.argument("address", metavar=METAVAR)(options(function))  # type: ignore[return-value]
+    return _ADDRESS(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
     """As joining_options, and the browser counts, too."""
-    return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> Meeting:

@@ -12,6 +12,7 @@ from crawler.config import load
 from crawler.errors import REASONS, FolderError, NoBrowser
 from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
+from crawler.plain import quoted
 from crawler.queues.ledger import Ledger
 
 _WORDS = {
@@ -55,7 +56,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     """
     if reason is not None and reason not in REASONS:
         raise click.BadParameter(
-            f"{reason!r} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason"
+            f"{quoted(reason)} is no reason; known are: {', '.join(sorted(REASONS))}", param_hint="--reason"
         )
     if pages and renders:
         raise click.UsageError("--pages and --renders exclude each other; run it once for each")

@@ -10,6 +10,7 @@ import click
 
 from crawler import habits
 from crawler.guesses import did_you_mean, guesses
+from crawler.plain import quoted
 
 _FLAG = re.compile(r"--[a-z][a-z0-9-]+")
 _SITE = re.compile(r"[\w.-]+\.[a-z]{2,}(/.*)?")
@@ -43,7 +44,7 @@ def command(word: str, known: Mapping[str, object], context: click.Context) -> c
         hint = f"here it is {_PROGRAM} {ours}"
     else:
         hint = did_you_mean(guesses(word, known))
-    return click.UsageError(f"No such command {word!r}{hint and '; '}{hint}", ctx=context)
+    return click.UsageError(f"No such command {quoted(word)}{hint and '; '}{hint}", ctx=context)
 
 
 def _typed(name: str, words: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from crawler.errors import (
     DecodeTimeout,
     Rejection,
 )
+from crawler.plain import quoted
 from crawler.sandbox.budget import Budget
 from crawler.sandbox.inside import Orders
 from crawler.sandbox.pool import Pool, told_as
@@ -66,7 +67,7 @@ class Decoders:
         if (info := verdict.info) is not None:
             if (info.format, info.extension) != (name, EXTENSIONS[name]):
                 # a path would be made of it; only a decoder that an image has taken over says so
-                raise DecoderCrashed(f"its decoder calls a {name} {info.format[:20]!r}")
+                raise DecoderCrashed(f"its decoder calls a {name} {quoted(info.format[:20])}")
             return info
         refusal = REASONS.get(verdict.reason, DecoderCrashed)
         raise (refusal if issubclass(refusal, Rejection) else DecoderCrashed)(verdict.detail)

@@ -21,6 +21,8 @@ from crawler.storage import Storage
 from crawler.urls import DATA_HOST
 from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport, optouts, unpacked
+from crawler.web.answers import challenged
+from crawler.web.challenges import challenger
 from crawler.web.reservations import ReservationFiles
 from crawler.web.robots import product_token
 from crawler.web.wishes import Heard, Wishes, of_host
@@ -90,6 +92,8 @@ class ImageHandler(TaskHandler):
             visit.facts["kept_by"] = self._kept_by  # it was asked for so because the file is there
             visit.unchanged()
             return
+        if vendor := challenger(fetched.http_status, fetched.headers, fetched.content):
+            raise challenged(vendor, fetched.http_status, fetched.final_url)
         info = self._wanted(visit, fetched.content, heard)
         sha256 = hashlib.sha256(fetched.content).hexdigest()
         kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)

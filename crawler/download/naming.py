@@ -18,6 +18,7 @@ import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from crawler.paths import FORMAT_OF, ILLEGAL, RESERVED, ROOT, SYNONYMS
+from crawler.plain import quoted
 from crawler.urls import DATA_HOST
 
 _MAX_SEGMENT_BYTES = 200
@@ -61,11 +62,11 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
     Raises ValueError for an extension that no kept format has, and for a layout or SHA-256 that is none.
     """
     if extension not in SYNONYMS:
-        raise ValueError(f"{extension!r} is no image extension; known are {', '.join(SYNONYMS)}")
+        raise ValueError(f"{quoted(extension)} is no image extension; known are {', '.join(SYNONYMS)}")
     match layout:
         case "hash":
             if not _SHA256.fullmatch(sha256):
-                raise ValueError(f"the layout hash needs a SHA-256, and got {sha256!r}")
+                raise ValueError(f"the layout hash needs a SHA-256, and got {quoted(sha256)}")
             return f"{ROOT}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
         case "site":
             folders, stem, own_extension = _site_path(url, extension)
@@ -74,7 +75,7 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
             stem = stem.removesuffix(f"~{_digest(url)}") + f"~{_digest(url)}"
             folders = []
         case _:
-            raise ValueError(f"{layout!r} is no layout; known are site, hash, flat")
+            raise ValueError(f"{quoted(layout)} is no layout; known are site, hash, flat")
     if version:
         stem = f"{stem}~{_digest(f'{url} {version}')}"  # no canonical URL has a space
     return "/".join([ROOT, *folders, f"{stem}.{own_extension}"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from crawler.download.elsewise import what_it_is
 from crawler.download.info import EXTENSIONS
 from crawler.download.svg import may_be_svg
 from crawler.errors import EmptyBody, NotAnImage, TruncatedImage, UnsupportedFormat
@@ -40,7 +41,7 @@ _NOT_KEPT = {
     b"AT&TFORM": "DjVu",
     b"\xd7\xcd\xc6\x9a": "Windows metafile",
     b"\1\0\0\0\x6c\0\0\0": "Windows metafile",
-    b"\x1f\x8b": "gzip (svgz)",
+    b"\x1f\x8b": "gzip file (svgz, perhaps)",
     b"wOFF": "font",
     b"wOF2": "font",
     b"OTTO": "font",
@@ -49,6 +50,7 @@ _NOT_KEPT = {
     b"FLIF": "FLIF",
     b"BPG\xfb": "BPG",
 }
+_NOUNS = frozenset({"font", "Windows cursor", "Apple icon", "Windows metafile", "gzip file (svgz, perhaps)"})
 _PCX = re.compile(rb"\x0a[\x00\x02-\x05][\x00\x01][\x01\x02\x04\x08]", re.DOTALL)
 _PNM = re.compile(rb"P[1-7]\s")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -72,10 +74,15 @@ def recognised(data: bytes) -> str:
     if may_be_svg(data):
         return "svg"
     if other := unkept_format(data):
-        raise UnsupportedFormat(f"it is a file of the format {other}, which is not kept")
+        raise UnsupportedFormat(f"it is {_with_article(other)}, which is a kind that is not kept")
     if is_start_of_magic(data):
         raise TruncatedImage(f"it ends within its header, after {len(data)} bytes")
-    raise NotAnImage(f"it starts with {data[:40]!r}, as no image does")
+    raise NotAnImage(f"it is {what_it_is(data)}, and no image")
+
+
+def _with_article(name: str) -> str:
+    noun = name if name in _NOUNS else f"{name} picture"
+    return f"{'an' if noun[0] in 'aeiouAEIO' else 'a'} {noun}"
 
 
 def extension_for(head: bytes) -> str:

@@ -10,6 +10,7 @@ import re
 import zlib
 
 from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
+from crawler.plain import quoted
 
 _PNG_CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT"})
 _PNG_ANCILLARY = 0x20
@@ -88,7 +89,7 @@ def check_png(data: bytes) -> tuple[int, bytes]:
             raise TruncatedImage(f"the PNG has no IEND chunk in its {len(data)} bytes")
         kind = header[4:]
         if not kind.isalpha():
-            raise CorruptImage(f"the PNG has a chunk of the impossible type {kind!r}")
+            raise CorruptImage(f"the PNG has a chunk of the impossible type {quoted(kind)}")
         if kind in _PNG_CHECKED and not _sound(view, position, end):
             raise CorruptImage(f"the checksum of the PNG's {kind.decode()} chunk at byte {position} is wrong")
         if kind == b"acTL" and not pixels:
@@ -140,7 +141,7 @@ def check_png_rows(data: bytes) -> None:
             except zlib.error as exc:
                 if "data check" in str(exc):
                     return  # a sum over all that has come, and the chunks have sums of their own
-                raise CorruptImage(f"what the PNG has compressed is broken: {exc}") from exc
+                raise CorruptImage("what the PNG has compressed is broken") from exc
             missing -= inflated
             piece = inflater.unconsumed_tail
             if not piece and inflated < _STEP_BYTES:

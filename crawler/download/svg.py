@@ -12,6 +12,7 @@ from xml.parsers import expat
 
 from crawler.download.info import EXTENSIONS, ImageInfo
 from crawler.errors import CorruptImage, NotAnImage, TruncatedImage, UnsupportedFormat
+from crawler.plain import plain, quoted
 
 _SVG = re.compile(rb"<(?:[\w.-]+:)?svg[\s/>]")
 _FIRST_TAG = re.compile(rb"<([A-Za-z_][\w.:-]*)")
@@ -72,12 +73,12 @@ def svg_info(data: bytes) -> ImageInfo:
     except expat.ExpatError as exc:
         first = _FIRST_TAG.search(data, 0, _HEAD_BYTES)
         if reader.root is None and first and first[1].rpartition(b":")[2] != b"svg":
-            raise NotAnImage(f"it is no XML, and its first element is not <svg>: {exc}") from exc
+            raise NotAnImage("it is no XML, and its first element is not <svg>") from exc
         if not reader.complete:
             kind = TruncatedImage if exc.code in _CUT_SHORT else CorruptImage
-            raise kind(f"the SVG is not well-formed XML: {exc}") from exc
+            raise kind(f"the SVG is not well-formed XML: {plain(exc)}") from exc
     except (ValueError, LookupError) as exc:  # an encoding that Python does not have
-        raise CorruptImage(f"the SVG can't be read: {exc}") from exc
+        raise CorruptImage(f"the SVG can't be read: {plain(exc)}") from exc
     width_px, height_px = _size(reader.root or {})
     return ImageInfo(
         format="svg", extension=EXTENSIONS["svg"], width_px=width_px, height_px=height_px, frames=1
@@ -140,12 +141,12 @@ class _Reader:
     ) -> None:
         if is_parameter or value is None or "&" in value or len(value) > _MAX_ENTITY_CHARS:
             raise UnsupportedFormat(
-                f"the SVG declares the entity {name[:60]!r}, which is external, nested or long"
+                f"the SVG declares the entity {quoted(name[:60])}, which is external, nested or long"
             )
         self._longest = max(self._longest, len(value))
         # in an attribute, no handler would see how much becomes of it
         if self._references * self._longest > _MAX_EXPANSION_CHARS:
-            raise UnsupportedFormat(f"the SVG uses entities like {name[:60]!r} too often")
+            raise UnsupportedFormat(f"the SVG uses entities like {quoted(name[:60])} too often")
 
     def _default_attribute(
         self, element: str, _name: str, _kind: str, default: str | None, _required: int

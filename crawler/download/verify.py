@@ -37,6 +37,7 @@ from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
 from crawler.download.unread import is_unread
 from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
+from crawler.extras import named
 
 MAX_FRAMES = 10_000
 _FILES: dict[str, type[ImageFile.ImageFile]] = {
@@ -48,6 +49,19 @@ _FILES: dict[str, type[ImageFile.ImageFile]] = {
     "bmp": BmpImagePlugin.BmpImageFile,
     "tiff": TiffImagePlugin.TiffImageFile,
 }
+CALLED = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "gif": "GIF",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "ico": "icon",
+    "heic": "HEIC",
+}
+"""The formats, as people call them."""
+_A_CALLED = {name: f"{'an' if called[0] in 'Ai' else 'a'} {called}" for name, called in CALLED.items()}
 _DRAFT = 8
 _DRAFT_LEAST_PX = 36
 """Four for each cell of a dhash."""
@@ -97,9 +111,9 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     except (Rejection, MemoryError):
         raise
     except EOFError as exc:
-        raise TruncatedImage(f"the {name} ends early: {exc}") from exc
+        raise TruncatedImage(f"the {CALLED[name]} ends early") from exc
     except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
-        raise _what_failed(name, data, exc)(f"the {name} can't be decoded: {exc!r}"[:300]) from exc
+        raise _what_failed(name, data, exc) from exc
     info = ImageInfo(
         format=name,
         extension=EXTENSIONS[name],
@@ -169,13 +183,16 @@ def _images(name: str, data: bytes) -> Iterator[Image.Image]:
     yield from (icon.frame(index).convert("RGB") for index in range(len(icon.entry)))
 
 
-def _what_failed(name: str, data: bytes, exc: Exception) -> type[Rejection]:
+def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
+    """What an exception of a decoder stands for; its own words are for those who write decoders."""
     text = repr(exc)
     if isinstance(exc, Image.DecompressionBombError):
-        return TooManyPixels
+        return TooManyPixels("it has more pixels than are decoded (max_pixels)")
     if is_unread(name, data, text):
-        return UnsupportedFormat
-    return TruncatedImage if "truncated" in text.lower() else CorruptImage
+        return UnsupportedFormat(f"it is {_A_CALLED[name]} of a rare kind, which no decoder here reads")
+    if "truncated" in text.lower():
+        return TruncatedImage(f"the {CALLED[name]} ends early")
+    return CorruptImage(f"the {CALLED[name]} is damaged: its pixels can't be decoded")
 
 
 class _Limit:
@@ -277,7 +294,7 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
         import pillow_heif
     except ImportError as exc:
         raise UnsupportedFormat(
-            "it is a HEIC, which takes a decoder of its own: pip install 'image-crawler[heic]'"
+            f"it is a HEIC, and the library that reads those is not installed: {named('heic')}"
         ) from exc
     pillow_heif.options.DECODE_THREADS = 1  # each has its own memory, and others are at work as well
     pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from crawler.errors import TaskError
+from crawler.errors import FAULT, TaskError
 from crawler.harvest.reading import Harvest, Reader
 from crawler.harvest.reply import (
     MOST_FAULT_CHARS,
@@ -52,9 +52,8 @@ def make(settings: str, room: Room) -> Work:
             return (_ENCODER.encode(Head.of_refusal(exc)),)
         except MemoryError:
             raise
-        except Exception as exc:  # noqa: BLE001 - a fault of ours: the harvester logs it, with its traceback
-            said = f"{type(exc).__name__}: {exc}"[:300]
-            return (_ENCODER.encode(Head(detail=said, fault=traceback.format_exc()[-MOST_FAULT_CHARS:])),)
+        except Exception:  # noqa: BLE001 - a fault of ours: the harvester logs it, with its traceback
+            return (_ENCODER.encode(Head(detail=FAULT, fault=traceback.format_exc()[-MOST_FAULT_CHARS:])),)
 
     return work
 

@@ -20,6 +20,8 @@ from crawler.models import NewTask, PageStatus, TaskKind
 from crawler.scope import Scope
 from crawler.visit import TaskHandler, Visit
 from crawler.web import Fetched, Transport
+from crawler.web.answers import challenged
+from crawler.web.challenges import challenger
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 """What browsers send for a page."""
@@ -107,6 +109,10 @@ class PageHandler(TaskHandler):
         rendering, renders = "", list[NewTask]()
         if head.kind == A_PAGE:
             rendering, renders = self._renders.of(visit.task, head.looks, url=fetched.final_url)
+        if not renders and (  # a browser may be let through where we are not
+            vendor := challenger(fetched.http_status, fetched.headers, fetched.content)
+        ):
+            raise challenged(vendor, fetched.http_status, fetched.final_url)
         visit.facts.update(
             status=PageStatus.HARVESTED,
             render=rendering,

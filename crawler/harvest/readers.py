@@ -15,6 +15,7 @@ from crawler.errors import LEFT_OUT, PageTimeout, ReaderCrashed
 from crawler.events import INTERNAL_ERROR, tell
 from crawler.harvest.reply import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
 from crawler.models import NewTask, Task
+from crawler.plain import quoted
 from crawler.sandbox.budget import Budget
 from crawler.sandbox.inside import Orders
 from crawler.sandbox.pool import Pool, told_as
@@ -80,7 +81,7 @@ class Readers:
             head = _HEADS.decode(next(parts, b""))
             if not head.left_out.keys() <= LEFT_OUT.keys():
                 raise msgspec.ValidationError(
-                    f"{min(head.left_out.keys() - LEFT_OUT.keys())[:100]!r} is no slug"
+                    f"{quoted(min(head.left_out.keys() - LEFT_OUT.keys()))} is no slug"
                 )
             if head.reason or head.fault:
                 deque(parts, maxlen=0)  # to its end, else it is of no use to others

@@ -34,6 +34,7 @@ from crawler.models import (
     Token,
 )
 from crawler.paths import FORMAT_OF, extension_of, is_image_path
+from crawler.plain import plain, quoted
 from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
 
 MALFORMED = "malformed"
@@ -128,14 +129,14 @@ def flaw(record: Record) -> str:
     if told := _reasons_flaw(record):
         return told
     if not _MOMENT.fullmatch(record.finished_at):
-        return f"finished_at {record.finished_at!r} is no moment"
+        return f"finished_at {quoted(record.finished_at)} is no moment"
     if isinstance(record, ImageRecord):
         return _file_flaw(record) or _sizes_flaw(record)
     if unknown := record.left_out.keys() - LEFT_OUT.keys():
-        return f"{min(unknown)!r} is nothing that is left out"
+        return f"{quoted(min(unknown))} is nothing that is left out"
     if isinstance(record, RenderRecord):
-        return "" if _are_signs(record.signs) else f"{record.signs!r} are no signs"
-    return "" if record.render in RENDERINGS else f"{record.render!r} says nothing of a browser"
+        return "" if _are_signs(record.signs) else f"{quoted(record.signs)} are no signs"
+    return "" if record.render in RENDERINGS else f"{quoted(record.render)} says nothing of a browser"
 
 
 def told_of_refused(why: str) -> str:
@@ -147,29 +148,31 @@ def _reasons_flaw(record: Record) -> str:
     if (record.reason and record.reason not in REASONS) or (
         record.revisit_reason and record.revisit_reason not in REASONS
     ):
-        return f"there is no reason {record.reason or record.revisit_reason!r}"
+        return f"there is no reason {quoted(record.reason or record.revisit_reason)}"
     if (record.status in WORTH_KEEPING) == bool(record.reason):
-        return f"it is {record.status}, and its reason is {record.reason!r}"
+        return f"it is {record.status}, and its reason is {quoted(record.reason)}"
     return ""
 
 
 def _file_flaw(record: ImageRecord) -> str:
     if record.status not in WORTH_KEEPING:
         return (
-            f"it is {record.status}, and names the file {record.path[:_SHOWN_CHARS]!r}" if record.path else ""
+            f"it is {record.status}, and names the file {quoted(record.path[:_SHOWN_CHARS])}"
+            if record.path
+            else ""
         ) or (f"it is {record.status}, and says who keeps its file" if record.kept_by else "")
     if record.kept_by == UNTOLD:
         return "it does not tell who keeps its file"
     if not is_image_path(record.path):
-        return f"the path {record.path[:_SHOWN_CHARS]!r} is none that an image is given"
+        return f"the path {quoted(record.path[:_SHOWN_CHARS])} is none that an image is given"
     if not _SHA256.fullmatch(record.sha256):
-        return f"it is {record.status}, and its sha256 is {record.sha256!r}"
+        return f"it is {record.status}, and its sha256 is {quoted(record.sha256)}"
     if (
         record.format
         and not record.path.endswith(record.format)
         and FORMAT_OF.get(record.format) != extension_of(record.path)
     ):
-        return f"a {record.format} is not called {record.path[:_SHOWN_CHARS]!r}"
+        return f"a {record.format} is not called {quoted(record.path[:_SHOWN_CHARS])}"
     return ""
 
 
@@ -212,7 +215,7 @@ def checked(result: Result) -> Result:
     try:
         why = _flaw_of(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))))
     except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
-        why = f"{type(exc).__name__}: {exc}"
+        why = plain(exc)
     return Result(token=result.token, record=unreadable(why)) if why else result
 
 
@@ -231,7 +234,7 @@ def _result(raw: msgspec.Raw) -> Result | None:
         result = _RESULT(_ENCODE({**fields, "discovered": ()}))
         return msgspec.structs.replace(result, discovered=tuple(found))
     except FLAWS:
-        return Result(token=token, record=unreadable(f"{type(why).__name__}: {why}"))
+        return Result(token=token, record=unreadable(plain(why)))
 
 
 def tasks_among(raws: Sequence[msgspec.Raw]) -> list[NewTask]:

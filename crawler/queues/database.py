@@ -18,6 +18,7 @@ from crawler.errors import CrawlError, FolderError, LedgerCorrupt, StorageFailed
 from crawler.events import FILE_NOT_RESTORED, FILE_UPGRADED, tell
 from crawler.keepers import UNTOLD
 from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, RenderRecord, TaskKind
+from crawler.plain import plain
 from crawler.queues.checks import FLAWS
 from crawler.words import bits_of
 
@@ -255,9 +256,7 @@ class Whereabouts:
                     copy.rename(self._path)
                 copy.unlink(missing_ok=True)
         except OSError as exc:
-            tell(
-                log, FILE_NOT_RESTORED, file=self._path, reason=f"{exc.strerror}; what was in it is in {copy}"
-            )
+            tell(log, FILE_NOT_RESTORED, file=self._path, reason=f"{plain(exc)}; what was in it is in {copy}")
 
     def _found(self) -> tuple[int, int] | None:
         try:
@@ -310,9 +309,11 @@ def _explain(error: Exception, path: Path) -> CrawlError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerCorrupt(
-            f"{path} is damaged ({' '.join(str(error).split())}); start over with --fresh, or put a sound copy"
+            f"{path} is damaged ({plain(error)}); start over with --fresh, or put a sound copy"
             " of it back. The saved images are not touched before that"
         )
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-        return StorageFull(f"no room for {path} ({error}); free some space and run the same command again")
-    return StorageFailed(f"can't use {path}: {error}")
+        return StorageFull(
+            f"no room for {path} ({plain(error)}); free some space and run the same command again"
+        )
+    return StorageFailed(f"can't use {path}: {plain(error)}")

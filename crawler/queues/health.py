@@ -40,6 +40,7 @@ from typing import Any
 
 from crawler.errors import (
     BadResponse,
+    BotChallenge,
     ConnectFailed,
     ConnectionLost,
     ConnectTimeout,
@@ -106,6 +107,7 @@ class Trouble(StrEnum):
 
 _UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
 _TROUBLE = (
+    BotChallenge,  # one among answers is its URL's own; where nothing else comes, nothing is to be had by asking on
     ServerError,
     RequestTimeout,
     DeadlineExceeded,

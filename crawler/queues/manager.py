@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from crawler import __version__, errors
+from crawler.plain import plain
 from crawler.queues import ResultQueue, TaskQueue, transport, wire
 from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.links import Links
@@ -174,7 +175,7 @@ class QueueManager(_Registered):
         try:
             return self._transport.open(self._address)  # type: ignore[attr-defined]
         except TimeoutError as exc:
-            raise _NotReachedError(str(exc) or "timed out") from exc
+            raise _NotReachedError(plain(exc)) from exc
 
     def _greet(self, link: wire.Connection) -> None:
         self._transport.greet(link, self._authkey)  # type: ignore[attr-defined]
@@ -189,7 +190,7 @@ class QueueManager(_Registered):
         except AuthenticationError as exc:
             raise errors.AuthenticationFailed(f"{where} has another authkey") from exc
         except MALFORMED as exc:
-            raise errors.ProtocolError(f"{where} sent no proper answer: {exc}") from exc
+            raise errors.ProtocolError(f"{where} sent no proper answer: {plain(exc)}") from exc
         except (EOFError, OSError) as exc:
             if (final := refusal(exc)) is not None:
                 raise type(final)(f"{where}: {final}") from exc
@@ -200,7 +201,7 @@ class QueueManager(_Registered):
 
     def _said(self, error: BaseException | None) -> str:
         """In words, with what may be the reason."""
-        return str(getattr(error, "strerror", None) or error or type(error).__name__) + self._hint(error)
+        return (plain(error) if error is not None else "nothing was heard") + self._hint(error)
 
     def _hint(self, error: BaseException | None) -> str:
         """What a silence may mean, as far as it can be told from here: the system takes connections for a process that

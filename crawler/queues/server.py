@@ -20,6 +20,7 @@ import msgspec
 from crawler import __version__, errors
 from crawler.events import CALL_FAILED, CONNECTION_FAILED, CONNECTION_REFUSED, LEASE_NOT_RETURNED, tell
 from crawler.models import Lease
+from crawler.plain import quoted
 from crawler.queues import wire
 from crawler.queues.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.lobby import Lobby
@@ -152,7 +153,7 @@ class QueueServer(managers.Server):
     def _check(self, call: Call) -> None:
         """Raise what forbids to go on with a client that begins like that."""
         if call.ident is not None or call.method != "accept_connection":
-            raise ValueError(f"there is no call {call.method!r} before a connection is accepted")
+            raise ValueError(f"there is no call {quoted(call.method)} before a connection is accepted")
         match msgspec.msgpack.decode(call.args):
             case [int(protocol), str(version), str(crawl)]:
                 pass
@@ -208,7 +209,7 @@ class QueueServer(managers.Server):
         """What the call gives, and what has to be done if that can't be delivered."""
         method = SERVED.get(call.ident or "", {}).get(call.method)
         if method is None or call.ident not in self._served:
-            raise ValueError(f"there is no method {call.method!r} of {call.ident!r}")
+            raise ValueError(f"there is no method {quoted(call.method)} of {quoted(call.ident)}")
         arguments: Any = method.decode_arguments(call.kwds)
         target = self._served[call.ident]
         value = _called(getattr(target, call.method), method, arguments)

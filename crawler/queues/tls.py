@@ -10,6 +10,7 @@ from pathlib import Path
 from socket import socket
 
 from crawler.errors import AuthenticationFailed, ProtocolError, QueueError, UsageError
+from crawler.plain import plain, quoted
 
 SERVER_NAME = "manager.image-crawler.internal"
 """What a manager's certificate is for, whatever its address: within a private CA the name tells its role.
@@ -44,7 +45,7 @@ class Tls:
             try:
                 file.open("rb").close()
             except OSError as exc:
-                raise UsageError(f"can't use {file}: {exc.strerror}") from exc
+                raise UsageError(f"can't use {file}: {plain(exc)}") from exc
         self.load(server_side=server_side)
         try:
             _rehearse(self, server_side=server_side)
@@ -54,7 +55,7 @@ class Tls:
                 raise UsageError(f"{self.cert} won't do for a {role}: {_verdict(exc)}") from exc
         except (ValueError, TypeError) as exc:
             raise UsageError(
-                f"the server name {self.server_name!r} is no host name (--tls-server-name)"
+                f"the server name {quoted(self.server_name)} is no host name (--tls-server-name)"
             ) from exc
 
     def load(self, *, server_side: bool) -> None:
@@ -149,5 +150,5 @@ def _no_password() -> str:
 
 def _why(error: OSError | ValueError) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"{error.reason or error}, no PEM file of the right kind"
-    return str(getattr(error, "strerror", None) or error)
+        return "it is no PEM file of the right kind"
+    return plain(error)

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from crawler import errors
+from crawler.plain import is_plain
 from crawler.queues.tls import SSLSocket
 
 MAX_MESSAGE_BYTES = 4 * 2**20
@@ -44,6 +45,9 @@ _VOCABULARY: dict[str, type[Exception]] = {
 }
 
 
+_FAULT_THERE = "the program there failed, in a way that it does not expect"
+
+
 class Fault(msgspec.Struct, frozen=True):
     """An exception on the wire."""
 
@@ -56,7 +60,9 @@ class Fault(msgspec.Struct, frozen=True):
 
     def revived(self) -> Exception:
         known = _VOCABULARY.get(self.type)
-        return errors.RemoteFault(f"{self.type}: {self.text}") if known is None else known(self.text)
+        if known is None:
+            return errors.RemoteFault(self.text if self.text and is_plain(self.text) else _FAULT_THERE)
+        return known(self.text)
 
 
 class Connection:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.events import BROWSER_DETAIL, tell
+from crawler.plain import plain
 from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
@@ -88,7 +89,7 @@ class Browser:
             self._devtools.call("Target.setAutoAttach", paused)
         except DevToolsError as exc:
             self._devtools.close()
-            raise self._process.failure(f"it did not start: {exc}") from exc
+            raise self._process.failure(f"it did not start: {plain(exc)}") from exc
 
     @property
     def is_alive(self) -> bool:

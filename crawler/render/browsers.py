@@ -20,6 +20,7 @@ from crawler.events import (
     WARNING,
     tell,
 )
+from crawler.plain import plain
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
@@ -132,11 +133,11 @@ class Browsers:
             why = "took more memory than it may" if tab.crashed == MEMORY else "broke down"
             raise PageCrashed(f"the page {why} in the browser") from exc
         except BrowserGone as exc:
-            raise BrowserFailed(f"the browser has ended: {exc}") from exc
+            raise BrowserFailed(f"the browser has ended: {plain(exc)}") from exc
         except DevToolsError as exc:
             if tab is None:
                 self._give_up(lent, exc)
-                raise BrowserFailed(f"the browser opens no page: {exc}") from exc
+                raise BrowserFailed(f"the browser opens no page: {plain(exc)}") from exc
             raise
         except BrowserFailed as exc:
             self._give_up(lent, exc.__cause__)

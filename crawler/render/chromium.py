@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from crawler.errors import ConfigError
+from crawler.plain import quoted
 
 _NAMES = (
     "chromium-headless-shell",
@@ -62,7 +63,7 @@ def find(setting: str = "") -> Path | None:
         found = shutil.which(setting)
         if found is None:
             raise ConfigError(
-                f"chromium = {setting!r} won't do: there is no such program; give the path of one"
+                f"chromium = {quoted(setting)} won't do: there is no such program; give the path of one"
             )
         return _behind(Path(found).absolute())  # the launcher goes elsewhere
     usual = (*filter(None, map(shutil.which, _NAMES)), *_PLACES.get(sys.platform, ()))

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from crawler.events import BROWSER_DETAIL, PROCESS_FAILED, tell
+from crawler.plain import plain
 from crawler.render.mailbox import Event, Mailbox, Raw, decoded
 from crawler.render.messages import (
     PAUSED,
@@ -88,7 +89,7 @@ class Asked:
         try:
             result: dict[str, Any] = decoded(self.result)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
-            raise DevToolsError(f"unreadable answer: {exc}") from exc
+            raise DevToolsError(f"what it says can't be read: {plain(exc)}") from exc
         return result
 
 
@@ -204,7 +205,7 @@ class DevTools:
         try:
             data = msgspec.json.encode(message) + b"\0"
         except (UnicodeEncodeError, TypeError) as exc:
-            raise DevToolsError(f"{method}: can't be written as JSON: {exc}") from exc
+            raise DevToolsError("what it is to be told can't be written as JSON") from exc
         with self._lock:
             if self._gone:
                 raise BrowserGone(str(self._gone))
@@ -254,7 +255,11 @@ class DevTools:
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
             tell(log, BROWSER_DETAIL, what="Chromium says what can't be read", reason=exc, url="")
             number = _NUMBER.match(data)
-            self._answered(int(number[1]) if number else 0, None, DevToolsError(f"unreadable answer: {exc}"))
+            self._answered(
+                int(number[1]) if number else 0,
+                None,
+                DevToolsError(f"what it says can't be read: {plain(exc)}"),
+            )
             return
         if message.method:
             self._happened(Raw(message.method, message.params, message.session))

@@ -28,6 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from crawler.plain import plain
 from crawler.render import isolation
 from crawler.render.isolation import NOBODY, Rung
 from crawler.render.profiles import Folder, sweep
@@ -90,7 +91,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.flush()
             return _keep(started.keeper, lifeline, awake)
         except OSError as exc:
-            problems.append(f"{rung}: {exc}")
+            problems.append(f"{rung}: {plain(exc)}")
         finally:
             _end_children()
             if folder:
@@ -278,7 +279,7 @@ def _forked(call: Callable[[], int], report: int) -> int:
     try:
         os._exit(call())
     except BaseException as exc:  # noqa: BLE001 - nothing of the parent's may go on here
-        os.write(report, f"failed {exc}\n".encode())
+        os.write(report, f"failed {plain(exc)}\n".encode())
     finally:
         os._exit(1)
 

@@ -83,7 +83,7 @@ class Answer:
         final = canonical(final_url) or final_url
         headers = merged(self.headers)
         if not self.is_redirect:
-            if (error := status_error(self.http_status, headers, final)) is not None:
+            if (error := status_error(self.http_status, headers, final, self.content)) is not None:
                 raise error
             if not self.content and "refresh" not in headers:
                 raise EmptyBody("the answer has no content", http_status=self.http_status, final_url=final)

@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from crawler.plain import plain
+
 _MAX_UNSENT_BYTES = 64 * 2**20
 """Beyond it who sends waits: an answer of 20 MB is 27 MB in base64."""
 _STUCK_S = 15.0
@@ -59,7 +61,7 @@ class Outbox:
                     why = "it does not read what it is told"
                     break
         except OSError as exc:
-            why = f"its pipe broke: {exc.strerror}"
+            why = f"its pipe broke: {plain(exc)}"
         finally:
             os.close(self._descriptor)
         if why:

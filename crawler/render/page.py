@@ -21,6 +21,7 @@ from crawler.errors import (
 )
 from crawler.events import BROWSER_DETAIL, tell
 from crawler.models import Value
+from crawler.plain import plain
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
@@ -30,6 +31,7 @@ from crawler.render.page_requests import BATCH_S, LOAD, PageRequests
 from crawler.render.snapshot import Snapshot
 from crawler.render.tab import MEMORY, Tab
 from crawler.render.world import WORLD, World
+from crawler.shown import one_line
 from crawler.urls import MAX_URL_CHARS, canonical
 from crawler.web import Check, Fetched
 
@@ -160,11 +162,11 @@ class OpenPage:
         try:
             html = self._rendered(wanted)
         except BrowserGone as exc:
-            raise BrowserFailed(f"the browser has ended with the page open: {exc}") from exc
+            raise BrowserFailed(f"the browser has ended with the page open: {plain(exc)}") from exc
         except DevToolsError as exc:
             self._check_crash()
             raise self._requests.failure or BrowserFailed(
-                f"the browser does not open the page: {exc}"
+                f"the browser does not open the page: {plain(exc)}"
             ) from exc
         finally:
             self._requests.close()
@@ -470,5 +472,10 @@ def _why_not_opened(error: str) -> TaskError:
     if error == "net::ERR_TOO_MANY_REDIRECTS":
         return TooManyRedirects("redirected more often than browsers follow")
     if error in _BAD_REDIRECTS:
-        return BadRedirect(f"it redirects to what is no page to be opened ({error})")
-    return BrowserFailed(f"the browser does not open the page: {error}")
+        return BadRedirect(f"it redirects to what is no page to be opened ({_told(error)})")
+    return BrowserFailed(f"the browser does not open the page: {_told(error)}")
+
+
+def _told(error: str) -> str:
+    """``net::ERR_BLOCKED_BY_CLIENT`` as words."""
+    return one_line(error.removeprefix("net::").removeprefix("ERR_")).replace("_", " ").lower()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from crawler.errors import BrowserFailed
+from crawler.plain import plain
 from crawler.render import chromium
 from crawler.render.launch import SANDBOX
 
@@ -59,7 +60,7 @@ class Process:
         except OSError as exc:
             for descriptor in (self.incoming, self.outgoing, self._lifeline):
                 os.close(descriptor)
-            raise BrowserFailed(f"its launcher could not be started: {exc}") from exc
+            raise BrowserFailed(f"its launcher could not be started: {plain(exc)}") from exc
         finally:
             for descriptor in passed:
                 os.close(descriptor)

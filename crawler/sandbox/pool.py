@@ -14,6 +14,7 @@ from typing import Self
 
 from crawler.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
+from crawler.plain import plain
 from crawler.sandbox.budget import Budget, Grant
 from crawler.sandbox.child import Child, OutOfMemoryError, said
 from crawler.sandbox.inside import Orders
@@ -241,7 +242,7 @@ class Pool:
             try:
                 child = Child(self._orders)
             except OSError as exc:
-                problem = str(exc)
+                problem = plain(exc)
                 continue
             timer = threading.Timer(_START_S, child.kill)
             timer.start()

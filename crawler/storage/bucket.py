@@ -23,6 +23,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from crawler.errors import StorageFailed, UsageError
 from crawler.models import Value
+from crawler.plain import quoted
 from crawler.storage import environment, faults
 from crawler.storage.patience import Patience, Unanswered
 
@@ -73,7 +74,9 @@ class Bucket:
     def __init__(self, url: str, *, patience: Patience, has_worked: bool = True) -> None:
         parts = _URL.fullmatch(url)
         if parts is None:
-            raise UsageError(f"{url!r} is no object store; give s3://, gs:// or az://, then BUCKET/PREFIX")
+            raise UsageError(
+                f"{quoted(url)} is no object store; give s3://, gs:// or az://, then BUCKET/PREFIX"
+            )
         self.url = url.rstrip("/")
         self._scheme = parts["scheme"]
         self._prefix = parts["prefix"].strip("/")
@@ -89,7 +92,7 @@ class Bucket:
         key_bytes = len(f"{self._prefix}/{path}".encode())
         if key_bytes > _MAX_KEY_BYTES:
             raise ValueError(
-                f"the path {path!r} makes a key of {key_bytes} bytes in {self.url}; 1024 are possible"
+                f"the path {quoted(path)} makes a key of {key_bytes} bytes in {self.url}; 1024 are possible"
             )
 
     def create(self, path: str, data: bytes, *, content_type: str, sha256: str = "") -> bool:

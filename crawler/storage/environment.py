@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from crawler.errors import UsageError
+from crawler.plain import quoted
 
 ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
@@ -40,7 +41,7 @@ def allows_http(scheme: str, variables: Mapping[str, str]) -> bool:
                 host = None
             if not host or parts.scheme not in {"http", "https"}:
                 raise UsageError(
-                    f"{name} = {endpoint!r} is no endpoint; give http://HOST:PORT or https://HOST"
+                    f"{name} = {quoted(endpoint)} is no endpoint; give http://HOST:PORT or https://HOST"
                 )
             if host in _LOOPBACK:
                 return True

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from crawler.errors import StorageFailed, StorageFull, TaskError, UploadLost
 from crawler.paths import ROOT, extension_of, is_image_path
+from crawler.plain import quoted
 from crawler.storage import Chunk
 from crawler.storage.local import LocalStorage
 
@@ -84,9 +85,9 @@ class LocalInbox:
 
     def _check(self, chunk: Chunk) -> None:
         if not _UPLOAD.fullmatch(chunk.upload):
-            raise ValueError(f"upload {chunk.upload[:80]!r} is not 32 lower-case hexadecimal digits")
+            raise ValueError(f"upload {quoted(chunk.upload[:80])} is not 32 lower-case hexadecimal digits")
         if not _SHA256.fullmatch(chunk.sha256):
-            raise ValueError(f"sha256 {chunk.sha256[:80]!r} is not 64 lower-case hexadecimal digits")
+            raise ValueError(f"sha256 {quoted(chunk.sha256[:80])} is not 64 lower-case hexadecimal digits")
         _check_path(chunk.path)
         if not 0 <= chunk.size_bytes <= self._max_image_bytes:
             raise ValueError(
@@ -123,7 +124,7 @@ class LocalInbox:
         try:
             extension = self._extension_for(head)
         except TaskError as exc:
-            raise ValueError(f"{path} is no image that is kept: {exc}") from exc
+            raise ValueError(f"{path} is no image that is kept: {exc.detail}") from exc
         if extension != extension_of(path):
             raise ValueError(f"{path} holds a {extension}; its name has to say so")
 
@@ -152,7 +153,8 @@ class LocalInbox:
 def _check_path(path: str) -> None:
     if not is_image_path(path):
         raise ValueError(
-            f"the path {path[:80]!r} is none that an image is given: below {ROOT}/, with the extension of its format"
+            f"the path {quoted(path, 80)} is none that an image is given: below {ROOT}/, with the extension of its"
+            " format"
         )
 
 

@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crawler.errors import StorageFailed, StorageFull
+from crawler.plain import plain, quoted
 from crawler.storage import Place, Storage
 from crawler.storage.claims import Claims
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
@@ -123,7 +124,7 @@ class LocalStorage:
         target = self._root.joinpath(*plain_parts(path))
         root = os.path.realpath(self._root)
         if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
-            raise ValueError(f"{path!r} leaves the storage's folder {self._root} by a symbolic link")
+            raise ValueError(f"{quoted(path)} leaves the storage's folder {self._root} by a symbolic link")
         return target
 
     def check_free(self, size_bytes: int) -> None:
@@ -147,11 +148,11 @@ class LocalStorage:
         except OSError as exc:
             if exc.errno in _FULL:
                 raise StorageFull(
-                    f"no room for {path} in {self._root}: {exc.strerror}; make room and start the crawl again"
+                    f"no room for {path} in {self._root}: {plain(exc)}; make room and start the crawl again"
                 ) from exc
             advice = _ADVICE.get(exc.errno or 0, "see to it")
             raise StorageFailed(
-                f"{path} can't be written below {self._root}: {exc}; {advice} and start the crawl again"
+                f"{path} can't be written below {self._root}: {plain(exc)}; {advice} and start the crawl again"
             ) from exc
 
     def sweep(self) -> int:

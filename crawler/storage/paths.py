@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from crawler.plain import quoted
+
 INDEX_FOLDER = ".index"
 """Where a storage keeps its claims: no image is ever below it."""
 
@@ -18,5 +20,5 @@ def plain_parts(path: str) -> tuple[str, ...]:
     # two slashes are a root of their own (POSIX, 4.13), which is its own only part
     is_absolute = path.startswith("/")
     if odd or is_absolute or not parts or ".." in parts or parts[0] == INDEX_FOLDER or ":" in parts[0]:
-        raise ValueError(f"{path!r} is not a plain relative path below the storage's folder")
+        raise ValueError(f"{quoted(path)} is not a plain relative path below the storage's folder")
     return parts

@@ -12,6 +12,8 @@ from typing import Protocol, cast
 
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, UsageError
+from crawler.extras import install
+from crawler.plain import quoted
 from crawler.storage import Place, Shelf, Storage
 
 
@@ -63,13 +65,13 @@ def is_elsewhere(config: StorageConfig) -> bool:
 def _module(config: StorageConfig) -> _Module:
     scheme = config.storage.partition("://")[0]
     if scheme not in SCHEMES:
-        raise ConfigError(f"storage = {config.storage!r} won't do; known are {', '.join(SCHEMES)}")
+        raise ConfigError(f"storage = {quoted(config.storage)} won't do; known are {', '.join(SCHEMES)}")
     try:
         return cast("_Module", import_module(f"crawler.storage.{SCHEMES[scheme]}"))
     except ModuleNotFoundError as exc:
         if exc.name not in _EXTRAS:
             raise
         raise UsageError(
-            f"storage = {config.storage!r} needs {exc.name}, which is not installed:"
-            f" pip install 'image-crawler[{_EXTRAS[exc.name]}]'"
+            f"the storage {config.storage} takes the library {exc.name}, which is not installed:"
+            f" {install(_EXTRAS[exc.name])}"
         ) from exc

@@ -29,6 +29,7 @@ from crawler.errors import (
     ForbiddenAddress,
     TooSlow,
 )
+from crawler.plain import plain
 from crawler.urls import host_key, show_address
 from crawler.web import socks
 from crawler.web.answers import proxy_error
@@ -169,7 +170,8 @@ def open_socket(
     where = f"{called or host} port {port}"
     if isinstance(failure, TimeoutError):
         raise ConnectTimeout(f"{where} did not accept a connection in time (connect_timeout_s)") from failure
-    raise ConnectFailed(f"{where} does not accept connections: {failure}") from failure
+    why = plain(failure) if failure is not None else "it has no address"
+    raise ConnectFailed(f"{where} does not accept connections: {why}") from failure
 
 
 def _permitted(addresses: list[AddressInfo], host: str, port: int, guard: Guard) -> list[AddressInfo]:
@@ -246,7 +248,7 @@ class _Encrypted(HTTPSConnection):
                 f"the proxy {proxy} did not connect to {target} in time (connect_timeout_s)"
             ) from exc
         except ConnectionError as exc:
-            raise ConnectionLost(f"the proxy {proxy} ended the connection: {exc}") from exc
+            raise ConnectionLost(f"the proxy {proxy} ended the connection: {plain(exc)}") from exc
         finally:
             answer.close()
         if answer.status >= _FIRST_ERROR:
@@ -315,7 +317,7 @@ class _Verbatim(HTTPConnectionPool):
             return super()._make_request(conn, method, target or url, **kwargs)
         except ConnectionError as exc:
             if was_idle:
-                raise IdleConnectionLost(f"an idle connection was lost: {exc}") from exc
+                raise IdleConnectionLost(f"an idle connection was lost: {plain(exc)}") from exc
             raise
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import brotli  # type: ignore[import-untyped]
 
 from crawler.errors import BadResponse, TooLarge, TruncatedTransfer
+from crawler.plain import quoted
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -53,11 +54,13 @@ def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
     codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip())]
     if refused := _REFUSED.intersection(codings):
         raise BadResponse(
-            f"the server sent the content encoding {min(refused)!r}; asked for was {ACCEPT_ENCODING}"
+            f"the server sent the content encoding {min(refused)}; asked for was {ACCEPT_ENCODING}"
         )
     known = [coding for coding in codings if coding in {"gzip", "x-gzip", "deflate", "br", "zstd"}]
     if len(known) > _LAYERS:
-        raise BadResponse(f"the server encoded the content {len(known)} times: {content_encoding[:100]!r}")
+        raise BadResponse(
+            f"the server encoded the content {len(known)} times: {quoted(content_encoding[:100])}"
+        )
     if not known:
         return Identity()
     # they are listed in the order in which they were applied
@@ -165,7 +168,7 @@ class Gzip(_Members):
             try:
                 piece = self._stream.decompress(data, _STEP_BYTES)
             except zlib.error as exc:
-                raise _broken(exc) from exc
+                raise _broken() from exc
             if piece:
                 yield piece
             data = self._stream.unconsumed_tail
@@ -223,7 +226,7 @@ class Zstd(_Members):
             try:
                 piece = self._stream.decompress(data, _STEP_BYTES)
             except zstd.ZstdError as exc:
-                raise _broken(exc) from exc
+                raise _broken() from exc
             self._frame_bytes += len(piece)
             if piece:
                 yield piece
@@ -250,7 +253,7 @@ class Brotli:
             try:
                 piece = self._stream.process(data, output_buffer_limit=_STEP_BYTES)
             except brotli.error as exc:
-                raise _broken(exc) from exc
+                raise _broken() from exc
             if piece:
                 yield piece
             data = b""
@@ -262,5 +265,5 @@ class Brotli:
             raise TruncatedTransfer("the compressed content ends early")
 
 
-def _broken(exc: Exception) -> BadResponse:
-    return BadResponse(f"the server's compressed content is broken: {exc}")
+def _broken() -> BadResponse:
+    return BadResponse("the server's compressed content is broken")

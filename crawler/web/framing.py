@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from crawler.errors import BadResponse, ConnectionLost
+from crawler.plain import quoted
 
 MAX_HEADER_BYTES = 256 * 1024
 """Of all header lines together, and of the status line; browsers take about as much."""
@@ -73,7 +74,7 @@ class Response(http.client.HTTPResponse):
             raise BadResponse(f"the status line is longer than {_MAX_LINE_BYTES} bytes")
         found = _STATUS_LINE.fullmatch(line.rstrip(b"\r\n"))
         if found is None and b"\n" in line:
-            raise BadResponse(f"the answer is not HTTP/1.1; it begins with {line[:60]!r}")
+            raise BadResponse(f"the answer is not HTTP/1.1; it begins with {quoted(line[:60])}")
         if found is None or not line.endswith(b"\n"):
             raise ConnectionLost("the connection ended within the status line")
         return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1").strip()
@@ -134,7 +135,7 @@ class Response(http.client.HTTPResponse):
         codings = {coding.strip() for coding in header.lower().split(",")} - {"", "identity"}
         if codings - {"chunked"}:
             raise BadResponse(
-                f"the server sent the transfer encoding {header[:100]!r}; only chunked is known"
+                f"the server sent the transfer encoding {quoted(header[:100])}; only chunked is known"
             )
         return bool(codings)  # said twice, by a server and what stands before it, it is still done once
 
@@ -152,7 +153,7 @@ class Response(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
         found = _CHUNK_LINE.fullmatch(line.rstrip(b"\r\n"))
         if found is None:
-            raise BadResponse(f"the size of a chunk is no number: {line[:40]!r}")
+            raise BadResponse(f"the size of a chunk is no number: {quoted(line[:40])}")
         size = int(found[1], 16)
         self._excess_bytes = max(0, self._excess_bytes + len(line) - _CHUNK_ALLOWANCE_BYTES - size)
         if self._excess_bytes > _CHUNK_EXCESS_BYTES:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from crawler.errors import ConfigError, ForbiddenAddress
 from crawler.events import ADDRESS_LEFT_OUT, ADDRESS_PRIVATE, INFO, WARNING, tell
+from crawler.plain import quoted
 from crawler.urls import canonical
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class Guard:
         """Why *address*, which *host* has resolved to, must not be connected to; empty if it may."""
         found = _address(address)
         if found is None:
-            return f"{host} resolves to {address!r}, which is no address"
+            return f"{host} resolves to {quoted(address)}, which is no address"
         kind = kind_of(found)
         if not kind and _bare(host) in self._private_seeds:
             # else it would bring pages of a stranger, to whom the private addresses it once had are still open
@@ -326,7 +327,7 @@ def _network(text: str) -> Network | None:
     except ValueError:
         return None
     raise ConfigError(
-        f"allow_addresses = {text!r} won't do: it is within a network; perhaps {meant} is meant"
+        f"allow_addresses = {quoted(text)} won't do: it is within a network; perhaps {meant} is meant"
     )
 
 
@@ -336,7 +337,7 @@ def _host(text: str) -> str | Network:
     parts = urlsplit(url) if url else None
     if parts is None or not parts.hostname or parts.path != "/" or parts.query or "*" in text or "@" in text:
         raise ConfigError(
-            f"allow_addresses = {text!r} won't do: expected the name of a host, an address, or a network such as"
+            f"allow_addresses = {quoted(text)} won't do: expected the name of a host, an address, or a network such as"
             " 10.1.0.0/16"
         )
     port = text.rpartition(":")[2] if ":" in text.rpartition("]")[2] else ""

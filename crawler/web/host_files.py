@@ -19,6 +19,7 @@ import msgspec
 
 from crawler.errors import (
     BadRedirect,
+    BotChallenge,
     ClientError,
     ConnectFailed,
     ConnectTimeout,
@@ -26,6 +27,7 @@ from crawler.errors import (
     Forbidden,
     ForbiddenAddress,
     HostNotFound,
+    LoginRequired,
     NameLookupFailed,
     NotFound,
     RobotsUnavailable,
@@ -49,6 +51,8 @@ PATIENCE_S = 30.0
 OUTAGE_S = 15.0
 """How long a host that could not give its file is left alone, unless it asks for longer."""
 MOST_OUTAGE_S = 3600.0
+CHALLENGED_S = 900.0
+"""The same of a host that wants a proof that no program asks."""
 NO_HOST_S = 1.5
 """The same of a host that there is no way to: each attempt at it may take as long as a connection may."""
 OTHERS_S = 40.0
@@ -60,13 +64,18 @@ _LEAST_BYTES = 512
 _SHOWN_CHARS = 1000
 _LEAST_WAIT_S = 1.0
 
-_NONE_THERE = (NotFound, Forbidden, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects, BadRedirect)
+_NONE_THERE = (
+    NotFound, Forbidden, LoginRequired, BotChallenge, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects,
+    BadRedirect,
+)  # fmt: skip
 """Unavailable: the host says nothing (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
 _SERVER_FAULT = 500
 """A server that fails has not said that there is none, whatever its errors are called."""
 _NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ForbiddenAddress)
 """Nothing can be fetched from such a host, so that its errors are the URL's own."""
-ERRORS: dict[str, type[TaskError]] = {kind.reason: kind for kind in (*_NO_HOST, RobotsUnavailable)}
+ERRORS: dict[str, type[TaskError]] = {
+    kind.reason: kind for kind in (*_NO_HOST, BotChallenge, RobotsUnavailable)
+}
 """What a HostFile gives as its reason."""
 
 T = TypeVar("T")
@@ -252,6 +261,16 @@ class HostFiles(Generic[T]):
             )
         if isinstance(error, _NO_HOST):
             return HostFile(name=self._name, reason=error.reason, detail=detail, kept_s=NO_HOST_S)
+        if isinstance(
+            error, BotChallenge
+        ):  # by a 503: not even whether there is one is said, and asking won't help
+            return HostFile(
+                name=self._name,
+                reason=error.reason,
+                detail=detail,
+                http_status=error.http_status,
+                kept_s=CHALLENGED_S,
+            )
         tell(log, HOST_FILE_FAILED, url=url, reason=error)
         return HostFile(
             name=self._name,

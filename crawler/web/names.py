@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crawler.errors import HostNotFound, NameLookupFailed
+from crawler.plain import plain
 
 REMEMBERED_S = 60.0
 """The usual lower end of what DNS itself lets a "no" live (RFC 2308), and of what it lets a "yes"."""
@@ -96,8 +97,10 @@ def _asked(host: str) -> _Answer:
     except (socket.gaierror, UnicodeError) as exc:
         failed: HostNotFound | NameLookupFailed
         if isinstance(exc, socket.gaierror) and exc.errno not in _NO_SUCH_NAME:
-            failed = NameLookupFailed(f"looking up the name {host} failed: {exc}")
+            failed = NameLookupFailed(
+                f"the name {host} could not be looked up: {plain(exc)}; is this machine online?"
+            )
         else:
-            failed = HostNotFound(f"the name {host} can't be resolved: {exc}")
+            failed = HostNotFound(f"there is no host called {host}; is that how it is spelt?")
         failed.__cause__ = exc
         return failed

@@ -14,6 +14,7 @@ from typing import Unpack
 import tenacity
 
 from crawler.errors import (
+    BotChallenge,
     ConnectFailed,
     ConnectTimeout,
     DeadlineExceeded,
@@ -151,6 +152,6 @@ def refused_for_s(error: TaskError) -> float | None:
     """
     if isinstance(error, RateLimited):
         return min(error.retry_after_s or 0.0, MAX_DELAY_S)
-    if error.http_status == _SERVICE_UNAVAILABLE and not isinstance(error, RobotsUnavailable):
+    if error.http_status == _SERVICE_UNAVAILABLE and not isinstance(error, (BotChallenge, RobotsUnavailable)):
         return None if error.retry_after_s is None else min(error.retry_after_s, MAX_DELAY_S)
     return None

@@ -34,6 +34,7 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.events import CONNECTION_DROPPED, DEBUG, REQUEST, REQUEST_FAILED, tell
+from crawler.plain import plain, quoted
 from crawler.urls import canonical, resolve, with_bytes_escaped
 from crawler.web import (
     METHODS,
@@ -47,8 +48,9 @@ from crawler.web import (
     merged,
 )
 from crawler.web.adapter import Adapter
-from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error
+from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error, wants_https
 from crawler.web.asking import RequestHeaders, asks_unless
+from crawler.web.challenges import MOST_BYTES, is_worth_a_look
 from crawler.web.connection import IdleConnectionLost, Pace, PacedResponse
 from crawler.web.content import content_of, is_worthless_in_part
 from crawler.web.cookies import Jar
@@ -143,7 +145,7 @@ class RequestsTransport:
                 if status == _NOT_MODIFIED and asks_unless(unless, current):
                     content, is_cut = b"", False
                     _drain(answer)
-                elif status != _OK and (error := self._status_error(status, headers, current)):
+                elif error := self._status_error(answer, headers, current):
                     _drain(answer)
                     raise error
                 else:
@@ -165,7 +167,7 @@ class RequestsTransport:
         that is none of METHODS.
         """
         if request.method not in METHODS:
-            raise ValueError(f"a page in the browser may not ask with {request.method[:20]!r}")
+            raise ValueError(f"a page in the browser may not ask with {quoted(request.method[:20])}")
         deadline = self._deadline(exchanging.get("within_s"))
         check, url = exchanging.get("check"), _canonical(request.url)
         deadline += _checked(check, url)
@@ -220,10 +222,14 @@ class RequestsTransport:
         self._jar.store(url, cookies)
         return True
 
-    def _status_error(self, status: int, headers: Mapping[str, str], url: str) -> TaskError | None:
+    def _status_error(
+        self, answer: requests.Response, headers: Mapping[str, str], url: str
+    ) -> TaskError | None:
+        status = answer.status_code
         if status == PROXY_LOGIN and (proxy := self._proxies.of(url)):
             return proxy_error(status, proxy.name, url)
-        return status_error(status, headers, url)
+        content = _glimpse(answer, headers) if is_worth_a_look(status, headers) else b""
+        return status_error(status, headers, url, content)
 
     @contextmanager
     def _answer(
@@ -287,7 +293,7 @@ class RequestsTransport:
 def _canonical(url: str) -> str:
     found = canonical(url)
     if found is None:
-        raise InvalidUrl(f"{url!r} is not an http or https URL")
+        raise InvalidUrl(f"{quoted(url)} is not an http or https URL")
     return found
 
 
@@ -330,13 +336,14 @@ def _location(answer: requests.Response) -> str:
 def _target(location: str, base: str) -> str:
     target = resolve(with_bytes_escaped(location), base)
     if target is None:
-        raise BadRedirect(f"redirected to {location[:200]!r}, which is not an http or https URL")
+        raise BadRedirect(f"redirected to {quoted(location[:200])}, which is not an http or https URL")
     return target
 
 
 def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> TooManyRedirects:
     text = (
-        f"redirected in a circle, back to {target}"
+        f"redirected in a circle, back to {target}; sites do that to visitors without a certain cookie: give those of a"
+        " browser that gets in with --cookies"
         if circle
         else f"redirected more than {len(seen) - 1} times (max_redirects)"
     )
@@ -360,6 +367,18 @@ def _drain(answer: requests.Response) -> None:
         tell(log, CONNECTION_DROPPED, url=answer.url, reason=exc)
 
 
+def _glimpse(answer: requests.Response, headers: Mapping[str, str]) -> bytes:
+    """The begin of an answer that is an error; nothing if it can't be had, or not at once."""
+    original = getattr(answer.raw, "_original_response", None)
+    if isinstance(original, PacedResponse):
+        original.hurry(_DRAIN_S)
+    try:
+        return content_of(answer.raw, headers, MOST_BYTES, cut=True)[0]
+    except (TaskError, HTTPError, http.client.HTTPException, OSError) as exc:
+        tell(log, CONNECTION_DROPPED, url=answer.url, reason=exc)
+        return b""
+
+
 def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
     """The leaf for an exception of requests, urllib3, http.client, ssl or socket."""
     causes = list(_causes(exc))
@@ -368,27 +387,31 @@ def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
     def any_is(*kinds: type[BaseException]) -> BaseException | None:
         return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
-    cause: BaseException | None
     if cause := any_is(http.client.IncompleteRead):
-        leaf, text = TruncatedTransfer, "the answer ends early"
-    elif cause := any_is(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
-        leaf, text = ConnectionLost, "the connection was lost"
+        leaf, text = TruncatedTransfer, f"the server closed the connection within the answer: {plain(cause)}"
+    elif any_is(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
+        leaf, text = ConnectionLost, f"the server closed the connection {_when(url, http_status)}"
     elif cause := any_is(ssl.SSLError):
         # after the handshake it is the stream that broke
-        leaf, text = (
-            (ConnectionLost, "the TLS connection broke") if http_status else (TlsFailed, "TLS failed")
-        )
-    elif cause := any_is(TimeoutError):
+        leaf = ConnectionLost if http_status else TlsFailed
+        text = f"the encrypted connection broke: {plain(cause)}"
+    elif any_is(TimeoutError):
         leaf, text = ConnectTimeout, "the connection was not ready in time (connect_timeout_s)"
-    elif cause := any_is(http.client.InvalidURL, requests.exceptions.InvalidURL, UnicodeError):
-        leaf, text = InvalidUrl, "the URL can't be sent"
-    elif cause := any_is(http.client.HTTPException):
+    elif any_is(http.client.InvalidURL, requests.exceptions.InvalidURL, UnicodeError):
+        leaf, text = InvalidUrl, "the URL has characters that can't be sent"
+    elif any_is(http.client.HTTPException):
         leaf, text = BadResponse, "the answer is not HTTP"
     elif cause := any_is(OSError):
-        leaf, text = ConnectionLost, "the connection failed"
+        leaf, text = ConnectionLost, f"the connection failed: {plain(cause)}"
     else:
-        cause, leaf, text = exc, BadResponse, "the answer can't be read"
-    return leaf(f"{text}: {cause!r}"[:500], http_status=http_status, final_url=url)
+        leaf, text = BadResponse, "the answer can't be read"
+    return leaf(text, http_status=http_status, final_url=url)
+
+
+def _when(url: str, http_status: int) -> str:
+    if http_status:
+        return "before the answer had ended"
+    return f"without an answer{wants_https(url)}"
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

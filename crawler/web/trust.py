@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.errors import ConfigError, TlsFailed
+from crawler.plain import plain, quoted
 
 _VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _ANYWAY = "to fetch from it all the same, say --no-verify-tls"
@@ -60,7 +61,9 @@ def authorities(environment: Mapping[str, str] = os.environ) -> str:
     for name in _VARIABLES:
         if path := environment.get(name, ""):
             if not Path(path).exists():
-                raise ConfigError(f"the environment variable {name} names {path!r}, which does not exist")
+                raise ConfigError(
+                    f"the environment variable {name} names {quoted(path)}, which does not exist"
+                )
             return path
     return ""
 
@@ -82,8 +85,12 @@ def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile=None if folder else path, capath=path if folder else None)
     except OSError as exc:  # ssl.SSLError is one
-        raise ConfigError(f"can't read the certificate authorities in {path}: {exc}") from exc
+        raise ConfigError(f"can't read the certificate authorities in {path}: {_unread(exc)}") from exc
     return context
+
+
+def _unread(exc: OSError) -> str:
+    return "it holds no certificates" if isinstance(exc, ssl.SSLError) else plain(exc)
 
 
 def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
@@ -98,7 +105,9 @@ def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
         return TlsFailed(f"{host} does not speak TLS at port {port}; perhaps http:// is meant")
     if reason in _TROUBLES:
         return TlsFailed(_TROUBLES[reason].format(host=host))
-    return TlsFailed(f"TLS with {host} port {port} failed: {reason.replace('_', ' ').lower() or exc}"[:300])
+    return TlsFailed(
+        f"TLS with {host} port {port} failed: {reason.replace('_', ' ').lower() or plain(exc)}"[:300]
+    )
 
 
 def misnamed(certificate: Mapping[str, Any] | None, host: str, port: int) -> TlsFailed:

@@ -172,7 +172,7 @@ ANSWERS: dict[str, Row] = {
     "/status/205": failed("unexpected-status", 205),
     "/status/300": failed("unexpected-status", 300),
     "/status/400": failed("client-error", 400),
-    "/status/401": failed("forbidden", 401),
+    "/status/401": failed("login-required", 401),
     "/status/402": failed("client-error", 402),
     "/status/403": failed("forbidden", 403),
     "/status/404": failed("not-found", 404),

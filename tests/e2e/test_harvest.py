@@ -152,7 +152,10 @@ def test_who_leaves_gives_back_what_was_not_begun(tmp_path: Path) -> None:
         (("no/where",), "there is no folder no/where, and it is no address of the form HOST:PORT"),
         (("127.0.0.1:99999", "--authkey-file", "key"), "it is no address of the form HOST:PORT"),
         (("127.0.0.1:1",), "to a crawl at that address a key is needed: --keys DIR, --authkey-file FILE"),
-        (("127.0.0.1:1", "--authkey-file", "none"), "can't read the authkey file none: No such file"),
+        (
+            ("127.0.0.1:1", "--authkey-file", "none"),
+            "can't read the authkey file none: there is no such file",
+        ),
         (
             ("127.0.0.1:1", "--authkey-file", "short"),
             "the authkey file short holds 15 bytes, and a key has 32 or more",

@@ -284,5 +284,5 @@ def test_neither_workers_nor_the_folder_learn_where_keys_lie() -> None:
 
 def test_paths_may_have_letters_of_any_kind() -> None:
     assert config.load(flags={"keys": "schlüssel/東京"}).access.keys == "schlüssel/東京"
-    with pytest.raises(config.ConfigError, match="Expected printable characters"):
+    with pytest.raises(config.ConfigError, match="expected printable characters"):
         config.load(flags={"keys": "a\nb"})

@@ -77,7 +77,7 @@ def test_a_running_crawl_can_be_read_and_a_snapshot_stays_as_it_is(tmp_path: Pat
 
 
 def test_nothing_can_be_written(tmp_path: Path) -> None:
-    with Catalog(keep(tmp_path)) as catalog, pytest.raises(FolderError, match="readonly"):
+    with Catalog(keep(tmp_path)) as catalog, pytest.raises(FolderError, match="it may not be written to"):
         catalog.value("DELETE FROM tasks RETURNING id")
 
 

@@ -119,7 +119,7 @@ def test_a_page_is_fetched(page: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_what_can_not_be_read_is_told(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["extract", str(page.parent / "none.html")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err
     assert main(["extract", "ftp://example.org/"]) == 2
     assert "not an http or https URL" in capsys.readouterr().err
     page.write_bytes(b"x" * 2000)

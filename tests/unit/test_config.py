@@ -99,22 +99,22 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("max_depth = 1", ["max_depth", "it belongs below [scope]"]),
         ("scope = 1", ["scope must be a table, such as [scope]"]),
         ("[queue]\nmax_depth = 1", ["max_depth does not belong below [queue] but below [scope]"]),
-        ("[scope]\nmax_depth = -1", ["max_depth = -1", ">= 0", "Links to follow"]),
-        ("[scope]\nmax_depth = 1.5", ["max_depth = 1.5", "int"]),
-        ("[scope]\nmax_depth = true", ["max_depth = True", "int"]),
-        ("[harvest]\nparser = 'lxml'", ["parser = 'lxml'", "Expected one of fast, beautifulsoup"]),
-        ("[fetch]\nverify_tls = 3", ["verify_tls = 3", "bool"]),
-        ("[queue]\nlease_s = 0", ["lease_s = 0", "> 0.0"]),
-        ("[fetch]\nuser_agent = ''", ["user_agent = ''", "length >= 1"]),
+        ("[scope]\nmax_depth = -1", ["max_depth = -1", "0 or more", "Links to follow"]),
+        ("[scope]\nmax_depth = 1.5", ["max_depth = 1.5", "a whole number"]),
+        ("[scope]\nmax_depth = true", ["max_depth = true", "a whole number"]),
+        ("[harvest]\nparser = 'lxml'", ["parser = 'lxml'", "expected one of fast, beautifulsoup"]),
+        ("[fetch]\nverify_tls = 3", ["verify_tls = 3", "true or false"]),
+        ("[queue]\nlease_s = 0", ["lease_s = 0", "above 0"]),
+        ("[fetch]\nuser_agent = ''", ["user_agent = ''", "1 or more characters"]),
         ("[scope\nmax_depth = 1", ["is not valid TOML", "line 1"]),
-        ("[scope]\ninclude = '/blog/'", ["include = ['/blog/']", "can't match a whole", "perhaps '*/blog/*' is meant"]),
-        ("[scope]\ninclude = ['*ö*']", ["include = ['*ö*']", "printable ASCII"]),
-        ("[scope]\ninclude = [3]", ["include = [3]", "Expected `str`"]),
-        ("[images]\nformats = ['jpeg', 'jxl']", ["formats = ['jpeg', 'jxl']", "Expected one of jpeg, png, gif"]),
+        ("[scope]\ninclude = '/blog/'", ["include = '/blog/'", "can't match a whole", "perhaps '*/blog/*' is meant"]),
+        ("[scope]\ninclude = ['*ö*']", ["include = '*ö*'", "printable ASCII"]),
+        ("[scope]\ninclude = [3]", ["include = '3'", "expected text"]),
+        ("[images]\nformats = ['jpeg', 'jxl']", ["formats = 'jpeg', 'jxl'", "expected one of jpeg, png, gif"]),
         ("[storage]\nstorage = 'ftp://x/'", ["storage = 'ftp://x/'", "s3://BUCKET/PREFIX"]),
-        ("[storage]\nlayout = 'tree'", ["Expected one of site, hash, flat"]),
+        ("[storage]\nlayout = 'tree'", ["expected one of site, hash, flat"]),
         ("[fetch]\nproxy = 'socks4://x:1'", ["proxy = …", "http://[USER:PASSWORD@]HOST:PORT"]),
-        ("[fetch]\nallow_addresses = ['me@host']", ["allow_addresses = ['me@host']"]),
+        ("[fetch]\nallow_addresses = ['me@host']", ["allow_addresses = 'me@host'"]),
         ("[scope]\nscope = 'site'", ["scope = 'site'", "registrable domains"]),
     ],
 )  # fmt: skip
@@ -127,7 +127,9 @@ def test_a_file_that_won_t_do_names_source_key_and_value(file: Path, text: str, 
 
 
 def test_a_file_that_is_not_there_or_not_text_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"can't read the configuration file .*no\.toml: No such file"):
+    with pytest.raises(
+        ConfigError, match=r"can't read the configuration file .*no\.toml: there is no such file"
+    ):
         load(file=tmp_path / "no.toml")
     odd = tmp_path / "odd.toml"
     odd.write_bytes(b"\xff\xfe[scope]")
@@ -152,7 +154,7 @@ def test_the_environment_is_named_when_it_won_t_do(name: str, text: str, said: s
 
 
 def test_a_flag_is_named_when_it_won_t_do() -> None:
-    with pytest.raises(ConfigError, match=r"option --max-depth: max_depth = -3 won't do: .*>= 0"):
+    with pytest.raises(ConfigError, match=r"option --max-depth: max_depth = -3 won't do: .*0 or more"):
         load(flags={"max_depth": -3})
     with pytest.raises(
         ConfigError, match=r"option max_deep: unknown key 'max_deep'; did you mean 'max_depth'"
@@ -163,17 +165,17 @@ def test_a_flag_is_named_when_it_won_t_do() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("login", "joe", "Expected USER:PASSWORD. "),
-        ("headers", ("joe",), "Expected NAME: VALUE. "),
+        ("login", "joe", "expected USER:PASSWORD. "),
+        ("headers", ("joe",), "expected NAME: VALUE. "),
         (
             "proxy",
             "joe",
-            "Expected http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment. ",
+            "expected http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment. ",
         ),
-        ("queue", "http://joe", "Expected redis://[USER:PASSWORD@]HOST[:PORT][/DB], "),
-        ("storage", "s4://x", "Expected local, manager, s3://BUCKET/PREFIX, "),
-        ("formats", ("jxl",), "Expected one of jpeg, png, gif, webp, "),
-        ("formats", (",",), "Expected one of jpeg, png, gif, webp, "),
+        ("queue", "http://joe", "expected redis://[USER:PASSWORD@]HOST[:PORT][/DB], "),
+        ("storage", "s4://x", "expected local, manager, s3://BUCKET/PREFIX, "),
+        ("formats", ("jxl",), "expected one of jpeg, png, gif, webp, "),
+        ("formats", (",",), "expected one of jpeg, png, gif, webp, "),
         ("allow_addresses", ("a b",), "networks such as 10.1.0.0/16. "),
     ],
 )
@@ -211,7 +213,7 @@ def test_no_pattern_is_shown_to_people(key: str, text: str) -> None:
     for value in ((text,) if setting.is_list else text, text):
         for source in ({"flags": {key: value}}, {"environment": {setting.environment: text}}):
             told = refusal(**source)
-            assert not told or "Expected" in told
+            assert not told or "expected" in told
             for unreadable in ("regex", "^", "$", "|", *patterns(key)):
                 assert unreadable not in told.rpartition(" won't do: ")[2]
 
@@ -219,12 +221,14 @@ def test_no_pattern_is_shown_to_people(key: str, text: str) -> None:
 @pytest.mark.parametrize("text", ["many", "1.5", "1.5 B", "5 XB", "-5k", "9" * 500 + "k", ""])
 @pytest.mark.parametrize("key", [key for key in SETTINGS if "_bytes" in key])
 def test_the_forms_of_a_size_are_said(key: str, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"Expected a number of bytes, or such as 500 MB or 1\.5 GiB\."):
+    with pytest.raises(ConfigError, match=r"expected a number of bytes, or such as 500 MB or 1\.5 GiB\."):
         load(environment={SETTINGS[key].environment: text})
 
 
 def test_a_size_that_is_too_small_says_so() -> None:
-    with pytest.raises(ConfigError, match=r"max_page_bytes = '10B' won't do: Expected `int` >= 1024"):
+    with pytest.raises(
+        ConfigError, match=r"max_page_bytes = '10B' won't do: expected a whole number of 1024 or more"
+    ):
         load(flags={"max_page_bytes": "10B"})
 
 
@@ -347,14 +351,14 @@ def test_whatever_is_accepted_survives_its_file(flags: dict[str, object]) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[queue]\ndelay_s = inf", "delay_s = inf won't do: Expected a finite number"),
-        ("[queue]\nlease_s = nan", "lease_s = nan won't do: Expected"),
+        ("[queue]\ndelay_s = inf", "delay_s = inf won't do: expected a finite number"),
+        ("[queue]\nlease_s = nan", "lease_s = nan won't do: expected"),
         (
             "[scope]\nmax_pages = 1000000000000000000000",
-            "max_pages = 1000000000000000000000 won't do: Expected",
+            "max_pages = 1000000000000000000000 won't do: expected",
         ),
-        ('[fetch]\nuser_agent = "two\\nlines"', "won't do: Expected printable ASCII"),
-        ('[fetch]\nuser_agent = "söme bot"', "won't do: Expected printable ASCII"),
+        ('[fetch]\nuser_agent = "two\\nlines"', "won't do: expected printable ASCII"),
+        ('[fetch]\nuser_agent = "söme bot"', "won't do: expected printable ASCII"),
     ],
 )
 def test_a_value_that_nothing_could_carry_is_refused(file: Path, text: str, said: str) -> None:

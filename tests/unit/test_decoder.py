@@ -273,7 +273,7 @@ def test_decoders_that_can_not_be_started_say_so(monkeypatch: pytest.MonkeyPatch
     with decoders(decode="no.such.module:decode") as pool, pytest.raises(InternalError, match="exit code 1"):
         pool.verify(HEAD)
     monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/no/such/python")
-    with decoders() as pool, pytest.raises(InternalError, match="No such file"):
+    with decoders() as pool, pytest.raises(InternalError, match="no such file"):
         pool.verify(HEAD)
 
 

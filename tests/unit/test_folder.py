@@ -50,7 +50,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FolderError, match="file is a file; choose another with -o"):
         CrawlFolder(tmp_path / "file").prepare()
-    with pytest.raises(FolderError, match=r"can't make the output folder .*below: Not a directory"):
+    with pytest.raises(
+        FolderError, match=r"can't make the output folder .*below: a part of its path is a file"
+    ):
         CrawlFolder(tmp_path / "file" / "below").prepare()
 
 

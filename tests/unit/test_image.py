@@ -265,7 +265,7 @@ def test_a_fault_of_the_program_is_one_record_and_one_traceback(
     assert (record.status, record.reason, record.detail) == (
         "failed",
         "internal-error",
-        "ZeroDivisionError: oops",
+        "a fault of this program, and not of the server; the log tells where, for a report",
     )
     assert result.retry_in_s is None
     assert "/good/plain.png" in caplog.text

@@ -344,7 +344,7 @@ def test_what_cannot_be_started_is_said(place: Path, launched: list[Launched]) -
     assert one.word == [""]
     assert one.process.wait(5) == 1
     assert one.process.stderr
-    assert one.process.stderr.read().count(b"No such file or directory") == 2
+    assert one.process.stderr.read().count(b"there is no such file or folder") == 2
     assert folders(place) == []
 
 

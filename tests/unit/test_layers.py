@@ -21,9 +21,13 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "models", "rate", "shown", "guesses", "habits"],
+    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["plain"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
-    ["condition", "folder", "limits", "scope", "seeds", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    [
+        "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
+        "sandbox", "sandbox.*",
+    ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
@@ -33,7 +37,8 @@ LAYERS = [
         "answering", "homes", "render", "render.*",
     ],
     ["notebook", "harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once", "runs"],
+    ["worker", "render.once", "reruns"],
+    ["runs", "run_notes"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],

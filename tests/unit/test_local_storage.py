@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from crawler.errors import StorageFailed, StorageFull
+from crawler.plain import plain
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 
 CAT = hashlib.sha256(b"cat").hexdigest()
@@ -264,7 +265,7 @@ def test_what_a_disk_refuses_is_told_with_what_to_do(
     monkeypatch.setattr(LocalStorage, "_write_temporary", refuse)
     with pytest.raises(StorageFailed, match=advice) as caught:
         storage(tmp_path).save("images/a.jpg", b"cat", sha256=CAT)
-    assert os.strerror(code) in str(caught.value)
+    assert plain(OSError(code, os.strerror(code))) in str(caught.value)
     assert "images/a.jpg" in str(caught.value)
     assert images(tmp_path) == []
 

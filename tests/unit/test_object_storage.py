@@ -468,7 +468,7 @@ def test_without_its_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         raise ModuleNotFoundError("No module named 'obstore'", name="obstore")
 
     monkeypatch.setattr(schemes, "import_module", missing)
-    with pytest.raises(UsageError, match=r"pip install 'image-crawler\[object\]'"):
+    with pytest.raises(UsageError, match=r"install 'obstore>=0.8'"):
         schemes.check(StorageConfig(storage="s3://pictures"))
 
 

@@ -247,7 +247,7 @@ def test_what_is_a_proxy(proxy: str) -> None:
     "proxy", ["socks://h:1", "socks4://h:1", "h:1080", "Environment", "env", "socks5://"]
 )
 def test_what_is_none_says_what_would_be(proxy: str) -> None:
-    with pytest.raises(ConfigError, match=r"Expected .*socks5h://… or environment"):
+    with pytest.raises(ConfigError, match=r"expected .*socks5h://… or environment"):
         load(flags={"proxy": proxy})
 
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
@@ -267,3 +268,88 @@ def test_no_module_goes_another_way_to_the_terminal(path: Path) -> None:
 def test_that_would_be_noticed(code: str) -> None:
     names = used(ast.parse(code))
     assert names & set(WAYS) or any(name.startswith("sys.std") for name in names)
+
+
+# --- what an encoding lacks ---
+
+ENCODINGS = ["ascii", "cp1252", "cp437", "cp850", "cp932", "koi8-r", "iso8859-1", "gb2312", "utf-8", "utf-16"]
+
+
+class Console(io.TextIOWrapper):
+    """A stream of some encoding, strict as Python opens it."""
+
+    def __init__(self, encoding: str, *, tty: bool) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        return self._tty
+
+    def said(self) -> bytes:
+        self.flush()
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue()
+
+
+@pytest.mark.parametrize("tty", [True, False], ids=["terminal", "file"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(text=ANY_TEXT)
+def test_every_encoding_takes_every_text(encoding: str, tty: bool, text: str) -> None:  # noqa: FBT001
+    out, err = Console(encoding, tty=tty), Console(encoding, tty=tty)
+    with redirect_stdout(out), redirect_stderr(err), shown.clean_streams():
+        print(text, end="")
+        print(text, end="", file=sys.stderr)
+        Screen(sys.stdout).print(Panel(text))
+    assert out.errors == err.errors == "strict", "as they were"
+    if text.isascii() and text.isprintable():
+        assert out.said().decode(encoding).startswith(text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252"])
+def test_our_own_signs_have_stand_ins_of_the_same_width(encoding: str) -> None:
+    out = Console(encoding, tty=True)
+    with redirect_stdout(out), shown.clean_streams():
+        print("".join(shown.STAND_INS), end="")
+    said = out.said().decode(encoding)
+    assert "?" not in said
+    assert "\\" not in said
+    assert cell_len(said) == cell_len("".join(shown.STAND_INS))
+
+
+@pytest.mark.parametrize("text", ["日本語", "🌹 rose", "e\u0301té"])
+def test_on_a_terminal_what_is_lacking_takes_as_many_columns(text: str) -> None:
+    out = Console("ascii", tty=True)
+    with redirect_stdout(out), shown.clean_streams():
+        print(text, end="")
+    assert cell_len(out.said().decode("ascii")) == cell_len(text)
+
+
+def test_in_a_file_nothing_is_lost() -> None:
+    out = Console("cp1252", tty=False)
+    with redirect_stdout(out), shown.clean_streams():
+        print("caf\u00e9 \u65e5 …", end="")
+    assert out.said() == b"caf\xe9 \\u65e5 \x85"
+    out = Console("ascii", tty=False)
+    with redirect_stdout(out), shown.clean_streams():
+        print("s3://… \udcff", end="")
+    assert out.said() == b"s3://... \xff", "bytes of a file's name are themselves"
+
+
+def test_who_has_said_what_becomes_of_it_is_obeyed() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="xmlcharrefreplace")
+    with redirect_stdout(out), shown.clean_streams():
+        print("é", end="")
+        out.flush()
+    assert out.buffer.getvalue() == b"&#233;"  # type: ignore[attr-defined]
+
+
+def test_every_sign_of_the_command_line_has_a_stand_in() -> None:
+    strays = set()
+    for path in [*(PACKAGE / "cli").rglob("*.py"), PACKAGE / "config.py", PACKAGE / "errors.py"]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+                strays |= {char for char in node.value if not char.isascii()}
+    assert strays
+    assert strays <= set(shown.STAND_INS)

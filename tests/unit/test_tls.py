@@ -419,7 +419,7 @@ def test_it_says_which_file_is_missing(tmp_path: Path, name: str) -> None:
     tls, _ = certificates.make(tmp_path)
     getattr(tls, name).unlink()
     other = {"cert": tls.key, "key": tls.cert}[name]
-    with pytest.raises(errors.UsageError, match=rf"{name}\.pem: No such file") as caught:
+    with pytest.raises(errors.UsageError, match=rf"{name}\.pem: there is no such file") as caught:
         tls.check(server_side=True)
     assert str(other) not in str(caught.value)
 

@@ -456,7 +456,7 @@ def test_a_heic_without_its_decoder_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     refused = refusal(heic(picture()))
     assert isinstance(refused, UnsupportedFormat)
-    assert "pip install 'image-crawler[heic]'" in str(refused)
+    assert "pip install 'pillow-heif>=1'" in str(refused)
 
 
 # --- the odd ones

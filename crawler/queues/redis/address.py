@@ -19,6 +19,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from crawler.errors import UsageError
+from crawler.plain import quoted
 from crawler.urls import show_address
 
 Kind = Literal["single", "cluster", "sentinel"]
@@ -98,7 +99,9 @@ def parse(text: str) -> RedisAddress:
     if "@" in path + query + name:
         raise _wrong(text, "in a user name or a password, / ? # and % are written %2F %3F %23 and %25")
     if name and not _NAME.fullmatch(name):
-        raise _wrong(text, f"the crawl's name {name!r} has other characters than letters, digits and . _ -")
+        raise _wrong(
+            text, f"the crawl's name {quoted(name)} has other characters than letters, digits and . _ -"
+        )
     login, _, hosts = authority.rpartition("@")
     user, _, password = login.partition(":")
     service, db = _place(text, kind, slash + path)
@@ -140,7 +143,7 @@ def _place(text: str, kind: Kind, path: str) -> tuple[str, int]:
             raise _wrong(text, "it does not say which service the sentinels are asked for", kind)
     db = words[0] if words else "0"
     if len(words) > 1 or not _is_number(db, below=_MOST_DB):
-        raise _wrong(text, f"{'/'.join(words)!r} is not the number of a database", kind)
+        raise _wrong(text, f"{quoted('/'.join(words))} is not the number of a database", kind)
     if kind == "cluster" and int(db):
         raise _wrong(text, f"a cluster has no database {int(db)}, only the first", kind)
     return service, int(db)
@@ -163,16 +166,18 @@ def _host(text: str, kind: Kind, part: str, default: int) -> tuple[str, int]:
     known = _ipv6(host[1:-1]) if host.startswith("[") and host.endswith("]") else _in_ascii(host)
     if not known:
         ipv6 = "; an IPv6 address stands in brackets" if part.count(":") > 1 else ""
-        raise _wrong(text, f"{part!r} is no host{ipv6}" if part else "it names no host", kind)
+        raise _wrong(text, f"{quoted(part)} is no host{ipv6}" if part else "it names no host", kind)
     if not _is_number(port, below=2**16) or not int(port):
-        raise _wrong(text, f"{port!r} is no port", kind)
+        raise _wrong(text, f"{quoted(port)} is no port", kind)
     return known, int(port)
 
 
 def _files(text: str, query: str) -> dict[str, Path]:
     given = dict(item.partition("=")[::2] for item in query.split("&")) if query else {}
     if unknown := [name for name, value in given.items() if name not in _FILES or not value]:
-        raise _wrong(text, f"{unknown[0]!r} is none of the parameters that there are: {', '.join(_FILES)}")
+        raise _wrong(
+            text, f"{quoted(unknown[0])} is none of the parameters that there are: {', '.join(_FILES)}"
+        )
     return {name: Path(_unquoted(text, value)) for name, value in given.items()}
 
 
@@ -210,5 +215,5 @@ def _unquoted(text: str, part: str) -> str:
 
 def _wrong(text: str, why: str, kind: Kind = "single") -> UsageError:
     return UsageError(
-        f"{without_password(text)!r} is no address of a Redis or Valkey such as {_FORMS[kind]}: {why}"
+        f"{quoted(without_password(text))} is no address of a Redis or Valkey such as {_FORMS[kind]}: {why}"
     )

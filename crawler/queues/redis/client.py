@@ -22,6 +22,7 @@ from crawler.events import (
     QUEUE_WAITED_FOR,
     tell,
 )
+from crawler.plain import quoted
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.calls import PROTOCOL
 from crawler.queues.checks import FLAWS
@@ -147,7 +148,7 @@ class RedisClient:
             try:
                 listed[name] = _LISTED(blob)
             except FLAWS:
-                tell(log, QUEUE_FIELD_PASSED_OVER, key=CRAWLS, field=repr(name[:100]))
+                tell(log, QUEUE_FIELD_PASSED_OVER, key=CRAWLS, field=quoted(name, 100))
         return {name: one for name, one in listed.items() if 1 <= one.shards <= _MOST_SHARDS}
 
     def _name(self, name: str, shards: int) -> None:

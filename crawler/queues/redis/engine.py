@@ -22,6 +22,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from crawler import errors
+from crawler.plain import plain
 from crawler.queues.patience import Patience
 from crawler.queues.redis.address import RedisAddress
 
@@ -203,7 +204,7 @@ class Engine:
             return self.patience.trying(call)
         except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as exc:
             raise errors.AuthenticationFailed(
-                f"{where} does not let us in: {exc}; see the password and the user's rights"
+                f"{where} does not let us in: {_said(exc)}; see the password and the user's rights"
             ) from exc
         except redis.exceptions.RedisError as exc:
             word = str(exc).partition(" ")[0]
@@ -223,9 +224,24 @@ class Engine:
                 raise errors.QueueDamaged(_said(exc)) from exc
             if _may_heal(exc):
                 raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
-            raise errors.RemoteFault(f"{where} failed at a call: {exc}") from exc
+            raise errors.RemoteFault(f"{where} failed at a call: {_said(exc)}") from exc
         except OSError as exc:
             raise errors.QueueUnreachable(f"no answer from {where}: {_said(exc)}") from exc
+
+
+_REFUSALS = {
+    "NOAUTH": "it wants a password",
+    "WRONGPASS": "the user name or the password is wrong",
+    "NOPERM": "that user may not do this",
+    "READONLY": "it is a replica, which takes no changes",
+    "LOADING": "it is still loading its data",
+    "CLUSTERDOWN": "its cluster is down",
+    "MASTERDOWN": "its primary is down",
+    "MISCONF": "it can't write to its disk",
+    "BUSY": "it is busy with a script",
+    "NOREPLICAS": "it has too few replicas at the moment",
+}
+"""By the word that a server begins its errors with."""
 
 
 class Bell:
@@ -239,7 +255,7 @@ class Bell:
         try:
             message = self._subscription.get_message(timeout=max(0.001, for_s))
         except (redis.exceptions.RedisError, OSError, ValueError) as exc:
-            raise BellBroken(str(exc)) from exc
+            raise BellBroken(_said(exc)) from exc
         return message["data"] if message else None
 
     def close(self) -> None:
@@ -265,7 +281,7 @@ def _damaged(key: str, why: str) -> str:
 def _certificate(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message or str(error)
+            return error.verify_message or plain(error)
         error = error.__cause__ or error.__context__
     return None
 
@@ -284,7 +300,7 @@ def _may_heal(error: BaseException) -> bool:
 
 
 def _said(error: BaseException | None) -> str:
-    text = _IN_A_SCRIPT.sub("", " ".join(str(error or type(error).__name__).split()))
+    text = _IN_A_SCRIPT.sub("", " ".join(str(error or "").split()))
     if text.startswith("DAMAGED"):
         _, key, why = f"{text}  ".split(" ", 2)
         return _damaged(key, why.strip())
@@ -292,4 +308,15 @@ def _said(error: BaseException | None) -> str:
         return "the crawl is not there (any more, or so far)"
     if text.startswith(("OOM", "command not allowed when used memory")):
         return "it has no memory left (maxmemory)"
-    return text
+    if error is None:
+        return "nothing was heard"
+    if (cause := _of_system(error)) is not None:
+        return plain(cause)
+    return _REFUSALS.get(text.partition(" ")[0]) or plain(error)
+
+
+def _of_system(error: BaseException | None) -> OSError | None:
+    """What redis-py tells by number: ``Error 111 connecting to …``."""
+    while error is not None and not (isinstance(error, OSError) and error.errno):
+        error = error.__cause__ or error.__context__
+    return error

@@ -22,6 +22,7 @@ from crawler.models import (
     TaskState,
     Url,
 )
+from crawler.plain import plain, quoted
 from crawler.queues.checks import FLAWS, flaw, is_url, printable, told_of_refused
 from crawler.queues.health import HOW_TO_RETRY
 from crawler.queues.redis.packing import KINDS, origin_facts, unpacked, utf8
@@ -92,7 +93,7 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
     visited = b"r" in words
     record = _visited(words, kind) if visited else _unvisited(name, words, kind, attempts, depth)
     if not is_url(record.url, kind) or (visited and task_key(kind, record.url) != words[b"k"]):
-        raise ValueError(f"{record.url!r} is not the task's")
+        raise ValueError(f"{quoted(record.url)} is not the task's")
     next_size = None
     if b"o" in words:
         record, next_size = with_next_size(record)
@@ -118,7 +119,7 @@ def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
         record: Record = _RECORD(blob)
         why = flaw(record) if isinstance(record, RECORDS[kind]) else f"it is no record of a {kind}"
     except FLAWS as exc:
-        why = str(exc)
+        why = plain(exc)
     if not why:
         return record
     return RECORDS[kind](

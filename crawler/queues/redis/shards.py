@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.errors import QueueDamaged
 from crawler.events import HOST_GIVEN_UP, LEASES_EXPIRED, LEASES_OVERDUE, NETWORK_DOWN, QUEUE_DAMAGED, tell
+from crawler.plain import plain
 from crawler.queues.redis.engine import Argument, Engine
 from crawler.queues.redis.packing import shard_of, utf8
 from crawler.scope import domain_of
@@ -88,7 +89,7 @@ class Shards:
         name = f"{self.prefixes[shard]}{key}"
         self.bare(shard, "damaged", key)
         tell(log, QUEUE_DAMAGED, key=name, reason=why)
-        return QueueDamaged(f"{name} can't be read ({why}): something else has written to it")
+        return QueueDamaged(f"{name} can't be read ({plain(why)}): something else has written to it")
 
     def all(self, command: str, *arguments: Argument) -> list[Any]:
         return [self.run(shard, command, *arguments) for shard in range(self.count)]

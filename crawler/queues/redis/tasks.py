@@ -30,6 +30,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
+from crawler.plain import quoted
 from crawler.queues import CLAIM_S, Plan
 from crawler.queues.checks import FLAWS, KIND_OF, MALFORMED, is_host, is_url
 from crawler.queues.database import origin_of
@@ -298,7 +299,7 @@ class RedisTasks:
 
     def _shard_of(self, host: str) -> int:
         if not is_host(host):
-            raise ValueError(f"{host[:200]!r} is no host")
+            raise ValueError(f"{quoted(host[:200])} is no host")
         return shard_of(host, self._shards.count)
 
     def retry(self, *, kind: TaskKind, reason: str | None = None) -> int:
@@ -425,7 +426,7 @@ def _batch(shard: int, found: Sequence[Any]) -> Batch:
     for number, serial, attempt, depth, kind, text in leased:
         what = unpacked(host, text)
         if not is_url(what.url, KINDS[utf8(kind)]):
-            raise ValueError(f"{what.url[:200]!r} is no URL")
+            raise ValueError(f"{quoted(what.url[:200])} is no URL")
         tasks.append(
             Task(
                 id=global_id(shard, number),

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from crawler.errors import ConfigError
 from crawler.models import Value
+from crawler.plain import plain, quoted
 
 _FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "keys.js", "controls.js", "clicks.js")
 """In the order in which their behaviours are tried: what is cheap, and what others depend on, comes first."""
@@ -53,11 +54,11 @@ def read_file(path: str) -> str:
         content = Path(path).read_bytes()
         if len(content) > MAX_FILE_BYTES:
             raise ConfigError(
-                f"behaviours = {path!r} won't do: it has {len(content)} bytes, and may have {MAX_FILE_BYTES}"
+                f"behaviours = {quoted(path)} won't do: it has {len(content)} bytes, and may have {MAX_FILE_BYTES}"
             )
         return content.decode("utf-8")
     except OSError as exc:
-        raise ConfigError(f"can't read the behaviours in {path}: {exc.strerror}") from exc
+        raise ConfigError(f"can't read the behaviours in {path}: {plain(exc)}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"the behaviours in {path} are not in UTF-8") from exc
 
