@@ -321,7 +321,10 @@ class Crawl:
             if found.records:
                 self._deaths = 0
         with suppress(errors.QueueUnreachable):
-            self._tell_finished(self._stats())
+            stats = self._stats()
+            self._tell_finished(stats)
+            if told is not None:
+                told(stats)
 
     def _last_records(self, after: int) -> Iterator[Record]:
         """What workers have in hand: they finish it."""
