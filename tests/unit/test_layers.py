@@ -25,8 +25,8 @@ LAYERS = [
     ["plain"],
     ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
     [
-        "condition", "folder", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*", "sandbox",
-        "sandbox.*",
+        "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
+        "sandbox", "sandbox.*",
     ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
