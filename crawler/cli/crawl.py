@@ -33,7 +33,7 @@ from crawler.cli.report import Course, print_summary
 from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
-from crawler.errors import CrawlStopped
+from crawler.errors import CrawlStopped, LimitReached
 from crawler.events import CRAWL_OPEN, NOTICE, tell
 from crawler.lists.reading import Asked
 from crawler.models import ImageStatus, Stats
@@ -122,8 +122,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     _configure_log(running)
     if logs.speaks_json(running.config.log):  # stderr is for machines, then
         console, quiet = tables.console(io.StringIO()), True
-    if not quiet:
-        running.report = lambda text: console.print(Text(clean(text)), soft_wrap=True)
+    running.report = lambda text: None if quiet else console.print(Text(clean(text)), soft_wrap=True)
     watched = _Watched()
     try:
         with terminated_like_interrupted(), running:
@@ -148,14 +147,17 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 running.close()
             except CrawlStopped as exc:
                 reason = clean(str(exc))
-                ended_early = reason[:1].upper() + reason[1:]
+                ended_early, code = reason[:1].upper() + reason[1:], exc.exit_code
                 running.close()
     except KeyboardInterrupt as exc:
         ended_early, code = in_words(exc).capitalize(), exit_code(exc)
         running.kill()
+    summary = running.summary() if running.folder.holds_a_crawl else None
+    if summary is not None and summary.finished and code == LimitReached.exit_code:
+        ended_early = ""  # what was in hand was all that was left
     if ended_early:
-        if running.folder.holds_a_crawl:
-            print_summary(running.summary(), as_json=as_json, course=watched.course())
+        if summary is not None:
+            print_summary(summary, as_json=as_json, course=watched.course())
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,
