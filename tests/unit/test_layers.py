@@ -23,7 +23,10 @@ LAYERS = [
     ["readable", "paths"],
     ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
     ["plain"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
+    [
+        "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
+        "settings", "events",
+    ],
     ["condition", "folder", "scope", "seeds", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
