@@ -38,12 +38,13 @@ from crawler.events import (
 from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
-from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Stats, TaskKind
+from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
 from crawler.plain import quoted
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
 from crawler.roles import Site
+from crawler.run_notes import of_finished, runs_in
 from crawler.runs import Start
 from crawler.seeds import seed_of
 from crawler.settings import Settings
@@ -171,6 +172,8 @@ class Crawl:
         """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
         self.notes: tuple[str, ...] = ()
         """What was decided on entering that whoever gave the seeds wants to know, a sentence each."""
+        self.had_finished = False
+        """Nothing was left to do when the crawl was entered."""
         self.config = config
         self.folder = CrawlFolder(home(self._asked) if folder is None else Path(folder))
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
@@ -213,10 +216,11 @@ class Crawl:
         self._networks = seed_networks(self.seeds)
         self.folder.prepare()
         self._engine.check(self._start)
+        before = runs_in(self.folder)
         try:
             self._start_manager(self._start)
             self._tasks, self._results = self._engine.connect()
-            self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self._note_run(before)
             self._published = self._runs = True
             self._started = time.monotonic()
             self._engine.publish()
@@ -287,7 +291,10 @@ class Crawl:
             if found.records:
                 self._deaths = 0
         with suppress(errors.QueueUnreachable):
-            self._tell_finished(self._stats())
+            stats = self._stats()
+            self._tell_finished(stats)
+            if told is not None:
+                told(stats)
 
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
@@ -394,6 +401,18 @@ class Crawl:
         with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
             return catalog.seeds()
         return ()
+
+    def _note_run(self, before: Sequence[Run]) -> None:
+        """Say what this run is to do, and write its settings down; nothing is changed if that is nothing."""
+        if self._start is Start.JOIN:
+            return
+        runs = runs_in(self.folder)
+        if self._start is Start.FRESH or len(runs) > len(before):
+            self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
+            self.notes += runs[-1].notes if runs else ()
+        else:
+            self.had_finished = True
+            self.notes += (of_finished(self.folder, runs, self.config.of_the_crawl()),)
 
     def _stats(self) -> Stats:
         return stats_of(self.folder) if self._tasks is None else self._tasks.stats()

@@ -629,6 +629,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "max-links-per-page": LeftOut("links and images beyond so many of one page", "--max-links-per-page"),
     "smaller-size": LeftOut("sizes of a picture that is saved larger", "--images all"),
     # its scope
+    "out-of-scope": LeftOut("pages that waited when the scope was made narrower", "--scope"),
     "excluded": LeftOut("links to pages that a pattern keeps out", "--include, --exclude"),
     "image-excluded": LeftOut("image URLs that a pattern keeps out", "--include-images, --exclude-images"),
     "image-out-of-scope": LeftOut("image URLs on hosts outside of the scope", "--images-from any"),

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 from crawler.catalog.database import Catalog
+from crawler.config import settings_of
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
@@ -21,6 +22,7 @@ from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
 from crawler.runs import Start, add_seeds, begin_run, plan_id
+from crawler.setting_changes import changes_between
 from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -161,6 +163,7 @@ class Founding:
                     config=config,
                     start=start,
                     finished=finished,
+                    elsewhere=not over,
                 )
                 self._run_noted = True
             elif start is not Start.JOIN:
@@ -184,7 +187,15 @@ class Founding:
             return False
         with Catalog(self._folder.path) as catalog:
             unsettled = catalog.value("SELECT count(*) FROM tasks WHERE state NOT IN ('done', 'dead')")
-            return not unsettled and set(catalog.seeds()) == set(self._site.seeds)
+            if unsettled or set(catalog.seeds()) != set(self._site.seeds):
+                return False
+            runs = catalog.runs()
+        changes = (
+            changes_between(runs[-1].settings, settings_of(self._site.config.of_the_crawl()))
+            if runs
+            else None
+        )
+        return changes is None or not (changes.lets_in or changes.keeps_out or changes.fixed)
 
     def _file_knows_all(self) -> bool:
         return not self._note(QUEUE) or bool(self._note(COMPLETE))

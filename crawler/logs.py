@@ -19,7 +19,19 @@ import msgspec
 from crawler import shown
 from crawler.config import LogConfig
 from crawler.errors import UsageError
-from crawler.events import DEBUG, ERROR, EVENTS, INFO, LOG_LINES_LOST, NOTICE, WARNING, Message, hushed, tell
+from crawler.events import (
+    DEBUG,
+    ERROR,
+    EVENTS,
+    INFO,
+    LOG_LINES_LOST,
+    NOTICE,
+    STDERR,
+    WARNING,
+    Message,
+    hushed,
+    tell,
+)
 
 LEVELS = (WARNING, INFO, DEBUG)
 """Of no ``-v``, one, and two."""
@@ -64,9 +76,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": getattr(record, "event", OTHER),
             **facts,
-            "message": hushed(str(record.msg.event.text.format_map(facts)))
-            if isinstance(record.msg, Message)
-            else hushed(record.getMessage()),
+            "message": shown.clean(hushed(_sentence(record))),
             "logger": record.name,
             "process": getattr(record, "child", "main"),
         }
@@ -81,18 +91,20 @@ def moment(record: logging.LogRecord) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"
 
 
+def _sentence(record: logging.LogRecord) -> str:
+    """Its message; without the traceback that may be a fact, for that has a key of its own."""
+    if isinstance(record.msg, Message):
+        return record.msg.event.text.format_map(record.msg.facts)
+    return record.getMessage()
+
+
 def _told(record: logging.LogRecord) -> str:
-    """What it says, and from which process, unless its worker is named, or it is the one that speaks for all."""
+    """What it says; of a line of a child's stderr, whose."""
     said = shown.clean(hushed(record.getMessage()))
-    child, facts = getattr(record, "child", ""), getattr(record, "facts", {})
-    speaks_for_all = child in _SPEAKERS and not isinstance(facts.get("line"), str)
-    if child and isinstance(record.msg, Message) and "worker" not in facts and not speaks_for_all:
+    if getattr(record, "event", "") == STDERR.word and (child := getattr(record, "child", "")):
         said = f"{child}: {said}"
     trace = _trace(record)
     return f"{said}\n{trace}" if trace else said
-
-
-_SPEAKERS = ("manager", "collector")
 
 
 def _trace(record: logging.LogRecord) -> str:
@@ -270,8 +282,12 @@ class Sender(logging.Handler):
 
     def _carry(self) -> None:
         while True:
-            self._send(self._waiting.get())
-            self._waiting.task_done()
+            try:
+                self._send(self._waiting.get())
+            except Exception:  # noqa: BLE001 - a line that can't be sent must not be the last one
+                self._lost += 1
+            finally:
+                self._waiting.task_done()
             if self._lost and self._waiting.empty():
                 lost, self._lost = self._lost, 0
                 tell(logging.getLogger(__name__), LOG_LINES_LOST, lines=lost)
@@ -290,7 +306,7 @@ def _line(record: logging.LogRecord) -> Line:
         created=record.created,
         event=getattr(record, "event", ""),
         facts=getattr(record, "facts", {}),
-        text="" if is_event else record.getMessage(),
+        text="" if is_event else shown.clean(record.getMessage()),
         trace=_trace(record),
     )
 

@@ -21,6 +21,7 @@ from crawler.errors import FolderError
 from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+from crawler.reruns import Rerun
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
@@ -44,23 +45,39 @@ class Start(Enum):
 
 
 def begin_run(
-    ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, start: Start, finished: bool
+    ledger: Ledger,
+    *,
+    folder: Path,
+    seeds: Sequence[str],
+    config: Config,
+    start: Start,
+    finished: bool,
+    elsewhere: bool = False,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
 
-    *finished*: all that *ledger* knows of has been done, and it knows all. Returns whether everything is visited once
-    more. Raises FolderError when *folder* is another crawl's.
+    *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
+    a queue elsewhere knows. Returns whether something that was done is to be done once more, or what waited is to be
+    done no more. Raises FolderError when *folder* is another crawl's;
+    UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
+    check_seeds(ledger, folder=folder, seeds=seeds)
+    refreshes = start is Start.REFRESH and finished
+    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
+    rerun.check(finished=finished and not refreshes)
     is_new = not ledger.seeds()
     add_seeds(ledger, folder=folder, seeds=seeds)
     rules = rules_of(config)
-    refreshed = ledger.refresh(rules) if start is Start.REFRESH and finished else 0
+    refreshed = ledger.refresh(rules) if refreshes else 0
     if not refreshed:
         ledger.note_rules(rules)
+    anew = [] if refreshed else rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
+    goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
+    notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
     stats = ledger.stats()
-    if not stats.drained:
+    if elsewhere or not stats.drained:
         tell(
             log,
             CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
@@ -69,19 +86,27 @@ def begin_run(
             waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
             version=__version__,
         )
-        kind = RunKind.REFRESH if refreshed else RunKind.CRAWL
-        ledger.begin_run(kind=kind, settings=settings_of(config))
-    return refreshed > 0
+        ledger.begin_run(
+            kind=RunKind.REFRESH if refreshed else RunKind.CRAWL,
+            settings=settings_of(config),
+            notes=notes,
+        )
+    return refreshed > 0 or bool(anew)
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+    """Raise FolderError when it is another crawl's."""
     before = ledger.seeds()
     if before and set(before) != set(seeds):
         raise FolderError(
             f"{folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
             " or start over with --fresh"
         )
+
+
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
+    check_seeds(ledger, folder=folder, seeds=seeds)
     ledger.set_seeds(seeds)
     ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
     stats = ledger.stats()

@@ -17,6 +17,7 @@ import msgspec
 
 from crawler.errors import (
     BadResponse,
+    BotChallenge,
     ConnectFailed,
     ConnectionLost,
     ConnectTimeout,
@@ -57,6 +58,7 @@ WHAT_HAPPENED = {
     RequestTimeout.reason: "it says that we took too long",
     RateLimited.reason: "it asks us to wait: 429",
     ServerError.reason: "it answers with server errors",
+    BotChallenge.reason: "it wants proof that a person asks",
     RobotsUnavailable.reason: "its robots.txt is not to be had",
     InternalError.reason: "what a worker said of it can't be right",
 }

@@ -368,9 +368,17 @@ def _similar(catalog: Catalog, url: str) -> tuple[str, ...]:
         _add_urls(catalog, candidates, "instr(lower(url), lower(?)) > 0", needle)
     if canonical(url) is not None:
         _add_urls(catalog, candidates, "substr(url, 1, ?1) = ?2", len(host_key(url)), host_key(url))
+    # the name of a file, which may be another than its URL has
+    files: dict[str, None] = {}
+    condition = "lower(substr(path, -length(?1) - 1)) = '/' || lower(?1)"
+    _add_urls(catalog, files, condition, unquote(name), table="images")
+    candidates.update(files)
     matcher = SequenceMatcher(b=url, autojunk=False)
+    wanted = unquote(name).lower()
 
     def likeness(candidate: str) -> float:
+        if wanted and (candidate in files or wanted == _name(candidate)):
+            return 1.0  # a file of just that name: more than any likeness
         matcher.set_seq1(candidate)
         return matcher.ratio() if matcher.quick_ratio() > 0.5 else 0.0  # noqa: PLR2004 - half of it is alike
 
@@ -378,6 +386,13 @@ def _similar(catalog: Catalog, url: str) -> tuple[str, ...]:
     return tuple(candidate for ratio, candidate in best if ratio > 0.5)  # noqa: PLR2004
 
 
-def _add_urls(catalog: Catalog, candidates: dict[str, None], condition: str, *values: object) -> None:
-    sql = f"SELECT DISTINCT url FROM tasks WHERE {condition} LIMIT {_MAX_CANDIDATES}"  # noqa: S608
+def _name(url: str) -> str:
+    """The last part of its path."""
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]).lower()
+
+
+def _add_urls(
+    catalog: Catalog, candidates: dict[str, None], condition: str, *values: object, table: str = "tasks"
+) -> None:
+    sql = f"SELECT DISTINCT url FROM {table} WHERE {condition} LIMIT {_MAX_CANDIDATES}"  # noqa: S608
     candidates.update((url, None) for (url,) in catalog.rows(sql, values))

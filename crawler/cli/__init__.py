@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from crawler import __version__, logs, shown
 from crawler.cli.ending import exit_code, in_words
@@ -91,6 +92,14 @@ class Commands(Examples, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click's, which would load every command for its help: a word is completed while somebody waits."""
+        commands = [CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items()]
+        return [
+            *(item for item in commands if item.value.startswith(incomplete)),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

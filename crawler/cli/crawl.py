@@ -125,7 +125,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 with progress(
                     running.seeds,
                     console,
-                    quiet=quiet,
+                    quiet=quiet or running.had_finished,
                     invitation=running.invitation,
                     go_on=f"image-crawler resume {shlex.quote(str(running.folder.path))}",
                 ) as show:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,14 +22,14 @@ from crawler.access import (
     read_access,
     read_authkey,
 )
-from crawler.cli.options import config_options_of
+from crawler.cli.options import config_options_of, folders
 from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
 from crawler.crew import Joined
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
 from crawler.queues import TaskQueue
-from crawler.queues.redis.address import is_redis, parse
+from crawler.queues.redis.address import is_redis, parse, without_password
 from crawler.redis_access import RedisEndpoint, read_redis
 from crawler.shown import one_line
 from crawler.trusted import USUAL, Trust, allowed
@@ -37,23 +38,25 @@ METAVAR = "HOST[:PORT]|redis://…|DIR"
 ASKED_ONCE_S = 5.0
 """So long a command tries that a person waits for."""
 _SAME_MACHINE_S = 60.0
+_SILENCE_S = 1.0
+_ADDRESS = click.argument("address", metavar=METAVAR, shell_complete=folders)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def address_argument(function: _Function) -> _Function:
     """The crawl, as ``address``; and as ``config`` what it takes to be let in (only ``config.access`` counts)."""
-    return click.argument("address", metavar=METAVAR)(config_options_of("access")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access")(function))  # type: ignore[return-value]
 
 
 def joining_options(function: _Function) -> _Function:
     """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
     options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
-    return click.argument("address", metavar=METAVAR)(options(function))  # type: ignore[return-value]
+    return _ADDRESS(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
     """As joining_options, and the browser counts, too."""
-    return click.argument("address", metavar=METAVAR)(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
+    return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> Meeting:
@@ -127,7 +130,22 @@ def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
     """
     manager = endpoint_of(address, config.access).manager(reconnect_s=ASKED_ONCE_S)
     try:
-        manager.connect()
+        with _told_of_silence(address):
+            manager.connect()
         yield manager.get_task_queue()
     finally:
         manager.disconnect()
+
+
+@contextmanager
+def _told_of_silence(address: str) -> Iterator[None]:
+    """Say on stderr that an answer is waited for, once that takes longer than one takes it for granted."""
+    where = one_line(without_password(address))
+    text = f"no answer from {where} so far; it is tried for {ASKED_ONCE_S:.0f} s"
+    timer = threading.Timer(_SILENCE_S, click.echo, (text,), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

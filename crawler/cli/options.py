@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
 from crawler import logs
 from crawler.cli import short_help
@@ -43,13 +44,28 @@ _SECTIONS = {
 _VERBOSITY = "crawler.cli.verbosity"
 _ALL = "crawler.cli.help_all"
 
-folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+
+def folders(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For a shell that completes a word: the folders there are."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+folder_argument = click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=folders
+)
 """The folder of a crawl; whether it is one is the catalog's to say."""
 
 
 def output_option(help_text: str) -> Callable[[_Function], _Function]:
     """``-o DIR``, as ``output``."""
-    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help=help_text)
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=help_text,
+        shell_complete=folders,
+    )
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
@@ -148,6 +164,7 @@ class SettingOption(click.Option):
     """A setting as an option. Its value stays as it was typed: judging it is the config's part."""
 
     def __init__(self, setting: Setting) -> None:
+        self.setting = setting
         self.heading = _SECTIONS[setting.section]
         several = " May be given several times." if setting.is_list else ""
         help_text = (
@@ -164,6 +181,16 @@ class SettingOption(click.Option):
                 default=None,
                 help=help_text,
             )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The words that it takes, or files or folders where it takes those."""
+        if words := self.setting.choices or self.setting.words:
+            given = incomplete.rpartition(",")[0]
+            done = f"{given}," if given and self.setting.words else ""
+            items = [f"{done}{word}" for word in words]
+            return [CompletionItem(item) for item in items if item.startswith(incomplete)]
+        kind = {"FILE": "file", "DIR": "dir"}.get(_metavar(self.setting))
+        return [CompletionItem(incomplete, type=kind)] if kind else super().shell_complete(ctx, incomplete)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,10 +7,12 @@ command has to think of it. Lines are another matter: a text that must not bring
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -30,6 +32,7 @@ from crawler.readable import plain
 from crawler.shown import one_line as clean
 
 _PIPED_WIDTH = 10_000
+_GATHERED_S = 0.1
 _WITHOUT_LINKS = frozenset({"", "dumb", "linux", "vt100", "vt220"})
 _HOST_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
@@ -104,6 +107,14 @@ class _Picture(Live):
 
     _widths: tuple[int, ...] = ()
 
+    def __init__(self, above: _Above, **options: Any) -> None:
+        super().__init__(**options)
+        self._above = above
+
+    def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
+        self._above.flush()
+        super().update(renderable, refresh=refresh)
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         drawn = super().process_renderables(renderables)
         if not self._alt_screen:
@@ -136,6 +147,29 @@ class _Measured:
             yield from line
 
 
+class _Above:
+    """Lines above the picture, which is drawn anew each time: one that comes right after another waits for more, or for
+    the next picture. With ``-v`` there are hundreds in a second.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._held: list[str] = []
+        self._drawn = -math.inf
+
+    def say(self, line: str) -> None:
+        self._held.append(line)
+        if self._clock() - self._drawn >= _GATHERED_S:
+            self.flush()
+
+    def flush(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._console.print(Text("\n".join(held)), soft_wrap=True)
+            self._drawn = self._clock()
+
+
 @contextmanager
 def live(
     console: Console,
@@ -148,12 +182,10 @@ def live(
     goes to *say*. One that is *transient* is gone in the end. With *screen* it has the terminal for itself, which is as
     before in the end.
     """
-
-    def above(line: str) -> None:
-        console.print(Text(line), soft_wrap=True)
-
     # not rich's own redirection: it has colours and links of whoever writes to stderr
+    above = _Above(console)
     with _Picture(
+        above,
         console=console,
         auto_refresh=False,
         redirect_stdout=False,
@@ -164,9 +196,10 @@ def live(
         if not sys.stderr.isatty():
             yield picture
             return
-        lines = shown.Lines(say or above)
+        lines = shown.Lines(say or above.say)
         with redirect_stderr(lines):
             try:
                 yield picture
             finally:
                 lines.finish()
+                above.flush()

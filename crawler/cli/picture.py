@@ -39,7 +39,7 @@ EXPECTED = frozenset({NoSitemap.reason})
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Figures:
+class Figures:
     """How fast it goes."""
 
     elapsed_s: float
@@ -81,7 +81,7 @@ class Picture:
         if self._images_before is None and stats.pages.discovered:
             self._images_before = settled
         elapsed_s = now - self._started
-        figures = _Figures(
+        figures = Figures(
             elapsed_s=elapsed_s,
             pages_per_s=self._pages.add(now, tables.settled(stats.pages)),
             renders_per_s=self._renders.add(now, tables.settled(stats.renders)),
@@ -116,15 +116,20 @@ def chosen(blocks: Sequence[Block], height: int) -> list[Block]:
 
 class _Drawn:
     def __init__(
-        self, seeds: Sequence[str], stats: Stats, figures: _Figures, waiting: Sequence[waits.Wait]
+        self, seeds: Sequence[str], stats: Stats, figures: Figures, waiting: Sequence[waits.Wait]
     ) -> None:
         self._seeds, self._stats, self._figures, self._waiting = seeds, stats, figures, waiting
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.size.height
-        bars, estimate, reasons = self._bars(width), self._estimate(), self._reasons()
+        stats, figures = self._stats, self._figures
+        bars, estimate, reasons = (
+            bars_of(stats, figures, width),
+            estimate_of(stats, figures),
+            reasons_of(stats),
+        )
         waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
-        kinds, crews = _by_kind(self._stats.workers), _crews(self._stats.workers)
+        kinds, crews = _by_kind(stats.workers), _crews(stats.workers)
         apart = Block(rank=7, rows=len(crews) - len(kinds)) if kinds else None  # each worker by itself
         blocks = [
             Block(part=self._head()),
@@ -132,7 +137,7 @@ class _Drawn:
             Block(part=bars, rows=bars.row_count),
             *([Block(rank=3, part=estimate)] if estimate else []),
             Block(rank=9, part=Text()),
-            Block(part=self._statuses()),
+            Block(part=statuses_of(stats)),
             *([Block(rank=6, part=reasons)] if reasons else []),
             *(
                 Block(rank=5 if number else 1, part=Group(*rows), rows=len(rows))
@@ -166,74 +171,78 @@ class _Drawn:
         )
         return head
 
-    def _bars(self, width: int) -> Table:
-        stats, figures = self._stats, self._figures
-        rows: list[tuple[str, Counts, str]] = [("  Pages", stats.pages, f"{figures.pages_per_s:,.0f}/s")]
-        if stats.renders.discovered:  # most sites have none
-            rows.append(("  Rendered", stats.renders, f"{figures.renders_per_s:,.1f}/s"))
-        rows.append(("  Images", stats.images, f"{figures.images_per_s:,.0f}/s"))
-        saved = tables.size(stats.saved_bytes)
-        speed = f"  {tables.size(int(figures.bytes_per_s))}/s"
-        names = max(len(rows[-1][0]), *(len(name) for name, *_ in rows))
-        counts = max(len(_count(of)) for _, of, _ in rows)
-        rates = max(len(rate) for *_, rate in rows)
 
-        def free(*columns: int) -> int:
-            """What columns of such widths leave for a bar."""
-            return width - sum(column + _GAP for column in columns)
+def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
+    """How far each kind of task is; two rows, or three where a page wants a browser."""
+    rows: list[tuple[str, Counts, str]] = [("  Pages", stats.pages, f"{figures.pages_per_s:,.0f}/s")]
+    if stats.renders.discovered:  # most sites have none
+        rows.append(("  Rendered", stats.renders, f"{figures.renders_per_s:,.1f}/s"))
+    rows.append(("  Images", stats.images, f"{figures.images_per_s:,.0f}/s"))
+    saved = tables.size(stats.saved_bytes)
+    speed = f"  {tables.size(int(figures.bytes_per_s))}/s"
+    names = max(len(rows[-1][0]), *(len(name) for name, *_ in rows))
+    counts = max(len(_count(of)) for _, of, _ in rows)
+    rates = max(len(rate) for *_, rate in rows)
 
-        size = Text(saved, "bold")
-        if free(names, counts, rates, len(saved + speed)) - _GAP >= _LEAST_BAR_COLUMNS:
-            size.append(speed, "not bold dim")
-        elif free(names, counts, rates, len(saved)) < 0:
-            size = Text()
-        bar = min(_BAR_COLUMNS, free(names, counts, rates, *([len(size)] if size else [])) - _GAP)
-        table = Table.grid(padding=(0, _GAP, 0, 0))
-        table.add_column(style="bold", no_wrap=True, min_width=names)
+    def free(*columns: int) -> int:
+        """What columns of such widths leave for a bar."""
+        return width - sum(column + _GAP for column in columns)
+
+    size = Text(saved, "bold")
+    if free(names, counts, rates, len(saved + speed)) - _GAP >= _LEAST_BAR_COLUMNS:
+        size.append(speed, "not bold dim")
+    elif free(names, counts, rates, len(saved)) < 0:
+        size = Text()
+    bar = min(_BAR_COLUMNS, free(names, counts, rates, *([len(size)] if size else [])) - _GAP)
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    table.add_column(style="bold", no_wrap=True, min_width=names)
+    if bar >= _LEAST_BAR_COLUMNS:
+        table.add_column(width=bar)
+    table.add_column(justify="right", no_wrap=True, min_width=counts)
+    table.add_column(justify="right", no_wrap=True, min_width=rates)
+    table.add_column(justify="right", no_wrap=True)
+    for name, of, rate in rows:
+        cells: list[RenderableType] = [name]
         if bar >= _LEAST_BAR_COLUMNS:
-            table.add_column(width=bar)
-        table.add_column(justify="right", no_wrap=True, min_width=counts)
-        table.add_column(justify="right", no_wrap=True, min_width=rates)
-        table.add_column(justify="right", no_wrap=True)
-        for name, of, rate in rows:
-            cells: list[RenderableType] = [name]
-            if bar >= _LEAST_BAR_COLUMNS:
-                cells.append(_bar(of))
-            table.add_row(*cells, _count(of), rate, size if of is stats.images else "")
-        return table
+            cells.append(_bar(of))
+        table.add_row(*cells, _count(of), rate, size if of is stats.images else "")
+    return table
 
-    def _estimate(self) -> Text | None:
-        figures = self._figures
-        seconds, why_none = waits.time_to_go(self._stats, figures.lately_per_s)
-        told = [f"about {waits.span(seconds)} to go" if seconds is not None else why_none]
-        if figures.elapsed_s >= _MEAN_AFTER_S and figures.mean_per_s > 0:
-            told.append(f"{tables.per_s(figures.mean_per_s)} images/s since the start")
-        text = ", ".join(filter(None, told))
-        return Text(f"  {text}", "dim", no_wrap=True, overflow="ellipsis") if text else None
 
-    def _statuses(self) -> Text:
-        stats = self._stats
-        statuses = Text("  ", no_wrap=True, overflow="ellipsis")
-        for status in ImageStatus:
-            count = stats.image_status.get(status, 0)
-            if count or status is ImageStatus.SAVED:
-                statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
-        statuses.rstrip()
-        return statuses
+def estimate_of(stats: Stats, figures: Figures) -> Text | None:
+    """How long the rest takes, or why that can't be told, and how fast it went so far; one row."""
+    seconds, why_none = waits.time_to_go(stats, figures.lately_per_s)
+    told = [f"about {waits.span(seconds)} to go" if seconds is not None else why_none]
+    if figures.elapsed_s >= _MEAN_AFTER_S and figures.mean_per_s > 0:
+        told.append(f"{tables.per_s(figures.mean_per_s)} images/s since the start")
+    text = ", ".join(filter(None, told))
+    return Text(f"  {text}", "dim", no_wrap=True, overflow="ellipsis") if text else None
 
-    def _reasons(self) -> Text | None:
-        stats = self._stats
-        pages = {reason: count for reason, count in stats.page_reasons.items() if reason not in EXPECTED}
-        told = [
-            f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
-            for what, reasons in (
-                ("not saved", stats.image_reasons),
-                ("not read", pages),
-                ("not rendered", stats.render_reasons),
-            )
-            if reasons
-        ]
-        return Text("  " + "   ".join(told), "dim", no_wrap=True, overflow="ellipsis") if told else None
+
+def statuses_of(stats: Stats) -> Text:
+    """What became of images; one row."""
+    statuses = Text("  ", no_wrap=True, overflow="ellipsis")
+    for status in ImageStatus:
+        count = stats.image_status.get(status, 0)
+        if count or status is ImageStatus.SAVED:
+            statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
+    statuses.rstrip()
+    return statuses
+
+
+def reasons_of(stats: Stats) -> Text | None:
+    """Why some were not saved, and pages not read; one row."""
+    pages = {reason: count for reason, count in stats.page_reasons.items() if reason not in EXPECTED}
+    told = [
+        f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
+        for what, reasons in (
+            ("not saved", stats.image_reasons),
+            ("not read", pages),
+            ("not rendered", stats.render_reasons),
+        )
+        if reasons
+    ]
+    return Text("  " + "   ".join(told), "dim", no_wrap=True, overflow="ellipsis") if told else None
 
 
 def wait_rows(console: Console, wait: waits.Wait, width: int) -> list[Text]:

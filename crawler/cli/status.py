@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -10,22 +12,26 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.text import Text
 
+from crawler import waits
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from crawler.cli import operation, tables
+from crawler.cli import operation, tables, watching
 from crawler.cli.ending import terminated_like_interrupted
 from crawler.cli.joining import address_argument, tasks_of
 from crawler.cli.options import Command, json_option
-from crawler.cli.output import live, write_json
+from crawler.cli.output import clean, write_json
 from crawler.condition import Condition, condition
 from crawler.config import Config
 from crawler.errors import QueueError, QueueUnreachable, UsageError
 from crawler.models import Stats, Status
 from crawler.queues import TaskQueue
+from crawler.queues.redis.address import without_password
 from crawler.shown import one_line
+
+log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 EXIT_TROUBLE = 1
@@ -73,7 +79,7 @@ def status(address: str, *, watch: bool, check: bool, as_json: bool, config: Con
 
 def _status(address: str, *, watch: bool, check: bool, as_json: bool, config: Config) -> int:
     folder = Path(address)
-    show = _tell if check and not as_json else partial(_show, as_json=as_json)
+    show = _tell if check and not as_json else partial(_show, as_json=as_json, address=_as_told(address))
     with ExitStack() as stack:
         tasks = None
         try:
@@ -87,7 +93,7 @@ def _status(address: str, *, watch: bool, check: bool, as_json: bool, config: Co
                 now = condition(stats, runs=False)
                 show(stats, now)
         elif watch:
-            _watch(tasks, as_json=as_json)
+            _watch(tasks, _as_told(address), as_json=as_json)
             return 0
         else:
             stats = tasks.status()
@@ -96,13 +102,18 @@ def _status(address: str, *, watch: bool, check: bool, as_json: bool, config: Co
     return 0 if now.is_well or not check else EXIT_TROUBLE
 
 
+def _as_told(address: str) -> str:
+    """As others may say it after ``image-crawler work``."""
+    return shlex.quote(clean(without_password(address)))
+
+
 def _tell(stats: Stats, now: Condition) -> None:
     """One line, as plugins of Nagios and its like have it."""
     done = f"{stats.images.done:,} of {stats.images.discovered:,} images are done"
     click.echo(f"{now.state}: {one_line(now.why)}; {done}" if now.why else f"{now.state}: {done}")
 
 
-def _show(stats: Stats, now: Condition, *, as_json: bool) -> None:
+def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> None:
     if as_json:
         write_json({"state": now.state, "why": now.why} | msgspec.structs.asdict(stats))
         return
@@ -110,46 +121,44 @@ def _show(stats: Stats, now: Condition, *, as_json: bool) -> None:
     out.print(tables.state(stats))
     if isinstance(stats, Status):
         out.print(operation.rates(stats))
+        for wait in waits.waits(stats, invitation=address) if not stats.paused else ():
+            out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"), soft_wrap=True)
+        seconds, why_none = waits.time_to_go(stats, stats.images_per_s)
+        if told := f"about {waits.span(seconds)} to go" if seconds is not None else why_none:
+            out.print(Text(told, "dim"))
     out.print()
-    tables.side_by_side(out, *_parts(stats))
+    tables.side_by_side(out, *_parts(out, stats))
 
 
-def _parts(stats: Stats) -> list[RenderableType]:
+def _parts(out: Console, stats: Stats) -> list[RenderableType]:
     parts: list[RenderableType] = [tables.queue_table(stats), *tables.outcome_tables(stats)]
     if stats.dropped:
         parts.append(tables.left_out_table(stats.dropped))
     if isinstance(stats, Status):
-        parts += _operation(stats, hosts=operation.HOSTS_SHOWN, workers=operation.WORKERS_SHOWN)
+        if stats.hosts:
+            parts.append(operation.hosts_table(out, stats))
+        if stats.workers:
+            parts.append(operation.workers_table(out, stats))
     return parts
 
 
-def _watch(tasks: TaskQueue, *, as_json: bool) -> None:
+def _watch(tasks: TaskQueue, address: str, *, as_json: bool) -> None:
     out = tables.console()
     if as_json or not out.is_terminal:
         for now in _states(tasks):
-            _show(now, condition(now, runs=True), as_json=as_json)
+            _show(now, condition(now, runs=True), as_json=as_json, address=address)
+            if not (now.drained or now.halted is not None):
+                time.sleep(REFRESH_S)
         return
     # either ends the watching, and leaves the terminal as it was
-    with terminated_like_interrupted(), live(out) as drawn, suppress(KeyboardInterrupt):
-        for now in _states(tasks):
-            drawn.update(
-                Group(
-                    tables.state(now),
-                    operation.rates(now),
-                    Text(),
-                    tables.beside(out, tables.queue_table(now), tables.images_table(now)),
-                    *(part for table in _operation(now, hosts=5, workers=12) for part in (Text(), table)),
-                ),
-                refresh=True,
-            )
-
-
-def _operation(now: Status, *, hosts: int, workers: int) -> Iterator[RenderableType]:
-    """So many rows of each at the most."""
-    if now.hosts:
-        yield operation.hosts_table(now, most=hosts)
-    if now.workers:
-        yield operation.workers_table(now, most=workers)
+    with terminated_like_interrupted(), suppress(KeyboardInterrupt):
+        watching.watch(
+            out,
+            _states(tasks),
+            every_s=REFRESH_S,
+            invitation=address,
+            go_on=f"image-crawler resume {address}",
+        )
 
 
 def _states(tasks: TaskQueue) -> Iterator[Status]:
@@ -157,9 +166,9 @@ def _states(tasks: TaskQueue) -> Iterator[Status]:
     while True:
         try:
             now = tasks.status()
-        except QueueUnreachable:
+        except QueueUnreachable as exc:
+            log.warning("the crawl can't be watched any longer: %s", exc)
             return
         yield now
         if now.drained or now.halted is not None:
             return
-        time.sleep(REFRESH_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO
 
 import click
@@ -26,6 +27,7 @@ from crawler.models import (
     PageStatus,
     RenderStatus,
     Stats,
+    Status,
     TaskKind,
     WorkerStatus,
 )
@@ -34,6 +36,8 @@ size = shown.size
 _GAP = 5
 _MOST_SAID = 40
 _COLUMN_GAP = 2
+_LEAST_TEXT = 16
+_WIDE = 10_000
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -102,15 +106,16 @@ def side_by_side(out: Console, *parts: RenderableType) -> None:
     for position, row in enumerate(_rows(out, parts)):
         if position:
             out.print()
-        show(out, row[0] if len(row) == 1 else _in_a_row(row))
+        show(out, row[0] if len(row) == 1 else in_a_row(row))
 
 
 def beside(out: Console, *parts: RenderableType) -> RenderableType:
     """The same, to be drawn again and again."""
-    return Group(*(_in_a_row(row) for row in _rows(out, parts)))
+    return Group(*(in_a_row(row) for row in _rows(out, parts)))
 
 
-def _in_a_row(parts: Sequence[RenderableType]) -> Table:
+def in_a_row(parts: Sequence[RenderableType]) -> Table:
+    """Next to each other, whether they fit or not."""
     grid = Table.grid(*[""] * len(parts), padding=(0, _GAP))
     grid.add_row(*parts)
     return grid
@@ -136,13 +141,10 @@ def state(stats: Stats) -> Text:
     if stats.halted is not None:
         return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
     if stats.paused:
-        return Text("paused; image-crawler resume has it go on", style="yellow")
+        by = f" by {clean(stats.paused_by)}" if stats.paused_by else ""
+        return Text(f"paused{by}; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
-        left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
-        if not (left or pages or renders):
-            return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
-        once_more = f", and {renders:,} to render" if renders else ""
-        return Text(f"not finished: {left:,} images and {pages:,} pages to go{once_more}", style="yellow")
+        return _to_go(stats)
     if stats.balanced:
         return Text("finished, and the books balance", style="green")
     recorded = sum(stats.image_status.values())
@@ -151,6 +153,17 @@ def state(stats: Stats) -> Text:
         f" {recorded:,} recorded",
         style="bold red",
     )
+
+
+def _to_go(stats: Stats) -> Text:
+    left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
+    if not (left or pages or renders):
+        return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
+    once_more = f", and {renders:,} to render" if renders else ""
+    to_go = f"{left:,} images and {pages:,} pages to go{once_more}"
+    if isinstance(stats, Status):  # its manager has just answered
+        return Text(f"running: {to_go}", "bold")
+    return Text(f"not finished: {to_go}", style="yellow")
 
 
 def images_table(stats: Stats) -> Table:
@@ -332,6 +345,76 @@ def figures(title: str, *headers: str) -> Table:
             header, justify="left" if position == 0 else "right", no_wrap=position > 0, header_style="dim"
         )
     return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One of a table that fits its terminal."""
+
+    header: str
+    cells: Sequence[str | Text]
+    rank: int = 0
+    """The one with the highest goes first where the terminal is narrow; 0 stays."""
+    is_text: bool = False
+    """It may be cut off; figures never are."""
+
+
+def fitted(
+    out: Console, title: str, columns: Sequence[Column], *, more: int = 0, is_low: bool = False
+) -> Table:
+    """A table no wider than the terminal: columns go before a figure is cut off. Below it stands how many rows it
+    lacks, if *more*. One that *is_low* has its title for a header, and each row is one line.
+    """
+    kept = list(columns)
+    while True:
+        natural = _fitted(title, kept, [_width(column) for column in kept], more=more, is_low=is_low)
+        # at its natural width, whatever the terminal's is
+        width = Measurement.get(out, out.options.update(max_width=_WIDE), natural).maximum
+        widths = _cut([(_width(column), column.is_text) for column in kept], width - out.width)
+        if not out.is_terminal or width <= out.width:
+            return natural
+        droppable = [column for column in kept if column.rank]
+        if widths is not None or not droppable:
+            return _fitted(title, kept, widths or [_LEAST_TEXT] * len(kept), more=more, is_low=is_low)
+        kept.remove(max(droppable, key=lambda column: column.rank))
+
+
+def _fitted(
+    title: str, columns: Sequence[Column], widths: Sequence[int], *, more: int, is_low: bool
+) -> Table:
+    table = figures(title)
+    if is_low:
+        table.title, table.box = None, None
+    for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        header = title if is_low and number == 0 else column.header
+        table.add_column(
+            Text(header, "bold" if is_low and number == 0 else "dim"),
+            justify="left" if column.is_text else "right",
+            no_wrap=is_low or number > 0,
+            overflow="ellipsis" if is_low or number else "fold",
+            min_width=width,
+            max_width=width,
+        )
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
+    tell_more(table, more)
+    return table
+
+
+def _cut(widths: Sequence[tuple[int, bool]], too_much: int) -> list[int] | None:
+    """*widths* with so much less in all, of what is text, the last column first; None if that is not to be had."""
+    kept = [width for width, _ in widths]
+    for number in reversed(range(len(widths))):
+        width, is_text = widths[number]
+        if is_text and too_much > 0:
+            kept[number] = max(min(width, _LEAST_TEXT), width - too_much)
+            too_much -= width - kept[number]
+    return kept if too_much <= 0 else None
+
+
+def _width(column: Column) -> int:
+    texts = [Text(cell) if isinstance(cell, str) else cell for cell in column.cells]
+    return max([Text(column.header).cell_len, *(text.cell_len for text in texts)])
 
 
 def _outcomes(

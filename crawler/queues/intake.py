@@ -63,8 +63,10 @@ class Intake:
             ready=lambda host, now: pacing.add(host, TaskKind.IMAGE, now=now),
         )
 
-    def add(self, tasks: Sequence[NewTask], *, now: float) -> int:
-        """Within a transaction; returns how many were new."""
+    def add(self, tasks: Sequence[NewTask], *, now: float, again: bool = False) -> int:
+        """Within a transaction; returns how many were new. *again*: they are of a page that was read before, so that
+        what is left out of it was counted, as far as its URL is known.
+        """
         if not tasks:
             return 0
         fresh, repeats, malformed = each_once(tasks)
@@ -93,8 +95,8 @@ class Intake:
         if malformed:
             self.count_left_out(Counter({MALFORMED: malformed}))
         if dropped:
-            self.count_left_out(Counter(slug for slug, _ in dropped))
-            self._left_out.note(dropped)
+            noted = self._left_out.note(dropped)
+            self.count_left_out(noted if again else Counter(slug for slug, _ in dropped))
         return new
 
     def _sizes_among(self, fresh: dict[bytes, NewTask]) -> dict[bytes, tuple[NewTask, Sized]]:

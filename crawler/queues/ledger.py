@@ -19,7 +19,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,7 +80,7 @@ from crawler.models import (
 )
 from crawler.outcomes import tell_retried, tell_settled, who
 from crawler.plain import quoted
-from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, runs
+from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, rereads, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
 from crawler.queues.cookies import Cookies
 from crawler.queues.database import (
@@ -106,6 +106,7 @@ from crawler.queues.overview import (
 from crawler.queues.pacing import Pacing
 from crawler.queues.pauses import Pauses
 from crawler.queues.repair import repair
+from crawler.queues.rereads import Belongs, Kept
 from crawler.queues.retries import Retries
 from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
 from crawler.queues.tally import Tally
@@ -115,6 +116,7 @@ from crawler.queues.waiters import Waiters
 from crawler.queues.watch import HostWatch
 from crawler.rate import Rate
 from crawler.scope import domain_of
+from crawler.setting_changes import Reads
 from crawler.urls import DATA_HOST, host_key
 from crawler.words import filled_record
 
@@ -307,6 +309,29 @@ class Ledger:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""
         with self._transaction():
             self._revisits.note_rules(rules)
+
+    def take_up(self, slugs: Collection[str], reads: Reads) -> int:
+        """Have pages read once more for what was left out by *slugs*, and those that *reads* says; returns how many."""
+        with self._mutex:
+            with self._transaction():
+                count = rereads.take_up(self._db, slugs, reads)
+            self._load()
+            self._rouse()
+            return count
+
+    def leave_out(self, belongs: Belongs, *, most: Mapping[TaskKind, int]) -> Counter[str]:
+        """Leave out what waits and does not belong to the crawl any more (see rereads.py); returns how many by what."""
+        with self._mutex:
+            with self._transaction():
+                gone = rereads.leave_out(self._db, belongs, most=most)
+            self._load()
+            self._rouse()
+            return gone
+
+    def kept(self) -> Iterator[Kept]:
+        """Every image that is saved and every page that was read; for the start of a run, when nobody else asks."""
+        with self._mutex, database.explained(self.path), legible(self.path):
+            yield from rereads.kept(self._db)
 
     def refreshes(self) -> int:
         """How often the crawl has been refreshed."""
@@ -1073,8 +1098,13 @@ class Ledger:
         record = result.record
         if kind is TaskKind.IMAGE and self._intake.has_later_words:
             self._write_kept()  # a page of the same message may have said more of it
+        last = None if kind is TaskKind.IMAGE else self._revisits.last_record(kind, token.id)
         # before its page is settled: the queue is never drained in between
-        self._intake.add(located(result.discovered, record.final_url or record.url), now=self._clock())
+        self._intake.add(
+            located(result.discovered, record.final_url or record.url),
+            now=self._clock(),
+            again=last is not None,
+        )
         self._heed(host, result)
         if result.untouched:
             if result.retry_in_s:
@@ -1097,7 +1127,7 @@ class Ledger:
         if retry_in_s is not None and (attempts < most or is_let_off()):
             self._retry(token.id, kind, record, retry_in_s)
         else:
-            self._intake.count_left_out(left_out_of(record))
+            self._intake.count_left_out(left_out_of(record, last))
             if lease is None or lease.has_more_words or token.serial < lease.serial:
                 record = filled_record(record, later_words.of_task(self._db, token.id))
             self._keep(token.id, kind, record, before=before, after=TaskState.DONE)

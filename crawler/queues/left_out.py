@@ -32,8 +32,9 @@ class LeftOut:
             dict(db.execute("SELECT slug, count(*) FROM left_out GROUP BY slug").fetchall())
         )
 
-    def note(self, found: Iterable[tuple[str, NewTask]]) -> None:
-        """Slug and task of what was left out once more."""
+    def note(self, found: Iterable[tuple[str, NewTask]]) -> Counter[str]:
+        """Slug and task of what was left out once more; returns how many were not known so far, by slug."""
+        new: Counter[str] = Counter()
         by_slug: dict[str, list[NewTask]] = {}
         for slug, task in found:
             by_slug.setdefault(slug, []).append(task)
@@ -52,11 +53,13 @@ class LeftOut:
             if room > 0:
                 before = self._last_seq()
                 self._db.executemany(_COUNTED, rows[:room])
-                self._rows[slug] += self._last_seq() - before
+                new[slug] = self._last_seq() - before
+                self._rows[slug] += new[slug]
             self._db.executemany(
                 "UPDATE left_out SET times = times + 1 WHERE mark = ?",
                 [(row[0],) for row in rows[max(0, room) :]],
             )
+        return +new
 
     def _last_seq(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM left_out").fetchone()[0])

@@ -35,8 +35,10 @@ class Revisits:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self.happen = self.count > 0
-        """Whether a task that is not settled may have a record: the crawl has been refreshed."""
+        self._is_refreshed = self.count > 0
+        self.happen = self._is_refreshed or bool(self._meta("rereads"))
+        """Whether a task that is not settled may have a record: the crawl has been refreshed, or pages of it are read
+        once more for what other settings let in (see rereads.py)."""
         self.reread = bool(self._meta("reread"))
         """Whether pages are to be read anew, though they have not changed."""
 
@@ -45,7 +47,7 @@ class Revisits:
 
         With other *rules* than those that pages were read by so far, each is read anew.
         """
-        self.happen = True
+        self.happen = self._is_refreshed = True
         self._db.execute(
             "INSERT INTO meta VALUES ('refreshes', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
         )
@@ -119,6 +121,8 @@ class Revisits:
         record = filled_record(record, last)
         if self.happen:
             record = _compared(record, last)
+            if record.revisit is Revisit.NEW and not self._is_refreshed:
+                record = msgspec.structs.replace(record, revisit=Revisit.NONE)
         replaces = last is not None
         if isinstance(record, ImageRecord) and record.path and (replaces or self.may_share(record)):
             shared = self._db.execute(
@@ -214,11 +218,19 @@ def worth_keeping(record: Record | None) -> bool:
     return record is not None and record.status in WORTH_KEEPING
 
 
-def left_out_of(record: Record) -> dict[str, int]:
-    """What a visit has left out of its document: nothing where an earlier record stands, which was counted."""
+def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:
+    """How much more a visit has left out of its document than *last* has, whose place its record takes: nothing where
+    that stands. Counts of pages that were read twice were twice what they should be.
+    """
     if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
         return {}
-    return record.left_out
+    if last is None or isinstance(last, ImageRecord) or not worth_keeping(record):
+        return record.left_out
+    return {
+        slug: more
+        for slug in record.left_out | last.left_out
+        if (more := record.left_out.get(slug, 0) - last.left_out.get(slug, 0))
+    }
 
 
 def not_visited(known: Record, *, detail: str, reason: str) -> Record:

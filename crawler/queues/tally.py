@@ -90,7 +90,7 @@ class Tally:
             facts[f"{kind}_reasons"] = dict(+self._reasons[kind])
         return {
             **facts,
-            "dropped": dict(self.dropped),
+            "dropped": dict(+self.dropped),
             "saved_bytes": self._saved_bytes,
             "drained": self.drained,
         }

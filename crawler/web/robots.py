@@ -88,7 +88,7 @@ class Robots:
                 retry_after_s=self._files.left_s(host) if is_ours else None,
             )
         verdict = answer.rules.verdict(url) if answer.rules is not None else None
-        if verdict is not None and log.isEnabledFor(DEBUG):
+        if verdict is not None and verdict.line and log.isEnabledFor(DEBUG):
             event = ROBOTS_ALLOWS if verdict.allowed else ROBOTS_FORBIDS
             tell(log, event, url=url, line=verdict.number, rule=verdict.line)
         if verdict is not None and not verdict.allowed:

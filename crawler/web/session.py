@@ -268,7 +268,10 @@ class RequestsTransport:
             exc.final_url = exc.final_url or url
             if answer is not None:
                 exc.http_status = exc.http_status or answer.status_code
-            tell(log, REQUEST_FAILED, method=request.method, url=url, reason=exc.reason, detail=exc.detail)
+            if answer is None or answer.status_code < http.client.BAD_REQUEST:  # else the status says it
+                tell(
+                    log, REQUEST_FAILED, method=request.method, url=url, reason=exc.reason, detail=exc.detail
+                )
             raise
         except (
             requests.RequestException,

@@ -44,7 +44,8 @@ def test_a_seed_whose_server_does_not_answer(tmp_path: Path) -> None:
         "--retry-delay-s", "0.1", folder=tmp_path,
     )  # fmt: skip
     refused(outcome, code=1, says=f"nothing to start from: 127.0.0.1 port {port} does not accept connections")
-    assert "1 failed" in outcome.out
+    assert "no image was saved" in outcome.out
+    assert "1 not read (" in outcome.out
 
 
 def test_a_seed_that_comes_back_is_visited_by_the_same_command(tmp_path: Path) -> None:

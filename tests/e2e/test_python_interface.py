@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import subprocess
 import sys
 import textwrap
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,11 +85,9 @@ def test_closing_the_iterator_ends_its_processes(tmp_path: Path) -> None:
     with serving(tmp_path / "site", delay_s=0.01) as server:
         found = crawler.crawl(server.url, output=tmp_path / "pictures", downloaders=1)
         assert next(iter(found)).status is crawler.ImageStatus.SAVED
-        import multiprocessing
-
         children = multiprocessing.active_children()
         assert {child.name for child in children} == {"manager", "harvester", "downloader"}
-        found.close()  # type: ignore[attr-defined]
+        found.close()
         assert multiprocessing.active_children() == []
     assert not any(child.is_alive() for child in children)
 
@@ -118,3 +120,109 @@ def test_the_import_is_cheap() -> None:
         check=True,
     )
     assert int(count) - int(empty.stdout) < 60
+
+
+# --- async for ---
+
+
+def test_async_for_leaves_the_loop_free_and_gets_all(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=3, images_per_page=4)
+
+    async def main(url: str) -> tuple[list[crawler.ImageRecord], int]:
+        beats = 0
+
+        async def beat() -> None:
+            nonlocal beats
+            while True:
+                await asyncio.sleep(0.01)
+                beats += 1
+
+        beating = asyncio.create_task(beat())
+        found = [record async for record in crawler.crawl([url], output=tmp_path / "pictures", downloaders=1)]
+        beating.cancel()
+        return found, beats
+
+    with serving(tmp_path / "site") as server:
+        found, beats = asyncio.run(main(server.url))
+    assert len(found) == len(digests)
+    assert all(record.file is not None and record.file.is_file() for record in found)
+    assert beats > 10, "others had their turn meanwhile"
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("how", ["break", "cancel", "error", "timeout"])
+def test_leaving_it_stops_the_crawl_cleanly(tmp_path: Path, how: str) -> None:
+    digests = make_site(tmp_path / "site", pages=20, images_per_page=5)
+
+    async def read(url: str) -> None:
+        async for record in crawler.crawl(url, output=tmp_path / "pictures", downloaders=1):
+            assert record.status == "saved"
+            if how == "break":
+                break
+            if how == "error":
+                raise LookupError("of the caller")
+            if how == "cancel":
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+            if how == "timeout":
+                await asyncio.sleep(60)
+
+    async def main(url: str) -> None:
+        with suppress(LookupError, asyncio.CancelledError, TimeoutError):
+            async with asyncio.timeout(20 if how != "timeout" else 8):
+                await read(url)
+
+    with serving(tmp_path / "site", delay_s=0.05) as server:
+        asyncio.run(main(server.url))
+        end = time.monotonic() + 30
+        while multiprocessing.active_children() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert multiprocessing.active_children() == []
+        before = len(records(tmp_path / "pictures"))
+        assert before < len(digests), "it was left early"
+        found = list(crawler.crawl(server.url, output=tmp_path / "pictures", downloaders=1))
+    assert len(found) == len(digests), "and nothing is lost"
+
+
+# --- in whatever process ---
+
+
+def crawled(url: str, folder: Path) -> list[str]:
+    """What a worker of a pool does."""
+    return [record.status for record in crawler.crawl(url, output=folder, downloaders=1)]
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_it_works_in_a_worker_of_a_pool_which_may_have_no_children(tmp_path: Path, method: str) -> None:
+    digests = make_site(tmp_path / "site", pages=2, images_per_page=3)
+    with serving(tmp_path / "site") as server, multiprocessing.get_context(method).Pool(1) as pool:
+        statuses = pool.apply(crawled, (server.url, tmp_path / "pictures"))
+    assert statuses == ["saved"] * len(digests)
+
+
+def test_seeds_come_one_by_one_in_lists_and_by_iterators(tmp_path: Path) -> None:
+    make_site(tmp_path / "site", pages=2, images_per_page=3)
+    with serving(tmp_path / "site") as server:
+        url = server.url
+        given = (url + "page0.html", [url], iter([url]))
+        found = list(crawler.crawl(*given, output=tmp_path / "pictures", max_depth=0, downloaders=1))
+    assert found
+    with crawler.Catalog(tmp_path / "pictures") as catalog:
+        assert set(catalog.seeds()) == {url, url + "page0.html"}
+
+
+@pytest.mark.parametrize("wrong", [7, None, b"http://a.example/", [["http://a.example/"]], Path("a.txt")])
+def test_what_is_no_seed_is_told_by_its_type(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises(crawler.UsageError, match=r"is of type \w+; give URLs as str, or a list of such"):
+        next(crawler.crawl(wrong, output=tmp_path / "a"))  # type: ignore[arg-type]
+    assert not (tmp_path / "a").exists()
+
+
+def test_progress_is_told_with_the_figures_of_the_queue(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=2, images_per_page=3)
+    told: list[crawler.Stats] = []
+    with serving(tmp_path / "site") as server:
+        list(crawler.crawl(server.url, output=tmp_path / "pictures", downloaders=1, progress=told.append))
+    assert told[-1].drained
+    assert told[-1].image_status == {"saved": len(digests)}

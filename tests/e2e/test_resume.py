@@ -31,7 +31,7 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(tmp_path: Path, number: in
         assert "stopping: finishing what is in hand" in outcome.err
         _, _, again = outcome.err.partition("nothing is lost. To go on: ")
         assert again.split()[1:] == ["-m", "crawler", *command]
-        assert "to be done" in outcome.out
+        assert "not finished: " in outcome.out
         with Catalog(folder) as catalog:
             stats = read_stats(catalog)
         before = len(records(folder))

@@ -41,6 +41,7 @@ HOSTILE = (
 OURS = re.compile(
     rb"\x1b\[(?:0|(?:[12];)*(?:[1-4]|3[1-46]|38;5;237))m"  # colours, but for that of the text above
     rb"|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A"  # what a live picture does with the cursor
+    rb"|\x1b\[\?1049[hl]|\x1b\[H"  # a screen of its own, for status --watch
     rb"|\x1b\]8;(?:id=\d+;file://[\w./%~+-]+|;)\x1b\\"  # a link to a folder of this machine, and its end
     rb"|\r(?=\n|\x1b\[(?:2K|1A))|\n|\t"
 )

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from types import SimpleNamespace
+from typing import Any, Self
 
+import msgspec
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from crawler import cli
 from crawler.cli import operation, tables
 from crawler.cli import status as status_module
 from crawler.cli.crawl import run
-from crawler.config import QueueConfig, ScopeConfig
-from crawler.errors import CrawlStopped
+from crawler.cli.watching import Board
+from crawler.config import Config, QueueConfig, ScopeConfig
+from crawler.errors import CrawlStopped, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.models import Counts, HostStatus, Stats, Status, TaskKind, WorkerStatus
 from tests.queues import (
@@ -49,10 +53,21 @@ def a_worker(
     return WorkerStatus(id=f"{machine}:{kind}-{number}", kind=kind, machine=machine, pid=number, **facts)  # type: ignore[arg-type]
 
 
-def drawn(part: object, width: int = 110) -> list[str]:
-    out = Console(file=io.StringIO(), width=width, record=True, force_terminal=True, legacy_windows=False)
-    out.print(part)
+def drawn(part: object, width: int = 110, height: int = 25) -> list[str]:
+    """A part, or what makes one for the console that it is for."""
+    out = Console(
+        file=io.StringIO(), width=width, height=height, record=True, force_terminal=True, legacy_windows=False
+    )
+    out.print(part(out) if callable(part) else part)
     return out.export_text().splitlines()
+
+
+def workers_table(status: Status, **more: Any) -> Callable[[Console], Table]:
+    return lambda out: operation.workers_table(out, status, **more)
+
+
+def hosts_table(status: Status, **more: Any) -> Callable[[Console], Table]:
+    return lambda out: operation.hosts_table(out, status, **more)
 
 
 def test_each_worker_has_its_row() -> None:
@@ -63,9 +78,7 @@ def test_each_worker_has_its_row() -> None:
             a_worker(5, "attic", seen_s=42.0, version="0.2.0"),
         )
     )
-    rows = [
-        line.split() for line in drawn(operation.workers_table(status)) if line.startswith(("box", "attic"))
-    ]
+    rows = [line.split() for line in drawn(workers_table(status)) if line.startswith(("box", "attic"))]
     assert rows == [
         ["attic", "downloader", "5", "0.2.0", "2/4", "10", "100", "1.5", "42", "s", "ago"],
         ["box", "harvester", "3", "0.1.0", "2/4", "10", "100", "1.5", "0", "s", "ago"],
@@ -80,7 +93,7 @@ def test_each_machine_has_its_row_when_workers_are_too_many() -> None:
             a_worker(99, "m0", kind=TaskKind.PAGE, version="0.2.0"),
         )
     )
-    rows = [line for line in drawn(operation.workers_table(status)) if line.startswith("m")]
+    rows = [line for line in drawn(workers_table(status)) if line.startswith("m")]
     assert [row.split()[:4] for row in rows] == [
         ["m0,", "1", "harvester,", "30"],
         ["m1,", "30", "downloaders", "0.1.0"],
@@ -92,9 +105,7 @@ def test_each_machine_has_its_row_when_workers_are_too_many() -> None:
 
 def test_what_a_machine_calls_itself_can_not_drive_the_terminal() -> None:
     (row,) = [
-        line
-        for line in drawn(operation.workers_table(Status(workers=(a_worker(1, "\x1b[2Jbox\n"),))))
-        if "box" in line
+        line for line in drawn(workers_table(Status(workers=(a_worker(1, "\x1b[2Jbox\n"),)))) if "box" in line
     ]
     assert "\x1b" not in row
 
@@ -105,7 +116,7 @@ def test_hosts_tell_when_they_are_due() -> None:
         HostStatus(name="http://b.example", images=3, pages=1, due_s=12.4, delay_s=1.5),
         HostStatus(name="http://c.example", images=3, due_s=3700.0, delay_s=0.25),
     )
-    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=2003), most=3))
+    lines = drawn(hosts_table(Status(hosts=hosts, host_count=2003), most=3))
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("http")}
     assert rows == {
         "http://a.example": ["0", "1,200", "8", "now"],
@@ -132,7 +143,7 @@ def test_hosts_tell_what_is_wrong_with_them() -> None:
             last_reason="rate-limited",
         ),
     )  # fmt: skip
-    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=5)))
+    lines = drawn(hosts_table(Status(hosts=hosts, host_count=5)))
     assert [line.split()[-1] for line in lines if "Pages" in line] == ["State"]
     assert [line.split("  ")[-1].strip() for line in map(str.rstrip, lines) if line.startswith("http")] == [
         "now",
@@ -149,7 +160,7 @@ def test_hosts_tell_what_is_wrong_with_them() -> None:
 )
 def test_how_long_a_host_is_down_is_said_roughly(trouble_s: float, said: str) -> None:
     host = HostStatus(name="http://a.example", trouble="down", last_reason="x", trouble_s=trouble_s)
-    assert any(f"down for {said}: x" in line for line in drawn(operation.hosts_table(Status(hosts=(host,)))))
+    assert any(f"down for {said}: x" in line for line in drawn(hosts_table(Status(hosts=(host,)))))
 
 
 def test_hosts_in_trouble_are_shown_though_they_have_little_to_do() -> None:
@@ -157,7 +168,7 @@ def test_hosts_in_trouble_are_shown_though_they_have_little_to_do() -> None:
         *(HostStatus(name=f"http://busy{n}.example", images=100 - n) for n in range(50)),
         *(HostStatus(name=f"http://bad{n}.example", trouble="down", last_reason="x") for n in range(9)),
     )
-    lines = drawn(operation.hosts_table(Status(hosts=hosts, host_count=50), most=15))
+    lines = drawn(hosts_table(Status(hosts=hosts, host_count=50), most=15))
     names = [line.split()[0] for line in lines if line.startswith("http")]
     assert names == [
         *(f"http://busy{n}.example" for n in range(10)),
@@ -171,6 +182,8 @@ def test_rates_are_one_line() -> None:
     assert drawn(operation.rates(status)) == [
         "1,234.5 images/s, 2.0 pages/s, 2.9 MiB/s saved, 1 worker, up 0:01:01"
     ]
+    later = msgspec.structs.replace(status, images_per_s=0.0, mean_images_per_s=38.2)
+    assert drawn(operation.rates(later))[0].startswith("0.0 images/s (38 on average), 2.0 pages/s")
 
 
 @pytest.mark.parametrize(
@@ -179,11 +192,90 @@ def test_rates_are_one_line() -> None:
         (Stats(paused=True), "paused; image-crawler resume has it go on"),
         (Stats(halted="stopped by anna", stopped=True), "stopping: stopped by anna"),
         (Stats(halted="the disk is full"), "halted: the disk is full"),
+        (Stats(paused=True, paused_by="anna"), "paused by anna; image-crawler resume has it go on"),
         (Stats(images=Counts(ready=3)), "not finished: 3 images and 0 pages to go"),
+        (Status(images=Counts(ready=3)), "running: 3 images and 0 pages to go"),
     ],
 )
 def test_the_state_is_said_first(stats: Stats, said: str) -> None:
     assert tables.state(stats).plain == said
+
+
+@pytest.mark.parametrize("width", range(44, 200, 4))
+@pytest.mark.parametrize("is_low", [True, False])
+def test_no_figure_is_cut_off_whatever_the_width(width: int, *, is_low: bool) -> None:
+    """At 44 columns "8 …" stood for counts: columns go before that."""
+    name = "https://a-long-name-of-a-host.example"
+    hosts = (
+        HostStatus(name=name, images=1_234_567, in_flight=8, due_s=3700.0, delay_s=2.5, trouble="slowed",
+                   last_reason="rate-limited", failures=1234),
+        HostStatus(name="http://b.example", images=23_456, pages=1_234),
+    )  # fmt: skip
+    for table, figures in (
+        (hosts_table(Status(hosts=hosts), is_low=is_low), ("1,234,567", "23,456")),
+        (workers_table(Status(workers=(a_worker(7, "a-long-name-of-a-machine", done=7_654_321),)), is_low=is_low),
+         ("2/4", "7,654,321")),
+    ):  # fmt: skip
+        lines = drawn(table, width)
+        assert max(map(len, lines)) <= width
+        for figure in figures:
+            assert any(figure in line for line in lines), lines
+        columns = [line.split("  ") for line in lines]
+        cut = [cell for line in columns for cell in line if "…" in cell and cell.strip()[0].isdigit()]
+        assert not cut, lines
+
+
+# --- the board of status --watch ---
+
+BOARD = Status(
+    pages=Counts(ready=3, done=36),
+    images=Counts(ready=1000, leased=8, done=1230, dead=4),
+    image_status={"saved": 1200, "failed": 30, "dead": 4},
+    saved_bytes=5 * 2**20,
+    workers=tuple(a_worker(n, kind=TaskKind.IMAGE if n else TaskKind.PAGE) for n in range(5)),
+    worker_count=5,
+    up_s=75.0,
+    hosts=(
+        HostStatus(name="https://busy.example", images=900, in_flight=8),
+        HostStatus(name="https://cdn.example", images=7, trouble="slowed", last_reason="rate-limited", due_s=10.5),
+        *(HostStatus(name=f"https://h{n}.example", images=1) for n in range(20)),
+    ),
+    host_count=22,
+    waiting=(
+        HostStatus(name="https://cdn.example", images=7, trouble="slowed", last_reason="rate-limited", due_s=10.5),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [44, 80, 120, 200])
+@pytest.mark.parametrize("height", range(10, 51, 4))
+@pytest.mark.parametrize("note", ["", "no answer from 192.0.2.7 so far"])
+def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int, note: str) -> None:
+    lines = drawn(Board(BOARD, note=note), width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert "Workers" in text
+    assert "downloader" in text or "box, 1 harv" in text
+    assert "1,234 of 2,242" in text
+    assert "cdn.example asks us to wait: 429" in text
+    assert note in text
+
+
+def test_the_board_has_everything_on_a_usual_terminal_and_hosts_in_trouble_first() -> None:
+    lines = drawn(Board(BOARD), 80, 24)
+    assert sum("downloader" in line for line in lines) == 4
+    start = next(number for number, line in enumerate(lines) if line.startswith("Hosts"))
+    assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["cdn.example", "busy.example"]
+    assert lines[-1].startswith("and ")
+
+
+def test_the_board_uses_width_where_there_is_some() -> None:
+    (line,) = [line for line in drawn(Board(BOARD), 200, 30) if "Workers" in line]
+    assert "Hosts" in line
+    assert "Queue" in line
+    (line,) = [line for line in drawn(Board(BOARD), 80, 30) if "Workers" in line]
+    assert "Hosts" not in line
 
 
 # --- the commands, at a crawl that runs ---
@@ -246,6 +338,42 @@ def test_watch_goes_on_until_the_crawl_has_ended(
     assert all(not state["stopped"] for state in states[:-1])
 
 
+def test_watching_ends_with_a_word_when_the_manager_has_gone(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status_module, "REFRESH_S", 0.01)
+    with running(tmp_path / "crawl") as queues:
+        status, calls = queues.tasks.status, []
+
+        def once() -> Status:
+            calls.append(1)
+            if len(calls) > 1:
+                raise QueueUnreachable("no answer from 192.0.2.7")
+            return status()
+
+        states = status_module._states
+        monkeypatch.setattr(status_module, "_states", lambda _: states(SimpleNamespace(status=once)))
+        assert cli.main(["status", str(tmp_path / "crawl"), "--watch", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert "the crawl can't be watched any longer: no answer from 192.0.2.7" in err
+
+
+def test_that_nobody_answers_is_said_before_it_is_given_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command at a dead address waited in silence."""
+    monkeypatch.setattr("crawler.cli.joining.ASKED_ONCE_S", 0.3)
+    monkeypatch.setattr("crawler.cli.joining._SILENCE_S", 0.05)
+    with running(tmp_path / "crawl"):
+        pass
+    assert cli.main(["pause", str(tmp_path / "crawl")]) != 0
+    told = capsys.readouterr().err
+    assert f"no answer from {tmp_path / 'crawl'} so far; it is tried for 0 s" in told
+
+
 def test_pause_resume_and_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(tmp_path / "crawl")
     with running(tmp_path / "crawl") as queues:
@@ -281,6 +409,7 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
         public = queue = None
         invitation = "crawl"
         notes = ()
+        config = Config()
         downloads = True
 
         def __enter__(self) -> Self:

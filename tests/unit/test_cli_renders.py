@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from crawler import cli
 from crawler.catalog import Catalog
@@ -44,8 +46,16 @@ RENDERING = Stats(
 
 def drawn(part: object, width: int = 120) -> str:
     out = Console(file=io.StringIO(), width=width, record=True, force_terminal=True, legacy_windows=False)
-    out.print(part)
+    out.print(part(out) if callable(part) else part)
     return out.export_text()
+
+
+def workers_table(status: Status) -> Callable[[Console], Table]:
+    return lambda out: operation.workers_table(out, status)
+
+
+def hosts_table(status: Status) -> Callable[[Console], Table]:
+    return lambda out: operation.hosts_table(out, status)
 
 
 def scripted(folder: Path) -> Path:
@@ -116,15 +126,15 @@ def test_renderers_stand_between_harvesters_and_downloaders() -> None:
     workers = tuple(WorkerStatus(id=str(kind), kind=kind, machine="box", pid=7, threads=1) for kind in kinds)
     lines = drawn(Picture((SEED,), lambda: 1.0).draw(Stats(workers=workers))).splitlines()
     assert [line.split()[0] for line in lines if " done " in line] == ["harvester", "renderer", "downloader"]
-    rows = drawn(operation.workers_table(Status(workers=workers))).splitlines()
+    rows = drawn(workers_table(Status(workers=workers))).splitlines()
     assert [line.split()[1] for line in rows if line.startswith("box")] == [
         "harvester",
         "renderer",
         "downloader",
     ]
     many = tuple(WorkerStatus(id=f"{n}", kind=kinds[n % 3], machine="box") for n in range(99))
-    assert "box, 33 harvesters, 33 downloaders, 33 renderers" in drawn(
-        operation.workers_table(Status(workers=many)), 200
+    assert "box, 33 harvesters, 33 renderers, 33 downloaders" in drawn(
+        workers_table(Status(workers=many)), 200
     )
 
 
@@ -143,10 +153,10 @@ def test_status_has_a_column_for_them_where_there_are_any() -> None:
     ]
     assert "1.5 renders/s" in operation.rates(status).plain
     assert ["http://a.example", "1", "3", "2"] in [
-        line.split()[:4] for line in drawn(operation.hosts_table(status)).splitlines()
+        line.split()[:4] for line in drawn(hosts_table(status)).splitlines()
     ]
     plain = Status(hosts=(HostStatus(name="http://a.example"),))
-    for part in (tables.queue_table(plain), operation.rates(plain), operation.hosts_table(plain)):
+    for part in (tables.queue_table(plain), operation.rates(plain), hosts_table(plain)):
         assert "ender" not in drawn(part)
 
 

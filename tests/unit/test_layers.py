@@ -27,7 +27,10 @@ LAYERS = [
         "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
         "settings", "events",
     ],
-    ["condition", "folder", "scope", "seeds", "logs", "outcomes", "sizes", "sizes.*", "sandbox", "sandbox.*"],
+    [
+        "condition", "folder", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*", "sandbox",
+        "sandbox.*",
+    ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
         "harvest.*", "download", "download.*", "render", "render.*",
@@ -37,7 +40,8 @@ LAYERS = [
         "answering", "homes", "render", "render.*",
     ],
     ["notebook", "harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once", "runs"],
+    ["worker", "render.once", "reruns"],
+    ["runs", "run_notes"],
     ["roles"],
     ["crew", "founding", "renderers"],
     ["coordinate"],

@@ -1,0 +1,190 @@
+"""What a run with other settings takes up of what earlier runs left out, and what it leaves out of what they took on.
+
+All of it is done on the crawl's file, within a transaction; whoever has counts of it in memory makes them anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from crawler.models import NewTask, TaskKind
+from crawler.queues.database import TABLES, Connection, origin_in
+from crawler.queues.left_out import LeftOut
+from crawler.setting_changes import Reads
+
+Belongs = Callable[[NewTask], str]
+"""By which slug a task is left out by the settings of this run; empty if it is not."""
+_READ = {TaskKind.PAGE: "harvested", TaskKind.RENDER: "rendered"}
+_CUTS = (
+    "json_each(CASE WHEN json_valid({table}.left_out) THEN {table}.left_out ELSE '{{}}' END) cut"
+    " WHERE cut.key IN (SELECT slug FROM temp.slugs)"
+)
+_AT_ONCE = 1000
+
+
+class Kept(NamedTuple):
+    """What one record of an image that was saved, or of a page that was read, says that a setting may speak against."""
+
+    kind: TaskKind
+    url: str
+    depth: int
+    found_in: str
+    format: str = ""
+    width_px: int = 0
+    height_px: int = 0
+    size_bytes: int = 0
+    incomplete: int = 0
+
+
+def take_up(db: Connection, slugs: Collection[str], reads: Reads) -> int:
+    """Have those pages read once more that named what was left out by *slugs*, and those that *reads* says; returns how
+    many. Their records stand until there are newer ones.
+
+    If not all that was left out is known by its URL and its page, every page is read once more.
+    """
+    db.execute("CREATE TEMP TABLE slugs (slug TEXT PRIMARY KEY) WITHOUT ROWID")
+    db.execute("CREATE TEMP TABLE namers (url TEXT PRIMARY KEY) WITHOUT ROWID")
+    try:
+        db.executemany(
+            "INSERT INTO temp.slugs SELECT ? WHERE EXISTS (SELECT 1 FROM dropped WHERE reason = ? AND count > 0)",
+            [(slug, slug) for slug in slugs],
+        )
+        db.execute(
+            "INSERT INTO temp.namers SELECT DISTINCT page_url FROM left_out"
+            " WHERE slug IN (SELECT slug FROM temp.slugs)"
+        )
+        cuts = _cuts(db)
+        everything = reads is Reads.ALL or not _all_is_known(db, cuts)
+        count = sum(_make_ready(db, kind, reads=reads, everything=everything) for kind in _READ)
+        if count:
+            _begin_to_count_anew(db, cuts)
+            _note_rereads(db)
+        return count
+    finally:
+        db.execute("DROP TABLE temp.slugs")
+        db.execute("DROP TABLE temp.namers")
+
+
+def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int]) -> Counter[str]:
+    """Leave out tasks that nobody has begun and that do not belong to the crawl any more, and of a kind those that came
+    last, beyond so many in all as *most* says; returns how many by what.
+    """
+    found: list[tuple[int, str, NewTask]] = []
+    for task_id, task in _waiting(db):
+        if slug := belongs(task):
+            found.append((task_id, slug, task))
+    gone = {task_id for task_id, _, _ in found}
+    for kind, limit in most.items():
+        known = db.execute("SELECT count(*) FROM tasks WHERE kind = ?", (kind.value,)).fetchone()[0]
+        over = known - sum(task.kind is kind for _, _, task in found) - limit
+        if over > 0:
+            rest = [
+                (task_id, task)
+                for task_id, task in _waiting(db)
+                if task.kind is kind and task_id not in gone and task.origin is not None
+            ]
+            found += [(task_id, f"max-{kind}s", task) for task_id, task in rest[-over:]]
+    _remove(db, found)
+    return Counter(slug for _, slug, _ in found)
+
+
+def kept(db: Connection) -> Iterator[Kept]:
+    """Every image that is saved, and every page that was read."""
+    for row in db.execute(
+        "SELECT url, depth, found_in, format, width_px, height_px, size_bytes, incomplete FROM images"
+        " WHERE status IN ('saved', 'duplicate')"
+    ):
+        yield Kept(TaskKind.IMAGE, *row)
+    for row in db.execute(
+        "SELECT url, depth, found_in FROM pages WHERE status = 'harvested' AND page_url != ''"
+    ):
+        yield Kept(TaskKind.PAGE, *row)
+
+
+def _cuts(db: Connection) -> dict[str, int]:
+    """How much of each slug was left out within pages, as their records have it."""
+    found: Counter[str] = Counter()
+    for table in (TABLES[kind] for kind in _READ):
+        sql = f"SELECT cut.key, total(cut.value) FROM {table}, {_CUTS.format(table=table)} GROUP BY cut.key"  # noqa: S608
+        found.update({slug: int(times) for slug, times in db.execute(sql)})
+    return found
+
+
+def _all_is_known(db: Connection, cuts: Mapping[str, int]) -> bool:
+    """Whether each count is of URLs that are listed, with the page that named them, or of pages' own records."""
+    pages = " UNION ".join(
+        f"SELECT {column} FROM {TABLES[kind]} WHERE status = '{status}'"  # noqa: S608 - our own names
+        for kind, status in _READ.items()
+        for column in ("url", "final_url")
+    )
+    if db.execute(f"SELECT 1 FROM temp.namers WHERE url NOT IN ({pages}) LIMIT 1").fetchone():  # noqa: S608
+        return False
+    counts = db.execute(
+        "SELECT reason, count, (SELECT total(times) FROM left_out WHERE slug = reason) FROM dropped"
+        " WHERE reason IN (SELECT slug FROM temp.slugs)"
+    )
+    return all(count <= listed + cuts.get(slug, 0) for slug, count, listed in counts)
+
+
+def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: bool) -> int:
+    table = TABLES[kind]
+    chosen = f"""
+        SELECT task_id FROM {table} WHERE status = '{_READ[kind]}' AND (
+            {int(everything)}
+            OR url IN (SELECT url FROM temp.namers) OR final_url IN (SELECT url FROM temp.namers)
+            OR ({int(reads is not Reads.NONE)} AND depth = 0 AND page_url = '')
+            OR EXISTS (SELECT 1 FROM {_CUTS.format(table=table)})
+        )"""  # noqa: S608 - our own names and numbers
+    sql = f"UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead') AND id IN ({chosen})"  # noqa: S608, E501
+    return db.execute(sql).rowcount
+
+
+def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
+    """What is still left out will be counted again: by URL; what pages' records say of it is replaced with them."""
+    for (slug,) in db.execute("SELECT slug FROM temp.slugs").fetchall():
+        db.execute("UPDATE dropped SET count = ? WHERE reason = ?", (cuts.get(slug, 0), slug))
+    db.execute("DELETE FROM dropped WHERE count <= 0")
+    db.execute("DELETE FROM left_out WHERE slug IN (SELECT slug FROM temp.slugs)")
+    db.execute("DELETE FROM sizes WHERE left_out AND 'smaller-size' IN (SELECT slug FROM temp.slugs)")
+
+
+def _note_rereads(db: Connection) -> None:
+    """No server is to say that a page has not changed: it is read for what was left out of it."""
+    db.execute("INSERT INTO meta VALUES ('rereads', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
+
+
+def _waiting(db: Connection) -> Iterator[tuple[int, NewTask]]:
+    """Tasks that were never settled and are not on lease, in the order in which they came."""
+    after = 0
+    while True:
+        rows = db.execute(
+            "SELECT id, kind, url, depth, origin FROM tasks WHERE id > ? AND state IN ('ready', 'delayed')"
+            " AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)"
+            " AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)"
+            " AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) ORDER BY id LIMIT ?",
+            (after, _AT_ONCE),
+        ).fetchall()
+        if not rows:
+            return
+        for task_id, kind, url, depth, blob in rows:
+            yield task_id, NewTask(kind=TaskKind(kind), url=url, depth=depth, origin=origin_in(blob))
+        after = rows[-1][0]
+
+
+def _remove(db: Connection, found: list[tuple[int, str, NewTask]]) -> None:
+    """These are no tasks any more; what waits behind a size that is none is left out with it."""
+    for task_id, slug, _ in found:
+        behind = (
+            "FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"
+            " UNION SELECT key FROM tasks WHERE id = :id) AND NOT EXISTS (SELECT 1 FROM tasks t"
+            " WHERE t.id != :id AND (t.picture = sizes.picture OR t.key = sizes.picture))"
+        )
+        db.execute(f"DELETE {behind}", {"id": task_id})
+        db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+        db.execute(
+            "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET count = count + 1", (slug,)
+        )
+    LeftOut(db).note((slug, task) for _, slug, task in found)

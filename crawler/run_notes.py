@@ -1,0 +1,45 @@
+"""What is said of a crawl when it is run again: what other settings mean for it, or that it has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from crawler.catalog.database import Catalog
+from crawler.catalog.summary import read_stats
+from crawler.config import Config, settings_of
+from crawler.errors import CrawlerError
+from crawler.folder import CrawlFolder
+from crawler.models import Run
+from crawler.setting_changes import changes_between, told
+
+
+def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
+    """Those in the crawl's books; none if there are no books that can be read."""
+    if folder.holds_a_crawl:
+        with suppress(CrawlerError), Catalog(folder.path) as catalog:
+            return catalog.runs()
+    return ()
+
+
+def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str:
+    """What is to be said of a crawl, run with *config*, that has nothing left to do; *runs* are those that it had."""
+    with Catalog(folder.path) as catalog:
+        stats = read_stats(catalog)
+    when = next((f" {in_local_time(run.ended_at)}" for run in reversed(runs) if run.ended_at), "")
+    changes = changes_between(runs[-1].settings, settings_of(config)) if runs else None
+    more = f", and {told(changes.lets_in)} lets nothing more in" if changes and changes.lets_in else ""
+    count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered
+    return (
+        f"this crawl finished{when}: nothing is left to be asked for{more}. With --refresh all of its {count:,} URLs"
+        " are visited once more: what is new, what has changed, what is gone?"
+    )
+
+
+def in_local_time(moment: str) -> str:
+    """*moment*, UTC in ISO 8601, as people here would say it; as it is if it is none."""
+    try:
+        return f"on {datetime.fromisoformat(moment).astimezone():%d %b %Y at %H:%M}"
+    except ValueError:
+        return moment

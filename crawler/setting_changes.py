@@ -1,0 +1,342 @@
+"""What a crawl that is run again with other settings means for what is done of it already: pure.
+
+A setting may *let in* what earlier runs left out or refused, which is taken up; *keep out* what they took, which stays,
+for nothing is ever taken away from a crawl; or decide where what is saved lies, which can't be changed. All others only
+say how the work is done, from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from crawler.config import SETTINGS
+from crawler.errors import LEFT_OUT
+
+_Moved = Callable[[Any, Any], bool]
+"""Whether a setting's value has moved that way, from the first to the second."""
+
+
+def _never(before: Any, after: Any) -> bool:  # noqa: ARG001 - as all of them are called
+    return False
+
+
+def _rises(before: float, after: float) -> bool:
+    return after > before
+
+
+def _falls(before: float, after: float) -> bool:
+    return after < before
+
+
+def _limit_rises(before: float, after: float) -> bool:
+    """0 is no limit."""
+    return after != before and (after == 0 or 0 < before < after)
+
+
+def _limit_falls(before: float, after: float) -> bool:
+    return _limit_rises(after, before)
+
+
+def _turned(*, to: bool) -> _Moved:
+    return lambda before, after: before is not to and after is to
+
+
+def _along(*words: str) -> _Moved:
+    """Of words from the one that lets in least to the one that lets in most; one that is unknown moves nowhere."""
+    order = {word: place for place, word in enumerate(words)}
+    return lambda before, after: order.get(before, 0) < order.get(after, 0)
+
+
+def _against(*words: str) -> _Moved:
+    return _along(*reversed(words))
+
+
+def _wider(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Of a choice, in which none stands for all."""
+    return bool(before) and (not after or bool(set(after) - set(before)))
+
+
+def _narrower(before: Sequence[str], after: Sequence[str]) -> bool:
+    return _wider(after, before)
+
+
+def _more(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Of exceptions, in which none stands for none."""
+    return bool(set(after) - set(before))
+
+
+def _fewer(before: Sequence[str], after: Sequence[str]) -> bool:
+    return _more(after, before)
+
+
+def _given(before: Any, after: Any) -> bool:
+    return bool(after) and not before
+
+
+def _differs(before: Any, after: Any) -> bool:
+    return bool(before != after)
+
+
+class Reads(IntEnum):
+    """Which pages are to be read once more, though nothing that is counted speaks for it."""
+
+    NONE = 0
+    SEEDS = 1
+    ALL = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Effect:
+    """What another value of a setting means for what is done already."""
+
+    lets_in: _Moved = _never
+    keeps_out: _Moved = _never
+    images: tuple[str, ...] = ()
+    """Reasons of images that are worth another try when it lets in more, and"""
+    pages: tuple[str, ...] = ()
+    """of pages, rendered ones among them."""
+    reads: Reads = Reads.NONE
+    is_checkable: bool = False
+    """Of what is saved can be said whether it would be kept out."""
+
+
+def _of_all(*reasons: str, lets_in: _Moved, **more: Any) -> _Effect:
+    return _Effect(lets_in=lets_in, images=reasons, pages=reasons, **more)
+
+
+def _obeying(*reasons: str) -> _Effect:
+    return _of_all(*reasons, lets_in=_turned(to=False), keeps_out=_turned(to=True))
+
+
+def _at_most(*images: str, pages: tuple[str, ...] = ()) -> _Effect:
+    """A limit that is generous to what it is a limit of, so that nobody takes back what is over a lower one."""
+    return _Effect(lets_in=_rises, images=images, pages=pages)
+
+
+def _filter(reason: str, *, lets_in: _Moved, keeps_out: _Moved) -> _Effect:
+    return _Effect(lets_in=lets_in, keeps_out=keeps_out, images=(reason,), is_checkable=True)
+
+
+_SCOPES = ("prefix", "host", "domain", "any")
+_NOT_REACHED = (
+    *("connect-failed", "connect-timeout", "connection-lost", "host-down", "host-not-found"),
+    *("name-lookup-failed", "forbidden"),
+)
+_SAID_OF_A_USE = ("tdmrep", "content-usage", "content-signal", "data-mining", "training-mining")
+
+EFFECTS: dict[str, _Effect] = {
+    "scope": _of_all(
+        "out-of-scope",
+        lets_in=_along(*_SCOPES),
+        keeps_out=_against(*_SCOPES),
+        reads=Reads.ALL,  # links out of it are not counted: they are most of the web
+        is_checkable=True,
+    ),
+    "include": _Effect(lets_in=_wider, keeps_out=_narrower, pages=("excluded",), is_checkable=True),
+    "exclude": _Effect(lets_in=_fewer, keeps_out=_more, pages=("excluded",), is_checkable=True),
+    "images_from": _Effect(
+        lets_in=_along("scope", "any"),
+        keeps_out=_against("scope", "any"),
+        images=("out-of-scope",),
+        is_checkable=True,
+    ),
+    "include_images": _Effect(lets_in=_wider, keeps_out=_narrower, is_checkable=True),
+    "exclude_images": _Effect(lets_in=_fewer, keeps_out=_more, is_checkable=True),
+    "avoid_traps": _Effect(lets_in=_turned(to=False)),
+    "max_depth": _Effect(lets_in=_rises, keeps_out=_falls, is_checkable=True),
+    "max_pages": _Effect(lets_in=_rises, keeps_out=_falls, is_checkable=True),
+    "max_images": _Effect(lets_in=_limit_rises, keeps_out=_limit_falls, is_checkable=True),
+    "max_links_per_page": _Effect(lets_in=_limit_rises),
+    "parser": _Effect(lets_in=_differs, reads=Reads.ALL),
+    "sitemaps": _Effect(lets_in=_turned(to=True), reads=Reads.SEEDS),
+    "script_urls": _Effect(lets_in=_turned(to=True), reads=Reads.ALL),
+    "feeds": _Effect(lets_in=_turned(to=True), reads=Reads.ALL),
+    "max_page_bytes": _at_most(pages=("too-large",)),
+    "page_timeout_s": _at_most(pages=("page-timeout",)),
+    "render": _Effect(lets_in=_along("never", "auto", "always"), pages=("no-gain",), reads=Reads.ALL),
+    "render_timeout_s": _at_most(),
+    "render_requests": _at_most(),
+    "render_bytes": _at_most(),
+    "render_scrolls": _at_most(),
+    "render_clicks": _at_most(),
+    "render_memory_bytes": _at_most(pages=("page-crashed",)),
+    "render_posts": _Effect(lets_in=_along("none", "site", "any")),
+    "purpose": _Effect(
+        lets_in=lambda before, after: before not in ("archive", after),
+        keeps_out=lambda before, after: after not in ("archive", before),
+        images=_SAID_OF_A_USE,
+    ),
+    "obey_robots_txt": _obeying("robots-disallowed", "robots-unavailable"),
+    "obey_nofollow": _obeying(),
+    "obey_rel_nofollow": _obeying(),
+    "obey_noindex": _obeying("noindex"),
+    "obey_noimageindex": _obeying("noimageindex"),
+    "obey_noai": _obeying("noai"),
+    "obey_noimageai": _obeying("noimageai"),
+    "obey_tdm_reservation": _obeying("tdm-reservation"),
+    "obey_tdmrep": _obeying("tdmrep"),
+    "obey_content_usage": _obeying("content-usage"),
+    "obey_content_signal": _obeying("content-signal"),
+    "obey_data_mining": _obeying("data-mining"),
+    "obey_training_mining": _obeying("training-mining"),
+    "connect_timeout_s": _of_all("connect-timeout", lets_in=_rises),
+    "total_timeout_s": _of_all("deadline-exceeded", lets_in=_rises),
+    "min_rate_bytes_s": _of_all("too-slow", lets_in=_falls),
+    "max_redirects": _of_all("too-many-redirects", lets_in=_rises),
+    "verify_tls": _of_all("tls-failed", lets_in=_turned(to=False)),
+    "headers": _of_all("forbidden", lets_in=_given),
+    "cookies": _of_all("forbidden", "too-many-redirects", lets_in=_given),
+    "login": _of_all("forbidden", lets_in=_given),
+    "netrc": _of_all("forbidden", lets_in=_given),
+    "proxy": _of_all(*_NOT_REACHED, lets_in=_given),
+    "allow_addresses": _of_all("forbidden-address", lets_in=_more),
+    "images": _Effect(lets_in=_along("best", "all"), keeps_out=_against("best", "all"), reads=Reads.ALL),
+    "max_image_bytes": _at_most("too-large"),
+    "max_svg_bytes": _at_most("too-large"),
+    "max_pixels": _at_most("too-many-pixels"),
+    "decode_timeout_s": _at_most("decode-timeout"),
+    "incomplete": _Effect(
+        lets_in=_along("reject", "keep"),
+        keeps_out=_against("reject", "keep"),
+        images=("truncated-image",),
+        is_checkable=True,
+    ),
+    "formats": _filter("unwanted-format", lets_in=_wider, keeps_out=_narrower),
+    "min_width_px": _filter("too-small", lets_in=_falls, keeps_out=_rises),
+    "max_width_px": _filter("too-large", lets_in=_limit_rises, keeps_out=_limit_falls),
+    "min_height_px": _filter("too-small", lets_in=_falls, keeps_out=_rises),
+    "max_height_px": _filter("too-large", lets_in=_limit_rises, keeps_out=_limit_falls),
+    "min_image_bytes": _filter("too-small", lets_in=_falls, keeps_out=_rises),
+    "max_aspect": _filter("unwanted-aspect", lets_in=_limit_rises, keeps_out=_limit_falls),
+    "max_attempts": _of_all("lease-expired", lets_in=_rises),
+    "host_patience_s": _of_all("host-down", lets_in=_rises),
+}
+"""Of the settings that decide what a crawl has in the end."""
+
+FIXED = frozenset({"strip_tracking", "storage", "layout"})
+"""Settings that decide by what names images are known, or kept: a second value would keep each of them twice."""
+
+ONLY_HOW = frozenset(
+    {
+        *("harvesters", "harvester_threads", "renderers", "renderer_threads", "downloaders"),
+        *("downloader_threads", "record_tdmrep", "user_agent", "tries"),
+        *("storage_patience_s", "fsync", "min_free_bytes"),
+        *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
+        *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),
+    }
+)
+"""Settings that say how the work is done. The next of it is done that way."""
+
+
+class Change(NamedTuple):
+    """Of one setting."""
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        """As somebody would type it."""
+        flag = SETTINGS[self.key].flag
+        if isinstance(self.after, bool):
+            return flag if self.after else flag.replace("--", "--no-", 1)
+        was = f"({shown(self.before)} before)"
+        return f"{flag} {shown(self.after)} {was}" if self.after not in ("", []) else f"no {flag} {was}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What the settings of a run mean for what was done with those of the run before it."""
+
+    all: tuple[Change, ...] = ()
+    lets_in: tuple[Change, ...] = ()
+    keeps_out: tuple[Change, ...] = ()
+    fixed: tuple[Change, ...] = ()
+    slugs: frozenset[str] = frozenset()
+    """What was left out by these may be let in now."""
+    images: frozenset[str] = frozenset()
+    """Images that were not saved for these reasons are worth another try, and"""
+    pages: frozenset[str] = frozenset()
+    """pages that were not read."""
+    reads: Reads = Reads.NONE
+
+    @property
+    def is_checkable(self) -> bool:
+        """Whether the new settings can be held against what is saved: does one of them speak against any of it?"""
+        return all(EFFECTS[change.key].is_checkable for change in self.keeps_out)
+
+
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """From the settings of the last run to those of this one, both as of :func:`~.config.settings_of`.
+
+    A setting that the last run did not know was at its default, as it were; one that this version does not know is
+    passed over.
+    """
+    changes = tuple(
+        Change(key, was, value)
+        for key, value in after.items()
+        if (was := before.get(key, _usual(key))) != value
+    )
+    lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
+    effects = [EFFECTS[change.key] for change in lets_in]
+    return Changes(
+        all=changes,
+        lets_in=lets_in,
+        keeps_out=tuple(change for change in changes if _has_moved(change, "keeps_out")),
+        fixed=tuple(change for change in changes if change.key in FIXED and _is_another_place(change)),
+        slugs=frozenset(slug for change in lets_in for slug in slugs_of(change.key)),
+        images=frozenset(reason for effect in effects for reason in effect.images),
+        pages=frozenset(reason for effect in effects for reason in effect.pages),
+        reads=max((effect.reads for effect in effects), default=Reads.NONE),
+    )
+
+
+def told(changes: Iterable[Change]) -> str:
+    """*changes* in words."""
+    return ", ".join(map(str, changes))
+
+
+def slugs_of(key: str) -> tuple[str, ...]:
+    """What is left out and let in by the setting of that *key*."""
+    return tuple(slug for slug, one in LEFT_OUT.items() if key in _keys(one.option))
+
+
+def shown(value: object) -> str:
+    """A setting's *value*, for people."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value) if value != "" else "none"
+
+
+def _keys(option: str) -> set[str]:
+    """Of the flags in ``--include, --exclude``, ``--images all`` or ``--no-obey-noai``."""
+    flags = (word for part in option.split(",") if (word := part.strip().partition(" ")[0]))
+    return {flag.removeprefix("--").removeprefix("no-").replace("-", "_") for flag in flags}
+
+
+def _has_moved(change: Change, way: str) -> bool:
+    effect = EFFECTS.get(change.key)
+    if effect is None:
+        return False
+    try:
+        return bool(getattr(effect, way)(change.before, change.after))
+    except TypeError:  # another type in an earlier version: nothing is known of it
+        return False
+
+
+def _is_another_place(change: Change) -> bool:
+    """``local`` and ``manager`` are the same folder, on the machine of the manager."""
+    here = {"local", "manager"}
+    return not (change.key == "storage" and {change.before, change.after} <= here)
+
+
+def _usual(key: str) -> Any:
+    default = SETTINGS[key].default
+    return list(default) if isinstance(default, tuple) else default
