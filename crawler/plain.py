@@ -210,7 +210,8 @@ def _toml(exc: BaseException) -> str:
 def _xml(exc: BaseException) -> str:
     assert isinstance(exc, ExpatError)
     what = _XML.get(str(exc).partition(":")[0], one_line(str(exc).partition(":")[0]))
-    return f"{what}, at line {exc.lineno}, column {exc.offset + 1}"
+    line = getattr(exc, "lineno", 0)
+    return f"{what}, at line {line}, column {getattr(exc, 'offset', 0) + 1}" if line else what
 
 
 def typed(said: str) -> str:
