@@ -108,7 +108,8 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
     if stats.images.ready + stats.images.leased == 0:
         return (latest_retry or None), ""
     if images_per_s < _LEAST_RATE_PER_S:
-        return (slowest or None), "" if slowest else "no estimate: no image comes at the moment"
+        is_explained = slowest or waits(stats)
+        return (slowest or None), "" if is_explained else "no estimate: no image comes at the moment"
     return max(left / images_per_s, slowest, latest_retry), ""
 
 

@@ -14,6 +14,7 @@ from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
 from crawler.plain import quoted
 from crawler.queues.ledger import Ledger
+from crawler.setting_changes import unusual
 
 _WORDS = {
     TaskKind.IMAGE: ("image", "fetch"),
@@ -83,7 +84,8 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     what = f"{count:,} {name}{'' if count == 1 else 's'}"
     with Catalog(folder) as catalog:
         queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
-    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}"
-    click.echo(
-        f"{what} put back in the queue. To {purpose} them: {again}{f' --queue {queue}' if queue else ''}"
-    )
+        runs = catalog.runs()
+    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}{f' --queue {queue}' if queue else ''}"
+    if runs and unusual(runs[-1].settings):  # with others the crawl would be another one
+        again += f" --config {files.settings}"
+    click.echo(f"{what} put back in the queue. To {purpose} them: {again}")

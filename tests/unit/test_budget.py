@@ -14,6 +14,7 @@ import pytest
 
 from crawler.sandbox import budget as module
 from crawler.sandbox.budget import CHILD_BYTES, UNIT_BYTES, Budget, machine_bytes, share, shared_file
+from tests.queues import wait_until
 
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="by locks that only Linux has")
@@ -51,6 +52,21 @@ def test_who_wants_more_than_is_left_waits_until_it_is_given_back() -> None:
     assert second is not None
     first.release()  # a second time changes nothing
     assert at_once(budget, units(7)) == 0
+
+
+def test_it_tells_how_many_wait() -> None:
+    budget = Budget(units(10))
+    first = budget.take(units(10))
+    assert first is not None
+    assert budget.waiters() == 0
+    threads = [threading.Thread(target=budget.take, args=(units(1),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: budget.waiters() == 2)
+    first.release()
+    for thread in threads:
+        thread.join()
+    assert budget.waiters() == 0
 
 
 def test_one_that_wants_much_does_not_starve() -> None:

@@ -21,15 +21,15 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["errors", "extras", "models", "machine", "rate", "shown", "guesses", "habits"],
     ["plain"],
     [
         "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
         "settings", "events",
     ],
     [
-        "condition", "folder", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*", "sandbox",
-        "sandbox.*",
+        "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
+        "sandbox", "sandbox.*",
     ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",

@@ -8,7 +8,9 @@ import itertools
 import msgspec
 import pytest
 from rich.console import Console
+from rich.text import Text
 
+from crawler.cli.output import live
 from crawler.cli.picture import Picture
 from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, Lines, progress
 from crawler.models import Counts, HostStatus, Stats, TaskKind, WorkerStatus
@@ -271,3 +273,37 @@ def test_quiet_is_quiet(*, terminal: bool) -> None:
     with progress((SEED,), out, quiet=True) as show:
         show(BUSY)
     assert out.export_text() == ""
+
+
+# --- a window that changes its size ---
+
+
+def rows_up(written: str) -> int:
+    return written.count("\x1b[1A")
+
+
+def test_a_picture_on_a_window_made_narrower_leaves_nothing_behind() -> None:
+    """The terminal breaks each row that is too long by now: those are removed as well."""
+    out = console(80)
+    file: io.StringIO = out.file  # type: ignore[assignment]
+    with live(out) as drawn_on:
+        drawn_on.update(Text("x" * 70 + "\n" + "y" * 30), refresh=True)
+        before = len(file.getvalue())
+        drawn_on.update(Text("x" * 70 + "\n" + "y" * 30), refresh=True)
+        assert rows_up(file.getvalue()[before:]) == 1
+        before = len(file.getvalue())
+        out.width = 25
+        drawn_on.update(Text("z"), refresh=True)
+        assert rows_up(file.getvalue()[before:]) == 1 + 2 + 1, "70 columns are three rows of 25, 30 are two"
+
+
+@pytest.mark.parametrize("to_a_terminal", [True, False])
+def test_the_picture_goes_where_the_summary_says_it_all_once_more(
+    monkeypatch: pytest.MonkeyPatch, *, to_a_terminal: bool
+) -> None:
+    monkeypatch.setattr("crawler.cli.progress.is_terminal", lambda: to_a_terminal)
+    out = console()
+    with progress((SEED,), out, quiet=False) as show:
+        show(BUSY)
+    last = out.file.getvalue().rpartition("\x1b[?25h")[2]  # type: ignore[attr-defined]
+    assert (rows_up(last) > 0) is to_a_terminal

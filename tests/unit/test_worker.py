@@ -123,6 +123,35 @@ def test_it_works_until_the_queue_is_drained(make: Callable[..., Queues]) -> Non
     assert (me.state().done, me.state().received_bytes, me.state().busy) == (210, 2100, ())
 
 
+def test_tries_that_failed_are_not_done(make: Callable[..., Queues]) -> None:
+    """A person compares what workers have done with how much there is: "2 + 5 done" stood beside "1 of 3"."""
+    queues = make(max_attempts=3)
+    queues.tasks.put(images(2))
+    tries: Counter[str] = Counter()
+
+    def handler(task: Task) -> Result:
+        tries[task.url] += 1
+        if task.url.endswith("0.png"):
+            return failed(task, retry_in_s=0.01)
+        return saved(task)
+
+    me = Worker(
+        worker_state(),
+        tasks=queues.tasks,
+        results=queues.results,
+        handler=handler,
+        lease_batch=32,
+        heartbeat_s=5.0,
+        max_attempts=3,
+        short_of_memory=lambda: 2,
+    )
+    me.run()
+    assert sorted(tries.values()) == [1, 3]
+    assert queues.tasks.stats().images.done == 2
+    assert me.state().done == 2
+    assert me.state().short_of_memory == 2
+
+
 def test_a_harvester_finds_the_work_of_the_next_round_itself(make: Callable[..., Queues]) -> None:
     queues = make()
     queues.tasks.put([page(0)])
