@@ -102,7 +102,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     with folder.locked():
         if start is Start.FRESH:
             folder.wipe()
-        config = site.config.of_the_crawl()
+        config = site.config.for_workers()
         ledger = Ledger(
             folder.ledger,
             queue=config.queue,
@@ -121,7 +121,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     ledger,
                     folder=site.folder,
                     seeds=site.seeds,
-                    config=config,
+                    config=site.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
                 )

@@ -133,15 +133,15 @@ def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[Renderable
     return rows
 
 
-def state(stats: Stats) -> Text:
-    """Whether the crawl has ended, and whether every image URL is accounted for."""
+def state(stats: Stats, *, stopped: str = "") -> Text:
+    """Whether the crawl has ended, and whether every image URL is accounted for; *stopped* is why its run was."""
     if stats.halted is not None:
         return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
     if stats.paused:
         by = f" by {clean(stats.paused_by)}" if stats.paused_by else ""
         return Text(f"paused{by}; image-crawler resume has it go on", style="yellow")
     if not stats.drained:
-        return _to_go(stats)
+        return _to_go(stats, stopped)
     if stats.balanced:
         return Text("finished, and the books balance", style="green")
     recorded = sum(stats.image_status.values())
@@ -152,15 +152,16 @@ def state(stats: Stats) -> Text:
     )
 
 
-def _to_go(stats: Stats) -> Text:
+def _to_go(stats: Stats, stopped: str) -> Text:
+    why = f"stopped: {clean(stopped)}" if stopped else "not finished"
     left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
     if not (left or pages or renders):
-        return Text("not finished: what is left to do is in its queue, in Redis", style="yellow")
+        return Text(f"{why}: what is left to do is in its queue, in Redis", style="yellow")
     once_more = f", and {renders:,} to render" if renders else ""
     to_go = f"{left:,} images and {pages:,} pages to go{once_more}"
     if isinstance(stats, Status):  # its manager has just answered
         return Text(f"running: {to_go}", "bold")
-    return Text(f"not finished: {to_go}", style="yellow")
+    return Text(f"{why}: {to_go}", style="yellow")
 
 
 def images_table(stats: Stats) -> Table:
