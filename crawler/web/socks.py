@@ -13,8 +13,8 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
-from crawler.plain import plain
 from crawler.errors import BadResponse, ConnectFailed, ConnectionLost, ConnectTimeout, Forbidden, TaskError
+from crawler.plain import plain
 from crawler.urls import show_address
 from crawler.web.proxies import Proxy
 
