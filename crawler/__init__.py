@@ -4,12 +4,24 @@
 
     for record in crawler.crawl("https://example.org/", output="pictures", max_depth=2):
         if record.status == "saved":
-            print(record.path, record.width_px, record.height_px, record.alt)
+            print(record.file, record.width_px, record.height_px, record.alt)
         else:
             print(record.url, record.reason)
 
-The names in ``__all__`` are the public ones. Each is imported when it is first asked for, so that ``import crawler``
-costs next to nothing: every process of a crawl does it, and needs only its own part.
+The public names; ``help(crawler.crawl)`` and the like tell more of each than the long list below:
+
+    crawl          crawls, and yields a record for each image URL, for ``for`` and ``async for``: a Records
+    Settings       what may be given to it by name, and what values these take
+    Catalog        the records of a crawl's folder, while it runs or later
+    ImageRecord    what became of an image URL: its file, where it was found, what its page says of it, or why not;
+                   ImageStatus says which of these
+    PageRecord     the same of a page; PageStatus        RenderRecord   of one in a browser; RenderStatus
+    Crawl          a crawl under your own control, with its state as it goes: Stats
+    load_config    a Config: settings of a file, of the environment, by name
+    CrawlerError   all errors: UsageError, what was asked for won't do; CrawlError, the crawl could not do its job
+
+Each is imported when it is first asked for, so that ``import crawler`` costs next to nothing: every process of a crawl
+does it, and needs only its own part.
 """
 
 from __future__ import annotations

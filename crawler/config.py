@@ -305,9 +305,13 @@ class FetchConfig(Section):
     proxy: Annotated[
         str,
         Meta(
-            pattern="^$|^https?://[^/?#]+/?$",
-            description="Send every request through this HTTP proxy, http://[USER:PASSWORD@]HOST:PORT.",
-            extra={"secret": True, "hint": "http://[USER:PASSWORD@]HOST:PORT"},
+            pattern="^$|^environment$|^(https?|socks5h?)://[^/?#]+/?$",
+            description="Send every request through this proxy, http://[USER:PASSWORD@]HOST:PORT, socks5:// or socks5h://"
+            " (which looks up names as well); or environment, through those of HTTPS_PROXY and the like.",
+            extra={
+                "secret": True,
+                "hint": "http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment",
+            },
         ),
     ] = ""
     allow_addresses: Annotated[
@@ -493,6 +497,28 @@ class ManagerConfig(Section):
     ] = ""
 
 
+class RunConfig(Section):
+    """How far one run goes, of a crawl that the same command goes on with; for whoever starts it, not for workers."""
+
+    max_time_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="End this run after so long, in seconds; the same command goes on for as long again. 0 for no"
+            " limit.",
+            extra={"also": ("--max-time",)},
+        ),
+    ] = 0.0
+    max_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="End this run when it has saved so much, in bytes; what workers have in hand by then is still"
+            " finished. 0 for no limit.",
+        ),
+    ] = 0
+
+
 class AccessConfig(Section):
     """What machines prove to each other; each machine's own, never part of a crawl."""
 
@@ -603,6 +629,7 @@ class Config(Section):
     images: ImagesConfig = ImagesConfig()
     storage: StorageConfig = StorageConfig()
     queue: QueueConfig = QueueConfig()
+    run: RunConfig = RunConfig()
     manager: ManagerConfig = ManagerConfig()
     access: AccessConfig = AccessConfig()
     machine: MachineConfig = MachineConfig()
@@ -618,9 +645,14 @@ class Config(Section):
             log=LogConfig(),
         )
 
+    def for_workers(self) -> Config:
+        """… nor the business of one run: what every worker of the crawl is told."""
+        return msgspec.structs.replace(self.of_the_crawl(), run=RunConfig())
+
 
 _PATTERN = "PATTERN"
 _SIZE_HINT = "a number of bytes, or such as 500 MB or 1.5 GiB"
+_TIME_HINT = "a number of seconds, or such as 90s, 10m or 1h30m"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -679,11 +711,16 @@ def settings() -> Iterator[Setting]:
                 description=meta.description or "",
                 choices=_words(meta),
                 words=_words(*get_args(get_args(base)[0])[1:]) if get_origin(base) is tuple else (),
-                hint=extra.get("hint", _SIZE_HINT if "_bytes" in field.name else ""),
+                hint=extra.get("hint", _hint(field.name)),
                 item=extra.get("item", _PATTERN) if get_origin(base) is tuple else "",
                 also=extra.get("also", ()),
                 secret=extra.get("secret", False),
             )
+
+
+def _hint(key: str) -> str:
+    """What a value looks like, by the unit in its name."""
+    return _SIZE_HINT if "_bytes" in key else _TIME_HINT if key.endswith("_s") else ""
 
 
 def _words(*metas: Meta) -> tuple[str, ...]:
@@ -742,9 +779,13 @@ def _from_file(file: Path) -> Config:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ConfigError(f"can't read the configuration file {file}: {plain(exc)}") from exc
+        raise ConfigError(
+            f"can't read the configuration file {file}: {plain(exc)}; give another with --config"
+        ) from exc
     except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
-        raise ConfigError(f"{file} is not valid TOML: {plain(exc)}") from exc
+        raise ConfigError(
+            f"{file} is not valid TOML: {plain(exc)}; put it right, see config/default.toml"
+        ) from exc
     return from_tables(tables, source=str(file))
 
 
@@ -755,7 +796,7 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
     for name, table in tables.items():
         if name not in sections:
             where = SETTINGS.get(name)
-            hint = f"it belongs below [{where.section}]" if where else _did_you_mean(name, sections)
+            hint = f"put it below [{where.section}]" if where else _did_you_mean(name, sections)
             raise ConfigError(f"{source}: unknown section [{name}]; {hint}")
         if not isinstance(table, Mapping):
             raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")
@@ -779,8 +820,8 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
         value = value.splitlines() if " " in setting.item else value.split()
     if setting.words and isinstance(value, list | tuple):
         value = [word for item in value for word in _split(item)]
-    if "_bytes" in key and isinstance(value, str):
-        value = _bytes(value)
+    if isinstance(value, str):
+        value = _measured(key, value)
     changed = msgspec.structs.asdict(section) | {key: value}
     try:
         section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
@@ -804,7 +845,7 @@ def _problem(setting: Setting, value: object, told: str) -> str:
     words = setting.choices or setting.words
     if " matching regex " in told or (setting.choices and isinstance(value, str)):
         return f"expected one of {', '.join(words)}" if words else f"expected {setting.hint}"
-    if setting.hint == _SIZE_HINT and not _COMPARED.search(told):
+    if setting.hint in (_SIZE_HINT, _TIME_HINT) and not _COMPARED.search(told):
         return f"expected {setting.hint}"
     return typed(told)
 
@@ -818,6 +859,26 @@ def _split(item: object) -> list[object]:
 
 _COMPARED = re.compile(r"[<>]=? ?\d")
 _SIZE = re.compile(r"(\d{1,18}) ?b|(\d{1,18}(?:\.\d{1,18})?) ?([kmgt])(i?)b?", re.IGNORECASE)
+
+
+_DURATION = re.compile(r"(\d{1,18}(?:\.\d{1,18})?) ?(ms|s|min|m|h|d)", re.IGNORECASE)
+_UNIT_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _measured(key: str, text: str) -> str:
+    """*text* in the unit of *key*, if it names another one."""
+    if "_bytes" in key:
+        return _bytes(text.strip().removesuffix("/s") if key.endswith("_s") else text)
+    return _seconds(text) if key.endswith("_s") else text
+
+
+def _seconds(text: str) -> str:
+    """``90s``, ``10 min``, ``1h30m`` and ``1.5 h`` as a number of seconds; anything else as it is."""
+    total_s, at, text_left = 0.0, 0, text.strip()
+    while match := _DURATION.match(text_left, at):
+        total_s += float(match[1]) * _UNIT_S[match[2].lower()]
+        at = match.end() + (text_left[match.end() : match.end() + 1] == " ")
+    return repr(total_s) if 0 < at == len(text_left) else text
 
 
 def _bytes(text: str) -> str:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import msgspec
+
 from crawler import errors, logs
 from crawler.access import Endpoint
 from crawler.answering import settled
@@ -32,12 +34,14 @@ from crawler.events import (
     LOGIN_UNUSED,
     MANAGER_LATE,
     MANAGER_RESTARTED,
+    PROXY_UNUSED,
     WORKER_RESTARTED,
     tell,
 )
 from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
+from crawler.limits import Limits
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
 from crawler.plain import quoted
 from crawler.processes import Child
@@ -52,14 +56,17 @@ from crawler.shown import size
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login
-from crawler.web.asking import RequestHeaders, proxy_of
-from crawler.web.guard import Guard, seed_networks
+from crawler.web.asking import RequestHeaders
+from crawler.web.guard import Guard
+from crawler.web.proxies import networks_of, proxies_of, unused
 
 log = logging.getLogger(__name__)
 
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _LOOK_EVERY_S = 1.0
+_LAST_S = 1.0
+"""What has been settled is in crawl.db by then, where a collector brings it there."""
 _DEATHS_WITHOUT_PROGRESS = 8
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
@@ -79,8 +86,9 @@ def crawl(
     A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
     (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
-    has been visited since. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them
-    all. Leaving the loop, or closing the iterator, stops the crawl cleanly.
+    has been visited since. With ``max_time_s`` or ``max_bytes`` the records end there, which the log tells, and the
+    same call goes on. *settings* are those of :mod:`crawler.config`, such as ``max_depth=2``; or *config* has them all.
+    Leaving the loop, or closing the iterator, stops the crawl cleanly.
 
     *progress* is called with the state of the queue about once a second, while records are asked for, in the thread
     that asks (with ``async for`` one of its own); True tells it in the notebook's cell, or on stderr.
@@ -116,9 +124,14 @@ def _found(
     config = load(flags=settings) if config is None else config
     with Crawl(_flat(seeds), folder=output, fresh=fresh, refresh=refresh, config=config) as running:
         folder = running.folder.path.absolute()
-        for record in running.records(told=told):
-            if isinstance(record, ImageRecord) and (record.revisit or not refresh):
-                yield record.within(folder)
+        try:
+            for record in running.records(told=told):
+                if isinstance(record, ImageRecord) and (record.revisit or not refresh):
+                    yield record.within(folder)
+        except errors.LimitReached:
+            running.close()
+            if not running.summary().finished:
+                return
         running.close()
         running.check()
 
@@ -182,7 +195,9 @@ class Crawl:
         self._engine = engine_for(config, self.folder)
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
-        proxy_of(config.fetch)
+        self._proxies = proxies_of(config.fetch)
+        if not_used := unused(config.fetch, self.seeds):
+            tell(log, PROXY_UNUSED, text=not_used)
         rendering = config.render.render
         self._has_browser = rendering != "never" and not collects and chromium_of(config.machine) is not None
         self._renderers = Renderers(
@@ -201,6 +216,9 @@ class Crawl:
         self._started = time.monotonic()
         self._runs = False
         self._broken_off = ""
+        self._limits = Limits(config.run)
+        self.stopped = ""
+        """Which limit of its own has ended the run; empty for none."""
 
     def __enter__(self) -> Self:
         with ExitStack() as log_file:
@@ -213,7 +231,7 @@ class Crawl:
         if self.downloads:
             schemes.check(self.config.storage)
         self._settle_seeds()
-        self._networks = seed_networks(self.seeds)
+        self._networks = networks_of(self.seeds, self._proxies)
         self.folder.prepare()
         self._engine.check(self._start)
         before = runs_in(self.folder)
@@ -226,7 +244,9 @@ class Crawl:
             self._engine.publish()
             if self._tasks is not None:
                 self._crew = Crew(self._site(), self._tasks)
-                if not self._stats().drained:  # it may have been finished before
+                stats = self._stats()
+                self._limits.begin(stats)
+                if not stats.drained:  # it may have been finished before
                     self._crew.start(self._staff())
         except BaseException:
             self.kill()
@@ -244,14 +264,15 @@ class Crawl:
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
         """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
 
-        Raises CrawlStopped when somebody wants it so; CrawlError when the queue was halted (a full disk), or processes
-        keep dying.
+        Raises LimitReached when the run has come to the end of its time, or of what it may save; CrawlStopped when
+        somebody wants it so; CrawlError when the queue was halted (a full disk), or processes keep dying.
         """
         while True:
             self._supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
+                self._check_limits()
                 self._pause(0.1)  # the manager is being started again
                 continue
             yield stats
@@ -260,6 +281,8 @@ class Crawl:
             if stats.drained and self._engine.is_complete():
                 self._tell_finished(stats)
                 return
+            if not stats.drained:
+                self._check_limits(stats)
             self._progress_made(stats)
             self._pause(every_s)
 
@@ -277,6 +300,7 @@ class Crawl:
                 looks = not found.records or time.monotonic() >= next_look
                 stats = self._stats() if looks else None
             except errors.QueueUnreachable:
+                self._check_limits()
                 self._pause(0.1)
                 continue
             yield from found.records
@@ -288,6 +312,12 @@ class Crawl:
                 if not found.records:  # what there is comes first
                     self._check_halted(stats)
                 self._look_after_renders(stats)
+                if not stats.drained:
+                    try:
+                        self._check_limits(stats)
+                    except errors.LimitReached:
+                        yield from self._last_records(after)
+                        raise
             if found.records:
                 self._deaths = 0
         with suppress(errors.QueueUnreachable):
@@ -296,12 +326,28 @@ class Crawl:
             if told is not None:
                 told(stats)
 
+    def _last_records(self, after: int) -> Iterator[Record]:
+        """What workers have in hand: they finish it."""
+        self._stop_workers()
+        with suppress(errors.QueueUnreachable):
+            while (found := self._results.get(after=after, wait_s=_LAST_S)).records:
+                yield from found.records
+                after = found.cursor
+
+    def _stop_workers(self) -> None:
+        if self.stopped and self._tasks is not None:
+            # at once, for guests as well: every second is beyond the limit
+            with suppress(errors.QueueError, errors.CrawlError):
+                self._tasks.stop(self.stopped)
+        if self._crew is not None:
+            self._crew.stop()
+
     def close(self) -> None:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
         self._tell_interrupted()
+        self._stop_workers()
         if self._crew is not None:
-            self._crew.stop()
             self._send_guests_home()
         self._disconnect()
         if self._manager is not None:
@@ -325,7 +371,10 @@ class Crawl:
     def summary(self) -> Summary:
         """What the crawl has come to; read from its folder."""
         with Catalog(self.folder.path) as catalog:
-            return summarise(catalog)
+            summary = summarise(catalog)
+        if summary.finished:  # by what was in hand
+            self.stopped = ""
+        return msgspec.structs.replace(summary, stopped=self._limits.told(self.stopped, summary.stats))
 
     def check(self) -> None:
         """Raise CrawlError if the crawl, now at its end, could not do its job."""
@@ -467,7 +516,9 @@ class Crawl:
                 if self._start is Start.JOIN:
                     return  # it goes on without us
                 with suppress(errors.CrawlError):  # a full disk
-                    self._tasks.stop("the crawl was stopped")  # for those, too, who are about to join
+                    self._tasks.stop(
+                        self.stopped or "the crawl was stopped"
+                    )  # for those, too, who are about to join
             broke_off = stats.halted is not None and not stats.stopped  # what they finish may not be kept
             end = time.monotonic() + (_GUEST_GRACE_S if stats.drained or broke_off else _DRAIN_S)
             while self._tasks.stats().workers and time.monotonic() < end:
@@ -520,6 +571,14 @@ class Crawl:
         tell(log, event, name=name, why=died_of(child))
         child.kill()
 
+    def _check_limits(self, stats: Stats | None = None) -> None:
+        """Raise LimitReached if this run has had what it may have; of a run that was begun elsewhere that is not ours
+        to say.
+        """
+        if self._start is not Start.JOIN and (reached := self._limits.reached(stats)):
+            self.stopped = self._broken_off = reached
+            raise errors.LimitReached(reached)
+
     def _look_after_renders(self, stats: Stats) -> None:
         """Have somebody open the pages that want a browser, or else refuse them: without, the crawl would never end."""
         if self._crew is None or self._start is Start.JOIN:
@@ -550,7 +609,11 @@ class Crawl:
             self._progress, self._deaths = settled, 0
 
     def _pause(self, for_s: float) -> None:
-        """Wait, but not while a child has something to say or has ended."""
+        """Wait, but not while a child has something to say or has ended; lines of the log are none of that."""
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
-        wait([child.pipe for child in children], timeout=for_s)
+        end = time.monotonic() + for_s
+        while (left_s := end - time.monotonic()) > 0:
+            ready = wait([child.pipe for child in children], timeout=left_s)
+            if any(child.listen() for child in children if child.pipe in ready):
+                return

@@ -12,6 +12,7 @@
     │   ├── LedgerCorrupt           crawl.db can't be read
     │   ├── ProcessesKeepDying      a child process died too often
     │   └── CrawlStopped            somebody asked for it; nothing is wrong
+    │       └── LimitReached        … with a limit to the run
     ├── StorageUnavailable          no answer from the storage so far; the image is to be saved again later
     ├── QueueError                  between a worker and the queue
     │   ├── QueueUnreachable        no answer in time; asked again until told to stop
@@ -95,6 +96,10 @@ class ProcessesKeepDying(CrawlError):
 
 class CrawlStopped(CrawlError):
     exit_code = 130  # as if interrupted: the state is kept, the same command goes on
+
+
+class LimitReached(CrawlStopped):
+    exit_code = 3  # that was asked for, so it is no failure; and yet the crawl has not finished
 
 
 # --- the storage ------------------------------------------------------------------------------------------

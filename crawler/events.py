@@ -675,6 +675,12 @@ LOGIN_UNUSED = Event(
     text="the user name in the seed {seeds} is not used; say --login USER:PASSWORD",
     means="A URL with a login was given as a seed.",
 )
+PROXY_UNUSED = Event(
+    word="proxy-unused",
+    level=WARNING,
+    text="{text}",
+    means="The environment names a proxy (HTTPS_PROXY …) that the seeds would be asked through, and --proxy does not.",
+)
 IMAGES_MISSING = Event(
     word="images-missing",
     level=WARNING,

@@ -149,7 +149,7 @@ class Founding:
     def _plan(self, there: Plan | None, start: Start, *, over: bool) -> tuple[Plan | None, bool]:
         """What is to be done, None if that is nothing; and whether it is everything once more."""
         site = self._site
-        config = site.config.of_the_crawl()
+        config = site.config.for_workers()
         refreshed = False
         with closing(
             Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
@@ -160,7 +160,7 @@ class Founding:
                     ledger,
                     folder=site.folder,
                     seeds=site.seeds,
-                    config=config,
+                    config=site.config.of_the_crawl(),
                     start=start,
                     finished=finished,
                     elsewhere=not over,

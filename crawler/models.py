@@ -631,6 +631,9 @@ class WorkerState(Value):
     """Unique per run."""
     kind: TaskKind
     machine: Annotated[str, Meta(max_length=255)] = ""
+    """Its host name, which others may share."""
+    machine_id: Annotated[str, Meta(max_length=32)] = ""
+    """What tells it from these: see crawler/machine.py."""
     pid: Count = 0
     version: Annotated[str, Meta(max_length=64)] = ""
     threads: Count = 0

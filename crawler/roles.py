@@ -26,6 +26,7 @@ from crawler.errors import CrawlerError, UsageError
 from crawler.events import INFO
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
+from crawler.machine import machine_id
 from crawler.models import Result, TaskKind, WorkerState
 from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
@@ -101,7 +102,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     with folder.locked():
         if start is Start.FRESH:
             folder.wipe()
-        config = site.config.of_the_crawl()
+        config = site.config.for_workers()
         ledger = Ledger(
             folder.ledger,
             queue=config.queue,
@@ -120,7 +121,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     ledger,
                     folder=site.folder,
                     seeds=site.seeds,
-                    config=config,
+                    config=site.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
                 )
@@ -233,6 +234,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
             id=worker_id,
             kind=kind,
             machine=platform.node(),
+            machine_id=machine_id(),
             pid=os.getpid(),
             version=__version__,
             threads=_threads(config, kind),

@@ -226,6 +226,7 @@ ONLY_HOW = frozenset(
         *("storage_patience_s", "fsync", "min_free_bytes"),
         *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
         *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),
+        *("max_time_s", "max_bytes"),
     }
 )
 """Settings that say how the work is done. The next of it is done that way."""
@@ -238,13 +239,16 @@ class Change(NamedTuple):
     before: Any
     after: Any
 
-    def __str__(self) -> str:
-        """As somebody would type it."""
+    @property
+    def typed(self) -> str:
+        """The new value, as somebody would type it."""
         flag = SETTINGS[self.key].flag
         if isinstance(self.after, bool):
             return flag if self.after else flag.replace("--", "--no-", 1)
-        was = f"({shown(self.before)} before)"
-        return f"{flag} {shown(self.after)} {was}" if self.after not in ("", []) else f"no {flag} {was}"
+        return f"{flag} {shown(self.after)}" if self.after not in ("", []) else f"no {flag}"
+
+    def __str__(self) -> str:
+        return self.typed if isinstance(self.after, bool) else f"{self.typed} ({shown(self.before)} before)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +301,12 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
 def told(changes: Iterable[Change]) -> str:
     """*changes* in words."""
     return ", ".join(map(str, changes))
+
+
+def unusual(settings: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Those of *settings* that are not at their defaults; of another version's, as far as they are known."""
+    known = {key: value for key, value in settings.items() if key in SETTINGS}
+    return changes_between({}, known).all
 
 
 def slugs_of(key: str) -> tuple[str, ...]:

@@ -31,11 +31,11 @@ class Settings(TypedDict, total=False):
     harvesters: int
     harvester_threads: int
     max_page_bytes: int | str
-    page_timeout_s: float
+    page_timeout_s: float | str
     render: Literal["never", "auto", "always"]
     renderers: int
     renderer_threads: int
-    render_timeout_s: float
+    render_timeout_s: float | str
     render_requests: int
     render_bytes: int | str
     render_scrolls: int
@@ -58,8 +58,8 @@ class Settings(TypedDict, total=False):
     obey_data_mining: bool
     obey_training_mining: bool
     user_agent: str
-    connect_timeout_s: float
-    total_timeout_s: float
+    connect_timeout_s: float | str
+    total_timeout_s: float | str
     min_rate_bytes_s: int | str
     max_redirects: int
     tries: int
@@ -76,7 +76,7 @@ class Settings(TypedDict, total=False):
     max_image_bytes: int | str
     max_svg_bytes: int | str
     max_pixels: int
-    decode_timeout_s: float
+    decode_timeout_s: float | str
     incomplete: Literal["reject", "keep"]
     formats: Sequence[
         Literal["jpeg", "png", "gif", "webp", "avif", "bmp", "tiff", "ico", "svg", "heic", "jpg", "tif"]
@@ -89,22 +89,24 @@ class Settings(TypedDict, total=False):
     max_aspect: float
     storage: str
     layout: Literal["site", "hash", "flat"]
-    storage_patience_s: float
+    storage_patience_s: float | str
     fsync: bool
     min_free_bytes: int | str
     per_host: int
     per_domain: int
-    delay_s: float
-    lease_s: float
-    max_lease_s: float
-    heartbeat_s: float
+    delay_s: float | str
+    lease_s: float | str
+    max_lease_s: float | str
+    heartbeat_s: float | str
     lease_batch: int
     max_attempts: int
-    retry_delay_s: float
-    host_patience_s: float
+    retry_delay_s: float | str
+    host_patience_s: float | str
     image_backlog: int
     result_backlog: int
     queue_shards: int
+    max_time_s: float | str
+    max_bytes: int | str
     bind: str
     queue: str
     keys: str
@@ -129,7 +131,7 @@ class Settings(TypedDict, total=False):
             "limits",
         ]
     ]
-    reconnect_s: float
+    reconnect_s: float | str
     memory_budget_bytes: int | str
     chromium: str
     behaviours: str

@@ -80,11 +80,17 @@ def _less(key: str, least: float, *kinds: TaskKind) -> _Rule:
     )
 
 
+def _through(proxy: str) -> str:
+    if proxy == "environment":
+        return "send requests through the proxies that its own environment names"
+    return f"send every request through the proxy {without_login(proxy)}"
+
+
 _PAGE, _IMAGE, _RENDER = TaskKind.PAGE, TaskKind.IMAGE, TaskKind.RENDER
 RULES: dict[str, _Rule] = {
     "proxy": _Rule(
         trust=Trust.PROXY,
-        told=lambda url: f"send every request through the proxy {without_login(url)}" if url else "",
+        told=lambda url: _through(url) if url else "",
     ),
     "verify_tls": _Rule(
         trust=Trust.INSECURE_TLS,
@@ -171,8 +177,8 @@ HARMLESS = frozenset(
     }
 )
 """Settings that ask nothing of a machine, whatever their value."""
-OWN_SECTIONS = frozenset({"manager", "access", "machine", "log"})
-"""Each machine's own: no plan has them, and one that says so is not heard."""
+OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
+"""Each machine's own, or of one run: no plan has them, and one that says so is not heard."""
 
 
 def allowed(words: Sequence[str], *, usual: frozenset[Trust] = USUAL) -> frozenset[Trust]:
@@ -218,7 +224,7 @@ def asks(plan: Plan, kind: TaskKind, hosts: Iterable[str]) -> Iterator[Ask]:
 
 def own(plan: Plan) -> Plan:
     """*plan* without what is each machine's own business."""
-    return msgspec.structs.replace(plan, config=plan.config.of_the_crawl())
+    return msgspec.structs.replace(plan, config=plan.config.for_workers())
 
 
 def _networks(plan: Plan, hosts: Iterable[str]) -> Iterator[Ask]:

@@ -37,6 +37,8 @@ def hint(setting: Setting) -> str:
         return _literal(setting.choices)
     if "_bytes" in setting.key:
         return "int | str"  # ``500 MB``
+    if setting.key.endswith("_s"):
+        return "float | str"  # ``10m``
     return _name(setting.type)
 
 

@@ -61,6 +61,8 @@ class Summary(Value):
     """When the first record was kept, UTC; empty without records."""
     finished_at: str
     """When the last one was."""
+    stopped: str = ""
+    """Which limit of its own has just ended a run (``--max-time 10 min is reached``); empty for none."""
 
 
 def summarise(catalog: Catalog) -> Summary:

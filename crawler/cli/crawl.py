@@ -32,7 +32,7 @@ from crawler.cli.report import Course, print_summary
 from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
-from crawler.errors import CrawlStopped
+from crawler.errors import CrawlStopped, LimitReached
 from crawler.events import CRAWL_OPEN, NOTICE, tell
 from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
@@ -141,14 +141,17 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
                 running.close()
             except CrawlStopped as exc:
                 reason = clean(str(exc))
-                ended_early = reason[:1].upper() + reason[1:]
+                ended_early, code = reason[:1].upper() + reason[1:], exc.exit_code
                 running.close()
     except KeyboardInterrupt as exc:
         ended_early, code = in_words(exc).capitalize(), exit_code(exc)
         running.kill()
+    summary = running.summary() if running.folder.holds_a_crawl else None
+    if summary is not None and summary.finished and code == LimitReached.exit_code:
+        ended_early = ""  # what was in hand was all that was left
     if ended_early:
-        if running.folder.holds_a_crawl:
-            print_summary(running.summary(), as_json=as_json, course=watched.course())
+        if summary is not None:
+            print_summary(summary, as_json=as_json, course=watched.course())
         console.print(
             Text(f"{ended_early}; nothing is lost. To go on: ") + Text(clean(shlex.join(again)), "bold"),
             soft_wrap=True,

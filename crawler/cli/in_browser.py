@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 from crawler.cli import tables
 from crawler.cli.output import write_json
 from crawler.config import Config
+from crawler.events import PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
 from crawler.plain import quoted
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
 from crawler.urls import canonical_seed
-from crawler.web.guard import Guard, seed_networks, seed_ports
+from crawler.web.guard import Guard, seed_ports
+from crawler.web.proxies import networks_of, proxies_of, unused
 from crawler.web.session import RequestsTransport
+
+log = logging.getLogger(__name__)
 
 _NOTHING = Origin(page_url="", found_in="")
 
 
 def transport_for(url: str, config: Config) -> RequestsTransport:
     """For one page, which may lie in a private network of its own."""
-    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=seed_networks((url,)))
+    networks = networks_of((url,), proxies_of(config.fetch))
+    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
+    if not_used := unused(config.fetch, (url,)):
+        tell(log, PROXY_UNUSED, text=not_used)
     return RequestsTransport(config.fetch, guard, seeds=(url,))
 
 

@@ -24,6 +24,7 @@ from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits, wants_a_browser
+from crawler.cli.runs import show_runs
 from crawler.cli.whereabouts import files, kept_where, names, not_checked
 from crawler.config import StorageConfig, load
 from crawler.folder import CrawlFolder
@@ -48,6 +49,7 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
         ("every image that was not saved, and why", "image-crawler inspect data/example.org --failures"),
         ("the same picture in several sizes", "image-crawler inspect data/example.org --similar"),
         ("what owners say of the use of their images", "image-crawler inspect data/example.org --opt-outs"),
+        ("when was it run, with which settings?", "image-crawler inspect data/example.org --runs"),
         ("are all files still there, and unchanged?", "image-crawler inspect data/example.org --verify"),
     ),
 )
@@ -77,6 +79,12 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     help="Sum up by signal and host what owners say of the use of their images, obeyed or recorded.",
 )
 @click.option(
+    "--runs",
+    "history",
+    is_flag=True,
+    help="List when the crawl was run, with which settings, and what came of it.",
+)
+@click.option(
     "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."
 )
 @json_option
@@ -89,6 +97,7 @@ def inspect(
     distance: int,
     changed: bool,
     owners: bool,
+    history: bool,
     verifying: bool,
     as_json: bool,
 ) -> int:
@@ -99,7 +108,7 @@ def inspect(
     is a fault.
     """
     with Catalog(folder) as catalog:
-        if not (failures or same_bytes or alike or changed or owners or verifying):
+        if not (failures or same_bytes or alike or changed or owners or history or verifying):
             _show_summary(summarise(catalog), as_json=as_json)
         if failures:
             _show_failures(catalog, as_json=as_json)
@@ -111,6 +120,8 @@ def inspect(
             _show_changes(catalog, as_json=as_json)
         if owners:
             _show_opt_outs(catalog, as_json=as_json)
+        if history:
+            show_runs(catalog, as_json=as_json)
         return _show_verification(catalog, as_json=as_json) if verifying else 0
 
 

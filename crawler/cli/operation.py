@@ -15,6 +15,7 @@ from rich.text import Text
 from crawler import waits
 from crawler.cli import tables
 from crawler.cli.output import clean
+from crawler.cli.whereabouts import told_apart
 from crawler.models import WORKER_NAMES, HostStatus, Status, WorkerStatus
 
 HOSTS_SHOWN = 15
@@ -126,7 +127,7 @@ def _state(host: HostStatus) -> Text:
 
 def workers_table(out: Console, status: Status, *, most: int = WORKERS_SHOWN, is_low: bool = False) -> Table:
     """Each worker; or each machine, when there are too many of them."""
-    named = _crews(status.workers, most)
+    named = _crews(told_apart(status.workers), most)
     crews = [crew for _, crew in named[:most]]
     column = partial(_column, crews)
     columns = [

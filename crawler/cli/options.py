@@ -25,7 +25,7 @@ _KINDS = {
     "queue": "URL",
     "queue_password_file": "FILE",
     "login": "USER:PASSWORD",
-    "proxy": "URL",
+    "proxy": "URL|environment",
     "storage": "local|manager|URL",
     "chromium": "FILE",
     "behaviours": "FILE",

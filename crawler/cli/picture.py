@@ -21,6 +21,7 @@ from rich.text import Text
 from crawler import waits
 from crawler.cli import tables
 from crawler.cli.output import clean
+from crawler.cli.whereabouts import told_apart
 from crawler.errors import NoSitemap
 from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
 from crawler.rate import Rate
@@ -277,7 +278,7 @@ def _by_kind(workers: Sequence[WorkerStatus]) -> list[_Crew]:
 
 def _crews(workers: Sequence[WorkerStatus]) -> list[_Crew]:
     """Each worker by itself, or the workers of each machine when they are too many; with a name."""
-    in_order = sorted(workers, key=lambda who: (tables.rank(who.kind), who.machine, who.pid))
+    in_order = sorted(told_apart(workers), key=lambda who: (tables.rank(who.kind), who.machine, who.pid))
     if len(in_order) > _WORKERS_SHOWN:
         machines = Counter(who.machine for who in in_order)
         return [

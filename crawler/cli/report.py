@@ -47,7 +47,7 @@ def print_summary(
     out.print(headline(summary, course, failed=failed), soft_wrap=True)
     rows = dict(_rows(summary))
     if not (failed or _is_empty(summary.stats)):
-        rows["state"] = _state(summary.stats)
+        rows["state"] = _state(summary)
     if rows:
         tables.show(out, tables.facts(rows))
     if summary.files:
@@ -128,8 +128,9 @@ def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
         yield "pages", ", ".join(parts)
 
 
-def _state(stats: Stats) -> Text:
-    text = tables.state(stats)
+def _state(summary: Summary) -> Text:
+    stats = summary.stats
+    text = tables.state(stats, stopped=summary.stopped)
     parts = [f"{count:,} {status}" for status in ImageStatus if (count := stats.image_status.get(status, 0))]
     if stats.drained and len(parts) > 1:
         text.append(f": {stats.images.discovered:,} image URLs = {' + '.join(parts)}")

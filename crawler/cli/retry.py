@@ -14,6 +14,7 @@ from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
 from crawler.plain import quoted
 from crawler.queues.ledger import Ledger
+from crawler.setting_changes import unusual
 
 _WORDS = {
     TaskKind.IMAGE: ("image", "fetch"),
@@ -62,7 +63,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
         raise click.UsageError("--pages and --renders exclude each other; run it once for each")
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
-        raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
+        raise FolderError(f"{folder} holds no crawl: crawl.db is missing; name the folder of one")
     config = load(file=files.settings if files.settings.is_file() else None)
     with files.locked():
         ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
@@ -83,7 +84,8 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     what = f"{count:,} {name}{'' if count == 1 else 's'}"
     with Catalog(folder) as catalog:
         queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
-    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}"
-    click.echo(
-        f"{what} put back in the queue. To {purpose} them: {again}{f' --queue {queue}' if queue else ''}"
-    )
+        runs = catalog.runs()
+    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}{f' --queue {queue}' if queue else ''}"
+    if runs and unusual(runs[-1].settings):  # with others the crawl would be another one
+        again += f" --config {files.settings}"
+    click.echo(f"{what} put back in the queue. To {purpose} them: {again}")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from crawler.catalog.elsewhere import KeeperSum
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean
-from crawler.crawl import Crawl
+from crawler.models import WorkerStatus
 from crawler.storage import schemes
+
+if TYPE_CHECKING:
+    from crawler.crawl import Crawl
 
 _MOST_NAMED = 3
 _ID_CHARS = 6  # enough to tell folders of one crawl apart
@@ -46,6 +52,19 @@ def names(keepers: Sequence[KeeperSum]) -> list[str]:
         (clean(one.machine) or "a machine without a name")
         + (f" #{one.id[:_ID_CHARS]}" if called.count((one.machine, one.folder)) > 1 else "")
         for one in keepers
+    ]
+
+
+def told_apart(workers: Sequence[WorkerStatus]) -> list[WorkerStatus]:
+    """The same *workers*; those on machines that share a name have a part of what tells these apart behind it."""
+    ids: dict[str, set[str]] = {}
+    for who in workers:
+        ids.setdefault(who.machine, set()).add(who.machine_id)
+    return [
+        msgspec.structs.replace(who, machine=f"{who.machine} #{who.machine_id[:_ID_CHARS]}")
+        if len(ids[who.machine]) > 1
+        else who
+        for who in workers
     ]
 
 

@@ -24,7 +24,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import platform
 import re
 import secrets
 import shutil
@@ -34,6 +33,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from crawler.errors import StorageFailed, StorageFull
+from crawler.machine import machine_id
 from crawler.plain import plain, quoted
 from crawler.storage import Place, Storage
 from crawler.storage.claims import Claims
@@ -75,7 +75,7 @@ class LocalStorage:
         self._min_free_bytes = min_free_bytes
         self._claim_patience_s = claim_patience_s
         self._clock = clock
-        self._machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+        self._machine = machine_id()[:8]
         self._claims = Claims(root / INDEX_FOLDER, temporary_name=self._temporary_name)
         self._free_bytes = 0
         self._free_checked = float("-inf")
@@ -158,7 +158,8 @@ class LocalStorage:
     def sweep(self) -> int:
         """Remove what killed processes left half written, and return how many files that were.
 
-        Only temporary files of this machine's processes that are gone, and others' over an hour old. An index of an
+        Only temporary files of this machine's processes that are gone, and others' over an hour old; one that has been
+        started again since is another. An index of an
         earlier version is renewed, see :mod:`crawler.storage.claims`.
         """
         self._claims.renew()

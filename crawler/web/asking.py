@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import netrc
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError
-from crawler.urls import authority, canonical, host_key, show_address
+from crawler.urls import authority, canonical, host_key
 from crawler.web import BrowserRequest, Validators
 from crawler.web.browser_headers import joined_cookies, passed_on
 from crawler.web.cookies import Jar
 from crawler.web.decoding import ACCEPT_ENCODING
+from crawler.web.proxies import basic
 
 _OURS = {
     name.lower(): name
@@ -140,40 +140,6 @@ class RequestHeaders:
 def asks_unless(unless: Validators | None, url: str) -> bool:
     """Whether a request for *url* says what is known of it, so that 304 is an answer."""
     return unless is not None and unless.url == url and bool(unless.etag or unless.last_modified)
-
-
-def basic(user: str, password: str) -> str:
-    """The value of Authorization and the like (RFC 7617)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-class Proxy:
-    """What a setting says of a proxy. Raises ConfigError, which does not say the password."""
-
-    def __init__(self, setting: str) -> None:
-        try:
-            parts = urlsplit(setting)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            host = parts.hostname or ""
-        except ValueError:
-            host = ""
-        url = canonical(f"{parts.scheme}://{show_address((host, port))}/") if host else None
-        if url is None or parts.scheme not in {"http", "https"}:
-            raise ConfigError(
-                "proxy: that is not the URL of a proxy; expected is http://[USER:PASSWORD@]HOST:PORT, with %XX for"
-                " what has a meaning in URLs"
-            )
-        self.url = url
-        self.name = show_address((host, port))
-        self.headers: dict[str, str] = {}
-        if parts.username is not None:
-            login = basic(unquote(parts.username), unquote(parts.password or ""))
-            self.headers["Proxy-Authorization"] = login
-
-
-def proxy_of(config: FetchConfig) -> Proxy | None:
-    """The proxy that requests are sent through; None without one. Raises ConfigError."""
-    return Proxy(config.proxy) if config.proxy else None
 
 
 def referer_for(url: str, page_url: str) -> str:

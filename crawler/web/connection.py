@@ -31,10 +31,12 @@ from crawler.errors import (
 )
 from crawler.plain import plain
 from crawler.urls import host_key, show_address
+from crawler.web import socks
 from crawler.web.answers import proxy_error
 from crawler.web.framing import Response
 from crawler.web.guard import Guard
 from crawler.web.names import AddressInfo, Names
+from crawler.web.proxies import Proxy
 from crawler.web.trust import misnamed, tls_failed
 
 if TYPE_CHECKING:
@@ -197,6 +199,7 @@ class IdleConnectionLost(ConnectionError):
 class _Plain(HTTPConnection):
     names: ClassVar[Names]
     guard: ClassVar[Guard | None]
+    socks: ClassVar[Proxy | None]
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)
@@ -205,6 +208,7 @@ class _Plain(HTTPConnection):
 class _Encrypted(HTTPSConnection):
     names: ClassVar[Names]
     guard: ClassVar[Guard | None]
+    socks: ClassVar[Proxy | None]
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)
@@ -256,7 +260,42 @@ def _connected(conn: _Plain | _Encrypted) -> socket.socket:
     if conn.proxy is not None:
         # who names a proxy trusts it, wherever it is
         return open_socket(host, port, timeout_s, conn.names, called=f"the proxy {host}")
+    if conn.socks is not None:
+        return _open_by_socks(conn.socks, host, port, timeout_s, conn.names, conn.guard)
     return open_socket(host, port, timeout_s, conn.names, conn.guard)
+
+
+def _open_by_socks(
+    proxy: Proxy, host: str, port: int, timeout_s: float, names: Names, guard: Guard | None
+) -> socket.socket:
+    """A connection to *host* that *proxy* makes. Where names are ours to look up, *guard* is asked about each address,
+    and the proxy gets to know no other; else it has been asked about the URL before, which is all that there is.
+    """
+    deadline = time.monotonic() + timeout_s
+    targets = [host]
+    if not proxy.looks_names_up:
+        if guard is not None:
+            guard.check_port(host, port)
+        addresses = names.look_up(host, port)
+        if guard is not None:
+            addresses = _permitted(addresses, host, port, guard)
+        targets = [str(info[4][0]) for info in _in_turn(addresses)[:_MAX_ADDRESSES]]
+    while True:
+        target, last = targets.pop(0), len(targets) == 0
+        left_s = max(deadline - time.monotonic(), 0.001)
+        sock = open_socket(proxy.host, proxy.port, left_s, names, called=f"the proxy {proxy.host}")
+        try:
+            left_s = max(deadline - time.monotonic(), 0.001)
+            socks.connect(sock, proxy, target, port, left_s if last else left_s / 2)
+        except (ConnectFailed, ConnectTimeout):
+            sock.close()
+            if last:
+                raise
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
 
 
 class _Verbatim(HTTPConnectionPool):
@@ -282,8 +321,11 @@ class _Verbatim(HTTPConnectionPool):
             raise
 
 
-def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[..., HTTPConnectionPool]]:
-    """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace* and heed *guard*.
+def pool_classes(
+    pace: Pace, guard: Guard | None = None, socks_proxy: Proxy | None = None
+) -> dict[str, Callable[..., HTTPConnectionPool]]:
+    """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace* and heed *guard*; made by
+    *socks_proxy* if there is one.
 
     The TLS context that they are given must not check host names itself: that is done after the handshake, when the
     names that the certificate is for can be told.
@@ -293,6 +335,7 @@ def pool_classes(pace: Pace, guard: Guard | None = None) -> dict[str, Callable[.
         "response_class": staticmethod(functools.partial(PacedResponse, pace=pace)),
         "names": Names(),
         "guard": guard,
+        "socks": socks_proxy,
     }
     plain = type("Plain", (_Plain,), shared)
     encrypted = type("Encrypted", (_Encrypted,), shared)

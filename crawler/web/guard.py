@@ -260,6 +260,13 @@ def _of_name(host: str, port: int, resolve: Resolve) -> list[str]:
     return [f"{address}{_OF}{host}" for address in private]
 
 
+def by_proxy(host: str, port: int) -> Iterable[tuple[Any, Any, int, str, Any]]:
+    """In place of a look-up, for hosts whose names a proxy looks up: what is known without asking (RFC 6761)."""
+    if not _bare(host) == _LOCAL_NAMES[0] and not _bare(host).endswith(_LOCAL_NAMES[1]):
+        raise OSError(f"{host} is for a proxy to look up")
+    return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+
 def seed_ports(seeds: Iterable[str]) -> frozenset[int]:
     """The ports that seeds (canonical URLs) are asked at."""
     return frozenset(port for _, port in map(_host_and_port, seeds))

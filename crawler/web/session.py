@@ -49,12 +49,13 @@ from crawler.web import (
 )
 from crawler.web.adapter import Adapter
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error, wants_https
-from crawler.web.asking import RequestHeaders, asks_unless, proxy_of
+from crawler.web.asking import RequestHeaders, asks_unless
 from crawler.web.challenges import MOST_BYTES, is_worth_a_look
 from crawler.web.connection import IdleConnectionLost, Pace, PacedResponse
 from crawler.web.content import content_of, is_worthless_in_part
 from crawler.web.cookies import Jar
 from crawler.web.guard import Guard
+from crawler.web.proxies import proxies_of
 from crawler.web.trust import authorities
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class RequestsTransport:
     *guard* decides which addresses may be asked; None: all. *jar* keeps cookies; None: nobody does. *seeds* are
     canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the first
     byte must bring ``min_rate_bytes_s`` on average. *ca_file*: certificate authorities to trust in place of the usual
-    ones, and of those that the environment names (SSL_CERT_FILE …). Proxies from the environment are not used.
+    ones, and of those that the environment names (SSL_CERT_FILE …). Proxies that it names are used if *config* says so.
 
     Raises ConfigError for headers, proxies and files that won't do.
     """
@@ -100,12 +101,12 @@ class RequestsTransport:
         self._config = config
         self._jar = jar
         self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
-        self._proxy = proxy_of(config)
-        self._unresolved_guard = guard if self._proxy else None
+        self._proxies = proxies_of(config)
+        self._guard = guard
         self._adapter = Adapter(
             Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s),
             guard,
-            self._proxy,
+            self._proxies,
             trusted=str(ca_file or (authorities() if config.verify_tls else "")),
             verify=config.verify_tls,
         )
@@ -187,9 +188,9 @@ class RequestsTransport:
         prepared = _prepared(url, self._headers.headers_of(request, url), request.method, body)
         with self._answer(prepared, deadline, exchanging.get("sent")) as answer:
             status, headers = answer.status_code, merged(answer.raw.headers.items())
-            if status == PROXY_LOGIN and self._proxy is not None:
+            if status == PROXY_LOGIN and (proxy := self._proxies.of(url)):
                 _drain(answer)
-                raise proxy_error(status, self._proxy.name, url)
+                raise proxy_error(status, proxy.name, url)
             self._keep_cookies(answer, url)
             content, is_cut, stopped = b"", False, False
             if request.method == "HEAD" or status in _NO_BODY or (status in _REDIRECTS and _location(answer)):
@@ -225,8 +226,8 @@ class RequestsTransport:
         self, answer: requests.Response, headers: Mapping[str, str], url: str
     ) -> TaskError | None:
         status = answer.status_code
-        if status == PROXY_LOGIN and self._proxy is not None:
-            return proxy_error(status, self._proxy.name, url)
+        if status == PROXY_LOGIN and (proxy := self._proxies.of(url)):
+            return proxy_error(status, proxy.name, url)
         content = _glimpse(answer, headers) if is_worth_a_look(status, headers) else b""
         return status_error(status, headers, url, content)
 
@@ -244,8 +245,9 @@ class RequestsTransport:
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 raise DeadlineExceeded("the redirects took all of the total time (total_timeout_s)")
-            if self._unresolved_guard is not None:
-                self._unresolved_guard.check_unresolved(url)
+            proxy = self._proxies.of(url)
+            if self._guard is not None and proxy is not None and proxy.looks_names_up:
+                self._guard.check_unresolved(url)
             answer = self._adapter.send(
                 request,
                 stream=True,

@@ -113,7 +113,7 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("[images]\nformats = ['jpeg', 'jxl']", ["formats = 'jpeg', 'jxl'", "expected one of jpeg, png, gif"]),
         ("[storage]\nstorage = 'ftp://x/'", ["storage = 'ftp://x/'", "s3://BUCKET/PREFIX"]),
         ("[storage]\nlayout = 'tree'", ["expected one of site, hash, flat"]),
-        ("[fetch]\nproxy = 'socks5://x:1'", ["proxy = …", "http://[USER:PASSWORD@]HOST:PORT"]),
+        ("[fetch]\nproxy = 'socks4://x:1'", ["proxy = …", "http://[USER:PASSWORD@]HOST:PORT"]),
         ("[fetch]\nallow_addresses = ['me@host']", ["allow_addresses = 'me@host'"]),
         ("[scope]\nscope = 'site'", ["scope = 'site'", "registrable domains"]),
     ],
@@ -167,7 +167,11 @@ def test_a_flag_is_named_when_it_won_t_do() -> None:
     [
         ("login", "joe", "expected USER:PASSWORD. "),
         ("headers", ("joe",), "expected NAME: VALUE. "),
-        ("proxy", "joe", "expected http://[USER:PASSWORD@]HOST:PORT. "),
+        (
+            "proxy",
+            "joe",
+            "expected http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment. ",
+        ),
         ("queue", "http://joe", "expected redis://[USER:PASSWORD@]HOST[:PORT][/DB], "),
         ("storage", "s4://x", "expected local, manager, s3://BUCKET/PREFIX, "),
         ("formats", ("jxl",), "expected one of jpeg, png, gif, webp, "),

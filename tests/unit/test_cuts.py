@@ -175,9 +175,9 @@ NOT_COUNTED = {
     "links._MOST_OF_A_CHARACTER": HOW,
     **dict.fromkeys(["extensions._REMEMBERED_CHARS", "markup._MOST_OPEN", "xhtml._MAX_EXPANDED_CHARS"], HOW),
     "js_literals.16": HOW,
-    **dict.fromkeys(["attributes._MANY_ROOTS", "readers.100"], HOW),
+    **dict.fromkeys(["attributes._MANY_ROOTS"], HOW),
     **dict.fromkeys(
-        ["inside.QUESTION_BYTES", "inside.300", "reply.MESSAGE_BUDGET_BYTES"],
+        ["inside.QUESTION_BYTES", "reply.MESSAGE_BUDGET_BYTES"],
         HOW,
     ),
     "loose_json._MOST_OPEN": "feed-broken and manifest-broken count the cut",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,8 +19,11 @@ from crawler.catalog.elsewhere import KeeperSum, elsewhere
 from crawler.catalog.summary import summarise
 from crawler.catalog.verify import FindingKind, verify
 from crawler.cli import main
-from crawler.cli.whereabouts import kept_where
+from crawler.cli.whereabouts import kept_where, told_apart
 from crawler.keepers import mark, own_name
+from crawler.machine import machine_id
+from crawler.models import TaskKind, WorkerStatus
+from crawler.storage.local import LocalStorage
 from tests.crawls import SITE, keep, saved
 from tests.earlier import of_schema
 
@@ -159,3 +166,45 @@ def test_a_hostile_worker_cannot_drive_the_terminal_by_the_name_of_its_machine(
         out = capsys.readouterr().out
         assert "\x9b" not in out
         assert "\u202e" not in out
+
+
+# --- machines ---
+
+
+def test_machines_that_share_a_name_are_told_apart_in_what_is_shown() -> None:
+    one, clone, other = (
+        WorkerStatus(id=str(n), kind=TaskKind.IMAGE, machine=name, machine_id=str(n) * 16)
+        for n, name in enumerate(["box", "box", "w2"])
+    )
+    assert [who.machine for who in told_apart([one, clone, other])] == ["box #000000", "box #111111", "w2"]
+    assert [who.machine for who in told_apart([one, one, other])] == ["box", "box", "w2"]
+
+
+def test_all_processes_of_a_machine_have_its_id_and_those_of_a_container_another(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from crawler.machine import machine_id; print(machine_id())"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip()
+    assert found == machine_id()
+    assert re.fullmatch("[0-9a-f]{16}", found)
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("making a namespace takes Linux, root and unshare")
+    inside = subprocess.run(
+        ["unshare", "--uts", *command], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    if inside.returncode != 0 and "unshare failed" in inside.stderr:
+        pytest.skip("no namespace can be made here")
+    assert inside.stdout.strip() != found, "it has the same host name"
+
+
+def test_another_machine_of_this_name_keeps_what_it_is_writing(
+    tmp_path: Path,
+) -> None:
+    """On a disk that both have mounted: its process ids mean nothing here."""
+    gone = 2**22 + 1  # beyond what Linux gives
+    ours, theirs = (
+        tmp_path / f".saving-{machine}-{gone}-0123456789abcdef" for machine in (machine_id()[:8], "01234567")
+    )
+    ours.write_bytes(b"half")
+    theirs.write_bytes(b"half")
+    storage = LocalStorage(tmp_path, fsync=False, min_free_bytes=0)
+    assert storage.sweep() == (1 if os.name == "posix" else 0)
+    assert theirs.exists()

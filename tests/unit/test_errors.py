@@ -44,8 +44,8 @@ def test_a_task_error_carries_what_the_record_needs(cls: type[TaskError]) -> Non
 
 @pytest.mark.parametrize("cls", ALL)
 def test_the_exit_code_follows_the_branch(cls: type[CrawlerError]) -> None:
-    expected = 2 if issubclass(cls, errors.UsageError) else 130 if cls is errors.CrawlStopped else 1
-    assert cls.exit_code == expected
+    others = {errors.CrawlStopped: 130, errors.LimitReached: 3}
+    assert cls.exit_code == others.get(cls, 2 if issubclass(cls, errors.UsageError) else 1)
 
 
 def test_the_map_on_top_names_the_upper_classes() -> None:

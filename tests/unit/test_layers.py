@@ -21,12 +21,15 @@ MODULES = {
 
 LAYERS = [
     ["readable", "paths"],
-    ["errors", "extras", "models", "rate", "shown", "guesses", "habits"],
+    ["errors", "extras", "models", "machine", "rate", "shown", "guesses", "habits"],
     ["plain"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
     [
-        "condition", "folder", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*", "sandbox",
-        "sandbox.*",
+        "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
+        "settings", "events",
+    ],
+    [
+        "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
+        "sandbox", "sandbox.*",
     ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",

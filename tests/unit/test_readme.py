@@ -109,6 +109,8 @@ def test_every_public_name_is_there_and_documented_by_its_home() -> None:
     for name in crawler.__all__:
         assert getattr(crawler, name), name
     assert set(dir(crawler)) == set(crawler.__all__)
+    said = set(re.findall(r"\w+", crawler.__doc__ or ""))
+    assert set(crawler.__all__) - said == {"__version__"}, "help(crawler) begins with all of them"
     with pytest.raises(AttributeError, match="no attribute 'crwal'"):
         _ = crawler.crwal  # type: ignore[attr-defined]
 

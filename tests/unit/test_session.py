@@ -744,8 +744,8 @@ def test_a_proxy_that_is_none(proxy: str) -> None:
 
 def test_a_proxy_is_judged_without_requests() -> None:
     code = (
-        "import sys; from crawler.config import FetchConfig; from crawler.web.asking import proxy_of;"
-        "print(proxy_of(FetchConfig(proxy='http://me:x@h:1/')).name, 'requests' in sys.modules)"
+        "import sys; from crawler.config import FetchConfig; from crawler.web.proxies import proxies_of;"
+        "print(proxies_of(FetchConfig(proxy='http://me:x@h:1/')).of('http://a/').name, 'requests' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["h:1", "False"]

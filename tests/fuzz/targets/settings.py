@@ -15,7 +15,8 @@ from crawler.queues.tls import SERVER_NAME, Tls
 from crawler.scope import Scope
 from crawler.trusted import allowed
 from crawler.urls import show_address
-from crawler.web.asking import RequestHeaders, proxy_of
+from crawler.web.asking import RequestHeaders
+from crawler.web.proxies import proxies_of
 from tests.fuzz.books import memory
 from tests.fuzz.drawn import Drawn
 
@@ -82,7 +83,7 @@ def _check(config: Config) -> None:
         scope = Scope(("https://example.org/a/",), config.scope)
         scope.refusal("https://example.org/a/b.html")
         scope.image_refusal("https://example.org/a/b.png")
-        proxy_of(config.fetch)
+        proxies_of(config.fetch)
         RequestHeaders(config.fetch, seeds=("https://example.org/a/",), jar=None)
     except CrawlerError as exc:
         assert str(exc)
