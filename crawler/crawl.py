@@ -670,7 +670,11 @@ class Crawl:
             self._progress, self._deaths = settled, 0
 
     def _pause(self, for_s: float) -> None:
-        """Wait, but not while a child has something to say or has ended."""
+        """Wait, but not while a child has something to say or has ended; lines of the log are none of that."""
         children = [self._manager] if self._manager else []
         children += self._crew.at_work if self._crew else []
-        wait([child.pipe for child in children], timeout=for_s)
+        end = time.monotonic() + for_s
+        while (left_s := end - time.monotonic()) > 0:
+            ready = wait([child.pipe for child in children], timeout=left_s)
+            if any(child.listen() for child in children if child.pipe in ready):
+                return

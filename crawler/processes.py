@@ -132,17 +132,23 @@ class Child:
         """Readable when there is something to listen to, or the child has ended."""
         return self._pipe
 
-    def listen(self, wait_s: float = 0.0) -> None:
-        """Take in what the child has said; while it goes on and on, as much as comes in a moment."""
-        end = time.monotonic() + wait_s + _LISTENING_S
+    def listen(self, wait_s: float = 0.0) -> bool:
+        """Take in what the child has said; while it goes on and on, as much as comes in a moment. Returns whether there
+        was more than lines of the log: a word for us, or its end.
+        """
+        end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
             while self._pipe.poll(wait_s):
-                self._heard(msgspec.json.decode(self._pipe.recv_bytes(), type=Word))
+                word = msgspec.json.decode(self._pipe.recv_bytes(), type=Word)
+                self._heard(word)
+                is_news = is_news or word.about != "log"
                 wait_s = 0.0
                 if time.monotonic() > end and self._process.exitcode is None:
-                    return
+                    break
         except (EOFError, OSError):
             self._process.join(timeout=5)
+            return True
+        return is_news
 
     def _heard(self, word: Word) -> None:
         match word.about:
