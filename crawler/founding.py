@@ -23,6 +23,7 @@ from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
 from crawler.runs import Start, add_seeds, begin_run, plan_id
+from crawler.seeds import some
 from crawler.setting_changes import changes_between
 from crawler.storage.local import LocalStorage
 
@@ -151,7 +152,7 @@ class Founding:
                 " name that folder with -o, or a copy of it"
             )
         raise FolderError(
-            f"at {site.endpoint} is a crawl of {' '.join(there.seeds[:5]) or 'lists'} already, of another folder than"
+            f"at {site.endpoint} is a crawl of {some(there.seeds)} already, of another folder than"
             f" {site.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 
