@@ -198,7 +198,9 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
         content = file.read_bytes()
         mode = file.stat().st_mode
     except OSError as exc:
-        raise UsageError(f"can't read the {kind} file {file}: {plain(exc)}") from exc
+        raise UsageError(
+            f"can't read the {kind} file {file}: {plain(exc)}; give one that is there, and may be read"
+        ) from exc
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_credential(file):
         tell(log, KEY_EXPOSED, what=what, file=file)
     return content

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from crawler.config import Config
+from crawler.elsewise import what_it_is
 from crawler.errors import (
     EmptyBody,
     Excluded,
@@ -187,7 +188,7 @@ class Reader:
             harvest = self.read_html("", url=fetched.final_url, depth=task.depth, asked=asked, told=told)
             if not harvest.is_empty:
                 return harvest
-        raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
+        raise NotHtml(f"it is {what_it_is(fetched.content)}, and no page that images are found in")
 
     def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""

@@ -63,7 +63,7 @@ def test_a_seed_that_comes_back_is_visited_by_the_same_command(tmp_path: Path) -
 
 def test_a_seed_that_is_no_page(site: SiteServer, tmp_path: Path) -> None:
     outcome = image_crawler("crawl", site.url + "data.json", "-o", "crawl", *FEW, folder=tmp_path)
-    refused(outcome, code=1, says="nothing to start from: neither HTML, CSS nor an image: application/json")
+    refused(outcome, code=1, says="nothing to start from: it is data (JSON)")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,10 @@ LAYERS = [
     ["readable", "paths"],
     ["errors", "extras", "models", "machine", "rate", "shown", "guesses", "habits"],
     ["plain"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
+    [
+        "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
+        "settings", "events",
+    ],
     [
         "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
         "sandbox", "sandbox.*",
