@@ -32,7 +32,7 @@ _TLS = "certificates are checked; image-crawler crawl --help-all has the switch,
 _SPAN = "images are taken from any host; for pages it is --scope domain, or any"
 _ONLY_PAGE = "for the pages that you name alone it is --max-depth 0"
 _PARENT = "here it is --scope prefix: no page above the seed's path"
-_INPUT = "give the URLs as arguments"
+_INPUT = "here it is -i FILE for pages to begin with, --image-list FILE for images to save"
 _VERBOSE = "here it is -v, or -vv"
 _SETTINGS = "every setting has its own option, or --config FILE"
 _EXTRACTORS = "there is nothing for single sites here: the pages themselves are read"
@@ -138,10 +138,9 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--images-thumbs", _RESIZE),
     ("--closespider-pagecount --closespider-itemcount --closespider-errorcount", "there are --max-pages N and --max-images N"),
     # img2dataset, crawlers of browsers
-    ("--url-list --url-col", _INPUT),
+    ("--url-list", _INPUT),
     ("--output-folder --images-dir --target --save-dir --out --folder", _FOLDER),
     ("--output-format --input-format --save-metadata --save-additional-columns", _SIDECAR),
-    ("--caption-col", "captions come from the pages: alt, title, caption and heading are in each record (image-crawler export DIR)"),
     ("--image-size --resize-mode --resize-only-if-bigger --encode-quality --encode-format --skip-reencode", _RESIZE),
     ("--processes-count --thread-count --workers --jobs --num-workers", _PROCESSES),
     ("--incremental-mode --number-sample-per-shard --shard-size", _GOES_ON),
