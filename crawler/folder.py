@@ -47,7 +47,9 @@ class CrawlFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise FolderError(f"can't make the output folder {self.path}: {plain(exc)}") from exc
+            raise FolderError(
+                f"can't make the output folder {self.path}: {plain(exc)}; choose another with -o"
+            ) from exc
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,7 +65,9 @@ class CrawlFolder:
                 f"{self.path} is in use by a running crawl; wait for it, or stop it first"
             ) from exc
         except OSError as exc:
-            raise FolderError(f"can't write to the output folder {self.path}: {plain(exc)}") from exc
+            raise FolderError(
+                f"can't write to the output folder {self.path}: {plain(exc)}; choose another with -o"
+            ) from exc
         try:
             yield
         finally:

@@ -297,7 +297,7 @@ def _origin(packed: bytes | None, record: Record | None) -> Origin | None:
     if packed is not None:
         found = _unpacked(packed)
         return None if found is None else msgspec.structs.replace(found, content=b"")
-    if record is None or not record.page_url:
+    if record is None or not (record.page_url or record.found_in):
         return None
     texts = {name: getattr(record, name) for name in _CONTEXT[type(record)]}
     return Origin(page_url=record.page_url, found_in=record.found_in, **texts)

@@ -20,6 +20,7 @@ from crawler.cli.output import clean, write_json
 from crawler.config import Config, load
 from crawler.errors import LEFT_OUT
 from crawler.folder import CrawlFolder
+from crawler.lists import FOUND_IN
 from crawler.models import (
     ALTERNATIVE_RULES,
     RENDERINGS,
@@ -227,6 +228,9 @@ def _show_entry(out: Console, entry: Entry, *, store: str) -> None:
     out.print(Text(clean(entry.url), style="bold"), soft_wrap=True)
     facts = {name: value for name, value in _facts(entry, store=store) if value}
     tables.show(out, tables.facts(facts))
+    if not entry.chain and entry.found_in == FOUND_IN:
+        out.print()
+        out.print(Text("named by a list (--image-list)", style="dim"))
     if entry.chain:
         out.print()
         out.print(Text("found by way of", style="dim"))

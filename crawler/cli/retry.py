@@ -63,7 +63,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
         raise click.UsageError("--pages and --renders exclude each other; run it once for each")
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
-        raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
+        raise FolderError(f"{folder} holds no crawl: crawl.db is missing; name the folder of one")
     config = load(file=files.settings if files.settings.is_file() else None)
     with files.locked():
         ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
