@@ -32,7 +32,7 @@ _TLS = "certificates are checked; image-crawler crawl --help-all has the switch,
 _SPAN = "images are taken from any host; for pages it is --scope domain, or any"
 _ONLY_PAGE = "for the pages that you name alone it is --max-depth 0"
 _PARENT = "here it is --scope prefix: no page above the seed's path"
-_INPUT = "give the URLs as arguments"
+_INPUT = "here it is -i FILE for pages to begin with, --image-list FILE for images to save"
 _VERBOSE = "here it is -v, or -vv"
 _SETTINGS = "every setting has its own option, or --config FILE"
 _EXTRACTORS = "there is nothing for single sites here: the pages themselves are read"
@@ -65,7 +65,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--timeout -T --read-timeout --dns-timeout --socket-timeout", _TIMEOUT),
     ("-U", "here it is --user-agent TEXT"),
     ("--output-document -O", _FOLDER),
-    ("--output-file --append-output -a", "what it says goes to stderr: 2>FILE"),
+    ("--output-file --append-output -a", "here it is --log-file FILE"),
     ("--user --password --http-user --http-password --ask-password -u --username", _LOGIN),
     ("--no-check-certificate --no-check-certificates --insecure", _TLS),
     ("--no-robots --robots", _ROBOTS),
@@ -103,7 +103,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--ignore-errors --abort-on-error --abort --terminate", "nothing has to be said for that: what fails is recorded, and the crawl goes on"),
     ("--no-part --no-mtime --mtime --part-directory", "files appear whole, or not at all"),
     ("--zip --cbz --exec --postprocessor --ugoira", "there is no such step here; image-crawler export DIR lists the files for one of your own"),
-    ("--write-log --write-unsupported --error-file --logfile", "what it says goes to stderr: 2>FILE"),
+    ("--write-log --write-unsupported --error-file --logfile", "here it is --log-file FILE"),
     ("--config-ignore --ignore-config --config-location --config-locations --no-config", "here it is --config FILE"),
     ("--option --set --overrides", _SETTINGS),
     ("--extractor --extractors --list-extractors --list-modules --extractor-args", _EXTRACTORS),
@@ -138,10 +138,9 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--images-thumbs", _RESIZE),
     ("--closespider-pagecount --closespider-itemcount --closespider-errorcount", "there are --max-pages N and --max-images N"),
     # img2dataset, crawlers of browsers
-    ("--url-list --url-col", _INPUT),
+    ("--url-list", _INPUT),
     ("--output-folder --images-dir --target --save-dir --out --folder", _FOLDER),
     ("--output-format --input-format --save-metadata --save-additional-columns", _SIDECAR),
-    ("--caption-col", "captions come from the pages: alt, title, caption and heading are in each record (image-crawler export DIR)"),
     ("--image-size --resize-mode --resize-only-if-bigger --encode-quality --encode-format --skip-reencode", _RESIZE),
     ("--processes-count --thread-count --workers --jobs --num-workers", _PROCESSES),
     ("--incremental-mode --number-sample-per-shard --shard-size", _GOES_ON),

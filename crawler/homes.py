@@ -53,7 +53,7 @@ def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:
         if not legacy.strip("._"):  # a manager says what its seeds are, and ``..`` is a host to browsers
             raise FolderError(f"no folder can be named after {first}; choose one with -o")
         more = f"_and_{len(seeds) - 1}_more" if len(seeds) > 1 else ""
-        name = _fit(f"{legacy}{_path_of(first)}")[: _MOST_CHARS - len(more)].rstrip(".-_") + more
+        name = _fit(f"{legacy}{_path_of(first)}")[: _MOST_CHARS - len(more)].rstrip(".") + more
     else:
         legacy = name = _fit(_name_of_list(lists[0]))
         if not name.strip("._-"):
