@@ -68,6 +68,8 @@ log = logging.getLogger(__name__)
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _LOOK_EVERY_S = 1.0
+_SILENCE_S = 2.0
+"""So long a manager takes to be started again; of a silence that is longer those who watch are told."""
 _LAST_S = 1.0
 """What has been settled is in crawl.db by then, where a collector brings it there."""
 _DEATHS_WITHOUT_PROGRESS = 8
@@ -293,19 +295,28 @@ class Crawl:
                 self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
-        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
+        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too. While nobody
+        answers it is the one before once more, with ``silent_s``.
 
         Raises LimitReached when the run has come to the end of its time, or of what it may save; CrawlStopped when
         somebody wants it so; CrawlError when the queue was halted (a full disk), or processes keep dying.
         """
+        last: Stats | None = None
+        heard = time.monotonic()
         while True:
             self._supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
                 self._check_limits()
-                self._pause(0.1)  # the manager is being started again
+                silent_s = time.monotonic() - heard
+                if last is None or silent_s < _SILENCE_S:
+                    self._pause(0.1)  # the manager is being started again
+                else:
+                    yield msgspec.structs.replace(last, silent_s=silent_s)
+                    self._pause(every_s)
                 continue
+            last, heard = stats, time.monotonic()
             yield stats
             self._check_halted(stats)
             self._look_after_renders(stats)

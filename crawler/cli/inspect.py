@@ -154,8 +154,8 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
         "state": tables.state(stats),
         **wants_a_browser(summary),
         **revisits(summary),
-        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
-        f" {_kept(summary)}",
+        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",
+        "kept": _kept(summary),
     }
 
 
