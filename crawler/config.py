@@ -800,9 +800,13 @@ def _from_file(file: Path) -> Config:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ConfigError(f"can't read the configuration file {file}: {plain(exc)}") from exc
+        raise ConfigError(
+            f"can't read the configuration file {file}: {plain(exc)}; give another with --config"
+        ) from exc
     except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
-        raise ConfigError(f"{file} is not valid TOML: {plain(exc)}") from exc
+        raise ConfigError(
+            f"{file} is not valid TOML: {plain(exc)}; put it right, see config/default.toml"
+        ) from exc
     return from_tables(tables, source=str(file))
 
 
@@ -813,7 +817,7 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
     for name, table in tables.items():
         if name not in sections:
             where = SETTINGS.get(name)
-            hint = f"it belongs below [{where.section}]" if where else _did_you_mean(name, sections)
+            hint = f"put it below [{where.section}]" if where else _did_you_mean(name, sections)
             raise ConfigError(f"{source}: unknown section [{name}]; {hint}")
         if not isinstance(table, Mapping):
             raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")

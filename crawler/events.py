@@ -290,6 +290,25 @@ CRAWL_OPEN = Event(
     word="crawl-open", level=INFO, text="{text}", means="How workers join: the command that they run."
 )
 
+LIST_READ = Event(
+    word="list-read",
+    level=INFO,
+    text="the list {list} names {urls} URLs, {new} of them new",
+    means="A list (-i, --image-list) has been taken in.",
+    more=("bad_lines",),
+)
+LIST_LINE = Event(
+    word="list-line",
+    level=WARNING,
+    text="{list}, line {line}: {why}",
+    means="A line of a list names no URL, and is passed over; of very many some are told.",
+)
+LIST_LINES = Event(
+    word="list-lines",
+    level=WARNING,
+    text="{list}: {lines} lines in all name no URL",
+    means="So many were passed over, of which not all were told one by one.",
+)
 # --- workers ---
 
 WORKER_JOINED = Event(

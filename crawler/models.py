@@ -801,6 +801,8 @@ class Stats(Value):
     """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
     backlogged: bool = False
     """So many images wait that no more pages are read before some of these are done."""
+    silent_s: Duration = 0.0
+    """So long nobody has answered who watches: all of this is older than that. No queue says so of itself."""
 
     @property
     def balanced(self) -> bool:

@@ -26,6 +26,7 @@ from crawler.errors import CrawlerError, UsageError
 from crawler.events import INFO
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
+from crawler.lists import NOTHING, Given
 from crawler.machine import machine_id
 from crawler.models import Cookie, Result, TaskKind, WorkerState
 from crawler.outcomes import tell_result
@@ -87,6 +88,8 @@ class Site:
     """How many of them have such children."""
     browser: bool = False
     """Whoever runs the crawl has a Chromium, and may open pages in it."""
+    given: Given = NOTHING
+    """Beside the seeds, for who begins the run."""
     announces: bool = True
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
 
@@ -126,10 +129,12 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     config=site.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
+                    given=site.given,
+                    report=lifeline.report,
                 )
                 ledger.keep_cookies(site.cookies)
             else:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
                 ledger.go_on_with_run()
             mark(site.folder)
             plan = Plan(
