@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
 from crawler.events import (
     BROWSER_WANTED,
+    COOKIES_UNUSED,
     CRAWL_FINISHED,
     CRAWL_INTERRUPTED,
     LOGIN_UNUSED,
@@ -59,6 +61,7 @@ from crawler.shown import size
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login
+from crawler.web import cookie_file
 from crawler.web.asking import RequestHeaders
 from crawler.web.guard import Guard
 from crawler.web.proxies import networks_of, proxies_of, unused
@@ -229,6 +232,9 @@ class Crawl:
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         self._proxies = proxies_of(config.fetch)
+        self._cookies = cookie_file.read(config.run.cookies, self.seeds) if config.run.cookies else None
+        for note in self._cookies.notes if self._cookies else ():
+            tell(log, COOKIES_UNUSED, text=note)
         if not_used := unused(config.fetch, self.seeds):
             tell(log, PROXY_UNUSED, text=not_used)
         rendering = config.render.render
@@ -607,7 +613,12 @@ class Crawl:
 
     def _start_manager(self, start: Start) -> None:
         process = self._engine.process
-        child = Child(process, self._engine.main, self._site(), start)
+        site = self._site()
+        if (
+            self._cookies is not None and start is not Start.RESTART
+        ):  # else what servers have changed would be undone
+            site = replace(site, cookies=self._cookies.cookies)
+        child = Child(process, self._engine.main, site, start)
         self._manager = child
         end = time.monotonic() + self._engine.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:

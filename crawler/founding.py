@@ -106,6 +106,7 @@ class Founding:
         Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
+        client.keep_cookies(self._site.cookies)  # before anybody asks with them
         client.opened(incarnations)
         books.set_meta(_INCARNATIONS, incarnations)
 

@@ -562,6 +562,9 @@ class Cookie(Value):
     deleted: bool = False
     """The server took it back."""
 
+    def __repr__(self) -> str:  # its value may be as good as a password
+        return f"Cookie(domain={self.domain!r}, path={self.path!r}, name={self.name!r}, value=…)"
+
 
 class Result(Value):
     """A worker's answer to one task, which is also its acknowledgement.
