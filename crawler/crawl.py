@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
 from crawler.events import (
     BROWSER_WANTED,
+    COOKIES_UNUSED,
     CRAWL_FINISHED,
     CRAWL_INTERRUPTED,
     LOGIN_UNUSED,
@@ -59,6 +61,7 @@ from crawler.shown import size
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login
+from crawler.web import cookie_file
 from crawler.web.asking import RequestHeaders
 from crawler.web.guard import Guard
 from crawler.web.proxies import networks_of, proxies_of, unused
@@ -68,6 +71,8 @@ log = logging.getLogger(__name__)
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _LOOK_EVERY_S = 1.0
+_SILENCE_S = 2.0
+"""So long a manager takes to be started again; of a silence that is longer those who watch are told."""
 _LAST_S = 1.0
 """What has been settled is in crawl.db by then, where a collector brings it there."""
 _DEATHS_WITHOUT_PROGRESS = 8
@@ -227,6 +232,9 @@ class Crawl:
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         self._proxies = proxies_of(config.fetch)
+        self._cookies = cookie_file.read(config.run.cookies, self.seeds) if config.run.cookies else None
+        for note in self._cookies.notes if self._cookies else ():
+            tell(log, COOKIES_UNUSED, text=note)
         if not_used := unused(config.fetch, self.seeds):
             tell(log, PROXY_UNUSED, text=not_used)
         rendering = config.render.render
@@ -293,19 +301,28 @@ class Crawl:
                 self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
-        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
+        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too. While nobody
+        answers it is the one before once more, with ``silent_s``.
 
         Raises LimitReached when the run has come to the end of its time, or of what it may save; CrawlStopped when
         somebody wants it so; CrawlError when the queue was halted (a full disk), or processes keep dying.
         """
+        last: Stats | None = None
+        heard = time.monotonic()
         while True:
             self._supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
                 self._check_limits()
-                self._pause(0.1)  # the manager is being started again
+                silent_s = time.monotonic() - heard
+                if last is None or silent_s < _SILENCE_S:
+                    self._pause(0.1)  # the manager is being started again
+                else:
+                    yield msgspec.structs.replace(last, silent_s=silent_s)
+                    self._pause(every_s)
                 continue
+            last, heard = stats, time.monotonic()
             yield stats
             self._check_halted(stats)
             self._look_after_renders(stats)
@@ -596,7 +613,12 @@ class Crawl:
 
     def _start_manager(self, start: Start) -> None:
         process = self._engine.process
-        child = Child(process, self._engine.main, self._site(), start)
+        site = self._site()
+        if (
+            self._cookies is not None and start is not Start.RESTART
+        ):  # else what servers have changed would be undone
+            site = replace(site, cookies=self._cookies.cookies)
+        child = Child(process, self._engine.main, site, start)
         self._manager = child
         end = time.monotonic() + self._engine.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:

@@ -694,6 +694,12 @@ LOGIN_UNUSED = Event(
     text="the user name in the seed {seeds} is not used; say --login USER:PASSWORD",
     means="A URL with a login was given as a seed.",
 )
+COOKIES_UNUSED = Event(
+    word="cookies-unused",
+    level=WARNING,
+    text="{text}",
+    means="Of the file of --cookies some have expired, are of no use, or none is for a host of the seeds.",
+)
 PROXY_UNUSED = Event(
     word="proxy-unused",
     level=WARNING,

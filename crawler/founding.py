@@ -23,6 +23,7 @@ from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
 from crawler.runs import Start, add_seeds, begin_run, plan_id
+from crawler.seeds import some
 from crawler.setting_changes import changes_between
 from crawler.storage.local import LocalStorage
 
@@ -105,6 +106,7 @@ class Founding:
         Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
+        client.keep_cookies(self._site.cookies)  # before anybody asks with them
         client.opened(incarnations)
         books.set_meta(_INCARNATIONS, incarnations)
 
@@ -151,7 +153,7 @@ class Founding:
                 " name that folder with -o, or a copy of it"
             )
         raise FolderError(
-            f"at {site.endpoint} is a crawl of {' '.join(there.seeds[:5]) or 'lists'} already, of another folder than"
+            f"at {site.endpoint} is a crawl of {some(there.seeds)} already, of another folder than"
             f" {site.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from crawler.catalog.database import Catalog
 from crawler.errors import CrawlerError, FolderError
 from crawler.folder import CrawlFolder
-from crawler.seeds import Seed
+from crawler.seeds import Seed, whole
 from crawler.urls import host_key
 
 DATA = Path("data")
@@ -43,6 +43,17 @@ def home(seeds: Sequence[Seed], lists: Sequence[Path] = (), *, data: Path = DATA
     return next(
         (data / name for name in names[:-1] if not CrawlFolder(data / name).holds_a_crawl), data / names[0]
     )
+
+
+def guest_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
+    """Where another machine keeps images of the crawl of that id: as if it had begun it, if it has seeds.
+
+    Raises FolderError, and SeedError, for what a manager may say.
+    """
+    if seeds:
+        return home([whole(seed) for seed in seeds], data=data)
+    digest = hashlib.blake2b(crawl.partition("-")[0].encode(errors="surrogatepass"), digest_size=_HASH_BYTES)
+    return data / f"list~{base64.b32encode(digest.digest()).decode().lower()}"
 
 
 def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:

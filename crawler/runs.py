@@ -25,14 +25,12 @@ from crawler.lists.taking import Report, nobody, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.reruns import Rerun
 from crawler.scope import Scope
+from crawler.seeds import some
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
 
 log = logging.getLogger(__name__)
-
-
-_SHOWN = 5
 
 
 class Start(Enum):
@@ -91,7 +89,7 @@ def begin_run(
         tell(
             log,
             CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
-            seeds=" ".join(seeds) or " ".join(ledger.lists()),
+            seeds=some(seeds, otherwise=" ".join(ledger.lists())),
             folder=folder,
             waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
             version=__version__,
@@ -111,7 +109,7 @@ def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Gi
     is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
     if (before or lists) and is_another:
         raise FolderError(
-            f"{folder} belongs to another crawl, of {' '.join(before[:_SHOWN] or lists)}; choose another folder"
+            f"{folder} belongs to another crawl, of {some(before, otherwise=' '.join(lists))}; choose another folder"
             " with -o, or start over with --fresh"
         )
 

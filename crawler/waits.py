@@ -84,6 +84,10 @@ def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait,
     """
     if stats.drained or stats.halted is not None:
         return ()
+    if stats.silent_s:
+        return (
+            Wait(text=f"no answer from the queue for {span(stats.silent_s)}; it is asked on", key="silent"),
+        )
     if stats.paused:
         by = f" by {stats.paused_by}" if stats.paused_by else ""
         how = f": {go_on} has it go on" if go_on else ""
@@ -99,7 +103,7 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
     Both are empty (None and "") where nothing is left.
     """
     left = stats.images.unsettled
-    if stats.drained or stats.halted is not None or stats.paused:
+    if stats.drained or stats.halted is not None or stats.paused or stats.silent_s:
         return None, ""
     if stats.pages.unsettled or stats.renders.unsettled:
         return None, "no estimate: pages are still being read" if stats.images.discovered else ""

@@ -57,6 +57,7 @@ from crawler.models import (
     ROBOTS_TXT,
     STATUSES,
     Batch,
+    Cookie,
     FileAnswer,
     Heartbeat,
     HostFile,
@@ -318,6 +319,12 @@ class Ledger:
     def _note_end(self, outcome: RunOutcome) -> None:
         if self._run is not None:
             runs.end(self._db, self._run, outcome)
+
+    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
+        """Have all workers send *cookies*, as if servers had set them."""
+        if cookies:
+            with self._transaction():
+                self._cookies.keep(cookies)
 
     def note_rules(self, rules: str) -> None:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""

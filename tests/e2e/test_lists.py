@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,18 @@ def test_with_the_queue_in_redis(tmp_path: Path) -> None:
         assert saved_digests(tmp_path / "c", server.url) == digests
         with Catalog(tmp_path / "c") as catalog:
             assert dict(catalog.rows("SELECT reason, count FROM dropped")) == {"list-line": 1}
+
+
+def test_workers_of_other_machines_save_them(tmp_path: Path) -> None:
+    digests = make_site(tmp_path / "site", pages=1, images_per_page=3)
+    with serving(tmp_path / "site") as server:
+        (tmp_path / "l.csv").write_text(listed(server, sorted(digests)), encoding="utf-8")
+        with running("serve", "-I", "l.csv", "-o", "c", *LOCAL, folder=tmp_path) as crawl:
+            while not (tmp_path / "c" / "crawl.address").exists():
+                assert crawl.process.poll() is None
+                time.sleep(0.05)
+            worker = image_crawler("work", "c", folder=tmp_path)
+            assert worker.code == 0, worker.err
+            assert "downloading for the crawl of a list of images" in worker.err
+            assert crawl.outcome().code == 0
+        assert {record.status for record in images_of(tmp_path / "c").values()} == {"saved"}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import errors
+from crawler.config import Config
+from crawler.crawl import Crawl
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.queues.health import Evidence, Trouble, evidence
 from crawler.waits import WHAT_HAPPENED, span, time_to_go, waits
@@ -177,6 +183,12 @@ def test_a_pause_is_all_there_is_to_say() -> None:
     assert said(**busy) == ["paused: image-crawler resume d has it go on"]
 
 
+def test_a_silent_queue_is_all_that_is_known() -> None:
+    busy = {"waiting": (HostStatus(name=H, images=9, delay_s=10.0),), "silent_s": 7.3}
+    assert said(**busy) == ["no answer from the queue for 8 s; it is asked on"]
+    assert time_to_go(stats(**busy), 5.0) == (None, "")
+
+
 def test_what_waits_for_others_of_its_crawl() -> None:
     assert said(images=Counts(delayed=12, done=1), held_images=12, pages=Counts(leased=1)) == [
         "12 images wait until the pages are read: one may name a larger size"
@@ -256,3 +268,23 @@ def test_whatever_others_say_there_are_words_for_it(
     assert all(wait.text for wait in waits(one))
     seconds, _ = time_to_go(one, rate)
     assert seconds is None or seconds >= 0
+
+
+def test_who_watches_a_silent_queue_hears_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panel stood still, its clock as well, for as long as nobody answered."""
+    monkeypatch.setattr(sys.modules["crawler.crawl"], "_SILENCE_S", 0.0)
+    running = Crawl(["http://a.example/"], folder=tmp_path / "crawl", config=Config())
+    answers = iter([stats(), None, None, stats(images=Counts(done=7))])
+
+    def answer() -> Stats:
+        found = next(answers)
+        if found is None:
+            raise errors.QueueUnreachable("no answer")
+        return found
+
+    monkeypatch.setattr(running, "_supervise", lambda: None)
+    monkeypatch.setattr(running, "_stats", answer)
+    monkeypatch.setattr(running, "_pause", lambda _: None)
+    seen = list(itertools.islice(running.watch(), 4))
+    assert [bool(one.silent_s) for one in seen] == [False, True, True, False]
+    assert [one.images.done for one in seen] == [2, 2, 2, 7]
