@@ -15,6 +15,7 @@ from crawler.errors import FolderError, StorageFull
 from crawler.plain import plain
 from crawler.urls import show_address
 
+_SEEDS_SHOWN = 100
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
 
 
@@ -106,8 +107,10 @@ class CrawlFolder:
 
     def write_settings(self, config: Config, seeds: tuple[str, ...]) -> None:
         header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(
-            f"  {seed}" for seed in seeds
+            f"  {seed}" for seed in seeds[:_SEEDS_SHOWN]
         )
+        if len(seeds) > _SEEDS_SHOWN:
+            header += f"\n  and {len(seeds) - _SEEDS_SHOWN:,} more"
         with _explained(self.settings):
             self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
 

@@ -30,7 +30,9 @@ from crawler.web import Fetched
 
 _LOCAL = "http://localhost/"
 _TOLD = (*words.NAMES, "page_url")
-_OF_CRAWLS = frozenset({"render", "renderers", "renderer_threads", "memory_budget_bytes"})
+_OF_CRAWLS = frozenset(
+    {"render", "renderers", "renderer_threads", "memory_budget_bytes", "max_time_s", "max_bytes"}
+)
 """Settings that mean nothing for one page; ``--render`` is a flag here."""
 
 
@@ -62,7 +64,7 @@ _OF_CRAWLS = frozenset({"render", "renderers", "renderer_threads", "memory_budge
     help="Also open the page in a browser: what its scripts bring, and by which behaviour.",
 )
 @json_option
-@config_options_of("scope", "harvest", "render", "obey", "fetch", "images", "machine", but=_OF_CRAWLS)
+@config_options_of("scope", "harvest", "render", "obey", "fetch", "run", "images", "machine", but=_OF_CRAWLS)
 def extract(
     source: str, *, base: str | None, links: bool, in_browser: bool, as_json: bool, config: Config
 ) -> None:

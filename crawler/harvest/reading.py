@@ -36,7 +36,7 @@ from crawler.harvest.links import Followed, Link
 from crawler.harvest.looks import Looks, looks_of
 from crawler.harvest.pieces import pieces
 from crawler.harvest.secure import wants_upgrades
-from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
+from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document
 from crawler.harvest.traps import CALENDAR, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
@@ -46,6 +46,7 @@ from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
 from crawler.web import Fetched, optouts
 from crawler.web.robots import product_token
+from crawler.words import trimmed
 
 _WANTED = {
     links.STYLE_SHEET: "style sheet",

@@ -81,7 +81,8 @@ def test_a_seed_that_is_no_url(seed: str, says: str, tmp_path: Path) -> None:
 
 
 def test_no_seed_at_all(tmp_path: Path) -> None:
-    refused(image_crawler("crawl", folder=tmp_path), code=2, says="Missing argument 'URL...'")
+    outcome = image_crawler("crawl", folder=tmp_path)
+    refused(outcome, code=2, says="a crawl needs something to begin with: a URL, -i FILE")
 
 
 # --- the folder ---

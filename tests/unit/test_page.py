@@ -13,12 +13,12 @@ from crawler.errors import FAULT, ConnectFailed, NotFound, RateLimited, ServerEr
 from crawler.harvest.elements import PARSERS
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.page import PageHandler
-from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.scope import Scope
 from crawler.urls import canonical
 from crawler.web import Fetched
 from crawler.web.robots import Robots
+from crawler.words import MAX_TEXT_CHARS
 from tests.unit.harvesting import NoTransport, Site, answer
 
 URL = "https://example.org/dir/page.html"
