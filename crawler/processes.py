@@ -46,7 +46,7 @@ class Word(msgspec.Struct, frozen=True):
     """What a child says to its parent."""
 
     about: str
-    """``ready``, ``failed`` or ``log``."""
+    """``ready``, ``busy``, ``failed`` or ``log``."""
     text: str = ""
     name: str = ""
     """Of the error's class."""
@@ -90,6 +90,10 @@ class Lifeline:
         except OSError:
             pass  # the parent has gone, and _watch has seen it
 
+    def report(self, text: str) -> None:
+        """What takes its time, for people to read; who waits for us goes on to."""
+        self.say(Word("busy", text=text))
+
 
 class Child:
     """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
@@ -99,6 +103,8 @@ class Child:
         self.said = ""
         """With its word that it is ready."""
         self.ready = False
+        self.busy = ""
+        """At what it is, of what takes long, until it is ready."""
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -126,22 +132,30 @@ class Child:
         """Readable when there is something to listen to, or the child has ended."""
         return self._pipe
 
-    def listen(self, wait_s: float = 0.0) -> None:
-        """Take in what the child has said; while it goes on and on, as much as comes in a moment."""
-        end = time.monotonic() + wait_s + _LISTENING_S
+    def listen(self, wait_s: float = 0.0) -> bool:
+        """Take in what the child has said; while it goes on and on, as much as comes in a moment. Returns whether there
+        was more than lines of the log: a word for us, or its end.
+        """
+        end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
             while self._pipe.poll(wait_s):
-                self._heard(msgspec.json.decode(self._pipe.recv_bytes(), type=Word))
+                word = msgspec.json.decode(self._pipe.recv_bytes(), type=Word)
+                self._heard(word)
+                is_news = is_news or word.about != "log"
                 wait_s = 0.0
                 if time.monotonic() > end and self._process.exitcode is None:
-                    return
+                    break
         except (EOFError, OSError):
             self._process.join(timeout=5)
+            return True
+        return is_news
 
     def _heard(self, word: Word) -> None:
         match word.about:
             case "ready":
                 self.ready, self.said = True, word.text
+            case "busy":
+                self.busy = word.text
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
             case _:

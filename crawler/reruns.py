@@ -50,7 +50,7 @@ class Rerun:
 
     def _settings_before(self) -> dict[str, Any]:
         """Those of the last run; empty if there was none, or nothing is known of it."""
-        if not self._ledger.seeds():
+        if not (self._ledger.seeds() or self._ledger.lists()):
             return {}
         if (last := self._ledger.latest_run()) is not None:
             return last.settings

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
+from crawler.catalog.elsewhere import elsewhere
 from crawler.models import Stats, TaskKind
 from crawler.queues import TaskQueue
 from crawler.queues.manager import QueueManager
@@ -390,3 +391,38 @@ def test_a_crawl_that_is_stopped_goes_on_with_the_same_command(place: Place) -> 
     ended(served)
     ended(worker)
     check_all_saved(place)
+
+
+# --- images that stay with the workers ---
+
+
+def test_what_workers_keep_in_folders_of_their_own_is_said_to_be_there(place: Place) -> None:
+    """Both are on one machine, whose name tells nothing of where a file is."""
+    workers = [place.work("-o", f"pics{n}") for n in range(2)]
+    place.server.delay_s = 0.1
+    served = place.serve("--storage", "local", "--per-host", "16")
+    place.wait_until(lambda stats: downloaders(stats) == 2)
+    place.server.delay_s = 0.0
+    said = ended(served).out
+    for worker in workers:
+        ended(worker)
+    assert not list((place.path / "crawl").glob("images/**/*.png"))
+    for n in range(2):
+        assert f"in {place.path / f'pics{n}'}" in said
+    assert "none here" in said
+    with Catalog(place.path / "crawl") as catalog:
+        kept = {Path(one.folder).name: one for one in elsewhere(catalog)}
+        assert all(record.file is None for record in catalog)
+    assert sum(one.files for one in kept.values()) == len(place.digests)
+    for name, one in kept.items():
+        assert one.files == len(list((place.path / name).glob("images/**/*.png"))) > 0
+    checked = image_crawler("inspect", "crawl", "--verify", folder=place.path)
+    assert (checked.code, len(checked.out.splitlines())) == (0, 3), checked.out
+
+    (place.path / "pics0").rename(place.path / "moved")
+    again = ended(place.serve("--storage", "local"))
+    assert "missing" not in again.err, "they were never to be here"
+    for name in ("moved", "pics1"):
+        shutil.copytree(place.path / name / "images", place.path / "crawl" / "images", dirs_exist_ok=True)
+    checked = image_crawler("inspect", "crawl", "--verify", folder=place.path)
+    assert f"every saved file is what was saved ({len(place.digests)} intact" in checked.out
