@@ -171,7 +171,7 @@ def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | No
     if config.authkey_file:
         return read_authkey(Path(config.authkey_file))
     in_folder = Path(config.keys, "authkey")
-    if AUTHKEY_VARIABLE in environment and not (config.keys and in_folder.exists()):
+    if AUTHKEY_VARIABLE in environment and not (config.keys and os.path.lexists(in_folder)):
         key = os.fsencode(environment[AUTHKEY_VARIABLE])
         return _long_enough(key, f"the environment variable {AUTHKEY_VARIABLE}")
     return read_authkey(in_folder) if config.keys else None
@@ -179,10 +179,11 @@ def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | No
 
 def _check_keys(folder: Path, side: str) -> None:
     """Raise UsageError if *folder* has no key, and another, of those that keygen makes for this *side*, has one."""
-    if (folder / "authkey").exists():
+    # os.path tells nothing of a folder that may not be read: reading the key will
+    if os.path.lexists(folder / "authkey"):
         return
     for guess in (folder / side, folder.parent / "keys" / side):
-        if (guess / "authkey").exists():
+        if os.path.lexists(guess / "authkey"):
             raise UsageError(f"there is no key in {folder}; did you mean --keys {guess}?")
 
 
@@ -198,7 +199,9 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
         content = file.read_bytes()
         mode = file.stat().st_mode
     except OSError as exc:
-        raise UsageError(f"can't read the {kind} file {file}: {plain(exc)}") from exc
+        raise UsageError(
+            f"can't read the {kind} file {file}: {plain(exc)}; give one that is there, and may be read"
+        ) from exc
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_credential(file):
         tell(log, KEY_EXPOSED, what=what, file=file)
     return content
@@ -228,7 +231,7 @@ def _tls(config: AccessConfig) -> Tls | None:
             )
         return None
     folder = Path(config.keys) if config.keys else None
-    if folder is not None and (folder / "cert.pem").exists():
+    if folder is not None and os.path.lexists(folder / "cert.pem"):
         defaults = {"tls_cert": "cert.pem", "tls_key": "key.pem", "tls_ca": "ca.pem"}
         given = {name: path or str(folder / defaults[name]) for name, path in given.items()}
     if not any(given.values()):

@@ -284,8 +284,12 @@ class FetchConfig(Section):
             extra={"item": "NAME: VALUE", "also": ("--header",), "secret": True, "hint": "NAME: VALUE"},
         ),
     ] = ()
-    cookies: Annotated[
-        bool, Meta(description="Keep the cookies that servers set, for the whole crawl, and send them back.")
+    keep_cookies: Annotated[
+        bool,
+        Meta(
+            description="Keep the cookies that servers set, for the whole crawl, and send them back; --cookies does so"
+            " as well."
+        ),
     ] = False
     login: Annotated[
         str,
@@ -517,6 +521,14 @@ class RunConfig(Section):
             " finished. 0 for no limit.",
         ),
     ] = 0
+    cookies: Annotated[
+        str,
+        Meta(
+            description="Send the cookies of this file (cookies.txt, Netscape format), each to its hosts, by all"
+            " workers; it is read at the start of each run. Those that servers set are kept, too.",
+            extra={"hint": "the path of a file"},
+        ),
+    ] = ""
 
 
 class AccessConfig(Section):
@@ -635,10 +647,19 @@ class Config(Section):
     machine: MachineConfig = MachineConfig()
     log: LogConfig = LogConfig()
 
+    @property
+    def keeps_cookies(self) -> bool:
+        """Whether anybody remembers what servers set: those of a file may be renewed."""
+        return self.fetch.keep_cookies or bool(self.run.cookies)
+
     def of_the_crawl(self) -> Config:
         """Without what is the business of one machine."""
+        fetch = self.fetch
+        if self.keeps_cookies:
+            fetch = msgspec.structs.replace(fetch, keep_cookies=True)
         return msgspec.structs.replace(
             self,
+            fetch=fetch,
             manager=ManagerConfig(),
             access=AccessConfig(),
             machine=MachineConfig(),
@@ -779,9 +800,13 @@ def _from_file(file: Path) -> Config:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ConfigError(f"can't read the configuration file {file}: {plain(exc)}") from exc
+        raise ConfigError(
+            f"can't read the configuration file {file}: {plain(exc)}; give another with --config"
+        ) from exc
     except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
-        raise ConfigError(f"{file} is not valid TOML: {plain(exc)}") from exc
+        raise ConfigError(
+            f"{file} is not valid TOML: {plain(exc)}; put it right, see config/default.toml"
+        ) from exc
     return from_tables(tables, source=str(file))
 
 
@@ -792,11 +817,13 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
     for name, table in tables.items():
         if name not in sections:
             where = SETTINGS.get(name)
-            hint = f"it belongs below [{where.section}]" if where else _did_you_mean(name, sections)
+            hint = f"put it below [{where.section}]" if where else _did_you_mean(name, sections)
             raise ConfigError(f"{source}: unknown section [{name}]; {hint}")
         if not isinstance(table, Mapping):
             raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")
         for key, value in table.items():
+            if key == "cookies" and isinstance(value, bool):
+                raise ConfigError(f"{source}, [{name}]: {_NO_BOOLEAN}")
             if key in SETTINGS and SETTINGS[key].section != name:
                 raise ConfigError(
                     f"{source}: {key} does not belong below [{name}] but below [{SETTINGS[key].section}]"
@@ -805,10 +832,19 @@ def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
     return config
 
 
+_BOOLEANS = ("true", "false", "1", "0", "yes", "no", "on", "off")
+_NO_BOOLEAN = (
+    "cookies is the path of a file (cookies.txt), in the section [run]; to keep those that servers set, say"
+    " keep_cookies = true, or --keep-cookies"
+)
+
+
 def _with_value(config: Config, key: str, value: object, *, source: str) -> Config:
     setting = SETTINGS.get(key)
     if setting is None:
         raise ConfigError(f"{source}: unknown key {quoted(key)}; {_did_you_mean(key, list(SETTINGS))}")
+    if key == "cookies" and isinstance(value, bool | str) and str(value).lower() in _BOOLEANS:
+        raise ConfigError(f"{source}: {_NO_BOOLEAN}")
     section = getattr(config, setting.section)
     shown = "…" if setting.secret else listed(value)
     # as values come from the environment and the command line; only headers have spaces
@@ -827,7 +863,7 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
             None if setting.secret else exc
         )
     converted = getattr(section, key)
-    problem = _unusable(converted, ascii_only=setting.section not in _LOCAL and not setting.secret)
+    problem = _unusable(converted, ascii_only=setting.section not in (*_LOCAL, "run") and not setting.secret)
     if setting.item == _PATTERN:
         problem = problem or next(filter(None, (_unmatched(pattern) for pattern in converted)), "")
     shown = "…" if setting.secret else listed(converted)

@@ -69,7 +69,7 @@ class _Coordinator:
         self._site = site
         self._folder = folder
         self._client = client
-        self._founding = Founding(site, folder, client)
+        self._founding = Founding(site, folder, client, report=lifeline.report)
         self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False

@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from crawler.crew import Crew, died_of, usual_downloaders
 from crawler.engines import engine_for, stats_of
 from crawler.events import (
     BROWSER_WANTED,
+    COOKIES_UNUSED,
     CRAWL_FINISHED,
     CRAWL_INTERRUPTED,
     LOGIN_UNUSED,
@@ -42,6 +44,9 @@ from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
 from crawler.limits import Limits
+from crawler.lists import Given
+from crawler.lists.reading import NO_FILES, STANDARD_INPUT, Asked, Files, Images, gathered, pages_of
+from crawler.lists.taking import Report, nobody
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
 from crawler.plain import quoted
 from crawler.processes import Child
@@ -50,12 +55,13 @@ from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, p
 from crawler.roles import Site
 from crawler.run_notes import of_finished, runs_in
 from crawler.runs import Start
-from crawler.seeds import seed_of
+from crawler.seeds import Seed, seed_of, whole
 from crawler.settings import Settings
 from crawler.shown import size
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login
+from crawler.web import cookie_file
 from crawler.web.asking import RequestHeaders
 from crawler.web.guard import Guard
 from crawler.web.proxies import networks_of, proxies_of, unused
@@ -65,6 +71,8 @@ log = logging.getLogger(__name__)
 _GUEST_GRACE_S = 5.0
 _DRAIN_S = 30.0
 _LOOK_EVERY_S = 1.0
+_SILENCE_S = 2.0
+"""So long a manager takes to be started again; of a silence that is longer those who watch are told."""
 _LAST_S = 1.0
 """What has been settled is in crawl.db by then, where a collector brings it there."""
 _DEATHS_WITHOUT_PROGRESS = 8
@@ -73,6 +81,7 @@ _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
 
 def crawl(
     *seeds: str | Iterable[str],
+    image_list: str | os.PathLike[str] | Images | None = None,
     output: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     refresh: bool = False,
@@ -83,6 +92,8 @@ def crawl(
     """Crawl from *seeds*, URLs or lists of them, and yield a record for every image URL, as they come: saved, and not
     saved. ``for`` and ``async for`` take them alike.
 
+    *image_list* names images to save as they are, without a page: a file of URLs (one a line; or CSV or JSON lines with
+    columns such as ``url`` and ``caption``), or the URLs themselves, or ``{"url": …, "caption": …}`` for each.
     A seed without a scheme (``example.org``) is tried by https, then by http. The crawl lives in the folder *output*
     (``data/<host>`` by default; :mod:`crawler.homes` has the whole rule). What an earlier, interrupted run recorded is
     yielded first, then the crawl goes on; *fresh* starts over, *refresh* visits everything once more, and yields what
@@ -99,6 +110,7 @@ def crawl(
     return Records(
         _found(
             seeds,
+            image_list=image_list,
             output=output,
             fresh=fresh,
             refresh=refresh,
@@ -112,6 +124,7 @@ def crawl(
 def _found(
     seeds: Iterable[str | Iterable[str]],
     *,
+    image_list: str | os.PathLike[str] | Images | None,
     output: str | os.PathLike[str] | None,
     fresh: bool,
     refresh: bool,
@@ -122,7 +135,12 @@ def _found(
     if config is not None and settings:
         raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
     config = load(flags=settings) if config is None else config
-    with Crawl(_flat(seeds), folder=output, fresh=fresh, refresh=refresh, config=config) as running:
+    with (
+        gathered(_asked_of(image_list)) as lists,
+        Crawl(
+            _flat(seeds), lists=lists, folder=output, fresh=fresh, refresh=refresh, config=config
+        ) as running,
+    ):
         folder = running.folder.path.absolute()
         try:
             for record in running.records(told=told):
@@ -134,6 +152,12 @@ def _found(
                 return
         running.close()
         running.check()
+
+
+def _asked_of(image_list: str | os.PathLike[str] | Images | None) -> Asked:
+    if isinstance(image_list, str | os.PathLike):
+        return Asked(images=(Path(image_list),))
+    return Asked(listed=image_list)
 
 
 def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
@@ -157,7 +181,8 @@ class Crawl:
     *downloads* all images are left to them. With ``config.manager.queue`` the queues lie in that Redis, and a collector
     takes the manager's place; one that *collects* only, for a crawl that goes on there, has no workers, and changes
     nothing of it. Renderers are started once a page wants a browser, if this machine has one; if nobody has, such pages
-    are refused at the end, which the log tells.
+    are refused at the end, which the log tells. Pages of *lists* are seeds as well, their images are taken on when the
+    crawl is entered. Without seeds and lists the crawl in *folder* goes on.
 
     Raises SeedError, FolderError, LedgerCorrupt, StorageFailed and the like on
     entering; UsageError at once for settings that can't be used, or when the address and the keys don't go together.
@@ -169,18 +194,23 @@ class Crawl:
         *,
         folder: str | os.PathLike[str] | None,
         config: Config,
+        lists: Files = NO_FILES,
         fresh: bool = False,
         refresh: bool = False,
         downloads: bool = True,
         collects: bool = False,
     ) -> None:
-        if not seeds:
-            raise errors.SeedError("a crawl needs at least one seed URL")
         if fresh and refresh:
             raise errors.UsageError(
                 "a crawl is started over (fresh) or visited once more (refresh); choose one of them"
             )
-        self._asked = tuple(dict.fromkeys(map(seed_of, seeds)))
+        pages = [pages_of(found) for found in lists.pages]
+        typed = tuple(dict.fromkeys(map(seed_of, seeds)))
+        self._has_lists = False
+        self._given = Given(images=lists.images, pages=tuple(read for _, read in pages))
+        if not typed and not self._given:
+            typed = self._begun(folder, fresh=fresh)
+        self._asked = tuple(dict.fromkeys((*typed, *(seed for found, _ in pages for seed in found))))
         self.seeds = tuple(dict.fromkeys(seed.urls[0] for seed in self._asked))
         """Canonical. Of what was given without a scheme the right one is known once the crawl has been entered."""
         self.notes: tuple[str, ...] = ()
@@ -188,7 +218,13 @@ class Crawl:
         self.had_finished = False
         """Nothing was left to do when the crawl was entered."""
         self.config = config
-        self.folder = CrawlFolder(home(self._asked) if folder is None else Path(folder))
+        self.report: Report = nobody
+        """Is told what takes its time on entering."""
+        if folder is None and not typed and self._given.names == (STANDARD_INPUT,):
+            raise errors.UsageError("a list that comes by a pipe names no folder: choose one with -o")
+        self.folder = CrawlFolder(
+            home(typed, list(map(Path, self._given.names))) if folder is None else Path(folder)
+        )
         wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
         self._start = Start.JOIN if collects else wanted
         self.downloads = downloads and not collects
@@ -196,6 +232,9 @@ class Crawl:
         Guard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         self._proxies = proxies_of(config.fetch)
+        self._cookies = cookie_file.read(config.run.cookies, self.seeds) if config.run.cookies else None
+        for note in self._cookies.notes if self._cookies else ():
+            tell(log, COOKIES_UNUSED, text=note)
         if not_used := unused(config.fetch, self.seeds):
             tell(log, PROXY_UNUSED, text=not_used)
         rendering = config.render.render
@@ -262,19 +301,28 @@ class Crawl:
                 self.close()
 
     def watch(self, every_s: float = 0.5) -> Iterator[Stats]:
-        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too.
+        """The state of the queue every *every_s* seconds, until the crawl has ended; its last state, too. While nobody
+        answers it is the one before once more, with ``silent_s``.
 
         Raises LimitReached when the run has come to the end of its time, or of what it may save; CrawlStopped when
         somebody wants it so; CrawlError when the queue was halted (a full disk), or processes keep dying.
         """
+        last: Stats | None = None
+        heard = time.monotonic()
         while True:
             self._supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
                 self._check_limits()
-                self._pause(0.1)  # the manager is being started again
+                silent_s = time.monotonic() - heard
+                if last is None or silent_s < _SILENCE_S:
+                    self._pause(0.1)  # the manager is being started again
+                else:
+                    yield msgspec.structs.replace(last, silent_s=silent_s)
+                    self._pause(every_s)
                 continue
+            last, heard = stats, time.monotonic()
             yield stats
             self._check_halted(stats)
             self._look_after_renders(stats)
@@ -387,7 +435,7 @@ class Crawl:
         with Catalog(self.folder.path) as catalog:
             seeds = list(catalog.page_where("depth = 0 AND page_url = ''"))
         details = "; ".join(record.detail for record in seeds) or "no seed was visited"
-        if not summary.stats.page_status.get(PageStatus.HARVESTED):
+        if self.seeds and not summary.stats.page_status.get(PageStatus.HARVESTED):
             return errors.SeedUnreachable(f"nothing to start from: {details}")
         if seeds and all(record.revisit in _NOT_REACHED for record in seeds):
             return errors.SeedUnreachable(
@@ -439,15 +487,41 @@ class Crawl:
         """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
         known = () if self._start is Start.FRESH else self._known_seeds()
         found = settled(self._asked, known, self.config.fetch)
-        self.seeds, self.notes = found.seeds, found.notes
+        if self._given or (self._has_lists and set(found.seeds) <= set(known)):  # lists add to what there is
+            self.seeds = tuple(dict.fromkeys((*known, *found.seeds)))
+        else:
+            self.seeds = found.seeds
+        self.notes = found.notes
         if found.notes:
             time.sleep(self.config.queue.delay_s)  # those hosts have just been asked, and are again
+
+    def _begun(self, folder: str | os.PathLike[str] | None, *, fresh: bool) -> tuple[Seed, ...]:
+        """The seeds of the crawl in *folder*, which goes on. Raises SeedError if there is none."""
+        if folder is not None and not fresh and CrawlFolder(Path(folder)).holds_a_crawl:
+            with Catalog(Path(folder)) as catalog:
+                seeds = catalog.seeds()
+                if seeds or catalog.lists():
+                    return tuple(map(whole, seeds))
+        raise errors.SeedError(
+            "a crawl needs something to begin with: a URL, -i FILE or --image-list FILE; or -o DIR of a crawl, to go"
+            " on with that"
+        )
+
+    @property
+    def begins_with(self) -> tuple[str, ...]:
+        """The seeds, or without any the names of the lists."""
+        if self.seeds:
+            return self.seeds
+        with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
+            return tuple(Path(name).name for name in catalog.lists())
+        return ()
 
     def _known_seeds(self) -> tuple[str, ...]:
         """Of the crawl that is in the folder; none, if there is none that can be read."""
         if not self.folder.holds_a_crawl:
             return ()
         with suppress(errors.CrawlerError), Catalog(self.folder.path) as catalog:
+            self._has_lists = bool(catalog.lists())
             return catalog.seeds()
         return ()
 
@@ -482,6 +556,7 @@ class Crawl:
             seeds=self.seeds,
             endpoint=self._engine.meeting,
             networks=self._networks,
+            given=self._given,
             public=self._engine.public,
             reconnect_s=self._engine.reconnect_s,
             memory_bytes=self.config.machine.memory_budget_bytes,
@@ -538,11 +613,19 @@ class Crawl:
 
     def _start_manager(self, start: Start) -> None:
         process = self._engine.process
-        child = Child(process, self._engine.main, self._site(), start)
+        site = self._site()
+        if (
+            self._cookies is not None and start is not Start.RESTART
+        ):  # else what servers have changed would be undone
+            site = replace(site, cookies=self._cookies.cookies)
+        child = Child(process, self._engine.main, site, start)
         self._manager = child
         end = time.monotonic() + self._engine.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:
             child.listen(0.1)
+            if child.busy:
+                self.report(child.busy)
+                child.busy, end = "", time.monotonic() + self._engine.start_s
         if not child.ready:
             raise child.failure or errors.CrawlError(f"the {process} process did not start")
         self._engine.started(child)

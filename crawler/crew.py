@@ -22,13 +22,13 @@ from crawler.catalog.database import Catalog
 from crawler.config import MachineConfig
 from crawler.events import QUEUE_WAITED_FOR, WORKER_RESTARTED, tell
 from crawler.folder import CrawlFolder
-from crawler.homes import home
+from crawler.homes import guest_home
 from crawler.keepers import own_name
 from crawler.models import WORKER_NAMES, TaskKind
 from crawler.processes import Child
 from crawler.queues import TaskQueue
 from crawler.roles import Site, work
-from crawler.seeds import whole
+from crawler.seeds import some
 from crawler.storage import schemes
 from crawler.trusted import Trust
 
@@ -184,11 +184,11 @@ class Joined:
         self.plan = trusted.own(tasks.plan())
         self._manager.crawl = self.plan.id
         self._manager.reconnect_s = _PARENT_RECONNECT_S
-        if not self.plan.seeds:
+        if not self.plan.seeds and not self.plan.id:
             raise errors.ProtocolError("the manager has told of no crawl; is it image-crawler's?")
         where = self._endpoint
         self.asked = trusted.checked(self.plan, self._kind, self._trust, hosts=where.hosts, where=where)
-        self.folder = CrawlFolder(self._folder or home([whole(seed) for seed in self.plan.seeds]))
+        self.folder = CrawlFolder(self._folder or guest_home(self.plan.seeds, self.plan.id))
         self._crew = Crew(
             Site(
                 folder=self.folder.path,
@@ -273,5 +273,5 @@ class Joined:
             seeds = catalog.seeds()
         if set(seeds) != set(self.plan.seeds):
             raise errors.FolderError(
-                f"{self.folder.path} belongs to another crawl, of {' '.join(seeds)}; choose another folder with -o"
+                f"{self.folder.path} belongs to another crawl, of {some(seeds)}; choose another folder with -o"
             )

@@ -4,6 +4,7 @@
     ├── UsageError                  exit 2: what was asked for can't be done as asked
     │   ├── ConfigError             a setting: names the source, the key, the value and what would be right
     │   ├── SeedError               a seed that is not an http(s) URL
+    │   ├── ListError               a list of URLs that can't be read, or lacks the column that is wanted
     │   └── FolderError             an output folder that is a file, is busy, or belongs to something else
     ├── CrawlError                  exit 1: the crawl could not do its job
     │   ├── SeedUnreachable         nothing to start from
@@ -60,6 +61,10 @@ class ConfigError(UsageError):
 
 
 class SeedError(UsageError):
+    pass
+
+
+class ListError(UsageError):
     pass
 
 
@@ -663,6 +668,8 @@ LEFT_OUT: dict[str, LeftOut] = {
     "session-id": LeftOut("repeats of a known URL with another session id"),
     # what a worker says that can't be right
     "malformed": LeftOut("URLs that a worker named in a way that can't be right"),
+    # what a list of URLs says (-i, --image-list)
+    "list-line": LeftOut("lines of lists that name no URL"),
     # what is in a document beyond the limits of what is read
     "url-too-long": LeftOut("references of more than 8,192 characters"),
     "page-cut": LeftOut("documents larger than wanted, read up to there", "--max-page-bytes"),

@@ -296,6 +296,25 @@ CRAWL_OPEN = Event(
     word="crawl-open", level=INFO, text="{text}", means="How workers join: the command that they run."
 )
 
+LIST_READ = Event(
+    word="list-read",
+    level=INFO,
+    text="the list {list} names {urls} URLs, {new} of them new",
+    means="A list (-i, --image-list) has been taken in.",
+    more=("bad_lines",),
+)
+LIST_LINE = Event(
+    word="list-line",
+    level=WARNING,
+    text="{list}, line {line}: {why}",
+    means="A line of a list names no URL, and is passed over; of very many some are told.",
+)
+LIST_LINES = Event(
+    word="list-lines",
+    level=WARNING,
+    text="{list}: {lines} lines in all name no URL",
+    means="So many were passed over, of which not all were told one by one.",
+)
 # --- workers ---
 
 WORKER_JOINED = Event(
@@ -680,6 +699,12 @@ LOGIN_UNUSED = Event(
     level=WARNING,
     text="the user name in the seed {seeds} is not used; say --login USER:PASSWORD",
     means="A URL with a login was given as a seed.",
+)
+COOKIES_UNUSED = Event(
+    word="cookies-unused",
+    level=WARNING,
+    text="{text}",
+    means="Of the file of --cookies some have expired, are of no use, or none is for a host of the seeds.",
 )
 PROXY_UNUSED = Event(
     word="proxy-unused",

@@ -15,6 +15,7 @@ from crawler.errors import FolderError, StorageFull
 from crawler.plain import plain
 from crawler.urls import show_address
 
+_SEEDS_SHOWN = 100
 _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
 
 
@@ -47,7 +48,9 @@ class CrawlFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise FolderError(f"can't make the output folder {self.path}: {plain(exc)}") from exc
+            raise FolderError(
+                f"can't make the output folder {self.path}: {plain(exc)}; choose another with -o"
+            ) from exc
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,7 +66,9 @@ class CrawlFolder:
                 f"{self.path} is in use by a running crawl; wait for it, or stop it first"
             ) from exc
         except OSError as exc:
-            raise FolderError(f"can't write to the output folder {self.path}: {plain(exc)}") from exc
+            raise FolderError(
+                f"can't write to the output folder {self.path}: {plain(exc)}; choose another with -o"
+            ) from exc
         try:
             yield
         finally:
@@ -101,9 +106,12 @@ class CrawlFolder:
             raise FolderError(f"no crawl runs in {self.path}; start it with image-crawler crawl") from exc
 
     def write_settings(self, config: Config, seeds: tuple[str, ...]) -> None:
-        header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(
-            f"  {seed}" for seed in seeds
+        header = (
+            "The settings of this crawl's last run; inspect --runs has those of each.\nSeeds:\n"
+            + "\n".join(f"  {seed}" for seed in seeds[:_SEEDS_SHOWN])
         )
+        if len(seeds) > _SEEDS_SHOWN:
+            header += f"\n  and {len(seeds) - _SEEDS_SHOWN:,} more"
         with _explained(self.settings):
             self.settings.write_text(to_toml(config, header=header), encoding="utf-8")
 

@@ -15,6 +15,7 @@ from crawler.config import settings_of
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
+from crawler.lists.taking import Report, nobody
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
@@ -22,6 +23,7 @@ from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
 from crawler.runs import Start, add_seeds, begin_run, plan_id
+from crawler.seeds import some
 from crawler.setting_changes import changes_between
 from crawler.storage.local import LocalStorage
 
@@ -38,9 +40,17 @@ _INCARNATIONS = "incarnations"
 
 
 class Founding:
-    """Of the crawl at *site*, by *client*; the folder is locked."""
+    """Of the crawl at *site*, by *client*; the folder is locked. *report* is told what takes its time."""
 
-    def __init__(self, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+    def __init__(
+        self,
+        site: Site,
+        folder: CrawlFolder,
+        client: RedisClient,
+        *,
+        report: Report = nobody,
+    ) -> None:
+        self._report = report
         self._site = site
         self._folder = folder
         self._client = client
@@ -96,6 +106,7 @@ class Founding:
         Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
+        client.keep_cookies(self._site.cookies)  # before anybody asks with them
         client.opened(incarnations)
         books.set_meta(_INCARNATIONS, incarnations)
 
@@ -142,8 +153,8 @@ class Founding:
                 " name that folder with -o, or a copy of it"
             )
         raise FolderError(
-            f"at {site.endpoint} is a crawl of {' '.join(there.seeds)} already, of another folder than {site.folder};"
-            " choose that folder with -o, or another name: --queue URL#NAME"
+            f"at {site.endpoint} is a crawl of {some(there.seeds)} already, of another folder than"
+            f" {site.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 
     def _plan(self, there: Plan | None, start: Start, *, over: bool) -> tuple[Plan | None, bool]:
@@ -164,10 +175,12 @@ class Founding:
                     start=start,
                     finished=finished,
                     elsewhere=not over,
+                    given=site.given,
+                    report=self._report,
                 )
                 self._run_noted = True
             elif start is not Start.JOIN:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
             plan = Plan(
                 id=plan_id(ledger, config),
                 seeds=site.seeds,
@@ -183,7 +196,7 @@ class Founding:
 
     def _is_finished(self) -> bool:
         """Whether all has been done before, which is known without a Redis."""
-        if not self._folder.holds_a_crawl or not self._file_knows_all():
+        if self._site.given or not self._folder.holds_a_crawl or not self._file_knows_all():
             return False
         with Catalog(self._folder.path) as catalog:
             unsettled = catalog.value("SELECT count(*) FROM tasks WHERE state NOT IN ('done', 'dead')")

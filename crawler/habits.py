@@ -32,7 +32,7 @@ _TLS = "certificates are checked; image-crawler crawl --help-all has the switch,
 _SPAN = "images are taken from any host; for pages it is --scope domain, or any"
 _ONLY_PAGE = "for the pages that you name alone it is --max-depth 0"
 _PARENT = "here it is --scope prefix: no page above the seed's path"
-_INPUT = "give the URLs as arguments"
+_INPUT = "here it is -i FILE for pages to begin with, --image-list FILE for images to save"
 _VERBOSE = "here it is -v, or -vv"
 _SETTINGS = "every setting has its own option, or --config FILE"
 _EXTRACTORS = "there is nothing for single sites here: the pages themselves are read"
@@ -65,7 +65,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--timeout -T --read-timeout --dns-timeout --socket-timeout", _TIMEOUT),
     ("-U", "here it is --user-agent TEXT"),
     ("--output-document -O", _FOLDER),
-    ("--output-file --append-output -a", "what it says goes to stderr: 2>FILE"),
+    ("--output-file --append-output -a", "here it is --log-file FILE"),
     ("--user --password --http-user --http-password --ask-password -u --username", _LOGIN),
     ("--no-check-certificate --no-check-certificates --insecure", _TLS),
     ("--no-robots --robots", _ROBOTS),
@@ -84,7 +84,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--secure-protocol --https-only --hsts-file --ca-certificate --cacert", _TLS),
     ("--bind-address --interface --inet4-only -4 --inet6-only -6", "there is no such choice; --proxy URL may help"),
     ("--limit-rate --throttle --rate-limit", "there is --delay-s between two requests, and --per-host for how many at a time"),
-    ("--quota -Q", "there is --max-images and --max-pages; --max-image-bytes is for one image"),
+    ("--quota -Q --size-limit --sizelimit", "here it is --max-bytes BYTES; --max-image-bytes is for one image"),
+    ("--time-limit --timelimit --max-runtime --closespider-timeout", "here it is --max-time SECONDS"),
     ("--ignore-length --stop-on-truncated", "here it is --incomplete keep"),
     ("--delete-after --rejected-log", "image-crawler inspect DIR --failures tells what was not saved, and why"),
     ("--warc-file --warc-cdx", "there is no WARC here: images are files, and crawl.db has their records"),
@@ -103,7 +104,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--ignore-errors --abort-on-error --abort --terminate", "nothing has to be said for that: what fails is recorded, and the crawl goes on"),
     ("--no-part --no-mtime --mtime --part-directory", "files appear whole, or not at all"),
     ("--zip --cbz --exec --postprocessor --ugoira", "there is no such step here; image-crawler export DIR lists the files for one of your own"),
-    ("--write-log --write-unsupported --error-file --logfile", "what it says goes to stderr: 2>FILE"),
+    ("--write-log --write-unsupported --error-file --logfile", "here it is --log-file FILE"),
     ("--config-ignore --ignore-config --config-location --config-locations --no-config", "here it is --config FILE"),
     ("--option --set --overrides", _SETTINGS),
     ("--extractor --extractors --list-extractors --list-modules --extractor-args", _EXTRACTORS),
@@ -138,10 +139,9 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--images-thumbs", _RESIZE),
     ("--closespider-pagecount --closespider-itemcount --closespider-errorcount", "there are --max-pages N and --max-images N"),
     # img2dataset, crawlers of browsers
-    ("--url-list --url-col", _INPUT),
+    ("--url-list", _INPUT),
     ("--output-folder --images-dir --target --save-dir --out --folder", _FOLDER),
     ("--output-format --input-format --save-metadata --save-additional-columns", _SIDECAR),
-    ("--caption-col", "captions come from the pages: alt, title, caption and heading are in each record (image-crawler export DIR)"),
     ("--image-size --resize-mode --resize-only-if-bigger --encode-quality --encode-format --skip-reencode", _RESIZE),
     ("--processes-count --thread-count --workers --jobs --num-workers", _PROCESSES),
     ("--incremental-mode --number-sample-per-shard --shard-size", _GOES_ON),

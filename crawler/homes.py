@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from crawler.catalog.database import Catalog
 from crawler.errors import CrawlerError, FolderError
 from crawler.folder import CrawlFolder
-from crawler.seeds import Seed
+from crawler.seeds import Seed, whole
 from crawler.urls import host_key
 
 DATA = Path("data")
@@ -45,6 +45,17 @@ def home(seeds: Sequence[Seed], lists: Sequence[Path] = (), *, data: Path = DATA
     )
 
 
+def guest_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
+    """Where another machine keeps images of the crawl of that id: as if it had begun it, if it has seeds.
+
+    Raises FolderError, and SeedError, for what a manager may say.
+    """
+    if seeds:
+        return home([whole(seed) for seed in seeds], data=data)
+    digest = hashlib.blake2b(crawl.partition("-")[0].encode(errors="surrogatepass"), digest_size=_HASH_BYTES)
+    return data / f"list~{base64.b32encode(digest.digest()).decode().lower()}"
+
+
 def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:
     """What the folder may be called, the best first."""
     if seeds:
@@ -53,7 +64,7 @@ def _names(seeds: Sequence[Seed], lists: Sequence[Path]) -> Iterator[str]:
         if not legacy.strip("._"):  # a manager says what its seeds are, and ``..`` is a host to browsers
             raise FolderError(f"no folder can be named after {first}; choose one with -o")
         more = f"_and_{len(seeds) - 1}_more" if len(seeds) > 1 else ""
-        name = _fit(f"{legacy}{_path_of(first)}")[: _MOST_CHARS - len(more)].rstrip(".-_") + more
+        name = _fit(f"{legacy}{_path_of(first)}")[: _MOST_CHARS - len(more)].rstrip(".") + more
     else:
         legacy = name = _fit(_name_of_list(lists[0]))
         if not name.strip("._-"):

@@ -562,6 +562,9 @@ class Cookie(Value):
     deleted: bool = False
     """The server took it back."""
 
+    def __repr__(self) -> str:  # its value may be as good as a password
+        return f"Cookie(domain={self.domain!r}, path={self.path!r}, name={self.name!r}, value=…)"
+
 
 class Result(Value):
     """A worker's answer to one task, which is also its acknowledgement.
@@ -798,6 +801,8 @@ class Stats(Value):
     """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
     backlogged: bool = False
     """So many images wait that no more pages are read before some of these are done."""
+    silent_s: Duration = 0.0
+    """So long nobody has answered who watches: all of this is older than that. No queue says so of itself."""
 
     @property
     def balanced(self) -> bool:

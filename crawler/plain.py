@@ -24,7 +24,7 @@ from crawler.shown import one_line
 
 MOST_QUOTED = 200
 _CLOSED = "the other side closed the connection"
-_REFUSED = "the connection is refused: nothing listens there"
+_REFUSED = "the connection is refused, nothing listens there"
 _LATE = "no answer came in time"
 _UNKNOWN = "the cause is not known"
 
@@ -84,6 +84,15 @@ _TYPES = {
     "null": "nothing",
     "datetime": "a moment",
 }
+_XML = {
+    "not well-formed (invalid token)": "a character that can't stand there",
+    "mismatched tag": "another element is closed than is open",
+    "no element found": "it ends early",
+    "unclosed token": "it ends within a tag",
+    "unclosed CDATA section": "it ends within a CDATA section",
+    "undefined entity": "an entity that nobody has declared",
+    "partial character": "it ends within a character",
+}
 _PLACE = re.compile(r" - at `(?:key in )?\$?\.?([^`]*)`$")
 _EXPECTED = re.compile(r"^Expected `([^`]+)`(?: of length)?(.*)$")
 _FIELD = re.compile(r"^Object (missing required|contains unknown) field `([^`]+)`")
@@ -110,6 +119,8 @@ def plain(exc: BaseException) -> str:
     said = one_line(str(exc)).rstrip(".")
     if type(exc).__module__ == "sqlite3":
         return next((words for sign, words in _SQLITE if sign in said), "it can't be used")
+    if said.startswith("unknown encoding"):
+        return "its encoding is none that is known"
     if isinstance(exc, LookupError) or not said or not is_plain(said):
         return _UNKNOWN
     return said[:MOST_QUOTED]
@@ -196,6 +207,13 @@ def _toml(exc: BaseException) -> str:
     return said[:1].lower() + said[1:] if is_plain(said) else "it can't be read"
 
 
+def _xml(exc: BaseException) -> str:
+    assert isinstance(exc, ExpatError)
+    what = _XML.get(str(exc).partition(":")[0], one_line(str(exc).partition(":")[0]))
+    line = getattr(exc, "lineno", 0)
+    return f"{what}, at line {line}, column {getattr(exc, 'offset', 0) + 1}" if line else what
+
+
 def typed(said: str) -> str:
     """What msgspec says of a value that is not of its type, as people say it."""
     place = _PLACE.search(said)
@@ -244,6 +262,6 @@ _KINDS: tuple[
     (UnicodeError, _not_text),
     (msgspec.MsgspecError, lambda exc: typed(one_line(str(exc)))),
     (struct.error, lambda _: "its figures make no sense"),
-    (ExpatError, lambda exc: one_line(str(exc))),
+    (ExpatError, _xml),
 )
 """The first that fits says it."""

@@ -46,7 +46,7 @@ class Word(msgspec.Struct, frozen=True):
     """What a child says to its parent."""
 
     about: str
-    """``ready``, ``failed`` or ``log``."""
+    """``ready``, ``busy``, ``failed`` or ``log``."""
     text: str = ""
     name: str = ""
     """Of the error's class."""
@@ -90,6 +90,10 @@ class Lifeline:
         except OSError:
             pass  # the parent has gone, and _watch has seen it
 
+    def report(self, text: str) -> None:
+        """What takes its time, for people to read; who waits for us goes on to."""
+        self.say(Word("busy", text=text))
+
 
 class Child:
     """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
@@ -99,6 +103,8 @@ class Child:
         self.said = ""
         """With its word that it is ready."""
         self.ready = False
+        self.busy = ""
+        """At what it is, of what takes long, until it is ready."""
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -148,6 +154,8 @@ class Child:
         match word.about:
             case "ready":
                 self.ready, self.said = True, word.text
+            case "busy":
+                self.busy = word.text
             case "failed":
                 self.failure = getattr(errors, word.name)(word.text)
             case _:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,8 +26,9 @@ from crawler.errors import CrawlerError, UsageError
 from crawler.events import INFO
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
+from crawler.lists import NOTHING, Given
 from crawler.machine import machine_id
-from crawler.models import Result, TaskKind, WorkerState
+from crawler.models import Cookie, Result, TaskKind, WorkerState
 from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
@@ -73,6 +74,8 @@ class Site:
     public: Endpoint | None = None
     """Where the manager lets others in; None if it does not."""
     reconnect_s: float = 60.0
+    cookies: tuple[Cookie, ...] = field(default=(), repr=False)
+    """Of the file that was given; for the manager, or the collector, at the start of a run, and nobody else."""
     crawl: str = ""
     """The id of the plan that guests go by."""
     kept_by: str = ""
@@ -85,6 +88,8 @@ class Site:
     """How many of them have such children."""
     browser: bool = False
     """Whoever runs the crawl has a Chromium, and may open pages in it."""
+    given: Given = NOTHING
+    """Beside the seeds, for who begins the run."""
     announces: bool = True
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
 
@@ -124,9 +129,12 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     config=site.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
+                    given=site.given,
+                    report=lifeline.report,
                 )
+                ledger.keep_cookies(site.cookies)
             else:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds)
+                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
                 ledger.go_on_with_run()
             mark(site.folder)
             plan = Plan(
@@ -208,7 +216,7 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     lifeline.on_stop(manager.abandon)
     manager.connect()
     guard = Guard(config.fetch.allow_addresses, seed_ports(site.seeds), of_seeds=site.networks)
-    jar = Jar(is_suffix=is_public_suffix) if config.fetch.cookies else None
+    jar = Jar(is_suffix=is_public_suffix) if config.keeps_cookies else None
     transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     tasks = manager.get_task_queue()

@@ -20,8 +20,12 @@ from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
 from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
+from crawler.lists import NOTHING, Given
+from crawler.lists.taking import Report, nobody, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.reruns import Rerun
+from crawler.scope import Scope
+from crawler.seeds import some
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
@@ -53,20 +57,23 @@ def begin_run(
     start: Start,
     finished: bool,
     elsewhere: bool = False,
+    given: Given = NOTHING,
+    report: Report = nobody,
 ) -> bool:
     """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
+    Then come the images of the lists that it is *given*, and *report* is told how far they are read.
 
     *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
     a queue elsewhere knows. Returns whether something that was done is to be done once more, or what waited is to be
     done no more. Raises FolderError when *folder* is another crawl's;
     UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
-    check_seeds(ledger, folder=folder, seeds=seeds)
+    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
     refreshes = start is Start.REFRESH and finished
     rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
-    rerun.check(finished=finished and not refreshes)
-    is_new = not ledger.seeds()
-    add_seeds(ledger, folder=folder, seeds=seeds)
+    rerun.check(finished=finished and not refreshes and not given)
+    is_new = not ledger.seeds() and not ledger.lists()
+    add_seeds(ledger, folder=folder, seeds=seeds, given=given)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if refreshes else 0
     if not refreshed:
@@ -76,12 +83,13 @@ def begin_run(
     notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
+    take(ledger, given, Scope(seeds, config.scope), config.scope, report)
     stats = ledger.stats()
     if elsewhere or not stats.drained:
         tell(
             log,
             CRAWL_STARTED if is_new else CRAWL_REFRESHED if refreshed else CRAWL_RESUMED,
-            seeds=" ".join(seeds),
+            seeds=some(seeds, otherwise=" ".join(ledger.lists())),
             folder=folder,
             waiting=stats.pages.unsettled + stats.images.unsettled + stats.renders.unsettled,
             version=__version__,
@@ -94,19 +102,21 @@ def begin_run(
     return refreshed > 0 or bool(anew)
 
 
-def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
-    """Raise FolderError when it is another crawl's."""
+def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
+    """Raise FolderError when it is another crawl's. What lists name is added to whatever crawl there is."""
     before = ledger.seeds()
-    if before and set(before) != set(seeds):
+    lists = ledger.lists()
+    is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
+    if (before or lists) and is_another:
         raise FolderError(
-            f"{folder} belongs to another crawl, of {' '.join(before)}; choose another folder with -o,"
-            " or start over with --fresh"
+            f"{folder} belongs to another crawl, of {some(before, otherwise=' '.join(lists))}; choose another folder"
+            " with -o, or start over with --fresh"
         )
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str]) -> None:
+def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
     """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
-    check_seeds(ledger, folder=folder, seeds=seeds)
+    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
     ledger.set_seeds(seeds)
     ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
     stats = ledger.stats()

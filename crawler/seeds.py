@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
@@ -41,6 +41,12 @@ class Seed:
     def known(self, seeds: Collection[str]) -> str:
         """Which of its URLs is one of *seeds*, those of a crawl that has begun; empty if none is."""
         return next((url for url in self.urls if url in seeds), "")
+
+
+def some(seeds: Sequence[str], *, most: int = 5, otherwise: str = "a list of images") -> str:
+    """The first of *seeds*, for people to read, and how many more there are; *otherwise* if there are none."""
+    more = f" and {len(seeds) - most:,} more" if len(seeds) > most else ""
+    return f"{' '.join(seeds[:most])}{more}" if seeds else otherwise
 
 
 def whole(url: str) -> Seed:

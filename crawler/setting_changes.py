@@ -188,7 +188,7 @@ EFFECTS: dict[str, _Effect] = {
     "max_redirects": _of_all("too-many-redirects", lets_in=_rises),
     "verify_tls": _of_all("tls-failed", lets_in=_turned(to=False)),
     "headers": _of_all("forbidden", lets_in=_given),
-    "cookies": _of_all("forbidden", "too-many-redirects", lets_in=_given),
+    "keep_cookies": _of_all("forbidden", "too-many-redirects", lets_in=_given),
     "login": _of_all("forbidden", lets_in=_given),
     "netrc": _of_all("forbidden", lets_in=_given),
     "proxy": _of_all(*_NOT_REACHED, lets_in=_given),
@@ -226,7 +226,7 @@ ONLY_HOW = frozenset(
         *("storage_patience_s", "fsync", "min_free_bytes"),
         *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
         *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),
-        *("max_time_s", "max_bytes"),
+        *("max_time_s", "max_bytes", "cookies"),
     }
 )
 """Settings that say how the work is done. The next of it is done that way."""

@@ -65,7 +65,7 @@ class Settings(TypedDict, total=False):
     tries: int
     verify_tls: bool
     headers: Sequence[str]
-    cookies: bool
+    keep_cookies: bool
     login: str
     netrc: bool
     proxy: str
@@ -107,6 +107,7 @@ class Settings(TypedDict, total=False):
     queue_shards: int
     max_time_s: float | str
     max_bytes: int | str
+    cookies: str
     bind: str
     queue: str
     keys: str

@@ -23,6 +23,7 @@ DATA_HOST = "data:"
 """In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
 _ASCII = "".join(map(chr, range(128)))
 _SCHEMES = ("http:", "https:")
+_NO_HOST = re.compile(r"https?:[/\\]{3,}", re.IGNORECASE)
 
 _LOGIN = re.compile(r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?//))[^/\\?#]*@", re.IGNORECASE)
 _SESSION_HINTS = ("sessid=", "sessionid", "oscsid=", "cftoken=", "zenid=", "/(")
@@ -135,6 +136,10 @@ def canonical_seed(text: str) -> str:
     Raises SeedError when it has no scheme, another scheme than http(s), or no host.
     """
     url = canonical(text.strip())
+    if url is not None and _NO_HOST.match(text.strip()):  # browsers take what comes next for the host
+        raise SeedError(
+            f"the seed {quoted(without_login(text))} names no host; did you mean {without_login(url)} ?"
+        )
     if url is not None:
         return url
     text = without_login(text)  # for what is told of it

@@ -4,8 +4,8 @@ Pure: what it goes by is what the queue tells with every Stats. Nothing is said 
 can. What a person has to do comes first, then what the whole crawl waits for, then hosts: those with the most to do.
 
 An estimate is given where one is honest: all pages have been read, so that no more images are found, and images come
-at a rate that is known; a host that is asked slowly may take longer than the rest. Everywhere else it says why there
-is none.
+at a rate that is known; a host that is asked slowly may take longer than the rest. It is not for hosts in trouble, nor
+for what has failed before. Everywhere else it says why there is none.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ _LEAST_RATE_PER_S = 0.02
 """Fewer images a second than one in 50 s give no estimate: one more or less would double it."""
 
 WHAT_HAPPENED = {
-    HostNotFound.reason: "there is no such host",
-    NameLookupFailed.reason: "its name can't be looked up",
-    ConnectFailed.reason: "it can't be reached",
-    ConnectTimeout.reason: "it can't be reached: no answer",
-    TlsFailed.reason: "no secure connection comes about",
-    ConnectionLost.reason: "it closes the connection",
-    DeadlineExceeded.reason: "it takes too long",
-    TooSlow.reason: "it sends too slowly",
-    TruncatedTransfer.reason: "its answers break off",
-    BadResponse.reason: "what it answers is not HTTP",
-    RequestTimeout.reason: "it says that we took too long",
-    RateLimited.reason: "it asks us to wait: 429",
-    ServerError.reason: "it answers with server errors",
-    BotChallenge.reason: "it wants proof that a person asks",
-    RobotsUnavailable.reason: "its robots.txt is not to be had",
-    InternalError.reason: "what a worker said of it can't be right",
+    HostNotFound.reason: "is not known to the name service",
+    NameLookupFailed.reason: "can't be looked up",
+    ConnectFailed.reason: "can't be reached",
+    ConnectTimeout.reason: "does not answer",
+    TlsFailed.reason: "makes no secure connection",
+    ConnectionLost.reason: "closes the connection",
+    DeadlineExceeded.reason: "takes too long",
+    TooSlow.reason: "sends too slowly",
+    TruncatedTransfer.reason: "breaks off its answers",
+    BadResponse.reason: "answers something that is not HTTP",
+    RequestTimeout.reason: "says that we took too long",
+    RateLimited.reason: "asks us to wait: 429",
+    ServerError.reason: "answers with server errors",
+    BotChallenge.reason: "wants proof that a person asks",
+    RobotsUnavailable.reason: "does not give its robots.txt",
+    InternalError.reason: "made a worker say what can't be right",
 }
-"""Reasons for which something is tried again, as the end of a sentence on a host."""
+"""Reasons for which something is tried again, as what follows in a sentence on the name of a host."""
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +84,16 @@ def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait,
     """
     if stats.drained or stats.halted is not None:
         return ()
+    if stats.silent_s:
+        return (
+            Wait(text=f"no answer from the queue for {span(stats.silent_s)}; it is asked on", key="silent"),
+        )
     if stats.paused:
         by = f" by {stats.paused_by}" if stats.paused_by else ""
         how = f": {go_on} has it go on" if go_on else ""
         return (Wait(text=f"paused{by}{how}", key="paused", is_for_you=True),)
+    if not stats.workers and stats.up_s < PATIENCE_S:
+        return (Wait(text="starting: no worker is at work yet", key="starting"),)
     return (*_without_workers(stats, invitation), *_hosts(stats), *_as_a_whole(stats))
 
 
@@ -97,20 +103,28 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
     Both are empty (None and "") where nothing is left.
     """
     left = stats.images.unsettled
-    if stats.drained or stats.halted is not None or stats.paused:
+    if stats.drained or stats.halted is not None or stats.paused or stats.silent_s:
         return None, ""
     if stats.pages.unsettled or stats.renders.unsettled:
         return None, "no estimate: pages are still being read" if stats.images.discovered else ""
-    if not left:
+    # of what hosts in trouble have, and of what has failed before, nobody knows when it ends: the next try is told of
+    troubled = [host for host in stats.waiting if _has_no_pace(host)]
+    left -= sum(host.images + host.in_flight for host in troubled)
+    left -= max(0, stats.images.delayed - stats.held_images)
+    if left <= 0:
         return None, ""
-    slowest = max((_host_s(host) for host in stats.waiting), default=0.0)
-    latest_retry = max((retry.due_s for retry in stats.retries), default=0.0)
-    if stats.images.ready + stats.images.leased == 0:
-        return (latest_retry or None), ""
+    slowest = max((_host_s(host) for host in stats.waiting if host not in troubled), default=0.0)
     if images_per_s < _LEAST_RATE_PER_S:
         is_explained = slowest or waits(stats)
         return (slowest or None), "" if is_explained else "no estimate: no image comes at the moment"
-    return max(left / images_per_s, slowest, latest_retry), ""
+    return max(left / images_per_s, slowest), ""
+
+
+def _has_no_pace(host: HostStatus) -> bool:
+    """It is in trouble, or refuses: what it will let itself be asked is anybody's guess."""
+    return host.trouble in {"backing off", "only errors", "down"} or (
+        host.trouble == "slowed" and host.due_s > 0
+    )
 
 
 def span(seconds: float) -> str:
@@ -175,15 +189,15 @@ def _host(stats: Stats, host: HostStatus, retry: Retry | None) -> Wait | None:
     due_s = host.due_s if _at_hand(host) or retry is None else max(host.due_s, retry.due_s)
     match host.trouble:
         case "down":
-            words = f"is given up for now: {_happened(host.last_reason)}; asked again in {span(due_s)}"
+            words = f"is given up for now: it {_happened(host.last_reason)}; asked again in {span(due_s)}"
         case "slowed" if host.due_s > 0 or (retry is not None and not _at_hand(host)):
             words = f"asks us to wait: {_status(host, retry)}, {_next(due_s)}"
         case "slowed" if host.delay_s > 0 and _host_s(host) >= SHORT_S:
             words = f"is asked every {_precise(host.delay_s)}, as it said {_status(host, retry)}{_to_go(stats, host)}"
         case "backing off" | "only errors" if host.due_s > 0 or retry is not None:
-            words = f"is in trouble: {_happened(host.last_reason, retry)}; {_next(due_s)}"
+            words = f"{_happened(host.last_reason, retry)}; {_next(due_s)}"
         case "backing off" | "only errors":
-            words = f"is in trouble: {_happened(host.last_reason, retry)}"
+            words = _happened(host.last_reason, retry)
         case _ if host.delay_s >= LONG_DELAY_S or (host.delay_s > 0 and _host_s(host) >= SHORT_S):
             what = (
                 f"Crawl-delay {_precise(host.delay_s)}"
@@ -202,7 +216,7 @@ def _retry(retry: Retry) -> str:
         return f"asks us to wait: 429, {_next(retry.due_s)}"
     if not retry.reason:
         return f"is asked again in {span(retry.due_s)}"
-    happened = f"answered {retry.http_status}" if retry.http_status else f"failed: {_happened(retry.reason)}"
+    happened = f"answered {retry.http_status}" if retry.http_status else _happened(retry.reason)
     if not retry.tries_left:
         return f"{happened}; {_next(retry.due_s)}"
     tries = "1 try" if retry.tries_left == 1 else f"{retry.tries_left} tries"
@@ -211,8 +225,8 @@ def _retry(retry: Retry) -> str:
 
 def _happened(reason: str, retry: Retry | None = None) -> str:
     if retry is not None and retry.http_status and retry.reason == reason:
-        return f"it answers {retry.http_status}"
-    return WHAT_HAPPENED.get(reason, reason or "its latest tries failed")
+        return f"answers {retry.http_status}"
+    return WHAT_HAPPENED.get(reason, f"is in trouble ({reason})" if reason else "is in trouble")
 
 
 def _status(host: HostStatus, retry: Retry | None) -> str:

@@ -17,6 +17,8 @@ ALT, TITLE, CAPTION, PLACE = 1, 2, 4, 8
 """Bits of what :func:`bits_of` tells; PLACE is heading and page title together."""
 ALL: Final = ALT | TITLE | CAPTION | PLACE
 
+MAX_TEXT_CHARS = 500
+
 
 class Words(Value, array_like=True):
     """As of an Origin."""
@@ -84,3 +86,8 @@ def joined(first: NewTask, again: NewTask) -> NewTask:
 
 NOWHERE: Final = Origin(page_url="", found_in="")
 """Of an image that no page has led to."""
+
+
+def trimmed(text: str) -> str:
+    """On one line, without white space around, of MAX_TEXT_CHARS at most."""
+    return " ".join(text[: 8 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS] if text else ""

@@ -15,10 +15,12 @@ from crawler import words
 from crawler.catalog import left_out
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
+from crawler.catalog.elsewhere import Expected
 from crawler.catalog.left_out import KeptOut
 from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
 from crawler.columns import UNREADABLE
+from crawler.keepers import keeper_of
 from crawler.models import (
     Alternative,
     ImageRecord,
@@ -71,6 +73,9 @@ class Entry(Value):
     page: PageRecord | None = None
     render: RenderRecord | None = None
     file_exists: bool = False
+    """In the crawl's folder."""
+    kept_in: str = ""
+    """``MACHINE:FOLDER`` of the worker that keeps the file, when it was never to be in the crawl's folder."""
     earlier: tuple[Version, ...] = ()
     """What an image gave before it changed, the latest first."""
     same_bytes: tuple[str, ...] = ()
@@ -281,6 +286,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
         entry,
         earlier=tuple(version(before) for before in catalog.history(image.url)),
         file_exists=_is_file(catalog.folder / image.path),
+        kept_in=_kept_in(catalog, image),
         same_bytes=others,
         same_bytes_count=count,
     )
@@ -291,7 +297,7 @@ def _origin(packed: bytes | None, record: Record | None) -> Origin | None:
     if packed is not None:
         found = _unpacked(packed)
         return None if found is None else msgspec.structs.replace(found, content=b"")
-    if record is None or not record.page_url:
+    if record is None or not (record.page_url or record.found_in):
         return None
     texts = {name: getattr(record, name) for name in _CONTEXT[type(record)]}
     return Origin(page_url=record.page_url, found_in=record.found_in, **texts)
@@ -303,6 +309,11 @@ def _unpacked(packed: object) -> Origin | None:
         return _ORIGIN.decode(packed)  # type: ignore[arg-type] # anything, in a row that was overwritten
     except (*UNREADABLE, TypeError):
         return None
+
+
+def _kept_in(catalog: Catalog, image: ImageRecord) -> str:
+    keeper = keeper_of(image.kept_by, image.worker)
+    return "" if Expected(catalog).here(keeper) else f"{keeper.machine}:{keeper.folder}"
 
 
 def _is_file(path: Path) -> bool:

@@ -63,6 +63,8 @@ class Summary(Value):
     """When the last one was."""
     stopped: str = ""
     """Which limit of its own has just ended a run (``--max-time 10 min is reached``); empty for none."""
+    lists: tuple[str, ...] = ()
+    """The files of URLs that it has taken in."""
 
 
 def summarise(catalog: Catalog) -> Summary:
@@ -73,6 +75,7 @@ def summarise(catalog: Catalog) -> Summary:
         hosts = _hosts(catalog)
         host_count = catalog.value("SELECT count(*) FROM hosts")
         seeds = catalog.seeds()
+        lists = catalog.lists()
         started_at, finished_at = _period(catalog)
         revisits = _counts(
             catalog,
@@ -98,6 +101,7 @@ def summarise(catalog: Catalog) -> Summary:
         revisits=revisits,
         started_at=started_at,
         finished_at=finished_at,
+        lists=lists,
     )
 
 

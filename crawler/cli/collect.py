@@ -14,10 +14,9 @@ from crawler.config import Config
 from crawler.crawl import Crawl
 from crawler.errors import FolderError, UsageError
 from crawler.folder import CrawlFolder
-from crawler.homes import home
+from crawler.homes import guest_home
 from crawler.plain import quoted
 from crawler.queues.redis.address import is_redis, without_password
-from crawler.seeds import whole
 
 
 @click.command(
@@ -51,9 +50,9 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
         )
     with tasks_of(address, config) as tasks:
         plan = tasks.plan()
-    if not plan.seeds:
+    if not plan.seeds and not plan.id:
         raise UsageError(f"there is no crawl at {without_password(address)}; image-crawler serve begins one")
-    folder = home([whole(seed) for seed in plan.seeds]) if output is None else output
+    folder = guest_home(plan.seeds, plan.id) if output is None else output
     if not CrawlFolder(folder).holds_a_crawl:
         raise FolderError(
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"

@@ -19,6 +19,7 @@ from rich.text import Text
 from crawler import logs
 from crawler.cli import short_help, tables
 from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
+from crawler.cli.lists import gathered_with, list_options, without_pipes
 from crawler.cli.options import (
     Command,
     config_options,
@@ -34,6 +35,7 @@ from crawler.config import SETTINGS, Config
 from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped, LimitReached
 from crawler.events import CRAWL_OPEN, NOTICE, tell
+from crawler.lists.reading import Asked
 from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
 from crawler.urls import without_login
@@ -47,7 +49,8 @@ def crawl_options(function: _Function) -> _Function:
     """What the commands that start a crawl share."""
     for option in reversed(
         (
-            click.argument("seeds", metavar="URL...", nargs=-1, required=True),
+            click.argument("seeds", metavar="URL...", nargs=-1),
+            list_options,
             output_option(
                 "The crawl's folder.  [default: data/<host>, data/<host>_<path> for a part of a site]"
             ),
@@ -95,6 +98,7 @@ def crawl(
     seeds: tuple[str, ...],
     *,
     output: Path | None,
+    lists: Asked,
     fresh: bool,
     refresh: bool,
     quiet: bool,
@@ -105,25 +109,27 @@ def crawl(
 
     The same command again goes on where an interrupted crawl stopped.
     """
-    running = Crawl(seeds, folder=output, config=config, fresh=fresh, refresh=refresh)
-    return run(running, as_json=as_json, quiet=quiet)
+    with gathered_with(seeds, lists) as (typed, files):
+        running = Crawl(typed, lists=files, folder=output, config=config, fresh=fresh, refresh=refresh)
+        return run(running, as_json=as_json, quiet=quiet)
 
 
 def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | None = None) -> int:
     """Run a crawl with its progress on stderr and its summary on stdout; returns the exit code."""
     console = tables.console(sys.stderr)
-    again = _same_command() if again is None else again
+    again = _same_command(running.folder.path) if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
     _configure_log(running)
     if logs.speaks_json(running.config.log):  # stderr is for machines, then
         console, quiet = tables.console(io.StringIO()), True
+    running.report = lambda text: None if quiet else console.print(Text(clean(text)), soft_wrap=True)
     watched = _Watched()
     try:
         with terminated_like_interrupted(), running:
             _tell_first(running, console, quiet=quiet)
             try:
                 with progress(
-                    running.seeds,
+                    running.begins_with,
                     console,
                     quiet=quiet or running.had_finished,
                     invitation=running.invitation,
@@ -211,9 +217,12 @@ def _invitation(running: Crawl) -> str:
     return f"{whom}: image-crawler work {running.invitation}"
 
 
-def _same_command() -> list[str]:
-    """What was typed, but for ``--fresh``, which would start over, and for passwords, which others might see."""
+def _same_command(folder: Path) -> list[str]:
+    """What was typed, but for ``--fresh``, which would start over, for passwords, which others might see, and for lists
+    that came by a pipe: *folder* has them by now.
+    """
     program, *words = sys.argv
+    words = list(without_pipes(words, folder))
     name = Path(program).name
     if name == "__main__.py":
         start = [Path(sys.executable).name, "-m", "crawler"]

@@ -17,9 +17,10 @@ from crawler.catalog.owner import RobotsTxt
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.config import load
+from crawler.config import Config, load
 from crawler.errors import LEFT_OUT
 from crawler.folder import CrawlFolder
+from crawler.lists import FOUND_IN
 from crawler.models import (
     ALTERNATIVE_RULES,
     RENDERINGS,
@@ -30,6 +31,7 @@ from crawler.models import (
     TaskKind,
     TaskState,
 )
+from crawler.storage import schemes
 from crawler.web.robots import product_token
 
 EXIT_UNKNOWN = 1
@@ -67,18 +69,24 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     with Catalog(folder) as catalog:
         if url in LEFT_OUT:
             return _explain_slug(of_slug(catalog, url), as_json=as_json)
-        explanation = find(catalog, url, agent=_agent(folder))
+        config = _settings(folder)
+        explanation = find(catalog, url, agent=product_token(config.fetch.user_agent))
     if as_json:
         write_json(explanation)
     else:
-        _show(tables.console(), explanation)
+        _show(tables.console(), explanation, store=_store(config))
     return 0 if explanation.known else EXIT_UNKNOWN
 
 
-def _agent(folder: Path) -> str:
-    """The name that the crawl in *folder* has gone by."""
+def _settings(folder: Path) -> Config:
+    """What the crawl in *folder* has gone by."""
     settings = CrawlFolder(folder).settings
-    return product_token(load(file=settings if settings.is_file() else None).fetch.user_agent)
+    return load(file=settings if settings.is_file() else None)
+
+
+def _store(config: Config) -> str:
+    """The object store that has the files; empty if they are in folders."""
+    return config.storage.storage if schemes.is_elsewhere(config.storage) else ""
 
 
 def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
@@ -104,8 +112,8 @@ def _where(one: KeptOut) -> str:
     return times + (f"  on {clean(one.page_url)}" if one.page_url else "")
 
 
-def _show(out: Console, explanation: Explanation) -> None:
-    _show_what_became(out, explanation)
+def _show(out: Console, explanation: Explanation, *, store: str) -> None:
+    _show_what_became(out, explanation, store=store)
     if explanation.robots_txt is not None:
         _show_robots_txt(out, explanation.robots_txt)
 
@@ -142,7 +150,7 @@ def _robots_lines(robots: RobotsTxt) -> Iterator[str]:
         )
 
 
-def _show_what_became(out: Console, explanation: Explanation) -> None:
+def _show_what_became(out: Console, explanation: Explanation, *, store: str) -> None:
     if explanation.kept_out and explanation.how != "session":
         _show_kept_out(out, explanation)
     if not explanation.known:
@@ -168,7 +176,7 @@ def _show_what_became(out: Console, explanation: Explanation) -> None:
     for position, entry in enumerate(explanation.entries):
         if position:
             out.print()
-        _show_entry(out, entry)
+        _show_entry(out, entry, store=store)
 
 
 def _show_kept_out(out: Console, explanation: Explanation) -> None:
@@ -216,10 +224,13 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
         out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
 
 
-def _show_entry(out: Console, entry: Entry) -> None:
+def _show_entry(out: Console, entry: Entry, *, store: str) -> None:
     out.print(Text(clean(entry.url), style="bold"), soft_wrap=True)
-    facts = {name: value for name, value in _facts(entry) if value}
+    facts = {name: value for name, value in _facts(entry, store=store) if value}
     tables.show(out, tables.facts(facts))
+    if not entry.chain and entry.found_in == FOUND_IN:
+        out.print()
+        out.print(Text("named by a list (--image-list)", style="dim"))
     if entry.chain:
         out.print()
         out.print(Text("found by way of", style="dim"))
@@ -272,7 +283,7 @@ def _show_opt_outs(out: Console, image: ImageRecord) -> None:
         out.print(f"    and {image.more_opt_outs:,} more", style="dim")
 
 
-def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
+def _facts(entry: Entry, *, store: str) -> Iterator[tuple[str, str | Text]]:
     record = entry.image or entry.page or entry.render
     yield "kind", _KINDS[entry.kind].partition(" ")[2]
     if record is None:
@@ -289,7 +300,7 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
     if entry.image is not None:
         yield "in its place", clean(entry.image.replaced_by)
         yield "instead of", clean(entry.image.instead_of)
-        yield from _image_facts(entry.image, file_exists=entry.file_exists)
+        yield from _image_facts(entry, entry.image, store=store)
     elif entry.page is not None:
         yield "title", clean(entry.page.title)
         yield "found on it", f"{entry.page.images:,} images, {entry.page.links:,} links"
@@ -300,9 +311,21 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str | Text]]:
     yield from _fetch_facts(record)
 
 
-def _image_facts(image: ImageRecord, *, file_exists: bool) -> Iterator[tuple[str, str | Text]]:
+def _kept_where(entry: Entry, store: str) -> Text:
+    """Where the file is, unless it is in the crawl's folder; *store* is the crawl's object store, if it has one."""
+    if store:
+        return Text(f"  in {clean(store)}", style="dim")
+    if entry.file_exists:
+        return Text()
+    machine, _, folder = entry.kept_in.partition(":")
+    if machine:
+        return Text(f"  on {clean(machine)}" + (f", in {clean(folder)}" if folder else ""), style="dim")
+    return Text("  is gone", style="red")
+
+
+def _image_facts(entry: Entry, image: ImageRecord, *, store: str) -> Iterator[tuple[str, str | Text]]:
     if image.path:
-        yield "file", Text(clean(image.path)) + Text("" if file_exists else "  is gone", style="red")
+        yield "file", Text(clean(image.path)) + _kept_where(entry, store)
     dimensions = f", {image.width_px:,} x {image.height_px:,} px" if image.width_px else ""
     lack = ", without its end (incomplete)" if image.incomplete else ""
     yield (

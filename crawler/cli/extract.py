@@ -17,7 +17,9 @@ from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import write_json
 from crawler.config import Config
+from crawler.elsewise import is_markup, what_it_is
 from crawler.errors import UsageError
+from crawler.harvest.kinds import kind_of
 from crawler.harvest.page import ACCEPT
 from crawler.harvest.reading import Harvest, Reader
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -28,7 +30,9 @@ from crawler.web import Fetched
 
 _LOCAL = "http://localhost/"
 _TOLD = (*words.NAMES, "page_url")
-_OF_CRAWLS = frozenset({"render", "renderers", "renderer_threads", "memory_budget_bytes"})
+_OF_CRAWLS = frozenset(
+    {"render", "renderers", "renderer_threads", "memory_budget_bytes", "max_time_s", "max_bytes"}
+)
 """Settings that mean nothing for one page; ``--render`` is a flag here."""
 
 
@@ -60,7 +64,7 @@ _OF_CRAWLS = frozenset({"render", "renderers", "renderer_threads", "memory_budge
     help="Also open the page in a browser: what its scripts bring, and by which behaviour.",
 )
 @json_option
-@config_options_of("scope", "harvest", "render", "obey", "fetch", "images", "machine", but=_OF_CRAWLS)
+@config_options_of("scope", "harvest", "render", "obey", "fetch", "run", "images", "machine", but=_OF_CRAWLS)
 def extract(
     source: str, *, base: str | None, links: bool, in_browser: bool, as_json: bool, config: Config
 ) -> None:
@@ -80,6 +84,14 @@ def extract(
     harvest = Reader(Scope((url,), config.scope), config).read(
         task, msgspec.structs.replace(page, url=url, final_url=url)
     )
+    if (
+        harvest.is_empty
+        and not is_markup(page.content)
+        and kind_of(page.content_type, page.content) == "html"
+    ):
+        raise UsageError(
+            f"{source} is {what_it_is(page.content)}, and no page that images are found in; give one that is"
+        )
     kept_out = [task for task in harvest.kept_out if links or task.kind is TaskKind.IMAGE]
     found = [*harvest.images, *(harvest.links if links else ()), *kept_out]
     if as_json:

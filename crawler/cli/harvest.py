@@ -10,6 +10,7 @@ from crawler.cli.joining import joined, joining_options, tell_asked
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.models import TaskKind
+from crawler.seeds import some
 from crawler.shown import one_line
 
 
@@ -33,7 +34,7 @@ def harvest(address: str, *, harvesters: int, config: Config) -> None:
     machine is said, and more than --trust allows ends with 2.
     """
     with terminated_like_interrupted(), joined(address, config, kind=TaskKind.PAGE) as crawl:
-        click.echo(f"harvesting for the crawl of {one_line(' '.join(crawl.plan.seeds))}", err=True)
+        click.echo(f"harvesting for the crawl of {one_line(some(crawl.plan.seeds))}", err=True)
         tell_asked(crawl)
         crawl.work(harvesters)
         click.echo("the crawl has ended, or was stopped", err=True)

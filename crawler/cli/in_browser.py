@@ -8,12 +8,15 @@ from collections import Counter
 from crawler.cli import tables
 from crawler.cli.output import write_json
 from crawler.config import Config
-from crawler.events import PROXY_UNUSED, tell
+from crawler.events import COOKIES_UNUSED, PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
 from crawler.plain import quoted
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
+from crawler.scope import is_public_suffix
 from crawler.urls import canonical_seed
+from crawler.web import cookie_file
+from crawler.web.cookies import Jar
 from crawler.web.guard import Guard, seed_ports
 from crawler.web.proxies import networks_of, proxies_of, unused
 from crawler.web.session import RequestsTransport
@@ -29,7 +32,19 @@ def transport_for(url: str, config: Config) -> RequestsTransport:
     guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
     if not_used := unused(config.fetch, (url,)):
         tell(log, PROXY_UNUSED, text=not_used)
-    return RequestsTransport(config.fetch, guard, seeds=(url,))
+    return RequestsTransport(config.fetch, guard, _jar(url, config), seeds=(url,))
+
+
+def _jar(url: str, config: Config) -> Jar | None:
+    if not config.keeps_cookies:
+        return None
+    jar = Jar(is_suffix=is_public_suffix)
+    if config.run.cookies:
+        found = cookie_file.read(config.run.cookies, (url,))
+        jar.learn(found.cookies)
+        for note in found.notes:
+            tell(log, COOKIES_UNUSED, text=note)
+    return jar
 
 
 def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:

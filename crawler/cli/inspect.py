@@ -145,16 +145,17 @@ def _show_summary(summary: Summary, *, as_json: bool) -> None:
 
 def _headline(summary: Summary) -> dict[str, str | Text]:
     stats = summary.stats
-    seeds = summary.seeds[0] if summary.seeds else "none yet"
-    more = f" and {len(summary.seeds) - 1:,} more" if len(summary.seeds) > 1 else ""
+    begins_with = (*summary.seeds, *(f"the list {Path(name).name}" for name in summary.lists))
+    seeds = begins_with[0] if begins_with else "none yet"
+    more = f" and {len(begins_with) - 1:,} more" if len(begins_with) > 1 else ""
     return {
         "seed": f"{clean(seeds)}{more}",
         "folder": clean(summary.folder),
         "state": tables.state(stats),
         **wants_a_browser(summary),
         **revisits(summary),
-        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)};"
-        f" {_kept(summary)}",
+        "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",
+        "kept": _kept(summary),
     }
 
 

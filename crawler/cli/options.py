@@ -25,6 +25,7 @@ _KINDS = {
     "queue": "URL",
     "queue_password_file": "FILE",
     "login": "USER:PASSWORD",
+    "cookies": "FILE",
     "proxy": "URL|environment",
     "storage": "local|manager|URL",
     "chromium": "FILE",

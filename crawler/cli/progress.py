@@ -15,6 +15,7 @@ from crawler.cli.output import clean, is_terminal, live
 from crawler.cli.picture import ESTIMATE_WINDOW_S, RATE_WINDOW_S, Picture
 from crawler.models import Stats
 from crawler.rate import Rate
+from crawler.seeds import some
 
 PLAIN_EVERY_S = 5.0
 PLAIN_AT_REST_S = 60.0
@@ -41,7 +42,7 @@ def progress(
             yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
         lines = Lines(console, invitation=invitation, go_on=go_on)
-        console.print(Text(f"crawling {clean(' '.join(seeds))}"), soft_wrap=True)
+        console.print(Text(f"crawling {clean(some(seeds))}"), soft_wrap=True)
         yield lines.show
 
 

@@ -12,6 +12,7 @@ from crawler.config import Config
 from crawler.errors import UsageError
 from crawler.models import TaskKind
 from crawler.renderers import INSTALL, chromium_of
+from crawler.seeds import some
 from crawler.shown import one_line
 
 
@@ -55,7 +56,7 @@ def render(address: str, *, renderers: int, config: Config) -> None:
             raise UsageError(
                 f"the crawl at {one_line(address)} opens no page in a browser (--render never); there is nothing to do"
             )
-        click.echo(f"rendering for the crawl of {one_line(' '.join(crawl.plan.seeds))}", err=True)
+        click.echo(f"rendering for the crawl of {one_line(some(crawl.plan.seeds))}", err=True)
         tell_asked(crawl)
         crawl.work(renderers)
         click.echo("the crawl has ended, or was stopped", err=True)

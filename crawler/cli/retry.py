@@ -16,6 +16,7 @@ from crawler.plain import quoted
 from crawler.queues.ledger import Ledger
 from crawler.setting_changes import unusual
 
+_SEEDS_SAID = 3
 _WORDS = {
     TaskKind.IMAGE: ("image", "fetch"),
     TaskKind.PAGE: ("page", "fetch"),
@@ -63,7 +64,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
         raise click.UsageError("--pages and --renders exclude each other; run it once for each")
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
-        raise FolderError(f"{folder} holds no crawl: crawl.db is missing")
+        raise FolderError(f"{folder} holds no crawl: crawl.db is missing; name the folder of one")
     config = load(file=files.settings if files.settings.is_file() else None)
     with files.locked():
         ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
@@ -85,7 +86,8 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     with Catalog(folder) as catalog:
         queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
         runs = catalog.runs()
-    again = f"image-crawler crawl {' '.join(seeds)} -o {folder}{f' --queue {queue}' if queue else ''}"
+    begin = " ".join(["", *seeds]) if len(seeds) <= _SEEDS_SAID else ""  # the folder knows them
+    again = f"image-crawler crawl{begin} -o {folder}{f' --queue {queue}' if queue else ''}"
     if runs and unusual(runs[-1].settings):  # with others the crawl would be another one
         again += f" --config {files.settings}"
     click.echo(f"{what} put back in the queue. To {purpose} them: {again}")

@@ -8,9 +8,11 @@ import click
 
 from crawler.cli import short_help
 from crawler.cli.crawl import crawl_options, run
+from crawler.cli.lists import gathered_with
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.crawl import Crawl
+from crawler.lists.reading import Asked
 
 
 @click.command(
@@ -38,6 +40,7 @@ def serve(
     seeds: tuple[str, ...],
     *,
     output: Path | None,
+    lists: Asked,
     fresh: bool,
     refresh: bool,
     quiet: bool,
@@ -49,5 +52,8 @@ def serve(
     Pages are harvested here. The same command again goes on where an interrupted crawl stopped; workers that were
     left behind find it again.
     """
-    running = Crawl(seeds, folder=output, config=config, fresh=fresh, refresh=refresh, downloads=False)
-    return run(running, as_json=as_json, quiet=quiet)
+    with gathered_with(seeds, lists) as (typed, files):
+        running = Crawl(
+            typed, lists=files, folder=output, config=config, fresh=fresh, refresh=refresh, downloads=False
+        )
+        return run(running, as_json=as_json, quiet=quiet)

@@ -31,11 +31,10 @@ _SAYING = {
 
 CRAWL: Short = {
     "Which pages": {
+        "-i": "begin with those in this list; images: -I",
         "--max-depth": "links away from a seed; 0: this page only",
-        "--max-pages": "and no more pages than so many",
         "--scope": "host, domain, prefix (of the path) or any",
-        "--include": "only pages like this; * is for any characters",
-        "--exclude": "none like this",
+        "--include": "only pages like this, *; none like this: --exclude",
         "--render": "open pages in a browser: never, auto, always",
     },
     "Which images": {

@@ -123,7 +123,7 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
     if isinstance(stats, Status):
         out.print(operation.rates(stats))
         for wait in waits.waits(stats, invitation=address) if not stats.paused else ():
-            out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"), soft_wrap=True)
+            out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
         seconds, why_none = waits.time_to_go(stats, stats.images_per_s)
         if told := f"about {waits.span(seconds)} to go" if seconds is not None else why_none:
             out.print(Text(told, "dim"))

@@ -13,6 +13,7 @@ from crawler.cli.options import Command, output_option
 from crawler.config import Config
 from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind
+from crawler.seeds import some
 from crawler.shown import one_line
 from crawler.storage import schemes
 
@@ -68,7 +69,7 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
             if schemes.is_elsewhere(storage)
             else "into its own folder, through its manager"
         )
-        click.echo(f"downloading for the crawl of {one_line(' '.join(crawl.plan.seeds))} {where}", err=True)
+        click.echo(f"downloading for the crawl of {one_line(some(crawl.plan.seeds))} {where}", err=True)
         tell_asked(crawl)
         crawl.work(downloaders or usual_downloaders())
         click.echo("the crawl has ended, or was stopped", err=True)

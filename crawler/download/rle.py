@@ -47,7 +47,7 @@ def _run(data: memoryview, position: int, count: int, value: int, *, nibbles: bo
     if nibbles:
         raw = bytes(half for byte in raw for half in (byte >> 4, byte & 15))
     if len(raw) < value:
-        raise TruncatedImage(f"the bitmap's data ends at byte {len(data)}, in the midst of {value} pixels")
+        raise TruncatedImage(f"the BMP ends early: at byte {len(data):,}, in the midst of {value} pixels")
     return raw[:value], stored + stored % 2
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 
-from crawler.download.elsewise import what_it_is
 from crawler.download.info import EXTENSIONS
 from crawler.download.svg import may_be_svg
+from crawler.elsewise import what_it_is
 from crawler.errors import EmptyBody, NotAnImage, TruncatedImage, UnsupportedFormat
 
 _MAGIC = {
@@ -76,7 +76,7 @@ def recognised(data: bytes) -> str:
     if other := unkept_format(data):
         raise UnsupportedFormat(f"it is {_with_article(other)}, which is a kind that is not kept")
     if is_start_of_magic(data):
-        raise TruncatedImage(f"it ends within its header, after {len(data)} bytes")
+        raise TruncatedImage(f"the image ends early: after {len(data)} bytes, within its header")
     raise NotAnImage(f"it is {what_it_is(data)}, and no image")
 
 

@@ -10,7 +10,6 @@ import re
 import zlib
 
 from crawler.errors import CorruptImage, TooManyPixels, TruncatedImage
-from crawler.plain import quoted
 
 _PNG_CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT"})
 _PNG_ANCILLARY = 0x20
@@ -63,7 +62,7 @@ def check_jpeg(data: bytes) -> int:
             position += int.from_bytes(data[position : position + 2], "big")
     # a stray byte may have led astray; pixels never hold the mark: an 0xff of theirs is followed by 0x00
     if not first_scan or data.find(_EOI, first_scan) < 0:
-        raise TruncatedImage(f"the JPEG has no end marker in its {len(data)} bytes")
+        raise TruncatedImage(f"the JPEG ends early: {len(data):,} bytes have no end mark")
     return scans
 
 
@@ -86,12 +85,14 @@ def check_png(data: bytes) -> tuple[int, bytes]:
         header = data[position : position + 8]
         end = position + 12 + int.from_bytes(header[:4], "big")
         if len(header) < 8 or end > len(data):  # noqa: PLR2004
-            raise TruncatedImage(f"the PNG has no IEND chunk in its {len(data)} bytes")
+            raise TruncatedImage(f"the PNG ends early: {len(data):,} bytes have no end mark")
         kind = header[4:]
         if not kind.isalpha():
-            raise CorruptImage(f"the PNG has a chunk of the impossible type {quoted(kind)}")
+            raise CorruptImage("the PNG is damaged: a part of it is of a kind that there can't be")
         if kind in _PNG_CHECKED and not _sound(view, position, end):
-            raise CorruptImage(f"the checksum of the PNG's {kind.decode()} chunk at byte {position} is wrong")
+            raise CorruptImage(
+                f"the PNG is damaged: the checksum of a part ({kind.decode()}, at byte {position:,}) is wrong"
+            )
         if kind == b"acTL" and not pixels:
             announced = max(int.from_bytes(data[position + 8 : position + 12], "big"), 1)
         frames += kind == b"fcTL"
@@ -179,7 +180,7 @@ def check_gif(data: bytes, applications: list[int] | None = None) -> int:
             position += 1  # stray block terminators are common and harmless
         else:
             raise CorruptImage(f"the GIF has an unknown block 0x{block:02x} at byte {position}")
-    raise TruncatedImage(f"the GIF has no trailer in its {len(data)} bytes")
+    raise TruncatedImage(f"the GIF ends early: {len(data):,} bytes have no end mark")
 
 
 def color_table_bytes(flags: bytes) -> int:
@@ -204,9 +205,9 @@ def check_webp(data: bytes) -> tuple[int, int, int, bytes]:
     if missing == 1 and odd and last_end == len(data):
         data += b"\0"
     elif missing > 0:
-        raise TruncatedImage(f"the WebP announces more than its {len(data)} bytes")
+        raise TruncatedImage(f"the WebP ends early: it announces more than its {len(data):,} bytes")
     if len(data) < _WEBP_HEADER_BYTES:
-        raise TruncatedImage(f"the WebP ends within its header, after {len(data)} bytes")
+        raise TruncatedImage(f"the WebP ends early: after {len(data)} bytes, within its header")
     kind = data[12:16]
     if kind == b"VP8X":
         width, height = (int.from_bytes(data[start : start + 3], "little") + 1 for start in (24, 27))
@@ -243,7 +244,7 @@ def check_boxes(data: bytes) -> None:
         if size < 8 or position + size > len(data):  # noqa: PLR2004 - the header alone
             if b"mdat" in seen and seen & {b"meta", b"moov"}:
                 return  # what follows is no box
-            raise TruncatedImage(f"a box of the file reaches beyond its {len(data)} bytes")
+            raise TruncatedImage(f"the image ends early: a part reaches beyond its {len(data):,} bytes")
         seen.add(kind)
         position += size
 
@@ -254,13 +255,15 @@ def ico_entries(data: bytes) -> list[tuple[int, int]]:
     if not count:
         raise CorruptImage("the icon has no image")
     if len(data) < 6 + 16 * count:
-        raise TruncatedImage(f"the icon's directory of {count} images does not fit in {len(data)} bytes")
+        raise TruncatedImage(
+            f"the icon ends early: its list of {count} images does not fit in {len(data):,} bytes"
+        )
     entries, total = [], 0
     for start in range(6, 6 + 16 * count, 16):
         size = int.from_bytes(data[start + 8 : start + 12], "little")
         offset = int.from_bytes(data[start + 12 : start + 16], "little")
         if offset + size > len(data):
-            raise TruncatedImage(f"an image of the icon reaches beyond its {len(data)} bytes")
+            raise TruncatedImage(f"the icon ends early: an image reaches beyond its {len(data):,} bytes")
         total += size
         if total > _MAX_OVERLAP * len(data):
             raise CorruptImage(f"the {count} images of the icon overlap")

@@ -76,7 +76,9 @@ def svg_info(data: bytes) -> ImageInfo:
             raise NotAnImage("it is no XML, and its first element is not <svg>") from exc
         if not reader.complete:
             kind = TruncatedImage if exc.code in _CUT_SHORT else CorruptImage
-            raise kind(f"the SVG is not well-formed XML: {plain(exc)}") from exc
+            raise kind(
+                f"the SVG {'ends early' if kind is TruncatedImage else 'is broken'}: {plain(exc)}"
+            ) from exc
     except (ValueError, LookupError) as exc:  # an encoding that Python does not have
         raise CorruptImage(f"the SVG can't be read: {plain(exc)}") from exc
     width_px, height_px = _size(reader.root or {})

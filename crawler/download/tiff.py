@@ -78,7 +78,7 @@ class _File:
 
     def number(self, start: int, size: int) -> int:
         if start + size > len(self.data):
-            raise TruncatedImage(f"a directory of the TIFF reaches beyond its {len(self.data)} bytes")
+            raise TruncatedImage(f"the TIFF ends early: a list reaches beyond its {len(self.data):,} bytes")
         return int.from_bytes(self.data[start : start + size], self._order)
 
     def directory(self, position: int, max_entries: int) -> _Directory:

@@ -208,7 +208,7 @@ class _Limit:
 
     def check(self, width_px: int, height_px: int, frames: int = 1) -> None:
         if width_px < 1 or height_px < 1:
-            raise CorruptImage(f"it has {width_px} x {height_px} pixels")
+            raise CorruptImage(f"the image is damaged: it is said to have {width_px} x {height_px} pixels")
         if frames > MAX_FRAMES:
             raise TooManyPixels(f"it has {frames} frames; the limit is {MAX_FRAMES}")
         if width_px * height_px * frames > self.max_pixels:
@@ -257,7 +257,9 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
             return _all_decoded(name, data, image, frames, limit)
     except (OSError, ValueError) as exc:
         if short:
-            raise TruncatedImage(f"the TIFF's pixels reach beyond its {len(data)} bytes") from exc
+            raise TruncatedImage(
+                f"the TIFF ends early: its pixels reach beyond its {len(data):,} bytes"
+            ) from exc
         raise
 
 

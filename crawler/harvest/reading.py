@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from crawler.config import Config
+from crawler.elsewise import what_it_is
 from crawler.errors import (
     EmptyBody,
     Excluded,
@@ -35,7 +36,7 @@ from crawler.harvest.links import Followed, Link
 from crawler.harvest.looks import Looks, looks_of
 from crawler.harvest.pieces import pieces
 from crawler.harvest.secure import wants_upgrades
-from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document, trimmed
+from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document
 from crawler.harvest.traps import CALENDAR, url_trap
 from crawler.harvest.xhtml import as_html
 from crawler.harvest.xml_encoding import decoded as decoded_xml
@@ -45,6 +46,7 @@ from crawler.scope import EXCLUDED, Scope
 from crawler.urls import without_tracking
 from crawler.web import Fetched, optouts
 from crawler.web.robots import product_token
+from crawler.words import trimmed
 
 _WANTED = {
     links.STYLE_SHEET: "style sheet",
@@ -187,7 +189,7 @@ class Reader:
             harvest = self.read_html("", url=fetched.final_url, depth=task.depth, asked=asked, told=told)
             if not harvest.is_empty:
                 return harvest
-        raise NotHtml(f"neither HTML, CSS nor an image: {fetched.content_type or 'of no declared type'}")
+        raise NotHtml(f"it is {what_it_is(fetched.content)}, and no page that images are found in")
 
     def _asked(self, fetched: Fetched, kind: str) -> frozenset[str]:
         """What an answer's headers ask, as far as it is obeyed and concerns what a document of that kind names."""

@@ -15,11 +15,11 @@ from crawler.harvest.links import Followed
 from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
 from crawler.harvest.secure import is_loaded, upgraded
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
+from crawler.words import trimmed
 
 MAX_LINKS = "max-links-per-page"
 LINKS_OF_A_PAGE = 10_000
 """So many are taken unless a setting says another number; images have no limit then."""
-MAX_TEXT_CHARS = 500
 MAX_INLINE_BYTES = 16 * 2**20
 """Of all images that one page holds itself."""
 _LEAST_INLINE_BYTES = 256
@@ -188,8 +188,3 @@ def _within(limit: int | None, tasks: Iterable[NewTask]) -> Iterator[NewTask]:
         taken += not task.kept_out_by
         is_over = limit is not None and taken > limit and not task.kept_out_by
         yield msgspec.structs.replace(task, kept_out_by=MAX_LINKS) if is_over else task
-
-
-def trimmed(text: str) -> str:
-    """On one line, without white space around, of MAX_TEXT_CHARS at most."""
-    return " ".join(text[: 8 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS] if text else ""

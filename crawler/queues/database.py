@@ -91,7 +91,7 @@ def origin_of(record: Record, kind: TaskKind) -> Origin | None:
     has_more = (isinstance(record, ImageRecord) and bits_of(record)) or (
         isinstance(record, RenderRecord) and (record.template or record.signs)
     )
-    if not (record.page_url or has_more):
+    if not (record.page_url or record.found_in or has_more):
         return None
     return Origin(**{name: getattr(record, name) for name in ORIGIN_FIELDS[kind]})
 

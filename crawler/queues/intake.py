@@ -148,6 +148,11 @@ class Intake:
             [(slug, self._tally.dropped[slug]) for slug in counts],
         )
 
+    def note_left_out(self, slug: str, count: int, places: Sequence[str]) -> None:
+        """Within a transaction: the same of what is no URL; *places* are where some of it stands."""
+        self.count_left_out({slug: count})
+        self._left_out.note((slug, NewTask(kind=TaskKind.IMAGE, url=place)) for place in places)
+
     def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: _Dropped, now: float) -> None:
         keys = list(fresh)
         for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):

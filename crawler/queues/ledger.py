@@ -57,6 +57,7 @@ from crawler.models import (
     ROBOTS_TXT,
     STATUSES,
     Batch,
+    Cookie,
     FileAnswer,
     Heartbeat,
     HostFile,
@@ -273,6 +274,20 @@ class Ledger:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seeds', ?)", (json.dumps(seeds),))
 
+    def lists(self) -> dict[str, str]:
+        """The lists that have been taken in, by name, each with what it was like then."""
+        with self._mutex:
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'lists'").fetchone()
+            return {} if row is None else dict(json.loads(row[0]))
+
+    def note_list(self, name: str, mark: str, slug: str, left_out: int, places: Sequence[str]) -> None:
+        """All of a list has been taken in, but for so many lines, counted by *slug*; some are at these *places*."""
+        with self._transaction():
+            lists = json.dumps({**self.lists(), name: mark})
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('lists', ?)", (lists,))
+            if left_out:
+                self._intake.note_left_out(slug, left_out, places)
+
     def crawl_id(self) -> str:
         """What tells this crawl from those that were here before, or come after."""
         with self._transaction():
@@ -304,6 +319,12 @@ class Ledger:
     def _note_end(self, outcome: RunOutcome) -> None:
         if self._run is not None:
             runs.end(self._db, self._run, outcome)
+
+    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
+        """Have all workers send *cookies*, as if servers had set them."""
+        if cookies:
+            with self._transaction():
+                self._cookies.keep(cookies)
 
     def note_rules(self, rules: str) -> None:
         """By which *rules* pages are read in this run: a digest of the settings that matter for it."""

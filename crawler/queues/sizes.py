@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
+from crawler.lists import FOUND_IN
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
 from crawler.queues import later_words
 from crawler.queues.database import Connection
@@ -71,8 +72,10 @@ class _Family(NamedTuple):
 
 
 def marked(task: NewTask) -> Sized | None:
-    """*task* as a size of a picture; None for one without marks, which is a picture of its own."""
-    if task.kind is not TaskKind.IMAGE:
+    """*task* as a size of a picture; None for one without marks, which is a picture of its own. So is what somebody
+    has asked for by itself.
+    """
+    if task.kind is not TaskKind.IMAGE or (task.origin is not None and task.origin.found_in == FOUND_IN):
         return None
     size = size_of(task.url)
     return None if size.px == inf else size

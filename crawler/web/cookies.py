@@ -30,9 +30,9 @@ _MAX_HEADER_BYTES = 16 * 1024
 """Of all cookies in one request: few servers take more."""
 _MAX_SET_COOKIES = 60
 """Of one answer; more could not be kept."""
-_MAX_LIFE_S = 400 * 24 * 3600.0
+MAX_LIFE_S = 400 * 24 * 3600.0
 """As browsers have it (RFC 6265bis, section 5.5)."""
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _MAX_AGE = re.compile(r"-?[0-9]+")
 
 _Key = tuple[str, str, str]
@@ -82,7 +82,7 @@ class Jar:
         found: list[tuple[int, str]] = []
         with self._lock:
             now = self._clock()
-            for domain in _domains_of(host):
+            for domain in domains_of(host):
                 kept_of_domain = self._domains.get(domain)
                 if kept_of_domain is None:
                     continue
@@ -128,7 +128,7 @@ class Jar:
     def learn(self, cookies: Iterable[Cookie]) -> None:
         """Take in what other workers were told. What this one has to tell of the same cookie counts as newer."""
         for cookie in cookies:
-            if not _UNFIT.search(cookie.name + cookie.value):
+            if not UNFIT.search(cookie.name + cookie.value):
                 self._set(cookie, news=False)
 
     def _read(self, header: str, host: str, path: str, *, secure_origin: bool) -> Cookie | None:
@@ -138,7 +138,7 @@ class Jar:
         if not equals:
             name, value = "", name
         name, value = name.strip(), value.strip()
-        if not (name or value) or len(name) + len(value) > MAX_BYTES or _UNFIT.search(name + value):
+        if not (name or value) or len(name) + len(value) > MAX_BYTES or UNFIT.search(name + value):
             return None
         said: dict[str, str] = {}
         for attribute in attributes:
@@ -146,8 +146,8 @@ class Jar:
             if len(text) <= _MAX_PATH_CHARS:
                 said[key.strip().lower()] = text.strip()
         domain = _domain(said.get("domain", ""))
-        host_only = not domain or (domain == host and (_is_address(host) or self._is_suffix(host)))
-        if not host_only and (domain not in _domains_of(host) or self._is_suffix(domain)):
+        host_only = not domain or (domain == host and (is_address(host) or self._is_suffix(host)))
+        if not host_only and (domain not in domains_of(host) or self._is_suffix(domain)):
             return None
         secure = "secure" in said
         cookie_path = said.get("path", "")
@@ -175,9 +175,9 @@ class Jar:
     def _life_s(self, said: dict[str, str]) -> float | None:
         max_age = said.get("max-age", "")
         if _MAX_AGE.fullmatch(max_age):
-            return min(float(max_age), _MAX_LIFE_S)
+            return min(float(max_age), MAX_LIFE_S)
         expires = _date(said.get("expires", ""))
-        return None if expires is None else min(expires - self._now(), _MAX_LIFE_S)
+        return None if expires is None else min(expires - self._now(), MAX_LIFE_S)
 
     def _set(self, cookie: Cookie, *, news: bool) -> None:
         key = (cookie.domain, cookie.path, cookie.name)
@@ -270,7 +270,7 @@ def _host(hostname: str | None) -> str:
     return (hostname or "").lower()
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
@@ -278,9 +278,9 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _domains_of(host: str) -> list[str]:
+def domains_of(host: str) -> list[str]:
     """*host* and what it is below of, the longest first; an address is below of nothing (section 5.1.3)."""
-    if _is_address(host):
+    if is_address(host):
         return [host]
     labels = host.split(".")
     return [".".join(labels[n:]) for n in range(len(labels))]

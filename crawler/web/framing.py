@@ -33,6 +33,8 @@ _NO_BODY = (204, 304)
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
+_TLS = (b"\x15\x03", b"\x16\x03")
+"""An alert or a handshake, which answers what is no TLS (RFC 8446, section 5.1)."""
 _UNFIT = re.compile("[\0\r\n]")
 
 
@@ -70,11 +72,13 @@ class Response(http.client.HTTPResponse):
         line = self.fp.readline(_MAX_LINE_BYTES + 1)
         if not line:
             raise http.client.RemoteDisconnected("the connection ended before an answer")
+        if line.startswith(_TLS):
+            raise BadResponse("the server speaks TLS at this port, not HTTP: https:// is meant, most likely")
         if len(line) > _MAX_LINE_BYTES:
             raise BadResponse(f"the status line is longer than {_MAX_LINE_BYTES} bytes")
         found = _STATUS_LINE.fullmatch(line.rstrip(b"\r\n"))
         if found is None and b"\n" in line:
-            raise BadResponse(f"the answer is not HTTP/1.1; it begins with {quoted(line[:60])}")
+            raise BadResponse(f"the answer is not HTTP/1.1; it begins with {quoted(line.strip(), 60)}")
         if found is None or not line.endswith(b"\n"):
             raise ConnectionLost("the connection ended within the status line")
         return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1").strip()
@@ -153,7 +157,7 @@ class Response(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
         found = _CHUNK_LINE.fullmatch(line.rstrip(b"\r\n"))
         if found is None:
-            raise BadResponse(f"the size of a chunk is no number: {quoted(line[:40])}")
+            raise BadResponse(f"the size of a chunk is no number: {quoted(line.strip(), 40)}")
         size = int(found[1], 16)
         self._excess_bytes = max(0, self._excess_bytes + len(line) - _CHUNK_ALLOWANCE_BYTES - size)
         if self._excess_bytes > _CHUNK_EXCESS_BYTES:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
 from crawler.errors import BadResponse, ConnectFailed, ConnectionLost, ConnectTimeout, Forbidden, TaskError
+from crawler.plain import plain
 from crawler.urls import show_address
 from crawler.web.proxies import Proxy
 
@@ -120,7 +121,7 @@ class _Talk:
                 f"the proxy {self._proxy.name} did not connect to {self._target} in time (connect_timeout_s)"
             ) from exc
         except OSError as exc:
-            raise ConnectionLost(f"the proxy {self._proxy.name} ended the connection: {exc}") from exc
+            raise ConnectionLost(f"the proxy {self._proxy.name} ended the connection: {plain(exc)}") from exc
 
 
 def _packed(host: str) -> bytes:

@@ -63,7 +63,7 @@ def test_a_seed_that_comes_back_is_visited_by_the_same_command(tmp_path: Path) -
 
 def test_a_seed_that_is_no_page(site: SiteServer, tmp_path: Path) -> None:
     outcome = image_crawler("crawl", site.url + "data.json", "-o", "crawl", *FEW, folder=tmp_path)
-    refused(outcome, code=1, says="nothing to start from: neither HTML, CSS nor an image: application/json")
+    refused(outcome, code=1, says="nothing to start from: it is data (JSON)")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,8 @@ def test_a_seed_that_is_no_url(seed: str, says: str, tmp_path: Path) -> None:
 
 
 def test_no_seed_at_all(tmp_path: Path) -> None:
-    refused(image_crawler("crawl", folder=tmp_path), code=2, says="Missing argument 'URL...'")
+    outcome = image_crawler("crawl", folder=tmp_path)
+    refused(outcome, code=2, says="a crawl needs something to begin with: a URL, -i FILE")
 
 
 # --- the folder ---

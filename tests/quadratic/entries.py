@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import islice, permutations, product
 from typing import Any, NamedTuple
 
-from crawler.config import load
+from crawler.config import ScopeConfig, load
 from crawler.download import jumbf, metadata, naming, svg, xmp
+from crawler.errors import SeedError
 from crawler.harvest import (
     candidates,
     css,
@@ -49,8 +52,11 @@ from crawler.harvest import (
 from crawler.harvest.elements import Element, parse
 from crawler.harvest.numbered import Numbered
 from crawler.harvest.reading import Reader
+from crawler.lists.rows import entries as list_entries
+from crawler.lists.taking import task_of
 from crawler.models import Origin, Task, TaskKind
 from crawler.scope import Scope
+from crawler.seeds import seed_of
 from crawler.sizes import size_of
 from crawler.urls import (
     Base,
@@ -530,6 +536,14 @@ ENTRIES |= {
         ).refusal(url),
     }.items()
 }
+_ANYWHERE = Scope((), ScopeConfig())
+
+
+def _seed(text: str) -> None:
+    with suppress(SeedError):
+        seed_of(text)
+
+
 ENTRIES |= {
     "resolve": Entry(
         lambda text: resolve(text, URL), ("url",), (("http://", ""), ("//", "/"), ("?", ""), ("#", ""))
@@ -541,6 +555,26 @@ ENTRIES |= {
     "canonical": Entry(canonical, ("url",), (("http://", ""), ("http://e.org/", ""))),
     "bytes escaped": Entry(with_bytes_escaped, ("url",)),
     "login": Entry(without_login, ("url",), (("http://", ""),)),
+    "seed": Entry(
+        _seed, ("url",), (("http://", ""), ("a.example/", ""), ("a.", ":80/"), ("u:", "@a.example"))
+    ),
+}
+
+
+def _listed(head: str) -> Callable[[str], Any]:
+    def work(text: str) -> None:
+        for row in list_entries(io.BytesIO((head + text).encode("utf-8", "replace")), name="x"):
+            task_of(row, _ANYWHERE, strip_tracking=True)
+
+    return work
+
+
+ENTRIES |= {
+    "list": Entry(_listed(""), ("url", "json"), (("http://", "\n"), ("a,", "\n"))),
+    "list of a table": Entry(
+        _listed("url,caption\n"), ("url", "json"), (("http://a.example/", '",'), ('"', '"\n'))
+    ),
+    "list of json": Entry(_listed('{"url":"http://a.example/"}\n'), ("url", "json"), (('{"url":"', '"}\n'),)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,18 @@ def test_the_folder_that_is_meant_is_named(
     meant = Path("keys", side)
     assert str(caught.value) == f"there is no key in {Path(given)}; did you mean --keys {meant}?"
     assert read_access(AccessConfig(keys=str(meant)), {}, manager=manager) is not None
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(self: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", denied)
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(UsageError, match=r"can't read the authkey file .*(?i:permission denied)"):
+        read(keys=str(tmp_path))
 
 
 def test_a_key_that_systemd_lends_is_not_open_to_others(

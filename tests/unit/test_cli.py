@@ -355,7 +355,7 @@ def test_no_password_is_in_the_command_that_goes_on(monkeypatch: pytest.MonkeyPa
     for flag in flags:
         typed += [flag, "me:s3cret", f"{flag}=me: s3cret=1"]
     monkeypatch.setattr(sys, "argv", [*typed, "--header", "--login", "-o", "me:s", "--user-agent", "a@b"])
-    _, *again = _same_command()
+    _, *again = _same_command(Path("c"))
     assert "s3cret" not in " ".join(again)
     assert again[:4] == ["crawl", "http://…@127.0.0.1/a?b=c:d@e", "--max-depth", "3"]
     assert again[4:] == [
@@ -369,7 +369,30 @@ def test_of_a_queue_only_the_login_is_left_out_of_it(monkeypatch: pytest.MonkeyP
     typed = ["image-crawler", "collect", url, "--queue", url, f"--queue={url}", "--queue", "s3cret"]
     monkeypatch.setattr(sys, "argv", typed)
     shown = "rediss://…@redis.example/0#flowers"
-    assert _same_command()[1:] == ["collect", shown, "--queue", shown, f"--queue={shown}", "--queue", "…"]
+    assert _same_command(Path("c"))[1:] == [
+        "collect",
+        shown,
+        "--queue",
+        shown,
+        f"--queue={shown}",
+        "--queue",
+        "…",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "again"),
+    [
+        (["crawl", "-I", "-", "-v"], ["crawl", "-v", "-o", "c"]),
+        (["crawl", "a.example", "-", "-o", "d"], ["crawl", "a.example", "-o", "d"]),
+        (["crawl", "-i", "l", "--input", "-", "--output=d"], ["crawl", "-i", "l", "--output=d"]),
+    ],
+)
+def test_what_came_by_a_pipe_is_not_asked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch, typed: list[str], again: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["image-crawler", *typed])
+    assert _same_command(Path("c"))[1:] == again
 
 
 @pytest.mark.parametrize("proxy", ["http://joe:s3cret@127.0.0.1:99999", "http://joe:s3cret@:80"])

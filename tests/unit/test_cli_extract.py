@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from crawler.cli import main
+from crawler.cli.output import Screen
+from crawler.cli.tables import FoundTable
 from tests.sites import serving
 
 PAGE = """<!DOCTYPE html><title>A \x1b[31mpage</title><h1>Head</h1>
@@ -101,11 +103,46 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_a_page_with_nothing_on_it_ends_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "empty").write_text("nothing", encoding="utf-8")
+    (tmp_path / "empty").write_text("<p>nothing", encoding="utf-8")
 
     assert main(["extract", str(tmp_path / "empty")]) == 0
     streams = capsys.readouterr()
     assert (streams.out, streams.err) == ("", "0 images and 0 links\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"root:x:0:0:root:/root:/bin/bash\n", "a text: 'root:x:0:0:root:/root:/bin/bash"),
+        (b"\0\1\2" * 50, "of no kind"),
+    ],
+)
+def test_what_is_no_page_at_all_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, what: str
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert main(["extract", str(tmp_path / "file")]) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert f"{tmp_path / 'file'} is {what}" in streams.err
+
+
+def test_a_url_that_is_longer_than_the_terminal_is_wide_is_in_one_piece() -> None:
+    out = Tty()
+    screen = Screen(out)
+    screen.width = 40
+    url = f"http://a.example/{'long/' * 30}a.png"
+    table = FoundTable(screen, "found in")
+    table.add("img", url=url, said="what the page says of it, at some length")
+    table.add("picture", url="http://a.example/b.png", said="")
+    table.show()
+    assert f"{url}\n" in out.getvalue(), "so it can be copied"
+    assert "picture   http://a.example/b.png" in out.getvalue()
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_page_is_fetched(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,4 +164,4 @@ def test_what_can_not_be_read_is_told(page: Path, capsys: pytest.CaptureFixture[
     assert "more than 1,999 bytes" in capsys.readouterr().err
     (page.parent / "x.zip").write_bytes(b"PK\3\4")
     assert main(["extract", str(page.parent / "x.zip")]) == 1
-    assert "neither HTML" in capsys.readouterr().err
+    assert "it is a ZIP archive" in capsys.readouterr().err

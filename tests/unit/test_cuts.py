@@ -161,7 +161,7 @@ NOT_COUNTED = {
         ],
         WORDS,
     ),
-    **dict.fromkeys(["tasks.MAX_TEXT_CHARS", "tree._MAX_NODES_READ", "data_images._MAX_TEXT_CHARS"], WORDS),
+    **dict.fromkeys(["tree._MAX_NODES_READ", "data_images._MAX_TEXT_CHARS"], WORDS),
     **dict.fromkeys(
         ["words.MAX_TEXT_CHARS", "words._MAX_IDS", "words._MAX_LINK_CHARS", "pictures._TOLD_ENOUGH"], WORDS
     ),

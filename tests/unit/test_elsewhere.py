@@ -168,6 +168,16 @@ def test_a_hostile_worker_cannot_drive_the_terminal_by_the_name_of_its_machine(
         assert "\u202e" not in out
 
 
+def test_explain_does_not_call_it_gone(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (crawl / "images/garden.example/0.png").unlink()
+    lines = []
+    for name in ("0.png", "3.png"):
+        assert main(["explain", str(crawl), f"{SITE}/{name}"]) == 0
+        lines += [line for line in capsys.readouterr().out.splitlines() if line.startswith("file ")]
+    assert lines[0].endswith("images/garden.example/0.png  is gone")
+    assert lines[1].endswith("images/garden.example/3.png  on w1, in /srv/pics")
+
+
 # --- machines ---
 
 

@@ -61,6 +61,10 @@ def test_every_word_is_one_that_somebody_can_type_and_has_one_advice_for_each_fo
     assert not {word for words in OTHERS for word in words.split()} & COMMANDS.keys()
 
 
+def test_what_has_become_an_option_of_ours_needs_no_advice() -> None:
+    assert sorted(ADVICE.keys() & CRAWL) == [], "take them out of the table"
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -23,21 +23,24 @@ LAYERS = [
     ["readable", "paths"],
     ["errors", "extras", "models", "machine", "rate", "shown", "guesses", "habits"],
     ["plain"],
-    ["waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers", "settings", "events"],
+    [
+        "elsewise", "waits", "urls", "config", "columns", "fallback", "words", "parts", "purposes", "keepers",
+        "settings", "events",
+    ],
     [
         "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
         "sandbox", "sandbox.*",
     ],
     [
-        "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "harvest",
-        "harvest.*", "download", "download.*", "render", "render.*",
+        "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "lists",
+        "lists.*", "harvest", "harvest.*", "download", "download.*", "render", "render.*",
     ],
     [
         "visit", "thumbnails", "iteration", "telling", "harvest.reading", "catalog.owner", "keys", "access", "trusted",
         "answering", "homes", "render", "render.*",
     ],
     ["notebook", "harvest.page", "download.image", "render.handler", "catalog.explain", "redis_access"],
-    ["worker", "render.once", "reruns"],
+    ["worker", "render.once", "lists.taking", "reruns"],
     ["runs", "run_notes"],
     ["roles"],
     ["crew", "founding", "renderers"],

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.config import load
-from crawler.errors import ConnectFailed, NotFound, RateLimited, ServerError
+from crawler.errors import FAULT, ConnectFailed, NotFound, RateLimited, ServerError
 from crawler.harvest.elements import PARSERS
 from crawler.harvest.kinds import kind_of
 from crawler.harvest.page import PageHandler
-from crawler.harvest.tasks import MAX_TEXT_CHARS
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.scope import Scope
 from crawler.urls import canonical
 from crawler.web import Fetched
 from crawler.web.robots import Robots
+from crawler.words import MAX_TEXT_CHARS
 from tests.unit.harvesting import NoTransport, Site, answer
 
 URL = "https://example.org/dir/page.html"
@@ -230,7 +230,7 @@ def test_what_is_neither_is_refused() -> None:
     result = harvested(answer(URL, b"%PDF-1.7", "application/pdf"))
 
     assert (result.record.status, result.record.reason) == (PageStatus.REJECTED, "not-html")
-    assert "application/pdf" in result.record.detail
+    assert "a PDF document" in result.record.detail
     assert result.retry_in_s is None
 
 
@@ -265,7 +265,7 @@ def test_a_fault_of_ours_is_a_record_and_in_the_log(caplog: pytest.LogCaptureFix
     result = harvested(ZeroDivisionError("oops"))
 
     assert (result.record.status, result.record.reason) == (PageStatus.FAILED, "internal-error")
-    assert result.record.detail == "ZeroDivisionError: oops"
+    assert result.record.detail == FAULT
     assert URL in caplog.text
     assert "Traceback" in caplog.text
 

@@ -46,6 +46,7 @@ REVIEWED = {
     ("queues/redis/engine.py", "str(error)"),
     # made plain by what is done with it: the seams of msgspec, obstore and redis
     ("config.py", "str(exc)"),
+    ("config.py", "repr(total_s)"),
     ("storage/bucket.py", "str(exc)"),
     ("queues/redis/engine.py", "str(error or '')"),
     # of one exception another one, for who reads bytes

@@ -154,7 +154,10 @@ def test_a_line_before_anything_has_happened() -> None:
     lines = Lines(out, clock)
     clock.now += PLAIN_EVERY_S
     lines.show(Stats())
-    assert out.export_text() == "5 s: 0 of 0 pages, 0 of 0 images (none yet), 0/s, 0 bytes saved\n"
+    assert out.export_text().splitlines() == [
+        "5 s: 0 of 0 pages, 0 of 0 images (none yet), 0/s, 0 bytes saved",
+        "    starting: no worker is at work yet",
+    ]
 
 
 WAITING = Stats(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import errors
+from crawler.config import Config
+from crawler.crawl import Crawl
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.queues.health import Evidence, Trouble, evidence
 from crawler.waits import WHAT_HAPPENED, span, time_to_go, waits
@@ -58,13 +64,13 @@ def of_host(**facts: object) -> list[str]:
          "cdn.example: Crawl-delay 10 s, next request in 7 s"),
         ({"delay_s": 0.5, "images": 200}, "cdn.example: 0.5 s between two requests, about 2 min to go"),
         ({"trouble": "backing off", "last_reason": "connect-failed", "due_s": 8, "images": 0, "pages": 1},
-         "cdn.example is in trouble: it can't be reached; next try in 8 s (1 page waits)"),
+         "cdn.example can't be reached; next try in 8 s (1 page waits)"),
         ({"trouble": "backing off", "last_reason": "server-error"},
-         "cdn.example is in trouble: it answers with server errors (5 images wait)"),
+         "cdn.example answers with server errors (5 images wait)"),
         ({"trouble": "only errors", "last_reason": "server-error", "images": 0, "in_flight": 1},
-         "cdn.example is in trouble: it answers with server errors"),
+         "cdn.example answers with server errors"),
         ({"trouble": "down", "last_reason": "connect-timeout", "due_s": 600},
-         "cdn.example is given up for now: it can't be reached: no answer; asked again in 10 min (5 images wait)"),
+         "cdn.example is given up for now: it does not answer; asked again in 10 min (5 images wait)"),
     ],
 )  # fmt: skip
 def test_a_host_is_named_with_reason_and_time(facts: dict[str, object], text: str) -> None:
@@ -103,7 +109,7 @@ def a_retry(**facts: object) -> Retry:
         ({"reason": "server-error", "http_status": 500}, "cdn.example answered 500; 3 tries left, next in 8 s"),
         ({"reason": "server-error", "http_status": 500, "tries_left": 1},
          "cdn.example answered 500; 1 try left, next in 8 s"),
-        ({"reason": "connection-lost"}, "cdn.example failed: it closes the connection; 3 tries left, next in 8 s"),
+        ({"reason": "connection-lost"}, "cdn.example closes the connection; 3 tries left, next in 8 s"),
         ({"reason": "rate-limited", "http_status": 429, "due_s": 3599},
          "cdn.example asks us to wait: 429, next try in 60 min"),
         ({"reason": "server-error", "http_status": 502, "tries_left": 0}, "cdn.example answered 502; next try in 8 s"),
@@ -150,6 +156,13 @@ def test_that_nobody_downloads_is_said_after_a_while() -> None:
     assert said(workers=CREW[1:], worker_count=900) == [], "others are there, too, and not all are told of"
 
 
+def test_that_its_processes_are_being_started_is_said() -> None:
+    """On a busy machine that takes seconds, in which nothing moves."""
+    facts = {"workers": (), "worker_count": 0, "pages": Counts(ready=1), "images": Counts()}
+    assert said(**facts, up_s=2.0) == ["starting: no worker is at work yet"]
+    assert said(**facts) == ["nobody reads pages: image-crawler harvest 192.0.2.7 --keys …"]
+
+
 def test_that_nobody_reads_pages_is_said() -> None:
     facts = {"workers": CREW[:1], "worker_count": 1, "pages": Counts(ready=2)}
     assert said(**facts) == ["nobody reads pages: image-crawler harvest 192.0.2.7 --keys …"]
@@ -168,6 +181,12 @@ def test_a_pause_is_all_there_is_to_say() -> None:
         "paused by alice on host7: image-crawler resume d has it go on"
     ]
     assert said(**busy) == ["paused: image-crawler resume d has it go on"]
+
+
+def test_a_silent_queue_is_all_that_is_known() -> None:
+    busy = {"waiting": (HostStatus(name=H, images=9, delay_s=10.0),), "silent_s": 7.3}
+    assert said(**busy) == ["no answer from the queue for 8 s; it is asked on"]
+    assert time_to_go(stats(**busy), 5.0) == (None, "")
 
 
 def test_what_waits_for_others_of_its_crawl() -> None:
@@ -201,7 +220,13 @@ def test_a_crawl_that_is_over_waits_for_nothing() -> None:
         ({"images": Counts(ready=470)}, 0.0, None, "no estimate: no image comes at the moment"),
         ({"images": Counts(ready=20), "waiting": (HostStatus(name=H, images=19, delay_s=10.0),)}, 5.0, 180.0, ""),
         ({"images": Counts(ready=20), "waiting": (HostStatus(name=H, images=19, delay_s=10.0),)}, 0.0, 180.0, ""),
-        ({"images": Counts(delayed=1), "retries": (a_retry(due_s=3599),)}, 9.0, 3599, ""),
+        ({"images": Counts(delayed=1), "retries": (a_retry(due_s=3599),)}, 9.0, None, ""),
+        ({"images": Counts(ready=90, delayed=10), "retries": (a_retry(due_s=3599),)}, 9.0, 10.0, ""),
+        ({"images": Counts(ready=7), "waiting": (HostStatus(name=H, images=7, trouble="backing off", due_s=8.0),)}, 0.2,
+         None, ""),
+        ({"images": Counts(ready=97), "waiting": (HostStatus(name=H, images=7, trouble="slowed", due_s=8.0),)}, 9.0,
+         10.0, ""),
+        ({"images": Counts(delayed=90, ready=1), "held_images": 90}, 9.1, 10.0, ""),
         ({"images": Counts(done=1)}, 9.0, None, ""),
         ({"images": Counts(ready=470), "paused": True}, 47.0, None, ""),
         ({"images": Counts(done=1), "drained": True}, 47.0, None, ""),
@@ -243,3 +268,23 @@ def test_whatever_others_say_there_are_words_for_it(
     assert all(wait.text for wait in waits(one))
     seconds, _ = time_to_go(one, rate)
     assert seconds is None or seconds >= 0
+
+
+def test_who_watches_a_silent_queue_hears_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panel stood still, its clock as well, for as long as nobody answered."""
+    monkeypatch.setattr(sys.modules["crawler.crawl"], "_SILENCE_S", 0.0)
+    running = Crawl(["http://a.example/"], folder=tmp_path / "crawl", config=Config())
+    answers = iter([stats(), None, None, stats(images=Counts(done=7))])
+
+    def answer() -> Stats:
+        found = next(answers)
+        if found is None:
+            raise errors.QueueUnreachable("no answer")
+        return found
+
+    monkeypatch.setattr(running, "_supervise", lambda: None)
+    monkeypatch.setattr(running, "_stats", answer)
+    monkeypatch.setattr(running, "_pause", lambda _: None)
+    seen = list(itertools.islice(running.watch(), 4))
+    assert [bool(one.silent_s) for one in seen] == [False, True, True, False]
+    assert [one.images.done for one in seen] == [2, 2, 2, 7]

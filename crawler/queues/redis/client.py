@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from crawler.events import (
     QUEUE_WAITED_FOR,
     tell,
 )
+from crawler.models import Cookie
 from crawler.plain import quoted
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.calls import PROTOCOL
@@ -241,6 +242,10 @@ class RedisClient:
     def new_run(self) -> None:
         """What somebody wanted of an earlier run (a pause, a stop) is over."""
         self._known().all("new_run")
+
+    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
+        """Have all workers send *cookies*, as if servers had set them."""
+        RedisResults(self._known(), max_attempts=1).keep_cookies(cookies)
 
     def outlet(self) -> Outlet:
         return ShardsOutlet(self._known())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from crawler.fallback import with_next_size
-from crawler.models import ImageRecord, PageRecord, Record, Result, Revisit
+from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
 from crawler.queues import RecordPage
 from crawler.queues.checks import KIND_OF, checked
 from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
@@ -75,11 +75,8 @@ class RedisResults:
             return result
         return msgspec.structs.replace(result, discovered=())
 
-    def _put(self, shard: int, results: Sequence[Result]) -> list[str]:
-        """In one step, but for what other shards are to know: that comes first, and then may come twice. Returns the
-        hosts that are to be left alone.
-        """
-        cookies = [cookie for result in results for cookie in result.cookies]
+    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
+        """Have all workers send them."""
         if cookies:
             self._shards.run(0, "cookies", len(cookies), *(
                 word
@@ -89,6 +86,12 @@ class RedisResults:
                     *("" if cookie.expires_in_s is None else cookie.expires_in_s, _ENCODE(cookie)),
                 )
             ))  # fmt: skip
+
+    def _put(self, shard: int, results: Sequence[Result]) -> list[str]:
+        """In one step, but for what other shards are to know: that comes first, and then may come twice. Returns the
+        hosts that are to be left alone.
+        """
+        self.keep_cookies([cookie for result in results for cookie in result.cookies])
         words: list[Argument] = []
         room = TASKS_AT_ONCE
         for result in results:

@@ -14,11 +14,12 @@ from crawler.harvest.inline import MAX_CONTENT_BYTES
 from crawler.harvest.judging import A_PAGE
 from crawler.harvest.reading import Harvest, Reader
 from crawler.harvest.reply import TASKS, Head, in_order, tasks_in_parts
-from crawler.harvest.tasks import MAX_INLINE_BYTES, MAX_TEXT_CHARS
+from crawler.harvest.tasks import MAX_INLINE_BYTES
 from crawler.models import MAX_ALTERNATIVES, NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from crawler.urls import canonical
 from crawler.web import Fetched
+from crawler.words import MAX_TEXT_CHARS
 from tests.fuzz.drawn import Drawn
 
 URL = "https://example.org/p/a.html"

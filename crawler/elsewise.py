@@ -16,6 +16,7 @@ _WEB_PAGE = re.compile(
     rb"<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|table|a|style|title|b|br|p|meta|!--)[\s>/]",
     re.IGNORECASE,
 )
+_TAG = re.compile(rb"<[a-zA-Z!/?]")
 _TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,300})", re.IGNORECASE)
 _SIGNATURES = (
     (b"%PDF-", "a PDF document"),
@@ -53,6 +54,10 @@ _SIGNATURES = (
 )
 _RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "sound (WAV)"}
 _NOT_FILMS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"avif", b"avis"})
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
+_FIRST_PRINTABLE = 0x20
+_LEAST_CONTROLS = 20
+"""One character in so many, that no text has, makes it none."""
 _LEAST_TEXT = 0.95
 _LEAST_JSON = re.compile(rb'[\[{]\s*(?:["\[{\]}]|-?\d|true|false|null)')
 
@@ -72,6 +77,14 @@ def what_it_is(data: bytes) -> str:
     if not data.strip(b"\0"):
         return "nothing but zeros"
     return _of_text(head.lstrip()) if _is_text(head) else "of no kind that is known here"
+
+
+def is_markup(data: bytes) -> bool:
+    """Whether anything in *data*, of any encoding, may be a tag; in what is no text there is one by chance."""
+    text = data.replace(b"\0", b"") if data.startswith(_UTF_16) else data
+    sample = text[:_SAMPLE_BYTES]
+    controls = sum(byte < _FIRST_PRINTABLE and byte not in b"\t\n\f\r\x1b" for byte in sample)
+    return controls * _LEAST_CONTROLS <= len(sample) and _TAG.search(text) is not None
 
 
 def _of_text(head: bytes) -> str:

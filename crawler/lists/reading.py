@@ -1,0 +1,195 @@
+"""Lists before a crawl begins: looked at, kept as files if they come by a pipe, and their pages made seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from crawler.errors import ListError, SeedError, UsageError
+from crawler.events import LIST_LINE, LIST_LINES, tell
+from crawler.lists import USUAL, Bad, Columns, ListFile, PagesRead, Row
+from crawler.lists.rows import entries
+from crawler.seeds import Seed, seed_of
+
+log = logging.getLogger(__name__)
+
+STANDARD_INPUT = "-"
+MAX_PAGES = 10_000
+MAX_PAGES_CHARS = 2**20
+"""Of all seeds: every worker is told them, in one message."""
+_LOOKED_AT = 10_000
+_NAMED = 20
+"""So many bad lines are named one by one, and of the others every thousandth."""
+_NAMED_EACH = 1000
+_KEPT = 1000
+
+Images = Iterable[str | Mapping[str, str]]
+"""URLs, or what a line of JSON would say: ``{"url": …, "caption": …, "page_url": …}``."""
+
+
+class Complaints:
+    """Says of some of a list's bad entries where they are, and of all how many there are."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._entries = self.lines = 0
+        self.places: list[str] = []
+        """Some of them, as ``FILE, line 3: why``."""
+
+    def tell(self, bad: Bad) -> None:
+        self._entries += 1
+        self.lines += bad.lines
+        if len(self.places) < _KEPT:
+            self.places.append(f"{self._name}, line {bad.line}: {bad.why}")
+        if self._entries <= _NAMED or self._entries % _NAMED_EACH == 0:
+            tell(log, LIST_LINE, list=self._name, line=bad.line, why=bad.why)
+
+    def tell_all(self) -> None:
+        if self._entries > _NAMED:
+            tell(log, LIST_LINES, list=self._name, lines=self.lines)
+
+
+def check(found: ListFile) -> None:
+    """Raises ListError unless one of its first entries may be good, and its columns are there."""
+    first: Bad | None = None
+    with opened(found) as rows:
+        for count, row in enumerate(rows):
+            if isinstance(row, Row) or count >= _LOOKED_AT:
+                return
+            first = first or row
+    name = shown(found)
+    raise ListError(
+        f"the list {name} names no URL" + (f": line {first.line}: {first.why}" if first is not None else "")
+    )
+
+
+@contextmanager
+def opened(found: ListFile) -> Iterator[Iterator[Row | Bad]]:
+    """Its entries. Raises ListError for what can't be opened."""
+    try:
+        stream = found.path.open("rb")
+    except OSError as exc:
+        raise ListError(f"can't read the list {shown(found)}: {exc.strerror}") from exc
+    with stream:
+        yield entries(stream, name=shown(found), columns=found.columns)
+
+
+def shown(found: ListFile) -> str:
+    return "on standard input" if found.name == STANDARD_INPUT else found.path.name
+
+
+def mark(found: ListFile, *decides: object) -> str:
+    """What is the same as long as the list is, with what *decides* over it; empty for what a pipe has brought."""
+    if found.name == STANDARD_INPUT:
+        return ""
+    there = found.path.stat()
+    told = repr((there.st_size, there.st_mtime_ns, found.columns, *decides))
+    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
+
+
+def pages_of(found: ListFile) -> tuple[list[Seed], PagesRead]:
+    """The pages that a list names, as seeds. Raises ListError for none, and for too many."""
+    seeds: dict[Seed, None] = {}
+    complaints, chars = Complaints(shown(found)), 0
+    with opened(found) as rows:
+        for row in rows:
+            try:
+                seed = _seed(row)
+            except SeedError as exc:
+                complaints.tell(Bad(line=row.line, why=str(exc)))
+                continue
+            if seed is None:
+                assert isinstance(row, Bad)
+                complaints.tell(row)
+                continue
+            chars += len(seed.urls[0]) * (seed not in seeds)
+            seeds[seed] = None
+            if len(seeds) > MAX_PAGES or chars > MAX_PAGES_CHARS:
+                raise ListError(
+                    f"the list {shown(found)} names more than {MAX_PAGES:,} pages, or longer URLs than one crawl"
+                    " begins with: split it into several crawls; if they are images, say --image-list"
+                )
+    complaints.tell_all()
+    if not seeds:
+        raise ListError(f"the list {shown(found)} names no page")
+    return list(seeds), PagesRead(
+        name=found.name, mark=mark(found, "pages"), bad_lines=complaints.lines, bad=tuple(complaints.places)
+    )
+
+
+def _seed(row: Row | Bad) -> Seed | None:
+    return seed_of(row.url) if isinstance(row, Row) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The lists that somebody names."""
+
+    pages: tuple[Path, ...] = ()
+    """``-`` is standard input, here and below."""
+    images: tuple[Path, ...] = ()
+    columns: Columns = USUAL
+    listed: Images | None = None
+    """Images that a program names."""
+
+    def __bool__(self) -> bool:
+        return bool(self.pages or self.images or self.listed is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The same, as files that are there."""
+
+    pages: tuple[ListFile, ...] = ()
+    images: tuple[ListFile, ...] = ()
+
+
+NO_FILES = Files()
+
+
+@contextmanager
+def gathered(asked: Asked) -> Iterator[Files]:
+    """The files of what is *asked* for; what a pipe or a program brings is kept in one until this is left.
+
+    Raises ListError for files that can't be read, or whose first lines name nothing; UsageError.
+    """
+    if [*asked.pages, *asked.images].count(Path(STANDARD_INPUT)) > 1:
+        raise UsageError("standard input can be one list, and '-' is given several times")
+    with ExitStack() as stack:
+
+        def file(path: Path) -> ListFile:
+            if str(path) == STANDARD_INPUT:
+                return stack.enter_context(spooled(columns=asked.columns))
+            return ListFile(path=path, name=str(path.absolute()), columns=asked.columns)
+
+        pages = tuple(map(file, dict.fromkeys(asked.pages)))
+        images = [file(path) for path in dict.fromkeys(asked.images)]
+        if asked.listed is not None:
+            images.append(stack.enter_context(spooled(asked.listed, columns=asked.columns)))
+        for found in (*pages, *images):
+            check(found)
+        yield Files(pages=pages, images=tuple(images))
+
+
+@contextmanager
+def spooled(source: Images | None = None, *, columns: Columns) -> Iterator[ListFile]:
+    """A list that comes by a pipe (standard input without a *source*), or from a program, as a file for the while."""
+    with tempfile.TemporaryDirectory(prefix="image-crawler-") as folder:
+        path = Path(folder, "list")
+        with path.open("wb") as file:
+            if source is None:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            else:
+                for item in source:
+                    row = {"url": item} if isinstance(item, str) else dict(item)
+                    file.write(msgspec.json.encode(row) + b"\n")
+        yield ListFile(path=path, name=STANDARD_INPUT, columns=columns)
