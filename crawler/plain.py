@@ -24,7 +24,7 @@ from crawler.shown import one_line
 
 MOST_QUOTED = 200
 _CLOSED = "the other side closed the connection"
-_REFUSED = "the connection is refused: nothing listens there"
+_REFUSED = "the connection is refused, nothing listens there"
 _LATE = "no answer came in time"
 _UNKNOWN = "the cause is not known"
 

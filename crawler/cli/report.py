@@ -61,9 +61,11 @@ def headline(summary: Summary, course: Course | None, *, failed: bool = False) -
     if not saved:
         if stats.image_status.get(ImageStatus.DUPLICATE):
             return Text("no new image", "bold")
+        if not (failed or stats.drained):
+            return Text("no image so far", "bold yellow")
         if failed or stats.images.discovered:
             return Text("no image was saved", "bold red" if failed else "bold yellow")
-        return Text("no image was found" if stats.drained else "no image so far", "bold yellow")
+        return Text("no image was found", "bold yellow")
     style = "bold" if failed or not stats.drained else "bold green"
     text = Text(f"{_images(saved)}, {tables.size(stats.saved_bytes)}", style)
     new = saved - course.saved_before if course is not None else 0

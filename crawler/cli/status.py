@@ -26,6 +26,7 @@ from crawler.cli.output import clean, write_json
 from crawler.condition import Condition, condition
 from crawler.config import Config
 from crawler.errors import QueueError, QueueUnreachable, UsageError
+from crawler.events import WATCH_ENDED, tell
 from crawler.models import Stats, Status
 from crawler.queues import TaskQueue
 from crawler.queues.redis.address import without_password
@@ -122,7 +123,7 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
     if isinstance(stats, Status):
         out.print(operation.rates(stats))
         for wait in waits.waits(stats, invitation=address) if not stats.paused else ():
-            out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"), soft_wrap=True)
+            out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
         seconds, why_none = waits.time_to_go(stats, stats.images_per_s)
         if told := f"about {waits.span(seconds)} to go" if seconds is not None else why_none:
             out.print(Text(told, "dim"))
@@ -167,7 +168,7 @@ def _states(tasks: TaskQueue) -> Iterator[Status]:
         try:
             now = tasks.status()
         except QueueUnreachable as exc:
-            log.warning("the crawl can't be watched any longer: %s", exc)
+            tell(log, WATCH_ENDED, reason=exc)
             return
         yield now
         if now.drained or now.halted is not None:

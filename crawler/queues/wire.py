@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 
 from crawler import errors
-from crawler.plain import is_plain
 from crawler.queues.tls import SSLSocket
 
 MAX_MESSAGE_BYTES = 4 * 2**20
@@ -45,7 +44,8 @@ _VOCABULARY: dict[str, type[Exception]] = {
 }
 
 
-_FAULT_THERE = "the program there failed, in a way that it does not expect"
+FAULT_THERE = "the manager failed at what it was asked for; its log tells where"
+"""What is told of an exception that is none of the vocabulary: its words would tell nothing here."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -60,9 +60,7 @@ class Fault(msgspec.Struct, frozen=True):
 
     def revived(self) -> Exception:
         known = _VOCABULARY.get(self.type)
-        if known is None:
-            return errors.RemoteFault(self.text if self.text and is_plain(self.text) else _FAULT_THERE)
-        return known(self.text)
+        return errors.RemoteFault(FAULT_THERE) if known is None else known(self.text)
 
 
 class Connection:

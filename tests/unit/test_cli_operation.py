@@ -404,7 +404,8 @@ def test_why_a_crawl_was_stopped_can_not_drive_the_terminal(
     """Any key holder may say why."""
 
     class Stopped:
-        seeds = ("http://a.example/",)
+        seeds = begins_with = ("http://a.example/",)
+        had_finished = False
         folder = CrawlFolder(tmp_path / "none")
         public = queue = None
         invitation = "crawl"

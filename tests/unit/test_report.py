@@ -95,6 +95,8 @@ def test_a_crawl_that_is_not_finished_says_what_is_left(capsys: pytest.CaptureFi
     lines = printed(capsys, summary(stats))
     assert "state      not finished: 40 images and 0 pages to go" in lines
     assert "green" not in str(headline(summary(stats), RUN).style)
+    early = Stats(pages=Counts(ready=1, done=2), images=Counts(ready=25), page_status={"harvested": 2})
+    assert headline(summary(early), RUN).plain == "no image so far"
 
 
 @pytest.mark.parametrize(
