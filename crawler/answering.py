@@ -29,6 +29,8 @@ class _Answer:
     scheme: str
     silence: str
     """Why it is not https; empty if it is."""
+    failure: str = ""
+    """That there is no answer, and why, as a sentence."""
 
 
 def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> Settled:
@@ -36,17 +38,26 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
 
     A password that is configured is not sent by http where nobody has said http: such hosts have to answer by https.
 
-    Raises SeedUnreachable for a host that does not answer; ConfigError.
+    Of several seeds some may be of hosts that do not answer: they are tried by https in the crawl.
+
+    Raises SeedUnreachable if nobody answers, and there is no other seed; ConfigError.
     """
     open_hosts = {_host(seed): seed for seed in asked if len(seed.urls) > 1 and not seed.known(known)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda seed: _answer(seed, fetch), open_hosts.values())
-        answers = dict(zip(open_hosts, found, strict=True))
+        told = pool.map(lambda seed: _answer(seed, fetch), open_hosts.values())
+        answers = dict(zip(open_hosts, told, strict=True))
+    failures = [answer.failure for answer in answers.values() if answer.failure]
+    if failures and all((found := answers.get(_host(seed))) and found.failure for seed in asked):
+        raise SeedUnreachable(failures[0])
     taken, notes = [], []
     for seed in asked:
         url = seed.known(known) or seed.urls[0]
         if not seed.known(known) and (answer := answers.get(_host(seed))) is not None and len(seed.urls) > 1:
             url = next(each for each in seed.urls if each.startswith(f"{answer.scheme}:"))
+            if answer.failure:
+                notes.append(f"{answer.failure}; {url} is tried in the crawl")
+                taken.append(url)
+                continue
             why = f", for it does not answer by https ({answer.silence})" if answer.silence else ""
             notes.append(f"{seed.text}: taking {url}{why}")
         taken.append(url)
@@ -62,11 +73,13 @@ def _answer(seed: Seed, fetch: FetchConfig) -> _Answer:
     if not (first := silence(https, fetch)):
         return _Answer(scheme=_HTTPS, silence="")
     if fetch.login or fetch.headers or fetch.netrc:
-        raise SeedUnreachable(
-            f"{seed.text} does not answer by https ({first}), and what logs in there is not sent by http unless the"
-            f" seed says so: {http}"
+        return _Answer(
+            scheme=_HTTPS,
+            silence=first,
+            failure=f"{seed.text} does not answer by https ({first}), and what logs in there is not sent by http unless"
+            f" the seed says so: {http}",
         )
     if not (second := silence(http, fetch)):
         return _Answer(scheme=_HTTP, silence=first)
     why = first if first == second else f"by https: {first}; by http: {second}"
-    raise SeedUnreachable(f"{seed.text} does not answer: {why}")
+    return _Answer(scheme=_HTTPS, silence=first, failure=f"{seed.text} does not answer: {why}")

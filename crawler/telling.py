@@ -18,6 +18,8 @@ class Progress:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._said = float("-inf")
+        self._width = 0
+        """Of the line that the next one replaces."""
         self._cell: Any = None
 
     def __call__(self, stats: Stats) -> None:
@@ -30,8 +32,9 @@ class Progress:
             else:
                 self._cell.update(told)
         elif sys.stderr is not None and sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{text}" + ("\n" if stats.drained else ""))
+            sys.stderr.write(f"\r{text:<{self._width}}" + ("\n" if stats.drained else ""))
             sys.stderr.flush()
+            self._width = len(text)
         elif sys.stderr is not None and (stats.drained or time.monotonic() - self._said >= _LINE_EVERY_S):
             self._said = time.monotonic()
             sys.stderr.write(text + "\n")

@@ -178,6 +178,16 @@ def test_who_does_not_answer_at_all_is_an_error(silent: dict[str, str]) -> None:
         answering.settled(seeds("example.org"), (), Config().fetch)
 
 
+def test_one_of_several_that_does_not_answer_is_left_to_the_crawl(silent: dict[str, str]) -> None:
+    silent |= {"https://a.example/": "refused", "http://a.example/": "refused"}
+    for others in (["b.example"], ["http://b.example/"]):
+        found = answering.settled(seeds("a.example", *others), (), Config().fetch)
+        assert found.seeds == ("https://a.example/", seed_of(others[0]).urls[0])
+        assert (
+            found.notes[0] == "a.example does not answer: refused; https://a.example/ is tried in the crawl"
+        )
+
+
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_a_crawl_goes_on_by_its_own_scheme_and_nobody_is_asked(silent: dict[str, str], scheme: str) -> None:
     silent |= {"https://example.org/": "offline", "http://example.org/": "offline"}

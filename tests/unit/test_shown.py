@@ -214,8 +214,10 @@ WAYS = {
 """Names of what writes to a terminal, or knows how to drive it, and the files that may use each."""
 
 
-TO_PIPES = {"render/launch.py"}
-"""A process of its own, whose output its parent reads."""
+TO_PIPES = {"render/launch.py", "telling.py"}
+"""A process of its own, whose output its parent reads; and a crawl's figures for who runs it in Python, on streams that
+are not ours, without a word of others.
+"""
 
 
 def used(tree: ast.AST) -> set[str]:
