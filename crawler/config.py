@@ -271,6 +271,15 @@ class FetchConfig(Section):
     min_rate_bytes_s: Annotated[
         int, Meta(ge=0, description="Slower than this after 10 s is given up, in bytes per second.")
     ] = 1024
+    limit_rate_bytes_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Receive no more than this from all sites together, by all workers of the crawl, in bytes per"
+            " second; 0 for no limit.",
+            extra={"also": ("--limit-rate",)},
+        ),
+    ] = 0
     max_redirects: Annotated[int, Meta(ge=0, le=50, description="Redirects to follow for one URL.")] = 10
     tries: Annotated[
         int,

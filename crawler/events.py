@@ -30,6 +30,7 @@ _LINES = "traceback"
 _INDENTED = "line"
 """And the one that keeps its indent, as of a traceback."""
 _LOGIN = re.compile(r"((?:\b[a-z][a-z0-9+.-]{1,20}:)?//)[^\s/?#@]*(?:@[^\s/?#@]*)*@", re.IGNORECASE)
+_REDIS = re.compile("(?:redis|valkey)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,13 @@ def tell(
 
 
 def hushed(text: str) -> str:
-    """*text* with … for the logins in URLs."""
-    return _LOGIN.sub(r"\1…@", text) if "@" in text else text
+    """*text* with … for the logins in URLs. The name of a Redis user alone is none: one types it to join."""
+    return _LOGIN.sub(_hidden, text) if "@" in text else text
+
+
+def _hidden(found: re.Match[str]) -> str:
+    is_name = _REDIS.match(found[1]) is not None and ":" not in found[0].removeprefix(found[1])
+    return found[0] if is_name else f"{found[1]}…@"
 
 
 def _clean(key: str, value: object) -> str | int | float | None:  # a bool is an int
@@ -748,6 +754,12 @@ STORAGE_BACK = Event(
     level=INFO,
     text="{where} answers again, after {after_s:.1f} s",
     means="After storage-silent.",
+)
+WATCH_ENDED = Event(
+    word="watch-ended",
+    level=WARNING,
+    text="the crawl can't be watched any longer: {reason}",
+    means="Whoever has the queue of a watched crawl does not answer any more (status --watch).",
 )
 ERROR_TOLD = Event(
     word="error",

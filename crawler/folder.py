@@ -106,8 +106,9 @@ class CrawlFolder:
             raise FolderError(f"no crawl runs in {self.path}; start it with image-crawler crawl") from exc
 
     def write_settings(self, config: Config, seeds: tuple[str, ...]) -> None:
-        header = "What this crawl runs with; written anew at each start.\nSeeds:\n" + "\n".join(
-            f"  {seed}" for seed in seeds[:_SEEDS_SHOWN]
+        header = (
+            "The settings of this crawl's last run; inspect --runs has those of each.\nSeeds:\n"
+            + "\n".join(f"  {seed}" for seed in seeds[:_SEEDS_SHOWN])
         )
         if len(seeds) > _SEEDS_SHOWN:
             header += f"\n  and {len(seeds) - _SEEDS_SHOWN:,} more"

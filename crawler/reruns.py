@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
     from crawler.queues.rereads import Kept
 
+_LIMITS = frozenset({"max-pages", "max-images", "max-links-per-page"})
 _OF_PAGES = {"scope", "include", "exclude", "max_depth", "max_pages"}
 
 
@@ -75,13 +76,13 @@ class Rerun:
             )
         if not (finished and changes.keeps_out) or self._lets_in():
             return
-        against = (
-            self._against() if changes.is_checkable else f"the {_images(images)} that it has" * bool(images)
-        )
+        against = f"would keep out {found}" if (found := self._against()) else ""
+        if images and not (against or changes.is_checkable):
+            against = f"may keep out some of the {_images(images)} that it has"
         if against:
             raise UsageError(
                 f"the crawl in {self._folder} has finished, and nothing is taken away from a crawl:"
-                f" {told_of(changes.keeps_out)} would keep out {against}; {elsewhere}"
+                f" {told_of(changes.keeps_out)} {against}; {elsewhere}"
             )
 
     def take_up(self) -> list[str]:
@@ -98,11 +99,15 @@ class Rerun:
 
     def _read_again(self, reads: Reads) -> list[str]:
         dropped = self._ledger.stats().dropped
-        slugs = sorted(slug for slug in self._changes.slugs if dropped.get(slug))
+        slugs = sorted(slug for slug in self._slugs() if dropped.get(slug))
         if not (slugs or reads) or not (count := self._ledger.take_up(slugs, reads)):
             return []
         why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
         return [f"{_pages(count)} to be read once more{why}"]
+
+    def _slugs(self) -> frozenset[str]:
+        """What was left out by these may be let in now: also by limits, which what is kept out makes room below."""
+        return self._changes.slugs | (_LIMITS if self._changes.keeps_out else frozenset())
 
     def _tried_again(self) -> list[str]:
         changes, told = self._changes, []

@@ -201,6 +201,7 @@ def _allow_many_connections() -> None:
 def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
     """A harvester, downloader or renderer process."""
     from crawler.visit import TaskHandler
+    from crawler.web.bandwidth import Bandwidth
     from crawler.web.cookies import Jar
     from crawler.web.guard import Guard, seed_ports
     from crawler.web.host_files import QueueShelf
@@ -217,9 +218,11 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
     manager.connect()
     guard = Guard(config.fetch.allow_addresses, seed_ports(site.seeds), of_seeds=site.networks)
     jar = Jar(is_suffix=is_public_suffix) if config.keeps_cookies else None
-    transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds)
-    patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     tasks = manager.get_task_queue()
+    limit = config.fetch.limit_rate_bytes_s
+    bandwidth = Bandwidth(limit, lambda count: tasks.receive(count=count)) if limit else None
+    transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds, bandwidth=bandwidth)
+    patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
     shelf = QueueShelf(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
     children = _children(site, _threads(config, kind))

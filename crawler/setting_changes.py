@@ -226,7 +226,7 @@ ONLY_HOW = frozenset(
         *("storage_patience_s", "fsync", "min_free_bytes"),
         *("per_host", "per_domain", "delay_s", "lease_s", "max_lease_s", "heartbeat_s", "lease_batch"),
         *("retry_delay_s", "image_backlog", "result_backlog", "queue_shards"),
-        *("max_time_s", "max_bytes", "cookies"),
+        *("max_time_s", "max_bytes", "cookies", "limit_rate_bytes_s"),
     }
 )
 """Settings that say how the work is done. The next of it is done that way."""

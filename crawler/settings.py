@@ -61,6 +61,7 @@ class Settings(TypedDict, total=False):
     connect_timeout_s: float | str
     total_timeout_s: float | str
     min_rate_bytes_s: int | str
+    limit_rate_bytes_s: int | str
     max_redirects: int
     tries: int
     verify_tls: bool

@@ -159,7 +159,15 @@ HARMLESS = frozenset(
         *("obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining"),
         *("user_agent", "headers", "keep_cookies", "login"),
         # bounded by themselves, or by others that have a rule
-        *("min_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls", "render_clicks"),
+        *(
+            "min_rate_bytes_s",
+            "limit_rate_bytes_s",
+            "max_redirects",
+            "tries",
+            "lease_batch",
+            "render_scrolls",
+            "render_clicks",
+        ),
         # how many processes there are is said on this machine
         *("harvesters", "downloaders", "renderers"),
         # kept by the queue

@@ -125,7 +125,7 @@ def _read(source: str, config: Config) -> Fetched:
     if len(content) > limit:
         raise UsageError(f"{source} has more than {limit:,} bytes; allow more with --max-page-bytes")
     name = "" if source == "-" else Path(source).name
-    url = _LOCAL + quote(name)
+    url = _LOCAL + quote(name, errors="surrogateescape")
     content_type = mimetypes.guess_type(name)[0] if name else None
     return Fetched(
         url=url,

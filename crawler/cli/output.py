@@ -44,7 +44,26 @@ def write_json(value: object) -> None:
 
     What could drive a terminal is escaped, wherever it goes: often it is shown in the end.
     """
-    click.echo(shown.escaped(msgspec.json.encode(plain(value))))
+    said = plain(value)
+    try:
+        data = msgspec.json.encode(said)
+    except (
+        UnicodeEncodeError
+    ):  # names of files that are no text to Python: where no locale is set, any but ASCII
+        data = msgspec.json.encode(_as_text(said))
+    click.echo(shown.escaped(data))
+
+
+def _as_text(value: Any) -> Any:
+    """*value* with its bytes of file names (PEP 383) as the UTF-8 that they nearly always are."""
+    if isinstance(value, str):
+        try:
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        except UnicodeEncodeError:  # a half of a character, which stands for no byte
+            return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(one) for key, one in value.items()}
+    return [_as_text(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def is_terminal() -> bool:

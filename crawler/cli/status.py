@@ -26,6 +26,7 @@ from crawler.cli.output import clean, write_json
 from crawler.condition import Condition, condition
 from crawler.config import Config
 from crawler.errors import QueueError, QueueUnreachable, UsageError
+from crawler.events import WATCH_ENDED, tell
 from crawler.models import Stats, Status
 from crawler.queues import TaskQueue
 from crawler.queues.redis.address import without_password
@@ -167,7 +168,7 @@ def _states(tasks: TaskQueue) -> Iterator[Status]:
         try:
             now = tasks.status()
         except QueueUnreachable as exc:
-            log.warning("the crawl can't be watched any longer: %s", exc)
+            tell(log, WATCH_ENDED, reason=exc)
             return
         yield now
         if now.drained or now.halted is not None:

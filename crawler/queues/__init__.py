@@ -44,6 +44,8 @@ GUEST_S = 120.0
 """So long a request counts as under way of which nobody says that it is over: its worker has gone."""
 
 
+HORIZON_S = 60.0
+"""As of :meth:`TaskQueue.receive`."""
 REFUSED_S = 2.0
 """A task that a worker says what can't be right of waits so long, and twice as long each time: in a soak one hostile
 worker took the same task five times in a row, and it was given up."""
@@ -131,6 +133,12 @@ class TaskQueue(Protocol):
     def turn_over(self, *, task: Total, host: Url) -> None:
         """A request of this task at *host* has its answer, and there will be no other but as a guest: for who redirects
         lead elsewhere holds no slot while it waits for one. It need not have had one.
+        """
+        ...
+
+    def receive(self, *, count: Annotated[int, Meta(ge=1, le=4 * 2**20)]) -> Duration:
+        """Reserve *count* bytes of what all workers may receive together (``limit_rate_bytes_s``); in how many seconds
+        they may be received. More than HORIZON_S: they are not reserved, and to be asked for again.
         """
         ...
 

@@ -16,7 +16,7 @@ from crawler.queues import ResultQueue, TaskQueue, checks
 from crawler.queues.wire import Fault
 from crawler.storage import Inbox
 
-PROTOCOL = 10
+PROTOCOL = 11
 """To be raised with each change after which workers and a manager of before and after don't understand each other."""
 
 MALFORMED = checks.FLAWS

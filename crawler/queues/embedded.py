@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 
 import msgspec
 
 from crawler.models import Result, TemplateAnswer
 from crawler.queues import Plan, RecordPage
+from crawler.queues.bandwidth import Line
 from crawler.queues.ledger import MAX_RECORDS, Ledger
 
 
@@ -16,6 +19,8 @@ class LedgerTasks:
 
     def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
         self._plan = plan or Plan()
+        self._line = Line(self._plan.config.fetch.limit_rate_bytes_s)
+        self._line_mutex = threading.Lock()
         self._template = ledger.template
         self.put = ledger.put
         self.lease = ledger.lease
@@ -23,6 +28,7 @@ class LedgerTasks:
         self.release = ledger.release
         self.leave = ledger.leave
         self.turn = ledger.turn
+        self.receive = self._receive
         self.turn_taken = ledger.turn_taken
         self.turn_over = ledger.turn_over
         self.host_file = ledger.host_file
@@ -35,6 +41,10 @@ class LedgerTasks:
         self.resume = ledger.resume
         self.stats = ledger.stats
         self.status = ledger.status
+
+    def _receive(self, *, count: int) -> float:
+        with self._line_mutex:
+            return self._line.reserve(count, now=time.monotonic())
 
     def plan(self) -> Plan:
         return self._plan

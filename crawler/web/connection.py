@@ -33,6 +33,7 @@ from crawler.plain import plain
 from crawler.urls import host_key, show_address
 from crawler.web import socks
 from crawler.web.answers import proxy_error
+from crawler.web.bandwidth import AHEAD_BYTES, STEP_BYTES, Bandwidth
 from crawler.web.framing import Response
 from crawler.web.guard import Guard
 from crawler.web.names import AddressInfo, Names
@@ -57,6 +58,8 @@ class Pace:
 
     min_rate_bytes_s: int
     grace_s: float
+    bandwidth: Bandwidth | None = None
+    """What may be received at all; to wait for it is no fault of a server, so no limit of ours counts it."""
 
     @property
     def quota_bytes(self) -> float:
@@ -70,7 +73,9 @@ class PacedReader(io.RawIOBase):
     what is left of the fetch. Raises DeadlineExceeded or TooSlow.
     """
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, pace: Pace) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, pace: Pace, *, paid_bytes: int = 0) -> None:
+        self._paid_bytes = paid_bytes
+        self.waited_s = 0.0
         self._raw = raw
         self._sock = sock
         self._pace = pace
@@ -87,6 +92,9 @@ class PacedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self._pace.bandwidth is not None:
+            buffer = memoryview(buffer)[:STEP_BYTES]
+            self._pay(self._pace.bandwidth, len(buffer))
         now = time.monotonic()
         patience_s = min(self._deadline, self._window_end) - now
         if patience_s <= 0:
@@ -96,12 +104,23 @@ class PacedReader(io.RawIOBase):
             count = self._raw.readinto(buffer)
         except TimeoutError as exc:
             raise self._out_of_patience() from exc
+        self._paid_bytes -= count or 0
         if count and self._pace.quota_bytes:
             self._window_bytes += count
             if self._window_end == float("inf") or self._window_bytes >= self._pace.quota_bytes:
                 self._window_end = time.monotonic() + self._pace.grace_s
                 self._window_bytes = 0
         return count
+
+    def _pay(self, bandwidth: Bandwidth, count: int) -> None:
+        """Wait until what is read now, and what a server sends meanwhile, may be received."""
+        missing = AHEAD_BYTES + count - self._paid_bytes
+        if missing > 0:
+            waited_s = bandwidth.take(missing)
+            self._paid_bytes += missing
+            self.waited_s += waited_s
+            self._deadline += waited_s
+            self._window_end += waited_s
 
     def _out_of_patience(self) -> DeadlineExceeded | TooSlow:
         if self._window_end < self._deadline:
@@ -113,6 +132,8 @@ class PacedReader(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            if self._pace.bandwidth is not None:
+                self._pace.bandwidth.give_back(max(0, self._paid_bytes))
             self._raw.close()
             super().close()
 
@@ -124,8 +145,14 @@ class PacedResponse(Response):
         super().__init__(sock, *args, **kwargs)
         self.sent_at = time.monotonic()
         """The request has just been sent, on the monotonic clock."""
-        self._paced = PacedReader(self.fp.detach(), sock, pace)
+        # a proxy's own answer to CONNECT comes before the one that has been paid for
+        paid_bytes = 0 if kwargs.get("method") == "CONNECT" or pace.bandwidth is None else AHEAD_BYTES
+        self._paced = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
         self.fp = io.BufferedReader(self._paced)
+
+    @property
+    def waited_s(self) -> float:
+        return self._paced.waited_s
 
     def hurry(self, within_s: float) -> None:
         """See PacedReader."""
@@ -133,7 +160,14 @@ class PacedResponse(Response):
 
 
 def open_socket(
-    host: str, port: int, timeout_s: float, names: Names, guard: Guard | None = None, *, called: str = ""
+    host: str,
+    port: int,
+    timeout_s: float,
+    names: Names,
+    guard: Guard | None = None,
+    *,
+    called: str = "",
+    buffer_bytes: int = 0,
 ) -> socket.socket:
     """A TCP connection to the first address of *host* that accepts one, within *timeout_s* over all of them.
 
@@ -158,6 +192,8 @@ def open_socket(
         try:
             sock = socket.socket(family, kind, protocol)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if buffer_bytes:  # before it is connected: the other side is told how much it may send
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
             sock.settimeout(patience_s / 2 if left else patience_s)
             sock.connect(address)
         except OSError as exc:
@@ -200,6 +236,7 @@ class _Plain(HTTPConnection):
     names: ClassVar[Names]
     guard: ClassVar[Guard | None]
     socks: ClassVar[Proxy | None]
+    buffer_bytes: ClassVar[int]
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)
@@ -209,6 +246,7 @@ class _Encrypted(HTTPSConnection):
     names: ClassVar[Names]
     guard: ClassVar[Guard | None]
     socks: ClassVar[Proxy | None]
+    buffer_bytes: ClassVar[int]
 
     def _new_conn(self) -> socket.socket:
         return _connected(self)
@@ -259,18 +297,21 @@ def _connected(conn: _Plain | _Encrypted) -> socket.socket:
     host, port, timeout_s = conn._dns_host, int(conn.port or 0), _seconds(conn.timeout)  # noqa: SLF001 - urllib3's
     if conn.proxy is not None:
         # who names a proxy trusts it, wherever it is
-        return open_socket(host, port, timeout_s, conn.names, called=f"the proxy {host}")
+        return open_socket(
+            host, port, timeout_s, conn.names, called=f"the proxy {host}", buffer_bytes=conn.buffer_bytes
+        )
     if conn.socks is not None:
-        return _open_by_socks(conn.socks, host, port, timeout_s, conn.names, conn.guard)
-    return open_socket(host, port, timeout_s, conn.names, conn.guard)
+        return _open_by_socks(conn.socks, host, port, timeout_s, conn)
+    return open_socket(host, port, timeout_s, conn.names, conn.guard, buffer_bytes=conn.buffer_bytes)
 
 
 def _open_by_socks(
-    proxy: Proxy, host: str, port: int, timeout_s: float, names: Names, guard: Guard | None
+    proxy: Proxy, host: str, port: int, timeout_s: float, conn: _Plain | _Encrypted
 ) -> socket.socket:
     """A connection to *host* that *proxy* makes. Where names are ours to look up, *guard* is asked about each address,
     and the proxy gets to know no other; else it has been asked about the URL before, which is all that there is.
     """
+    names, guard = conn.names, conn.guard
     deadline = time.monotonic() + timeout_s
     targets = [host]
     if not proxy.looks_names_up:
@@ -283,7 +324,10 @@ def _open_by_socks(
     while True:
         target, last = targets.pop(0), len(targets) == 0
         left_s = max(deadline - time.monotonic(), 0.001)
-        sock = open_socket(proxy.host, proxy.port, left_s, names, called=f"the proxy {proxy.host}")
+        called = f"the proxy {proxy.host}"
+        sock = open_socket(
+            proxy.host, proxy.port, left_s, names, called=called, buffer_bytes=conn.buffer_bytes
+        )
         try:
             left_s = max(deadline - time.monotonic(), 0.001)
             socks.connect(sock, proxy, target, port, left_s if last else left_s / 2)
@@ -336,6 +380,7 @@ def pool_classes(
         "names": Names(),
         "guard": guard,
         "socks": socks_proxy,
+        "buffer_bytes": 0 if pace.bandwidth is None else pace.bandwidth.buffer_bytes,
     }
     plain = type("Plain", (_Plain,), shared)
     encrypted = type("Encrypted", (_Encrypted,), shared)

@@ -50,6 +50,7 @@ from crawler.web import (
 from crawler.web.adapter import Adapter
 from crawler.web.answers import PROXY_LOGIN, proxy_error, status_error, wants_https
 from crawler.web.asking import RequestHeaders, asks_unless
+from crawler.web.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.web.challenges import MOST_BYTES, is_worth_a_look
 from crawler.web.connection import IdleConnectionLost, Pace, PacedResponse
 from crawler.web.content import content_of, is_worthless_in_part
@@ -83,7 +84,8 @@ class RequestsTransport:
     *guard* decides which addresses may be asked; None: all. *jar* keeps cookies; None: nobody does. *seeds* are
     canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the first
     byte must bring ``min_rate_bytes_s`` on average. *ca_file*: certificate authorities to trust in place of the usual
-    ones, and of those that the environment names (SSL_CERT_FILE …). Proxies that it names are used if *config* says so.
+    ones, and of those that the environment names (SSL_CERT_FILE …).
+    Proxies that it names are used if *config* says so. *bandwidth*: what may be received at all; None: no limit.
 
     Raises ConfigError for headers, proxies and files that won't do.
     """
@@ -97,14 +99,16 @@ class RequestsTransport:
         seeds: Iterable[str] = (),
         rate_grace_s: float = 10.0,
         ca_file: Path | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._config = config
+        self._bandwidth = bandwidth
         self._jar = jar
         self._headers = RequestHeaders(config, seeds=seeds, jar=jar)
         self._proxies = proxies_of(config)
         self._guard = guard
         self._adapter = Adapter(
-            Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s),
+            Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth),
             guard,
             self._proxies,
             trusted=str(ca_file or (authorities() if config.verify_tls else "")),
@@ -122,7 +126,7 @@ class RequestsTransport:
         )
         while True:
             seen.append(current)
-            deadline += _checked(check, current)
+            deadline += _checked(check, current) + self._paid()
             request = _prepared(
                 current,
                 self._headers.headers_for(
@@ -140,6 +144,7 @@ class RequestsTransport:
                         _drain(answer)
                         raise _too_many(seen, target, status, circle=target in seen[changed:])
                     _drain(answer)
+                    deadline += _waited_s(answer)
                     current = target
                     continue
                 if status == _NOT_MODIFIED and asks_unless(unless, current):
@@ -170,14 +175,14 @@ class RequestsTransport:
             raise ValueError(f"a page in the browser may not ask with {quoted(request.method[:20])}")
         deadline = self._deadline(exchanging.get("within_s"))
         check, url = exchanging.get("check"), _canonical(request.url)
-        deadline += _checked(check, url)
+        deadline += _checked(check, url) + self._paid()
         try:
             return self._exchange(request, url, deadline, exchanging)
         except ConnectionLost as exc:
             lost = any(isinstance(cause, IdleConnectionLost) for cause in _causes(exc))
             if not lost or request.method not in _SAFE:
                 raise
-        deadline += _checked(check, url)
+        deadline += _checked(check, url) + self._paid()
         return self._exchange(request, url, deadline, exchanging)
 
     def _exchange(
@@ -210,6 +215,10 @@ class RequestsTransport:
 
     def close(self) -> None:
         self._adapter.close()
+
+    def _paid(self) -> float:
+        """Wait until what a server sends at first may be received; returns how long that took."""
+        return 0.0 if self._bandwidth is None else self._bandwidth.take(AHEAD_BYTES)
 
     def _deadline(self, within_s: float | None) -> float:
         limit_s = self._config.total_timeout_s
@@ -318,6 +327,12 @@ def _checked(check: Check | None, url: str) -> float:
     started = time.monotonic()
     check(url)
     return time.monotonic() - started
+
+
+def _waited_s(answer: requests.Response) -> float:
+    """For how long reading *answer* had to wait for a limit of our own."""
+    original = getattr(answer.raw, "_original_response", None)
+    return original.waited_s if isinstance(original, PacedResponse) else 0.0
 
 
 def _sent_at(answer: requests.Response) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import crawler
 from tests.e2e.running import Outcome, image_crawler, records, saved_digests
@@ -93,3 +96,34 @@ def test_from_python_the_records_end_there_and_the_same_call_goes_on(
     assert before < after, "what earlier calls have brought comes first"
     assert len(after) == len(digests)
     assert len(records(tmp_path / "crawl")) == len(digests)
+
+
+def test_all_workers_together_receive_no_more_than_the_limit(tmp_path: Path, queue: tuple[str, ...]) -> None:
+    """Three processes; each image is noise, so that its size is known."""
+    rng = random.Random(1)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    total = 0
+    for number in range(12):
+        out = BytesIO()
+        Image.frombytes("RGB", (100, 100), rng.randbytes(30_000)).save(out, "PNG")
+        (folder / f"{number}.png").write_bytes(out.getvalue())
+        total += len(out.getvalue())
+    (folder / "index.html").write_text("".join(f'<img src="{number}.png">' for number in range(12)))
+    rate = 60_000
+    with serving(folder) as server:
+        options = (
+            "--limit-rate",
+            f"{rate}B/s",
+            "--downloaders",
+            "2",
+            "--no-sitemaps",
+            "--total-timeout-s",
+            "2",
+        )
+        outcome = image_crawler("crawl", server.url, "-o", "crawl", "-q", *options, *queue, folder=tmp_path)
+        assert outcome.code == 0, outcome.err
+        took_s = server.arrivals_s[-1] - server.arrivals_s[0]
+    assert [record.status for record in records(tmp_path / "crawl").values()] == ["saved"] * 12
+    # the last request was allowed when all but the last images had been paid for
+    assert took_s > 0.6 * total / rate, (took_s, total)

@@ -305,7 +305,14 @@ def test_logins_are_hidden_in_whatever_is_told(log: logging.Logger, text: str) -
 
 
 @pytest.mark.parametrize(
-    "text", ["mail me@x.example", "http://h.example/a@b", "http://h.example/?q=u:p@x", "a@b"]
+    "text",
+    [
+        "mail me@x.example",
+        "http://h.example/a@b",
+        "redis://joe@127.0.0.1:6379/2#crawl",
+        "http://h.example/?q=u:p@x",
+        "a@b",
+    ],
 )
 def test_what_is_no_login_stays(text: str) -> None:
     assert events.hushed(text) == text

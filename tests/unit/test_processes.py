@@ -268,3 +268,24 @@ def test_a_parent_that_has_gone_is_a_stop_and_the_end_within_seconds(monkeypatch
     assert timers == [(3.0, (os._exit, (1,)))]
     lifeline.say(Word("log", text="nobody hears it"))
     theirs.close()
+
+
+def chatters(lifeline: Lifeline) -> None:
+    lifeline.say(Word("ready"))
+    for _ in range(200):
+        logging.getLogger("crawler.test").warning("one of many")
+    lifeline.stopped.wait()
+
+
+def test_lines_of_the_log_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits for a word does something about it, such as to ask the queue; with -v there are hundreds of lines."""
+    with child(chatters) as started:
+        wait_for(lambda: started.ready, started)
+        end, news = time.monotonic() + PATIENCE_S, []
+        while len(caplog.records) < 200 and time.monotonic() < end:
+            news.append(started.listen(0.05))
+        assert len(caplog.records) == 200
+        assert not any(news)
+        started.stop()
+        wait_for(lambda: ended(started), started)
+        assert started.listen(), "its end is"

@@ -21,7 +21,7 @@ from crawler.queues.server import QueueServer
 from crawler.queues.transport import Transport
 from tests.queues import AUTHKEY, connected, embedded, image, served
 
-KNOWN = (10, "c835dfc6023a")  # PROTOCOL, and the digest of what it stands for
+KNOWN = (11, "7a56d38ead7e")  # PROTOCOL, and the digest of what it stands for
 
 WHAT_TO_DO = """
 The messages between workers and the manager have changed. Do those of before and after understand each other?

@@ -355,3 +355,10 @@ def test_every_sign_of_the_command_line_has_a_stand_in() -> None:
                 strays |= {char for char in node.value if not char.isascii()}
     assert strays
     assert strays <= set(shown.STAND_INS)
+
+
+def test_json_has_the_names_of_files_whatever_they_are(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    name = "日本".encode().decode("ascii", "surrogateescape")
+    write_json({"folder": name, "of": [("\udcff.png", 3)], name: "\ud83d"})
+    said = json.loads(capsysbinary.readouterr().out)
+    assert said == {"folder": "日本", "of": [["\ufffd.png", 3]], "日本": "?"}

@@ -31,7 +31,8 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.plain import quoted
-from crawler.queues import CLAIM_S, Plan
+from crawler.queues import CLAIM_S, HORIZON_S, Plan
+from crawler.queues.bandwidth import BURST_S
 from crawler.queues.checks import FLAWS, KIND_OF, MALFORMED, is_host, is_url
 from crawler.queues.database import origin_of
 from crawler.queues.host_files import packed_file, unpacked_file
@@ -243,6 +244,12 @@ class RedisTasks:
         if is_guest:
             self._shards.tell_domains((host,))
         return float(self._shards.run(shard, "turn", task, host, int(is_guest)))
+
+    def receive(self, *, count: int) -> float:
+        rate = self._plan.config.fetch.limit_rate_bytes_s
+        if not rate:
+            return 0.0
+        return float(self._shards.run(0, "receive", count, rate, repr(BURST_S), repr(HORIZON_S)))
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))

@@ -307,6 +307,17 @@ if COMMAND == 'turn' then
   return finish(string.format('%.6f', turns.take(name, is_guest and one or nil)))
 end
 
+-- When so much may be received, as in bandwidth.py. Args: bytes, of these in a second, burst, horizon, in seconds.
+if COMMAND == 'receive' then
+  local count, rate, burst_s, horizon_s = num(), num(), num(), num()
+  local begins = math.max(S.received or 0, now - burst_s)
+  local wait_s = math.max(0, begins - now)
+  if wait_s <= horizon_s then
+    S.received = begins + count / rate
+  end
+  return finish(string.format('%.6f', wait_s))
+end
+
 -- Which hosts are of one owner. Args: host, its registrable domain.
 if COMMAND == 'domains' then
   for _ = 1, num() do

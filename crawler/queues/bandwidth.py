@@ -1,0 +1,32 @@
+"""When how much may be received from all sites together: pure, the clock injected.
+
+One line of reservations for the whole fleet, as in the generic cell rate algorithm (ITU-T I.371): each grant begins
+where the one before ends, so however many workers there are, what they receive together keeps the rate.
+"""
+
+from __future__ import annotations
+
+from crawler.queues import HORIZON_S
+
+BURST_S = 0.25
+"""What has not been asked for is still there for so long: a worker's question is on its way meanwhile."""
+
+
+class Line:
+    """The reservations at *rate_bytes_s*; 0 for no limit."""
+
+    def __init__(self, rate_bytes_s: int) -> None:
+        self._rate_bytes_s = rate_bytes_s
+        self._free_at = 0.0
+
+    def reserve(self, count: int, *, now: float) -> float:
+        """In how many seconds *count* bytes may be received; more than HORIZON_S: not reserved, ask again. So nobody
+        can have the future for himself alone.
+        """
+        if not self._rate_bytes_s:
+            return 0.0
+        begins_at = max(self._free_at, now - BURST_S)
+        wait_s = max(0.0, begins_at - now)
+        if wait_s <= HORIZON_S:
+            self._free_at = begins_at + count / self._rate_bytes_s
+        return wait_s
