@@ -85,7 +85,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--use-askpass --auth-no-challenge --digest --basic --negotiate", _LOGIN),
     ("--secure-protocol --https-only --hsts-file --ca-certificate --cacert", _TLS),
     ("--bind-address --interface --inet4-only -4 --inet6-only -6", "there is no such choice; --proxy URL may help"),
-    ("--throttle --rate-limit --bwlimit --max-download-speed", "here it is --limit-rate BYTES, a second in all; --delay-s is between two requests to one host"),
+    ("--throttle --rate-limit --bwlimit --max-download-speed", "here it is --limit-rate RATE, such as 500k, for all workers together; --delay-s is between two requests"),
     ("--quota -Q --size-limit --sizelimit", "here it is --max-bytes BYTES; --max-image-bytes is for one image"),
     ("--time-limit --timelimit --max-runtime --closespider-timeout", "here it is --max-time SECONDS"),
     ("--ignore-length --stop-on-truncated", "here it is --incomplete keep"),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from crawler.config import (
@@ -437,3 +438,26 @@ def test_a_file_that_lacks_its_end_is_kept_where_that_is_wanted(
     assert (tmp_path / kept.path).read_bytes() == cut
     assert (half.status, half.reason) == (ImageStatus.REJECTED, "truncated-image")
     assert not lenient.record(f"/good/{name}").incomplete
+
+
+def test_a_record_says_who_has_the_file_now(tmp_path: Path, server: FaultServer) -> None:
+    """Also when another worker had it before, and the server gives the same bytes; and nothing where there is none."""
+    handler = ImageHandler(
+        RequestsTransport(FetchConfig()),
+        LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
+        Scope((f"{server.url}/",)),
+        config=Config(),
+        worker="w1:downloader-1",
+        kept_by="0123456789abcdef w1:/srv/pics",
+    )
+    task = Task(id=1, serial=1, kind=TaskKind.IMAGE, url=f"{server.url}/good/plain.gif", depth=0, attempt=1)
+    first = handler(task).record
+    assert isinstance(first, ImageRecord)
+    assert first.kept_by == "0123456789abcdef w1:/srv/pics"
+    before = msgspec.structs.replace(first, kept_by="fedcba9876543210 w0:/srv/pics")
+    again = handler(msgspec.structs.replace(task, known=before)).record
+    assert isinstance(again, ImageRecord)
+    assert (again.revisit, again.kept_by) == ("unchanged", first.kept_by)
+    gone = handler(msgspec.structs.replace(task, url=f"{server.url}/status/404")).record
+    assert isinstance(gone, ImageRecord)
+    assert (gone.path, gone.kept_by) == ("", "")
