@@ -204,6 +204,7 @@ class Line:
     def __init__(self) -> None:
         self.stopped = threading.Event()
         self.said: list[str] = []
+        self.reported: list[str] = []
         self.failure: Exception | None = None
         self._on_stop: Callable[[], None] = lambda: None
 
@@ -212,6 +213,9 @@ class Line:
 
     def say(self, word: Word) -> None:
         self.said.append(word.text or word.about)
+
+    def report(self, text: str) -> None:
+        self.reported.append(text)
 
     def stop(self) -> None:
         self.stopped.set()
