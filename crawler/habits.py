@@ -27,7 +27,9 @@ _HEADER = "here it is --header 'NAME: VALUE'"
 _LOGIN = "here it is --login USER:PASSWORD, or --netrc"
 _ARCHIVE = "nothing has to be said for that: crawl.db knows what was saved, and it is not fetched again"
 _ROBOTS = "robots.txt is obeyed; config/default.toml has the switches, below [obey]"
-_COOKIES = "a session of a browser comes along with --cookies FILE: cookies.txt, as its add-ons write it"
+_COOKIES = (
+    "a session of a browser comes along with --cookies FILE, in Netscape's format, as add-ons export it"
+)
 _TLS = "certificates are checked; image-crawler crawl --help-all has the switch, below [fetch]"
 _SPAN = "images are taken from any host; for pages it is --scope domain, or any"
 _ONLY_PAGE = "for the pages that you name alone it is --max-depth 0"
@@ -83,7 +85,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--use-askpass --auth-no-challenge --digest --basic --negotiate", _LOGIN),
     ("--secure-protocol --https-only --hsts-file --ca-certificate --cacert", _TLS),
     ("--bind-address --interface --inet4-only -4 --inet6-only -6", "there is no such choice; --proxy URL may help"),
-    ("--throttle --rate-limit", "here it is --limit-rate RATE, such as 500k, for all workers together; --delay-s is between two requests"),
+    ("--throttle --rate-limit --bwlimit --max-download-speed", "here it is --limit-rate RATE, such as 500k, for all workers together; --delay-s is between two requests"),
     ("--quota -Q --size-limit --sizelimit", "here it is --max-bytes BYTES; --max-image-bytes is for one image"),
     ("--time-limit --timelimit --max-runtime --closespider-timeout", "here it is --max-time SECONDS"),
     ("--ignore-length --stop-on-truncated", "here it is --incomplete keep"),

@@ -47,6 +47,7 @@ CRAWL: Short = {
         "--delay-s": "between two requests to one host",
         "--per-host": "requests at a time to one host",
         "--login": "for the seeds' own hosts",
+        "--cookies": "send those of this file, as add-ons export it",
     },
     "Where, and once more": {
         "-o": "the crawl's folder  [default: data/<host>]",
