@@ -25,6 +25,7 @@ _MOST_CHARS = 100
 """Of a name; file systems have room for 255 bytes, and images lie deeper."""
 _HASH_BYTES = 5
 _UNFIT = re.compile(r"[^A-Za-z0-9.-]+")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|_|$)", re.IGNORECASE)
 """What Windows takes for a device, whatever comes behind the first dot."""
 _OF_LISTS = re.compile(r"\.(?:txt|csv|tsv|jsonl|ndjson|json|list|urls|gz)$", re.IGNORECASE)
@@ -103,7 +104,7 @@ def _name_of_list(path: Path) -> str:
 
 def _fit(name: str) -> str:
     """*name* of what every file system takes: ASCII, no dot at its end."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_MOST_CHARS].rstrip(".")
+    return _NOT_PLAIN.sub("-", name)[:_MOST_CHARS].rstrip(".")
 
 
 def _is_ours(folder: Path, seeds: Sequence[Seed], lists: Sequence[Path]) -> bool:

@@ -14,6 +14,11 @@ from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, wi
 
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost")
 """Of a canonical URL, that stands for a host when nobody says so by a scheme."""
+_AFTER_HOST = re.compile(r"[/?#]")
+_WORD = re.compile(r"[\w-]+")
+_PORT = re.compile(r":\d+$")
+_PORT_NUMBER = re.compile(r":(\d+)$")
+_LOGIN = re.compile(r"^[^/?#@]*@")
 _NAME_AND_PORT = re.compile(r"[a-z0-9_-]+:\d+")
 _OTHER_SCHEMES = frozenset({"tel", "sms", "sip", "sips", "callto", "javascript", "data", "mailto", "file"})
 """What stands in front of digits and a colon, and is no host."""
@@ -63,7 +68,7 @@ def seed_of(text: str) -> Seed:
     if canonical(typed) is not None or "://" in typed:
         return whole(typed)
     if urls := _urls_of_host(typed):
-        if "@" in re.split(r"[/?#]", typed.removeprefix("//"), maxsplit=1)[0]:
+        if "@" in _AFTER_HOST.split(typed.removeprefix("//"), maxsplit=1)[0]:
             host = authority(urls[0])
             raise SeedError(
                 f"a seed without a scheme has no user name: say {urls[0]} and --login USER:PASSWORD for {host}"
@@ -73,7 +78,7 @@ def seed_of(text: str) -> Seed:
         return Seed(text=typed, urls=urls)
     if "@" not in typed and (hint := _file_hint(typed)) is not None:
         raise SeedError(hint)
-    if re.fullmatch(r"[\w-]+", typed) and canonical(f"http://{typed}/") is not None and not typed.isdigit():
+    if _WORD.fullmatch(typed) and canonical(f"http://{typed}/") is not None and not typed.isdigit():
         raise SeedError(
             f"the seed {quoted(typed)} is not an http or https URL; give one such as https://example.org/,"
             f" or, if {quoted(typed)} is a host of your network, http://{typed}/"
@@ -89,18 +94,18 @@ def _urls_of_host(typed: str) -> tuple[str, ...]:
     rest = typed.removeprefix("//")
     if not rest or rest[0] in "/\\." or "\\" in rest or len(rest) > MAX_URL_CHARS:
         return ()
-    before = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].lower()
+    before = _AFTER_HOST.split(rest, maxsplit=1)[0].rpartition("@")[2].lower()
     https, http = canonical(f"https://{rest}"), canonical(f"http://{rest}")
     if https is None or http is None:
         return ()
     named = authority(http)
-    host = named if named.endswith("]") else re.sub(r":\d+$", "", named)
+    host = named if named.endswith("]") else _PORT.sub("", named)
     if not (_HOST.fullmatch(host) or (_NAME_AND_PORT.fullmatch(before) and _may_be_host(before))):
         return ()
     if _is_ipv4(host) and not before.startswith(host):
         return ()  # "1.2" and "0x7f.1" are addresses to browsers, and to nobody else
-    port = re.search(r":0*(\d+)$", before)
-    if port is not None and (scheme := _PORTS.get(f":{port[1]}")):
+    port = _PORT_NUMBER.search(before)
+    if port is not None and (scheme := _PORTS.get(f":{port[1].lstrip('0')}")):
         return (http,) if scheme == "http" else (https,)
     return https, http
 
@@ -118,7 +123,7 @@ def _is_ipv4(host: str) -> bool:
 
 def _hidden(typed: str) -> str:
     """*typed*, with … for what may be a password in front of an @."""
-    return re.sub(r"^[^/?#@]*@", "…@", typed)
+    return _LOGIN.sub("…@", typed)
 
 
 def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
