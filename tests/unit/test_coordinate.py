@@ -21,7 +21,17 @@ from crawler.coordinate import coordinate
 from crawler.engines import Collected, InManager
 from crawler.errors import FolderError, QueueUnreachable, UsageError
 from crawler.folder import CrawlFolder
-from crawler.models import Counts, ImageRecord, NewTask, PageRecord, PageStatus, Stats, TaskKind, TaskState
+from crawler.models import (
+    Cookie,
+    Counts,
+    ImageRecord,
+    NewTask,
+    PageRecord,
+    PageStatus,
+    Stats,
+    TaskKind,
+    TaskState,
+)
 from crawler.processes import Word
 from crawler.queues import Plan
 from crawler.queues.database import QUEUE_IDS
@@ -129,6 +139,10 @@ class Client:
 
     def tick(self) -> None:
         self._reached()
+
+    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
+        self._reached()
+        assert not cookies, "these crawls are given none"
 
     def damage(self) -> str:
         return ""
