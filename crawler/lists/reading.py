@@ -18,6 +18,7 @@ from crawler.errors import ListError, SeedError, UsageError
 from crawler.events import LIST_LINE, LIST_LINES, tell
 from crawler.lists import USUAL, Bad, Columns, ListFile, PagesRead, Row
 from crawler.lists.rows import entries
+from crawler.plain import plain
 from crawler.seeds import Seed, seed_of
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def opened(found: ListFile) -> Iterator[Iterator[Row | Bad]]:
     try:
         stream = found.path.open("rb")
     except OSError as exc:
-        raise ListError(f"can't read the list {shown(found)}: {exc.strerror}") from exc
+        raise ListError(f"can't read the list {shown(found)}: {plain(exc)}") from exc
     with stream:
         yield entries(stream, name=shown(found), columns=found.columns)
 

@@ -16,6 +16,7 @@ import msgspec
 from crawler.errors import ListError
 from crawler.lists import USUAL, Bad, Columns, Row
 from crawler.lists.lines import MAX_LINE_CHARS, Line, lines
+from crawler.plain import plain, quoted
 
 _NAMES = {
     "url": ("url", "image_url", "imageurl", "image url", "img_url", "image_link", "file_url", "contenturl", "image",
@@ -136,7 +137,7 @@ def _of_table(
         except (csv.Error, _Endless) as exc:
             fields, wrong = (
                 [],
-                _OPEN_QUOTE if isinstance(exc, _Endless) else f"it can't be read as CSV: {exc}",
+                _OPEN_QUOTE if isinstance(exc, _Endless) else f"it can't be read as CSV: {plain(exc)}",
             )
         yield from (Bad(line=number, why=_TOO_LONG) for number in feed.long)
         if wrong:
@@ -231,7 +232,7 @@ def _no_column(each: str, wanted: str, fields: Iterable[str], name: str) -> List
 
 
 def _shown(text: str) -> str:
-    return repr(text[:_SHOWN].encode("utf-8", "replace").decode("utf-8"))
+    return quoted(text.encode("utf-8", "replace"), _SHOWN)
 
 
 # --- JSON lines ---

@@ -346,7 +346,7 @@ def test_a_list_that_names_nothing_is_an_error(tmp_path: Path, text: str, says: 
 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with (
-        pytest.raises(ListError, match="can't read the list urls: No such file"),
+        pytest.raises(ListError, match="can't read the list urls: there is no such file"),
         gathered(Asked(pages=(tmp_path / "urls",))),
     ):
         pytest.fail("it was taken")

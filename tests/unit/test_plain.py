@@ -36,6 +36,8 @@ REVIEWED = {
     ("queues/redis/results.py", "repr(record.elapsed_s)"),
     ("queues/redis/results.py", "repr(duration_s)"),
     ("queues/redis/tasks.py", "repr(ago_s)"),
+    ("queues/redis/tasks.py", "repr(BURST_S)"),
+    ("queues/redis/tasks.py", "repr(HORIZON_S)"),
     ("queues/redis/tasks.py", "repr(file.kept_s)"),
     ("queues/redis/tasks.py", "repr(file.delay_s)"),
     # looked at, and not told
@@ -64,6 +66,11 @@ REVIEWED = {
     ("readable.py", "repr(text)"),
     ("readable.py", "type(self).__name__"),
     ("crawl.py", "type(seed).__name__"),
+    ("models.py", "{self.domain!r}"),
+    ("models.py", "{self.path!r}"),
+    ("models.py", "{self.name!r}"),
+    # by which a file is known again
+    ("lists/reading.py", "repr((there.st_size, there.st_mtime_ns, found.columns, *decides))"),
     ("__init__.py", "{__name__!r}"),
     ("__init__.py", "{name!r}"),
 }
