@@ -55,6 +55,8 @@ MAX_PATH_CHARS = 1024
 Moment = Annotated[str, Meta(max_length=64)]
 WorkerId = Annotated[str, Meta(max_length=512)]
 KeptBy = Annotated[str, Meta(pattern=r"^(\?|[0-9a-f]{16} [^:\x00-\x1f]{0,255}:[^\x00-\x1f]{0,4096})?$")]
+SettingValue = bool | Count | Duration | Text | tuple[Text, ...]
+"""Of a setting, as JSON has it."""
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 
@@ -723,19 +725,19 @@ class RunOutcome(StrEnum):
 class Run(Value):
     """One run of a crawl: from the start of its manager, or collector, to its end."""
 
-    number: int
+    number: Total
     """1 for the first."""
-    begun_at: str
+    begun_at: Moment
     """UTC, ISO 8601."""
-    ended_at: str = ""
+    ended_at: Moment = ""
     """The same; empty while it goes on, and if it was killed."""
     kind: RunKind = RunKind.CRAWL
     outcome: RunOutcome = RunOutcome.UNKNOWN
-    version: str = ""
+    version: Slug = ""
     """Of this program."""
-    settings: dict[str, Any] = {}
+    settings: dict[Slug, SettingValue] = {}
     """Those of the crawl, by their keys; of a secret one only whether it was given (``"…"``)."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     """What other settings than those of the run before it meant for what was done already."""
 
 

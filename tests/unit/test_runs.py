@@ -49,7 +49,7 @@ def test_a_run_has_its_settings_and_ends_when_nothing_is_left(tmp_path: Path) ->
     ledger = begun(tmp_path, load(flags={"max_depth": 3, "include": ["*/a/*"]}))
     (running,) = runs(tmp_path)
     assert (running.number, running.kind, running.outcome, running.ended_at) == (1, "crawl", "", "")
-    assert (running.settings["max_depth"], running.settings["include"]) == (3, ["*/a/*"])
+    assert (running.settings["max_depth"], running.settings["include"]) == (3, ("*/a/*",))
     finish(ledger)
     (finished,) = runs(tmp_path)
     assert finished.outcome is RunOutcome.FINISHED
