@@ -55,6 +55,7 @@ _SIGNATURES = (
 _RIFF = {b"AVI ": "a film (AVI)", b"WAVE": "sound (WAV)"}
 _NOT_FILMS = frozenset({b"mif1", b"msf1", b"heic", b"heix", b"avif", b"avis"})
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
+_OF_TEXT = frozenset((*b"\t\n\f\r", 27))  # escape: encodings of Japanese have it
 _FIRST_PRINTABLE = 0x20
 _LEAST_CONTROLS = 20
 """One character in so many, that no text has, makes it none."""
@@ -83,7 +84,7 @@ def is_markup(data: bytes) -> bool:
     """Whether anything in *data*, of any encoding, may be a tag; in what is no text there is one by chance."""
     text = data.replace(b"\0", b"") if data.startswith(_UTF_16) else data
     sample = text[:_SAMPLE_BYTES]
-    controls = sum(byte < _FIRST_PRINTABLE and byte not in b"\t\n\f\r\x1b" for byte in sample)
+    controls = sum(byte < _FIRST_PRINTABLE and byte not in _OF_TEXT for byte in sample)
     return controls * _LEAST_CONTROLS <= len(sample) and _TAG.search(text) is not None
 
 

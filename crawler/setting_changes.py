@@ -281,8 +281,8 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
     """
     changes = tuple(
         Change(key, was, value)
-        for key, value in after.items()
-        if (was := before.get(key, _usual(key))) != value
+        for key, told in after.items()
+        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(told))
     )
     lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
     effects = [EFFECTS[change.key] for change in lets_in]
@@ -347,6 +347,6 @@ def _is_another_place(change: Change) -> bool:
     return not (change.key == "storage" and {change.before, change.after} <= here)
 
 
-def _usual(key: str) -> Any:
-    default = SETTINGS[key].default
-    return list(default) if isinstance(default, tuple) else default
+def _plain(value: Any) -> Any:
+    """Whether it comes from JSON or from the settings themselves."""
+    return list(value) if isinstance(value, tuple) else value

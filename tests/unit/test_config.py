@@ -96,7 +96,7 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("[scope]\nmax_dept = 1", ["[scope]", "unknown key 'max_dept'", "did you mean 'max_depth'?"]),
         ("[scopes]\nmax_depth = 1", ["unknown section [scopes]", "did you mean 'scope'?"]),
         ("[zzz]\nmax_depth = 1", ["unknown section [zzz]", "known are: scope, harvest"]),
-        ("max_depth = 1", ["max_depth", "it belongs below [scope]"]),
+        ("max_depth = 1", ["max_depth", "put it below [scope]"]),
         ("scope = 1", ["scope must be a table, such as [scope]"]),
         ("[queue]\nmax_depth = 1", ["max_depth does not belong below [queue] but below [scope]"]),
         ("[scope]\nmax_depth = -1", ["max_depth = -1", "0 or more", "Links to follow"]),

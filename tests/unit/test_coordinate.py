@@ -25,6 +25,7 @@ from crawler.models import (
     Cookie,
     Counts,
     ImageRecord,
+    ImageStatus,
     NewTask,
     PageRecord,
     PageStatus,
@@ -76,7 +77,13 @@ class Server:
         record: Any = (
             PageRecord(url=url, status=PageStatus.HARVESTED)
             if page
-            else ImageRecord(url=url, status="saved", path=url[-9:], sha256=url)  # type: ignore[arg-type]
+            else ImageRecord(
+                url=url,
+                status=ImageStatus.SAVED,
+                path=url[-9:],
+                sha256=url,
+                kept_by="0123456789abcdef elsewhere:/images",
+            )
         )
         self.settled.append(
             Settled(

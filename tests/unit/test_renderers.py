@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import cli, crew, roles
+from crawler import cli, crew, roles, runs
 from crawler.config import Config, MachineConfig, load
 from crawler.crawl import Crawl
 from crawler.crew import Crew, Joined
@@ -291,7 +291,7 @@ def test_a_guest_renders_with_its_own_browser_whatever_the_crawl_says(
 def test_a_refresh_reads_anew_what_other_settings_of_the_browser_may_change(
     setting: dict[str, Any], *, same: bool
 ) -> None:
-    assert (roles.rules_of(Config()) == roles.rules_of(load(flags=setting))) is same
+    assert (runs.rules_of(Config()) == runs.rules_of(load(flags=setting))) is same
 
 
 def test_each_kind_of_worker_has_its_threads_and_its_handler() -> None:

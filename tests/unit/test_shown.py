@@ -240,7 +240,7 @@ def used(tree: ast.AST) -> set[str]:
 def _of_console(function: ast.Attribute) -> bool:
     """``console.print`` and the like."""
     return function.attr == "print" and ast.unparse(function.value).rpartition(".")[2] in {
-        "out", "console", "_console",
+        "out", "_out", "console", "_console",
     }  # fmt: skip
 
 
