@@ -93,7 +93,11 @@ def test_an_output_folder_that_is_a_file(site: SiteServer, tmp_path: Path) -> No
     outcome = image_crawler("crawl", site.url, "-o", "notes", folder=tmp_path)
     refused(outcome, code=2, says="the output folder notes is a file; choose another with -o")
     below = image_crawler("crawl", site.url, "-o", "notes/crawl", folder=tmp_path)
-    refused(below, code=2, says="can't make the output folder notes/crawl: a part of its path is a file, and no folder")
+    refused(
+        below,
+        code=2,
+        says="can't make the output folder notes/crawl: a part of its path is a file, and no folder",
+    )
     assert tree(tmp_path) == {"notes": b"mine"}
 
 
