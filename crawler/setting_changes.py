@@ -245,10 +245,16 @@ class Change(NamedTuple):
         flag = SETTINGS[self.key].flag
         if isinstance(self.after, bool):
             return flag if self.after else flag.replace("--", "--no-", 1)
-        return f"{flag} {shown(self.after)}" if self.after not in ("", []) else f"no {flag}"
+        return f"no {flag}" if self._is_none(self.after) else f"{flag} {shown(self.after)}"
 
     def __str__(self) -> str:
-        return self.typed if isinstance(self.after, bool) else f"{self.typed} ({shown(self.before)} before)"
+        if isinstance(self.after, bool):
+            return self.typed
+        return f"{self.typed} ({'none' if self._is_none(self.before) else shown(self.before)} before)"
+
+    def _is_none(self, value: Any) -> bool:
+        """Whether *value* is that of who does not name the setting at all, such as the 0 of no limit."""
+        return not value and _plain(value) == _plain(SETTINGS[self.key].default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,8 +287,8 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
     """
     changes = tuple(
         Change(key, was, value)
-        for key, value in after.items()
-        if (was := before.get(key, _usual(key))) != value
+        for key, now in after.items()
+        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(now))
     )
     lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
     effects = [EFFECTS[change.key] for change in lets_in]
@@ -347,6 +353,6 @@ def _is_another_place(change: Change) -> bool:
     return not (change.key == "storage" and {change.before, change.after} <= here)
 
 
-def _usual(key: str) -> Any:
-    default = SETTINGS[key].default
-    return list(default) if isinstance(default, tuple) else default
+def _plain(value: Any) -> Any:
+    """*value*, of which lists are lists, as JSON has them, wherever it has been read."""
+    return list(value) if isinstance(value, tuple) else value
