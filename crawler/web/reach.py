@@ -49,7 +49,7 @@ def silence(url: str, fetch: FetchConfig) -> str:
     """
     place = host_key(url)
     seeds = (f"{place}/",)
-    plain = msgspec.structs.replace(fetch, login="", netrc=False, cookies=False, headers=())
+    plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
     guard = Guard(fetch.allow_addresses, seed_ports(seeds), of_seeds=seed_networks(seeds))
     transport = RequestsTransport(plain, guard)
 
