@@ -51,7 +51,7 @@ from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit
 from crawler.plain import quoted
 from crawler.processes import Child
 from crawler.queues.redis.address import RedisAddress
-from crawler.renderers import GUESTS_S, INSTALL, Renderers, Step, chromium_of, pages
+from crawler.renderers import GUESTS_S, INSTALL, SAY_AGAIN, Renderers, Step, chromium_of, pages
 from crawler.roles import Site
 from crawler.run_notes import of_finished, runs_in
 from crawler.runs import Start
@@ -683,8 +683,7 @@ class Crawl:
     def _why_refused(self, count: int) -> str:
         if self.config.render.render == "never":
             return f"{pages(count)} since an earlier run; with --render never that is refused"
-        again = f"image-crawler retry {shlex.quote(str(self.folder.path))} --renders"
-        return f"{pages(count)} to show their pictures, and none was found: {INSTALL}, then {again}"
+        return f"{pages(count)} to show their pictures, and none was found: {INSTALL}, then {SAY_AGAIN}"
 
     def _progress_made(self, stats: Stats) -> None:
         settled = stats.pages.done + stats.images.done + stats.renders.done

@@ -449,7 +449,7 @@ class PageCrashed(Rejection):
 
 
 class NoBrowser(Rejection):
-    """It wants a browser, and there is none: install Chromium, then image-crawler retry DIR --renders."""
+    """It wants a browser, and there is none: install Chromium, then say the same command again."""
 
     reason = "no-browser"
 

@@ -175,6 +175,7 @@ class Founding:
                     start=start,
                     finished=finished,
                     elsewhere=not over,
+                    browser=site.browser,
                     given=site.given,
                     report=self._report,
                 )

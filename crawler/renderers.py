@@ -14,6 +14,8 @@ from crawler.config import MachineConfig
 from crawler.models import Stats, TaskKind
 
 INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
+SAY_AGAIN = "say the same command again"
+"""A run that has a browser opens the pages in it for which an earlier one had none."""
 GUESTS_S = 60.0
 """So long a renderer that may join is waited for, once nothing else is left to do."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crawler.config import Config, ImagesConfig, load, settings_of
 from crawler.download.filters import unwanted
 from crawler.download.info import EXTENSIONS, ImageInfo
-from crawler.errors import ConfigError, UsageError
+from crawler.errors import ConfigError, NoBrowser, UsageError
 from crawler.folder import CrawlFolder
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
 from crawler.models import ImageStatus, NewTask, TaskKind
@@ -31,12 +31,15 @@ _OF_PAGES = {"scope", "include", "exclude", "max_depth", "max_pages"}
 
 
 class Rerun:
-    """A run of the crawl in *folder*, whose books *ledger* has, with the settings of *config*; all of its calls are for
-    the start of the run, when nobody else uses the ledger.
+    """A run of the crawl in *folder*, whose books *ledger* has, with the settings of *config*, on a machine with a
+    *browser* or without; all of its calls are for the start of the run, when nobody else uses the ledger.
     """
 
-    def __init__(self, ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config) -> None:
+    def __init__(
+        self, ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, browser: bool = False
+    ) -> None:
         self._ledger = ledger
+        self._browser = browser
         self._folder = folder
         self._config = config
         self._scope = Scope(seeds, config.scope)
@@ -87,7 +90,17 @@ class Rerun:
 
     def take_up(self) -> list[str]:
         """Have what the new settings let in done; returns what that is, in words."""
-        return [*self._read_again(self._changes.reads), *self._tried_again()]
+        return [*self._with_browser(), *self._read_again(self._changes.reads), *self._tried_again()]
+
+    def _with_browser(self) -> list[str]:
+        """Pages for which an earlier run had no browser are opened in the one that there is now: whoever was told to
+        install one says the same command once more.
+        """
+        if not self._browser:
+            return []
+        count = self._ledger.take_up((), Reads.NONE, unrendered=True)
+        count += self._ledger.retry(kind=TaskKind.RENDER, reason=NoBrowser.reason)
+        return [f"{_pages(count)} to be tried in the browser that was not there before"] if count else []
 
     def begin_anew(self) -> list[str]:
         """The same where a queue elsewhere has what waits: it is to be made anew, so that nothing is in it that the new

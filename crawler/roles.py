@@ -129,6 +129,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
                     config=site.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
+                    browser=site.browser,
                     given=site.given,
                     report=lifeline.report,
                 )

@@ -57,6 +57,7 @@ def begin_run(
     start: Start,
     finished: bool,
     elsewhere: bool = False,
+    browser: bool = False,
     given: Given = NOTHING,
     report: Report = nobody,
 ) -> bool:
@@ -64,13 +65,13 @@ def begin_run(
     Then come the images of the lists that it is *given*, and *report* is told how far they are read.
 
     *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
-    a queue elsewhere knows. Returns whether something that was done is to be done once more, or what waited is to be
-    done no more. Raises FolderError when *folder* is another crawl's;
-    UsageError, with nothing changed, when what *config* asks for can't be done to what the crawl has.
+    a queue elsewhere knows. *browser*: this machine has one. Returns whether something that was done is to be done once
+    more, or what waited is to be done no more. Raises FolderError when *folder* is another crawl's; UsageError, with
+    nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
     check_seeds(ledger, folder=folder, seeds=seeds, given=given)
     refreshes = start is Start.REFRESH and finished
-    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config)
+    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
     rerun.check(finished=finished and not refreshes and not given)
     is_new = not ledger.seeds() and not ledger.lists()
     add_seeds(ledger, folder=folder, seeds=seeds, given=given)

@@ -287,8 +287,8 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
     """
     changes = tuple(
         Change(key, was, value)
-        for key, now in after.items()
-        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(now))
+        for key, told in after.items()
+        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(told))
     )
     lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
     effects = [EFFECTS[change.key] for change in lets_in]
@@ -354,5 +354,5 @@ def _is_another_place(change: Change) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """*value*, of which lists are lists, as JSON has them, wherever it has been read."""
+    """Whether it comes from JSON or from the settings themselves."""
     return list(value) if isinstance(value, tuple) else value

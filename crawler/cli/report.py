@@ -20,7 +20,7 @@ from crawler.cli.picture import EXPECTED
 from crawler.cli.whereabouts import kept_where
 from crawler.errors import NoBrowser
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
-from crawler.renderers import INSTALL, pages
+from crawler.renderers import INSTALL, SAY_AGAIN, pages
 
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
@@ -105,7 +105,7 @@ def why_nothing(summary: Summary) -> str:
     if not read or stats.render_reasons.get(NoBrowser.reason):  # that is said already
         return ""
     some = "the page" if read == 1 else f"the {read:,} pages"
-    scripts = "; scripts may name images as well: the same command with --refresh --script-urls"
+    scripts = "; scripts may name images as well: the same command with --script-urls"
     if rendered_pages := stats.render_status.get(RenderStatus.RENDERED, 0):
         opened = "it was" if read == 1 else f"{rendered_pages:,} of them were"
         return f"{some} shows none, though {opened} opened in a browser{scripts}"
@@ -114,8 +114,7 @@ def why_nothing(summary: Summary) -> str:
     if count := without or never:
         who = "the page has scripts" if read == 1 else f"{count:,} of {some} have scripts"
         whose = "its" if read == 1 else "their"
-        again = "the same command with --refresh"
-        todo = f"{INSTALL}, then {again}" if without else f"{again} --render auto runs them"
+        todo = f"{INSTALL}, then {SAY_AGAIN}" if without else "the same command with --render auto"
         return f"{who}, which may make {whose} pictures, and no browser ran them: {todo}"
     return f"{some} {'names' if read == 1 else 'name'} none"
 
@@ -171,8 +170,7 @@ def wants_a_browser(summary: Summary) -> dict[str, str]:
     count = summary.stats.render_reasons.get(NoBrowser.reason, 0)
     if not count:
         return {}
-    again = f"image-crawler retry {shlex.quote(clean(summary.folder))} --renders"
-    return {"no browser": f"{pages(count)} to show their pictures: {INSTALL}, then {again}"}
+    return {"no browser": f"{pages(count)} to show their pictures: {INSTALL}, then {SAY_AGAIN}"}
 
 
 def revisits(summary: Summary) -> dict[str, str]:

@@ -331,11 +331,13 @@ class Ledger:
         with self._transaction():
             self._revisits.note_rules(rules)
 
-    def take_up(self, slugs: Collection[str], reads: Reads) -> int:
-        """Have pages read once more for what was left out by *slugs*, and those that *reads* says; returns how many."""
+    def take_up(self, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
+        """Have pages read once more for what was left out by *slugs*, those that *reads* says, and *unrendered* ones,
+        for which there was no browser; returns how many.
+        """
         with self._mutex:
             with self._transaction():
-                count = rereads.take_up(self._db, slugs, reads)
+                count = rereads.take_up(self._db, slugs, reads, unrendered=unrendered)
             self._load()
             self._rouse()
             return count

@@ -16,6 +16,8 @@ from crawler.setting_changes import Reads
 
 Belongs = Callable[[NewTask], str]
 """By which slug a task is left out by the settings of this run; empty if it is not."""
+NO_BROWSER = "no-browser"
+"""What the record of a page says that might have gained by a browser, when there was none."""
 _READ = {TaskKind.PAGE: "harvested", TaskKind.RENDER: "rendered"}
 _CUTS = (
     "json_each(CASE WHEN json_valid({table}.left_out) THEN {table}.left_out ELSE '{{}}' END) cut"
@@ -38,9 +40,10 @@ class Kept(NamedTuple):
     incomplete: int = 0
 
 
-def take_up(db: Connection, slugs: Collection[str], reads: Reads) -> int:
-    """Have those pages read once more that named what was left out by *slugs*, and those that *reads* says; returns how
-    many. Their records stand until there are newer ones.
+def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
+    """Have those pages read once more that named what was left out by *slugs*, and those that *reads* says; with
+    *unrendered* also those for which there was no browser. Returns how many. Their records stand until there are newer
+    ones.
 
     If not all that was left out is known by its URL and its page, every page is read once more.
     """
@@ -57,7 +60,9 @@ def take_up(db: Connection, slugs: Collection[str], reads: Reads) -> int:
         )
         cuts = _cuts(db)
         everything = reads is Reads.ALL or not _all_is_known(db, cuts)
-        count = sum(_make_ready(db, kind, reads=reads, everything=everything) for kind in _READ)
+        count = sum(
+            _make_ready(db, kind, reads=reads, everything=everything, unrendered=unrendered) for kind in _READ
+        )
         if count:
             _begin_to_count_anew(db, cuts)
             _note_rereads(db)
@@ -128,12 +133,14 @@ def _all_is_known(db: Connection, cuts: Mapping[str, int]) -> bool:
     return all(count <= listed + cuts.get(slug, 0) for slug, count, listed in counts)
 
 
-def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: bool) -> int:
+def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: bool, unrendered: bool) -> int:
     table = TABLES[kind]
+    lacks_browser = f"render = '{NO_BROWSER}'" if unrendered and kind is TaskKind.PAGE else "FALSE"
     chosen = f"""
         SELECT task_id FROM {table} WHERE status = '{_READ[kind]}' AND (
             {int(everything)}
             OR url IN (SELECT url FROM temp.namers) OR final_url IN (SELECT url FROM temp.namers)
+            OR {lacks_browser}
             OR ({int(reads is not Reads.NONE)} AND depth = 0 AND page_url = '')
             OR EXISTS (SELECT 1 FROM {_CUTS.format(table=table)})
         )"""  # noqa: S608 - our own names and numbers

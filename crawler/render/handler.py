@@ -60,9 +60,7 @@ FOUND_IN = "render"
 IN_DOCUMENT = "document"
 """The stage of images that the document names in the end, and that the page has not asked for."""
 _MOST_TOLD = 256
-_NO_BROWSER = (
-    "it wants a browser, and none was found; install Chromium, then image-crawler retry DIR --renders"
-)
+_NO_BROWSER = "it wants a browser, and none was found; install Chromium, then say the same command again"
 
 
 class Templates(TemplateQueue, Protocol):

@@ -115,7 +115,7 @@ def test_without_a_browser_the_crawl_ends_as_ever_and_says_in_one_line_what_to_i
         rf"{PAGES} pages want a browser to show their pictures, and none was found: {re.escape(INSTALL)}",
         said,
     )
-    assert said.endswith("then image-crawler retry crawl --renders")
+    assert said.endswith("then say the same command again")
     told = " ".join(crawl.out.split())
     assert f"renders {PAGES}: {PAGES} rejected ({PAGES} no-browser)" in told
     assert f"no browser {PAGES} pages want a browser to show their pictures: install Chromium" in told
@@ -131,12 +131,9 @@ def test_without_a_browser_the_crawl_ends_as_ever_and_says_in_one_line_what_to_i
 def test_once_there_is_one_what_was_missed_is_made_good(tmp_path: Path, site: dict[str, str]) -> None:
     with serving(tmp_path / "site") as server:
         image_crawler("crawl", server.url, "-o", "crawl", "-q", folder=tmp_path, **NONE)
-        retry = image_crawler("retry", "crawl", "--renders", folder=tmp_path)
-        assert retry.out.startswith(
-            f"{PAGES} renders put back in the queue. To do them: image-crawler crawl "
-        ), retry.err
-        crawl = image_crawler("crawl", server.url, "-o", "crawl", "-q", folder=tmp_path, **FAKE)
+        crawl = image_crawler("crawl", server.url, "-o", "crawl", folder=tmp_path, **FAKE)
         assert crawl.code == 0, crawl.err
+        assert f"{PAGES} pages to be tried in the browser that was not there before" in crawl.err
         assert saved_digests(tmp_path / "crawl", server.url) == site
         assert server.requests["/app-1.html"] == 1, "pages are not read once more for that"
     assert f"renders {PAGES}: {PAGES} rendered" in " ".join(crawl.out.split())

@@ -131,12 +131,13 @@ def test_that_no_image_was_found_is_what_is_said(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("facts", "renderings", "words"),
     [
-        ({}, {"no-browser": 1}, ("the page has scripts, which may make its pictures", "install Chromium", "--refresh")),
-        ({}, {"never": 1}, ("the page has scripts", "--refresh --render auto")),
+        ({}, {"no-browser": 1},
+         ("the page has scripts, which may make its pictures", "install Chromium", "the same command again")),
+        ({}, {"never": 1}, ("the page has scripts", "the same command with --render auto")),
         ({"page_status": {"harvested": 9}}, {"no-browser": 7, "static": 2},
          ("7 of the 9 pages have scripts, which may make their pictures", "install Chromium")),
         ({"render_status": {"rendered": 1}}, {"queued": 1},
-         ("the page shows none, though it was opened in a browser", "--refresh --script-urls")),
+         ("the page shows none, though it was opened in a browser", "the same command with --script-urls")),
         ({}, {"static": 1}, ("the page names none",)),
     ],
 )  # fmt: skip
@@ -158,7 +159,7 @@ def test_a_page_that_waits_for_a_browser_is_told_of_once(capsys: pytest.CaptureF
     )
     text = "\n".join(printed(capsys, summary(refused, renderings={"queued": 1})))
     assert text.count("install Chromium") == 1
-    assert "image-crawler retry data/example.org --renders" in text
+    assert "then say the same command again" in text
 
 
 # --- the folder ---

@@ -18,6 +18,9 @@ from crawler.catalog.summary import summarise
 from crawler.config import load
 from crawler.errors import UsageError
 from crawler.folder import CrawlFolder
+from crawler.models import Lease, NewTask, PageRecord, PageStatus, Result, TaskKind, WorkerState
+from crawler.queues.ledger import Ledger
+from crawler.reruns import Rerun
 from crawler.runs import Start
 from tests.onecrawl import SEED, Answer, Crawl
 
@@ -248,3 +251,29 @@ def test_what_a_run_took_up_and_left_out_stands_in_its_books(folders: Iterator[P
             "1 page to be read once more, for what was left out by rel-nofollow",
         ),
     ]
+
+
+def test_pages_that_had_no_browser_are_opened_in_one_once_it_is_there(folders: Iterator[Path]) -> None:
+    crawl = Crawl(site, next(folders))
+    config = load(flags={"sitemaps": False, "obey_robots_txt": False})
+    with crawl.opened(config) as ledger:
+        ledger.set_seeds((SEED,))
+        ledger.put([NewTask(kind=TaskKind.PAGE, url=SEED)])
+        (task,) = (task for batch in lease(ledger).batches for task in batch.tasks)
+        record = PageRecord(url=SEED, status=PageStatus.HARVESTED, render="no-browser")
+        ledger.settle([Result(token=task.token, record=record)])
+        for browser, told in (
+            (False, []),
+            (True, ["1 page to be tried in the browser that was not there before"]),
+        ):
+            rerun = Rerun(ledger, folder=crawl.folder, seeds=(SEED,), config=config, browser=browser)
+            assert rerun.take_up() == told
+        (task,) = (task for batch in lease(ledger).batches for task in batch.tasks)
+        assert task.url == SEED
+        assert isinstance(task.known, PageRecord)
+        assert not task.known.etag, "no server is to say that nothing has changed"
+
+
+def lease(ledger: Ledger) -> Lease:
+    worker = WorkerState(id="w", kind=TaskKind.PAGE, machine="m", pid=1, version="1", threads=1)
+    return ledger.lease(worker, count=9, slots=9, wait_s=0.0, held=())
