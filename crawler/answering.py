@@ -58,8 +58,8 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
                 notes.append(f"{answer.failure}; {url} is tried in the crawl")
                 taken.append(url)
                 continue
-            why = f", for it does not answer by https ({answer.silence})" if answer.silence else ""
-            notes.append(f"{seed.text}: taking {url}{why}")
+            why = f": no answer by https ({answer.silence})" if answer.silence else ""
+            notes.append(f"taking {url}{why}")
         taken.append(url)
     return Settled(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
 

@@ -21,6 +21,8 @@ from crawler.models import (
     STATUSES,
     Record,
     Run,
+    SettingValue,
+    Slug,
     TaskKind,
 )
 from crawler.plain import plain
@@ -127,8 +129,19 @@ def run_of(row: Sequence[Any]) -> Run:
     for name, value in facts.items():
         with suppress(*ILLEGIBLE):
             told = msgspec.json.decode(value) if name in _RUN_PARTS else value
+            if name == "settings":
+                told = _legible_settings(told)
             told = msgspec.convert({"number": 0, "begun_at": "", name: told}, Run)
             found = msgspec.structs.replace(found, **{name: getattr(told, name)})
+    return found
+
+
+def _legible_settings(told: Any) -> dict[str, SettingValue]:
+    """Each by itself: without all of them nobody would see that a run has others."""
+    found: dict[str, SettingValue] = {}
+    for key, value in told.items() if isinstance(told, dict) else ():
+        with suppress(*ILLEGIBLE):
+            found |= msgspec.convert({key: value}, dict[Slug, SettingValue])
     return found
 
 

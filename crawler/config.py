@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, dataclass_transform, get_args, get_origin, get_type_hints
@@ -980,6 +981,34 @@ def settings_of(config: Config) -> dict[str, Any]:
                 GIVEN if setting.secret and value else list(value) if isinstance(value, tuple) else value
             )
     return found
+
+
+def values_in(file: Path) -> dict[str, Any]:
+    """What can be read of a crawl's own crawl.toml, by key: another version may have written it, and a run that was
+    killed half of it. What is no setting of this version, or no value of one, is passed over.
+    """
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    told = {
+        key: value for table in tables.values() if isinstance(table, Mapping) for key, value in table.items()
+    }
+    if isinstance(told.get("cookies"), bool):  # as it was called once
+        told["keep_cookies"] = told.pop("cookies")
+    return {key: value for key, value in settings_of(config_of(told)).items() if key in told}
+
+
+def config_of(values: Mapping[str, Any]) -> Config:
+    """The configuration of settings by their keys, as a run was noted with them; what can't be used is at its default,
+    and so is what is secret.
+    """
+    config = Config()
+    for key, value in values.items():
+        if key in SETTINGS and not SETTINGS[key].secret:
+            with suppress(ConfigError):
+                config = _with_value(config, key, value, source=key)
+    return config
 
 
 def to_toml(config: Config, *, header: str = "") -> str:

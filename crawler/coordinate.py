@@ -84,7 +84,7 @@ class _Coordinator:
                 self._lifeline.stopped.wait()
             return
         with closing(Books(self._folder.ledger)) as books:
-            collector = Collector(self._client.outlet(), books)
+            collector = Collector(self._client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
             self._roll = Roll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
             if start is not Start.RESTART:
                 self._lifeline.say(Word("ready"))
@@ -132,7 +132,7 @@ class _Coordinator:
             if another or empty:
                 tell(log, QUEUE_REFILLED, where=self._site.endpoint)
                 self._said_complete = False
-                self._founding.make_whole(books, empty=empty)
+                self._founding.make_whole(plan, books, empty=empty)
         self._client.tick()
         self._roll.look(self._client.get_task_queue().stats)
         if key := self._client.damage():
@@ -155,7 +155,7 @@ class _Coordinator:
             self._client.wipe(shards=plan.config.queue.queue_shards)
             self._client.found(plan)
             self._said_complete = False
-            self._founding.make_whole(books, empty=True)
+            self._founding.make_whole(plan, books, empty=True)
             books.set_meta(COMPLETE, None)
         except QueueUnreachable as exc:
             self._away(exc)

@@ -264,7 +264,7 @@ class Joined:
     @property
     def keeps_images(self) -> bool:
         """Whether they are kept here, in ``folder``."""
-        return self.plan.config.storage.storage == "local"
+        return self.plan.keeps_at_workers
 
     def _check_folder(self) -> None:
         if not self.folder.holds_a_crawl:

@@ -94,16 +94,17 @@ class Founding:
                 LocalStorage(
                     self._site.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
                 ).sweep()
-            self.make_whole(books, empty=empty)
+            self.make_whole(plan, books, empty=empty)
             books.set_meta(COMPLETE, None)
         return plan
 
-    def make_whole(self, books: Books, *, empty: bool) -> None:
+    def make_whole(self, plan: Plan, books: Books, *, empty: bool) -> None:
         """Give the queue what it may lack, and open it to workers."""
         client = self._client
         incarnations = client.incarnations()
         others = incarnations != books.meta(_INCARNATIONS)
-        Collector(client.outlet(), books).reconcile(outlet_is_empty=empty)
+        collector = Collector(client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
+        collector.reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
         client.keep_cookies(self._site.cookies)  # before anybody asks with them
@@ -122,7 +123,7 @@ class Founding:
             # one that had ended, and whose removal was cut short, has nothing left to tell
             finished = books.meta(COMPLETE) == there.id
             over = finished if empty else self._client.get_task_queue().stats().drained
-            collector = Collector(self._client.outlet(), books)
+            collector = Collector(self._client.outlet(), books, kept_by_workers=there.keeps_at_workers)
             while collector.collect():
                 pass
             books.set_meta(COMPLETE, there.id if over else None)

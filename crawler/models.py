@@ -55,8 +55,8 @@ MAX_PATH_CHARS = 1024
 Moment = Annotated[str, Meta(max_length=64)]
 WorkerId = Annotated[str, Meta(max_length=512)]
 KeptBy = Annotated[str, Meta(pattern=r"^(\?|[0-9a-f]{16} [^:\x00-\x1f]{0,255}:[^\x00-\x1f]{0,4096})?$")]
-SettingValue = bool | Count | Duration | Text | tuple[Text, ...]
-"""Of a setting, as JSON has it."""
+SettingValue = bool | Total | Annotated[float, Meta(ge=0, le=2**63)] | Text | tuple[Text, ...]
+"""Of a setting, as JSON has it: within the bounds of config."""
 SHOWN_TASKS = 3
 SHOWN_URL = 300
 

@@ -158,8 +158,8 @@ def _system(exc: BaseException) -> str:
     if isinstance(exc, ConnectionError):
         return _CLOSED
     told = one_line(exc.strerror or (str(exc) if exc.errno is None else ""))
-    told = told[:1].lower() + told[1:]
-    return told.rstrip(".")[:MOST_QUOTED] if told and is_plain(told) else _UNKNOWN
+    told = (told[:1].lower() + told[1:]).rstrip(".")
+    return told[:MOST_QUOTED] if told and is_plain(told) else _UNKNOWN
 
 
 def _name(exc: BaseException) -> str:
@@ -230,6 +230,7 @@ def typed(said: str) -> str:
     elif "malformed" in said:
         text = "it is damaged"
     else:
+        said = said.strip(" .")
         text = f"{said[:1].lower()}{said[1:]}" if said and is_plain(said) else "it is not what it should be"
     return text + where
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crawler.config import Config, ImagesConfig, load, settings_of
+from crawler.config import Config, ImagesConfig, settings_of, values_in
 from crawler.download.filters import unwanted
 from crawler.download.info import EXTENSIONS, ImageInfo
-from crawler.errors import ConfigError, NoBrowser, UsageError
+from crawler.errors import NoBrowser, UsageError
 from crawler.folder import CrawlFolder
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
 from crawler.models import ImageStatus, NewTask, TaskKind
@@ -57,10 +57,8 @@ class Rerun:
             return {}
         if (last := self._ledger.latest_run()) is not None:
             return last.settings
-        try:  # versions that kept no books of runs wrote the settings of the last one there
-            return settings_of(load(file=CrawlFolder(self._folder).settings))
-        except ConfigError:  # gone, or of a version with other settings
-            return {}
+        # versions that kept no books of runs wrote the settings of the last one there
+        return values_in(CrawlFolder(self._folder).settings)
 
     def check(self, *, finished: bool) -> None:
         """Raise UsageError when the new settings are against what is done already, and there is nothing else to do;

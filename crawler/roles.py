@@ -115,6 +115,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
             new_run=new_run,
             survivors=site.public is not None,
             largest_only=config.images.images == "best",
+            kept_by_workers=config.storage.storage == "local",
         )
         storage = LocalStorage(
             site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes

@@ -22,6 +22,33 @@ settings.load_profile("crawler")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_SMOKE_EVERY = 10
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-engine",
+        action="store_true",
+        help="Hold Valkey to the whole contract of the queues. Without, it gets each tenth test of it: the scripts are"
+        " those that Redis runs, which gets all.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--every-engine"):
+        return
+    on_valkey = [item for item in items if _is_contract_on_valkey(item)]
+    left = set(on_valkey) - set(on_valkey[::_SMOKE_EVERY])
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_contract_on_valkey(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return item.path.parent.name == "contract" and call is not None and "valkey" in call.params.values()
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have settings, or a proxy, of their own."""

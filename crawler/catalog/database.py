@@ -15,8 +15,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
 from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
+from crawler.config import Config, config_of, values_in
 from crawler.errors import CrawlerError, FolderError, LedgerCorrupt, StorageFailed, UsageError
 from crawler.events import ROW_DOUBTED, tell
+from crawler.folder import CrawlFolder
 from crawler.keepers import UNTOLD
 from crawler.models import (
     RECORDS,
@@ -141,6 +143,12 @@ class Catalog:
             return ()
         rows = self.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - our own names
         return tuple(map(run_of, rows))
+
+    def config(self) -> Config:
+        """What the crawl was run with last, as far as that can be read."""
+        before_runs = values_in(CrawlFolder(self.folder).settings)
+        runs = self.runs()
+        return config_of(before_runs | (runs[-1].settings if runs else {}))
 
     def lists(self) -> tuple[str, ...]:
         """The files whose URLs the crawl has taken in, as absolute paths."""

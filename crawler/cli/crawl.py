@@ -173,7 +173,10 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
     """What was made of the seeds, and how others join."""
     if running.notes and not quiet:
-        console.print(*(Text(clean(note)) for note in running.notes), sep="\n", soft_wrap=True)
+        for note in running.notes:
+            console.print(
+                Text(clean(note)), soft_wrap=not console.is_terminal
+            )  # on one no word is cut in two
     if invitation := _invitation(running):
         tell(log, CRAWL_OPEN, text=invitation)
         if not quiet:

@@ -17,9 +17,8 @@ from crawler.catalog.owner import RobotsTxt
 from crawler.cli import tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
-from crawler.config import Config, load
+from crawler.config import Config
 from crawler.errors import LEFT_OUT
-from crawler.folder import CrawlFolder
 from crawler.lists import FOUND_IN
 from crawler.models import (
     ALTERNATIVE_RULES,
@@ -69,19 +68,13 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
     with Catalog(folder) as catalog:
         if url in LEFT_OUT:
             return _explain_slug(of_slug(catalog, url), as_json=as_json)
-        config = _settings(folder)
+        config = catalog.config()
         explanation = find(catalog, url, agent=product_token(config.fetch.user_agent))
     if as_json:
         write_json(explanation)
     else:
         _show(tables.console(), explanation, store=_store(config))
     return 0 if explanation.known else EXIT_UNKNOWN
-
-
-def _settings(folder: Path) -> Config:
-    """What the crawl in *folder* has gone by."""
-    settings = CrawlFolder(folder).settings
-    return load(file=settings if settings.is_file() else None)
 
 
 def _store(config: Config) -> str:

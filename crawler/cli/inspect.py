@@ -26,8 +26,7 @@ from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits, wants_a_browser
 from crawler.cli.runs import show_runs
 from crawler.cli.whereabouts import files, kept_where, names, not_checked
-from crawler.config import StorageConfig, load
-from crawler.folder import CrawlFolder
+from crawler.config import StorageConfig
 from crawler.keepers import Keeper
 from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
@@ -109,7 +108,7 @@ def inspect(
     """
     with Catalog(folder) as catalog:
         if not (failures or same_bytes or alike or changed or owners or history or verifying):
-            _show_summary(summarise(catalog), as_json=as_json)
+            _show_summary(summarise(catalog), catalog.config().storage, as_json=as_json)
         if failures:
             _show_failures(catalog, as_json=as_json)
         if same_bytes:
@@ -125,13 +124,13 @@ def inspect(
         return _show_verification(catalog, as_json=as_json) if verifying else 0
 
 
-def _show_summary(summary: Summary, *, as_json: bool) -> None:
+def _show_summary(summary: Summary, storage: StorageConfig, *, as_json: bool) -> None:
     if as_json:
         write_json(summary)
         return
     out = tables.console()
     stats = summary.stats
-    tables.show(out, tables.facts(_headline(summary)))
+    tables.show(out, tables.facts(_headline(summary, storage)))
     out.print()
     parts = tables.outcome_tables(stats)
     if summary.formats:
@@ -143,7 +142,7 @@ def _show_summary(summary: Summary, *, as_json: bool) -> None:
     tables.side_by_side(out, *parts)
 
 
-def _headline(summary: Summary) -> dict[str, str | Text]:
+def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]:
     stats = summary.stats
     begins_with = (*summary.seeds, *(f"the list {Path(name).name}" for name in summary.lists))
     seeds = begins_with[0] if begins_with else "none yet"
@@ -155,21 +154,14 @@ def _headline(summary: Summary) -> dict[str, str | Text]:
         **wants_a_browser(summary),
         **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",
-        "kept": _kept(summary),
+        "kept": _kept(summary, storage),
     }
 
 
-def _kept(summary: Summary) -> str:
-    storage = _storage(Path(summary.folder))
+def _kept(summary: Summary, storage: StorageConfig) -> str:
     if schemes.is_elsewhere(storage):
         return f"in {storage.storage}"
     return kept_where(summary) or f"on the disk {files(summary.files)}"
-
-
-def _storage(folder: Path) -> StorageConfig:
-    """How the crawl in *folder* keeps its images."""
-    settings = CrawlFolder(folder).settings
-    return load(file=settings if settings.is_file() else None).storage
 
 
 def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
@@ -309,7 +301,7 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
     tally: Counter[FindingKind] = Counter()
     others: dict[Keeper, KeeperSum] = {}
     checked_bytes = 0
-    for finding in verify(catalog, schemes.open_shelf(_storage(catalog.folder))):
+    for finding in verify(catalog, schemes.open_shelf(catalog.config().storage)):
         tally[finding.finding] += 1
         if finding.finding is FindingKind.INTACT:
             checked_bytes += finding.size_bytes

@@ -8,7 +8,6 @@ import click
 
 from crawler.catalog import Catalog
 from crawler.cli.options import Command, folder_argument
-from crawler.config import load
 from crawler.errors import REASONS, FolderError, NoBrowser
 from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
@@ -65,7 +64,8 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
     files = CrawlFolder(folder)
     if not files.holds_a_crawl:
         raise FolderError(f"{folder} holds no crawl: crawl.db is missing; name the folder of one")
-    config = load(file=files.settings if files.settings.is_file() else None)
+    with Catalog(folder) as catalog:
+        config = catalog.config()
     with files.locked():
         ledger = Ledger(files.ledger, queue=config.queue, scope=config.scope, new_run=True)
         try:

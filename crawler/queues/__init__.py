@@ -73,6 +73,11 @@ class Plan(Value):
     networks: tuple[Slug, ...] = ()
     """Those that the seeds live in, of the private ones (see ``web.guard``)."""
 
+    @property
+    def keeps_at_workers(self) -> bool:
+        """Whether workers on other machines keep images themselves, each in a folder of its own."""
+        return self.config.storage.storage == "local"
+
 
 class TaskQueue(Protocol):
     def plan(self) -> Plan:

@@ -107,8 +107,10 @@ def _are_signs(signs: str) -> bool:
 # --- results ---
 
 
-def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
-    """Why *result* can't be one for the task of that *kind* and *url*; empty if it can."""
+def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True) -> str:
+    """Why *result* can't be one for the task of that *kind* and *url*; empty if it can. *by_workers*: they may keep
+    files themselves.
+    """
     record = result.record
     if not record.url:  # see unreadable()
         return record.detail or "its record has no URL"
@@ -116,7 +118,7 @@ def refusal(result: Result, *, kind: TaskKind, url: str) -> str:
         return f"it is the record of a {KIND_OF[type(record)]}, and the task is a {kind}"
     if record.url != url:
         return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
-    return _flaw_of(result)
+    return _flaw_of(result) or ("" if by_workers else keeper_flaw(record))
 
 
 def _flaw_of(result: Result) -> str:
@@ -137,6 +139,12 @@ def flaw(record: Record) -> str:
     if isinstance(record, RenderRecord):
         return "" if _are_signs(record.signs) else f"{quoted(record.signs)} are no signs"
     return "" if record.render in RENDERINGS else f"{quoted(record.render)} says nothing of a browser"
+
+
+def keeper_flaw(record: Record) -> str:
+    """What can't be right where no worker keeps files itself: nobody would miss one that is said to be elsewhere."""
+    is_elsewhere = isinstance(record, ImageRecord) and record.kept_by
+    return "it says that a worker keeps its file, and in this crawl none does" if is_elsewhere else ""
 
 
 def told_of_refused(why: str) -> str:

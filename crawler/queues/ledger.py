@@ -181,7 +181,8 @@ class Ledger:
 
     The caller has the crawl's folder locked: what is in memory is only right while nobody else writes to the file.
 
-    With *largest_only* one size of each picture is taken (see queues/sizes.py).
+    With *largest_only* one size of each picture is taken (see queues/sizes.py). *kept_by_workers*: those on other
+    machines may keep images themselves.
 
     *clock* is monotonic, in seconds. With *new_run* the crawl is started, rather than its manager once more: whatever
     somebody wanted of an earlier run (a pause, a stop) is over. Its workers are then known to be gone, and what they
@@ -201,6 +202,7 @@ class Ledger:
         new_run: bool,
         survivors: bool = False,
         largest_only: bool = True,
+        kept_by_workers: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -208,6 +210,7 @@ class Ledger:
         self._queue = queue
         self._scope = scope
         self._largest_only = largest_only
+        self._kept_by_workers = kept_by_workers
         self._clock = clock
         self._mutex = threading.RLock()
         self._recorded = threading.Condition(self._mutex)
@@ -1111,7 +1114,7 @@ class Ledger:
         if unsettled is None:
             return
         kind, url, host, before, attempts = unsettled
-        why = refusal(result, kind=kind, url=url)
+        why = refusal(result, kind=kind, url=url, by_workers=self._kept_by_workers)
         if why or result.untouched or result.retry_in_s is not None:
             if lease is None or lease.serial != token.serial:
                 return  # somebody else has it by now

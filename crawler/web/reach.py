@@ -67,7 +67,8 @@ def silence(url: str, fetch: FetchConfig) -> str:
             within_s=_PATIENCE_S,
         )
     except _NO_ANSWER as exc:
-        return "" if exc.http_status else exc.detail
+        # the guess at another scheme is being tried
+        return "" if exc.http_status else exc.detail.partition("; perhaps ")[0]
     except TaskError:
         return ""
     finally:

@@ -93,7 +93,11 @@ def test_an_output_folder_that_is_a_file(site: SiteServer, tmp_path: Path) -> No
     outcome = image_crawler("crawl", site.url, "-o", "notes", folder=tmp_path)
     refused(outcome, code=2, says="the output folder notes is a file; choose another with -o")
     below = image_crawler("crawl", site.url, "-o", "notes/crawl", folder=tmp_path)
-    refused(below, code=2, says="can't make the output folder notes/crawl: Not a directory")
+    refused(
+        below,
+        code=2,
+        says="can't make the output folder notes/crawl: a part of its path is a file, and no folder",
+    )
     assert tree(tmp_path) == {"notes": b"mine"}
 
 
@@ -192,8 +196,7 @@ def test_an_environment_variable_with_a_mistake(tmp_path: Path) -> None:
 
 def test_a_flag_with_a_mistake(tmp_path: Path) -> None:
     unknown = image_crawler("crawl", "http://127.0.0.1/", "--max-depht", "3", folder=tmp_path)
-    refused(unknown, code=2, says="No such option '--max-depht'")
-    assert "--max-depth" in unknown.error
+    refused(unknown, code=2, says="No such option: --max-depht; did you mean --max-depth?")
     bad = image_crawler("crawl", "http://127.0.0.1/", "--per-host", "0", folder=tmp_path)
     refused(
         bad, code=2, says="option --per-host: per_host = '0' won't do: expected a whole number of 1 or more"

@@ -14,7 +14,7 @@ import pytest
 import crawler
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord
-from tests.e2e.running import image_crawler, records, running, saved_digests, wait_until_recorded
+from tests.e2e.running import image_crawler, recorded, running, saved_digests, wait_until_recorded
 from tests.redisserver import queue_flags
 from tests.sites import SiteServer, make_site, serving
 
@@ -149,7 +149,7 @@ def test_killed_it_goes_on_with_the_folder_alone(tmp_path: Path) -> None:
         with running("crawl", "-I", "l.csv", "-o", "c", *LOCAL, "--per-host", "2", folder=tmp_path) as crawl:
             wait_until_recorded(crawl, tmp_path / "c", 5)
             crawl.interrupt(signal.SIGKILL)
-        before = len(records(tmp_path / "c"))
+        before = recorded(tmp_path / "c")
         assert 5 <= before < len(digests)
         outcome = image_crawler("crawl", "-o", "c", *LOCAL, folder=tmp_path)
         assert outcome.code == 0, outcome.err

@@ -122,7 +122,7 @@ def some_folders(tmp_path: Path) -> Iterator[Path]:
     return iter(another, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("number", range(60))
+@pytest.mark.parametrize("number", range(40))
 def test_it_ends_with_all_that_the_new_settings_let_in_and_takes_in_no_more(
     folders: Iterator[Path], number: int
 ) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from crawler.catalog import Catalog
 from crawler.config import Config, QueueConfig, ScopeConfig, load, settings_of
 from crawler.models import Run, RunKind, RunOutcome
 from crawler.queues.ledger import Ledger
 from crawler.runs import Start, begin_run
+from crawler.setting_changes import changes_between
 from tests.queues import HARVESTER, embedded, page, saved, take
 
 SEEDS = ("http://a.example/",)
@@ -124,3 +128,27 @@ def test_a_crawl_of_a_version_without_these_books_has_none(tmp_path: Path) -> No
         queues.results.put([saved(task) for task in take(queues, HARVESTER)])
     of_schema(6, tmp_path)
     assert runs(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    "flags", [{"max_pages": 2**63 - 1}, {"delay_s": 9e18}, {"headers": ["A: " + "x" * 200_000]}]
+)
+def test_every_value_that_a_setting_may_have_is_found_again(tmp_path: Path, flags: dict[str, Any]) -> None:
+    settings = settings_of(load(flags=flags))
+    ledger = opened(tmp_path)
+    ledger.begin_run(kind=RunKind.CRAWL, settings=settings)
+    last = ledger.latest_run()
+    ledger.close()
+    assert last is not None
+    assert not changes_between(last.settings, settings).all
+
+
+def test_one_setting_that_is_absurd_hides_no_other(tmp_path: Path) -> None:
+    ledger = opened(tmp_path)
+    ledger.begin_run(
+        kind=RunKind.CRAWL, settings={"layout": "flat", "newer": {"a": 1}, "max_depth": -(2**70)}
+    )
+    last = ledger.latest_run()
+    ledger.close()
+    assert last is not None
+    assert last.settings == {"layout": "flat"}

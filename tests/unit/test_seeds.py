@@ -153,7 +153,7 @@ def seeds(*typed: str) -> Sequence[Seed]:
 def test_https_is_taken_where_it_answers(silent: dict[str, str]) -> None:
     found = answering.settled(seeds("example.org/a", "http://b.example/"), (), Config().fetch)
     assert found.seeds == ("https://example.org/a", "http://b.example/")
-    assert found.notes == ("example.org/a: taking https://example.org/a",)
+    assert found.notes == ("taking https://example.org/a",)
     assert list(silent) == ["https://example.org/a"], "http is not asked, nor who has a scheme"
 
 
@@ -161,9 +161,7 @@ def test_http_is_taken_where_https_does_not_answer_and_it_says_why(silent: dict[
     silent["https://example.org/"] = "refused"
     found = answering.settled(seeds("example.org"), (), Config().fetch)
     assert found.seeds == ("http://example.org/",)
-    assert found.notes == (
-        "example.org: taking http://example.org/, for it does not answer by https (refused)",
-    )
+    assert found.notes == ("taking http://example.org/: no answer by https (refused)",)
 
 
 def test_a_host_is_asked_once(silent: dict[str, str]) -> None:

@@ -6,8 +6,12 @@ it, and what is to be done can be said twice.
 
 from __future__ import annotations
 
+import msgspec
+
+from crawler.queues.checks import keeper_flaw
 from crawler.queues.redis.books import LOST, Books
-from crawler.queues.redis.outlet import Outlet
+from crawler.queues.redis.entries import refused
+from crawler.queues.redis.outlet import Outlet, Settled
 
 BATCH = 1000
 _PUSHED = 500
@@ -17,11 +21,14 @@ COMPLETE = "complete"
 
 
 class Collector:
-    """Keeps *books* for the queue behind *outlet*; for one thread."""
+    """Keeps *books* for the queue behind *outlet*; for one thread. *kept_by_workers*: they may keep images themselves;
+    what says so all the same is no image that was saved.
+    """
 
-    def __init__(self, outlet: Outlet, books: Books) -> None:
+    def __init__(self, outlet: Outlet, books: Books, *, kept_by_workers: bool = True) -> None:
         self._outlet = outlet
         self._books = books
+        self._kept_by_workers = kept_by_workers
 
     def collect(self) -> int:
         """Everything that has been settled so far, and what later pages said; returns how much that was."""
@@ -49,7 +56,7 @@ class Collector:
         """The same, of what has been settled alone."""
         count = 0
         while batch := self._outlet.settled(BATCH):
-            self._books.take(batch)
+            self._books.take(batch if self._kept_by_workers else [_as_kept_here(one) for one in batch])
             self._outlet.put([one.next_size for one in batch if one.next_size is not None])
             self._outlet.forget(batch, self._books.totals())
             count += len(batch)
@@ -83,3 +90,8 @@ class Collector:
             count += self._outlet.push(tasks)
             tasks, after = self._books.unsettled(after, limit=_PUSHED)
         return count
+
+
+def _as_kept_here(one: Settled) -> Settled:
+    why = keeper_flaw(one.record)
+    return msgspec.structs.replace(one, record=refused(one.kind, one.url, why)) if why else one

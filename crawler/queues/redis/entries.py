@@ -120,10 +120,13 @@ def _visited(words: dict[bytes, bytes], kind: TaskKind) -> Record:
         why = flaw(record) if isinstance(record, RECORDS[kind]) else f"it is no record of a {kind}"
     except FLAWS as exc:
         why = plain(exc)
-    if not why:
-        return record
+    return refused(kind, _ABOUT(blob).url, why) if why else record
+
+
+def refused(kind: TaskKind, url: str, why: str) -> Record:
+    """The record of a task, of which a worker has said what can't be right."""
     return RECORDS[kind](
-        url=_ABOUT(blob).url,
+        url=url,
         status=STATUSES[kind]("failed"),  # type: ignore[arg-type] # of the record's own kind
         reason=InternalError.reason,
         detail=told_of_refused(printable(why)),
