@@ -245,10 +245,16 @@ class Change(NamedTuple):
         flag = SETTINGS[self.key].flag
         if isinstance(self.after, bool):
             return flag if self.after else flag.replace("--", "--no-", 1)
-        return f"{flag} {shown(self.after)}" if self.after not in ("", []) else f"no {flag}"
+        return f"no {flag}" if self._is_none(self.after) else f"{flag} {shown(self.after)}"
 
     def __str__(self) -> str:
-        return self.typed if isinstance(self.after, bool) else f"{self.typed} ({shown(self.before)} before)"
+        if isinstance(self.after, bool):
+            return self.typed
+        return f"{self.typed} ({'none' if self._is_none(self.before) else shown(self.before)} before)"
+
+    def _is_none(self, value: Any) -> bool:
+        """Whether *value* is that of who does not name the setting at all, such as the 0 of no limit."""
+        return not value and _plain(value) == _plain(SETTINGS[self.key].default)
 
 
 @dataclass(frozen=True, kw_only=True)

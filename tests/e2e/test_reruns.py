@@ -53,7 +53,7 @@ def test_a_limit_that_is_raised_lets_the_rest_in_and_one_that_is_lowered_is_refu
     assert len(place.saved()) == 5
     more = place.crawl("--max-images", "0")
     assert more.code == 0, more.err
-    assert "other settings than last time: --max-images 0 (5 before)" in more.err
+    assert "other settings than last time: no --max-images (5 before)" in more.err
     assert "to be read once more, for what was left out by max-images" in more.err
     assert place.saved() == place.digests
     settings, asked = place.settings(), place.server.requests.copy()
@@ -61,7 +61,7 @@ def test_a_limit_that_is_raised_lets_the_rest_in_and_one_that_is_lowered_is_refu
 
     fewer = place.crawl("--max-images", "9")
     assert fewer.code == 2
-    assert f"--max-images 9 (0 before) would keep out {len(place.digests) - 9} images" in fewer.error
+    assert f"--max-images 9 (none before) would keep out {len(place.digests) - 9} images" in fewer.error
     again = place.crawl("--max-depth", "30")
     assert again.code == 0, again.err
     assert "this crawl finished on" in again.err

@@ -8,7 +8,7 @@ import pytest
 
 from crawler.config import SETTINGS, Config, load, settings_of
 from crawler.errors import LEFT_OUT, REASONS
-from crawler.setting_changes import EFFECTS, FIXED, ONLY_HOW, Reads, changes_between, slugs_of
+from crawler.setting_changes import EFFECTS, FIXED, ONLY_HOW, Reads, changes_between, slugs_of, unusual
 
 USUAL = settings_of(Config())
 
@@ -106,6 +106,12 @@ def test_what_an_earlier_version_did_not_know_was_at_its_default() -> None:
     assert changes_between({**before, "of_another_version": 7}, USUAL).all == ()
 
 
+def test_lists_are_what_they_are_whichever_way_they_were_read() -> None:
+    before = USUAL | {"include": ("*/a/*",), "exclude": (), "headers": ()}
+    assert changes_between(before, USUAL | {"include": ["*/a/*"]}).all == ()
+    assert unusual(USUAL | {"include": (), "formats": ()}) == ()
+
+
 def test_absurd_values_of_a_file_are_passed_over() -> None:
     found = changes_between(USUAL | {"max_depth": "deep", "include": 7, "scope": None}, USUAL)
     assert {change.key for change in found.all} == {"max_depth", "include", "scope"}
@@ -120,11 +126,16 @@ def test_local_and_manager_are_one_place_and_a_bucket_is_another() -> None:
 def test_changes_read_as_somebody_would_type_them() -> None:
     found = changes({"formats": ["png"], "login": ""}, {"max_images": 9, "obey_noai": False, "login": "…"})
     assert [str(change) for change in found.all] == [
-        "--max-images 9 (0 before)",
+        "--max-images 9 (none before)",
         "--no-obey-noai",
         "--login … (none before)",
         "no --formats (png before)",
     ]
+    unlimited = changes({"max_images": 9, "max_depth": 3}, {"max_depth": 0})
+    assert {str(change) for change in unlimited.all} == {
+        "no --max-images (9 before)",
+        "--max-depth 0 (3 before)",
+    }
 
 
 def test_what_pages_are_read_once_more_for() -> None:
