@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from crawler.events import (
     hushed,
     tell,
 )
+from crawler.plain import plain
 
 LEVELS = (WARNING, INFO, DEBUG)
 """Of no ``-v``, one, and two."""
@@ -139,10 +140,24 @@ class LogFile(_File):  # type: ignore[misc,valid-type] # which of the two depend
         self.path = path
         self._complained = False
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """As the base class has it, which lets errors out when the file has to be opened anew, and can't be."""
+        try:
+            super().emit(record)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+    def close(self) -> None:
+        """What the disk has no room for is lost, as it was before."""
+        with suppress(OSError, ValueError):
+            super().close()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own
         if not self._complained:
             self._complained = True
-            print(f"can't write the log file {self.path}: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
+            exc = sys.exc_info()[1]
+            why = plain(exc) if exc is not None else "the cause is not known"
+            print(f"can't write the log file {self.path}: {why}", file=sys.stderr)  # noqa: T201
 
 
 def configure(verbosity: int, log: LogConfig | None = None, *, least: int = WARNING) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,10 @@ class _QuietHandler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections are kept
     disable_nagle_algorithm = True  # headers and body are two writes, the second would wait 40 ms
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".avif": "image/avif", ".webp": "image/webp"}
+
+    def translate_path(self, path: str) -> str:
+        """The file of a URL: its UTF-8 bytes, also where the system has no such letters (LC_ALL=C)."""
+        return os.fsdecode(super().translate_path(path).encode("utf-8", "surrogateescape"))
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the display has the terminal."""

@@ -170,6 +170,8 @@ def gathered(asked: Asked) -> Iterator[Files]:
         def file(path: Path) -> ListFile:
             if str(path) == STANDARD_INPUT:
                 return stack.enter_context(spooled(columns=asked.columns))
+            if _is_pipe(path):  # which can be read once: <(zcat list.gz), /dev/stdin, a FIFO
+                return stack.enter_context(spooled(path, columns=asked.columns))
             return ListFile(path=path, name=str(path.absolute()), columns=asked.columns)
 
         pages = tuple(map(file, dict.fromkeys(asked.pages)))
@@ -181,14 +183,28 @@ def gathered(asked: Asked) -> Iterator[Files]:
         yield Files(pages=pages, images=tuple(images))
 
 
+def _is_pipe(path: Path) -> bool:
+    """Whether it is there, and neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
-def spooled(source: Images | None = None, *, columns: Columns) -> Iterator[ListFile]:
-    """A list that comes by a pipe (standard input without a *source*), or from a program, as a file for the while."""
+def spooled(source: Images | Path | None = None, *, columns: Columns) -> Iterator[ListFile]:
+    """A list that comes by a pipe (standard input without a *source*), or from a program, as a file for the while.
+
+    Raises ListError for a pipe that can't be read.
+    """
     with tempfile.TemporaryDirectory(prefix="image-crawler-") as folder:
         path = Path(folder, "list")
         with path.open("wb") as file:
             if source is None:
                 shutil.copyfileobj(sys.stdin.buffer, file)
+            elif isinstance(source, Path):
+                try:
+                    with source.open("rb") as pipe:
+                        shutil.copyfileobj(pipe, file)
+                except OSError as exc:
+                    raise ListError(f"can't read the list {source}: {plain(exc)}") from exc
             else:
                 for item in source:
                     row = {"url": item} if isinstance(item, str) else dict(item)

@@ -23,7 +23,8 @@ from crawler.errors import (
     TlsFailed,
 )
 from crawler.urls import host_key
-from crawler.web.guard import Guard, seed_networks, seed_ports
+from crawler.web.guard import Guard, seed_ports
+from crawler.web.proxies import networks_of, proxies_of
 from crawler.web.session import RequestsTransport
 
 _NO_ANSWER = (
@@ -50,7 +51,8 @@ def silence(url: str, fetch: FetchConfig) -> str:
     place = host_key(url)
     seeds = (f"{place}/",)
     plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
-    guard = Guard(fetch.allow_addresses, seed_ports(seeds), of_seeds=seed_networks(seeds))
+    networks = networks_of(seeds, proxies_of(fetch))  # whose names a proxy looks up, nobody else is asked for
+    guard = Guard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
     transport = RequestsTransport(plain, guard)
 
     def check(asked: str) -> None:

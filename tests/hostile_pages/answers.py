@@ -272,7 +272,7 @@ PAGES = (
         page=lambda request: request.say(
             _HTML, status=401, WWW_Authenticate='Basic realm="password, please"'
         ),
-        reasons=("forbidden",),
+        reasons=("login-required",),
     ),
     Hostile(
         name="logins-of-parts",

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from crawler.config import Config, ScopeConfig
 from crawler.errors import ListError, UsageError
 from crawler.lists import Bad, Columns, Given, ListFile, Row
 from crawler.lists.lines import MAX_LINE_CHARS, lines
-from crawler.lists.reading import MAX_PAGES, Asked, gathered, pages_of, spooled
+from crawler.lists.reading import MAX_PAGES, Asked, gathered, opened, pages_of, spooled
 from crawler.lists.rows import entries
 from crawler.lists.taking import LIST_LINE, take
 from crawler.models import TaskKind, WorkerState
@@ -368,3 +370,19 @@ def test_what_a_program_lists_is_a_file_for_the_while() -> None:
         data = found.path.read_bytes()
     assert told(data) == [(1, "http://a.example/1", "", ""), (2, "http://a.example/2", "ü", "")]
     assert not found.path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_that_can_be_read_once_is_read_to_its_end(tmp_path: Path) -> None:
+    """As ``-I <(zcat list.gz)`` is, which is looked at before it is read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "".join(f"http://a.example/{n}.png\n" for n in range(20_000))
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    with gathered(Asked(images=(pipe,))) as files:
+        (found,) = files.images
+        with opened(found) as rows:
+            assert sum(isinstance(row, Row) for row in rows) == 20_000
+    writer.join(10.0)
+    assert found.name == "-"

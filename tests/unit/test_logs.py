@@ -208,3 +208,29 @@ def test_levels() -> None:
         "NOTICE",
         "WARNING",
     ]
+
+
+def test_nobody_falls_over_a_log_file_whose_folder_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "logs" / "x.log"
+    file.parent.mkdir()
+    log = logging.getLogger("crawler.test")
+    with logs.written(LogConfig(log_file=str(file))):
+        log.warning("one")
+        file.unlink()
+        file.parent.rmdir()
+        log.warning("two")
+        log.warning("three")
+        assert capsys.readouterr().err.count("can't write the log file") == 1
+        file.parent.mkdir()
+        log.warning("four")
+    assert "four" in file.read_text("utf-8")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_is_said_once_and_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs.written(LogConfig(log_file="/dev/full")):
+        for _ in range(3):
+            logging.getLogger("crawler.test").warning("one")
+    assert capsys.readouterr().err == "can't write the log file /dev/full: the disk is full\n"

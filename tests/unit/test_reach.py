@@ -75,3 +75,27 @@ def test_nobody_is_there() -> None:
         port = taken.getsockname()[1]
     assert f"127.0.0.1 port {port}" in silence(f"http://127.0.0.1:{port}/", FetchConfig())
     assert silence("https://nowhere.invalid/", FetchConfig())
+
+
+@pytest.mark.parametrize(("proxy", "asked"), [("socks5h", []), ("http", []), ("socks5", ["nobody.example"])])
+def test_whom_a_proxy_looks_up_nobody_else_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, asked: list[str]
+) -> None:
+    looked_up: list[str] = []
+
+    def resolve(host: str, port: int) -> list[object]:
+        looked_up.append(host)
+        return []
+
+    monkeypatch.setattr("crawler.web.guard._resolve", resolve)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    monkeypatch.setattr("crawler.web.names.socket.getaddrinfo", _own_only)
+    assert silence("https://nobody.example/", FetchConfig(proxy=f"{proxy}://127.0.0.1:{port}"))
+    assert looked_up == asked
+
+
+def _own_only(host: str, port: int, *_: object, **__: object) -> list[object]:
+    if host != "127.0.0.1":
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
