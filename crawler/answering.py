@@ -58,7 +58,8 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
                 notes.append(f"{answer.failure}; {url} is tried in the crawl")
                 taken.append(url)
                 continue
-            why = f": no answer by https ({answer.silence})" if answer.silence else ""
+            silence_told = answer.silence.partition("; perhaps ")[0]  # what that advises is done here
+            why = f": no answer by https ({silence_told})" if silence_told else ""
             notes.append(f"taking {url}{why}")
         taken.append(url)
     return Settled(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self, dataclass_transform
 import msgspec
 from msgspec import Meta
 
-from crawler.paths import is_image_path
+from crawler.paths import is_image_path, on_disk
 from crawler.readable import Readable
 
 
@@ -409,7 +409,7 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
         folder: Path | None = self.__dict__.get("folder")
         if folder is None or not is_image_path(self.path):
             return None
-        file = folder / self.path
+        file = folder / on_disk(self.path)
         try:
             found = file.stat()
         except OSError:

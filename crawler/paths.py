@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 
@@ -34,6 +35,18 @@ RESERVED = re.compile(
 _MAX_PATH_BYTES = 1024
 _MAX_FOLDERS = 20
 _MAX_NAME_BYTES = 255
+
+
+def on_disk(path: str) -> str:
+    """An image's *path* as this Python names the file: its names are UTF-8 there whatever the locale says of them, so
+    that a folder can be read where it has another one. Under LC_ALL=C an umlaut had cost an image.
+    """
+    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+
+
+def from_disk(path: str) -> str:
+    """The reverse of :func:`on_disk`."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def extension_of(path: str) -> str:

@@ -23,6 +23,7 @@ from crawler.keepers import Here
 from crawler.lists import NOTHING, Given
 from crawler.lists.taking import Report, nobody, take
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
+from crawler.paths import on_disk
 from crawler.reruns import Rerun
 from crawler.scope import Scope
 from crawler.seeds import some
@@ -131,7 +132,7 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
     if config.storage.storage not in {"local", "manager"}:
         return
     here = Here(folder)
-    if count := ledger.fetch_again(lambda path: os.path.lexists(f"{folder}/{path}"), here.keeps):
+    if count := ledger.fetch_again(lambda path: os.path.lexists(folder / on_disk(path)), here.keeps):
         told = f"{count} saved {'image is' if count == 1 else 'images are'}"
         tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 

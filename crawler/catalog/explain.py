@@ -31,6 +31,7 @@ from crawler.models import (
     TaskKind,
     Value,
 )
+from crawler.paths import from_disk, on_disk
 from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
 
@@ -285,7 +286,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     return msgspec.structs.replace(
         entry,
         earlier=tuple(version(before) for before in catalog.history(image.url)),
-        file_exists=_is_file(catalog.folder / image.path),
+        file_exists=_is_file(catalog.folder / on_disk(image.path)),
         kept_in=_kept_in(catalog, image),
         same_bytes=others,
         same_bytes_count=count,
@@ -365,7 +366,7 @@ def _path_within(folder: Path, asked: str) -> str:
             inside = (base / path).relative_to(folder.absolute())
         except ValueError:
             continue
-        return inside.as_posix()
+        return from_disk(inside.as_posix())
     return asked
 
 

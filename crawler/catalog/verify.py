@@ -17,6 +17,7 @@ from crawler.catalog.elsewhere import Expected
 from crawler.columns import sane_size
 from crawler.keepers import UNTOLD, keeper_of
 from crawler.models import Value
+from crawler.paths import from_disk, on_disk
 from crawler.plain import plain, quoted
 from crawler.storage import Shelf
 
@@ -67,14 +68,14 @@ class FolderShelf:
             subfolders.sort()
             for name in sorted(name for name in names if not name.startswith(HALF_WRITTEN)):
                 file = Path(folder, name)
-                yield file.relative_to(self._folder).as_posix(), _size_bytes(file)
+                yield from_disk(file.relative_to(self._folder).as_posix()), _size_bytes(file)
 
     @contextmanager
     def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         """As promised by the protocol."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise ValueError(f"{quoted(path)} leads out of {self._folder}")
-        with (self._folder / path).open("rb") as file:
+        with (self._folder / on_disk(path)).open("rb") as file:
             yield os.fstat(file.fileno()).st_size, iter(partial(file.read, _BLOCK_BYTES), b"")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from crawler import words
 from crawler.cli import tables
 from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
-from crawler.cli.output import write_json
+from crawler.cli.output import clean, write_json
 from crawler.config import Config
 from crawler.elsewise import is_markup, what_it_is
 from crawler.errors import UsageError
@@ -99,6 +100,12 @@ def extract(
             write_json(_as_json(task_found))
     else:
         _show(found, harvest)
+        looks = harvest.looks
+        if "://" in source and looks is not None and (looks.is_strong or not harvest.images):
+            tables.say(
+                "the page has scripts, which may bring more:"
+                f" image-crawler extract {shlex.quote(clean(source))} --render shows what"
+            )
 
 
 def _fetched(url: str, config: Config) -> Fetched:
@@ -160,6 +167,10 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     table.show()
     title = f" on {quoted(harvest.title)}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
-    tables.say(f"{len(harvest.images):,} images and {len(harvest.links):,} links{title}{kept_out}")
+    images, to_pages = (
+        tables.counted(len(harvest.images), "image"),
+        tables.counted(len(harvest.links), "link"),
+    )
+    tables.say(f"{images} and {to_pages}{title}{kept_out}")
     if harvest.left_out:
         tables.say(f"left out: {tables.left_out_lines(harvest.left_out)}")

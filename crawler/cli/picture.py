@@ -22,7 +22,6 @@ from crawler import waits
 from crawler.cli import tables
 from crawler.cli.output import clean
 from crawler.cli.whereabouts import told_apart
-from crawler.errors import NoSitemap
 from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
 from crawler.rate import Rate
 
@@ -35,8 +34,6 @@ _REASONS_SHOWN = 6
 _WORKERS_SHOWN = 8
 _WAITS_SHOWN = 4
 _MOST_ROWS_OF_A_WAIT = 3
-EXPECTED = frozenset({NoSitemap.reason})
-"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml, and nobody misses it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +81,7 @@ class Picture:
         elapsed_s = now - self._started
         figures = Figures(
             elapsed_s=elapsed_s,
-            pages_per_s=self._pages.add(now, tables.settled(stats.pages)),
+            pages_per_s=self._pages.add(now, tables.settled(tables.pages_of(stats))),
             renders_per_s=self._renders.add(now, tables.settled(stats.renders)),
             images_per_s=self._images.add(now, settled),
             bytes_per_s=self._bytes.add(now, stats.saved_bytes),
@@ -175,7 +172,9 @@ class _Drawn:
 
 def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
     """How far each kind of task is; two rows, or three where a page wants a browser."""
-    rows: list[tuple[str, Counts, str]] = [("  Pages", stats.pages, f"{figures.pages_per_s:,.0f}/s")]
+    rows: list[tuple[str, Counts, str]] = [
+        ("  Pages", tables.pages_of(stats), f"{figures.pages_per_s:,.0f}/s")
+    ]
     if stats.renders.discovered:  # most sites have none
         rows.append(("  Rendered", stats.renders, f"{figures.renders_per_s:,.1f}/s"))
     rows.append(("  Images", stats.images, f"{figures.images_per_s:,.0f}/s"))
@@ -233,7 +232,7 @@ def statuses_of(stats: Stats) -> Text:
 
 def reasons_of(stats: Stats) -> Text | None:
     """Why some were not saved, and pages not read; one row."""
-    pages = {reason: count for reason, count in stats.page_reasons.items() if reason not in EXPECTED}
+    pages = {reason: count for reason, count in stats.page_reasons.items() if reason not in tables.EXPECTED}
     told = [
         f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
         for what, reasons in (

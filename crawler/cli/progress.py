@@ -90,7 +90,8 @@ class Lines:
     def _words(self, stats: Stats, now: float, rate: float, lately: float) -> Iterator[str]:
         renders = stats.renders
         yield f"{now - self._started:.0f} s:"
-        yield f"{tables.settled(stats.pages):,} of {stats.pages.discovered:,} pages,"
+        pages = tables.pages_of(stats)
+        yield f"{tables.settled(pages):,} of {pages.discovered:,} pages,"
         if renders.discovered:
             yield f"{tables.settled(renders):,} of {renders.discovered:,} rendered,"
         yield f"{tables.settled(stats.images):,} of {stats.images.discovered:,} images"

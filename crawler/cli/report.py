@@ -16,7 +16,6 @@ from crawler import waits
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
 from crawler.cli.output import clean, link_to, write_json
-from crawler.cli.picture import EXPECTED
 from crawler.cli.whereabouts import kept_where
 from crawler.errors import NoBrowser
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
@@ -121,7 +120,7 @@ def why_nothing(summary: Summary) -> str:
 
 def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
     read = stats.page_status.get(PageStatus.HARVESTED, 0)
-    reasons = {reason: count for reason, count in stats.page_reasons.items() if reason not in EXPECTED}
+    reasons = {reason: count for reason, count in stats.page_reasons.items() if reason not in tables.EXPECTED}
     parts = [f"{read:,} read"] if read else []
     if reasons:
         parts.append(f"{sum(reasons.values()):,} not read ({_reasons(reasons)})")

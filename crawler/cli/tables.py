@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO
 
 import click
+import msgspec
 from rich import box
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
@@ -19,7 +20,7 @@ from rich.text import Text
 from crawler import shown
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
-from crawler.errors import LEFT_OUT
+from crawler.errors import LEFT_OUT, NoSitemap
 from crawler.models import (
     WORKER_NAMES,
     Counts,
@@ -33,6 +34,8 @@ from crawler.models import (
 )
 
 size = shown.size
+EXPECTED = frozenset({NoSitemap.reason})
+"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml, and nobody misses it."""
 _GAP = 5
 _MOST_SAID = 40
 _COLUMN_GAP = 2
@@ -70,6 +73,12 @@ def per_s(rate: float) -> str:
 
 def settled(counts: Counts) -> int:
     return counts.done + counts.dead
+
+
+def pages_of(stats: Stats) -> Counts:
+    """Those that a person calls pages: not the sitemap that was looked for where there is none."""
+    guessed = sum(stats.page_reasons.get(reason, 0) for reason in EXPECTED)
+    return msgspec.structs.replace(stats.pages, done=max(0, stats.pages.done - guessed))
 
 
 def crew(workers: Sequence[WorkerStatus]) -> str:
@@ -146,7 +155,9 @@ def state(stats: Stats, *, stopped: str = "") -> Text:
     if not stats.drained:
         return _to_go(stats, stopped)
     if stats.balanced:
-        return Text("finished, and the books balance", style="green")
+        why_none = _why_none(stats)
+        told = f"finished, {why_none or 'and '}the books balance"
+        return Text(told, style="yellow" if why_none else "green")
     recorded = sum(stats.image_status.values())
     return Text(
         f"finished, but the books do not balance: {stats.images.discovered:,} image URLs discovered,"
@@ -155,13 +166,29 @@ def state(stats: Stats, *, stopped: str = "") -> Text:
     )
 
 
+def _why_none(stats: Stats) -> str:
+    """That a crawl without an image is no success, though it has come to its end; empty of one that has some."""
+    if stats.image_status.get(ImageStatus.SAVED) or stats.image_status.get(ImageStatus.DUPLICATE):
+        return ""
+    if stats.images.discovered:
+        return "but no image was saved; "
+    if stats.pages.discovered and not stats.page_status.get(PageStatus.HARVESTED):
+        return "but no page could be read; "
+    return "but no image was found; "
+
+
+def counted(count: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{count:,} {what if count == 1 else what + 's'}"
+
+
 def _to_go(stats: Stats, stopped: str) -> Text:
     why = f"stopped: {clean(stopped)}" if stopped else "not finished"
     left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
     if not (left or pages or renders):
         return Text(f"{why}: what is left to do is in its queue, in Redis", style="yellow")
     once_more = f", and {renders:,} to render" if renders else ""
-    to_go = f"{left:,} images and {pages:,} pages to go{once_more}"
+    to_go = f"{counted(left, 'image')} and {counted(pages, 'page')} to go{once_more}"
     if isinstance(stats, Status):  # its manager has just answered
         return Text(f"running: {to_go}", "bold")
     return Text(f"{why}: {to_go}", style="yellow")

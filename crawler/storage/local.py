@@ -34,6 +34,7 @@ from pathlib import Path
 
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine import machine_id
+from crawler.paths import on_disk
 from crawler.plain import plain, quoted
 from crawler.storage import Place, Storage
 from crawler.storage.claims import Claims
@@ -121,7 +122,7 @@ class LocalStorage:
 
     def target(self, path: str) -> Path:
         """The file that *path* stands for; ValueError when that would not be one below the storage's folder."""
-        target = self._root.joinpath(*plain_parts(path))
+        target = self._root.joinpath(*plain_parts(on_disk(path)))
         root = os.path.realpath(self._root)
         if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
             raise ValueError(f"{quoted(path)} leaves the storage's folder {self._root} by a symbolic link")
@@ -220,7 +221,7 @@ class LocalStorage:
             if claimer == path:
                 break
             # looked for before it is read: a file that comes between the two has the right bytes
-            is_there = claimer is not None and os.path.lexists(self._root / claimer)
+            is_there = claimer is not None and os.path.lexists(self._root / on_disk(claimer))
             if claimer is not None and self._has(claimer, sha256, size_bytes):
                 return claimer
             if is_there or self._clock() >= patience_ends:  # it has other bytes by now, or never came

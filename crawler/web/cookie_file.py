@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from crawler.errors import ConfigError
 from crawler.models import Cookie
+from crawler.plain import plain
 from crawler.scope import is_public_suffix
 from crawler.urls import canonical
 from crawler.web.cookies import (
@@ -57,8 +58,7 @@ def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.tim
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as exc:
         hint = "; for the cookies that servers set, say --keep-cookies" if "://" in path else ""
-        why = exc.strerror if isinstance(exc, OSError) and exc.strerror else "no such name"
-        raise ConfigError(f"can't read the cookies in {path}: {why}{hint}") from None
+        raise ConfigError(f"can't read the cookies in {path}: {plain(exc)}{hint}") from None
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(f"{path} has more than {MAX_FILE_BYTES:,} bytes: it is no file of cookies")
     return parsed(data, path, [urlsplit(seed).hostname or "" for seed in seeds], now=now())

@@ -84,7 +84,7 @@ def test_people_get_a_table_without_control_characters(
         ["a", "http://localhost/next.html"],
         ["stylesheet", "http://localhost/s.css"],
     ]
-    assert "1 images and 2 links on 'A  [31mpage'" in streams.err
+    assert "1 image and 2 links on 'A  [31mpage'" in streams.err
     assert "\x1b" not in streams.out + streams.err
 
 

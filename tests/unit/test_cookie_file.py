@@ -182,7 +182,7 @@ def test_any_bytes_are_cookies_or_a_configuration_error(data: bytes) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"can't read the cookies in .*none\.txt: No such file"):
+    with pytest.raises(ConfigError, match=r"can't read the cookies in .*none\.txt: there is no such file"):
         read(str(tmp_path / "none.txt"), [])
     with pytest.raises(ConfigError, match="say --keep-cookies"):
         read("http://site.example/", [])
