@@ -24,7 +24,7 @@ from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.queues.redis.roll import Roll
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import ALL_COLLECTED, Site
-from crawler.runs import Start
+from crawler.start import Start
 
 if TYPE_CHECKING:
     from crawler.queues.redis.client import RedisClient

@@ -44,9 +44,8 @@ from crawler.folder import CrawlFolder
 from crawler.homes import home
 from crawler.iteration import Records
 from crawler.limits import Limits
-from crawler.lists import Given
+from crawler.lists import Given, Report, nobody
 from crawler.lists.reading import NO_FILES, STANDARD_INPUT, Asked, Files, Images, gathered, pages_of
-from crawler.lists.taking import Report, nobody
 from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit, Run, Stats, TaskKind
 from crawler.plain import quoted
 from crawler.processes import Child
@@ -54,10 +53,10 @@ from crawler.queues.redis.address import RedisAddress
 from crawler.renderers import GUESTS_S, INSTALL, SAY_AGAIN, Renderers, Step, chromium_of, pages
 from crawler.roles import Site
 from crawler.run_notes import of_finished, runs_in
-from crawler.runs import Start
 from crawler.seeds import Seed, seed_of, whole
 from crawler.settings import Settings
 from crawler.shown import size
+from crawler.start import Start
 from crawler.storage import schemes
 from crawler.telling import Progress
 from crawler.urls import without_login

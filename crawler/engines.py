@@ -33,7 +33,7 @@ from crawler.queues.redis.address import RedisAddress, name_for
 from crawler.queues.transport import Address
 from crawler.redis_access import RedisEndpoint, read_redis
 from crawler.roles import ALL_COLLECTED, Site, manage
-from crawler.runs import Start
+from crawler.start import Start
 
 _LOOPBACK: Address = ("127.0.0.1", 0)
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound

@@ -15,16 +15,17 @@ from crawler.config import settings_of
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
-from crawler.lists.taking import Report, nobody
+from crawler.lists import Report, nobody
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
-from crawler.runs import Start, add_seeds, begin_run, plan_id
+from crawler.runs import add_seeds, begin_run, plan_id
 from crawler.seeds import some
 from crawler.setting_changes import changes_between
+from crawler.start import Start
 from crawler.storage.local import LocalStorage
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from crawler.outcomes import tell_result
 from crawler.processes import Lifeline, Word
 from crawler.queues import Plan
 from crawler.queues.server import QueueServer
-from crawler.runs import Start, add_seeds, begin_run, plan_id
 from crawler.scope import Scope, is_public_suffix
+from crawler.start import Start
 from crawler.storage import Place, Storage
 from crawler.web import Transport
 from crawler.worker import Handler, Worker
@@ -99,6 +99,7 @@ def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
     from crawler.download.sniff import extension_for
     from crawler.queues.embedded import LedgerResults, LedgerTasks
     from crawler.queues.ledger import TICK_S, Ledger
+    from crawler.runs import add_seeds, begin_run, plan_id
     from crawler.storage.inbox import LocalInbox
     from crawler.storage.local import LocalStorage
 

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
-from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,33 +19,18 @@ from crawler.config import Config, RenderConfig, settings_of
 from crawler.errors import FolderError
 from crawler.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.keepers import Here
-from crawler.lists import NOTHING, Given
-from crawler.lists.taking import Report, nobody, take
+from crawler.lists import NOTHING, Given, Report, nobody
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.paths import on_disk
-from crawler.reruns import Rerun
 from crawler.scope import Scope
 from crawler.seeds import some
+from crawler.start import Start
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
+    from crawler.reruns import Rerun
 
 log = logging.getLogger(__name__)
-
-
-class Start(Enum):
-    """What a crawl is started for."""
-
-    GO_ON = auto()
-    """A new run of it: the first one, or where the last one stopped."""
-    FRESH = auto()
-    """A new run, from nothing: what earlier ones left is removed."""
-    REFRESH = auto()
-    """A new run; of one that has ended, everything is visited once more."""
-    RESTART = auto()
-    """The same run, whose manager has died."""
-    JOIN = auto()
-    """The same run, begun elsewhere; only where the queue lies in Redis."""
 
 
 def begin_run(
@@ -72,20 +56,28 @@ def begin_run(
     """
     check_seeds(ledger, folder=folder, seeds=seeds, given=given)
     refreshes = start is Start.REFRESH and finished
-    rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
-    rerun.check(finished=finished and not refreshes and not given)
     is_new = not ledger.seeds() and not ledger.lists()
+    rerun = None if is_new else _rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
+    if rerun is not None:
+        rerun.check(finished=finished and not refreshes and not given)
     add_seeds(ledger, folder=folder, seeds=seeds, given=given)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if refreshes else 0
     if not refreshed:
         ledger.note_rules(rules)
-    anew = [] if refreshed else rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
+    anew: list[str] = []
+    if rerun is not None and not refreshed:
+        anew = rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
     goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
-    notes = [*rerun.told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
+    told = rerun.told if rerun is not None else []
+    notes = [*told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
     if start is Start.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
-    take(ledger, given, Scope(seeds, config.scope), config.scope, report)
+    if given:
+        # few crawls have lists, and what reads them takes a while to come
+        from crawler.lists.taking import take
+
+        take(ledger, given, Scope(seeds, config.scope), config.scope, report)
     stats = ledger.stats()
     if elsewhere or not stats.drained:
         tell(
@@ -102,6 +94,12 @@ def begin_run(
             notes=notes,
         )
     return refreshed > 0 or bool(anew)
+
+
+def _rerun(ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, browser: bool) -> Rerun:
+    from crawler.reruns import Rerun  # it knows of links, as few others here do: a first run does without
+
+    return Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
 
 
 def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:

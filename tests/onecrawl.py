@@ -13,8 +13,9 @@ from crawler.errors import NotFound
 from crawler.harvest.page import PageHandler
 from crawler.models import Lease, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
-from crawler.runs import Start, begin_run
+from crawler.runs import begin_run
 from crawler.scope import Scope
+from crawler.start import Start
 from crawler.storage.local import LocalStorage
 from crawler.web import Asked, Fetched
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 FOUND_IN = "list"
 """Of images that a list names, as ``found_in`` of their records."""
+
+
+Report = Callable[[str], None]
+"""Is told how far a list is read."""
+
+
+def nobody(text: str) -> None:
+    """Who does not want to know."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crawler.config import ScopeConfig
 from crawler.errors import SeedError
 from crawler.events import LIST_READ, tell
-from crawler.lists import FOUND_IN, Bad, Given, ListFile, Row
+from crawler.lists import FOUND_IN, Bad, Given, ListFile, Report, Row
 from crawler.lists.reading import Complaints, mark, opened, shown
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.scope import Scope
@@ -27,12 +26,6 @@ LIST_LINE = "list-line"
 """Under which lines are counted that name no URL."""
 _BATCH = 1000
 _SAY_EVERY_S = 5.0
-
-Report = Callable[[str], None]
-
-
-def nobody(text: str) -> None:
-    """Who does not want to know."""
 
 
 def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, report: Report) -> None:

@@ -36,7 +36,7 @@ from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
 from crawler.queues.tls import Tls
 from crawler.roles import Site, manage
-from crawler.runs import Start
+from crawler.start import Start
 from tests.redisserver import BINARIES, RedisServer, find_server
 
 ENGINES = ("manager", *BINARIES)

@@ -22,7 +22,7 @@ from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.redis_access import RedisEndpoint
-from crawler.runs import Start
+from crawler.start import Start
 
 SEED = "http://127.0.0.1:9/"
 URL = "redis://joe:s3cret@127.0.0.1:1/0#flowers"

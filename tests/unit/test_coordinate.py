@@ -40,7 +40,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.roles import ALL_COLLECTED, Site
-from crawler.runs import Start
+from crawler.start import Start
 from tests.queues import wait_until
 
 SEED = "http://a.example/"

@@ -21,7 +21,7 @@ from crawler.folder import CrawlFolder
 from crawler.models import Lease, NewTask, PageRecord, PageStatus, Result, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
 from crawler.reruns import Rerun
-from crawler.runs import Start
+from crawler.start import Start
 from tests.onecrawl import SEED, Answer, Crawl
 
 pytestmark = pytest.mark.untraced

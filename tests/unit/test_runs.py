@@ -13,8 +13,9 @@ from crawler.catalog import Catalog
 from crawler.config import Config, QueueConfig, ScopeConfig, load, settings_of
 from crawler.models import Run, RunKind, RunOutcome
 from crawler.queues.ledger import Ledger
-from crawler.runs import Start, begin_run
+from crawler.runs import begin_run
 from crawler.setting_changes import changes_between
+from crawler.start import Start
 from tests.queues import HARVESTER, embedded, page, saved, take
 
 SEEDS = ("http://a.example/",)

@@ -14,6 +14,7 @@ from crawler.config import Config, FetchConfig
 from crawler.errors import SeedError, SeedUnreachable
 from crawler.seeds import Seed, seed_of, whole
 from crawler.urls import canonical
+from crawler.web import reach
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert isinstance(fetch, FetchConfig)
         return told.setdefault(url, "")
 
-    monkeypatch.setattr(answering, "silence", silence)
+    monkeypatch.setattr(reach, "silence", silence)
     return told
 
 
