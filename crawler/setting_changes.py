@@ -349,8 +349,8 @@ def _has_moved(change: Change, way: str) -> bool:
 
 def _is_another_place(change: Change) -> bool:
     """``local`` and ``manager`` are the same folder, on the machine of the manager."""
-    here = {"local", "manager"}
-    return not (change.key == "storage" and {change.before, change.after} <= here)
+    here = ("local", "manager")
+    return not (change.key == "storage" and change.before in here and change.after in here)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from crawler.config import SETTINGS, Config, load, settings_of
 from crawler.errors import LEFT_OUT, REASONS
-from crawler.setting_changes import EFFECTS, FIXED, ONLY_HOW, Reads, changes_between, slugs_of, unusual
+from crawler.setting_changes import EFFECTS, FIXED, ONLY_HOW, Reads, changes_between, slugs_of, told, unusual
 
 USUAL = settings_of(Config())
 
@@ -144,3 +144,10 @@ def test_what_pages_are_read_once_more_for() -> None:
     assert changes({"max_images": 5}, {}).reads is Reads.NONE, "the URLs that were left out say which pages"
     assert changes({"max_images": 5}, {}).slugs == {"max-images"}
     assert settings_of(load()) == USUAL
+
+
+def test_no_value_of_a_run_before_is_too_odd() -> None:
+    usual = settings_of(Config())
+    for key in usual:
+        for odd in (None, {}, [[]], "", -1, 2**70, float("nan"), True, ["a"]):
+            told(changes_between(usual | {key: odd}, usual).all)
