@@ -983,11 +983,16 @@ def settings_of(config: Config) -> dict[str, Any]:
     return found
 
 
+_MOST_FILE_BYTES = 16 * 2**20
+
+
 def values_in(file: Path) -> dict[str, Any]:
     """What can be read of a crawl's own crawl.toml, by key: another version may have written it, and a run that was
     killed half of it. What is no setting of this version, or no value of one, is passed over.
     """
     try:
+        if not file.is_file() or file.stat().st_size > _MOST_FILE_BYTES:
+            return {}
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}

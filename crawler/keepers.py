@@ -24,6 +24,7 @@ ID_FILE = ".index/folder.id"
 UNTOLD = "?"
 """In the records of a crawl of an earlier version, where only the worker's name tells anything."""
 _ID = re.compile(r"[0-9a-f]{16}")
+_MOST_CHARS = 64
 _PATIENCE_S = 1.0
 _MAX_MACHINE, _MAX_FOLDER = 255, 4096  # as in models.KeptBy
 
@@ -83,8 +84,14 @@ def mark(folder: Path) -> str:
 
 def id_of(folder: Path) -> str:
     """The id of *folder*; empty if it has none. Writes nothing."""
+    file = folder / ID_FILE
     try:
-        text = (folder / ID_FILE).read_text(encoding="ascii").strip()
+        if (
+            not file.is_file()
+        ):  # a folder of somebody else's may have anything there, a device without an end too
+            return ""
+        with file.open(encoding="ascii") as opened:
+            text = opened.read(_MOST_CHARS).strip()
     except (OSError, UnicodeDecodeError):
         return ""
     return text if _ID.fullmatch(text) else ""

@@ -114,7 +114,7 @@ def _cookie(line: str, where: str, now: float) -> Cookie | None:
     until = _expiry(expiry)
     if until is None:
         raise _wrong(where, 5, "a number of seconds since 1970, or 0")
-    for_all = _WORDS[below.upper()] or domain.startswith(".")
+    for_all = _WORDS[below.upper()]  # as to curl and wget, which take no notice of a dot in front
     return Cookie(
         domain=host,
         path=path,

@@ -229,3 +229,9 @@ def test_a_bad_file_changes_nothing_and_a_good_one_is_shown_nowhere(
     crawl._networks = ()
     site = replace(crawl._site(), cookies=crawl._cookies.cookies)
     assert "s3cret" not in f"{caplog.text} {crawl._cookies} {site} {to_toml(config)} {crawl._cookies.cookies}"
+
+
+def test_a_cookie_that_hosts_below_do_not_get_is_not_sent_there_for_a_dot() -> None:
+    text = ".site.example\tFALSE\t/\tFALSE\t0\ta\t1\n"
+    assert sent(text, "http://site.example/") == "a=1"
+    assert sent(text, "http://other.site.example/") == ""

@@ -233,4 +233,4 @@ def test_a_disk_that_is_full_is_said_once_and_ends_nothing(capsys: pytest.Captur
     with logs.written(LogConfig(log_file="/dev/full")):
         for _ in range(3):
             logging.getLogger("crawler.test").warning("one")
-    assert capsys.readouterr().err == "can't write the log file /dev/full: the disk is full\n"
+    assert capsys.readouterr().err.count("can't write the log file /dev/full: the disk is full\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from crawler.catalog import Catalog
 from crawler.cli import main
 from crawler.config import Config, QueueConfig, ScopeConfig, config_of, load, settings_of, values_in
 from crawler.errors import UsageError
+from crawler.keepers import ID_FILE, id_of
 from crawler.models import RunKind
 from crawler.queues.ledger import Ledger
 from crawler.reruns import Rerun
@@ -114,3 +116,16 @@ def test_a_crawl_of_an_earlier_version_is_kept_by_its_settings(tmp_path: Path) -
     with pytest.raises(UsageError, match="--layout"):
         Rerun(ledger, folder=tmp_path, seeds=[SEED], config=Config()).check(finished=False)
     ledger.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_folder_of_somebody_else_may_have_anything_where_settings_and_id_belong(tmp_path: Path) -> None:
+    """Each of these would be waited for, or read without an end."""
+    (tmp_path / ".index").mkdir()
+    os.mkfifo(tmp_path / "crawl.toml")
+    os.mkfifo(tmp_path / ID_FILE)
+    assert values_in(tmp_path / "crawl.toml") == {}
+    assert id_of(tmp_path) == ""
+    (tmp_path / ID_FILE).unlink()
+    (tmp_path / ID_FILE).symlink_to("/dev/zero")
+    assert id_of(tmp_path) == ""
