@@ -444,9 +444,10 @@ class Crawl:
             summary.stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
         )
         if summary.stats.images.discovered and not kept:
+            discovered = summary.stats.images.discovered
+            none = "the only image could not" if discovered == 1 else f"none of {discovered:,} images could"
             return errors.CrawlError(
-                f"none of {summary.stats.images.discovered} images could be saved;"
-                f" image-crawler inspect {self.folder.path} --failures says why"
+                f"{none} be saved; image-crawler inspect {self.folder.path} --failures says why"
             )
         return None
 

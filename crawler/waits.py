@@ -33,12 +33,14 @@ from crawler.errors import (
     TooSlow,
     TruncatedTransfer,
 )
-from crawler.models import HostStatus, Retry, Stats, TaskKind
+from crawler.models import WORKER_NAMES, HostStatus, Retry, Stats, TaskKind
 
 PATIENCE_S = 10.0
 """So long after its start a crawl need not have a downloader: on a slow machine a process takes seconds to begin."""
 SHORT_S = 10.0
 """A host whose delays cost less than that in all is not worth a line."""
+SILENT_S = 30.0
+"""Longer than between two signs of life, unless somebody has made that longer (heartbeat_s)."""
 LONG_DELAY_S = 3.0
 """A time between two requests that one sees pass."""
 _LEAST_RATE_PER_S = 0.02
@@ -290,10 +292,32 @@ def _as_a_whole(stats: Stats) -> Iterator[Wait]:
     if stats.held_images and not at_work and not stats.backlogged:
         count = f"{stats.held_images:,} {'image waits' if stats.held_images == 1 else 'images wait'}"
         yield Wait(text=f"{count} until the pages are read: one may name a larger size", key="held")
+    if not (stats.images.ready or stats.pages.ready or stats.renders.ready):
+        yield from _silent_workers(stats)
     hungry = sum(who.short_of_memory for who in stats.workers)
     if hungry:
         tasks = "1 task waits" if hungry == 1 else f"{hungry:,} tasks wait"
         yield Wait(text=f"{tasks} for memory (--memory-budget)", key="memory")
+
+
+def _silent_workers(stats: Stats) -> Iterator[Wait]:
+    """Those that have what is left: one that has died is held to be alive until its lease ends."""
+    silent = [who for who in stats.workers if who.held and who.seen_s >= SILENT_S]
+    if not silent:
+        return
+    held, longest = sum(who.held for who in silent), max(who.seen_s for who in silent)
+    tasks = "1 task goes" if held == 1 else f"{held:,} tasks go"
+    if len(silent) == 1:
+        where = f" on {silent[0].machine}" if silent[0].machine else ""
+        who = f"a {WORKER_NAMES[silent[0].kind]}{where} has"
+    else:
+        who = f"{len(silent):,} workers have"
+    yield Wait(
+        text=f"{who} said nothing for {span(longest)}; after a while its {tasks} to others"
+        if len(silent) == 1
+        else f"{who} said nothing for up to {span(longest)}; after a while their {tasks} to others",
+        key="silent-workers",
+    )
 
 
 def _pages(count: int) -> str:

@@ -90,7 +90,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str | Text]]:
     if stats.drained and not stats.images.discovered and (why := why_nothing(summary)):
         yield "why", why
     if stats.dropped:
-        which = f"which: image-crawler explain {folder} SLUG"
+        which = f"which: image-crawler explain {folder} {clean(next(iter(stats.dropped)))}"
         yield "left out", f"{tables.left_out_lines(stats.dropped)}\n{which}"
     yield from revisits(summary).items()
     if where := kept_where(summary):

@@ -187,8 +187,10 @@ def _to_go(stats: Stats, stopped: str) -> Text:
     left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
     if not (left or pages or renders):
         return Text(f"{why}: what is left to do is in its queue, in Redis", style="yellow")
-    once_more = f", and {renders:,} to render" if renders else ""
-    to_go = f"{counted(left, 'image')} and {counted(pages, 'page')} to go{once_more}"
+    parts = [counted(count, what) for count, what in ((left, "image"), (pages, "page")) if count]
+    to_go = f"{' and '.join(parts)} to go" if parts else ""
+    if renders:
+        to_go = f"{to_go}, and {renders:,} to render" if parts else f"{counted(renders, 'page')} to render"
     if isinstance(stats, Status):  # its manager has just answered
         return Text(f"running: {to_go}", "bold")
     return Text(f"{why}: {to_go}", style="yellow")

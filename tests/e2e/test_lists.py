@@ -74,7 +74,7 @@ def test_a_list_only_of_what_is_not_there_fails(tmp_path: Path) -> None:
         (tmp_path / "l").write_text(f"{server.url}a.png\n", encoding="utf-8")
         outcome = image_crawler("crawl", "-I", "l", "-o", "c", *LOCAL, folder=tmp_path)
     assert outcome.code == 1
-    assert "none of 1 images could be saved" in outcome.error
+    assert "the only image could not be saved" in outcome.error
 
 
 def test_private_addresses_of_a_list_are_not_asked(tmp_path: Path) -> None:

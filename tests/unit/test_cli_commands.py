@@ -184,7 +184,7 @@ def test_status_of_an_unfinished_crawl(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["status", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     rows = {tuple(line.split()) for line in out.splitlines()}
-    assert out.startswith("not finished: 1,200 images and 0 pages to go\n")
+    assert out.startswith("not finished: 1,200 images to go\n")
     assert {
         ("ready", "0", "1,168"),
         ("leased", "0", "32"),

@@ -193,8 +193,8 @@ def test_rates_are_one_line() -> None:
         (Stats(halted="stopped by anna", stopped=True), "stopping: stopped by anna"),
         (Stats(halted="the disk is full"), "halted: the disk is full"),
         (Stats(paused=True, paused_by="anna"), "paused by anna; image-crawler resume has it go on"),
-        (Stats(images=Counts(ready=3)), "not finished: 3 images and 0 pages to go"),
-        (Status(images=Counts(ready=3)), "running: 3 images and 0 pages to go"),
+        (Stats(images=Counts(ready=3)), "not finished: 3 images to go"),
+        (Status(images=Counts(ready=3)), "running: 3 images to go"),
     ],
 )
 def test_the_state_is_said_first(stats: Stats, said: str) -> None:

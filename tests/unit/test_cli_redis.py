@@ -176,4 +176,4 @@ def test_a_crawl_whose_queue_has_more_to_do_is_not_finished(
 
 def test_what_is_left_in_the_folder_is_counted() -> None:
     left = Stats(pages=Counts(ready=2), images=Counts(delayed=1))
-    assert tables.state(left).plain == "not finished: 1 images and 2 pages to go"
+    assert tables.state(left).plain == "not finished: 1 image and 2 pages to go"

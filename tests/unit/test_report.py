@@ -93,7 +93,7 @@ def test_what_an_earlier_run_had_saved_is_not_this_ones() -> None:
 def test_a_crawl_that_is_not_finished_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     stats = msgspec.structs.replace(FINISHED, images=Counts(ready=40, done=1967), drained=False)
     lines = printed(capsys, summary(stats))
-    assert "state      not finished: 40 images and 0 pages to go" in lines
+    assert "state      not finished: 40 images to go" in lines
     assert "green" not in str(headline(summary(stats), RUN).style)
     early = Stats(pages=Counts(ready=1, done=2), images=Counts(ready=25), page_status={"harvested": 2})
     assert headline(summary(early), RUN).plain == "no image so far"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crawler.cli import tables
+from crawler.cli.report import print_summary
 from crawler.models import Counts, Stats
+from tests.unit.test_report import summary
 
 DONE = Counts(done=1)
 
@@ -64,3 +66,12 @@ def test_sitemaps_that_were_guessed_are_no_pages_for_people() -> None:
         Stats(pages=Counts(ready=1, done=7), page_reasons={"no-sitemap": 6, "not-found": 1})
     )
     assert (tables.settled(pages), pages.discovered) == (1, 2)
+
+
+def test_the_command_that_names_what_was_left_out_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was "explain DIR SLUG": nobody who has not read the README knows what a slug is."""
+    stats = Stats(
+        drained=True, images=DONE, image_status={"saved": 1}, dropped={"max-depth": 3, "max-images": 1}
+    )
+    print_summary(summary(stats), as_json=False)
+    assert "which: image-crawler explain data/example.org max-depth\n" in capsys.readouterr().out

@@ -288,3 +288,16 @@ def test_who_watches_a_silent_queue_hears_so(tmp_path: Path, monkeypatch: pytest
     seen = list(itertools.islice(running.watch(), 4))
     assert [bool(one.silent_s) for one in seen] == [False, True, True, False]
     assert [one.images.done for one in seen] == [2, 2, 2, 7]
+
+
+def test_a_worker_that_has_died_is_told_of_when_what_it_has_is_all_that_is_left() -> None:
+    """A crawl stood still for a minute, "about 2 s to go", until the leases of a worker that was killed had ended."""
+    dead = WorkerStatus(id="x", kind=TaskKind.IMAGE, machine="w2", held=24, seen_s=41.2)
+    assert said(workers=(*CREW, dead), images=Counts(leased=24, done=576)) == [
+        "a downloader on w2 has said nothing for 42 s; after a while its 24 tasks go to others"
+    ]
+    assert said(workers=(dead, msgspec.structs.replace(dead, id="y", held=1)), images=Counts(leased=25)) == [
+        "2 workers have said nothing for up to 42 s; after a while their 25 tasks go to others"
+    ]
+    assert not said(workers=(*CREW, dead), images=Counts(leased=24, ready=9)), "there is other work"
+    assert not said(workers=(*CREW, msgspec.structs.replace(dead, held=0)), images=Counts(leased=1))
