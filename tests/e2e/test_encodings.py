@@ -86,8 +86,8 @@ def test_every_command_is_among_them() -> None:
     assert set(COMMANDS) <= tried
 
 
-SHOWING = ("demo", "status", "inspect", "explain", "extract")
-"""What is tried in every encoding; the others in the two that people have most."""
+SHOWING = ("status", "inspect", "explain", "extract")
+"""What is tried in every encoding; all of them write by the same streams, so the others are in the worst of these."""
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ SHOWING = ("demo", "status", "inspect", "explain", "extract")
         (environment, case)
         for environment in ENVIRONMENTS
         for case in commands("")
-        if case in SHOWING or environment in {"cp1252", "no-locale"}
+        if case in SHOWING or environment == "no-locale" or (case, environment) == ("crawl", "cp1252")
     ],
 )
 def test_nothing_that_is_said_ends_in_a_traceback(

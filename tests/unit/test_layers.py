@@ -28,7 +28,7 @@ LAYERS = [
         "settings", "events",
     ],
     [
-        "condition", "folder", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
+        "condition", "folder", "start", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
         "sandbox", "sandbox.*",
     ],
     [
