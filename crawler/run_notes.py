@@ -9,7 +9,7 @@ from datetime import datetime
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.config import Config, settings_of
-from crawler.errors import CrawlerError
+from crawler.errors import CrawlerError, NoSitemap
 from crawler.folder import CrawlFolder
 from crawler.models import Run
 from crawler.setting_changes import changes_between, told
@@ -30,7 +30,8 @@ def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str
     when = next((f" {in_local_time(run.ended_at)}" for run in reversed(runs) if run.ended_at), "")
     changes = changes_between(runs[-1].settings, settings_of(config)) if runs else None
     more = f", and {told(changes.lets_in)} lets nothing more in" if changes and changes.lets_in else ""
-    count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered
+    guessed = stats.page_reasons.get(NoSitemap.reason, 0)  # which no page names
+    count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered - guessed
     return (
         f"this crawl finished{when}: nothing is left to be asked for{more}. With --refresh all of its {count:,} URLs"
         " are visited once more: what is new, what has changed, what is gone?"

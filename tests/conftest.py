@@ -22,31 +22,40 @@ settings.load_profile("crawler")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_SMOKE_EVERY = 10
+_OF_VALKEY = 10
+"""Of the queues' contract on Valkey one test in so many is run: the scripts are those of Redis, which gets them all."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-engine",
+        "--thorough",
         action="store_true",
-        help="Hold Valkey to the whole contract of the queues. Without, it gets each tenth test of it: the scripts are"
-        " those that Redis runs, which gets all.",
+        help="Run every test of the matrices that are sampled otherwise: the contract of the queues on Valkey, all"
+        " commands at all widths of a terminal, in all encodings.",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--every-engine"):
+    """Of a matrix whose tests differ in little, run some; which are the same each time."""
+    if config.getoption("--thorough"):
         return
-    on_valkey = [item for item in items if _is_contract_on_valkey(item)]
-    left = set(on_valkey) - set(on_valkey[::_SMOKE_EVERY])
+    matrices: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if (matrix := _matrix(item)) is not None:
+            matrices.setdefault(matrix[0], []).append(item)
+    left = {item for each in matrices.values() for item in set(each) - set(each[:: _matrix(each[0])[1]])}  # type: ignore[index]
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
 
 
-def _is_contract_on_valkey(item: pytest.Item) -> bool:
+def _matrix(item: pytest.Item) -> tuple[str, int] | None:
+    """The matrix that it is one of, and of how many of these one is run; None if it is run in any case."""
+    if (mark := item.get_closest_marker("sampled")) is not None:
+        return item.nodeid.partition("[")[0], int(mark.args[0])
     call = getattr(item, "callspec", None)
-    return item.path.parent.name == "contract" and call is not None and "valkey" in call.params.values()
+    is_on_valkey = call is not None and "valkey" in call.params.values()
+    return ("valkey", _OF_VALKEY) if is_on_valkey and item.path.parent.name == "contract" else None
 
 
 @pytest.fixture(autouse=True)

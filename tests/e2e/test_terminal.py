@@ -162,6 +162,7 @@ def name_of(arguments: Sequence[str | bytes]) -> str:
     return " ".join(re.sub(r"[^ -~]+", "_", str(word))[:24] for word in arguments)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("columns", [44, 200])
 @pytest.mark.parametrize("arguments", ON_A_FOLDER, ids=name_of)
 def test_of_a_hostile_crawl_nothing_drives_the_terminal(

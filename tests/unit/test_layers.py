@@ -28,8 +28,8 @@ LAYERS = [
         "settings", "events",
     ],
     [
-        "condition", "folder", "start", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes", "sizes.*",
-        "sandbox", "sandbox.*",
+        "condition", "folder", "start", "limits", "scope", "seeds", "setting_changes", "logs", "outcomes", "sizes",
+        "sizes.*", "sandbox", "sandbox.*",
     ],
     [
         "web", "web.*", "storage", "storage.*", "queues", "queues.*", "catalog", "catalog.*", "processes", "lists",
