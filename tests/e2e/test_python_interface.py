@@ -155,7 +155,8 @@ def test_leaving_it_stops_the_crawl_cleanly(tmp_path: Path, how: str) -> None:
     digests = make_site(tmp_path / "site", pages=20, images_per_page=5)
 
     async def read(url: str) -> None:
-        async for record in crawler.crawl(url, output=tmp_path / "pictures", downloaders=1):
+        # one at a time: a crawl goes on while its caller sleeps
+        async for record in crawler.crawl(url, output=tmp_path / "pictures", downloaders=1, per_host=1):
             assert record.status == "saved"
             if how == "break":
                 break
@@ -173,8 +174,9 @@ def test_leaving_it_stops_the_crawl_cleanly(tmp_path: Path, how: str) -> None:
             async with asyncio.timeout(20 if how != "timeout" else 8):
                 await read(url)
 
-    with serving(tmp_path / "site", delay_s=0.05) as server:
+    with serving(tmp_path / "site", delay_s=0.2) as server:
         asyncio.run(main(server.url))
+        server.delay_s = 0.0
         end = time.monotonic() + 30
         while multiprocessing.active_children() and time.monotonic() < end:
             time.sleep(0.05)
