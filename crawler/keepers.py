@@ -44,10 +44,15 @@ OWN = Keeper()
 
 
 def keeper_of(kept_by: str, worker: str = "") -> Keeper:
-    """What a record's ``kept_by`` stands for; where that tells nothing, its ``worker`` tells the machine at least."""
+    """What a record's ``kept_by`` stands for; where that tells nothing, its ``worker`` tells the machine at least.
+
+    What can't be right in it, as a damaged file has it, counts as not told: else a loss would pass for another's file.
+    """
     if kept_by == UNTOLD:
         return Keeper(machine=str(worker).partition(":")[0])
     folder_id, _, rest = str(kept_by).partition(" ")
+    if not _ID.fullmatch(folder_id):
+        return OWN
     machine, _, folder = rest.partition(":")
     return Keeper(folder_id, machine, folder)
 

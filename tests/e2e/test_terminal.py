@@ -366,7 +366,7 @@ def odd(tmp_path: Path, code: str) -> Shown:
         "from crawler import cli\n"
         "@click.command()\ndef odd():\n"
         + "".join(f"    {line}\n" for line in code.splitlines())
-        + "cli.Commands.get_command = lambda *_: odd\n"
+        + "cli.Commands.resolve_command = lambda self, ctx, args: ('odd', odd, args[1:])\n"
         "sys.argv = ['image-crawler', 'odd']\nif __name__ == '__main__':\n    sys.exit(cli.main())\n",
         encoding="utf-8",
     )
