@@ -25,13 +25,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _OF_VALKEY = 10
 """Of the queues' contract on Valkey one test in so many is run: the scripts are those of Redis, which gets them all."""
 
+_OF_REDIS, _ON_REDIS = 3, ("test_redis.py", "test_reruns.py")
+"""The same of whole crawls that are run with either engine, but for these files: they are about what differs."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="Run every test of the matrices that are sampled otherwise: the contract of the queues on Valkey, all"
-        " commands at all widths of a terminal, in all encodings.",
+        help="Run every test of the matrices that are sampled otherwise: the contract of the queues on Valkey,"
+        " whole crawls on Redis, all commands at all widths of a terminal, in all encodings.",
     )
 
 
@@ -54,8 +57,12 @@ def _matrix(item: pytest.Item) -> tuple[str, int] | None:
     if (mark := item.get_closest_marker("sampled")) is not None:
         return item.nodeid.partition("[")[0], int(mark.args[0])
     call = getattr(item, "callspec", None)
-    is_on_valkey = call is not None and "valkey" in call.params.values()
-    return ("valkey", _OF_VALKEY) if is_on_valkey and item.path.parent.name == "contract" else None
+    engines = {"valkey", "redis"} & set(map(str, call.params.values())) if call is not None else set()
+    if "valkey" in engines and item.path.parent.name == "contract":
+        return "valkey", _OF_VALKEY
+    if "redis" in engines and item.path.parent.name == "e2e" and item.path.name not in _ON_REDIS:
+        return "redis", _OF_REDIS
+    return None
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from tests.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(240)
 
-FEW = ("--downloaders", "1", "--render", "never")
+FEW = ("--downloaders", "1", "--render", "never", "--max-attempts", "1", "--tries", "1")
 PATIENCE_S = 60.0
 
 
@@ -65,8 +65,8 @@ def without_guesses(found: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]
 
 def test_each_finished_task_is_a_line_once(site: SiteServer, tmp_path: Path) -> None:
     outcome = image_crawler(
-        "crawl", site.url, "-o", "c", "--log-file", "c.jsonl", "--log-format", "json", "--max-attempts", "1",
-        "--tries", "1", *FEW, folder=tmp_path,
+        "crawl", site.url, "-o", "c", "--log-file", "c.jsonl", "--log-format", "json", *FEW,
+        folder=tmp_path,
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = lines(tmp_path / "c.jsonl")
@@ -95,8 +95,9 @@ def test_each_finished_task_is_a_line_once(site: SiteServer, tmp_path: Path) -> 
 def test_a_try_that_is_made_again_is_told_with_its_reason(site: SiteServer, tmp_path: Path) -> None:
     site.overloaded["/images/p1/i1.png"] = 1
     outcome = image_crawler(
-        "crawl", site.url, "-o", "c", "-v", "--tries", "1", "--retry-delay-s", "0.1", *FEW, folder=tmp_path
-    )
+        "crawl", site.url, "-o", "c", "-v", *FEW, "--max-attempts", "2", "--retry-delay-s", "0.1",
+        folder=tmp_path,
+    )  # fmt: skip
     assert outcome.code == 0, outcome.err
     (retried,) = (line for line in outcome.err.splitlines() if " task-retried: " in line)
     assert "/images/p1/i1.png: server-error: " in retried

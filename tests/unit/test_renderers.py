@@ -340,8 +340,8 @@ def test_a_crawl_says_once_what_to_install(
     (said,) = (record.getMessage() for record in caplog.records)
     assert said == (
         "12 pages want a browser to show their pictures, and none was found: install Chromium (Debian, Ubuntu: apt"
-        " install chromium; macOS: brew install --cask chromium), then image-crawler retry"
-        f" '{tmp_path}/my crawl' --renders"
+        " install chromium; macOS: brew install --cask chromium), then say the same command"
+        " again"
     )
 
 
