@@ -38,6 +38,7 @@ def make_gallery(folder: Path, server: SiteServer, status: int, *, pages: int, b
     return set(paths)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("status", "count"),
     # with nothing else left, the latter two look like an outage for a while, and take longer to end than a test may

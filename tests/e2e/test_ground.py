@@ -67,6 +67,7 @@ def a_place(tmp_path: Path, server: SiteServer, queue: tuple[str, ...]) -> Place
     return Place(tmp_path, server, queue)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("what", ["database", "folder", "moved"])
 def test_a_crawl_whose_books_are_removed_halts_and_goes_on_with_the_same_command(
     place: Place, digests: dict[str, str], what: str
