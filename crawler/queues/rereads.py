@@ -24,6 +24,7 @@ _CUTS = (
     " WHERE cut.key IN (SELECT slug FROM temp.slugs)"
 )
 _AT_ONCE = 1000
+_LAST_ID = 2**63 - 1
 
 
 class Kept(NamedTuple):
@@ -76,23 +77,16 @@ def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int])
     """Leave out tasks that nobody has begun and that do not belong to the crawl any more, and of a kind those that came
     last, beyond so many in all as *most* says; returns how many by what.
     """
-    found: list[tuple[int, str, NewTask]] = []
-    for task_id, task in _waiting(db):
-        if slug := belongs(task):
-            found.append((task_id, slug, task))
-    gone = {task_id for task_id, _, _ in found}
+    listed = LeftOut(db)
+    gone: Counter[str] = Counter()
+    for batch in _waiting(db):
+        found = [(task_id, slug, task) for task_id, task in batch if (slug := belongs(task))]
+        gone += _remove(db, found, listed)
     for kind, limit in most.items():
         known = db.execute("SELECT count(*) FROM tasks WHERE kind = ?", (kind.value,)).fetchone()[0]
-        over = known - sum(task.kind is kind for _, _, task in found) - limit
-        if over > 0:
-            rest = [
-                (task_id, task)
-                for task_id, task in _waiting(db)
-                if task.kind is kind and task_id not in gone and task.origin is not None
-            ]
-            found += [(task_id, f"max-{kind}s", task) for task_id, task in rest[-over:]]
-    _remove(db, found)
-    return Counter(slug for _, slug, _ in found)
+        for batch in _last_waiting(db, kind, known - limit):
+            gone += _remove(db, [(task_id, f"max-{kind}s", task) for task_id, task in batch], listed)
+    return gone
 
 
 def kept(db: Connection) -> Iterator[Kept]:
@@ -163,26 +157,41 @@ def _note_rereads(db: Connection) -> None:
     db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
 
 
-def _waiting(db: Connection) -> Iterator[tuple[int, NewTask]]:
-    """Tasks that were never settled and are not on lease, in the order in which they came."""
+def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:
+    """Tasks that were never settled and are not on lease, in the order in which they came, so many at once; those of a
+    batch may be removed before the next one is asked for.
+    """
     after = 0
-    while True:
-        rows = db.execute(
-            "SELECT id, kind, url, depth, origin FROM tasks WHERE id > ? AND state IN ('ready', 'delayed')"
-            " AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)"
-            " AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)"
-            " AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) ORDER BY id LIMIT ?",
-            (after, _AT_ONCE),
-        ).fetchall()
-        if not rows:
-            return
-        for task_id, kind, url, depth, blob in rows:
-            yield task_id, NewTask(kind=TaskKind(kind), url=url, depth=depth, origin=origin_in(blob))
-        after = rows[-1][0]
+    while batch := _tasks(db, "id > ? ORDER BY id LIMIT ?", (after, _AT_ONCE)):
+        yield batch
+        after = batch[-1][0]
 
 
-def _remove(db: Connection, found: list[tuple[int, str, NewTask]]) -> None:
-    """These are no tasks any more; what waits behind a size that is none is left out with it."""
+def _last_waiting(db: Connection, kind: TaskKind, most: int) -> Iterator[list[tuple[int, NewTask]]]:
+    """Those of *kind* that came last, but for seeds: at most so many, likewise in batches, the last ones first."""
+    before = _LAST_ID
+    where = "kind = ? AND id < ? AND origin IS NOT NULL ORDER BY id DESC LIMIT ?"
+    while most > 0 and (batch := _tasks(db, where, (kind.value, before, min(most, _AT_ONCE)))):
+        last = [(task_id, task) for task_id, task in batch if task.origin is not None]
+        yield last[::-1]
+        most -= len(last)
+        before = batch[-1][0]
+
+
+def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple[int, NewTask]]:
+    sql = f"""
+        SELECT id, kind, url, depth, origin FROM tasks WHERE state IN ('ready', 'delayed')
+        AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)
+        AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)
+        AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) AND {where}"""  # noqa: S608 - our own words
+    return [
+        (task_id, NewTask(kind=TaskKind(kind), url=url, depth=depth, origin=origin_in(blob)))
+        for task_id, kind, url, depth, blob in db.execute(sql, values)
+    ]
+
+
+def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOut) -> Counter[str]:
+    """These are no tasks any more, and what waits behind a size that is none is left out too; how many by what."""
     for task_id, slug, _ in found:
         behind = (
             "FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"
@@ -194,4 +203,5 @@ def _remove(db: Connection, found: list[tuple[int, str, NewTask]]) -> None:
         db.execute(
             "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET count = count + 1", (slug,)
         )
-    LeftOut(db).note((slug, task) for _, slug, task in found)
+    listed.note((slug, task) for _, slug, task in found)
+    return Counter(slug for _, slug, _ in found)

@@ -35,9 +35,10 @@ def end(db: Connection, number: int, outcome: RunOutcome) -> None:
 
 def going_on(db: Connection) -> int | None:
     """The number of the latest run, if it has not ended; None if it has, or there was none."""
-    row = db.execute("SELECT number FROM runs WHERE outcome = '' ORDER BY number DESC LIMIT 1").fetchone()
-    latest = db.execute("SELECT max(number) FROM runs").fetchone()[0]
-    return None if row is None or row[0] != latest else int(row[0])
+    row = db.execute(
+        "SELECT number FROM runs WHERE number = (SELECT max(number) FROM runs) AND outcome = ''"
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def latest(db: Connection) -> Run | None:
