@@ -11,7 +11,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 from crawler.catalog.database import Catalog
-from crawler.config import settings_of
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.folder import CrawlFolder
 from crawler.keepers import mark
@@ -22,9 +21,9 @@ from crawler.queues.redis.books import Books
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.redis_access import RedisEndpoint
 from crawler.roles import Site
+from crawler.run_notes import changes_since
 from crawler.runs import add_seeds, begin_run, plan_id
 from crawler.seeds import some
-from crawler.setting_changes import changes_between
 from crawler.start import Start
 from crawler.storage.local import LocalStorage
 
@@ -206,12 +205,8 @@ class Founding:
             if unsettled or set(catalog.seeds()) != set(self._site.seeds):
                 return False
             runs = catalog.runs()
-        changes = (
-            changes_between(runs[-1].settings, settings_of(self._site.config.of_the_crawl()))
-            if runs
-            else None
-        )
-        return changes is None or not (changes.lets_in or changes.keeps_out or changes.fixed)
+        changes = changes_since(runs, self._site.config.of_the_crawl())
+        return not (changes.lets_in or changes.keeps_out or changes.fixed)
 
     def _file_knows_all(self) -> bool:
         return not self._note(QUEUE) or bool(self._note(COMPLETE))

@@ -10,6 +10,8 @@ from crawler.errors import NoSitemap
 from crawler.events import DEBUG, Event, tell
 from crawler.models import WORKER_NAMES, ImageRecord, Record, Result, Revisit, WorkerState
 
+SOMEBODY = "somebody"
+"""By whom a crawl was paused, of one who has not said it."""
 _REVISITS = {Revisit.UNCHANGED: "unchanged", Revisit.GONE: "gone", Revisit.FAILED: "failed"}
 
 
@@ -55,6 +57,18 @@ def event_of(record: Record) -> Event:
     """That of its status; or, when it was visited once more, of what came of that."""
     word = _REVISITS.get(record.revisit, record.status.value)
     return events.EVENTS[f"{_kind(record)}-{word}"]
+
+
+def tell_joined(log: logging.Logger, worker: WorkerState) -> None:
+    """The line of a worker that has said for the first time that it is there."""
+    tell(
+        log,
+        events.WORKER_JOINED,
+        **who(worker),
+        pid=worker.pid,
+        version=worker.version,
+        threads=worker.threads,
+    )
 
 
 def who(state: WorkerState) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from crawler.config import Config, settings_of
 from crawler.errors import CrawlerError, NoSitemap
 from crawler.folder import CrawlFolder
 from crawler.models import Run
-from crawler.setting_changes import changes_between, told
+from crawler.setting_changes import Changes, changes_between, told
 
 
 def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
@@ -23,13 +23,18 @@ def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
     return ()
 
 
+def changes_since(runs: Sequence[Run], config: Config) -> Changes:
+    """From the settings of the last of *runs* to those of *config*; none if there was no run."""
+    return changes_between(runs[-1].settings, settings_of(config)) if runs else Changes()
+
+
 def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str:
     """What is to be said of a crawl, run with *config*, that has nothing left to do; *runs* are those that it had."""
     with Catalog(folder.path) as catalog:
         stats = read_stats(catalog)
     when = next((f" {in_local_time(run.ended_at)}" for run in reversed(runs) if run.ended_at), "")
-    changes = changes_between(runs[-1].settings, settings_of(config)) if runs else None
-    more = f", and {told(changes.lets_in)} lets nothing more in" if changes and changes.lets_in else ""
+    lets_in = changes_since(runs, config).lets_in
+    more = f", and {told(lets_in)} lets nothing more in" if lets_in else ""
     guessed = stats.page_reasons.get(NoSitemap.reason, 0)  # which no page names
     count = stats.pages.discovered + stats.images.discovered + stats.renders.discovered - guessed
     return (

@@ -44,7 +44,6 @@ from crawler.events import (
     RESULT_REFUSED,
     WORD_REFUSED,
     WORKER_DIED,
-    WORKER_JOINED,
     WORKER_LEFT,
     WORKER_LOST,
     tell,
@@ -79,7 +78,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.outcomes import tell_retried, tell_settled, who
+from crawler.outcomes import SOMEBODY, tell_joined, tell_retried, tell_settled, who
 from crawler.plain import quoted
 from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, rereads, runs
 from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
@@ -124,7 +123,6 @@ from crawler.words import filled_record
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-SOMEBODY = "somebody"
 """Who has paused the crawl, if an older program does not say who it is."""
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
@@ -881,14 +879,7 @@ class Ledger:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('renderer', 1)")
             self._has_renderer = True
         if known.state is None:
-            tell(
-                log,
-                WORKER_JOINED,
-                **who(worker),
-                pid=worker.pid,
-                version=worker.version,
-                threads=worker.threads,
-            )
+            tell_joined(log, worker)
         self._count(known, -1)
         known.state, known.deadline = worker, max(known.deadline, deadline)
         self._count(known, +1)

@@ -9,17 +9,14 @@ from crawler.events import (
     CRAWL_PAUSED,
     CRAWL_UNPAUSED,
     NOTICE,
-    WORKER_JOINED,
     WORKER_LEFT,
     WORKER_LOST,
     tell,
 )
 from crawler.models import Stats, WorkerStatus
-from crawler.outcomes import who
+from crawler.outcomes import SOMEBODY, tell_joined, who
 
 log = logging.getLogger(__name__)
-
-SOMEBODY = "somebody"
 
 
 class Roll:
@@ -40,14 +37,7 @@ class Roll:
         workers = {worker.id: worker for worker in seen.workers}
         for worker in workers.values():
             if worker.id not in self._workers:
-                tell(
-                    log,
-                    WORKER_JOINED,
-                    **who(worker),
-                    pid=worker.pid,
-                    version=worker.version,
-                    threads=worker.threads,
-                )
+                tell_joined(log, worker)
         if seen.worker_count <= len(workers):  # else these are some of them
             for worker in self._workers.values():
                 if worker.id not in workers:
