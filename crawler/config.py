@@ -69,51 +69,56 @@ class ScopeConfig(Section):
         str,
         Meta(
             pattern="^(host|domain|prefix|any)$",
-            description="Pages to visit: on the hosts of the seeds, on their registrable domains, below their paths,"
-            " or on any host.",
+            description="Pages to visit: host, those on the hosts of the seeds; domain, on their registrable"
+            " domains; prefix, below the paths of the seeds; any, on any host.",
         ),
     ] = "host"
     include: Annotated[
-        Patterns, Meta(description="Visit only pages that match one of these; * is for any characters.")
+        Patterns,
+        Meta(
+            description="Patterns of the pages to visit; all others are left out. * stands for any characters."
+        ),
     ] = ()
-    exclude: Annotated[Patterns, Meta(description="Visit no page that matches one of these.")] = ()
+    exclude: Annotated[Patterns, Meta(description="Patterns of pages that are not visited.")] = ()
     images_from: Annotated[
         str,
         Meta(
-            pattern="^(any|scope)$", description="Take images from any host, or only from hosts in the scope."
+            pattern="^(any|scope)$", description="Hosts to take images from: any, or only those in the scope."
         ),
     ] = "any"
     include_images: Annotated[
-        Patterns, Meta(description="Take only images whose URL matches one of these.")
+        Patterns, Meta(description="Patterns of the images to take, by their URLs; all others are left out.")
     ] = ()
     exclude_images: Annotated[
-        Patterns, Meta(description="Take no image whose URL matches one of these.")
+        Patterns, Meta(description="Patterns of images that are not taken, by their URLs.")
     ] = ()
     strip_tracking: Annotated[
         bool,
-        Meta(description="Leave tracking parameters (utm_*, fbclid and the like) out of URLs."),
+        Meta(description="Remove tracking parameters (utm_*, fbclid and the like) from URLs."),
     ] = False
     avoid_traps: Annotated[
         bool,
-        Meta(
-            description="Stay out of what goes on without end: calendars, ever deeper paths, repeated pages."
-        ),
+        Meta(description="Skip what goes on without end: calendars, ever deeper paths, repeated pages."),
     ] = True
     max_depth: Annotated[
         int,
         Meta(
             ge=0,
-            description="Links to follow away from a seed; next and previous pages do not count. 0: the seeds alone.",
+            description="Maximum number of links from a seed to a page; links to next and previous pages do not"
+            " count. 0 visits the seeds alone.",
         ),
     ] = 20
-    max_pages: Annotated[int, Meta(ge=1, description="Pages to visit in all.")] = 100_000
-    max_images: Annotated[int, Meta(ge=0, description="Image URLs to take on in all; 0 for no limit.")] = 0
+    max_pages: Annotated[int, Meta(ge=1, description="Maximum number of pages to visit.")] = 100_000
+    max_images: Annotated[
+        int, Meta(ge=0, description="Maximum number of image URLs to take; 0 for no limit.")
+    ] = 0
     max_links_per_page: Annotated[
         int,
         Meta(
             ge=0,
             le=20_000,
-            description="Links, and images, to take of one page; 0 for 10,000 links and all images.",
+            description="Maximum number of links, and of images, to take from one page; 0 for 10,000 links and all"
+            " images.",
         ),
     ] = 0
 
@@ -128,124 +133,155 @@ class HarvestConfig(Section):
         ),
     ] = "fast"
     sitemaps: Annotated[
-        bool, Meta(description="Look into a site's sitemaps for further pages and images.")
+        bool, Meta(description="Read the sitemaps of a site for further pages and images.")
     ] = True
     script_urls: Annotated[
-        bool, Meta(description="Take what looks like an image's URL in a script, too; a guess.")
+        bool, Meta(description="Take what looks like the URL of an image in a script, too. That is a guess.")
     ] = False
-    feeds: Annotated[bool, Meta(description="Look into the feeds (RSS, Atom, JSON) that pages name.")] = True
-    harvesters: Annotated[int, Meta(ge=1, le=64, description="Harvester processes.")] = 1
-    harvester_threads: Annotated[int, Meta(ge=1, le=256, description="Pages in hand per harvester.")] = 4
-    max_page_bytes: Annotated[int, Meta(ge=1024, description="A page's size, in bytes, decompressed.")] = (
-        16 * 2**20
-    )
+    feeds: Annotated[bool, Meta(description="Read the feeds (RSS, Atom, JSON) that pages name.")] = True
+    harvesters: Annotated[
+        int, Meta(ge=1, le=64, description="Number of harvester processes, which read pages.")
+    ] = 1
+    harvester_threads: Annotated[
+        int, Meta(ge=1, le=256, description="Number of pages that one harvester handles at a time.")
+    ] = 4
+    max_page_bytes: Annotated[
+        int, Meta(ge=1024, description="Maximum size of a page in bytes, after decompression.")
+    ] = 16 * 2**20
     page_timeout_s: Annotated[
-        float, Meta(gt=0, description="To read one page, not counting the wait for memory, in seconds.")
+        float, Meta(gt=0, description="Seconds to read one page, without the wait for memory.")
     ] = 60.0
 
 
 class RenderConfig(Section):
-    """Which pages are opened in a browser, for what scripts make of them, and what each may take there."""
+    """Which pages are opened in a browser, and the limits of each of them there."""
 
     render: Annotated[
         str,
         Meta(
             pattern="^(never|auto|always)$",
-            description="Open pages in a browser (Chromium): never; auto, where pages of their kind were seen to bring"
-            " more that way; or always.",
+            description="Open pages in a browser (Chromium): never; auto, where it brought more on pages of the"
+            " same kind; or always.",
         ),
     ] = "auto"
-    renderers: Annotated[int, Meta(ge=1, le=64, description="Renderer processes, each with a browser.")] = 1
-    renderer_threads: Annotated[int, Meta(ge=1, le=32, description="Pages in hand per renderer.")] = 4
+    renderers: Annotated[
+        int, Meta(ge=1, le=64, description="Number of renderer processes, each with a browser.")
+    ] = 1
+    renderer_threads: Annotated[
+        int, Meta(ge=1, le=32, description="Number of pages that one renderer opens at a time.")
+    ] = 4
     render_timeout_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="One page in the browser, not counting the time that its host wants to be left alone, in"
-            " seconds.",
+            description="Seconds for one page in the browser, without the delays that its host asks for.",
         ),
     ] = 15.0
     render_requests: Annotated[
-        int, Meta(ge=1, description="Requests of one page in the browser; its images are none.")
+        int,
+        Meta(
+            ge=1,
+            description="Maximum number of requests of one page in the browser; requests for images do not count.",
+        ),
     ] = 60
     render_bytes: Annotated[
-        int, Meta(ge=1024, description="Answers that one page gets in the browser, in bytes together.")
+        int, Meta(ge=1024, description="Maximum number of bytes that one page receives in the browser.")
     ] = 20 * 2**20
-    render_scrolls: Annotated[int, Meta(ge=0, description="Screens to scroll down on one page.")] = 40
-    render_clicks: Annotated[int, Meta(ge=0, description="Clicks on one page (load more, next, tabs).")] = 60
+    render_scrolls: Annotated[
+        int, Meta(ge=0, description="Maximum number of screens to scroll down on one page.")
+    ] = 40
+    render_clicks: Annotated[
+        int, Meta(ge=0, description="Maximum number of clicks on one page (load more, next, tabs).")
+    ] = 60
     render_memory_bytes: Annotated[
-        int, Meta(ge=64 * 2**20, description="Memory that one page may take in the browser, in bytes.")
+        int, Meta(ge=64 * 2**20, description="Maximum memory of one page in the browser, in bytes.")
     ] = 512 * 2**20
     render_posts: Annotated[
         str,
         Meta(
             pattern="^(none|site|any)$",
-            description="POST requests that scripts of a page may make, for data: none; site, to hosts of its own"
-            " domain; or any.",
+            description="POST requests for data that the scripts of a page may make: none; site, to hosts of its"
+            " own domain; or any.",
         ),
     ] = "site"
 
 
 class ObeyConfig(Section):
-    """What the owners of pages and images ask of robots, and whether that is done."""
+    """Opt-outs of the owners of pages and images, and which of them are obeyed."""
 
     purpose: Annotated[
         str,
         Meta(
             pattern="^(archive|search|train)$",
-            description="What the images are for: archive, to keep them; search, to index them; train, to train models."
-            " What an owner says of one use only is obeyed by a crawl for that use, and recorded by the others.",
+            description="Purpose of the crawl: archive, to keep images; search, to index them; train, to train"
+            " models. What an owner says of one use is obeyed by a crawl for that use, and only recorded"
+            " by the others.",
         ),
     ] = "archive"
     obey_robots_txt: Annotated[
-        bool, Meta(description="Ask for nothing that robots.txt disallows, and no faster than it says.")
+        bool,
+        Meta(
+            description="Obey robots.txt: request nothing that it disallows, and no faster than its Crawl-delay."
+        ),
     ] = True
     obey_nofollow: Annotated[
-        bool, Meta(description="Follow no links of a page that says nofollow (X-Robots-Tag, meta robots).")
+        bool, Meta(description="Obey nofollow (X-Robots-Tag, meta robots): follow no link of such a page.")
     ] = True
-    obey_rel_nofollow: Annotated[bool, Meta(description="Follow no link that has rel=nofollow.")] = True
+    obey_rel_nofollow: Annotated[bool, Meta(description="Obey rel=nofollow: do not follow such a link.")] = (
+        True
+    )
     obey_noindex: Annotated[
-        bool, Meta(description="Take no image, and none of a page, that says noindex.")
+        bool, Meta(description="Obey noindex: take no such image, and no image of such a page.")
     ] = True
     obey_noimageindex: Annotated[
-        bool, Meta(description="Take no image, and none of a page, that says noimageindex.")
+        bool, Meta(description="Obey noimageindex: take no such image, and no image of such a page.")
     ] = True
-    obey_noai: Annotated[bool, Meta(description="Take no image, and none of a page, that says noai.")] = True
+    obey_noai: Annotated[
+        bool, Meta(description="Obey noai: take no such image, and no image of such a page.")
+    ] = True
     obey_noimageai: Annotated[
-        bool, Meta(description="Take no image, and none of a page, that says noimageai.")
+        bool, Meta(description="Obey noimageai: take no such image, and no image of such a page.")
     ] = True
     obey_tdm_reservation: Annotated[
-        bool, Meta(description="Take no image, and none of a page, that says tdm-reservation: 1.")
+        bool, Meta(description="Obey tdm-reservation: 1: take no such image, and no image of such a page.")
     ] = True
     obey_tdmrep: Annotated[
         bool,
         Meta(
-            description="Take no image that the tdmrep.json of its host reserves, with the purposes search and train."
+            description="Obey tdmrep.json: with the purposes search and train, take no image that its host"
+            " reserves."
         ),
     ] = True
     record_tdmrep: Annotated[
         bool,
         Meta(
-            description="Ask each host for its tdmrep.json where that is only recorded, too: one request more a host."
+            description="Request the tdmrep.json of each host where it is only recorded, too: one more request a"
+            " host."
         ),
     ] = False
     obey_content_usage: Annotated[
         bool,
-        Meta(description="Take no image whose Content-Usage (header, robots.txt) says no to the purpose."),
+        Meta(
+            description="Obey Content-Usage (header, robots.txt): take no image for which it says no to the"
+            " purpose."
+        ),
     ] = True
     obey_content_signal: Annotated[
         bool,
-        Meta(description="Take no image whose Content-Signal (robots.txt, header) says no to the purpose."),
+        Meta(
+            description="Obey Content-Signal (robots.txt, header): take no image for which it says no to the"
+            " purpose."
+        ),
     ] = True
     obey_data_mining: Annotated[
         bool,
-        Meta(description="Keep no image whose XMP says no to the purpose (plus:DataMining)."),
+        Meta(description="Obey plus:DataMining (XMP): keep no image that says no to the purpose with it."),
     ] = True
     obey_training_mining: Annotated[
         bool,
         Meta(
-            description="Keep no image with a training and data mining assertion (CAWG, C2PA) that says no to the"
-            " purpose."
+            description="Obey training and data mining assertions (CAWG, C2PA): keep no image that says no to the"
+            " purpose with one."
         ),
     ] = True
 
@@ -260,45 +296,56 @@ class ObeyConfig(Section):
 
 
 class FetchConfig(Section):
-    """How anything is fetched."""
+    """How pages and images are fetched."""
 
-    user_agent: Annotated[
-        str, Meta(min_length=1, description="The User-Agent header: a name and a contact.")
-    ] = f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
-    connect_timeout_s: Annotated[float, Meta(gt=0, description="To open a connection, in seconds.")] = 10.0
-    total_timeout_s: Annotated[float, Meta(gt=0, description="One fetch with all redirects, in seconds.")] = (
-        120.0
+    user_agent: Annotated[str, Meta(min_length=1, description="User-Agent header: a name and a contact.")] = (
+        f"image-crawler/{__version__} (+https://github.com/image-crawler/image-crawler)"
     )
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="Seconds to open a connection.")] = 10.0
+    total_timeout_s: Annotated[
+        float, Meta(gt=0, description="Seconds for one fetch, all redirects included.")
+    ] = 120.0
     min_rate_bytes_s: Annotated[
-        int, Meta(ge=0, description="Slower than this after 10 s is given up, in bytes per second.")
+        int,
+        Meta(
+            ge=0,
+            description="Minimum rate of a transfer in bytes per second; a slower one is given up after 10 s. 0 for"
+            " no limit.",
+        ),
     ] = 1024
     limit_rate_bytes_s: Annotated[
         int,
         Meta(
             ge=0,
-            description="Receive no more than this from all sites together, by all workers of the crawl, in bytes per"
-            " second; 0 for no limit.",
+            description="Maximum rate in bytes per second, from all sites together to all workers of the crawl; 0"
+            " for no limit.",
             extra={"also": ("--limit-rate",)},
         ),
     ] = 0
-    max_redirects: Annotated[int, Meta(ge=0, le=50, description="Redirects to follow for one URL.")] = 10
+    max_redirects: Annotated[
+        int, Meta(ge=0, le=50, description="Maximum number of redirects of one URL.")
+    ] = 10
     tries: Annotated[
         int,
-        Meta(ge=1, le=10, description="Tries within one lease, seconds apart, before the task goes back."),
+        Meta(
+            ge=1,
+            le=10,
+            description="Number of tries within one lease, seconds apart, before the task goes back to the queue.",
+        ),
     ] = 3
     verify_tls: Annotated[bool, Meta(description="Check the certificates of https servers.")] = True
     headers: Annotated[
         Headers,
         Meta(
-            description="Send this header with every request; Authorization and Cookie only to the seeds' hosts.",
+            description="Header to send with every request; Authorization and Cookie go to the seeds' hosts only.",
             extra={"item": "NAME: VALUE", "also": ("--header",), "secret": True, "hint": "NAME: VALUE"},
         ),
     ] = ()
     keep_cookies: Annotated[
         bool,
         Meta(
-            description="Keep the cookies that servers set, for the whole crawl, and send them back; --cookies does so"
-            " as well."
+            description="Keep the cookies that servers set, for the whole crawl, and send them back; --cookies does"
+            " so as well."
         ),
     ] = False
     login: Annotated[
@@ -312,16 +359,16 @@ class FetchConfig(Section):
     netrc: Annotated[
         bool,
         Meta(
-            description="Log in where the worker's ~/.netrc has an entry for the host: by https at its usual port, and"
-            " at the origins of the seeds.",
+            description="Log in where the ~/.netrc of the worker has an entry for the host: by https at its usual"
+            " port, and at the origins of the seeds.",
         ),
     ] = False
     proxy: Annotated[
         str,
         Meta(
             pattern="^$|^environment$|^(https?|socks5h?)://[^/?#]+/?$",
-            description="Send every request through this proxy, http://[USER:PASSWORD@]HOST:PORT, socks5:// or socks5h://"
-            " (which looks up names as well); or environment, through those of HTTPS_PROXY and the like.",
+            description="Proxy for every request: http://[USER:PASSWORD@]HOST:PORT, socks5://, or socks5h://, which"
+            " looks up names as well; environment, for those of HTTPS_PROXY and the like.",
             extra={
                 "secret": True,
                 "hint": "http://[USER:PASSWORD@]HOST:PORT, socks5://…, socks5h://… or environment",
@@ -331,8 +378,8 @@ class FetchConfig(Section):
     allow_addresses: Annotated[
         Hosts,
         Meta(
-            description="Hosts, addresses or networks that may be asked although they are private; others are refused,"
-            " but for those of the seeds.",
+            description="Hosts, addresses or networks that may be requested although they are private; others are"
+            " refused, except for those of the seeds.",
             extra={"item": "HOST", "hint": "names, addresses, or networks such as 10.1.0.0/16"},
         ),
     ] = ()
@@ -345,46 +392,59 @@ class ImagesConfig(Section):
         str,
         Meta(
             pattern="^(best|all)$",
-            description="Of the sizes of one image that a page offers (srcset, picture): best is the largest, or all.",
+            description="Sizes to take of one picture that comes in several (srcset, picture, thumbnails): best,"
+            " the largest; or all.",
         ),
     ] = "best"
     downloaders: Annotated[
-        int, Meta(ge=0, le=256, description="Downloader processes; 0 for one per core, at most 4.")
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="Number of downloader processes, which fetch images; 0 for one per core, at most 4.",
+        ),
     ] = 0
-    downloader_threads: Annotated[int, Meta(ge=1, le=256, description="Images in hand per downloader.")] = 4
-    max_image_bytes: Annotated[int, Meta(ge=1, description="An image's size, in bytes.")] = 64 * 2**20
+    downloader_threads: Annotated[
+        int, Meta(ge=1, le=256, description="Number of images that one downloader handles at a time.")
+    ] = 4
+    max_image_bytes: Annotated[int, Meta(ge=1, description="Maximum size of an image in bytes.")] = 64 * 2**20
     max_svg_bytes: Annotated[
-        int, Meta(ge=1, description="An SVG's size, in bytes: it takes many times that to read it.")
+        int,
+        Meta(
+            ge=1, description="Maximum size of an SVG in bytes; reading one takes many times that in memory."
+        ),
     ] = 16 * 2**20
-    max_pixels: Annotated[int, Meta(ge=1, description="Width times height times frames of an image.")] = (
-        178_956_970
-    )
+    max_pixels: Annotated[
+        int, Meta(ge=1, description="Maximum number of pixels of an image: width times height times frames.")
+    ] = 178_956_970
     decode_timeout_s: Annotated[
-        float, Meta(gt=0, description="To decode one image, which is how it is verified, in seconds.")
+        float, Meta(gt=0, description="Seconds to decode one image, which is how it is verified.")
     ] = 30.0
     incomplete: Annotated[
         str,
         Meta(
             pattern="^(reject|keep)$",
-            description="Reject a file that only lacks its end, all of its pixels being there, or keep it and say so"
-            " in its record.",
+            description="A file that lacks only its end, with all of its pixels there: reject it; or keep it, and"
+            " say so in its record.",
         ),
     ] = "reject"
     formats: Annotated[
         Formats,
-        Meta(description="Keep only images of these formats; none given: of all.", extra={"item": "FORMAT"}),
+        Meta(description="Formats to keep; all of them if none is given.", extra={"item": "FORMAT"}),
     ] = ()
-    min_width_px: Annotated[int, Meta(ge=0, description="Keep no image narrower than this.")] = 0
-    max_width_px: Annotated[int, Meta(ge=0, description="Keep no image wider than this; 0 for no limit.")] = 0
-    min_height_px: Annotated[int, Meta(ge=0, description="Keep no image lower than this.")] = 0
-    max_height_px: Annotated[
-        int, Meta(ge=0, description="Keep no image higher than this; 0 for no limit.")
+    min_width_px: Annotated[int, Meta(ge=0, description="Minimum width of an image in pixels.")] = 0
+    max_width_px: Annotated[
+        int, Meta(ge=0, description="Maximum width of an image in pixels; 0 for no limit.")
     ] = 0
-    min_image_bytes: Annotated[int, Meta(ge=0, description="Keep no image with fewer bytes than this.")] = 0
+    min_height_px: Annotated[int, Meta(ge=0, description="Minimum height of an image in pixels.")] = 0
+    max_height_px: Annotated[
+        int, Meta(ge=0, description="Maximum height of an image in pixels; 0 for no limit.")
+    ] = 0
+    min_image_bytes: Annotated[int, Meta(ge=0, description="Minimum size of an image in bytes.")] = 0
     max_aspect: Annotated[
         float,
         Meta(
-            ge=0, description="Keep no image whose longer side is so many times the shorter; 0 for no limit."
+            ge=0, description="Maximum ratio of the longer side of an image to the shorter; 0 for no limit."
         ),
     ] = 0.0
 
@@ -396,9 +456,10 @@ class StorageConfig(Section):
         str,
         Meta(
             pattern="^local$|^manager$|^(s3|gs|az)://[^/?#]+(/[^?#]*)?$",
-            description="Where images are kept: local, in the crawl's folder, workers on other machines in one of their"
-            " own; manager, all in the crawl's own folder, to which the bytes travel over the queue's connection; or in"
-            " an object store, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX.",
+            description="Place of the images: local, the crawl's folder, and for workers on other machines a folder"
+            " of their own; manager, the crawl's folder for all of them, with the bytes sent over the"
+            " queue's connection; or an object store, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,"
+            " az://CONTAINER/PREFIX.",
             extra={"hint": "local, manager, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"},
         ),
     ] = "local"
@@ -406,12 +467,13 @@ class StorageConfig(Section):
         str,
         Meta(
             pattern="^(site|hash|flat)$",
-            description="Names of images: as on the site; by their SHA-256; or all in one folder.",
+            description="Names of image files: site, as on the site; hash, by their SHA-256; flat, all in one"
+            " folder.",
         ),
     ] = "site"
     storage_patience_s: Annotated[
         float,
-        Meta(ge=0, description="An object store that does not answer is waited for so long, in seconds."),
+        Meta(ge=0, description="Seconds to wait for an object store that does not answer."),
     ] = 600.0
     fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = (
         False
@@ -420,7 +482,7 @@ class StorageConfig(Section):
         int,
         Meta(
             ge=0,
-            description="The crawl stops when the disk has less room than this, in bytes.",
+            description="Minimum free space on the disk in bytes; below it the crawl stops.",
             extra={"also": ("--min-free",)},
         ),
     ] = 64 * 2**20
@@ -430,53 +492,61 @@ class QueueConfig(Section):
     """Leases, retries and politeness."""
 
     per_host: Annotated[
-        int, Meta(ge=1, le=1024, description="Requests in flight to one host, over all workers.")
+        int,
+        Meta(
+            ge=1, le=1024, description="Maximum number of requests in flight to one host, over all workers."
+        ),
     ] = 8
     per_domain: Annotated[
         int,
         Meta(
             ge=1,
             le=65536,
-            description="The same for all hosts of one registrable domain, such as img1 … img99.example.",
+            description="Maximum number of requests in flight to all hosts of one registrable domain (img1 …"
+            " img99.example), over all workers.",
         ),
     ] = 32
-    delay_s: Annotated[float, Meta(ge=0, description="Between two requests to one host, in seconds.")] = 0.0
+    delay_s: Annotated[float, Meta(ge=0, description="Seconds between two requests to one host.")] = 0.0
     lease_s: Annotated[
-        float, Meta(gt=0, description="A worker silent for so long loses its tasks, in seconds.")
+        float, Meta(gt=0, description="Seconds of silence after which a worker loses its tasks.")
     ] = 60.0
     max_lease_s: Annotated[
         float,
         Meta(
             gt=0,
-            description="A worker loses a task that it has had for so long, however alive it is, in seconds.",
+            description="Seconds after which a worker loses a task, even though it is alive.",
         ),
     ] = 1800.0
     heartbeat_s: Annotated[
-        float, Meta(gt=0, description="Between two signs of life of a worker, in seconds.")
+        float, Meta(gt=0, description="Seconds between two signs of life (heartbeats) of a worker.")
     ] = 20.0
-    lease_batch: Annotated[int, Meta(ge=1, le=256, description="Tasks per lease at most.")] = 32
+    lease_batch: Annotated[int, Meta(ge=1, le=256, description="Maximum number of tasks per lease.")] = 32
     max_attempts: Annotated[
-        int, Meta(ge=1, le=100, description="Leases of one task before it counts as lost.")
+        int, Meta(ge=1, le=100, description="Number of leases of one task after which it counts as lost.")
     ] = 5
     retry_delay_s: Annotated[
-        float, Meta(gt=0, description="Before a task's second attempt, in seconds; doubles each time.")
+        float,
+        Meta(
+            gt=0,
+            description="Seconds before the second attempt at a task; they double with each further one.",
+        ),
     ] = 2.0
     host_patience_s: Annotated[
         float,
         Meta(
             ge=0,
-            description="A host that can't be reached at all for so long is given up, and what waits for it fails, in"
-            " seconds.",
+            description="Seconds after which a host that can't be reached at all is given up; what waits for it"
+            " fails.",
         ),
     ] = 120.0
     image_backlog: Annotated[
-        int, Meta(ge=1, description="Images waiting, above which no further page is harvested.")
+        int, Meta(ge=1, description="Number of waiting images above which no further page is read.")
     ] = 50_000
     result_backlog: Annotated[
         int,
         Meta(
             ge=1,
-            description="Records waiting to be collected, above which no further task is given out; with --queue only.",
+            description="Number of uncollected records above which no further task is given out; with --queue only.",
         ),
     ] = 100_000
     queue_shards: Annotated[
@@ -484,8 +554,8 @@ class QueueConfig(Section):
         Meta(
             ge=1,
             le=256,
-            description="Parts of the queue, by host, that may lie on several servers of a cluster; fixed at a crawl's"
-            " first start, with --queue only.",
+            description="Number of parts (shards) of the queue, each for some of the hosts, which may lie on"
+            " several servers of a cluster; fixed when the crawl is first started, with --queue only.",
         ),
     ] = 1
 
@@ -496,29 +566,29 @@ class ManagerConfig(Section):
     bind: Annotated[
         str,
         Meta(
-            description="Let workers in at this address, HOST or HOST:PORT (9733 if not given); none for this machine"
-            " only."
+            description="Address at which workers may join, HOST or HOST:PORT (9733 if no port is given); none for"
+            " this machine only."
         ),
     ] = ""
     queue: Annotated[
         str,
         Meta(
             pattern="^$|^(redis|valkey)s?([+](cluster|sentinel))?://[^ ]+$",
-            description="Keep the queue in this Redis or Valkey (redis://HOST/0, rediss://, redis+cluster://HOST,HOST"
-            " …), beyond one manager.",
+            description="Redis or Valkey that holds the queue in place of the manager (redis://HOST/0, rediss://,"
+            " redis+cluster://HOST,HOST …).",
             extra={"secret": True, "hint": _QUEUE_HINT},
         ),
     ] = ""
 
 
 class RunConfig(Section):
-    """How far one run goes, of a crawl that the same command goes on with; for whoever starts it, not for workers."""
+    """Limits and cookies of one run; given by whoever starts it, not to workers."""
 
     max_time_s: Annotated[
         float,
         Meta(
             ge=0,
-            description="End this run after so long, in seconds; the same command goes on for as long again. 0 for no"
+            description="Seconds after which this run ends; the same command goes on for as long again. 0 for no"
             " limit.",
             extra={"also": ("--max-time",)},
         ),
@@ -527,22 +597,22 @@ class RunConfig(Section):
         int,
         Meta(
             ge=0,
-            description="End this run when it has saved so much, in bytes; what workers have in hand by then is still"
-            " finished. 0 for no limit.",
+            description="Number of saved bytes after which this run ends; what workers have in hand by then is"
+            " still finished. 0 for no limit.",
         ),
     ] = 0
     cookies: Annotated[
         str,
         Meta(
-            description="Send the cookies of this file (cookies.txt, Netscape format), each to its hosts, by all"
-            " workers; it is read at the start of each run. Those that servers set are kept, too.",
+            description="File of cookies to send (cookies.txt, Netscape format), each to its hosts, by all workers;"
+            " it is read at the start of each run. Cookies that servers set are kept, too.",
             extra={"hint": "the path of a file"},
         ),
     ] = ""
 
 
 class AccessConfig(Section):
-    """What machines prove to each other; each machine's own, never part of a crawl."""
+    """Keys, certificates and rights between machines; each machine's own, never part of a crawl."""
 
     keys: Annotated[
         str,
@@ -553,32 +623,32 @@ class AccessConfig(Section):
     authkey_file: Annotated[
         str, Meta(description="File with the secret that all machines share, 32 bytes or more.")
     ] = ""
-    tls_cert: Annotated[str, Meta(description="This machine's certificate, PEM.")] = ""
-    tls_key: Annotated[str, Meta(description="The key of that certificate, PEM.")] = ""
+    tls_cert: Annotated[str, Meta(description="File with the certificate of this machine, PEM.")] = ""
+    tls_key: Annotated[str, Meta(description="File with the private key of that certificate, PEM.")] = ""
     tls_ca: Annotated[
-        str, Meta(description="The authority that the other side's certificate is of, PEM.")
+        str, Meta(description="File with the authority that has signed the other side's certificate, PEM.")
     ] = ""
     tls_server_name: Annotated[
         str,
         Meta(
-            description="What the manager's certificate has to be for; by default what keygen writes there."
+            description="Name that the manager's certificate has to be for; by default the one that keygen writes."
         ),
     ] = ""
     queue_password_file: Annotated[
-        str, Meta(description="File with the password of the Redis or Valkey that has the queue.")
+        str, Meta(description="File with the password of the Redis or Valkey that holds the queue.")
     ] = ""
     insecure_plaintext: Annotated[
         bool,
         Meta(
-            description="Go without TLS between machines: whoever is on the path can read and change everything."
+            description="Use no TLS between machines: whoever is on the path can read and change everything."
         ),
     ] = False
     trust: Annotated[
         Trusts,
         Meta(
-            description="What a crawl may ask of this machine when it works for one that is run elsewhere, beside"
-            " manager-network and limits: networks, proxy, insecure-tls, netrc, storage, posts or all; none takes these"
-            " two away. README.md has what each means.",
+            description="Rights that a crawl which is run elsewhere has on this machine, beside manager-network and"
+            " limits: networks, proxy, insecure-tls, netrc, storage, posts or all; none takes these two"
+            " away. docs/cluster.md has what each means.",
             extra={"item": "NAME"},
         ),
     ] = ()
@@ -586,47 +656,47 @@ class AccessConfig(Section):
         float,
         Meta(
             ge=0,
-            description="A worker that gets no answer from the manager for so long gives up, in seconds.",
+            description="Seconds without an answer of the manager after which a worker gives up.",
         ),
     ] = 600.0
 
 
 class MachineConfig(Section):
-    """What a machine gives; each machine's own, never part of a crawl."""
+    """Resources of this machine; each machine's own, never part of a crawl."""
 
     memory_budget_bytes: Annotated[
         int,
         Meta(
             ge=0,
-            description="Memory that all that reads pages and decodes images may take together on this machine, in"
-            " bytes; 0 for half of what it has.",
+            description="Memory in bytes that reading pages and decoding images may take together on this machine;"
+            " 0 for half of what it has.",
             extra={"also": ("--memory-budget",)},
         ),
     ] = 0
     chromium: Annotated[
         str,
         Meta(
-            description="The Chromium, or Chrome, that pages are opened in; by default the one on PATH.",
+            description="Path of the Chromium or Chrome that opens pages; by default the one on PATH.",
             extra={"hint": "the path of a program"},
         ),
     ] = ""
     behaviours: Annotated[
         str,
         Meta(
-            description="File with further behaviours for pages in the browser, in JavaScript; docs/rendering.md says"
-            " how they are written.",
+            description="File with further behaviours for pages in the browser, in JavaScript; docs/rendering.md"
+            " says how they are written.",
             extra={"hint": "the path of a file"},
         ),
     ] = ""
 
 
 class LogConfig(Section):
-    """Where it is written down what happens; each machine's own, never part of a crawl."""
+    """Where the log goes, and its format; each machine's own, never part of a crawl."""
 
     log_file: Annotated[
         str,
         Meta(
-            description="Append the log to this file: a line for each finished task; with -vv every detail.",
+            description="File to append the log to: a line for each finished task; with -vv every detail.",
             extra={"hint": "the path of a file"},
         ),
     ] = ""
@@ -634,8 +704,8 @@ class LogConfig(Section):
         str,
         Meta(
             pattern="^(text|json)$",
-            description="How the log is written in its file, or on stderr without one: for people, or one JSON object a"
-            " line (docs/logging.md).",
+            description="Format of the log, in its file, or on stderr without one: text, for people; or json, one"
+            " JSON object a line (docs/logging.md).",
         ),
     ] = "text"
 

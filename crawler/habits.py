@@ -81,7 +81,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("--max-redirect --max-redirs --location -L", "redirects are followed; here it is --max-redirects N"),
     ("--referer --referrer -F", "pages are named as the referrer where browsers do; another by --header"),
     ("--compression --compressed", "nothing has to be said for that: gzip, br and zstd are asked for"),
-    ("--follow-tags --ignore-tags --follow-ftp", "the README says where images are looked for; all that are found are taken"),
+    ("--follow-tags --ignore-tags --follow-ftp", "docs/pictures.md says where images are looked for; all that are found are taken"),
     ("--use-askpass --auth-no-challenge --digest --basic --negotiate", _LOGIN),
     ("--secure-protocol --https-only --hsts-file --ca-certificate --cacert", _TLS),
     ("--bind-address --interface --inet4-only -4 --inet6-only -6", "there is no such choice; --proxy URL may help"),

@@ -31,25 +31,25 @@ _SAYING = {
 
 CRAWL: Short = {
     "Which pages": {
-        "-i": "begin with those in this list; images: -I",
-        "--max-depth": "links away from a seed; 0: this page only",
-        "--scope": "host, domain, prefix (of the path) or any",
-        "--include": "only pages like this, *; none like this: --exclude",
+        "-i": "file of pages to begin with; of images: -I",
+        "--max-depth": "number of links from a seed; 0: this page only",
+        "--scope": "pages of a host, domain, prefix or any host",
+        "--include": "only pages like this, with *; or --exclude",
         "--render": "open pages in a browser: never, auto, always",
     },
     "Which images": {
-        "--formats": "jpeg,png … only",
-        "--min-width-px": "none that is narrower",
-        "--images": "of the sizes of a picture the best, or all",
-        "--max-images": "and no more than so many",
+        "--formats": "only these, such as jpeg,png",
+        "--min-width-px": "minimum width in pixels",
+        "--images": "sizes of a picture: the largest (best), or all",
+        "--max-images": "maximum number of images",
     },
     "How": {
-        "--delay-s": "between two requests to one host",
+        "--delay-s": "seconds between two requests to one host",
         "--per-host": "requests at a time to one host",
-        "--login": "for the seeds' own hosts",
-        "--cookies": "send those of this file, as add-ons export it",
+        "--login": "user and password for the seeds' hosts",
+        "--cookies": "cookies.txt of a browser that is logged in",
     },
-    "Where, and once more": {
+    "Where, and again": {
         "-o": "the crawl's folder  [default: data/<host>]",
         "--refresh": "what is new, what has changed, what is gone?",
         "--fresh": "start over: removes what is in the folder",
@@ -58,23 +58,23 @@ CRAWL: Short = {
 }
 SERVE: Short = {
     "Who may join": {
-        "--bind": "let workers in from other machines, here",
+        "--bind": "address at which other machines may join",
         "--keys": "keys/manager, as image-crawler keygen makes it",
-        "--storage": "local: by each worker; manager: here; or s3://…",
-        "--queue": "keep the queue in this Redis or Valkey",
+        "--storage": "local (each worker), manager (here) or s3://…",
+        "--queue": "Redis or Valkey that holds the queue",
     },
     "Which pages and images": {
         **{flag: CRAWL["Which pages"][flag] for flag in ("--max-depth", "--scope")},
         **{flag: CRAWL["Which images"][flag] for flag in ("--formats", "--min-width-px")},
     },
     "How": {flag: CRAWL["How"][flag] for flag in ("--delay-s", "--per-host")},
-    "Where, and once more": CRAWL["Where, and once more"],
+    "Where, and again": CRAWL["Where, and again"],
     "What is said": CRAWL["What is said"],
 }  # fmt: skip
 _JOINING: Mapping[str, str] = {
     "--keys": "keys/worker, as image-crawler keygen made it",
-    "--trust": "what the crawl may ask of this machine",
-    "--reconnect-s": "how long a crawl that is away is waited for",
+    "--trust": "rights of the crawl on this machine",
+    "--reconnect-s": "seconds to wait for a crawl that is away",
 }
 _SAID = {flag: _SAYING[flag] for flag in ("-v", "--help-all")}
 WORK: Short = {
@@ -82,7 +82,7 @@ WORK: Short = {
     "What this machine gives": {
         "--downloaders": "processes",
         "--memory-budget": "memory for images and pages, of all crawls here",
-        "-o": "where images are kept, if here  [default: data/<host>]",
+        "-o": "folder of images, if here  [default: data/<host>]",
     },
     "What is said": _SAID,
 }
@@ -98,8 +98,8 @@ RENDER: Short = {
     "To get in": _JOINING,
     "What this machine gives": {
         "--renderers": "processes, each with a browser",
-        "--chromium": "the browser, if it is not on PATH",
-        "--behaviours": "what else is to be done on pages",
+        "--chromium": "path of the browser, if it is not on PATH",
+        "--behaviours": "file of further behaviours for pages",
         "--memory-budget": "memory for pages and images, of all crawls here",
     },
     "What is said": _SAID,

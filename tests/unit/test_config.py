@@ -99,7 +99,7 @@ def test_lists_from_a_file_the_environment_and_flags(file: Path) -> None:
         ("max_depth = 1", ["max_depth", "put it below [scope]"]),
         ("scope = 1", ["scope must be a table, such as [scope]"]),
         ("[queue]\nmax_depth = 1", ["max_depth does not belong below [queue] but below [scope]"]),
-        ("[scope]\nmax_depth = -1", ["max_depth = -1", "0 or more", "Links to follow"]),
+        ("[scope]\nmax_depth = -1", ["max_depth = -1", "0 or more", "number of links from a seed"]),
         ("[scope]\nmax_depth = 1.5", ["max_depth = 1.5", "a whole number"]),
         ("[scope]\nmax_depth = true", ["max_depth = true", "a whole number"]),
         ("[harvest]\nparser = 'lxml'", ["parser = 'lxml'", "expected one of fast, beautifulsoup"]),
