@@ -71,6 +71,8 @@ class Lent:
         """A page of it is closed: the contexts that nobody needs any more."""
         if context:
             context.open -= 1
+            self.contexts.remove(context)
+            self.contexts.append(context)
         idle = [known for known in self.contexts if known.open == 0]
         worn = [known for known in idle if known.pages >= most]
         fresh = [known for known in idle if known.pages < most]

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,16 @@ def test_contexts_of_hosts_that_are_done_do_not_pile_up(browsers: Browsers, fact
 
     assert len(factory.made[0].dropped) == 9 - IDLE_CONTEXTS
     assert factory.made[0].dropped[0] == "h0-0"  # the one that was used the longest ago
+
+
+def test_the_context_that_was_left_last_is_not_dropped(browsers: Browsers, factory: Factory) -> None:
+    """Its tab is the one that is kept blank; it went with a context that had been *taken* before the others."""
+    with ExitStack() as first_in_last_out:
+        for number in range(IDLE_CONTEXTS + 3):
+            first_in_last_out.enter_context(browsers.tab(f"h{number}"))
+
+    assert factory.made[0].dropped == ["h6-6", "h5-5", "h4-4"]
+    assert context_of(browsers, "h0") == "h0-0"
 
 
 def test_a_worn_browser_is_replaced_and_keeps_its_pages(browsers: Browsers, factory: Factory) -> None:
