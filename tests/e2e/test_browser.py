@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from crawler.errors import BrowserFailed, PageCrashed
+from crawler.render import browser as browser_module
 from crawler.render import browsers as module
 from crawler.render import isolation, launch, memory, process
 from crawler.render.browser import BLANK_TABS, Browser
@@ -260,10 +261,11 @@ def test_few_blank_tabs_are_kept_and_none_for_long(best: Browsers, monkeypatch: 
             PLAIN.load(tab, f"http://{host}/")
             together.wait(30)
 
-    monkeypatch.setattr(module, "IDLE_S", 60.0)
+    monkeypatch.setattr(module, "IDLE_S", 600.0)
+    monkeypatch.setattr(browser_module, "_CLOSE_S", 60.0)  # a tab that is slow to go blank is closed
     with ThreadPoolExecutor(len(hosts)) as pool:
         list(pool.map(opened, hosts))
-    assert eventually(lambda: pages_open() <= BLANK_TABS)
+    assert eventually(lambda: pages_open() <= BLANK_TABS, within_s=30)
     assert pages_open() > 0
     monkeypatch.setattr(module, "IDLE_S", 0.1)
     with best.tab(hosts[0]) as tab:
@@ -400,7 +402,11 @@ def test_a_script_gets_a_heap_of_so_much(best: Browsers) -> None:
         assert value(tab, "document.title") == "plain"
 
 
-def test_a_flood_costs_memory_within_bounds_and_each_request_is_answered(best: Browsers) -> None:
+def test_a_flood_costs_memory_within_bounds_and_each_request_is_answered(
+    best: Browsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our memory: the page keeps what nobody has read yet, 260 MiB and more where we are slow to read."""
+    monkeypatch.setattr(best, "_page_memory_bytes", 2048 * MIB)
     page = """<script>
         const text = "x".repeat(1000); let done = 0;
         for (let i = 0; i < 1e5; i++) console.log(text);
@@ -411,9 +417,8 @@ def test_a_flood_costs_memory_within_bounds_and_each_request_is_answered(best: B
         pages.open(tab, "http://f.example/")
         assert pages.answer(tab, "Fetch.requestPaused")
         before = memory.own_bytes(os.getpid())
-        time.sleep(3)  # nobody reads
+        assert eventually(lambda: tab.mailbox.dropped > 50_000, within_s=60)  # nobody reads
         assert memory.own_bytes(os.getpid()) - before < 60 * MIB
-        assert tab.mailbox.dropped > 10_000
         while value(tab, "done") < 5000:
             pages.answer(tab, "nothing", within_s=0.2)
     with best.tab("f.example") as tab:

@@ -34,7 +34,7 @@ SAVED: Row = ("saved", "", 200)
 MAX_IMAGE_BYTES = 2**20
 LIMITS = {
     "--total-timeout-s": 13,
-    "--decode-timeout-s": 2,
+    "--decode-timeout-s": 60,  # no row is about it, and a sound image may wait long for a busy processor
     "--max-image-bytes": MAX_IMAGE_BYTES,
     "--max-redirects": 5,
     "--tries": 2,
