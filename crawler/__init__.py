@@ -27,20 +27,17 @@ does it, and needs only its own part.
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crawler.api.iteration import Records as Records
     from crawler.catalog import Catalog as Catalog
     from crawler.config import Config as Config
     from crawler.config import load as load_config
-    from crawler.crawl import Crawl as Crawl
-    from crawler.crawl import crawl as crawl
+    from crawler.config.keywords import Settings as Settings
     from crawler.errors import CrawlerError as CrawlerError
     from crawler.errors import CrawlError as CrawlError
     from crawler.errors import UsageError as UsageError
-    from crawler.iteration import Records as Records
     from crawler.models import ImageRecord as ImageRecord
     from crawler.models import ImageStatus as ImageStatus
     from crawler.models import PageRecord as PageRecord
@@ -48,7 +45,8 @@ if TYPE_CHECKING:
     from crawler.models import RenderRecord as RenderRecord
     from crawler.models import RenderStatus as RenderStatus
     from crawler.models import Stats as Stats
-    from crawler.settings import Settings as Settings
+    from crawler.run.supervisor import Crawl as Crawl
+    from crawler.run.supervisor import crawl as crawl
 
 __version__ = "0.1.0"
 
@@ -76,20 +74,20 @@ __all__ = [
 _HOMES = {
     "Catalog": "crawler.catalog:Catalog",
     "Config": "crawler.config:Config",
-    "Crawl": "crawler.crawl:Crawl",
+    "Crawl": "crawler.run.supervisor:Crawl",
     "CrawlError": "crawler.errors:CrawlError",
     "CrawlerError": "crawler.errors:CrawlerError",
     "ImageRecord": "crawler.models:ImageRecord",
     "ImageStatus": "crawler.models:ImageStatus",
     "PageRecord": "crawler.models:PageRecord",
     "PageStatus": "crawler.models:PageStatus",
-    "Records": "crawler.iteration:Records",
+    "Records": "crawler.api.iteration:Records",
     "RenderRecord": "crawler.models:RenderRecord",
     "RenderStatus": "crawler.models:RenderStatus",
-    "Settings": "crawler.settings:Settings",
+    "Settings": "crawler.config.keywords:Settings",
     "Stats": "crawler.models:Stats",
     "UsageError": "crawler.errors:UsageError",
-    "crawl": "crawler.crawl:crawl",
+    "crawl": "crawler.run.supervisor:crawl",
     "load_config": "crawler.config:load",
 }
 
@@ -104,14 +102,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(types.ModuleType):
-    """The import of the module ``crawler.crawl`` would put it where the function ``crawler.crawl`` belongs."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name not in _HOMES or not isinstance(value, types.ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
 from crawler.errors import SeedError
-from crawler.plain import quoted
+from crawler.text.plain_errors import quoted
 from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, without_login
 
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ada_url import URL, join_url
 
 from crawler.errors import SeedError
-from crawler.plain import quoted
+from crawler.text.plain_errors import quoted
 
 MAX_URL_CHARS = 8192
 """Of a canonical URL; content delivery networks sign with thousands."""

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 
 from crawler.config import ENVIRONMENT_PREFIX
-from tests.pace import untraced
-from tests.redisserver import Cluster, RedisServer, cluster, need_server
+from tests.support.cpu_time import untraced
+from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
 settings.register_profile("crawler", deadline=None, print_blob=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
-from crawler.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
 from crawler.config import Config, config_of, values_in
+from crawler.crawlfile.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
+from crawler.crawlfile.keepers import UNTOLD
+from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlerError, FolderError, LedgerCorrupt, StorageFailed, UsageError
-from crawler.events import ROW_DOUBTED, tell
-from crawler.folder import CrawlFolder
-from crawler.keepers import UNTOLD
+from crawler.logs.events import ROW_DOUBTED, tell
 from crawler.models import (
     RECORDS,
     STATUSES,
@@ -31,7 +31,7 @@ from crawler.models import (
     RenderStatus,
     Run,
 )
-from crawler.plain import plain, quoted
+from crawler.text.plain_errors import plain, quoted
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Catalog:
 
     def _repr_html_(self) -> str:
         """For a notebook; known by name, since it knows all records."""
-        return cast("str", import_module("crawler.notebook").catalog_html(self))
+        return cast("str", import_module("crawler.api.notebook").catalog_html(self))
 
     @property
     def images_folder(self) -> Path:

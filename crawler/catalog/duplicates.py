@@ -8,7 +8,7 @@ from itertools import groupby
 import msgspec
 
 from crawler.catalog.database import Catalog
-from crawler.columns import sane_size
+from crawler.crawlfile.columns import sane_size
 from crawler.models import Value
 
 

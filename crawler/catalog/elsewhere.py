@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from crawler.catalog.database import Catalog
-from crawler.columns import sane_size
-from crawler.keepers import UNTOLD, Here, Keeper, keeper_of
+from crawler.crawlfile.columns import sane_size
+from crawler.crawlfile.keepers import UNTOLD, Here, Keeper, keeper_of
 from crawler.models import Value
 
 

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from crawler import words
 from crawler.catalog import left_out
 from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
@@ -19,8 +18,9 @@ from crawler.catalog.elsewhere import Expected
 from crawler.catalog.left_out import KeptOut
 from crawler.catalog.owner import RobotsTxt, robots_txt
 from crawler.catalog.summary import queue_elsewhere
-from crawler.columns import UNREADABLE
-from crawler.keepers import keeper_of
+from crawler.crawlfile.columns import UNREADABLE
+from crawler.crawlfile.image_paths import from_disk, on_disk
+from crawler.crawlfile.keepers import keeper_of
 from crawler.models import (
     Alternative,
     ImageRecord,
@@ -30,8 +30,8 @@ from crawler.models import (
     RenderRecord,
     TaskKind,
     Value,
+    image_words,
 )
-from crawler.paths import from_disk, on_disk
 from crawler.sizes import size_of
 from crawler.urls import canonical, host_key, resolve, task_key
 
@@ -41,7 +41,7 @@ MAX_SUGGESTIONS = 5
 _MAX_CANDIDATES = 2000
 _ORIGIN = msgspec.msgpack.Decoder(Origin)
 _CONTEXT: dict[type[Record], tuple[str, ...]] = {
-    ImageRecord: (*words.NAMES, "instead_of", "alternatives"),
+    ImageRecord: (*image_words.NAMES, "instead_of", "alternatives"),
     PageRecord: (),
     RenderRecord: ("template", "signs"),
 }

@@ -19,11 +19,11 @@ from typing import IO, BinaryIO, Protocol
 
 import msgspec
 
-from crawler.columns import row_of
+from crawler.crawlfile.columns import row_of
 from crawler.errors import StorageFailed
 from crawler.models import Record
-from crawler.plain import plain
-from crawler.shown import escaped
+from crawler.text.display import escaped
+from crawler.text.plain_errors import plain
 
 _CRLF = "\r\n"
 _FORMULA = re.compile(

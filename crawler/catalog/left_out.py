@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crawler.catalog.database import Catalog
-from crawler.columns import sane_size, total
+from crawler.crawlfile.columns import sane_size, total
 from crawler.errors import LEFT_OUT
 from crawler.models import TaskKind, Value
 from crawler.urls import left_out_mark

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crawler.catalog.database import Catalog
-from crawler.columns import sane_size
+from crawler.crawlfile.columns import sane_size
 from crawler.errors import REASONS, OptedOut, RobotsDisallowed
 from crawler.models import Purpose, Value
-from crawler.purposes import ALL, SIGNALS
+from crawler.opt_outs.purposes import ALL, SIGNALS
 from crawler.urls import canonical, host_key
 
 _REFUSALS = tuple(slug for slug, error in REASONS.items() if issubclass(error, (OptedOut, RobotsDisallowed)))
@@ -40,7 +40,7 @@ class SignalSum(Value):
     """What the owner of one host says by one signal."""
 
     signal: str
-    """A key of :data:`crawler.purposes.SIGNALS`, or ``robots-disallowed``."""
+    """A key of :data:`crawler.opt_outs.purposes.SIGNALS`, or ``robots-disallowed``."""
     host: str
     """``scheme://host[:port]`` of the images; empty for those that are not kept which they were."""
     images: int = 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from crawler.catalog.database import Catalog
-from crawler.columns import UNREADABLE
+from crawler.crawlfile.columns import UNREADABLE
+from crawler.http.robots_file import RobotsFile
 from crawler.models import ROBOTS_TXT, HostFile, Value
 from crawler.queues.host_files import unpacked_file
 from crawler.urls import host_key
-from crawler.web.robots_file import RobotsFile
 
 
 class RobotsTxt(Value):

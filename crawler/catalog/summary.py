@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crawler.catalog.database import HALF_WRITTEN, Catalog
 from crawler.catalog.elsewhere import KeeperSum, elsewhere
-from crawler.columns import known_reason, known_status, total
+from crawler.crawlfile.columns import known_reason, known_status, total
 from crawler.models import Counts, Stats, TaskKind, Value
 
 TOP_HOSTS = 10

@@ -14,12 +14,12 @@ import msgspec
 
 from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
 from crawler.catalog.elsewhere import Expected
-from crawler.columns import sane_size
-from crawler.keepers import UNTOLD, keeper_of
+from crawler.crawlfile.columns import sane_size
+from crawler.crawlfile.image_paths import from_disk, on_disk
+from crawler.crawlfile.keepers import UNTOLD, keeper_of
 from crawler.models import Value
-from crawler.paths import from_disk, on_disk
-from crawler.plain import plain, quoted
 from crawler.storage import Shelf
+from crawler.text.plain_errors import plain, quoted
 
 _BLOCK_BYTES = 2**20
 _AS_TEXT = ", ".join(f"CAST({name} AS TEXT) AS {name}" for name in ("path", "sha256", "url", "worker"))

@@ -17,11 +17,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from crawler import __version__, logs, shown
-from crawler.cli.ending import exit_code, in_words
+from crawler import __version__
+from crawler.cli.exit_signals import exit_code, in_words
 from crawler.cli.options import Examples, verbose_option
 from crawler.errors import CrawlerError
-from crawler.events import ERROR_TOLD, tell
+from crawler.logs import setup
+from crawler.logs.events import ERROR_TOLD, tell
+from crawler.text import display
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +113,9 @@ class Commands(Examples, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from crawler.cli import unknown
+            from crawler.cli import unknown_names
 
-            raise unknown.command(args[0], COMMANDS, ctx)
+            raise unknown_names.command(args[0], COMMANDS, ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -139,9 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     multiprocessing.freeze_support()
     if arguments is None:  # the program: also for what comes after us, such as a traceback
-        shown.clean_the_streams()
+        display.clean_the_streams()
         return _run([_as_text(word) for word in sys.argv[1:]])
-    with shown.clean_streams():
+    with display.clean_streams():
         return _run(arguments)
 
 
@@ -150,7 +152,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         outcome = cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as exc:
-        vars(exc)["message"] = shown.one_line(exc.message)  # it may quote what was given
+        vars(exc)["message"] = display.one_line(exc.message)  # it may quote what was given
         exc.show()
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt) as exc:
@@ -178,7 +180,7 @@ def _output_closed() -> int:
 
 
 def _tell(text: str) -> None:
-    if logs.is_json():
+    if setup.is_json():
         tell(log, ERROR_TOLD, text=text)
         return
-    click.echo(f"{PROGRAM}: {shown.one_line(text)}", err=True)  # an error may come from another machine
+    click.echo(f"{PROGRAM}: {display.one_line(text)}", err=True)  # an error may come from another machine

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 import msgspec
 
+from crawler.cli.connect import tasks_of
 from crawler.cli.crawl import run
-from crawler.cli.joining import tasks_of
 from crawler.cli.options import Command, config_options_of, json_option, output_option
 from crawler.config import Config
-from crawler.crawl import Crawl
+from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, UsageError
-from crawler.folder import CrawlFolder
-from crawler.homes import guest_home
-from crawler.plain import quoted
 from crawler.queues.redis.address import is_redis, without_password
+from crawler.run.default_folder import guest_home
+from crawler.run.supervisor import Crawl
+from crawler.text.plain_errors import quoted
 
 
 @click.command(

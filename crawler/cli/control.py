@@ -7,7 +7,7 @@ import platform
 
 import click
 
-from crawler.cli.joining import address_argument, tasks_of
+from crawler.cli.connect import address_argument, tasks_of
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.queues.redis.address import without_password

@@ -16,9 +16,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from crawler import logs
 from crawler.cli import short_help, tables
-from crawler.cli.ending import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
+from crawler.cli.exit_signals import EXIT_INTERRUPTED, exit_code, in_words, terminated_like_interrupted
+from crawler.cli.image_locations import will_be_kept
 from crawler.cli.lists import gathered_with, list_options, without_pipes
 from crawler.cli.options import (
     Command,
@@ -30,14 +30,14 @@ from crawler.cli.options import (
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
 from crawler.cli.report import Course, print_summary
-from crawler.cli.whereabouts import will_be_kept
 from crawler.config import SETTINGS, Config
-from crawler.crawl import Crawl
 from crawler.errors import CrawlStopped, LimitReached
-from crawler.events import CRAWL_OPEN, NOTICE, tell
 from crawler.lists.reading import Asked
+from crawler.logs import setup
+from crawler.logs.events import CRAWL_OPEN, NOTICE, tell
 from crawler.models import ImageStatus, Stats
 from crawler.queues.redis.address import is_redis, without_password
+from crawler.run.supervisor import Crawl
 from crawler.urls import without_login
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
     again = _same_command(running.folder.path) if again is None else again
     ended_early, code = "", EXIT_INTERRUPTED
     _configure_log(running)
-    if logs.speaks_json(running.config.log):  # stderr is for machines, then
+    if setup.speaks_json(running.config.log):  # stderr is for machines, then
         console, quiet = tables.console(io.StringIO()), True
     running.report = lambda text: None if quiet else console.print(Text(clean(text)), soft_wrap=True)
     watched = _Watched()
@@ -187,7 +187,7 @@ def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
 def _configure_log(running: Crawl) -> None:
     """Where others work for the crawl, its operator hears of them without being asked."""
     if not running.downloads or running.public is not None or running.queue is not None:
-        logs.configure(verbosity(), running.config.log, least=NOTICE)
+        setup.configure(verbosity(), running.config.log, least=NOTICE)
 
 
 class _Watched:

@@ -16,7 +16,7 @@ import click
 from crawler.cli.crawl import run
 from crawler.cli.options import Command, json_option, output_option
 from crawler.config import load
-from crawler.crawl import Crawl
+from crawler.run.supervisor import Crawl
 
 
 @click.command(cls=Command, examples=(("see it work", "image-crawler demo"),))

@@ -19,6 +19,7 @@ from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
 from crawler.errors import LEFT_OUT
+from crawler.http.robots import product_token
 from crawler.lists import FOUND_IN
 from crawler.models import (
     ALTERNATIVE_RULES,
@@ -31,7 +32,6 @@ from crawler.models import (
     TaskState,
 )
 from crawler.storage import schemes
-from crawler.web.robots import product_token
 
 EXIT_UNKNOWN = 1
 _MOST_SHOWN = 100

@@ -12,25 +12,24 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from crawler import words
 from crawler.cli import tables
 from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
-from crawler.elsewise import is_markup, what_it_is
 from crawler.errors import UsageError
-from crawler.harvest.kinds import kind_of
-from crawler.harvest.page import ACCEPT
-from crawler.harvest.reading import Harvest, Reader
-from crawler.models import NewTask, Origin, Task, TaskKind
-from crawler.plain import plain, quoted
+from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.handler import ACCEPT
+from crawler.harvest.sniffing import kind_of
+from crawler.http import Fetched
+from crawler.models import NewTask, Origin, Task, TaskKind, image_words
 from crawler.scope import Scope
+from crawler.text.not_an_image import is_markup, what_it_is
+from crawler.text.plain_errors import plain, quoted
 from crawler.urls import canonical_seed
-from crawler.web import Fetched
 
 _LOCAL = "http://localhost/"
-_TOLD = (*words.NAMES, "page_url")
+_TOLD = (*image_words.NAMES, "page_url")
 _OF_CRAWLS = frozenset(
     {"render", "renderers", "renderer_threads", "memory_budget_bytes", "max_time_s", "max_bytes"}
 )

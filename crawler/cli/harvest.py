@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from crawler.cli import short_help
-from crawler.cli.ending import terminated_like_interrupted
-from crawler.cli.joining import joined, joining_options, tell_asked
+from crawler.cli.connect import joined, joining_options, tell_asked
+from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.models import TaskKind
 from crawler.seeds import some
-from crawler.shown import one_line
+from crawler.text.display import one_line
 
 
 @click.command(

@@ -8,18 +8,18 @@ from collections import Counter
 from crawler.cli import tables
 from crawler.cli.output import write_json
 from crawler.config import Config
-from crawler.events import COOKIES_UNUSED, PROXY_UNUSED, tell
+from crawler.http import cookie_file
+from crawler.http.address_guard import Guard, seed_ports
+from crawler.http.cookies import Jar
+from crawler.http.proxies import networks_of, proxies_of, unused
+from crawler.http.requests_transport import RequestsTransport
+from crawler.logs.events import COOKIES_UNUSED, PROXY_UNUSED, tell
 from crawler.models import NewTask, Origin
-from crawler.plain import quoted
 from crawler.render.handler import Compared
 from crawler.render.page import Rendered
 from crawler.scope import is_public_suffix
+from crawler.text.plain_errors import quoted
 from crawler.urls import canonical_seed
-from crawler.web import cookie_file
-from crawler.web.cookies import Jar
-from crawler.web.guard import Guard, seed_ports
-from crawler.web.proxies import networks_of, proxies_of, unused
-from crawler.web.session import RequestsTransport
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def _jar(url: str, config: Config) -> Jar | None:
 
 
 def show_in_browser(source: str, *, as_json: bool, config: Config) -> None:
-    from crawler.render.once import open_once
+    from crawler.render.single_page import open_once
 
     url = canonical_seed(source)
     route = source.partition("#")[2]

@@ -21,13 +21,13 @@ from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
 from crawler.cli import tables
+from crawler.cli.image_locations import files, kept_where, names, not_checked
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits, wants_a_browser
 from crawler.cli.runs import show_runs
-from crawler.cli.whereabouts import files, kept_where, names, not_checked
 from crawler.config import StorageConfig
-from crawler.keepers import Keeper
+from crawler.crawlfile.keepers import Keeper
 from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
 

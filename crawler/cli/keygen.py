@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from crawler.cli.options import Command
-from crawler.keys import DAYS, MAX_DAYS, make_keys
+from crawler.run.keygen import DAYS, MAX_DAYS, make_keys
 
 
 @click.command(

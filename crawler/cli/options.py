@@ -13,9 +13,9 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from crawler import logs
 from crawler.cli import short_help
 from crawler.config import SETTINGS, Config, Setting, load
+from crawler.logs import setup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -92,9 +92,9 @@ class Examples(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as exc:
-            from crawler.cli import unknown
+            from crawler.cli import unknown_names
 
-            raise unknown.option(exc, words, ctx) from None
+            raise unknown_names.option(exc, words, ctx) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -220,7 +220,7 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
         flags = {key: None if value == () else value for key, value in flags.items()}  # a list not given
         config: Config = load(file=config_file, environment=os.environ, flags=flags)
         if "log_file" in chosen:
-            logs.configure(verbosity(), config.log)
+            setup.configure(verbosity(), config.log)
         return function(*args, config=config, **kwargs)
 
     options = [
@@ -269,7 +269,7 @@ def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # n
 
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
     ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
-    logs.configure(ctx.meta[_VERBOSITY])
+    setup.configure(ctx.meta[_VERBOSITY])
 
 
 def _metavar(setting: Setting) -> str:

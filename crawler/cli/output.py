@@ -1,8 +1,8 @@
 """What goes to stdout for machines, and the consoles that people look at.
 
-Whatever is written to a terminal is cleaned on its way, by the stream (:mod:`crawler.shown`) or by the console: no
-command has to think of it. Lines are another matter: a text that must not bring lines of its own goes through
-:func:`one_line`.
+Whatever is written to a terminal is cleaned on its way, by the stream (:mod:`crawler.text.display`) or by the
+console: no command has to think of it. Lines are another matter: a text that must not bring lines of its own goes
+through :func:`one_line`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 from rich.text import Text
 
-from crawler import shown
-from crawler.readable import plain
-from crawler.shown import one_line as clean
+from crawler.models.readable import plain
+from crawler.text import display
+from crawler.text.display import one_line as clean
 
 _PIPED_WIDTH = 10_000
 _GATHERED_S = 0.1
@@ -51,7 +51,7 @@ def write_json(value: object) -> None:
         UnicodeEncodeError
     ):  # names of files that are no text to Python: where no locale is set, any but ASCII
         data = msgspec.json.encode(_as_text(said))
-    click.echo(shown.escaped(data))
+    click.echo(display.escaped(data))
 
 
 def _as_text(value: Any) -> Any:
@@ -80,19 +80,19 @@ class Screen(Console):
     """
 
     def __init__(self, file: IO[str]) -> None:
-        below = shown.below(file)
+        below = display.below(file)
         width = None if below.isatty() else _PIPED_WIDTH
         super().__init__(file=below, width=width, highlight=False, markup=False, emoji=False)
         self.own_links: set[str] = set()
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(shown.clean(text), **options)
+        return super().render_str(display.clean(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Everything that is printed comes by here, but for what moves the cursor."""
-        if isinstance(renderable, Text) and not shown.is_clean(renderable.plain):
+        if isinstance(renderable, Text) and not display.is_clean(renderable.plain):
             renderable = renderable.copy()
-            renderable.plain = shown.clean(renderable.plain)
+            renderable.plain = display.clean(renderable.plain)
         for segment in super().render(renderable, options):
             yield segment if segment.control else _clean_segment(segment, self.own_links)
 
@@ -114,9 +114,9 @@ def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
     style = segment.style
     if style is not None and style.link and style.link not in own_links:
         style = style.update_link(None)
-    elif shown.is_clean(segment.text):
+    elif display.is_clean(segment.text):
         return segment
-    return Segment(shown.clean(segment.text), style)
+    return Segment(display.clean(segment.text), style)
 
 
 class _Picture(Live):
@@ -215,7 +215,7 @@ def live(
         if not sys.stderr.isatty():
             yield picture
             return
-        lines = shown.Lines(say or above.say)
+        lines = display.Lines(say or above.say)
         with redirect_stderr(lines):
             try:
                 yield picture

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from crawler import waits
 from crawler.cli import tables
+from crawler.cli.live_panel import ESTIMATE_WINDOW_S, RATE_WINDOW_S, Picture
 from crawler.cli.output import clean, is_terminal, live
-from crawler.cli.picture import ESTIMATE_WINDOW_S, RATE_WINDOW_S, Picture
 from crawler.models import Stats
-from crawler.rate import Rate
+from crawler.monitoring import wait_reasons
+from crawler.monitoring.rate import Rate
 from crawler.seeds import some
 
 PLAIN_EVERY_S = 5.0
@@ -73,7 +73,7 @@ class Lines:
         lately = self._lately.add(now, tables.settled(stats.images))
         if now - self._last < PLAIN_EVERY_S:
             return
-        waiting = waits.waits(stats, invitation=self._invitation, go_on=self._go_on)[:_WAITS_SAID]
+        waiting = wait_reasons.waits(stats, invitation=self._invitation, go_on=self._go_on)[:_WAITS_SAID]
         state = (
             stats.pages, stats.renders, stats.images, stats.saved_bytes, tuple(wait.key for wait in waiting),
         )  # fmt: skip
@@ -97,6 +97,6 @@ class Lines:
         yield f"{tables.settled(stats.images):,} of {stats.images.discovered:,} images"
         came = ", ".join(f"{count:,} {status}" for status, count in stats.image_status.items())
         yield f"({clean(came) or 'none yet'}),"
-        seconds, _ = waits.time_to_go(stats, lately)
-        to_go = f", about {waits.span(seconds)} to go" if seconds is not None else ""
+        seconds, _ = wait_reasons.time_to_go(stats, lately)
+        to_go = f", about {wait_reasons.span(seconds)} to go" if seconds is not None else ""
         yield f"{rate:.0f}/s, {tables.size(stats.saved_bytes)} saved{to_go}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 
 from crawler.cli import short_help
-from crawler.cli.ending import terminated_like_interrupted
-from crawler.cli.joining import joined, rendering_options, tell_asked
+from crawler.cli.connect import joined, rendering_options, tell_asked
+from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.errors import UsageError
 from crawler.models import TaskKind
-from crawler.renderers import INSTALL, chromium_of
+from crawler.run.renderers import INSTALL, chromium_of
 from crawler.seeds import some
-from crawler.shown import one_line
+from crawler.text.display import one_line
 
 
 @click.command(

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from rich.text import Text
 
-from crawler import waits
 from crawler.catalog.summary import Summary
 from crawler.cli import tables
+from crawler.cli.image_locations import kept_where
 from crawler.cli.output import clean, link_to, write_json
-from crawler.cli.whereabouts import kept_where
 from crawler.errors import NoBrowser
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
-from crawler.renderers import INSTALL, SAY_AGAIN, pages
+from crawler.monitoring import wait_reasons
+from crawler.run.renderers import INSTALL, SAY_AGAIN, pages
 
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
@@ -147,7 +147,7 @@ def _images(count: int) -> str:
 
 
 def _took(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < _SHORT_S else waits.span(seconds)
+    return f"{seconds:.1f} s" if seconds < _SHORT_S else wait_reasons.span(seconds)
 
 
 def rendered(summary: Summary) -> dict[str, str]:

@@ -8,12 +8,12 @@ import click
 
 from crawler.catalog import Catalog
 from crawler.cli.options import Command, folder_argument
+from crawler.config.changes import unusual
+from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import REASONS, FolderError, NoBrowser
-from crawler.folder import CrawlFolder
 from crawler.models import TaskKind
-from crawler.plain import quoted
 from crawler.queues.ledger import Ledger
-from crawler.setting_changes import unusual
+from crawler.text.plain_errors import quoted
 
 _SEEDS_SAID = 3
 _WORDS = {

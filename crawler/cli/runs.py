@@ -7,8 +7,8 @@ from rich.text import Text
 from crawler.catalog import Catalog
 from crawler.cli import tables
 from crawler.cli.output import clean, write_json
+from crawler.config.changes import unusual
 from crawler.models import Run, RunOutcome
-from crawler.setting_changes import unusual
 
 _STYLES = {RunOutcome.FINISHED: "green", RunOutcome.STOPPED: "yellow"}
 

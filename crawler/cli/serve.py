@@ -11,8 +11,8 @@ from crawler.cli.crawl import crawl_options, run
 from crawler.cli.lists import gathered_with
 from crawler.cli.options import Command
 from crawler.config import Config
-from crawler.crawl import Crawl
 from crawler.lists.reading import Asked
+from crawler.run.supervisor import Crawl
 
 
 @click.command(

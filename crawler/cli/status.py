@@ -15,22 +15,22 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from crawler import waits
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from crawler.cli import operation, tables, watching
-from crawler.cli.ending import terminated_like_interrupted
-from crawler.cli.joining import address_argument, tasks_of
+from crawler.cli import status_tables, status_watch, tables
+from crawler.cli.connect import address_argument, tasks_of
+from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, json_option
 from crawler.cli.output import clean, write_json
-from crawler.condition import Condition, condition
 from crawler.config import Config
 from crawler.errors import QueueError, QueueUnreachable, UsageError
-from crawler.events import WATCH_ENDED, tell
+from crawler.logs.events import WATCH_ENDED, tell
 from crawler.models import Stats, Status
+from crawler.monitoring import wait_reasons
+from crawler.monitoring.condition import Condition, condition
 from crawler.queues import TaskQueue
 from crawler.queues.redis.address import without_password
-from crawler.shown import one_line
+from crawler.text.display import one_line
 
 log = logging.getLogger(__name__)
 
@@ -121,11 +121,11 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
     out = tables.console()
     out.print(tables.state(stats))
     if isinstance(stats, Status):
-        out.print(operation.rates(stats))
-        for wait in waits.waits(stats, invitation=address) if not stats.paused else ():
+        out.print(status_tables.rates(stats))
+        for wait in wait_reasons.waits(stats, invitation=address) if not stats.paused else ():
             out.print(Text(clean(wait.text), "bold yellow" if wait.is_for_you else "yellow"))
-        seconds, why_none = waits.time_to_go(stats, stats.images_per_s)
-        if told := f"about {waits.span(seconds)} to go" if seconds is not None else why_none:
+        seconds, why_none = wait_reasons.time_to_go(stats, stats.images_per_s)
+        if told := f"about {wait_reasons.span(seconds)} to go" if seconds is not None else why_none:
             out.print(Text(told, "dim"))
     out.print()
     tables.side_by_side(out, *_parts(out, stats))
@@ -137,9 +137,9 @@ def _parts(out: Console, stats: Stats) -> list[RenderableType]:
         parts.append(tables.left_out_table(stats.dropped))
     if isinstance(stats, Status):
         if stats.hosts:
-            parts.append(operation.hosts_table(out, stats))
+            parts.append(status_tables.hosts_table(out, stats))
         if stats.workers:
-            parts.append(operation.workers_table(out, stats))
+            parts.append(status_tables.workers_table(out, stats))
     return parts
 
 
@@ -153,7 +153,7 @@ def _watch(tasks: TaskQueue, address: str, *, as_json: bool) -> None:
         return
     # either ends the watching, and leaves the terminal as it was
     with terminated_like_interrupted(), suppress(KeyboardInterrupt):
-        watching.watch(
+        status_watch.watch(
             out,
             _states(tasks),
             every_s=REFRESH_S,

@@ -17,7 +17,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from crawler import shown
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, clean, is_terminal
 from crawler.errors import LEFT_OUT, NoSitemap
@@ -32,8 +31,9 @@ from crawler.models import (
     TaskKind,
     WorkerStatus,
 )
+from crawler.text import display
 
-size = shown.size
+size = display.size
 EXPECTED = frozenset({NoSitemap.reason})
 """Reasons for not reading a page that are no failure: most sites have no sitemap.xml, and nobody misses it."""
 _GAP = 5

@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from crawler.cli import short_help
-from crawler.cli.ending import terminated_like_interrupted
-from crawler.cli.joining import joined, joining_options, tell_asked
+from crawler.cli.connect import joined, joining_options, tell_asked
+from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, output_option
 from crawler.config import Config
-from crawler.crew import MOST_DOWNLOADERS, usual_downloaders
 from crawler.models import TaskKind
+from crawler.run.worker_pool import MOST_DOWNLOADERS, usual_downloaders
 from crawler.seeds import some
-from crawler.shown import one_line
 from crawler.storage import schemes
+from crawler.text.display import one_line
 
 
 @click.command(

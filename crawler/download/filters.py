@@ -7,7 +7,7 @@ An SVG that does not say its size is not judged by pixels, nor is one that says 
 from __future__ import annotations
 
 from crawler.config import ImagesConfig
-from crawler.download.info import ImageInfo
+from crawler.download.formats import ImageInfo
 from crawler.errors import Rejection, TooLarge, TooSmall, UnwantedAspect, UnwantedFormat
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from crawler.download import cbor
 from crawler.models import OptOut
-from crawler.purposes import TRAINING_MINING, said
+from crawler.opt_outs.purposes import TRAINING_MINING, said
 
 _MARK = b".training-mining"
 _LABEL = re.compile(r"(?:cawg|c2pa)\.training-mining(?:\.v[0-9]+)?(?:__[0-9]+)?")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from crawler.download import boxes, jumbf, tiff_tags, xmp
+from crawler.download import isobmff, jumbf, tiff_tags, xmp
 from crawler.models import OptOut
 
 MAX_BYTES = 2**20
@@ -205,9 +205,9 @@ def _in_tiff(data: bytes) -> Iterator[Part]:
 
 
 def _in_boxes(data: bytes) -> Iterator[Part]:
-    for content in boxes.xmp_items(data):
+    for content in isobmff.xmp_items(data):
         yield _part(XMP, content)
-    for store in boxes.c2pa_stores(data):
+    for store in isobmff.c2pa_stores(data):
         yield _part(C2PA, store)
 
 

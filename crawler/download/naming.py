@@ -17,8 +17,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
-from crawler.paths import FORMAT_OF, ILLEGAL, RESERVED, ROOT, SYNONYMS
-from crawler.plain import quoted
+from crawler.crawlfile.image_paths import FORMAT_OF, ILLEGAL, RESERVED, ROOT, SYNONYMS
+from crawler.text.plain_errors import quoted
 from crawler.urls import DATA_HOST
 
 _MAX_SEGMENT_BYTES = 200

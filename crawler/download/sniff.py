@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 
-from crawler.download.info import EXTENSIONS
+from crawler.download.formats import EXTENSIONS
 from crawler.download.svg import may_be_svg
-from crawler.elsewise import what_it_is
 from crawler.errors import EmptyBody, NotAnImage, TruncatedImage, UnsupportedFormat
+from crawler.text.not_an_image import what_it_is
 
 _MAGIC = {
     b"\xff\xd8\xff": "jpeg",

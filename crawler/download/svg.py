@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from xml.parsers import expat
 
-from crawler.download.info import EXTENSIONS, ImageInfo
+from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.errors import CorruptImage, NotAnImage, TruncatedImage, UnsupportedFormat
-from crawler.plain import plain, quoted
+from crawler.text.plain_errors import plain, quoted
 
 _SVG = re.compile(rb"<(?:[\w.-]+:)?svg[\s/>]")
 _FIRST_TAG = re.compile(rb"<([A-Za-z_][\w.:-]*)")

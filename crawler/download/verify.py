@@ -26,16 +26,16 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from crawler.download import metadata, structure
+from crawler.download import containers, metadata
 from crawler.download.dhash import dhash
-from crawler.download.ending import completed
-from crawler.download.hush import hushed
-from crawler.download.info import EXTENSIONS, ImageInfo
+from crawler.download.formats import EXTENSIONS, ImageInfo
+from crawler.download.pillow_warnings import hushed
 from crawler.download.rle import expanded
 from crawler.download.sniff import image_format, recognised
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
-from crawler.download.unread import is_unread
+from crawler.download.truncated import completed
+from crawler.download.undecodable import is_unread
 from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImage, UnsupportedFormat
 from crawler.extras import named
 
@@ -93,7 +93,7 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     asked before for the memory that it is known to take, and says how much may be taken.
     Bytes after the image's end are allowed. Damage within a JPEG that its decoder covers up goes unnoticed:
     the format has no checksums. Safe to be used by several threads; a decoder that crashes takes the process
-    with it, so strangers' files are for :mod:`crawler.download.decoder`.
+    with it, so strangers' files are for :mod:`crawler.download.decoder_pool`.
 
     Raises a leaf of Rejection: EmptyBody, NotAnImage, UnsupportedFormat (an image, of a kind that is not kept),
     TruncatedImage (its tail is missing), TooManyPixels, CorruptImage (all else); and MemoryError where it takes more
@@ -241,16 +241,16 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
         case "bmp":
             return _decoded_bitmap(data, limit)
         case "png":
-            frames, data = structure.check_png(data)
+            frames, data = containers.check_png(data)
         case "gif":
-            frames = structure.check_gif(data, applications)
+            frames = containers.check_gif(data, applications)
         case "webp":
-            width_px, height_px, frames, data = structure.check_webp(data)
+            width_px, height_px, frames, data = containers.check_webp(data)
             limit.check(width_px, height_px, frames)  # opened, it has two canvases
         case "tiff":
             frames, short = check_tiff(data, max_pages=MAX_FRAMES, max_pixels=limit.max_pixels)
         case _:
-            structure.check_boxes(data)
+            containers.check_boxes(data)
     limit.check(1, 1, frames)  # to count them, a decoder goes over them
     try:
         with _opened(name, data) as image:
@@ -274,7 +274,7 @@ def _all_decoded(
     if name != "tiff":  # its pages differ in size
         limit.check(width_px, height_px, frames)
     if name == "png":
-        structure.check_png_rows(data)
+        containers.check_png_rows(data)
     first, decoded_px, looks = image.tell(), 0, ""
     for index in (first, *(index for index in range(found) if index != first)):
         image.seek(index)
@@ -305,11 +305,11 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
 
 def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
     """One picture, however many follow it in the file (MPO)."""
-    scans = structure.check_jpeg(data)
+    scans = containers.check_jpeg(data)
     with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
         width_px, height_px = image.size
         limit.check(width_px, height_px)
-        structure.check_scans(scans, width_px * height_px)
+        containers.check_scans(scans, width_px * height_px)
         least = (max(side // _DRAFT, min(side, _DRAFT_LEAST_PX)) for side in image.size)
         image.draft("L", (next(least), next(least)))  # colours are read and checked all the same, not made
         image.load()
@@ -331,7 +331,7 @@ def _decoded_bitmap(data: bytes, limit: _Limit) -> _Decoded:
 
 
 def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
-    entries = structure.ico_entries(data)
+    entries = containers.ico_entries(data)
     sizes = [_icon_size(data[offset : offset + size]) for offset, size in entries]
     for width_px, height_px in sizes:
         limit.check(width_px, height_px)
@@ -350,7 +350,7 @@ def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:
 def _icon_size(entry: bytes) -> tuple[int, int]:
     """Of one image of an icon: a PNG, or a bitmap whose height counts its mask too."""
     if entry.startswith(b"\x89PNG"):
-        structure.check_png(entry)
+        containers.check_png(entry)
         return int.from_bytes(entry[16:20], "big"), int.from_bytes(entry[20:24], "big")
     width = int.from_bytes(entry[4:8], "little", signed=True)
     height = int.from_bytes(entry[8:12], "little", signed=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from xml.parsers import expat
 
 from crawler.models import OptOut
-from crawler.purposes import DATA_MINING, said
+from crawler.opt_outs.purposes import DATA_MINING, said
 
 _PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
 _RESOURCE = "http://www.w3.org/1999/02/22-rdf-syntax-ns# resource"

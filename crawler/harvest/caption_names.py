@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from crawler.harvest.markup import positions_of
-from crawler.harvest.tree import HEADINGS, SHOWING, Mark
+from crawler.harvest.parser_base import HEADINGS, SHOWING, Mark
 
 ELEMENTS = ("figcaption", "caption")
 _TITLE_ENDS = ('title"', "class=title")

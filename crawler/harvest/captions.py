@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crawler.harvest.caption_names import NONE, STRONG, is_banner, is_figure, strength_of
-from crawler.harvest.tree import Tree, on_one_line, read
+from crawler.harvest.parser_base import Tree, on_one_line, read
 
 _MAX_LEVELS = 5
 """From a caption up to the container that it shares with its picture."""

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import tinycss2
 
 from crawler.harvest.cuts import Cut
+from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_elsewhere
-from crawler.harvest.inline import is_inline
 
 _MAY_REFER = re.compile(r"url\(|image\(|image-set\(|src\(|@import|\\", re.IGNORECASE)
 _LANDMARK = re.compile(

@@ -18,9 +18,9 @@ from crawler.harvest import loose_json, srcset
 from crawler.harvest.candidates import DEFERRED, FULL_SIZE, PLAIN, Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_keys import Kind, Meaning, meaning
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import extension, leads_elsewhere, leads_to_image
-from crawler.harvest.templates import is_template
+from crawler.harvest.html import Element
+from crawler.harvest.placeholders import is_template
 
 MAX_VALUES = 100_000
 """Of one document; those of a large shop's page have some 50,000."""

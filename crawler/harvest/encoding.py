@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import webencodings
 
-from crawler.harvest import legacy
+from crawler.harvest import legacy_encodings
 from crawler.harvest.markup import S, attributes_of, name_of, tags
 
 _PRESCAN_BYTES = 1024
@@ -75,13 +75,13 @@ def with_query_in(encoding: str, reference: str) -> str:
 def _escaped(encoding: str, found: re.Match[str]) -> str:
     text = found[0]
     try:
-        return quote(legacy.encode(text, encoding), safe=_SAFE_IN_QUERY)
+        return quote(legacy_encodings.encode(text, encoding), safe=_SAFE_IN_QUERY)
     except UnicodeEncodeError:
         pass
     pieces = []
     for char in text:
         try:
-            pieces.append(quote(legacy.encode(char, encoding), safe=_SAFE_IN_QUERY))
+            pieces.append(quote(legacy_encodings.encode(char, encoding), safe=_SAFE_IN_QUERY))
         except UnicodeEncodeError:
             pieces.append(f"%26%23{ord(char)}%3B")
     return "".join(pieces)
@@ -112,8 +112,8 @@ def decoded(content: bytes, encoding: str) -> str:
     """
     for bom, _ in _BOMS:
         if content.startswith(bom):
-            return legacy.decode(content[len(bom) :], encoding)
-    return legacy.decode(content, encoding)
+            return legacy_encodings.decode(content[len(bom) :], encoding)
+    return legacy_encodings.decode(content, encoding)
 
 
 def python_codec(label: str) -> str | None:
@@ -122,7 +122,7 @@ def python_codec(label: str) -> str | None:
     Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
     encoding = webencodings.lookup(label)
-    return legacy.codec_of(encoding.name) if encoding and encoding.name != _NO_ENCODING else None
+    return legacy_encodings.codec_of(encoding.name) if encoding and encoding.name != _NO_ENCODING else None
 
 
 def _declared_in_css(content: bytes) -> str | None:

@@ -13,8 +13,8 @@ import msgspec
 from crawler.harvest import loose_json
 from crawler.harvest.candidates import FALLBACK, Candidate
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.html import Element
 from crawler.harvest.links import FEED
 from crawler.harvest.xml import Node, subtrees
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from crawler.harvest import srcset
-from crawler.harvest.elements import Element
 from crawler.harvest.encoding import python_codec
+from crawler.harvest.html import Element
 from crawler.harvest.links import refresh_target
 from crawler.urls import resolve, with_bytes_escaped
 

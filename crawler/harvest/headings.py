@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from crawler.harvest.tree import Tree, ancestors
+from crawler.harvest.parser_base import Tree, ancestors
 
 _SECTIONS = frozenset({"article", "aside", "dialog", "li", "nav", "section"})
 _MAX_HELD = 64

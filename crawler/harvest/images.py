@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from crawler.harvest import json_data, lazy, scripts, structured, styles
+from crawler.harvest import json_data, json_ld, lazy, scripts, styles
 from crawler.harvest.candidates import FALLBACK, PLAIN, Candidate, Rule, alone, group_of, in_srcset
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
+from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_to_image
-from crawler.harvest.inline import is_inline
+from crawler.harvest.html import Element
+from crawler.harvest.parser_base import link_target
 from crawler.harvest.styles import found_among
-from crawler.harvest.tree import link_target
 
 __all__ = ["LAST_RULES", "RULES", "found_among", "found_on"]
 
@@ -223,7 +223,7 @@ RULES: tuple[_On, ...] = (
     _on(link_relations, "link"),
     _on(meta_images, "meta"),
     _on(properties),
-    _on(structured.json_ld, "script"),
+    _on(json_ld.json_ld, "script"),
     _on(json_data.in_script, "script"),
     _on(json_data.astro_props, "astro-island"),
     _on(styles.style_element, "style"),

@@ -17,7 +17,7 @@ from crawler.harvest import js_literals, loose_json, script_data
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.data_images import images_in
-from crawler.harvest.elements import Element
+from crawler.harvest.html import Element
 from crawler.harvest.js_literals import NotALiteralError
 
 _OF_CODE = frozenset(

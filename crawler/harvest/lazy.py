@@ -18,10 +18,10 @@ from crawler.harvest.candidates import (
     in_srcset,
 )
 from crawler.harvest.cuts import Cut, at_most
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
+from crawler.harvest.html import Element
+from crawler.harvest.placeholders import is_flag
 from crawler.harvest.styles import found_in_css
-from crawler.harvest.templates import is_flag
 
 _LAZY_NAMES = {
     **dict.fromkeys(

@@ -8,8 +8,8 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, may_tell
-from crawler.harvest.words import Words
+from crawler.harvest.element_words import Words
+from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, may_tell
 
 _MAX_TEMPLATES = 32
 _KEPT = NAMES | {"feImage", "template"}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from crawler.harvest.markup import values_of
 from crawler.harvest.paging_words import DIRECTIONS
-from crawler.harvest.tree import Tree, ancestors, on_one_line
+from crawler.harvest.parser_base import Tree, ancestors, on_one_line
 
 _MAX_LABEL_NODES = 12
 _MAX_LABEL_CHARS = 200

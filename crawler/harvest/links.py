@@ -10,11 +10,11 @@ from typing import NamedTuple
 from crawler.harvest import css, paging
 from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
 from crawler.harvest.encoding import with_query_in
 from crawler.harvest.extensions import may_lead_to_page
-from crawler.harvest.numbered import Numbered
-from crawler.harvest.templates import is_template
+from crawler.harvest.html import Element
+from crawler.harvest.page_numbers import Numbered
+from crawler.harvest.placeholders import is_template
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.urls import MAX_URL_CHARS, Base, is_too_long, resolve
 

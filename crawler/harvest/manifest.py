@@ -8,7 +8,7 @@ from typing import Any
 from crawler.harvest import loose_json
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
+from crawler.harvest.html import Element
 from crawler.harvest.xml_encoding import decoded
 
 _LISTS = ("icons", "screenshots")

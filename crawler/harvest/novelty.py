@@ -19,8 +19,8 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
 
-from crawler.harvest.pieces import MIN_BYTES, without_echo
-from crawler.harvest.sessions import Sessions
+from crawler.harvest.session_ids import Sessions
+from crawler.harvest.shingles import MIN_BYTES, without_echo
 from crawler.urls import identity
 
 BUDGET, BUDGET_OF_HOST = 200, 300

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from unicodedata import normalize
 
-from crawler.harvest.elements import Element
+from crawler.harvest.html import Element
 from crawler.harvest.paging_words import ARROWS, DIRECTIONS, PAGES, PHRASES, THINGS
 
 RELATIONS = frozenset({"next", "prev", "previous"})

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crawler.harvest.candidates import FULL_SIZE, SHOWN, Candidate, Preference, group_of, preference
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.html import Element
 from crawler.sizes import size_of
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image
+from crawler.harvest.html import Element
 
 MAX_URLS = 2000
 """Of one element."""

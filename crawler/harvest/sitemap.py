@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most
-from crawler.harvest.elements import Element
 from crawler.harvest.extensions import leads_to_image, may_lead_to_page
+from crawler.harvest.html import Element
 from crawler.harvest.xml import Node, subtrees
 from crawler.harvest.xml_encoding import decoded
 from crawler.models import NewTask, Origin, Task, TaskKind

@@ -13,9 +13,9 @@ from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
+from crawler.harvest.element_words import Words
 from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
-from crawler.harvest.tree import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
-from crawler.harvest.words import Words
+from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
 
 _REFERENCE = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _NAMABLE = re.compile("[^\"'<>=]++")

@@ -8,7 +8,7 @@ from crawler.harvest import css
 from crawler.harvest.candidates import Candidate, alone
 from crawler.harvest.css import CssReference
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
+from crawler.harvest.html import Element
 
 
 def background_attribute(element: Element) -> Iterator[Candidate | Cut]:

@@ -9,13 +9,13 @@ import msgspec
 
 from crawler.harvest import links
 from crawler.harvest.candidates import Candidate
-from crawler.harvest.elements import Element
-from crawler.harvest.inline import TOO_LARGE, InlineImages, is_inline
+from crawler.harvest.data_urls import TOO_LARGE, InlineImages, is_inline
+from crawler.harvest.html import Element
+from crawler.harvest.https_upgrade import is_loaded, upgraded
 from crawler.harvest.links import Followed
 from crawler.harvest.pictures import Found, Other, Picture, in_all_sizes, pictures, words_of
-from crawler.harvest.secure import is_loaded, upgraded
 from crawler.models import MAX_ALTERNATIVES, Alternative, NewTask, Origin, TaskKind
-from crawler.words import trimmed
+from crawler.models.image_words import trimmed
 
 MAX_LINKS = "max-links-per-page"
 LINKS_OF_A_PAGE = 10_000

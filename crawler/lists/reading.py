@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 
 from crawler.errors import ListError, SeedError, UsageError
-from crawler.events import LIST_LINE, LIST_LINES, tell
 from crawler.lists import USUAL, Bad, Columns, ListFile, PagesRead, Row
 from crawler.lists.rows import entries
-from crawler.plain import plain
+from crawler.logs.events import LIST_LINE, LIST_LINES, tell
 from crawler.seeds import Seed, seed_of
+from crawler.text.plain_errors import plain
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import msgspec
 from crawler.errors import ListError
 from crawler.lists import USUAL, Bad, Columns, Row
 from crawler.lists.lines import MAX_LINE_CHARS, Line, lines
-from crawler.plain import plain, quoted
+from crawler.text.plain_errors import plain, quoted
 
 _NAMES = {
     "url": ("url", "image_url", "imageurl", "image url", "img_url", "image_link", "file_url", "contenturl", "image",

@@ -71,7 +71,7 @@ class Plan(Value):
     browser: bool = False
     """Whoever runs the crawl renders pages, should any want it."""
     networks: tuple[Slug, ...] = ()
-    """Those that the seeds live in, of the private ones (see ``web.guard``)."""
+    """Those that the seeds live in, of the private ones (see ``http.address_guard``)."""
 
     @property
     def keeps_at_workers(self) -> bool:

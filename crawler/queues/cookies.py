@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from crawler.crawlfile.schema import Connection
 from crawler.models import Cookie
-from crawler.queues.database import Connection
 
 MOST = 3_000
 MOST_OF_A_DOMAIN = 50

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from crawler.columns import UNREADABLE
+from crawler.crawlfile.columns import UNREADABLE
+from crawler.crawlfile.schema import Connection
 from crawler.models import ASK_AGAIN_S, MOST_FILE_BYTES, FileAnswer, HostFile
 from crawler.queues import CLAIM_S
-from crawler.queues.database import Connection
 
 _MOST_CLAIMS = 10_000
 _MOST_BYTES = 2 * MOST_FILE_BYTES

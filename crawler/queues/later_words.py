@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from crawler.crawlfile.schema import Connection, origin_in
 from crawler.models import MAX_ALTERNATIVES, Alternative, Origin, TaskKind
-from crawler.queues.checks import FLAWS
-from crawler.queues.database import Connection, origin_in
+from crawler.models.image_words import NAMES, NOWHERE, Words, bits_of, filled
+from crawler.queues.validation import FLAWS
 from crawler.urls import task_key
-from crawler.words import NAMES, NOWHERE, Words, bits_of, filled
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _WORDS = msgspec.msgpack.Decoder(Words).decode

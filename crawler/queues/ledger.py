@@ -29,10 +29,15 @@ from typing import Any
 
 import msgspec
 
-from crawler.columns import legible, row_of
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.config.changes import Reads
+from crawler.crawlfile import schema
+from crawler.crawlfile.columns import legible, row_of
+from crawler.crawlfile.keepers import OWN, Keeper, keeper_of
+from crawler.crawlfile.repair import repair
+from crawler.crawlfile.schema import COLUMNS, INSERTS, TABLES, origin_in, origin_of, to_record
 from crawler.errors import CrawlError, HostDown, InternalError, LeaseExpired
-from crawler.events import (
+from crawler.logs.events import (
     CRAWL_HALTED,
     CRAWL_PAUSED,
     CRAWL_UNPAUSED,
@@ -48,8 +53,7 @@ from crawler.events import (
     WORKER_LOST,
     tell,
 )
-from crawler.fallback import with_next_size
-from crawler.keepers import OWN, Keeper, keeper_of
+from crawler.logs.outcomes import SOMEBODY, tell_joined, tell_retried, tell_settled, who
 from crawler.models import (
     ORIGIN_FIELDS,
     RECORDS,
@@ -78,24 +82,25 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.outcomes import SOMEBODY, tell_joined, tell_retried, tell_settled, who
-from crawler.plain import quoted
-from crawler.queues import REFUSED_S, RecordPage, database, later_words, pauses, rereads, runs
-from crawler.queues.checks import Complaints, is_host, refusal, told_of_refused
+from crawler.models.image_words import filled_record
+from crawler.monitoring.rate import Rate
+from crawler.queues import REFUSED_S, RecordPage, host_pauses, later_words, rerun, run_rows
+from crawler.queues.adding import Intake
 from crawler.queues.cookies import Cookies
-from crawler.queues.database import (
-    COLUMNS,
-    INSERTS,
-    TABLES,
-    origin_in,
-    origin_of,
-    to_record,
-)
-from crawler.queues.health import HOW_TO_RETRY, Health, reason_of
+from crawler.queues.counters import Tally
+from crawler.queues.fallback import with_next_size
 from crawler.queues.host_files import HostFiles
-from crawler.queues.intake import Intake
+from crawler.queues.host_health import HOW_TO_RETRY, Health, reason_of
+from crawler.queues.host_pauses import Pauses
+from crawler.queues.host_watch import HostWatch
 from crawler.queues.left_out import located
-from crawler.queues.overview import (
+from crawler.queues.long_poll import Waiters
+from crawler.queues.page_template_rows import TemplateRows
+from crawler.queues.politeness import Pacing
+from crawler.queues.refresh import Revisits, left_out_of, not_visited, worth_keeping
+from crawler.queues.rerun import Belongs, Kept
+from crawler.queues.retry_preview import Retries
+from crawler.queues.status import (
     RATE_SPACING_S,
     RATE_WINDOW_S,
     Meters,
@@ -103,22 +108,11 @@ from crawler.queues.overview import (
     hosts_to_watch,
     some_workers,
 )
-from crawler.queues.pacing import Pacing
-from crawler.queues.pauses import Pauses
-from crawler.queues.repair import repair
-from crawler.queues.rereads import Belongs, Kept
-from crawler.queues.retries import Retries
-from crawler.queues.revisits import Revisits, left_out_of, not_visited, worth_keeping
-from crawler.queues.tally import Tally
-from crawler.queues.template_rows import TemplateRows
 from crawler.queues.throttle import Throttle
-from crawler.queues.waiters import Waiters
-from crawler.queues.watch import HostWatch
-from crawler.rate import Rate
+from crawler.queues.validation import Complaints, is_host, refusal, told_of_refused
 from crawler.scope import domain_of
-from crawler.setting_changes import Reads
+from crawler.text.plain_errors import quoted
 from crawler.urls import DATA_HOST, host_key
-from crawler.words import filled_record
 
 log = logging.getLogger(__name__)
 
@@ -229,14 +223,14 @@ class Ledger:
         self._throttle = Throttle(patience_s=queue.host_patience_s)
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
-        with database.explained(path), legible(path):
-            written_at = pauses.written_at(path)
-            self._db = database.connect(path)
+        with schema.explained(path), legible(path):
+            written_at = host_pauses.written_at(path)
+            self._db = schema.connect(path)
             self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = TemplateRows(self._db)
             self._retries = Retries(self._db)
-            self._whereabouts = database.Whereabouts(path)
+            self._whereabouts = schema.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
             self._clock_start = clock() - (float(row[0]) if row else 0.0)
@@ -257,11 +251,11 @@ class Ledger:
             self._halted = self._halted or "the manager has stopped"
             self._closed = True
             self._rouse()
-            with database.explained(self.path):
+            with schema.explained(self.path):
                 try:
                     self._save_clock()
                 finally:
-                    database.close(self._db, self._whereabouts)
+                    schema.close(self._db, self._whereabouts)
 
     # --- the crawl's own facts ---
 
@@ -300,12 +294,12 @@ class Ledger:
     def begin_run(self, *, kind: RunKind, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
         """Note that a run of the crawl begins now, with these *settings*; it is over when nothing is left to do."""
         with self._transaction():
-            self._run = runs.begin(self._db, kind=kind, settings=settings, notes=notes)
+            self._run = run_rows.begin(self._db, kind=kind, settings=settings, notes=notes)
 
     def go_on_with_run(self) -> None:
         """The run that was begun last goes on, if it has not come to its end: its manager is started once more."""
         with self._mutex:
-            self._run = runs.going_on(self._db)
+            self._run = run_rows.going_on(self._db)
 
     def end_run(self) -> None:
         """It was stopped, unless it has come to its end before."""
@@ -314,12 +308,12 @@ class Ledger:
 
     def latest_run(self) -> Run | None:
         """None of a crawl that has not begun, or was begun by a version that kept no books of its runs."""
-        with self._mutex, database.explained(self.path):
-            return runs.latest(self._db)
+        with self._mutex, schema.explained(self.path):
+            return run_rows.latest(self._db)
 
     def _note_end(self, outcome: RunOutcome) -> None:
         if self._run is not None:
-            runs.end(self._db, self._run, outcome)
+            run_rows.end(self._db, self._run, outcome)
 
     def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
         """Have all workers send *cookies*, as if servers had set them."""
@@ -338,7 +332,7 @@ class Ledger:
         """
         with self._mutex:
             with self._transaction():
-                count = rereads.take_up(self._db, slugs, reads, unrendered=unrendered)
+                count = rerun.take_up(self._db, slugs, reads, unrendered=unrendered)
             self._load()
             self._rouse()
             return count
@@ -347,15 +341,15 @@ class Ledger:
         """Leave out what waits and does not belong to the crawl any more (see rereads.py); returns how many by what."""
         with self._mutex:
             with self._transaction():
-                gone = rereads.leave_out(self._db, belongs, most=most)
+                gone = rerun.leave_out(self._db, belongs, most=most)
             self._load()
             self._rouse()
             return gone
 
     def kept(self) -> Iterator[Kept]:
         """Every image that is saved and every page that was read; for the start of a run, when nobody else asks."""
-        with self._mutex, database.explained(self.path), legible(self.path):
-            yield from rereads.kept(self._db)
+        with self._mutex, schema.explained(self.path), legible(self.path):
+            yield from rerun.kept(self._db)
 
     def refreshes(self) -> int:
         """How often the crawl has been refreshed."""
@@ -450,12 +444,12 @@ class Ledger:
             self._wake_all = True  # it may wait itself; and there is more for the others
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             host_id = self._host_id(host)
             guest = task if is_guest else None
             wait_s = self._pacing.turn(host_id, guest=guest, now=self._clock())
             spacing_s = self._pacing.spacing_s(host_id)
-            if not wait_s and spacing_s >= pauses.LEAST_S:
+            if not wait_s and spacing_s >= host_pauses.LEAST_S:
                 with self._transaction():  # else a manager that comes after us might not know of it
                     self._pauses.note(host_id, spacing_s)
             self._pacing.forget_idle()
@@ -463,12 +457,12 @@ class Ledger:
             return wait_s
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             self._pacing.taken(self._host_id(host), ago_s, now=self._clock())
             self._pacing.forget_idle()
 
     def turn_over(self, *, task: int, host: str) -> None:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             host_id, lease = self._host_id(host), self._leases.get(task)
             if lease is not None and lease.host == host_id:
                 self._pacing.go_away(host_id, task)
@@ -478,11 +472,11 @@ class Ledger:
             self._tell_waiting()
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             return self._files.look(worker_id, self._host_id(host), name, is_alive=self._workers.__contains__)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             host_id = self._host_id(
                 host
             )  # before a transaction, which would make memory anew if that is no host
@@ -495,7 +489,7 @@ class Ledger:
                 self._set_delay(host_id, file.delay_s, just_asked=True)
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             host_id = self._host_id(host)
             answer, states = self._templates.asked(host_id, name, task, self._life_s)
             if states:  # seldom: each page that is read asks
@@ -505,7 +499,7 @@ class Ledger:
             return msgspec.structs.replace(answer, has_renderer=self._has_renderer)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             host_id = self._host_id(host)
             if states := self._templates.told(host_id, name, outcome):
                 with self._transaction():
@@ -638,7 +632,7 @@ class Ledger:
             return Stats(**self._facts(self._clock()))
 
     def status(self) -> Status:
-        with self._mutex, database.explained(self.path):
+        with self._mutex, schema.explained(self.path):
             self._tick()
             now = self._clock()
             facts = {**self._facts(now), **self._meters.facts()}
@@ -658,7 +652,7 @@ class Ledger:
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
         limit = max(1, min(limit, MAX_RECORDS))
-        with self._mutex, database.explained(self.path), legible(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path), legible(self.path, on_error=self.halt):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
@@ -739,7 +733,7 @@ class Ledger:
         self._kept: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}  # settled in this transaction
         for worker in self._workers.values():
             worker.held.clear()
-        self._next_seq = database.next_seq(db)
+        self._next_seq = schema.next_seq(db)
         self._tally = Tally(db)
         self._meters = Meters()
         self._revisits = Revisits(db)
@@ -805,7 +799,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
-        with self._mutex, database.explained(self.path, on_error=self.halt):
+        with self._mutex, schema.explained(self.path, on_error=self.halt):
             if self._closed:
                 raise CrawlError("the manager has stopped")
             try:
@@ -875,7 +869,7 @@ class Ledger:
                 return _Worker(worker, deadline)
             known = self._workers[worker.id] = _Worker(None, deadline)
         if worker.kind is TaskKind.RENDER and not self._has_renderer:
-            with database.explained(self.path, on_error=self.halt):
+            with schema.explained(self.path, on_error=self.halt):
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('renderer', 1)")
             self._has_renderer = True
         if known.state is None:

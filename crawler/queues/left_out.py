@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from crawler.crawlfile.schema import Connection
 from crawler.models import NewTask, Origin
-from crawler.queues.database import Connection
 from crawler.urls import left_out_mark
 
 MOST = 100_000

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
-from crawler.events import QUEUE_BACK, QUEUE_SILENT, tell
+from crawler.logs.events import QUEUE_BACK, QUEUE_SILENT, tell
 
 log = logging.getLogger(__name__)
 

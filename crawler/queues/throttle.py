@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 
 from crawler.errors import RateLimited, ServerError
 from crawler.models import Record
-from crawler.queues.health import MOST_RUNS, reason_of
+from crawler.queues.host_health import MOST_RUNS, reason_of
 
 FIRST_PACE_S = 0.02
 """Before anything was measured."""

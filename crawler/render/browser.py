@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crawler.events import BROWSER_DETAIL, tell
-from crawler.plain import plain
+from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
 from crawler.render.mailbox import Event
 from crawler.render.process import Process
 from crawler.render.tab import CRASH, MEMORY, Tab
+from crawler.text.plain_errors import plain
 
 log = logging.getLogger(__name__)
 

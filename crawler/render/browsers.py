@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crawler.errors import BrowserFailed, PageCrashed
-from crawler.events import (
+from crawler.logs.events import (
     BROWSER_ENDED,
     BROWSER_KILLED,
     BROWSER_PAGE_KILLED,
@@ -20,15 +20,15 @@ from crawler.events import (
     WARNING,
     tell,
 )
-from crawler.plain import plain
 from crawler.render import memory
 from crawler.render.browser import Browser, Context
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.launch import NAMESPACES
 from crawler.render.tab import MEMORY, Tab
+from crawler.text.plain_errors import plain
 
 log = logging.getLogger(__name__)
-isolation_log = logging.getLogger("crawler.render.isolation")
+isolation_log = logging.getLogger("crawler.render.namespaces")
 
 PAGES_PER_CONTEXT = 50
 """What ages is the context: a navigation in one that is worn takes four times as long as in a new one."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from crawler.http import BrowserRequest, Exchanged
 from crawler.render.freshness import initial_age_s, is_askable, is_like, kept_s, varies
 from crawler.urls import canonical
-from crawler.web import BrowserRequest, Exchanged
 
 MAX_BYTES = 64 * 2**20
 MAX_ENTRY_BYTES = 8 * 2**20

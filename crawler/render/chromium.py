@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from crawler.errors import ConfigError
-from crawler.plain import quoted
+from crawler.text.plain_errors import quoted
 
 _NAMES = (
     "chromium-headless-shell",

@@ -18,10 +18,8 @@ from typing import Any
 
 import msgspec
 
-from crawler.events import BROWSER_DETAIL, PROCESS_FAILED, tell
-from crawler.plain import plain
-from crawler.render.mailbox import Event, Mailbox, Raw, decoded
-from crawler.render.messages import (
+from crawler.logs.events import BROWSER_DETAIL, PROCESS_FAILED, tell
+from crawler.render.devtools_messages import (
     PAUSED,
     BrowserGone,
     DevToolsError,
@@ -29,8 +27,10 @@ from crawler.render.messages import (
     TabCrashed,
     decoded_message,
 )
+from crawler.render.mailbox import Event, Mailbox, Raw, decoded
 from crawler.render.outbox import Outbox
-from crawler.render.routes import Routes
+from crawler.render.session_routes import Routes
+from crawler.text.plain_errors import plain
 
 __all__ = [
     "Asked",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from email.utils import parsedate_to_datetime
 
-from crawler.web import BrowserRequest, Exchanged, Pairs
+from crawler.http import BrowserRequest, Exchanged, Pairs
 
 SHARED = frozenset({"Script", "Stylesheet"})
 """DevTools' types of what all pages of a site have in common."""

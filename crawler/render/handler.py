@@ -24,13 +24,15 @@ from crawler.errors import (
     ReaderCrashed,
     TooMuchMemory,
 )
-from crawler.events import RENDER_UNREADABLE, tell
-from crawler.harvest.judging import Judge
+from crawler.harvest.link_filter import Judge
 from crawler.harvest.links import ATTACHED
-from crawler.harvest.looks import Looks, with_route
-from crawler.harvest.readers import Read
-from crawler.harvest.renders import TemplateQueue, route_task
-from crawler.harvest.reply import Head
+from crawler.harvest.reader_pool import Read
+from crawler.harvest.reader_protocol import Head
+from crawler.harvest.render_choice import TemplateQueue, route_task
+from crawler.harvest.script_signs import Looks, with_route
+from crawler.http import Fetched, Transport, packed
+from crawler.http.turns import NotYet
+from crawler.logs.events import RENDER_UNREADABLE, tell
 from crawler.models import (
     MAX_ALTERNATIVES,
     NewTask,
@@ -48,10 +50,8 @@ from crawler.render.chromium import find
 from crawler.render.network import Network
 from crawler.render.page import OpenPage, Rendered
 from crawler.scope import EXCLUDED, Scope
+from crawler.task_handler import TaskHandler, Visit
 from crawler.urls import canonical, host_key
-from crawler.visit import TaskHandler, Visit
-from crawler.web import Fetched, Transport, packed
-from crawler.web.turns import NotYet
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from crawler.harvest.extensions import leads_to_image
-from crawler.web import BrowserRequest
+from crawler.http import BrowserRequest
 
 
 class Action(Enum):

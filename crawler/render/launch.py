@@ -28,10 +28,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from crawler.plain import plain
-from crawler.render import isolation
-from crawler.render.isolation import NOBODY, Rung
+from crawler.render import namespaces
+from crawler.render.namespaces import NOBODY, Rung
 from crawler.render.profiles import Folder, sweep
+from crawler.text.plain_errors import plain
 
 NAMESPACES = "network namespace"
 FENCES = "dead proxy, no resolver"
@@ -77,10 +77,10 @@ def main(arguments: list[str]) -> int:
     read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
     orders = Orders(read, write, lifeline, os.geteuid() == 0, tuple(arguments[3:]))
     awake = _signals()
-    isolation.adopt_orphans()
+    namespaces.adopt_orphans()
     sweep()
     problems = []
-    for rung in isolation.rungs():
+    for rung in namespaces.rungs():
         folder = None
         try:
             folder = None if rung.namespaces else Folder(NOBODY if rung.as_nobody else None)
@@ -114,7 +114,7 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
     def stage() -> int:
         """Enter the namespaces, and end: the keeper is to be the first in that of processes, and our child."""
         os.close(ours)
-        isolation.unshare(rung)
+        namespaces.unshare(rung)
         os.write(report, f"keeper {_forked(keeper, report)}\n".encode())
         return 0
 
@@ -136,11 +136,11 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
 def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
     awake = _signals()
     program = orders.command[0]
-    isolation.adopt_orphans()
-    home = isolation.furnish(rung, program) if rung.namespaces else folder
+    namespaces.adopt_orphans()
+    home = namespaces.furnish(rung, program) if rung.namespaces else folder
     stays_root = orders.is_root and not (rung.as_nobody or rung.own_users)
     sandbox = not stays_root and (
-        not orders.is_root or isolation.has_user_namespaces(as_nobody=rung.as_nobody)
+        not orders.is_root or namespaces.has_user_namespaces(as_nobody=rung.as_nobody)
     )
     command = [*orders.command, f"--user-data-dir={home}/profile"]
     if not sandbox:  # as root Chromium refuses to start with one
@@ -176,8 +176,8 @@ def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> N
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setsid()
     if rung.as_nobody:
-        isolation.become_nobody()
-    isolation.die_with_parent(signal.SIGKILL)
+        namespaces.become_nobody()
+    namespaces.die_with_parent(signal.SIGKILL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     os.dup2(orders.read, _TO_CHROMIUM)

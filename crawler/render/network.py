@@ -25,20 +25,20 @@ from crawler.errors import (
     RobotsDisallowed,
     TaskError,
 )
-from crawler.events import BROWSER_DETAIL, tell
-from crawler.harvest.inline import MAX_CONTENT_BYTES
+from crawler.harvest.data_urls import MAX_CONTENT_BYTES
+from crawler.http import BrowserRequest, Exchanged, Fetched, Pairs, Transport, merged
+from crawler.http.page_turns import PageTurns
+from crawler.http.retrying import refused_for_s
+from crawler.http.robots import Robots
+from crawler.http.status import status_error
+from crawler.http.turns import NotYet, TurnQueue
+from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Task
-from crawler.render.admission import refusal
-from crawler.render.allowance import Allowance
-from crawler.render.alone import LeftAlone
+from crawler.render.budget import Allowance
 from crawler.render.cache import Cache
+from crawler.render.host_backoff import LeftAlone
+from crawler.render.request_filter import refusal
 from crawler.urls import canonical, host_key
-from crawler.web import BrowserRequest, Exchanged, Fetched, Pairs, Transport, merged
-from crawler.web.answers import status_error
-from crawler.web.page_turns import PageTurns
-from crawler.web.retry import refused_for_s
-from crawler.web.robots import Robots
-from crawler.web.turns import NotYet, TurnQueue
 
 log = logging.getLogger(__name__)
 

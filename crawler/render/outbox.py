@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from crawler.plain import plain
+from crawler.text.plain_errors import plain
 
 _MAX_UNSENT_BYTES = 64 * 2**20
 """Beyond it who sends waits: an answer of 20 MB is 27 MB in base64."""

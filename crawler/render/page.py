@@ -19,21 +19,21 @@ from crawler.errors import (
     TaskError,
     TooManyRedirects,
 )
-from crawler.events import BROWSER_DETAIL, tell
+from crawler.http import Check, Fetched
+from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Value
-from crawler.plain import plain
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
+from crawler.render.isolated_world import WORLD, World
 from crawler.render.listeners import tell_listeners
 from crawler.render.network import PageNetwork
 from crawler.render.page_requests import BATCH_S, LOAD, PageRequests
 from crawler.render.snapshot import Snapshot
 from crawler.render.tab import MEMORY, Tab
-from crawler.render.world import WORLD, World
-from crawler.shown import one_line
+from crawler.text.display import one_line
+from crawler.text.plain_errors import plain
 from crawler.urls import MAX_URL_CHARS, canonical
-from crawler.web import Check, Fetched
 
 log = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 from crawler.config import RenderConfig
 from crawler.errors import TaskError
-from crawler.events import INTERNAL_ERROR, tell
-from crawler.render import standins
+from crawler.http import Check, Fetched
+from crawler.logs.events import INTERNAL_ERROR, tell
+from crawler.render import stand_in_images
 from crawler.render.devtools import Asked, BrowserGone, DevToolsError
 from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
+from crawler.render.isolated_world import World
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import Tab
-from crawler.render.world import World
 from crawler.urls import MAX_URL_CHARS, canonical
-from crawler.web import Check, Fetched
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ class PageRequests:
                     {"name": "Access-Control-Allow-Origin", "value": "*"},
                     {"name": "Cache-Control", "value": "max-age=600"},
                 ],
-                body=standins.stand_in_base64(width, height),
+                body=stand_in_images.stand_in_base64(width, height),
             )
         with self._mutex:
             self._under_way.difference_update(one.request_id for one in batch)
@@ -293,9 +293,9 @@ class PageRequests:
             if answer.is_image and not is_main:
                 self._note_image(request.url)
                 self._hold(request.url, answer)
-                width, height = standins.DEFAULT_PX
+                width, height = stand_in_images.DEFAULT_PX
                 headers = headers_for_browser(answer.headers)
-                body = standins.stand_in_base64(width, height)
+                body = stand_in_images.stand_in_base64(width, height)
                 self._fulfil(request_id, session, status=200, headers=headers, body=body)
                 return
             if is_main:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from crawler.errors import BrowserFailed
-from crawler.plain import plain
 from crawler.render import chromium
 from crawler.render.launch import SANDBOX
+from crawler.text.plain_errors import plain
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"

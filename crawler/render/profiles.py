@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from crawler.render.isolation import NOBODY
+from crawler.render.namespaces import NOBODY
 
 PREFIX = "image-browser-"
 

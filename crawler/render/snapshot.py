@@ -7,11 +7,11 @@ import json
 from collections import Counter
 from typing import Any
 
-from crawler.render import standins
+from crawler.render import stand_in_images
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout
+from crawler.render.isolated_world import World
 from crawler.render.page_requests import MOST_FRAMES, MOST_IMAGES
 from crawler.render.tab import Tab
-from crawler.render.world import World
 
 _MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
 _MOST_TOLD_CHARS = 8 * 2**20
@@ -44,7 +44,7 @@ class Snapshot:
         """The document as it is, with closed shadow roots, frames, what was drawn, and what was taken away. Raises
         DevToolsError.
         """
-        limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": standins.MARKER}
+        limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": stand_in_images.MARKER}
         markup = self._markup()
         parts: list[str] = []
         with contextlib.suppress(DevToolsTimeout):

@@ -13,7 +13,7 @@ from typing import IO
 
 import msgspec
 
-from crawler.sandbox.inside import (
+from crawler.sandbox.child_main import (
     BUFFER_BYTES,
     END,
     LAST,
@@ -26,9 +26,7 @@ from crawler.sandbox.inside import (
     Orders,
 )
 
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]);from crawler.sandbox.inside import main; main()"
-)
+_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]);from crawler.sandbox.child_main import main; main()"
 _END_S = 1.0
 _MAX_PART_BYTES = 64 * 2**20
 """One task may hold an image of its page, or a picture in all sizes; and a child may be out of its mind."""

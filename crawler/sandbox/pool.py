@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from crawler.columns import UNREADABLE
+from crawler.crawlfile.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
-from crawler.plain import plain
-from crawler.sandbox.budget import Budget, Grant
 from crawler.sandbox.child import Child, OutOfMemoryError, said
-from crawler.sandbox.inside import Orders
+from crawler.sandbox.child_main import Orders
+from crawler.sandbox.memory_budget import Budget, Grant
+from crawler.text.plain_errors import plain
 
 _REQUESTS_PER_CHILD = 20_000  # one that has grown ends before
 _START_S = 60.0

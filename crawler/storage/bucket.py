@@ -23,9 +23,9 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from crawler.errors import StorageFailed, UsageError
 from crawler.models import Value
-from crawler.plain import quoted
-from crawler.storage import environment, faults
+from crawler.storage import obstore_env, obstore_errors
 from crawler.storage.patience import Patience, Unanswered
+from crawler.text.plain_errors import quoted
 
 if TYPE_CHECKING:
     from obstore import Attributes, ObjectMeta
@@ -194,9 +194,9 @@ class Bucket:
             raise
         except BaseError as exc:
             text = str(exc)
-            if faults.passes(text, has_worked=self._has_worked):
-                raise Unanswered(faults.told(text)) from exc
-            if faults.status_of(text) == 501:  # noqa: PLR2004 - Not Implemented
+            if obstore_errors.passes(text, has_worked=self._has_worked):
+                raise Unanswered(obstore_errors.told(text)) from exc
+            if obstore_errors.status_of(text) == 501:  # noqa: PLR2004 - Not Implemented
                 raise self._no_conditions(exc) from exc
             raise self._failed(about, exc) from exc
 
@@ -231,7 +231,7 @@ class Bucket:
 
     def _opened(self, timeout_s: float) -> ObjectStore:
         config = {
-            "allow_http": environment.allows_http(self._scheme, os.environ),
+            "allow_http": obstore_env.allows_http(self._scheme, os.environ),
             "connect_timeout": f"{_CONNECT_S:g}s",
             "timeout": f"{timeout_s:g}s",
         }
@@ -241,28 +241,30 @@ class Bucket:
             )
         except (BaseError, ValueError) as exc:
             raise UsageError(
-                f"can't use {self.url}: {faults.told(str(exc))}; see to the settings in the environment, such as"
-                f" {environment.CREDENTIALS[self._scheme]}"
+                f"can't use {self.url}: {obstore_errors.told(str(exc))}; see to the settings in the environment,"
+                f" such as {obstore_env.CREDENTIALS[self._scheme]}"
             ) from exc
         return opened
 
     def _no_conditions(self, exc: Exception) -> NoConditions:
-        return NoConditions(f"{self.url} has no conditional puts ({faults.told(str(exc))}){WHY_CONDITIONS}")
+        return NoConditions(
+            f"{self.url} has no conditional puts ({obstore_errors.told(str(exc))}){WHY_CONDITIONS}"
+        )
 
     def _failed(self, about: str, exc: Exception) -> StorageFailed:
         text = str(exc)
-        status = faults.status_of(text)
+        status = obstore_errors.status_of(text)
         if status == _NOT_THERE:
             advice = "make the bucket, or correct --storage"
         elif status in {_FORBIDDEN, _UNAUTHENTICATED} or not status:
-            names = environment.CREDENTIALS[self._scheme]
+            names = obstore_env.CREDENTIALS[self._scheme]
             advice = f"see to {names}, and to the right to get, put and list objects there"
         else:
-            advice = f"see to the settings in the environment: {environment.CREDENTIALS[self._scheme]}"
+            advice = f"see to the settings in the environment: {obstore_env.CREDENTIALS[self._scheme]}"
         if "BadScheme" in text:
-            advice = f"plain http to another machine has to be allowed by {environment.ALLOW_HTTP[self._scheme]}=true"
+            advice = f"plain http to another machine has to be allowed by {obstore_env.ALLOW_HTTP[self._scheme]}=true"
         elif "error sending request" in text and not status:
-            advice = f"see to {environment.ENDPOINTS[self._scheme][-2:][0]}"
+            advice = f"see to {obstore_env.ENDPOINTS[self._scheme][-2:][0]}"
         return StorageFailed(
-            f"can't use {self.url} for {about}: {faults.told(text)}; {advice}, then start the crawl again"
+            f"can't use {self.url} for {about}: {obstore_errors.told(text)}; {advice}, then start the crawl again"
         )

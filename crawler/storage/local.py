@@ -32,13 +32,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
-from crawler.machine import machine_id
-from crawler.paths import on_disk
-from crawler.plain import plain, quoted
+from crawler.machine_id import machine_id
 from crawler.storage import Place, Storage
 from crawler.storage.claims import Claims
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
+from crawler.text.plain_errors import plain, quoted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ADVICE = {

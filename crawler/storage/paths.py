@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from crawler.plain import quoted
+from crawler.text.plain_errors import quoted
 
 INDEX_FOLDER = ".index"
 """Where a storage keeps its claims: no image is ever below it."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 import tenacity
 
 from crawler.errors import StorageFailed, StorageUnavailable
-from crawler.events import STORAGE_BACK, STORAGE_SILENT, tell
+from crawler.logs.events import STORAGE_BACK, STORAGE_SILENT, tell
 
 log = logging.getLogger(__name__)
 

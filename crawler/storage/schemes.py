@@ -13,8 +13,8 @@ from typing import Protocol, cast
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, UsageError
 from crawler.extras import install
-from crawler.plain import quoted
 from crawler.storage import Place, Shelf, Storage
+from crawler.text.plain_errors import quoted
 
 
 class _Module(Protocol):

@@ -29,7 +29,7 @@ from crawler.render import browsers, chromium
 from crawler.render.browser import Browser
 from crawler.render.browsers import Browsers
 from crawler.render.memory import own_bytes
-from tests.browsers import Pages
+from tests.support.browsers import Pages
 
 BATCH = 100
 COMPARED = 5

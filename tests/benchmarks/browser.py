@@ -25,10 +25,10 @@ from urllib.parse import quote, unquote
 
 from crawler.errors import Rejection
 from crawler.harvest import links
-from crawler.harvest.inline import InlineImages, is_inline
+from crawler.harvest.data_urls import InlineImages, is_inline
 from crawler.urls import canonical
-from tests.images import SVG, png
-from tests.saved_pages import cases, read
+from tests.support.images import SVG, png
+from tests.support.saved_pages import cases, read
 
 FOLDER_URL = "https://folder.example/"
 WINDOWS = (

@@ -38,10 +38,10 @@ from urllib.parse import quote
 from PIL import Image
 
 from crawler.config import load
-from crawler.download.decoder import Decoders
+from crawler.download.decoder_pool import Decoders
 from crawler.download.sniff import image_format
 from crawler.errors import Rejection
-from crawler.sandbox.budget import Budget, machine_bytes
+from crawler.sandbox.memory_budget import Budget, machine_bytes
 
 PATIENCE_S = 45.0
 """Longer than a decoder may take (decode_timeout_s)."""

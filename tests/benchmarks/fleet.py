@@ -19,14 +19,14 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from crawler.access import Endpoint
 from crawler.config import load
 from crawler.errors import QueueError
 from crawler.models import TaskKind, WorkerState
-from crawler.queues.manager import QueueManager
-from crawler.queues.tls import Tls
-from tests import certificates
+from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.tls import Tls
+from crawler.run.endpoints import Endpoint
 from tests.benchmarks.queue import cpu_s, manager, new_task, result, rss_mib
+from tests.support import certificates
 
 IDLE_S = 15.0
 HEARTBEAT_S = 5.0

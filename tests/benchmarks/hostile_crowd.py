@@ -25,12 +25,12 @@ from typing import Any
 import msgspec
 
 from crawler import errors
-from crawler.queues.tls import Tls
-from crawler.queues.transport import Transport
-from crawler.queues.wire import MAX_MESSAGE_BYTES
-from tests.certificates import held_in
-from tests.hostile import of_its_own
-from tests.peer import Peer
+from crawler.queues.rpc.tls import Tls
+from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
+from tests.support.certificates import held_in
+from tests.support.hostile import of_its_own
+from tests.support.peer import Peer
 
 EXPECTED = (EOFError, OSError, AuthenticationError, errors.ProtocolError, msgspec.MsgspecError)
 """To be thrown out."""

@@ -41,11 +41,11 @@ from crawler.catalog.left_out import of_url
 from crawler.catalog.summary import Summary
 from crawler.catalog.verify import FindingKind, verify
 from crawler.config import load
-from crawler.crawl import Crawl
+from crawler.crawlfile.image_paths import FORMAT_OF
 from crawler.errors import REASONS
-from crawler.keys import make_keys
 from crawler.models import ImageRecord, PageRecord
-from crawler.paths import FORMAT_OF
+from crawler.run.keygen import make_keys
+from crawler.run.supervisor import Crawl
 from tests.benchmarks.hostile_crowd import serve_crowd
 from tests.benchmarks.hostile_web import (
     KINDS,

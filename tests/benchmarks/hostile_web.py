@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 import brotli
 
 from tests.benchmarks.soaking import Server, image
-from tests.faultserver import MEDIA_TYPES, zstd
-from tests.hostile import MADE, deflated_zeros, hostile, of_its_own
-from tests.images import bitmap, jpeg, png, tiff
+from tests.support.faultserver import MEDIA_TYPES, zstd
+from tests.support.hostile import MADE, deflated_zeros, hostile, of_its_own
+from tests.support.images import bitmap, jpeg, png, tiff
 
 CHAINS = 4
 HONEST_HOSTS = 6

@@ -5,7 +5,7 @@ each that may end it; then pairs of units, and triples for as long as there is t
 another order of pairs. Prints what it finds as it goes, and exits with 1 if that is anything.
 
 With --memory it measures instead what each unit takes of it, in a process each, and says where that is more than
-crawler/harvest/inside.py asks for: a reader then has to begin anew.
+crawler/harvest/reader_main.py asks for: a reader then has to begin anew.
 """
 
 from __future__ import annotations

@@ -23,21 +23,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crawler.access import Access, Endpoint
 from crawler.config import Config, load
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind, WorkerState
-from crawler.processes import Child
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.ledger import Ledger
-from crawler.queues.manager import QueueManager
 from crawler.queues.redis import address
-from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
-from crawler.queues.tls import Tls
-from crawler.roles import Site, manage
-from crawler.start import Start
-from tests.redisserver import BINARIES, RedisServer, find_server
+from crawler.queues.redis.writer import Books
+from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.tls import Tls
+from crawler.run.children import Child
+from crawler.run.endpoints import Access, Endpoint
+from crawler.run.mains import Site, manage
+from crawler.run.start_mode import Start
+from tests.support.redisserver import BINARIES, RedisServer, find_server
 
 ENGINES = ("manager", *BINARIES)
 _FEWER = 8

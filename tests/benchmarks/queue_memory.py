@@ -12,7 +12,7 @@ from crawler.queues import TaskQueue
 from crawler.queues.redis.client import RedisClient
 from crawler.urls import task_key
 from tests.benchmarks.queue import new_task, redis_queue, result, settings
-from tests.redisserver import RedisServer
+from tests.support.redisserver import RedisServer
 
 _PUT, _LEASED = 1000, 256
 _COLLECTED = 20_000

@@ -5,7 +5,7 @@
 
 The engine is what a crawl has: with ``redis`` a real server and the scripts, with ``pacing`` the manager's ledger, both
 with their clock injected. Simulated are the hosts (very unequal; some ask for a delay, are slow, fail, are down, or
-answer 429 with Retry-After) and the workers, which lease, settle and give signs of life as crawler/worker.py does,
+answer 429 with Retry-After) and the workers, which lease, settle and give signs of life as crawler/run/worker.py does,
 die without a word, and now and then lose an answer or say something twice. What is under way at a host is counted
 here, not asked of the queue. Exit status 1: something was not as it has to be.
 
@@ -52,10 +52,10 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
-from crawler.worker import ASK_AGAIN_S, LONG_POLL_S, RESULT_BATCH, RESULT_LINGER_S
+from crawler.run.worker import ASK_AGAIN_S, LONG_POLL_S, RESULT_BATCH, RESULT_LINGER_S
 from tests.benchmarks.queue import cpu_s
-from tests.queues import file_of
-from tests.redisserver import RedisServer, find_server
+from tests.support.queues import file_of
+from tests.support.redisserver import RedisServer, find_server
 
 RPC_S = 0.002
 TICK_S = 1.0

@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.config import load
-from crawler.crawl import Crawl
+from crawler.run.supervisor import Crawl
 from tests.benchmarks.soaking import (
     Sample,
     Server,
@@ -48,7 +48,7 @@ from tests.benchmarks.soaking import (
     sample,
     show,
 )
-from tests.hostile import gif_of
+from tests.support.hostile import gif_of
 
 CHAINS = 4
 IMAGES_PER_PAGE = 60
@@ -69,7 +69,7 @@ SETTINGS = {
 }
 _BESIDE = 20
 _LINKS = 3
-"""Connections that a worker keeps to the manager, see crawler.queues.links."""
+"""Connections that a worker keeps to the manager, see crawler.queues.rpc.connection_pool."""
 
 # --- what a URL gives, known to both sides ------------------------------------------------------------------
 

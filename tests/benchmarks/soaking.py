@@ -16,12 +16,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.hostile import chunk
+from tests.support.hostile import chunk
 
 GROWTH = {"rss MiB": (0.10, 8.0), "descriptors": (0.10, 5.0), "threads": (0.05, 1.0)}
 """What the mean of a role may grow by over the second half: a part of it, and so much."""
 DATABASE_CACHE_MIB = 64.0
-"""Of the manager, see crawler.queues.database: it fills as the database grows, which is no leak."""
+"""Of the manager, see crawler.crawlfile.schema: it fills as the database grows, which is no leak."""
 CHILDREN = {"harvester": "reader", "downloader": "decoder"}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.limits import Concurrent, FixedWindow, Limit, SlidingWindow, TokenBucket, limited
-from tests.redisserver import RedisServer, find_server
+from tests.support.limits import Concurrent, FixedWindow, Limit, SlidingWindow, TokenBucket, limited
+from tests.support.redisserver import RedisServer, find_server
 
 
 def crawl(limit: Limit, *, images: int, retry_after: str | None, engine: str, more: list[str]) -> None:

@@ -31,16 +31,16 @@ from crawler.errors import (
     TooSlow,
     TruncatedTransfer,
 )
-from crawler.web import BrowserRequest, Exchanged, Transport
-from crawler.web.browser_headers import joined_cookies, passed_on
-from crawler.web.cookies import Jar
-from crawler.web.guard import Guard
-from crawler.web.retry import RetryingTransport
-from crawler.web.session import RequestsTransport
-from tests.backend import Says, Seen, backend, says
-from tests.faultserver import FaultServer
-from tests.images import samples
-from tests.unit.test_session import Proxy
+from crawler.http import BrowserRequest, Exchanged, Transport
+from crawler.http.address_guard import Guard
+from crawler.http.browser_headers import joined_cookies, passed_on
+from crawler.http.cookies import Jar
+from crawler.http.requests_transport import RequestsTransport
+from crawler.http.retrying import RetryingTransport
+from tests.support.backend import Says, Seen, backend, says
+from tests.support.faultserver import FaultServer
+from tests.support.images import samples
+from tests.unit.http.test_requests_transport import Proxy
 
 MIB = 2**20
 Make = Callable[..., Transport]

@@ -10,9 +10,9 @@ from zlib import crc32
 import pytest
 
 from crawler.models import RenderOutcome, TaskKind, TemplateAnswer, Verdict
-from crawler.queues.templates import CLAIM_S, MOST_OF_HOST, PROBES
+from crawler.queues.page_templates import CLAIM_S, MOST_OF_HOST, PROBES
 from tests.contract.test_queues import a_maker, some_queues  # noqa: F401 - fixtures
-from tests.queues import RENDERER, Queues, lease, worker
+from tests.support.queues import RENDERER, Queues, lease, worker
 
 A, B = "http://a.example", "https://b.example:8443"
 NAME = "family/fine"

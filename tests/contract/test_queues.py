@@ -30,7 +30,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.urls import host_key
-from tests.queues import (
+from tests.support.queues import (
     HARVESTER,
     Queues,
     books,

@@ -20,7 +20,7 @@ from crawler.models import (
 )
 from crawler.urls import MAX_URL_CHARS
 from tests.contract.test_queues import a_maker, some_queues  # noqa: F401 - fixtures
-from tests.queues import (
+from tests.support.queues import (
     HARVESTER,
     RENDERER,
     Queues,

@@ -8,9 +8,20 @@ import msgspec
 import pytest
 
 from crawler.models import Alternative, ImageRecord, ImageStatus, NewTask, Origin, Task, TaskKind
-from crawler.queues.sizes import MAX_BEHIND
+from crawler.queues.picture_sizes import MAX_BEHIND
 from tests.contract.test_queues import a_maker, some_queues  # noqa: F401 - fixtures
-from tests.queues import HARVESTER, Queues, books, failed, in_thread, lease, page, saved, take, wait_until
+from tests.support.queues import (
+    HARVESTER,
+    Queues,
+    books,
+    failed,
+    in_thread,
+    lease,
+    page,
+    saved,
+    take,
+    wait_until,
+)
 
 A = "http://a.example/a.jpg"
 

@@ -16,11 +16,11 @@ import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.storage import Storage
-from crawler.storage.inbox import LocalInbox
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
-from crawler.storage.remote import ManagerStorage
-from tests import objectstore
-from tests.queues import connected, embedded, served
+from crawler.storage.manager import ManagerStorage
+from crawler.storage.uploads import LocalInbox
+from tests.support import objectstore
+from tests.support.queues import connected, embedded, served
 
 LARGE = bytes(range(256)) * 10_000
 """More than what goes into one message of a storage that has such."""

@@ -38,10 +38,10 @@ from crawler.errors import (
     TruncatedTransfer,
     UnexpectedStatus,
 )
-from crawler.web import Fetched, Transport, Validators
-from crawler.web.session import RequestsTransport
-from tests.faultserver import FaultServer
-from tests.images import samples
+from crawler.http import Fetched, Transport, Validators
+from crawler.http.requests_transport import RequestsTransport
+from tests.support.faultserver import FaultServer
+from tests.support.images import samples
 
 MIB = 2**20
 Make = Callable[..., Transport]

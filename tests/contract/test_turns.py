@@ -7,12 +7,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from crawler.http.page_turns import PageTurns
 from crawler.models import HostFile, Task
 from crawler.queues import CLAIM_S, GUEST_S
 from crawler.urls import host_key
-from crawler.web.page_turns import PageTurns
 from tests.contract.test_queues import a_maker
-from tests.queues import Queues, failed, image, images, lease, saved, take, tokens, worker
+from tests.support.queues import Queues, failed, image, images, lease, saved, take, tokens, worker
 
 __all__ = ["a_maker"]  # the fixture "make", of every engine
 

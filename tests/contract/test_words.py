@@ -24,13 +24,13 @@ from crawler.models import (
     Task,
     TaskKind,
 )
+from crawler.models.image_words import NAMES
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.books import Books
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
-from crawler.words import NAMES
-from tests.queues import (
+from crawler.queues.redis.writer import Books
+from tests.support.queues import (
     HARVESTER,
     Queues,
     connected,

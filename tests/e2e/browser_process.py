@@ -13,7 +13,7 @@ from crawler.errors import BrowserFailed
 from crawler.render import memory, process
 from crawler.render.browsers import Browsers
 from crawler.render.devtools import DevToolsError
-from tests.browsers import Pages, value
+from tests.support.browsers import Pages, value
 
 PAGES = Pages({"/": "<title>here</title>"})
 

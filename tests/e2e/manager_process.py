@@ -24,9 +24,9 @@ import msgspec
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.manager import QueueManager
-from tests.certificates import held_in
-from tests.queues import AUTHKEY
+from crawler.queues.rpc.client import QueueManager
+from tests.support.certificates import held_in
+from tests.support.queues import AUTHKEY
 
 TICK_S = 0.1
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.running import Running
-from tests.queues import wait_until
+from tests.support.queues import wait_until
 
 _NETWORK = "10.200.0"
 _SWITCH = "switch"

@@ -148,7 +148,7 @@ def records(folder: Path) -> dict[str, ImageRecord]:
 
 
 def saved_digests(folder: Path, url: str) -> dict[str, str]:
-    """URL path -> SHA-256 of the file that holds the image, as tests.sites.make_site tells it."""
+    """URL path -> SHA-256 of the file that holds the image, as tests.support.sites.make_site tells it."""
     return {
         "/" + record.url.removeprefix(url): record.sha256
         for record in records(folder).values()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
-from tests.sites import SiteServer, make_site, serving
+from tests.support.sites import SiteServer, make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
 

@@ -12,8 +12,8 @@ import pytest
 
 from crawler.config import Config
 from tests.e2e.running import Running, image_crawler, records
-from tests.redisserver import queue_flags
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import queue_flags
+from tests.support.sites import SiteServer, make_site, serving
 
 BROKEN = 30
 ASKED = Config().queue.max_attempts * Config().fetch.tries

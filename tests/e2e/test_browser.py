@@ -23,12 +23,12 @@ import pytest
 from crawler.errors import BrowserFailed, PageCrashed
 from crawler.render import browser as browser_module
 from crawler.render import browsers as module
-from crawler.render import isolation, launch, memory, process
+from crawler.render import launch, memory, namespaces, process
 from crawler.render.browser import BLANK_TABS, Browser
 from crawler.render.browsers import Browsers
 from crawler.render.devtools import DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.tab import CRASH, MEMORY
-from tests.browsers import Pages, boot, eventually, folders, may, need_chromium, state, value
+from tests.support.browsers import Pages, boot, eventually, folders, may, need_chromium, state, value
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
@@ -43,8 +43,8 @@ BOMB = "<script>const all = []; setInterval(() => all.push(new Uint8Array(2e7).f
 MODES = ("namespaces", "fences")
 
 
-def rungs(mode: str) -> tuple[isolation.Rung, ...]:
-    wanted = tuple(rung for rung in isolation.rungs() if rung.namespaces == (mode == "namespaces"))
+def rungs(mode: str) -> tuple[namespaces.Rung, ...]:
+    wanted = tuple(rung for rung in namespaces.rungs() if rung.namespaces == (mode == "namespaces"))
     if not any(map(may, wanted)):
         pytest.skip(f"this system does not permit {mode}")
     return wanted
@@ -73,7 +73,7 @@ def browsers(request: pytest.FixtureRequest) -> Iterator[Browsers]:
 def best() -> Iterator[Browsers]:
     """Where it makes no difference."""
     with started(
-        "namespaces" if any(may(rung) for rung in isolation.rungs() if rung.namespaces) else "fences"
+        "namespaces" if any(may(rung) for rung in namespaces.rungs() if rung.namespaces) else "fences"
     ) as made:
         yield made
 
@@ -588,7 +588,7 @@ def test_a_program_that_is_no_browser_is_said_to_be_none() -> None:
 def test_a_thousand_pages_would_not_wear_it_out() -> None:
     """300 of them, in CPU time, which other work on the machine does not change much."""
     with started(
-        "namespaces" if any(may(rung) for rung in isolation.rungs() if rung.namespaces) else "fences"
+        "namespaces" if any(may(rung) for rung in namespaces.rungs() if rung.namespaces) else "fences"
     ) as made:
         spent: list[float] = []
         sizes: list[int] = []

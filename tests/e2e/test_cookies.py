@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import image_crawler, records
-from tests.redisserver import RedisServer
-from tests.sites import png
+from tests.support.redisserver import RedisServer
+from tests.support.sites import png
 
 
 @contextmanager

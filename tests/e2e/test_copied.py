@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import image_crawler, records, running, saved_digests, wait_until_recorded
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 COMMANDS: dict[str, list[str]] = {
     "cp -rL": ["cp -rL crawl copy"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import image_crawler, saved_digests
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
 PAGE_BYTES = 4096

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import image_crawler, records
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 IMAGES = 2000
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import COMMANDS
-from tests.images import samples
-from tests.sites import serving
+from tests.support.images import samples
+from tests.support.sites import serving
 
 pytestmark = pytest.mark.timeout(240)
 

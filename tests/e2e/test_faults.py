@@ -17,15 +17,15 @@ import pytest
 
 from crawler.config import FetchConfig
 from crawler.errors import CrawlerError, ForbiddenAddress
+from crawler.http.address_guard import Guard
+from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import canonical
-from crawler.web.guard import Guard
-from crawler.web.session import RequestsTransport
-from tests import faultserver
 from tests.e2e.running import Outcome, image_crawler, records
-from tests.faultserver import FaultServer
-from tests.hostile import MADE, hostile, of_its_own
-from tests.images import samples
-from tests.sites import serving
+from tests.support import faultserver
+from tests.support.faultserver import FaultServer
+from tests.support.hostile import MADE, hostile, of_its_own
+from tests.support.images import samples
+from tests.support.sites import serving
 
 pytestmark = pytest.mark.timeout(240)
 

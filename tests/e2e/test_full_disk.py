@@ -16,7 +16,7 @@ import pytest
 
 from crawler.catalog import Catalog
 from tests.e2e.running import image_crawler, recorded, records, running, saved_digests, wait_until_recorded
-from tests.sites import make_site, png, serving
+from tests.support.sites import make_site, png, serving
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a disk of a few MiB"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
-from tests.redisserver import queue_flags
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import queue_flags
+from tests.support.sites import SiteServer, make_site, serving
 
 PAGES, IMAGES_PER_PAGE = 15, 20
 

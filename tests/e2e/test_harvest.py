@@ -15,7 +15,7 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.models import TaskKind
-from crawler.queues.manager import QueueManager
+from crawler.queues.rpc.client import QueueManager
 from tests.e2e.running import (
     PATIENCE_S,
     Running,
@@ -25,8 +25,8 @@ from tests.e2e.running import (
     saved_digests,
     wait_until_recorded,
 )
-from tests.queues import wait_until
-from tests.sites import SiteServer, make_site, serving
+from tests.support.queues import wait_until
+from tests.support.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(200)
 

@@ -14,7 +14,7 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.models import PageRecord
 from tests.e2e.running import Running
-from tests.sites import SiteServer, make_site, png, serving
+from tests.support.sites import SiteServer, make_site, png, serving
 
 pytestmark = [
     pytest.mark.untraced,

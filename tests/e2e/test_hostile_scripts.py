@@ -24,14 +24,14 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.models import TaskKind
-from tests.chromium import chromium
 from tests.e2e.running import PATIENCE_S, Running, saved_digests
 from tests.e2e.test_renderers import queue_of
 from tests.hostile_pages import PAGES
 from tests.hostile_pages.kinds import Hostile
 from tests.hostile_pages.trial import HONEST_NAMES, Outcome, Trial, children, flaws, memory_bytes, trying
-from tests.queues import wait_until
-from tests.sites import png, serving
+from tests.support.chromium import chromium
+from tests.support.queues import wait_until
+from tests.support.sites import png, serving
 
 pytestmark = [
     pytest.mark.untraced,

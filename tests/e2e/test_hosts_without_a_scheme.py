@@ -10,7 +10,7 @@ import pytest
 import crawler
 from crawler.catalog import Catalog
 from tests.e2e.running import image_crawler, records
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 QUIET = ("--downloaders", "1", "--no-sitemaps")
 

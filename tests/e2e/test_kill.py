@@ -18,8 +18,8 @@ import pytest
 from crawler.catalog.database import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.config import load
-from crawler.crawl import Crawl
-from tests.sites import make_site, serving
+from crawler.run.supervisor import Crawl
+from tests.support.sites import make_site, serving
 
 pytestmark = pytest.mark.timeout(300)
 KILLS = 10

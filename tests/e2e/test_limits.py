@@ -14,8 +14,8 @@ from PIL import Image
 
 import crawler
 from tests.e2e.running import Outcome, image_crawler, records, saved_digests
-from tests.redisserver import RedisServer
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import RedisServer
+from tests.support.sites import SiteServer, make_site, serving
 
 ENOUGH = 20
 """Runs, after which something is wrong."""

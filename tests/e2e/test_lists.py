@@ -15,8 +15,8 @@ import crawler
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord
 from tests.e2e.running import image_crawler, recorded, running, saved_digests, wait_until_recorded
-from tests.redisserver import queue_flags
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import queue_flags
+from tests.support.sites import SiteServer, make_site, serving
 
 LOCAL = ("--allow-addresses", "127.0.0.1", "--downloaders", "1", "--quiet")
 

@@ -17,8 +17,8 @@ import pytest
 import crawler
 from crawler.catalog import Catalog
 from tests.e2e.running import Running, image_crawler, in_session, running
-from tests.redisserver import RedisServer
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import RedisServer
+from tests.support.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(240)
 

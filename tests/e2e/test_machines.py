@@ -19,11 +19,11 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import summarise
-from tests import certificates
 from tests.e2e.netns import Machine, NoNamespaces, machines, require_machines
 from tests.e2e.running import Outcome, Running, in_session, recorded, records, wait_until_recorded
-from tests.queues import wait_until
-from tests.sites import make_site
+from tests.support import certificates
+from tests.support.queues import wait_until
+from tests.support.sites import make_site
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -84,7 +84,7 @@ def manual(tmp_path: Path) -> Site:
 def served_by(machine: Machine, site: Site, *, delay_s: float) -> Iterator[tuple[str, Running]]:
     """The URL to begin with, and the server."""
     with machine.python(
-        "-m", "tests.sites", site.folder, machine.address, "80", str(delay_s), folder=_PROJECT
+        "-m", "tests.support.sites", site.folder, machine.address, "80", str(delay_s), folder=_PROJECT
     ) as server:
         assert server.process.stdout is not None
         yield server.process.stdout.readline().strip() + site.start, server

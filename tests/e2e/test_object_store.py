@@ -13,10 +13,10 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord
-from tests import objectstore
 from tests.e2e.running import image_crawler, recorded, running, wait_until_recorded
-from tests.objectstore import Door, Store
-from tests.sites import make_site, serving
+from tests.support import objectstore
+from tests.support.objectstore import Door, Store
+from tests.support.sites import make_site, serving
 
 FEW = ("--quiet", "--downloaders", "2")
 

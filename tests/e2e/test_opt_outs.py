@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import credentials
-from tests.credentials import PLUS
 from tests.e2e.running import image_crawler, records
-from tests.images import png
-from tests.sites import SiteServer, serving
+from tests.support import credentials
+from tests.support.credentials import PLUS
+from tests.support.images import png
+from tests.support.sites import SiteServer, serving
 
 ROBOTS = """\
 License: https://example.com/license.xml

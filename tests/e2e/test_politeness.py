@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from crawler.config import load
-from crawler.crawl import Crawl
-from tests import manners
+from crawler.run.supervisor import Crawl
 from tests.e2e.running import image_crawler, records, saved_digests
-from tests.limits import Free, TokenBucket, limited
-from tests.redisserver import RedisServer
-from tests.sites import make_site, serving
+from tests.support import manners
+from tests.support.limits import Free, TokenBucket, limited
+from tests.support.redisserver import RedisServer
+from tests.support.sites import make_site, serving
 
 
 def test_all_workers_together_keep_to_the_requests_in_flight(tmp_path: Path) -> None:

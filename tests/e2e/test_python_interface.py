@@ -16,7 +16,7 @@ import pytest
 
 import crawler
 from tests.e2e.running import Outcome, Running, records, saved_digests
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 
 def script(text: str, *arguments: str, folder: Path) -> Outcome:

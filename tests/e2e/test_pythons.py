@@ -19,9 +19,9 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import summarise
-from crawler.keys import Keys, make_keys
+from crawler.run.keygen import Keys, make_keys
 from tests.e2e.running import PATIENCE_S, assert_nothing_left, saved_digests
-from tests.sites import SiteServer, make_site, serving
+from tests.support.sites import SiteServer, make_site, serving
 
 CHECKOUT = Path(__file__).parents[2]
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"

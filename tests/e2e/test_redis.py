@@ -26,10 +26,9 @@ import redis
 from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.models import ImageRecord
-from crawler.queues.redis.packing import shard_of
+from crawler.queues.redis.codec import shard_of
 from crawler.queues.redis.shards import crawl_prefix
 from crawler.urls import host_key
-from tests import certificates
 from tests.e2e.running import (
     Outcome,
     Running,
@@ -38,9 +37,10 @@ from tests.e2e.running import (
     recorded,
     wait_until_recorded,
 )
-from tests.queues import wait_until
-from tests.redisserver import HOST, MASTER_NAME, RedisServer, cluster, need_server, sentinel
-from tests.sites import SiteServer, make_site, serving
+from tests.support import certificates
+from tests.support.queues import wait_until
+from tests.support.redisserver import HOST, MASTER_NAME, RedisServer, cluster, need_server, sentinel
+from tests.support.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(300)
 

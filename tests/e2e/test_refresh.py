@@ -16,7 +16,7 @@ import crawler
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord, Revisit
 from tests.e2e.running import image_crawler, records, running
-from tests.sites import SiteServer, make_site, png, serving
+from tests.support.sites import SiteServer, make_site, png, serving
 
 PAGES, EACH = 7, 3
 FEW = ("--quiet", "--downloaders", "1", "--max-attempts", "2", "--retry-delay-s", "0.05", "--tries", "1")

@@ -19,15 +19,15 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
-from crawler.cli.joining import tasks_of
+from crawler.cli.connect import tasks_of
 from crawler.config import Config
 from crawler.errors import QueueUnreachable
 from crawler.models import TaskKind
-from crawler.queues.manager import QueueManager
+from crawler.queues.rpc.client import QueueManager
 from tests.e2e.running import PATIENCE_S, Running, image_crawler, saved_digests
-from tests.queues import wait_until
-from tests.redisserver import queue_flags
-from tests.sites import png, serving
+from tests.support.queues import wait_until
+from tests.support.redisserver import queue_flags
+from tests.support.sites import png, serving
 
 pytestmark = pytest.mark.timeout(200)
 

@@ -11,10 +11,10 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.models import ImageRecord, ImageStatus, RenderRecord
-from tests import scripted
-from tests.chromium import chromium
 from tests.e2e.running import image_crawler
-from tests.redisserver import RedisServer
+from tests.support import scripted
+from tests.support.chromium import chromium
+from tests.support.redisserver import RedisServer
 
 pytestmark = pytest.mark.untraced
 

@@ -9,8 +9,8 @@ import pytest
 
 from crawler.catalog import Catalog
 from tests.e2e.running import Outcome, image_crawler, running, saved_digests, wait_until_recorded
-from tests.redisserver import RedisServer
-from tests.sites import SiteServer, make_site, serving
+from tests.support.redisserver import RedisServer
+from tests.support.sites import SiteServer, make_site, serving
 
 USUAL = ("--downloaders", "1", "--render", "never")
 

@@ -11,7 +11,7 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
 from tests.e2e.running import image_crawler, recorded, records, running, saved_digests, wait_until_recorded
-from tests.sites import make_site, serving
+from tests.support.sites import make_site, serving
 
 FEW = ("--quiet", "--downloaders", "1")
 

@@ -19,9 +19,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.elsewhere import elsewhere
 from crawler.models import Stats, TaskKind
 from crawler.queues import TaskQueue
-from crawler.queues.manager import QueueManager
-from tests import certificates
-from tests.crawls import garden
+from crawler.queues.rpc.client import QueueManager
 from tests.e2e.running import (
     Outcome,
     Running,
@@ -31,8 +29,10 @@ from tests.e2e.running import (
     saved_digests,
     wait_until_recorded,
 )
-from tests.queues import wait_until
-from tests.sites import SiteServer, make_site, serving
+from tests.support import certificates
+from tests.support.crawls import garden
+from tests.support.queues import wait_until
+from tests.support.sites import SiteServer, make_site, serving
 
 pytestmark = pytest.mark.timeout(300)
 

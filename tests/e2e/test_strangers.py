@@ -19,14 +19,14 @@ import msgspec
 import pytest
 
 from crawler import errors
-from crawler.queues.calls import PROTOCOL
-from crawler.queues.manager import QueueManager
-from crawler.queues.tls import Tls
-from crawler.queues.transport import HANDSHAKE_S, Transport
-from crawler.queues.wire import MAX_MESSAGE_BYTES
-from tests import certificates
+from crawler.queues.rpc.calls import PROTOCOL
+from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.tls import Tls
+from crawler.queues.rpc.transport import HANDSHAKE_S, Transport
+from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from tests.e2e.manager_process import ManagerProcess, Options, forbid_pickle, manager_process
-from tests.queues import AUTHKEY, Queues, image, saved, take, wait_until, worker
+from tests.support import certificates
+from tests.support.queues import AUTHKEY, Queues, image, saved, take, wait_until, worker
 
 pytestmark = [
     pytest.mark.timeout(200),

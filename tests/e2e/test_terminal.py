@@ -22,12 +22,12 @@ import pytest
 
 from crawler.cli import COMMANDS
 from crawler.config import Config, FetchConfig, QueueConfig, ScopeConfig
-from crawler.folder import CrawlFolder
+from crawler.crawlfile.layout import CrawlFolder
+from crawler.crawlfile.schema import COLUMNS
 from crawler.models import Counts, HostStatus, Stats, Status, TaskKind, WorkerStatus
 from crawler.queues import Plan
-from crawler.queues.database import COLUMNS
-from tests.crawls import SEED, garden
-from tests.queues import AUTHKEY, embedded, served
+from tests.support.crawls import SEED, garden
+from tests.support.queues import AUTHKEY, embedded, served
 
 pytestmark = [
     pytest.mark.timeout(300),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running import image_crawler, records
-from tests.redisserver import RedisServer
-from tests.sites import png, serving
+from tests.support.redisserver import RedisServer
+from tests.support.sites import png, serving
 
 FIRST = '<!DOCTYPE html><title>Our animals</title><img src="/dog.png" alt=""><a href="/dogs.html">dogs</a>'
 SECOND = """<!DOCTYPE html><title>Dogs</title><h1>All our dogs</h1>

@@ -15,17 +15,17 @@ import msgspec
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.download.sniff import extension_for
 from crawler.models import NewTask, Stats, TaskKind
-from crawler.queues import server as server_module
-from crawler.queues import wire
-from crawler.queues.calls import PROTOCOL
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.manager import QueueManager
-from crawler.queues.server import QueueServer
-from crawler.queues.transport import Transport
-from crawler.storage.inbox import LocalInbox
+from crawler.queues.rpc import server as server_module
+from crawler.queues.rpc import wire
+from crawler.queues.rpc.calls import PROTOCOL
+from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.transport import Transport
 from crawler.storage.local import LocalStorage
-from tests.queues import AUTHKEY, Queues, images, lease, page, render, saved, worker
+from crawler.storage.uploads import LocalInbox
+from tests.support.queues import AUTHKEY, Queues, images, lease, page, render, saved, worker
 
 CRAWL = "crawl-settings-0"
 GREETING = msgspec.msgpack.encode((None, "accept_connection", (PROTOCOL, "1.0", CRAWL), {}))
@@ -40,7 +40,7 @@ class Faults(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._records: list[logging.LogRecord] = []
-        logger = logging.getLogger("crawler.queues.server")
+        logger = logging.getLogger("crawler.queues.rpc.server")
         logger.addHandler(self)
         logger.setLevel(logging.ERROR)
         logger.propagate = False

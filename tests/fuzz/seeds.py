@@ -9,10 +9,10 @@ from pathlib import Path
 
 import brotli
 
-from tests import credentials
 from tests.fuzz.registry import CORPUS
-from tests.hostile import hostile
-from tests.images import rarities, samples
+from tests.support import credentials
+from tests.support.hostile import hostile
+from tests.support.images import rarities, samples
 
 _MOST_BYTES = 8 * 1024
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from crawler.web import names
+from crawler.http import dns_cache
 
 SITE = "site.test"
 """The name of the site in the tests' own name service: 127.0.0.1."""
@@ -294,9 +294,9 @@ class Resolver:
 @contextlib.contextmanager
 def own_names() -> Iterator[Resolver]:
     """Within it names are looked up there, each time anew."""
-    resolver, remembered_s = Resolver(), names.REMEMBERED_S
-    socket.getaddrinfo, names.REMEMBERED_S = resolver, 0.0
+    resolver, remembered_s = Resolver(), dns_cache.REMEMBERED_S
+    socket.getaddrinfo, dns_cache.REMEMBERED_S = resolver, 0.0
     try:
         yield resolver
     finally:
-        socket.getaddrinfo, names.REMEMBERED_S = resolver.real, remembered_s
+        socket.getaddrinfo, dns_cache.REMEMBERED_S = resolver.real, remembered_s

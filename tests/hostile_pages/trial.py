@@ -15,7 +15,11 @@ from zlib import crc32
 import msgspec
 
 from crawler.config import load
-from crawler.harvest.readers import Readers
+from crawler.harvest.reader_pool import Readers
+from crawler.http.address_guard import Guard, seed_networks, seed_ports
+from crawler.http.requests_transport import RequestsTransport
+from crawler.http.retrying import RetryingTransport
+from crawler.http.robots import Robots
 from crawler.models import (
     Origin,
     RenderOutcome,
@@ -26,17 +30,13 @@ from crawler.models import (
     TemplateAnswer,
     Verdict,
 )
-from crawler.queues import checks
+from crawler.queues import validation
 from crawler.render import behaviours
 from crawler.render.browsers import Browsers
 from crawler.render.handler import RenderHandler
 from crawler.render.network import Network
-from crawler.sandbox.budget import Budget
+from crawler.sandbox.memory_budget import Budget
 from crawler.scope import Scope
-from crawler.web.guard import Guard, seed_networks, seed_ports
-from crawler.web.retry import RetryingTransport
-from crawler.web.robots import Robots
-from crawler.web.session import RequestsTransport
 from tests.hostile_pages.kinds import Hostile
 from tests.hostile_pages.server import HostileServer, Said, own_names
 
@@ -210,14 +210,14 @@ def check(result: Result, task: Task) -> None:
     data = msgspec.msgpack.encode(result)
     assert len(data) < _MOST_RESULT_BYTES, f"{task.url}: a result of {len(data)} bytes"
     msgspec.msgpack.decode(data, type=Result)
-    (taken,) = checks.results_among([msgspec.Raw(data)])
-    assert not checks.refusal(taken, kind=task.kind, url=task.url), checks.refusal(
+    (taken,) = validation.results_among([msgspec.Raw(data)])
+    assert not validation.refusal(taken, kind=task.kind, url=task.url), validation.refusal(
         taken, kind=task.kind, url=task.url
     )
     for found in result.discovered:
         size = len(msgspec.msgpack.encode(found))
         assert size < _MOST_TASK_BYTES, f"{task.url}: a new task of {size} bytes"
-        assert not checks.is_malformed(found), f"{task.url}: {found.url[:300]!r}"
+        assert not validation.is_malformed(found), f"{task.url}: {found.url[:300]!r}"
 
 
 def flaws(outcome: Outcome, page: Hostile, server: HostileServer) -> list[str]:

@@ -19,42 +19,47 @@ from crawler.harvest import (
     css,
     data_images,
     data_keys,
+    data_urls,
     encoding,
     extensions,
     feeds,
     gzipped,
     headers,
+    https_upgrade,
     images,
-    inline,
     js_literals,
     json_data,
-    kinds,
+    json_ld,
     lazy,
     links,
     loose_json,
     manifest,
     novelty,
     paging,
-    pieces,
+    placeholders,
     script_data,
     scripts,
-    secure,
+    shingles,
     sitemap,
+    sniffing,
     srcset,
-    structured,
     styles,
-    templates,
     traps,
     xhtml,
     xml,
     xml_encoding,
 )
-from crawler.harvest.elements import Element, parse
-from crawler.harvest.numbered import Numbered
-from crawler.harvest.reading import Reader
+from crawler.harvest.documents import Reader
+from crawler.harvest.html import Element, parse
+from crawler.harvest.page_numbers import Numbered
+from crawler.http.cookies import Jar
+from crawler.http.robots import product_token
+from crawler.http.robots_file import RobotsFile
 from crawler.lists.rows import entries as list_entries
-from crawler.lists.taking import task_of
+from crawler.lists.tasks import task_of
 from crawler.models import Origin, Task, TaskKind
+from crawler.opt_outs import directives
+from crawler.opt_outs.tdmrep import Reservations
 from crawler.scope import Scope
 from crawler.seeds import seed_of
 from crawler.sizes import size_of
@@ -68,15 +73,10 @@ from crawler.urls import (
     without_login,
     without_tracking,
 )
-from crawler.web import optouts
-from crawler.web.cookies import Jar
-from crawler.web.robots import product_token
-from crawler.web.robots_file import RobotsFile
-from crawler.web.tdmrep import Reservations
 from tests.quadratic import Shape
 from tests.quadratic.patterns import hash_of
 from tests.quadratic.units import ALL
-from tests.unit.harvesting import answer
+from tests.support.harvesting import answer
 
 URL = "https://example.org/p/"
 IN_ALL_SIZES, WITH_SOUP = {"images": "all"}, {"parser": "beautifulsoup"}
@@ -115,7 +115,7 @@ def _words(text: str) -> Any:
 def _with_headers(name: str) -> Callable[[str], Any]:
     def work(text: str) -> Any:
         told = headers.elements({name: text}, URL)
-        return list(links.links_on(told)), list(images.found_on(told)), secure.wants_upgrades(told)
+        return list(links.links_on(told)), list(images.found_on(told)), https_upgrade.wants_upgrades(told)
 
     return work
 
@@ -263,17 +263,17 @@ ENTRIES: dict[str, Entry] = {
     ),
     "policy header": Entry(_with_headers("content-security-policy"), ("headers",)),
     "robots header": Entry(
-        lambda text: optouts.of_headers(
+        lambda text: directives.of_headers(
             {"x-robots-tag": text, "tdm-reservation": text}, agent="image-crawler"
         ),
         ("headers",),
     ),
     "robots meta": Entry(
-        lambda text: optouts.with_meta(frozenset(), [("robots", text)] * 2, agent="image-crawler"),
+        lambda text: directives.with_meta(frozenset(), [("robots", text)] * 2, agent="image-crawler"),
         ("headers",),
     ),
     "wishes in headers": Entry(
-        lambda text: optouts.told_by(
+        lambda text: directives.told_by(
             dict.fromkeys(("x-robots-tag", "content-usage", "content-signal", "link"), text),
             agent="image-crawler",
         ),
@@ -331,7 +331,7 @@ ENTRIES: dict[str, Entry] = {
     "set-cookie": Entry(_cookies, ("headers",), (("a=b", ""), ("a=b; expires=", ""))),
     "product token": Entry(product_token, ("headers",)),
     "content type": Entry(
-        lambda text: (encoding.decode_html(b"a", text), kinds.kind_of(text, b"a"), kinds.is_xml(text)),
+        lambda text: (encoding.decode_html(b"a", text), sniffing.kind_of(text, b"a"), sniffing.is_xml(text)),
         ("headers",),
         (("text/html; charset=", ""),),
     ),
@@ -394,7 +394,7 @@ ENTRIES: dict[str, Entry] = {
         (('streamController.enqueue("', '")'), ('streamController.enqueue("[', ']")')),
     ),
     "json-ld": Entry(
-        _script(structured.json_ld, _LD), ("json",), (("[", "]"), ('{"image":', "}"), ('{"image":[', "]}"))
+        _script(json_ld.json_ld, _LD), ("json",), (("[", "]"), ('{"image":', "}"), ('{"image":[', "]}"))
     ),
     "xml": Entry(
         lambda text: xml.subtrees(text, frozenset({"url", "item", "loc", "entry"}), what="sitemap"),
@@ -436,7 +436,7 @@ ENTRIES: dict[str, Entry] = {
     "css encoding": Entry(_bytes(encoding.decode_css), ("css",)),
     "query in Latin-1": Entry(lambda text: encoding.with_query_in("cp1252", text), ("url",), (("?é", ""),)),
     "data url": Entry(
-        inline.decode,
+        data_urls.decode,
         ("base64", "url"),
         (
             ("data:image/png;base64,", ""),
@@ -445,7 +445,7 @@ ENTRIES: dict[str, Entry] = {
             ("data:image/png;", ";base64,A"),
         ),
     ),
-    "data or not": Entry(inline.is_inline, ("base64", "url")),
+    "data or not": Entry(data_urls.is_inline, ("base64", "url")),
     "gzip of text": Entry(
         lambda text: _gunzip(gzip.compress(text.encode("utf-8", "replace"), 1)), ("chars",)
     ),
@@ -453,7 +453,7 @@ ENTRIES: dict[str, Entry] = {
     "no gzip": Entry(_bytes(lambda content: _gunzip(b"\x1f\x8b\x08\0" + content)), ("chars",)),
     "refresh": Entry(links.refresh_target, ("headers", "url"), (("0;url=", ""), ("0", ""))),
     "kinds": Entry(
-        _bytes(lambda content: (kinds.kind_of("", content), kinds.root_kind(content))),
+        _bytes(lambda content: (sniffing.kind_of("", content), sniffing.root_kind(content))),
         ("html", "xml"),
         (("<!--", "-->"), ("<?xml ", "?>"), ("<!DOCTYPE a [", "]>")),
     ),
@@ -467,7 +467,9 @@ ENTRIES: dict[str, Entry] = {
         ),
         ("url",),
     ),
-    "templates": Entry(lambda text: (templates.is_template(text), templates.is_flag(text)), ("url", "words")),
+    "templates": Entry(
+        lambda text: (placeholders.is_template(text), placeholders.is_flag(text)), ("url", "words")
+    ),
     "keys of data": Entry(data_keys.meaning, ("words",)),
     "lazy": Entry(
         lambda text: lazy.lazy_attributes(
@@ -481,10 +483,10 @@ ENTRIES: dict[str, Entry] = {
     ),
     "paging": Entry(_as_words, ("words",), (("next ", ""), ("next", ":"))),
     "pieces": Entry(
-        lambda text: [pieces.without_echo(piece, URL) for piece in islice(pieces.pieces(text), 64)],
+        lambda text: [shingles.without_echo(piece, URL) for piece in islice(shingles.pieces(text), 64)],
         ("words", "html"),
     ),
-    "echo": Entry(lambda text: pieces.without_echo(text[:1000], URL + text[:8192]), ("words", "url")),
+    "echo": Entry(lambda text: shingles.without_echo(text[:1000], URL + text[:8192]), ("words", "url")),
     "opt-outs of svg": Entry(_bytes(svg.may_be_svg), ("xml",)),
     "svg": Entry(
         _bytes(svg.svg_info),
@@ -497,7 +499,7 @@ ENTRIES: dict[str, Entry] = {
             ("<svg ", "/>"),
         ),
     ),
-    "upgrades": Entry(lambda text: secure.upgraded(f"http://{text}/a"), ("url",), (), 8192),
+    "upgrades": Entry(lambda text: https_upgrade.upgraded(f"http://{text}/a"), ("url",), (), 8192),
     "names of files": Entry(
         lambda text: [
             naming.image_path(f"https://e.org/{text}", "png", layout=layout, version="1")
@@ -528,9 +530,9 @@ ENTRIES |= {
         "tracking": without_tracking,
         "login": without_login,
         "numbered": _in_list,
-        "template": templates.is_template,
+        "template": placeholders.is_template,
         "names": extensions.leads_to_image,
-        "echo": lambda url: pieces.without_echo("some words of a page", url),
+        "echo": lambda url: shingles.without_echo("some words of a page", url),
         "scope": lambda url: Scope(
             (URL,), load(flags={"include": ["*a*b*c*"], "exclude": ["*/1/*2*"]}).scope
         ).refusal(url),

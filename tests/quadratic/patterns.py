@@ -32,10 +32,10 @@ USED = {
 SHORT = {
     "crawler.harvest.data_keys._WORD": 64,
     "crawler.harvest.paging._CLASS_WORD": 200,
-    "crawler.harvest.elements._NAME_BEFORE": 64,
+    "crawler.harvest.html._NAME_BEFORE": 64,
     "crawler.harvest.script_data._TARGET": 120,
     "crawler.catalog.export._FORMULA": 500,
-    "crawler.queues.redis.engine._IN_A_SCRIPT": 1024,
+    "crawler.queues.redis.connection._IN_A_SCRIPT": 1024,
 }
 """Expressions that would be slow on long texts, and the characters that they are given at most: by whoever calls them,
 by words of a page that have been shortened when they were found, by the server that tells of an error.

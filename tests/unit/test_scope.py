@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from crawler.config import ScopeConfig
 from crawler.scope import EXCLUDED, IMAGE_EXCLUDED, IMAGE_OUT_OF_SCOPE, OUT_OF_SCOPE, Pattern, Scope
-from tests.pace import cpu_below
+from tests.support.cpu_time import cpu_below
 
 SEED = "https://www.shop.example.co.uk/docs/index.html"
 

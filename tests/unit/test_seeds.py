@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler import answering
 from crawler.config import Config, FetchConfig
 from crawler.errors import SeedError, SeedUnreachable
+from crawler.http import reach
+from crawler.run import seed_schemes
 from crawler.seeds import Seed, seed_of, whole
 from crawler.urls import canonical
-from crawler.web import reach
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def seeds(*typed: str) -> Sequence[Seed]:
 
 
 def test_https_is_taken_where_it_answers(silent: dict[str, str]) -> None:
-    found = answering.settled(seeds("example.org/a", "http://b.example/"), (), Config().fetch)
+    found = seed_schemes.settled(seeds("example.org/a", "http://b.example/"), (), Config().fetch)
     assert found.seeds == ("https://example.org/a", "http://b.example/")
     assert found.notes == ("taking https://example.org/a",)
     assert list(silent) == ["https://example.org/a"], "http is not asked, nor who has a scheme"
@@ -160,13 +160,13 @@ def test_https_is_taken_where_it_answers(silent: dict[str, str]) -> None:
 
 def test_http_is_taken_where_https_does_not_answer_and_it_says_why(silent: dict[str, str]) -> None:
     silent["https://example.org/"] = "refused"
-    found = answering.settled(seeds("example.org"), (), Config().fetch)
+    found = seed_schemes.settled(seeds("example.org"), (), Config().fetch)
     assert found.seeds == ("http://example.org/",)
     assert found.notes == ("taking http://example.org/: no answer by https (refused)",)
 
 
 def test_a_host_is_asked_once(silent: dict[str, str]) -> None:
-    found = answering.settled(seeds("example.org/a", "example.org/b", "example.org/a"), (), Config().fetch)
+    found = seed_schemes.settled(seeds("example.org/a", "example.org/b", "example.org/a"), (), Config().fetch)
     assert found.seeds == ("https://example.org/a", "https://example.org/b")
     assert len(silent) == 1
 
@@ -174,13 +174,13 @@ def test_a_host_is_asked_once(silent: dict[str, str]) -> None:
 def test_who_does_not_answer_at_all_is_an_error(silent: dict[str, str]) -> None:
     silent |= {"https://example.org/": "refused", "http://example.org/": "lost"}
     with pytest.raises(SeedUnreachable, match=r"does not answer: by https: refused; by http: lost"):
-        answering.settled(seeds("example.org"), (), Config().fetch)
+        seed_schemes.settled(seeds("example.org"), (), Config().fetch)
 
 
 def test_one_of_several_that_does_not_answer_is_left_to_the_crawl(silent: dict[str, str]) -> None:
     silent |= {"https://a.example/": "refused", "http://a.example/": "refused"}
     for others in (["b.example"], ["http://b.example/"]):
-        found = answering.settled(seeds("a.example", *others), (), Config().fetch)
+        found = seed_schemes.settled(seeds("a.example", *others), (), Config().fetch)
         assert found.seeds == ("https://a.example/", seed_of(others[0]).urls[0])
         assert (
             found.notes[0] == "a.example does not answer: refused; https://a.example/ is tried in the crawl"
@@ -190,7 +190,7 @@ def test_one_of_several_that_does_not_answer_is_left_to_the_crawl(silent: dict[s
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_a_crawl_goes_on_by_its_own_scheme_and_nobody_is_asked(silent: dict[str, str], scheme: str) -> None:
     silent |= {"https://example.org/": "offline", "http://example.org/": "offline"}
-    found = answering.settled(seeds("example.org"), (f"{scheme}://example.org/",), Config().fetch)
+    found = seed_schemes.settled(seeds("example.org"), (f"{scheme}://example.org/",), Config().fetch)
     assert found.seeds == (f"{scheme}://example.org/",)
     assert found.notes == ()
 
@@ -201,6 +201,6 @@ def test_a_password_is_not_sent_by_http_because_https_is_silent(silent: dict[str
     with pytest.raises(
         SeedUnreachable, match=r"not sent by http unless the seed says so: http://example\.org/"
     ):
-        answering.settled(seeds("example.org"), (), fetch)
+        seed_schemes.settled(seeds("example.org"), (), fetch)
     assert "http://example.org/" not in silent
-    assert answering.settled([whole("http://example.org/")], (), fetch).seeds == ("http://example.org/",)
+    assert seed_schemes.settled([whole("http://example.org/")], (), fetch).seeds == ("http://example.org/",)

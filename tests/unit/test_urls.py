@@ -19,7 +19,7 @@ from crawler.urls import (
     resolve,
     without_tracking,
 )
-from tests.vectors import vectors
+from tests.support.vectors import vectors
 
 BASE = "http://example.org/a/b.html?q=1"
 

@@ -19,7 +19,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from crawler.errors import UsageError
-from crawler.plain import quoted
+from crawler.text.plain_errors import quoted
 from crawler.urls import show_address
 
 Kind = Literal["single", "cluster", "sentinel"]

@@ -1,6 +1,6 @@
 """A crawl whose queue is in Redis, as workers and commands meet it, and as the one who coordinates it founds it.
 
-The surface is that of ``queues.manager.QueueManager``: connect, then ask for the queues.
+The surface is that of ``queues.rpc.client.QueueManager``: connect, then ask for the queues.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from crawler import __version__, errors
 from crawler.config import Config
-from crawler.events import (
+from crawler.logs.events import (
     QUEUE_FIELD_PASSED_OVER,
     QUEUE_LIST_REMOVED,
     QUEUE_NOT_DURABLE,
@@ -23,19 +23,19 @@ from crawler.events import (
     tell,
 )
 from crawler.models import Cookie
-from crawler.plain import quoted
 from crawler.queues import Plan, ResultQueue, TaskQueue
-from crawler.queues.calls import PROTOCOL
-from crawler.queues.checks import FLAWS
 from crawler.queues.redis.address import RedisAddress
-from crawler.queues.redis.engine import Engine, check_version
-from crawler.queues.redis.outflow import ShardsOutlet
+from crawler.queues.redis.codec import utf8
+from crawler.queues.redis.connection import Engine, check_version
+from crawler.queues.redis.export import ShardsOutlet
 from crawler.queues.redis.outlet import Outlet
-from crawler.queues.redis.packing import utf8
 from crawler.queues.redis.results import RedisResults
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import RedisTasks
+from crawler.queues.rpc.calls import PROTOCOL
+from crawler.queues.validation import FLAWS
 from crawler.storage import Inbox
+from crawler.text.plain_errors import quoted
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.queues.checks import keeper_flaw
-from crawler.queues.redis.books import LOST, Books
-from crawler.queues.redis.entries import refused
 from crawler.queues.redis.outlet import Outlet, Settled
+from crawler.queues.redis.stream import refused
+from crawler.queues.redis.writer import LOST, Books
+from crawler.queues.validation import keeper_flaw
 
 BATCH = 1000
 _PUSHED = 500

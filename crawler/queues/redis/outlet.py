@@ -15,7 +15,7 @@ from crawler.models import (
     TaskState,
     Value,
 )
-from crawler.words import Words
+from crawler.models.image_words import Words
 
 
 class Settled(Value):

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from crawler.fallback import with_next_size
 from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
 from crawler.queues import RecordPage
-from crawler.queues.checks import KIND_OF, checked
-from crawler.queues.health import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.fallback import with_next_size
+from crawler.queues.host_health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
-from crawler.queues.redis.engine import Argument
-from crawler.queues.redis.entries import Entry, entries
-from crawler.queues.redis.packing import LETTERS, local_id, shard_of, utf8
+from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
+from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
+from crawler.queues.redis.stream import Entry, entries
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
-from crawler.queues.revisits import left_out_of
+from crawler.queues.refresh import left_out_of
 from crawler.queues.throttle import refused_for_s
+from crawler.queues.validation import KIND_OF, checked
 from crawler.urls import host_key, task_key
 
 MAX_RECORDS = 200

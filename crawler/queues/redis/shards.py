@@ -15,15 +15,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crawler.errors import QueueDamaged
-from crawler.events import HOST_GIVEN_UP, LEASES_EXPIRED, LEASES_OVERDUE, NETWORK_DOWN, QUEUE_DAMAGED, tell
-from crawler.plain import plain
-from crawler.queues.redis.engine import Argument, Engine
-from crawler.queues.redis.packing import shard_of, utf8
+from crawler.logs.events import (
+    HOST_GIVEN_UP,
+    LEASES_EXPIRED,
+    LEASES_OVERDUE,
+    NETWORK_DOWN,
+    QUEUE_DAMAGED,
+    tell,
+)
+from crawler.queues.redis.codec import shard_of, utf8
+from crawler.queues.redis.connection import Argument, Engine
 from crawler.scope import domain_of
+from crawler.text.plain_errors import plain
 from crawler.urls import DATA_HOST
 
 if TYPE_CHECKING:
-    from crawler.queues.health import Condition
+    from crawler.queues.host_health import Condition
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +195,7 @@ def given_up(told: Sequence[Any]) -> dict[str, Any]:
 
 
 def _condition(told: Sequence[Any]) -> tuple[str, Condition]:
-    from crawler.queues.health import Condition, Trouble
+    from crawler.queues.host_health import Condition, Trouble
 
     name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = told
     return utf8(name), Condition(

@@ -10,6 +10,7 @@ from zlib import crc32
 
 import msgspec
 
+from crawler.crawlfile.schema import origin_of
 from crawler.errors import HostDown
 from crawler.models import (
     ROBOTS_TXT,
@@ -30,17 +31,12 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.plain import quoted
 from crawler.queues import CLAIM_S, HORIZON_S, Plan
+from crawler.queues.adding import SESSION_ID, each_once
 from crawler.queues.bandwidth import BURST_S
-from crawler.queues.checks import FLAWS, KIND_OF, MALFORMED, is_host, is_url
-from crawler.queues.database import origin_of
 from crawler.queues.host_files import packed_file, unpacked_file
-from crawler.queues.intake import SESSION_ID, each_once
-from crawler.queues.redis.engine import Argument, Bell, BellBroken
-from crawler.queues.redis.entries import Entry, entries
-from crawler.queues.redis.overview import facts, host_status
-from crawler.queues.redis.packing import (
+from crawler.queues.page_templates import OVERFLOW, Known, asked, changes, family_of, kept_as, known_of, told
+from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
     Packed,
@@ -51,8 +47,12 @@ from crawler.queues.redis.packing import (
     unpacked,
     utf8,
 )
+from crawler.queues.redis.connection import Argument, Bell, BellBroken
 from crawler.queues.redis.shards import Shards
-from crawler.queues.templates import OVERFLOW, Known, asked, changes, family_of, kept_as, known_of, told
+from crawler.queues.redis.status import facts, host_status
+from crawler.queues.redis.stream import Entry, entries
+from crawler.queues.validation import FLAWS, KIND_OF, MALFORMED, is_host, is_url
+from crawler.text.plain_errors import quoted
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _COOKIE = msgspec.msgpack.Decoder(Cookie).decode

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from crawler.errors import ConfigError
 from crawler.models import Value
-from crawler.plain import plain, quoted
+from crawler.text.plain_errors import plain, quoted
 
 _FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "keys.js", "controls.js", "clicks.js")
 """In the order in which their behaviours are tried: what is cheap, and what others depend on, comes first."""

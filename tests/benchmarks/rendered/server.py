@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from tests.benchmarks.rendered.api import api
 from tests.benchmarks.rendered.site import ELSEWHERE, Ask, Reply, Site
-from tests.sites import in_thread
+from tests.support.sites import in_thread
 
 NOT_FOUND = Reply(b"Not Found", "text/plain", HTTPStatus.NOT_FOUND)
 TEXTS = ("text/", "application/javascript", "application/json")

@@ -25,9 +25,9 @@ def _make(transport: object, *, config: Any, **handler: Any) -> object:
 
     from crawler.errors import NoBrowser
     from crawler.models import NewTask, Origin, RenderStatus, TaskKind
-    from crawler.visit import TaskHandler, Visit
+    from crawler.task_handler import TaskHandler, Visit
 
-    logging.getLogger("crawler.render.isolation").warning("with a dead proxy and no resolver")
+    logging.getLogger("crawler.render.namespaces").warning("with a dead proxy and no resolver")
     for name in ("scope", "read", "tasks", "stop", "reservations"):
         handler.pop(name, None)
 

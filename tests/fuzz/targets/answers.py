@@ -5,15 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from crawler.errors import REASONS, BadRedirect
+from crawler.http import cookies
+from crawler.http.cookies import Jar
+from crawler.http.request_headers import referer_for
+from crawler.http.requests_transport import _target
+from crawler.http.status import retry_after_s, status_error
 from crawler.models import Cookie, Purpose
-from crawler.purposes import SIGNALS, refusal
+from crawler.opt_outs import directives
+from crawler.opt_outs.purposes import SIGNALS, refusal
+from crawler.opt_outs.tdmrep import Reservations
 from crawler.urls import canonical
-from crawler.web import cookies, optouts
-from crawler.web.answers import retry_after_s, status_error
-from crawler.web.asking import referer_for
-from crawler.web.cookies import Jar
-from crawler.web.session import _target
-from crawler.web.tdmrep import Reservations
 from tests.fuzz.drawn import Drawn
 
 _URLS = (
@@ -97,15 +98,17 @@ def _retry_after(drawn: Drawn) -> None:
 def _optouts(drawn: Drawn) -> None:
     reservation = drawn.bytes(drawn.byte() % 8).decode("latin-1")
     text = drawn.rest().decode("latin-1")
-    asked = optouts.of_headers({"x-robots-tag": text, "tdm-reservation": reservation}, agent="image-crawler")
-    known = {optouts.NOFOLLOW, *optouts.AGAINST_IMAGES}
+    asked = directives.of_headers(
+        {"x-robots-tag": text, "tdm-reservation": reservation}, agent="image-crawler"
+    )
+    known = {directives.NOFOLLOW, *directives.AGAINST_IMAGES}
     assert asked <= known
-    more = optouts.with_meta(
+    more = directives.with_meta(
         asked, [("robots", text), (text, "noindex"), ("tdm-reservation", text)], agent="image-crawler"
     )
-    assert asked - {optouts.TDM_RESERVATION} <= more <= known
+    assert asked - {directives.TDM_RESERVATION} <= more <= known
     names = ("x-robots-tag", "content-usage", "content-signal", "link")
-    told = optouts.told_by(
+    told = directives.told_by(
         dict.fromkeys(names, text) | {"tdm-reservation": reservation}, agent="image-crawler"
     )
     if (found := Reservations(text.encode("latin-1")).reservation(f"https://e.x/{reservation}")) is not None:

@@ -6,8 +6,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from crawler.queues import ResultQueue, TaskQueue, wire
-from crawler.queues.calls import SERVED, Method, Reply
+from crawler.queues import ResultQueue, TaskQueue
+from crawler.queues.rpc import wire
+from crawler.queues.rpc.calls import SERVED, Method, Reply
 from crawler.storage import Inbox
 from tests.fuzz.books import GREETING, Known, crawl
 from tests.fuzz.drawn import Drawn

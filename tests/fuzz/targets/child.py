@@ -12,15 +12,15 @@ from typing import Any
 from unittest.mock import patch
 
 from crawler.config import Config
-from crawler.download.decoder import Decoders
-from crawler.download.info import EXTENSIONS
+from crawler.download.decoder_pool import Decoders
+from crawler.download.formats import EXTENSIONS
 from crawler.errors import LEFT_OUT, REASONS, TaskError
-from crawler.harvest.readers import Readers
-from crawler.harvest.reply import MOST_TITLE_CHARS
+from crawler.harvest.reader_pool import Readers
+from crawler.harvest.reader_protocol import MOST_TITLE_CHARS
+from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
-from crawler.sandbox.budget import Budget
 from crawler.sandbox.child import _MAX_PART_BYTES, Child, Lifeline, OutOfMemoryError
-from crawler.web import Fetched
+from crawler.sandbox.memory_budget import Budget
 from tests.fuzz.drawn import Drawn
 
 _URL = "https://example.org/"

@@ -20,8 +20,8 @@ from crawler.catalog.export import FORMATS
 from crawler.catalog.similar import similar
 from crawler.catalog.summary import summarise
 from crawler.catalog.verify import FindingKind, verify
-from crawler.columns import record_of, row_of
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.crawlfile.columns import record_of, row_of
 from crawler.errors import CrawlerError
 from crawler.models import (
     Alternative,
@@ -36,7 +36,7 @@ from crawler.models import (
 from crawler.queues.ledger import Ledger
 from tests.fuzz.books import Crawl, memory
 from tests.fuzz.drawn import Drawn
-from tests.queues import lease, saved, worker
+from tests.support.queues import lease, saved, worker
 
 _TABLES = (
     "images",

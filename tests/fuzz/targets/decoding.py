@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import brotli
 
 from crawler.errors import BadResponse, TooLarge, TruncatedTransfer
-from crawler.web.decoding import decoder_for
+from crawler.http.content_encoding import decoder_for
 from tests.fuzz.drawn import Drawn
 
 if sys.version_info >= (3, 14):

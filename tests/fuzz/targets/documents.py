@@ -10,16 +10,16 @@ import msgspec
 
 from crawler.config import load
 from crawler.errors import LEFT_OUT, REASONS, Rejection, TaskError
-from crawler.harvest.inline import MAX_CONTENT_BYTES
-from crawler.harvest.judging import A_PAGE
-from crawler.harvest.reading import Harvest, Reader
-from crawler.harvest.reply import TASKS, Head, in_order, tasks_in_parts
+from crawler.harvest.data_urls import MAX_CONTENT_BYTES
+from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.link_filter import A_PAGE
+from crawler.harvest.reader_protocol import TASKS, Head, in_order, tasks_in_parts
 from crawler.harvest.tasks import MAX_INLINE_BYTES
+from crawler.http import Fetched
 from crawler.models import MAX_ALTERNATIVES, NewTask, Origin, Task, TaskKind
+from crawler.models.image_words import MAX_TEXT_CHARS
 from crawler.scope import Scope
 from crawler.urls import canonical
-from crawler.web import Fetched
-from crawler.words import MAX_TEXT_CHARS
 from tests.fuzz.drawn import Drawn
 
 URL = "https://example.org/p/a.html"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from crawler.harvest import encoding, legacy, xml_encoding
+from crawler.harvest import encoding, legacy_encodings, xml_encoding
 from tests.fuzz.drawn import Drawn
 
 _LABELS = (
@@ -35,4 +35,4 @@ def fuzz(data: bytes) -> None:
         escaped.encode()
         assert encoding.with_query_in(name, escaped) == escaped, "what is escaped is so once"
         assert escaped.partition("?")[0] == reference.partition("?")[0]
-    legacy.decode(content, "cp932").encode()
+    legacy_encodings.decode(content, "cp932").encode()

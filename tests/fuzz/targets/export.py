@@ -10,10 +10,10 @@ import sys
 import msgspec
 
 from crawler.catalog.export import write_csv, write_jsonl
-from crawler.columns import mended, record_of, row_of
+from crawler.crawlfile.columns import mended, record_of, row_of
 from crawler.errors import REASONS
 from crawler.models import ImageRecord, PageRecord
-from crawler.shown import CleanStream, clean, escaped, is_clean, one_line
+from crawler.text.display import CleanStream, clean, escaped, is_clean, one_line
 from tests.fuzz.drawn import Drawn
 
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

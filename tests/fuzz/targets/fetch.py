@@ -12,9 +12,9 @@ from functools import cache
 
 from crawler.config import load
 from crawler.errors import REASONS, OutOfScope, TaskError
+from crawler.http.cookies import Jar
+from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import canonical
-from crawler.web.cookies import Jar
-from crawler.web.session import RequestsTransport
 from tests.fuzz.drawn import Drawn
 
 MAX_BYTES = 20_000

@@ -7,8 +7,8 @@ import io
 from typing import Any
 
 from crawler.errors import BadResponse, ConnectionLost
-from crawler.web import framing
-from crawler.web.framing import Response
+from crawler.http import http1
+from crawler.http.http1 import Response
 from tests.fuzz.drawn import Drawn
 
 OURS = (BadResponse, ConnectionLost, ConnectionError, http.client.IncompleteRead)
@@ -77,8 +77,8 @@ def read(sent: bytes, method: str, size: int) -> object:
 def check(response: Response, sent: bytes) -> None:
     assert 200 <= response.status <= 999
     fields = response.headers.items()
-    assert len(fields) <= framing.MAX_HEADER_LINES
-    assert sum(len(name) + len(value) for name, value in fields) <= framing.MAX_HEADER_BYTES + len(fields)
+    assert len(fields) <= http1.MAX_HEADER_LINES
+    assert sum(len(name) + len(value) for name, value in fields) <= http1.MAX_HEADER_BYTES + len(fields)
     for name, value in fields:
         assert name
         assert not set("\0\r\n") & set(name + value)

@@ -11,21 +11,21 @@ from crawler.errors import LEFT_OUT
 from crawler.harvest import (
     css,
     data_images,
+    data_urls,
     headers,
     images,
-    inline,
     js_literals,
     json_data,
+    json_ld,
     links,
     loose_json,
     script_data,
     scripts,
     srcset,
-    structured,
 )
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
-from crawler.harvest.elements import Element
+from crawler.harvest.html import Element
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 
@@ -92,7 +92,7 @@ def of_scripts(text: str) -> None:
         json_data.in_attribute(element("p"), "data-x", text),
         json_data.astro_props(element("astro-island", props=text)),
         json_data.in_streams([element("script", f"self.__next_f.push([1,{text}")]),
-        structured.json_ld(element("script", text, type="application/ld+json")),
+        json_ld.json_ld(element("script", text, type="application/ld+json")),
     ):
         candidates(list(found))
 
@@ -114,16 +114,16 @@ def of_attributes(text: str) -> None:
 
 def of_inline(text: str) -> None:
     for reference in (text, "data:" + text, "data:image/png;base64," + text):
-        decoded = inline.decode(reference)
+        decoded = data_urls.decode(reference)
         if decoded is not None:
             assert decoded[0].startswith("image/")
             assert decoded[0] == decoded[0].lower()
-            assert len(decoded[1]) <= inline.MAX_CONTENT_BYTES
+            assert len(decoded[1]) <= data_urls.MAX_CONTENT_BYTES
         left_out: Counter[str] = Counter()
-        known = inline.InlineImages(left_out)
-        name = known.name(reference) if inline.is_inline(reference) else None
+        known = data_urls.InlineImages(left_out)
+        name = known.name(reference) if data_urls.is_inline(reference) else None
         assert name is None or known.content(name) == (decoded and decoded[1])
-        assert left_out.keys() <= {inline.TOO_LARGE}
+        assert left_out.keys() <= {data_urls.TOO_LARGE}
 
 
 def of_headers(text: str) -> None:

@@ -6,8 +6,8 @@ import socket
 from ipaddress import ip_address
 
 from crawler.errors import ConfigError, ForbiddenAddress
+from crawler.http.address_guard import Guard, _address, kind_of, seed_networks, seed_ports
 from crawler.urls import canonical
-from crawler.web.guard import Guard, _address, kind_of, seed_networks, seed_ports
 from tests.fuzz.drawn import Drawn
 
 _GUARD = Guard()

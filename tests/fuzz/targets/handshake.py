@@ -8,11 +8,11 @@ from contextlib import closing
 from multiprocessing import AuthenticationError
 
 from crawler import errors
-from crawler.queues import wire
-from crawler.queues.transport import Transport, manager_key, worker_key
+from crawler.queues.rpc import wire
+from crawler.queues.rpc.transport import Transport, manager_key, worker_key
 from tests.fuzz.books import server
 from tests.fuzz.drawn import Drawn
-from tests.queues import AUTHKEY
+from tests.support.queues import AUTHKEY
 
 _PLAIN = Transport()
 _REFUSALS = (AuthenticationError, errors.ProtocolError, EOFError, OSError)

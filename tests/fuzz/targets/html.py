@@ -6,10 +6,10 @@ from collections import Counter
 from string import ascii_uppercase
 
 from crawler.errors import LEFT_OUT, NotHtml
-from crawler.harvest.elements import PARSERS, Element, parse
 from crawler.harvest.encoding import decode_html
-from crawler.harvest.nesting import made_harmless
-from crawler.harvest.pieces import pieces
+from crawler.harvest.html import PARSERS, Element, parse
+from crawler.harvest.html_bombs import made_harmless
+from crawler.harvest.shingles import pieces
 from crawler.harvest.xhtml import as_html
 
 

@@ -6,27 +6,27 @@ from contextlib import suppress
 
 import msgspec
 
-from crawler.download import cbor, jumbf, metadata, structure, xmp
-from crawler.download.ending import completed
-from crawler.download.info import EXTENSIONS
+from crawler.download import cbor, containers, jumbf, metadata, xmp
+from crawler.download.formats import EXTENSIONS
 from crawler.download.rle import expanded
 from crawler.download.sniff import image_format, is_start_of_magic, recognised, unkept_format
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff, compression_of
-from crawler.download.unread import is_unread
+from crawler.download.truncated import completed
+from crawler.download.undecodable import is_unread
 from crawler.errors import REASONS, Rejection
 from crawler.models import MAX_OPT_OUT_CHARS, OptOut
-from crawler.purposes import SIGNALS
+from crawler.opt_outs.purposes import SIGNALS
 
 _MAX_PIXELS = 100_000
 _CHECKS = {
-    "jpeg": structure.check_jpeg,
-    "png": structure.check_png,
-    "gif": structure.check_gif,
-    "webp": structure.check_webp,
-    "avif": structure.check_boxes,
-    "heic": structure.check_boxes,
-    "ico": structure.ico_entries,
+    "jpeg": containers.check_jpeg,
+    "png": containers.check_png,
+    "gif": containers.check_gif,
+    "webp": containers.check_webp,
+    "avif": containers.check_boxes,
+    "heic": containers.check_boxes,
+    "ico": containers.ico_entries,
     "tiff": lambda data: check_tiff(data, max_pages=100, max_pixels=_MAX_PIXELS),
     "svg": svg_info,
 }
@@ -42,8 +42,8 @@ def fuzz(data: bytes) -> None:
             found = _asked(check, data)
             if kind == "ico" and isinstance(found, list):
                 assert all(0 <= offset <= offset + size <= len(data) for offset, size in found)
-    if name == "png" and _asked(structure.check_png, data) is not None:
-        _asked(structure.check_png_rows, data)
+    if name == "png" and _asked(containers.check_png, data) is not None:
+        _asked(containers.check_png_rows, data)
     _asked(compression_of, data)
     _say_what_they_may(data)
     for kind in EXTENSIONS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.download.info import EXTENSIONS, ImageInfo
+from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.sniff import image_format
 from crawler.download.svg import may_be_svg
 from crawler.download.verify import MAX_FRAMES, verify, verify_lenient

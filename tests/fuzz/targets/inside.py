@@ -11,12 +11,12 @@ from unittest.mock import patch
 import msgspec
 
 from crawler.config import Config
-from crawler.download import inside as decoding
-from crawler.download.info import DecoderSettings, Verdict
-from crawler.harvest import inside as reading
-from crawler.harvest.reply import QUESTION_BYTES, Head, Question, ReaderSettings
-from crawler.sandbox import inside
-from crawler.sandbox.inside import END, LAST, LENGTH_BYTES, NO_MEMORY, PART, Inside, Orders, Work
+from crawler.download import decoder_main as decoding
+from crawler.download.formats import DecoderSettings, Verdict
+from crawler.harvest import reader_main as reading
+from crawler.harvest.reader_protocol import QUESTION_BYTES, Head, Question, ReaderSettings
+from crawler.sandbox import child_main
+from crawler.sandbox.child_main import END, LAST, LENGTH_BYTES, NO_MEMORY, PART, Inside, Orders, Work
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 
@@ -81,7 +81,7 @@ def _requests(data: bytes) -> None:
     listener = threading.Thread(target=listen)
     listener.start()
     try:
-        with patch.object(inside, "alarm"), patch.object(inside.Memory, "allow"):
+        with patch.object(child_main, "alarm"), patch.object(child_main.Memory, "allow"):
             served = Inside(io.BytesIO(data), told, _ORDERS)
             served.serve(lambda request: (request[:100], b"second"))
     except OverflowError:

@@ -8,8 +8,8 @@ from crawler.config import ScopeConfig
 from crawler.errors import ListError, SeedError
 from crawler.lists import USUAL, Bad, Columns
 from crawler.lists.rows import entries
-from crawler.lists.taking import task_of
-from crawler.queues.checks import is_malformed
+from crawler.lists.tasks import task_of
+from crawler.queues.validation import is_malformed
 from crawler.scope import Scope
 from crawler.seeds import seed_of
 from crawler.urls import canonical

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.columns import row_of
+from crawler.crawlfile.columns import row_of
 from crawler.models import NewTask, TaskKind
-from crawler.queues.checks import FLAWS, is_url
-from crawler.queues.redis.entries import entries
-from crawler.queues.redis.packing import flat, global_id, local_id, packed, shard_of, unpacked
+from crawler.queues.redis.codec import flat, global_id, local_id, packed, shard_of, unpacked
+from crawler.queues.redis.stream import entries
+from crawler.queues.validation import FLAWS, is_url
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 

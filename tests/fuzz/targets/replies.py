@@ -10,13 +10,14 @@ import msgspec
 
 from crawler import errors
 from crawler.models import HostFile, RenderOutcome, TaskKind
-from crawler.queues import Plan, wire
-from crawler.queues.calls import Method
-from crawler.queues.manager import QueueManager
-from crawler.trusted import USUAL, asks, checked, own
+from crawler.queues import Plan
+from crawler.queues.rpc import wire
+from crawler.queues.rpc.calls import Method
+from crawler.queues.rpc.client import QueueManager
+from crawler.run.trust import USUAL, asks, checked, own
 from tests.fuzz.drawn import Drawn
 from tests.fuzz.targets.calls import _CALLS
-from tests.queues import AUTHKEY, worker
+from tests.support.queues import AUTHKEY, worker
 
 _GIVEN: dict[str, Any] = {
     "tasks": [], "tokens": [], "held": [], "results": [], "worker": worker(), "count": 1, "slots": 1, "wait_s": 0.0,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crawler.harvest.sitemap import sitemap_tasks
+from crawler.http.robots import product_token
+from crawler.http.robots_file import MAX_DELAY_S, MAX_QUOTED_CHARS, RobotsFile
 from crawler.urls import canonical
-from crawler.web.robots import product_token
-from crawler.web.robots_file import MAX_DELAY_S, MAX_QUOTED_CHARS, RobotsFile
 
 _URLS = (
     "https://example.org/",

@@ -7,16 +7,16 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from crawler.access import MIN_AUTHKEY_BYTES, parse_address, read_authkey
 from crawler.config import ENVIRONMENT_PREFIX, SETTINGS, Config, from_tables, load, to_toml
 from crawler.errors import CrawlerError, UsageError
+from crawler.http.proxies import proxies_of
+from crawler.http.request_headers import RequestHeaders
 from crawler.queues.redis import address as redis_address
-from crawler.queues.tls import SERVER_NAME, Tls
+from crawler.queues.rpc.tls import SERVER_NAME, Tls
+from crawler.run.endpoints import MIN_AUTHKEY_BYTES, parse_address, read_authkey
+from crawler.run.trust import allowed
 from crawler.scope import Scope
-from crawler.trusted import allowed
 from crawler.urls import show_address
-from crawler.web.asking import RequestHeaders
-from crawler.web.proxies import proxies_of
 from tests.fuzz.books import memory
 from tests.fuzz.drawn import Drawn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from crawler.queues import wire
+from crawler.queues.rpc import wire
 from tests.fuzz.books import GREETING, crawl
 from tests.fuzz.drawn import Drawn
 from tests.fuzz.targets.calls import KNOWN, check_answer

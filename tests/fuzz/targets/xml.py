@@ -9,7 +9,7 @@ from crawler.harvest import feeds, manifest, sitemap, xml, xml_encoding
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.gzipped import MAGIC, gunzipped
-from crawler.harvest.kinds import opened
+from crawler.harvest.sniffing import opened
 from crawler.harvest.xhtml import as_html
 from tests.fuzz.drawn import Drawn
 

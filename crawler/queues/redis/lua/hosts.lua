@@ -1,4 +1,4 @@
--- Which host is due: the lanes of crawler/queues/pacing.py, whose words these are.
+-- Which host is due: the lanes of crawler/queues/politeness.py, whose words these are.
 
 local hosts, touched, throttle = {}, {}, {}
 

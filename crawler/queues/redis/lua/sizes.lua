@@ -1,5 +1,5 @@
 -- Sizes of one picture that different pages name: the largest is taken, and the others wait until it is had. This is
--- crawler/queues/sizes.py, whose words these are.
+-- crawler/queues/picture_sizes.py, whose words these are.
 --
 -- The entry of a URL with the mark of a size has its picture's key (16) and its size in hundredths of a pixel (3) behind its
 -- flags. All sizes of a picture are of one host, and so of one shard.

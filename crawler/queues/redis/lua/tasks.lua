@@ -77,7 +77,7 @@ local function limit_reached(kind)
   end
 end
 
--- What tells a URL from others of its key ('' or 4 bytes), and which words it has (bits of crawler/words.py).
+-- What tells a URL from others of its key ('' or 4 bytes), and which words it has (bits of crawler/models/image_words.py).
 function read_note(remark)
   if #remark < 4 then
     return '', tonumber(remark) or 0

@@ -1,4 +1,4 @@
--- Workers: what they hold, until when, and who of those that wait is woken (crawler/queues/waiters.py).
+-- Workers: what they hold, until when, and who of those that wait is woken (crawler/queues/long_poll.py).
 
 local workers, tasks = {}, {}
 

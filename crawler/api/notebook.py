@@ -1,0 +1,92 @@
+"""Records and catalogs in a notebook: HTML without scripts, links or anything that is fetched.
+
+What pages say is escaped; of images there are small copies within the HTML (``data:`` URLs). Nothing is styled, so that
+a Content-Security-Policy has nothing to forbid.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from html import escape
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from crawler.api.progress import size
+from crawler.api.thumbnails import thumbnail
+from crawler.models import ImageRecord, ImageStatus, Record
+from crawler.text.display import one_line
+
+if TYPE_CHECKING:
+    from crawler.catalog.database import Catalog
+
+SHOWN_IMAGES = 12
+_ROW = 4
+_MOST_CHARS = 300
+_MOST_TOLD = 12
+_FIRST = (
+    "status",
+    "reason",
+    "detail",
+    "url",
+    "path",
+    "page_url",
+    "alt",
+    "title",
+    "caption",
+    "heading",
+    "page_title",
+)
+"""What people look for; of any kind of record."""
+
+
+def record_html(record: Record) -> str:
+    """What a *record* tells, as a table, with the image if it is on this disk."""
+    facts = record.to_dict()
+    told = [name for name in (*_FIRST, "found_in", "http_status", "depth") if facts.get(name)]
+    rows = [(name, facts[name]) for name in told[:_MOST_TOLD]]
+    if isinstance(record, ImageRecord) and record.path:
+        rows.append(
+            (
+                "image",
+                f"{record.width_px:,} x {record.height_px:,} {record.format}, {size(record.size_bytes)}",
+            )
+        )
+    table = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
+    return f"<table>{_picture_row(record)}{table}</table>"
+
+
+def catalog_html(catalog: Catalog) -> str:
+    """The counts of a crawl, and the first SHOWN_IMAGES of its images that are on this disk."""
+    counts = catalog.rows("SELECT status, count(*) FROM images GROUP BY status ORDER BY 2 DESC")
+    said = ", ".join(f"{count:,} {_text(status)}" for status, count in counts) or "no images so far"
+    cells = list(islice(_cells(catalog.images(status=ImageStatus.SAVED)), SHOWN_IMAGES))
+    rows = "".join(f"<tr>{''.join(cells[first : first + _ROW])}</tr>" for first in range(0, len(cells), _ROW))
+    seeds = ", ".join(catalog.seeds()) or "a crawl that has not begun"
+    return f"<p><b>{_text(seeds)}</b><br>{_text(catalog.folder)}: {said}</p><table>{rows}</table>"
+
+
+def _cells(records: Iterable[ImageRecord]) -> Iterator[str]:
+    for record in islice(records, 10 * SHOWN_IMAGES):
+        if picture := _picture(record):
+            yield f"<td>{picture}<br>{_text(record.alt or record.path.rpartition('/')[2], most=30)}</td>"
+
+
+def _picture_row(record: Record) -> str:
+    picture = _picture(record) if isinstance(record, ImageRecord) else ""
+    return f'<tr><td colspan="2">{picture}</td></tr>' if picture else ""
+
+
+def _picture(record: ImageRecord) -> str:
+    """Empty for what is not on this disk, and for what is no raster image."""
+    small = thumbnail(record.file) if record.format != "svg" and record.file is not None else b""
+    if not small:
+        return ""
+    data = base64.b64encode(small).decode("ascii")
+    return f'<img src="data:image/jpeg;base64,{data}" alt="{_text(record.alt)}">'
+
+
+def _text(value: object, *, most: int = _MOST_CHARS) -> str:
+    """For people to read, and for nothing else, wherever in HTML it stands."""
+    text = one_line(str(value))
+    return escape(text if len(text) <= most else f"{text[:most]}…")

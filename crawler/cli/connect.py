@@ -1,0 +1,151 @@
+"""How a command finds the crawl that it is for: by the address of its manager or its queue, or by its folder here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from crawler.cli.options import config_options_of, folders
+from crawler.config import AUTHKEY_VARIABLE, AccessConfig, Config
+from crawler.crawlfile.layout import CrawlFolder
+from crawler.errors import UsageError
+from crawler.models import TaskKind
+from crawler.queues import TaskQueue
+from crawler.queues.redis.address import is_redis, parse, without_password
+from crawler.run.endpoints import (
+    Access,
+    Endpoint,
+    Meeting,
+    demand,
+    is_loopback,
+    parse_address,
+    read_access,
+    read_authkey,
+)
+from crawler.run.redis_endpoint import RedisEndpoint, read_redis
+from crawler.run.trust import USUAL, Trust, allowed
+from crawler.run.worker_pool import Joined
+from crawler.text.display import one_line
+
+METAVAR = "HOST[:PORT]|redis://…|DIR"
+ASKED_ONCE_S = 5.0
+"""So long a command tries that a person waits for."""
+_SAME_MACHINE_S = 60.0
+_SILENCE_S = 1.0
+_ADDRESS = click.argument("address", metavar=METAVAR, shell_complete=folders)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def address_argument(function: _Function) -> _Function:
+    """The crawl, as ``address``; and as ``config`` what it takes to be let in (only ``config.access`` counts)."""
+    return _ADDRESS(config_options_of("access")(function))  # type: ignore[return-value]
+
+
+def joining_options(function: _Function) -> _Function:
+    """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
+    options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
+    return _ADDRESS(options(function))  # type: ignore[return-value]
+
+
+def rendering_options(function: _Function) -> _Function:
+    """As joining_options, and the browser counts, too."""
+    return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
+
+
+def endpoint_of(address: str, config: AccessConfig) -> Meeting:
+    """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
+    if is_redis(address):
+        return read_redis(address, config)
+    folder = CrawlFolder(Path(address))
+    if folder.path.is_dir():
+        published = folder.address()
+        if is_redis(published):
+            return RedisEndpoint(address=parse(published))
+        where = parse_address(published)
+        return Endpoint(address=where, access=Access(authkey=read_authkey(folder.authkey)))
+    try:
+        host, port = parse_address(address)
+    except UsageError as exc:
+        raise UsageError(
+            f"there is no folder {address}, and it is no address of the form HOST:PORT or redis://HOST/0"
+        ) from exc
+    known = read_access(config, manager=False)
+    if known is None:
+        raise UsageError(
+            f"there is no folder {address}, and to a crawl at that address a key is needed: --keys DIR,"
+            f" --authkey-file FILE or the environment variable {AUTHKEY_VARIABLE}"
+        )
+    demand(known, host, insecure_plaintext=config.insecure_plaintext)
+    return Endpoint(address=(host, port), access=known)
+
+
+def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None = None) -> Joined:
+    """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for.
+
+    If it is of the same user, too, it gets nothing from this machine that it has not already, and all of it is allowed.
+    """
+    here, reconnect_s = Path(address).is_dir(), config.access.reconnect_s
+    endpoint = endpoint_of(address, config.access)
+    own = here and _is_own(Path(address)) and all(map(is_loopback, endpoint.hosts))
+    usual = frozenset(Trust) if own else USUAL
+    return Joined(
+        endpoint,
+        kind=kind,
+        trust=allowed(config.access.trust, usual=usual),
+        join_s=ASKED_ONCE_S if here else reconnect_s,
+        reconnect_s=min(_SAME_MACHINE_S, reconnect_s) if here else reconnect_s,
+        folder=folder,
+        machine=config.machine,
+    )
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether *folder*, and the key in it if there is one, are of who runs this; where there are no users, they are."""
+    if sys.platform == "win32":
+        return True
+    files = [file for file in (folder, CrawlFolder(folder).authkey) if file.exists()]
+    return all(file.stat().st_uid == os.geteuid() for file in files)
+
+
+def tell_asked(crawl: Joined) -> None:
+    """On stderr, what the crawl asks of this machine beyond what any crawl does; nothing if that is nothing."""
+    if crawl.asked:
+        click.echo("it asks this machine to", err=True)
+    for ask in crawl.asked:
+        click.echo(f"    {one_line(ask.what)}  ({ask.trust})", err=True)
+
+
+@contextmanager
+def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
+    """The task queue of the crawl at *address*, for a question or a word.
+
+    Raises UsageError, FolderError, QueueUnreachable, AuthenticationFailed or VersionMismatch.
+    """
+    manager = endpoint_of(address, config.access).manager(reconnect_s=ASKED_ONCE_S)
+    try:
+        with _told_of_silence(address):
+            manager.connect()
+        yield manager.get_task_queue()
+    finally:
+        manager.disconnect()
+
+
+@contextmanager
+def _told_of_silence(address: str) -> Iterator[None]:
+    """Say on stderr that an answer is waited for, once that takes longer than one takes it for granted."""
+    where = one_line(without_password(address))
+    text = f"no answer from {where} so far; it is tried for {ASKED_ONCE_S:.0f} s"
+    timer = threading.Timer(_SILENCE_S, click.echo, (text,), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,202 @@
+"""``status --watch``: the whole operation of a crawl on one screen, whatever its size.
+
+Each part says how much it matters, as in the live picture of a crawl. Workers come before hosts, hosts in trouble
+before others; where the screen is wide they stand side by side, and the queue beside them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from crawler.cli import status_tables, tables
+from crawler.cli.live_panel import (
+    Block,
+    Figures,
+    bars_of,
+    chosen,
+    estimate_of,
+    reasons_of,
+    statuses_of,
+    wait_rows,
+)
+from crawler.cli.output import clean, live
+from crawler.models import Status
+from crawler.monitoring import wait_reasons
+
+LOOK_EVERY_S = 0.1
+"""So soon the picture follows the size of its window; no signal tells of that on Windows."""
+_WAITS_SHOWN = 6
+_GAP = 4
+_LEAST_ROWS = 2
+"""Of a table: its header and one."""
+_LEAST_ROWS_OF_HOSTS = 4
+
+
+class Board:
+    """What ``status --watch`` shows of *status*; *note* is what was said meanwhile. *invitation* and *go_on* are those
+    of ``waits.waits``.
+    """
+
+    def __init__(self, status: Status, *, note: str = "", invitation: str = "", go_on: str = "") -> None:
+        self._status, self._note = status, note
+        self._waiting = wait_reasons.waits(status, invitation=invitation, go_on=go_on)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = options.max_width, options.size.height
+        status = self._status
+        figures = _figures(status)
+        bars, estimate, reasons = (
+            bars_of(status, figures, width),
+            estimate_of(status, figures),
+            reasons_of(status),
+        )
+        waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
+        blocks = [
+            Block(part=_row(tables.state(status))),
+            Block(rank=4, part=_row(_summary(status))),
+            *([Block(rank=5, part=estimate)] if estimate else []),
+            *(
+                Block(rank=6 if number else 2, part=Group(*rows), rows=len(rows))
+                for number, rows in enumerate(waiting)
+            ),
+            Block(rank=1, part=bars, rows=bars.row_count),
+            Block(rank=3, part=statuses_of(status)),
+            *([Block(rank=7, part=reasons)] if reasons else []),
+        ]
+        note = [_row(Text(clean(self._note), "yellow"))] if self._note else []
+        shown = chosen(blocks, height - len(note) - self._least(height))
+        for block in shown:
+            assert block.part is not None
+            yield block.part
+        yield from self._tables(console, height - len(note) - sum(block.rows for block in shown))
+        yield from note
+
+    def _least(self, height: int) -> int:
+        """Rows that are kept for tables: workers come into view however low the screen is."""
+        workers = len(self._status.workers)
+        return min(1 + workers, max(_LEAST_ROWS, height // 4)) if workers else 0
+
+    def _tables(self, console: Console, height: int) -> Iterator[RenderableType]:
+        """Workers and hosts in so many rows: side by side where they fit, one below the other else."""
+        status = self._status
+        if height < _LEAST_ROWS:
+            return
+        if height > 2 * _LEAST_ROWS + len(status.workers):
+            yield Text()
+            height -= 1
+
+        workers = _Grown(
+            lambda most: status_tables.workers_table(console, status, most=most, is_low=True),
+            len(status.workers),
+        )
+        hosts = _Grown(
+            lambda most: status_tables.hosts_table(console, status, most=most, by_trouble=True, is_low=True),
+            len(status.hosts),
+        )
+        there = [part for part in (workers, hosts) if part.things]
+        row: list[Table] = [part.within(height) for part in there]
+        queue = tables.queue_table(status)
+        queue.title, queue.box, queue.columns[0].header = None, None, Text("Queue", "bold")
+        if _rows_of(queue) <= height and _width(console, *row, queue) <= console.width:
+            row.append(queue)
+        if len(row) > 1 and _width(console, *row) <= console.width:
+            yield tables.in_a_row(row)
+        elif len(there) > 1:
+            yield from _below(workers, hosts, height)
+        else:
+            yield from row
+
+
+class _Grown:
+    """A table of so many *things*, made for the rows that there are."""
+
+    def __init__(self, table: Callable[[int], Table], things: int) -> None:
+        self._table, self.things = table, things
+
+    def within(self, rows: int) -> Table:
+        """No more rows than that, with its header, and what it says of those it lacks."""
+        made = self._table(max(1, rows - 1))
+        if _rows_of(made) > rows:
+            made = self._table(max(1, rows - 2))
+        if _rows_of(made) > rows:
+            made.caption = None
+        return made
+
+
+def _below(workers: _Grown, hosts: _Grown, height: int) -> Iterator[RenderableType]:
+    """Workers first; what they leave is for hosts, which get a few rows in any case."""
+    for_hosts = min(1 + hosts.things, _LEAST_ROWS_OF_HOSTS)
+    first = workers.within(max(_LEAST_ROWS, height - 1 - for_hosts))
+    yield first
+    left = height - _rows_of(first) - 1
+    if left >= _LEAST_ROWS:
+        yield Text()
+        yield hosts.within(left)
+
+
+def watch(
+    out: Console, states: Iterator[Status], *, every_s: float, invitation: str = "", go_on: str = ""
+) -> None:
+    """Show *states* as they come, on a screen of their own, until there are no more; the last one stays in the end."""
+    notes: list[str] = []
+    board: Board | None = None
+    try:
+        with live(out, screen=True, say=notes.append) as drawn:
+            for status in states:
+                board = Board(status, note=notes[-1] if notes else "", invitation=invitation, go_on=go_on)
+                notes.clear()
+                drawn.update(board, refresh=True)
+                if not (status.drained or status.halted is not None):
+                    _wait(every_s, drawn.refresh)
+    finally:
+        if board is not None:
+            out.print(board)
+        for note in notes:
+            out.print(Text(clean(note)), soft_wrap=True)
+
+
+def _wait(for_s: float, draw: Callable[[], None]) -> None:
+    """… and draw once more when the window has another size."""
+    end, size = time.monotonic() + for_s, shutil.get_terminal_size()
+    while (left_s := end - time.monotonic()) > 0:
+        time.sleep(min(left_s, LOOK_EVERY_S))
+        if (now := shutil.get_terminal_size()) != size:
+            size = now
+            draw()
+
+
+def _figures(status: Status) -> Figures:
+    return Figures(
+        elapsed_s=status.up_s,
+        pages_per_s=status.pages_per_s,
+        renders_per_s=status.renders_per_s,
+        images_per_s=status.images_per_s,
+        bytes_per_s=status.saved_bytes_per_s,
+        lately_per_s=status.images_per_s,
+        mean_per_s=status.mean_images_per_s,
+    )
+
+
+def _summary(status: Status) -> Text:
+    return Text(f"{status_tables.workers(status)}, up {status_tables.up(status)}", "dim")
+
+
+def _row(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _rows_of(table: Table) -> int:
+    return table.row_count + 1 + (table.caption is not None) + 2 * (table.title is not None)
+
+
+def _width(console: Console, *parts: Table) -> int:
+    wide = console.options.update(max_width=10_000)
+    return sum(Measurement.get(console, wide, part).maximum for part in parts) + _GAP * (len(parts) - 1)

@@ -1,0 +1,203 @@
+"""How a record lies in a row of a table: numbers and texts as they are, what has parts as JSON, or empty.
+
+A row may be absurd: a disk, another program or an older version of this one has put into it what no worker may say. It
+is read all the same, and what can't be right in it is told: one row never makes a whole crawl unreadable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
+
+import msgspec
+
+from crawler.errors import REASONS, InternalError, LedgerCorrupt
+from crawler.models import (
+    MAX_SIZE_BYTES,
+    RECORDS,
+    STATUSES,
+    Record,
+    Run,
+    SettingValue,
+    Slug,
+    TaskKind,
+)
+from crawler.text.plain_errors import plain
+
+_Record = TypeVar("_Record", bound=Record)
+_Positions = dict[type[msgspec.Struct], tuple[int, ...]]
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What decoding raises: for other types and values out of bounds, for values nested too deep, for text that is none."""
+ILLEGIBLE = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
+"""What comes of values that nobody of us has written."""
+_AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+
+
+def _base(of: Any) -> Any:
+    """The type itself, without bounds and parameters."""
+    while get_origin(of) is Annotated:
+        of = of.__origin__
+    return get_origin(of) or of
+
+
+_TYPES = {
+    record: {field.name: _base(field.type) for field in msgspec.structs.fields(record)}
+    for record in RECORDS.values()
+}
+_FIELDS = {record: msgspec.structs.fields(record) for record in RECORDS.values()}
+_KINDS = {record: kind for kind, record in RECORDS.items()}
+_UNKNOWN = {kind: statuses("failed") for kind, statuses in STATUSES.items()}
+"""In place of a status that there is not."""
+
+
+def _positions(of: Iterable[object]) -> _Positions:
+    """Where the fields of these types are, by kind of record."""
+    return {
+        record: tuple(n for n, known in enumerate(types.values()) if known in of)
+        for record, types in _TYPES.items()
+    }
+
+
+_WITH_PARTS = _positions((dict, tuple))
+_BOOLEANS = _positions((bool,))
+_RUN_PARTS = frozenset({"settings", "notes"})
+
+
+def affinity(record: type[Record], name: str) -> str:
+    """SQLite's type of the column for a field of *record*."""
+    return _AFFINITY.get(_TYPES[record][name], "TEXT")
+
+
+def total(column: str) -> str:
+    """SQL for the sum of sizes in *column*, which no row can have overflow: what is no size counts nothing."""
+    return f"CAST(total({sane_size(column)}) AS INTEGER)"
+
+
+def sane_size(column: str) -> str:
+    """SQL for the size in *column*; 0 for what is none."""
+    is_size = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MAX_SIZE_BYTES}"
+    return f"(CASE WHEN {is_size} THEN {column} ELSE 0 END)"
+
+
+def known_status(kind: TaskKind, status: object) -> str:
+    """*status* as it is counted: one that there is not, as failed."""
+    return str(status) if status in STATUSES[kind].__members__.values() else str(_UNKNOWN[kind])
+
+
+def known_reason(reason: object) -> str:
+    """*reason* as it is counted: one that is not of the closed list, as a fault of this program."""
+    return str(reason) if not reason or reason in REASONS else InternalError.reason
+
+
+def row_of(record: Record) -> list[Any]:
+    """The values of *record* in the order of its fields."""
+    row = list(msgspec.structs.astuple(record))
+    for position in _WITH_PARTS[type(record)]:
+        row[position] = msgspec.json.encode(row[position]).decode() if row[position] else ""
+    return row
+
+
+def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
+    """The record of a row that :func:`row_of` made. Raises msgspec.MsgspecError for what is none."""
+    values = list(row)
+    for position in _WITH_PARTS[kind]:
+        if not isinstance(values[position], str):
+            raise msgspec.ValidationError(f"Expected `str` - at `$.{kind.__struct_fields__[position]}`")
+        values[position] = msgspec.json.decode(values[position] or "[]") or ()
+    for position in _BOOLEANS[kind]:
+        values[position] = bool(values[position])
+    facts = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
+    record = msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+    if not record.url:
+        raise msgspec.ValidationError("empty - at `$.url`")
+    if record.reason and record.reason not in REASONS:
+        raise msgspec.ValidationError("not of the closed list - at `$.reason`")
+    return record
+
+
+RUN_COLUMNS = ", ".join(Run.__struct_fields__)
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """The run of a row of RUN_COLUMNS; what can't be right in it counts as not told."""
+    facts = dict(zip(Run.__struct_fields__, row, strict=True))
+    found = Run(number=0, begun_at="")
+    for name, value in facts.items():
+        with suppress(*ILLEGIBLE):
+            told = msgspec.json.decode(value) if name in _RUN_PARTS else value
+            if name == "settings":
+                told = _legible_settings(told)
+            told = msgspec.convert({"number": 0, "begun_at": "", name: told}, Run)
+            found = msgspec.structs.replace(found, **{name: getattr(told, name)})
+    return found
+
+
+def _legible_settings(told: Any) -> dict[str, SettingValue]:
+    """Each by itself: without all of them nobody would see that a run has others."""
+    found: dict[str, SettingValue] = {}
+    for key, value in told.items() if isinstance(told, dict) else ():
+        with suppress(*ILLEGIBLE):
+            found |= msgspec.convert({key: value}, dict[Slug, SettingValue])
+    return found
+
+
+class Mended(NamedTuple):
+    """What a row can be read as."""
+
+    record: Record
+    wrong: tuple[str, ...]
+    """The fields that were absurd, which are as if they had not been told."""
+
+
+def _nothing(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+
+
+def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
+    """The record of any row at all; never raises.
+
+    A status that there is not becomes ``failed``, a reason ``internal-error``, a URL that can't be read the empty one.
+    """
+    facts: dict[str, Any] = {}
+    wrong = []
+    for field, position, value in zip(_FIELDS[kind], range(len(row)), row, strict=True):
+        try:
+            if position in _WITH_PARTS[kind]:
+                value = msgspec.json.decode(value or "[]") or _nothing(field)  # noqa: PLW2901
+            elif position in _BOOLEANS[kind] and value in {0, 1}:
+                value = bool(value)  # noqa: PLW2901
+            elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
+                value = int(value)  # noqa: PLW2901 - as a column of another kind keeps it
+            facts[field.name] = msgspec.convert(value, field.type)
+        except (msgspec.MsgspecError, TypeError, RecursionError):
+            wrong.append(field.name)
+    if "status" in wrong:
+        facts["status"] = _UNKNOWN[_KINDS[kind]]
+    facts.setdefault("url", "")
+    if "status" in wrong or facts.get("reason", "") not in {"", *REASONS}:
+        facts["reason"] = InternalError.reason
+        wrong += ["reason"] * ("reason" not in wrong)
+    return Mended(kind(**facts), tuple(dict.fromkeys(wrong)))
+
+
+@contextmanager
+def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
+    """What is made of rows within it is made of the file at *path*: if that can't be done, the file is damaged.
+
+    SQLite takes values of any type into any column, and a file may have been in other hands. *on_error* is told first.
+    Raises LedgerCorrupt.
+    """
+    try:
+        yield
+    except ILLEGIBLE as exc:
+        error = LedgerCorrupt(
+            f"{path} is damaged: what it holds can't be read ({plain(exc)}); put a sound copy of it"
+            " back, or start over with --fresh. The saved images are not touched before that"
+        )
+        if on_error is not None:
+            on_error(str(error))
+        raise error from exc

@@ -1,0 +1,86 @@
+"""A crawl's file with rows that are absurd, though to SQLite nothing is wrong: mended as it is opened, and said so.
+
+No worker can put such a thing there (see checks.py); a disk, another program or an older version may have. What can't
+be in the row of a record is read as not told (crawler/crawlfile/columns.py). Here is what the queue itself lives on.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from crawler.crawlfile.schema import Connection
+from crawler.logs.events import ROW_MENDED, tell
+from crawler.models import MAX_COUNT, MAX_DEPTH, RECORDS, TaskKind, TaskState
+from crawler.queues.validation import is_url, printable
+
+log = logging.getLogger(__name__)
+
+_MOST_SERIAL = 2**62
+_MOST_ATTEMPTS = 2**31 - 1
+_MOST_S = 1e8
+_MOST_LIFE_S = 1e10
+_KINDS = ", ".join(f"'{kind}'" for kind in TaskKind)
+_STATES = ", ".join(f"'{state}'" for state in TaskState)
+
+
+def _is_no_int(column: str, most: int) -> str:
+    return f"(typeof({column}) != 'integer' OR {column} NOT BETWEEN 0 AND {most})"
+
+
+def _is_no_real(column: str, most: float) -> str:
+    return f"(typeof({column}) NOT IN ('real', 'integer') OR {column} NOT BETWEEN 0 AND {most})"
+
+
+_NUMBERS = {
+    "depth": _is_no_int("depth", MAX_DEPTH),
+    "serial": _is_no_int("serial", _MOST_SERIAL),
+    "attempts": _is_no_int("attempts", _MOST_ATTEMPTS),
+    "words": _is_no_int("words", 255),
+}
+_LOST = (
+    f"kind NOT IN ({_KINDS}) OR state NOT IN ({_STATES}) OR typeof(url) != 'text'"
+    " OR NOT (url GLOB 'http*' OR url GLOB 'data:*')"
+)
+_NO_DUE = f"(due_s IS NOT NULL AND {_is_no_real('due_s', _MOST_LIFE_S)})"
+_NO_ORIGIN = "(origin IS NOT NULL AND typeof(origin) != 'blob')"
+_ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN))
+
+
+def repair(db: Connection, path: Path) -> None:
+    """Have all rows of the queue be such as it writes; *path*, of the file, is for the log. One transaction."""
+    rows = db.execute(f"SELECT id, kind, url, {_LOST} FROM tasks WHERE {_ABSURD}").fetchall()  # noqa: S608 - our own words
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for task_id, kind, url, lost in rows:
+            what = _mend(db, task_id, kind, url, lost=bool(lost))
+            tell(log, ROW_MENDED, file=path, url=printable(str(url)), what=what)
+        _mend_others(db)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -> str:
+    """Returns what was done."""
+    if lost or not (isinstance(url, str) and is_url(url, TaskKind(kind))):
+        for record in RECORDS:
+            db.execute(f"DELETE FROM {record}s WHERE task_id = ?", (task_id,))  # noqa: S608 - our own names
+        db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+        return "is removed: it is found again when its page is read again"
+    for column, is_absurd in _NUMBERS.items():
+        db.execute(f"UPDATE tasks SET {column} = 0 WHERE id = ? AND {is_absurd}", (task_id,))  # noqa: S608
+    db.execute(f"UPDATE tasks SET due_s = 0 WHERE id = ? AND {_NO_DUE}", (task_id,))  # noqa: S608
+    db.execute(f"UPDATE tasks SET origin = NULL WHERE id = ? AND {_NO_ORIGIN}", (task_id,))  # noqa: S608
+    return "is mended"
+
+
+def _mend_others(db: Connection) -> None:
+    db.execute(f"UPDATE hosts SET delay_s = 0 WHERE {_is_no_real('delay_s', _MOST_S)}")  # noqa: S608
+    db.execute(f"UPDATE dropped SET count = 0 WHERE {_is_no_int('count', MAX_COUNT)}")  # noqa: S608
+    is_no_clock = _is_no_real("value", _MOST_LIFE_S)
+    if db.execute(f"DELETE FROM meta WHERE key = 'clock_s' AND {is_no_clock}").rowcount:  # noqa: S608
+        db.execute("UPDATE tasks SET due_s = 0 WHERE due_s IS NOT NULL")
+    db.execute(f"DELETE FROM meta WHERE key = 'refreshes' AND {_is_no_int('value', MAX_COUNT)}")  # noqa: S608
+    db.execute("DELETE FROM meta WHERE key IN ('seeds', 'stopped', 'rules') AND typeof(value) = 'blob'")

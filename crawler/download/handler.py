@@ -1,0 +1,234 @@
+"""An IMAGE task in, its result out: fetched, verified, named, stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from crawler.config import Config, ImagesConfig
+from crawler.download.filters import unwanted_file, unwanted_picture
+from crawler.download.formats import ImageInfo
+from crawler.download.naming import image_path
+from crawler.download.sniff import recognised
+from crawler.errors import InvalidUrl, NotAnImage, OutOfScope, TooLarge
+from crawler.harvest.sniffing import kind_of
+from crawler.http import Fetched, Transport, unpacked
+from crawler.http.bot_challenges import challenger
+from crawler.http.robots import product_token
+from crawler.http.status import challenged
+from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
+from crawler.opt_outs import directives
+from crawler.opt_outs.of_image import Heard, Wishes, of_host
+from crawler.opt_outs.tdmrep_files import ReservationFiles
+from crawler.scope import OUT_OF_SCOPE, Scope
+from crawler.storage import Storage
+from crawler.task_handler import TaskHandler, Visit
+from crawler.urls import DATA_HOST
+
+ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+"""What browsers send for an image, so that a server gives us what it gives them."""
+
+
+_LINKS = frozenset({"a", "area", "iframe"})
+"""Where a URL is found that may lead to a page, whatever its extension says."""
+
+
+class ImageHandler(TaskHandler):
+    """Downloads images; *handler* is what every TaskHandler wants to know.
+
+    *verify* says of bytes which image they are, or raises a Rejection: that of :class:`~.decoder.Decoders` for the
+    bytes of strangers. Without it they are decoded in this very process. *reservations* gives the tdmrep.json of
+    hosts; without it they are not asked for any. *kept_by* is what records say of where *storage* keeps files.
+
+    Raises StorageFull and StorageFailed, which concern the whole crawl.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        storage: Storage,
+        scope: Scope,
+        *,
+        config: Config,
+        verify: Callable[[bytes], ImageInfo] | None = None,
+        reservations: ReservationFiles | None = None,
+        kept_by: str = "",
+        **handler: Any,
+    ) -> None:
+        super().__init__(transport, config=config, **handler)
+        self._storage = storage
+        self._kept_by = kept_by
+        self._scope = scope
+        self._images = config.images
+        self._layout = config.storage.layout
+        self._max_depth = config.scope.max_depth
+        self._verify = verify or _verified_here(config.images)
+        self._wishes = Wishes(
+            config.obey, statements=self._robots.statements if self._robots else None, files=reservations
+        )
+        self._agent = product_token(config.fetch.user_agent)
+
+    def visit(self, visit: Visit) -> None:
+        heard = Heard(self._wishes)
+        try:
+            self._visit(visit, heard)
+        finally:
+            visit.facts.update(heard.facts())
+
+    def _visit(self, visit: Visit, heard: Heard) -> None:
+        fetched = self._fetched(visit, heard)
+        self._check(visit.task, fetched)
+        is_page = _is_linked(visit) and kind_of(fetched.content_type, fetched.content) == "html"
+        told = directives.told_by(fetched.headers, agent=self._agent)
+        heard(one for one in told if not is_page or one.signal in directives.AGAINST_IMAGES)
+        if is_page:
+            page = self._page(visit.task)
+            visit.discovered = (page,) if page.kept_out_by != OUT_OF_SCOPE else ()
+            raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
+        if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            heard(*_said_before(visit.task))
+            visit.facts["kept_by"] = self._kept_by  # it was asked for so because the file is there
+            visit.unchanged()
+            return
+        if vendor := challenger(fetched.http_status, fetched.headers, fetched.content):
+            raise challenged(vendor, fetched.http_status, fetched.final_url)
+        info = self._wanted(visit, fetched.content, heard)
+        sha256 = hashlib.sha256(fetched.content).hexdigest()
+        kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)
+        visit.facts.update(
+            status=ImageStatus.SAVED if kept_at == path else ImageStatus.DUPLICATE,
+            path=kept_at,
+            sha256=sha256,
+            kept_by=self._kept_by,
+        )
+
+    def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:
+        """What image it is; raises a Rejection, of which *visit* knows what was known by then.
+
+        What can be said without decoding is said before.
+        """
+        name = recognised(content)
+        if (refusal := unwanted_file(name, len(content), self._images)) is not None:
+            visit.facts["format"] = name
+            raise refusal
+        info = self._verify(content)
+        visit.facts.update(
+            format=info.format,
+            width_px=info.width_px,
+            height_px=info.height_px,
+            dhash=info.dhash,
+            incomplete=info.incomplete,
+        )
+        heard(info.opt_outs, unread=info.unread_metadata)
+        if (refusal := unwanted_picture(info, self._images)) is not None:
+            raise refusal
+        return info
+
+    def _keep(self, visit: Visit, info: ImageInfo, content: bytes, *, sha256: str) -> tuple[str, str]:
+        """Where the bytes are kept, and where they belong by their URL.
+
+        Those of an earlier visit stay where they are, whatever the URL gives now.
+        """
+        known = visit.task.known
+        if isinstance(known, ImageRecord) and known.sha256 == sha256:
+            kept_at = self._storage.save(known.path, content, sha256=sha256)  # it may have gone
+            if kept_at == known.path:
+                visit.unchanged()
+            return kept_at, known.path
+        path = image_path(
+            visit.task.url,
+            info.extension,
+            layout=self._layout,
+            sha256=sha256,
+            version=sha256 if known else "",
+        )
+        return self._storage.save(path, content, sha256=sha256), path
+
+    def _fetched(self, visit: Visit, heard: Heard) -> Fetched:
+        if visit.task.url.startswith(DATA_HOST):
+            fetched = _held_by_page(visit.task, max_bytes=self._images.max_image_bytes)
+            visit.answered(fetched)
+            return fetched
+        if (brought := self._brought(visit, heard)) is not None:
+            return brought
+        known = visit.task.known
+        is_there = isinstance(known, ImageRecord) and self._storage.has(
+            known.path, size_bytes=known.size_bytes
+        )
+        return self.fetch(
+            visit,
+            max_bytes=self._images.max_image_bytes,
+            accept=ACCEPT,
+            unless_known=is_there,
+            also_check=partial(heard.host, turn=visit.turn),
+        )
+
+    def _brought(self, visit: Visit, heard: Heard) -> Fetched | None:
+        """What a page in the browser has fetched already, the same things permitting as if it were asked for now."""
+        task = visit.task
+        content = task.origin.content if task.origin is not None and task.known is None else b""
+        brought = unpacked(content, url=task.url) if content else None
+        if brought is None or len(brought.content) > self._images.max_image_bytes:
+            return None
+        if self._robots is not None:
+            self._robots.check(task.url, visit.turn)
+        heard.host(task.url, turn=visit.turn)
+        visit.answered(brought)
+        return brought
+
+    def _page(self, task: Task) -> NewTask:
+        """What was linked to as an image, for a harvester: a link further away than the image would have been."""
+        is_too_far = task.depth >= self._max_depth
+        return NewTask(
+            kind=TaskKind.PAGE,
+            url=task.url,
+            depth=task.depth + 1,
+            origin=Origin(page_url=task.origin.page_url if task.origin else "", found_in="a"),
+            kept_out_by=self._scope.refusal(task.url) or ("max-depth" if is_too_far else ""),
+        )
+
+    def _check(self, task: Task, fetched: Fetched) -> None:
+        """Raise a Rejection for what is not to be taken, image or not."""
+        if not self._scope.holds_image(fetched.final_url):
+            raise OutOfScope(f"{task.url} redirects to {fetched.final_url}, which is outside of this crawl")
+
+
+def _said_before(task: Task) -> tuple[list[OptOut], int]:
+    """What an image says itself, with the answer that is still good, and how much of that can't be read; its host has
+    been heard anew.
+    """
+    known = task.known
+    if not isinstance(known, ImageRecord):
+        return [], 0
+    is_full = len(known.opt_outs) == MAX_OPT_OUTS
+    return [one for one in known.opt_outs if not of_host(one)], 0 if is_full else known.more_opt_outs
+
+
+def _is_linked(visit: Visit) -> bool:
+    """Whether something leads to it, rather than shows it."""
+    return not _LINKS.isdisjoint(visit.found_in.split(", "))
+
+
+def _verified_here(images: ImagesConfig) -> Callable[[bytes], ImageInfo]:
+    from crawler.download.verify import verify, verify_lenient
+
+    lenient = images.incomplete == "keep"
+    return partial(verify_lenient if lenient else verify, max_pixels=images.max_pixels)
+
+
+def _held_by_page(task: Task, *, max_bytes: int) -> Fetched:
+    """What was in a ``data:`` URL, as if it had been fetched."""
+    content = task.origin.content if task.origin else b""
+    if not content:
+        raise InvalidUrl(
+            f"{task.url} names an image that its page held; its bytes are only there in a first try"
+        )
+    if len(content) > max_bytes:
+        raise TooLarge(f"{len(content):,} bytes are more than the {max_bytes:,} allowed (max_image_bytes)")
+    media_type = task.url[len(DATA_HOST) :].partition(";")[0]
+    return Fetched(
+        url=task.url, final_url=task.url, http_status=0, headers={"content-type": media_type}, content=content
+    )

@@ -1,0 +1,104 @@
+"""Sound files of kinds that the decoders don't read, told from broken ones: pure.
+
+A decoder that fails says why in words of its own, and they are not always about what is wrong: of a JPEG that is
+lossless it says that its stream is broken. So the file's own header is asked as well.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+from crawler.download.containers import JPEG_MARKER
+from crawler.download.tiff import compression_of
+from crawler.errors import Rejection
+
+_BITMAP = (
+    # 16 to 60: what OS/2 2.x may leave out of its header's 64 bytes
+    r"Unsupported BMP (header type \((16|20|24|28|32|36|42|44|46|48|60)\)|compression \((4|5|6|11|12|13)\)"
+    r"|bitfields layout|pixel depth \((2|64)\))|codec configuration error"
+)
+_BOXES = r"Unsupported|Not implemented|No codec"
+_WORDS = {
+    "jpeg": re.compile(r"cannot handle \d+-(bit|layer)"),
+    "bmp": re.compile(_BITMAP),
+    "ico": re.compile(_BITMAP),
+    "tiff": re.compile(
+        # KeyError: a compression; from 32766 on they are anybody's own (TIFF 6.0, section 8)
+        r"unknown (pixel|raw) mode|KeyError\((9|10|3276[6-9]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})\)"
+        r"|Invalid value for samples per pixel|string index out of range"
+    ),
+    "avif": re.compile(_BOXES),
+    "heic": re.compile(_BOXES),
+}
+"""How decoders say that they can't read a kind: 12 bits, odd channels, compressions of few."""
+
+_BIG_MOTOROLA = b"MM\0+"
+"""A BigTIFF in that order, which Pillow (13) does not read."""
+_WEBP_IN_TIFF = 50001
+"""libtiff, as it is built for Pillow, only says of it that its data is broken."""
+_SOS, _DNL = 0xDA, b"\xff\xdc\0\4"
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+_READ_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+"""Huffman and arithmetic coding, in sequence or progressive. The others are lossless, hierarchical, or JPEG-LS."""
+_PICTURES_IN_BITMAP = (4, 5)
+"""A JPEG or a PNG in a BMP, which then has 0 bits a pixel ([MS-WMF], 2.1.1.7)."""
+_WINDOWS_HEADERS = frozenset({40, 52, 56, 108, 124})
+_MASKS_AT = 54
+_BITFIELDS = 3
+
+
+def is_unread(name: str, data: bytes, told: str) -> bool:
+    """Whether *data*, of the format *name*, is of a kind that its decoder, which failed and *told* so, does not read.
+    Never raises.
+    """
+    ask_file, words = _ASKED.get(name), _WORDS.get(name)
+    said = ask_file(data) if ask_file else None
+    return bool(words and words.search(told)) if said is None else said
+
+
+def _jpeg(data: bytes) -> bool | None:
+    """By its frame header (ISO/IEC 10918-1, B.2.2); without a height, its lines are counted at their end (DNL)."""
+    position = 2
+    while (match := JPEG_MARKER.search(data, position)) is not None:
+        marker, start = data[match.end() - 1], match.end()
+        if marker in _FRAMES:
+            counted_later = data[start + 3 : start + 5] == b"\0\0" and _DNL in data
+            return True if marker not in _READ_FRAMES or counted_later else None
+        if marker == _SOS:
+            break
+        position = start + int.from_bytes(data[start : start + 2], "big")
+    return None
+
+
+def _bitmap(data: bytes) -> bool | None:
+    """By its compression; colours that share bits, or whose bits are apart, are no colours."""
+    with suppress(struct.error):
+        size, bits, compression = struct.unpack_from("<I10xHI", data, 14)
+        if size not in _WINDOWS_HEADERS:
+            return None
+        if compression in _PICTURES_IN_BITMAP and not bits:
+            return True
+        if compression == _BITFIELDS and not _are_masks(struct.unpack_from("<III", data, _MASKS_AT)):
+            return False
+    return None
+
+
+def _are_masks(masks: tuple[int, ...]) -> bool:
+    """Whether each has bits, all of them side by side, and none of them those of another."""
+    apart = sum(masks) == masks[0] | masks[1] | masks[2]
+    return apart and all(mask and not (mask + (mask & -mask)) & mask for mask in masks)
+
+
+def _tiff(data: bytes) -> bool | None:
+    if data.startswith(_BIG_MOTOROLA):
+        return True
+    with suppress(Rejection):
+        return True if compression_of(data) == _WEBP_IN_TIFF else None
+    return None
+
+
+_ASKED: dict[str, Callable[[bytes], bool | None]] = {"jpeg": _jpeg, "bmp": _bitmap, "tiff": _tiff}
+"""What a file itself says; None where the decoder's words decide."""

@@ -1,0 +1,188 @@
+"""A PAGE task in, its result out: fetched, read, its images and links found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from crawler.config import Config
+from crawler.errors import NoSitemap, RepeatedPage, TaskError
+from crawler.harvest import links, sitemap
+from crawler.harvest.link_filter import A_PAGE, Judge
+from crawler.harvest.reader_pool import Read, Reading
+from crawler.harvest.reader_protocol import Head, in_order
+from crawler.harvest.render_choice import Renders, TemplateQueue
+from crawler.harvest.sitemap import SITEMAPS
+from crawler.http import Fetched, Transport
+from crawler.http.bot_challenges import challenger
+from crawler.http.status import challenged
+from crawler.models import NewTask, PageStatus, TaskKind
+from crawler.scope import Scope
+from crawler.task_handler import TaskHandler, Visit
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+"""What browsers send for a page."""
+ACCEPT_CSS = "text/css,*/*;q=0.1"
+
+_ACCEPT = {
+    links.STYLE_SHEET: ACCEPT_CSS,
+    links.MANIFEST: "application/manifest+json,application/json;q=0.9,*/*;q=0.8",
+    links.FEED: "application/atom+xml,application/rss+xml,application/feed+json,application/xml;q=0.9,*/*;q=0.8",
+    **dict.fromkeys(SITEMAPS, "application/xml,text/xml,text/plain;q=0.9,*/*;q=0.8"),
+}
+
+
+PAGE_CUT = "page-cut"
+"""What is left out of a document that is larger than max_page_bytes: all that comes after these."""
+
+
+_KEPT_PARTS = 1
+"""Of what a document holds, which its result takes along; what is beyond is put as it comes."""
+
+
+class PageHandler(TaskHandler):
+    """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know.
+
+    *read* says what is found in an answer, or raises a TaskError: that of :class:`~.readers.Readers` for what strangers
+    wrote. Without it documents are read in this very process. *put_early* takes what a huge page holds before its
+    result is there: should the result get lost, the page is harvested again. Without it a result has it all.
+    *templates* knows which pages are worth to be opened in a browser.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        scope: Scope,
+        *,
+        config: Config,
+        read: Read | None = None,
+        put_early: Callable[[Sequence[NewTask]], object] | None = None,
+        templates: TemplateQueue | None = None,
+        **handler: Any,
+    ) -> None:
+        super().__init__(transport, config=config, **handler)
+        self._config = config
+        self._renders = Renders(config.render.render, scope, templates)
+        self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        self._read = read or reading_here(scope, config, now=self._now)
+        self._put_early = put_early
+
+    def visit(self, visit: Visit) -> None:
+        try:
+            self._visit(visit)
+        except NoSitemap:
+            visit.discovered = sitemap.next_guess(visit.task)
+            raise
+        except TaskError as exc:
+            if visit.found_in == sitemap.SITEMAP and not exc.retryable:
+                # robots.txt names what is no more, while the one at the usual place is up to date
+                visit.discovered = sitemap.guess_in_place_of(visit.task)
+            raise
+
+    def _visit(self, visit: Visit) -> None:
+        if (
+            self._judge is not None
+            and visit.task.origin is not None
+            and self._judge.is_repeat(visit.task.url)
+        ):
+            raise RepeatedPage("it differs from a page that was visited in nothing but a session id")
+        fetched = self._fetched(visit)
+        if fetched.http_status == HTTPStatus.NOT_MODIFIED:
+            visit.unchanged()  # so are the links on it, which are known
+            visit.discovered = self._sitemaps(visit, fetched.final_url)  # robots.txt may name others by now
+            return
+        with self._read(visit.task, fetched) as reading:
+            head = reading.head
+            images, links, kept_out = self._found(reading)
+        if self._judge is not None:
+            links = self._judge.judged(
+                head.kind,
+                fetched.final_url,
+                asked=visit.task.url,
+                images={image.url for image in images} - head.dots,
+                links=links,
+                said=reading.words,
+            )
+        rendering, renders = "", list[NewTask]()
+        if head.kind == A_PAGE:
+            rendering, renders = self._renders.of(visit.task, head.looks, url=fetched.final_url)
+        if not renders and (  # a browser may be let through where we are not
+            vendor := challenger(fetched.http_status, fetched.headers, fetched.content)
+        ):
+            raise challenged(vendor, fetched.http_status, fetched.final_url)
+        visit.facts.update(
+            status=PageStatus.HARVESTED,
+            render=rendering,
+            title=head.title,
+            images=head.images,
+            links=sum(not link.kept_out_by for link in links),
+            left_out={**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
+        )
+        visit.discovered = (
+            *images,
+            *links,
+            *renders,
+            *self._sitemaps(visit, fetched.final_url),
+            *kept_out,
+        )
+
+    def _found(self, reading: Reading) -> tuple[list[NewTask], Sequence[NewTask], list[NewTask]]:
+        """Images, links, and what is kept out; of a huge document only what has not been put yet, and all links."""
+        images: list[NewTask] = []
+        links: list[NewTask] = []
+        kept_out: list[NewTask] = []
+        for number, part in enumerate(reading.tasks()):
+            if number > _KEPT_PARTS and self._put_early is not None:
+                self._put_early([*images, *kept_out])
+                images, kept_out = [], []
+            for task in part:
+                kind = images if task.kind is TaskKind.IMAGE else links
+                (kept_out if task.kept_out_by else kind).append(task)
+        return images, links, kept_out
+
+    def _fetched(self, visit: Visit) -> Fetched:
+        max_bytes = self._config.harvest.max_page_bytes
+        if visit.found_in in SITEMAPS:
+            max_bytes = max(max_bytes, sitemap.MAX_BYTES)
+        try:
+            return self.fetch(
+                visit, max_bytes=max_bytes, accept=_ACCEPT.get(visit.found_in, ACCEPT), cut=True
+            )
+        except TaskError as exc:
+            if visit.found_in == sitemap.GUESSED and not exc.retryable:
+                raise NoSitemap(
+                    f"none at {visit.task.url}: {exc.detail}", http_status=exc.http_status
+                ) from exc
+            raise
+
+    def _sitemaps(self, visit: Visit, url: str) -> tuple[NewTask, ...]:
+        """Those of a seed's host: what its robots.txt names, else the one that may be at the usual place."""
+        is_seed = visit.task.origin is None and visit.task.depth == 0
+        if not is_seed or not self._config.harvest.sitemaps or self._config.scope.max_depth == 0:
+            return ()
+        named = self._robots.sitemaps(url, visit.turn) if self._robots is not None else ()
+        return sitemap.sitemap_tasks(named, page_url=url) or (sitemap.first_guess(url),)
+
+
+def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
+    """Reads documents in this very process: for those that nobody strange has written, and for who has but one."""
+    from crawler.harvest.documents import Harvest, Reader
+
+    reader = Reader(scope, config, now=now)
+
+    class Here:
+        def __init__(self, harvest: Harvest, fetched: Fetched) -> None:
+            self.head = Head.of(harvest)
+            self._harvest = harvest
+            self._fetched = fetched
+
+        def tasks(self) -> Iterator[list[NewTask]]:
+            return iter((in_order(self._harvest),))
+
+        def words(self) -> set[str]:
+            return reader.words(self._fetched)
+
+    return lambda task, fetched: nullcontext(Here(reader.read(task, fetched), fetched))

@@ -1,0 +1,114 @@
+"""From HTML to elements, by either of two parsers. What is found on a page is decided elsewhere, by looking
+at these.
+
+``fast`` is lexbor, which builds the tree that the HTML Standard describes; ``beautifulsoup`` is Beautiful
+Soup over Python's html.parser, 20 to 60 times slower, for pages that the first refuses and for those who ask
+for it. The contents of ``<noscript>`` and ``<template>`` are elements like any other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from crawler.errors import NotHtml
+from crawler.harvest import caption_names, link_words
+from crawler.harvest.extensions import IMAGE_NAME
+from crawler.harvest.html_bombs import made_harmless
+from crawler.harvest.markup import NEAR_VALUE, S, values_of
+from crawler.harvest.parser_base import Element, ParserRefusedError
+from crawler.logs.events import PARSER_FAILED, tell
+
+__all__ = ["PARSERS", "Element", "parse"]
+
+log = logging.getLogger(__name__)
+
+_ADAPTERS = {"fast": "crawler.harvest.lexbor", "beautifulsoup": "crawler.harvest.soup"}
+PARSERS = tuple(_ADAPTERS)
+
+_STYLE = re.compile(rf"style{NEAR_VALUE}")
+_DATA = re.compile(rf"data-([^{S}/>=]{{0,256}}+){NEAR_VALUE}")
+_PROPERTY = re.compile(
+    r"prop(?:erty)?\s*=\s*[\"']?[^\"'>]{0,80}(?:image|thumbnail|logo|photo|screenshot|contenturl)"
+)
+"""Of ``itemprop`` and ``property``; begins with what both have, which is found ten times as fast as one of two."""
+_BACKGROUND = re.compile(rf"background[{S}]*+=")
+_DATA_NAME = re.compile(r"bg|background|image|img|srcset")
+_DATA_OF_IMAGES = re.compile(
+    r"[\"']?\s*(?:[{\[]|%7b|%5b).*(?:image|img|src|photo|picture|thumb|avatar|logo|poster|cover|banner|background|gallery)",
+    re.DOTALL,
+)
+_MAX_VALUE_CHARS = 512
+_NAME_BEFORE = re.compile(r"[\s\"'/]([a-z_:][a-z0-9_:.-]*)\s*=\s*$")
+_USUAL_NAMES = frozenset({"alt", "content", "href", "name", "srcset", "title", "value"})
+_CUSTOM_TAG = re.compile(r"[a-z][a-z0-9.]*-")
+_IMAGE_NAME = re.compile(IMAGE_NAME)
+
+
+def parse(html: str, *, parser: str = "fast", left_out: Counter[str] | None = None) -> list[Element]:
+    """The elements of a document in document order: those of NAMES, and any with an attribute that may tell
+    of an image.
+
+    Raises NotHtml when no parser can make anything of it. No input is known to take more time than in proportion to
+    its length, and tests/quadratic/ searches for such; *left_out* counts by slug what is not read for that. What the
+    search may have missed is ended with its reader, by ``page_timeout_s``.
+    """
+    left_out = Counter() if left_out is None else left_out
+    html = made_harmless(html, left_out=left_out)
+    lower = html.lower()
+    look_at_all = _attributes_may_tell(lower)
+    classes = values_of("class", lower)
+    marks, turns = caption_names.marks_in(lower, classes), link_words.may_turn(lower, classes)
+    for adapter in _adapters(parser):
+        try:
+            return adapter(html, look_at_all=look_at_all, marks=marks, turns=turns, left_out=left_out)
+        except ParserRefusedError as exc:
+            tell(log, PARSER_FAILED, parser=adapter.__module__.rpartition(".")[2], reason=exc)
+    raise NotHtml("neither parser could make anything of the page")
+
+
+def _adapters(parser: str) -> Iterator[Callable[..., list[Element]]]:
+    """The chosen parser, then the other; each is imported when it is asked for."""
+    for name in sorted(PARSERS, key=lambda name: name != parser):
+        yield importlib.import_module(_ADAPTERS[name]).elements_of
+
+
+def _attributes_may_tell(html: str) -> bool:
+    """Whether other elements than those of NAMES may refer to images by ``style``, ``background``, ``itemprop``,
+    ``property`` or ``data-*``.
+
+    *html* is in lower case. Reading attributes is what costs most in a walk; most pages can be walked without.
+    """
+    return (
+        any(
+            "url" in value or "image" in value or "\\" in value or "&" in value
+            for value in _STYLE.findall(html)
+        )
+        or any(
+            _DATA_NAME.search(name) or _IMAGE_NAME.search(value) or _DATA_OF_IMAGES.match(value)
+            for name, value in _DATA.findall(html)
+        )
+        or _PROPERTY.search(html) is not None
+        or ("background" in html and _BACKGROUND.search(html) is not None)
+        or _some_attribute_names_an_image(html)
+    )
+
+
+def _some_attribute_names_an_image(html: str) -> bool:
+    """Whether an attribute that is none of the usual ones has a value with an image's extension, or a custom element
+    has it in ``src``. May err: what it says costs time only if True, and is about rare attributes if False.
+    """
+    for found in _IMAGE_NAME.finditer(html):
+        start = max(0, found.start() - _MAX_VALUE_CHARS)
+        value = max(html.rfind(mark, start, found.start()) for mark in ('"', "'"))
+        if value <= start or html[value - 1] != "=":
+            value = html.rfind("=", start, found.start()) + 1
+        name = _NAME_BEFORE.search(html[max(start, value - 64) : value])
+        if name is None or name[1] in _USUAL_NAMES or name[1].startswith("data-"):
+            continue
+        if name[1] != "src" or _CUSTOM_TAG.match(html, html.rfind("<", start, value) + 1):
+            return True
+    return False

@@ -1,0 +1,135 @@
+"""Images that a page tells of for machines: JSON-LD with the vocabulary of schema.org.
+
+https://www.w3.org/TR/json-ld11/ and https://schema.org/ImageObject
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from crawler.harvest import loose_json
+from crawler.harvest.candidates import FALLBACK, FULL_SIZE, Candidate
+from crawler.harvest.cuts import Cut, at_most
+from crawler.harvest.extensions import leads_elsewhere, leads_to_image
+from crawler.harvest.html import Element
+
+_MAX_CHARS = 2**20
+_MAX_VALUES = 20_000
+_MAX_DEPTH = 64
+
+_PROPERTIES = frozenset(
+    {"image", "images", "logo", "photo", "photos", "primaryimageofpage", "screenshot"}
+    | {"thumbnail", "thumbnailurl"}
+)
+"""Whose value is an image or its URL; in lower case, for pages get the case wrong."""
+_THUMBNAILS = frozenset({"thumbnail", "thumbnailurl"})
+_IMAGE_TYPES = frozenset({"imageobject", "imageobjectsnapshot", "barcode", "photograph"})
+
+_NAMED_STRING = re.compile(
+    r'"(?:image|logo|photo|screenshot|thumbnailUrl|contentUrl)"\s*+:\s*+(?:\[\s*+)?("(?:[^"\\]|\\.)*+")'
+)
+
+
+def json_ld(element: Element) -> Iterator[Candidate | Cut]:
+    """``<script type="application/ld+json">``: images by their property or their type, nested and in graphs.
+
+    Of an image's own URL and its thumbnail the first is best. JSON that is a little broken is read all the
+    same; of what can't be read, strings below the usual names are taken.
+    """
+    if element.attributes.get("type", "").partition(";")[0].strip().lower() != "application/ld+json":
+        return
+    document = loose_json.read(element.text) if len(element.text) <= _MAX_CHARS else loose_json.BROKEN
+    if document is not loose_json.BROKEN:
+        walk = _Walk(element)
+        yield from walk.over(document)
+        if walk.is_cut:
+            yield Cut("json-cut")
+        return
+    strings = (quoted[1] for quoted in _NAMED_STRING.finditer(element.text[:_MAX_CHARS]))
+    for quoted in at_most(_MAX_VALUES, strings, slug="json-cut"):
+        if isinstance(quoted, Cut):
+            yield quoted
+        elif not leads_elsewhere(reference := quoted[1:-1].replace("\\/", "/")):
+            yield _candidate(element, reference)
+    if element.text.strip():
+        yield Cut("json-cut" if len(element.text) > _MAX_CHARS else "json-broken")
+
+
+class _Walk:
+    """Over one document in its order; no deeper than _MAX_DEPTH, no further than _MAX_VALUES."""
+
+    def __init__(self, element: Element) -> None:
+        self._element = element
+        self._left = _MAX_VALUES
+        self._images = 0
+        self.is_cut = False
+
+    def over(self, value: Any, depth: int = 0) -> Iterator[Candidate]:
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH:
+            self.is_cut = True
+        elif isinstance(value, list):
+            for item in value:
+                yield from self.over(item, depth + 1)
+        elif isinstance(value, dict):
+            if _is_image(value):
+                yield from self._image(value, depth)
+                return
+            for name, item in value.items():
+                if name.lower() in _PROPERTIES:
+                    yield from self._shown(item, depth + 1)
+                else:
+                    yield from self.over(item, depth + 1)
+
+    def _shown(self, value: Any, depth: int) -> Iterator[Candidate]:
+        """The value of a property that stands for an image."""
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH:
+            self.is_cut = True
+        elif isinstance(value, str):
+            yield _candidate(self._element, value)
+        elif isinstance(value, list):
+            for item in value:
+                yield from self._shown(item, depth + 1)
+        elif isinstance(value, dict):
+            yield from self._image(value, depth)
+
+    def _image(self, image: dict[str, Any], depth: int) -> Iterator[Candidate]:
+        """An image as an object: its bytes are at ``contentUrl``, else at ``url``, which may also be a page's."""
+        facts = {name.lower(): value for name, value in image.items()}
+        content, url = _strings(facts.get("contenturl")), _strings(facts.get("url"))
+        references = [*content, *(url if not content else filter(leads_to_image, url))]
+        references = references or [name for name in _strings(facts.get("@id")) if leads_to_image(name)]
+        self._images += 1
+        group = f"json-ld{self._element.number}.{self._images}"
+        told = self._element
+        if isinstance(caption := facts.get("caption"), str):
+            told = msgspec.structs.replace(told, caption=caption)
+        for reference in references[:1]:
+            yield _candidate(told, reference, group=group, rank=FULL_SIZE)
+        for reference in references[1:]:
+            yield _candidate(told, reference)
+        for name, value in facts.items():
+            if name in _THUMBNAILS:
+                for found in self._shown(value, depth + 1):
+                    yield msgspec.structs.replace(found, group=group, rank=FALLBACK)
+            elif name in _PROPERTIES:
+                yield from self._shown(value, depth + 1)
+            else:
+                yield from self.over(value, depth + 1)
+
+
+def _is_image(value: dict[str, Any]) -> bool:
+    return any(name.rpartition("/")[2].lower() in _IMAGE_TYPES for name in _strings(value.get("@type")))
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _candidate(element: Element, reference: str, *, group: str = "", rank: int = 0) -> Candidate:
+    return Candidate(reference=reference, found_in="json-ld", group=group, rank=rank, element=element)

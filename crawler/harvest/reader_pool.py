@@ -1,0 +1,152 @@
+"""Documents are read in processes of their own, see :mod:`crawler.sandbox`: some take for ever, or all memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Protocol
+
+import msgspec
+
+from crawler.config import Config, FetchConfig
+from crawler.errors import LEFT_OUT, PageTimeout, ReaderCrashed
+from crawler.harvest.reader_protocol import QUESTION_BYTES, READ, TASKS, WORDS, Head, Question, ReaderSettings
+from crawler.http import Fetched
+from crawler.logs.events import INTERNAL_ERROR, tell
+from crawler.models import NewTask, Task
+from crawler.sandbox.child_main import Orders
+from crawler.sandbox.memory_budget import Budget
+from crawler.sandbox.pool import Pool, told_as
+from crawler.text.plain_errors import quoted
+
+log = logging.getLogger(__name__)
+
+ALLOWANCE_BYTES = 64 * 2**20
+"""Enough for pages of some 800 KB: what they take beyond that is asked for."""
+LARGE_BYTES = 2 * 2**20
+"""Of such documents there is always one fewer at work than there may be readers. A soak had a dozen pages of 15 MB that
+took ten seconds each, all readers were at them, and the honest pages beside them waited for a minute.
+"""
+_ENCODER = msgspec.msgpack.Encoder()
+_HEADS = msgspec.msgpack.Decoder(Head)
+_WORDS = msgspec.msgpack.Decoder(set[str])
+
+
+class Reading(Protocol):
+    """What is found on one document."""
+
+    @property
+    def head(self) -> Head: ...
+
+    def tasks(self) -> Iterator[list[NewTask]]:
+        """In parts: images and what is kept out first, then links."""
+        ...
+
+    def words(self) -> set[str]:
+        """What the document says, see :func:`crawler.harvest.shingles.pieces`; to be asked for after its tasks."""
+        ...
+
+
+Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
+"""What is found in an answer; raises a TaskError."""
+
+
+class Readers:
+    """At most *most* readers, for several threads; ``close`` ends them all.
+
+    A document may take ``page_timeout_s`` from when a reader has it. What one takes beyond ALLOWANCE_BYTES comes from
+    *budget*.
+    """
+
+    def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
+        self._timeout_s = config.harvest.page_timeout_s
+        told = ReaderSettings(seeds=seeds, config=_without_secrets(config))
+        orders = Orders(
+            make="crawler.harvest.reader_main:make",
+            settings=msgspec.json.encode(told).decode(),
+            timeout_s=self._timeout_s,
+            allowance_bytes=ALLOWANCE_BYTES,
+            most_bytes=budget.total_bytes,
+        )
+        self._pool = Pool(orders, most=most, budget=budget, what="reader of pages", large_bytes=LARGE_BYTES)
+
+    @contextmanager
+    def read(self, task: Task, fetched: Fetched) -> Iterator[Reading]:
+        """As Reader.read. Raises what that raises; PageTimeout, ReaderCrashed and TooMuchMemory, which are the
+        document's doing as well; OutOfMemory, which is not; InternalError.
+        """
+        with self._asked(READ, task, fetched) as parts:
+            head = _HEADS.decode(next(parts, b""))
+            if not head.left_out.keys() <= LEFT_OUT.keys():
+                raise msgspec.ValidationError(
+                    f"{quoted(min(head.left_out.keys() - LEFT_OUT.keys()))} is no slug"
+                )
+            if head.reason or head.fault:
+                deque(parts, maxlen=0)  # to its end, else it is of no use to others
+            if head.fault:
+                tell(log, INTERNAL_ERROR, url=task.url, traceback=head.fault)
+            head.check()
+            yield _Asked(self, head, parts, task, fetched)
+
+    @contextmanager
+    def _asked(self, about: str, task: Task, fetched: Fetched) -> Iterator[Iterator[bytes]]:
+        question = _ENCODER.encode(
+            Question(
+                about=about,
+                task=msgspec.structs.replace(task, known=None) if task.known is not None else task,
+                fetched=msgspec.structs.replace(fetched, content=b""),
+            )
+        )
+        length = len(question).to_bytes(QUESTION_BYTES, "little")
+        failures = told_as(
+            late=PageTimeout,
+            crashed=ReaderCrashed,
+            worker="reader",
+            work="read",
+            done="read",
+            timeout_s=self._timeout_s,
+            setting="page_timeout_s",
+        )
+        with failures, closing(self._pool.call(length + question, fetched.content)) as parts:
+            yield parts
+
+    def words(self, task: Task, fetched: Fetched) -> set[str]:
+        with self._asked(WORDS, task, fetched) as parts:
+            return _WORDS.decode(b"".join(parts))
+
+    def close(self) -> None:
+        """End all readers, also those that are at work; may be called twice."""
+        self._pool.close()
+
+
+def _without_secrets(config: Config) -> Config:
+    """What it takes to read; who broke into a reader learns no login from it."""
+    return Config(
+        scope=config.scope,
+        harvest=config.harvest,
+        render=config.render,
+        obey=config.obey,
+        images=config.images,
+        fetch=FetchConfig(user_agent=config.fetch.user_agent),
+    )
+
+
+class _Asked:
+    """A Reading that comes from a reader, part by part."""
+
+    def __init__(
+        self, readers: Readers, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched
+    ) -> None:
+        self.head = head
+        self._readers = readers
+        self._parts = parts
+        self._task = task
+        self._fetched = fetched
+
+    def tasks(self) -> Iterator[list[NewTask]]:
+        return map(TASKS.decode, self._parts)  # whether they can be right, the queue asks
+
+    def words(self) -> set[str]:
+        return self._readers.words(self._task, self._fetched)

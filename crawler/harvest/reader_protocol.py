@@ -1,0 +1,108 @@
+"""What goes from a reader's process to its harvester: a Head, then the tasks, in parts of bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Self
+
+import msgspec
+from msgspec import Meta
+
+from crawler.config import Config
+from crawler.errors import REASONS, InternalError, TaskError
+from crawler.harvest.script_signs import Looks
+from crawler.http import Fetched
+from crawler.message_parts import MESSAGE_BUDGET_BYTES, parts
+from crawler.models import NewTask, Task, Value
+
+if TYPE_CHECKING:
+    from crawler.harvest.documents import Harvest
+
+READ, WORDS = "read", "words"
+QUESTION_BYTES = 4
+"""For the length of a Question, which comes before the content."""
+
+
+MOST_TITLE_CHARS, MOST_FAULT_CHARS, _MOST_DETAIL_CHARS = 500, 4000, 64 * 1024
+"""What a reader may say is bounded: a stranger may have taken it over. Details name URLs, which may be long."""
+
+
+class ReaderSettings(Value):
+    """What a reader is told when it starts."""
+
+    seeds: tuple[str, ...]
+    config: Config
+
+
+class Question(Value):
+    """What a reader is asked; the content of the document follows it."""
+
+    about: str
+    """READ or WORDS."""
+    task: Task
+    fetched: Fetched
+    """Without its content."""
+
+
+class Head(Value):
+    """What one document holds, but for its tasks; or why it was not read."""
+
+    title: Annotated[str, Meta(max_length=MOST_TITLE_CHARS)] = ""
+    images: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+    links: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+    left_out: Mapping[str, int] = {}
+    kind: str = ""
+    dots: frozenset[str] = frozenset()
+    looks: Looks | None = None
+    against_images: str = ""
+    against_links: str = ""
+    reason: str = ""
+    """Of the TaskError that it ended in."""
+    detail: Annotated[str, Meta(max_length=_MOST_DETAIL_CHARS)] = ""
+    http_status: int = 0
+    fault: Annotated[str, Meta(max_length=MOST_FAULT_CHARS)] = ""
+    """The traceback, of a fault of this program."""
+
+    @classmethod
+    def of(cls, harvest: Harvest) -> Self:
+        return cls(
+            title=harvest.title,
+            images=len(harvest.images),
+            links=len(harvest.links),
+            left_out=harvest.left_out,
+            kind=harvest.kind,
+            dots=harvest.dots,
+            looks=harvest.looks,
+            against_images=harvest.against_images,
+            against_links=harvest.against_links,
+        )
+
+    @classmethod
+    def of_refusal(cls, error: TaskError) -> Self:
+        return cls(reason=error.reason, detail=error.detail, http_status=error.http_status)
+
+    def check(self) -> None:
+        """Raise what it ended in, if it did not end well."""
+        if self.fault:
+            raise InternalError(self.detail)
+        if self.reason:
+            raise REASONS.get(self.reason, InternalError)(self.detail, http_status=self.http_status)
+
+
+TASKS = msgspec.msgpack.Decoder(list[NewTask])
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def in_order(harvest: Harvest) -> list[NewTask]:
+    """Images, then what is kept out, then links: who follows them wants to know of images first."""
+    kept_out = (msgspec.structs.replace(task, origin=None) for task in harvest.kept_out)
+    return [*harvest.images, *kept_out, *harvest.links]
+
+
+def tasks_in_parts(harvest: Harvest) -> Iterator[bytes]:
+    tasks = in_order(harvest)
+    whole = _ENCODER.encode(tasks)
+    if len(whole) <= MESSAGE_BUDGET_BYTES:
+        return iter((whole,))
+    del whole
+    return map(_ENCODER.encode, parts(tasks))

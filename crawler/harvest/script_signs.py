@@ -1,0 +1,265 @@
+"""What a page looks like before any script has run: by what it is made, and what speaks for opening it in a browser.
+
+Pages that are made alike have one *template*: what a browser brings on some of them, it brings on the others as well.
+It is told by the address with its names and numbers left out, by the scripts, and by the outline of the document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from crawler.harvest.parser_base import Element
+from crawler.models import SIGNS, Value
+from crawler.urls import MAX_URL_CHARS, resolve
+
+MOST_ROUTES = 200
+"""Of one page."""
+MAX_ROUTE_CHARS = 1000
+_OUTLINE_TAGS = 400
+"""Looked at for the outline; content comes later, and differs from page to page."""
+_OUTLINE_DEPTH = 3
+_NEAR_EMPTY_CHARS = 120
+"""Of text that a person would read; a notice that scripts are needed, or "Loading"."""
+_LOOKED_AT_CHARS = 200_000
+_SCRIPT_START = 24
+
+_PROGRAMS = frozenset(
+    {
+        "", "module", "text/javascript", "application/javascript", "application/x-javascript", "text/ecmascript",
+        "application/ecmascript", "text/jsx", "text/babel", "text/partytown", "text/rocketscript",
+    }
+)  # fmt: skip
+"""Types of ``<script>`` that run, or that another script runs (HTML, "prepare the script element")."""
+_WEAK = frozenset({"scripts", "no-images", "frame"})
+_BLOCK = re.compile(
+    r"<(/?)(body|div|main|section|article|aside|nav|header|footer|[a-z][a-z0-9]*-[a-z0-9-]*+)\b([^<>]*+)>",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"\b(id|class)\s*=\s*(?:\"([^\"]{0,300})|'([^']{0,300})|([^\s\"'>]{1,300}))", re.IGNORECASE
+)
+_VARIES = re.compile(r"[0-9]+|(?<![a-z0-9])(?=[a-f0-9]*[0-9])[a-f0-9]{6,}(?![a-z0-9])", re.IGNORECASE)
+_HASHED = re.compile(r"[.~_-](?=[A-Za-z0-9_-]{0,63}[0-9A-Z])[A-Za-z0-9_-]{6,64}(?=\.|$)")
+"""The part of a file's name that changes with its content."""
+_TAG = re.compile(r"<(?:!--|(/?)([a-z][a-z0-9-]*+)[^<>]*+>)", re.IGNORECASE)
+_SILENT = frozenset({"script", "style", "noscript", "template", "svg", "head", "title"})
+_MOUNT = re.compile(
+    r"<(div|main|section|body|[a-z][a-z0-9]*-[a-z0-9-]++)\b([^<>]*+)>\s*+(?:<!--[^<>]*+>\s*+)?</\1\b",
+    re.IGNORECASE,
+)
+_MOUNT_NAMES = re.compile(
+    r"\bid\s*=\s*[\"']?(?:root|app|__next|__nuxt|___gatsby|svelte|main|mount|application|react-root|app-root|react-app|"
+    r"vue-app|ember-app|content|container|gallery|page|view|outlet|router-view)[\"'\s>]",
+    re.IGNORECASE,
+)
+_NOSCRIPT = re.compile(r"<noscript\b[^<>]*+>", re.IGNORECASE)
+_MOST_NOSCRIPTS, _NOSCRIPT_CHARS = 8, 3000
+_PLACEHOLDER = re.compile(
+    r"^data:|(?:^|[/_.-])(?:placeholder|blank|spacer|loading|loader|lazy|pixel|transparent|1x1|empty|dummy)(?:[/_.-]|$)",
+    re.IGNORECASE,
+)
+
+
+class Looks(Value):
+    """What is told of a page that has scripts."""
+
+    template: Annotated[str, Meta(max_length=100)]
+    """``family/fine``, in hexadecimal: pages of one family have the same scripts."""
+    signs: Annotated[tuple[str, ...], Meta(max_length=16)] = ("scripts",)
+    """Keys of SIGNS."""
+    routes: Annotated[
+        tuple[Annotated[str, Meta(max_length=MAX_URL_CHARS)], ...], Meta(max_length=MOST_ROUTES)
+    ] = ()
+    """URLs with fragments that are addresses for a script: ``…/#/about``."""
+    more_routes: int = 0
+    """Beyond MOST_ROUTES."""
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether more speaks for a browser than that there are scripts."""
+        return is_strong(self.signs)
+
+
+def is_strong(signs: Iterable[str]) -> bool:
+    return any(sign not in _WEAK for sign in signs if sign in SIGNS)
+
+
+def looks_of(html: str, elements: Sequence[Element], *, url: str, base: str, images: int) -> Looks | None:
+    """What a page at *url* looks like that names so many *images*; None for one without scripts, and without documents
+    of other sites that may have some.
+
+    *base* is what its references are relative to. Takes time in proportion to the length of *html*, of which it looks
+    at the first 200,000 characters.
+    """
+    programs = [one for one in elements if one.name == "script" and is_program(one)]
+    frames = sorted(_foreign_frames(elements, base, url)) if not programs else []
+    if not programs and not frames:
+        return None
+    html = html[:_LOOKED_AT_CHARS]
+    family = _digest([urlsplit(url).netloc, *sorted(_names_of(programs)), *frames])
+    fine = _digest([_pattern(url), *_outline(html)])
+    routes = list(dict.fromkeys(_routes(elements, base)))
+    return Looks(
+        template=f"{family}/{fine}",
+        signs=tuple(_signs(html, elements, images=images)) if programs else ("frame",),
+        routes=tuple(routes[:MOST_ROUTES]),
+        more_routes=max(0, len(routes) - MOST_ROUTES),
+    )
+
+
+def route_template(template: str, url: str) -> str:
+    """The template of a page that a script makes at a route: *url* has its fragment."""
+    path, _, fragment = url.partition("#")
+    route = _pattern("http://route/" + fragment.lstrip("!/"))
+    return f"{template.partition('/')[0]}/{_digest([_pattern(path), '#', route])}"
+
+
+def is_program(script: Element) -> bool:
+    kind = script.attributes.get("type", "").partition(";")[0].strip().lower()
+    return kind in _PROGRAMS and ("src" in script.attributes or script.text.strip() != "")
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _names_of(programs: Iterable[Element]) -> set[str]:
+    """By what scripts are known: where they lie, without what changes with their content; or how they begin."""
+    return {
+        _VARIES.sub("0", _HASHED.sub("", urlsplit(src).path[-200:]))
+        if (src := _parsable(program.attributes.get("src", "")))
+        else _VARIES.sub("0", "".join(program.text[:200].split())[:_SCRIPT_START])
+        for program in programs
+    }
+
+
+def _parsable(src: str) -> str:
+    """*src*, if ``urlsplit`` takes it, which refuses some that browsers take."""
+    try:
+        urlsplit(src)
+    except ValueError:
+        return ""
+    return src
+
+
+def _pattern(url: str) -> str:
+    """The address without what tells pages of one kind apart: its last name, its numbers, the values of its query."""
+    parts = urlsplit(url)
+    *folders, last = parts.path.split("/")
+    stem, dot, ending = last.rpartition(".")
+    kept = [
+        *(_VARIES.sub("0", folder) for folder in folders),
+        f"*.{ending}" if dot and stem else "*" if last else "",
+    ]
+    query = sorted({pair.partition("=")[0] for pair in parts.query.split("&")})
+    return f"{'/'.join(kept)}?{'&'.join(query)}"
+
+
+def _outline(html: str) -> list[str]:
+    """The blocks around the content with their names, each kind of them once at each depth."""
+    depth, seen = 0, set()
+    for tag in islice(_BLOCK.finditer(html), _OUTLINE_TAGS):
+        if tag[1]:
+            depth = max(0, depth - 1)
+            continue
+        if depth <= _OUTLINE_DEPTH:
+            named = sorted(
+                _VARIES.sub("0", word)
+                for match in _NAMED.finditer(tag[3])
+                for word in (match[2] or match[3] or match[4] or "").split()
+            )
+            if named or "-" in tag[2]:  # those without a name are of the content as often as not
+                seen.add(f"{depth} {tag[2].lower()} {' '.join(named)}")
+        if not tag[3].endswith("/"):
+            depth += 1
+    return sorted(seen)
+
+
+def _signs(html: str, elements: Sequence[Element], *, images: int) -> Iterable[str]:
+    yield "scripts"
+    if _is_near_empty(html):
+        yield "empty"
+    if any(_MOUNT_NAMES.search(found[2] + ">") or "-" in found[1] for found in _MOUNT.finditer(html)):
+        yield "mount"
+    if any("javascript" in notice for notice in _notices(html)):
+        yield "noscript"
+    shown = [one.attributes.get("src", "") for one in elements if one.name == "img"]
+    if shown and all(_PLACEHOLDER.search(src[:2000]) or not src for src in shown):
+        yield "placeholders"
+    if not images:
+        yield "no-images"
+
+
+def _is_near_empty(html: str) -> bool:
+    """Whether a person would read next to nothing on it."""
+    seen, position, inside = 0, 0, ""
+    for tag in _TAG.finditer(html):
+        if tag.start() < position:  # in a comment
+            continue
+        if not inside:
+            seen += len("".join(html[position : tag.start()].split()))
+            if seen >= _NEAR_EMPTY_CHARS:
+                return False
+        position = tag.end()
+        if tag[2] is None:  # a comment, of which a tag ends none
+            end = html.find("-->", position)
+            position = end + len("-->") if end >= 0 else len(html)
+        elif (name := tag[2].lower()) in _SILENT and not inside and not tag[1]:
+            inside = name
+        elif inside and tag[1] and name == inside:
+            inside = ""
+    return len(html) < _LOOKED_AT_CHARS
+
+
+def _notices(html: str) -> Iterable[str]:
+    """What is told to those who run no scripts."""
+    for found in islice(_NOSCRIPT.finditer(html), _MOST_NOSCRIPTS):
+        text = html[found.end() : found.end() + _NOSCRIPT_CHARS].lower()
+        yield _TAG.sub(" ", text.partition("</noscript")[0])
+
+
+def _foreign_frames(elements: Iterable[Element], base: str, url: str) -> set[str]:
+    """Hosts of the documents that a page shows within it, other than its own: nobody visits them as pages."""
+    return {
+        urlsplit(found).netloc
+        for element in elements
+        if element.name in ("iframe", "frame")
+        and (found := resolve(element.attributes.get("src", ""), base)) is not None
+        and urlsplit(found).netloc != urlsplit(url).netloc
+    }
+
+
+def _routes(elements: Iterable[Element], base: str) -> Iterable[str]:
+    """Where links lead that a script alone can follow."""
+    for element in elements:
+        if element.name not in ("a", "area"):
+            continue
+        reference, _, fragment = element.attributes.get("href", "").strip().partition("#")
+        url = resolve(reference, base)
+        if url is not None and (route := with_route(url, fragment)) is not None:
+            yield route
+
+
+def with_route(url: str, fragment: str) -> str | None:
+    """A canonical *url* with the route of a script behind it; None where *fragment* is none, or too long."""
+    if fragment[:1] not in ("/", "!") or not 1 < len(fragment) <= MAX_ROUTE_CHARS:
+        return None
+    route = _escaped(fragment)
+    return f"{url}#{route}" if len(url) + len(route) < MAX_URL_CHARS else None
+
+
+def _escaped(fragment: str) -> str:
+    """As browsers write a fragment: what is not of ASCII, and what ends URLs elsewhere, by its number."""
+    return "".join(
+        char
+        if "!" <= char <= "~" and char not in '"<>`'
+        else "".join(f"%{byte:02X}" for byte in char.encode())
+        for char in fragment
+    )[:MAX_ROUTE_CHARS]

@@ -1,0 +1,119 @@
+"""Whose certificates are believed, and what is told when one is not."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from crawler.errors import ConfigError, TlsFailed
+from crawler.text.plain_errors import plain, quoted
+
+_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_ANYWAY = "to fetch from it all the same, say --no-verify-tls"
+_OWN_AUTHORITY = "if that is an authority of yours, name its file in SSL_CERT_FILE; or say --no-verify-tls"
+_SHOWN_NAMES = 3
+
+_CERTIFICATE_TROUBLES = {
+    9: ("the certificate of {host} is not valid yet (or the clock of this machine is wrong)", _ANYWAY),
+    10: ("the certificate of {host} has expired", _ANYWAY),
+    18: ("the certificate of {host} is signed by itself", _OWN_AUTHORITY),
+    19: ("the certificate of {host} is of an authority that signed itself and is not known", _OWN_AUTHORITY),
+    20: ("the certificate of {host} is of an unknown authority", _OWN_AUTHORITY),
+    21: ("the certificate of {host} is of an unknown authority", _OWN_AUTHORITY),
+    23: ("the certificate of {host} has been revoked", _ANYWAY),
+}
+"""By OpenSSL's X509_V_ERR numbers."""
+_NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
+_TROUBLES = {
+    **dict.fromkeys(
+        ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW", "NO_PROTOCOLS_AVAILABLE"),
+        "{host} speaks no version of TLS that is safe (1.2 and later)",
+    ),
+    **dict.fromkeys(
+        (
+            "SSLV3_ALERT_HANDSHAKE_FAILURE",
+            "SSL/TLS_ALERT_HANDSHAKE_FAILURE",
+            "NO_SHARED_CIPHER",
+            "DH_KEY_TOO_SMALL",
+        ),
+        "{host} and this machine have no safe way to encrypt in common",
+    ),
+    **dict.fromkeys(
+        ("TLSV1_UNRECOGNIZED_NAME", "TLSV1_ALERT_UNRECOGNIZED_NAME"),
+        "the server at {host} does not go by that name",
+    ),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "{host} demands a certificate of its visitors",
+}
+"""By OpenSSL's reasons."""
+
+
+def authorities(environment: Mapping[str, str] = os.environ) -> str:
+    """The file or folder with the authorities to believe that the environment names, or ``""``: SSL_CERT_FILE,
+    REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, the first that is set. It takes the place of the usual ones.
+
+    Raises ConfigError when it is not there.
+    """
+    for name in _VARIABLES:
+        if path := environment.get(name, ""):
+            if not Path(path).exists():
+                raise ConfigError(
+                    f"the environment variable {name} names {quoted(path)}, which does not exist"
+                )
+            return path
+    return ""
+
+
+def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
+    """What connections are encrypted with: TLS 1.2 or later, and the authorities in the file or folder *path*.
+
+    It does not look at host names: who uses it has to, and can then say which names a certificate is for.
+    Raises ConfigError when *path* can't be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.hostname_checks_common_name = False
+    if not verify:
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    folder = Path(path).is_dir()
+    try:
+        context.load_verify_locations(cafile=None if folder else path, capath=path if folder else None)
+    except OSError as exc:  # ssl.SSLError is one
+        raise ConfigError(f"can't read the certificate authorities in {path}: {_unread(exc)}") from exc
+    return context
+
+
+def _unread(exc: OSError) -> str:
+    return "it holds no certificates" if isinstance(exc, ssl.SSLError) else plain(exc)
+
+
+def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
+    """What has gone wrong in the handshake with *host*, in a sentence."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        if known := _CERTIFICATE_TROUBLES.get(exc.verify_code):
+            text, advice = known
+            return TlsFailed(f"{text.format(host=host)}; {advice}")
+        return TlsFailed(f"the certificate of {host} is not accepted: {exc.verify_message}; {_ANYWAY}")
+    reason = exc.reason or ""
+    if reason in _NOT_TLS:
+        return TlsFailed(f"{host} does not speak TLS at port {port}; perhaps http:// is meant")
+    if reason in _TROUBLES:
+        return TlsFailed(_TROUBLES[reason].format(host=host))
+    return TlsFailed(
+        f"TLS with {host} port {port} failed: {reason.replace('_', ' ').lower() or plain(exc)}"[:300]
+    )
+
+
+def misnamed(certificate: Mapping[str, Any] | None, host: str, port: int) -> TlsFailed:
+    """*certificate*, as of SSLSocket.getpeercert, is for others than *host*."""
+    names = [str(value) for _, value in (certificate or {}).get("subjectAltName", ())]
+    shown = ", ".join(names[:_SHOWN_NAMES]) + (" and others" if len(names) > _SHOWN_NAMES else "")
+    return TlsFailed(
+        f"the certificate of {host} port {port} is for {shown[:200] or 'no host at all'}, not for {host}; {_ANYWAY}"
+    )

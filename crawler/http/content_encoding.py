@@ -1,0 +1,269 @@
+"""Undoing Content-Encoding in bounded steps, so that no bomb is unpacked whole (RFC 9110 section 8.4)."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import brotli  # type: ignore[import-untyped]
+
+from crawler.errors import BadResponse, TooLarge, TruncatedTransfer
+from crawler.text.plain_errors import quoted
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+_STEP_BYTES = 256 * 1024
+_REFUSED = frozenset({"compress", "x-compress", "dcb", "dcz"})
+_LAYERS = 2
+_MAX_MEMBERS = 10_000
+"""Streams in a row within one body. Each costs time that its few bytes do not show; block gzip of 64 MiB has 1,000."""
+_WINDOW_LOG = 23
+"""8 MiB, which every decoder of zstd has to manage and no encoder may exceed (RFC 9659, section 3)."""
+_GZIP_MAGICS: tuple[bytes, ...] = (b"\x1f\x8b",)
+_ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16)))
+"""Of a frame, and of the skippable ones (RFC 8878, section 3.1)."""
+
+
+_FRAME_HEADER_BYTES = 18
+"""Of zstd, with its magic number, at most."""
+
+
+class Decoder(Protocol):
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """What *data* adds to the content, in pieces of bounded size. Raises BadResponse."""
+        ...
+
+    def finish(self) -> None:
+        """Raises TruncatedTransfer when the encoded data is not at its end."""
+        ...
+
+
+def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
+    """The decoder for a Content-Encoding header; ``""`` is none.
+
+    Raises BadResponse for codings that exist and were not asked for, and for more than two. Words that are no
+    coding at all (``utf-8``, ``none``, ``binary`` are seen) mean nothing, as in browsers. *max_bytes* bounds what
+    lies between two codings; the content itself is for the caller to count.
+    """
+    codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip())]
+    if refused := _REFUSED.intersection(codings):
+        raise BadResponse(
+            f"the server sent the content encoding {min(refused)}; asked for was {ACCEPT_ENCODING}"
+        )
+    known = [coding for coding in codings if coding in {"gzip", "x-gzip", "deflate", "br", "zstd"}]
+    if len(known) > _LAYERS:
+        raise BadResponse(
+            f"the server encoded the content {len(known)} times: {quoted(content_encoding[:100])}"
+        )
+    if not known:
+        return Identity()
+    # they are listed in the order in which they were applied
+    decoders = [_single(coding) for coding in reversed(known)]
+    return decoders[0] if len(decoders) == 1 else Twice(*decoders, max_bytes=max_bytes)
+
+
+def _single(coding: str) -> Decoder:
+    if coding == "br":
+        return Brotli()
+    if coding == "zstd":
+        return Zstd()
+    return Deflate() if coding == "deflate" else Gzip()
+
+
+class Identity:
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        pass
+
+
+class Twice:
+    """Two codings, one around the other."""
+
+    def __init__(self, outer: Decoder, inner: Decoder, *, max_bytes: int) -> None:
+        self._outer = outer
+        self._inner = inner
+        self._max_bytes = max_bytes
+        self._between_bytes = 0
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        for piece in self._outer.decode(data):
+            self._between_bytes += len(piece)
+            if self._between_bytes > self._max_bytes:
+                raise TooLarge(f"the compressed content is larger than the limit of {self._max_bytes} bytes")
+            yield from self._inner.decode(piece)
+
+    def finish(self) -> None:
+        self._outer.finish()
+        self._inner.finish()
+
+
+class _Members:
+    """A coding whose streams may follow each other; what comes after the last one is padding."""
+
+    _magics: tuple[bytes, ...]
+
+    def __init__(self) -> None:
+        self._stream: Any = self._new()
+        self._members = 1
+        self._rest: bytes | None = None
+        """What followed the end of a stream, while that is too little to tell; None before an end."""
+        self._padding = False
+
+    def _new(self) -> Any:
+        raise NotImplementedError
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        """What the stream makes of *data*, at most to its end."""
+        raise NotImplementedError
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        while not self._padding and data:
+            if self._rest is not None:
+                data, self._rest = self._rest + data, None
+                if not self._goes_on(data):
+                    return
+            yield from self._pieces(data)
+            if not self._stream.eof:
+                return
+            data, self._rest = self._stream.unused_data, b""
+
+    def _goes_on(self, data: bytes) -> bool:
+        """Begin the next stream, if *data* does."""
+        if any(data.startswith(magic) for magic in self._magics):
+            self._members += 1
+            if self._members > _MAX_MEMBERS:
+                raise BadResponse(f"the compressed content is in more than {_MAX_MEMBERS} parts")
+            self._stream = self._new()
+            return True
+        if any(magic.startswith(data) for magic in self._magics):
+            self._rest = data
+        else:
+            self._padding = True
+        return False
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise TruncatedTransfer("the compressed content ends early")
+
+
+class Gzip(_Members):
+    """gzip, also of several members (RFC 1952)."""
+
+    _magics: tuple[bytes, ...] = _GZIP_MAGICS
+
+    def _new(self) -> Any:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        more = True
+        while more:
+            try:
+                piece = self._stream.decompress(data, _STEP_BYTES)
+            except zlib.error as exc:
+                raise _broken() from exc
+            if piece:
+                yield piece
+            data = self._stream.unconsumed_tail
+            # zlib may have taken all the input and still hold output back: a full piece means "ask again"
+            more = not self._stream.eof and (bool(data) or len(piece) == _STEP_BYTES)
+
+
+class Deflate(Gzip):
+    """deflate with its zlib wrapper or, as some servers have it, without."""
+
+    _magics = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = b""
+
+    def _new(self) -> Any:
+        return zlib.decompressobj()
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        if len(self._start) < 2:  # noqa: PLR2004 - the wrapper's header (RFC 1950, section 2.2)
+            data, self._start = self._start + data, self._start + data[:2]
+            if len(self._start) < 2:  # noqa: PLR2004
+                return
+            method, check = data[0], data[1]
+            if method & 0x0F != zlib.DEFLATED or (method * 256 + check) % 31:
+                self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        yield from super().decode(data)
+
+
+class Zstd(_Members):
+    """zstd, also of several frames (RFC 8878), with windows up to 8 MiB."""
+
+    _magics = _ZSTD_MAGICS
+
+    def _new(self) -> Any:
+        self._head = b""
+        self._frame_bytes = 0
+        return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        if not self._head:
+            # the first byte alone: a frame that comes in one go libzstd reads in another way, which takes other ones
+            self._head = data[:1]
+            yield from self._made_of(data[:1])
+            data = data[1:]
+        self._head += data[: _FRAME_HEADER_BYTES - len(self._head)]
+        yield from self._made_of(data)
+        if self._stream.eof:
+            self._check_size()
+
+    def _made_of(self, data: bytes) -> Iterator[bytes]:
+        more = True
+        while more:
+            try:
+                piece = self._stream.decompress(data, _STEP_BYTES)
+            except zstd.ZstdError as exc:
+                raise _broken() from exc
+            self._frame_bytes += len(piece)
+            if piece:
+                yield piece
+            data = b""
+            more = not (self._stream.eof or self._stream.needs_input)
+
+    def _check_size(self) -> None:
+        """That a frame has as much as it says: libzstd itself does not look where its last block is empty."""
+        if self._head.startswith(_ZSTD_MAGICS[0]):
+            told = zstd.get_frame_info(self._head).decompressed_size
+            if told is not None and told != self._frame_bytes:
+                raise BadResponse(f"a zstd frame has {self._frame_bytes} bytes, and says that it has {told}")
+
+
+class Brotli:
+    """br (RFC 7932): one stream with nothing after it."""
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        more = bool(data)
+        while more:
+            try:
+                piece = self._stream.process(data, output_buffer_limit=_STEP_BYTES)
+            except brotli.error as exc:
+                raise _broken() from exc
+            if piece:
+                yield piece
+            data = b""
+            # it may have taken all the input and still hold output back, as zlib does
+            more = not self._stream.can_accept_more_data() or len(piece) >= _STEP_BYTES
+
+    def finish(self) -> None:
+        if not self._stream.is_finished():
+            raise TruncatedTransfer("the compressed content ends early")
+
+
+def _broken() -> BadResponse:
+    return BadResponse("the server's compressed content is broken")

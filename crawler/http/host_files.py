@@ -1,0 +1,299 @@
+"""Files in which a host speaks of all that it has, such as robots.txt: each is asked for once for the whole crawl.
+
+What a host says is kept by the queue, for all workers (see queues/host_files.py); a worker remembers what it has read
+of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from crawler.errors import (
+    BadRedirect,
+    BotChallenge,
+    ClientError,
+    ConnectFailed,
+    ConnectTimeout,
+    EmptyBody,
+    Forbidden,
+    ForbiddenAddress,
+    HostNotFound,
+    LoginRequired,
+    NameLookupFailed,
+    NotFound,
+    RobotsUnavailable,
+    TaskError,
+    TlsFailed,
+    TooManyRedirects,
+    UnexpectedStatus,
+)
+from crawler.http import Transport
+from crawler.http.turns import NotYet, Turn
+from crawler.logs.events import HOST_FILE_FAILED, HOST_FILE_MISSING, tell
+from crawler.models import FileAnswer, HostFile
+from crawler.urls import host_key
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 24 * 3600.0
+"""How long an answer counts (RFC 9309, section 2.4)."""
+PATIENCE_S = 30.0
+"""For the whole of it: all that wants to ask the host waits for it."""
+OUTAGE_S = 15.0
+"""How long a host that could not give its file is left alone, unless it asks for longer."""
+MOST_OUTAGE_S = 3600.0
+CHALLENGED_S = 900.0
+"""The same of a host that wants a proof that no program asks."""
+NO_HOST_S = 1.5
+"""The same of a host that there is no way to: each attempt at it may take as long as a connection may."""
+OTHERS_S = 40.0
+"""So long one waits for a worker that fetches the file."""
+_CACHE_BYTES = 4 * 2**20
+"""Of all files whose meaning is in memory, where it takes some twenty times as much."""
+_LEAST_BYTES = 512
+"""What an answer counts for at least."""
+_SHOWN_CHARS = 1000
+_LEAST_WAIT_S = 1.0
+
+_NONE_THERE = (
+    NotFound, Forbidden, LoginRequired, BotChallenge, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects,
+    BadRedirect,
+)  # fmt: skip
+"""Unavailable: the host says nothing (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
+_SERVER_FAULT = 500
+"""A server that fails has not said that there is none, whatever its errors are called."""
+_NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ForbiddenAddress)
+"""Nothing can be fetched from such a host, so that its errors are the URL's own."""
+ERRORS: dict[str, type[TaskError]] = {
+    kind.reason: kind for kind in (*_NO_HOST, BotChallenge, RobotsUnavailable)
+}
+"""What a HostFile gives as its reason."""
+
+T = TypeVar("T")
+
+Admit = Callable[[str, Turn | None], None]
+"""Raises a TaskError for a URL that must not be asked for; may ask others first, when it is their turn."""
+
+
+class Shelf(Protocol):
+    """Where the files of a crawl are kept: a TaskQueue, by way of :class:`QueueShelf`."""
+
+    def look(self, host: str, name: str) -> FileAnswer: ...
+
+    def keep(self, host: str, file: HostFile) -> None: ...
+
+
+class NoShelf:
+    """For who works alone: whatever is needed is to be fetched."""
+
+    def look(self, host: str, name: str) -> FileAnswer:
+        del host, name
+        return FileAnswer(is_yours=True)
+
+    def keep(self, host: str, file: HostFile) -> None:
+        del host, file
+
+
+class FileQueue(Protocol):
+    """What of a TaskQueue is asked here."""
+
+    def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer: ...
+
+    def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None: ...
+
+
+class QueueShelf:
+    """The files that *queue* keeps, for the worker of that id."""
+
+    def __init__(self, queue: FileQueue, worker_id: str) -> None:
+        self._queue = queue
+        self._worker_id = worker_id
+
+    def look(self, host: str, name: str) -> FileAnswer:
+        return self._queue.host_file(self._worker_id, host=host, name=name)
+
+    def keep(self, host: str, file: HostFile) -> None:
+        self._queue.keep_host_file(self._worker_id, host=host, file=file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Generic[T]):
+    until: float
+    value: T
+    size_bytes: int
+
+
+class HostFiles(Generic[T]):
+    """What the file of that *name* says at each host, as *read* understands it; safe to be used by several threads.
+
+    *read* is told the URL and never raises; what it gives for a file that could not be had has to tell so. However many
+    threads need the file of one host, it is asked for once. *max_bytes* of it are read. *check* says what may be
+    asked for at all, *is_none* which errors say that a host has none, *delay_of* what a file asks for between two
+    requests. *clock* is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[str, HostFile], T],
+        transport: Transport,
+        *,
+        accept: str,
+        max_bytes: int,
+        shelf: Shelf | None = None,
+        check: Admit | None = None,
+        is_none: Callable[[TaskError, str], bool] | None = None,
+        delay_of: Callable[[T], float] = lambda _: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._read = read
+        self._transport = transport
+        self._accept = accept
+        self._max_bytes = max_bytes
+        self._shelf = shelf or NoShelf()
+        self._check = check
+        self._is_none = is_none or none_there
+        self._delay_of = delay_of
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._known: OrderedDict[str, _Known[T]] = OrderedDict()
+        self._asking: dict[str, threading.Event] = {}
+        self._size_bytes = 0
+
+    def at_hand(self, host: str) -> T | None:
+        """What is known without asking anybody."""
+        with self._mutex:
+            known = self._known.get(host)
+        return known.value if known is not None else None
+
+    def left_s(self, host: str) -> float:
+        """How long what is known of *host* goes on to count."""
+        with self._mutex:
+            known = self._known.get(host)
+        return max(0.0, known.until - self._clock()) if known is not None else 0.0
+
+    def get(self, host: str, turn: Turn | None = None) -> T:
+        """What *host* says, as long as that counts; asks it if need be, when it is the host's *turn*.
+
+        Raises NotYet, and what the queue raises.
+        """
+        while True:
+            with self._mutex:
+                known = self._known.get(host)
+                if known is not None and self._clock() < known.until:
+                    self._known.move_to_end(host)
+                    return known.value
+                others = self._asking.get(host)
+                if others is None:
+                    done = self._asking[host] = threading.Event()
+                    break
+            others.wait()
+        try:
+            file, is_news = self._found(host, turn)
+            value = self._read(f"{host}/{self._name}", file)
+            if is_news:
+                self._shelf.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
+            self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
+            return value
+        finally:
+            with self._mutex:
+                del self._asking[host]
+            done.set()
+
+    def _found(self, host: str, turn: Turn | None) -> tuple[HostFile, bool]:
+        """The file, and whether the shelf has to be told of it."""
+        waited_s = 0.0
+        while True:
+            answer = self._shelf.look(host, self._name)
+            if answer.file is not None:
+                return answer.file, False
+            if answer.is_yours:
+                return self._fetched(host, turn), True
+            if waited_s > OTHERS_S or turn is None:
+                raise NotYet(f"{host}/{self._name}", max(_LEAST_WAIT_S, answer.again_s))
+            turn.wait(answer.again_s)
+            waited_s += answer.again_s
+
+    def _fetched(self, host: str, turn: Turn | None) -> HostFile:
+        url = f"{host}/{self._name}"
+        try:
+            fetched = self._transport.fetch(
+                url,
+                max_bytes=self._max_bytes,
+                accept=self._accept,
+                cut=True,
+                within_s=PATIENCE_S,
+                check=partial(self._admit, turn),
+                sent=turn.sent if turn is not None else None,
+            )
+        except TaskError as exc:
+            return self._without(exc, url, host)
+        return HostFile(
+            name=self._name,
+            content=fetched.content,
+            is_cut=fetched.is_cut,
+            http_status=fetched.http_status,
+            kept_s=KEPT_S,
+        )
+
+    def _admit(self, turn: Turn | None, url: str) -> None:
+        if self._check is not None:
+            self._check(url, turn)
+        if turn is not None:
+            turn(url)
+
+    def _without(self, error: TaskError, url: str, host: str) -> HostFile:
+        detail = error.detail[:_SHOWN_CHARS]
+        if self._is_none(error, host):
+            tell(log, HOST_FILE_MISSING, url=url, reason=error)
+            return HostFile(
+                name=self._name, detail=detail, http_status=max(0, error.http_status), kept_s=KEPT_S
+            )
+        if isinstance(error, _NO_HOST):
+            return HostFile(name=self._name, reason=error.reason, detail=detail, kept_s=NO_HOST_S)
+        if isinstance(
+            error, BotChallenge
+        ):  # by a 503: not even whether there is one is said, and asking won't help
+            return HostFile(
+                name=self._name,
+                reason=error.reason,
+                detail=detail,
+                http_status=error.http_status,
+                kept_s=CHALLENGED_S,
+            )
+        tell(log, HOST_FILE_FAILED, url=url, reason=error)
+        return HostFile(
+            name=self._name,
+            reason=RobotsUnavailable.reason,
+            detail=f"{url} is not to be had: {detail}",
+            http_status=max(0, error.http_status),
+            kept_s=min(max(error.retry_after_s or 0.0, OUTAGE_S), MOST_OUTAGE_S),
+        )
+
+    def _keep(self, host: str, known: _Known[T]) -> None:
+        with self._mutex:
+            before = self._known.pop(host, None)
+            self._known[host] = known
+            self._size_bytes += known.size_bytes - (before.size_bytes if before else 0)
+            while self._size_bytes > _CACHE_BYTES and len(self._known) > 1:
+                _, oldest = self._known.popitem(last=False)
+                self._size_bytes -= oldest.size_bytes
+
+
+def none_there(error: TaskError, host: str) -> bool:
+    """Whether *error* says that *host* has no such file: it is not where it should be, or only leads where nobody may
+    go.
+    """
+    if isinstance(error, ForbiddenAddress):
+        return bool(error.final_url) and host_key(error.final_url) != host
+    return isinstance(error, _NONE_THERE) and error.http_status < _SERVER_FAULT

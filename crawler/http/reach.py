@@ -1,0 +1,78 @@
+"""Whether a host answers by https or by http, for who typed it without a scheme.
+
+It is asked for its robots.txt, which anybody may ask for (RFC 9309, section 2.2), and which a crawl asks for first. Any
+answer will do. Nothing secret is sent, no redirect is followed, and what the guard forbids is not asked.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from crawler.config import FetchConfig
+from crawler.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    ForbiddenAddress,
+    HostNotFound,
+    NameLookupFailed,
+    OutOfScope,
+    TaskError,
+    TlsFailed,
+)
+from crawler.http.address_guard import Guard, seed_ports
+from crawler.http.proxies import networks_of, proxies_of
+from crawler.http.requests_transport import RequestsTransport
+from crawler.urls import host_key
+
+_NO_ANSWER = (
+    HostNotFound,
+    NameLookupFailed,
+    ConnectFailed,
+    ConnectTimeout,
+    TlsFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    BadResponse,
+    ForbiddenAddress,
+)
+"""What says that nobody speaks this scheme there, if it comes without a status."""
+_PATIENCE_S = 15.0
+_ENOUGH_BYTES = 64 * 1024
+
+
+def silence(url: str, fetch: FetchConfig) -> str:
+    """Why no HTTP server answers for the host of a canonical *url*, by its scheme; empty if one does.
+
+    Takes up to 15 s, and what a name look-up takes. Raises ConfigError for settings that can't be used.
+    """
+    place = host_key(url)
+    seeds = (f"{place}/",)
+    plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
+    networks = networks_of(seeds, proxies_of(fetch))  # whose names a proxy looks up, nobody else is asked for
+    guard = Guard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
+    transport = RequestsTransport(plain, guard)
+
+    def check(asked: str) -> None:
+        if host_key(asked) != place:
+            raise OutOfScope(f"{place} has answered, and that is all that was asked")
+
+    try:
+        transport.fetch(
+            f"{place}/robots.txt",
+            max_bytes=_ENOUGH_BYTES,
+            accept="text/plain,*/*;q=0.8",
+            cut=True,
+            check=check,
+            within_s=_PATIENCE_S,
+        )
+    except _NO_ANSWER as exc:
+        # the guess at another scheme is being tried
+        return "" if exc.http_status else exc.detail.partition("; perhaps ")[0]
+    except TaskError:
+        return ""
+    finally:
+        transport.close()
+    return ""

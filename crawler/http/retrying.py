@@ -1,0 +1,157 @@
+"""What is worth a second try, and when: here within seconds, beyond that by the queue.
+
+A retry in hand costs a worker's thread, so it is only for what may be over in a moment. Whatever asks for
+more patience goes back: the queue makes it due later, and sees to it that no other worker asks the same host
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Unpack
+
+import tenacity
+
+from crawler.errors import (
+    BotChallenge,
+    ConnectFailed,
+    ConnectTimeout,
+    DeadlineExceeded,
+    RateLimited,
+    RobotsUnavailable,
+    TaskError,
+    TooSlow,
+)
+from crawler.http import Asked, BrowserRequest, Exchanged, Exchanging, Fetched, Transport
+from crawler.http.turns import NotYet
+from crawler.models import Task
+
+MAX_DELAY_S = 3600.0
+_FIRST_WAIT_S = 0.2
+_MAX_WAIT_S = 3.0
+_PATIENCE_SPENT = (ConnectTimeout, DeadlineExceeded, TooSlow)
+_SERVICE_UNAVAILABLE = 503
+_SEED_ATTEMPTS = 2
+
+
+class _EnoughError(Exception):
+    """A further try is the queue's to give."""
+
+
+class RetryingTransport:
+    """A Transport that asks another one up to *tries* times, with exponential waits and full jitter, 0.2 s to
+    3 s.
+
+    Raises at once what is not retryable, what took long already (a timeout), a host that asks to be left
+    alone (429, or a Retry-After over 3 s); and, once *stop* is set, whatever came last. *sleep* is for tests.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        tries: int,
+        *,
+        stop: threading.Event | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._stop = stop or threading.Event()
+        # Safe to share: tenacity keeps the state of a run in its thread
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._worth_it_now),
+            stop=tenacity.stop_after_attempt(tries),
+            wait=_wait_s,
+            sleep=sleep or self._pause,
+            reraise=True,
+        )
+
+    def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
+        last: TaskError | None = None
+
+        def attempt() -> Fetched:
+            nonlocal last
+            if last is not None and self._stop.is_set():
+                raise last  # the wait was cut short
+            try:
+                return self._transport.fetch(url, **asked)
+            except TaskError as exc:
+                last = exc
+                if asked.get("once"):
+                    raise _EnoughError from None
+                raise
+            except NotYet:
+                if last is None:
+                    raise
+                raise _EnoughError from None  # the queue has it tried again
+
+        try:
+            return self._retrying(attempt)
+        except _EnoughError:
+            assert last is not None
+            raise last from None
+
+    def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
+        """Without a second try: a page in the browser has its own ways to cope."""
+        return self._transport.exchange(request, **exchanging)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def _worth_it_now(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, TaskError)
+            and error.retryable
+            and not isinstance(error, (RateLimited, *_PATIENCE_SPENT))
+            and (error.retry_after_s or 0.0) <= _MAX_WAIT_S
+            and not self._stop.is_set()
+        )
+
+
+_jitter = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_MAX_WAIT_S)
+
+
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, TaskError) else None
+    return max(_jitter(state), asked_s or 0.0)
+
+
+def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:
+    """Seconds until a task whose lease ended in *error* is due again; None when it is not worth another.
+
+    That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at
+    most. A seed whose host is out of reach gets two attempts: who has mistyped it waits for the answer. One by https
+    that its page names by http gets one: not every host has https.
+    """
+    no_answer = isinstance(error, (ConnectFailed, ConnectTimeout, RobotsUnavailable))
+    if no_answer and _is_there_by_http(task):
+        return None
+    if not error.retryable or (task.origin is None and no_answer and task.attempt >= _SEED_ATTEMPTS):
+        return None
+    backoff_s = base_s * 2.0 ** min(max(task.attempt - 1, 0), 32)
+    return min(max(error.retry_after_s or 0.0, backoff_s), MAX_DELAY_S)
+
+
+def _is_there_by_http(task: Task) -> bool:
+    others = task.origin.alternatives if task.origin else ()
+    return bool(others) and others[0].rule == "insecure"
+
+
+def host_pause_s(error: TaskError) -> float | None:
+    """Seconds that the whole host is to be left alone, or None: until its robots.txt may be asked for again."""
+    return error.retry_after_s if isinstance(error, RobotsUnavailable) else None
+
+
+def refused_for_s(error: TaskError) -> float | None:
+    """Seconds that a refusal asks for, which is evidence of how fast its host may be asked: Retry-After of a 503 or
+    429, an hour at most; 0 for a 429 without one. None for what is no refusal.
+    """
+    if isinstance(error, RateLimited):
+        return min(error.retry_after_s or 0.0, MAX_DELAY_S)
+    if error.http_status == _SERVICE_UNAVAILABLE and not isinstance(error, (BotChallenge, RobotsUnavailable)):
+        return None if error.retry_after_s is None else min(error.retry_after_s, MAX_DELAY_S)
+    return None

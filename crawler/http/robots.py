@@ -1,0 +1,126 @@
+"""robots.txt: what the owner of a host allows to be asked for (RFC 9309), and how often.
+
+One file a host, asked for when the first URL of the host is to be visited, and kept for a day. A host without one
+(a 4xx status) allows everything; one that fails to give its own (a 5xx status, a broken answer) allows nothing
+for a while, and what waited for it is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
+from crawler.http import Transport
+from crawler.http.host_files import ERRORS, HostFiles, Shelf
+from crawler.http.robots_file import MAX_BYTES, RobotsFile, Statement
+from crawler.http.turns import Turn
+from crawler.logs.events import DEBUG, ROBOTS_ALLOWS, ROBOTS_FORBIDS, ROBOTS_LINES_LEFT_OUT, tell
+from crawler.models import ROBOTS_TXT, HostFile
+from crawler.urls import host_key
+
+log = logging.getLogger(__name__)
+
+_ACCEPT = "text/plain,*/*;q=0.5"
+_TOKEN = re.compile(r"[A-Za-z_-]+")
+
+
+def product_token(user_agent: str) -> str:
+    """The name by which robots.txt and the like speak of a user agent: ``image-crawler`` of
+    ``image-crawler/1.0 (+https://…)`` (RFC 9309, section 2.2.1). Without one it is ``image-crawler``.
+    """
+    found = _TOKEN.match(user_agent)
+    return found[0].lower() if found else "image-crawler"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of asking one host."""
+
+    rules: RobotsFile | None
+    error: type[TaskError] | None = None
+    detail: str = ""
+    http_status: int = 0
+
+
+class Robots:
+    """The robots.txt files of all hosts, as far as they have been needed; safe to be used by several threads.
+
+    *agent* is our product token. *shelf* keeps the files for all workers of a crawl; without one each host is asked by
+    each of them. *clock* is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        agent: str,
+        shelf: Shelf | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._agent = agent
+        self._files = HostFiles(
+            ROBOTS_TXT,
+            self._read,
+            transport,
+            accept=_ACCEPT,
+            max_bytes=MAX_BYTES,
+            shelf=shelf,
+            delay_of=lambda answer: answer.rules.delay_s if answer.rules is not None else 0.0,
+            clock=clock,
+        )
+
+    def check(self, url: str, turn: Turn | None = None) -> None:
+        """Return if *url* may be asked for; asks its host for the file if need be, when it is the host's *turn*.
+
+        Raises RobotsDisallowed if not; RobotsUnavailable, or why the host can't be reached, when that can't be said.
+        """
+        host = host_key(url)
+        answer = self._files.get(host, turn)
+        if answer.error is not None:
+            is_ours = answer.error is RobotsUnavailable
+            raise answer.error(
+                answer.detail,
+                http_status=answer.http_status,
+                retry_after_s=self._files.left_s(host) if is_ours else None,
+            )
+        verdict = answer.rules.verdict(url) if answer.rules is not None else None
+        if verdict is not None and verdict.line and log.isEnabledFor(DEBUG):
+            event = ROBOTS_ALLOWS if verdict.allowed else ROBOTS_FORBIDS
+            tell(log, event, url=url, line=verdict.number, rule=verdict.line)
+        if verdict is not None and not verdict.allowed:
+            raise RobotsDisallowed(
+                f'robots.txt of {host}, line {verdict.number}, "{verdict.line}", forbids {self._agent} to ask for'
+                f" {url}; to take it all the same, say --no-obey-robots-txt"
+            )
+
+    def delay_s(self, url: str) -> float | None:
+        """The Crawl-delay of the URL's host in seconds, 0 if it asks for none; None when that is not known. Asks
+        nobody.
+        """
+        answer = self._files.at_hand(host_key(url))
+        return answer.rules.delay_s if answer is not None and answer.rules is not None else None
+
+    def sitemaps(self, url: str, turn: Turn | None = None) -> tuple[str, ...]:
+        """What the robots.txt of the URL's host names as sitemaps, as written; empty when that can't be said."""
+        rules = self._files.get(host_key(url), turn).rules
+        return rules.sitemaps if rules is not None else ()
+
+    def statements(self, url: str) -> tuple[Statement, ...]:
+        """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
+        said. To be asked after :meth:`check`.
+        """
+        answer = self._files.at_hand(host_key(url))
+        return answer.rules.statements(url) if answer is not None and answer.rules is not None else ()
+
+    def _read(self, url: str, file: HostFile) -> _Answer:
+        if file.reason:
+            error = ERRORS.get(file.reason, RobotsUnavailable)
+            return _Answer(None, error, file.detail, file.http_status)
+        rules = RobotsFile(file.content, agent=self._agent, is_cut=file.is_cut)
+        if rules.left_out:
+            tell(log, ROBOTS_LINES_LEFT_OUT, url=url, lines=rules.left_out)
+        return _Answer(rules)

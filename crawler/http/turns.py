@@ -1,0 +1,152 @@
+"""Who may send a request when: a worker asks the queue right before each one, for only the queue sees all workers.
+
+A lease is the right to ask a task's own host for one thing at a time. That is all it takes where no time has to pass
+between two requests. Everything else waits its turn here: each request to a host with a delay (the first one, a retry,
+a redirect, robots.txt), and each to a host that a redirect leads to, where it takes one of the host's slots.
+
+Short waits are waited for, with the lease; for long ones the task goes back to the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from crawler.logs.events import WAITING, tell
+from crawler.models import ASK_AGAIN_S, ROBOTS_TXT, Task
+from crawler.opt_outs import tdmrep
+from crawler.urls import host_key
+
+log = logging.getLogger(__name__)
+
+HOLD_FIRST_S = 5.0
+"""A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
+HOLD_S = 60.0
+"""… and one that a redirect has led on: what was asked for it would have to be asked for again."""
+HOLD_CROWDED_S = 20.0
+"""So long a guest waits for a slot of a host that has none free."""
+BACK_S = (1.0, 5.0)
+"""… and then goes back for some time between these: not all at once."""
+_LATE_S = 0.01
+"""After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
+FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
+"""Of a host: see host_files.py."""
+
+
+class NotYet(Exception):
+    """It is not the turn of *url*, and will not be for *wait_s* seconds: nothing was sent to it."""
+
+    def __init__(self, url: str, wait_s: float) -> None:
+        super().__init__(f"{url} has to wait for {wait_s:.1f} s")
+        self.url = url
+        self.wait_s = wait_s
+
+
+class TurnQueue(Protocol):
+    """What of a TaskQueue is asked here."""
+
+    def turn(self, *, task: int, host: str, is_guest: bool = False) -> float: ...
+
+    def turn_taken(self, *, host: str, ago_s: float) -> None: ...
+
+    def turn_over(self, *, task: int, host: str) -> None: ...
+
+
+class Turns:
+    """The turns of a worker, at *queue*; *stop* cuts waits short."""
+
+    def __init__(
+        self,
+        queue: TurnQueue,
+        *,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._stop = stop or threading.Event()
+        self._clock = clock
+
+    def of(self, task: Task) -> Turn:
+        return Turn(self._queue, task, self._stop, self._clock)
+
+
+class Turn:
+    """Of one task: to be called with each URL right before it is asked for, and closed in the end.
+
+    A call returns when it is the URL's turn. Raises NotYet, and what the queue raises.
+    """
+
+    def __init__(
+        self, queue: TurnQueue, task: Task, stop: threading.Event, clock: Callable[[], float]
+    ) -> None:
+        self._queue = queue
+        self._task = task
+        self._stop = stop
+        self._clock = clock
+        self._own = host_key(task.url)
+        self._asked = False
+        self._guest_at = ""
+        self._is_away = False
+        """It has been led elsewhere, and holds no slot of its own host any more."""
+        self._allowed_at: dict[str, float] = {}
+        self.waited_s = 0.0
+        self._crowded_s = 0.0
+
+    def __call__(self, url: str) -> None:
+        host = host_key(url)
+        is_free = not self._task.host_delay_s and not self._is_away
+        if host == self._own and is_free and not url.endswith(FILES):
+            self._asked = True
+            return
+        # a file of the host is asked for by one worker, for which all others wait: it waits for no slot that they have
+        is_guest = (host != self._own or self._is_away) and not url.endswith(FILES)
+        if is_guest:
+            self._leave(host)
+        while True:
+            self._allowed_at[host] = self._clock()
+            if not (wait_s := self._queue.turn(task=self._task.id, host=host, is_guest=is_guest)):
+                break
+            if self.waited_s + wait_s > (HOLD_S if self._asked else HOLD_FIRST_S) or self._stop.is_set():
+                raise NotYet(url, wait_s)
+            if is_guest and wait_s <= ASK_AGAIN_S:
+                self._crowded_s += wait_s
+                if self._crowded_s > HOLD_CROWDED_S:
+                    raise NotYet(url, random.uniform(*BACK_S))  # noqa: S311 - no secret
+            tell(log, WAITING, url=url, wait_s=wait_s)
+            self.wait(wait_s)
+        self._asked = True
+        if is_guest:
+            self._guest_at = host
+
+    def sent(self, url: str, at: float) -> None:
+        """The request for *url* was sent at that moment of the clock; there is an answer."""
+        host, now = host_key(url), self._clock()
+        allowed_at = self._allowed_at.pop(host, None)
+        if allowed_at is not None and now - allowed_at > _LATE_S:
+            self._queue.turn_taken(host=host, ago_s=max(0.0, now - at))
+
+    def wait(self, for_s: float) -> None:
+        """For so many seconds, or until the worker is to stop."""
+        started = self._clock()
+        self._stop.wait(for_s)
+        self.waited_s += self._clock() - started
+
+    def _leave(self, host: str) -> None:
+        """Let go of the slot where it was, before one of *host* is waited for: guests of two hosts that redirect to
+        each other would wait for each other for ever.
+        """
+        if not self._is_away:
+            self._is_away = True
+            self._queue.turn_over(task=self._task.id, host=self._own)
+        if self._guest_at not in ("", host):
+            self.close()
+
+    def close(self) -> None:
+        """What this task has asked of another host is over."""
+        if self._guest_at:
+            self._queue.turn_over(task=self._task.id, host=self._guest_at)
+            self._guest_at = ""

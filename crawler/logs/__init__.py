@@ -1,0 +1,1 @@
+"""The log: its events, what became of each task, and the ways out of a process."""

@@ -1,0 +1,89 @@
+"""What became of a task, as an event of the log: one line for each task that is settled."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from crawler.errors import NoSitemap
+from crawler.logs import events
+from crawler.logs.events import DEBUG, Event, tell
+from crawler.models import WORKER_NAMES, ImageRecord, Record, Result, Revisit, WorkerState
+from crawler.text import display
+
+SOMEBODY = "somebody"
+"""By whom a crawl was paused, of one who has not said it."""
+_REVISITS = {Revisit.UNCHANGED: "unchanged", Revisit.GONE: "gone", Revisit.FAILED: "failed"}
+
+
+def tell_settled(log: logging.Logger, record: Record) -> None:
+    """The line of a task that was settled with *record*. It takes its time, and is for when INFO is wanted."""
+    event = event_of(record)
+    facts = _facts(record)
+    # a sitemap that is looked for where sites often have one, and is not there, is for who wants every detail
+    level = DEBUG if record.reason == NoSitemap.reason else event.level
+    tell(log, event, level=level, **{key: facts[key] for key in event.keys})
+
+
+def tell_retried(log: logging.Logger, record: Record, retry_in_s: float) -> None:
+    """The line of a try that has failed, of a task that is tried again."""
+    tell(
+        log,
+        events.TASK_RETRIED,
+        url=record.url,
+        reason=record.revisit_reason or record.reason,
+        detail=record.detail,
+        retry_in_s=retry_in_s,
+        kind=_kind(record),
+        http_status=record.http_status,
+        attempts=record.attempts,
+        worker=record.worker,
+    )
+
+
+def tell_result(log: logging.Logger, result: Result, *, max_attempts: int, settled: bool) -> None:
+    """What a worker knows of one of its tasks: that it is tried again, or else, with *settled*, what became of it.
+
+    The queue may know better: a host that is given up gets no further tries, one that says 429 gets more.
+    """
+    if result.untouched:
+        return
+    if result.retry_in_s is not None and result.record.attempts < max_attempts:
+        tell_retried(log, result.record, result.retry_in_s)
+    elif settled:
+        tell_settled(log, result.record)
+
+
+def event_of(record: Record) -> Event:
+    """That of its status; or, when it was visited once more, of what came of that."""
+    word = _REVISITS.get(record.revisit, record.status.value)
+    return events.EVENTS[f"{_kind(record)}-{word}"]
+
+
+def tell_joined(log: logging.Logger, worker: WorkerState) -> None:
+    """The line of a worker that has said for the first time that it is there."""
+    tell(
+        log,
+        events.WORKER_JOINED,
+        **who(worker),
+        pid=worker.pid,
+        version=worker.version,
+        threads=worker.threads,
+    )
+
+
+def who(state: WorkerState) -> dict[str, Any]:
+    """A worker, as facts of an event."""
+    return {"worker": state.id, "kind": WORKER_NAMES[state.kind], "machine": state.machine}
+
+
+def _kind(record: Record) -> str:
+    return str(type(record).__struct_config__.tag)
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    facts = {name: getattr(record, name) for name in record.__struct_fields__}
+    facts["reason"] = record.revisit_reason or record.reason
+    if isinstance(record, ImageRecord):
+        facts["size"] = display.size(record.size_bytes)
+    return facts

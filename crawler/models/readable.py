@@ -1,0 +1,52 @@
+"""What records do for whoever reads them in Python: be a dictionary, be short in a prompt, be seen in a notebook."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+import msgspec
+
+_SHOWN_CHARS = 120
+
+
+def plain(value: object) -> Any:
+    """*value* as JSON has it, with every field of the structs in it, also those at their defaults."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
+class Readable:
+    """Of a struct with ``url``, ``status`` and ``reason``."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, also those that are at their defaults, as plain values that JSON has.
+
+        ``pandas.DataFrame(record.to_dict() for record in catalog)`` has a column for each.
+        """
+        return cast("dict[str, Any]", plain(self))
+
+    def _brief(self) -> str:
+        """What is said of it between its status and its URL."""
+        return ""
+
+    def __repr__(self) -> str:
+        about: Any = self
+        said = (str(about.status), about.reason, self._brief(), _cut(about.url))
+        return f"<{type(self).__name__} {' '.join(filter(None, said))}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook; known by name, since it knows all records."""
+        return cast("str", import_module("crawler.api.notebook").record_html(self))
+
+
+def _cut(url: str) -> str:
+    text = url if len(url) <= _SHOWN_CHARS else f"{url[:_SHOWN_CHARS]}…"
+    return text if text.isprintable() else repr(text)[1:-1]

@@ -1,0 +1,117 @@
+"""What the owner of a page or an image asks of robots beside robots.txt: in the answer's headers, and in ``<meta>``.
+
+Sources: Google's robots meta tag and X-Robots-Tag specifications; DeviantArt's ``noai`` and ``noimageai``; the TDM
+Reservation Protocol of the W3C community group (``tdm-reservation``); AI Preferences of the IETF (``Content-Usage``);
+Cloudflare's ``Content-Signal``; RSL 1.0. Directives that say nothing about following
+and keeping (``nosnippet``, ``noarchive``, ``max-image-preview`` …) are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from crawler.models import OptOut
+from crawler.opt_outs.preferences import content_signal, content_usage
+from crawler.opt_outs.purposes import (
+    CONTENT_SIGNAL,
+    CONTENT_USAGE,
+    NOAI,
+    NOIMAGEAI,
+    NOIMAGEINDEX,
+    NOINDEX,
+    RSL_LICENSE,
+    TDM_RESERVATION,
+    said,
+)
+
+NOFOLLOW, REL_NOFOLLOW = "nofollow", "rel-nofollow"
+"""Asked for all links of a page, and for a single one."""
+AGAINST_IMAGES = (NOINDEX, NOIMAGEINDEX, NOAI, NOIMAGEAI, TDM_RESERVATION)
+"""What forbids to take an image, or the images of a page; each is the slug of an error, too."""
+
+_DIRECTIVES: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in (NOINDEX, NOFOLLOW, NOIMAGEINDEX, NOAI, NOIMAGEAI)},
+    "none": (NOINDEX, NOFOLLOW),
+}
+_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+"""Directives that have a colon themselves; before any other colon stands the name of a robot."""
+_SPEAKS = frozenset({"x-robots-tag", TDM_RESERVATION, CONTENT_USAGE, CONTENT_SIGNAL, "link"})
+_MAX_LINES = 100
+_MAX_LINE_CHARS = 8192
+_RSL = "application/rsl+xml"
+_LINK = re.compile(r"<[^<>]*+>([^<]*+)")
+
+
+def of_headers(headers: Mapping[str, str], *, agent: str) -> frozenset[str]:
+    """What an answer's headers ask of all robots, and of *agent* by its name. Never raises."""
+    lines = headers.get("x-robots-tag", "").splitlines()
+    asked = {directive for line in lines for directive in _of_line(line, agent)}
+    return frozenset({*asked, *_reservation(headers.get(TDM_RESERVATION, ""))})
+
+
+def with_meta(asked: frozenset[str], named: Iterable[tuple[str, str]], *, agent: str) -> frozenset[str]:
+    """What a page asks whose headers ask for *asked*, by its ``<meta>`` elements, each as name and content.
+
+    They add to the headers, but for ``tdm-reservation``, where the page has the last word. Never raises.
+    """
+    found = set(asked)
+    for name, content in named:
+        name = name.strip().lower()  # noqa: PLW2901 - as it was meant
+        if name in ("robots", agent):
+            found.update(_of_line(content, agent))
+        elif name == TDM_RESERVATION and content.strip() in ("0", "1"):
+            found.discard(TDM_RESERVATION)
+            found.update(_reservation(content))
+    return frozenset(found)
+
+
+def told_by(headers: Mapping[str, str], *, agent: str) -> list[OptOut]:
+    """What an image's own answer says of its use, each with its text and place. Never raises.
+
+    ``Content-Usage`` speaks of the content of its message, so that of a page is not its images'.
+    """
+    if _SPEAKS.isdisjoint(headers):
+        return []  # as nearly always
+    told = [
+        said(directive, "header X-Robots-Tag", line, (directive,))
+        for line in headers.get("x-robots-tag", "").splitlines()
+        for directive in dict.fromkeys(_of_line(line, agent))
+        if directive in AGAINST_IMAGES
+    ]
+    if (value := headers.get(TDM_RESERVATION, "").strip()) in ("0", "1"):
+        policy = headers.get("tdm-policy", "").strip()
+        text = f"{value}; tdm-policy: {policy}" if policy else value
+        told.append(said(TDM_RESERVATION, "header tdm-reservation", text, (value,)))
+    if value := headers.get(CONTENT_USAGE, ""):
+        told.append(content_usage(value, place="header Content-Usage"))
+    if value := headers.get(CONTENT_SIGNAL, ""):
+        told.append(content_signal(value, place="header Content-Signal"))
+    if _RSL in (links := headers.get("link", "")).lower():
+        told += [said(RSL_LICENSE, "header Link", link, ()) for link in _licenses(links)]
+    return told
+
+
+def _licenses(links: str) -> Iterator[str]:
+    """The links to RSL licenses (RSL 1.0, "Adding RSL to HTTP Headers"), as written."""
+    for line in links.splitlines()[:_MAX_LINES]:
+        for link in _LINK.finditer(line[:_MAX_LINE_CHARS]):
+            told = link[1].lower()
+            if _RSL in told and "license" in told:
+                yield link[0].strip(" ,")
+
+
+def _of_line(line: str, agent: str) -> Iterator[str]:
+    """The directives of one header, or of one ``content``, that are meant for *agent*."""
+    meant = True
+    for part in line.lower().split(","):
+        name, colon, rest = part.partition(":")
+        directive = name.strip()
+        if colon and " " not in directive and directive not in _WITH_VALUE:  # no part of a date
+            meant, directive = directive == agent, rest.strip()
+        if meant:
+            yield from _DIRECTIVES.get(directive, ())
+
+
+def _reservation(value: str) -> tuple[str, ...]:
+    return (TDM_RESERVATION,) if value.strip() == "1" else ()

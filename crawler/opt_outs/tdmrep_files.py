@@ -1,0 +1,90 @@
+"""The tdmrep.json files of hosts (see tdmrep.py): each is asked for once for the whole crawl, as robots.txt is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crawler.errors import (
+    ForbiddenAddress,
+    HostNotFound,
+    RateLimited,
+    RobotsUnavailable,
+    TaskError,
+    TlsFailed,
+)
+from crawler.http import Transport
+from crawler.http.host_files import ERRORS, Admit, HostFiles, Shelf
+from crawler.http.turns import Turn
+from crawler.models import HostFile
+from crawler.opt_outs.tdmrep import MAX_BYTES, PATH, Reservations
+from crawler.urls import host_key
+
+_ACCEPT = "application/json,*/*;q=0.5"
+_UNAVAILABLE = 503
+_NO_ANSWER = (HostNotFound, TlsFailed, RateLimited, RobotsUnavailable)
+"""The host itself is not to be had, or wants to be left alone: what waits for its word is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    reservations: Reservations
+    error: type[TaskError] | None = None
+    detail: str = ""
+    http_status: int = 0
+
+
+class ReservationFiles:
+    """What hosts reserve. *check* says what may be asked for at all; *shelf* keeps the files of a crawl for all of its
+    workers.
+
+    A host that answers with an error has no such file (TDMRep, "TDM File on the Origin Server": failure to provide it
+    means that the server does not implement the protocol); only 429 and 503 are no answer.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        check: Admit | None = None,
+        shelf: Shelf | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files = HostFiles(
+            PATH.removeprefix("/"),
+            _read,
+            transport,
+            accept=_ACCEPT,
+            max_bytes=MAX_BYTES,
+            shelf=shelf,
+            check=check,
+            is_none=_is_none,
+            clock=clock,
+        )
+
+    def of(self, host: str, turn: Turn | None = None) -> Reservations:
+        """What *host* (``scheme://host[:port]``) reserves; asks it if need be, when it is the host's *turn*.
+
+        Raises a TaskError, of what waits for it, when the host is not to be had at all.
+        """
+        answer = self._files.get(host, turn)
+        if answer.error is not None:
+            raise answer.error(
+                answer.detail, http_status=answer.http_status, retry_after_s=self._files.left_s(host)
+            )
+        return answer.reservations
+
+
+def _read(_: str, file: HostFile) -> _Answer:
+    if file.reason:
+        error = ERRORS.get(file.reason, RobotsUnavailable)
+        return _Answer(Reservations(b""), error, file.detail, file.http_status)
+    return _Answer(Reservations(b"" if file.is_cut else file.content))
+
+
+def _is_none(error: TaskError, host: str) -> bool:
+    if isinstance(error, ForbiddenAddress):
+        return host_key(error.final_url or f"{host}/") != host
+    silent = error.retryable and not error.http_status
+    return not (silent or isinstance(error, _NO_ANSWER) or error.http_status == _UNAVAILABLE)

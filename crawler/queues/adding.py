@@ -1,0 +1,236 @@
+"""New tasks: which URLs are known, which are too many, and whose host they are of. The ledger's way in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from crawler.config import ScopeConfig
+from crawler.crawlfile.schema import Connection, host_id, next_id
+from crawler.models import NewTask, Origin, TaskKind, TaskState
+from crawler.models.image_words import bits_of, bits_of_task, filled, joined, lacking
+from crawler.queues.counters import Tally
+from crawler.queues.left_out import LeftOut
+from crawler.queues.picture_sizes import Size, Sizes, marked, picture_key
+from crawler.queues.politeness import Pacing
+from crawler.queues.validation import MALFORMED, is_malformed
+from crawler.sizes import Sized
+from crawler.urls import DATA_HOST, host_key, task_key
+
+SESSION_ID = "session-id"
+"""Under which repeats of a task's URL that differ only in a session id are counted."""
+_SQL_VARIABLES = 500
+_HOST_IDS_IN_MEMORY = 10_000
+_ENCODER = msgspec.msgpack.Encoder()
+_Dropped = list[tuple[str, NewTask]]
+"""Slugs, and what was left out by them."""
+
+
+class Intake:
+    """Adds tasks to the file *db*, and tells *tally* and *pacing* of them. Made anew when memory is.
+
+    With *largest_only* the largest size of a picture that pages name is taken, else each of them; *flush* writes the
+    records that are settled and not in the file yet.
+    """
+
+    def __init__(
+        self,
+        db: Connection,
+        tally: Tally,
+        pacing: Pacing,
+        scope: ScopeConfig,
+        *,
+        largest_only: bool,
+        flush: Callable[[], None],
+    ) -> None:
+        self._db = db
+        self._tally = tally
+        self._pacing = pacing
+        self._scope = scope
+        self._host_ids: dict[str, int] = {}  # some of the file's
+        self._next_id = next_id(db)
+        self._later: dict[bytes, Origin] = {}
+        self._left_out = LeftOut(db)
+        self._largest_only = largest_only
+        self._flush = flush
+        self.sizes = Sizes(
+            db,
+            insert=self._insert_size,
+            moved=lambda before, after: tally.move(TaskKind.IMAGE, before, after),
+            left_out=self.count_left_out,
+            ready=lambda host, now: pacing.add(host, TaskKind.IMAGE, now=now),
+        )
+
+    def add(self, tasks: Sequence[NewTask], *, now: float, again: bool = False) -> int:
+        """Within a transaction; returns how many were new. *again*: they are of a page that was read before, so that
+        what is left out of it was counted, as far as its URL is known.
+        """
+        if not tasks:
+            return 0
+        fresh, repeats, malformed = each_once(tasks)
+        dropped = [(SESSION_ID, task) for task in repeats]
+        self._pass_over_known(fresh, dropped, now)
+        sizes = self._sizes_among(fresh) if self._largest_only else {}
+        rows = []
+        arrived: Counter[tuple[int, TaskKind]] = Counter()
+        for key, task in fresh.items():
+            limit = task.kept_out_by or self._limit_reached(task)
+            if limit:
+                dropped.append((limit, task))
+                continue
+            host = self.host_id(task.url)
+            origin = _packed(task.origin)
+            words = bits_of_task(task)
+            rows.append((self._new_id(), task.kind.value, task.url, key, host, task.depth, origin, words))
+            self._tally.add(task.kind)
+            arrived[host, task.kind] += 1
+        self._db.executemany(
+            "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, 'ready', 0, 0, NULL, ?, ?, NULL, NULL)", rows
+        )
+        for (host, kind), count in arrived.items():
+            self._pacing.add(host, kind, count, now=now)
+        new = len(rows) + self._add_sizes(sizes, dropped, now)  # behind the originals that came with them
+        if malformed:
+            self.count_left_out(Counter({MALFORMED: malformed}))
+        if dropped:
+            noted = self._left_out.note(dropped)
+            self.count_left_out(noted if again else Counter(slug for slug, _ in dropped))
+        return new
+
+    def _sizes_among(self, fresh: dict[bytes, NewTask]) -> dict[bytes, tuple[NewTask, Sized]]:
+        """Those of *fresh* with the mark of a size, which are no longer among them."""
+        sizes = {key: (task, size) for key, task in fresh.items() if (size := marked(task)) is not None}
+        for key in sizes:
+            del fresh[key]
+        return sizes
+
+    def _add_sizes(self, sizes: dict[bytes, tuple[NewTask, Sized]], dropped: _Dropped, now: float) -> int:
+        if not sizes:
+            return 0
+        new = 0
+        self._flush()  # whether a size is wanted depends on what became of the others
+        for key, again in self.sizes.pass_over_known(sizes).items():
+            self._note_words(key, again.origin)
+        for key, (task, size) in sizes.items():
+            picture, in_place = picture_key(size), _takes_a_place(task)
+            limit: str | None = task.kept_out_by
+            if not limit and not self.sizes.is_known(picture):  # else it is no further picture
+                limit = self._limit_reached(task)
+            if limit:
+                dropped.append((limit, task))
+                continue
+            one = Size(key, task.url, task.depth, _packed(task.origin), bits_of_task(task), picture, size.px)
+            new += self.sizes.take_on(one, in_place=in_place, now=now)
+        return new
+
+    def _insert_size(self, size: Size, *, held: bool, now: float) -> None:
+        host = self.host_id(size.url)
+        state = TaskState.DELAYED if held else TaskState.READY
+        self._db.execute(
+            "INSERT INTO tasks VALUES (?, 'image', ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?, ?)",
+            (self._new_id(), size.url, size.key, host, size.depth, state.value, *size[3:]),
+        )
+        self._tally.add(TaskKind.IMAGE, state)
+        if not held:
+            self._pacing.add(host, TaskKind.IMAGE, now=now)
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def count_left_out(self, counts: Mapping[str, int]) -> None:
+        """Within a transaction: so much more was not taken on, by slug."""
+        self._tally.dropped.update(counts)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?)",
+            [(slug, self._tally.dropped[slug]) for slug in counts],
+        )
+
+    def note_left_out(self, slug: str, count: int, places: Sequence[str]) -> None:
+        """Within a transaction: the same of what is no URL; *places* are where some of it stands."""
+        self.count_left_out({slug: count})
+        self._left_out.note((slug, NewTask(kind=TaskKind.IMAGE, url=place)) for place in places)
+
+    def _pass_over_known(self, fresh: dict[bytes, NewTask], dropped: _Dropped, now: float) -> None:
+        keys = list(fresh)
+        for chunk in (keys[start : start + _SQL_VARIABLES] for start in range(0, len(keys), _SQL_VARIABLES)):
+            marks = ",".join("?" * len(chunk))
+            known = self._db.execute(f"SELECT key, url, words, id FROM tasks WHERE key IN ({marks})", chunk)  # noqa: S608
+            for key, url, words, task_id in known.fetchall():
+                again = fresh.pop(key)
+                if self.sizes.held and _takes_a_place(again):
+                    self.sizes.try_at_once(task_id, _packed(again.origin), now)
+                if again.url != url:
+                    dropped.append((SESSION_ID, again))
+                if bits_of(again.origin) & ~words and lacking(words, again):
+                    self._note_words(key, again.origin)
+
+    def _note_words(self, key: bytes, origin: Origin | None) -> None:
+        if origin is not None:
+            first = self._later.get(key)
+            self._later[key] = origin if first is None else filled(first, origin)
+
+    @property
+    def has_later_words(self) -> bool:
+        return bool(self._later)
+
+    def later_words(self) -> dict[bytes, Origin]:
+        """Of images that were known when they were found once more, by key: words that they had none of. They are
+        told once.
+        """
+        later, self._later = self._later, {}
+        return later
+
+    def _limit_reached(self, task: NewTask) -> str | None:
+        known = self._tally.tasks(task.kind)
+        if task.kind is not TaskKind.IMAGE:  # there may be more routes than pages, and no end of them
+            return "max-pages" if known >= self._scope.max_pages else None
+        # what takes the place of another size is no further picture
+        is_further = not _takes_a_place(task)
+        return "max-images" if is_further and 0 < self._scope.max_images <= known else None
+
+    def host_id(self, url: str) -> int:
+        """Of the host of a canonical URL, which is one of those in the file from then on."""
+        name = host_key(url)
+        known = self._host_ids.get(name)
+        if known is not None:
+            return known
+        known = host_id(self._db, name)
+        if name == DATA_HOST:
+            self._pacing.never_delay(known)
+        if len(self._host_ids) >= _HOST_IDS_IN_MEMORY:
+            self._host_ids.clear()
+        self._host_ids[name] = known
+        return known
+
+
+def _packed(origin: Origin | None) -> bytes | None:
+    return None if origin is None else _ENCODER.encode(origin)
+
+
+def _takes_a_place(task: NewTask) -> bool:
+    """Whether it is another size of one that failed."""
+    return task.origin is not None and bool(task.origin.instead_of)
+
+
+def each_once(tasks: Iterable[NewTask]) -> tuple[dict[bytes, NewTask], list[NewTask], int]:
+    """*tasks* by what they are known by, each with all that is said of its URL; others that only differed in a session
+    id; and how many can't be right.
+    """
+    fresh: dict[bytes, NewTask] = {}
+    repeats: list[NewTask] = []
+    malformed = 0
+    # what one link forbids, another may allow
+    for task in sorted(tasks, key=lambda task: bool(task.kept_out_by)):
+        if is_malformed(task):
+            malformed += 1
+            continue
+        key = task_key(task.kind, task.url)
+        first = fresh.setdefault(key, task)
+        if first is not task:
+            if first.url != task.url:
+                repeats.append(task)
+            fresh[key] = joined(first, task)
+    return fresh, repeats, malformed

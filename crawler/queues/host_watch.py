@@ -1,0 +1,198 @@
+"""What visits tell of hosts, and what is done about it: the ledger's health, whose orders its pacing follows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from crawler.crawlfile.schema import Connection
+from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
+from crawler.models import PageRecord, Record, Revisit
+from crawler.queues.host_health import (
+    Condition,
+    Evidence,
+    Health,
+    Order,
+    ended_elsewhere,
+    evidence,
+    reason_of,
+)
+from crawler.queues.politeness import Pacing
+from crawler.queues.throttle import MOST_ATTEMPTS, TWICE, Pace, Throttle, refused_for_s
+
+log = logging.getLogger(__name__)
+
+
+class HostWatch:
+    """Of the hosts in the file *db*. *pacing* is made anew when the ledger's memory is; *health* and *throttle* stay.
+
+    *note_pause* is told of each host that is to be left alone, and for how many seconds; *note_pace* of each that is to
+    be asked every so many seconds, 0 when that is over.
+    """
+
+    def __init__(
+        self,
+        db: Connection,
+        health: Health,
+        throttle: Throttle,
+        pacing: Pacing,
+        *,
+        clock: Callable[[], float],
+        note_pause: Callable[[int, float], None],
+        note_pace: Callable[[int, float], None],
+    ) -> None:
+        self.health = health
+        self.throttle = throttle
+        self._note_pause, self._note_pace = note_pause, note_pace
+        self._db = db
+        self._pacing = pacing
+        self._clock = clock
+        self._cut_off = health.cut_off
+        for host in health.limits():
+            self._limit(host)
+        for pace in throttle.paces(now=clock()):
+            self._go_at(pace)
+
+    def look(self, host: int, record: Record, *, asked_s: float | None) -> None:
+        """What a result tells of *host*, which its task is of, or of the one that a redirect led to; *asked_s* is the
+        Retry-After of that one.
+        """
+        what, refused_s = evidence(record), refused_for_s(record, asked_s)
+        if (name := ended_elsewhere(record)) is not None:
+            if record.revisit is Revisit.FAILED:
+                return  # where it led at an earlier visit says nothing of this one
+            self._note(host, Evidence.ANSWER, record, None)
+            row = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
+            if row is None or not (self._pacing.is_known(row[0]) or self.health.is_known(row[0])):
+                return  # nothing waits for it
+            host = row[0]
+        if what is not Evidence.NOTHING:
+            self._note(host, what, record, refused_s)
+
+    def is_let_off(
+        self, host: int, record: Record, *, asked_s: float | None, attempts: int, max_attempts: int
+    ) -> bool:
+        """Whether what *host* has refused is to be tried again, though its attempts are used up: others are refused as
+        well. Who wants one attempt gets one, and a seed no more than its attempts: somebody waits for the answer.
+        """
+        return (
+            refused_for_s(record, asked_s) is not None
+            and ended_elsewhere(record) is None
+            and 1 < max_attempts <= attempts < MOST_ATTEMPTS * max_attempts
+            and not _is_seed(record)
+            and not self.throttle.is_final(host, now=self._clock())
+        )
+
+    def is_hopeless(self, host: int, record: Record) -> bool:
+        """Whether what *record* says is what *host* has been saying for so long that no further attempt is worth it."""
+        return evidence(record) is Evidence.BROKEN and self.health.is_hopeless(host, now=self._clock())
+
+    def wake(self) -> None:
+        """What has come to be due."""
+        for order in self.health.wake(self._clock()):
+            self._follow(order)
+        for pace in self.throttle.wake():
+            self._go_at(pace)
+
+    def forget(self, host: int) -> None:
+        """Somebody wants it to be asked, whatever is known of it."""
+        self._follow(self.health.forget(host))
+        self._go_at(self.throttle.forget(host))
+
+    def given_up(self) -> tuple[int, str, Condition] | None:
+        """A host that is down and something waits for: what is told of it, and how it is."""
+        host = self._pacing.shut()
+        condition = None if host is None else self.health.condition(host, now=self._clock())
+        if host is None or condition is None:
+            return None
+        return host, condition.told_of(self.name(host)), condition
+
+    def name(self, host: int) -> str:
+        return str(self._db.execute("SELECT name FROM hosts WHERE id = ?", (host,)).fetchone()[0])
+
+    def _note(self, host: int, what: Evidence, record: Record, refused_s: float | None) -> None:
+        now = self._clock()
+        if refused_s is not None:
+            what = Evidence.ANSWER  # it is there
+        elif what in {Evidence.ANSWER, Evidence.BROKEN}:
+            self._go_at(self.throttle.answered(host, began=now - record.elapsed_s, now=now))
+        if what is Evidence.ANSWER:
+            order = self.health.answered(host, now=now)
+        else:
+            if _is_seed(record):
+                return  # who has mistyped a seed waits for the answer, and there are few
+            order = self.health.failed(
+                host,
+                what,
+                reason=reason_of(record),
+                detail=record.detail,
+                began=now - record.elapsed_s,
+                now=now,
+                again=record.attempts > 1,
+            )
+        if order is not None:
+            self._follow(order)
+            self._tell_if_down(order)
+        if refused_s is not None:
+            self._refused(host, record, refused_s)
+        if self._cut_off is not self.health.cut_off:
+            self._cut_off = self.health.cut_off
+            if self._cut_off:
+                tell(log, NETWORK_DOWN)
+
+    def _refused(self, host: int, record: Record, asked_s: float) -> None:
+        now, reason = self._clock(), reason_of(record)
+        pace = self.throttle.refused(
+            host, asked_s=asked_s, reason=reason, began=now - record.elapsed_s, now=now
+        )
+        self._go_at(pace)
+        refusals = self.throttle.refusals(host, now=now)
+        if pace is not None and pace.is_lost and refusals is not None:
+            order = self.health.give_up(
+                host,
+                reason=reason,
+                detail=record.detail,
+                tries=refusals.tries,
+                since=now - refusals.since_s,
+                least_s=TWICE * pace.pause_s,
+                now=now,
+            )
+            self._follow(order)
+            self._tell_if_down(order)
+
+    def _tell_if_down(self, order: Order) -> None:
+        condition = self.health.condition(order.host, now=self._clock())
+        if order.in_flight == 0 and condition is not None:
+            tell(log, HOST_GIVEN_UP, **condition.facts_of(self.name(order.host)))
+
+    def _follow(self, order: Order) -> None:
+        self._limit(order.host)
+        self._pause(order.host, order.pause_s)
+
+    def _go_at(self, pace: Pace | None) -> None:
+        if pace is None:
+            return
+        self._pacing.set_pace(pace.host, pace.pace_s)
+        self._limit(pace.host)
+        self._pause(pace.host, pace.pause_s)
+        if pace.is_new:
+            if log.isEnabledFor(INFO):
+                tell(log, HOST_SLOWED, host=self.name(pace.host), pace_s=pace.pace_s, pause_s=pace.pause_s)
+            self._note_pace(pace.host, pace.pace_s)
+
+    def _limit(self, host: int) -> None:
+        in_flight = self.health.in_flight(host)
+        if self.throttle.is_probed(host):
+            in_flight = 1 if in_flight is None else min(in_flight, 1)
+        self._pacing.limit(host, in_flight, now=self._clock())
+
+    def _pause(self, host: int, pause_s: float) -> None:
+        if pause_s:
+            if log.isEnabledFor(INFO):
+                tell(log, HOST_PAUSED, host=self.name(host), pause_s=pause_s)
+            self._pacing.pause(host, pause_s, now=self._clock())
+            self._note_pause(host, pause_s)
+
+
+def _is_seed(record: Record) -> bool:
+    return isinstance(record, PageRecord) and not (record.depth or record.page_url)

@@ -1,0 +1,52 @@
+"""What rendering pages of each template brought, in the file: the ledger's part of templates.py."""
+
+from __future__ import annotations
+
+from crawler.crawlfile.schema import Connection
+from crawler.models import RenderOutcome, TemplateAnswer
+from crawler.queues.page_templates import Known, asked, changes, family_of, kept_as, known_of, told
+
+
+class TemplateRows:
+    """Those of the hosts in the file *db*."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def asked(
+        self, host: int, name: str, task: int | None, now_s: float
+    ) -> tuple[TemplateAnswer, dict[str, bytes]]:
+        """As :func:`crawler.queues.page_templates.asked`, and what is to be kept after it, if anything is."""
+        before = self._known(host, name)
+        known, answer = asked(before, task, now_s)
+        return answer, changes(before, known)
+
+    def told(self, host: int, name: str, outcome: RenderOutcome) -> dict[str, bytes]:
+        """As :func:`crawler.queues.page_templates.told`: what is to be kept after it, if anything is."""
+        before = self._known(host, name)
+        return changes(before, told(before, outcome))
+
+    def keep(self, host: int, states: dict[str, bytes]) -> None:
+        """Within a transaction."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO templates VALUES (?, ?, ?)",
+            [(host, name, state) for name, state in states.items()],
+        )
+
+    def _known(self, host: int, name: str) -> Known:
+        kept = self._kept(host, name)
+        if name not in kept:
+            count = self._db.execute("SELECT count(*) FROM templates WHERE host_id = ?", (host,)).fetchone()[
+                0
+            ]
+            if (other := kept_as(name, is_known=False, kept=count)) != name:
+                name, kept = other, self._kept(host, other)
+        return known_of(name, kept.get(name), kept.get(family_of(name)))
+
+    def _kept(self, host: int, name: str) -> dict[str, bytes]:
+        return dict(
+            self._db.execute(
+                "SELECT name, state FROM templates WHERE host_id = ? AND name IN (?, ?)",
+                (host, name, family_of(name)),
+            ).fetchall()
+        )

@@ -1,0 +1,292 @@
+"""Sizes of one picture that different pages name: the largest is taken, and the others wait until it is had.
+
+The ledger's part of it, all within its transactions; lua/sizes.lua is the same in Redis. Nothing is guessed: these are
+URLs that pages named, and what they have in common is what crawler/sizes says.
+
+An image whose URL has the mark of a size is *held* at first: a delayed task without a moment at which it is due. A
+larger one that arrives meanwhile takes its place, and it lies *behind* that one, in the table sizes. Once no page is
+left that might name a larger one, what is held becomes ready. When that is saved, what is behind it and no larger is
+left out; when it fails for good, the largest behind it becomes ready in its place. A URL without marks is the original:
+it is ready at once, and the sizes of it lie behind it.
+
+A larger one that arrives once its picture is saved is taken on as well: then there are two files.
+"""
+
+# ruff: noqa: S608 - the names in the statements are our own
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any, NamedTuple, Protocol
+
+from crawler.crawlfile.schema import Connection
+from crawler.lists import FOUND_IN
+from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
+from crawler.models.image_words import lacking
+from crawler.queues import later_words
+from crawler.sizes import Sized, size_of
+from crawler.urls import task_key
+
+SMALLER_SIZE = "smaller-size"
+"""Under which sizes are counted that are left out, as a larger one of their picture is saved."""
+MAX_BEHIND = 50
+"""Sizes that wait for one picture: beyond so many the smallest is left out."""
+_SAVED = {ImageStatus.SAVED, ImageStatus.DUPLICATE}
+_HELD = "state = 'delayed' AND due_s IS NULL"
+
+
+class Size(NamedTuple):
+    """An image URL as a size of a picture."""
+
+    key: bytes
+    """Of its task."""
+    url: str
+    depth: int
+    origin: bytes | None
+    words: int
+    picture: bytes
+    """What the tasks of its picture have in common, which is the key of the original."""
+    px: float
+
+
+_COLUMNS = ", ".join(Size._fields)
+
+
+class Insert(Protocol):
+    def __call__(self, size: Size, *, held: bool, now: float) -> None:
+        """Make a task of it."""
+        ...
+
+
+class _Family(NamedTuple):
+    """The tasks of one picture."""
+
+    held: tuple[int, float] | None
+    """The id and the size of the one that is."""
+    is_tried: bool
+    """One is ready, on lease or waiting for another try."""
+    saved_px: float
+    """The largest that is saved; 0 for none."""
+    is_known: bool
+
+
+def marked(task: NewTask) -> Sized | None:
+    """*task* as a size of a picture; None for one without marks, which is a picture of its own. So is what somebody
+    has asked for by itself.
+    """
+    if task.kind is not TaskKind.IMAGE or (task.origin is not None and task.origin.found_in == FOUND_IN):
+        return None
+    size = size_of(task.url)
+    return None if size.px == inf else size
+
+
+def picture_key(size: Sized) -> bytes:
+    """The key that the original has as a task: by it all sizes of a picture know one another."""
+    return task_key(TaskKind.IMAGE, size.picture)
+
+
+class Sizes:
+    """The sizes in the file *db*. *insert* makes a task of one; *moved* is told of one that is in another state now, or
+    in none, *ready* of the host of one, *left_out* of how many were.
+    """
+
+    def __init__(
+        self,
+        db: Connection,
+        *,
+        insert: Insert,
+        moved: Callable[[TaskState, TaskState | None], None],
+        left_out: Callable[[dict[str, int]], None],
+        ready: Callable[[int, float], None],
+    ) -> None:
+        self._db = db
+        self._insert = insert
+        self._moved = moved
+        self._left_out = left_out
+        self._ready = ready
+        self.held: int = db.execute(f"SELECT count(*) FROM tasks WHERE {_HELD}").fetchone()[0]
+        self.behind: int = db.execute("SELECT count(*) FROM sizes WHERE NOT left_out").fetchone()[0]
+
+    # --- those that arrive ---
+
+    def is_known(self, picture: bytes) -> bool:
+        return self._family(picture).is_known
+
+    def pass_over_known(self, fresh: dict[bytes, tuple[NewTask, Sized]]) -> dict[bytes, NewTask]:
+        """Take those out of *fresh* that wait, or were left out; but not one that is to take another one's place.
+
+        Returns those that bring words which one that waits has none of.
+        """
+        with_words = {}
+        for key, (task, _) in list(fresh.items()):
+            row = self._db.execute("SELECT left_out, words FROM sizes WHERE key = ?", (key,)).fetchone()
+            if row is not None and (row[0] or not _is_in_place(task)):
+                del fresh[key]
+                if not row[0] and lacking(row[1], task):
+                    with_words[key] = task
+        return with_words
+
+    def take_on(self, size: Size, *, in_place: bool, now: float) -> bool:
+        """One that no task has; *in_place* of another one that failed it is tried at once. False if it is left out."""
+        if in_place:
+            gone = self._db.execute(
+                "DELETE FROM sizes WHERE key = ? RETURNING origin, words", (size.key,)
+            ).fetchone()
+            if gone is not None:
+                self.behind -= 1
+                origin, words = later_words.kept_with(size.origin, gone[0]), size.words | gone[1]
+                size = size._replace(origin=origin, words=words)
+            self._insert(size, held=False, now=now)
+            return gone is None
+        family = self._family(size.picture)
+        if family.held is not None and size.px > family.held[1]:
+            self._put_behind(self._replaced(family.held[0], size))
+            return True
+        if family.held is not None or family.is_tried:
+            self._put_behind(size)
+            return True
+        if size.px <= family.saved_px:
+            self._put_behind(size)
+            self._leave_out([size.key])
+            return False
+        self._hold(size, now)
+        return True
+
+    def try_at_once(self, task_id: int, origin: bytes | None, now: float) -> None:
+        """The one with that id, if it is held: it is to take another one's place."""
+        row = self._db.execute(
+            f"SELECT host_id, origin FROM tasks WHERE id = ? AND {_HELD}", (task_id,)
+        ).fetchone()
+        if row is not None:
+            origin = later_words.kept_with(origin, row[1])
+            self._db.execute("UPDATE tasks SET state = 'ready', origin = ? WHERE id = ?", (origin, task_id))
+            self._no_longer_held(TaskState.READY)
+            self._ready(row[0], now)
+
+    # --- those that are held ---
+
+    def release(self, most: int, *, now: float) -> None:
+        """Let the oldest become ready, *most* of them."""
+        rows = self._db.execute(
+            f"SELECT id, picture, px, host_id FROM tasks WHERE {_HELD} ORDER BY id LIMIT ?",
+            (most,),
+        ).fetchall()
+        for task_id, picture, px, host in rows:
+            family = self._family(picture)
+            if family.is_tried:
+                self._put_behind(self._taken_back(task_id))
+            elif px <= family.saved_px:
+                size = self._taken_back(task_id)
+                self._put_behind(size)
+                self._leave_out([size.key])
+                self._leave_out(self._no_larger_than(picture, family.saved_px))
+            else:
+                self._db.execute("UPDATE tasks SET state = 'ready' WHERE id = ?", (task_id,))
+                self._no_longer_held(TaskState.READY)
+                self._ready(host, now)
+
+    # --- those that are settled ---
+
+    def settled(self, task_id: int, record: ImageRecord, *, has_next: bool, now: float) -> str:
+        """The task is settled for good with *record*, whether its row says so or not; all other rows are up to date.
+
+        Returns the URL of the size that is taken on in its place, or "". With *has_next* one is, of another picture
+        as far as URLs tell.
+        """
+        picture, px = self._db.execute(
+            "SELECT coalesce(picture, key), coalesce(px, ?) FROM tasks WHERE id = ?", (inf, task_id)
+        ).fetchone()
+        family = self._family(picture, but=task_id)
+        if family.held is not None or family.is_tried:
+            return ""
+        is_saved = record.status in _SAVED
+        saved_px = max(family.saved_px, px if is_saved else 0.0)
+        self._leave_out(self._no_larger_than(picture, saved_px))
+        largest = self._largest_behind(picture)
+        if largest is None:
+            return ""
+        self._db.execute("DELETE FROM sizes WHERE key = ?", (largest.key,))
+        self.behind -= 1
+        if is_saved or has_next:
+            self._hold(largest, now)
+            return ""
+        self._insert(largest, held=False, now=now)
+        return largest.url
+
+    # --- what they are made of ---
+
+    def _family(self, picture: bytes, *, but: int = 0) -> _Family:
+        held, is_tried, saved_px, is_known = None, False, 0.0, False
+        for task_id, px, state, due_s, status in self._db.execute(
+            "SELECT t.id, coalesce(t.px, ?), t.state, t.due_s, i.status FROM tasks t LEFT JOIN images i"
+            " ON i.task_id = t.id WHERE (t.picture = ? OR t.key = ?) AND t.id != ?",
+            (inf, picture, picture, but),
+        ):
+            is_known = True
+            if state == TaskState.DELAYED and due_s is None:
+                held = (task_id, px)
+            elif state in {TaskState.READY, TaskState.LEASED, TaskState.DELAYED}:
+                is_tried = True
+            elif status in _SAVED:
+                saved_px = max(saved_px, px)
+        return _Family(held, is_tried, saved_px, is_known)
+
+    def _hold(self, size: Size, now: float) -> None:
+        self._insert(size, held=True, now=now)
+        self.held += 1
+
+    def _no_longer_held(self, after: TaskState | None) -> None:
+        self.held -= 1
+        self._moved(TaskState.DELAYED, after)
+
+    def _taken_back(self, task_id: int) -> Size:
+        """The size of a task that is held, which is none any more."""
+        row = self._db.execute(f"DELETE FROM tasks WHERE id = ? RETURNING {_COLUMNS}", (task_id,)).fetchone()
+        self._no_longer_held(None)
+        return Size(*row)
+
+    def _replaced(self, task_id: int, size: Size) -> Size:
+        """The size of a task that is held, which *size* has now; it keeps its place among those that are."""
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        self._db.execute(
+            f"UPDATE tasks SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?", (*size, task_id)
+        )
+        return Size(*row)
+
+    def _put_behind(self, size: Size) -> None:
+        self._db.execute(
+            f"INSERT INTO sizes ({_COLUMNS}, left_out) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            size,
+        )
+        self.behind += 1
+        rows = self._db.execute(
+            "SELECT key FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT -1 OFFSET ?",
+            (size.picture, MAX_BEHIND),
+        ).fetchall()
+        self._leave_out([row[0] for row in rows])
+
+    def _no_larger_than(self, picture: bytes, px: float) -> list[bytes]:
+        rows: Iterable[Any] = self._db.execute(
+            "SELECT key FROM sizes WHERE picture = ? AND NOT left_out AND px <= ?", (picture, px)
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def _leave_out(self, keys: list[bytes]) -> None:
+        if keys:
+            self._db.executemany(
+                "UPDATE sizes SET left_out = 1, origin = NULL WHERE key = ?", [(key,) for key in keys]
+            )
+            self.behind -= len(keys)
+            self._left_out({SMALLER_SIZE: len(keys)})
+
+    def _largest_behind(self, picture: bytes) -> Size | None:
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT 1",
+            (picture,),
+        ).fetchone()
+        return None if row is None else Size(*row)
+
+
+def _is_in_place(task: NewTask) -> bool:
+    return task.origin is not None and bool(task.origin.instead_of)

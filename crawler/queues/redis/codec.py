@@ -1,0 +1,196 @@
+"""Tasks as they lie in Redis: as few bytes as they can be, for there are very many of them.
+
+A task that waits is one entry of its host's list: ``N``, its key (16 bytes), its depth (3), its flags (1) and its text;
+in front of that, of a URL with the mark of a size, its picture's key (16) and its size in hundredths of a pixel (3).
+The text is what only workers read: MessagePack of where it is and where it was found, without its host, without what is
+empty at the end. A URL that is known is its key and a note, which is empty or a small number for nearly all: what tells
+the URL from others of its key, then its words (bits
+of ``image_words``), and whether it has a mark, or else what became of it (bits of lua/sizes.lua).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from crawler.models import ORIGIN_FIELDS, Alternative, NewTask, Origin, Record, TaskKind
+from crawler.models.image_words import ALL, bits_of_task
+from crawler.queues.picture_sizes import marked, picture_key
+from crawler.scope import domain_of
+from crawler.sizes import Sized
+from crawler.urls import host_key, identity, task_key
+
+KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE, "b": TaskKind.RENDER}
+LETTERS = {kind: letter for letter, kind in KINDS.items()}
+SEED, KEPT, NEXT_SIZE, HAS_NEXT, SIZED = 1, 2, 4, 8, 16
+"""Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one; a size that takes
+another one's place; a picture that has further sizes, should this one not be had; a URL with the mark of a size.
+"""
+_MOST_DEPTH = 2**24 - 1
+_SHARDS = 10  # bits of a task's id
+NOTE_FAILED, NOTE_MARKED = 32, 64
+"""Bits of a note beside those of words; see lua/sizes.lua."""
+_BITS = [b"", *(b"%d" % bits for bits in range(1, NOTE_MARKED + ALL + 1))]
+_MOST_CENTIPX = 2**24 - 1
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class _Text(msgspec.Struct, array_like=True, frozen=True):
+    path: str
+    page_url: str = ""
+    found_in: str = ""
+    alt: str = ""
+    title: str = ""
+    caption: str = ""
+    heading: str = ""
+    page_title: str = ""
+    instead_of: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    content: bytes = b""
+    template: str = ""
+    signs: str = ""
+    known: Record | None = None
+
+
+_DECODE = msgspec.msgpack.Decoder(_Text).decode
+_EMPTY = _Text.__struct_defaults__  # of all but the path
+_FOUND = tuple(name for name in Origin.__struct_fields__ if name != "page_url")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A task on its way into a shard."""
+
+    kind: str
+    key: bytes
+    host: str
+    note: bytes
+    """What tells its URL from others that are known by the same key, as they differ in a session id (mostly empty), and
+    which words it has, in decimal digits if it has any; as read_note() in tasks.lua reads it.
+    """
+    depth: int
+    flags: int
+    text: bytes
+    mark: bytes = b""
+    """Of a size; what lies in front of the text."""
+
+    @property
+    def facts(self) -> tuple[str, bytes, str, int, int, bytes]:
+        """As the scripts read a task that has an id already."""
+        return (self.kind, self.key, self.host, self.depth, self.flags, self.mark + self.text)
+
+    @property
+    def entry(self) -> bytes:
+        return b"N" + self.key + self.depth.to_bytes(3, "big") + bytes((self.flags,)) + self.mark + self.text
+
+
+def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> Packed:
+    """*key* is its task_key, if it is at hand; *known* is the record of an earlier visit, if it stands for something
+    saved. Raises ValueError for no URL.
+    """
+    origin = task.origin
+    host = host_key(task.url)
+    is_seed = task.kind is TaskKind.PAGE and task.depth == 0 and origin is None
+    size = marked(task)
+    return Packed(
+        kind=LETTERS[task.kind],
+        key=key or task_key(task.kind, task.url),
+        host=host,
+        note=note_of(task.url, bits_of_task(task) | NOTE_MARKED * (size is not None)),
+        depth=min(max(task.depth, 0), _MOST_DEPTH),
+        flags=SEED * is_seed
+        | KEPT * (known is not None)
+        | _flags_of_size(origin)
+        | SIZED * (size is not None),
+        text=_text(task.url[len(host) :], host, origin, known),
+        mark=b"" if size is None else _mark(size),
+    )
+
+
+def _mark(size: Sized) -> bytes:
+    return picture_key(size) + min(round(size.px * 100), _MOST_CENTIPX).to_bytes(3, "big")
+
+
+def _flags_of_size(origin: Origin | None) -> int:
+    if origin is None:
+        return 0
+    return NEXT_SIZE * bool(origin.instead_of) | HAS_NEXT * bool(origin.alternatives)
+
+
+def note_of(url: str, bits: int) -> bytes:
+    of_url = b"" if identity(url) == url else hashlib.blake2b(url.encode(), digest_size=4).digest()
+    return of_url + _BITS[bits]
+
+
+def _text(path: str, host: str, origin: Origin | None, known: Record | None) -> bytes:
+    values: list[Any] = [path]
+    if origin is not None:
+        page = origin.page_url
+        values.append(page.removeprefix(host) if page.startswith(f"{host}/") else page)
+        values += [getattr(origin, name) for name in _FOUND]
+    if known is not None:
+        values += [*_EMPTY[len(values) - 1 : -1], known]
+    while not values[-1] and len(values) > 1:
+        values.pop()
+    return _ENCODE(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    url: str
+    origin: Origin | None
+    known: Record | None
+
+
+def unpacked(host: str, text: bytes) -> Unpacked:
+    """Raises what is among FLAWS of :mod:`crawler.queues.validation` for what is no task's text."""
+    found = _DECODE(text)
+    origin = None
+    facts = {name: getattr(found, name) for name in _FOUND}
+    if found.page_url or any(facts.values()):
+        page = found.page_url
+        origin = Origin(page_url=host + page if page.startswith("/") else page, **facts)
+    return Unpacked(host + found.path, origin, found.known)
+
+
+def origin_facts(kind: TaskKind, origin: Origin | None) -> dict[str, Any]:
+    """What a record of that kind keeps of it."""
+    return {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin is not None}
+
+
+def shard_of(host: str, shards: int) -> int:
+    """Which shard has what is of *host*, and of all hosts of its registrable domain: always the same one, so that
+    their pacing is in one place.
+    """
+    if shards == 1:
+        return 0
+    host = domain_of(host)
+    return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=8).digest(), "big") % shards
+
+
+def global_id(shard: int, number: bytes) -> int:
+    """A task's id for everybody: a shard numbers its own only."""
+    return int(number) << _SHARDS | shard
+
+
+def local_id(task_id: int) -> tuple[int, str]:
+    """The shard that a task is of, and what it calls it."""
+    return task_id & (1 << _SHARDS) - 1, str(task_id >> _SHARDS)
+
+
+def utf8(text: object) -> str:
+    """Of an answer's bytes; what a script had packed is text already."""
+    return text if isinstance(text, str) else cast("bytes", text).decode("utf-8", "replace")
+
+
+def flat(words: Sequence[bytes]) -> dict[str, int]:
+    """The counters of a hash, from what a script gives of it."""
+    return {
+        utf8(name): int(value)
+        for name, value in zip(words[::2], words[1::2], strict=True)
+        if value.removeprefix(b"-").isdigit()  # else somebody else has written it
+    }

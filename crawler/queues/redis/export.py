@@ -1,0 +1,235 @@
+"""The queue in Redis as whoever keeps the crawl's file sees it: an Outlet on the shards."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from crawler.errors import LEFT_OUT
+from crawler.logs.events import QUEUE_ENTRIES_REMOVED, tell
+from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
+from crawler.models.image_words import Words
+from crawler.queues.host_files import unpacked_file
+from crawler.queues.picture_sizes import marked
+from crawler.queues.redis.codec import (
+    KINDS,
+    LETTERS,
+    NOTE_FAILED,
+    NOTE_MARKED,
+    Packed,
+    flat,
+    global_id,
+    local_id,
+    note_of,
+    packed,
+    shard_of,
+    unpacked,
+    utf8,
+)
+from crawler.queues.redis.connection import Argument
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.shards import Shards
+from crawler.queues.redis.stream import Entry, told_apart
+from crawler.queues.redis.tasks import keep_file, old_tally, put_packed, sorted_out
+from crawler.queues.validation import FLAWS
+from crawler.urls import host_key, task_key
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 1000
+_ENCODE = msgspec.msgpack.Encoder().encode
+_WORDS = msgspec.msgpack.Decoder(Words).decode
+_T = TypeVar("_T")
+
+
+class ShardsOutlet:
+    """The Outlet of *shards*."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def settled(self, limit: int) -> list[Settled]:
+        found: list[Settled] = []
+        for shard in range(self._shards.count):
+            found += [
+                Settled(
+                    shard=shard,
+                    entry=entry.name,
+                    id=global_id(shard, entry.number.encode()),
+                    serial=entry.serial,
+                    attempts=entry.attempts,
+                    kind=entry.kind,
+                    url=entry.record.url,
+                    depth=entry.depth,
+                    state=entry.state,
+                    record=entry.record,
+                    next_size=entry.next_size,
+                )
+                for entry in self._entries(shard, limit)
+            ]
+        found.sort(key=lambda one: int(one.entry.partition("-")[0]))
+        return found[:limit]
+
+    def _entries(self, shard: int, limit: int) -> list[Entry]:
+        """The oldest; what somebody else has put among them is taken out, and said so."""
+        while True:
+            answer = self._shards.run(shard, "records", "-", limit)
+            ours, foreign = told_apart(answer)
+            if foreign:
+                self._shards.run(shard, "forget", b"", len(foreign), *foreign)
+                self._say_foreign(shard, "out", foreign)
+            if ours or not foreign:
+                return ours
+
+    def _say_foreign(self, shard: int, key: str, names: Sequence[str]) -> None:
+        tell(
+            log,
+            QUEUE_ENTRIES_REMOVED,
+            key=f"{self._shards.prefixes[shard]}{key}",
+            entries=len(names),
+            first=names[0],
+        )
+
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        by_shard, _ = sorted_out(tasks, self._shards.count)
+        for shard, group in by_shard.items():
+            put_packed(self._shards, shard, group)
+
+    def words(self, limit: int) -> list[LaterWords]:
+        found: list[LaterWords] = []
+        for shard in range(self._shards.count):
+            answer = self._shards.run(shard, "words", limit - len(found))
+            foreign = []
+            for name, fields in answer:
+                try:
+                    key, words = dict(zip(fields[::2], fields[1::2], strict=True)).values()
+                    found.append(LaterWords(shard=shard, entry=utf8(name), key=key, words=_WORDS(words)))
+                except (*FLAWS, ValueError):
+                    foreign.append(utf8(name))
+            if foreign:
+                self._shards.run(shard, "forget_words", len(foreign), *foreign)
+                self._say_foreign(shard, "words", foreign)
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        self._forget("forget_words", collected)
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
+        found: list[LeftOutOnce] = []
+        for shard in range(self._shards.count):
+            for name, (_, slug, _, kind, _, host, _, text) in self._shards.run(
+                shard, "left", limit - len(found)
+            ):
+                what = unpacked(utf8(host), text)
+                task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
+                found.append(LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task))
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
+        self._forget("forget_left", collected)
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        found: list[KeptFile] = []
+        for shard in range(self._shards.count):
+            for field, blob, left_s in self._shards.run(shard, "filed", limit - len(found)):
+                host, _, _ = utf8(field).partition(" ")
+                try:
+                    file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
+                except (*FLAWS, ValueError) as exc:
+                    raise self._shards.damaged(shard, "files", exc) from exc
+                found.append(KeptFile(host=host, file=file))
+            if len(found) >= limit:
+                break
+        return found
+
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
+        by_shard: dict[int, list[str]] = {}
+        for one in collected:
+            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append(
+                f"{one.host} {one.file.name}"
+            )
+        for shard, fields in by_shard.items():
+            self._shards.run(shard, "forget_filed", len(fields), *fields)
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        for one in files:
+            keep_file(self._shards, one.host, one.file)
+
+    def _forget(self, command: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
+        by_shard: dict[int, list[str]] = {}
+        for one in collected:
+            by_shard.setdefault(one.shard, []).append(one.entry)
+        for shard, names in by_shard.items():
+            self._shards.run(shard, command, len(names), *names)
+
+    def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
+        by_shard: dict[int, list[str]] = {0: []}
+        for one in settled:
+            by_shard.setdefault(one.shard, []).append(one.entry)
+        for shard, names in by_shard.items():
+            kept = _ENCODE(totals) if shard == 0 else b""
+            self._shards.run(shard, "forget", kept, len(names), *names)
+
+    def push(self, tasks: Sequence[Unsettled]) -> int:
+        by_shard: dict[int, list[tuple[Unsettled, Packed]]] = {}
+        for task in tasks:
+            one = packed(
+                NewTask(kind=task.kind, url=task.url, depth=task.depth, origin=task.origin), known=task.known
+            )
+            by_shard.setdefault(shard_of(one.host, self._shards.count), []).append((task, one))
+        self._shards.tell_domains({one.host for group in by_shard.values() for _, one in group})
+        pushed = 0
+        for shard, group in by_shard.items():
+            for part in _parts(group):
+                words = [word for task, one in part for word in self._pushed(shard, task, one)]
+                pushed += self._shards.run(shard, "push", len(part), *words)
+        return pushed
+
+    def _pushed(self, shard: int, task: Unsettled, one: Packed) -> Iterator[Argument]:
+        """As push in commands.lua reads it."""
+        of, number = local_id(task.id)
+        yield number if task.id and of == shard else ""
+        yield from (task.serial, *one.facts, one.note, one.entry)
+        yield old_tally(task.last)
+
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        by_shard: dict[int, list[tuple[TaskKind, str, int]]] = {}
+        for task in tasks:
+            by_shard.setdefault(shard_of(host_key(task[1]), self._shards.count), []).append(task)
+        for shard, group in by_shard.items():
+            for part in _parts(group):
+                facts = [
+                    fact
+                    for kind, url, words in part
+                    for fact in (
+                        LETTERS[kind],
+                        task_key(kind, url),
+                        note_of(url, words | _outcome(kind, url)),
+                    )
+                ]
+                self._shards.run(shard, "mark", len(part), *facts)
+
+    def dropped(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for shard in range(self._shards.count):
+            found.update(flat(self._shards.bare(shard, "dropped")))
+        return {slug: count for slug, count in found.items() if slug in LEFT_OUT and 0 <= count <= MAX_COUNT}
+
+
+def _outcome(kind: TaskKind, url: str) -> int:
+    """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
+    if kind is not TaskKind.IMAGE:
+        return 0
+    return NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else NOTE_MARKED
+
+
+def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))

@@ -1,0 +1,88 @@
+"""The rows of tasks whose ids are given elsewhere: such an id may be new for a task, or have been another one's."""
+
+from __future__ import annotations
+
+from math import inf
+
+from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, Connection, next_id
+from crawler.models import TaskKind
+from crawler.queues.redis.outlet import Settled
+from crawler.sizes import size_of
+from crawler.urls import host_key, task_key
+
+# all of these are called within a transaction
+
+
+def add(db: Connection, each: Settled) -> None:
+    """A row, ready so far, for a task that the file *db* does not know."""
+    _clear(db, each.id)
+    name = host_key(each.url)
+    db.execute("INSERT OR IGNORE INTO hosts (name) VALUES (?)", (name,))
+    db.execute(
+        "INSERT INTO tasks SELECT ?, ?, ?, ?, id, ?, 'ready', 0, 0, NULL, NULL, 0, ?, ? FROM hosts WHERE name = ?",
+        (
+            each.id,
+            each.kind.value,
+            each.url,
+            task_key(each.kind, each.url),
+            each.depth,
+            *_size_of(each),
+            name,
+        ),
+    )
+
+
+def _size_of(each: Settled) -> tuple[bytes | None, float | None]:
+    size = size_of(each.url) if each.kind is TaskKind.IMAGE else None
+    if size is None or size.px == inf:
+        return None, None
+    return task_key(TaskKind.IMAGE, size.picture), size.px
+
+
+def take_up_sizes(db: Connection) -> None:
+    """What a ledger had waiting behind other sizes of a picture becomes tasks: a queue elsewhere knows of none of it,
+    and a size too many is no loss.
+    """
+    db.execute(
+        "INSERT INTO tasks SELECT ? + row_number() OVER (ORDER BY s.id), 'image', s.url, s.key, t.host_id, s.depth,"
+        " 'ready', 0, 0, NULL, s.origin, s.words, s.picture, s.px FROM sizes s JOIN tasks t ON t.id ="
+        " (SELECT min(id) FROM tasks WHERE picture = s.picture OR key = s.picture) WHERE NOT s.left_out",
+        (next_id(db) - 1,),
+    )
+    db.execute("DELETE FROM sizes WHERE NOT left_out")
+
+
+def rename(db: Connection, kind: TaskKind, old: int, new: int) -> None:
+    """The task *old* has the id *new* from now on, and so have its records; its leases begin anew."""
+    if old == new:
+        return
+    _clear(db, new)
+    if kind is TaskKind.IMAGE:  # found by its URL, for which there is an index
+        db.execute(
+            f"UPDATE {HISTORY} SET task_id = ?"  # noqa: S608 - our own name
+            " WHERE url = (SELECT url FROM tasks WHERE id = ?) AND task_id = ?",
+            (new, old, old),
+        )
+    db.execute(f"UPDATE {TABLES[kind]} SET task_id = ? WHERE task_id = ?", (new, old))  # noqa: S608 - our own name
+    db.execute("UPDATE tasks SET id = ?, serial = 0 WHERE id = ?", (new, old))
+
+
+def renumber(db: Connection) -> None:
+    """Have ids that are the file's own for all tasks."""
+    db.execute("CREATE TEMP TABLE ids (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
+    db.execute(
+        "INSERT INTO temp.ids SELECT id, ? + row_number() OVER (ORDER BY id) FROM tasks WHERE id >= ?",
+        (next_id(db) - 1, QUEUE_IDS),
+    )
+    for table, column in (("tasks", "id"), *((name, "task_id") for name in (*TABLES.values(), HISTORY))):
+        db.execute(
+            f"UPDATE {table} SET {column} = (SELECT new FROM temp.ids WHERE old = {column})"  # noqa: S608 - our own
+            f" WHERE {column} IN (SELECT old FROM temp.ids)"
+        )
+    db.execute("DROP TABLE temp.ids")
+
+
+def _clear(db: Connection, task_id: int) -> None:
+    """Another task that has this id gets one of the file's own: the queue has forgotten whose it was."""
+    for (kind,) in db.execute("SELECT kind FROM tasks WHERE id = ?", (task_id,)).fetchall():
+        rename(db, TaskKind(kind), task_id, next_id(db))

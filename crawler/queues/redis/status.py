@@ -1,0 +1,138 @@
+"""What the shards tell those who watch, put together: in figures for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from crawler.models import Counts, HostStatus, Retry, Stats, TaskState, WorkerStatus
+from crawler.monitoring.rate import MOST_PER_S
+from crawler.queues.redis.codec import KINDS, flat, utf8
+from crawler.queues.redis.shards import Shards
+from crawler.queues.retry_preview import SHOWN_RETRIES
+from crawler.queues.status import SHOWN_WAITING, as_held, at_hand
+from crawler.queues.validation import FLAWS
+
+_WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
+_TOTALS = msgspec.msgpack.Decoder(Stats).decode
+_STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
+
+
+def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
+    """The fields of Stats, of what all shards said: what the catalogue has, and what it has not yet."""
+    states: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    totals = Stats()
+    workers: dict[str, WorkerStatus] = {}
+    for answer in answers:
+        for at, number in enumerate(answer[0]):
+            states[at] += number
+        counts.update(flat(answer[1]))
+        dropped.update(flat(answer[3]))
+        if answer[2]:
+            with suppress(*FLAWS):  # somebody else has written there
+                totals = _TOTALS(answer[2])
+        for blob, held, seen_s, done_per_s in answer[4]:
+            try:
+                state = _WORKER(blob)
+            except FLAWS:
+                continue
+            before = workers.get(state.id)
+            workers[state.id] = msgspec.structs.replace(
+                state,
+                held=held + (before.held if before else 0),
+                seen_s=min(float(seen_s), before.seen_s) if before else float(seen_s),
+                done_per_s=min(max(float(done_per_s), before.done_per_s if before else 0.0), MOST_PER_S),
+            )
+    settled = {
+        letter: {
+            "done": of.done + counts[f"{letter}:done"],
+            "dead": of.dead + counts[f"{letter}:dead"],
+        }
+        for letter, of in (("p", totals.pages), ("i", totals.images), ("b", totals.renders))
+    }
+
+    def tallied(what: str, letter: str, before: dict[str, int]) -> dict[str, int]:
+        found = Counter(before)
+        start = f"{letter}:{what}:"
+        for name, number in counts.items():
+            if name.startswith(start):
+                found[name.removeprefix(start)] += number
+        return dict(+found)
+
+    for who, state in workers.items():
+        workers[who] = as_held(state, state.held)
+    waiting = sorted(
+        (host_status(host) for answer in answers for host in answer[14]), key=lambda h: -at_hand(h)
+    )
+    retries = sorted((_retry(one) for answer in answers for one in answer[15]), key=lambda one: one.due_s)
+    last = answers[0]
+    return {
+        "pages": Counts(**{state.value: states[at] for at, state in enumerate(_STATES)}, **settled["p"]),
+        "images": Counts(**{state.value: states[at + 3] for at, state in enumerate(_STATES)}, **settled["i"]),
+        "renders": Counts(
+            **{state.value: states[at + 6] for at, state in enumerate(_STATES)}, **settled["b"]
+        ),
+        "page_status": tallied("status", "p", totals.page_status),
+        "image_status": tallied("status", "i", totals.image_status),
+        "render_status": tallied("status", "b", totals.render_status),
+        "page_reasons": tallied("reason", "p", totals.page_reasons),
+        "image_reasons": tallied("reason", "i", totals.image_reasons),
+        "render_reasons": tallied("reason", "b", totals.render_reasons),
+        "dropped": dict(dropped),
+        "saved_bytes": totals.saved_bytes + counts["bytes"],
+        "workers": tuple(workers.values()),
+        "worker_count": max(len(workers), *(answer[5] for answer in answers)),
+        "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
+        "up_s": max(float(answer[11]) for answer in answers),
+        "waiting": tuple(waiting[:SHOWN_WAITING]),
+        "retries": tuple(retries[:SHOWN_RETRIES]),
+        "held_images": sum(answer[16] for answer in answers),
+        "backlogged": sum(answer[17] for answer in answers) >= max(1, last[18]),
+        "paused": any(answer[6] for answer in answers),
+        "paused_by": next((utf8(answer[19]) for answer in answers if answer[19]), ""),
+        "halted": next((utf8(answer[7]) for answer in answers if answer[7]), None),
+        "stopped": bool(last[8]),
+    }
+
+
+def host_status(found: Sequence[Any]) -> HostStatus:
+    name, pages, images, renders, in_flight, due_s, delay_s, condition, crawl_delay_s = found
+    status = HostStatus(
+        name=utf8(name),
+        pages=pages,
+        images=images,
+        renders=renders,
+        in_flight=in_flight,
+        due_s=float(due_s),
+        delay_s=float(delay_s),
+        crawl_delay_s=float(crawl_delay_s),
+    )
+    if not condition:
+        return status
+    _, trouble, failures, _, reason, _, lasts_s, off_s, _ = condition
+    return msgspec.structs.replace(
+        status,
+        due_s=max(status.due_s, float(off_s)),
+        trouble=utf8(trouble),
+        failures=failures,
+        last_reason=utf8(reason),
+        trouble_s=float(lasts_s),
+    )
+
+
+def _retry(found: Sequence[Any]) -> Retry:
+    name, kind, due_s, tries_left, reason, http_status = found
+    return Retry(
+        host=utf8(name),
+        kind=KINDS[utf8(kind)],
+        due_s=float(due_s),
+        tries_left=tries_left,
+        reason=utf8(reason),
+        http_status=http_status,
+    )

@@ -1,0 +1,320 @@
+"""The file of a crawl whose queue is elsewhere: what that queue has settled is kept here, as the ledger would keep it.
+
+The queue may lose its last second, or everything. What it then delivers once more, or has visited once more, replaces
+what is here, and never counts twice. What it gives ids to has these here as well, as long as it remembers them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from crawler.crawlfile import schema
+from crawler.crawlfile.columns import row_of
+from crawler.crawlfile.schema import INSERTS, QUEUE_IDS
+from crawler.logs.events import INFO
+from crawler.logs.outcomes import tell_settled
+from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
+from crawler.models.image_words import bits_of, filled_record
+from crawler.queues import later_words, run_rows
+from crawler.queues.counters import Tally
+from crawler.queues.host_files import HostFiles
+from crawler.queues.left_out import LeftOut
+from crawler.queues.redis import row_ids
+from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.refresh import Revisits, worth_keeping
+from crawler.urls import task_key
+
+log = logging.getLogger(__name__)
+
+LOST = "lost"
+"""In the file's meta: the queue has lost everything, and has not been told again of all that is settled."""
+_SETTLED = {TaskState.DONE, TaskState.DEAD}
+_TAKEN = (
+    2000  # the latest settlements that are told from others by their digests: twice what is taken at a time
+)
+_DIGEST_BYTES = 8
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Books:
+    """The file at *path*, which a Ledger has made or opened before and has closed again; for one thread.
+
+    The caller has the crawl's folder locked. Whatever a call has changed is on the disk when it returns, safe from
+    power cuts as well.
+
+    Raises, as all its methods do: FolderError when the file is not a ledger, LedgerCorrupt when it can't be read,
+    StorageFull when the disk is full, StorageFailed for anything else that is wrong with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._settled: list[Record] = []
+        """In this transaction, for the log, if it wants to know."""
+        with schema.explained(path):
+            self._db = schema.connect(path)
+            self._whereabouts = schema.Whereabouts(path)
+            self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
+            row_ids.take_up_sizes(self._db)
+            self._load()
+
+    def close(self) -> None:
+        with schema.explained(self._path):
+            schema.close(self._db, self._whereabouts)
+
+    def problem(self) -> str:
+        """What has become of the file, if it is not where it was, and what to do; empty as long as it is there."""
+        return self._whereabouts.problem()
+
+    def meta(self, key: str) -> str | None:
+        """A fact of the crawl; None when it is not known."""
+        with schema.explained(self._path):
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            return row[0].decode() if isinstance(row[0], bytes) else str(row[0])
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """None: it holds no longer."""
+        with self._transaction():
+            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+            if value is not None:
+                self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
+            if value is not None and self.meta(key) != value:  # to SQLite 1e5 is 100000
+                self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (value.encode(), key))
+
+    def end_run(self, outcome: RunOutcome) -> None:
+        """The run of the crawl that was begun last has come to its end, if it had not before."""
+        with self._transaction():
+            if (number := run_rows.going_on(self._db)) is not None:
+                run_rows.end(self._db, number, outcome)
+
+    # --- from the queue ---
+
+    def take(self, settled: Sequence[Settled]) -> None:
+        """Keep what has been settled, all or nothing; what is kept already changes nothing."""
+        with self._transaction():
+            for each in settled:
+                digest = hashlib.blake2b(_ENCODER.encode(each), digest_size=_DIGEST_BYTES).digest()
+                if digest not in self._taken:
+                    self._taken[digest] = None
+                    self._settle(each)
+            self._remember_taken()
+
+    def fill(self, later: Sequence[LaterWords]) -> None:
+        """Give images the words of later pages where they have none, all or nothing; those that are not here yet get
+        them with their records. What was given already changes nothing.
+        """
+        with self._transaction():
+            for each in later:
+                later_words.give(self._db, each.key, each.words)
+            self._words_wait = later_words.waiting(self._db)
+
+    def keep_left_out(self, found: Sequence[LeftOutOnce]) -> None:
+        """Which URLs the queue has left out, all or nothing."""
+        with self._transaction():
+            self._left_out.note((one.slug, one.task) for one in found)
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        """What hosts say of all that they have, all or nothing."""
+        with self._transaction():
+            for one in files:
+                self._files.keep(schema.host_id(self._db, one.host), one.file)
+
+    def keep_dropped(self, dropped: Mapping[str, int]) -> None:
+        """What kept how many URLs out, as the queue counts; one that has lost its counts lowers none here."""
+        higher = {reason: count for reason, count in dropped.items() if count > self._tally.dropped[reason]}
+        if not higher:
+            return
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO dropped VALUES (?, ?)", higher.items())
+            self._tally.dropped.update(
+                {reason: count - self._tally.dropped[reason] for reason, count in higher.items()}
+            )
+
+    def totals(self) -> Stats:
+        """What is settled, by state, status and reason, and the bytes saved; what is not, the queue counts."""
+        facts = self._tally.facts()
+        return Stats(
+            pages=_settled(facts["pages"]),
+            images=_settled(facts["images"]),
+            renders=_settled(facts["renders"]),
+            page_status=facts["page_status"],
+            image_status=facts["image_status"],
+            render_status=facts["render_status"],
+            page_reasons=facts["page_reasons"],
+            image_reasons=facts["image_reasons"],
+            render_reasons=facts["render_reasons"],
+            saved_bytes=facts["saved_bytes"],
+        )
+
+    # --- to the queue ---
+
+    def host_files(self) -> list[KeptFile]:
+        """Those that still count."""
+        with schema.explained(self._path):
+            return [KeptFile(host=host, file=file) for host, file in self._files.all()]
+
+    def unsettled(self, after: int = 0, limit: int = 500) -> tuple[list[Unsettled], int]:
+        """Up to *limit* tasks that are to be done, and where to go on; none when there are no more."""
+        with schema.explained(self._path):
+            found = self._db.execute(
+                "SELECT id, serial, kind, url, depth, origin FROM tasks"
+                " WHERE id > ? AND state IN ('ready', 'delayed', 'leased') ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+            return [self._unsettled(*row) for row in found], found[-1][0] if found else after
+
+    def settled_keys(self, limit: int = 1000) -> Iterator[list[tuple[TaskKind, str, int]]]:
+        """Kind, URL and the bits of the words of every task that is settled, up to *limit* at a time."""
+        after = 0
+        while True:
+            with schema.explained(self._path):
+                found = self._db.execute(
+                    "SELECT id, kind, url, words FROM tasks"
+                    " WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?",
+                    (after, limit),
+                ).fetchall()
+            if not found:
+                return
+            after = found[-1][0]
+            yield [(TaskKind(kind), url, words) for _, kind, url, words in found]
+
+    def queue_lost(self, *, reread: bool) -> int:
+        """The queue has lost all it had: the ids that it gave mean nothing any more.
+
+        With *reread* every page that was harvested or rendered is to be so once more, whether it has changed or not,
+        for what had been found there and not been settled is lost; returns how many. Their records stand until then.
+        LOST is noted: whoever tells the queue everything takes that back.
+        """
+        with self._transaction():
+            row_ids.renumber(self._db)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, 1)", (LOST,))
+            count = 0
+            if reread:
+                count = self._db.execute(
+                    "UPDATE tasks SET state = 'ready', attempts = 0 WHERE state IN ('done', 'dead')"
+                    " AND id IN (SELECT task_id FROM pages WHERE status = 'harvested'"
+                    " UNION ALL SELECT task_id FROM renders WHERE status = 'rendered')"
+                ).rowcount
+            if (
+                count
+            ):  # as for pages that were read by other rules: no server is to say that nothing has changed
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
+            self._load()
+            return count
+
+    # --- from here on, within a transaction ---
+
+    def _load(self) -> None:
+        """Build what is in memory from what is in the file."""
+        self._next_seq = schema.next_seq(self._db)
+        self._tally = Tally(self._db)
+        self._left_out = LeftOut(self._db)
+        self._files = HostFiles(self._db)
+        self._revisits = Revisits(self._db)
+        self._words_wait = later_words.waiting(self._db)
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()
+        blob = b"" if row is None else row[0]
+        self._taken = {
+            blob[start : start + _DIGEST_BYTES]: None for start in range(0, len(blob), _DIGEST_BYTES)
+        }
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One transaction on the file; if it fails, memory is made again from the file."""
+        with schema.explained(self._path):
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+                for record in self._settled:
+                    tell_settled(log, record)
+                self._settled.clear()
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._settled.clear()
+                self._load()
+                raise
+
+    def _remember_taken(self) -> None:
+        self._taken = dict.fromkeys(list(self._taken)[-_TAKEN:])
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('taken', ?)", (b"".join(self._taken),))
+
+    def _settle(self, each: Settled) -> None:
+        key = task_key(each.kind, each.url)
+        row = self._db.execute("SELECT id, state FROM tasks WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            row_ids.add(self._db, each)
+            self._tally.add(each.kind)
+            before = TaskState.READY
+        else:
+            row_ids.rename(self._db, each.kind, row[0], each.id)
+            before = TaskState(row[1])
+            if before not in _SETTLED:
+                each = self._with_words(each)
+        record = self._keep(each, again=before in _SETTLED)
+        # what stands although its latest visit came to nothing is no dead letter
+        state = TaskState.DONE if worth_keeping(record) else each.state
+        words = bits_of(record) if isinstance(record, ImageRecord) else 0
+        self._db.execute(
+            "UPDATE tasks SET serial = max(serial, ?), attempts = ?, state = ?, due_s = NULL, origin = NULL,"
+            " words = ? WHERE id = ?",
+            (each.serial, each.attempts, state.value, words, each.id),
+        )
+        self._tally.move(each.kind, before, state)
+        if self._words_wait and (later := later_words.take(self._db, key)) is not None:
+            later_words.give(self._db, key, later)
+
+    def _with_words(self, each: Settled) -> Settled:
+        """With those that its task has here: it was put back, and may come as it was before."""
+        record = filled_record(each.record, later_words.of_task(self._db, each.id))
+        return each if record is each.record else msgspec.structs.replace(each, record=record)
+
+    def _keep(self, each: Settled, *, again: bool) -> Record:
+        """Write the record of a task; *again*: it is settled, and comes once more. Returns what stands."""
+        last = self._revisits.record_of(each.kind, each.id)
+        record, mark = self._revisits.judged_anew(each.id, each.record, last, again=again)
+        kept = msgspec.structs.replace(record, revisit=mark)
+        if again and kept == last:
+            return kept
+        if last is not None:
+            self._revisits.make_room(each.kind, each.id, record, last, self._tally)
+        if log.isEnabledFor(INFO):
+            self._settled.append(kept)
+        row = (self._next_seq, each.id, *row_of(kept))
+        self._db.execute(INSERTS[each.kind], row)
+        self._next_seq += 1
+        self._tally.count(each.kind, kept, 1)
+        return kept
+
+    def _unsettled(
+        self, task_id: int, serial: int, kind: str, url: str, depth: int, blob: bytes | None
+    ) -> Unsettled:
+        of = TaskKind(kind)
+        origin, last = self._revisits.past(of, task_id, blob)
+        if origin is None:  # of a page that is read once more, in a crawl that has not been refreshed
+            origin = (
+                schema.origin_of(record, of) if (record := self._revisits.record_of(of, task_id)) else None
+            )
+        given = task_id >= QUEUE_IDS
+        return Unsettled(
+            id=task_id if given else 0,
+            serial=serial if given else 0,
+            kind=of,
+            url=url,
+            depth=depth,
+            origin=origin,
+            known=self._revisits.known(last),
+            last=self._revisits.record_of(of, task_id),
+        )
+
+
+def _settled(counts: Counts) -> Counts:
+    return Counts(done=counts.done, dead=counts.dead)

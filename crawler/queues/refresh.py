@@ -1,0 +1,230 @@
+"""A crawl that is refreshed: every task is due once more, and its record stands until there is a newer one.
+
+What another visit finds replaces the record, except that it never takes away what was saved: an image that is gone, or
+not to be had this time, keeps the record of its file. The record of an image that has other bytes by now moves to the
+history, for its file stays where it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, Connection, origin_in, origin_of, to_record
+from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
+from crawler.models.image_words import filled_record
+from crawler.queues.counters import Tally
+from crawler.queues.validation import WORTH_KEEPING
+from crawler.urls import DATA_HOST
+
+_SEVERAL = "several"
+_IN_VAIN = {Revisit.GONE, Revisit.FAILED}
+
+
+class Revisits:
+    """The earlier records of the tasks in the file *db*."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._is_refreshed = self.count > 0
+        self.happen = self._is_refreshed or bool(self._meta("rereads"))
+        """Whether a task that is not settled may have a record: the crawl has been refreshed, or pages of it are read
+        once more for what other settings let in (see rereads.py)."""
+        self.reread = bool(self._meta("reread"))
+        """Whether pages are to be read anew, though they have not changed."""
+
+    def begin(self, rules: str) -> int:
+        """Make every settled task ready, within a transaction; returns how many. What pages hold themselves stays.
+
+        With other *rules* than those that pages were read by so far, each is read anew.
+        """
+        self.happen = self._is_refreshed = True
+        self._db.execute(
+            "INSERT INTO meta VALUES ('refreshes', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
+        )
+        self.reread = (self._meta("rules") or "") != rules
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("reread", self.reread), ("rules", rules)]
+        )
+        for (
+            table
+        ) in TABLES.values():  # what it was marked with at an earlier refresh says nothing of this one
+            self._db.execute(f"UPDATE {table} SET revisit = '', revisit_reason = '' WHERE revisit != ''")  # noqa: S608
+        self._db.execute(
+            "DELETE FROM templates"
+        )  # a page that brings what it brought before is no sign of anything
+        return self._db.execute(
+            "UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead')"
+            " AND host_id NOT IN (SELECT id FROM hosts WHERE name = ?)",
+            (DATA_HOST,),
+        ).rowcount
+
+    def note_rules(self, rules: str) -> None:
+        """Pages are read by *rules* in this run, within a transaction."""
+        before = self._meta("rules")
+        if before != rules:
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('rules', ?)", (rules if before is None else _SEVERAL,)
+            )
+
+    @property
+    def count(self) -> int:
+        """How often the crawl has been refreshed."""
+        return int(self._meta("refreshes") or 0)
+
+    def _meta(self, key: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def known(self, last: Record | None) -> Record | None:
+        """What a worker is to be told of the *last* record; not to ask with it for a page that is to be read anew."""
+        if last is None or not worth_keeping(last):
+            return None
+        if self.reread and isinstance(last, PageRecord):
+            return msgspec.structs.replace(last, etag="", last_modified="")
+        return last
+
+    def last_record(self, kind: TaskKind, task_id: int) -> Record | None:
+        """The task's record of an earlier visit, if there is one."""
+        return self.record_of(kind, task_id) if self.happen else None
+
+    def record_of(self, kind: TaskKind, task_id: int) -> Record | None:
+        """The task's record, of whatever visit."""
+        row = self._db.execute(
+            f"SELECT {', '.join(COLUMNS[kind])} FROM {TABLES[kind]} WHERE task_id = ?",  # noqa: S608 - our own names
+            (task_id,),
+        ).fetchone()
+        return None if row is None else to_record(kind, row)
+
+    def past(self, kind: TaskKind, task_id: int, blob: bytes | None) -> tuple[Origin | None, Record | None]:
+        """Where the URL of a task was found, and its last record, which has that of one that had been settled; *blob*
+        is what its row has.
+        """
+        last = self.last_record(kind, task_id)
+        if blob is not None:
+            return origin_in(blob), last
+        return None if last is None else origin_of(last, kind), last
+
+    def judged(self, task_id: int, record: Record, last: Record | None) -> Record:
+        """*record* as it is to be kept, once all before it are written: nothing that was saved is taken away, and of
+        those with the same file one is the one that it was saved from. Words of its image are not lost either.
+        """
+        record = filled_record(record, last)
+        if self.happen:
+            record = _compared(record, last)
+            if record.revisit is Revisit.NEW and not self._is_refreshed:
+                record = msgspec.structs.replace(record, revisit=Revisit.NONE)
+        replaces = last is not None
+        if isinstance(record, ImageRecord) and record.path and (replaces or self.may_share(record)):
+            shared = self._db.execute(
+                "SELECT 1 FROM images WHERE path = ? AND status = 'saved' AND task_id != ?",
+                (record.path, task_id),
+            ).fetchone()
+            status = ImageStatus.DUPLICATE if shared else ImageStatus.SAVED
+            record = msgspec.structs.replace(record, status=status)
+        return record
+
+    def judged_anew(
+        self, task_id: int, record: Record, last: Record | None, *, again: bool
+    ) -> tuple[Record, Revisit]:
+        """The same for a queue that may tell of a visit twice, or have it made twice; *again*: the task is settled.
+
+        Returns the record in the light of *last* and the mark that it is to be kept with: that of *last*, if it is of
+        the same refresh and the bytes are, for neither a repeat nor a second visit knew of it. An image that was
+        saved keeps its record, whatever comes later.
+        """
+        again = again and last is not None and last.revisit not in _IN_VAIN
+        if (again or not self.happen) and isinstance(last, ImageRecord) and worth_keeping(last):
+            in_vain = not worth_keeping(record) or (again and record.revisit in _IN_VAIN)
+            if in_vain:
+                return last, last.revisit
+        if not again or last is None:
+            record = self.judged(task_id, record, last)
+            return record, record.revisit
+        record = msgspec.structs.replace(record, revisit=Revisit.NONE, revisit_reason="")
+        record = self.judged(task_id, record, last)
+        return record, record.revisit or last.revisit
+
+    def may_share(self, record: Record) -> bool:
+        """Whether the worker can't know if the file of *record* is another URL's: its name is its SHA-256, or what it
+        was saved from may have changed.
+        """
+        return (
+            isinstance(record, ImageRecord)
+            and bool(record.path)
+            and (self.happen or record.sha256 in record.path)
+        )
+
+    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record, tally: Tally) -> None:
+        """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history, and
+        its file counts as saved from another URL that has it. *tally* is told of all but *record*.
+        """
+        if record.revisit is Revisit.CHANGED and kind is TaskKind.IMAGE:
+            columns = ", ".join(COLUMNS[kind])
+            self._db.execute(
+                f"INSERT INTO {HISTORY} (task_id, {columns}) SELECT task_id, {columns} FROM {TABLES[kind]}"  # noqa: S608
+                " WHERE task_id = ?",
+                (task_id,),
+            )
+        self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE task_id = ?", (task_id,))  # noqa: S608
+        tally.count(kind, last, -1)
+        path = record.path if isinstance(record, ImageRecord) else ""
+        if (
+            isinstance(last, ImageRecord)
+            and last.path != path
+            and (heir := self._inherited(last)) is not None
+        ):
+            tally.count(kind, heir, -1)
+            tally.count(kind, msgspec.structs.replace(heir, status=ImageStatus.SAVED), 1)
+
+    def _inherited(self, last: ImageRecord) -> ImageRecord | None:
+        if last.status is not ImageStatus.SAVED:
+            return None
+        row = self._db.execute(
+            f"SELECT task_id, {', '.join(COLUMNS[TaskKind.IMAGE])} FROM images"  # noqa: S608
+            " WHERE path = ? AND status = 'duplicate' ORDER BY seq LIMIT 1",
+            (last.path,),
+        ).fetchone()
+        if row is None:
+            return None
+        self._db.execute("UPDATE images SET status = 'saved' WHERE task_id = ?", row[:1])
+        heir = to_record(TaskKind.IMAGE, row[1:])
+        assert isinstance(heir, ImageRecord)
+        return heir
+
+
+def _compared(record: Record, last: Record | None) -> Record:
+    """*record* in the light of the last one: what was saved stands, whatever a worker says."""
+    if last is None or not worth_keeping(last):
+        return msgspec.structs.replace(record, revisit=Revisit.NEW)
+    if not worth_keeping(record):
+        return not_visited(last, detail=record.detail, reason=record.reason)
+    if isinstance(record, ImageRecord) and isinstance(last, ImageRecord) and record.sha256 != last.sha256:
+        return msgspec.structs.replace(record, revisit=Revisit.CHANGED)
+    return record
+
+
+def worth_keeping(record: Record | None) -> bool:
+    """Whether it stands for something that was saved, harvested or rendered, which a failure does not undo."""
+    return record is not None and record.status in WORTH_KEEPING
+
+
+def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:
+    """How much more a visit has left out of its document than *last* has, whose place its record takes: nothing where
+    that stands. Counts of pages that were read twice were twice what they should be.
+    """
+    if isinstance(record, ImageRecord) or record.revisit in {Revisit.UNCHANGED, *_IN_VAIN}:
+        return {}
+    if last is None or isinstance(last, ImageRecord) or not worth_keeping(record):
+        return record.left_out
+    return {
+        slug: more
+        for slug in record.left_out | last.left_out
+        if (more := record.left_out.get(slug, 0) - last.left_out.get(slug, 0))
+    }
+
+
+def not_visited(known: Record, *, detail: str, reason: str) -> Record:
+    """*known* after a visit that came to nothing."""
+    return msgspec.structs.replace(known, revisit=Revisit.FAILED, revisit_reason=reason, detail=detail)

@@ -1,0 +1,207 @@
+"""What a run with other settings takes up of what earlier runs left out, and what it leaves out of what they took on.
+
+All of it is done on the crawl's file, within a transaction; whoever has counts of it in memory makes them anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from crawler.config.changes import Reads
+from crawler.crawlfile.schema import TABLES, Connection, origin_in
+from crawler.models import NewTask, TaskKind
+from crawler.queues.left_out import LeftOut
+
+Belongs = Callable[[NewTask], str]
+"""By which slug a task is left out by the settings of this run; empty if it is not."""
+NO_BROWSER = "no-browser"
+"""What the record of a page says that might have gained by a browser, when there was none."""
+_READ = {TaskKind.PAGE: "harvested", TaskKind.RENDER: "rendered"}
+_CUTS = (
+    "json_each(CASE WHEN json_valid({table}.left_out) THEN {table}.left_out ELSE '{{}}' END) cut"
+    " WHERE cut.key IN (SELECT slug FROM temp.slugs)"
+)
+_AT_ONCE = 1000
+_LAST_ID = 2**63 - 1
+
+
+class Kept(NamedTuple):
+    """What one record of an image that was saved, or of a page that was read, says that a setting may speak against."""
+
+    kind: TaskKind
+    url: str
+    depth: int
+    found_in: str
+    format: str = ""
+    width_px: int = 0
+    height_px: int = 0
+    size_bytes: int = 0
+    incomplete: int = 0
+
+
+def take_up(db: Connection, slugs: Collection[str], reads: Reads, *, unrendered: bool = False) -> int:
+    """Have those pages read once more that named what was left out by *slugs*, and those that *reads* says; with
+    *unrendered* also those for which there was no browser. Returns how many. Their records stand until there are newer
+    ones.
+
+    If not all that was left out is known by its URL and its page, every page is read once more.
+    """
+    db.execute("CREATE TEMP TABLE slugs (slug TEXT PRIMARY KEY) WITHOUT ROWID")
+    db.execute("CREATE TEMP TABLE namers (url TEXT PRIMARY KEY) WITHOUT ROWID")
+    try:
+        db.executemany(
+            "INSERT INTO temp.slugs SELECT ? WHERE EXISTS (SELECT 1 FROM dropped WHERE reason = ? AND count > 0)",
+            [(slug, slug) for slug in slugs],
+        )
+        db.execute(
+            "INSERT INTO temp.namers SELECT DISTINCT page_url FROM left_out"
+            " WHERE slug IN (SELECT slug FROM temp.slugs)"
+        )
+        cuts = _cuts(db)
+        everything = reads is Reads.ALL or not _all_is_known(db, cuts)
+        count = sum(
+            _make_ready(db, kind, reads=reads, everything=everything, unrendered=unrendered) for kind in _READ
+        )
+        if count:
+            _begin_to_count_anew(db, cuts)
+            _note_rereads(db)
+        return count
+    finally:
+        db.execute("DROP TABLE temp.slugs")
+        db.execute("DROP TABLE temp.namers")
+
+
+def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int]) -> Counter[str]:
+    """Leave out tasks that nobody has begun and that do not belong to the crawl any more, and of a kind those that came
+    last, beyond so many in all as *most* says; returns how many by what.
+    """
+    listed = LeftOut(db)
+    gone: Counter[str] = Counter()
+    for batch in _waiting(db):
+        found = [(task_id, slug, task) for task_id, task in batch if (slug := belongs(task))]
+        gone += _remove(db, found, listed)
+    for kind, limit in most.items():
+        known = db.execute("SELECT count(*) FROM tasks WHERE kind = ?", (kind.value,)).fetchone()[0]
+        for batch in _last_waiting(db, kind, known - limit):
+            gone += _remove(db, [(task_id, f"max-{kind}s", task) for task_id, task in batch], listed)
+    return gone
+
+
+def kept(db: Connection) -> Iterator[Kept]:
+    """Every image that is saved, and every page that was read."""
+    for row in db.execute(
+        "SELECT url, depth, found_in, format, width_px, height_px, size_bytes, incomplete FROM images"
+        " WHERE status IN ('saved', 'duplicate')"
+    ):
+        yield Kept(TaskKind.IMAGE, *row)
+    for row in db.execute(
+        "SELECT url, depth, found_in FROM pages WHERE status = 'harvested' AND page_url != ''"
+    ):
+        yield Kept(TaskKind.PAGE, *row)
+
+
+def _cuts(db: Connection) -> dict[str, int]:
+    """How much of each slug was left out within pages, as their records have it."""
+    found: Counter[str] = Counter()
+    for table in (TABLES[kind] for kind in _READ):
+        sql = f"SELECT cut.key, total(cut.value) FROM {table}, {_CUTS.format(table=table)} GROUP BY cut.key"  # noqa: S608
+        found.update({slug: int(times) for slug, times in db.execute(sql)})
+    return found
+
+
+def _all_is_known(db: Connection, cuts: Mapping[str, int]) -> bool:
+    """Whether each count is of URLs that are listed, with the page that named them, or of pages' own records."""
+    pages = " UNION ".join(
+        f"SELECT {column} FROM {TABLES[kind]} WHERE status = '{status}'"  # noqa: S608 - our own names
+        for kind, status in _READ.items()
+        for column in ("url", "final_url")
+    )
+    if db.execute(f"SELECT 1 FROM temp.namers WHERE url NOT IN ({pages}) LIMIT 1").fetchone():  # noqa: S608
+        return False
+    counts = db.execute(
+        "SELECT reason, count, (SELECT total(times) FROM left_out WHERE slug = reason) FROM dropped"
+        " WHERE reason IN (SELECT slug FROM temp.slugs)"
+    )
+    return all(count <= listed + cuts.get(slug, 0) for slug, count, listed in counts)
+
+
+def _make_ready(db: Connection, kind: TaskKind, *, reads: Reads, everything: bool, unrendered: bool) -> int:
+    table = TABLES[kind]
+    lacks_browser = f"render = '{NO_BROWSER}'" if unrendered and kind is TaskKind.PAGE else "FALSE"
+    chosen = f"""
+        SELECT task_id FROM {table} WHERE status = '{_READ[kind]}' AND (
+            {int(everything)}
+            OR url IN (SELECT url FROM temp.namers) OR final_url IN (SELECT url FROM temp.namers)
+            OR {lacks_browser}
+            OR ({int(reads is not Reads.NONE)} AND depth = 0 AND page_url = '')
+            OR EXISTS (SELECT 1 FROM {_CUTS.format(table=table)})
+        )"""  # noqa: S608 - our own names and numbers
+    sql = f"UPDATE tasks SET state = 'ready', attempts = 0, due_s = NULL WHERE state IN ('done', 'dead') AND id IN ({chosen})"  # noqa: S608, E501
+    return db.execute(sql).rowcount
+
+
+def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
+    """What is still left out will be counted again: by URL; what pages' records say of it is replaced with them."""
+    for (slug,) in db.execute("SELECT slug FROM temp.slugs").fetchall():
+        db.execute("UPDATE dropped SET count = ? WHERE reason = ?", (cuts.get(slug, 0), slug))
+    db.execute("DELETE FROM dropped WHERE count <= 0")
+    db.execute("DELETE FROM left_out WHERE slug IN (SELECT slug FROM temp.slugs)")
+    db.execute("DELETE FROM sizes WHERE left_out AND 'smaller-size' IN (SELECT slug FROM temp.slugs)")
+
+
+def _note_rereads(db: Connection) -> None:
+    """No server is to say that a page has not changed: it is read for what was left out of it."""
+    db.execute("INSERT INTO meta VALUES ('rereads', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
+
+
+def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:
+    """Tasks that were never settled and are not on lease, in the order in which they came, so many at once; those of a
+    batch may be removed before the next one is asked for.
+    """
+    after = 0
+    while batch := _tasks(db, "id > ? ORDER BY id LIMIT ?", (after, _AT_ONCE)):
+        yield batch
+        after = batch[-1][0]
+
+
+def _last_waiting(db: Connection, kind: TaskKind, most: int) -> Iterator[list[tuple[int, NewTask]]]:
+    """Those of *kind* that came last, but for seeds: at most so many, likewise in batches, the last ones first."""
+    before = _LAST_ID
+    where = "kind = ? AND id < ? AND origin IS NOT NULL ORDER BY id DESC LIMIT ?"
+    while most > 0 and (batch := _tasks(db, where, (kind.value, before, min(most, _AT_ONCE)))):
+        last = [(task_id, task) for task_id, task in batch if task.origin is not None]
+        yield last[::-1]
+        most -= len(last)
+        before = batch[-1][0]
+
+
+def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple[int, NewTask]]:
+    sql = f"""
+        SELECT id, kind, url, depth, origin FROM tasks WHERE state IN ('ready', 'delayed')
+        AND NOT EXISTS (SELECT 1 FROM images WHERE task_id = id)
+        AND NOT EXISTS (SELECT 1 FROM pages WHERE task_id = id)
+        AND NOT EXISTS (SELECT 1 FROM renders WHERE task_id = id) AND {where}"""  # noqa: S608 - our own words
+    return [
+        (task_id, NewTask(kind=TaskKind(kind), url=url, depth=depth, origin=origin_in(blob)))
+        for task_id, kind, url, depth, blob in db.execute(sql, values)
+    ]
+
+
+def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOut) -> Counter[str]:
+    """These are no tasks any more, and what waits behind a size that is none is left out too; how many by what."""
+    for task_id, slug, _ in found:
+        behind = (
+            "FROM sizes WHERE NOT left_out AND picture IN (SELECT picture FROM tasks WHERE id = :id"
+            " UNION SELECT key FROM tasks WHERE id = :id) AND NOT EXISTS (SELECT 1 FROM tasks t"
+            " WHERE t.id != :id AND (t.picture = sizes.picture OR t.key = sizes.picture))"
+        )
+        db.execute(f"DELETE {behind}", {"id": task_id})
+        db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+        db.execute(
+            "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (reason) DO UPDATE SET count = count + 1", (slug,)
+        )
+    listed.note((slug, task) for _, slug, task in found)
+    return Counter(slug for _, slug, _ in found)

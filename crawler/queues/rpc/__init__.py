@@ -1,0 +1,1 @@
+"""The manager on the network: client, server, messages, connections, TLS."""

@@ -1,0 +1,283 @@
+"""What a worker may say: the one place where results and new tasks are checked, for every engine.
+
+Types and bounds are in the models, and hold as soon as something is decoded. Here is what one value has to do with
+another. What can't be right is refused by itself, and never what came with it: a worker can spoil its own records only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from crawler.crawlfile.columns import UNREADABLE
+from crawler.crawlfile.image_paths import FORMAT_OF, extension_of, is_image_path
+from crawler.crawlfile.keepers import UNTOLD
+from crawler.errors import LEFT_OUT, REASONS, InternalError
+from crawler.logs.events import Event, tell
+from crawler.models import (
+    RECORDS,
+    RENDERINGS,
+    SIGNS,
+    ImageRecord,
+    ImageStatus,
+    NewTask,
+    PageStatus,
+    Record,
+    RenderRecord,
+    RenderStatus,
+    Result,
+    TaskKind,
+    Token,
+)
+from crawler.text.plain_errors import plain, quoted
+from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
+
+MALFORMED = "malformed"
+"""Under which new tasks are counted that can't be right."""
+FLAWS = UNREADABLE
+"""What decoding raises."""
+_URL = re.compile(r'(?:https?://[^/\\?#@\x00-\x20]+/|data:image/)[!"$-~]*')
+"""As canonical URLs begin, and of what they are; whether a host is one is asked once for each."""
+_ROUTE = re.compile(r"[/!][!-~]{0,999}")
+"""What may stand behind the ``#`` of a page to be rendered: by it a script knows what to show (``#/about``)."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOMENT = re.compile(r"[0-9TZ:.+-]*")
+WORTH_KEEPING = frozenset(
+    {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
+)
+"""Statuses of records that stand for something, which have no reason."""
+KIND_OF = {record: kind for kind, record in RECORDS.items()}
+_SHOWN_CHARS = 200
+_TOLD_FIRST, _TOLD_OF = 20, 1000
+
+
+# --- new tasks ---
+
+
+def is_url(url: str, kind: TaskKind = TaskKind.IMAGE) -> bool:
+    """Whether *url* may be that of a task of that *kind*: http(s), with a canonical host; of an image also the name of
+    what a page holds itself; of a page to be rendered maybe with a route behind it.
+    """
+    if kind is TaskKind.RENDER:
+        page, mark, route = url.partition("#")
+        return (
+            len(url) <= MAX_URL_CHARS
+            and (not mark or _ROUTE.fullmatch(route) is not None)
+            and is_url(page, TaskKind.PAGE)
+        )
+    if kind is TaskKind.PAGE and url.startswith(DATA_HOST):
+        return False
+    return (
+        len(url) <= MAX_URL_CHARS
+        and _URL.fullmatch(url) is not None
+        and (url.startswith(DATA_HOST) or _is_host(host_key(url)))
+    )
+
+
+def is_host(name: str) -> bool:
+    """Whether *name* may be ``scheme://host[:port]`` of a server."""
+    url = f"{name}/"
+    return is_url(url) and not name.startswith(DATA_HOST) and host_key(url) == name
+
+
+@lru_cache(maxsize=8192)
+def _is_host(name: str) -> bool:
+    return canonical(f"{name}/") == f"{name}/"
+
+
+def is_malformed(task: NewTask) -> bool:
+    """Whether *task* can't be one that a page led to."""
+    if not is_url(task.url, task.kind) or (task.kept_out_by and task.kept_out_by not in LEFT_OUT):
+        return True
+    origin = task.origin
+    if origin is None:
+        return False
+    return not (all(is_url(a.url) for a in origin.alternatives) and _are_signs(origin.signs))
+
+
+def _are_signs(signs: str) -> bool:
+    return not signs or SIGNS.keys() >= set(signs.split(","))
+
+
+# --- results ---
+
+
+def refusal(result: Result, *, kind: TaskKind, url: str, by_workers: bool = True) -> str:
+    """Why *result* can't be one for the task of that *kind* and *url*; empty if it can. *by_workers*: they may keep
+    files themselves.
+    """
+    record = result.record
+    if not record.url:  # see unreadable()
+        return record.detail or "its record has no URL"
+    if KIND_OF[type(record)] is not kind:
+        return f"it is the record of a {KIND_OF[type(record)]}, and the task is a {kind}"
+    if record.url != url:
+        return f"it is about {record.url[:_SHOWN_CHARS]}, and the task is {url[:_SHOWN_CHARS]}"
+    return _flaw_of(result) or ("" if by_workers else keeper_flaw(record))
+
+
+def _flaw_of(result: Result) -> str:
+    """Of one that goes back as if it had not been leased, nobody keeps the record: it says nothing yet."""
+    return "" if result.untouched else flaw(result.record)
+
+
+def flaw(record: Record) -> str:
+    """What can't be right in *record* by itself; empty if nothing is."""
+    if told := _reasons_flaw(record):
+        return told
+    if not _MOMENT.fullmatch(record.finished_at):
+        return f"finished_at {quoted(record.finished_at)} is no moment"
+    if isinstance(record, ImageRecord):
+        return _file_flaw(record) or _sizes_flaw(record)
+    if unknown := record.left_out.keys() - LEFT_OUT.keys():
+        return f"{quoted(min(unknown))} is nothing that is left out"
+    if isinstance(record, RenderRecord):
+        return "" if _are_signs(record.signs) else f"{quoted(record.signs)} are no signs"
+    return "" if record.render in RENDERINGS else f"{quoted(record.render)} says nothing of a browser"
+
+
+def keeper_flaw(record: Record) -> str:
+    """What can't be right where no worker keeps files itself: nobody would miss one that is said to be elsewhere."""
+    is_elsewhere = isinstance(record, ImageRecord) and record.kept_by
+    return "it says that a worker keeps its file, and in this crawl none does" if is_elsewhere else ""
+
+
+def told_of_refused(why: str) -> str:
+    """The detail of a task that failed as all its results were refused, the last one for this reason."""
+    return f"what workers said of it was refused, at last as {why}"
+
+
+def _reasons_flaw(record: Record) -> str:
+    if (record.reason and record.reason not in REASONS) or (
+        record.revisit_reason and record.revisit_reason not in REASONS
+    ):
+        return f"there is no reason {quoted(record.reason or record.revisit_reason)}"
+    if (record.status in WORTH_KEEPING) == bool(record.reason):
+        return f"it is {record.status}, and its reason is {quoted(record.reason)}"
+    return ""
+
+
+def _file_flaw(record: ImageRecord) -> str:
+    if record.status not in WORTH_KEEPING:
+        return (
+            f"it is {record.status}, and names the file {quoted(record.path[:_SHOWN_CHARS])}"
+            if record.path
+            else ""
+        ) or (f"it is {record.status}, and says who keeps its file" if record.kept_by else "")
+    if record.kept_by == UNTOLD:
+        return "it does not tell who keeps its file"
+    if not is_image_path(record.path):
+        return f"the path {quoted(record.path[:_SHOWN_CHARS])} is none that an image is given"
+    if not _SHA256.fullmatch(record.sha256):
+        return f"it is {record.status}, and its sha256 is {quoted(record.sha256)}"
+    if (
+        record.format
+        and not record.path.endswith(record.format)
+        and FORMAT_OF.get(record.format) != extension_of(record.path)
+    ):
+        return f"a {record.format} is not called {quoted(record.path[:_SHOWN_CHARS])}"
+    return ""
+
+
+def _sizes_flaw(record: ImageRecord) -> str:
+    if record.alternatives and not all(is_url(other.url) for other in record.alternatives):
+        return "one of its alternatives is no URL"
+    if record.replaced_by and not is_url(record.replaced_by):
+        return "what has replaced it is no URL"
+    return ""
+
+
+# --- what can't be decoded as a whole ---
+
+
+class _Address(msgspec.Struct, frozen=True):
+    """All that has to be legible of a result."""
+
+    token: Token
+
+
+class _Found(msgspec.Struct, frozen=True):
+    discovered: list[msgspec.Raw] = []
+
+
+_RESULT = msgspec.msgpack.Decoder(Result).decode
+_TASK = msgspec.msgpack.Decoder(NewTask).decode
+_ADDRESS = msgspec.msgpack.Decoder(_Address).decode
+_FOUND = msgspec.msgpack.Decoder(_Found).decode
+_FIELDS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def results_among(raws: Iterable[msgspec.Raw]) -> list[Result]:
+    """Each by itself: what can't be read is a result that will be refused, if it names its task at least."""
+    return [result for raw in raws if (result := _result(raw)) is not None]
+
+
+def checked(result: Result) -> Result:
+    """*result* as who has made it may send it by itself, or else one that will be refused."""
+    try:
+        why = _flaw_of(_RESULT(_ENCODE(msgspec.structs.replace(result, discovered=()))))
+    except (*FLAWS, OverflowError, TypeError, ValueError) as exc:  # of what is no such value at all
+        why = plain(exc)
+    return Result(token=result.token, record=unreadable(why)) if why else result
+
+
+def _result(raw: msgspec.Raw) -> Result | None:
+    try:
+        return _RESULT(raw)
+    except FLAWS as exc:
+        why = exc
+    try:
+        token = _ADDRESS(raw).token
+    except FLAWS:
+        return None
+    try:  # are some of many links to blame?
+        fields = _FIELDS(raw)
+        found = tasks_among(_FOUND(raw).discovered)
+        result = _RESULT(_ENCODE({**fields, "discovered": ()}))
+        return msgspec.structs.replace(result, discovered=tuple(found))
+    except FLAWS:
+        return Result(token=token, record=unreadable(plain(why)))
+
+
+def tasks_among(raws: Sequence[msgspec.Raw]) -> list[NewTask]:
+    """Each by itself: what can't be read is one that will be found malformed."""
+    return [_task(raw) for raw in raws]
+
+
+def _task(raw: msgspec.Raw) -> NewTask:
+    try:
+        return _TASK(raw)
+    except FLAWS:
+        return NewTask(kind=TaskKind.IMAGE, url="")
+
+
+def unreadable(why: str) -> ImageRecord:
+    """In place of a record that can't be read: without a URL, it is refused for any task."""
+    return ImageRecord(
+        url="", status=ImageStatus.FAILED, reason=InternalError.reason, detail=why[:_SHOWN_CHARS]
+    )
+
+
+class Complaints:
+    """What is wrong with what others say, for *log*: the first of them, then a few of very many. For one thread."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._told = 0
+
+    def tell(self, event: Event, **facts: str) -> None:
+        """*facts* are theirs: they are cut, and made printable."""
+        self._told += 1
+        if self._told <= _TOLD_FIRST or self._told % _TOLD_OF == 0:
+            shown: dict[str, Any] = {key: printable(value) for key, value in facts.items()}
+            tell(self._log, event, **shown)
+
+
+def printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:_SHOWN_CHARS])

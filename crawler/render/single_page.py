@@ -1,0 +1,58 @@
+"""One page, opened in a browser for who wants to see what that brings: by nobody's queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from crawler.config import Config
+from crawler.errors import NoBrowser
+from crawler.harvest.handler import reading_here
+from crawler.http import Transport
+from crawler.models import RenderOutcome, Task, TaskKind, TemplateAnswer, Verdict
+from crawler.render import behaviours
+from crawler.render.browsers import Browsers
+from crawler.render.chromium import find
+from crawler.render.handler import Compared, RenderHandler
+from crawler.render.network import Network
+from crawler.render.page import Rendered
+from crawler.scope import Scope
+
+
+class _Unlearned:
+    """Nothing is known of any template, and nobody learns."""
+
+    def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
+        del host, name, task
+        return TemplateAnswer(verdict=Verdict.RENDER)
+
+    def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
+        del host, name, outcome
+
+
+def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered, Compared]:
+    """The page at *url* in a browser, with all behaviours, and what that brings beside reading it without scripts.
+
+    Raises NoBrowser where there is none; a TaskError when the page is not to be had; ConfigError.
+    """
+    program = find(config.machine.chromium)
+    if program is None:
+        raise NoBrowser("no browser was found; install Chromium, or say --chromium FILE")
+    scope = Scope((url.partition("#")[0],), config.scope)
+    browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
+    handler = RenderHandler(
+        transport,
+        scope,
+        config=config,
+        read=reading_here(scope, config, now=lambda: datetime.now(UTC)),
+        templates=_Unlearned(),
+        browsers=browsers,
+        network=Network(transport, config=config),
+        script=behaviours.source(behaviours.read_file(config.machine.behaviours)),
+        worker="",
+    )
+    task = Task(id=0, serial=0, kind=TaskKind.RENDER, url=url, depth=0, attempt=2)
+    try:
+        rendered = handler.opened(task)
+        return rendered, handler.compared(task, rendered)
+    finally:
+        handler.close()

@@ -1,0 +1,289 @@
+"""Child processes: started by spawn on every system, tied to their parent's life, stopped by a word.
+
+Between parent and child is one pipe, the lifeline. The parent says "stop" on it; if it breaks, the parent is gone
+and the child ends too. The child says that it is ready, what it logs, and why it failed. No lock is shared between
+processes, so that one that is killed can never block the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import msgspec
+
+from crawler import errors
+from crawler.errors import FAULT
+from crawler.logs.events import PROCESS_FAILED, STDERR, tell
+from crawler.logs.setup import Line, Sender, heard
+from crawler.text.display import clean_the_streams
+
+log = logging.getLogger(__name__)
+
+_ORPHAN_GRACE_S = 3.0
+_STOP = b"stop"
+_STDERR = 2
+_LAST_WORDS_S = 1.0
+_LISTENING_S = 0.1
+_MAX_LINE = 10_000  # characters
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+
+
+class Word(msgspec.Struct, frozen=True):
+    """What a child says to its parent."""
+
+    about: str
+    """``ready``, ``busy``, ``failed`` or ``log``."""
+    text: str = ""
+    name: str = ""
+    """Of the error's class."""
+    line: Line | None = None
+    """Of the log."""
+
+
+class Lifeline:
+    """The child's end."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._saying = threading.Lock()
+        self._on_stop: Callable[[], None] = lambda: None
+        self.stopped = threading.Event()
+
+    def watch(self) -> None:
+        """From now on, notice when the parent asks to stop or has gone; then the process has seconds to end."""
+        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+
+    def on_stop(self, call: Callable[[], None]) -> None:
+        """What to do when it is time to stop, in place of what was to be done so far; at once if it is."""
+        self._on_stop = call
+        if self.stopped.is_set():
+            call()
+
+    def _watch(self) -> None:
+        try:
+            self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            timer = threading.Timer(_ORPHAN_GRACE_S, os._exit, args=(1,))
+            timer.daemon = True
+            timer.start()
+        self.stopped.set()
+        self._on_stop()
+
+    def say(self, word: Word) -> None:
+        try:
+            with self._saying:
+                self._pipe.send_bytes(msgspec.json.encode(word))
+        except OSError:
+            pass  # the parent has gone, and _watch has seen it
+
+    def report(self, text: str) -> None:
+        """What takes its time, for people to read; who waits for us goes on to."""
+        self.say(Word("busy", text=text))
+
+
+class Child:
+    """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
+
+    def __init__(self, name: str, main: Callable[..., None], *args: Any) -> None:
+        self.name = name
+        self.said = ""
+        """With its word that it is ready."""
+        self.ready = False
+        self.busy = ""
+        """At what it is, of what takes long, until it is ready."""
+        self.failure: errors.CrawlerError | None = None
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        level = logging.getLogger("crawler").getEffectiveLevel()
+        self._process: BaseProcess = context.Process(
+            target=_run, args=(main, theirs, level, args), name=name, daemon=True
+        )
+        with _interrupts_held(), _main_module_hidden(), _children_allowed():
+            self._process.start()
+        # at the interpreter's exit before multiprocessing waits for the process, which ignores its SIGTERM
+        weakref.finalize(self, self._process.kill)
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    @property
+    def exitcode(self) -> int | None:
+        """None while it lives; negative for the signal that killed it."""
+        return self._process.exitcode
+
+    @property
+    def pipe(self) -> Connection:
+        """Readable when there is something to listen to, or the child has ended."""
+        return self._pipe
+
+    def listen(self, wait_s: float = 0.0) -> bool:
+        """Take in what the child has said; while it goes on and on, as much as comes in a moment. Returns whether there
+        was more than lines of the log: a word for us, or its end.
+        """
+        end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
+        try:
+            while self._pipe.poll(wait_s):
+                word = msgspec.json.decode(self._pipe.recv_bytes(), type=Word)
+                self._heard(word)
+                is_news = is_news or word.about != "log"
+                wait_s = 0.0
+                if time.monotonic() > end and self._process.exitcode is None:
+                    break
+        except (EOFError, OSError):
+            self._process.join(timeout=5)
+            return True
+        return is_news
+
+    def _heard(self, word: Word) -> None:
+        match word.about:
+            case "ready":
+                self.ready, self.said = True, word.text
+            case "busy":
+                self.busy = word.text
+            case "failed":
+                self.failure = getattr(errors, word.name)(word.text)
+            case _:
+                if word.line is not None:
+                    heard(word.line, child=self.name)
+
+    def stop(self) -> None:
+        """Ask it to end; it finishes what it has in hand."""
+        with suppress(OSError):  # it has ended
+            self._pipe.send_bytes(_STOP)
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether it has ended within that time; it may say something yet, and is listened to."""
+        end = time.monotonic() + timeout_s
+        while self._process.exitcode is None and (left_s := end - time.monotonic()) > 0:
+            self.listen(min(left_s, _LISTENING_S))
+        return self._process.exitcode is not None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tuple[Any, ...]) -> None:
+    # Ctrl-C reaches the whole group, and so does SIGTERM from a service manager; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+    lifeline = Lifeline(pipe)
+    lifeline.watch()
+    sender = Sender(
+        lambda line: lifeline.say(Word("log", line=line))
+    )  # one process writes to the terminal, not five
+    logging.basicConfig(level=logging.WARNING, handlers=[sender])
+    logging.getLogger("crawler").setLevel(log_level)
+    try:
+        with _stderr_is_logged():
+            _carry_out(main, lifeline, args)
+    finally:
+        sender.flush()
+
+
+def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, ...]) -> None:
+    try:
+        main(lifeline, *args)
+    except errors.CrawlerError as exc:
+        lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the parent is told, and the log
+        tell(log, PROCESS_FAILED, exc_info=True, what="this process has failed")
+        lifeline.say(Word("failed", text=FAULT, name="CrawlerError"))
+        sys.exit(1)
+
+
+@contextmanager
+def _stderr_is_logged() -> Iterator[None]:
+    """What this process says on stderr, and what those do that it starts, are lines of its log.
+
+    Tracebacks of threads, warnings, libraries in C: they may quote what a server has sent, and a terminal obeys it.
+    """
+    clean_the_streams()  # for what comes after
+    try:
+        before = os.dup(_STDERR)
+    except OSError:  # there is none
+        yield
+        return
+    read, write = os.pipe()
+    os.dup2(write, _STDERR)
+    os.close(write)
+    end = secrets.token_hex()  # a decoder that is still there has the pipe, too: it may never be closed
+    reader = threading.Thread(target=_log_lines, args=(read, end), name="stderr", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        os.write(_STDERR, f"\n{end}\n".encode())
+        os.dup2(before, _STDERR)
+        os.close(before)
+        reader.join(_LAST_WORDS_S)
+
+
+def _log_lines(read: int, end: str) -> None:
+    with open(read, encoding="utf-8", errors="replace") as said:
+        while (line := said.readline(_MAX_LINE)) and line.strip() != end:
+            if line.strip():
+                with suppress(Exception):  # who does not read on has the others wait
+                    tell(log, STDERR, line=line.rstrip("\n"))
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A child that is being started inherits them blocked, so that neither can hit it half-way."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _children_allowed() -> Iterator[None]:
+    """A worker of a multiprocessing.Pool is daemonic, and may have no children, lest they outlive it; ours never do."""
+    process = multiprocessing.current_process()
+    if not process.daemon:
+        yield
+        return
+    process.daemon = False
+    try:
+        yield
+    finally:
+        process.daemon = True
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Our children need nothing of the caller's main module, so spawn shall not import it again.
+
+    Otherwise ``for record in crawler.crawl(url)`` in a plain script, without ``if __name__ == "__main__"``, would
+    run the script anew in each child.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

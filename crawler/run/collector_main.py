@@ -1,0 +1,214 @@
+"""The collector: the process in place of a manager where the queue lies in Redis.
+
+Workers talk to Redis by themselves. The collector has the crawl's folder: it says what the crawl is about, brings what
+has been settled there into crawl.db, and puts back what a Redis has lost. It may die and come back, or be away for as
+long as the backlog of results allows; the workers go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
+
+from crawler.crawlfile.layout import CrawlFolder
+from crawler.errors import QueueDamaged, QueueUnreachable
+from crawler.logs.events import NOT_COLLECTED, QUEUE_AWAY, QUEUE_BACK, QUEUE_REBUILT, QUEUE_REFILLED, tell
+from crawler.models import RunOutcome
+from crawler.queues import Plan
+from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.queues.redis.worker_roll import Roll
+from crawler.queues.redis.writer import Books
+from crawler.run.bootstrap import Founding
+from crawler.run.children import Lifeline, Word
+from crawler.run.mains import ALL_COLLECTED, Site
+from crawler.run.redis_endpoint import RedisEndpoint
+from crawler.run.start_mode import Start
+
+if TYPE_CHECKING:
+    from crawler.queues.redis.client import RedisClient
+
+log = logging.getLogger(__name__)
+
+_FIRST_ANSWER_S = 10.0
+_ANSWER_S = 2.0  # a server that does not answer is looked at more closely then: has it lost the crawl?
+_LEAVING_S = 5.0
+_COLLECT_EVERY_S = 0.25
+_LOOK_EVERY_S = 2.0
+_LOOK_AT_FILE_EVERY_S = 1.0
+_AGAIN_S = 0.5
+
+
+def coordinate(lifeline: Lifeline, site: Site, start: Start) -> None:
+    """The collector process; says that it is ready, and ALL_COLLECTED when that is so.
+
+    Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
+    at the start, later it is waited for.
+    """
+    endpoint = cast("RedisEndpoint", site.endpoint)
+    folder = CrawlFolder(site.folder)
+    with folder.locked():
+        client = endpoint.manager(reconnect_s=_FIRST_ANSWER_S)
+
+        def stop() -> None:
+            client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
+
+        lifeline.on_stop(stop)
+        try:
+            if start is Start.RESTART:  # it was there a moment ago, and may be the reason
+                lifeline.say(Word("ready"))
+            _Coordinator(lifeline, site, folder, client).run(start)
+        finally:
+            client.disconnect()
+
+
+class _Coordinator:
+    def __init__(self, lifeline: Lifeline, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+        self._lifeline = lifeline
+        self._site = site
+        self._folder = folder
+        self._client = client
+        self._founding = Founding(site, folder, client, report=lifeline.report)
+        self._next_look = self._next_look_at_file = 0.0
+        self._told = False
+        self._said_complete = False
+        self._joined = False
+
+    def run(self, start: Start) -> None:
+        self._joined = start is Start.JOIN
+        plan = self._begun(start)
+        if plan is None:
+            if not self._lifeline.stopped.is_set():
+                self._say_complete()
+                self._lifeline.stopped.wait()
+            return
+        with closing(Books(self._folder.ledger)) as books:
+            collector = Collector(self._client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
+            self._roll = Roll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
+            if start is not Start.RESTART:
+                self._lifeline.say(Word("ready"))
+            self._client.reconnect_s = _ANSWER_S
+            while not self._lifeline.stopped.is_set():
+                try:
+                    self._look_at_file(books)
+                    self._look_after(plan, books)
+                    if not collector.collect():
+                        self._rest(collector, books)
+                    self._back()
+                except QueueDamaged as exc:
+                    self._make_anew(plan, collector, books, str(exc))
+                except QueueUnreachable as exc:
+                    self._away(exc)
+            self._end(plan, collector, books)
+
+    def _begun(self, start: Start) -> Plan | None:
+        """The plan that is carried out in Redis by now; None if there is nothing to do, or it is time to stop."""
+        while not self._lifeline.stopped.is_set():
+            try:
+                plan = self._founding.begin(start)
+            except QueueDamaged as exc:
+                tell(log, QUEUE_REBUILT, reason=exc)
+                self._client.wipe(shards=self._site.config.queue.queue_shards)
+            except QueueUnreachable as exc:
+                if start is not Start.RESTART:
+                    raise
+                self._away(exc)
+            else:
+                self._back()
+                return plan
+        return None
+
+    # --- the run ---
+
+    def _look_after(self, plan: Plan, books: Books) -> None:
+        """See whether a Redis has come back without what it had, and give it that again."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        another = self._founding.is_another(books)
+        if another or self._told:
+            empty = self._client.found(plan)
+            if another or empty:
+                tell(log, QUEUE_REFILLED, where=self._site.endpoint)
+                self._said_complete = False
+                self._founding.make_whole(plan, books, empty=empty)
+        self._client.tick()
+        self._roll.look(self._client.get_task_queue().stats)
+        if key := self._client.damage():
+            raise QueueDamaged(f"{key} can't be read: something else has written to it")
+        self._next_look = now + _LOOK_EVERY_S
+
+    def _look_at_file(self, books: Books) -> None:
+        """Halt the crawl when what is collected goes to nowhere: the queue would forget it."""
+        if time.monotonic() >= self._next_look_at_file:
+            if problem := books.problem():
+                self._client.get_task_queue().halt(problem)
+            self._next_look_at_file = time.monotonic() + _LOOK_AT_FILE_EVERY_S
+
+    def _make_anew(self, plan: Plan, collector: Collector, books: Books, why: str) -> None:
+        """Something else has written to what lies in Redis: it is given all that the crawl's file has, in its place."""
+        tell(log, QUEUE_REBUILT, reason=why)
+        try:
+            if self._saved(collector, books):  # else nothing could tell that no page is to be read again
+                books.set_meta(COMPLETE, plan.id)
+            self._client.wipe(shards=plan.config.queue.queue_shards)
+            self._client.found(plan)
+            self._said_complete = False
+            self._founding.make_whole(plan, books, empty=True)
+            books.set_meta(COMPLETE, None)
+        except QueueUnreachable as exc:
+            self._away(exc)
+        self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
+
+    def _saved(self, collector: Collector, books: Books) -> bool:
+        """Collect what can still be read; whether that was all there will be."""
+        try:
+            over = self._is_over(books)
+            while collector.records():
+                pass
+        except QueueUnreachable:
+            return False
+        return over
+
+    def _rest(self, collector: Collector, books: Books) -> None:
+        """Nothing was there to be collected."""
+        if not self._said_complete and self._is_over(books) and not collector.collect():
+            books.end_run(RunOutcome.FINISHED)
+            self._say_complete()
+        self._lifeline.stopped.wait(_COLLECT_EVERY_S)
+
+    def _is_over(self, books: Books) -> bool:
+        """Whether nothing is left to be done; something may have to be collected all the same."""
+        return self._client.get_task_queue().stats().drained and not self._founding.is_another(books)
+
+    def _say_complete(self) -> None:
+        self._said_complete = True
+        self._lifeline.say(Word("ready", text=ALL_COLLECTED))
+
+    def _away(self, exc: QueueUnreachable) -> None:
+        if not self._told:
+            self._told = True
+            tell(log, QUEUE_AWAY, reason=exc)
+        self._next_look = 0.0  # has it come back as it was?
+        self._lifeline.stopped.wait(_AGAIN_S)
+
+    def _back(self) -> None:
+        if self._told:
+            self._told = False
+            tell(log, QUEUE_BACK, where=self._site.endpoint)
+
+    def _end(self, plan: Plan, collector: Collector, books: Books) -> None:
+        """Collect what is left; if that was all there will ever be, make room in Redis."""
+        try:
+            over = self._is_over(books)
+            while collector.collect():
+                pass
+            if over:
+                books.end_run(RunOutcome.FINISHED)
+                books.set_meta(COMPLETE, plan.id)
+                self._client.delete()
+            elif not self._joined:  # else it goes on without us
+                books.end_run(RunOutcome.STOPPED)
+        except QueueUnreachable as exc:
+            tell(log, NOT_COLLECTED, reason=exc)

@@ -1,0 +1,218 @@
+"""A crawl that is run again with other settings: what these let in is taken up, what they keep out is left out.
+
+Nothing is ever taken away from a crawl. So what was saved stays, and where that is all that the new settings speak of,
+they are refused, with nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crawler.config import Config, ImagesConfig, settings_of, values_in
+from crawler.config.changes import Changes, Reads, changes_between
+from crawler.config.changes import told as told_of
+from crawler.crawlfile.layout import CrawlFolder
+from crawler.download.filters import unwanted
+from crawler.download.formats import EXTENSIONS, ImageInfo
+from crawler.errors import NoBrowser, UsageError
+from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
+from crawler.models import ImageStatus, NewTask, TaskKind
+from crawler.scope import Scope
+
+if TYPE_CHECKING:
+    from crawler.queues.ledger import Ledger
+    from crawler.queues.rerun import Kept
+
+_LIMITS = frozenset({"max-pages", "max-images", "max-links-per-page"})
+_OF_PAGES = {"scope", "include", "exclude", "max_depth", "max_pages"}
+
+
+class Rerun:
+    """A run of the crawl in *folder*, whose books *ledger* has, with the settings of *config*, on a machine with a
+    *browser* or without; all of its calls are for the start of the run, when nobody else uses the ledger.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, browser: bool = False
+    ) -> None:
+        self._ledger = ledger
+        self._browser = browser
+        self._folder = folder
+        self._config = config
+        self._scope = Scope(seeds, config.scope)
+        before = self._settings_before()
+        self._changes = changes_between(before, settings_of(config)) if before else Changes()
+
+    @property
+    def told(self) -> list[str]:
+        """The settings that are others now, in words."""
+        return [f"other settings than last time: {told_of(self._changes.all)}"] if self._changes.all else []
+
+    def _settings_before(self) -> dict[str, Any]:
+        """Those of the last run; empty if there was none, or nothing is known of it."""
+        if not (self._ledger.seeds() or self._ledger.lists()):
+            return {}
+        if (last := self._ledger.latest_run()) is not None:
+            return last.settings
+        # versions that kept no books of runs wrote the settings of the last one there
+        return values_in(CrawlFolder(self._folder).settings)
+
+    def check(self, *, finished: bool) -> None:
+        """Raise UsageError when the new settings are against what is done already, and there is nothing else to do;
+        *finished*: everything is done.
+        """
+        changes = self._changes
+        stats = self._ledger.stats()
+        images = sum(
+            stats.image_status.get(status, 0) for status in (ImageStatus.SAVED, ImageStatus.DUPLICATE)
+        )
+        elsewhere = "choose another folder with -o, or start over with --fresh"
+        if changes.fixed and images:
+            raise UsageError(
+                f"{told_of(changes.fixed)} is not possible for the crawl in {self._folder}: the {_images(images)}"
+                f" that it has would be kept once more under other names; {elsewhere}"
+            )
+        if not (finished and changes.keeps_out) or self._lets_in():
+            return
+        against = f"would keep out {found}" if (found := self._against()) else ""
+        if images and not (against or changes.is_checkable):
+            against = f"may keep out some of the {_images(images)} that it has"
+        if against:
+            raise UsageError(
+                f"the crawl in {self._folder} has finished, and nothing is taken away from a crawl:"
+                f" {told_of(changes.keeps_out)} {against}; {elsewhere}"
+            )
+
+    def take_up(self) -> list[str]:
+        """Have what the new settings let in done; returns what that is, in words."""
+        return [*self._with_browser(), *self._read_again(self._changes.reads), *self._tried_again()]
+
+    def _with_browser(self) -> list[str]:
+        """Pages for which an earlier run had no browser are opened in the one that there is now: whoever was told to
+        install one says the same command once more.
+        """
+        if not self._browser:
+            return []
+        count = self._ledger.take_up((), Reads.NONE, unrendered=True)
+        count += self._ledger.retry(kind=TaskKind.RENDER, reason=NoBrowser.reason)
+        return [f"{_pages(count)} to be tried in the browser that was not there before"] if count else []
+
+    def begin_anew(self) -> list[str]:
+        """The same where a queue elsewhere has what waits: it is to be made anew, so that nothing is in it that the new
+        settings would keep out. What was found and not been had yet is found once more, by reading the pages again.
+        """
+        if not (self._changes.lets_in or self._changes.keeps_out):
+            return []
+        return ["the queue is made anew", *self._read_again(Reads.ALL), *self._tried_again()]
+
+    def _read_again(self, reads: Reads) -> list[str]:
+        dropped = self._ledger.stats().dropped
+        slugs = sorted(slug for slug in self._slugs() if dropped.get(slug))
+        if not (slugs or reads) or not (count := self._ledger.take_up(slugs, reads)):
+            return []
+        why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
+        return [f"{_pages(count)} to be read once more{why}"]
+
+    def _slugs(self) -> frozenset[str]:
+        """What was left out by these may be let in now: also by limits, which what is kept out makes room below."""
+        return self._changes.slugs | (_LIMITS if self._changes.keeps_out else frozenset())
+
+    def _tried_again(self) -> list[str]:
+        changes, told = self._changes, []
+        for kind, reasons in (
+            (TaskKind.IMAGE, changes.images),
+            (TaskKind.PAGE, changes.pages),
+            (TaskKind.RENDER, changes.pages),
+        ):
+            for reason in sorted(reasons):
+                if count := self._ledger.retry(kind=kind, reason=reason):
+                    what = _images(count) if kind is TaskKind.IMAGE else _pages(count)
+                    told.append(f"{what} to be tried once more, not had before by {reason}")
+        return told
+
+    def leave_out(self) -> list[str]:
+        """Leave out what waits and is kept out by the new settings; returns what that is, in words."""
+        if not self._changes.keeps_out:
+            return []
+        limits = self._config.scope
+        most = {TaskKind.PAGE: limits.max_pages}
+        if limits.max_images:
+            most[TaskKind.IMAGE] = limits.max_images
+        gone = self._ledger.leave_out(self._refusal_of_task, most=most)
+        return [
+            *(f"{count:,} that waited left out by {slug}" for slug, count in sorted(gone.items())),
+            "what was saved before stays, and images that were found before are still taken",
+        ]
+
+    def _lets_in(self) -> bool:
+        """Whether there is anything that the new settings let in."""
+        changes, stats = self._changes, self._ledger.stats()
+        return bool(
+            changes.reads
+            or changes.slugs & stats.dropped.keys()
+            or changes.images & stats.image_reasons.keys()
+            or changes.pages & (stats.page_reasons.keys() | stats.render_reasons.keys())
+        )
+
+    def _against(self) -> str:
+        """What the crawl has that its new settings would keep out, in words; empty if there is nothing."""
+        against = Counter(one.kind for one in self._ledger.kept() if self._is_against(one))
+        stats, limits = self._ledger.stats(), self._config.scope
+        images, pages = against[TaskKind.IMAGE], against[TaskKind.PAGE]
+        if limits.max_images:
+            images = max(images, stats.images.discovered - limits.max_images)
+        pages = max(pages, stats.pages.discovered - limits.max_pages)
+        concerns_pages = any(change.key in _OF_PAGES for change in self._changes.keeps_out)
+        return " and ".join(
+            [
+                *([_images(images)] if images > 0 else []),
+                *([_pages(pages)] if pages > 0 and concerns_pages else []),
+            ]
+        )
+
+    def _is_against(self, one: Kept) -> bool:
+        if self._refusal(kind=one.kind, url=one.url, depth=one.depth, found_in=one.found_in):
+            return True
+        return one.kind is TaskKind.IMAGE and _is_unwanted(one, self._config.images)
+
+    def _refusal_of_task(self, task: NewTask) -> str:
+        found_in = task.origin.found_in if task.origin else ""
+        return self._refusal(kind=task.kind, url=task.url, depth=task.depth, found_in=found_in)
+
+    def _refusal(self, *, kind: TaskKind, url: str, depth: int, found_in: str) -> str:
+        """By what a URL that was found there is kept out with the new settings; empty if it is not."""
+        if kind is TaskKind.IMAGE:
+            return self._scope.image_refusal(url)
+        found = set(found_in.split(", "))
+        if not found_in or found & FROM_ANYWHERE:  # a seed; what a page is made of
+            return ""
+        if refusal := self._scope.refusal(url.partition("#")[0]):
+            return refusal
+        most = self._config.scope.max_depth
+        is_too_far = depth > most or (most == 0 and kind is TaskKind.PAGE)
+        return "max-depth" if is_too_far and not found & ATTACHED else ""
+
+
+def _is_unwanted(one: Kept, images: ImagesConfig) -> bool:
+    if one.format not in EXTENSIONS:
+        return False
+    info = ImageInfo(
+        format=one.format,
+        extension=EXTENSIONS[one.format],
+        width_px=one.width_px,
+        height_px=one.height_px,
+        frames=1,
+    )
+    is_refused = one.incomplete and images.incomplete == "reject"
+    return is_refused or unwanted(info, one.size_bytes, images) is not None
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _pages(count: int) -> str:
+    return f"{count:,} page{'' if count == 1 else 's'}"

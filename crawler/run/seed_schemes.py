@@ -1,0 +1,88 @@
+"""Which of its two URLs a seed without a scheme stands for: what answers, by https before http."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from crawler.config import FetchConfig
+from crawler.errors import SeedUnreachable
+from crawler.seeds import Seed
+from crawler.urls import host_key
+
+_AT_ONCE = 16
+_HTTPS, _HTTP = "https", "http"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    seeds: tuple[str, ...]
+    """Canonical, each once, in the order of what was typed."""
+    notes: tuple[str, ...]
+    """Which URL was taken for what was typed, a sentence each; of those whose hosts had to be asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    scheme: str
+    silence: str
+    """Why it is not https; empty if it is."""
+    failure: str = ""
+    """That there is no answer, and why, as a sentence."""
+
+
+def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> Settled:
+    """The URL of each seed. One of *known*, the seeds of the crawl that goes on, needs nobody to answer.
+
+    A password that is configured is not sent by http where nobody has said http: such hosts have to answer by https.
+
+    Of several seeds some may be of hosts that do not answer: they are tried by https in the crawl.
+
+    Raises SeedUnreachable if nobody answers, and there is no other seed; ConfigError.
+    """
+    open_hosts = {_host(seed): seed for seed in asked if len(seed.urls) > 1 and not seed.known(known)}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        told = pool.map(lambda seed: _answer(seed, fetch), open_hosts.values())
+        answers = dict(zip(open_hosts, told, strict=True))
+    failures = [answer.failure for answer in answers.values() if answer.failure]
+    if failures and all((found := answers.get(_host(seed))) and found.failure for seed in asked):
+        raise SeedUnreachable(failures[0])
+    taken, notes = [], []
+    for seed in asked:
+        url = seed.known(known) or seed.urls[0]
+        if not seed.known(known) and (answer := answers.get(_host(seed))) is not None and len(seed.urls) > 1:
+            url = next(each for each in seed.urls if each.startswith(f"{answer.scheme}:"))
+            if answer.failure:
+                notes.append(f"{answer.failure}; {url} is tried in the crawl")
+                taken.append(url)
+                continue
+            silence_told = answer.silence.partition("; perhaps ")[0]  # what that advises is done here
+            why = f": no answer by https ({silence_told})" if silence_told else ""
+            notes.append(f"taking {url}{why}")
+        taken.append(url)
+    return Settled(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
+
+
+def _host(seed: Seed) -> str:
+    return host_key(seed.urls[0])
+
+
+def _answer(seed: Seed, fetch: FetchConfig) -> _Answer:
+    from crawler.http import reach  # what asks takes 80 ms to come, and most seeds have a scheme
+
+    silence = reach.silence
+    https, http = seed.urls
+    if not (first := silence(https, fetch)):
+        return _Answer(scheme=_HTTPS, silence="")
+    if fetch.login or fetch.headers or fetch.netrc:
+        return _Answer(
+            scheme=_HTTPS,
+            silence=first,
+            failure=f"{seed.text} does not answer by https ({first}), and what logs in there is not sent by http unless"
+            f" the seed says so: {http}",
+        )
+    if not (second := silence(http, fetch)):
+        return _Answer(scheme=_HTTP, silence=first)
+    why = first if first == second else f"by https: {first}; by http: {second}"
+    return _Answer(scheme=_HTTPS, silence=first, failure=f"{seed.text} does not answer: {why}")

@@ -1,0 +1,286 @@
+"""What the plan of a crawl asks of a machine that works for it, and how much of it that machine's operator allows.
+
+A worker gets its settings from whoever runs the crawl. Most are about sites and pages. Some reach further: into the
+networks that this machine is in, to its passwords, its credentials, its memory. Every setting is either harmless to it,
+or has a rule here that says what it asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import msgspec
+
+from crawler.config import SETTINGS
+from crawler.errors import UsageError
+from crawler.http.address_guard import BAD_PORTS, kind_of, seed_networks, seed_ports
+from crawler.models import TaskKind
+from crawler.queues import Plan
+from crawler.urls import show_address, without_login
+
+
+class Trust(StrEnum):
+    """What an operator may allow; also the words of the setting ``trust``."""
+
+    MANAGER_NETWORK = "manager-network"
+    """Private addresses, of the same network as the manager's own; loopback, if the manager is at loopback."""
+    NETWORKS = "networks"
+    """Any others, names that may turn out to be private, ports that no web server has."""
+    PROXY = "proxy"
+    INSECURE_TLS = "insecure-tls"
+    NETRC = "netrc"
+    STORAGE = "storage"
+    POSTS = "posts"
+    """What scripts of pages send from a browser on this machine, to whom they like."""
+    LIMITS = "limits"
+    """More memory, disk or time than by default."""
+
+
+USUAL = frozenset({Trust.MANAGER_NETWORK, Trust.LIMITS})
+"""Who can be reached at such an address is in that network already, and machines are as different as crawls: nothing of
+this machine gets to anybody by either.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    trust: Trust
+    what: str
+    """What the plan asks the machine to do, as an infinitive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    trust: Trust
+    told: Callable[[Any], str]
+    """What a value of the setting asks; empty for nothing."""
+    kinds: Collection[TaskKind] = tuple(TaskKind)
+    """Of workers to which it matters."""
+
+
+def _more(key: str, *kinds: TaskKind) -> _Rule:
+    usual = SETTINGS[key].default
+    return _Rule(
+        trust=Trust.LIMITS,
+        kinds=kinds or tuple(TaskKind),
+        told=lambda value: "" if value <= usual else f"{key} = {value:,}, {usual:,} being usual",
+    )
+
+
+def _less(key: str, least: float, *kinds: TaskKind) -> _Rule:
+    usual = SETTINGS[key].default
+    return _Rule(
+        trust=Trust.LIMITS,
+        kinds=kinds or tuple(TaskKind),
+        told=lambda value: "" if value >= least else f"{key} = {value:,}, {usual:,} being usual",
+    )
+
+
+def _through(proxy: str) -> str:
+    if proxy == "environment":
+        return "send requests through the proxies that its own environment names"
+    return f"send every request through the proxy {without_login(proxy)}"
+
+
+_PAGE, _IMAGE, _RENDER = TaskKind.PAGE, TaskKind.IMAGE, TaskKind.RENDER
+RULES: dict[str, _Rule] = {
+    "proxy": _Rule(
+        trust=Trust.PROXY,
+        told=lambda url: _through(url) if url else "",
+    ),
+    "verify_tls": _Rule(
+        trust=Trust.INSECURE_TLS,
+        told=lambda checked: "" if checked else "believe every https server, whatever its certificate",
+    ),
+    "netrc": _Rule(
+        trust=Trust.NETRC,
+        told=lambda used: "log in at sites with the passwords of its ~/.netrc" if used else "",
+    ),
+    "storage": _Rule(
+        trust=Trust.STORAGE,
+        kinds=(_IMAGE,),
+        told=lambda place: (
+            "" if place in {"local", "manager"} else f"write to {place} with its own credentials"
+        ),
+    ),
+    "render_posts": _Rule(
+        trust=Trust.POSTS,
+        kinds=(_RENDER,),
+        told=lambda to: (
+            "send what scripts of pages want sent (POST) to hosts of any domain" if to == "any" else ""
+        ),
+    ),
+    "harvester_threads": _more("harvester_threads", _PAGE),
+    "max_page_bytes": _more("max_page_bytes", _PAGE, _RENDER),
+    "page_timeout_s": _more("page_timeout_s", _PAGE, _RENDER),
+    "renderer_threads": _more("renderer_threads", _RENDER),
+    "render_timeout_s": _more("render_timeout_s", _RENDER),
+    "render_requests": _more("render_requests", _RENDER),
+    "render_bytes": _more("render_bytes", _RENDER),
+    "render_memory_bytes": _more("render_memory_bytes", _RENDER),
+    "downloader_threads": _more("downloader_threads", _IMAGE),
+    "max_image_bytes": _more("max_image_bytes", _IMAGE),
+    "max_svg_bytes": _more("max_svg_bytes", _IMAGE),
+    "max_pixels": _more("max_pixels", _IMAGE),
+    "decode_timeout_s": _more("decode_timeout_s", _IMAGE),
+    "storage_patience_s": _more("storage_patience_s", _IMAGE),
+    "min_free_bytes": _less("min_free_bytes", SETTINGS["min_free_bytes"].default, _IMAGE),
+    "connect_timeout_s": _more("connect_timeout_s"),
+    "total_timeout_s": _more("total_timeout_s"),
+    "max_lease_s": _more("max_lease_s"),
+    "heartbeat_s": _less("heartbeat_s", 0.1),  # it is a request each time
+}
+"""Of settings whose value alone says what they ask."""
+OF_NETWORKS = frozenset({"allow_addresses"})
+"""Settings that ask for networks, together with the plan's own ``networks`` and the ports of its seeds."""
+HARMLESS = frozenset(
+    {
+        # what is read, what is taken, and what is done with it
+        *("scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking"),
+        *("avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page"),
+        *("parser", "sitemaps", "script_urls", "feeds", "render"),
+        *(
+            "images",
+            "incomplete",
+            "formats",
+            "min_width_px",
+            "max_width_px",
+            "min_height_px",
+            "max_height_px",
+        ),
+        *("min_image_bytes", "max_aspect", "layout", "fsync"),
+        # what owners ask, and how sites are talked to: with passwords of the crawl, not of this machine
+        *("obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex"),
+        *("obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep"),
+        *("obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining"),
+        *("user_agent", "headers", "keep_cookies", "login"),
+        # bounded by themselves, or by others that have a rule
+        *(
+            "min_rate_bytes_s",
+            "limit_rate_bytes_s",
+            "max_redirects",
+            "tries",
+            "lease_batch",
+            "render_scrolls",
+            "render_clicks",
+        ),
+        # how many processes there are is said on this machine
+        *("harvesters", "downloaders", "renderers"),
+        # kept by the queue
+        *(
+            "per_host",
+            "per_domain",
+            "delay_s",
+            "lease_s",
+            "max_attempts",
+            "retry_delay_s",
+            "host_patience_s",
+            "image_backlog",
+        ),
+        *("result_backlog", "queue_shards"),
+    }
+)
+"""Settings that ask nothing of a machine, whatever their value."""
+OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
+"""Each machine's own, or of one run: no plan has them, and one that says so is not heard."""
+
+
+def allowed(words: Sequence[str], *, usual: frozenset[Trust] = USUAL) -> frozenset[Trust]:
+    """What the setting ``trust`` stands for: the *usual*, and what it names. ``none`` takes the usual away."""
+    if "all" in words:
+        return frozenset(Trust)
+    named = frozenset(Trust(word) for word in words if word != "none")
+    return named if "none" in words else usual | named
+
+
+def checked(
+    plan: Plan, kind: TaskKind, trust: frozenset[Trust], *, hosts: Iterable[str], where: object
+) -> tuple[Ask, ...]:
+    """What *plan* asks of this machine beyond what any crawl does. Raises UsageError if *trust* does not cover it.
+
+    *hosts* are those of its manager, which is at *where*.
+    """
+    found = tuple(asks(plan, kind, hosts))
+    if refused := [ask for ask in found if ask.trust not in trust]:
+        listed = "; and to ".join(ask.what for ask in refused)
+        names = ",".join(dict.fromkeys(ask.trust for ask in refused))
+        raise UsageError(
+            f"the crawl at {where} asks this machine to {listed}. If whoever runs it may ask that of you, say --trust"
+            f" {names}; nothing was fetched"
+        )
+    return found
+
+
+def asks(plan: Plan, kind: TaskKind, hosts: Iterable[str]) -> Iterator[Ask]:
+    """What *plan* asks of a machine with workers of this *kind*, whose manager is at *hosts*."""
+    yield from _networks(plan, hosts)
+    limits = []
+    for key, rule in RULES.items():
+        value = getattr(getattr(plan.config, SETTINGS[key].section), key)
+        told = rule.told(value) if kind in rule.kinds else ""
+        if told and rule.trust is Trust.LIMITS:
+            limits.append(told)
+        elif told:
+            yield Ask(trust=rule.trust, what=told)
+    if limits:
+        yield Ask(trust=Trust.LIMITS, what=f"spend more on it than is usual ({'; '.join(limits)})")
+
+
+def own(plan: Plan) -> Plan:
+    """*plan* without what is each machine's own business."""
+    return msgspec.structs.replace(plan, config=plan.config.for_workers())
+
+
+def _networks(plan: Plan, hosts: Iterable[str]) -> Iterator[Ask]:
+    asked = [(entry, *_parsed(entry)) for entry in (*plan.networks, *plan.config.fetch.allow_addresses)]
+    near = _near(hosts) if asked else ()
+    by_trust: dict[Trust, list[str]] = {}
+    for entry, network, host in asked:
+        if network is None:
+            by_trust.setdefault(Trust.NETWORKS, []).append(f"{entry}, wherever that is")
+        elif network.num_addresses > 1 or kind_of(network.network_address):
+            trust = Trust.MANAGER_NETWORK if _within(network, near) else Trust.NETWORKS
+            shown = str(network.network_address if network.num_addresses == 1 else network)
+            by_trust.setdefault(trust, []).append(f"{shown} ({host})" if host else shown)
+    for trust, listed in by_trust.items():
+        private = "addresses that are not public"
+        which = f"{private}, of the manager's network" if trust is Trust.MANAGER_NETWORK else private
+        yield Ask(trust=trust, what=f"connect to {which}: {', '.join(listed)}")
+    if ports := sorted(seed_ports(plan.seeds) & BAD_PORTS):
+        listed_ports = ", ".join(map(str, ports))
+        yield Ask(trust=Trust.NETWORKS, what=f"connect to a port that no web server has: {listed_ports}")
+
+
+def _parsed(entry: str) -> tuple[IPv4Network | IPv6Network | None, str]:
+    """A network of the plan, None for a name; and the seed's host that it is of."""
+    text, _, host = entry.partition("@")
+    try:
+        return ip_network(text.strip("[]")), host
+    except ValueError:
+        return None, host
+
+
+def _within(network: IPv4Network | IPv6Network, near: Iterable[IPv4Network | IPv6Network]) -> bool:
+    return any(network.version == block.version and network.subnet_of(block) for block in near)  # type: ignore[arg-type]
+
+
+def _near(hosts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The private networks that *hosts* are in.
+
+    Only of addresses: whoever runs a crawl may own the name that it is found by, and have it stand for another address
+    a moment later.
+    """
+    found: list[IPv4Network | IPv6Network] = []
+    for host in hosts:
+        bare = host.strip("[]").partition("%")[0]
+        try:
+            address = ip_address("127.0.0.1" if bare.lower() == "localhost" else bare)
+        except ValueError:
+            continue
+        if kind_of(address):
+            found += map(ip_network, seed_networks([f"http://{show_address((str(address), 80))}/"]))
+    return tuple(found)

@@ -1,0 +1,186 @@
+"""Images from other machines, in parts: an upload is one file, which a LocalStorage adopts once it is whole.
+
+The file's name and size are all that is known of an upload, so any number of them costs no memory, and they outlive a
+restart of the manager. Whatever went wrong, and whoever is killed when, a part that does not continue its file is
+UploadLost: the sender begins again, and learns from its first part whether the image had come through after all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from crawler.crawlfile.image_paths import ROOT, extension_of, is_image_path
+from crawler.errors import StorageFailed, StorageFull, TaskError, UploadLost
+from crawler.storage import Chunk
+from crawler.storage.local import LocalStorage
+from crawler.text.plain_errors import quoted
+
+_PREFIX = ".receiving-"
+_ABANDONED_S = 3600.0
+HEAD_BYTES = 64 * 1024
+_UPLOAD = re.compile("[0-9a-f]{32}")
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+class LocalInbox:
+    """An Inbox that puts images into *storage*; see :class:`crawler.storage.Inbox` for what it promises.
+
+    Takes no image of more than *max_image_bytes*, no path that is none of an image (``crawlfile.image_paths``), and no
+    bytes but of the format that the path's extension stands for: *extension_for* tells it of a file's first HEAD_BYTES,
+    and raises TaskError for what is no image. For several threads, of one process: of those that send the same upload
+    at once, each waits for its turn.
+    """
+
+    def __init__(
+        self,
+        storage: LocalStorage,
+        *,
+        max_image_bytes: int,
+        extension_for: Callable[[bytes], str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._storage = storage
+        self._extension_for = extension_for
+        self._max_image_bytes = max_image_bytes
+        self._clock = clock
+        self._busy: set[str] = set()
+        self._freed = threading.Condition()
+
+    def store(self, chunk: Chunk) -> str:
+        """As promised by the protocol."""
+        self._check(chunk)
+        if len(chunk.data) == chunk.size_bytes:
+            if hashlib.sha256(chunk.data).hexdigest() != chunk.sha256:
+                raise ValueError(
+                    f"the bytes of {chunk.path} do not have the SHA-256 {chunk.sha256}; send them again"
+                )
+            self._check_format(chunk.path, chunk.data[:HEAD_BYTES])
+            return self._storage.save(chunk.path, chunk.data, sha256=chunk.sha256)
+        self._storage.target(chunk.path)  # nothing is taken for a path that is refused in the end
+        with self._turn(chunk.upload):
+            return self._receive(chunk)
+
+    def has(self, path: str, size_bytes: int) -> bool:
+        """As promised by the protocol."""
+        _check_path(path)
+        return self._storage.has(path, size_bytes=size_bytes)
+
+    def sweep(self) -> int:
+        """Remove uploads that nothing has come for in an hour, and return how many that were."""
+        removed = 0
+        for file in self._storage.incoming.glob(f"{_PREFIX}*"):
+            with self._freed, suppress(OSError):  # somebody else may have removed it
+                idle_s = self._clock() - file.lstat().st_mtime
+                if idle_s > _ABANDONED_S and file.name.removeprefix(_PREFIX) not in self._busy:
+                    file.unlink()
+                    removed += 1
+        return removed
+
+    def _check(self, chunk: Chunk) -> None:
+        if not _UPLOAD.fullmatch(chunk.upload):
+            raise ValueError(f"upload {quoted(chunk.upload[:80])} is not 32 lower-case hexadecimal digits")
+        if not _SHA256.fullmatch(chunk.sha256):
+            raise ValueError(f"sha256 {quoted(chunk.sha256[:80])} is not 64 lower-case hexadecimal digits")
+        _check_path(chunk.path)
+        if not 0 <= chunk.size_bytes <= self._max_image_bytes:
+            raise ValueError(
+                f"{chunk.path} has {chunk.size_bytes} bytes; between 0 and {self._max_image_bytes} are taken"
+                " (max_image_bytes of the crawl)"
+            )
+        end = chunk.offset + len(chunk.data)
+        if chunk.offset < 0 or end > chunk.size_bytes or (not chunk.data and chunk.size_bytes > 0):
+            raise ValueError(
+                f"bytes {chunk.offset} to {end} are no part of {chunk.path}, which has {chunk.size_bytes}"
+            )
+
+    def _receive(self, chunk: Chunk) -> str:
+        file = self._storage.incoming / f"{_PREFIX}{chunk.upload}"
+        path, sha256, size_bytes = chunk.path, chunk.sha256, chunk.size_bytes
+        try:
+            if chunk.offset == 0:
+                holder = self._storage.kept(path, sha256=sha256, size_bytes=size_bytes)
+                if holder is not None:
+                    _remove(file)
+                    return holder
+            with self._storage.explained(path):
+                self._storage.check_free(len(chunk.data))
+                _put(file, chunk)
+            if chunk.offset + len(chunk.data) < size_bytes:
+                return ""
+            return self._adopted(file, chunk)
+        except (StorageFull, StorageFailed, ValueError):
+            _remove(file)
+            raise
+
+    def _check_format(self, path: str, head: bytes) -> None:
+        """Raises ValueError unless *head* is how a file called *path* begins."""
+        try:
+            extension = self._extension_for(head)
+        except TaskError as exc:
+            raise ValueError(f"{path} is no image that is kept: {exc.detail}") from exc
+        if extension != extension_of(path):
+            raise ValueError(f"{path} holds a {extension}; its name has to say so")
+
+    def _adopted(self, file: Path, chunk: Chunk) -> str:
+        with self._storage.explained(chunk.path), file.open("rb") as whole:
+            self._check_format(chunk.path, whole.read(HEAD_BYTES))
+        try:
+            return self._storage.adopt(file, chunk.path, sha256=chunk.sha256, size_bytes=chunk.size_bytes)
+        except ValueError as exc:  # a power failure may have taken a part from its middle
+            raise UploadLost(f"{exc}") from exc
+
+    @contextmanager
+    def _turn(self, upload: str) -> Iterator[None]:
+        """Alone with this upload's file: one who still had it open could write to the image that it becomes."""
+        with self._freed:
+            self._freed.wait_for(lambda: upload not in self._busy)
+            self._busy.add(upload)
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._busy.remove(upload)
+                self._freed.notify_all()
+
+
+def _check_path(path: str) -> None:
+    if not is_image_path(path):
+        raise ValueError(
+            f"the path {quoted(path, 80)} is none that an image is given: below {ROOT}/, with the extension of its"
+            " format"
+        )
+
+
+def _put(file: Path, chunk: Chunk) -> None:
+    """Have *file* end with this part; it came before if the file is longer."""
+    if chunk.offset == 0:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        opened = file.open("r+b" if chunk.offset else "wb")
+    except FileNotFoundError as exc:
+        raise _lost(chunk, 0) from exc
+    with opened:
+        size_bytes = opened.seek(0, os.SEEK_END)
+        if chunk.offset > size_bytes:
+            raise _lost(chunk, size_bytes)
+        opened.truncate(chunk.offset)
+        opened.seek(chunk.offset)
+        opened.write(chunk.data)
+
+
+def _lost(chunk: Chunk, size_bytes: int) -> UploadLost:
+    return UploadLost(
+        f"of {chunk.path} only {size_bytes} bytes are here, and the part after {chunk.offset} came; send it anew"
+    )
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()

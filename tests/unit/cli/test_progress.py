@@ -1,0 +1,312 @@
+"""The progress of a crawl: the live picture, the plain lines, and the rate that both show."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import msgspec
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from crawler.cli.live_panel import Picture
+from crawler.cli.output import live
+from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, Lines, progress
+from crawler.models import Counts, HostStatus, Stats, TaskKind, WorkerStatus
+
+SEED = "https://garden.example/"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def console(width: int = 80, height: int = 25, *, terminal: bool = True) -> Console:
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=terminal,
+        color_system="truecolor" if terminal else None,
+        record=True,
+        legacy_windows=False,
+        _environ={"TERM": "xterm-256color"},
+    )
+
+
+def worker(kind: TaskKind, pid: int, *busy: str, done: int = 0, machine: str = "") -> WorkerStatus:
+    return WorkerStatus(
+        id=f"{machine}{kind}-{pid}",
+        kind=kind,
+        pid=pid,
+        busy=busy[:3],
+        running=len(busy),
+        done=done,
+        machine=machine,
+    )
+
+
+BUSY = Stats(
+    pages=Counts(ready=1, leased=2, done=7),
+    images=Counts(ready=1000, delayed=3, leased=8, done=1230, dead=4),
+    image_status={"saved": 1200, "duplicate": 10, "rejected": 5, "failed": 15, "dead": 4},
+    image_reasons={"not-found": 12, "truncated-image": 5, "rate-limited": 3, "lease-expired": 4},
+    page_reasons={"not-found": 1},
+    saved_bytes=5 * 2**20,
+    workers=(
+        worker(TaskKind.IMAGE, 20, *(f"{SEED}2026/summer/rose-{n}.jpg" for n in range(4)), done=800),
+        worker(TaskKind.IMAGE, 12, done=430),
+        worker(TaskKind.PAGE, 30, f"{SEED}about.html", done=7),
+    ),
+)
+
+
+def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,), *, height: int = 25) -> list[str]:
+    clock = Clock()
+    picture = Picture(seeds, clock)
+    picture.draw(Stats())
+    clock.now += 2.0
+    out = console(width, height)
+    out.print(picture.draw(stats))
+    return out.export_text().splitlines()
+
+
+# --- the picture ---
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_picture_fits_its_terminal_and_keeps_its_height(width: int) -> None:
+    lines = drawn(BUSY, width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) == len(drawn(BUSY, 200)), "nothing is wrapped, which would make the picture jump"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_picture_tells_everything(width: int) -> None:
+    text = "\n".join(drawn(BUSY, width))
+    for part in (
+        SEED, "0:00:02", "7 of 10", "1,234 of 2,245", "617/s", "5.0 MiB", "2.5 MiB/s",
+        "1,200 saved", "10 duplicate", "5 rejected", "15 failed", "4 dead",
+        "not saved: not-found 12 · truncated-image 5 · lease-expired 4",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_pages_that_could_not_be_read_are_told_of() -> None:
+    assert "not saved: not-found 12 · " in "\n".join(drawn(BUSY, 120))
+    assert "rate-limited 3   not read: not-found 1" in "\n".join(drawn(BUSY, 120))
+    seedless = Stats(pages=Counts(done=1), page_reasons={"connect-failed": 1})
+    assert "  not read: connect-failed 1" in "\n".join(drawn(seedless))
+
+
+def test_the_picture_tells_what_each_worker_does() -> None:
+    lines = drawn(BUSY, 120)
+    harvester, one, two = (line for line in lines if "done" in line)
+    assert harvester.split() == ["harvester", "1", "7", "done", "about.html"]
+    assert one.split() == ["downloader", "1", "430", "done", "waiting"]
+    assert two.split() == ["downloader", "2", "800", "done", "…/summer/rose-0.jpg", "+3"]
+
+
+def test_the_picture_of_the_first_moment() -> None:
+    text = "\n".join(drawn(Stats()))
+    assert "0 of 0" in text
+    assert "0 saved" in text
+    assert "not saved" not in text
+    assert "done" not in text
+
+
+def test_the_picture_names_further_seeds_by_their_number() -> None:
+    assert "and 2 more" in drawn(BUSY, seeds=(SEED, SEED + "a", SEED + "b"))[0]
+
+
+def test_the_colours_tell_good_from_bad() -> None:
+    out = console(100)
+    out.print(Picture((SEED,), Clock()).draw(BUSY))
+    styled = out.export_text(styles=True)
+    assert "\x1b[32msaved\x1b[0m" in styled
+    assert "\x1b[31mfailed\x1b[0m" in styled
+
+
+# --- the lines ---
+
+
+def test_lines_come_now_and_then() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    for number in range(20):
+        clock.now += PLAIN_EVERY_S / 10
+        lines.show(msgspec.structs.replace(BUSY, saved_bytes=BUSY.saved_bytes + number // 15))
+    shown = out.export_text().splitlines()
+    assert len(shown) == 2
+    assert shown[0] == (
+        "5 s: 7 of 10 pages, 1,234 of 2,245 images (1,200 saved, 10 duplicate, 5 rejected, 15 failed, 4 dead),"
+        " 0/s, 5.0 MiB saved"
+    )
+
+
+def test_a_line_before_anything_has_happened() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    clock.now += PLAIN_EVERY_S
+    lines.show(Stats())
+    assert out.export_text().splitlines() == [
+        "5 s: 0 of 0 pages, 0 of 0 images (none yet), 0/s, 0 bytes saved",
+        "    starting: no worker is at work yet",
+    ]
+
+
+WAITING = Stats(
+    pages=Counts(done=1),
+    images=Counts(ready=7, done=2),
+    up_s=60.0,
+    workers=BUSY.workers,
+    worker_count=3,
+    waiting=(
+        HostStatus(
+            name="https://cdn.example", images=7, trouble="slowed", last_reason="rate-limited", due_s=10.5
+        ),
+        HostStatus(name="https://slow.example", images=19, delay_s=10.0, crawl_delay_s=10.0),
+    ),
+)
+
+
+def test_lines_say_what_is_waited_for() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    clock.now += PLAIN_EVERY_S
+    lines.show(WAITING)
+    assert out.export_text().splitlines()[1:] == [
+        "    cdn.example asks us to wait: 429, next try in 11 s (7 images wait)",
+        "    slow.example: Crawl-delay 10 s, about 3 min to go",
+    ]
+
+
+def test_lines_grow_rare_while_nothing_changes_and_come_at_once_when_something_does() -> None:
+    clock, out = Clock(), console(terminal=False)
+    lines = Lines(out, clock)
+    said = []
+    for _ in range(1200):
+        clock.now += 0.5
+        lines.show(WAITING)
+        if out.export_text(clear=True):
+            said.append(clock.now - 100.0)
+    assert said[:4] == [5.0, 15.0, 35.0, 75.0]
+    assert {after - before for before, after in itertools.pairwise(said[4:])} == {PLAIN_AT_REST_S}
+    clock.now += PLAIN_EVERY_S
+    lines.show(BUSY)
+    assert out.export_text()
+
+
+@pytest.mark.parametrize("width", [44, 80, 200])
+def test_the_picture_says_what_is_waited_for(width: int) -> None:
+    text = " ".join(" ".join(drawn(WAITING, width)).split())
+    assert "cdn.example asks us to wait: 429, next try in 11 s (7 images wait)" in text
+    assert "slow.example: Crawl-delay 10 s, about 3 min to go" in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 44, 60, 80, 200])
+def test_counts_stay_whole(width: int) -> None:
+    """At 44 columns "2 …" stood for 2,134 of 5,678."""
+    text = "\n".join(drawn(BUSY, width))
+    assert "7 of 10" in text
+    assert "1,234 of 2,245" in text
+
+
+@pytest.mark.parametrize("height", range(7, 30))
+@pytest.mark.parametrize("stats", [BUSY, WAITING], ids=["busy", "waiting"])
+def test_the_picture_fits_any_height_and_what_matters_most_stays(stats: Stats, height: int) -> None:
+    lines = drawn(stats, height=height)
+    assert len(lines) <= height
+    text = "\n".join(lines)
+    assert "of" in text
+    assert "saved" in text
+    if stats is WAITING and height >= 8:
+        assert "cdn.example asks us to wait" in text
+    if height >= 10:
+        assert "downloader" in text, "at 80 x 10 there were none"
+    if height >= 20:
+        assert "downloader 2" in text
+
+
+def test_a_missing_sitemap_is_no_failure() -> None:
+    text = "\n".join(drawn(Stats(pages=Counts(done=1), page_reasons={"no-sitemap": 1})))
+    assert "sitemap" not in text
+
+
+def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
+    clock = Clock()
+    picture = Picture((SEED,), clock)
+    for number in range(40):
+        clock.now += 0.5
+        picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=1000 - number * 5, done=number * 5)))
+    out = console()
+    out.print(picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=805, done=195))))
+    assert "about 81 s to go, 9.8 images/s since the start" in out.export_text()
+
+
+# --- which of them ---
+
+
+def test_on_a_terminal_the_picture_is_live() -> None:
+    out = console()
+    with progress((SEED,), out, quiet=False) as show:
+        show(Stats())
+        show(BUSY)
+    written = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[?25l" in written, "the cursor is hidden meanwhile"
+    assert written.count("\x1b[?25h") == 1, "and shown again"
+    assert "1,200" in written
+
+
+def test_elsewhere_there_are_lines() -> None:
+    out = console(terminal=False)
+    with progress((SEED, SEED + "b"), out, quiet=False) as show:
+        show(BUSY)
+    assert out.export_text() == f"crawling {SEED} {SEED}b\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_is_quiet(*, terminal: bool) -> None:
+    out = console(terminal=terminal)
+    with progress((SEED,), out, quiet=True) as show:
+        show(BUSY)
+    assert out.export_text() == ""
+
+
+# --- a window that changes its size ---
+
+
+def rows_up(written: str) -> int:
+    return written.count("\x1b[1A")
+
+
+def test_a_picture_on_a_window_made_narrower_leaves_nothing_behind() -> None:
+    """The terminal breaks each row that is too long by now: those are removed as well."""
+    out = console(80)
+    file: io.StringIO = out.file  # type: ignore[assignment]
+    with live(out) as drawn_on:
+        drawn_on.update(Text("x" * 70 + "\n" + "y" * 30), refresh=True)
+        before = len(file.getvalue())
+        drawn_on.update(Text("x" * 70 + "\n" + "y" * 30), refresh=True)
+        assert rows_up(file.getvalue()[before:]) == 1
+        before = len(file.getvalue())
+        out.width = 25
+        drawn_on.update(Text("z"), refresh=True)
+        assert rows_up(file.getvalue()[before:]) == 1 + 2 + 1, "70 columns are three rows of 25, 30 are two"
+
+
+@pytest.mark.parametrize("to_a_terminal", [True, False])
+def test_the_picture_goes_where_the_summary_says_it_all_once_more(
+    monkeypatch: pytest.MonkeyPatch, *, to_a_terminal: bool
+) -> None:
+    monkeypatch.setattr("crawler.cli.progress.is_terminal", lambda: to_a_terminal)
+    out = console()
+    with progress((SEED,), out, quiet=False) as show:
+        show(BUSY)
+    last = out.file.getvalue().rpartition("\x1b[?25h")[2]  # type: ignore[attr-defined]
+    assert (rows_up(last) > 0) is to_a_terminal
