@@ -1,4 +1,4 @@
-"""The settings as type checkers know them are those that there are."""
+"""The settings as type checkers and docs/settings.md know them are those that there are."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import get_type_hints
 
 from crawler.config import SETTINGS, Config, load
 from crawler.config.keywords import Settings
-from tests.generators import typed_settings
+from tests.generators import settings_table, typed_settings
 
 
 def test_the_file_is_what_config_says() -> None:
     """Else: ``python -m tests.generators.typed_settings``, and ``ruff format``."""
     kept = typed_settings.FILE.read_text(encoding="utf-8")
     assert ast.dump(ast.parse(kept)) == ast.dump(ast.parse(typed_settings.text()))
+
+
+def test_the_page_of_settings_is_made_of_them() -> None:
+    assert settings_table.PAGE.read_text(encoding="utf-8") == settings_table.page(), (
+        "run python -m tests.generators.settings_table"
+    )
 
 
 def test_every_setting_has_its_type() -> None:

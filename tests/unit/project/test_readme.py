@@ -1,97 +1,35 @@
-"""What the README says is so: its commands exist and parse, its links lead somewhere, its list is complete."""
+"""What the README promises is so: short, one picture, two commands of one line each, and a list of public names."""
 
 from __future__ import annotations
 
-import ast
 import re
-import shlex
-from collections.abc import Iterator
-from pathlib import Path
 
-import click
 import pytest
 
 import crawler
-from crawler.cli import COMMANDS, cli
-from crawler.config import AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE, SETTINGS
+from tests.support.documents import ROOT, blocks, command_lines, links, text_of
 
-ROOT = Path(__file__).parents[3]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?P<target>[^)#]+)[^)]*\)")
+README = text_of("README.md")
 
 
-def blocks(*languages: str) -> list[str]:
-    return [match["text"] for match in FENCE.finditer(README) if match["language"] in languages]
-
-
-def command_lines() -> Iterator[list[str]]:
-    """Each ``image-crawler …`` of a shell block, as words, without prompts, pipes and comments."""
-    shown = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    for line in [*shown, *(line for block in blocks("sh") for line in block.splitlines())]:
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
-        lexer.whitespace_split = True
-        command: list[str] = []
-        for word in [*lexer, "|"]:
-            if word not in {"|", "&&", ";"}:
-                command.append(word)
-                continue
-            if command and Path(command[0]).name == "image-crawler":
-                yield command[1:]
-            command = []
+def test_it_is_read_in_some_minutes() -> None:
+    assert len(README.split()) <= 1000
+    assert README.count("![") == 1
 
 
 def test_there_are_command_lines_to_check() -> None:
-    assert len(list(command_lines())) >= 8
-    assert {words[0] for words in command_lines()} >= {"crawl", "demo", "inspect", "explain", "export"}
+    words = list(command_lines("README.md"))
+    assert len(words) >= 8
+    assert {first for first, *_ in words} >= {"crawl", "demo", "inspect", "explain", "export"}
 
 
-@pytest.mark.parametrize("words", list(command_lines()), ids=" ".join)
-def test_every_command_line_parses(words: list[str]) -> None:
-    command = cli.get_command(click.Context(cli), words[0])
-    assert command is not None, f"there is no command {words[0]}"
-    with command.make_context(words[0], words[1:]) as ctx:
-        assert ctx.params
-
-
-def test_every_command_is_listed() -> None:
-    listed = set(re.findall(r"^\| `image-crawler (\w+)", README, re.MULTILINE))
-    assert listed == set(COMMANDS)
-
-
-def test_every_setting_that_is_named_exists() -> None:
-    named = set(re.findall(r"IMAGE_CRAWLER_[A-Z_]+", README)) - {AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE}
-    assert named
-    assert named <= {setting.environment for setting in SETTINGS.values()}
-
-
-@pytest.mark.parametrize("code", blocks("python"))
-def test_python_examples_use_what_there_is(code: str) -> None:
-    used = {
-        node.attr
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "crawler"
-    }
-    assert used
-    assert used <= set(crawler.__all__)
-    fields = {
-        node.attr
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "record"
-    }
-    assert fields <= set(dir(crawler.ImageRecord))
-
-
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_links_to_files_lead_somewhere(text: str) -> None:
-    targets = [match["target"] for match in LINK.finditer(text) if "://" not in match["target"]]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def test_it_leads_to_the_rest() -> None:
+    assert {"docs/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} <= set(links("README.md"))
+    assert "docs/settings.md" in links("README.md")
 
 
 def test_the_two_set_up_commands_are_one_line_each() -> None:
-    set_up = [line for block in blocks("sh") for line in block.splitlines() if "venv" in line]
+    set_up = [line for block in blocks("README.md", "sh") for line in block.splitlines() if "venv" in line]
     assert [line.rpartition("/")[2] for line in set_up] == ["image-crawler demo", "pytest"]
 
 
