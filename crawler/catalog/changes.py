@@ -21,7 +21,7 @@ class Version(Value):
     """When it was last seen to be so, UTC."""
 
 
-class Change(Value):
+class RecordChange(Value):
     """An image URL that is new, or whose last visit did not find what the one before had found."""
 
     url: str
@@ -35,11 +35,11 @@ class Change(Value):
     """What it gave before these, the latest first."""
 
 
-def changes(catalog: Catalog) -> Iterator[Change]:
+def changes(catalog: Catalog) -> Iterator[RecordChange]:
     """Every image that the latest refresh found new, changed, gone or failing; unchanged ones are not listed."""
     wanted = "revisit NOT IN ('', 'unchanged') AND status IN ('saved', 'duplicate')"
     for record in catalog.image_where(wanted):
-        yield Change(
+        yield RecordChange(
             url=record.url,
             revisit=record.revisit,
             detail=record.detail,

@@ -48,7 +48,7 @@ _CONTEXT: dict[type[Record], tuple[str, ...]] = {
 """What a record keeps of its task's origin, beside where that was found."""
 
 
-class Step(Value):
+class FoundVia(Value):
     """A page on the way from the seed."""
 
     url: str
@@ -56,7 +56,7 @@ class Step(Value):
     """How the page before it refers to it; empty for the seed."""
 
 
-class Entry(Value):
+class UrlReport(Value):
     """One task. A URL can be several: a page, the same in a browser, and an image."""
 
     url: str
@@ -66,7 +66,7 @@ class Entry(Value):
     attempts: int
     """Leases so far that count."""
     found_in: str = ""
-    chain: tuple[Step, ...] = ()
+    chain: tuple[FoundVia, ...] = ()
     """The pages from the seed to the one that it was found on; empty for a seed."""
     origin: Origin | None = None
     """None for a seed."""
@@ -94,11 +94,11 @@ class Explanation(Value):
     """
     rule: str = ""
     """Of a size that was not taken why it was not: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[UrlReport, ...] = ()
     """Empty when the crawl never took it on."""
     kept_out: tuple[KeptOut, ...] = ()
     """By what it was kept out, if it was; once it may have been, and another time not."""
-    chain: tuple[Step, ...] = ()
+    chain: tuple[FoundVia, ...] = ()
     """The pages from the seed to the one that it was kept out on first."""
     similar: tuple[str, ...] = ()
     """Known URLs that look like it, when it is not known."""
@@ -188,18 +188,18 @@ def _route(asked: str, url: str) -> str:
     return f"{url}#{fragment}" if fragment.startswith(("/", "!")) else ""
 
 
-def _entries(catalog: Catalog, url: str) -> Iterator[Entry]:
+def _entries(catalog: Catalog, url: str) -> Iterator[UrlReport]:
     for kind in (TaskKind.IMAGE, TaskKind.PAGE, TaskKind.RENDER):
         entry = _entry(catalog, kind, url)
         if entry is not None:
             yield entry
 
 
-def _renders(catalog: Catalog, url: str) -> Iterator[Entry]:
+def _renders(catalog: Catalog, url: str) -> Iterator[UrlReport]:
     return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.RENDER)
 
 
-def _images(catalog: Catalog, url: str) -> Iterator[Entry]:
+def _images(catalog: Catalog, url: str) -> Iterator[UrlReport]:
     return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.IMAGE)
 
 
@@ -247,7 +247,7 @@ def _until_one_was_there(catalog: Catalog, url: str) -> Iterator[str]:
         url = next((record.replaced_by for record in catalog.image_where("url = ?", url)), "")
 
 
-def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
+def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     row = next(
         catalog.rows(
             "SELECT id, url, state, depth, attempts, origin FROM tasks WHERE key = ?", (task_key(kind, url),)
@@ -267,7 +267,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> Entry | None:
     else:
         render = next(catalog.render_where("task_id = ?", task_id), None)
     origin = _origin(packed, image or page or render)
-    entry = Entry(
+    entry = UrlReport(
         url=url,
         kind=kind,
         state=state,
@@ -324,14 +324,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _chain(catalog: Catalog, page_url: str) -> tuple[Step, ...]:
+def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
     """The pages from the seed to *page_url*; starts in the middle where a page on the way is not known."""
-    steps: list[Step] = []
+    steps: list[FoundVia] = []
     seen: set[str] = set()
     while page_url and page_url not in seen and len(steps) < MAX_CHAIN:
         seen.add(page_url)
         origin = _page_origin(catalog, page_url)
-        steps.append(Step(url=page_url, found_in=origin.found_in if origin else ""))
+        steps.append(FoundVia(url=page_url, found_in=origin.found_in if origin else ""))
         page_url = origin.page_url if origin else ""
     return tuple(reversed(steps))
 

@@ -27,7 +27,7 @@ _HASH = re.compile("[0-9a-fA-F]{1,16}")
 """As records have them; another one tells nothing, whoever wrote it."""
 
 
-class Picture(Value):
+class SimilarImage(Value):
     """A saved file."""
 
     path: str
@@ -42,7 +42,7 @@ class Picture(Value):
 class Alike(Value):
     """Files that show the same; each differs from another one of them in few bits."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[SimilarImage, ...]
     """The largest first, by pixels and then by bytes."""
 
 
@@ -65,12 +65,12 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
         sizes: Counter[int] = Counter()
         for dhash, count in files.items():
             sizes[leaders[dhash]] += count
-        found: dict[int, list[Picture]] = defaultdict(list)
-        names = Picture.__struct_fields__
+        found: dict[int, list[SimilarImage]] = defaultdict(list)
+        names = SimilarImage.__struct_fields__
         for row in catalog.rows(
             f"SELECT {', '.join(names)} FROM images WHERE dhash != '' AND status = 'saved'"  # noqa: S608 - our own names
         ):
-            picture = msgspec.convert(dict(zip(names, row, strict=True)), Picture)
+            picture = msgspec.convert(dict(zip(names, row, strict=True)), SimilarImage)
             leader = leaders.get(int(picture.dhash, 16)) if _HASH.fullmatch(picture.dhash) else None
             if leader is not None and sizes[leader] > 1:
                 found[leader].append(picture)
@@ -78,7 +78,7 @@ def similar(catalog: Catalog, *, distance: int) -> Iterator[Alike]:
         yield from sorted(alike, key=lambda one: (-len(one.pictures), one.pictures[0].path))
 
 
-def _largest_first(picture: Picture) -> tuple[int, int, str]:
+def _largest_first(picture: SimilarImage) -> tuple[int, int, str]:
     return -picture.width_px * picture.height_px, -picture.size_bytes, picture.path
 
 

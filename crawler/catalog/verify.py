@@ -18,7 +18,7 @@ from crawler.crawlfile.columns import sane_size
 from crawler.crawlfile.image_paths import from_disk, on_disk
 from crawler.crawlfile.keepers import UNTOLD, keeper_of
 from crawler.models import Value
-from crawler.storage import Shelf
+from crawler.storage import StorageReader
 from crawler.text.plain_errors import plain, quoted
 
 _BLOCK_BYTES = 2**20
@@ -56,8 +56,8 @@ class Finding(Value):
     """The id of that folder; the same."""
 
 
-class FolderShelf:
-    """The Shelf of the images in *folder*, a crawl's; see :class:`crawler.storage.Shelf` for what it promises."""
+class FolderReader:
+    """The StorageReader of the images in *folder*, a crawl's; see there for what it promises."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -79,7 +79,7 @@ class FolderShelf:
             yield os.fstat(file.fileno()).st_size, iter(partial(file.read, _BLOCK_BYTES), b"")
 
 
-def verify(catalog: Catalog, shelf: Shelf | None = None) -> Iterator[Finding]:
+def verify(catalog: Catalog, shelf: StorageReader | None = None) -> Iterator[Finding]:
     """One finding for every recorded file, intact ones included, then one for every orphan.
 
     The files are those on *shelf*, by default in the crawl's folder; what is not there, and was never to be, is
@@ -87,7 +87,7 @@ def verify(catalog: Catalog, shelf: Shelf | None = None) -> Iterator[Finding]:
     """
     every_record = _every_record(catalog)
     expected = Expected(catalog) if shelf is None else None
-    shelf = shelf or FolderShelf(catalog.folder)
+    shelf = shelf or FolderReader(catalog.folder)
     # in SQLite's own temporary database, which lives outside of crawl.db and moves to disk when it grows
     for statement in (
         "CREATE TEMP TABLE IF NOT EXISTS kept (path TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -134,10 +134,10 @@ def _every_record(catalog: Catalog) -> str:
 
 def check_file(folder: Path, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
     """Whether *path* below *folder* holds what was recorded, and what is wrong with it otherwise."""
-    return _checked(FolderShelf(folder), path, sha256=sha256, size_bytes=size_bytes)
+    return _checked(FolderReader(folder), path, sha256=sha256, size_bytes=size_bytes)
 
 
-def _checked(shelf: Shelf, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
+def _checked(shelf: StorageReader, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
     digest = hashlib.sha256()
     try:
         with shelf.opened(path) as (actual_bytes, blocks):
@@ -156,7 +156,7 @@ def _checked(shelf: Shelf, path: str, *, sha256: str, size_bytes: int) -> tuple[
     return FindingKind.INTACT, ""
 
 
-def _orphans(catalog: Catalog, shelf: Shelf) -> Iterator[Finding]:
+def _orphans(catalog: Catalog, shelf: StorageReader) -> Iterator[Finding]:
     for path, size_bytes in shelf.files():
         if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
             yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=size_bytes)

@@ -32,45 +32,51 @@ EXIT_BROKEN_PIPE = 141  # as the shell tells of a program that SIGPIPE ended
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CommandEntry:
     target: str
     """``module:function``"""
     help: str
 
 
-COMMANDS: dict[str, Entry] = {
-    "crawl": Entry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
-    "serve": Entry(
+COMMANDS: dict[str, CommandEntry] = {
+    "crawl": CommandEntry(target="crawler.cli.crawl:crawl", help="Save every image of a web site."),
+    "serve": CommandEntry(
         target="crawler.cli.serve:serve", help="Run a crawl whose images other machines download."
     ),
-    "work": Entry(target="crawler.cli.work:work", help="Download images for a crawl that runs."),
-    "harvest": Entry(
+    "work": CommandEntry(target="crawler.cli.work:work", help="Download images for a crawl that runs."),
+    "harvest": CommandEntry(
         target="crawler.cli.harvest:harvest",
         help="Read pages for a crawl that runs, beside its own harvesters.",
     ),
-    "render": Entry(
+    "render": CommandEntry(
         target="crawler.cli.render:render",
         help="Open pages in a browser for a crawl that runs, for what only scripts bring.",
     ),
-    "collect": Entry(
+    "collect": CommandEntry(
         target="crawler.cli.collect:collect",
         help="Bring the results of a crawl whose queue lies in Redis into its folder.",
     ),
-    "demo": Entry(target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."),
-    "status": Entry(target="crawler.cli.status:status", help="Show how far a crawl is."),
-    "pause": Entry(target="crawler.cli.control:pause", help="Have a crawl wait."),
-    "resume": Entry(target="crawler.cli.control:resume", help="Have a crawl go on that was paused."),
-    "stop": Entry(target="crawler.cli.control:stop", help="End a crawl, its state kept."),
-    "inspect": Entry(
+    "demo": CommandEntry(
+        target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."
+    ),
+    "status": CommandEntry(target="crawler.cli.status:status", help="Show how far a crawl is."),
+    "pause": CommandEntry(target="crawler.cli.control:pause", help="Have a crawl wait."),
+    "resume": CommandEntry(target="crawler.cli.control:resume", help="Have a crawl go on that was paused."),
+    "stop": CommandEntry(target="crawler.cli.control:stop", help="End a crawl, its state kept."),
+    "inspect": CommandEntry(
         target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
     ),
-    "explain": Entry(target="crawler.cli.explain:explain", help="Tell everything known about one URL."),
-    "extract": Entry(
+    "explain": CommandEntry(
+        target="crawler.cli.explain:explain", help="Tell everything known about one URL."
+    ),
+    "extract": CommandEntry(
         target="crawler.cli.extract:extract", help="Show what is found on one page, and by which rule."
     ),
-    "retry": Entry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
-    "export": Entry(target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."),
-    "keygen": Entry(
+    "retry": CommandEntry(target="crawler.cli.retry:retry", help="Put failed images back in the queue."),
+    "export": CommandEntry(
+        target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."
+    ),
+    "keygen": CommandEntry(
         target="crawler.cli.keygen:keygen", help="Make the keys with which machines trust each other."
     ),
 }

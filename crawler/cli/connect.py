@@ -21,8 +21,8 @@ from crawler.queues import TaskQueue
 from crawler.queues.redis.address import is_redis, parse, without_password
 from crawler.run.endpoints import (
     Access,
-    Endpoint,
-    Meeting,
+    ManagerEndpoint,
+    QueueEndpoint,
     demand,
     is_loopback,
     parse_address,
@@ -31,7 +31,7 @@ from crawler.run.endpoints import (
 )
 from crawler.run.redis_endpoint import RedisEndpoint, read_redis
 from crawler.run.trust import USUAL, Trust, allowed
-from crawler.run.worker_pool import Joined
+from crawler.run.worker_pool import RemoteCrawl
 from crawler.text.display import one_line
 
 METAVAR = "HOST[:PORT]|redis://…|DIR"
@@ -59,7 +59,7 @@ def rendering_options(function: _Function) -> _Function:
     return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
-def endpoint_of(address: str, config: AccessConfig) -> Meeting:
+def endpoint_of(address: str, config: AccessConfig) -> QueueEndpoint:
     """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
     if is_redis(address):
         return read_redis(address, config)
@@ -69,7 +69,7 @@ def endpoint_of(address: str, config: AccessConfig) -> Meeting:
         if is_redis(published):
             return RedisEndpoint(address=parse(published))
         where = parse_address(published)
-        return Endpoint(address=where, access=Access(authkey=read_authkey(folder.authkey)))
+        return ManagerEndpoint(address=where, access=Access(authkey=read_authkey(folder.authkey)))
     try:
         host, port = parse_address(address)
     except UsageError as exc:
@@ -83,10 +83,10 @@ def endpoint_of(address: str, config: AccessConfig) -> Meeting:
             f" --authkey-file FILE or the environment variable {AUTHKEY_VARIABLE}"
         )
     demand(known, host, insecure_plaintext=config.insecure_plaintext)
-    return Endpoint(address=(host, port), access=known)
+    return ManagerEndpoint(address=(host, port), access=known)
 
 
-def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None = None) -> Joined:
+def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None = None) -> RemoteCrawl:
     """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for.
 
     If it is of the same user, too, it gets nothing from this machine that it has not already, and all of it is allowed.
@@ -95,7 +95,7 @@ def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None 
     endpoint = endpoint_of(address, config.access)
     own = here and _is_own(Path(address)) and all(map(is_loopback, endpoint.hosts))
     usual = frozenset(Trust) if own else USUAL
-    return Joined(
+    return RemoteCrawl(
         endpoint,
         kind=kind,
         trust=allowed(config.access.trust, usual=usual),
@@ -114,7 +114,7 @@ def _is_own(folder: Path) -> bool:
     return all(file.stat().st_uid == os.geteuid() for file in files)
 
 
-def tell_asked(crawl: Joined) -> None:
+def tell_asked(crawl: RemoteCrawl) -> None:
     """On stderr, what the crawl asks of this machine beyond what any crawl does; nothing if that is nothing."""
     if crawl.asked:
         click.echo("it asks this machine to", err=True)
@@ -128,7 +128,7 @@ def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
 
     Raises UsageError, FolderError, QueueUnreachable, AuthenticationFailed or VersionMismatch.
     """
-    manager = endpoint_of(address, config.access).manager(reconnect_s=ASKED_ONCE_S)
+    manager = endpoint_of(address, config.access).client(reconnect_s=ASKED_ONCE_S)
     try:
         with _told_of_silence(address):
             manager.connect()

@@ -29,10 +29,10 @@ from crawler.cli.options import (
 )
 from crawler.cli.output import clean
 from crawler.cli.progress import progress
-from crawler.cli.report import Course, print_summary
+from crawler.cli.report import CrawlCourse, print_summary
 from crawler.config import SETTINGS, Config
 from crawler.errors import CrawlStopped, LimitReached
-from crawler.lists.reading import Asked
+from crawler.lists.reading import ListRequest
 from crawler.logs import setup
 from crawler.logs.events import CRAWL_OPEN, NOTICE, tell
 from crawler.models import ImageStatus, Stats
@@ -98,7 +98,7 @@ def crawl(
     seeds: tuple[str, ...],
     *,
     output: Path | None,
-    lists: Asked,
+    lists: ListRequest,
     fresh: bool,
     refresh: bool,
     quiet: bool,
@@ -202,9 +202,9 @@ class _Watched:
         if self._saved_before is None:
             self._saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
 
-    def course(self) -> Course:
+    def course(self) -> CrawlCourse:
         """From its start until something was last heard of it: not to the end of its processes, which is our matter."""
-        return Course(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
+        return CrawlCourse(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
 
 
 def _invitation(running: Crawl) -> str:

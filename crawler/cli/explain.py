@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.catalog import Catalog
-from crawler.catalog.explain import Entry, Explanation, Step
+from crawler.catalog.explain import Explanation, FoundVia, UrlReport
 from crawler.catalog.explain import explain as find
 from crawler.catalog.left_out import KeptOut, LeftOut, of_slug
 from crawler.catalog.owner import RobotsTxt
@@ -185,7 +185,7 @@ def _show_kept_out(out: Console, explanation: Explanation) -> None:
         _show_chain(out, explanation.chain)
 
 
-def _show_chain(out: Console, chain: Sequence[Step]) -> None:
+def _show_chain(out: Console, chain: Sequence[FoundVia]) -> None:
     for depth, step in enumerate(chain):
         rule = f" ({clean(step.found_in)})" if step.found_in else ""
         out.print(Text(f"{'  ' * min(depth, 10)}  {clean(step.url)}{rule}"), soft_wrap=True)
@@ -217,7 +217,7 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
         out.print("No page of it refers to this URL, and nothing kept any URL out.", soft_wrap=True)
 
 
-def _show_entry(out: Console, entry: Entry, *, store: str) -> None:
+def _show_entry(out: Console, entry: UrlReport, *, store: str) -> None:
     out.print(Text(clean(entry.url), style="bold"), soft_wrap=True)
     facts = {name: value for name, value in _facts(entry, store=store) if value}
     tables.show(out, tables.facts(facts))
@@ -256,7 +256,7 @@ def _show_entry(out: Console, entry: Entry, *, store: str) -> None:
             out.print(Text(f"    {clean(url)}"), soft_wrap=True)
 
 
-def _noun(entry: Entry) -> str:
+def _noun(entry: UrlReport) -> str:
     return "page" if entry.kind is TaskKind.RENDER else entry.kind.value
 
 
@@ -276,7 +276,7 @@ def _show_opt_outs(out: Console, image: ImageRecord) -> None:
         out.print(f"    and {image.more_opt_outs:,} more", style="dim")
 
 
-def _facts(entry: Entry, *, store: str) -> Iterator[tuple[str, str | Text]]:
+def _facts(entry: UrlReport, *, store: str) -> Iterator[tuple[str, str | Text]]:
     record = entry.image or entry.page or entry.render
     yield "kind", _KINDS[entry.kind].partition(" ")[2]
     if record is None:
@@ -304,7 +304,7 @@ def _facts(entry: Entry, *, store: str) -> Iterator[tuple[str, str | Text]]:
     yield from _fetch_facts(record)
 
 
-def _kept_where(entry: Entry, store: str) -> Text:
+def _kept_where(entry: UrlReport, store: str) -> Text:
     """Where the file is, unless it is in the crawl's folder; *store* is the crawl's object store, if it has one."""
     if store:
         return Text(f"  in {clean(store)}", style="dim")
@@ -316,7 +316,7 @@ def _kept_where(entry: Entry, store: str) -> Text:
     return Text("  is gone", style="red")
 
 
-def _image_facts(entry: Entry, image: ImageRecord, *, store: str) -> Iterator[tuple[str, str | Text]]:
+def _image_facts(entry: UrlReport, image: ImageRecord, *, store: str) -> Iterator[tuple[str, str | Text]]:
     if image.path:
         yield "file", Text(clean(image.path)) + _kept_where(entry, store)
     dimensions = f", {image.width_px:,} x {image.height_px:,} px" if image.width_px else ""

@@ -18,7 +18,7 @@ from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
 from crawler.errors import UsageError
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.harvest.handler import ACCEPT
 from crawler.harvest.sniffing import kind_of
 from crawler.http import Fetched
@@ -81,7 +81,7 @@ def extract(
     page = _fetched(canonical_seed(source), config) if "://" in source else _read(source, config)
     url = canonical_seed(base) if base is not None else page.final_url
     task = Task(id=0, serial=0, kind=TaskKind.PAGE, url=url, depth=0, attempt=1)
-    harvest = Reader(Scope((url,), config.scope), config).read(
+    harvest = DocumentReader(Scope((url,), config.scope), config).read(
         task, msgspec.structs.replace(page, url=url, final_url=url)
     )
     if (

@@ -9,8 +9,8 @@ from crawler.cli import tables
 from crawler.cli.output import write_json
 from crawler.config import Config
 from crawler.http import cookie_file
-from crawler.http.address_guard import Guard, seed_ports
-from crawler.http.cookies import Jar
+from crawler.http.address_guard import AddressGuard, seed_ports
+from crawler.http.cookies import CookieJar
 from crawler.http.proxies import networks_of, proxies_of, unused
 from crawler.http.requests_transport import RequestsTransport
 from crawler.logs.events import COOKIES_UNUSED, PROXY_UNUSED, tell
@@ -29,16 +29,16 @@ _NOTHING = Origin(page_url="", found_in="")
 def transport_for(url: str, config: Config) -> RequestsTransport:
     """For one page, which may lie in a private network of its own."""
     networks = networks_of((url,), proxies_of(config.fetch))
-    guard = Guard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
+    guard = AddressGuard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
     if not_used := unused(config.fetch, (url,)):
         tell(log, PROXY_UNUSED, text=not_used)
     return RequestsTransport(config.fetch, guard, _jar(url, config), seeds=(url,))
 
 
-def _jar(url: str, config: Config) -> Jar | None:
+def _jar(url: str, config: Config) -> CookieJar | None:
     if not config.keeps_cookies:
         return None
-    jar = Jar(is_suffix=is_public_suffix)
+    jar = CookieJar(is_suffix=is_public_suffix)
     if config.run.cookies:
         found = cookie_file.read(config.run.cookies, (url,))
         jar.learn(found.cookies)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from crawler.lists import Columns
-from crawler.lists.reading import STANDARD_INPUT, Asked, Files, gathered
+from crawler.lists.reading import STANDARD_INPUT, Files, ListRequest, gathered
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -30,7 +30,7 @@ def list_options(function: _Function) -> _Function:
         page_column: str,
         **kwargs: Any,
     ) -> Any:
-        lists = Asked(
+        lists = ListRequest(
             pages=tuple(map(Path, input_lists)),
             images=tuple(map(Path, image_lists)),
             columns=Columns(url=url_column, caption=caption_column, page=page_column),
@@ -84,7 +84,7 @@ def list_options(function: _Function) -> _Function:
 
 
 @contextmanager
-def gathered_with(seeds: Sequence[str], lists: Asked) -> Iterator[tuple[tuple[str, ...], Files]]:
+def gathered_with(seeds: Sequence[str], lists: ListRequest) -> Iterator[tuple[tuple[str, ...], Files]]:
     """The seeds that were typed, and the files of *lists*; ``-`` among the seeds is a list of pages."""
     typed = tuple(seed for seed in seeds if seed != STANDARD_INPUT)
     if len(typed) < len(seeds):

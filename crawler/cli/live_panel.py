@@ -51,7 +51,7 @@ class Figures:
     """Images, since the beginning."""
 
 
-class Picture:
+class LivePanel:
     """What the terminal shows while a crawl runs. *invitation* and *go_on* are those of ``waits.waits``."""
 
     def __init__(

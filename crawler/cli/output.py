@@ -215,7 +215,7 @@ def live(
         if not sys.stderr.isatty():
             yield picture
             return
-        lines = display.Lines(say or above.say)
+        lines = display.CleanLines(say or above.say)
         with redirect_stderr(lines):
             try:
                 yield picture

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.cli import tables
-from crawler.cli.live_panel import ESTIMATE_WINDOW_S, RATE_WINDOW_S, Picture
+from crawler.cli.live_panel import ESTIMATE_WINDOW_S, RATE_WINDOW_S, LivePanel
 from crawler.cli.output import clean, is_terminal, live
 from crawler.models import Stats
 from crawler.monitoring import wait_reasons
@@ -36,17 +36,17 @@ def progress(
         yield lambda _: None
         return
     if console.is_terminal and not console.is_dumb_terminal:
-        picture = Picture(seeds, invitation=invitation, go_on=go_on)
+        picture = LivePanel(seeds, invitation=invitation, go_on=go_on)
         # the summary has it all once more; where that goes to a file, the picture is what is left to be seen
         with live(console, transient=is_terminal()) as drawn:
             yield lambda stats: drawn.update(picture.draw(stats), refresh=True)
     else:
-        lines = Lines(console, invitation=invitation, go_on=go_on)
+        lines = ProgressLines(console, invitation=invitation, go_on=go_on)
         console.print(Text(f"crawling {clean(some(seeds))}"), soft_wrap=True)
         yield lines.show
 
 
-class Lines:
+class ProgressLines:
     """A line now and then, for logs and pipes; and below it what the crawl waits for."""
 
     def __init__(

@@ -26,7 +26,7 @@ _SHORT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class CrawlCourse:
     """How a run went."""
 
     elapsed_s: float
@@ -35,7 +35,7 @@ class Course:
 
 
 def print_summary(
-    summary: Summary, *, as_json: bool, course: Course | None = None, failed: bool = False
+    summary: Summary, *, as_json: bool, course: CrawlCourse | None = None, failed: bool = False
 ) -> None:
     """The summary of a crawl on stdout. Of one that has *failed* somebody else says why, and it is not good news."""
     if as_json:
@@ -53,7 +53,7 @@ def print_summary(
         out.print(link_to(out, Path(summary.folder, "images")), soft_wrap=True)
 
 
-def headline(summary: Summary, course: Course | None, *, failed: bool = False) -> Text:
+def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = False) -> Text:
     """``1,959 images, 46.6 MiB in 41 s (47/s)``."""
     stats = summary.stats
     saved = stats.image_status.get(ImageStatus.SAVED, 0)

@@ -11,7 +11,7 @@ from crawler.cli.crawl import crawl_options, run
 from crawler.cli.lists import gathered_with
 from crawler.cli.options import Command
 from crawler.config import Config
-from crawler.lists.reading import Asked
+from crawler.lists.reading import ListRequest
 from crawler.run.supervisor import Crawl
 
 
@@ -40,7 +40,7 @@ def serve(
     seeds: tuple[str, ...],
     *,
     output: Path | None,
-    lists: Asked,
+    lists: ListRequest,
     fresh: bool,
     refresh: bool,
     quiet: bool,

@@ -39,7 +39,7 @@ _LEAST_ROWS = 2
 _LEAST_ROWS_OF_HOSTS = 4
 
 
-class Board:
+class StatusScreen:
     """What ``status --watch`` shows of *status*; *note* is what was said meanwhile. *invitation* and *go_on* are those
     of ``waits.waits``.
     """
@@ -146,11 +146,13 @@ def watch(
 ) -> None:
     """Show *states* as they come, on a screen of their own, until there are no more; the last one stays in the end."""
     notes: list[str] = []
-    board: Board | None = None
+    board: StatusScreen | None = None
     try:
         with live(out, screen=True, say=notes.append) as drawn:
             for status in states:
-                board = Board(status, note=notes[-1] if notes else "", invitation=invitation, go_on=go_on)
+                board = StatusScreen(
+                    status, note=notes[-1] if notes else "", invitation=invitation, go_on=go_on
+                )
                 notes.clear()
                 drawn.update(board, refresh=True)
                 if not (status.drained or status.halted is not None):

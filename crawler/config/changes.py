@@ -232,7 +232,7 @@ ONLY_HOW = frozenset(
 """Settings that say how the work is done. The next of it is done that way."""
 
 
-class Change(NamedTuple):
+class SettingChange(NamedTuple):
     """Of one setting."""
 
     key: str
@@ -258,13 +258,13 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class SettingChanges:
     """What the settings of a run mean for what was done with those of the run before it."""
 
-    all: tuple[Change, ...] = ()
-    lets_in: tuple[Change, ...] = ()
-    keeps_out: tuple[Change, ...] = ()
-    fixed: tuple[Change, ...] = ()
+    all: tuple[SettingChange, ...] = ()
+    lets_in: tuple[SettingChange, ...] = ()
+    keeps_out: tuple[SettingChange, ...] = ()
+    fixed: tuple[SettingChange, ...] = ()
     slugs: frozenset[str] = frozenset()
     """What was left out by these may be let in now."""
     images: frozenset[str] = frozenset()
@@ -279,20 +279,20 @@ class Changes:
         return all(EFFECTS[change.key].is_checkable for change in self.keeps_out)
 
 
-def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> SettingChanges:
     """From the settings of the last run to those of this one, both as of :func:`~.config.settings_of`.
 
     A setting that the last run did not know was at its default, as it were; one that this version does not know is
     passed over.
     """
     changes = tuple(
-        Change(key, was, value)
+        SettingChange(key, was, value)
         for key, told in after.items()
         if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(told))
     )
     lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
     effects = [EFFECTS[change.key] for change in lets_in]
-    return Changes(
+    return SettingChanges(
         all=changes,
         lets_in=lets_in,
         keeps_out=tuple(change for change in changes if _has_moved(change, "keeps_out")),
@@ -304,12 +304,12 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
     )
 
 
-def told(changes: Iterable[Change]) -> str:
+def told(changes: Iterable[SettingChange]) -> str:
     """*changes* in words."""
     return ", ".join(map(str, changes))
 
 
-def unusual(settings: Mapping[str, Any]) -> tuple[Change, ...]:
+def unusual(settings: Mapping[str, Any]) -> tuple[SettingChange, ...]:
     """Those of *settings* that are not at their defaults; of another version's, as far as they are known."""
     known = {key: value for key, value in settings.items() if key in SETTINGS}
     return changes_between({}, known).all
@@ -337,7 +337,7 @@ def _keys(option: str) -> set[str]:
     return {flag.removeprefix("--").removeprefix("no-").replace("-", "_") for flag in flags}
 
 
-def _has_moved(change: Change, way: str) -> bool:
+def _has_moved(change: SettingChange, way: str) -> bool:
     effect = EFFECTS.get(change.key)
     if effect is None:
         return False
@@ -347,7 +347,7 @@ def _has_moved(change: Change, way: str) -> bool:
         return False
 
 
-def _is_another_place(change: Change) -> bool:
+def _is_another_place(change: SettingChange) -> bool:
     """``local`` and ``manager`` are the same folder, on the machine of the manager."""
     here = ("local", "manager")
     return not (change.key == "storage" and change.before in here and change.after in here)

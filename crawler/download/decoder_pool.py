@@ -19,7 +19,7 @@ from crawler.errors import (
     DecodeTimeout,
     Rejection,
 )
-from crawler.sandbox.child_main import Orders
+from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import Pool, told_as
 from crawler.text.plain_errors import quoted
@@ -33,7 +33,7 @@ ALLOWANCE_BYTES = 64 * 2**20
 """Enough for most photographs: what they take beyond that is asked for."""
 
 
-class Decoders:
+class DecoderPool:
     """At most *most* decoders, for several threads; ``close`` ends them all.
 
     An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. What one takes beyond
@@ -45,7 +45,7 @@ class Decoders:
         self, *, most: int, max_pixels: int, timeout_s: float, budget: Budget, decode: str = VERIFY
     ) -> None:
         self._timeout_s = timeout_s
-        orders = Orders(
+        orders = ChildOrders(
             make="crawler.download.decoder_main:make",
             settings=msgspec.json.encode(DecoderSettings(decode=decode, max_pixels=max_pixels)).decode(),
             timeout_s=timeout_s,

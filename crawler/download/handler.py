@@ -21,8 +21,8 @@ from crawler.http.robots import product_token
 from crawler.http.status import challenged
 from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptOut, Origin, Task, TaskKind
 from crawler.opt_outs import directives
-from crawler.opt_outs.of_image import Heard, Wishes, of_host
-from crawler.opt_outs.tdmrep_files import ReservationFiles
+from crawler.opt_outs.of_image import Heard, ImageOptOuts, of_host
+from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.scope import OUT_OF_SCOPE, Scope
 from crawler.storage import Storage
 from crawler.task_handler import TaskHandler, Visit
@@ -54,7 +54,7 @@ class ImageHandler(TaskHandler):
         *,
         config: Config,
         verify: Callable[[bytes], ImageInfo] | None = None,
-        reservations: ReservationFiles | None = None,
+        reservations: TdmrepFiles | None = None,
         kept_by: str = "",
         **handler: Any,
     ) -> None:
@@ -66,7 +66,7 @@ class ImageHandler(TaskHandler):
         self._layout = config.storage.layout
         self._max_depth = config.scope.max_depth
         self._verify = verify or _verified_here(config.images)
-        self._wishes = Wishes(
+        self._wishes = ImageOptOuts(
             config.obey, statements=self._robots.statements if self._robots else None, files=reservations
         )
         self._agent = product_token(config.fetch.user_agent)

@@ -137,7 +137,7 @@ def has_few_attributes(html: str, pattern: re.Pattern[str] = _FEW) -> bool:
 # --- names ------------------------------------------------------------------------------------------------
 
 
-class Names:
+class AttributeNames:
     """The names of tags and attributes of one document, which is larger than SAFE_NAMES_CHARS."""
 
     def __init__(self) -> None:

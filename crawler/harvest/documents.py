@@ -32,7 +32,7 @@ from crawler.harvest.html import Element, parse
 from crawler.harvest.https_upgrade import wants_upgrades
 from crawler.harvest.link_filter import A_FEED, A_PAGE, AN_ATTACHMENT
 from crawler.harvest.links import Followed, Link
-from crawler.harvest.script_signs import Looks, looks_of
+from crawler.harvest.script_signs import ScriptSigns, looks_of
 from crawler.harvest.shingles import pieces
 from crawler.harvest.sniffing import is_xml, opened
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document
@@ -84,7 +84,7 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
     """A_PAGE, A_FEED, AN_ATTACHMENT, or empty; see judging.py."""
     dots: frozenset[str] = frozenset()
     """The images that nobody is to see, which count visitors: each page has a new one."""
-    looks: Looks | None = None
+    looks: ScriptSigns | None = None
     """Of a page with scripts, if any page is to be opened in a browser."""
     against_images: str = ""
     """What its owner says against taking any of its images, as far as that is obeyed: a slug of LEFT_OUT."""
@@ -110,7 +110,7 @@ class Harvest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Reader:
+class DocumentReader:
     """Reads documents for one crawl, by its scope and settings; safe to be used by several threads."""
 
     def __init__(
@@ -264,7 +264,9 @@ class Reader:
             against_links=directives.NOFOLLOW if directives.NOFOLLOW in page.asked else "",
         )
 
-    def _looks(self, html: str, elements: Sequence[Element], page: Document, *, images: int) -> Looks | None:
+    def _looks(
+        self, html: str, elements: Sequence[Element], page: Document, *, images: int
+    ) -> ScriptSigns | None:
         if self._config.render.render == "never":
             return None
         base = links.base_url(elements, page.url)

@@ -67,7 +67,7 @@ class _Picture(NamedTuple):
     in_noscript: bool
 
 
-class Words:
+class ElementWords:
     """All elements of one document that may matter, told in document order; then with what is said of each."""
 
     def __init__(self, tree: Tree, *, marks: Sequence[Mark], turns: bool = True) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
-from crawler.harvest.link_filter import A_PAGE, Judge
+from crawler.harvest.link_filter import A_PAGE, LinkFilter
 from crawler.harvest.reader_pool import Read, Reading
 from crawler.harvest.reader_protocol import Head, in_order
-from crawler.harvest.render_choice import Renders, TemplateQueue
+from crawler.harvest.render_choice import RenderChoice, TemplateQueue
 from crawler.harvest.sitemap import SITEMAPS
 from crawler.http import Fetched, Transport
 from crawler.http.bot_challenges import challenger
@@ -65,8 +65,8 @@ class PageHandler(TaskHandler):
     ) -> None:
         super().__init__(transport, config=config, **handler)
         self._config = config
-        self._renders = Renders(config.render.render, scope, templates)
-        self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        self._renders = RenderChoice(config.render.render, scope, templates)
+        self._judge = LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
         self._read = read or reading_here(scope, config, now=self._now)
         self._put_early = put_early
 
@@ -169,9 +169,9 @@ class PageHandler(TaskHandler):
 
 def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
     """Reads documents in this very process: for those that nobody strange has written, and for who has but one."""
-    from crawler.harvest.documents import Harvest, Reader
+    from crawler.harvest.documents import DocumentReader, Harvest
 
-    reader = Reader(scope, config, now=now)
+    reader = DocumentReader(scope, config, now=now)
 
     class Here:
         def __init__(self, harvest: Harvest, fetched: Fetched) -> None:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from crawler.harvest.attributes import SAFE_NAMES_CHARS, Names, without_excess
+from crawler.harvest.attributes import SAFE_NAMES_CHARS, AttributeNames, without_excess
 from crawler.harvest.markup import RAW_TEXT, TOKEN, S, name_of, tags, with_tags
 
 CUT = "markup-cut"
@@ -53,7 +53,7 @@ def made_harmless(html: str, *, left_out: Counter[str] | None = None) -> str:
     less = without_excess(html)
     is_large = len(less) > SAFE_NAMES_CHARS
     if is_large or _may_be_hostile(less):
-        names = Names()
+        names = AttributeNames()
         # one walk for both: cutting into tags is what costs most
         is_hostile = _is_hostile(names.noted(tags(less)) if is_large else tags(less))
         if is_large and (is_hostile or names.may_be_too_many):

@@ -8,7 +8,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.harvest.element_words import Words
+from crawler.harvest.element_words import ElementWords
 from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, may_tell
 
 _MAX_TEMPLATES = 32
@@ -23,7 +23,7 @@ def elements_of(
     Captions are looked for among what has one of the *marks*. *left_out* counts templates that are too deep in others.
     """
     tree = _LexborTree()
-    words = Words(tree, marks=marks, turns=turns)
+    words = ElementWords(tree, marks=marks, turns=turns)
     try:
         for node, name, attributes in _walk(html, tree.roots, look_at_all=look_at_all, left_out=left_out):
             words.add(node, name, attributes)

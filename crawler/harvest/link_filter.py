@@ -19,7 +19,7 @@ A_PAGE, A_FEED, AN_ATTACHMENT = "page", "feed", "attachment"
 """Kinds of documents of which a server can name ever new ones; an attachment is a style sheet or a manifest."""
 
 
-class Judge:
+class LinkFilter:
     """Keeps out what a site only repeats; safe to be used by several threads."""
 
     def __init__(self, scope: Scope, config: ScopeConfig, *, now: Callable[[], datetime]) -> None:

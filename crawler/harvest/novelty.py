@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
 
-from crawler.harvest.session_ids import Sessions
+from crawler.harvest.session_ids import SessionIds
 from crawler.harvest.shingles import MIN_BYTES, without_echo
 from crawler.urls import identity
 
@@ -191,7 +191,7 @@ class Novelty:
         self._spelled: OrderedDict[int, int] = OrderedDict()
         """The first spelling of URLs of which there may be several."""
         self._unproven = 0
-        self._sessions = Sessions()
+        self._sessions = SessionIds()
 
     def visit(
         self,

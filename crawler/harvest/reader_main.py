@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from crawler.errors import FAULT, TaskError
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.harvest.reader_protocol import (
     MOST_FAULT_CHARS,
     QUESTION_BYTES,
@@ -35,7 +35,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 def make(settings: str, room: Room) -> Work:
     told = msgspec.json.decode(settings, type=ReaderSettings)
-    reader = Reader(Scope(told.seeds, told.config.scope), told.config)
+    reader = DocumentReader(Scope(told.seeds, told.config.scope), told.config)
     most = _MOST_FOR_SOUP if told.config.harvest.parser == "beautifulsoup" else _MOST_BYTES_PER_BYTE
 
     def work(data: bytes) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ from crawler.harvest.reader_protocol import QUESTION_BYTES, READ, TASKS, WORDS, 
 from crawler.http import Fetched
 from crawler.logs.events import INTERNAL_ERROR, tell
 from crawler.models import NewTask, Task
-from crawler.sandbox.child_main import Orders
+from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import Pool, told_as
 from crawler.text.plain_errors import quoted
@@ -53,7 +53,7 @@ Read = Callable[[Task, Fetched], AbstractContextManager[Reading]]
 """What is found in an answer; raises a TaskError."""
 
 
-class Readers:
+class ReaderPool:
     """At most *most* readers, for several threads; ``close`` ends them all.
 
     A document may take ``page_timeout_s`` from when a reader has it. What one takes beyond ALLOWANCE_BYTES comes from
@@ -63,7 +63,7 @@ class Readers:
     def __init__(self, seeds: tuple[str, ...], config: Config, *, most: int, budget: Budget) -> None:
         self._timeout_s = config.harvest.page_timeout_s
         told = ReaderSettings(seeds=seeds, config=_without_secrets(config))
-        orders = Orders(
+        orders = ChildOrders(
             make="crawler.harvest.reader_main:make",
             settings=msgspec.json.encode(told).decode(),
             timeout_s=self._timeout_s,
@@ -137,7 +137,7 @@ class _Asked:
     """A Reading that comes from a reader, part by part."""
 
     def __init__(
-        self, readers: Readers, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched
+        self, readers: ReaderPool, head: Head, parts: Iterator[bytes], task: Task, fetched: Fetched
     ) -> None:
         self.head = head
         self._readers = readers

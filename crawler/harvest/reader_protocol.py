@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from crawler.config import Config
 from crawler.errors import REASONS, InternalError, TaskError
-from crawler.harvest.script_signs import Looks
+from crawler.harvest.script_signs import ScriptSigns
 from crawler.http import Fetched
 from crawler.message_parts import MESSAGE_BUDGET_BYTES, parts
 from crawler.models import NewTask, Task, Value
@@ -53,7 +53,7 @@ class Head(Value):
     left_out: Mapping[str, int] = {}
     kind: str = ""
     dots: frozenset[str] = frozenset()
-    looks: Looks | None = None
+    looks: ScriptSigns | None = None
     against_images: str = ""
     against_links: str = ""
     reason: str = ""

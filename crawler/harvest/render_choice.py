@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.harvest.script_signs import Looks, is_strong, route_template
+from crawler.harvest.script_signs import ScriptSigns, is_strong, route_template
 from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, Verdict
 from crawler.scope import Scope
 from crawler.urls import host_key
@@ -30,7 +30,7 @@ class TemplateQueue(Protocol):
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer: ...
 
 
-class Renders:
+class RenderChoice:
     """Decides for one harvester; safe to be used by several threads. *setting* is that of ``render``.
 
     With no *queue* nothing was learned, and nobody is known to render.
@@ -51,7 +51,7 @@ class Renders:
         self._mutex = threading.Lock()
         self._known: OrderedDict[tuple[str, str], tuple[float, TemplateAnswer]] = OrderedDict()
 
-    def of(self, task: Task, looks: Looks | None, *, url: str) -> tuple[str, list[NewTask]]:
+    def of(self, task: Task, looks: ScriptSigns | None, *, url: str) -> tuple[str, list[NewTask]]:
         """What is to be rendered of the page of *task*, which looks so and was found at *url*; and what its record
         says of that.
         """
@@ -59,7 +59,7 @@ class Renders:
             return NEVER, []
         if looks is None and self._setting == "auto":
             return STATIC, []
-        looks = looks or Looks(template="static/static", signs=())
+        looks = looks or ScriptSigns(template="static/static", signs=())
         if self._setting == "always":
             looks = msgspec.structs.replace(looks, signs=("always", *looks.signs))
         routes = list(self._routes(task, looks, url))
@@ -79,7 +79,7 @@ class Renders:
         )
         return QUEUED, [own, *routes]
 
-    def _routes(self, task: Task, looks: Looks, url: str) -> Iterator[NewTask]:
+    def _routes(self, task: Task, looks: ScriptSigns, url: str) -> Iterator[NewTask]:
         """What scripts show at other fragments of this page's address, or of another's."""
         for route in looks.routes:
             template = route_template(looks.template, route)
@@ -115,7 +115,7 @@ class Renders:
         return answer
 
 
-def route_task(url: str, *, depth: int, page_url: str, looks: Looks) -> NewTask:
+def route_task(url: str, *, depth: int, page_url: str, looks: ScriptSigns) -> NewTask:
     """To render what a script shows at *url*, which has a fragment; *looks* are those of the page that links to it."""
     template = route_template(looks.template, url)
     origin = Origin(page_url=page_url, found_in="a", template=template, signs="hash-route")

@@ -67,7 +67,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-class Looks(Value):
+class ScriptSigns(Value):
     """What is told of a page that has scripts."""
 
     template: Annotated[str, Meta(max_length=100)]
@@ -91,7 +91,9 @@ def is_strong(signs: Iterable[str]) -> bool:
     return any(sign not in _WEAK for sign in signs if sign in SIGNS)
 
 
-def looks_of(html: str, elements: Sequence[Element], *, url: str, base: str, images: int) -> Looks | None:
+def looks_of(
+    html: str, elements: Sequence[Element], *, url: str, base: str, images: int
+) -> ScriptSigns | None:
     """What a page at *url* looks like that names so many *images*; None for one without scripts, and without documents
     of other sites that may have some.
 
@@ -106,7 +108,7 @@ def looks_of(html: str, elements: Sequence[Element], *, url: str, base: str, ima
     family = _digest([urlsplit(url).netloc, *sorted(_names_of(programs)), *frames])
     fine = _digest([_pattern(url), *_outline(html)])
     routes = list(dict.fromkeys(_routes(elements, base)))
-    return Looks(
+    return ScriptSigns(
         template=f"{family}/{fine}",
         signs=tuple(_signs(html, elements, images=images)) if programs else ("frame",),
         routes=tuple(routes[:MOST_ROUTES]),

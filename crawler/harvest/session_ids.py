@@ -43,7 +43,7 @@ class _Host:
         return not self.has_others and not self.open and len(self.agreed) >= ENOUGH
 
 
-class Sessions:
+class SessionIds:
     """What is known of the parameters of each host; to be used by one thread at a time."""
 
     def __init__(self) -> None:

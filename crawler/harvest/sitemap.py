@@ -43,7 +43,7 @@ _ENTRIES = frozenset({"url", "sitemap", "image", "video", "loc"})
 _IS_MARKUP = re.compile(r"<(?:[\w.-]{1,64}:)?(?:urlset|sitemapindex|url|sitemap|loc)[\s>/]", re.IGNORECASE)
 
 
-class Entry(NamedTuple):
+class SitemapEntry(NamedTuple):
     """An entry of a sitemap; it names a page or another sitemap."""
 
     url: str
@@ -85,7 +85,7 @@ def _task(url: str, page_url: str, found_in: str) -> NewTask:
     return NewTask(kind=TaskKind.PAGE, url=url, origin=Origin(page_url=page_url, found_in=found_in))
 
 
-def read(content: bytes, content_type: str = "") -> Iterator[Entry | Cut]:
+def read(content: bytes, content_type: str = "") -> Iterator[SitemapEntry | Cut]:
     """The entries of a sitemap in order, MAX_URLS at most; *content_type* is the whole header. Never raises."""
     text = decoded(content, content_type)
     entries = _xml(text) if _IS_MARKUP.search(text) else _plain(text)
@@ -95,7 +95,7 @@ def read(content: bytes, content_type: str = "") -> Iterator[Entry | Cut]:
 # --- XML --------------------------------------------------------------------------------------------------
 
 
-def _xml(text: str) -> Iterator[Entry | Cut]:
+def _xml(text: str) -> Iterator[SitemapEntry | Cut]:
     for number, node in enumerate(subtrees(text, _ENTRIES, what="sitemap"), start=1):
         if isinstance(node, Cut):
             yield node
@@ -104,10 +104,10 @@ def _xml(text: str) -> Iterator[Entry | Cut]:
         elif node.name == "loc":
             yield _entry(node.text, number)
         else:
-            yield Entry("", images=tuple(_shown(node, "", number)))
+            yield SitemapEntry("", images=tuple(_shown(node, "", number)))
 
 
-def _entries(node: Node, number: int) -> Iterator[Entry]:
+def _entries(node: Node, number: int) -> Iterator[SitemapEntry]:
     """The entry that *node* is; several where the tags between them are broken."""
     url, *further = [child.text for child in node.children if child.name == "loc" and child.text] or [
         node.text
@@ -132,9 +132,9 @@ def _entry(
     is_sitemap: bool = False,
     images: Iterable[Candidate] = (),
     others: tuple[str, ...] = (),
-) -> Entry:
+) -> SitemapEntry:
     own = (_candidate(url, "", _element(number)),) if leads_to_image(url) else ()
-    return Entry(url, is_sitemap, (*own, *images), others)
+    return SitemapEntry(url, is_sitemap, (*own, *images), others)
 
 
 def _shown(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
@@ -158,7 +158,7 @@ def _shown(node: Node, page_url: str, number: int) -> Iterator[Candidate]:
 # --- plain text -------------------------------------------------------------------------------------------
 
 
-def _plain(text: str) -> Iterator[Entry]:
+def _plain(text: str) -> Iterator[SitemapEntry]:
     for number, line in enumerate(text.split("\n"), start=1):
         url = line.strip("\ufeff\0 \t\r").partition(" #")[0]
         if "://" in url or (url.startswith("/") and " " not in url):
@@ -173,5 +173,5 @@ def _candidate(reference: str, page_url: str, told: Element) -> Candidate:
     return Candidate(reference=reference, found_in=SITEMAP, page_url=page_url, element=told)
 
 
-def names_page(entry: Entry) -> bool:
+def names_page(entry: SitemapEntry) -> bool:
     return bool(entry.url) and not entry.is_sitemap and may_lead_to_page(entry.url)

@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 from bs4.element import PageElement, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
-from crawler.harvest.element_words import Words
+from crawler.harvest.element_words import ElementWords
 from crawler.harvest.markup import RAW_TEXT, TOKEN, attributes_of, name_of, tokens
 from crawler.harvest.parser_base import NAMES, Element, Mark, ParserRefusedError, inside_svg, may_tell
 
@@ -40,7 +40,7 @@ def elements_of(
     Captions are looked for among what has one of the *marks*.
     """
     tree = _SoupTree()
-    words = Words(tree, marks=marks, turns=turns)
+    words = ElementWords(tree, marks=marks, turns=turns)
     try:
         for node, name, attributes in _walk(html, tree, look_at_all=look_at_all):
             words.add(node, name, attributes)

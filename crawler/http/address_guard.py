@@ -135,7 +135,7 @@ def _held_v4(address: IPv6Address) -> tuple[IPv4Address, ...]:
     return address.teredo or ()
 
 
-class Guard:
+class AddressGuard:
     """Decides where connections may go; knows no state, and is safe to be used by several threads.
 
     *allowed* is what may be asked although it is not public: host names (with ``:PORT`` for only that), addresses,

@@ -30,10 +30,10 @@ from crawler.errors import (
     TooSlow,
 )
 from crawler.http import socks
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, STEP_BYTES, Bandwidth
 from crawler.http.certificates import misnamed, tls_failed
-from crawler.http.dns_cache import AddressInfo, Names
+from crawler.http.dns_cache import AddressInfo, DnsCache
 from crawler.http.http1 import Response
 from crawler.http.proxies import Proxy
 from crawler.http.status import proxy_error
@@ -51,7 +51,7 @@ _FIRST_ERROR = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
+class ReadPace:
     """Every *grace_s* seconds after the first byte must bring *min_rate_bytes_s* x *grace_s* bytes; 0 is no
     limit.
     """
@@ -73,7 +73,9 @@ class PacedReader(io.RawIOBase):
     what is left of the fetch. Raises DeadlineExceeded or TooSlow.
     """
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, pace: Pace, *, paid_bytes: int = 0) -> None:
+    def __init__(
+        self, raw: io.RawIOBase, sock: socket.socket, pace: ReadPace, *, paid_bytes: int = 0
+    ) -> None:
         self._paid_bytes = paid_bytes
         self.waited_s = 0.0
         self._raw = raw
@@ -141,7 +143,7 @@ class PacedReader(io.RawIOBase):
 class PacedResponse(Response):
     """An answer read through a PacedReader, from its status line on."""
 
-    def __init__(self, sock: socket.socket, *args: Any, pace: Pace, **kwargs: Any) -> None:
+    def __init__(self, sock: socket.socket, *args: Any, pace: ReadPace, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.sent_at = time.monotonic()
         """The request has just been sent, on the monotonic clock."""
@@ -163,8 +165,8 @@ def open_socket(
     host: str,
     port: int,
     timeout_s: float,
-    names: Names,
-    guard: Guard | None = None,
+    names: DnsCache,
+    guard: AddressGuard | None = None,
     *,
     called: str = "",
     buffer_bytes: int = 0,
@@ -210,7 +212,7 @@ def open_socket(
     raise ConnectFailed(f"{where} does not accept connections: {why}") from failure
 
 
-def _permitted(addresses: list[AddressInfo], host: str, port: int, guard: Guard) -> list[AddressInfo]:
+def _permitted(addresses: list[AddressInfo], host: str, port: int, guard: AddressGuard) -> list[AddressInfo]:
     refusals = [guard.refusal(host, port, str(info[4][0])) for info in addresses]
     permitted = [info for info, refusal in zip(addresses, refusals, strict=True) if not refusal]
     if refusals and not permitted:
@@ -233,8 +235,8 @@ class IdleConnectionLost(ConnectionError):
 
 
 class _Plain(HTTPConnection):
-    names: ClassVar[Names]
-    guard: ClassVar[Guard | None]
+    names: ClassVar[DnsCache]
+    guard: ClassVar[AddressGuard | None]
     socks: ClassVar[Proxy | None]
     buffer_bytes: ClassVar[int]
 
@@ -243,8 +245,8 @@ class _Plain(HTTPConnection):
 
 
 class _Encrypted(HTTPSConnection):
-    names: ClassVar[Names]
-    guard: ClassVar[Guard | None]
+    names: ClassVar[DnsCache]
+    guard: ClassVar[AddressGuard | None]
     socks: ClassVar[Proxy | None]
     buffer_bytes: ClassVar[int]
 
@@ -366,7 +368,7 @@ class _Verbatim(HTTPConnectionPool):
 
 
 def pool_classes(
-    pace: Pace, guard: Guard | None = None, socks_proxy: Proxy | None = None
+    pace: ReadPace, guard: AddressGuard | None = None, socks_proxy: Proxy | None = None
 ) -> dict[str, Callable[..., HTTPConnectionPool]]:
     """Connection pools by scheme, for urllib3's PoolManager, whose connections keep *pace* and heed *guard*; made by
     *socks_proxy* if there is one.
@@ -377,7 +379,7 @@ def pool_classes(
     shared = {
         # static, for a partial is a method from 3.14 on
         "response_class": staticmethod(functools.partial(PacedResponse, pace=pace)),
-        "names": Names(),
+        "names": DnsCache(),
         "guard": guard,
         "socks": socks_proxy,
         "buffer_bytes": 0 if pace.bandwidth is None else pace.bandwidth.buffer_bytes,

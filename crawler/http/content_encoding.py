@@ -34,7 +34,7 @@ _FRAME_HEADER_BYTES = 18
 """Of zstd, with its magic number, at most."""
 
 
-class Decoder(Protocol):
+class ContentDecoder(Protocol):
     def decode(self, data: bytes) -> Iterator[bytes]:
         """What *data* adds to the content, in pieces of bounded size. Raises BadResponse."""
         ...
@@ -44,7 +44,7 @@ class Decoder(Protocol):
         ...
 
 
-def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
+def decoder_for(content_encoding: str, *, max_bytes: int) -> ContentDecoder:
     """The decoder for a Content-Encoding header; ``""`` is none.
 
     Raises BadResponse for codings that exist and were not asked for, and for more than two. Words that are no
@@ -68,7 +68,7 @@ def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
     return decoders[0] if len(decoders) == 1 else Twice(*decoders, max_bytes=max_bytes)
 
 
-def _single(coding: str) -> Decoder:
+def _single(coding: str) -> ContentDecoder:
     if coding == "br":
         return Brotli()
     if coding == "zstd":
@@ -87,7 +87,7 @@ class Identity:
 class Twice:
     """Two codings, one around the other."""
 
-    def __init__(self, outer: Decoder, inner: Decoder, *, max_bytes: int) -> None:
+    def __init__(self, outer: ContentDecoder, inner: ContentDecoder, *, max_bytes: int) -> None:
         self._outer = outer
         self._inner = inner
         self._max_bytes = max_bytes

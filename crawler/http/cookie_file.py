@@ -44,14 +44,14 @@ _STARTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CookieFile:
     cookies: tuple[Cookie, ...] = field(repr=False)
     """Those of the seeds first: who leases a first task hears of them."""
     notes: tuple[str, ...]
     """What whoever gave the file wants to know, a sentence each; without values."""
 
 
-def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.time) -> Found:
+def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.time) -> CookieFile:
     """The cookies of the file *path*, for a crawl of *seeds* (canonical URLs). Raises ConfigError, with the line."""
     try:
         with Path(path).expanduser().open("rb") as file:
@@ -64,7 +64,7 @@ def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.tim
     return parsed(data, path, [urlsplit(seed).hostname or "" for seed in seeds], now=now())
 
 
-def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> Found:
+def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> CookieFile:
     """What is in *data*, for seeds on *hosts*; *name* is what the file is called."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes text
         data = data.decode("utf-16", "replace").encode()
@@ -88,7 +88,7 @@ def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> Found
         else:
             kept[cookie.domain, cookie.path, cookie.name] = cookie
     taken, too_many = _few(kept.values(), near)
-    return Found(cookies=taken, notes=tuple(_notes(name, taken, expired, unfit + too_many, near)))
+    return CookieFile(cookies=taken, notes=tuple(_notes(name, taken, expired, unfit + too_many, near)))
 
 
 def _cookie(line: str, where: str, now: float) -> Cookie | None:

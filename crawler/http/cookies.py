@@ -49,7 +49,7 @@ class _Kept:
     """When others, who were told of it, will drop it."""
 
 
-class Jar:
+class CookieJar:
     """The cookies that one worker knows; safe to be used by several threads.
 
     A domain of a single label gets no cookies of the hosts below it, nor does one that *is_suffix* calls a public

@@ -34,7 +34,7 @@ class _Asking:
         self.answer: _Answer = NameLookupFailed("looking up the name was broken off")
 
 
-class Names:
+class DnsCache:
     """Looks names up; safe to be used by several threads. *clock* is monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

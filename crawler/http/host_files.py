@@ -84,15 +84,15 @@ Admit = Callable[[str, Turn | None], None]
 """Raises a TaskError for a URL that must not be asked for; may ask others first, when it is their turn."""
 
 
-class Shelf(Protocol):
-    """Where the files of a crawl are kept: a TaskQueue, by way of :class:`QueueShelf`."""
+class HostFileStore(Protocol):
+    """Where the files of a crawl are kept: a TaskQueue, by way of :class:`QueueHostFileStore`."""
 
     def look(self, host: str, name: str) -> FileAnswer: ...
 
     def keep(self, host: str, file: HostFile) -> None: ...
 
 
-class NoShelf:
+class NoHostFileStore:
     """For who works alone: whatever is needed is to be fetched."""
 
     def look(self, host: str, name: str) -> FileAnswer:
@@ -111,7 +111,7 @@ class FileQueue(Protocol):
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None: ...
 
 
-class QueueShelf:
+class QueueHostFileStore:
     """The files that *queue* keeps, for the worker of that id."""
 
     def __init__(self, queue: FileQueue, worker_id: str) -> None:
@@ -149,7 +149,7 @@ class HostFiles(Generic[T]):
         *,
         accept: str,
         max_bytes: int,
-        shelf: Shelf | None = None,
+        shelf: HostFileStore | None = None,
         check: Admit | None = None,
         is_none: Callable[[TaskError, str], bool] | None = None,
         delay_of: Callable[[T], float] = lambda _: 0.0,
@@ -160,7 +160,7 @@ class HostFiles(Generic[T]):
         self._transport = transport
         self._accept = accept
         self._max_bytes = max_bytes
-        self._shelf = shelf or NoShelf()
+        self._shelf = shelf or NoHostFileStore()
         self._check = check
         self._is_none = is_none or none_there
         self._delay_of = delay_of

@@ -22,7 +22,7 @@ from crawler.errors import (
     TaskError,
     TlsFailed,
 )
-from crawler.http.address_guard import Guard, seed_ports
+from crawler.http.address_guard import AddressGuard, seed_ports
 from crawler.http.proxies import networks_of, proxies_of
 from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import host_key
@@ -52,7 +52,7 @@ def silence(url: str, fetch: FetchConfig) -> str:
     seeds = (f"{place}/",)
     plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
     networks = networks_of(seeds, proxies_of(fetch))  # whose names a proxy looks up, nobody else is asked for
-    guard = Guard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
+    guard = AddressGuard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
     transport = RequestsTransport(plain, guard)
 
     def check(asked: str) -> None:

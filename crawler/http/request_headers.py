@@ -14,7 +14,7 @@ from crawler.errors import ConfigError
 from crawler.http import BrowserRequest, Validators
 from crawler.http.browser_headers import joined_cookies, passed_on
 from crawler.http.content_encoding import ACCEPT_ENCODING
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.proxies import basic
 from crawler.urls import authority, canonical, host_key
 
@@ -51,7 +51,9 @@ class RequestHeaders:
     Raises ConfigError for headers that can't be sent, and for a .netrc that can't be read.
     """
 
-    def __init__(self, config: FetchConfig, *, seeds: Iterable[str] = (), jar: Jar | None = None) -> None:
+    def __init__(
+        self, config: FetchConfig, *, seeds: Iterable[str] = (), jar: CookieJar | None = None
+    ) -> None:
         self._user_agent = config.user_agent
         self._jar = jar
         self._origins = frozenset(map(host_key, seeds))

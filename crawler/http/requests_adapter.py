@@ -12,9 +12,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import PoolManager, ProxyManager
 
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.certificates import context_of
-from crawler.http.connection import Pace, pool_classes
+from crawler.http.connection import ReadPace, pool_classes
 from crawler.http.proxies import Proxies, Proxy
 
 _POOLS, _IDLE_CONNECTIONS = 64, 256
@@ -29,7 +29,7 @@ class Adapter(HTTPAdapter):
     """
 
     def __init__(
-        self, pace: Pace, guard: Guard | None, proxies: Proxies, *, trusted: str, verify: bool
+        self, pace: ReadPace, guard: AddressGuard | None, proxies: Proxies, *, trusted: str, verify: bool
     ) -> None:
         self._pace = pace
         self._guard = guard

@@ -34,13 +34,13 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Exchanging, Fetched, Pairs, merged
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
 from crawler.http.certificates import authorities
-from crawler.http.connection import IdleConnectionLost, Pace, PacedResponse
+from crawler.http.connection import IdleConnectionLost, PacedResponse, ReadPace
 from crawler.http.content import content_of, is_worthless_in_part
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.proxies import proxies_of
 from crawler.http.request_headers import RequestHeaders, asks_unless
 from crawler.http.requests_adapter import Adapter
@@ -83,8 +83,8 @@ class RequestsTransport:
     def __init__(
         self,
         config: FetchConfig,
-        guard: Guard | None = None,
-        jar: Jar | None = None,
+        guard: AddressGuard | None = None,
+        jar: CookieJar | None = None,
         *,
         seeds: Iterable[str] = (),
         rate_grace_s: float = 10.0,
@@ -98,7 +98,7 @@ class RequestsTransport:
         self._proxies = proxies_of(config)
         self._guard = guard
         self._adapter = Adapter(
-            Pace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth),
+            ReadPace(min_rate_bytes_s=config.min_rate_bytes_s, grace_s=rate_grace_s, bandwidth=bandwidth),
             guard,
             self._proxies,
             trusted=str(ca_file or (authorities() if config.verify_tls else "")),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
 from crawler.http import Transport
-from crawler.http.host_files import ERRORS, HostFiles, Shelf
+from crawler.http.host_files import ERRORS, HostFiles, HostFileStore
 from crawler.http.robots_file import MAX_BYTES, RobotsFile, Statement
 from crawler.http.turns import Turn
 from crawler.logs.events import DEBUG, ROBOTS_ALLOWS, ROBOTS_FORBIDS, ROBOTS_LINES_LEFT_OUT, tell
@@ -58,7 +58,7 @@ class Robots:
         transport: Transport,
         *,
         agent: str,
-        shelf: Shelf | None = None,
+        shelf: HostFileStore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._agent = agent

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from crawler.http.robots_patterns import Path, Pattern, pattern
+from crawler.http.robots_patterns import Path, RobotsPattern, pattern
 from crawler.models import Value
 
 MAX_BYTES = 500 * 1024
@@ -87,7 +87,7 @@ class _Line(NamedTuple):
 class _Rule(NamedTuple):
     """An Allow or Disallow, without what else is in its line: a file has many."""
 
-    pattern: Pattern
+    pattern: RobotsPattern
     is_allow: bool
     number: int
     start: int
@@ -168,7 +168,7 @@ class RobotsFile:
             found += [stated for octets, stated in fitting if octets == most]
         return tuple(sorted(found, key=lambda stated: stated.number))
 
-    def _statement(self, line: _Line) -> tuple[Pattern, Statement]:
+    def _statement(self, line: _Line) -> tuple[RobotsPattern, Statement]:
         path, value = ("", line.value) if line.name == _LICENSE else _split(line.value)
         quoted = self._quoted(line.start)
         return pattern(path), Statement(

@@ -25,7 +25,7 @@ _LAST = "\x7f"
 """After all characters of a normalised path."""
 
 
-class Pattern(NamedTuple):
+class RobotsPattern(NamedTuple):
     """What a path must look like. A file has many, so that they are small."""
 
     octets: int
@@ -40,7 +40,7 @@ class Pattern(NamedTuple):
     """Head and rest to be looked for where slashes in the query are encoded; empty if that finds no more."""
 
 
-def pattern(written: str) -> Pattern:
+def pattern(written: str) -> RobotsPattern:
     """As a rule has it; an empty one fits every path, and has no octets."""
     is_anchored = written.endswith("$")
     pieces = [_normalised(piece) for piece in written[: len(written) - is_anchored].split("*")]
@@ -52,7 +52,7 @@ def pattern(written: str) -> Pattern:
     has_data = any("%2F" in piece or "%3F" in piece for piece in in_query)
     head, *rest = _without_empty(pieces, is_anchored=is_anchored)
     of_query = _without_empty(in_query, is_anchored=is_anchored) if has_data else ()
-    return Pattern(octets, head, tuple(rest), is_anchored, of_query)
+    return RobotsPattern(octets, head, tuple(rest), is_anchored, of_query)
 
 
 class Path:
@@ -67,7 +67,7 @@ class Path:
         self._plain = _Searched(path)
         self._in_query = _Searched(_with_query(path, is_query=False))
 
-    def fits(self, one: Pattern) -> bool:
+    def fits(self, one: RobotsPattern) -> bool:
         if self._plain.fits(one.head, one.rest, is_anchored=one.is_anchored):
             return True
         if not one.in_query:

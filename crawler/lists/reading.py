@@ -37,7 +37,7 @@ Images = Iterable[str | Mapping[str, str]]
 """URLs, or what a line of JSON would say: ``{"url": …, "caption": …, "page_url": …}``."""
 
 
-class Complaints:
+class ListComplaints:
     """Says of some of a list's bad entries where they are, and of all how many there are."""
 
     def __init__(self, name: str) -> None:
@@ -100,7 +100,7 @@ def mark(found: ListFile, *decides: object) -> str:
 def pages_of(found: ListFile) -> tuple[list[Seed], PagesRead]:
     """The pages that a list names, as seeds. Raises ListError for none, and for too many."""
     seeds: dict[Seed, None] = {}
-    complaints, chars = Complaints(shown(found)), 0
+    complaints, chars = ListComplaints(shown(found)), 0
     with opened(found) as rows:
         for row in rows:
             try:
@@ -132,7 +132,7 @@ def _seed(row: Row | Bad) -> Seed | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ListRequest:
     """The lists that somebody names."""
 
     pages: tuple[Path, ...] = ()
@@ -158,7 +158,7 @@ NO_FILES = Files()
 
 
 @contextmanager
-def gathered(asked: Asked) -> Iterator[Files]:
+def gathered(asked: ListRequest) -> Iterator[Files]:
     """The files of what is *asked* for; what a pipe or a program brings is kept in one until this is left.
 
     Raises ListError for files that can't be read, or whose first lines name nothing; UsageError.

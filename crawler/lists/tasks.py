@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crawler.config import ScopeConfig
 from crawler.errors import SeedError
 from crawler.lists import FOUND_IN, Bad, Given, ListFile, Report, Row
-from crawler.lists.reading import Complaints, mark, opened, shown
+from crawler.lists.reading import ListComplaints, mark, opened, shown
 from crawler.logs.events import LIST_READ, tell
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.models.image_words import trimmed
@@ -47,9 +47,9 @@ def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, repo
 
 def _take_one(
     ledger: Ledger, found: ListFile, scope: Scope, settings: ScopeConfig, report: Report
-) -> Complaints:
+) -> ListComplaints:
     """Returns what is said of the lines that name nothing."""
-    complaints = Complaints(shown(found))
+    complaints = ListComplaints(shown(found))
     batch: list[NewTask] = []
     count = new = 0
     said = time.monotonic()

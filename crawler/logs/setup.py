@@ -261,7 +261,7 @@ class _Onward(logging.Handler):
 # --- from a child process to its parent ---
 
 
-class Line(msgspec.Struct, frozen=True):
+class LogLine(msgspec.Struct, frozen=True):
     """A log record on its way."""
 
     name: str
@@ -279,10 +279,10 @@ class Sender(logging.Handler):
     may wait for that lock. When very many wait, further ones are dropped, and counted.
     """
 
-    def __init__(self, send: Callable[[Line], None]) -> None:
+    def __init__(self, send: Callable[[LogLine], None]) -> None:
         super().__init__()
         self._send = send
-        self._waiting: queue.Queue[Line] = queue.Queue(_WAITING_MOST)
+        self._waiting: queue.Queue[LogLine] = queue.Queue(_WAITING_MOST)
         self._lost = 0
         self._thread: threading.Thread | None = None
 
@@ -313,9 +313,9 @@ class Sender(logging.Handler):
             self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, _LAST_WORDS_S)
 
 
-def _line(record: logging.LogRecord) -> Line:
+def _line(record: logging.LogRecord) -> LogLine:
     is_event = isinstance(record.msg, Message)
-    return Line(
+    return LogLine(
         name=record.name,
         level=record.levelno,
         created=record.created,
@@ -326,7 +326,7 @@ def _line(record: logging.LogRecord) -> Line:
     )
 
 
-def heard(line: Line, *, child: str) -> None:
+def heard(line: LogLine, *, child: str) -> None:
     """Log here what the process *child* has logged there."""
     log = logging.getLogger(line.name)
     if not log.isEnabledFor(line.level):

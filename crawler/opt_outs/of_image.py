@@ -14,7 +14,7 @@ from crawler.http.turns import Turn
 from crawler.models import MAX_OPT_OUTS, OptOut, Purpose
 from crawler.opt_outs.preferences import content_signal, content_usage
 from crawler.opt_outs.purposes import RSL_LICENSE, TDMREP, refusal, said
-from crawler.opt_outs.tdmrep_files import ReservationFiles
+from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.urls import host_key
 
 _ROBOTS = "robots.txt"
@@ -41,7 +41,7 @@ Statements = Callable[[str], Iterable[Statement]]
 """The lines of robots.txt that apply to a URL."""
 
 
-class Wishes:
+class ImageOptOuts:
     """What is obeyed, by the settings of a crawl; safe to be used by several threads.
 
     *statements* gives the lines of robots.txt, None where no robots.txt is looked at. *files* gives tdmrep.json files;
@@ -53,7 +53,7 @@ class Wishes:
         config: ObeyConfig,
         *,
         statements: Statements | None = None,
-        files: ReservationFiles | None = None,
+        files: TdmrepFiles | None = None,
     ) -> None:
         self._purpose = Purpose(config.purpose)
         self._obeyed = config.obeyed
@@ -77,7 +77,7 @@ class Wishes:
 class Heard:
     """What was said of one image so far; each thing once."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: ImageOptOuts) -> None:
         self._wishes = wishes
         self._told: dict[OptOut, None] = {}
         self._unread = 0

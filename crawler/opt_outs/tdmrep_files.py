@@ -15,7 +15,7 @@ from crawler.errors import (
     TlsFailed,
 )
 from crawler.http import Transport
-from crawler.http.host_files import ERRORS, Admit, HostFiles, Shelf
+from crawler.http.host_files import ERRORS, Admit, HostFiles, HostFileStore
 from crawler.http.turns import Turn
 from crawler.models import HostFile
 from crawler.opt_outs.tdmrep import MAX_BYTES, PATH, Reservations
@@ -35,7 +35,7 @@ class _Answer:
     http_status: int = 0
 
 
-class ReservationFiles:
+class TdmrepFiles:
     """What hosts reserve. *check* says what may be asked for at all; *shelf* keeps the files of a crawl for all of its
     workers.
 
@@ -48,7 +48,7 @@ class ReservationFiles:
         transport: Transport,
         *,
         check: Admit | None = None,
-        shelf: Shelf | None = None,
+        shelf: HostFileStore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = HostFiles(

@@ -11,10 +11,10 @@ from crawler.config import ScopeConfig
 from crawler.crawlfile.schema import Connection, host_id, next_id
 from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.models.image_words import bits_of, bits_of_task, filled, joined, lacking
-from crawler.queues.counters import Tally
+from crawler.queues.counters import Counters
 from crawler.queues.left_out import LeftOut
-from crawler.queues.picture_sizes import Size, Sizes, marked, picture_key
-from crawler.queues.politeness import Pacing
+from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key
+from crawler.queues.politeness import Politeness
 from crawler.queues.validation import MALFORMED, is_malformed
 from crawler.sizes import Sized
 from crawler.urls import DATA_HOST, host_key, task_key
@@ -28,7 +28,7 @@ _Dropped = list[tuple[str, NewTask]]
 """Slugs, and what was left out by them."""
 
 
-class Intake:
+class TaskAdder:
     """Adds tasks to the file *db*, and tells *tally* and *pacing* of them. Made anew when memory is.
 
     With *largest_only* the largest size of a picture that pages name is taken, else each of them; *flush* writes the
@@ -38,8 +38,8 @@ class Intake:
     def __init__(
         self,
         db: Connection,
-        tally: Tally,
-        pacing: Pacing,
+        tally: Counters,
+        pacing: Politeness,
         scope: ScopeConfig,
         *,
         largest_only: bool,
@@ -55,7 +55,7 @@ class Intake:
         self._left_out = LeftOut(db)
         self._largest_only = largest_only
         self._flush = flush
-        self.sizes = Sizes(
+        self.sizes = PictureSizes(
             db,
             insert=self._insert_size,
             moved=lambda before, after: tally.move(TaskKind.IMAGE, before, after),

@@ -12,7 +12,7 @@ BURST_S = 0.25
 """What has not been asked for is still there for so long: a worker's question is on its way meanwhile."""
 
 
-class Line:
+class BandwidthSchedule:
     """The reservations at *rate_bytes_s*; 0 for no limit."""
 
     def __init__(self, rate_bytes_s: int) -> None:

@@ -12,7 +12,7 @@ from crawler.models import Counts, ImageStatus, Record, TaskKind, TaskState
 _UNSETTLED = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
-class Tally:
+class Counters:
     """Tasks by state, records by status and by reason, what was kept out, and the bytes that are saved."""
 
     def __init__(self, db: Connection) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from crawler.models import Result, TemplateAnswer
 from crawler.queues import Plan, RecordPage
-from crawler.queues.bandwidth import Line
+from crawler.queues.bandwidth import BandwidthSchedule
 from crawler.queues.ledger import MAX_RECORDS, Ledger
 
 
@@ -19,7 +19,7 @@ class LedgerTasks:
 
     def __init__(self, ledger: Ledger, plan: Plan | None = None) -> None:
         self._plan = plan or Plan()
-        self._line = Line(self._plan.config.fetch.limit_rate_bytes_s)
+        self._line = BandwidthSchedule(self._plan.config.fetch.limit_rate_bytes_s)
         self._line_mutex = threading.Lock()
         self._template = ledger.template
         self.put = ledger.put

@@ -168,7 +168,7 @@ def _host_named(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class HostDirective:
     """What is to be done about a host now."""
 
     host: int
@@ -179,7 +179,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class HostReport:
     """How it is with a host in trouble, for people."""
 
     trouble: Trouble
@@ -261,7 +261,7 @@ class _Latest:
         return self._others_at if host == self._host else self._at
 
 
-class Health:
+class HostHealth:
     """The hosts in trouble. *per_host* requests may be in flight to one that is not.
 
     The orders that its methods return are to be followed; those that were given stand until there are others.
@@ -278,7 +278,7 @@ class Health:
         self.cut_off = False
         """No host that was asked lately could be reached: it may be our own network that is out."""
 
-    def answered(self, host: int, *, now: float) -> Order | None:
+    def answered(self, host: int, *, now: float) -> HostDirective | None:
         """*host* has answered: it may be asked for twice as much at a time as before."""
         self._reached.note(host, now)
         self.cut_off = False
@@ -293,9 +293,9 @@ class Health:
         if limit is not None and limit < self._per_host:
             run.begin(now)
             run.in_flight = limit
-            return Order(host=host, in_flight=limit)
+            return HostDirective(host=host, in_flight=limit)
         del self._runs[host]
-        return None if run.in_flight is None else Order(host=host, in_flight=None)
+        return None if run.in_flight is None else HostDirective(host=host, in_flight=None)
 
     def failed(
         self,
@@ -307,7 +307,7 @@ class Health:
         began: float,
         now: float,
         again: bool = False,
-    ) -> Order | None:
+    ) -> HostDirective | None:
         """A visit to *host* that began at the moment *began* has failed, with anything but NOTHING and ANSWER.
 
         With *again* an earlier attempt at the same URL had failed as well: that may be its own TROUBLE, and pauses grow
@@ -344,7 +344,7 @@ class Health:
             run.pauses += 1
         pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
         run.noted, run.until, run.in_flight = now, now + pause_s, 1
-        return Order(host=host, in_flight=1, pause_s=pause_s)
+        return HostDirective(host=host, in_flight=1, pause_s=pause_s)
 
     def _is_its_own(self, host: int, run: _Run | None, what: Evidence, *, began: float, again: bool) -> bool:
         """Whether a failure is its URL's trouble, and tells nothing of *host*."""
@@ -352,7 +352,9 @@ class Health:
             return False
         return self._answered.get(host, -math.inf) > began or (again and (run is None or not run.pauses))
 
-    def _is_broken(self, host: int, run: _Run, *, reason: str, detail: str, now: float) -> Order | None:
+    def _is_broken(
+        self, host: int, run: _Run, *, reason: str, detail: str, now: float
+    ) -> HostDirective | None:
         self._reached.note(host, now)
         self.cut_off = False
         share = max(1, self._per_host // SHARE)
@@ -369,7 +371,7 @@ class Health:
             run.pauses -= 1
             pause_s = FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32)
             run.noted, run.until = now, now + pause_s
-            return Order(host=host, in_flight=1, pause_s=pause_s)
+            return HostDirective(host=host, in_flight=1, pause_s=pause_s)
         run.failures = run.tries = run.pauses = 0
         before = run.in_flight
         if before is None and run.broken >= IN_A_ROW:
@@ -378,33 +380,33 @@ class Health:
             run.in_flight = min(share, max(1, 2 * before))
         if run.in_flight == before or run.in_flight is None:
             return None
-        return Order(host=host, in_flight=run.in_flight)
+        return HostDirective(host=host, in_flight=run.in_flight)
 
     def is_hopeless(self, host: int, *, now: float) -> bool:
         """It has had nothing to say but that it is broken for so long that no URL is worth another attempt."""
         run = self._runs.get(host)
         return run is not None and run.broken >= LEAST_TRIES and now - run.broken_since >= self._patience_s
 
-    def wake(self, now: float) -> Iterator[Order]:
+    def wake(self, now: float) -> Iterator[HostDirective]:
         """What has come to be due: hosts that were down and may be asked once more."""
         while self._cooling and self._cooling[0][0] <= now:
             until, host = heapq.heappop(self._cooling)
             run = self._runs.get(host)
             if run is not None and run.in_flight == 0 and run.until == until:
                 run.in_flight, run.noted = 1, now
-                yield Order(host=host, in_flight=1)
+                yield HostDirective(host=host, in_flight=1)
         while len(self._runs) > MOST_RUNS:
             host = next(iter(self._runs))
             yield self.forget(host)
 
-    def forget(self, host: int) -> Order:
+    def forget(self, host: int) -> HostDirective:
         """Take *host* for one that nothing is known of."""
         self._runs.pop(host, None)
-        return Order(host=host, in_flight=None)
+        return HostDirective(host=host, in_flight=None)
 
     def give_up(
         self, host: int, *, reason: str, detail: str, tries: int, since: float, least_s: float, now: float
-    ) -> Order:
+    ) -> HostDirective:
         """*host* has refused all that was asked of it since that moment, at so many tries: it is down, for *least_s*
         seconds at least.
         """
@@ -437,7 +439,7 @@ class Health:
         run = self._runs.get(host)
         return run.tries % 2 == 1 if run is not None and run.in_flight == 1 else None
 
-    def condition(self, host: int, *, now: float) -> Condition | None:
+    def condition(self, host: int, *, now: float) -> HostReport | None:
         """None for a host that is well."""
         run = self._runs.get(host)
         if run is None or run.in_flight is None:
@@ -449,7 +451,7 @@ class Health:
             trouble = Trouble.BACKING_OFF
         elif run.broken:
             trouble = Trouble.ONLY_ERRORS
-        return Condition(
+        return HostReport(
             trouble=trouble,
             failures=run.failures or run.broken,
             tries=run.tries,
@@ -493,12 +495,12 @@ class Health:
         patience_s = self._patience_s * (LONG if doubt and not nameless else 1)
         return run.lost_tries >= LEAST_TRIES and now - run.lost_since >= patience_s
 
-    def _give_up(self, host: int, run: _Run, now: float, least_s: float = 0.0) -> Order:
+    def _give_up(self, host: int, run: _Run, now: float, least_s: float = 0.0) -> HostDirective:
         run.until = now + max(least_s, min(MOST_COOL_OFF_S, COOL_OFF_S * 2.0 ** min(run.cool_offs, 32)))
         run.cool_offs += 1
         run.in_flight = 0
         heapq.heappush(self._cooling, (run.until, host))
-        return Order(host=host, in_flight=0)
+        return HostDirective(host=host, in_flight=0)
 
 
 def _span(seconds: float) -> str:

@@ -19,7 +19,7 @@ LEAST_S = 1.0
 """What is shorter is over when the next manager is there."""
 
 
-class Pauses:
+class HostPauses:
     """Of the hosts in the file that *db* has open, and that an earlier run wrote to at *written_at* last; writes within
     transactions of the caller's. *clock* is the wall clock, in seconds.
     """

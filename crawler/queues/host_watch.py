@@ -9,15 +9,15 @@ from crawler.crawlfile.schema import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
 from crawler.models import PageRecord, Record, Revisit
 from crawler.queues.host_health import (
-    Condition,
     Evidence,
-    Health,
-    Order,
+    HostDirective,
+    HostHealth,
+    HostReport,
     ended_elsewhere,
     evidence,
     reason_of,
 )
-from crawler.queues.politeness import Pacing
+from crawler.queues.politeness import Politeness
 from crawler.queues.throttle import MOST_ATTEMPTS, TWICE, Pace, Throttle, refused_for_s
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ class HostWatch:
     def __init__(
         self,
         db: Connection,
-        health: Health,
+        health: HostHealth,
         throttle: Throttle,
-        pacing: Pacing,
+        pacing: Politeness,
         *,
         clock: Callable[[], float],
         note_pause: Callable[[int, float], None],
@@ -99,7 +99,7 @@ class HostWatch:
         self._follow(self.health.forget(host))
         self._go_at(self.throttle.forget(host))
 
-    def given_up(self) -> tuple[int, str, Condition] | None:
+    def given_up(self) -> tuple[int, str, HostReport] | None:
         """A host that is down and something waits for: what is told of it, and how it is."""
         host = self._pacing.shut()
         condition = None if host is None else self.health.condition(host, now=self._clock())
@@ -160,12 +160,12 @@ class HostWatch:
             self._follow(order)
             self._tell_if_down(order)
 
-    def _tell_if_down(self, order: Order) -> None:
+    def _tell_if_down(self, order: HostDirective) -> None:
         condition = self.health.condition(order.host, now=self._clock())
         if order.in_flight == 0 and condition is not None:
             tell(log, HOST_GIVEN_UP, **condition.facts_of(self.name(order.host)))
 
-    def _follow(self, order: Order) -> None:
+    def _follow(self, order: HostDirective) -> None:
         self._limit(order.host)
         self._pause(order.host, order.pause_s)
 

@@ -85,21 +85,21 @@ from crawler.models import (
 from crawler.models.image_words import filled_record
 from crawler.monitoring.rate import Rate
 from crawler.queues import REFUSED_S, RecordPage, host_pauses, later_words, rerun, run_rows
-from crawler.queues.adding import Intake
+from crawler.queues.adding import TaskAdder
 from crawler.queues.cookies import Cookies
-from crawler.queues.counters import Tally
+from crawler.queues.counters import Counters
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_files import HostFiles
-from crawler.queues.host_health import HOW_TO_RETRY, Health, reason_of
-from crawler.queues.host_pauses import Pauses
+from crawler.queues.host_health import HOW_TO_RETRY, HostHealth, reason_of
+from crawler.queues.host_pauses import HostPauses
 from crawler.queues.host_watch import HostWatch
 from crawler.queues.left_out import located
-from crawler.queues.long_poll import Waiters
-from crawler.queues.page_template_rows import TemplateRows
-from crawler.queues.politeness import Pacing
-from crawler.queues.refresh import Revisits, left_out_of, not_visited, worth_keeping
+from crawler.queues.long_poll import LongPoll
+from crawler.queues.page_template_rows import PageTemplateRows
+from crawler.queues.politeness import Politeness
+from crawler.queues.refresh import Refresh, left_out_of, not_visited, worth_keeping
 from crawler.queues.rerun import Belongs, Kept
-from crawler.queues.retry_preview import Retries
+from crawler.queues.retry_preview import RetryPreview
 from crawler.queues.status import (
     RATE_SPACING_S,
     RATE_WINDOW_S,
@@ -109,7 +109,7 @@ from crawler.queues.status import (
     some_workers,
 )
 from crawler.queues.throttle import Throttle
-from crawler.queues.validation import Complaints, is_host, refusal, told_of_refused
+from crawler.queues.validation import ValidationLog, is_host, refusal, told_of_refused
 from crawler.scope import domain_of
 from crawler.text.plain_errors import quoted
 from crawler.urls import DATA_HOST, host_key
@@ -206,11 +206,11 @@ class Ledger:
         self._clock = clock
         self._mutex = threading.RLock()
         self._recorded = threading.Condition(self._mutex)
-        self._waiters = Waiters(self._mutex)
+        self._waiters = LongPoll(self._mutex)
         self._workers: dict[str, _Worker] = {}
         self._fellows: Counter[TaskKind] = Counter()  # of these, by kind
         self._gone: dict[str, None] = {}  # in that order
-        self._complaints = Complaints(log)
+        self._complaints = ValidationLog(log)
         self._settled: list[tuple[Record, float | None]] = []
         """In this transaction, for the log, if it wants to know; and what is tried again, in how many seconds."""
         self._halted: str | None = None
@@ -219,17 +219,17 @@ class Ledger:
         self._paused_by = ""
         self._started = clock()
         self._pacing = self._new_pacing()
-        self._health = Health(per_host=queue.per_host, patience_s=queue.host_patience_s)
+        self._health = HostHealth(per_host=queue.per_host, patience_s=queue.host_patience_s)
         self._throttle = Throttle(patience_s=queue.host_patience_s)
         self._next_check = self._next_giving_up = clock()
         self._wake_all = False
         with schema.explained(path), legible(path):
             written_at = host_pauses.written_at(path)
             self._db = schema.connect(path)
-            self._pauses = Pauses(self._db, written_at=written_at, clock=wall_clock)
+            self._pauses = HostPauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
-            self._templates = TemplateRows(self._db)
-            self._retries = Retries(self._db)
+            self._templates = PageTemplateRows(self._db)
+            self._retries = RetryPreview(self._db)
             self._whereabouts = schema.Whereabouts(path)
             repair(self._db, path)
             row = self._db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
@@ -734,11 +734,11 @@ class Ledger:
         for worker in self._workers.values():
             worker.held.clear()
         self._next_seq = schema.next_seq(db)
-        self._tally = Tally(db)
+        self._tally = Counters(db)
         self._meters = Meters()
-        self._revisits = Revisits(db)
+        self._revisits = Refresh(db)
         self._cookies = Cookies(db)
-        self._intake = Intake(
+        self._intake = TaskAdder(
             db,
             self._tally,
             self._pacing,
@@ -764,8 +764,8 @@ class Ledger:
         self._load_leases(now)
         self._next_delayed = self._first_delayed()
 
-    def _new_pacing(self) -> Pacing:
-        return Pacing(
+    def _new_pacing(self) -> Politeness:
+        return Politeness(
             per_host=self._queue.per_host,
             delay_s=self._queue.delay_s,
             per_domain=self._queue.per_domain,
@@ -925,7 +925,7 @@ class Ledger:
             worker.id,
             count=min(count, self._queue.lease_batch),
             slots=slots,
-            fellows=self._fellows[kind],
+            worker_count=self._fellows[kind],
             now=now,
         )
         if not shares:

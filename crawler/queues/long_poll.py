@@ -33,7 +33,7 @@ class _Row:
     news: int = 0
 
 
-class Waiters:
+class LongPoll:
     """All methods are to be called with *mutex* held; ``wait`` lets go of it meanwhile."""
 
     def __init__(self, mutex: threading.RLock) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from crawler.crawlfile.schema import Connection
 from crawler.models import RenderOutcome, TemplateAnswer
-from crawler.queues.page_templates import Known, asked, changes, family_of, kept_as, known_of, told
+from crawler.queues.page_templates import KnownTemplates, asked, changes, family_of, kept_as, known_of, told
 
 
-class TemplateRows:
+class PageTemplateRows:
     """Those of the hosts in the file *db*."""
 
     def __init__(self, db: Connection) -> None:
@@ -33,7 +33,7 @@ class TemplateRows:
             [(host, name, state) for name, state in states.items()],
         )
 
-    def _known(self, host: int, name: str) -> Known:
+    def _known(self, host: int, name: str) -> KnownTemplates:
         kept = self._kept(host, name)
         if name not in kept:
             count = self._db.execute("SELECT count(*) FROM templates WHERE host_id = ?", (host,)).fetchone()[

@@ -76,7 +76,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
         return not self.gained and self.renders >= FAMILY_RENDERS and len(self.templates) >= FAMILY_TEMPLATES
 
 
-class Known(NamedTuple):
+class KnownTemplates(NamedTuple):
     """All that is known about a template."""
 
     name: str
@@ -84,7 +84,7 @@ class Known(NamedTuple):
     family: Family = Family()
 
 
-def asked(known: Known, task: int | None, now_s: float) -> tuple[Known, TemplateAnswer]:
+def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownTemplates, TemplateAnswer]:
     """What is to be done with a page of the template; with *task* its renderer asks, and may have claimed it then.
 
     Returns *known* itself if nothing has changed.
@@ -105,7 +105,7 @@ def asked(known: Known, task: int | None, now_s: float) -> tuple[Known, Template
     )
 
 
-def _verdict(known: Known, claims: dict[int, float], task: int | None) -> Verdict:
+def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) -> Verdict:
     """UNKNOWN with a *task* means that it may be a probe."""
     template = known.template
     if _is_skipped(template):
@@ -125,7 +125,7 @@ def _is_skipped(template: Template) -> bool:
     return template.renders >= PROBES and (not template.gained or template.dry >= DRY)
 
 
-def told(known: Known, outcome: RenderOutcome) -> Known:
+def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
     """With what came of rendering a page; *known* itself if that was told before."""
     template = known.template
     claims = {task: until for task, until in template.claims.items() if task != outcome.task}
@@ -158,7 +158,7 @@ def told(known: Known, outcome: RenderOutcome) -> Known:
     )
 
 
-def _told_family(known: Known, *, is_fresh: bool) -> Family:
+def _told_family(known: KnownTemplates, *, is_fresh: bool) -> Family:
     family = known.family
     if family.gained:  # nothing more is to be learned of it
         return family
@@ -198,7 +198,7 @@ def kept_as(name: str, *, is_known: bool, kept: int) -> str:
     return name if is_known or kept < MOST_OF_HOST else OVERFLOW
 
 
-def changes(before: Known, known: Known) -> dict[str, bytes]:
+def changes(before: KnownTemplates, known: KnownTemplates) -> dict[str, bytes]:
     """What is to be kept now, by name, as it was *before*: nothing if nothing has changed. Of some KB at the most."""
     changed: dict[str, bytes] = {}
     if known.template is not before.template:
@@ -208,13 +208,13 @@ def changes(before: Known, known: Known) -> dict[str, bytes]:
     return changed
 
 
-def known_of(name: str, template: bytes | None, family: bytes | None) -> Known:
+def known_of(name: str, template: bytes | None, family: bytes | None) -> KnownTemplates:
     """What is known of the template of that *name*, from what is kept; of what can't be read, nothing is."""
     try:
-        return Known(
+        return KnownTemplates(
             name,
             Template() if template is None else _TEMPLATE(template),
             Family() if family is None else _FAMILY(family),
         )
     except _FLAWS:  # somebody else has written it: it is found out once more
-        return Known(name)
+        return KnownTemplates(name)

@@ -86,7 +86,7 @@ def picture_key(size: Sized) -> bytes:
     return task_key(TaskKind.IMAGE, size.picture)
 
 
-class Sizes:
+class PictureSizes:
     """The sizes in the file *db*. *insert* makes a task of one; *moved* is told of one that is in another state now, or
     in none, *ready* of the host of one, *left_out* of how many were.
     """

@@ -103,7 +103,7 @@ class Waiting:
     """Of that, what the host itself asks for."""
 
 
-class Pacing:
+class Politeness:
     """Shares out the hosts that are due, each in its turn.
 
     *per_host* requests in flight to a host at the most, *delay_s* seconds from one to the next, or what the host itself
@@ -310,7 +310,7 @@ class Pacing:
         ]
 
     def take(
-        self, kind: Hashable, worker: str, *, count: int, slots: int, fellows: int, now: float
+        self, kind: Hashable, worker: str, *, count: int, slots: int, worker_count: int, now: float
     ) -> list[Share]:
         """Share out up to *count* waiting tasks of *kind* to *worker*, who can run *slots* at once in all.
 
@@ -322,9 +322,9 @@ class Pacing:
         hand = self._hands[worker]
         used = sum(held.in_flight for held in hand.values())
         due = self._due[kind]
-        fellows = max(1, fellows)
-        even = self._per_host // fellows if self._others_hungry(kind, worker, now) else self._per_host
-        part = max(1, even) if even < self._per_host else -(-self._per_host // fellows)
+        worker_count = max(1, worker_count)
+        even = self._per_host // worker_count if self._others_hungry(kind, worker, now) else self._per_host
+        part = max(1, even) if even < self._per_host else -(-self._per_host // worker_count)
         shares: list[Share] = []
         # first what it holds already: such a host needs no free slot to give more
         hosts = [host for host in hand if self._lanes[host].due <= now and kind in self._lanes[host].ready]

@@ -14,7 +14,7 @@ import msgspec
 from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, Connection, origin_in, origin_of, to_record
 from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
 from crawler.models.image_words import filled_record
-from crawler.queues.counters import Tally
+from crawler.queues.counters import Counters
 from crawler.queues.validation import WORTH_KEEPING
 from crawler.urls import DATA_HOST
 
@@ -22,7 +22,7 @@ _SEVERAL = "several"
 _IN_VAIN = {Revisit.GONE, Revisit.FAILED}
 
 
-class Revisits:
+class Refresh:
     """The earlier records of the tasks in the file *db*."""
 
     def __init__(self, db: Connection) -> None:
@@ -156,7 +156,7 @@ class Revisits:
             and (self.happen or record.sha256 in record.path)
         )
 
-    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record, tally: Tally) -> None:
+    def make_room(self, kind: TaskKind, task_id: int, record: Record, last: Record, tally: Counters) -> None:
         """Before *record* is written, within the same transaction: *last*, in its place, goes or becomes history, and
         its file counts as saved from another URL that has it. *tally* is told of all but *record*.
         """

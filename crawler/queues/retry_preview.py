@@ -17,7 +17,7 @@ _LOOKED_AT = 50
 _MOST_TASKS = 10_000
 
 
-class Retries:
+class RetryPreview:
     """Of the tasks in the file *db*."""
 
     def __init__(self, db: Connection) -> None:

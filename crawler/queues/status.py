@@ -12,10 +12,10 @@ import msgspec
 from crawler.crawlfile.schema import Connection
 from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
-from crawler.queues.counters import Tally
+from crawler.queues.counters import Counters
 from crawler.queues.host_health import Trouble
 from crawler.queues.host_watch import HostWatch
-from crawler.queues.politeness import Pacing, Waiting
+from crawler.queues.politeness import Politeness, Waiting
 
 RATE_WINDOW_S = 30.0
 RATE_SPACING_S = 1.0
@@ -38,7 +38,7 @@ class Meters:
         # over all the time: with such a spacing the first point stays, and every other one is the latest
         self._mean = {name: Rate(window_s=math.inf, spacing_s=math.inf) for name in self._now}
 
-    def note(self, now: float, tally: Tally) -> None:
+    def note(self, now: float, tally: Counters) -> None:
         counts = {
             "pages": tally.settled(TaskKind.PAGE),
             "images": tally.settled(TaskKind.IMAGE),
@@ -93,7 +93,7 @@ def as_held(state: _State, held: int) -> _State:
 
 
 def hosts_that_wait(
-    pacing: Pacing, watch: HostWatch, db: Connection, *, now: float
+    pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
     """Some hosts that have something to do, and are in trouble or left alone between two requests; at most
     SHOWN_WAITING, of the first few that may be such: as Stats has them.
@@ -124,7 +124,9 @@ def at_hand(host: HostStatus) -> int:
     return host.pages + host.images + host.renders + host.in_flight
 
 
-def hosts_to_watch(pacing: Pacing, watch: HostWatch, db: Connection, *, now: float) -> tuple[HostStatus, ...]:
+def hosts_to_watch(
+    pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
+) -> tuple[HostStatus, ...]:
     """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
     lanes = pacing.busiest(SHOWN_HOSTS, now=now)
     shown = {lane.host for lane in lanes}

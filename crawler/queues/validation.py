@@ -264,7 +264,7 @@ def unreadable(why: str) -> ImageRecord:
     )
 
 
-class Complaints:
+class ValidationLog:
     """What is wrong with what others say, for *log*: the first of them, then a few of very many. For one thread."""
 
     def __init__(self, log: logging.Logger) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.render import chromium, memory
 from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, DevToolsTimeout
-from crawler.render.mailbox import Event
+from crawler.render.mailbox import DevToolsEvent
 from crawler.render.process import Process
 from crawler.render.tab import CRASH, MEMORY, Tab
 from crawler.text.plain_errors import plain
@@ -235,7 +235,7 @@ class Browser:
     def _close_target(self, target_id: str) -> None:
         self._devtools.send("Target.closeTarget", {"targetId": target_id})
 
-    def _happened(self, event: Event) -> None:
+    def _happened(self, event: DevToolsEvent) -> None:
         """In the thread that reads what Chromium says."""
         match event.method:
             case "Target.attachedToTarget":

@@ -9,7 +9,7 @@ _TRIES_PER_REQUEST = 4
 """A page may try so many times what it may ask for: what is refused costs work as well, a robots.txt to begin with."""
 
 
-class Allowance:
+class PageBudget:
     """Of one page: so many *requests*, and so many *received_bytes*. Safe to be used by several threads."""
 
     def __init__(self, *, requests: int, received_bytes: int) -> None:

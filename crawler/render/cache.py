@@ -46,7 +46,7 @@ class _Flight:
         self.was_kept: bool | None = None
 
 
-class Cache:
+class HttpCache:
     """Keeps answers as long as they are fresh, *max_bytes* in all; those that were not used for the longest time go
     first. Safe to be used by several threads. *clock* is monotonic, in seconds; *now* tells the time for the dates of
     servers.

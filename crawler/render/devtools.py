@@ -27,19 +27,19 @@ from crawler.render.devtools_messages import (
     TabCrashed,
     decoded_message,
 )
-from crawler.render.mailbox import Event, Mailbox, Raw, decoded
+from crawler.render.mailbox import DevToolsEvent, Mailbox, Raw, decoded
 from crawler.render.outbox import Outbox
-from crawler.render.session_routes import Routes
+from crawler.render.session_routes import SessionRoutes
 from crawler.text.plain_errors import plain
 
 __all__ = [
-    "Asked",
     "BrowserGone",
     "DevTools",
     "DevToolsError",
+    "DevToolsEvent",
     "DevToolsTimeout",
-    "Event",
     "Mailbox",
+    "PendingCall",
     "TabCrashed",
 ]
 
@@ -54,7 +54,7 @@ _READ_BYTES = 2**20
 _NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
 
 
-class Asked:
+class PendingCall:
     """A call, and what came of it once it is ``answered``."""
 
     def __init__(
@@ -105,16 +105,16 @@ class DevTools:
         incoming: int,
         outgoing: int,
         *,
-        on_event: Callable[[Event], None] = lambda _: None,
+        on_event: Callable[[DevToolsEvent], None] = lambda _: None,
         on_gone: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_event = on_event
         self._on_gone = on_gone
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._pending: dict[int, Asked] = {}
+        self._pending: dict[int, PendingCall] = {}
         self._gone: BrowserGone | None = None
-        self._routes = Routes(self._refuse)
+        self._routes = SessionRoutes(self._refuse)
         self._outbox = Outbox(outgoing, self._end)
         self._reader = threading.Thread(
             target=self._read, args=(incoming,), name="devtools-reader", daemon=True
@@ -148,15 +148,15 @@ class DevTools:
         *,
         session: str = "",
         on_answer: Callable[[], None] | None = None,
-    ) -> Asked:
+    ) -> PendingCall:
         """The same for who looks for the answer later, or forgets it. *on_answer* is called in the thread that reads,
         and has to be quick. Raises BrowserGone.
         """
-        asked = Asked(session, on_answer=on_answer)
+        asked = PendingCall(session, on_answer=on_answer)
         self._ask(method, params, session, asked)
         return asked
 
-    def forget(self, asked: Asked) -> None:
+    def forget(self, asked: PendingCall) -> None:
         """Nobody looks for its answer any more."""
         with self._lock:
             self._pending.pop(asked.number, None)
@@ -173,7 +173,7 @@ class DevTools:
 
         *on_error* is called in the thread that reads, and has to be quick. Raises BrowserGone.
         """
-        self._ask(method, params, session, Asked(session, on_error=on_error) if on_error else None)
+        self._ask(method, params, session, PendingCall(session, on_error=on_error) if on_error else None)
 
     def route(self, session: str, mailbox: Mailbox) -> None:
         """Have the events of *session*, and of all that it attaches, go to *mailbox*: those that came already, too."""
@@ -197,7 +197,9 @@ class DevTools:
         """Say no more; Chromium ends when its pipe does."""
         self._end("it was closed")
 
-    def _ask(self, method: str, params: Mapping[str, Any] | None, session: str, asked: Asked | None) -> None:
+    def _ask(
+        self, method: str, params: Mapping[str, Any] | None, session: str, asked: PendingCall | None
+    ) -> None:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params or {}}
         if session:
@@ -278,7 +280,7 @@ class DevTools:
             self._routes.deliver(event)
         else:
             with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-                self._on_event(Event(event.method, decoded(event.params), ""))
+                self._on_event(DevToolsEvent(event.method, decoded(event.params), ""))
 
     def _refuse(self, event: Raw) -> None:
         """There is no room for it, or nobody who reads it: what waits for an answer gets one."""

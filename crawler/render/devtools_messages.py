@@ -32,7 +32,7 @@ class _Error(msgspec.Struct):
     message: str = ""
 
 
-class Message(msgspec.Struct, rename={"session": "sessionId"}):
+class DevToolsMessage(msgspec.Struct, rename={"session": "sessionId"}):
     id: int = 0
     method: str = ""
     session: str = ""
@@ -45,11 +45,11 @@ class Paused(msgspec.Struct, rename="camel"):
     request_id: str = ""
 
 
-_MESSAGES = msgspec.json.Decoder(Message)
+_MESSAGES = msgspec.json.Decoder(DevToolsMessage)
 PAUSED = msgspec.json.Decoder(Paused)
 
 
-def decoded_message(data: bytes) -> Message:
+def decoded_message(data: bytes) -> DevToolsMessage:
     try:
         return _MESSAGES.decode(data)
     except msgspec.DecodeError:

@@ -24,12 +24,12 @@ from crawler.errors import (
     ReaderCrashed,
     TooMuchMemory,
 )
-from crawler.harvest.link_filter import Judge
+from crawler.harvest.link_filter import LinkFilter
 from crawler.harvest.links import ATTACHED
 from crawler.harvest.reader_pool import Read
 from crawler.harvest.reader_protocol import Head
 from crawler.harvest.render_choice import TemplateQueue, route_task
-from crawler.harvest.script_signs import Looks, with_route
+from crawler.harvest.script_signs import ScriptSigns, with_route
 from crawler.http import Fetched, Transport, packed
 from crawler.http.turns import NotYet
 from crawler.logs.events import RENDER_UNREADABLE, tell
@@ -167,7 +167,7 @@ class RenderHandler(TaskHandler):
         self._browsers = browsers
         self._network = network
         self._script = script
-        self._judge = Judge(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
+        self._judge = LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
 
     def close(self) -> None:
         self._browsers.close()
@@ -342,7 +342,7 @@ class RenderHandler(TaskHandler):
                 kept_out_by=head.against_images or self._scope.image_refusal(url),
             )
 
-    def _routes(self, task: Task, looks: Looks | None, page_url: str) -> Iterator[NewTask]:
+    def _routes(self, task: Task, looks: ScriptSigns | None, page_url: str) -> Iterator[NewTask]:
         """Links that a script alone can follow."""
         if looks is None:
             return

@@ -21,7 +21,7 @@ class _Left:
     error: TaskError | None
 
 
-class LeftAlone:
+class HostBackoff:
     """What all pages of a renderer know of hosts. Safe to be used by several threads; *clock* is monotonic."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

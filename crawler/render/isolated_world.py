@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 WORLD = "image-crawler"
 
 
-class World:
+class IsolatedWorld:
     """That of the page in *tab*. *pump* answers what the page asks for until something is true, or so many seconds are
     over, or its time is: our questions are not to be what keeps it waiting.
     """

@@ -58,7 +58,7 @@ _PASSED_ON = (
 _HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
-class Orders(NamedTuple):
+class LaunchOrders(NamedTuple):
     read: int
     write: int
     lifeline: int
@@ -75,7 +75,7 @@ class Started(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     read, write, lifeline = (_out_of_the_way(int(number)) for number in arguments[:3])
-    orders = Orders(read, write, lifeline, os.geteuid() == 0, tuple(arguments[3:]))
+    orders = LaunchOrders(read, write, lifeline, os.geteuid() == 0, tuple(arguments[3:]))
     awake = _signals()
     namespaces.adopt_orphans()
     sweep()
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     return 1
 
 
-def _start(orders: Orders, rung: Rung, folder: str) -> Started:
+def _start(orders: LaunchOrders, rung: Rung, folder: str) -> Started:
     """The keeper, with Chromium below it; raises OSError if it can't be done so."""
     heard, report = os.pipe()
     leash, ours = os.pipe()
@@ -133,7 +133,7 @@ def _start(orders: Orders, rung: Rung, folder: str) -> Started:
     return Started(int(said.get("keeper", child)), ours, said["started"])
 
 
-def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int) -> int:
+def _be_keeper(orders: LaunchOrders, rung: Rung, folder: str, leash: int, report: int) -> int:
     awake = _signals()
     program = orders.command[0]
     namespaces.adopt_orphans()
@@ -167,7 +167,7 @@ def _be_keeper(orders: Orders, rung: Rung, folder: str, leash: int, report: int)
             _end_children()
 
 
-def _be_chromium(orders: Orders, rung: Rung, command: list[str], home: str) -> NoReturn:
+def _be_chromium(orders: LaunchOrders, rung: Rung, command: list[str], home: str) -> NoReturn:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     with suppress(ImportError, OSError, ValueError):

@@ -14,7 +14,7 @@ _OVERHEAD_BYTES = 200
 """Of one event that waits, beside its text."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class DevToolsEvent(msgspec.Struct, frozen=True):
     """What Chromium tells without having been asked."""
 
     method: str
@@ -78,7 +78,7 @@ class Mailbox:
             self._lock.notify()
             return True
 
-    def get(self, timeout_s: float) -> Event | None:
+    def get(self, timeout_s: float) -> DevToolsEvent | None:
         """The next event; None if there was none in time, or :meth:`wake` was called. Raises BrowserGone once all are
         read and no more can come.
         """
@@ -95,7 +95,7 @@ class Mailbox:
                 raw = self._events.popleft()
                 self._size_bytes -= raw.size_bytes
                 try:
-                    return Event(raw.method, decoded(raw.params), raw.session)
+                    return DevToolsEvent(raw.method, decoded(raw.params), raw.session)
                 except (msgspec.MsgspecError, ValueError, RecursionError):  # more levels than anybody reads
                     self.dropped += 1
 

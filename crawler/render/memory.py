@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 _OURS = ("RssAnon:", "RssShmem:")
 
 
-class Known(NamedTuple):
+class KnownProcesses(NamedTuple):
     """A process that was seen before: its parent may change, its start does not."""
 
     is_ours: bool
@@ -27,7 +27,7 @@ class Descendants:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._known: dict[int, Known] = {}
+        self._known: dict[int, KnownProcesses] = {}
 
     def look(self) -> list[int]:
         """Those that there are now, without the first."""
@@ -43,7 +43,7 @@ class Descendants:
                 fields = _stat(pid)
                 parents[pid], started[pid] = int(fields[1]), fields[19]
         for pid in parents:
-            self._known[pid] = Known(self._is_ours(pid, parents), started[pid])
+            self._known[pid] = KnownProcesses(self._is_ours(pid, parents), started[pid])
         return [pid for pid, known in self._known.items() if known.is_ours]
 
     def kill(self, pid: int) -> bool:

@@ -34,9 +34,9 @@ from crawler.http.status import status_error
 from crawler.http.turns import NotYet, TurnQueue
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Task
-from crawler.render.budget import Allowance
-from crawler.render.cache import Cache
-from crawler.render.host_backoff import LeftAlone
+from crawler.render.budget import PageBudget
+from crawler.render.cache import HttpCache
+from crawler.render.host_backoff import HostBackoff
 from crawler.render.request_filter import refusal
 from crawler.urls import canonical, host_key
 
@@ -121,14 +121,14 @@ class Network:
         queue: TurnQueue | None = None,
         robots: Robots | None = None,
         stop: threading.Event | None = None,
-        cache: Cache | None = None,
+        cache: HttpCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = transport
         self.config = config.render
         self.robots = robots
-        self.cache = cache or Cache()
-        self.alone = LeftAlone(clock)
+        self.cache = cache or HttpCache()
+        self.alone = HostBackoff(clock)
         self._queue = queue
         self._stop = stop or threading.Event()
         self._clock = clock
@@ -153,7 +153,7 @@ class PageNetwork:
         self._turns = turns
         self._posts = config.render_posts
         self._within_s = config.render_timeout_s
-        self._allowance = Allowance(requests=config.render_requests, received_bytes=config.render_bytes)
+        self._allowance = PageBudget(requests=config.render_requests, received_bytes=config.render_bytes)
         self._image_bytes = 0
         self._refused_by: set[str] = set()
         """Hosts that have refused this page something: it asks them for nothing more."""

@@ -24,8 +24,8 @@ from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Value
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
-from crawler.render.devtools import Asked, BrowserGone, DevToolsError, DevToolsTimeout, Event
-from crawler.render.isolated_world import WORLD, World
+from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsEvent, DevToolsTimeout, PendingCall
+from crawler.render.isolated_world import WORLD, IsolatedWorld
 from crawler.render.listeners import tell_listeners
 from crawler.render.network import PageNetwork
 from crawler.render.page_requests import BATCH_S, LOAD, PageRequests
@@ -126,7 +126,7 @@ class OpenPage:
         self._sent: set[str] = set()
         """Where forms would have gone."""
         self._spent: Counter[str] = Counter()
-        self._world = World(
+        self._world = IsolatedWorld(
             tab, url=url, pump=lambda is_done, most_s: self._pump_until(is_done, most_s=most_s)
         )
         self._requests = PageRequests(
@@ -358,7 +358,7 @@ class OpenPage:
 
     # --- what the browser tells ---
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: DevToolsEvent) -> None:
         params = event.params
         match event.method:
             case "Fetch.requestPaused":
@@ -457,7 +457,7 @@ def _pair(told: Any) -> tuple[int, int]:
             return 0, 0
 
 
-def _is_refused(opened: Asked) -> bool:
+def _is_refused(opened: PendingCall) -> bool:
     """The browser has said that it does not go there."""
     if not opened.answered.is_set():
         return False

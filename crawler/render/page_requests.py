@@ -18,9 +18,9 @@ from crawler.errors import TaskError
 from crawler.http import Check, Fetched
 from crawler.logs.events import INTERNAL_ERROR, tell
 from crawler.render import stand_in_images
-from crawler.render.devtools import Asked, BrowserGone, DevToolsError
+from crawler.render.devtools import BrowserGone, DevToolsError, PendingCall
 from crawler.render.interception import Action, Decision, decide, headers_for_browser, request_of
-from crawler.render.isolated_world import World
+from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.network import Answer, PageNetwork, Refused
 from crawler.render.tab import Tab
 from crawler.urls import MAX_URL_CHARS, canonical
@@ -62,7 +62,7 @@ class PageRequests:
         self,
         tab: Tab,
         network: PageNetwork,
-        world: World,
+        world: IsolatedWorld,
         *,
         url: str,
         config: RenderConfig,
@@ -98,7 +98,7 @@ class PageRequests:
         self._batch_at = 0.0
         self._sizing: list[_Waiting] = []
         """Those whose sizes the page has been asked for."""
-        self._sized = Asked("")
+        self._sized = PendingCall("")
         self._sized.answered.set()
         self._sized_until = 0.0
         self.stage = LOAD

@@ -23,7 +23,7 @@ class _Attached(msgspec.Struct, rename="camel"):
 _ATTACHED = msgspec.json.Decoder(_Attached)
 
 
-class Routes:
+class SessionRoutes:
     """Sessions that a session attaches have its mailbox. Events of a session that nobody knows yet are kept for who
     will. *refuse* is told of each event that no mailbox takes.
     """

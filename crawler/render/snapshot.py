@@ -9,7 +9,7 @@ from typing import Any
 
 from crawler.render import stand_in_images
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout
-from crawler.render.isolated_world import World
+from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.page_requests import MOST_FRAMES, MOST_IMAGES
 from crawler.render.tab import Tab
 
@@ -26,7 +26,7 @@ class Snapshot:
     def __init__(
         self,
         tab: Tab,
-        world: World,
+        world: IsolatedWorld,
         *,
         sent: bytes,
         max_html_chars: int,

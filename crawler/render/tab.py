@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.render.devtools import CALL_TIMEOUT_S, Asked, DevTools, DevToolsError, TabCrashed
+from crawler.render.devtools import CALL_TIMEOUT_S, DevTools, DevToolsError, PendingCall, TabCrashed
 from crawler.render.mailbox import Mailbox
 
 MEMORY = "memory"
@@ -51,14 +51,14 @@ class Tab:
         self._check(method)
         return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
 
-    def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> Asked:
+    def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> PendingCall:
         """The same without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
         self._check(method)
         return self._devtools.ask(
             method, params, session=session or self.session, on_answer=self.mailbox.wake
         )
 
-    def forget(self, asked: Asked) -> None:
+    def forget(self, asked: PendingCall) -> None:
         """Nobody looks for its answer any more."""
         self._devtools.forget(asked)
 

@@ -23,17 +23,17 @@ from crawler.queues.rpc.transport import Address
 from crawler.run.children import Child, Lifeline
 from crawler.run.endpoints import (
     Access,
-    Client,
-    Endpoint,
-    Meeting,
+    ManagerEndpoint,
+    QueueClient,
+    QueueEndpoint,
     demand,
     is_loopback,
     parse_address,
     read_access,
 )
-from crawler.run.mains import ALL_COLLECTED, Site, manage
+from crawler.run.mains import ALL_COLLECTED, CrawlContext, manage
 from crawler.run.redis_endpoint import RedisEndpoint, read_redis
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 
 _LOOPBACK: Address = ("127.0.0.1", 0)
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -41,7 +41,7 @@ _POLL_S = 0.1
 _PAGE_OF_RECORDS = 200
 
 
-class Engine(Protocol):
+class QueueBackend(Protocol):
     """The queues of a crawl, for the process that watches over it; made without touching anything."""
 
     process: str
@@ -54,19 +54,19 @@ class Engine(Protocol):
     """to end."""
     reconnect_s: float
     """So long the workers of this machine wait for an answer."""
-    public: Endpoint | None
+    public: ManagerEndpoint | None
     """Where a manager lets others in; None if it does not, or there is none."""
     queue: RedisAddress | None
     """Where the queues lie if no manager has them."""
-    client: Client | None
+    client: QueueClient | None
     """While connected."""
 
     @property
-    def meeting(self) -> Meeting:
+    def meeting(self) -> QueueEndpoint:
         """Where the workers of this machine find the queues."""
         ...
 
-    def check(self, start: Start) -> None:
+    def check(self, start: StartMode) -> None:
         """Raise FolderError when what the folder holds can't be gone on with by this engine."""
         ...
 
@@ -93,7 +93,7 @@ class Engine(Protocol):
         ...
 
 
-class InManager:
+class ManagerBackend:
     """Both queues in a manager process. Raises UsageError when address and keys don't go together."""
 
     process: str = "manager"
@@ -106,14 +106,14 @@ class InManager:
     def __init__(self, config: Config, folder: CrawlFolder) -> None:
         self._folder = folder
         self._endpoint, self.public = _endpoints(config)
-        self.client: Client | None = None
+        self.client: QueueClient | None = None
 
     @property
-    def meeting(self) -> Endpoint:
+    def meeting(self) -> ManagerEndpoint:
         return self._endpoint
 
-    def check(self, start: Start) -> None:
-        if start is Start.FRESH or not self._folder.holds_a_crawl:
+    def check(self, start: StartMode) -> None:
+        if start is StartMode.FRESH or not self._folder.holds_a_crawl:
             return
         where = ""
         with (
@@ -138,7 +138,7 @@ class InManager:
         self.public = public[0] if public else None
 
     def connect(self) -> tuple[TaskQueue, ResultQueue]:
-        self.client = self._endpoint.manager(reconnect_s=0.0)
+        self.client = self._endpoint.client(reconnect_s=0.0)
         self.client.connect()
         return self.client.get_task_queue(), self.client.get_result_queue()
 
@@ -157,13 +157,13 @@ class InManager:
         return f"{where} {access}"
 
 
-def _coordinate(lifeline: Lifeline, site: Site, start: Start) -> None:
+def _coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
     from crawler.run.collector_main import coordinate  # a crawl with a manager has no use for it
 
-    coordinate(lifeline, site, start)
+    coordinate(lifeline, context, start)
 
 
-class InRedis:
+class RedisBackend:
     """Both queues in Redis or Valkey, and a collector process that brings what is settled there into crawl.db.
 
     Raises UsageError for an address, or settings, that can't be used, and when the extra for it is not installed.
@@ -173,7 +173,7 @@ class InRedis:
     main: Callable[..., None] = staticmethod(_coordinate)
     start_s = 600.0  # what was settled in its absence is collected first
     grace_s = 120.0
-    public: Endpoint | None = None
+    public: ManagerEndpoint | None = None
 
     def __init__(self, config: Config, folder: CrawlFolder) -> None:
         if config.manager.bind:
@@ -190,27 +190,27 @@ class InRedis:
         address = replace(address, name=address.name or name_for(folder.path))
         self.queue: RedisAddress | None = address
         self._endpoint = RedisEndpoint(address=address)
-        self._endpoint.manager(reconnect_s=0.0)  # is the extra for it there?
+        self._endpoint.client(reconnect_s=0.0)  # is the extra for it there?
         self.reconnect_s = config.access.reconnect_s
         self._folder = folder
         self._child: Child | None = None
-        self.client: Client | None = None
+        self.client: QueueClient | None = None
 
     @property
     def meeting(self) -> RedisEndpoint:
         return self._endpoint
 
-    def check(self, start: Start) -> None:
+    def check(self, start: StartMode) -> None:
         """The collector sees to it."""
 
     def started(self, child: Child) -> None:
         self._child = child
 
     def connect(self) -> tuple[TaskQueue | None, ResultQueue]:
-        results = Collected(self._folder, self.is_complete)
+        results = CollectedRecords(self._folder, self.is_complete)
         if self.is_complete():
             return None, results
-        self.client = self._endpoint.manager(reconnect_s=0.0)
+        self.client = self._endpoint.client(reconnect_s=0.0)
         self.client.connect()
         return self.client.get_task_queue(), results
 
@@ -224,7 +224,7 @@ class InRedis:
         return f"{self._endpoint.address}{_credentials(self._endpoint.address)}"
 
 
-class Collected:
+class CollectedRecords:
     """What has been collected in the crawl's folder, as a ResultQueue to read from."""
 
     def __init__(self, folder: CrawlFolder, is_complete: Callable[[], bool]) -> None:
@@ -275,22 +275,22 @@ def _credentials(queue: RedisAddress) -> str:
     return "".join(flag for flag, needed in flags.items() if needed)
 
 
-def _endpoints(config: Config) -> tuple[Endpoint, Endpoint | None]:
+def _endpoints(config: Config) -> tuple[ManagerEndpoint, ManagerEndpoint | None]:
     """Where the manager listens for this machine, and where for others, if it does. Raises UsageError."""
     own = Access(authkey=secrets.token_hex(32).encode("ascii"))
     if not config.manager.bind:
-        return Endpoint(address=_LOOPBACK, access=own), None
+        return ManagerEndpoint(address=_LOOPBACK, access=own), None
     address = parse_address(config.manager.bind)
     access = read_access(config.access, manager=True)
     demand(access, address[0], insecure_plaintext=config.access.insecure_plaintext)
     if access is None:  # for this machine only, and the key lies in the crawl's folder
-        return Endpoint(address=address, access=own), None
-    return Endpoint(address=_LOOPBACK, access=own), Endpoint(address=address, access=access)
+        return ManagerEndpoint(address=address, access=own), None
+    return ManagerEndpoint(address=_LOOPBACK, access=own), ManagerEndpoint(address=address, access=access)
 
 
-def engine_for(config: Config, folder: CrawlFolder) -> Engine:
+def engine_for(config: Config, folder: CrawlFolder) -> QueueBackend:
     """Raises UsageError."""
-    return InRedis(config, folder) if config.manager.queue else InManager(config, folder)
+    return RedisBackend(config, folder) if config.manager.queue else ManagerBackend(config, folder)
 
 
 def stats_of(folder: CrawlFolder) -> Stats:

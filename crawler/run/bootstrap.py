@@ -18,12 +18,12 @@ from crawler.lists import Report, nobody
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import COMPLETE, Collector
-from crawler.queues.redis.writer import Books
-from crawler.run.mains import Site
+from crawler.queues.redis.writer import CrawlfileWriter
+from crawler.run.mains import CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
 from crawler.run.rerun_notes import changes_since
 from crawler.run.run_start import add_seeds, begin_run, plan_id
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from crawler.seeds import some
 from crawler.storage.local import LocalStorage
 
@@ -34,29 +34,29 @@ log = logging.getLogger(__name__)
 
 QUEUE = "queue"
 """In the file's meta: where the queue lies, without its password."""
-_NEW_RUNS = (Start.GO_ON, Start.FRESH, Start.REFRESH)
+_NEW_RUNS = (StartMode.GO_ON, StartMode.FRESH, StartMode.REFRESH)
 _INCARNATIONS = "incarnations"
 """In the file's meta: of the servers that the queue has been whole at."""
 
 
-class Founding:
-    """Of the crawl at *site*, by *client*; the folder is locked. *report* is told what takes its time."""
+class Bootstrap:
+    """Of the crawl at *context*, by *client*; the folder is locked. *report* is told what takes its time."""
 
     def __init__(
         self,
-        site: Site,
+        context: CrawlContext,
         folder: CrawlFolder,
         client: RedisClient,
         *,
         report: Report = nobody,
     ) -> None:
         self._report = report
-        self._site = site
+        self._context = context
         self._folder = folder
         self._client = client
         self._run_noted = False
 
-    def begin(self, start: Start) -> Plan | None:
+    def begin(self, start: StartMode) -> Plan | None:
         """Have the queue know all that there is to do, and return the plan; None if that is nothing.
 
         May be called again when it has failed. Raises QueueUnreachable, and FolderError when the folder, or the name in
@@ -66,14 +66,14 @@ class Founding:
         try:
             client.open_server()
         except QueueUnreachable:
-            if start is Start.GO_ON and self._is_finished():
+            if start is StartMode.GO_ON and self._is_finished():
                 return None
             raise
         there = self._plan_there()
-        if there is None and start is Start.JOIN:
-            raise QueueUnreachable(f"no crawl is at {self._site.endpoint} any more")
+        if there is None and start is StartMode.JOIN:
+            raise QueueUnreachable(f"no crawl is at {self._context.endpoint} any more")
         self._check(there, start)
-        if start is Start.FRESH:
+        if start is StartMode.FRESH:
             self._wipe(there)
             there = None
         over = there is None or self._collect_from(there)
@@ -82,23 +82,23 @@ class Founding:
             client.delete()
         if plan is None:
             return None
-        with closing(Books(self._folder.ledger)) as books:
+        with closing(CrawlfileWriter(self._folder.ledger)) as books:
             if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
                 books.set_meta(COMPLETE, plan.id)
-            books.set_meta(QUEUE, str(self._site.endpoint))
-            mark(self._site.folder)
-            empty = client.found(plan)
+            books.set_meta(QUEUE, str(self._context.endpoint))
+            mark(self._context.folder)
+            empty = client.create_or_update(plan)
             if start in _NEW_RUNS:
                 client.new_run()
                 storage = plan.config.storage
                 LocalStorage(
-                    self._site.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
+                    self._context.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
                 ).sweep()
             self.make_whole(plan, books, empty=empty)
             books.set_meta(COMPLETE, None)
         return plan
 
-    def make_whole(self, plan: Plan, books: Books, *, empty: bool) -> None:
+    def make_whole(self, plan: Plan, books: CrawlfileWriter, *, empty: bool) -> None:
         """Give the queue what it may lack, and open it to workers."""
         client = self._client
         incarnations = client.incarnations()
@@ -107,7 +107,7 @@ class Founding:
         collector.reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
-        client.keep_cookies(self._site.cookies)  # before anybody asks with them
+        client.keep_cookies(self._context.cookies)  # before anybody asks with them
         client.opened(incarnations)
         books.set_meta(_INCARNATIONS, incarnations)
 
@@ -118,8 +118,8 @@ class Founding:
 
     def _collect_from(self, there: Plan) -> bool:
         """Bring the file up to date; returns whether nothing is left to do in Redis either."""
-        empty = self._client.found(there)
-        with closing(Books(self._folder.ledger)) as books:
+        empty = self._client.create_or_update(there)
+        with closing(CrawlfileWriter(self._folder.ledger)) as books:
             # one that had ended, and whose removal was cut short, has nothing left to tell
             finished = books.meta(COMPLETE) == there.id
             over = finished if empty else self._client.get_task_queue().stats().drained
@@ -131,7 +131,7 @@ class Founding:
 
     def _plan_there(self) -> Plan | None:
         """Of the crawl that has our name in Redis; None if none has."""
-        asked = cast("RedisEndpoint", self._site.endpoint).manager(reconnect_s=0.0)
+        asked = cast("RedisEndpoint", self._context.endpoint).client(reconnect_s=0.0)
         try:
             asked.connect()
             return asked.get_task_queue().plan()
@@ -140,28 +140,28 @@ class Founding:
         finally:
             asked.disconnect()
 
-    def _check(self, there: Plan | None, start: Start) -> None:
+    def _check(self, there: Plan | None, start: StartMode) -> None:
         """Raise FolderError unless the folder and the crawl in Redis belong together."""
-        site = self._site
-        if there is None or (start is Start.FRESH and set(there.seeds) == set(site.seeds)):
+        context = self._context
+        if there is None or (start is StartMode.FRESH and set(there.seeds) == set(context.seeds)):
             return  # with FRESH the file need not be readable
         ours = self._note("crawl")
         if ours and there.id.startswith(f"{ours}-"):
             return
-        if start is Start.JOIN:
+        if start is StartMode.JOIN:
             raise FolderError(
-                f"{site.folder} is not the folder of the crawl at {site.endpoint}: its results go where it was begun;"
-                " name that folder with -o, or a copy of it"
+                f"{context.folder} is not the folder of the crawl at {context.endpoint}: its results go where it was"
+                " begun; name that folder with -o, or a copy of it"
             )
         raise FolderError(
-            f"at {site.endpoint} is a crawl of {some(there.seeds)} already, of another folder than"
-            f" {site.folder}; choose that folder with -o, or another name: --queue URL#NAME"
+            f"at {context.endpoint} is a crawl of {some(there.seeds)} already, of another folder than"
+            f" {context.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 
-    def _plan(self, there: Plan | None, start: Start, *, over: bool) -> tuple[Plan | None, bool]:
+    def _plan(self, there: Plan | None, start: StartMode, *, over: bool) -> tuple[Plan | None, bool]:
         """What is to be done, None if that is nothing; and whether it is everything once more."""
-        site = self._site
-        config = site.config.for_workers()
+        context = self._context
+        config = context.config.for_workers()
         refreshed = False
         with closing(
             Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
@@ -170,42 +170,44 @@ class Founding:
             if start in _NEW_RUNS and not self._run_noted:
                 refreshed = begin_run(
                     ledger,
-                    folder=site.folder,
-                    seeds=site.seeds,
-                    config=site.config.of_the_crawl(),
+                    folder=context.folder,
+                    seeds=context.seeds,
+                    config=context.config.of_the_crawl(),
                     start=start,
                     finished=finished,
                     elsewhere=not over,
-                    browser=site.browser,
-                    given=site.given,
+                    browser=context.browser,
+                    given=context.given,
                     report=self._report,
                 )
                 self._run_noted = True
-            elif start is not Start.JOIN:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
+            elif start is not StartMode.JOIN:
+                add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
             plan = Plan(
                 id=plan_id(ledger, config),
-                seeds=site.seeds,
+                seeds=context.seeds,
                 config=config,
-                browser=site.browser,
-                networks=site.networks,
+                browser=context.browser,
+                networks=context.networks,
             )
             if finished and ledger.stats().drained:
                 return None, False
-        if there is not None and (start is Start.JOIN or (start is Start.RESTART and there.id == plan.id)):
+        if there is not None and (
+            start is StartMode.JOIN or (start is StartMode.RESTART and there.id == plan.id)
+        ):
             plan = there  # as whoever began the run has it
         return plan, refreshed
 
     def _is_finished(self) -> bool:
         """Whether all has been done before, which is known without a Redis."""
-        if self._site.given or not self._folder.holds_a_crawl or not self._file_knows_all():
+        if self._context.given or not self._folder.holds_a_crawl or not self._file_knows_all():
             return False
         with Catalog(self._folder.path) as catalog:
             unsettled = catalog.value("SELECT count(*) FROM tasks WHERE state NOT IN ('done', 'dead')")
-            if unsettled or set(catalog.seeds()) != set(self._site.seeds):
+            if unsettled or set(catalog.seeds()) != set(self._context.seeds):
                 return False
             runs = catalog.runs()
-        changes = changes_since(runs, self._site.config.of_the_crawl())
+        changes = changes_since(runs, self._context.config.of_the_crawl())
         return not (changes.lets_in or changes.keeps_out or changes.fixed)
 
     def _file_knows_all(self) -> bool:
@@ -219,6 +221,6 @@ class Founding:
                 (str(value) for (value,) in catalog.rows("SELECT value FROM meta WHERE key = ?", (key,))), ""
             )
 
-    def is_another(self, books: Books) -> bool:
+    def is_another(self, books: CrawlfileWriter) -> bool:
         """Whether a server has been started anew, or another one taken its place, since the queue was whole."""
         return self._client.incarnations() != books.meta(_INCARNATIONS)

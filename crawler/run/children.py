@@ -28,7 +28,7 @@ import msgspec
 from crawler import errors
 from crawler.errors import FAULT
 from crawler.logs.events import PROCESS_FAILED, STDERR, tell
-from crawler.logs.setup import Line, Sender, heard
+from crawler.logs.setup import LogLine, Sender, heard
 from crawler.text.display import clean_the_streams
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _MAX_LINE = 10_000  # characters
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
-class Word(msgspec.Struct, frozen=True):
+class ChildMessage(msgspec.Struct, frozen=True):
     """What a child says to its parent."""
 
     about: str
@@ -50,7 +50,7 @@ class Word(msgspec.Struct, frozen=True):
     text: str = ""
     name: str = ""
     """Of the error's class."""
-    line: Line | None = None
+    line: LogLine | None = None
     """Of the log."""
 
 
@@ -83,7 +83,7 @@ class Lifeline:
         self.stopped.set()
         self._on_stop()
 
-    def say(self, word: Word) -> None:
+    def say(self, word: ChildMessage) -> None:
         try:
             with self._saying:
                 self._pipe.send_bytes(msgspec.json.encode(word))
@@ -92,7 +92,7 @@ class Lifeline:
 
     def report(self, text: str) -> None:
         """What takes its time, for people to read; who waits for us goes on to."""
-        self.say(Word("busy", text=text))
+        self.say(ChildMessage("busy", text=text))
 
 
 class Child:
@@ -139,7 +139,7 @@ class Child:
         end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
             while self._pipe.poll(wait_s):
-                word = msgspec.json.decode(self._pipe.recv_bytes(), type=Word)
+                word = msgspec.json.decode(self._pipe.recv_bytes(), type=ChildMessage)
                 self._heard(word)
                 is_news = is_news or word.about != "log"
                 wait_s = 0.0
@@ -150,7 +150,7 @@ class Child:
             return True
         return is_news
 
-    def _heard(self, word: Word) -> None:
+    def _heard(self, word: ChildMessage) -> None:
         match word.about:
             case "ready":
                 self.ready, self.said = True, word.text
@@ -189,7 +189,7 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
     lifeline = Lifeline(pipe)
     lifeline.watch()
     sender = Sender(
-        lambda line: lifeline.say(Word("log", line=line))
+        lambda line: lifeline.say(ChildMessage("log", line=line))
     )  # one process writes to the terminal, not five
     logging.basicConfig(level=logging.WARNING, handlers=[sender])
     logging.getLogger("crawler").setLevel(log_level)
@@ -204,11 +204,11 @@ def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, .
     try:
         main(lifeline, *args)
     except errors.CrawlerError as exc:
-        lifeline.say(Word("failed", text=str(exc), name=type(exc).__name__))
+        lifeline.say(ChildMessage("failed", text=str(exc), name=type(exc).__name__))
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the parent is told, and the log
         tell(log, PROCESS_FAILED, exc_info=True, what="this process has failed")
-        lifeline.say(Word("failed", text=FAULT, name="CrawlerError"))
+        lifeline.say(ChildMessage("failed", text=FAULT, name="CrawlerError"))
         sys.exit(1)
 
 

@@ -18,13 +18,13 @@ from crawler.logs.events import NOT_COLLECTED, QUEUE_AWAY, QUEUE_BACK, QUEUE_REB
 from crawler.models import RunOutcome
 from crawler.queues import Plan
 from crawler.queues.redis.collector import COMPLETE, Collector
-from crawler.queues.redis.worker_roll import Roll
-from crawler.queues.redis.writer import Books
-from crawler.run.bootstrap import Founding
-from crawler.run.children import Lifeline, Word
-from crawler.run.mains import ALL_COLLECTED, Site
+from crawler.queues.redis.worker_roll import WorkerRoll
+from crawler.queues.redis.writer import CrawlfileWriter
+from crawler.run.bootstrap import Bootstrap
+from crawler.run.children import ChildMessage, Lifeline
+from crawler.run.mains import ALL_COLLECTED, CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 
 if TYPE_CHECKING:
     from crawler.queues.redis.client import RedisClient
@@ -40,54 +40,56 @@ _LOOK_AT_FILE_EVERY_S = 1.0
 _AGAIN_S = 0.5
 
 
-def coordinate(lifeline: Lifeline, site: Site, start: Start) -> None:
+def coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
     """The collector process; says that it is ready, and ALL_COLLECTED when that is so.
 
     Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
     at the start, later it is waited for.
     """
-    endpoint = cast("RedisEndpoint", site.endpoint)
-    folder = CrawlFolder(site.folder)
+    endpoint = cast("RedisEndpoint", context.endpoint)
+    folder = CrawlFolder(context.folder)
     with folder.locked():
-        client = endpoint.manager(reconnect_s=_FIRST_ANSWER_S)
+        client = endpoint.client(reconnect_s=_FIRST_ANSWER_S)
 
         def stop() -> None:
             client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
 
         lifeline.on_stop(stop)
         try:
-            if start is Start.RESTART:  # it was there a moment ago, and may be the reason
-                lifeline.say(Word("ready"))
-            _Coordinator(lifeline, site, folder, client).run(start)
+            if start is StartMode.RESTART:  # it was there a moment ago, and may be the reason
+                lifeline.say(ChildMessage("ready"))
+            _Coordinator(lifeline, context, folder, client).run(start)
         finally:
             client.disconnect()
 
 
 class _Coordinator:
-    def __init__(self, lifeline: Lifeline, site: Site, folder: CrawlFolder, client: RedisClient) -> None:
+    def __init__(
+        self, lifeline: Lifeline, context: CrawlContext, folder: CrawlFolder, client: RedisClient
+    ) -> None:
         self._lifeline = lifeline
-        self._site = site
+        self._context = context
         self._folder = folder
         self._client = client
-        self._founding = Founding(site, folder, client, report=lifeline.report)
+        self._founding = Bootstrap(context, folder, client, report=lifeline.report)
         self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False
         self._joined = False
 
-    def run(self, start: Start) -> None:
-        self._joined = start is Start.JOIN
+    def run(self, start: StartMode) -> None:
+        self._joined = start is StartMode.JOIN
         plan = self._begun(start)
         if plan is None:
             if not self._lifeline.stopped.is_set():
                 self._say_complete()
                 self._lifeline.stopped.wait()
             return
-        with closing(Books(self._folder.ledger)) as books:
+        with closing(CrawlfileWriter(self._folder.ledger)) as books:
             collector = Collector(self._client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
-            self._roll = Roll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
-            if start is not Start.RESTART:
-                self._lifeline.say(Word("ready"))
+            self._roll = WorkerRoll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
+            if start is not StartMode.RESTART:
+                self._lifeline.say(ChildMessage("ready"))
             self._client.reconnect_s = _ANSWER_S
             while not self._lifeline.stopped.is_set():
                 try:
@@ -102,16 +104,16 @@ class _Coordinator:
                     self._away(exc)
             self._end(plan, collector, books)
 
-    def _begun(self, start: Start) -> Plan | None:
+    def _begun(self, start: StartMode) -> Plan | None:
         """The plan that is carried out in Redis by now; None if there is nothing to do, or it is time to stop."""
         while not self._lifeline.stopped.is_set():
             try:
                 plan = self._founding.begin(start)
             except QueueDamaged as exc:
                 tell(log, QUEUE_REBUILT, reason=exc)
-                self._client.wipe(shards=self._site.config.queue.queue_shards)
+                self._client.wipe(shards=self._context.config.queue.queue_shards)
             except QueueUnreachable as exc:
-                if start is not Start.RESTART:
+                if start is not StartMode.RESTART:
                     raise
                 self._away(exc)
             else:
@@ -121,16 +123,16 @@ class _Coordinator:
 
     # --- the run ---
 
-    def _look_after(self, plan: Plan, books: Books) -> None:
+    def _look_after(self, plan: Plan, books: CrawlfileWriter) -> None:
         """See whether a Redis has come back without what it had, and give it that again."""
         now = time.monotonic()
         if now < self._next_look:
             return
         another = self._founding.is_another(books)
         if another or self._told:
-            empty = self._client.found(plan)
+            empty = self._client.create_or_update(plan)
             if another or empty:
-                tell(log, QUEUE_REFILLED, where=self._site.endpoint)
+                tell(log, QUEUE_REFILLED, where=self._context.endpoint)
                 self._said_complete = False
                 self._founding.make_whole(plan, books, empty=empty)
         self._client.tick()
@@ -139,21 +141,21 @@ class _Coordinator:
             raise QueueDamaged(f"{key} can't be read: something else has written to it")
         self._next_look = now + _LOOK_EVERY_S
 
-    def _look_at_file(self, books: Books) -> None:
+    def _look_at_file(self, books: CrawlfileWriter) -> None:
         """Halt the crawl when what is collected goes to nowhere: the queue would forget it."""
         if time.monotonic() >= self._next_look_at_file:
             if problem := books.problem():
                 self._client.get_task_queue().halt(problem)
             self._next_look_at_file = time.monotonic() + _LOOK_AT_FILE_EVERY_S
 
-    def _make_anew(self, plan: Plan, collector: Collector, books: Books, why: str) -> None:
+    def _make_anew(self, plan: Plan, collector: Collector, books: CrawlfileWriter, why: str) -> None:
         """Something else has written to what lies in Redis: it is given all that the crawl's file has, in its place."""
         tell(log, QUEUE_REBUILT, reason=why)
         try:
             if self._saved(collector, books):  # else nothing could tell that no page is to be read again
                 books.set_meta(COMPLETE, plan.id)
             self._client.wipe(shards=plan.config.queue.queue_shards)
-            self._client.found(plan)
+            self._client.create_or_update(plan)
             self._said_complete = False
             self._founding.make_whole(plan, books, empty=True)
             books.set_meta(COMPLETE, None)
@@ -161,7 +163,7 @@ class _Coordinator:
             self._away(exc)
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
 
-    def _saved(self, collector: Collector, books: Books) -> bool:
+    def _saved(self, collector: Collector, books: CrawlfileWriter) -> bool:
         """Collect what can still be read; whether that was all there will be."""
         try:
             over = self._is_over(books)
@@ -171,20 +173,20 @@ class _Coordinator:
             return False
         return over
 
-    def _rest(self, collector: Collector, books: Books) -> None:
+    def _rest(self, collector: Collector, books: CrawlfileWriter) -> None:
         """Nothing was there to be collected."""
         if not self._said_complete and self._is_over(books) and not collector.collect():
             books.end_run(RunOutcome.FINISHED)
             self._say_complete()
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)
 
-    def _is_over(self, books: Books) -> bool:
+    def _is_over(self, books: CrawlfileWriter) -> bool:
         """Whether nothing is left to be done; something may have to be collected all the same."""
         return self._client.get_task_queue().stats().drained and not self._founding.is_another(books)
 
     def _say_complete(self) -> None:
         self._said_complete = True
-        self._lifeline.say(Word("ready", text=ALL_COLLECTED))
+        self._lifeline.say(ChildMessage("ready", text=ALL_COLLECTED))
 
     def _away(self, exc: QueueUnreachable) -> None:
         if not self._told:
@@ -196,9 +198,9 @@ class _Coordinator:
     def _back(self) -> None:
         if self._told:
             self._told = False
-            tell(log, QUEUE_BACK, where=self._site.endpoint)
+            tell(log, QUEUE_BACK, where=self._context.endpoint)
 
-    def _end(self, plan: Plan, collector: Collector, books: Books) -> None:
+    def _end(self, plan: Plan, collector: Collector, books: CrawlfileWriter) -> None:
         """Collect what is left; if that was all there will ever be, make room in Redis."""
         try:
             over = self._is_over(books)

@@ -40,7 +40,7 @@ class Access:
     tls: Tls | None = None
 
 
-class Client(Protocol):
+class QueueClient(Protocol):
     """The queues of a crawl, wherever they lie: what workers and commands have of QueueManager, or of RedisClient."""
 
     reconnect_s: float
@@ -54,25 +54,25 @@ class Client(Protocol):
     def disconnect(self) -> None: ...
 
 
-class Meeting(Protocol):
-    """Where the queues of a crawl are met: an Endpoint, or a RedisEndpoint."""
+class QueueEndpoint(Protocol):
+    """Where the queues of a crawl are met: a ManagerEndpoint, or a RedisEndpoint."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """Names or addresses, as they were given."""
         ...
 
-    def manager(self, *, reconnect_s: float) -> Client:
+    def client(self, *, reconnect_s: float) -> QueueClient:
         """A client of theirs; nothing is dialled yet."""
         ...
 
-    def found_by(self, client: Client) -> Meeting:
+    def found_by(self, client: QueueClient) -> QueueEndpoint:
         """The same, as exactly as *client*, which has connected, knows it."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint:
+class ManagerEndpoint:
     """Where a manager listens, and how one is let in there."""
 
     address: Address
@@ -85,12 +85,12 @@ class Endpoint:
     def hosts(self) -> tuple[str, ...]:
         return (self.address[0],)
 
-    def manager(self, *, reconnect_s: float) -> QueueManager:
+    def client(self, *, reconnect_s: float) -> QueueManager:
         """Either end of the queue's network there; nothing is listened to or dialled yet."""
         access = self.access
         return QueueManager(self.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
 
-    def found_by(self, client: Client) -> Endpoint:  # noqa: ARG002 - there is one crawl at an address
+    def found_by(self, client: QueueClient) -> ManagerEndpoint:  # noqa: ARG002 - there is one crawl at an address
         return self
 
 

@@ -32,15 +32,15 @@ from crawler.machine_id import machine_id
 from crawler.models import Cookie, Result, TaskKind, WorkerState
 from crawler.queues import Plan
 from crawler.queues.rpc.server import QueueServer
-from crawler.run.children import Lifeline, Word
-from crawler.run.endpoints import Client, Endpoint, Meeting
-from crawler.run.start_mode import Start
+from crawler.run.children import ChildMessage, Lifeline
+from crawler.run.endpoints import ManagerEndpoint, QueueClient, QueueEndpoint
+from crawler.run.start_mode import StartMode
 from crawler.run.worker import Handler, Worker
 from crawler.scope import Scope, is_public_suffix
-from crawler.storage import Place, Storage
+from crawler.storage import Storage, StorageContext
 
 if TYPE_CHECKING:
-    from crawler.harvest.reader_pool import Readers
+    from crawler.harvest.reader_pool import ReaderPool
     from crawler.sandbox.memory_budget import Budget
 
 log = logging.getLogger(__name__)
@@ -58,20 +58,20 @@ _OPEN_FILES = 8192  # a connection is one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class CrawlContext:
     """Where a crawl takes place: what every one of its processes has to know."""
 
     folder: Path
     """Of the crawl; for workers on another machine, where they keep images."""
     config: Config
     seeds: tuple[str, ...]
-    endpoint: Meeting
+    endpoint: QueueEndpoint
     """Of the manager, for its own machine (port 0 before it has one); for guests that which they came by; or else
     the Redis that has the queues.
     """
     networks: tuple[str, ...] = ()
     """The private ones that the seeds live in, as found when the crawl was started."""
-    public: Endpoint | None = None
+    public: ManagerEndpoint | None = None
     """Where the manager lets others in; None if it does not."""
     reconnect_s: float = 60.0
     cookies: tuple[Cookie, ...] = field(default=(), repr=False)
@@ -94,73 +94,73 @@ class Site:
     """Whether a renderer says how its browser is kept from the network: of one crew, one does."""
 
 
-def manage(lifeline: Lifeline, site: Site, start: Start) -> None:
+def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
     """The manager process: both queues, on the ledger; says its ports when it is ready."""
     from crawler.download.sniff import extension_for
     from crawler.queues.embedded import LedgerResults, LedgerTasks
     from crawler.queues.ledger import TICK_S, Ledger
     from crawler.run.run_start import add_seeds, begin_run, plan_id
     from crawler.storage.local import LocalStorage
-    from crawler.storage.uploads import LocalInbox
+    from crawler.storage.uploads import UploadReceiver
 
-    folder = CrawlFolder(site.folder)
-    new_run = start is not Start.RESTART
+    folder = CrawlFolder(context.folder)
+    new_run = start is not StartMode.RESTART
     with folder.locked():
-        if start is Start.FRESH:
+        if start is StartMode.FRESH:
             folder.wipe()
-        config = site.config.for_workers()
+        config = context.config.for_workers()
         ledger = Ledger(
             folder.ledger,
             queue=config.queue,
             scope=config.scope,
             new_run=new_run,
-            survivors=site.public is not None,
+            survivors=context.public is not None,
             largest_only=config.images.images == "best",
             kept_by_workers=config.storage.storage == "local",
         )
         storage = LocalStorage(
-            site.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
+            context.folder, fsync=config.storage.fsync, min_free_bytes=config.storage.min_free_bytes
         )
         try:
             if new_run:
                 storage.sweep()
                 begin_run(
                     ledger,
-                    folder=site.folder,
-                    seeds=site.seeds,
-                    config=site.config.of_the_crawl(),
+                    folder=context.folder,
+                    seeds=context.seeds,
+                    config=context.config.of_the_crawl(),
                     start=start,
                     finished=ledger.stats().drained,
-                    browser=site.browser,
-                    given=site.given,
+                    browser=context.browser,
+                    given=context.given,
                     report=lifeline.report,
                 )
-                ledger.keep_cookies(site.cookies)
+                ledger.keep_cookies(context.cookies)
             else:
-                add_seeds(ledger, folder=site.folder, seeds=site.seeds, given=site.given)
+                add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
                 ledger.go_on_with_run()
-            mark(site.folder)
+            mark(context.folder)
             plan = Plan(
                 id=plan_id(ledger, config),
-                seeds=site.seeds,
+                seeds=context.seeds,
                 config=config,
-                browser=site.browser,
-                networks=site.networks,
+                browser=context.browser,
+                networks=context.networks,
             )
             tasks = LedgerTasks(ledger, plan)
-            inbox = LocalInbox(
+            inbox = UploadReceiver(
                 storage, max_image_bytes=config.images.max_image_bytes, extension_for=extension_for
             )
             _allow_many_connections()
             with ExitStack() as stack:
                 servers = []
-                for endpoint in (site.endpoint, site.public):
-                    if isinstance(endpoint, Endpoint):
-                        make = partial(endpoint.manager(reconnect_s=0.0).server, crawl=plan.id)
+                for endpoint in (context.endpoint, context.public):
+                    if isinstance(endpoint, ManagerEndpoint):
+                        make = partial(endpoint.client(reconnect_s=0.0).server, crawl=plan.id)
                         server = _listening(make, endpoint, tasks, LedgerResults(ledger), inbox)
                         servers.append(stack.enter_context(server))
                 ports = (str(server.listener.address[1]) for server in servers)
-                lifeline.say(Word("ready", text=" ".join(ports)))
+                lifeline.say(ChildMessage("ready", text=" ".join(ports)))
                 seconds = itertools.count()
                 while not lifeline.stopped.wait(TICK_S):
                     ledger.tick()
@@ -180,7 +180,7 @@ def _say_farewell(servers: list[QueueServer]) -> None:
         time.sleep(0.02)
 
 
-def _listening(make: Callable[..., QueueServer], endpoint: Endpoint, *served: object) -> QueueServer:
+def _listening(make: Callable[..., QueueServer], endpoint: ManagerEndpoint, *served: object) -> QueueServer:
     try:
         return make(*served)
     except OSError as exc:
@@ -201,44 +201,44 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None:
+def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: str) -> None:
     """A harvester, downloader or renderer process."""
-    from crawler.http.address_guard import Guard, seed_ports
+    from crawler.http.address_guard import AddressGuard, seed_ports
     from crawler.http.bandwidth import Bandwidth
-    from crawler.http.cookies import Jar
-    from crawler.http.host_files import QueueShelf
+    from crawler.http.cookies import CookieJar
+    from crawler.http.host_files import QueueHostFileStore
     from crawler.http.requests_transport import RequestsTransport
     from crawler.http.retrying import RetryingTransport
     from crawler.http.robots import Robots, product_token
     from crawler.http.turns import Turns
-    from crawler.opt_outs.tdmrep_files import ReservationFiles
+    from crawler.opt_outs.tdmrep_files import TdmrepFiles
     from crawler.task_handler import TaskHandler
 
-    config = site.config
-    manager = site.endpoint.manager(reconnect_s=site.reconnect_s)
-    manager.crawl = site.crawl
+    config = context.config
+    manager = context.endpoint.client(reconnect_s=context.reconnect_s)
+    manager.crawl = context.crawl
     lifeline.on_stop(manager.abandon)
     manager.connect()
-    guard = Guard(config.fetch.allow_addresses, seed_ports(site.seeds), of_seeds=site.networks)
-    jar = Jar(is_suffix=is_public_suffix) if config.keeps_cookies else None
+    guard = AddressGuard(config.fetch.allow_addresses, seed_ports(context.seeds), of_seeds=context.networks)
+    jar = CookieJar(is_suffix=is_public_suffix) if config.keeps_cookies else None
     tasks = manager.get_task_queue()
     limit = config.fetch.limit_rate_bytes_s
     bandwidth = Bandwidth(limit, lambda count: tasks.receive(count=count)) if limit else None
-    transport = RequestsTransport(config.fetch, guard, jar, seeds=site.seeds, bandwidth=bandwidth)
+    transport = RequestsTransport(config.fetch, guard, jar, seeds=context.seeds, bandwidth=bandwidth)
     patient = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
-    shelf = QueueShelf(tasks, worker_id)
+    shelf = QueueHostFileStore(tasks, worker_id)
     robots = Robots(patient, agent=product_token(config.fetch.user_agent), shelf=shelf)
-    children = _children(site, _threads(config, kind))
+    children = _children(context, _threads(config, kind))
     handler = _HANDLERS[kind](
         patient,
-        site,
+        context,
         manager,
         stop=lifeline.stopped,
         children=children,
         worker=worker_id,
         robots=robots if config.obey.obey_robots_txt else None,
         turns=Turns(tasks, stop=lifeline.stopped),
-        reservations=ReservationFiles(
+        reservations=TdmrepFiles(
             patient, check=robots.check if config.obey.obey_robots_txt else None, shelf=shelf
         ),
         **({"cookies": jar.news} if jar else {}),
@@ -257,10 +257,10 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         results=manager.get_result_queue(),
         handler=handler,
         lease_batch=_lease_batch(config, kind),
-        heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if site.guest else _HEARTBEAT_S),
+        heartbeat_s=min(config.queue.heartbeat_s, _GUEST_HEARTBEAT_S if context.guest else _HEARTBEAT_S),
         max_lease_s=config.queue.max_lease_s,
-        halts_crawl=not _own_storage(site),
-        settled=partial(_tell_settled, site),
+        halts_crawl=not _own_storage(context),
+        settled=partial(_tell_settled, context),
         max_attempts=config.queue.max_attempts,
         short_of_memory=children.budget.waiters,
         **({"learn": jar.learn} if jar else {}),
@@ -282,16 +282,16 @@ def work(lifeline: Lifeline, site: Site, kind: TaskKind, worker_id: str) -> None
         transport.close()
 
 
-def _tell_settled(site: Site, results: Sequence[Result]) -> None:
+def _tell_settled(context: CrawlContext, results: Sequence[Result]) -> None:
     """The lines of the log of what this worker has done.
 
     What is settled is told by who keeps the books, of all workers; to who works elsewhere nobody tells it. That
     something is tried again, no Redis can tell.
     """
-    if not log.isEnabledFor(INFO) or not (site.guest or not isinstance(site.endpoint, Endpoint)):
+    if not log.isEnabledFor(INFO) or not (context.guest or not isinstance(context.endpoint, ManagerEndpoint)):
         return
     for result in results:
-        tell_result(log, result, max_attempts=site.config.queue.max_attempts, settled=site.guest)
+        tell_result(log, result, max_attempts=context.config.queue.max_attempts, settled=context.guest)
 
 
 def _threads(config: Config, kind: TaskKind) -> int:
@@ -308,15 +308,15 @@ def _lease_batch(config: Config, kind: TaskKind) -> int:
     return min(most, config.render.renderer_threads) if kind is TaskKind.RENDER else most
 
 
-def _own_storage(site: Site) -> bool:
+def _own_storage(context: CrawlContext) -> bool:
     """Whether a full disk, or a store that refuses its credentials, is the trouble of one machine only."""
-    return site.guest and site.config.storage.storage != "manager"
+    return context.guest and context.config.storage.storage != "manager"
 
 
 def _harvester(
     transport: Transport,
-    site: Site,
-    manager: Client,
+    context: CrawlContext,
+    manager: QueueClient,
     *,
     stop: threading.Event,
     children: _Children,
@@ -326,40 +326,40 @@ def _harvester(
 
     del stop
     del who["reservations"]  # what hosts say of all that they have decides over images
-    config = site.config
+    config = context.config
     return PageHandler(
         transport,
-        Scope(site.seeds, config.scope),
+        Scope(context.seeds, config.scope),
         config=config,
-        read=_readers(site, children).read,
+        read=_readers(context, children).read,
         put_early=manager.get_task_queue().put,
         templates=manager.get_task_queue(),
         **who,
     )
 
 
-def _readers(site: Site, children: _Children) -> Readers:
+def _readers(context: CrawlContext, children: _Children) -> ReaderPool:
     """Its children end with this process, however it does."""
-    from crawler.harvest.reader_pool import Readers
+    from crawler.harvest.reader_pool import ReaderPool
 
-    return Readers(site.seeds, site.config, most=children.most, budget=children.budget)
+    return ReaderPool(context.seeds, context.config, most=children.most, budget=children.budget)
 
 
 def _downloader(
     transport: Transport,
-    site: Site,
-    manager: Client,
+    context: CrawlContext,
+    manager: QueueClient,
     *,
     stop: threading.Event,
     children: _Children,
     **who: Any,
 ) -> Handler:
-    from crawler.download.decoder_pool import VERIFY, VERIFY_LENIENT, Decoders
+    from crawler.download.decoder_pool import VERIFY, VERIFY_LENIENT, DecoderPool
     from crawler.download.handler import ImageHandler
 
-    config = site.config
+    config = context.config
     images = config.images
-    decoders = Decoders(  # which end as readers do
+    decoders = DecoderPool(  # which end as readers do
         most=children.most,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,
@@ -368,19 +368,19 @@ def _downloader(
     )
     return ImageHandler(
         transport,
-        _storage(site, manager, stop),
-        Scope(site.seeds, config.scope),
+        _storage(context, manager, stop),
+        Scope(context.seeds, config.scope),
         config=config,
         verify=decoders.verify,
-        kept_by=site.kept_by,
+        kept_by=context.kept_by,
         **who,
     )
 
 
 def _renderer(
     transport: Transport,
-    site: Site,
-    manager: Client,
+    context: CrawlContext,
+    manager: QueueClient,
     *,
     stop: threading.Event,
     children: _Children,
@@ -388,13 +388,13 @@ def _renderer(
 ) -> Handler:
     from crawler.render import handler
 
-    config = site.config
-    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if site.announces else _never)
+    config = context.config
+    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if context.announces else _never)
     return handler.make(
         transport,
         config=config,
-        scope=Scope(site.seeds, config.scope),
-        read=_readers(site, children).read,
+        scope=Scope(context.seeds, config.scope),
+        read=_readers(context, children).read,
         tasks=manager.get_task_queue(),
         stop=stop,
         **who,
@@ -432,25 +432,25 @@ class _Children(NamedTuple):
     budget: Budget
 
 
-def _children(site: Site, threads: int) -> _Children:
+def _children(context: CrawlContext, threads: int) -> _Children:
     from crawler.sandbox.memory_budget import Budget, machine_bytes, share, shared_file
 
     mine = share(
-        site.memory_bytes or machine_bytes() // 2,
-        processes=site.processes,
+        context.memory_bytes or machine_bytes() // 2,
+        processes=context.processes,
         most_children=min(threads, max(2, os.cpu_count() or 1)),
     )
     return _Children(mine.children, Budget(mine.budget_bytes, file=shared_file()))
 
 
-def _storage(site: Site, manager: Client, stop: threading.Event) -> Storage:
+def _storage(context: CrawlContext, manager: QueueClient, stop: threading.Event) -> Storage:
     from crawler.storage import schemes
 
     return schemes.open_storage(
-        Place(
-            config=site.config.storage,
-            folder=site.folder,
-            inbox=manager.get_inbox if site.guest else None,
+        StorageContext(
+            config=context.config.storage,
+            folder=context.folder,
+            inbox=manager.get_inbox if context.guest else None,
             stop=stop,
         )
     )

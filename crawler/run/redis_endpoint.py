@@ -12,7 +12,7 @@ from crawler.config import QUEUE_PASSWORD_VARIABLE, AccessConfig
 from crawler.errors import UsageError
 from crawler.extras import install
 from crawler.queues.redis.address import RedisAddress, parse
-from crawler.run.endpoints import Client, is_loopback, read_secret
+from crawler.run.endpoints import QueueClient, is_loopback, read_secret
 from crawler.text.plain_errors import plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class RedisEndpoint:
     def hosts(self) -> tuple[str, ...]:
         return tuple(host for host, _ in self.address.hosts)
 
-    def manager(self, *, reconnect_s: float) -> RedisClient:
+    def client(self, *, reconnect_s: float) -> RedisClient:
         """A client; nothing is dialled yet. Raises UsageError when the extra for it is not installed."""
         try:
             from crawler.queues.redis.client import RedisClient
@@ -44,7 +44,7 @@ class RedisEndpoint:
             ) from exc
         return RedisClient(self.address, reconnect_s=reconnect_s)
 
-    def found_by(self, client: Client) -> RedisEndpoint:
+    def found_by(self, client: QueueClient) -> RedisEndpoint:
         """With the name of the crawl that *client* has found there."""
         return RedisEndpoint(address=cast("RedisClient", client).address)
 

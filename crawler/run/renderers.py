@@ -20,7 +20,7 @@ GUESTS_S = 60.0
 """So long a renderer that may join is waited for, once nothing else is left to do."""
 
 
-class Step(Enum):
+class RendererStep(Enum):
     """What a crawl is to do about its renderers."""
 
     NOTHING = auto()
@@ -54,24 +54,24 @@ class Renderers:
         self._said = False
         self._idle_since: float | None = None
 
-    def next(self, stats: Stats) -> Step:
+    def next(self, stats: Stats) -> RendererStep:
         """The step that is due with the queue at *stats*. START and REFUSE come once, WAIT at most once."""
         if self._over or not stats.renders.unsettled:
-            return Step.NOTHING
+            return RendererStep.NOTHING
         if self._may_start:
             self._over = True
-            return Step.START
+            return RendererStep.START
         if not _nothing_else_is_left(stats) or _somebody_renders(stats):
             self._idle_since = None
-            return Step.NOTHING
+            return RendererStep.NOTHING
         now = self._clock()
         if self._idle_since is None:
             self._idle_since = now
         if now - self._idle_since >= self._patience_s:
             self._over = True
-            return Step.REFUSE
+            return RendererStep.REFUSE
         said, self._said = self._said, True
-        return Step.NOTHING if said else Step.WAIT
+        return RendererStep.NOTHING if said else RendererStep.WAIT
 
 
 def _nothing_else_is_left(stats: Stats) -> bool:

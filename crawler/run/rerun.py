@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crawler.config import Config, ImagesConfig, settings_of, values_in
-from crawler.config.changes import Changes, Reads, changes_between
+from crawler.config.changes import Reads, SettingChanges, changes_between
 from crawler.config.changes import told as told_of
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.download.filters import unwanted
@@ -44,7 +44,7 @@ class Rerun:
         self._config = config
         self._scope = Scope(seeds, config.scope)
         before = self._settings_before()
-        self._changes = changes_between(before, settings_of(config)) if before else Changes()
+        self._changes = changes_between(before, settings_of(config)) if before else SettingChanges()
 
     @property
     def told(self) -> list[str]:

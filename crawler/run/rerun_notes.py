@@ -9,7 +9,7 @@ from datetime import datetime
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.config import Config, settings_of
-from crawler.config.changes import Changes, changes_between, told
+from crawler.config.changes import SettingChanges, changes_between, told
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlerError, NoSitemap
 from crawler.models import Run
@@ -23,9 +23,9 @@ def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
     return ()
 
 
-def changes_since(runs: Sequence[Run], config: Config) -> Changes:
+def changes_since(runs: Sequence[Run], config: Config) -> SettingChanges:
     """From the settings of the last of *runs* to those of *config*; none if there was no run."""
-    return changes_between(runs[-1].settings, settings_of(config)) if runs else Changes()
+    return changes_between(runs[-1].settings, settings_of(config)) if runs else SettingChanges()
 
 
 def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str:

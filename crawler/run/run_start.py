@@ -22,7 +22,7 @@ from crawler.errors import FolderError
 from crawler.lists import NOTHING, Given, Report, nobody
 from crawler.logs.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from crawler.scope import Scope
 from crawler.seeds import some
 
@@ -39,7 +39,7 @@ def begin_run(
     folder: Path,
     seeds: Sequence[str],
     config: Config,
-    start: Start,
+    start: StartMode,
     finished: bool,
     elsewhere: bool = False,
     browser: bool = False,
@@ -55,7 +55,7 @@ def begin_run(
     nothing changed, when what *config* asks for can't be done to what the crawl has.
     """
     check_seeds(ledger, folder=folder, seeds=seeds, given=given)
-    refreshes = start is Start.REFRESH and finished
+    refreshes = start is StartMode.REFRESH and finished
     is_new = not ledger.seeds() and not ledger.lists()
     rerun = None if is_new else _rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
     if rerun is not None:
@@ -70,8 +70,8 @@ def begin_run(
         anew = rerun.begin_anew() if elsewhere else [*rerun.take_up(), *rerun.leave_out()]
     goes_on = ["it has not finished, and goes on first: say --refresh once more then"]
     told = rerun.told if rerun is not None else []
-    notes = [*told, *anew, *(goes_on if start is Start.REFRESH and not refreshed else [])]
-    if start is Start.GO_ON:
+    notes = [*told, *anew, *(goes_on if start is StartMode.REFRESH and not refreshed else [])]
+    if start is StartMode.GO_ON:
         _fetch_missing(ledger, folder=folder, config=config)
     if given:
         # few crawls have lists, and what reads them takes a while to come

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class Start(Enum):
+class StartMode(Enum):
     """What a crawl is started for."""
 
     GO_ON = auto()

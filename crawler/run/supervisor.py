@@ -29,11 +29,11 @@ from crawler.config import Config, load
 from crawler.config.keywords import Settings
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.http import cookie_file
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.proxies import networks_of, proxies_of, unused
 from crawler.http.request_headers import RequestHeaders
 from crawler.lists import Given, Report, nobody
-from crawler.lists.reading import NO_FILES, STANDARD_INPUT, Asked, Files, Images, gathered, pages_of
+from crawler.lists.reading import NO_FILES, STANDARD_INPUT, Files, Images, ListRequest, gathered, pages_of
 from crawler.logs import setup
 from crawler.logs.events import (
     BROWSER_WANTED,
@@ -52,14 +52,14 @@ from crawler.queues.redis.address import RedisAddress
 from crawler.run.backends import engine_for, stats_of
 from crawler.run.children import Child
 from crawler.run.default_folder import home
-from crawler.run.endpoints import Endpoint
+from crawler.run.endpoints import ManagerEndpoint
 from crawler.run.limits import Limits
-from crawler.run.mains import Site
-from crawler.run.renderers import GUESTS_S, INSTALL, SAY_AGAIN, Renderers, Step, chromium_of, pages
+from crawler.run.mains import CrawlContext
+from crawler.run.renderers import GUESTS_S, INSTALL, SAY_AGAIN, Renderers, RendererStep, chromium_of, pages
 from crawler.run.rerun_notes import of_finished, runs_in
 from crawler.run.seed_schemes import settled
-from crawler.run.start_mode import Start
-from crawler.run.worker_pool import Crew, died_of, usual_downloaders
+from crawler.run.start_mode import StartMode
+from crawler.run.worker_pool import WorkerPool, died_of, usual_downloaders
 from crawler.seeds import Seed, seed_of, whole
 from crawler.storage import schemes
 from crawler.text.display import size
@@ -154,10 +154,10 @@ def _found(
         running.check()
 
 
-def _asked_of(image_list: str | os.PathLike[str] | Images | None) -> Asked:
+def _asked_of(image_list: str | os.PathLike[str] | Images | None) -> ListRequest:
     if isinstance(image_list, str | os.PathLike):
-        return Asked(images=(Path(image_list),))
-    return Asked(listed=image_list)
+        return ListRequest(images=(Path(image_list),))
+    return ListRequest(listed=image_list)
 
 
 def _flat(seeds: Iterable[str | Iterable[str]]) -> tuple[str, ...]:
@@ -225,11 +225,11 @@ class Crawl:
         self.folder = CrawlFolder(
             home(typed, list(map(Path, self._given.names))) if folder is None else Path(folder)
         )
-        wanted = Start.FRESH if fresh else Start.REFRESH if refresh else Start.GO_ON
-        self._start = Start.JOIN if collects else wanted
+        wanted = StartMode.FRESH if fresh else StartMode.REFRESH if refresh else StartMode.GO_ON
+        self._start = StartMode.JOIN if collects else wanted
         self.downloads = downloads and not collects
         self._engine = engine_for(config, self.folder)
-        Guard(config.fetch.allow_addresses)
+        AddressGuard(config.fetch.allow_addresses)
         RequestHeaders(config.fetch)
         self._proxies = proxies_of(config.fetch)
         self._cookies = cookie_file.read(config.run.cookies, self.seeds) if config.run.cookies else None
@@ -247,7 +247,7 @@ class Crawl:
         if named := [seed.urls[0] for seed in self._asked if without_login(seed.text) != seed.text]:
             tell(log, LOGIN_UNUSED, seeds=", ".join(named))
         self._manager: Child | None = None
-        self._crew: Crew | None = None
+        self._crew: WorkerPool | None = None
         self._deaths = 0
         self._progress = -1
         self._closing = False
@@ -282,7 +282,7 @@ class Crawl:
             self._started = time.monotonic()
             self._engine.publish()
             if self._tasks is not None:
-                self._crew = Crew(self._site(), self._tasks)
+                self._crew = WorkerPool(self._context(), self._tasks)
                 stats = self._stats()
                 self._limits.begin(stats)
                 if not stats.drained:  # it may have been finished before
@@ -486,7 +486,7 @@ class Crawl:
 
     def _settle_seeds(self) -> None:
         """What was given without a scheme gets one, of the crawl that goes on or by who answers."""
-        known = () if self._start is Start.FRESH else self._known_seeds()
+        known = () if self._start is StartMode.FRESH else self._known_seeds()
         found = settled(self._asked, known, self.config.fetch)
         if self._given or (self._has_lists and set(found.seeds) <= set(known)):  # lists add to what there is
             self.seeds = tuple(dict.fromkeys((*known, *found.seeds)))
@@ -528,10 +528,10 @@ class Crawl:
 
     def _note_run(self, before: Sequence[Run]) -> None:
         """Say what this run is to do, and write its settings down; nothing is changed if that is nothing."""
-        if self._start is Start.JOIN:
+        if self._start is StartMode.JOIN:
             return
         runs = runs_in(self.folder)
-        if self._start is Start.FRESH or len(runs) > len(before):
+        if self._start is StartMode.FRESH or len(runs) > len(before):
             self.folder.write_settings(self.config.of_the_crawl(), self.seeds)
             self.notes += runs[-1].notes if runs else ()
         else:
@@ -542,7 +542,7 @@ class Crawl:
         return stats_of(self.folder) if self._tasks is None else self._tasks.stats()
 
     def _staff(self) -> dict[TaskKind, int]:
-        if self._start is Start.JOIN:
+        if self._start is StartMode.JOIN:
             return {}
         downloaders = self.config.images.downloaders or usual_downloaders()
         return {
@@ -550,8 +550,8 @@ class Crawl:
             TaskKind.IMAGE: downloaders if self.downloads else 0,
         }
 
-    def _site(self) -> Site:
-        return Site(
+    def _context(self) -> CrawlContext:
+        return CrawlContext(
             folder=self.folder.path,
             config=self.config,
             seeds=self.seeds,
@@ -565,7 +565,7 @@ class Crawl:
         )
 
     @property
-    def public(self) -> Endpoint | None:
+    def public(self) -> ManagerEndpoint | None:
         """Where workers on other machines are let in; its port is known once the crawl has been entered."""
         return self._engine.public
 
@@ -589,7 +589,7 @@ class Crawl:
         with suppress(errors.QueueUnreachable):
             stats = self._tasks.stats()
             if not stats.drained:
-                if self._start is Start.JOIN:
+                if self._start is StartMode.JOIN:
                     return  # it goes on without us
                 with suppress(errors.CrawlError):  # a full disk
                     self._tasks.stop(
@@ -612,14 +612,14 @@ class Crawl:
             self._engine.client.disconnect()
             self._engine.client = None
 
-    def _start_manager(self, start: Start) -> None:
+    def _start_manager(self, start: StartMode) -> None:
         process = self._engine.process
-        site = self._site()
+        context = self._context()
         if (
-            self._cookies is not None and start is not Start.RESTART
+            self._cookies is not None and start is not StartMode.RESTART
         ):  # else what servers have changed would be undone
-            site = replace(site, cookies=self._cookies.cookies)
-        child = Child(process, self._engine.main, site, start)
+            context = replace(context, cookies=self._cookies.cookies)
+        child = Child(process, self._engine.main, context, start)
         self._manager = child
         end = time.monotonic() + self._engine.start_s
         while not child.ready and child.exitcode is None and time.monotonic() < end:
@@ -639,7 +639,7 @@ class Crawl:
             if isinstance(self._manager.failure, errors.CrawlerError):
                 raise self._manager.failure
             self._died(self._engine.process, self._manager)
-            self._start_manager(Start.RESTART)
+            self._start_manager(StartMode.RESTART)
         if self._crew is not None:
             for child in self._crew.replace_the_dead():
                 self._died(child.name, child)
@@ -659,22 +659,22 @@ class Crawl:
         """Raise LimitReached if this run has had what it may have; of a run that was begun elsewhere that is not ours
         to say.
         """
-        if self._start is not Start.JOIN and (reached := self._limits.reached(stats)):
+        if self._start is not StartMode.JOIN and (reached := self._limits.reached(stats)):
             self.stopped = self._broken_off = reached
             raise errors.LimitReached(reached)
 
     def _look_after_renders(self, stats: Stats) -> None:
         """Have somebody open the pages that want a browser, or else refuse them: without, the crawl would never end."""
-        if self._crew is None or self._start is Start.JOIN:
+        if self._crew is None or self._start is StartMode.JOIN:
             return
         count = stats.renders.unsettled
         match self._renderers.next(stats):
-            case Step.START:
+            case RendererStep.START:
                 self._crew.start({TaskKind.RENDER: self.config.render.renderers})
-            case Step.REFUSE:
+            case RendererStep.REFUSE:
                 tell(log, BROWSER_WANTED, told=self._why_refused(count))
                 self._crew.start({TaskKind.RENDER: 1})
-            case Step.WAIT:
+            case RendererStep.WAIT:
                 told = (
                     f"{pages(count)}, and none was found here; a machine that has one may join within"
                     f" {GUESTS_S:.0f} s: image-crawler render {self.invitation}"

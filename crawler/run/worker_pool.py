@@ -27,8 +27,8 @@ from crawler.queues import TaskQueue
 from crawler.run import trust as trusted
 from crawler.run.children import Child
 from crawler.run.default_folder import guest_home
-from crawler.run.endpoints import Meeting
-from crawler.run.mains import Site, work
+from crawler.run.endpoints import QueueEndpoint
+from crawler.run.mains import CrawlContext, work
 from crawler.run.trust import Trust
 from crawler.seeds import some
 from crawler.storage import schemes
@@ -43,31 +43,31 @@ _MOST_DEATHS = 8
 _DEATHS_WITHIN_S = 3600.0
 
 
-class Crew:
-    """Workers for the crawl at *site*, whose task queue is *tasks*."""
+class WorkerPool:
+    """Workers for the crawl at *context*, whose task queue is *tasks*."""
 
-    def __init__(self, site: Site, tasks: TaskQueue) -> None:
-        self._site = site
+    def __init__(self, context: CrawlContext, tasks: TaskQueue) -> None:
+        self._context = context
         self._tasks = tasks
         self._workers: dict[str, tuple[TaskKind, Child]] = {}
 
     def keep(self, kept_by: str) -> None:
         """Those that are started from now on say so of the images that they keep; see ``keepers``."""
-        self._site = dataclasses.replace(self._site, kept_by=kept_by)
+        self._context = dataclasses.replace(self._context, kept_by=kept_by)
 
     def start(self, staff: Mapping[TaskKind, int]) -> None:
         """So many more workers of each kind."""
         processes = len(self._workers) + sum(staff.values())
-        self._site = dataclasses.replace(self._site, processes=max(1, processes))
+        self._context = dataclasses.replace(self._context, processes=max(1, processes))
         for kind, count in staff.items():
             for _ in range(count):
                 self._start(kind)
 
     def _start(self, kind: TaskKind) -> None:
         worker_id = f"{platform.node()}:{WORKER_NAMES[kind]}-{secrets.token_hex(4)}"
-        self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._site, kind, worker_id))
+        self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._context, kind, worker_id))
         if kind is TaskKind.RENDER:
-            self._site = dataclasses.replace(self._site, announces=False)
+            self._context = dataclasses.replace(self._context, announces=False)
 
     @property
     def children(self) -> list[Child]:
@@ -142,7 +142,7 @@ def died_of(child: Child) -> str:
     return str(child.failure or (f"signal {-code}" if code < 0 else f"exit code {code}"))
 
 
-class Joined:
+class RemoteCrawl:
     """More workers for a crawl whose manager runs elsewhere; a context manager that joins it and leaves it again.
 
     They are of one *kind*, and learn from the manager what the crawl is about; ``asked`` is what it asks of this
@@ -155,7 +155,7 @@ class Joined:
 
     def __init__(
         self,
-        endpoint: Meeting,
+        endpoint: QueueEndpoint,
         *,
         kind: TaskKind,
         trust: frozenset[Trust],
@@ -171,7 +171,7 @@ class Joined:
         self._reconnect_s = reconnect_s
         self._folder = folder
         self._machine = machine or MachineConfig()
-        self._manager = endpoint.manager(reconnect_s=join_s)
+        self._manager = endpoint.client(reconnect_s=join_s)
 
     def __enter__(self) -> Self:
         try:
@@ -190,8 +190,8 @@ class Joined:
         where = self._endpoint
         self.asked = trusted.checked(self.plan, self._kind, self._trust, hosts=where.hosts, where=where)
         self.folder = CrawlFolder(self._folder or guest_home(self.plan.seeds, self.plan.id))
-        self._crew = Crew(
-            Site(
+        self._crew = WorkerPool(
+            CrawlContext(
                 folder=self.folder.path,
                 config=msgspec.structs.replace(self.plan.config, machine=self._machine),
                 seeds=self.plan.seeds,
@@ -224,7 +224,7 @@ class Joined:
             self._manager.disconnect()
             time.sleep(_LOOK_AGAIN_S)
             # by another client: with other settings it is another plan
-            self._manager = self._endpoint.manager(reconnect_s=max(0.0, end - time.monotonic()))
+            self._manager = self._endpoint.client(reconnect_s=max(0.0, end - time.monotonic()))
 
     def __exit__(self, *_: object) -> None:
         try:

@@ -23,7 +23,7 @@ from crawler.sandbox.child_main import (
     PART,
     READY,
     SIZE_BYTES,
-    Orders,
+    ChildOrders,
 )
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]);from crawler.sandbox.child_main import main; main()"
@@ -44,7 +44,7 @@ class OutOfMemoryError(Exception):
 class Child:
     """Takes one request at a time. Its methods are for one thread at a time, but for :meth:`kill`."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: ChildOrders) -> None:
         self.requests = 0
         self.is_spent = False
         """It takes no more."""

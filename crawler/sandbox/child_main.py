@@ -49,7 +49,7 @@ Work = Callable[[bytes], Iterable[bytes]]
 that there is, if that is more. Whatever else it raises ends the child."""
 
 
-class Orders(msgspec.Struct, frozen=True, kw_only=True):
+class ChildOrders(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent says first."""
 
     make: str
@@ -75,7 +75,7 @@ def main() -> None:
     for standard in (0, 1, 2):  # libraries in C write what they think of a file
         os.dup2(nowhere, standard)
     with os.fdopen(requests, "rb", BUFFER_BYTES) as incoming:
-        told = msgspec.json.decode(_read(incoming, _number(incoming)), type=Orders)
+        told = msgspec.json.decode(_read(incoming, _number(incoming)), type=ChildOrders)
         if told.lifeline >= 0:
             die_with(told.lifeline)
         module, _, function = told.make.partition(":")
@@ -88,7 +88,7 @@ def main() -> None:
 class Inside:
     """The child's own view of itself."""
 
-    def __init__(self, requests: BinaryIO, replies: int, orders: Orders) -> None:
+    def __init__(self, requests: BinaryIO, replies: int, orders: ChildOrders) -> None:
         self._requests = requests
         self._replies = replies
         self._orders = orders

@@ -29,7 +29,7 @@ CHILD_BYTES = 112 * 2**20
 """What a child takes at most without asking: 48 MiB for the interpreter with its libraries, and its allowance."""
 
 
-class Share(NamedTuple):
+class BudgetShare(NamedTuple):
     """What one process may have of the memory of a machine."""
 
     children: int
@@ -38,13 +38,13 @@ class Share(NamedTuple):
     """What those of all processes may take together beyond their allowances."""
 
 
-def share(total_bytes: int, *, processes: int, most_children: int) -> Share:
+def share(total_bytes: int, *, processes: int, most_children: int) -> BudgetShare:
     """Half of *total_bytes* is for children as they are when they are idle, if *processes* have fewer than
     *most_children* each where that is little; the rest is what they may ask for. One child each is the least.
     """
     children = max(1, min(most_children, total_bytes // 2 // (processes * CHILD_BYTES)))
     left_bytes = total_bytes - processes * children * CHILD_BYTES
-    return Share(children, max(left_bytes, CHILD_BYTES))
+    return BudgetShare(children, max(left_bytes, CHILD_BYTES))
 
 
 class Grant:

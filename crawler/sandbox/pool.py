@@ -15,7 +15,7 @@ from typing import Self
 from crawler.crawlfile.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
 from crawler.sandbox.child import Child, OutOfMemoryError, said
-from crawler.sandbox.child_main import Orders
+from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget, Grant
 from crawler.text.plain_errors import plain
 
@@ -84,7 +84,7 @@ class Pool:
     """
 
     def __init__(
-        self, orders: Orders, *, most: int, budget: Budget, what: str, large_bytes: int = sys.maxsize
+        self, orders: ChildOrders, *, most: int, budget: Budget, what: str, large_bytes: int = sys.maxsize
     ) -> None:
         self._orders = orders
         self._most = most

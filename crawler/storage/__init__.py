@@ -41,7 +41,7 @@ class Storage(Protocol):
         ...
 
 
-class Shelf(Protocol):
+class StorageReader(Protocol):
     """What a storage keeps, for reading: every file below ``images/``."""
 
     def files(self) -> Iterator[tuple[str, int]]:
@@ -58,7 +58,7 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class StorageContext:
     """What is known to whoever opens a storage: see ``schemes``."""
 
     config: StorageConfig

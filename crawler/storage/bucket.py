@@ -55,7 +55,7 @@ class NoConditions(StorageFailed):
     """The store has no conditional puts."""
 
 
-class Facts(Value):
+class StoredObject(Value):
     """Of an object, without its bytes."""
 
     size_bytes: int
@@ -110,12 +110,12 @@ class Bucket:
         """Have *data* there, whatever was before. Whoever reads it sees all of it, or what was before."""
         self._put(path, data, {"Content-Type": content_type, "sha256": sha256}, mode="overwrite")
 
-    def facts(self, path: str) -> Facts | None:
+    def facts(self, path: str) -> StoredObject | None:
         """One HEAD request; None when nothing is there."""
 
-        def head(store: ObjectStore) -> Facts:
+        def head(store: ObjectStore) -> StoredObject:
             found = obstore.get(store, path, options={"head": True})
-            return Facts(size_bytes=found.meta["size"], sha256=found.attributes.get("sha256", ""))
+            return StoredObject(size_bytes=found.meta["size"], sha256=found.attributes.get("sha256", ""))
 
         try:
             return self._asked(head, about=path)

@@ -35,7 +35,7 @@ from pathlib import Path
 from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine_id import machine_id
-from crawler.storage import Place, Storage
+from crawler.storage import Storage, StorageContext
 from crawler.storage.claims import Claims
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
 from crawler.text.plain_errors import plain, quoted
@@ -260,7 +260,7 @@ class LocalStorage:
             return False
 
 
-def open_storage(place: Place) -> Storage:
+def open_storage(place: StorageContext) -> Storage:
     """See ``schemes``."""
     return LocalStorage(place.folder, fsync=place.config.fsync, min_free_bytes=place.config.min_free_bytes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from crawler.errors import StorageFailed, UploadLost
-from crawler.storage import Chunk, Inbox, Place, Storage, local
+from crawler.storage import Chunk, Inbox, Storage, StorageContext, local
 
 PART_BYTES = 2**20
 _TRIES = 5
@@ -50,6 +50,6 @@ class ManagerStorage:
         raise UploadLost(f"all parts of {path} were taken, and it is not kept")
 
 
-def open_storage(place: Place) -> Storage:
+def open_storage(place: StorageContext) -> Storage:
     """See ``schemes``."""
     return ManagerStorage(place.inbox()) if place.inbox is not None else local.open_storage(place)

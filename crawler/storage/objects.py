@@ -25,7 +25,7 @@ from pathlib import PurePosixPath
 
 from crawler.config import StorageConfig
 from crawler.errors import StorageFailed, UsageError
-from crawler.storage import Place, Shelf, Storage
+from crawler.storage import Storage, StorageContext, StorageReader
 from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditions
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
 from crawler.storage.patience import Patience
@@ -139,7 +139,7 @@ class ObjectStorage:
         return digest.hexdigest()
 
 
-class ObjectShelf:
+class ObjectReader:
     """The Shelf of what an ObjectStorage keeps in *bucket*."""
 
     def __init__(self, bucket: Bucket) -> None:
@@ -156,14 +156,14 @@ class ObjectShelf:
         yield self._bucket.read(path)
 
 
-def open_storage(place: Place) -> Storage:
+def open_storage(place: StorageContext) -> Storage:
     """See ``schemes``."""
     return ObjectStorage(_bucket(place.config, place.stop))
 
 
-def open_shelf(config: StorageConfig) -> Shelf:
+def open_shelf(config: StorageConfig) -> StorageReader:
     """See ``schemes``."""
-    return ObjectShelf(_bucket(config, threading.Event()))
+    return ObjectReader(_bucket(config, threading.Event()))
 
 
 def check(config: StorageConfig) -> None:

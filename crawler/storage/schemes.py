@@ -13,18 +13,18 @@ from typing import Protocol, cast
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, UsageError
 from crawler.extras import install
-from crawler.storage import Place, Shelf, Storage
+from crawler.storage import Storage, StorageContext, StorageReader
 from crawler.text.plain_errors import quoted
 
 
 class _Module(Protocol):
-    def open_storage(self, place: Place) -> Storage: ...
+    def open_storage(self, place: StorageContext) -> Storage: ...
 
 
 class _ElsewhereModule(_Module, Protocol):
     def check(self, config: StorageConfig) -> None: ...
 
-    def open_shelf(self, config: StorageConfig) -> Shelf: ...
+    def open_shelf(self, config: StorageConfig) -> StorageReader: ...
 
 
 SCHEMES = {
@@ -38,7 +38,7 @@ _EXTRAS = {"obstore": "object"}
 """Libraries that have to be asked for when installing, and how."""
 
 
-def open_storage(place: Place) -> Storage:
+def open_storage(place: StorageContext) -> Storage:
     """The storage at *place*. Raises UsageError when it can't be used here."""
     return _module(place.config).open_storage(place)
 
@@ -52,7 +52,7 @@ def check(config: StorageConfig) -> None:
         cast("_ElsewhereModule", _module(config)).check(config)
 
 
-def open_shelf(config: StorageConfig) -> Shelf | None:
+def open_shelf(config: StorageConfig) -> StorageReader | None:
     """The images of a crawl, for reading; None for those in its folder."""
     return cast("_ElsewhereModule", _module(config)).open_shelf(config) if is_elsewhere(config) else None
 

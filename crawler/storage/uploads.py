@@ -29,7 +29,7 @@ _UPLOAD = re.compile("[0-9a-f]{32}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class LocalInbox:
+class UploadReceiver:
     """An Inbox that puts images into *storage*; see :class:`crawler.storage.Inbox` for what it promises.
 
     Takes no image of more than *max_image_bytes*, no path that is none of an image (``crawlfile.image_paths``), and no

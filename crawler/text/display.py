@@ -173,7 +173,7 @@ class _CleanBytes(io.RawIOBase):
         return True
 
 
-class Lines(io.TextIOBase):
+class CleanLines(io.TextIOBase):
     """A stream that has each whole line shown by *show*, clean."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
@@ -237,5 +237,5 @@ def below(stream: object) -> TextIO:
 
 
 def _cleaned(stream: object) -> TextIO:
-    clean = isinstance(stream, CleanStream | Lines)
+    clean = isinstance(stream, CleanStream | CleanLines)
     return cast("TextIO", stream if clean else CleanStream(cast("TextIO", stream)))

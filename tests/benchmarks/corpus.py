@@ -38,7 +38,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from crawler.config import load
-from crawler.download.decoder_pool import Decoders
+from crawler.download.decoder_pool import DecoderPool
 from crawler.download.sniff import image_format
 from crawler.errors import Rejection
 from crawler.sandbox.memory_budget import Budget, machine_bytes
@@ -78,7 +78,7 @@ files.forEach((file, n) => { const image = new Image();
 </script>"""
 
 
-def judged(data: bytes, decoders: Decoders) -> tuple[str, str, str]:
+def judged(data: bytes, decoders: DecoderPool) -> tuple[str, str, str]:
     """The downloader's verdict, its detail, and the format: what a child process is asked for."""
     try:
         info = decoders.verify(data)
@@ -144,7 +144,7 @@ def expected(path: Path) -> str:
 def serve(pipe: Connection) -> None:
     """A child: a verdict for each path, and then what others say."""
     images = load().images
-    decoders = Decoders(
+    decoders = DecoderPool(
         most=1,
         max_pixels=images.max_pixels,
         timeout_s=images.decode_timeout_s,

@@ -24,7 +24,7 @@ from crawler.errors import QueueError
 from crawler.models import TaskKind, WorkerState
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.tls import Tls
-from crawler.run.endpoints import Endpoint
+from crawler.run.endpoints import ManagerEndpoint
 from tests.benchmarks.queue import cpu_s, manager, new_task, result, rss_mib
 from tests.support import certificates
 
@@ -105,7 +105,7 @@ def at_work(folder: Path, tls: tuple[Tls, Tls] | None, workers: int) -> tuple[fl
     return rate, spent
 
 
-def client(endpoint: Endpoint, tls: Tls | None) -> QueueManager:
+def client(endpoint: ManagerEndpoint, tls: Tls | None) -> QueueManager:
     made = QueueManager(endpoint.address, endpoint.access.authkey, tls=tls)
     made.connect()
     return made
@@ -116,7 +116,7 @@ def state(name: str) -> WorkerState:
 
 
 @contextmanager
-def crowd(endpoint: Endpoint, tls: Tls | None, count: int) -> Iterator[None]:
+def crowd(endpoint: ManagerEndpoint, tls: Tls | None, count: int) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     over = context.Event()
     process = context.Process(target=be_many, args=(endpoint, tls, count, over), daemon=True)
@@ -129,13 +129,13 @@ def crowd(endpoint: Endpoint, tls: Tls | None, count: int) -> Iterator[None]:
         process.kill()
 
 
-def be_many(endpoint: Endpoint, tls: Tls | None, count: int, over: Event) -> None:
+def be_many(endpoint: ManagerEndpoint, tls: Tls | None, count: int, over: Event) -> None:
     for number in range(count):
         threading.Thread(target=be_one, args=(endpoint, tls, f"w{number}", over), daemon=True).start()
     over.wait()
 
 
-def be_one(endpoint: Endpoint, tls: Tls | None, name: str, over: Event) -> None:
+def be_one(endpoint: ManagerEndpoint, tls: Tls | None, name: str, over: Event) -> None:
     me = state(name)
     link = client(endpoint, tls)
     tasks, results = link.get_task_queue(), link.get_result_queue()

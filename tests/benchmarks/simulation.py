@@ -130,7 +130,7 @@ class Engine:
 def at_redis(server: RedisServer, queue: QueueConfig, clock: Clock) -> Iterator[Engine]:
     client = RedisClient(address.parse(f"{server.url}#simulation"), reconnect_s=10.0, clock=clock)
     client.delete()
-    client.found(Plan(id="simulation-0", seeds=("http://a.example/",), config=Config(queue=queue)))
+    client.create_or_update(Plan(id="simulation-0", seeds=("http://a.example/",), config=Config(queue=queue)))
     client.opened()
     client.new_run()
     outlet = client.outlet()

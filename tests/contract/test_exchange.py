@@ -32,9 +32,9 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.http import BrowserRequest, Exchanged, Transport
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.browser_headers import joined_cookies, passed_on
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.retrying import RetryingTransport
 from tests.support.backend import Says, Seen, backend, says
@@ -286,7 +286,7 @@ def test_what_a_script_says_of_itself_goes_before_our_login(make: Make) -> None:
 
 
 def test_cookies_are_the_jars_and_then_the_pages_own(make: Make) -> None:
-    jar = Jar()
+    jar = CookieJar()
     answers = {
         **ECHO,
         "/set": Says(headers=(("Set-Cookie", "a=jar; Path=/"), ("Set-Cookie", "c=jar; Path=/"))),
@@ -313,7 +313,7 @@ def test_without_a_jar_cookies_are_the_pages_own(make: Make) -> None:
 
 
 def test_a_status_that_is_an_error_sets_cookies_as_well(make: Make) -> None:
-    jar = Jar()
+    jar = CookieJar()
     with backend({"/": Says(status=403, headers=(("Set-Cookie", "let-in=1"),))}) as site:
         ask(make(jar=jar), f"{site.url}/")
         assert jar.header(f"{site.url}/") == "let-in=1"
@@ -638,10 +638,10 @@ def test_many_threads_share_one_transport(make: Make) -> None:
 def test_the_guard_decides_over_addresses(make: Make) -> None:
     with backend(ECHO) as site:
         for method in ("GET", "POST", "OPTIONS"):
-            failed = error(make(guard=Guard()), f"{site.url}/", method)
+            failed = error(make(guard=AddressGuard()), f"{site.url}/", method)
             assert isinstance(failed, ForbiddenAddress)
         assert site.seen == []
-        assert ask(make(guard=Guard(["127.0.0.1"])), f"{site.url}/").http_status == 200
+        assert ask(make(guard=AddressGuard(["127.0.0.1"])), f"{site.url}/").http_status == 200
 
 
 def test_a_closed_port(make: Make) -> None:
@@ -668,7 +668,7 @@ def test_through_a_proxy(make: Make) -> None:
         refused = error(make(proxy=f"http://me:wrong@127.0.0.1:{proxy.port}"), url)
         assert isinstance(refused, Forbidden)
         assert "407" in str(refused)
-        guarded = make(proxy=f"http://me:secret@127.0.0.1:{proxy.port}", guard=Guard())
+        guarded = make(proxy=f"http://me:secret@127.0.0.1:{proxy.port}", guard=AddressGuard())
         assert isinstance(error(guarded, f"http://127.0.0.1:{port}/"), ForbiddenAddress)
         assert len(site.seen) == 1
 

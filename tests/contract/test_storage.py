@@ -18,7 +18,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.storage import Storage
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 from crawler.storage.manager import ManagerStorage
-from crawler.storage.uploads import LocalInbox
+from crawler.storage.uploads import UploadReceiver
 from tests.support import objectstore
 from tests.support.queues import connected, embedded, served
 
@@ -50,8 +50,8 @@ def _store(folder: Path) -> LocalStorage:
     return LocalStorage(folder, fsync=False, min_free_bytes=0)
 
 
-def _inbox(folder: Path) -> LocalInbox:
-    return LocalInbox(_store(folder), max_image_bytes=2**24, extension_for=lambda _: "jpg")
+def _inbox(folder: Path) -> UploadReceiver:
+    return UploadReceiver(_store(folder), max_image_bytes=2**24, extension_for=lambda _: "jpg")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from tests.support.queues import (
     HARVESTER,
     Queues,
@@ -88,7 +88,7 @@ def kept_by(server: str, *, shards: int = 1) -> Engine:
         client = RedisClient(parse(f"{url}#{folder.name}"))
         with (
             in_redis(url, folder.name, queue=queue, scope=ScopeConfig()) as queues,
-            closing(Books(path)) as books,
+            closing(CrawlfileWriter(path)) as books,
         ):
             client.connect()
             collector = Collector(client.outlet(), books)

@@ -17,7 +17,7 @@ import pytest
 
 from crawler.config import FetchConfig
 from crawler.errors import CrawlerError, ForbiddenAddress
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import canonical
 from tests.e2e.running import Outcome, image_crawler, records
@@ -275,7 +275,7 @@ def refused_here(path: str) -> bool:
 
     A crawl's processes are not: what is not refused here must not be asked for there.
     """
-    transport = RequestsTransport(FetchConfig(), Guard(("127.0.0.0/8",)))
+    transport = RequestsTransport(FetchConfig(), AddressGuard(("127.0.0.0/8",)))
     try:
         transport.fetch(path.partition("?")[2], max_bytes=1, accept="*/*")
     except ForbiddenAddress:

@@ -22,7 +22,7 @@ from crawler import errors
 from crawler.queues.rpc.calls import PROTOCOL
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.tls import Tls
-from crawler.queues.rpc.transport import HANDSHAKE_S, Transport
+from crawler.queues.rpc.transport import HANDSHAKE_S, RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from tests.e2e.manager_process import ManagerProcess, Options, forbid_pickle, manager_process
 from tests.support import certificates
@@ -224,7 +224,7 @@ def giants(place: Place) -> AbstractContextManager[None]:
     announced = [257, MAX_MESSAGE_BYTES + 1, 2**31, 2**32 - 1]
 
     def visit(n: int) -> None:
-        peer = Transport().open(place.address)
+        peer = RpcTransport().open(place.address)
         try:
             if place.tls is not None:
                 peer.secure(place.tls.on_client)
@@ -261,7 +261,7 @@ def key_holders(place: Place) -> AbstractContextManager[None]:
     """Those who know the key, and have nothing sensible to say."""
 
     def visit(n: int) -> None:
-        peer = Transport(place.tls).dial(place.address, authkey=AUTHKEY)
+        peer = RpcTransport(place.tls).dial(place.address, authkey=AUTHKEY)
         try:
             if n % 2:
                 managers.dispatch(peer, None, "accept_connection", (PROTOCOL, "1.0"))  # type: ignore[attr-defined]
@@ -274,7 +274,7 @@ def key_holders(place: Place) -> AbstractContextManager[None]:
 
 
 def wrong_keys(place: Place) -> AbstractContextManager[None]:
-    return visiting(lambda n: Transport(place.tls).dial(place.address, authkey=b"another key").close())
+    return visiting(lambda n: RpcTransport(place.tls).dial(place.address, authkey=b"another key").close())
 
 
 def noise(place: Place) -> AbstractContextManager[None]:

@@ -22,9 +22,9 @@ from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import PROTOCOL
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.storage.local import LocalStorage
-from crawler.storage.uploads import LocalInbox
+from crawler.storage.uploads import UploadReceiver
 from tests.support.queues import AUTHKEY, Queues, images, lease, page, render, saved, worker
 
 CRAWL = "crawl-settings-0"
@@ -60,7 +60,7 @@ def faults() -> Faults:
     return Faults()
 
 
-class Known(Transport):
+class Known(RpcTransport):
     """Whoever comes has proved already that they know the key."""
 
     def welcome(self, peer: wire.Connection, authkey: bytes) -> None:
@@ -68,7 +68,7 @@ class Known(Transport):
 
 
 @cache
-def server(transport: Transport) -> QueueServer:
+def server(transport: RpcTransport) -> QueueServer:
     """One whose queues are put in later: a port for each input would be too many."""
     manager = QueueManager(("127.0.0.1", 0), AUTHKEY)
     manager._serializer = manager._transport = transport.register()  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class Crawl:
         self._now_s = 1000.0
         self._open(new_run=True)
         storage = LocalStorage(folder, fsync=False, min_free_bytes=0)
-        self.inbox = LocalInbox(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
+        self.inbox = UploadReceiver(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
         self.queues.tasks.put(
             [*images(3, "victim"), page(0, "victim"), page(1, "victim"), render(0, "victim")]
         )
@@ -107,7 +107,7 @@ class Crawl:
         self._now_s += by_s
         self.ledger.tick()
 
-    def serve(self, peer: wire.Connection, transport: Transport) -> None:
+    def serve(self, peer: wire.Connection, transport: RpcTransport) -> None:
         """As the thread of one connection does."""
         served = server(transport)
         inbox = {"get_inbox": self.inbox}

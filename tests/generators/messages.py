@@ -20,7 +20,7 @@ from crawler.download.filters import unwanted_file, unwanted_picture
 from crawler.download.formats import ImageInfo
 from crawler.download.verify import verify
 from crawler.errors import CrawlerError, TaskError
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.dns_cache import _asked
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.status import proxy_error, status_error
@@ -120,7 +120,7 @@ def faults() -> Iterator[Message]:
         FetchConfig(
             total_timeout_s=3, connect_timeout_s=1, max_redirects=5, allow_addresses=("127.0.0.0/8",)
         ),
-        Guard(("127.0.0.0/8",)),
+        AddressGuard(("127.0.0.0/8",)),
         rate_grace_s=0.3,
     )
     with FaultServer() as server:
@@ -279,7 +279,7 @@ def addresses() -> Iterator[Message]:
             f"queue '{text}', asked", lambda text=text: redis_endpoint.read_redis(text, AccessConfig(), {})
         )
     for text in ("me@host", "10.0.0.1/8", "a b", "[::1", "300.1.1.1/8"):
-        yield from told(f"address '{text}'", lambda text=text: Guard((text,)))
+        yield from told(f"address '{text}'", lambda text=text: AddressGuard((text,)))
     for text in ("", "a:b", "host:99999", ":::"):
         yield from told(f"worker's '{text}'", lambda text=text: main_of("work", text))
 

@@ -15,8 +15,8 @@ from zlib import crc32
 import msgspec
 
 from crawler.config import load
-from crawler.harvest.reader_pool import Readers
-from crawler.http.address_guard import Guard, seed_networks, seed_ports
+from crawler.harvest.reader_pool import ReaderPool
+from crawler.http.address_guard import AddressGuard, seed_networks, seed_ports
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.retrying import RetryingTransport
 from crawler.http.robots import Robots
@@ -129,11 +129,11 @@ class Trial:
         patient = load(flags={**settings, "render_timeout_s": 60.0})
         five_times = {"render_timeout_s": 5 * self.config.render.render_timeout_s, "page_timeout_s": 60.0}
         longer = load(flags={**settings, **five_times})
-        guard = Guard((), seed_ports(seeds), of_seeds=seed_networks(seeds))
+        guard = AddressGuard((), seed_ports(seeds), of_seeds=seed_networks(seeds))
         self._transport = RequestsTransport(self.config.fetch, guard, seeds=seeds)
         self.stop = threading.Event()
         asking = RetryingTransport(self._transport, self.config.fetch.tries, stop=self.stop)
-        self._readers = Readers(seeds, self.config, most=2, budget=Budget(2**30))
+        self._readers = ReaderPool(seeds, self.config, most=2, budget=Budget(2**30))
         self.browsers = Browsers(program, page_memory_bytes=self.config.render.render_memory_bytes)
         robots = Robots(asking, agent="image-crawler")
         self._handlers = [

@@ -49,10 +49,10 @@ from crawler.harvest import (
     xml,
     xml_encoding,
 )
-from crawler.harvest.documents import Reader
+from crawler.harvest.documents import DocumentReader
 from crawler.harvest.html import Element, parse
 from crawler.harvest.page_numbers import Numbered
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.robots import product_token
 from crawler.http.robots_file import RobotsFile
 from crawler.lists.rows import entries as list_entries
@@ -93,9 +93,9 @@ class Entry(NamedTuple):
 
 
 @cache
-def _reader(**settings: object) -> Reader:
+def _reader(**settings: object) -> DocumentReader:
     config = load(flags={"script_urls": True, "strip_tracking": True, **settings})
-    return Reader(Scope((URL,), config.scope), config)
+    return DocumentReader(Scope((URL,), config.scope), config)
 
 
 def _read(content_type: str, found_in: str = "a", **settings: object) -> Callable[[str], Any]:
@@ -171,7 +171,7 @@ def _members(text: str) -> Any:
 
 
 def _cookies(text: str) -> Any:
-    jar = Jar(is_suffix=lambda _: False)
+    jar = CookieJar(is_suffix=lambda _: False)
     jar.store(URL, [text])
     jar.store(URL, (f"{text[:20]}{n}={n}" for n in range(50)))
     return jar.header(URL)

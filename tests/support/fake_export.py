@@ -27,8 +27,8 @@ from crawler.models import (
 from crawler.models.image_words import Words, bits_of_task, filled, lacking
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Outlet, Settled, Unsettled
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.outlet import Export, KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import KIND_OF
 from crawler.urls import task_key
 from tests.support.queues import page
@@ -176,7 +176,7 @@ class Queue:
         self.clock = clock
 
 
-def is_an_outlet(queue: Queue) -> Outlet:
+def is_an_outlet(queue: Queue) -> Export:
     return queue
 
 
@@ -186,7 +186,7 @@ class Crawl:
 
     folder: Path
     queue: Queue
-    books: Books
+    books: CrawlfileWriter
 
     @property
     def collector(self) -> Collector:
@@ -200,7 +200,7 @@ class Crawl:
         self.books.close()
         with closing(open_ledger(self.folder)) as ledger:
             do(ledger)
-        self.books = Books(self.folder / "crawl.db")
+        self.books = CrawlfileWriter(self.folder / "crawl.db")
 
     def restarted(self, do: Callable[[Ledger], object] = lambda _: None, *, empty: bool = False) -> None:
         self.with_ledger(do)
@@ -221,7 +221,7 @@ def a_crawl_in(folder: Path, *seeds: NewTask) -> Iterator[Crawl]:
     with closing(open_ledger(folder)) as ledger:
         ledger.set_seeds([seed.url for seed in seeds])
         ledger.put(seeds)
-    crawl = Crawl(folder, Queue(), Books(folder / "crawl.db"))
+    crawl = Crawl(folder, Queue(), CrawlfileWriter(folder / "crawl.db"))
     crawl.collector.reconcile(outlet_is_empty=True)
     try:
         yield crawl

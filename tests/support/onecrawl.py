@@ -15,7 +15,7 @@ from crawler.http import Asked, Fetched
 from crawler.models import Lease, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
 from crawler.run.run_start import begin_run
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 
@@ -57,7 +57,7 @@ class Crawl:
         self.folder = folder
         self.transport = SiteTransport(site)
 
-    def run(self, *, start: Start = Start.GO_ON, most: int = 10_000, **settings: Any) -> None:
+    def run(self, *, start: StartMode = StartMode.GO_ON, most: int = 10_000, **settings: Any) -> None:
         """Run it with *settings*, for *most* tasks. Raises what the start of a run raises."""
         config = load(flags={"render": "never", "sitemaps": False, "obey_robots_txt": False} | settings)
         with self.opened(config) as ledger:

@@ -8,12 +8,12 @@ import msgspec
 
 from crawler.queues.rpc.calls import PROTOCOL, Call
 from crawler.queues.rpc.tls import Tls
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 
 
 class Peer:
     def __init__(self, address: Any, authkey: bytes, *, tls: Tls | None = None) -> None:
-        self._link = Transport(tls).dial(address, authkey=authkey)
+        self._link = RpcTransport(tls).dial(address, authkey=authkey)
         self._link.send([None, "accept_connection", [PROTOCOL, "evil"], {}])
         assert self._link.recv()[0] == "#RETURN"
 

@@ -92,7 +92,7 @@ def in_redis(
     client = RedisClient(redis_address.parse(f"{url}#{name}"), reconnect_s=10.0, clock=clock or offset)
     plan = Plan(id="crawl-settings-0", seeds=("http://a.example/",), config=Config(queue=queue, scope=scope))
     client.delete()
-    client.found(plan)
+    client.create_or_update(plan)
     client.opened()
     client.new_run()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crawler.config import load
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from tests.support.harvesting import answer
@@ -56,7 +56,7 @@ def read(
     config = load(flags={"sitemaps": False, **settings})
     origin = Origin(page_url="https://example.org/", found_in=found_in) if found_in else None
     task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=depth, attempt=1, origin=origin)
-    return Reader(Scope((url,), config.scope), config).read(task, answer(url, content, content_type))
+    return DocumentReader(Scope((url,), config.scope), config).read(task, answer(url, content, content_type))
 
 
 def documents() -> list[Path]:

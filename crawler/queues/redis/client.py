@@ -26,9 +26,9 @@ from crawler.models import Cookie
 from crawler.queues import Plan, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress
 from crawler.queues.redis.codec import utf8
-from crawler.queues.redis.connection import Engine, check_version
-from crawler.queues.redis.export import ShardsOutlet
-from crawler.queues.redis.outlet import Outlet
+from crawler.queues.redis.connection import RedisConnection, check_version
+from crawler.queues.redis.export import ShardsExport
+from crawler.queues.redis.outlet import Export
 from crawler.queues.redis.results import RedisResults
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.tasks import RedisTasks
@@ -72,7 +72,7 @@ class RedisClient:
     ) -> None:
         self.address = address
         self._clock = clock
-        self._engine = Engine(address, reconnect_s=reconnect_s)
+        self._engine = RedisConnection(address, reconnect_s=reconnect_s)
         self._shards: Shards | None = None
         self._tasks: RedisTasks | None = None
         self._plan = Plan()
@@ -200,7 +200,7 @@ class RedisClient:
         if not int(self._engine.info("persistence", CRAWLS).get("aof_enabled", 1)):
             tell(log, QUEUE_NOT_DURABLE, where=where)
 
-    def found(self, plan: Plan) -> bool:
+    def create_or_update(self, plan: Plan) -> bool:
         """Make the crawl there, or bring its plan up to date.
 
         Returns whether its queue is to be made anew from the crawl's file: it is new, or has lost everything. Workers
@@ -247,8 +247,8 @@ class RedisClient:
         """Have all workers send *cookies*, as if servers had set them."""
         RedisResults(self._known(), max_attempts=1).keep_cookies(cookies)
 
-    def outlet(self) -> Outlet:
-        return ShardsOutlet(self._known())
+    def outlet(self) -> Export:
+        return ShardsExport(self._known())
 
     def recall(self) -> int:
         """Have the pages read again that were settled lately, for a shard has lost what they led to."""

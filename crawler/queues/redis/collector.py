@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.queues.redis.outlet import Outlet, Settled
+from crawler.queues.redis.outlet import Export, Settled
 from crawler.queues.redis.stream import refused
-from crawler.queues.redis.writer import LOST, Books
+from crawler.queues.redis.writer import LOST, CrawlfileWriter
 from crawler.queues.validation import keeper_flaw
 
 BATCH = 1000
@@ -25,7 +25,7 @@ class Collector:
     what says so all the same is no image that was saved.
     """
 
-    def __init__(self, outlet: Outlet, books: Books, *, kept_by_workers: bool = True) -> None:
+    def __init__(self, outlet: Export, books: CrawlfileWriter, *, kept_by_workers: bool = True) -> None:
         self._outlet = outlet
         self._books = books
         self._kept_by_workers = kept_by_workers

@@ -62,7 +62,7 @@ def script() -> tuple[str, str]:
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class Engine:
+class RedisConnection:
     """The servers at *address*. Thread-safe; a forked process makes connections of its own.
 
     All calls try for ``patience.reconnect_s`` seconds, then raise QueueUnreachable; AuthenticationFailed, CrawlReplaced
@@ -137,9 +137,9 @@ class Engine:
 
         self._explained(call)
 
-    def bell(self, channel: str) -> Bell:
+    def bell(self, channel: str) -> WakeupChannel:
         """What is rung at *channel* from now on."""
-        return Bell(self._explained(lambda: self._subscription(channel)))
+        return WakeupChannel(self._explained(lambda: self._subscription(channel)))
 
     def _subscription(self, channel: str) -> Any:
         subscription = self._client().pubsub(ignore_subscribe_messages=True)
@@ -244,7 +244,7 @@ _REFUSALS = {
 """By the word that a server begins its errors with."""
 
 
-class Bell:
+class WakeupChannel:
     """Rings when there is something new for who has it; for one thread."""
 
     def __init__(self, subscription: Any) -> None:
@@ -255,14 +255,14 @@ class Bell:
         try:
             message = self._subscription.get_message(timeout=max(0.001, for_s))
         except (redis.exceptions.RedisError, OSError, ValueError) as exc:
-            raise BellBroken(_said(exc)) from exc
+            raise WakeupLost(_said(exc)) from exc
         return message["data"] if message else None
 
     def close(self) -> None:
         self._subscription.close()
 
 
-class BellBroken(Exception):
+class WakeupLost(Exception):
     """The connection that it hung on is gone."""
 
 

@@ -33,7 +33,7 @@ from crawler.queues.redis.codec import (
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.stream import Entry, told_apart
+from crawler.queues.redis.stream import StreamEntry, told_apart
 from crawler.queues.redis.tasks import keep_file, old_tally, put_packed, sorted_out
 from crawler.queues.validation import FLAWS
 from crawler.urls import host_key, task_key
@@ -46,7 +46,7 @@ _WORDS = msgspec.msgpack.Decoder(Words).decode
 _T = TypeVar("_T")
 
 
-class ShardsOutlet:
+class ShardsExport:
     """The Outlet of *shards*."""
 
     def __init__(self, shards: Shards) -> None:
@@ -74,7 +74,7 @@ class ShardsOutlet:
         found.sort(key=lambda one: int(one.entry.partition("-")[0]))
         return found[:limit]
 
-    def _entries(self, shard: int, limit: int) -> list[Entry]:
+    def _entries(self, shard: int, limit: int) -> list[StreamEntry]:
         """The oldest; what somebody else has put among them is taken out, and said so."""
         while True:
             answer = self._shards.run(shard, "records", "-", limit)

@@ -83,7 +83,7 @@ class Unsettled(Value):
     """The record that stands, whatever it is."""
 
 
-class Outlet(Protocol):
+class Export(Protocol):
     """The queue, as whoever keeps the crawl's file sees it. Any call may be repeated: its caller may be killed."""
 
     def settled(self, limit: int) -> list[Settled]:

@@ -16,7 +16,7 @@ from crawler.queues.left_out import located
 from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.stream import Entry, entries
+from crawler.queues.redis.stream import StreamEntry, entries
 from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.refresh import left_out_of
 from crawler.queues.throttle import refused_for_s
@@ -178,7 +178,7 @@ class RedisResults:
         complete = self._shards.drained() and not self._records(cursor, 1)
         return RecordPage(records=tuple(entry.record for _, entry in found), cursor=cursor, complete=complete)
 
-    def _records(self, after: int, limit: int) -> list[tuple[int, Entry]]:
+    def _records(self, after: int, limit: int) -> list[tuple[int, StreamEntry]]:
         """The next ones after a cursor, the oldest of all shards first."""
         found = []
         for shard in range(self._shards.count):

@@ -24,13 +24,13 @@ from crawler.logs.events import (
     tell,
 )
 from crawler.queues.redis.codec import shard_of, utf8
-from crawler.queues.redis.connection import Argument, Engine
+from crawler.queues.redis.connection import Argument, RedisConnection
 from crawler.scope import domain_of
 from crawler.text.plain_errors import plain
 from crawler.urls import DATA_HOST
 
 if TYPE_CHECKING:
-    from crawler.queues.host_health import Condition
+    from crawler.queues.host_health import HostReport
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Shards:
     """*count* shards of the crawl *name* at *engine*. *clock*, for tests, is the queue's instead of the server's."""
 
     def __init__(
-        self, engine: Engine, name: str, count: int, *, clock: Callable[[], float] | None = None
+        self, engine: RedisConnection, name: str, count: int, *, clock: Callable[[], float] | None = None
     ) -> None:
         self.engine = engine
         self.count = count
@@ -194,11 +194,11 @@ def given_up(told: Sequence[Any]) -> dict[str, Any]:
     return condition.facts_of(name)
 
 
-def _condition(told: Sequence[Any]) -> tuple[str, Condition]:
-    from crawler.queues.host_health import Condition, Trouble
+def _condition(told: Sequence[Any]) -> tuple[str, HostReport]:
+    from crawler.queues.host_health import HostReport, Trouble
 
     name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = told
-    return utf8(name), Condition(
+    return utf8(name), HostReport(
         trouble=Trouble(utf8(trouble)),
         failures=int(failures),
         tries=int(tries),

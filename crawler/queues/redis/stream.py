@@ -42,7 +42,7 @@ _WHY = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StreamEntry:
     """One settled task, in its shard's words."""
 
     name: str
@@ -63,12 +63,12 @@ class Entry:
         return int(self.name.partition("-")[0])
 
 
-def entries(found: Sequence[Any]) -> list[Entry]:
+def entries(found: Sequence[Any]) -> list[StreamEntry]:
     """What XRANGE has found, but for what somebody else has put there."""
     return told_apart(found)[0]
 
 
-def told_apart(found: Sequence[Any]) -> tuple[list[Entry], list[str]]:
+def told_apart(found: Sequence[Any]) -> tuple[list[StreamEntry], list[str]]:
     """What XRANGE has found, and the names of those that no script of ours has made."""
     ours, foreign = [], []
     for name, words in found:
@@ -86,7 +86,7 @@ def _number(words: dict[bytes, bytes], name: bytes, most: int) -> int:
     return number
 
 
-def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
+def _entry(name: str, words: dict[bytes, bytes]) -> StreamEntry:
     kind, state = KINDS[utf8(words[b"c"])], TaskState(utf8(words[b"s"]))
     attempts, depth = _number(words, b"a", MAX_COUNT), _number(words, b"d", MAX_DEPTH)
     _number(words, b"i", MAX_COUNT)
@@ -99,7 +99,7 @@ def _entry(name: str, words: dict[bytes, bytes]) -> Entry:
         record, next_size = with_next_size(record)
     elif b"z" in words and is_url(utf8(words[b"z"])):
         record = msgspec.structs.replace(record, replaced_by=utf8(words[b"z"]))
-    return Entry(
+    return StreamEntry(
         name=name,
         number=utf8(words[b"i"]),
         serial=_number(words, b"n", MAX_COUNT),

@@ -35,7 +35,16 @@ from crawler.queues import CLAIM_S, HORIZON_S, Plan
 from crawler.queues.adding import SESSION_ID, each_once
 from crawler.queues.bandwidth import BURST_S
 from crawler.queues.host_files import packed_file, unpacked_file
-from crawler.queues.page_templates import OVERFLOW, Known, asked, changes, family_of, kept_as, known_of, told
+from crawler.queues.page_templates import (
+    OVERFLOW,
+    KnownTemplates,
+    asked,
+    changes,
+    family_of,
+    kept_as,
+    known_of,
+    told,
+)
 from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
@@ -47,10 +56,10 @@ from crawler.queues.redis.codec import (
     unpacked,
     utf8,
 )
-from crawler.queues.redis.connection import Argument, Bell, BellBroken
+from crawler.queues.redis.connection import Argument, WakeupChannel, WakeupLost
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.status import facts, host_status
-from crawler.queues.redis.stream import Entry, entries
+from crawler.queues.redis.stream import StreamEntry, entries
 from crawler.queues.validation import FLAWS, KIND_OF, MALFORMED, is_host, is_url
 from crawler.text.plain_errors import quoted
 
@@ -66,7 +75,7 @@ TASKS_AT_ONCE = 1000
 class _Read(NamedTuple):
     """What a shard knows of a template."""
 
-    known: Known
+    known: KnownTemplates
     states: dict[str, bytes]
     """As they are kept, by name."""
     now_s: float
@@ -79,7 +88,7 @@ class RedisTasks:
     def __init__(self, shards: Shards, plan: Plan | None = None) -> None:
         self._shards = shards
         self._plan = plan or Plan()
-        self._bells: dict[str, Bell] = {}
+        self._bells: dict[str, WakeupChannel] = {}
         self._used: dict[str, Counter[int]] = defaultdict(Counter)  # slots of a worker, by shard
         self._turns: Counter[str] = Counter()  # of a worker: which shard it begins with
         self._cookie = 0
@@ -174,14 +183,14 @@ class RedisTasks:
         except (*FLAWS, ValueError, LookupError) as exc:
             raise self._shards.damaged(shard, f"q:*:{utf8(found[0])}", exc) from exc
 
-    def _wait(self, worker: WorkerState, bell: Bell, for_s: float) -> int | None:
+    def _wait(self, worker: WorkerState, bell: WakeupChannel, for_s: float) -> int | None:
         """Until the bell rings, or for so long; returns the shard that rang, if one did."""
         end = time.monotonic() + for_s
         abandoned = self._shards.engine.patience.abandoned
         while (left := end - time.monotonic()) > 0 and not abandoned.is_set():
             try:
                 said = bell.wait(min(left, _RING_S))
-            except BellBroken:
+            except WakeupLost:
                 self._bells.pop(worker.id, None)
                 abandoned.wait(min(left, 0.1))
                 return None
@@ -189,7 +198,7 @@ class RedisTasks:
                 return int(said)
         return None
 
-    def _bell(self, worker: WorkerState) -> Bell:
+    def _bell(self, worker: WorkerState) -> WakeupChannel:
         """Hung up before the queue is asked, so that no ring is missed."""
         bell = self._bells.get(worker.id)
         if bell is None:
@@ -297,7 +306,7 @@ class RedisTasks:
         known = known_of(name, by_name.get(name), by_name.get(family_of(name)))
         return _Read(known, by_name, float(now_s), bool(has_renderer))
 
-    def _keep_template(self, shard: int, host: str, read: _Read, known: Known) -> bool:
+    def _keep_template(self, shard: int, host: str, read: _Read, known: KnownTemplates) -> bool:
         """Whether it could be kept: nobody else has changed it since it was read. One of those who try always can."""
         if not (states := changes(read.known, known)):
             return True
@@ -450,7 +459,7 @@ def _batch(shard: int, found: Sequence[Any]) -> Batch:
     return Batch(host=host, slots=slots, tasks=tuple(tasks))
 
 
-def _is_wanted(entry: Entry, kind: TaskKind, reason: str | None) -> bool:
+def _is_wanted(entry: StreamEntry, kind: TaskKind, reason: str | None) -> bool:
     record = entry.record
     if entry.kind is not kind:
         return False
@@ -459,7 +468,7 @@ def _is_wanted(entry: Entry, kind: TaskKind, reason: str | None) -> bool:
     return record.reason == reason
 
 
-def _again(entry: Entry) -> tuple[Argument, ...]:
+def _again(entry: StreamEntry) -> tuple[Argument, ...]:
     """As requeue in commands.lua reads it."""
     record = entry.record
     origin = origin_of(record, entry.kind)

@@ -12,7 +12,7 @@ from crawler.models import Stats, WorkerStatus
 log = logging.getLogger(__name__)
 
 
-class Roll:
+class WorkerRoll:
     """What was seen at the latest look. Of those that are gone, a worker that had been silent for nearly a lease
     (*lease_s*) by then is lost; any other has said goodbye.
     """

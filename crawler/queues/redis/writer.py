@@ -22,12 +22,12 @@ from crawler.logs.outcomes import tell_settled
 from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
 from crawler.models.image_words import bits_of, filled_record
 from crawler.queues import later_words, run_rows
-from crawler.queues.counters import Tally
+from crawler.queues.counters import Counters
 from crawler.queues.host_files import HostFiles
 from crawler.queues.left_out import LeftOut
 from crawler.queues.redis import row_ids
 from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
-from crawler.queues.refresh import Revisits, worth_keeping
+from crawler.queues.refresh import Refresh, worth_keeping
 from crawler.urls import task_key
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _DIGEST_BYTES = 8
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-class Books:
+class CrawlfileWriter:
     """The file at *path*, which a Ledger has made or opened before and has closed again; for one thread.
 
     The caller has the crawl's folder locked. Whatever a call has changed is on the disk when it returns, safe from
@@ -214,10 +214,10 @@ class Books:
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
         self._next_seq = schema.next_seq(self._db)
-        self._tally = Tally(self._db)
+        self._tally = Counters(self._db)
         self._left_out = LeftOut(self._db)
         self._files = HostFiles(self._db)
-        self._revisits = Revisits(self._db)
+        self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)
         row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()
         blob = b"" if row is None else row[0]

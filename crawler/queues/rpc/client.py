@@ -17,10 +17,10 @@ from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.patience import Patience
 from crawler.queues.rpc import transport, wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
-from crawler.queues.rpc.connection_pool import Links
+from crawler.queues.rpc.connection_pool import ConnectionPool
 from crawler.queues.rpc.server import QueueServer
 from crawler.queues.rpc.tls import Tls, refusal
-from crawler.queues.rpc.transport import Address, Transport
+from crawler.queues.rpc.transport import Address, RpcTransport
 from crawler.storage import Inbox
 from crawler.text.plain_errors import plain
 from crawler.urls import show_address
@@ -112,12 +112,12 @@ class QueueManager(_Registered):
     def __init__(
         self, address: Address, authkey: bytes, *, tls: Tls | None = None, reconnect_s: float = 60.0
     ) -> None:
-        self._transport = Transport(tls).register()
+        self._transport = RpcTransport(tls).register()
         super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
         self._patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
         self.crawl = ""
         self._has_answered = False
-        self.links = Links(self._dial, self._greet)
+        self.links = ConnectionPool(self._dial, self._greet)
 
     def server(
         self, tasks: TaskQueue, results: ResultQueue, inbox: Inbox | None = None, *, crawl: str = ""

@@ -13,7 +13,7 @@ from crawler.queues.rpc.wire import Connection
 _MOST_IDLE = 3  # lease, heartbeat, results; images on their way to the manager may be many, for a moment
 
 
-class Links:
+class ConnectionPool:
     """Gives each call a connection of its own: an idle one, or else what *dial* makes and *greet* has made fit for use.
 
     Thread-safe, and fork-safe.
@@ -95,7 +95,7 @@ class Links:
             link.close()
 
 
-_everyones: weakref.WeakSet[Links] = weakref.WeakSet()
+_everyones: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
 
 
 def _after_fork() -> None:

@@ -11,7 +11,7 @@ _Peer = TypeVar("_Peer", bound=Hashable)
 _IPV6_PREFIX_BITS = 64  # what one customer has at the least (RFC 6177)
 
 
-class Lobby(Generic[_Peer]):
+class PendingPeers(Generic[_Peer]):
     """So many peers in all at the *most*, and so many of one address.
 
     When there are more, the one that has been there longest has to leave: whoever knows the key is gone again within

@@ -22,8 +22,8 @@ from crawler.logs.events import CALL_FAILED, CONNECTION_FAILED, CONNECTION_REFUS
 from crawler.models import Lease
 from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
-from crawler.queues.rpc.pending_peers import Lobby
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.pending_peers import PendingPeers
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.text.plain_errors import quoted
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class QueueServer(managers.Server):
         registry: dict[str, Any],
         address: Any,
         authkey: bytes,
-        serializer: Transport,
+        serializer: RpcTransport,
         *,
         crawl: str = "",
     ) -> None:
@@ -57,7 +57,7 @@ class QueueServer(managers.Server):
         self.stop_event = threading.Event()
         self._transport = serializer
         self._crawl = crawl
-        self._lobby: Lobby[wire.Connection] = Lobby(
+        self._lobby: PendingPeers[wire.Connection] = PendingPeers(
             most=MAX_STRANGERS, most_of_one_address=MAX_STRANGERS_OF_ONE_ADDRESS
         )
         self._open: set[wire.Connection] = set()

@@ -1,6 +1,6 @@
 """How a connection to the manager comes to be: TCP or TLS 1.3, and then both sides prove that they know the key.
 
-``multiprocessing.managers`` looks its transport up in ``managers.listener_client``; ``Transport.register`` adds one.
+``multiprocessing.managers`` looks its transport up in ``managers.listener_client``; ``RpcTransport.register`` adds one.
 
 **What the proof is worth.** It is that of ``multiprocessing.connection`` (an HMAC over a random challenge), with a key
 of its own for each direction, both made from the authkey: what one worker answers is of no use to somebody who plays
@@ -76,7 +76,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Transport:
+class RpcTransport:
     """Plain TCP, or TLS; both sides have to agree on which."""
 
     tls: Tls | None = None
@@ -132,7 +132,7 @@ class Transport:
             challenge(peer, worker_key(authkey))
             answer(peer, manager_key(authkey))
 
-    def register(self) -> Transport:
+    def register(self) -> RpcTransport:
         """Make this transport known to ``multiprocessing.managers``; returns the key that it is found by: itself."""
         cast("_Registry", managers).listener_client[self] = (self.listen, self.dial)
         return self

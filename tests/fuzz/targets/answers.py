@@ -6,7 +6,7 @@ import msgspec
 
 from crawler.errors import REASONS, BadRedirect
 from crawler.http import cookies
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.request_headers import referer_for
 from crawler.http.requests_transport import _target
 from crawler.http.status import retry_after_s, status_error
@@ -39,7 +39,7 @@ def fuzz(data: bytes) -> None:
 def _cookies(drawn: Drawn) -> None:
     clock = 100.0
     jar, other = (
-        Jar(
+        CookieJar(
             is_suffix=lambda domain: domain in ("org", "co.uk", "uk", "test", "com", "localhost"),
             clock=lambda: clock,
             now=lambda: _NOW,

@@ -12,10 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 from crawler.config import Config
-from crawler.download.decoder_pool import Decoders
+from crawler.download.decoder_pool import DecoderPool
 from crawler.download.formats import EXTENSIONS
 from crawler.errors import LEFT_OUT, REASONS, TaskError
-from crawler.harvest.reader_pool import Readers
+from crawler.harvest.reader_pool import ReaderPool
 from crawler.harvest.reader_protocol import MOST_TITLE_CHARS
 from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
@@ -97,7 +97,7 @@ def _pool(drawn: Drawn) -> None:
     said = drawn.rest()
     with (
         patch("crawler.sandbox.pool.Child", lambda _: child(b"\1\0\0\0\0" + said)),
-        Decoders(most=1, max_pixels=1000, timeout_s=5.0, budget=_BUDGET) as decoders,
+        DecoderPool(most=1, max_pixels=1000, timeout_s=5.0, budget=_BUDGET) as decoders,
     ):
         _judge(decoders)
 
@@ -116,12 +116,12 @@ class Parts:
 
 
 def _verdict(drawn: Drawn) -> None:
-    decoders = Decoders.__new__(Decoders)
+    decoders = DecoderPool.__new__(DecoderPool)
     decoders._timeout_s, decoders._pool = 5.0, Parts([drawn.rest()])  # type: ignore[assignment]
     _judge(decoders)
 
 
-def _judge(decoders: Decoders) -> None:
+def _judge(decoders: DecoderPool) -> None:
     try:
         info = decoders.verify(b"GIF89a")
     except TaskError as exc:
@@ -135,7 +135,7 @@ def _judge(decoders: Decoders) -> None:
 
 
 def _harvest(drawn: Drawn) -> None:
-    readers = Readers.__new__(Readers)
+    readers = ReaderPool.__new__(ReaderPool)
     readers._timeout_s = Config().harvest.page_timeout_s
     pool: Any = Parts(drawn.rest().split(b"\n\n"))
     readers._pool = pool

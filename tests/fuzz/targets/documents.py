@@ -11,7 +11,7 @@ import msgspec
 from crawler.config import load
 from crawler.errors import LEFT_OUT, REASONS, Rejection, TaskError
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.harvest.link_filter import A_PAGE
 from crawler.harvest.reader_protocol import TASKS, Head, in_order, tasks_in_parts
 from crawler.harvest.tasks import MAX_INLINE_BYTES
@@ -41,9 +41,9 @@ _HEADERS = ("link", "refresh", "x-robots-tag", "tdm-reservation", "content-secur
 
 
 @cache
-def reader(number: int) -> Reader:
+def reader(number: int) -> DocumentReader:
     config = load(flags=SETTINGS[number])
-    return Reader(Scope((URL,), config.scope), config)
+    return DocumentReader(Scope((URL,), config.scope), config)
 
 
 def fuzz(data: bytes) -> None:

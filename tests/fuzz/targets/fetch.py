@@ -12,7 +12,7 @@ from functools import cache
 
 from crawler.config import load
 from crawler.errors import REASONS, OutOfScope, TaskError
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.http.requests_transport import RequestsTransport
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
@@ -56,7 +56,7 @@ def fuzz(data: bytes) -> None:
     sent = drawn.rest()
     begun = server()
     begun.answers = sent.split(_END)[:4]
-    jar = Jar()
+    jar = CookieJar()
     transport = RequestsTransport(load(flags={"total_timeout_s": 2.0, "max_redirects": 3}).fetch, jar=jar)
     url = f"http://127.0.0.1:{begun.port}/a.png"
     asked: list[str] = []

@@ -6,11 +6,11 @@ import socket
 from ipaddress import ip_address
 
 from crawler.errors import ConfigError, ForbiddenAddress
-from crawler.http.address_guard import Guard, _address, kind_of, seed_networks, seed_ports
+from crawler.http.address_guard import AddressGuard, _address, kind_of, seed_networks, seed_ports
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 
-_GUARD = Guard()
+_GUARD = AddressGuard()
 _PRIVATE = "10.66.0.9"
 
 
@@ -54,7 +54,7 @@ def _allowed(drawn: Drawn) -> None:
     """A setting: what it allows, and that it allows nothing else."""
     text = drawn.rest().decode("utf-8", "replace")
     try:
-        guard = Guard((text,))
+        guard = AddressGuard((text,))
     except ConfigError as exc:
         assert text.isascii() is False or repr(text)[:20] in str(exc) or str(exc)
         return

@@ -9,12 +9,12 @@ from multiprocessing import AuthenticationError
 
 from crawler import errors
 from crawler.queues.rpc import wire
-from crawler.queues.rpc.transport import Transport, manager_key, worker_key
+from crawler.queues.rpc.transport import RpcTransport, manager_key, worker_key
 from tests.fuzz.books import server
 from tests.fuzz.drawn import Drawn
 from tests.support.queues import AUTHKEY
 
-_PLAIN = Transport()
+_PLAIN = RpcTransport()
 _REFUSALS = (AuthenticationError, errors.ProtocolError, EOFError, OSError)
 _BETWEEN = b"\n\n"
 

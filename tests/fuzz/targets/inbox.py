@@ -13,7 +13,7 @@ from crawler.errors import StorageFailed, UploadLost
 from crawler.storage import Chunk
 from crawler.storage.local import LocalStorage
 from crawler.storage.paths import INDEX_FOLDER, plain_parts
-from crawler.storage.uploads import LocalInbox
+from crawler.storage.uploads import UploadReceiver
 from tests.fuzz.books import MAX_IMAGE_BYTES, memory
 from tests.fuzz.drawn import Drawn
 
@@ -32,7 +32,7 @@ def _chunks(drawn: Drawn) -> None:
     folder.mkdir()
     try:
         storage = LocalStorage(folder, fsync=False, min_free_bytes=0)
-        inbox = LocalInbox(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
+        inbox = UploadReceiver(storage, max_image_bytes=MAX_IMAGE_BYTES, extension_for=extension_for)
         for _ in range(_MOST_CHUNKS):
             chunk = drawn.struct(Chunk)
             if chunk is not None:
@@ -45,7 +45,7 @@ def _chunks(drawn: Drawn) -> None:
         shutil.rmtree(outer)
 
 
-def _store(inbox: LocalInbox, folder: Path, chunk: Chunk) -> None:
+def _store(inbox: UploadReceiver, folder: Path, chunk: Chunk) -> None:
     try:
         holder = inbox.store(chunk)
         found = inbox.has(chunk.path, chunk.size_bytes)

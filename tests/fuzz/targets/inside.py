@@ -16,11 +16,11 @@ from crawler.download.formats import DecoderSettings, Verdict
 from crawler.harvest import reader_main as reading
 from crawler.harvest.reader_protocol import QUESTION_BYTES, Head, Question, ReaderSettings
 from crawler.sandbox import child_main
-from crawler.sandbox.child_main import END, LAST, LENGTH_BYTES, NO_MEMORY, PART, Inside, Orders, Work
+from crawler.sandbox.child_main import END, LAST, LENGTH_BYTES, NO_MEMORY, PART, ChildOrders, Inside, Work
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn
 
-_ORDERS = Orders(make="", settings="", timeout_s=5.0, allowance_bytes=2**26, most_bytes=2**27)
+_ORDERS = ChildOrders(make="", settings="", timeout_s=5.0, allowance_bytes=2**26, most_bytes=2**27)
 
 
 def room(size_bytes: int) -> int:

@@ -16,7 +16,7 @@ import pytest
 
 import crawler.cli
 from crawler import __version__
-from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, Entry, cli, main
+from crawler.cli import COMMANDS, EXIT_BROKEN_PIPE, CommandEntry, cli, main
 from crawler.cli.crawl import _same_command
 from crawler.cli.exit_signals import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
 from crawler.cli.options import Command, config_options
@@ -73,7 +73,7 @@ def show(*, own: str | None, config: Config) -> None:
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fail", "show"):
-        monkeypatch.setitem(COMMANDS, name, Entry(target=f"{THIS}:{name}", help="For a test."))
+        monkeypatch.setitem(COMMANDS, name, CommandEntry(target=f"{THIS}:{name}", help="For a test."))
     for name in list(os.environ):
         if name.startswith("IMAGE_CRAWLER_"):
             monkeypatch.delenv(name)

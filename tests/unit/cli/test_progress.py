@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from crawler.cli.live_panel import Picture
+from crawler.cli.live_panel import LivePanel
 from crawler.cli.output import live
-from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, Lines, progress
+from crawler.cli.progress import PLAIN_AT_REST_S, PLAIN_EVERY_S, ProgressLines, progress
 from crawler.models import Counts, HostStatus, Stats, TaskKind, WorkerStatus
 
 SEED = "https://garden.example/"
@@ -68,7 +68,7 @@ BUSY = Stats(
 
 def drawn(stats: Stats, width: int = 80, seeds: tuple[str, ...] = (SEED,), *, height: int = 25) -> list[str]:
     clock = Clock()
-    picture = Picture(seeds, clock)
+    picture = LivePanel(seeds, clock)
     picture.draw(Stats())
     clock.now += 2.0
     out = console(width, height)
@@ -126,7 +126,7 @@ def test_the_picture_names_further_seeds_by_their_number() -> None:
 
 def test_the_colours_tell_good_from_bad() -> None:
     out = console(100)
-    out.print(Picture((SEED,), Clock()).draw(BUSY))
+    out.print(LivePanel((SEED,), Clock()).draw(BUSY))
     styled = out.export_text(styles=True)
     assert "\x1b[32msaved\x1b[0m" in styled
     assert "\x1b[31mfailed\x1b[0m" in styled
@@ -137,7 +137,7 @@ def test_the_colours_tell_good_from_bad() -> None:
 
 def test_lines_come_now_and_then() -> None:
     clock, out = Clock(), console(terminal=False)
-    lines = Lines(out, clock)
+    lines = ProgressLines(out, clock)
     for number in range(20):
         clock.now += PLAIN_EVERY_S / 10
         lines.show(msgspec.structs.replace(BUSY, saved_bytes=BUSY.saved_bytes + number // 15))
@@ -151,7 +151,7 @@ def test_lines_come_now_and_then() -> None:
 
 def test_a_line_before_anything_has_happened() -> None:
     clock, out = Clock(), console(terminal=False)
-    lines = Lines(out, clock)
+    lines = ProgressLines(out, clock)
     clock.now += PLAIN_EVERY_S
     lines.show(Stats())
     assert out.export_text().splitlines() == [
@@ -177,7 +177,7 @@ WAITING = Stats(
 
 def test_lines_say_what_is_waited_for() -> None:
     clock, out = Clock(), console(terminal=False)
-    lines = Lines(out, clock)
+    lines = ProgressLines(out, clock)
     clock.now += PLAIN_EVERY_S
     lines.show(WAITING)
     assert out.export_text().splitlines()[1:] == [
@@ -188,7 +188,7 @@ def test_lines_say_what_is_waited_for() -> None:
 
 def test_lines_grow_rare_while_nothing_changes_and_come_at_once_when_something_does() -> None:
     clock, out = Clock(), console(terminal=False)
-    lines = Lines(out, clock)
+    lines = ProgressLines(out, clock)
     said = []
     for _ in range(1200):
         clock.now += 0.5
@@ -240,7 +240,7 @@ def test_a_missing_sitemap_is_no_failure() -> None:
 
 def test_what_is_left_is_estimated_once_all_pages_are_read() -> None:
     clock = Clock()
-    picture = Picture((SEED,), clock)
+    picture = LivePanel((SEED,), clock)
     for number in range(40):
         clock.now += 0.5
         picture.draw(Stats(pages=Counts(done=1), images=Counts(ready=1000 - number * 5, done=number * 5)))

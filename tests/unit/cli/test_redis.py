@@ -21,7 +21,7 @@ from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.run.redis_endpoint import RedisEndpoint
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from crawler.run.supervisor import Crawl
 
 SEED = "http://127.0.0.1:9/"
@@ -105,7 +105,7 @@ def test_collecting_takes_the_folder_of_the_crawl(
     assert running.config.scope.max_depth == 3, "every setting of the crawl comes from the crawl"
     assert running.config.access.reconnect_s == 3
     assert running.queue == parse(URL)
-    assert running._start is Start.JOIN
+    assert running._start is StartMode.JOIN
     assert running._staff() == {}
 
 

@@ -17,7 +17,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.left_out import of_slug, unlisted
 from crawler.cli import status_tables, tables
-from crawler.cli.progress import PLAIN_EVERY_S, Lines, Picture
+from crawler.cli.progress import PLAIN_EVERY_S, Picture, ProgressLines
 from crawler.models import (
     Counts,
     HostStatus,
@@ -114,7 +114,7 @@ def test_the_picture_keeps_its_height(width: int) -> None:
 def test_a_plain_line_tells_how_far_they_are(stats: Stats, told: str) -> None:
     now = 0.0
     out = Console(file=io.StringIO(), width=10_000, record=True, highlight=False)
-    lines = Lines(out, lambda: now)
+    lines = ProgressLines(out, lambda: now)
     now += PLAIN_EVERY_S
     lines.show(stats)
     pages = f"{stats.pages.done} of {stats.pages.discovered} pages,"

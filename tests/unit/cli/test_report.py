@@ -10,7 +10,7 @@ import pytest
 
 from crawler.catalog.summary import Summary
 from crawler.cli.output import Screen, link_to
-from crawler.cli.report import Course, headline, print_summary, why_nothing
+from crawler.cli.report import CrawlCourse, headline, print_summary, why_nothing
 from crawler.models import RENDERINGS, Counts, Stats
 
 FINISHED = Stats(
@@ -24,7 +24,7 @@ FINISHED = Stats(
     drained=True,
 )
 EMPTY = Stats(pages=Counts(done=1), page_status={"harvested": 1}, drained=True)
-RUN = Course(elapsed_s=41.3, saved_before=0)
+RUN = CrawlCourse(elapsed_s=41.3, saved_before=0)
 
 
 def summary(stats: Stats = FINISHED, **facts: object) -> Summary:
@@ -38,7 +38,11 @@ def summary(stats: Stats = FINISHED, **facts: object) -> Summary:
 
 
 def printed(
-    capsys: pytest.CaptureFixture[str], one: Summary, course: Course | None = RUN, *, failed: bool = False
+    capsys: pytest.CaptureFixture[str],
+    one: Summary,
+    course: CrawlCourse | None = RUN,
+    *,
+    failed: bool = False,
 ) -> list[str]:
     print_summary(one, as_json=False, course=course, failed=failed)
     lines = capsys.readouterr().out.splitlines()
@@ -68,7 +72,7 @@ def test_of_a_crawl_without_a_flaw_there_is_little_to_say(capsys: pytest.Capture
         saved_bytes=2000,
         drained=True,
     )
-    assert printed(capsys, summary(clean), Course(elapsed_s=2.44, saved_before=0)) == [
+    assert printed(capsys, summary(clean), CrawlCourse(elapsed_s=2.44, saved_before=0)) == [
         "1 image, 2.0 KiB in 2.4 s (0.41/s)",
         "pages  1 read",
         "state  finished, and the books balance",
@@ -84,10 +88,12 @@ def test_what_is_nothing_is_not_told(capsys: pytest.CaptureFixture[str], stats: 
 
 
 def test_what_an_earlier_run_had_saved_is_not_this_ones() -> None:
-    assert headline(summary(), Course(elapsed_s=20.0, saved_before=1059)).plain == (
+    assert headline(summary(), CrawlCourse(elapsed_s=20.0, saved_before=1059)).plain == (
         "1,959 images, 46.6 MiB; 900 of them in 20 s (45/s)"
     )
-    assert headline(summary(), Course(elapsed_s=1.0, saved_before=1959)).plain == "1,959 images, 46.6 MiB"
+    assert (
+        headline(summary(), CrawlCourse(elapsed_s=1.0, saved_before=1959)).plain == "1,959 images, 46.6 MiB"
+    )
 
 
 def test_a_crawl_that_is_not_finished_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from crawler import cli
 from crawler.cli import status as status_module
 from crawler.cli import status_tables, tables
 from crawler.cli.crawl import run
-from crawler.cli.status_watch import Board
+from crawler.cli.status_watch import StatusScreen
 from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlStopped, QueueUnreachable
@@ -251,7 +251,7 @@ BOARD = Status(
 @pytest.mark.parametrize("height", range(10, 51, 4))
 @pytest.mark.parametrize("note", ["", "no answer from 192.0.2.7 so far"])
 def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int, note: str) -> None:
-    lines = drawn(Board(BOARD, note=note), width, height)
+    lines = drawn(StatusScreen(BOARD, note=note), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
@@ -263,7 +263,7 @@ def test_the_board_fits_any_screen_with_workers_in_view(width: int, height: int,
 
 
 def test_the_board_has_everything_on_a_usual_terminal_and_hosts_in_trouble_first() -> None:
-    lines = drawn(Board(BOARD), 80, 24)
+    lines = drawn(StatusScreen(BOARD), 80, 24)
     assert sum("downloader" in line for line in lines) == 4
     start = next(number for number, line in enumerate(lines) if line.startswith("Hosts"))
     assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["cdn.example", "busy.example"]
@@ -271,10 +271,10 @@ def test_the_board_has_everything_on_a_usual_terminal_and_hosts_in_trouble_first
 
 
 def test_the_board_uses_width_where_there_is_some() -> None:
-    (line,) = [line for line in drawn(Board(BOARD), 200, 30) if "Workers" in line]
+    (line,) = [line for line in drawn(StatusScreen(BOARD), 200, 30) if "Workers" in line]
     assert "Hosts" in line
     assert "Queue" in line
-    (line,) = [line for line in drawn(Board(BOARD), 80, 30) if "Workers" in line]
+    (line,) = [line for line in drawn(StatusScreen(BOARD), 80, 30) if "Workers" in line]
     assert "Hosts" not in line
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.download.decoder_pool import ALLOWANCE_BYTES, VERIFY_LENIENT, Decoders
+from crawler.download.decoder_pool import ALLOWANCE_BYTES, VERIFY_LENIENT, DecoderPool
 from crawler.download.formats import ImageInfo
 from crawler.download.verify import verify
 from crawler.errors import (
@@ -46,14 +46,14 @@ def decoders(
     decode: str = FAULTS,
     max_pixels: int = PIXELS,
     budget_bytes: int = 2**30,
-) -> Decoders:
-    return Decoders(
+) -> DecoderPool:
+    return DecoderPool(
         most=most, max_pixels=max_pixels, timeout_s=timeout_s, decode=decode, budget=Budget(budget_bytes)
     )
 
 
 @pytest.fixture
-def faulty() -> Iterator[Decoders]:
+def faulty() -> Iterator[DecoderPool]:
     with decoders() as pool:
         yield pool
 
@@ -83,7 +83,7 @@ def outcome(judge: Callable[[bytes], ImageInfo], data: bytes) -> object:
         return type(exc), exc.detail
 
 
-def test_what_needs_no_decoder_starts_none(faulty: Decoders) -> None:
+def test_what_needs_no_decoder_starts_none(faulty: DecoderPool) -> None:
     assert faulty.verify(samples()["plain.svg"]).format == "svg"
     for data, leaf in ((b"", EmptyBody), (b"<html>", NotAnImage)):
         with pytest.raises(leaf):
@@ -101,7 +101,7 @@ def test_a_large_svg_goes_where_memory_has_a_limit() -> None:
 @pytest.mark.parametrize(
     ("word", "said"), [("segfault", "signal 11"), ("exit", "exit code 7"), ("raise", "exit code 1")]
 )
-def test_a_decoder_that_breaks_down_costs_one_image(faulty: Decoders, word: str, said: str) -> None:
+def test_a_decoder_that_breaks_down_costs_one_image(faulty: DecoderPool, word: str, said: str) -> None:
     first = faulty.verify(HEAD + b"ok").height_px
     with pytest.raises(DecoderCrashed, match=said):
         faulty.verify(HEAD + word.encode())
@@ -139,7 +139,7 @@ def test_waiting_for_a_free_decoder_is_no_part_of_the_time() -> None:
 
 
 @pytest.mark.parametrize("lie", ["png png", "gif png", "gif ../../x", "x gif"])
-def test_a_decoder_that_calls_an_image_something_else_is_not_believed(faulty: Decoders, lie: str) -> None:
+def test_a_decoder_that_calls_an_image_something_else_is_not_believed(faulty: DecoderPool, lie: str) -> None:
     """One that an image has taken over, say; a path is made of the extension."""
     with pytest.raises(DecoderCrashed, match="calls a gif"):
         faulty.verify(HEAD + f"lie {lie}".encode())
@@ -147,7 +147,7 @@ def test_a_decoder_that_calls_an_image_something_else_is_not_believed(faulty: De
 
 
 @LINUX
-def test_memory_has_a_limit(faulty: Decoders) -> None:
+def test_memory_has_a_limit(faulty: DecoderPool) -> None:
     begun = time.monotonic()
     with pytest.raises(TooMuchMemory, match="memory_budget_bytes"):
         faulty.verify(HEAD + b"memory")
@@ -166,7 +166,7 @@ def test_memory_has_a_limit(faulty: Decoders) -> None:
         (2**40, 2**30 + ALLOWANCE_BYTES, False),
     ],
 )
-def test_what_is_asked_for_is_there(faulty: Decoders, asked: int, taken: int, *, fits: bool) -> None:
+def test_what_is_asked_for_is_there(faulty: DecoderPool, asked: int, taken: int, *, fits: bool) -> None:
     request = HEAD + b"room %d %d" % (asked, taken)
     if fits:
         assert faulty.verify(request).width_px >= min(asked, 2**30)
@@ -201,11 +201,11 @@ def test_memory_is_shared_with_other_pools() -> None:
     """Two that want more than half of it are not at work at the same time; nothing is refused."""
     budget = Budget(2**28)
     pools = [
-        Decoders(most=2, max_pixels=PIXELS, timeout_s=20, decode=FAULTS, budget=budget) for _ in range(2)
+        DecoderPool(most=2, max_pixels=PIXELS, timeout_s=20, decode=FAULTS, budget=budget) for _ in range(2)
     ]
     granted: list[int] = []
 
-    def ask(pool: Decoders) -> None:
+    def ask(pool: DecoderPool) -> None:
         granted.append(pool.verify(HEAD + b"room %d %d" % (200 * 2**20, 190 * 2**20)).width_px)
 
     threads = [threading.Thread(target=ask, args=(pool,)) for pool in pools for _ in range(2)]
@@ -220,14 +220,14 @@ def test_memory_is_shared_with_other_pools() -> None:
 
 
 @LINUX
-def test_no_file_is_written(faulty: Decoders, tmp_path: Path) -> None:
+def test_no_file_is_written(faulty: DecoderPool, tmp_path: Path) -> None:
     with pytest.raises(CorruptImage, match="OSError"):
         faulty.verify(HEAD + b"write " + bytes(tmp_path / "file"))
     assert (tmp_path / "file").stat().st_size == 0
 
 
 @pytest.mark.parametrize("word", ["interrupt", "chatter"])
-def test_what_does_not_disturb_it(faulty: Decoders, word: str) -> None:
+def test_what_does_not_disturb_it(faulty: DecoderPool, word: str) -> None:
     first = faulty.verify(HEAD + b"ok").height_px
     assert faulty.verify(HEAD + word.encode()).height_px == first
     assert faulty.verify(HEAD + b"ok").height_px == first
@@ -241,12 +241,12 @@ def test_one_that_died_idle_is_replaced_without_a_word() -> None:
             assert pool.verify(HEAD + b"ok").height_px != first
 
 
-def test_a_large_file_goes_over_whole(faulty: Decoders) -> None:
+def test_a_large_file_goes_over_whole(faulty: DecoderPool) -> None:
     size = 20 * 2**20
     assert faulty.verify(HEAD + b" " + bytes(size)).width_px == size + len(HEAD) + 1
 
 
-def test_a_child_is_replaced_in_time(faulty: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_is_replaced_in_time(faulty: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawler.sandbox.pool._REQUESTS_PER_CHILD", 3)
     assert len({faulty.verify(HEAD + b"ok").height_px for _ in range(9)}) == 3
 

@@ -23,7 +23,7 @@ from crawler.config import (
     StorageConfig,
 )
 from crawler.crawlfile.schema import ORIGIN_FIELDS
-from crawler.download.decoder_pool import Decoders
+from crawler.download.decoder_pool import DecoderPool
 from crawler.download.formats import ImageInfo
 from crawler.download.handler import ACCEPT, ImageHandler
 from crawler.errors import DecodeTimeout, StorageFailed, StorageFull, StorageUnavailable
@@ -412,7 +412,7 @@ def test_a_storage_that_is_not_answering_leaves_the_task_as_it_was(
 
 
 def test_a_decoder_that_crashes_is_one_record(tmp_path: Path, server: FaultServer) -> None:
-    with Decoders(most=1, max_pixels=10**6, timeout_s=20, decode="os:abort", budget=Budget(2**28)) as pool:
+    with DecoderPool(most=1, max_pixels=10**6, timeout_s=20, decode="os:abort", budget=Budget(2**28)) as pool:
         record = Bench(tmp_path, server, verify=pool.verify).record("/good/plain.png")
     assert (record.status, record.reason) == (ImageStatus.REJECTED, "decoder-crashed")
     assert "its decoder broke down" in record.detail

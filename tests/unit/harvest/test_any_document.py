@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler.config import load
 from crawler.errors import Rejection
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.harvest.html import PARSERS
 from crawler.models import Origin, Task, TaskKind
 from crawler.scope import Scope
@@ -36,7 +36,7 @@ def read(content: bytes, content_type: str, **settings: object) -> Harvest:
     config = load(flags={"script_urls": True, **settings})
     origin = Origin(page_url="https://example.org/", found_in=FOUND_IN[content_type])
     task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=URL, depth=0, attempt=1, origin=origin)
-    return Reader(Scope((URL,), config.scope), config).read(task, answer(URL, content, content_type))
+    return DocumentReader(Scope((URL,), config.scope), config).read(task, answer(URL, content, content_type))
 
 
 def repeated(part: str, start: str = "", end: str = "") -> bytes:

@@ -18,7 +18,7 @@ from crawler.config import Config, ImagesConfig, QueueConfig, ScopeConfig, load
 from crawler.download.handler import ImageHandler
 from crawler.download.naming import image_path
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES, InlineImages, decode, is_inline
-from crawler.harvest.documents import Reader
+from crawler.harvest.documents import DocumentReader
 from crawler.harvest.tasks import MAX_INLINE_BYTES
 from crawler.models import (
     ImageRecord,
@@ -46,7 +46,7 @@ def data_url(content: bytes, media_type: str = "image/png") -> str:
 
 
 def harvested(html: str, **settings: object) -> tuple[NewTask, ...]:
-    return Reader(Scope((PAGE,)), load(flags=settings)).read_html(html, url=PAGE, depth=0).images
+    return DocumentReader(Scope((PAGE,)), load(flags=settings)).read_html(html, url=PAGE, depth=0).images
 
 
 def downloaded(folder: Path, task: Task, **images: int) -> ImageRecord:

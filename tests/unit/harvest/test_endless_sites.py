@@ -15,8 +15,8 @@ import pytest
 
 from crawler.config import Config, ScopeConfig
 from crawler.harvest import sitemap
-from crawler.harvest.documents import Reader
-from crawler.harvest.link_filter import Judge
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.link_filter import LinkFilter
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from crawler.urls import identity
@@ -78,8 +78,10 @@ def walk_all(  # noqa: C901 - a crawl in small
     """
     config = Config(scope=ScopeConfig(**scope))
     scope_of_site = Scope((start,), config.scope)
-    reader = Reader(scope_of_site, config)
-    judges = [Judge(scope_of_site, config.scope, now=lambda: datetime.now(UTC)) for _ in range(harvesters)]
+    reader = DocumentReader(scope_of_site, config)
+    judges = [
+        LinkFilter(scope_of_site, config.scope, now=lambda: datetime.now(UTC)) for _ in range(harvesters)
+    ]
     seeds = [NewTask(kind=TaskKind.PAGE, url=start)]
     for url in sitemaps:
         origin = Origin(page_url=start, found_in=sitemap.SITEMAP)

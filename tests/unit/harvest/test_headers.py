@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from crawler.config import load
 from crawler.errors import EmptyBody, NotHtml
 from crawler.harvest import headers
-from crawler.harvest.documents import Harvest, Reader
+from crawler.harvest.documents import DocumentReader, Harvest
 from crawler.harvest.headers import HeaderLink, elements, parsed
 from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
@@ -30,7 +30,7 @@ def read(html: str, content_type: str = "text/html", **told: str) -> Harvest:
         content=html.encode(),
     )
     task = Task(id=1, serial=1, kind=TaskKind.PAGE, url=URL, depth=0, attempt=1)
-    return Reader(Scope((URL,), config.scope), config).read(task, fetched)
+    return DocumentReader(Scope((URL,), config.scope), config).read(task, fetched)
 
 
 def told(tasks: tuple[NewTask, ...]) -> list[tuple[str, str]]:

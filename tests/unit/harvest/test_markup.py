@@ -112,7 +112,7 @@ def test_no_defence_changes_an_honest_page(html: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attributes, "_SAFE_CHARS", 0)
         patch.setattr(html_bombs, "SAFE_NAMES_CHARS", 0)
-        patch.setattr(attributes.Names, "may_be_too_many", True)
+        patch.setattr(attributes.AttributeNames, "may_be_too_many", True)
         patch.setattr(attributes, "has_few_attributes", lambda _: False)
         patch.setattr(html_bombs, "_SAFE_TAGS", 0)
 
@@ -121,7 +121,7 @@ def test_no_defence_changes_an_honest_page(html: str) -> None:
 
 @given(HONEST)
 def test_no_name_passes_unnoted(html: str) -> None:
-    noted, compared = attributes.Names(), attributes.Names()
+    noted, compared = attributes.AttributeNames(), attributes.AttributeNames()
     passed = "".join(tag[0] for tag in noted.noted(tags(html)))
     with_tags(html, compared.without_more)
 

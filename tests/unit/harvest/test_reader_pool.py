@@ -18,9 +18,9 @@ import pytest
 from crawler.config import Config, load
 from crawler.errors import NotHtml, OutOfMemory, PageTimeout, ReaderCrashed, TaskError, TooMuchMemory
 from crawler.harvest import reader_main
-from crawler.harvest.documents import Reader
+from crawler.harvest.documents import DocumentReader
 from crawler.harvest.handler import PageHandler
-from crawler.harvest.reader_pool import LARGE_BYTES, Readers
+from crawler.harvest.reader_pool import LARGE_BYTES, ReaderPool
 from crawler.harvest.reader_protocol import Head, in_order
 from crawler.http import Fetched
 from crawler.models import NewTask, PageStatus, Result, Task, TaskKind
@@ -45,19 +45,19 @@ def config(**flags: object) -> Config:
 
 
 @pytest.fixture(name="readers", scope="module")
-def some_readers() -> Iterator[Readers]:
-    pool = Readers(SEEDS, config(), most=2, budget=Budget(2**30))
+def some_readers() -> Iterator[ReaderPool]:
+    pool = ReaderPool(SEEDS, config(), most=2, budget=Budget(2**30))
     yield pool
     pool.close()
 
 
-def faulty(**flags: object) -> Readers:
-    readers = Readers(SEEDS, config(**flags), most=1, budget=Budget(2**28))
+def faulty(**flags: object) -> ReaderPool:
+    readers = ReaderPool(SEEDS, config(**flags), most=1, budget=Budget(2**28))
     readers._pool._orders = msgspec.structs.replace(readers._pool._orders, make=FAULTS)
     return readers
 
 
-def read(readers: Readers, fetched: Fetched) -> tuple[Head, list[NewTask]]:
+def read(readers: ReaderPool, fetched: Fetched) -> tuple[Head, list[NewTask]]:
     with readers.read(task(fetched.url), fetched) as reading:
         return reading.head, [found for part in reading.tasks() for found in part]
 
@@ -73,8 +73,8 @@ def documents() -> Iterator[Fetched]:
     yield answer(URL, "", "text/html")
 
 
-def test_what_is_found_is_what_is_found_in_process(readers: Readers) -> None:
-    here = Reader(Scope(SEEDS, config().scope), config())
+def test_what_is_found_is_what_is_found_in_process(readers: ReaderPool) -> None:
+    here = DocumentReader(Scope(SEEDS, config().scope), config())
     count, refusals = 0, list[tuple[Fetched, TaskError]]()
     for fetched in documents():
         try:
@@ -93,7 +93,7 @@ def test_what_is_found_is_what_is_found_in_process(readers: Readers) -> None:
         assert (refusal.value.detail, refusal.value.http_status) == (error.detail, error.http_status)
 
 
-def test_a_refusal_costs_no_reader(readers: Readers) -> None:
+def test_a_refusal_costs_no_reader(readers: ReaderPool) -> None:
     read(readers, answer(URL, "<p>x"))
     before = set(readers._pool._alive)
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_one_that_somebody_else_kills_is_tried_again() -> None:
 
 
 def test_large_documents_that_hang_leave_a_reader_to_small_ones() -> None:
-    readers = Readers(SEEDS, config(page_timeout_s=60.0), most=2, budget=Budget(2**30))
+    readers = ReaderPool(SEEDS, config(page_timeout_s=60.0), most=2, budget=Budget(2**30))
     readers._pool._orders = msgspec.structs.replace(readers._pool._orders, make=FAULTS)
     large = answer(URL, " " * LARGE_BYTES + "<!--hang-->")
 
@@ -206,7 +206,7 @@ def test_a_reader_at_work_ends_with_its_worker_when_that_is_killed() -> None:
 # --- as a handler uses them ---
 
 
-def handled(readers: Readers, html: str, **more: Any) -> Result:
+def handled(readers: ReaderPool, html: str, **more: Any) -> Result:
     site = Site({URL: answer(URL, html)})
     handler = PageHandler(site, Scope(SEEDS), config=config(), worker="w", read=readers.read, **more)
     return handler(task())
@@ -238,7 +238,7 @@ def test_a_fault_of_ours_is_told_with_its_traceback(
     assert "Traceback: …" in caplog.text
 
 
-def test_a_huge_page_is_put_as_it_comes(readers: Readers) -> None:
+def test_a_huge_page_is_put_as_it_comes(readers: ReaderPool) -> None:
     """Its harvester never has all of it, and nothing of it is lost or comes twice."""
     early: list[list[NewTask]] = []
     count = 30_000
@@ -262,7 +262,7 @@ def test_the_harvester_does_not_import_the_parsers() -> None:
 
 
 def test_no_login_is_told_to_a_reader() -> None:
-    told = Readers(
+    told = ReaderPool(
         SEEDS,
         load(flags={"login": "me:secret", "headers": ("X-Key: secret",), "proxy": "http://me:secret@h:1"}),
         most=1,
@@ -272,7 +272,7 @@ def test_no_login_is_told_to_a_reader() -> None:
 
 
 @LINUX
-def test_orders_are_not_in_the_list_of_processes(readers: Readers) -> None:
+def test_orders_are_not_in_the_list_of_processes(readers: ReaderPool) -> None:
     read(readers, answer(URL, "<p>x"))
     (child, *_) = readers._pool._alive
     assert b"e.org" not in Path(f"/proc/{child._process.pid}/cmdline").read_bytes()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crawler.config import ScopeConfig
-from crawler.harvest.render_choice import Renders
-from crawler.harvest.script_signs import Looks
+from crawler.harvest.render_choice import RenderChoice
+from crawler.harvest.script_signs import ScriptSigns
 from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, Verdict
 from crawler.scope import Scope
 
@@ -18,8 +18,8 @@ TASK = Task(
     attempt=1,
     origin=Origin(page_url="https://e.example/", found_in="a"),
 )
-LOOKS = Looks(template="f/t")
-STRONG = Looks(template="f/t", signs=("scripts", "mount"))
+LOOKS = ScriptSigns(template="f/t")
+STRONG = ScriptSigns(template="f/t", signs=("scripts", "mount"))
 
 
 class Queue:
@@ -33,8 +33,8 @@ class Queue:
         return self.answer
 
 
-def decided(setting: str, looks: Looks | None, queue: Queue | None) -> tuple[str, list[NewTask]]:
-    renders = Renders(setting, Scope(("https://e.example/",), ScopeConfig()), queue, clock=lambda: 0.0)
+def decided(setting: str, looks: ScriptSigns | None, queue: Queue | None) -> tuple[str, list[NewTask]]:
+    renders = RenderChoice(setting, Scope(("https://e.example/",), ScopeConfig()), queue, clock=lambda: 0.0)
     return renders.of(TASK, looks, url=URL)
 
 
@@ -74,14 +74,14 @@ def test_without_anybody_to_render_only_what_wants_it_plainly_is_queued() -> Non
 
 
 def test_routes_are_pages_of_their_own_within_the_scope() -> None:
-    looks = Looks(template="f/t", routes=("https://e.example/#/one", "https://other.example/#/two"))
+    looks = ScriptSigns(template="f/t", routes=("https://e.example/#/one", "https://other.example/#/two"))
     _, tasks = decided("auto", looks, Queue())
     assert [(task.url, task.depth) for task in tasks] == [(URL, 2), ("https://e.example/#/one", 3)]
 
 
 def test_the_queue_is_asked_once_in_a_while() -> None:
     queue, now = Queue(Verdict.SKIP), [0.0]
-    renders = Renders("auto", Scope(("https://e.example/",), ScopeConfig()), queue, clock=lambda: now[0])
+    renders = RenderChoice("auto", Scope(("https://e.example/",), ScopeConfig()), queue, clock=lambda: now[0])
     for _ in range(5):
         renders.of(TASK, LOOKS, url=URL)
     assert queue.asked == [("https://e.example", "f/t")]

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.html import parse
-from crawler.harvest.script_signs import MOST_ROUTES, Looks, is_strong, looks_of, route_template
+from crawler.harvest.script_signs import MOST_ROUTES, ScriptSigns, is_strong, looks_of, route_template
 
 URL = "https://e.example/"
 
 
-def looks(html: str, url: str = URL, *, images: int = 0) -> Looks | None:
+def looks(html: str, url: str = URL, *, images: int = 0) -> ScriptSigns | None:
     return looks_of(html, parse(html), url=url, base=url, images=images)
 
 

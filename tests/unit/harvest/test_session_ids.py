@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.harvest import session_ids
-from crawler.harvest.session_ids import ENOUGH, Sessions
+from crawler.harvest.session_ids import ENOUGH, SessionIds
 
 SITE = "https://e.org"
 
@@ -18,11 +18,11 @@ def url(page: str, n: int, name: str = "sid") -> str:
     return f"{SITE}/{page}?{name}={token(n)}"
 
 
-def seen(*, pages: int = ENOUGH, values: int = 2, picture_of: str = "page") -> Sessions:
+def seen(*, pages: int = ENOUGH, values: int = 2, picture_of: str = "page") -> SessionIds:
     """After *pages*, each under so many values, of which each names the next; they show a picture of their own, or one
     of each value.
     """
-    known = Sessions()
+    known = SessionIds()
     for n in range(values):
         for page in range(pages):
             picture = f"{SITE}/{page}.png" if picture_of == "page" else f"{SITE}/{n}.png"
@@ -49,10 +49,10 @@ def test_pages_that_are_the_same_under_two_values_are_visited_under_one() -> Non
         seen(values=1),
         seen(picture_of="value"),
         seen(pages=50, picture_of="value"),
-        Sessions(),
+        SessionIds(),
     ],
 )
-def test_nothing_else_is_a_session(known: Sessions) -> None:
+def test_nothing_else_is_a_session(known: SessionIds) -> None:
     assert not any(known.is_repeat(url("0", n)) for n in range(20))
     assert known.known_as(url("0", 8)) == url("0", 8)
 
@@ -76,7 +76,7 @@ def test_one_page_that_is_another_under_another_value_is_enough() -> None:
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_MAX_PAGES", "_MAX_HOSTS", "_MAX_PAGES_OF_HOST"):
         monkeypatch.setattr(session_ids, name, 20)
-    known = Sessions()
+    known = SessionIds()
     for n in range(500):
         page = f"https://h{n % 50}.test/{n}?sid={token(n)}"
         links = [f"https://h{n % 50}.test/{n}-{k}?sid={token(k)}" for k in range(50)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.config import FetchConfig
 from crawler.errors import ConfigError, ForbiddenAddress, RobotsDisallowed, TaskError
-from crawler.http.address_guard import BAD_PORTS, Guard, kind_of, seed_networks, seed_ports
+from crawler.http.address_guard import BAD_PORTS, AddressGuard, kind_of, seed_networks, seed_ports
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.robots import Robots
 from tests.support.faultserver import FaultServer
@@ -94,13 +94,13 @@ OTHERS = {
 @pytest.mark.parametrize("address", PUBLIC)
 def test_the_public_internet_is_open(address: str) -> None:
     assert kind_of(ip_address(address)) == ""
-    assert Guard().refusal("site.example", 80, address) == ""
+    assert AddressGuard().refusal("site.example", 80, address) == ""
 
 
 @pytest.mark.parametrize(("address", "kind"), OTHERS.items())
 def test_everything_else_is_not(address: str, kind: str) -> None:
     assert kind_of(ip_address(address)).startswith(kind)
-    refusal = Guard().refusal("site.example", 80, address)
+    refusal = AddressGuard().refusal("site.example", 80, address)
     assert f"site.example resolves to {address}" in refusal
     assert "--allow-addresses" in refusal
 
@@ -118,9 +118,9 @@ def test_what_the_standard_library_calls_special_is_never_open(address: Any) -> 
 
 
 def test_a_scope_does_not_hide_an_address() -> None:
-    assert "link-local" in Guard().refusal("site.example", 80, "fe80::1%eth0")
-    assert Guard(["fe80::1"]).refusal("site.example", 80, "fe80::1%eth0") == ""
-    assert "no address" in Guard().refusal("site.example", 80, "nonsense")
+    assert "link-local" in AddressGuard().refusal("site.example", 80, "fe80::1%eth0")
+    assert AddressGuard(["fe80::1"]).refusal("site.example", 80, "fe80::1%eth0") == ""
+    assert "no address" in AddressGuard().refusal("site.example", 80, "nonsense")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_scope_does_not_hide_an_address() -> None:
     ],
 )
 def test_what_is_named_is_open(allowed: str, host: str, port: int, address: str) -> None:
-    assert Guard([allowed]).refusal(host, port, address) == ""
+    assert AddressGuard([allowed]).refusal(host, port, address) == ""
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_what_is_named_is_open(allowed: str, host: str, port: int, address: str)
     ],
 )
 def test_and_nothing_else(allowed: str, host: str, port: int, address: str) -> None:
-    assert Guard([allowed]).refusal(host, port, address)
+    assert AddressGuard([allowed]).refusal(host, port, address)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_and_nothing_else(allowed: str, host: str, port: int, address: str) -> N
 )
 def test_what_can_not_be_meant_is_refused(value: str, hint: str) -> None:
     with pytest.raises(ConfigError, match="allow_addresses") as caught:
-        Guard(["127.0.0.1", value])
+        AddressGuard(["127.0.0.1", value])
     assert repr(value) in str(caught.value)
     assert hint in str(caught.value)
 
 
 def test_a_refusal_says_who_resolved_to_what_and_what_to_say() -> None:
-    guard = Guard()
+    guard = AddressGuard()
     assert guard.refusal("site.example", 80, "10.0.0.1") == (
         "site.example resolves to 10.0.0.1, a private address; to take it all the same, say"
         " --allow-addresses site.example"
@@ -204,12 +204,12 @@ def test_ports_that_no_web_server_has() -> None:
     assert {0, 22, 25, 6000, 6667, 10080} < BAD_PORTS
     assert not BAD_PORTS & {80, 443, 8000, 8080, 8443}
     with pytest.raises(ForbiddenAddress, match=r"port 25 .* --allow-addresses mail\.example:25"):
-        Guard().check_port("mail.example", 25)
-    Guard().check_port("mail.example", 8080)
-    Guard(ports={25}).check_port("mail.example", 25)
-    Guard(["mail.example:25"]).check_port("mail.example", 25)
+        AddressGuard().check_port("mail.example", 25)
+    AddressGuard().check_port("mail.example", 8080)
+    AddressGuard(ports={25}).check_port("mail.example", 25)
+    AddressGuard(["mail.example:25"]).check_port("mail.example", 25)
     with pytest.raises(ForbiddenAddress):
-        Guard(["mail.example"]).check_port("mail.example", 25)
+        AddressGuard(["mail.example"]).check_port("mail.example", 25)
 
 
 def test_the_ports_of_seeds() -> None:
@@ -269,11 +269,11 @@ def test_the_network_of_a_seed(seed: str, networks: tuple[str, ...]) -> None:
         evil=["169.254.169.254", "fd00:ec2::254"],
     )
     assert seed_networks([seed], resolve) == networks
-    Guard(of_seeds=networks)  # which can be told what came of it
+    AddressGuard(of_seeds=networks)  # which can be told what came of it
 
 
 def test_a_private_seed_opens_its_own_address_and_none_that_it_has_later() -> None:
-    guard = Guard(
+    guard = AddressGuard(
         of_seeds=seed_networks(["http://Intranet.test/"], resolving(**{"intranet.test": ["10.66.0.9"]}))
     )
 
@@ -320,7 +320,7 @@ def test_each_host_of_many_seeds_is_looked_up_once() -> None:
 
 
 @contextmanager
-def fetching(guard: Guard | None, **settings: Any) -> Iterator[RequestsTransport]:
+def fetching(guard: AddressGuard | None, **settings: Any) -> Iterator[RequestsTransport]:
     transport = RequestsTransport(FetchConfig(**{"total_timeout_s": 5, **settings}), guard)
     try:
         yield transport
@@ -353,12 +353,12 @@ def server() -> Iterator[FaultServer]:
 )
 def test_however_it_is_spelled(server: FaultServer, host: str) -> None:
     url = f"http://{host}:{server.url.rpartition(':')[2]}/good/plain.png"
-    with fetching(Guard()) as guarded, pytest.raises(ForbiddenAddress, match="loopback") as caught:
+    with fetching(AddressGuard()) as guarded, pytest.raises(ForbiddenAddress, match="loopback") as caught:
         content(guarded, url)
     assert not caught.value.retryable
     assert server.requests == []
     if "::" not in host:  # what blocks the internet in tests blocks that spelling
-        with fetching(Guard(of_seeds=seed_networks([server.url + "/"]))) as allowed:
+        with fetching(AddressGuard(of_seeds=seed_networks([server.url + "/"]))) as allowed:
             assert content(allowed, url) == samples()["plain.png"]
 
 
@@ -366,7 +366,7 @@ def test_a_redirect_leads_nowhere_that_a_link_would_not(server: FaultServer) -> 
     with FaultServer() as other:
         # each has a loopback address of its own
         target = other.url.replace("127.0.0.1", "localhost")
-        with fetching(Guard(["127.0.0.1:" + server.url.rpartition(":")[2]])) as transport:
+        with fetching(AddressGuard(["127.0.0.1:" + server.url.rpartition(":")[2]])) as transport:
             with pytest.raises(ForbiddenAddress, match="localhost resolves to") as caught:
                 content(transport, f"{server.url}/to?{target}/good/plain.png")
             assert caught.value.final_url == f"{target}/good/plain.png"
@@ -390,7 +390,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with fetching(Guard()) as transport:
+    with fetching(AddressGuard()) as transport:
         for _ in range(2):
             with pytest.raises(TaskError):
                 content(transport, f"http://rebinding.example:{port}/good/plain.png")
@@ -409,14 +409,14 @@ def test_of_several_addresses_only_the_public_ones_are_tried(monkeypatch: pytest
     infos = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with fetching(Guard()) as transport, pytest.raises(TaskError):
+    with fetching(AddressGuard()) as transport, pytest.raises(TaskError):
         content(transport, "http://mixed.example/")
     assert connected == ["8.8.8.8"]
 
 
 def test_a_bad_port_is_not_even_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", None)
-    with fetching(Guard()) as transport, pytest.raises(ForbiddenAddress, match="port 6667"):
+    with fetching(AddressGuard()) as transport, pytest.raises(ForbiddenAddress, match="port 6667"):
         content(transport, "http://irc.example:6667/")
 
 
@@ -431,7 +431,7 @@ def test_a_bad_port_is_not_even_looked_up(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_behind_a_proxy_what_the_url_itself_says_is_checked(server: FaultServer, url: str) -> None:
-    with fetching(Guard(), proxy=server.url) as transport, pytest.raises(ForbiddenAddress):
+    with fetching(AddressGuard(), proxy=server.url) as transport, pytest.raises(ForbiddenAddress):
         content(transport, url)
     assert server.requests == []
 
@@ -440,7 +440,7 @@ def test_behind_a_proxy_what_the_url_itself_says_is_checked(server: FaultServer,
 
 
 def test_a_host_at_a_forbidden_address_is_told_as_that(server: FaultServer) -> None:
-    with fetching(Guard()) as transport:
+    with fetching(AddressGuard()) as transport:
         robots = Robots(transport, agent="image-crawler")
         for _ in range(2):
             with pytest.raises(ForbiddenAddress, match="loopback"):

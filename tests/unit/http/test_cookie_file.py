@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crawler.config import Config, load, settings_of, to_toml
 from crawler.errors import ConfigError
 from crawler.http.cookie_file import parsed, read
-from crawler.http.cookies import Jar
+from crawler.http.cookies import CookieJar
 from crawler.models import Cookie
 from crawler.run.supervisor import Crawl
 from crawler.scope import is_public_suffix
@@ -35,7 +35,7 @@ def cookies(text: str | bytes) -> tuple[Cookie, ...]:
 
 
 def sent(text: str | bytes, url: str) -> str:
-    jar = Jar(is_suffix=is_public_suffix)
+    jar = CookieJar(is_suffix=is_public_suffix)
     jar.learn(cookies(text))
     return jar.header(url)
 
@@ -178,7 +178,7 @@ def test_any_bytes_are_cookies_or_a_configuration_error(data: bytes) -> None:
         found = parsed(data, "c", ["a.example"], now=NOW)
     except ConfigError:
         return
-    Jar(is_suffix=is_public_suffix).learn(found.cookies)
+    CookieJar(is_suffix=is_public_suffix).learn(found.cookies)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_bad_file_changes_nothing_and_a_good_one_is_shown_nowhere(
     assert "expired" in caplog.text
     assert crawl._cookies is not None
     crawl._networks = ()
-    site = replace(crawl._site(), cookies=crawl._cookies.cookies)
+    site = replace(crawl._context(), cookies=crawl._cookies.cookies)
     assert "s3cret" not in f"{caplog.text} {crawl._cookies} {site} {to_toml(config)} {crawl._cookies.cookies}"
 
 

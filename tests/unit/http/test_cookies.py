@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crawler.config import FetchConfig
 from crawler.errors import NotFound, TooManyRedirects
-from crawler.http.cookies import MAX_IN_ALL, MAX_NEWS, MAX_PER_DOMAIN, Jar
+from crawler.http.cookies import MAX_IN_ALL, MAX_NEWS, MAX_PER_DOMAIN, CookieJar
 from crawler.http.requests_transport import RequestsTransport
 from crawler.models import Cookie
 from tests.support.faultserver import FaultServer
@@ -35,8 +35,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def jar(clock: Clock) -> Jar:
-    return Jar(clock=clock, now=clock)
+def jar(clock: Clock) -> CookieJar:
+    return CookieJar(clock=clock, now=clock)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def jar(clock: Clock) -> Jar:
         ("a=1; Expires=yesterday", SITE, "a=1"),
     ],
 )
-def test_who_gets_it_back(jar: Jar, header: str, url: str, sent: str) -> None:
+def test_who_gets_it_back(jar: CookieJar, header: str, url: str, sent: str) -> None:
     jar.store(SITE, [header])
     assert jar.header(url) == sent
 
@@ -107,7 +107,7 @@ def test_who_gets_it_back(jar: Jar, header: str, url: str, sent: str) -> None:
     ],
 )
 def test_addresses_and_single_names_have_cookies_of_their_own(
-    jar: Jar, origin: str, domain: str, other: str
+    jar: CookieJar, origin: str, domain: str, other: str
 ) -> None:
     jar.store(origin, ["a=1", f"b=2; Domain={domain}", "c=3; Domain=0.0.1", "d=4; Domain=1"])
     assert jar.header(origin).startswith("a=1")
@@ -117,7 +117,7 @@ def test_addresses_and_single_names_have_cookies_of_their_own(
 
 
 def test_a_public_suffix_takes_none() -> None:
-    jar = Jar(is_suffix=lambda domain: domain in {"example", "co.example"})
+    jar = CookieJar(is_suffix=lambda domain: domain in {"example", "co.example"})
     jar.store("http://shop.co.example/", ["a=1; Domain=co.example", "b=2; Domain=shop.co.example"])
     assert jar.header("http://other.co.example/") == ""
     assert jar.header("http://x.shop.co.example/") == "b=2"
@@ -126,13 +126,13 @@ def test_a_public_suffix_takes_none() -> None:
     assert jar.header("http://other.co.example/") == ""
 
 
-def test_the_longer_path_comes_first_and_then_the_older(jar: Jar) -> None:
+def test_the_longer_path_comes_first_and_then_the_older(jar: CookieJar) -> None:
     jar.store(SITE, ["a=1; Path=/", "b=2; Path=/shop", "c=3; Path=/"])
     jar.store(SITE, ["a=9; Path=/"])
     assert jar.header(SITE) == "b=2; a=9; c=3"
 
 
-def test_an_end_comes_when_it_is_due(jar: Jar, clock: Clock) -> None:
+def test_an_end_comes_when_it_is_due(jar: CookieJar, clock: Clock) -> None:
     jar.store(SITE, ["a=1; Max-Age=10", "b=2; Expires=Sun, 09 Sep 2001 01:47:00 GMT", "c=3"])
     assert jar.header(SITE) == "a=1; b=2; c=3"
     clock.now_s += 10
@@ -143,7 +143,7 @@ def test_an_end_comes_when_it_is_due(jar: Jar, clock: Clock) -> None:
     assert jar.header(SITE) == ""
 
 
-def test_the_oldest_of_a_domain_go(jar: Jar) -> None:
+def test_the_oldest_of_a_domain_go(jar: CookieJar) -> None:
     for number in range(MAX_PER_DOMAIN + 5):
         jar.store(SITE, [f"c{number}=x"])
     sent = jar.header(SITE).split("; ")
@@ -151,7 +151,7 @@ def test_the_oldest_of_a_domain_go(jar: Jar) -> None:
     assert sent[0] == "c5=x"
 
 
-def test_a_flood_is_cut(jar: Jar) -> None:
+def test_a_flood_is_cut(jar: CookieJar) -> None:
     jar.store(SITE, [f"a{n}={'x' * 4000}" for n in range(100_000)])
     assert len(jar.header(SITE)) <= 16 * 1024
     for number in range(MAX_IN_ALL + 500):
@@ -165,7 +165,7 @@ def test_a_flood_is_cut(jar: Jar) -> None:
     st.sampled_from([SITE, "http://127.0.0.1/", "http://[::1]/a/"]),
 )
 def test_nothing_that_servers_say_raises(headers: list[str], url: str) -> None:
-    jar = Jar()
+    jar = CookieJar()
     jar.store(url, headers)
     sent = jar.header(url)
     assert sent.isprintable() or "\t" in sent or not sent.isascii()
@@ -178,7 +178,7 @@ def test_nothing_that_servers_say_raises(headers: list[str], url: str) -> None:
 
 
 def test_what_one_is_sent_the_others_send_back(clock: Clock) -> None:
-    one, other = Jar(clock=clock, now=clock), Jar(clock=clock, now=clock)
+    one, other = CookieJar(clock=clock, now=clock), CookieJar(clock=clock, now=clock)
     one.store(SITE, ["a=1; Max-Age=100; Secure", "b=2; Domain=site.example; Path=/"])
     told = one.news()
     assert told == (
@@ -204,7 +204,7 @@ def test_what_one_is_sent_the_others_send_back(clock: Clock) -> None:
     assert other.header(SITE) == "b=2"
 
 
-def test_only_changes_are_news(jar: Jar, clock: Clock) -> None:
+def test_only_changes_are_news(jar: CookieJar, clock: Clock) -> None:
     jar.store(SITE, ["a=1; Max-Age=100"])
     assert len(jar.news()) == 1
     clock.now_s += 10
@@ -219,7 +219,7 @@ def test_only_changes_are_news(jar: Jar, clock: Clock) -> None:
     assert [cookie.value for cookie in jar.news()] == ["2"]
 
 
-def test_own_news_stand_against_older_ones_of_others(jar: Jar) -> None:
+def test_own_news_stand_against_older_ones_of_others(jar: CookieJar) -> None:
     jar.store(SITE, ["a=mine; Path=/"])
     theirs = Cookie(domain="www.site.example", path="/", name="a", value="theirs", host_only=True)
     jar.learn([theirs])
@@ -229,19 +229,19 @@ def test_own_news_stand_against_older_ones_of_others(jar: Jar) -> None:
     assert jar.header(SITE) == "a=theirs"
 
 
-def test_news_come_in_parts(jar: Jar) -> None:
+def test_news_come_in_parts(jar: CookieJar) -> None:
     for number in range(MAX_NEWS + 7):
         jar.store(f"http://h{number}.example/", ["a=1"])
     assert [len(jar.news()) for _ in range(3)] == [MAX_NEWS, 7, 0]
 
 
-def test_what_is_learned_makes_no_header(jar: Jar) -> None:
+def test_what_is_learned_makes_no_header(jar: CookieJar) -> None:
     jar.learn([Cookie(domain="www.site.example", path="/", name="a", value="1\r\nX-Evil: 1")])
     jar.learn([Cookie(domain="www.site.example", path="/", name="b", value="\u2028")])
     assert jar.header(SITE) == ""
 
 
-def test_threads_share_a_jar(jar: Jar) -> None:
+def test_threads_share_a_jar(jar: CookieJar) -> None:
     def work(name: str) -> None:
         for number in range(200):
             jar.store(SITE, [f"{name}{number % 7}={number}; Max-Age={number % 3}"])
@@ -270,7 +270,7 @@ def fetch(transport: RequestsTransport, url: str, **options: Any) -> None:
 
 
 def test_a_transport_keeps_and_sends_them(server: FaultServer) -> None:
-    jar = Jar()
+    jar = CookieJar()
     transport = RequestsTransport(FetchConfig(), jar=jar)
     fetch(transport, f"{server.url}/cookie/plain.png")
     fetch(transport, f"{server.url}/to?/good/plain.png")
@@ -280,7 +280,7 @@ def test_a_transport_keeps_and_sends_them(server: FaultServer) -> None:
 
 
 def test_redirects_and_errors_set_them_as_well(server: FaultServer) -> None:
-    transport = RequestsTransport(FetchConfig(), jar=Jar())
+    transport = RequestsTransport(FetchConfig(), jar=CookieJar())
     fetch(transport, f"{server.url}/cookie-to?/good/plain.png")
     with pytest.raises(NotFound):
         fetch(transport, f"{server.url}/cookie-status/404")
@@ -296,7 +296,7 @@ def test_redirects_and_errors_set_them_as_well(server: FaultServer) -> None:
 
 def test_a_redirect_to_itself_is_no_circle_when_it_sets_a_cookie(server: FaultServer) -> None:
     url = f"{server.url}/cookie-wall/plain.png"
-    transport = RequestsTransport(FetchConfig(), jar=Jar())
+    transport = RequestsTransport(FetchConfig(), jar=CookieJar())
     fetch(transport, url)
     with pytest.raises(TooManyRedirects, match="circle"):
         fetch(transport, f"{server.url}/loop")
@@ -310,7 +310,7 @@ def test_a_redirect_to_itself_is_no_circle_when_it_sets_a_cookie(server: FaultSe
 
 
 def test_a_redirect_that_sets_cookies_without_end_ends_all_the_same(server: FaultServer) -> None:
-    class Forgetful(Jar):
+    class Forgetful(CookieJar):
         def header(self, url: str) -> str:
             return ""
 

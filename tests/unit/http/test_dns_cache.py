@@ -12,7 +12,7 @@ import pytest
 from crawler.errors import ConnectFailed, ConnectTimeout, HostNotFound, NameLookupFailed, TaskError
 from crawler.http import dns_cache as module
 from crawler.http.connection import open_socket
-from crawler.http.dns_cache import Names
+from crawler.http.dns_cache import DnsCache
 
 
 class Resolver:
@@ -47,7 +47,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 def test_an_answer_is_good_for_a_minute_and_any_port(resolver: Resolver) -> None:
     now = [100.0]
-    names = Names(clock=lambda: now[0])
+    names = DnsCache(clock=lambda: now[0])
     assert [info[4] for info in names.look_up("site.example", 80)] == [
         ("192.0.2.1", 80),
         ("2001:db8::1", 80, 0, 0),
@@ -78,7 +78,7 @@ def test_many_threads_ask_once(
 ) -> None:
     resolver.error = error
     resolver.go_on.clear()
-    names = Names()
+    names = DnsCache()
     came: list[object] = []
 
     def ask() -> None:
@@ -106,7 +106,7 @@ def test_many_threads_ask_once(
 
 
 def test_hosts_do_not_wait_for_each_other(resolver: Resolver) -> None:
-    names = Names()
+    names = DnsCache()
     resolver.go_on.clear()
     slow = threading.Thread(target=names.look_up, args=("slow.example", 80))
     slow.start()
@@ -120,7 +120,7 @@ def test_hosts_do_not_wait_for_each_other(resolver: Resolver) -> None:
 
 def test_an_outage_is_not_remembered(resolver: Resolver) -> None:
     resolver.error = socket.gaierror(socket.EAI_AGAIN, "try again")
-    names = Names()
+    names = DnsCache()
     for _ in range(2):
         with pytest.raises(NameLookupFailed, match=r"site\.example"):
             names.look_up("site.example", 80)
@@ -131,7 +131,7 @@ def test_an_outage_is_not_remembered(resolver: Resolver) -> None:
 
 def test_memory_is_bounded(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED_NAMES", 100)
-    names = Names()
+    names = DnsCache()
     for number in range(250):
         names.look_up(f"h{number}.example", 80)
     assert len(names._known) == 100
@@ -172,7 +172,7 @@ def opening(monkeypatch: pytest.MonkeyPatch, network: Network, *addresses: str) 
     monkeypatch.setattr(socket, "getaddrinfo", Resolver(*addresses))
     monkeypatch.setattr(socket.socket, "connect", connecting_in(network))
     monkeypatch.setattr(time, "monotonic", lambda: network.now_s)
-    open_socket("site.example", 80, 8.0, Names()).close()
+    open_socket("site.example", 80, 8.0, DnsCache()).close()
 
 
 def test_a_way_that_is_dead_leaves_time_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_a_host_that_is_nowhere_is_looked_up_again(monkeypatch: pytest.MonkeyPat
     resolver, network = Resolver("192.0.2.1"), Network(refused=("192.0.2.1",))
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     monkeypatch.setattr(socket.socket, "connect", connecting_in(network))
-    names = Names()
+    names = DnsCache()
     for _ in range(2):
         with pytest.raises(ConnectFailed):
             open_socket("site.example", 80, 1.0, names)

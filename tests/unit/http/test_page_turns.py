@@ -16,7 +16,7 @@ from crawler.errors import QueueError
 from crawler.http.page_turns import HOLD_PAGE_S, HOLD_PART_S, MOST_AT_ONCE, PageTurns
 from crawler.http.turns import HOLD_FIRST_S, HOLD_S, NotYet
 from crawler.models import ASK_AGAIN_S, Task, TaskKind
-from crawler.queues.politeness import Pacing
+from crawler.queues.politeness import Politeness
 from crawler.urls import host_key
 
 TASK = Task(id=7, serial=1, kind=TaskKind.RENDER, url="http://a.example/", depth=0, attempt=1)
@@ -388,7 +388,7 @@ class Paced:
     """A queue that paces as the real ones do, on the real clock, and sees to it that all is kept."""
 
     def __init__(self, *, per_host: int, delay_s: float) -> None:
-        self.pacing = Pacing(per_host=per_host, delay_s=delay_s)
+        self.pacing = Politeness(per_host=per_host, delay_s=delay_s)
         self.mutex = threading.Lock()
         self.hosts: dict[str, int] = {}
 

@@ -23,7 +23,7 @@ from crawler.errors import (
     HostNotFound,
     TaskError,
 )
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.http.proxies import ENVIRONMENT, Proxies, networks_of, unused
 from crawler.http.requests_transport import RequestsTransport
 from crawler.models import TaskKind
@@ -64,7 +64,7 @@ def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def through(
-    proxy: str, url: str, guard: Guard | None = None, ca_file: Path | None = None, **settings: Any
+    proxy: str, url: str, guard: AddressGuard | None = None, ca_file: Path | None = None, **settings: Any
 ) -> bytes:
     config = FetchConfig(proxy=proxy, **{"total_timeout_s": 5, **settings})
     with closing(RequestsTransport(config, guard, ca_file=ca_file)) as transport:
@@ -88,7 +88,7 @@ def test_by_socks5h_everything_goes_and_no_name_is_looked_up_here(
         content = through(
             f"socks5h://{user}127.0.0.1:{proxy.port}",
             f"http://secret.example:{port_of(server)}/good/plain.png",
-            Guard(),
+            AddressGuard(),
         )
     assert content.startswith(b"\x89PNG")
     assert proxy.targets == [(NAME, "secret.example", port_of(server))]
@@ -122,7 +122,7 @@ def test_by_socks5_we_look_names_up_and_the_proxy_is_told_addresses(
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with SocksServer(refused=("93.184.216.34",)) as proxy:
         url = f"http://two.example:{port_of(server)}/good/plain.png"
-        assert through(f"socks5://127.0.0.1:{proxy.port}", url, Guard()).startswith(b"\x89PNG")
+        assert through(f"socks5://127.0.0.1:{proxy.port}", url, AddressGuard()).startswith(b"\x89PNG")
     assert proxy.targets == [(IPV4, f"93.184.216.3{n}", port_of(server)) for n in (4, 5)], (
         "one after the other"
     )
@@ -130,7 +130,7 @@ def test_by_socks5_we_look_names_up_and_the_proxy_is_told_addresses(
 
 def test_by_socks5_a_name_that_does_not_exist_costs_the_proxy_nothing(looked_up: list[str]) -> None:
     with SocksServer() as proxy, pytest.raises(HostNotFound):
-        through(f"socks5://127.0.0.1:{proxy.port}", "http://no.example/", Guard())
+        through(f"socks5://127.0.0.1:{proxy.port}", "http://no.example/", AddressGuard())
     assert "no.example" in looked_up
     assert proxy.targets == []
 
@@ -149,7 +149,7 @@ def test_by_socks5_a_name_that_does_not_exist_costs_the_proxy_nothing(looked_up:
 )
 def test_a_proxy_does_not_lead_where_a_page_must_not(scheme: str, url: str) -> None:
     with SocksServer() as proxy, pytest.raises(ForbiddenAddress):
-        through(f"{scheme}://127.0.0.1:{proxy.port}", url, Guard())
+        through(f"{scheme}://127.0.0.1:{proxy.port}", url, AddressGuard())
     assert proxy.targets == []
 
 
@@ -160,14 +160,14 @@ def test_by_socks5_a_name_that_leads_inside_is_refused(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with SocksServer() as proxy, pytest.raises(ForbiddenAddress, match=r"192\.168\.1\.1"):
-        through(f"socks5://127.0.0.1:{proxy.port}", "http://rebound.example/", Guard())
+        through(f"socks5://127.0.0.1:{proxy.port}", "http://rebound.example/", AddressGuard())
     assert proxy.targets == []
 
 
 def test_an_ipv6_address_goes_as_one(server: FaultServer) -> None:
     with SocksServer() as proxy:
         url = f"http://[2606:2800:220:1::1]:{port_of(server)}/good/plain.png"
-        assert through(f"socks5h://127.0.0.1:{proxy.port}", url, Guard()).startswith(b"\x89PNG")
+        assert through(f"socks5h://127.0.0.1:{proxy.port}", url, AddressGuard()).startswith(b"\x89PNG")
     assert proxy.targets == [(IPV6, "2606:2800:220:1::1", port_of(server))]
 
 
@@ -353,7 +353,7 @@ def test_a_transport_takes_those_of_its_own_environment(
         for name in ("HTTP_PROXY", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        guard = Guard(["127.0.0.0/8"])
+        guard = AddressGuard(["127.0.0.0/8"])
         assert through("environment", f"{server.url}/good/plain.png", guard).startswith(b"\x89PNG")
         assert proxy.targets == [], "of NO_PROXY"
         url = f"http://site.example:{port_of(server)}/good/plain.png"

@@ -49,8 +49,8 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.http import Validators, connection
-from crawler.http.cookies import Jar
-from crawler.http.dns_cache import Names
+from crawler.http.cookies import CookieJar
+from crawler.http.dns_cache import DnsCache
 from crawler.http.request_headers import RequestHeaders, referer_for
 from crawler.http.requests_transport import RequestsTransport, wrapped
 from crawler.http.status import retry_after_s
@@ -267,7 +267,7 @@ def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch) -> N
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: addresses)
-        with connection.open_socket("two.example", server.getsockname()[1], 1.0, Names()) as sock:
+        with connection.open_socket("two.example", server.getsockname()[1], 1.0, DnsCache()) as sock:
             assert sock.getpeername() == server.getsockname()
 
     def too_late(self: socket.socket, address: object) -> None:
@@ -275,10 +275,10 @@ def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(socket.socket, "connect", too_late)
     with pytest.raises(ConnectTimeout, match=r"two\.example port 80"):
-        connection.open_socket("two.example", 80, 0.01, Names())
+        connection.open_socket("two.example", 80, 0.01, DnsCache())
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [])
     with pytest.raises(ConnectFailed):
-        connection.open_socket("two.example", 80, 0.01, Names())
+        connection.open_socket("two.example", 80, 0.01, DnsCache())
 
 
 def test_a_name_service_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +287,7 @@ def test_a_name_service_that_does_not_answer_is_asked_again(monkeypatch: pytest.
 
     monkeypatch.setattr(socket, "getaddrinfo", outage)
     with pytest.raises(NameLookupFailed) as failed:
-        connection.open_socket("site.example", 80, 1.0, Names())
+        connection.open_socket("site.example", 80, 1.0, DnsCache())
     assert failed.value.retryable
 
 
@@ -300,7 +300,7 @@ def test_a_name_that_does_not_exist_is_asked_for_once_a_minute(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     now = [100.0]
-    names = Names(clock=lambda: now[0])
+    names = DnsCache(clock=lambda: now[0])
     for _ in range(3):
         with pytest.raises(HostNotFound, match=r"gone\.example"):
             names.look_up("gone.example", 80)
@@ -313,7 +313,7 @@ def test_a_name_that_does_not_exist_is_asked_for_once_a_minute(monkeypatch: pyte
 
 def test_a_name_that_dns_can_not_have() -> None:
     with pytest.raises(HostNotFound):
-        connection.open_socket("a" * 64 + ".example", 80, 1.0, Names())
+        connection.open_socket("a" * 64 + ".example", 80, 1.0, DnsCache())
 
 
 # --- exceptions
@@ -430,7 +430,7 @@ OWN, OTHER = "https://site.example/a.png", "https://other.example/a.png"
 
 
 def said(
-    url: str = OWN, *, jar: Jar | None = None, unless: Validators | None = None, **settings: Any
+    url: str = OWN, *, jar: CookieJar | None = None, unless: Validators | None = None, **settings: Any
 ) -> dict[str, str]:
     headers = RequestHeaders(FetchConfig(**settings), seeds=[SEED], jar=jar)
     return headers.headers_for(url, accept="image/*", referer="https://site.example/page", unless=unless)
@@ -475,7 +475,7 @@ def test_a_login_is_in_utf_8() -> None:
 
 
 def test_cookies_of_servers_come_after_configured_ones() -> None:
-    jar = Jar()
+    jar = CookieJar()
     jar.store(SEED, ["b=2; Path=/"])
     assert said(jar=jar, headers=("Cookie: a=1",))["Cookie"] == "a=1; b=2"
     assert said(OTHER, jar=jar).get("Cookie") is None

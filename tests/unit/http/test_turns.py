@@ -14,7 +14,7 @@ from crawler.config import Config, ScopeConfig
 from crawler.download.handler import ImageHandler
 from crawler.errors import ServerError
 from crawler.http import Fetched
-from crawler.http.host_files import QueueShelf
+from crawler.http.host_files import QueueHostFileStore
 from crawler.http.retrying import RetryingTransport
 from crawler.http.robots import Robots
 from crawler.http.turns import HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Turn, Turns
@@ -323,7 +323,7 @@ def test_a_worker_waits_for_another_one_that_fetches_robots_txt() -> None:
             pass
 
     turn, stop = turn_of(TASK, Queue())
-    robots = Robots(Nobody(), agent="image-crawler", shelf=QueueShelf(Shelf(), "w1"))
+    robots = Robots(Nobody(), agent="image-crawler", shelf=QueueHostFileStore(Shelf(), "w1"))
     with pytest.raises(Exception, match="Disallow: /"):
         robots.check(TASK.url, turn)
     assert stop.now == pytest.approx(0.2)

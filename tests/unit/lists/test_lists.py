@@ -20,7 +20,7 @@ from crawler.config import Config, ScopeConfig
 from crawler.errors import ListError, UsageError
 from crawler.lists import Bad, Columns, Given, ListFile, Row
 from crawler.lists.lines import MAX_LINE_CHARS, lines
-from crawler.lists.reading import MAX_PAGES, Asked, gathered, opened, pages_of, spooled
+from crawler.lists.reading import MAX_PAGES, ListRequest, gathered, opened, pages_of, spooled
 from crawler.lists.rows import entries
 from crawler.lists.tasks import LIST_LINE, take
 from crawler.models import TaskKind, WorkerState
@@ -341,7 +341,7 @@ def test_pages_have_an_end(tmp_path: Path) -> None:
 def test_a_list_that_names_nothing_is_an_error(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "urls"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ListError) as caught, gathered(Asked(images=(path,))):
+    with pytest.raises(ListError) as caught, gathered(ListRequest(images=(path,))):
         pytest.fail("it was taken")
     assert str(caught.value) == says
 
@@ -349,17 +349,17 @@ def test_a_list_that_names_nothing_is_an_error(tmp_path: Path, text: str, says: 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with (
         pytest.raises(ListError, match="can't read the list urls: there is no such file"),
-        gathered(Asked(pages=(tmp_path / "urls",))),
+        gathered(ListRequest(pages=(tmp_path / "urls",))),
     ):
         pytest.fail("it was taken")
-    with pytest.raises(ListError, match="can't read the list"), gathered(Asked(pages=(tmp_path,))):
+    with pytest.raises(ListError, match="can't read the list"), gathered(ListRequest(pages=(tmp_path,))):
         pytest.fail("it was taken")
 
 
 def test_standard_input_is_one_list() -> None:
     with (
         pytest.raises(UsageError, match="standard input can be one list"),
-        gathered(Asked(pages=(Path("-"),), images=(Path("-"),))),
+        gathered(ListRequest(pages=(Path("-"),), images=(Path("-"),))),
     ):
         pytest.fail("it was taken")
 
@@ -380,7 +380,7 @@ def test_a_pipe_that_can_be_read_once_is_read_to_its_end(tmp_path: Path) -> None
     text = "".join(f"http://a.example/{n}.png\n" for n in range(20_000))
     writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
     writer.start()
-    with gathered(Asked(images=(pipe,))) as files:
+    with gathered(ListRequest(images=(pipe,))) as files:
         (found,) = files.images
         with opened(found) as rows:
             assert sum(isinstance(row, Row) for row in rows) == 20_000

@@ -331,7 +331,7 @@ def test_who_logs_never_waits_and_what_is_too_much_is_counted(log: logging.Logge
     """The manager logs with its ledger locked; who reads the log may be waiting for the ledger."""
     gate, sent = threading.Event(), []
 
-    def send(line: setup.Line) -> None:
+    def send(line: setup.LogLine) -> None:
         gate.wait()
         sent.append(line)
 
@@ -358,7 +358,7 @@ def test_who_logs_never_waits_and_what_is_too_much_is_counted(log: logging.Logge
 
 
 def test_a_record_arrives_as_it_was(log: logging.Logger) -> None:
-    lines: list[setup.Line] = []
+    lines: list[setup.LogLine] = []
     sender = setup.Sender(lines.append)
     log.addHandler(sender)
     log.setLevel(DEBUG)
@@ -374,7 +374,7 @@ def test_a_record_arrives_as_it_was(log: logging.Logger) -> None:
     log.handlers.clear()
     text, objects = listening(log, setup.TextFormatter()), listening(log, setup.JsonFormatter())
     for line in lines:
-        setup.heard(msgspec.json.decode(msgspec.json.encode(line), type=setup.Line), child="manager")
+        setup.heard(msgspec.json.decode(msgspec.json.encode(line), type=setup.LogLine), child="manager")
     assert text[0].endswith(
         "Z WARNING worker-lost: downloader w has not been seen for 61 s; 3 tasks requeued"
     )
@@ -386,7 +386,7 @@ def test_a_record_arrives_as_it_was(log: logging.Logger) -> None:
 
 def test_an_unknown_word_of_a_child_is_a_line_all_the_same(log: logging.Logger) -> None:
     objects = listening(log, setup.JsonFormatter())
-    setup.heard(setup.Line(log.name, INFO, 0.0, event="of-tomorrow", text="x"), child="manager")
+    setup.heard(setup.LogLine(log.name, INFO, 0.0, event="of-tomorrow", text="x"), child="manager")
     assert json.loads(objects[0])["message"] == "manager: x"
     assert json.loads(objects[0])["time"] == "1970-01-01T00:00:00.000Z"
 

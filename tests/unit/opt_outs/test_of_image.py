@@ -15,7 +15,7 @@ from crawler.errors import NotFound, RateLimited, TaskError
 from crawler.http import Fetched
 from crawler.http.robots import Robots
 from crawler.models import ImageRecord, Origin, Purpose, Result, Task, TaskKind
-from crawler.opt_outs.tdmrep_files import ReservationFiles
+from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
 from tests.support import credentials
@@ -75,7 +75,7 @@ def visited(folder: Path, web: Web, *, known: ImageRecord | None = None, **obey:
         config=config,
         worker="w:1:x",
         robots=robots,
-        reservations=ReservationFiles(web, check=robots.check if robots else None),
+        reservations=TdmrepFiles(web, check=robots.check if robots else None),
     )
     return handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, known=known))
 

@@ -21,7 +21,7 @@ from crawler.errors import (
 from crawler.http import Fetched
 from crawler.http.host_files import KEPT_S, OUTAGE_S
 from crawler.http.turns import Turn
-from crawler.opt_outs.tdmrep_files import ReservationFiles
+from crawler.opt_outs.tdmrep_files import TdmrepFiles
 
 HOST, PATH = "https://example.org", "/.well-known/tdmrep.json"
 RESERVED = b'[{"location": "/", "tdm-reservation": 1}]'
@@ -57,7 +57,7 @@ class Asking:
         self.now = 0.0
         is_cut = more.pop("is_cut", False)
         self.answers = Answers(answer, is_cut=is_cut)
-        self.files = ReservationFiles(self.answers, clock=lambda: self.now, **more)
+        self.files = TdmrepFiles(self.answers, clock=lambda: self.now, **more)
 
     def says(self, host: str = HOST) -> bool:
         return self.files.of(host).reservation(f"{host}/a.png") is not None

@@ -14,34 +14,34 @@ from crawler.config import FetchConfig, load
 from crawler.http.bandwidth import Bandwidth
 from crawler.http.requests_transport import RequestsTransport
 from crawler.queues import HORIZON_S
-from crawler.queues.bandwidth import BURST_S, Line
+from crawler.queues.bandwidth import BURST_S, BandwidthSchedule
 
 RATE = 200_000
 
 
 def test_grants_follow_one_another_at_the_rate() -> None:
-    line = Line(1000)
+    line = BandwidthSchedule(1000)
     waits = [line.reserve(500, now=100.0) for _ in range(6)]
     assert waits == pytest.approx([0, 0.25, 0.75, 1.25, 1.75, 2.25])
     assert all(later - earlier == pytest.approx(0.5) for earlier, later in pairwise(waits[1:]))
 
 
 def test_an_idle_time_is_no_credit() -> None:
-    line = Line(1000)
+    line = BandwidthSchedule(1000)
     line.reserve(10, now=0.0)
     assert line.reserve(500, now=1000.0) == 0
     assert line.reserve(1, now=1000.0) == pytest.approx(0.5 - BURST_S)
 
 
 def test_nobody_reserves_the_future_for_himself() -> None:
-    line = Line(1)
+    line = BandwidthSchedule(1)
     assert line.reserve(4 * 2**20, now=0.0) == 0
     assert line.reserve(4 * 2**20, now=0.0) > HORIZON_S
     assert line.reserve(1, now=4 * 2**20) == 0, "what was not granted counts for nothing"
 
 
 def test_without_a_limit_nothing_waits() -> None:
-    assert Line(0).reserve(2**20, now=0.0) == 0
+    assert BandwidthSchedule(0).reserve(2**20, now=0.0) == 0
 
 
 class Clock:
@@ -56,7 +56,7 @@ class Clock:
 
 
 def test_a_worker_gets_what_it_asks_for_and_no_burst_after_an_idle_time() -> None:
-    clock, line = Clock(), Line(RATE)
+    clock, line = Clock(), BandwidthSchedule(RATE)
     mine = Bandwidth(RATE, lambda n: line.reserve(n, now=clock()), clock=clock, sleep=clock.sleep)
     for _ in range(100):
         mine.take(20_000)
@@ -102,7 +102,7 @@ class Server:
 
 @pytest.mark.parametrize("size", [20_000, 300_000])
 def test_a_server_sees_the_rate_kept_by_several_workers_and_nobody_given_up(size: int) -> None:
-    server, line, mutex = Server(size), Line(RATE), threading.Lock()
+    server, line, mutex = Server(size), BandwidthSchedule(RATE), threading.Lock()
 
     def ask(count: int) -> float:
         with mutex:

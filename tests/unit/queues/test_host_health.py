@@ -22,8 +22,8 @@ from crawler.queues.host_health import (
     MOST_COOL_OFF_S,
     MOST_PAUSE_S,
     Evidence,
-    Health,
-    Order,
+    HostDirective,
+    HostHealth,
     Trouble,
     evidence,
 )
@@ -38,25 +38,27 @@ REASON = {
 FAILURES = (Evidence.BROKEN, Evidence.TROUBLE, Evidence.UNREACHED, Evidence.NO_SUCH_HOST)
 
 
-def a_health(*, per_host: int = 8, patience_s: float = 120.0) -> Health:
-    return Health(per_host=per_host, patience_s=patience_s)
+def a_health(*, per_host: int = 8, patience_s: float = 120.0) -> HostHealth:
+    return HostHealth(per_host=per_host, patience_s=patience_s)
 
 
 def fail(
-    health: Health,
+    health: HostHealth,
     host: int = A,
     what: Evidence = Evidence.TROUBLE,
     *,
     at: float,
     took_s: float = 0.0,
     again: bool = False,
-) -> Order | None:
+) -> HostDirective | None:
     return health.failed(
         host, what, reason=REASON[what], detail="so it is", began=at - took_s, now=at, again=again
     )
 
 
-def probe(health: Health, host: int, what: Evidence, *, at: float, until: float) -> tuple[float, Order]:
+def probe(
+    health: HostHealth, host: int, what: Evidence, *, at: float, until: float
+) -> tuple[float, HostDirective]:
     """Fail at each moment at which the host may be asked; the last order, and when it came."""
     order = None
     while at < until:
@@ -161,7 +163,7 @@ def test_pauses_double_up_to_a_minute() -> None:
 def test_what_was_in_flight_together_is_one_try() -> None:
     health = a_health()
     orders = [fail(health, at=10 + n / 100, took_s=10) for n in range(8)]
-    assert orders == [None, None, Order(host=A, in_flight=1, pause_s=1.0), *[None] * 5]
+    assert orders == [None, None, HostDirective(host=A, in_flight=1, pause_s=1.0), *[None] * 5]
     for n in range(8):  # slower ones, which come in long after the pause
         assert fail(health, at=25 + n, took_s=25) is None
     condition = health.condition(A, now=40)
@@ -187,14 +189,16 @@ def test_a_host_that_recovers_may_fail_again_now_and_then() -> None:
     assert health.condition(A, now=2).trouble is Trouble.RECOVERING
     assert fail(health, at=3) is None
     assert fail(health, at=3) is None
-    assert fail(health, at=3) == Order(host=A, in_flight=1, pause_s=1.0), "a pause begins at a second again"
+    assert fail(health, at=3) == HostDirective(host=A, in_flight=1, pause_s=1.0), (
+        "a pause begins at a second again"
+    )
 
 
 def test_with_one_request_at_a_time_there_is_less_to_recover() -> None:
     health = a_health(per_host=1)
     for _ in range(IN_A_ROW):
         fail(health, at=0)
-    assert health.answered(A, now=2) == Order(host=A, in_flight=None)
+    assert health.answered(A, now=2) == HostDirective(host=A, in_flight=None)
 
 
 def test_a_host_in_trouble_is_asked_from_either_end_in_turn() -> None:
@@ -221,7 +225,7 @@ def test_a_failure_during_which_the_host_answered_others_is_its_own() -> None:
     assert not health.limits()
     for _ in range(IN_A_ROW):
         order = fail(health, at=20, took_s=8)
-    assert order == Order(host=A, in_flight=1, pause_s=1.0), "these began after the last answer"
+    assert order == HostDirective(host=A, in_flight=1, pause_s=1.0), "these began after the last answer"
 
 
 def test_what_has_failed_before_makes_no_trouble_for_a_host_that_is_well() -> None:
@@ -242,11 +246,11 @@ def test_what_has_failed_before_makes_no_trouble_for_a_host_that_is_well() -> No
 def test_a_host_that_says_it_is_broken_is_slowed_down_and_never_given_up() -> None:
     health = a_health(per_host=8, patience_s=10)
     orders = [fail(health, what=Evidence.BROKEN, at=n / 10, again=n > 60) for n in range(10_000)]
-    assert orders == [None, None, Order(host=A, in_flight=4), *[None] * 9997]
+    assert orders == [None, None, HostDirective(host=A, in_flight=4), *[None] * 9997]
     condition = health.condition(A, now=1000)
     assert (condition.trouble, condition.failures) == (Trouble.ONLY_ERRORS, 10_000)
     assert condition.lasts_s == 1000
-    assert health.answered(A, now=1001) == Order(host=A, in_flight=None)
+    assert health.answered(A, now=1001) == HostDirective(host=A, in_flight=None)
 
 
 def test_with_nothing_but_broken_ones_for_long_no_further_attempt_is_worth_it() -> None:
@@ -274,7 +278,7 @@ def test_a_host_in_worse_trouble_gets_out_of_it_when_it_is_only_broken() -> None
         pauses.append(order.pause_s)
         now += order.pause_s
     assert pauses == [8, 4, 2, 1]
-    assert order == Order(host=A, in_flight=2)
+    assert order == HostDirective(host=A, in_flight=2)
     assert health.condition(A, now=now).trouble is Trouble.ONLY_ERRORS
 
 
@@ -298,7 +302,7 @@ def test_a_host_that_was_down_and_is_broken_is_alive(what: Evidence) -> None:
 def test_a_host_that_is_not_reached_is_down_when_patience_is_over() -> None:
     health = a_health(patience_s=120)
     at, order = probe(health, A, Evidence.UNREACHED, at=0, until=1000)
-    assert order == Order(host=A, in_flight=0)
+    assert order == HostDirective(host=A, in_flight=0)
     assert 120 <= at < 200
     condition = health.condition(A, now=at)
     assert (condition.trouble, condition.reached) == (Trouble.DOWN, False)
@@ -318,7 +322,7 @@ def test_few_tries_do_not_make_a_host_dead_however_long_they_take() -> None:
 def test_a_name_that_there_is_not_is_down_at_once() -> None:
     health = a_health()
     orders = [fail(health, what=Evidence.NO_SUCH_HOST, at=5, took_s=5) for _ in range(8)]
-    assert orders == [None, None, Order(host=A, in_flight=0), *[None] * 5]
+    assert orders == [None, None, HostDirective(host=A, in_flight=0), *[None] * 5]
 
 
 def test_any_answer_begins_it_all_anew() -> None:
@@ -359,13 +363,13 @@ def test_a_host_that_is_down_is_asked_once_after_each_cool_off() -> None:
         cool_offs.append(due_s)
         assert not list(health.wake(now + due_s - 0.1))
         now += due_s + 1e-6
-        assert list(health.wake(now)) == [Order(host=A, in_flight=1)]
+        assert list(health.wake(now)) == [HostDirective(host=A, in_flight=1)]
         assert list(health.wake(now)) == []
         assert health.condition(A, now=now).trouble is Trouble.DOWN
         assert fail(health, what=Evidence.UNREACHED, at=now, took_s=9) is None, "it had begun before"
         now += 10
         order = fail(health, what=Evidence.UNREACHED, at=now, took_s=9)
-        assert order == Order(host=A, in_flight=0)
+        assert order == HostDirective(host=A, in_flight=0)
     assert cool_offs == pytest.approx([600, 1200, 2400, 3600, 3600])
     assert cool_offs[-1] == pytest.approx(MOST_COOL_OFF_S)
 
@@ -382,7 +386,7 @@ def test_a_host_that_comes_back_is_taken_up_slowly() -> None:
 def test_an_answer_that_was_on_its_way_brings_a_host_back() -> None:
     health = a_health(patience_s=0)
     now, _ = probe(health, A, Evidence.UNREACHED, at=0, until=100)
-    assert health.answered(A, now=now + 1) == Order(host=A, in_flight=1)
+    assert health.answered(A, now=now + 1) == HostDirective(host=A, in_flight=1)
     assert list(health.wake(now + 2 * COOL_OFF_S)) == []
 
 
@@ -401,7 +405,7 @@ def test_one_that_gave_nothing_of_use_for_long_is_down_again_at_the_first_error(
     now, order = probe(health, A, Evidence.TROUBLE, at=0, until=1000)
     assert order.in_flight == 0
     list(health.wake(now + COOL_OFF_S))
-    assert fail(health, at=now + COOL_OFF_S) == Order(host=A, in_flight=0)
+    assert fail(health, at=now + COOL_OFF_S) == HostDirective(host=A, in_flight=0)
 
 
 # --- our own network ---
@@ -456,7 +460,7 @@ def test_names_that_are_not_found_while_nobody_is_reached_get_the_time_of_a_dead
 def test_what_somebody_wants_to_be_asked_is_not_down() -> None:
     health = a_health(patience_s=0)
     now, _ = probe(health, A, Evidence.UNREACHED, at=0, until=100)
-    assert health.forget(A) == Order(host=A, in_flight=None)
+    assert health.forget(A) == HostDirective(host=A, in_flight=None)
     assert health.condition(A, now=now) is None
     assert list(health.wake(now + COOL_OFF_S)) == []
     assert fail(health, what=Evidence.UNREACHED, at=now + 1) is None
@@ -469,7 +473,7 @@ def test_no_more_hosts_are_kept_in_mind_than_there_is_room_for(monkeypatch: pyte
         for _ in range(IN_A_ROW):
             fail(health, host, at=host)
     forgotten = list(health.wake(100))
-    assert forgotten == [Order(host=host, in_flight=None) for host in range(90)]
+    assert forgotten == [HostDirective(host=host, in_flight=None) for host in range(90)]
     assert list(health.troubled()) == list(range(99, 89, -1)), "the latest first"
 
 
@@ -482,11 +486,11 @@ class HealthMachine(RuleBasedStateMachine):
     @initialize(per_host=st.integers(1, 9), patience_s=st.sampled_from([0.0, 5.0, 120.0]))
     def begin(self, per_host: int, patience_s: float) -> None:
         self.per_host, self.now = per_host, 100.0
-        self.health = Health(per_host=per_host, patience_s=patience_s)
+        self.health = HostHealth(per_host=per_host, patience_s=patience_s)
         self.limits: dict[int, int] = {}
         self.in_a_row: dict[int, int] = {}
 
-    def follow(self, order: Order | None) -> None:
+    def follow(self, order: HostDirective | None) -> None:
         if order is None:
             return
         assert 0 <= order.pause_s <= MOST_PAUSE_S

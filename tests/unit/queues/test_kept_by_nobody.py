@@ -16,7 +16,7 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.outlet import Settled
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from tests.support.queues import Queues, images, saved, take
 
 ELSEWHERE = "0123456789abcdef liar:/nowhere"
@@ -91,7 +91,7 @@ def test_nor_does_the_collector_of_a_redis(tmp_path: Path, *, by_workers: bool) 
         state=TaskState.DONE,
         record=said_to_be_elsewhere(saved(task)).record,
     )
-    books = Books(path)
+    books = CrawlfileWriter(path)
     outlet = Once([settled])
     Collector(outlet, books, kept_by_workers=by_workers).records()  # type: ignore[arg-type] # as far as it goes
     books.close()

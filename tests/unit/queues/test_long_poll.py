@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.queues.long_poll import Waiters
+from crawler.queues.long_poll import LongPoll
 from tests.support.queues import wait_until
 
 LONG_S = 20.0
@@ -19,7 +19,7 @@ class Room:
 
     def __init__(self) -> None:
         self.mutex = threading.RLock()
-        self.waiters = Waiters(self.mutex)
+        self.waiters = LongPoll(self.mutex)
         self.woken: list[str] = []
         self.more = False
         """Whether there is something left for the next, in the eyes of each who was woken."""

@@ -23,7 +23,7 @@ from crawler.queues.page_templates import (
     MOST_OF_HOST,
     OVERFLOW,
     PROBES,
-    Known,
+    KnownTemplates,
     asked,
     changes,
     family_of,
@@ -41,7 +41,7 @@ def outcome(*found: int, task: int = 0, failed: bool = False, **gains: int) -> R
     return RenderOutcome(task=task or next(_tasks), found=found, gains=gains, failed=failed)
 
 
-def after(*outcomes: RenderOutcome, known: Known = Known(NAME)) -> Known:  # noqa: B008 - it is frozen
+def after(*outcomes: RenderOutcome, known: KnownTemplates = KnownTemplates(NAME)) -> KnownTemplates:  # noqa: B008 - it is frozen
     for one in outcomes:
         known = told(known, one)
     return known
@@ -51,7 +51,7 @@ def fresh() -> RenderOutcome:
     return outcome(next(_hashes), scroll=1)
 
 
-def verdict(known: Known, task: int | None = None, now_s: float = 0.0) -> Verdict:
+def verdict(known: KnownTemplates, task: int | None = None, now_s: float = 0.0) -> Verdict:
     return asked(known, task, now_s)[1].verdict
 
 
@@ -59,14 +59,14 @@ def verdict(known: Known, task: int | None = None, now_s: float = 0.0) -> Verdic
 
 
 def test_of_what_nothing_is_known_a_harvester_hears_that() -> None:
-    known, answer = asked(Known(NAME), None, 0.0)
+    known, answer = asked(KnownTemplates(NAME), None, 0.0)
     assert answer == TemplateAnswer(verdict=Verdict.UNKNOWN, renders=0)
-    assert known == Known(NAME), "who only asks has claimed nothing"
+    assert known == KnownTemplates(NAME), "who only asks has claimed nothing"
     assert verdict(after(outcome(), outcome())) is Verdict.UNKNOWN
 
 
 def test_some_are_rendered_to_find_out_and_the_others_wait() -> None:
-    known = Known(NAME)
+    known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, answer = asked(known, task, 0.0)
         assert (answer.verdict, answer.behaviours) == (Verdict.RENDER, None)
@@ -77,7 +77,7 @@ def test_some_are_rendered_to_find_out_and_the_others_wait() -> None:
 
 
 def test_who_asks_again_has_its_claim() -> None:
-    known, _ = asked(Known(NAME), 7, 0.0)
+    known, _ = asked(KnownTemplates(NAME), 7, 0.0)
     same, answer = asked(known, 7, 1.0)
     assert same is known
     assert answer.verdict is Verdict.RENDER
@@ -85,7 +85,7 @@ def test_who_asks_again_has_its_claim() -> None:
 
 
 def test_a_claim_runs_out() -> None:
-    known = Known(NAME)
+    known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, _ = asked(known, task, float(task))
     assert verdict(known, 9, CLAIM_S - 0.1) is Verdict.WAIT
@@ -95,7 +95,7 @@ def test_a_claim_runs_out() -> None:
 
 
 def test_what_comes_of_a_probe_frees_its_claim() -> None:
-    known = Known(NAME)
+    known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, _ = asked(known, task, 0.0)
     known = told(known, outcome(task=1, failed=True))
@@ -171,13 +171,13 @@ def test_what_is_told_twice_counts_once() -> None:
 # --- families ---
 
 
-def hopeless(count: int = FAMILY_TEMPLATES, *, renders: int = PROBES) -> Known:
+def hopeless(count: int = FAMILY_TEMPLATES, *, renders: int = PROBES) -> KnownTemplates:
     """One more template of a family of which so many have brought nothing."""
-    known = Known("family/0")
+    known = KnownTemplates("family/0")
     for number in range(count):
-        known = Known(f"family/{number}", family=known.family)
+        known = KnownTemplates(f"family/{number}", family=known.family)
         known = after(*(outcome() for _ in range(renders)), known=known)
-    return Known("family/new", family=known.family)
+    return KnownTemplates("family/new", family=known.family)
 
 
 def test_a_new_template_of_a_family_that_brings_nothing_is_skipped_at_once() -> None:
@@ -198,17 +198,17 @@ def test_it_takes_many_renders_of_several_templates_to_think_so() -> None:
 
 
 def test_one_gain_saves_a_family() -> None:
-    family = after(fresh(), known=Known("family/0")).family
-    known = Known("family/1", family=family)
+    family = after(fresh(), known=KnownTemplates("family/0")).family
+    known = KnownTemplates("family/1", family=family)
     for number in range(FAMILY_RENDERS):
-        known = Known(f"family/{number}", family=after(outcome(), known=known).family)
-    assert verdict(Known("family/new", family=known.family)) is Verdict.UNKNOWN
+        known = KnownTemplates(f"family/{number}", family=after(outcome(), known=known).family)
+    assert verdict(KnownTemplates("family/new", family=known.family)) is Verdict.UNKNOWN
     late = after(fresh(), known=hopeless())
-    assert verdict(Known("family/new", family=late.family)) is Verdict.UNKNOWN
+    assert verdict(KnownTemplates("family/new", family=late.family)) is Verdict.UNKNOWN
 
 
 def test_who_renders_one_to_find_out_may_go_on() -> None:
-    claimed, _ = asked(Known("family/new"), 1, 0.0)
+    claimed, _ = asked(KnownTemplates("family/new"), 1, 0.0)
     claimed = claimed._replace(family=hopeless().family)
     assert verdict(claimed, 1) is Verdict.RENDER
     assert verdict(claimed, 2) is Verdict.SKIP
@@ -218,7 +218,7 @@ def test_who_renders_one_to_find_out_may_go_on() -> None:
 
 
 def test_a_logo_is_known_however_much_else_is_found() -> None:
-    known = Known(NAME)
+    known = KnownTemplates(NAME)
     for _ in range(3 * MOST_FOUND // 100):
         known = told(known, outcome(1, *(next(_hashes) for _ in range(100)), load=100))
     assert known.template.dry == 0
@@ -226,14 +226,14 @@ def test_a_logo_is_known_however_much_else_is_found() -> None:
 
 
 def test_what_is_kept_has_a_bound() -> None:
-    known = Known(NAME)
+    known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, _ = asked(known, 2**63 - 1 - task, 1e10)
     for number in range(40):
         gains = {f"{number}-{one}-{'x' * 90}": 2**31 - 1 for one in range(64)}
         found = tuple(2**32 - 1 - number * 256 - one for one in range(256))
         known = told(known, RenderOutcome(task=2**62 + number, found=found, gains=gains))
-    kept = changes(Known(NAME), known)
+    kept = changes(KnownTemplates(NAME), known)
     assert len(known.template.gains) == MOST_BEHAVIOURS
     assert len(known.template.found) == 4 * MOST_FOUND
     assert max(map(len, kept.values())) < 10_000
@@ -251,7 +251,7 @@ def test_templates_beyond_so_many_count_as_one() -> None:
 
 
 def test_only_what_has_changed_is_kept() -> None:
-    before = Known(NAME)
+    before = KnownTemplates(NAME)
     assert changes(before, asked(before, None, 0.0)[0]) == {}
     claimed, _ = asked(before, 1, 0.0)
     assert set(changes(before, claimed)) == {NAME}
@@ -284,7 +284,7 @@ class Fleet(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known = Known(NAME)
+        self.known = KnownTemplates(NAME)
         self.next_task = 0
         self.at_it: list[int] = []
         self.rendered = 0

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from crawler.queues import GUEST_S
-from crawler.queues.politeness import TASKS_PER_SLOT, Pacing, Share
+from crawler.queues.politeness import TASKS_PER_SLOT, Politeness, Share
 
 IMAGE, PAGE = "image", "page"
 
 
-def take(pacing: Pacing, worker: str = "w", **more: object) -> list[Share]:
+def take(pacing: Politeness, worker: str = "w", **more: object) -> list[Share]:
     settings: dict = {"count": 100, "slots": 100, "fellows": 1, "now": 0.0}
     return pacing.take(IMAGE, worker, **(settings | more))
 
 
-def is_empty(pacing: Pacing) -> bool:
+def is_empty(pacing: Politeness) -> bool:
     """Nothing is kept of hosts and workers that are done."""
     pacing.forget_idle()
     rows = [row for row in pacing._due.values() if row]
@@ -33,20 +33,20 @@ def is_empty(pacing: Pacing) -> bool:
 
 
 def test_a_worker_gets_enough_tasks_to_hide_the_way_to_the_queue() -> None:
-    pacing = Pacing(per_host=4, delay_s=0)
+    pacing = Politeness(per_host=4, delay_s=0)
     pacing.add(1, IMAGE, 100, now=0)
     assert take(pacing, slots=2) == [Share(host=1, tasks=2 * TASKS_PER_SLOT, slots=2)]
     assert pacing.in_flight(1) == 2
 
 
 def test_a_batch_never_has_more_slots_than_tasks() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.add(1, IMAGE, 3, now=0)
     assert take(pacing) == [Share(host=1, tasks=3, slots=3)]
 
 
 def test_requests_in_flight_stay_below_the_cap_over_all_workers() -> None:
-    pacing = Pacing(per_host=3, delay_s=0)
+    pacing = Politeness(per_host=3, delay_s=0)
     pacing.add(1, IMAGE, 1000, now=0)
     shares = [take(pacing, f"w{n}", slots=2) for n in range(5)]
     assert [sum(share.slots for share in found) for found in shares] == [2, 1, 0, 0, 0]
@@ -54,20 +54,20 @@ def test_requests_in_flight_stay_below_the_cap_over_all_workers() -> None:
 
 
 def test_fellows_get_equal_parts() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.add(1, IMAGE, 1000, now=0)
-    shares = [take(pacing, f"w{n}", fellows=4)[0].slots for n in range(4)]
+    shares = [take(pacing, f"w{n}", worker_count=4)[0].slots for n in range(4)]
     assert shares == [2, 2, 2, 2]
 
 
 def test_more_fellows_than_slots_get_one_each_until_there_are_no_more() -> None:
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 1000, now=0)
-    assert [len(take(pacing, f"w{n}", fellows=5)) for n in range(5)] == [1, 1, 0, 0, 0]
+    assert [len(take(pacing, f"w{n}", worker_count=5)) for n in range(5)] == [1, 1, 0, 0, 0]
 
 
 def test_a_workers_slots_are_shared_among_hosts() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     for host in range(10):
         pacing.add(host, IMAGE, 5, now=0)
     shares = take(pacing, slots=3)
@@ -75,7 +75,7 @@ def test_a_workers_slots_are_shared_among_hosts() -> None:
 
 
 def test_hosts_take_turns() -> None:
-    pacing = Pacing(per_host=1, delay_s=0)
+    pacing = Politeness(per_host=1, delay_s=0)
     for host in range(4):
         pacing.add(host, IMAGE, 10, now=0)
     order = []
@@ -87,7 +87,7 @@ def test_hosts_take_turns() -> None:
 
 
 def test_a_host_with_room_for_more_waits_for_its_next_turn_all_the_same() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     for host in range(3):
         pacing.add(host, IMAGE, 10, now=0)
     order = [take(pacing, f"w{n}", count=1, slots=1)[0].host for n in range(6)]
@@ -95,7 +95,7 @@ def test_a_host_with_room_for_more_waits_for_its_next_turn_all_the_same() -> Non
 
 
 def test_what_stands_for_no_server_is_not_delayed() -> None:
-    pacing = Pacing(per_host=2, delay_s=60)
+    pacing = Politeness(per_host=2, delay_s=60)
     pacing.never_delay(1)
     for host in (1, 2):
         pacing.add(host, IMAGE, 5, now=0)
@@ -103,7 +103,7 @@ def test_what_stands_for_no_server_is_not_delayed() -> None:
 
 
 def test_a_host_with_a_delay_gives_one_task_at_a_time() -> None:
-    pacing = Pacing(per_host=8, delay_s=5)
+    pacing = Politeness(per_host=8, delay_s=5)
     pacing.add(1, IMAGE, 3, now=0)
     assert take(pacing) == [Share(host=1, tasks=1, slots=1)]
     assert take(pacing, now=4.9) == []
@@ -115,7 +115,7 @@ def test_a_host_with_a_delay_gives_one_task_at_a_time() -> None:
 
 def test_the_longer_of_two_delays_counts_and_a_host_may_take_its_own_back() -> None:
     for configured_s, asked_s, gap_s in ((5, 8, 8), (5, 2, 5), (0, 8, 8)):
-        pacing = Pacing(per_host=8, delay_s=configured_s)
+        pacing = Politeness(per_host=8, delay_s=configured_s)
         pacing.set_delay(1, asked_s, now=0)
         assert (pacing.delay_s(1), pacing.delay_s(2)) == (asked_s, 0.0)
         pacing.add(1, IMAGE, 9, now=0)
@@ -127,7 +127,7 @@ def test_the_longer_of_two_delays_counts_and_a_host_may_take_its_own_back() -> N
 
 
 def test_a_pause_holds_a_host_back_and_no_other() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     for host in (1, 2):
         pacing.add(host, IMAGE, 2, now=0)
     pacing.pause(1, 10, now=0)
@@ -138,7 +138,7 @@ def test_a_pause_holds_a_host_back_and_no_other() -> None:
 
 
 def test_a_pause_can_grow_while_it_lasts() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.add(1, IMAGE, 1, now=0)
     pacing.pause(1, 2, now=0)
     pacing.pause(1, 9, now=1)
@@ -149,14 +149,14 @@ def test_a_pause_can_grow_while_it_lasts() -> None:
 
 
 def test_a_pause_of_an_unknown_host_is_forgotten_when_it_is_over() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.pause(7, 5, now=0)
     pacing.wake(6)
     assert is_empty(pacing)
 
 
 def test_a_limit_holds_for_all_workers_and_gives_nobody_more_than_can_run() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     for host in (1, 2):
         pacing.add(host, IMAGE, 100, now=0)
     pacing.limit(1, 3, now=0)
@@ -170,7 +170,7 @@ def test_a_limit_holds_for_all_workers_and_gives_nobody_more_than_can_run() -> N
 
 
 def test_a_limit_lets_nobody_have_more_before_enough_is_used_up() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.add(1, IMAGE, 100, now=0)
     assert take(pacing, count=16) == [Share(host=1, tasks=16, slots=8)]
     pacing.limit(1, 1, now=0)
@@ -185,7 +185,7 @@ def test_a_limit_lets_nobody_have_more_before_enough_is_used_up() -> None:
 
 
 def test_a_limit_never_raises_the_cap() -> None:
-    pacing = Pacing(per_host=1, delay_s=0)
+    pacing = Politeness(per_host=1, delay_s=0)
     pacing.add(1, IMAGE, 100, now=0)
     pacing.limit(1, 5, now=0)
     assert take(pacing) == [Share(host=1, tasks=1, slots=1)], "and it is a limit all the same"
@@ -194,7 +194,7 @@ def test_a_limit_never_raises_the_cap() -> None:
 
 
 def test_a_limit_that_is_raised_is_news() -> None:
-    pacing = Pacing(per_host=4, delay_s=0)
+    pacing = Politeness(per_host=4, delay_s=0)
     pacing.add(1, IMAGE, 9, now=0)
     pacing.limit(1, 1, now=0)
     assert take(pacing) == [Share(host=1, tasks=1, slots=1)]
@@ -204,7 +204,7 @@ def test_a_limit_that_is_raised_is_news() -> None:
 
 
 def test_nothing_is_shared_out_of_a_host_that_is_shut() -> None:
-    pacing = Pacing(per_host=4, delay_s=0)
+    pacing = Politeness(per_host=4, delay_s=0)
     pacing.add(1, IMAGE, 9, now=0)
     pacing.add(2, IMAGE, 1, now=0)
     pacing.limit(1, 0, now=0)
@@ -225,15 +225,15 @@ def test_nothing_is_shared_out_of_a_host_that_is_shut() -> None:
 
 
 def test_both_kinds_share_a_hosts_slots() -> None:
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 5, now=0)
     pacing.add(1, PAGE, 5, now=0)
     assert take(pacing, "w", slots=2)
-    assert pacing.take(PAGE, "h", count=5, slots=5, fellows=1, now=0) == []
+    assert pacing.take(PAGE, "h", count=5, slots=5, worker_count=1, now=0) == []
 
 
 def test_leases_of_an_earlier_run_count() -> None:
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 5, now=0)
     for _ in range(4):
         pacing.hold(1, "", now=0)
@@ -246,7 +246,7 @@ def test_leases_of_an_earlier_run_count() -> None:
 
 
 def test_a_task_settled_without_a_lease_is_not_shared_out() -> None:
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 1, now=0)
     pacing.remove(1, IMAGE, now=0)
     assert take(pacing) == []
@@ -254,7 +254,7 @@ def test_a_task_settled_without_a_lease_is_not_shared_out() -> None:
 
 
 def test_it_says_once_that_a_host_has_something_to_give() -> None:
-    pacing = Pacing(per_host=1, delay_s=0)
+    pacing = Politeness(per_host=1, delay_s=0)
     assert not pacing.opened()
     pacing.add(1, IMAGE, 2, now=0)
     assert pacing.opened()
@@ -269,14 +269,14 @@ def test_it_says_once_that_a_host_has_something_to_give() -> None:
 
 @pytest.mark.parametrize("nothing", [{"count": 0}, {"slots": 0}])
 def test_one_who_wants_nothing_gets_nothing(nothing: dict[str, int]) -> None:
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 1, now=0)
     assert take(pacing, **nothing) == []
     assert not pacing._hands
 
 
 def test_a_thousand_hosts_leave_nothing_behind() -> None:
-    pacing = Pacing(per_host=2, delay_s=0.5)
+    pacing = Politeness(per_host=2, delay_s=0.5)
     for host in range(1000):
         pacing.add(host, IMAGE, 1, now=0)
     seen = 0
@@ -301,7 +301,7 @@ class PacingMachine(RuleBasedStateMachine):
     @initialize(per_host=st.integers(1, 5), delay_s=st.sampled_from([0.0, 0.0, 2.0]))
     def begin(self, per_host: int, delay_s: float) -> None:
         self.per_host, self.delay_s = per_host, delay_s
-        self.pacing = Pacing(per_host=per_host, delay_s=delay_s)
+        self.pacing = Politeness(per_host=per_host, delay_s=delay_s)
         self.now = 100.0
         self.waiting: Counter[tuple[int, str]] = Counter()
         self.held: Counter[tuple[str, int]] = Counter()
@@ -332,14 +332,16 @@ class PacingMachine(RuleBasedStateMachine):
         worker=st.sampled_from(sorted(WORKERS)),
         count=st.integers(1, 40),
         slots=st.integers(1, 8),
-        fellows=st.integers(1, 3),
+        worker_count=st.integers(1, 3),
     )
-    def take(self, worker: str, count: int, slots: int, fellows: int) -> None:
+    def take(self, worker: str, count: int, slots: int, worker_count: int) -> None:
         kind = WORKERS[worker]
-        part = math.ceil(self.per_host / fellows)
+        part = math.ceil(self.per_host / worker_count)
         before = {host: min(self.slots.get((worker, host), 0), self.held[worker, host]) for host in HOSTS}
         under_way = {host: self.in_flight(host) for host in HOSTS}
-        shares = self.pacing.take(kind, worker, count=count, slots=slots, fellows=fellows, now=self.now)
+        shares = self.pacing.take(
+            kind, worker, count=count, slots=slots, worker_count=worker_count, now=self.now
+        )
         assert sum(share.tasks for share in shares) <= count
         assert len({share.host for share in shares}) == len(shares), "one share a host"
         for share in shares:
@@ -421,7 +423,7 @@ class PacingMachine(RuleBasedStateMachine):
                 break
             self.now += 10.0
             for worker in ("w1", "h1"):
-                self.take(worker, count=1000, slots=8, fellows=1)
+                self.take(worker, count=1000, slots=8, worker_count=1)
         assert not any(self.waiting.values()), "some tasks are never shared out"
         self.pacing.wake(self.now + 100)
         assert is_empty(self.pacing)
@@ -436,7 +438,7 @@ TestPacingMachine = PacingMachine.TestCase
 @pytest.mark.parametrize(("workers", "slots"), [(2, 8), (3, 4), (6, 4), (20, 4)])
 def test_who_comes_later_gets_its_part_of_a_host_that_others_have_in_hand(workers: int, slots: int) -> None:
     """One that was here before, and asks again and again with something in hand, kept all slots for ever."""
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     pacing.add(1, IMAGE, 10**6, now=0)
     rng = random.Random(1)
     held: Counter[str] = Counter()
@@ -444,7 +446,9 @@ def test_who_comes_later_gets_its_part_of_a_host_that_others_have_in_hand(worker
     for step in range(20_000):
         now, here = step / 100, min(workers, 1 + step // 200)
         asks = f"w{rng.randrange(here)}"
-        held[asks] += sum(share.tasks for share in take(pacing, asks, slots=slots, fellows=here, now=now))
+        held[asks] += sum(
+            share.tasks for share in take(pacing, asks, slots=slots, worker_count=here, now=now)
+        )
         finishes = rng.choice(list(+held))
         held[finishes] -= 1
         done[finishes] += 1
@@ -455,7 +459,7 @@ def test_who_comes_later_gets_its_part_of_a_host_that_others_have_in_hand(worker
 
 
 def test_a_guest_that_comes_once_more_stays_its_time() -> None:
-    pacing = Pacing(per_host=8, delay_s=0)
+    pacing = Politeness(per_host=8, delay_s=0)
     assert pacing.turn(1, guest=7, now=0.0) == 0
     pacing.turn_over(1, 7, now=1.0)
     assert pacing.turn(1, guest=7, now=GUEST_S - 1) == 0
@@ -467,7 +471,7 @@ def test_a_guest_that_comes_once_more_stays_its_time() -> None:
 
 def test_guests_alone_are_never_more_than_may_be_in_flight() -> None:
     """What those who are away have left may be in use again by who has not said so yet."""
-    pacing = Pacing(per_host=2, delay_s=0)
+    pacing = Politeness(per_host=2, delay_s=0)
     pacing.add(1, IMAGE, 10, now=0)
     take(pacing)
     for task in range(10):

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crawler.errors import ConnectionLost
 from crawler.http import BrowserRequest, Exchanged, Pairs
-from crawler.render.cache import Cache
+from crawler.render.cache import HttpCache
 from crawler.render.freshness import FLOOR_S, directives, initial_age_s, is_like, kept_s, value_of, varies
 
 URL = "http://a.example/app.js"
@@ -224,9 +224,9 @@ class Clock:
         return NOW + self.at
 
 
-def a_cache(**limits: int) -> tuple[Cache, Clock]:
+def a_cache(**limits: int) -> tuple[HttpCache, Clock]:
     clock = Clock()
-    return Cache(clock=clock, now=clock.now, **limits), clock
+    return HttpCache(clock=clock, now=clock.now, **limits), clock
 
 
 FRESH = {"Cache_Control": "max-age=60"}
@@ -387,7 +387,7 @@ def together(ask: Callable[[int], object], count: int) -> list[threading.Thread]
     return threads
 
 
-def shared(cache: Cache, origin: Origin, count: int = 8, **headers: str) -> list[object]:
+def shared(cache: HttpCache, origin: Origin, count: int = 8, **headers: str) -> list[object]:
     got: list[object] = []
 
     def ask(_: int) -> None:
@@ -407,14 +407,14 @@ def shared(cache: Cache, origin: Origin, count: int = 8, **headers: str) -> list
 
 def test_several_that_ask_at_the_same_time_are_one_request() -> None:
     origin = Origin(answer(b"app"))
-    got = shared(Cache(), origin)
+    got = shared(HttpCache(), origin)
     assert origin.count == 1
     assert sorted(is_own for _, is_own in got) == [False] * 7 + [True]
     assert {given_.content for given_, _ in got} == {b"app"}
 
 
 def test_what_is_not_to_be_kept_each_asks_for() -> None:
-    cache = Cache()
+    cache = HttpCache()
     origin = Origin(answer(b"1", Cache_Control="no-store"))
     got = shared(cache, origin)
     assert origin.count == len(got) == 8
@@ -432,7 +432,7 @@ def test_what_is_not_to_be_kept_each_asks_for() -> None:
 
 
 def test_an_answer_for_one_kind_of_request_is_not_for_another() -> None:
-    cache = Cache()
+    cache = HttpCache()
     origin = Origin(answer(b"1", Vary="X-Token", Cache_Control="max-age=60"))
     first = threading.Thread(target=lambda: cache.share(request(URL, X_Token="a"), kind="Script", ask=origin))
     first.start()
@@ -456,7 +456,7 @@ def test_an_answer_for_one_kind_of_request_is_not_for_another() -> None:
 
 
 def test_when_the_one_that_asks_fails_another_one_does() -> None:
-    cache = Cache()
+    cache = HttpCache()
 
     class Mending(Origin):
         def __call__(self) -> Exchanged:
@@ -474,7 +474,7 @@ def test_when_the_one_that_asks_fails_another_one_does() -> None:
 
 
 def test_an_error_is_the_askers_own_and_leaves_nothing_behind() -> None:
-    cache = Cache()
+    cache = HttpCache()
     with pytest.raises(ConnectionLost):
         cache.share(request(), kind="Script", ask=Origin(ConnectionLost("x"), is_open=True))
     assert cache._flights == {}
@@ -482,7 +482,7 @@ def test_an_error_is_the_askers_own_and_leaves_nothing_behind() -> None:
 
 
 def test_nobody_waits_for_another_one_for_ever() -> None:
-    cache = Cache()
+    cache = HttpCache()
     origin = Origin(answer(b"slow"))
     leader = threading.Thread(target=lambda: cache.share(request(), kind="Script", ask=origin))
     leader.start()
@@ -504,7 +504,7 @@ def test_nobody_waits_for_another_one_for_ever() -> None:
     "asked", [request(URL, "POST"), request(URL, "HEAD"), request(URL, Range="bytes=0-1")]
 )
 def test_what_can_not_be_shared_waits_for_nobody(asked: BrowserRequest) -> None:
-    cache = Cache()
+    cache = HttpCache()
     origin = Origin(answer(**FRESH))
     threads = together(lambda _: cache.share(asked, kind="XHR", ask=origin), 3)
     deadline = time.monotonic() + 5
@@ -518,7 +518,7 @@ def test_what_can_not_be_shared_waits_for_nobody(asked: BrowserRequest) -> None:
 
 
 def test_many_threads_at_once() -> None:
-    cache = Cache(max_bytes=100_000)
+    cache = HttpCache(max_bytes=100_000)
     wrong: list[object] = []
     asked: list[str] = []
 

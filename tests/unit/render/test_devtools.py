@@ -21,7 +21,7 @@ from crawler.render.devtools import (
     TabCrashed,
 )
 from crawler.render.devtools_messages import decoded_message
-from crawler.render.mailbox import Event, Mailbox, Raw, decoded
+from crawler.render.mailbox import DevToolsEvent, Mailbox, Raw, decoded
 from crawler.render.outbox import Outbox
 from tests.support.devtools_peer import Peer
 
@@ -121,7 +121,7 @@ def test_a_browser_that_ends_is_known_to_all_who_wait(peer: Peer) -> None:
     assert [type(exc) for exc in caught] == [BrowserGone]
     assert told.wait(10)
     assert devtools.is_gone
-    assert mailbox.get(1) == Event("Page.last", {}, "S")
+    assert mailbox.get(1) == DevToolsEvent("Page.last", {}, "S")
     with pytest.raises(BrowserGone):
         mailbox.get(10)
     with pytest.raises(BrowserGone):
@@ -187,7 +187,7 @@ def test_an_answer_that_is_too_large_fails_its_call_only(
 
 
 def test_events_go_where_their_session_does(peer: Peer) -> None:
-    heard: list[Event] = []
+    heard: list[DevToolsEvent] = []
     devtools = DevTools(peer.incoming, peer.outgoing, on_event=heard.append)
     one, other = Mailbox(), Mailbox()
     devtools.route("1", one)
@@ -197,10 +197,10 @@ def test_events_go_where_their_session_does(peer: Peer) -> None:
     peer.say("Target.c", {"n": 3})
     devtools.call("Done")
 
-    assert one.get(0) == Event("Page.a", {"n": 1}, "1")
-    assert other.get(0) == Event("Page.b", {"n": 2}, "2")
+    assert one.get(0) == DevToolsEvent("Page.a", {"n": 1}, "1")
+    assert other.get(0) == DevToolsEvent("Page.b", {"n": 2}, "2")
     assert one.get(0) is None
-    assert heard == [Event("Target.c", {"n": 3}, "")]
+    assert heard == [DevToolsEvent("Target.c", {"n": 3}, "")]
     devtools.close()
 
 
@@ -271,7 +271,7 @@ def test_sessions_that_nobody_claims_are_forgotten_and_their_requests_fail(
     devtools.route("S499", mailbox)
 
     assert failed[0]["params"] == {"requestId": "R0", "errorReason": "BlockedByClient"}
-    assert mailbox.get(1) == Event("Fetch.requestPaused", {"requestId": "R499"}, "S499")
+    assert mailbox.get(1) == DevToolsEvent("Fetch.requestPaused", {"requestId": "R499"}, "S499")
 
 
 # --- floods ---
@@ -293,7 +293,7 @@ def test_a_flood_of_events_is_bounded_and_each_request_in_it_is_answered(
     failed = peer.wait_for("Fetch.failRequest", 1000)
     devtools.call("Done")
 
-    taken: list[Event] = []
+    taken: list[DevToolsEvent] = []
     while (event := mailbox.get(0)) is not None:
         taken.append(event)
     assert 300 < len(taken) < 700
@@ -301,7 +301,7 @@ def test_a_flood_of_events_is_bounded_and_each_request_in_it_is_answered(
     assert {call["params"]["requestId"] for call in failed} == {f"R{number}" for number in range(1000)}
     assert taken[-1].method == "Page.javascriptDialogOpening"
     peer.say("Page.after", {}, "S")
-    assert mailbox.get(5) == Event("Page.after", {}, "S")
+    assert mailbox.get(5) == DevToolsEvent("Page.after", {}, "S")
 
 
 def test_dialogs_and_logins_that_nobody_can_be_told_of_are_answered(peer: Peer, devtools: DevTools) -> None:
@@ -323,7 +323,7 @@ def test_an_event_that_cannot_be_read_is_counted(peer: Peer, devtools: DevTools)
     mailbox.put(Raw("Page.deep", msgspec.Raw(b'{"x":' + deep + b"}"), "S"))
     peer.say("Page.after", {}, "S")
 
-    assert mailbox.get(5) == Event("Page.after", {}, "S")
+    assert mailbox.get(5) == DevToolsEvent("Page.after", {}, "S")
     assert mailbox.dropped == 1
 
 
@@ -367,7 +367,7 @@ def test_a_browser_that_reads_slowly_hears_all_of_it(peer: Peer, devtools: DevTo
     peer.say("Page.a", {}, "S")  # is heard meanwhile
     mailbox = Mailbox()
     devtools.route("S", mailbox)
-    assert mailbox.get(5) == Event("Page.a", {}, "S")
+    assert mailbox.get(5) == DevToolsEvent("Page.a", {}, "S")
     peer._reading.set()
 
     assert [call["params"]["n"] for call in peer.wait_for("Fetch.fulfillRequest", 20)] == list(range(20))

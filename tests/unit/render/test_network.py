@@ -27,17 +27,17 @@ from crawler.errors import (
     UnexpectedStatus,
 )
 from crawler.http import BrowserRequest, Exchanged, Transport
-from crawler.http.address_guard import Guard
-from crawler.http.cookies import Jar
-from crawler.http.host_files import QueueShelf
+from crawler.http.address_guard import AddressGuard
+from crawler.http.cookies import CookieJar
+from crawler.http.host_files import QueueHostFileStore
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.retrying import RetryingTransport, host_pause_s, refused_for_s
 from crawler.http.robots import Robots
 from crawler.http.turns import NotYet
 from crawler.models import FileAnswer, HostFile, Task, TaskKind
-from crawler.queues.politeness import Pacing
-from crawler.render.budget import Allowance
-from crawler.render.host_backoff import LeftAlone
+from crawler.queues.politeness import Politeness
+from crawler.render.budget import PageBudget
+from crawler.render.host_backoff import HostBackoff
 from crawler.render.network import Answer, Network, PageNetwork, Refused
 from crawler.render.request_filter import MAX_BODY_BYTES, is_same_site, refusal
 from crawler.urls import host_key
@@ -51,7 +51,7 @@ class Queue:
     """Paces as the real ones do, on the real clock, and keeps what hosts say in their robots.txt."""
 
     def __init__(self, *, per_host: int = 8, delay_s: float = 0.0) -> None:
-        self.pacing = Pacing(per_host=per_host, delay_s=delay_s)
+        self.pacing = Politeness(per_host=per_host, delay_s=delay_s)
         self.mutex = threading.RLock()
         self.ids: dict[str, int] = {}
         self.files: dict[str, HostFile] = {}
@@ -117,8 +117,8 @@ class Made:
         *,
         queue: Queue | None = None,
         fetch: dict[str, Any] | None = None,
-        guard: Guard | None = None,
-        jar: Jar | None = None,
+        guard: AddressGuard | None = None,
+        jar: CookieJar | None = None,
         seeds: tuple[str, ...] = (),
         robots: bool = True,
         stop: threading.Event | None = None,
@@ -129,7 +129,7 @@ class Made:
         self.transport: Transport = RetryingTransport(
             RequestsTransport(config.fetch, guard, jar, seeds=seeds), config.fetch.tries
         )
-        shelf = QueueShelf(self.queue, "w1")
+        shelf = QueueHostFileStore(self.queue, "w1")
         self.network = Network(
             self.transport,
             config=config,
@@ -256,7 +256,7 @@ def test_an_error_with_the_type_of_an_image_is_an_error(make: Callable[..., Made
 
 
 def test_cookies_go_both_ways(make: Callable[..., Made]) -> None:
-    jar = Jar()
+    jar = CookieJar()
     jar.store("http://127.0.0.1/", ["mine=1; Path=/"])
     answers = {"/": Says(headers=(("Set-Cookie", "theirs=1"),))}
     with backend(answers) as site, make(jar=jar).page(site.url) as page:
@@ -313,7 +313,7 @@ def test_what_is_in_the_way_of_a_page_is_raised(make: Callable[..., Made]) -> No
             with pytest.raises(InvalidUrl):
                 ask(page, "ftp://a.example/", "Document", is_page=True)
             assert page.left_out == {}, "that is what its record says"
-        with make(guard=Guard()).page(site.url) as page, pytest.raises(ForbiddenAddress):
+        with make(guard=AddressGuard()).page(site.url) as page, pytest.raises(ForbiddenAddress):
             ask(page, f"{site.url}/", "Document", is_page=True)
         with make().page("http://127.0.0.1:9") as page, pytest.raises(ConnectFailed):
             ask(page, "http://127.0.0.1:9/", "Document", is_page=True)
@@ -473,7 +473,7 @@ def test_without_robots_txt_nothing_is_looked_up(make: Callable[..., Made]) -> N
 
 def test_private_addresses_are_refused(make: Callable[..., Made]) -> None:
     with backend({"/": says("secret")}) as site:
-        with make(guard=Guard()).page(site.url) as page:
+        with make(guard=AddressGuard()).page(site.url) as page:
             refused = ask(page, f"{site.url}/")
             assert slug(refused) == "render-guard"
             assert slug(ask(page, "http://169.254.169.254/latest/meta-data/")) == "render-guard"
@@ -554,12 +554,12 @@ def test_a_bomb_is_within_the_limit(make: Callable[..., Made]) -> None:
 
 
 def test_the_allowance_comes_back_with_what_was_not_answered() -> None:
-    allowance = Allowance(requests=2, received_bytes=100)
+    allowance = PageBudget(requests=2, received_bytes=100)
     for _ in range(8):
         assert allowance.begin() == ""
         assert allowance.end(size_bytes=None)
     assert allowance.begin() == "render-requests", "so often and no more"
-    allowance = Allowance(requests=2, received_bytes=100)
+    allowance = PageBudget(requests=2, received_bytes=100)
     assert [allowance.begin() for _ in range(3)] == ["", "", "render-requests"]
     assert [allowance.end(size_bytes=60), allowance.end(size_bytes=60)] == [True, False]
     assert (allowance.requests, allowance.received_bytes, allowance.room_bytes) == (1, 60, 40)
@@ -705,7 +705,7 @@ def test_a_host_that_there_is_no_way_to_costs_its_time_once(make: Callable[..., 
 
 def test_hosts_are_left_alone_for_so_long() -> None:
     clock = [0.0]
-    alone = LeftAlone(lambda: clock[0])
+    alone = HostBackoff(lambda: clock[0])
     alone.leave("http://a.example", 10.0)
     alone.leave("http://a.example", 5.0)
     assert (alone.is_alone("http://a.example"), alone.is_alone("http://b.example")) == (True, False)

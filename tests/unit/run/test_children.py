@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from crawler import errors
-from crawler.run.children import Child, Lifeline, Word
+from crawler.run.children import Child, ChildMessage, Lifeline
 
 PATIENCE_S = 20.0
 
@@ -28,7 +28,7 @@ PATIENCE_S = 20.0
 
 
 def waits(lifeline: Lifeline, text: str) -> None:
-    lifeline.say(Word("ready", text=text))
+    lifeline.say(ChildMessage("ready", text=text))
     lifeline.stopped.wait()
 
 
@@ -60,7 +60,7 @@ def breaks(_: Lifeline) -> None:
 
 
 def stubborn(lifeline: Lifeline) -> None:
-    lifeline.say(Word("ready"))
+    lifeline.say(ChildMessage("ready"))
     while True:
         time.sleep(60)
 
@@ -266,12 +266,12 @@ def test_a_parent_that_has_gone_is_a_stop_and_the_end_within_seconds(monkeypatch
     ours.close()
     assert stopped.wait(PATIENCE_S)
     assert timers == [(3.0, (os._exit, (1,)))]
-    lifeline.say(Word("log", text="nobody hears it"))
+    lifeline.say(ChildMessage("log", text="nobody hears it"))
     theirs.close()
 
 
 def chatters(lifeline: Lifeline) -> None:
-    lifeline.say(Word("ready"))
+    lifeline.say(ChildMessage("ready"))
     for _ in range(200):
         logging.getLogger("crawler.test").warning("one of many")
     lifeline.stopped.wait()

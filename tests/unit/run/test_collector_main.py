@@ -36,11 +36,11 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.run import collector_main as module
-from crawler.run.backends import Collected, InManager
-from crawler.run.children import Word
+from crawler.run.backends import CollectedRecords, ManagerBackend
+from crawler.run.children import ChildMessage
 from crawler.run.collector_main import coordinate
-from crawler.run.mains import ALL_COLLECTED, Site
-from crawler.run.start_mode import Start
+from crawler.run.mains import ALL_COLLECTED, CrawlContext
+from crawler.run.start_mode import StartMode
 from tests.support.queues import wait_until
 
 SEED = "http://a.example/"
@@ -215,7 +215,7 @@ class At:
     def __str__(self) -> str:
         return "redis://r:6379/0#crawl"
 
-    def manager(self, *, reconnect_s: float) -> Client:
+    def client(self, *, reconnect_s: float) -> Client:
         return Client(self.server, reconnect_s)
 
 
@@ -232,7 +232,7 @@ class Line:
     def on_stop(self, call: Callable[[], None]) -> None:
         self._on_stop = call
 
-    def say(self, word: Word) -> None:
+    def say(self, word: ChildMessage) -> None:
         self.said.append(word.text or word.about)
 
     def report(self, text: str) -> None:
@@ -254,12 +254,14 @@ def a_server() -> Server:
     return Server()
 
 
-def site(folder: Path, server: Server, *seeds: str, config: Config | None = None) -> Site:
-    return Site(folder=folder, config=config or Config(), seeds=seeds or (SEED,), endpoint=At(server=server))  # type: ignore[arg-type]
+def site(folder: Path, server: Server, *seeds: str, config: Config | None = None) -> CrawlContext:
+    return CrawlContext(
+        folder=folder, config=config or Config(), seeds=seeds or (SEED,), endpoint=At(server=server)
+    )  # type: ignore[arg-type]
 
 
 @contextmanager
-def collecting(where: Site, start: Start = Start.GO_ON) -> Iterator[Line]:
+def collecting(where: CrawlContext, start: StartMode = StartMode.GO_ON) -> Iterator[Line]:
     """The collector in a thread; whatever it ended with is the line's failure."""
     line = Line()
 
@@ -383,15 +385,15 @@ def retry_seed(folder: Path) -> None:
 
 
 def test_all_is_visited_once_more_if_it_is_complete_and_only_then(tmp_path: Path, server: Server) -> None:
-    with collecting(site(tmp_path, server), Start.REFRESH):
+    with collecting(site(tmp_path, server), StartMode.REFRESH):
         server.settle(SEED, PLANT, ROSE)
     assert "refreshes" not in notes(tmp_path)
-    with collecting(site(tmp_path, server), Start.REFRESH) as line:
+    with collecting(site(tmp_path, server), StartMode.REFRESH) as line:
         assert "refreshes" not in notes(tmp_path), "it goes on first"
         server.settle(PLANT)
         server.settle(ROSE)
         wait_until(lambda: ALL_COLLECTED in line.said)
-    with collecting(site(tmp_path, server), Start.REFRESH) as line:
+    with collecting(site(tmp_path, server), StartMode.REFRESH) as line:
         assert line.said == ["ready"]
         assert notes(tmp_path)["refreshes"] == 1
         assert set(server.pending) == {SEED, PLANT, ROSE}
@@ -409,17 +411,17 @@ def test_a_crawl_of_a_manager_goes_on_in_redis(tmp_path: Path, server: Server) -
 
 
 def test_no_manager_goes_on_with_what_a_redis_knows_more_of(tmp_path: Path, server: Server) -> None:
-    engine = InManager(Config(), CrawlFolder(tmp_path))
-    engine.check(Start.GO_ON)
+    engine = ManagerBackend(Config(), CrawlFolder(tmp_path))
+    engine.check(StartMode.GO_ON)
     with collecting(site(tmp_path, server)):
         server.settle(SEED, PLANT)
-    engine.check(Start.FRESH)
+    engine.check(StartMode.FRESH)
     with pytest.raises(FolderError, match=r"is at redis://r:6379/0#crawl, .* --queue redis://r:6379/0#crawl"):
-        engine.check(Start.GO_ON)
+        engine.check(StartMode.GO_ON)
     with collecting(site(tmp_path, server)) as line:
         server.settle(PLANT)
         wait_until(lambda: ALL_COLLECTED in line.said)
-    engine.check(Start.GO_ON)
+    engine.check(StartMode.GO_ON)
 
 
 # --- what is lost, and who comes back ---
@@ -477,7 +479,7 @@ def test_another_collector_in_the_same_run_takes_nothing_back(tmp_path: Path, se
     with collecting(site(tmp_path, server)):
         server.settle(SEED, PLANT)
     plan, runs = server.plan, server.runs
-    for start in (Start.RESTART, Start.JOIN):
+    for start in (StartMode.RESTART, StartMode.JOIN):
         with collecting(site(tmp_path, server), start) as line:
             wait_until(lambda line=line: "ready" in line.said)
             wait_until(lambda: server.open)
@@ -488,11 +490,11 @@ def test_one_that_is_started_again_while_redis_is_away_waits_for_it(tmp_path: Pa
     with collecting(site(tmp_path, server)):
         server.settle(SEED, PLANT)
     server.up = False
-    with collecting(site(tmp_path, server), Start.RESTART) as line:
+    with collecting(site(tmp_path, server), StartMode.RESTART) as line:
         server.settle(PLANT)
         server.up = True
         wait_until(lambda: ALL_COLLECTED in line.said)
-    with collecting(site(tmp_path / "b", server), Start.RESTART) as line:
+    with collecting(site(tmp_path / "b", server), StartMode.RESTART) as line:
         server.up = False
     assert line.failure is None, "it can be stopped all the while"
 
@@ -518,10 +520,10 @@ def test_a_name_that_another_folders_crawl_has(tmp_path: Path, server: Server, s
         pass
     assert isinstance(line.failure, FolderError)
     assert "is a crawl of http://a.example/ already, of another folder" in str(line.failure)
-    with collecting(site(tmp_path / "a", server), Start.JOIN) as line:
+    with collecting(site(tmp_path / "a", server), StartMode.JOIN) as line:
         pass
     assert (line.failure, server.plan, server.pending) == (None, there.plan, there.pending)
-    with collecting(site(tmp_path / "b", server, seed), Start.JOIN) as line:
+    with collecting(site(tmp_path / "b", server, seed), StartMode.JOIN) as line:
         pass
     assert "is not the folder of the crawl at redis://r:6379/0#crawl" in str(line.failure)
 
@@ -530,12 +532,12 @@ def test_to_start_over_removes_ones_own_and_nobody_elses(tmp_path: Path, server:
     with collecting(site(tmp_path / "a", server)):
         server.settle(SEED, PLANT)
     first = server.plan
-    with collecting(site(tmp_path / "b", server, "http://b.example/"), Start.FRESH) as line:
+    with collecting(site(tmp_path / "b", server, "http://b.example/"), StartMode.FRESH) as line:
         pass
     assert isinstance(line.failure, FolderError)
     assert server.plan == first
     for folder, seed in (("a", "http://b.example/"), ("c", "http://b.example/")):
-        with collecting(site(tmp_path / folder, server, seed), Start.FRESH) as line:
+        with collecting(site(tmp_path / folder, server, seed), StartMode.FRESH) as line:
             assert line.said == ["ready"]
             assert list(server.pending) == [seed]
         assert line.failure is None
@@ -546,7 +548,7 @@ def test_to_start_over_removes_ones_own_and_nobody_elses(tmp_path: Path, server:
 
 def test_records_are_read_from_the_folder_as_they_are_collected(tmp_path: Path, server: Server) -> None:
     said: list[str] = []
-    reader = Collected(CrawlFolder(tmp_path), lambda: ALL_COLLECTED in said)
+    reader = CollectedRecords(CrawlFolder(tmp_path), lambda: ALL_COLLECTED in said)
     with collecting(site(tmp_path, server)) as line:
         said = line.said
         assert reader.get(wait_s=0.0).records == ()

@@ -211,7 +211,7 @@ def test_a_key_that_others_may_read_is_told_of_and_never_shown(
     assert KEY not in caplog.text
     assert found is not None
     assert KEY not in repr(found)
-    assert KEY not in repr(endpoints.Endpoint(address=("a", 1), access=found))
+    assert KEY not in repr(endpoints.ManagerEndpoint(address=("a", 1), access=found))
 
 
 def test_where_a_key_comes_from(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from crawler.errors import UsageError
 from crawler.queues.rpc import tls as tls_module
 from crawler.queues.rpc.tls import SERVER_NAME, Tls
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.run import keygen as keys_module
 from crawler.run.keygen import MAX_DAYS, Keys, make_keys
 from crawler.text.plain_errors import quoted
@@ -179,8 +179,8 @@ def strict() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", [SERVER_NAME, *NAMES])
 def test_they_pass_the_strictest_of_checks_under_each_of_their_names(keys: Keys, name: str) -> None:
-    server = Transport(held_in(keys.manager))
-    client = Transport(replace(held_in(keys.worker), server_name=name))
+    server = RpcTransport(held_in(keys.manager))
+    client = RpcTransport(replace(held_in(keys.worker), server_name=name))
     listener = server.listen(("127.0.0.1", 0))
 
     def serve() -> str | None:

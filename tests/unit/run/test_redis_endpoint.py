@@ -142,7 +142,7 @@ def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(UsageError, match=r"install 'redis>=5.2'"):
-        RedisEndpoint(address=parse("redis://127.0.0.1")).manager(reconnect_s=1.0)
+        RedisEndpoint(address=parse("redis://127.0.0.1")).client(reconnect_s=1.0)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,6 @@ def test_a_client_knows_what_the_crawl_is_called() -> None:
 
 def test_both_engines_keep_what_the_protocol_promises(tmp_path: Path) -> None:
     engine = backends.engine_for(config.Config(), CrawlFolder(tmp_path))
-    assert isinstance(engine, backends.InManager)
+    assert isinstance(engine, backends.ManagerBackend)
     assert engine.queue is None
     assert engine.is_complete()

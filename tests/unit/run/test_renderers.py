@@ -19,12 +19,17 @@ from crawler.models import WORKER_NAMES, Counts, Stats, TaskKind, WorkerStatus
 from crawler.queues import Plan
 from crawler.render import chromium
 from crawler.run import mains, run_start, worker_pool
-from crawler.run.renderers import GUESTS_S, Renderers, Step, chromium_of, pages
+from crawler.run.renderers import GUESTS_S, Renderers, RendererStep, chromium_of, pages
 from crawler.run.supervisor import Crawl
 from crawler.run.trust import Trust
-from crawler.run.worker_pool import Crew, Joined
+from crawler.run.worker_pool import RemoteCrawl, WorkerPool
 
-NOTHING, START, WAIT, REFUSE = Step.NOTHING, Step.START, Step.WAIT, Step.REFUSE
+NOTHING, START, WAIT, REFUSE = (
+    RendererStep.NOTHING,
+    RendererStep.START,
+    RendererStep.WAIT,
+    RendererStep.REFUSE,
+)
 READING = Stats(pages=Counts(leased=1), renders=Counts(ready=12))
 ALL_ELSE_IS_DONE = Stats(pages=Counts(done=20), images=Counts(done=3), renders=Counts(ready=12))
 A_GUEST = WorkerStatus(id="box:renderer-1", kind=TaskKind.RENDER)
@@ -187,9 +192,11 @@ def test_the_plan_says_whether_whoever_runs_the_crawl_renders(
 class FakeChild:
     """Takes note of what it would have been started with."""
 
-    started: list[tuple[str, mains.Site, TaskKind]]
+    started: list[tuple[str, mains.CrawlContext, TaskKind]]
 
-    def __init__(self, name: str, main: object, site: mains.Site, kind: TaskKind, worker_id: str) -> None:
+    def __init__(
+        self, name: str, main: object, site: mains.CrawlContext, kind: TaskKind, worker_id: str
+    ) -> None:
         assert main is mains.work
         assert f":{name}-" in worker_id
         self.name, self.exitcode = name, None
@@ -197,20 +204,20 @@ class FakeChild:
 
 
 @pytest.fixture(name="started")
-def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, mains.Site, TaskKind]]:
+def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, mains.CrawlContext, TaskKind]]:
     FakeChild.started = []
     monkeypatch.setattr(worker_pool, "Child", FakeChild)
     return FakeChild.started
 
 
-def a_site(**settings: Any) -> mains.Site:
-    return mains.Site(folder=Path("x"), config=load(flags=settings), seeds=(), endpoint=None)  # type: ignore[arg-type]
+def a_site(**settings: Any) -> mains.CrawlContext:
+    return mains.CrawlContext(folder=Path("x"), config=load(flags=settings), seeds=(), endpoint=None)  # type: ignore[arg-type]
 
 
 def test_of_a_crew_one_renderer_says_how_its_browser_is_kept_from_the_network(
-    started: list[tuple[str, mains.Site, TaskKind]],
+    started: list[tuple[str, mains.CrawlContext, TaskKind]],
 ) -> None:
-    hands = Crew(a_site(), tasks=None)  # type: ignore[arg-type]
+    hands = WorkerPool(a_site(), tasks=None)  # type: ignore[arg-type]
     hands.start({TaskKind.PAGE: 1, TaskKind.IMAGE: 1})
     hands.start({TaskKind.RENDER: 3})
     renders = [site for _, site, kind in started if kind is TaskKind.RENDER]
@@ -229,7 +236,7 @@ class Meeting:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    def manager(self, *, reconnect_s: float) -> Meeting:
+    def client(self, *, reconnect_s: float) -> Meeting:
         return self
 
     def found_by(self, client: object) -> Meeting:
@@ -249,7 +256,7 @@ class Meeting:
 
 
 def test_a_guest_renders_with_its_own_browser_whatever_the_crawl_says(
-    tmp_path: Path, started: list[tuple[str, mains.Site, TaskKind]]
+    tmp_path: Path, started: list[tuple[str, mains.CrawlContext, TaskKind]]
 ) -> None:
     config = msgspec.structs.replace(
         load(flags={"renderer_threads": 2}),
@@ -257,7 +264,7 @@ def test_a_guest_renders_with_its_own_browser_whatever_the_crawl_says(
     )
     mine = MachineConfig(chromium="/opt/mine", behaviours="mine.js", memory_budget_bytes=2**30)
     where = Meeting(Plan(id="1", seeds=("http://a.example/",), config=config))
-    joined = Joined(
+    joined = RemoteCrawl(
         where,  # type: ignore[arg-type]
         kind=TaskKind.RENDER,
         trust=frozenset(Trust),

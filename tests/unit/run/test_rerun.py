@@ -21,7 +21,7 @@ from crawler.errors import UsageError
 from crawler.models import Lease, NewTask, PageRecord, PageStatus, Result, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
 from crawler.run.rerun import Rerun
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from tests.support.onecrawl import SEED, Answer, Crawl
 
 pytestmark = pytest.mark.untraced
@@ -204,7 +204,7 @@ def test_what_pages_leave_out_is_counted_once_however_often_they_are_read(folder
     assert before
     for number in range(2):
         crawl.run(script_urls=not number)  # another rule, for which they are read anew
-        crawl.run(start=Start.REFRESH, script_urls=not number)
+        crawl.run(start=StartMode.REFRESH, script_urls=not number)
     with Catalog(crawl.folder) as catalog:
         assert summarise(catalog).stats.dropped == before
 

@@ -15,7 +15,7 @@ from crawler.config.changes import changes_between
 from crawler.models import Run, RunKind, RunOutcome
 from crawler.queues.ledger import Ledger
 from crawler.run.run_start import begin_run
-from crawler.run.start_mode import Start
+from crawler.run.start_mode import StartMode
 from tests.support.queues import HARVESTER, embedded, page, saved, take
 
 SEEDS = ("http://a.example/",)
@@ -25,7 +25,7 @@ def opened(folder: Path) -> Ledger:
     return Ledger(folder / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
 
 
-def begun(folder: Path, config: Config | None = None, start: Start = Start.GO_ON) -> Ledger:
+def begun(folder: Path, config: Config | None = None, start: StartMode = StartMode.GO_ON) -> Ledger:
     ledger = opened(folder)
     begin_run(
         ledger,
@@ -89,7 +89,7 @@ def test_a_refresh_is_one_of_its_own(tmp_path: Path) -> None:
     ledger = begun(tmp_path)
     finish(ledger)
     ledger.close()
-    ledger = begun(tmp_path, start=Start.REFRESH)
+    ledger = begun(tmp_path, start=StartMode.REFRESH)
     ledger.close()
     assert [run.kind for run in runs(tmp_path)] == [RunKind.CRAWL, RunKind.REFRESH]
 

@@ -14,12 +14,12 @@ import pytest
 from crawler.sandbox import child as module
 from crawler.sandbox import pool as pool_module
 from crawler.sandbox.child import Child, Lifeline
-from crawler.sandbox.child_main import NEED, PART, READY, Orders
+from crawler.sandbox.child_main import NEED, PART, READY, ChildOrders
 from crawler.sandbox.memory_budget import Budget
 from crawler.sandbox.pool import CrashedError, LateError, Pool
 
 TIMEOUT_S = 0.3
-ORDERS = Orders(make="", settings="", timeout_s=TIMEOUT_S, allowance_bytes=2**20, most_bytes=2**24)
+ORDERS = ChildOrders(make="", settings="", timeout_s=TIMEOUT_S, allowance_bytes=2**20, most_bytes=2**24)
 
 
 def message(kind: bytes, data: bytes = b"") -> bytes:
@@ -31,7 +31,7 @@ class Hostile(Child):
 
     said: Iterator[bytes]
 
-    def __init__(self, _: Orders) -> None:
+    def __init__(self, _: ChildOrders) -> None:
         self.requests, self.is_spent, self.due, self.overdue = 0, False, None, False
         self._lifeline = Lifeline()
         asked, ours = os.pipe()

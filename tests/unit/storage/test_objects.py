@@ -19,7 +19,7 @@ import pytest
 
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, StorageFailed, StorageUnavailable, UsageError
-from crawler.storage import Place, Storage, objects, obstore_errors, schemes
+from crawler.storage import Storage, StorageContext, objects, obstore_errors, schemes
 from crawler.storage.local import LocalStorage
 from crawler.storage.manager import ManagerStorage
 from crawler.storage.objects import ObjectStorage
@@ -448,7 +448,7 @@ def test_every_scheme_has_its_module(scheme: str) -> None:
 
 def test_a_storage_is_opened_by_its_setting(case: Case, tmp_path: Path) -> None:
     def opened(storage: str, *, guest: bool = False) -> type:
-        place = Place(
+        place = StorageContext(
             config=StorageConfig(storage=storage),
             folder=tmp_path,
             inbox=object if guest else None,  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from crawler.errors import QueueUnreachable, StorageFailed, StorageFull, UploadL
 from crawler.storage import Chunk
 from crawler.storage.local import INDEX_FOLDER, LocalStorage
 from crawler.storage.manager import PART_BYTES, ManagerStorage
-from crawler.storage.uploads import LocalInbox
+from crawler.storage.uploads import UploadReceiver
 from tests.support.queues import connected, embedded, in_thread, served, wait_until
 
 CAT = b"a cat in five parts"
@@ -41,9 +41,9 @@ def jpg(_: bytes) -> str:
     return "jpg"
 
 
-def inbox(root: Path, *, max_image_bytes: int = 100, **options: Any) -> LocalInbox:
+def inbox(root: Path, *, max_image_bytes: int = 100, **options: Any) -> UploadReceiver:
     settings = {"fsync": False, "min_free_bytes": 0, "claim_patience_s": 0.02} | options
-    return LocalInbox(LocalStorage(root, **settings), max_image_bytes=max_image_bytes, extension_for=jpg)
+    return UploadReceiver(LocalStorage(root, **settings), max_image_bytes=max_image_bytes, extension_for=jpg)
 
 
 def chunk(data: bytes = CAT, offset: int = 0, end: int | None = None, **changes: Any) -> Chunk:
@@ -469,7 +469,7 @@ def test_killed_within_a_part_that_is_sent_again(tmp_path: Path) -> None:
 class Resuming:
     """Sends the part again whose answer was lost, and lets the sender go on from there."""
 
-    def __init__(self, box: LocalInbox, last: Chunk) -> None:
+    def __init__(self, box: UploadReceiver, last: Chunk) -> None:
         self._box = box
         self._last: Chunk | None = last
 
@@ -485,7 +485,7 @@ class Resuming:
 def test_sweep_removes_what_nothing_has_come_for_in_an_hour(tmp_path: Path) -> None:
     now = 10_000.0
     storage = LocalStorage(tmp_path, fsync=False, min_free_bytes=0)
-    box = LocalInbox(storage, max_image_bytes=100, extension_for=jpg, clock=lambda: now)
+    box = UploadReceiver(storage, max_image_bytes=100, extension_for=jpg, clock=lambda: now)
     assert box.sweep() == 0  # without a folder
     for upload in (UPLOAD, OTHER):
         box.store(chunks(upload=upload)[0])
@@ -614,7 +614,7 @@ def test_an_upload_waits_for_nobody_elses(tmp_path: Path, monkeypatch: pytest.Mo
 class Recording:
     """An inbox that lets a test interfere: *before* is called with the number of each part, from 1."""
 
-    def __init__(self, box: LocalInbox, before: Callable[[int], None] = lambda number: None) -> None:
+    def __init__(self, box: UploadReceiver, before: Callable[[int], None] = lambda number: None) -> None:
         self._box = box
         self._before = before
         self.parts: list[tuple[int, int]] = []
@@ -766,9 +766,9 @@ def test_a_full_disk_is_one_over_a_real_connection(
 GIF = b"GIF89a" + b"\1\0\1\0" * 4
 
 
-def strict(root: Path) -> LocalInbox:
+def strict(root: Path) -> UploadReceiver:
     storage = LocalStorage(root, fsync=False, min_free_bytes=0)
-    return LocalInbox(storage, max_image_bytes=100, extension_for=extension_for)
+    return UploadReceiver(storage, max_image_bytes=100, extension_for=extension_for)
 
 
 @pytest.mark.parametrize(

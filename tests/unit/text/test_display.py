@@ -113,7 +113,7 @@ def test_a_program_without_a_console_has_no_streams(monkeypatch: pytest.MonkeyPa
 @given(st.lists(ANY_TEXT))
 def test_lines_come_whole(parts: list[str]) -> None:
     seen: list[str] = []
-    lines = display.Lines(seen.append)
+    lines = display.CleanLines(seen.append)
     for part in parts:
         lines.write(part)
     lines.finish()

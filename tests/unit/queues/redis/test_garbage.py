@@ -18,7 +18,7 @@ from crawler.models import ImageStatus
 from crawler.queues.redis import address
 from crawler.queues.redis.client import CRAWLS, RedisClient
 from crawler.run import collector_main as coordinating
-from crawler.run.mains import ALL_COLLECTED, Site
+from crawler.run.mains import ALL_COLLECTED, CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
 from tests.support.queues import HARVESTER, Queues, failed, image, images, saved, take, worker
 from tests.support.redisserver import RedisServer
@@ -87,9 +87,11 @@ def finish(client: RedisClient, line: Any, *, within_s: float = 20.0) -> None:
     raise AssertionError("it stands still")
 
 
-def site(folder: Path, server: RedisServer) -> Site:
+def site(folder: Path, server: RedisServer) -> CrawlContext:
     endpoint = RedisEndpoint(address=address.parse(f"{server.url}#it"))
-    return Site(folder=folder, config=Config(queue=QueueConfig(per_host=8)), seeds=(SEED,), endpoint=endpoint)
+    return CrawlContext(
+        folder=folder, config=Config(queue=QueueConfig(per_host=8)), seeds=(SEED,), endpoint=endpoint
+    )
 
 
 def connected(server: RedisServer) -> tuple[RedisClient, Queues]:

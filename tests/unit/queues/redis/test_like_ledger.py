@@ -67,7 +67,7 @@ from crawler.queues.politeness import HUNGRY_S
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.sizes import size_of
 from crawler.urls import host_key
 from tests.support.machine import Clock
@@ -457,7 +457,7 @@ class Both:
 
     def compare_words(self) -> None:
         self.client.connect()
-        with closing(Books(self.files[1])) as kept:
+        with closing(CrawlfileWriter(self.files[1])) as kept:
             Collector(self.client.outlet(), kept).collect()
         assert words_in(self.files[0]) == words_in(self.files[1])
 

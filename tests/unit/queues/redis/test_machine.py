@@ -26,7 +26,7 @@ from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.codec import KINDS, local_id, unpacked
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import WORTH_KEEPING
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 from tests.support.redisserver import RedisServer
@@ -49,7 +49,7 @@ class RedisEngine:
         self._plan = Plan(id="one-crawl-0", seeds=("http://a.example/",), config=Config(queue=queue))
         self._server = redis.Redis.from_url(url)
         self._ledger().close()
-        self._books: Books | None = None
+        self._books: CrawlfileWriter | None = None
         self._open()
         self._client.new_run()
 
@@ -60,7 +60,7 @@ class RedisEngine:
         self._client = RedisClient(address.parse(self._url), reconnect_s=5.0, clock=self._clock)
         anew = self._client.found(self._plan)
         if self._books is None:
-            self._books = Books(self._path)
+            self._books = CrawlfileWriter(self._path)
         self._collector = Collector(self._client.outlet(), self._books)
         self._collector.reconcile(outlet_is_empty=anew)
         self._client.opened()
@@ -101,7 +101,7 @@ class RedisEngine:
         ledger = self._ledger()
         count = change(ledger)
         ledger.close()
-        self._books = Books(self._path)
+        self._books = CrawlfileWriter(self._path)
         self._collector = Collector(self._client.outlet(), self._books)
         self._collector.reconcile(outlet_is_empty=False)
         return count

@@ -38,7 +38,7 @@ from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.codec import shard_of
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import open_ledger
 from tests.support.queues import (
@@ -68,7 +68,7 @@ def crawl(
 ) -> Iterator[RedisClient]:
     client = RedisClient(address.parse(f"{server.url}#it"), reconnect_s=5.0)
     queue = QueueConfig(**{"queue_shards": shards, "per_host": 4, **settings})
-    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=queue)))
+    client.create_or_update(Plan(id=PLAN.id, seeds=PLAN.seeds, config=Config(queue=queue)))
     if is_open:
         client.opened()
         client.new_run()
@@ -150,7 +150,7 @@ def test_a_crawl_that_was_half_removed_begins_anew_without_the_rest(
         both = queues(client)
         both.tasks.put(images(5))
         take(both, count=2)
-        monkeypatch.setattr(connection.Engine, "delete", _out_of_reach)
+        monkeypatch.setattr(connection.RedisConnection, "delete", _out_of_reach)
         with pytest.raises(QueueUnreachable):
             client.delete()
         monkeypatch.undo()
@@ -341,7 +341,7 @@ def test_another_size_takes_the_place_of_one_that_no_worker_has_come_back_with(
     origin = Origin(page_url="http://a.example/", found_in="srcset", alt="a dog", alternatives=others)
     open_ledger(tmp_path).close()
     with crawl(fresh_redis, shards=shards, max_attempts=1) as client:
-        both, books = queues(client), Books(tmp_path / "crawl.db")
+        both, books = queues(client), CrawlfileWriter(tmp_path / "crawl.db")
         collector = Collector(client.outlet(), books)
         both.tasks.put([NewTask(kind=TaskKind.IMAGE, url=urls[0], origin=origin)])
         for number, url in enumerate(urls[:3]):
@@ -421,7 +421,7 @@ def test_words_that_are_not_collected_hold_the_crawl_back(fresh_redis: RedisServ
     few = PLAN.config.queue
     config = Config(queue=msgspec.structs.replace(few, result_backlog=3))
     client = RedisClient(address.parse(f"{fresh_redis.url}#it"), reconnect_s=5.0)
-    client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, config=config))
+    client.create_or_update(Plan(id=PLAN.id, seeds=PLAN.seeds, config=config))
     client.opened()
     both, outlet = queues(client), client.outlet()
     both.tasks.put([said(n) for n in range(3)])
@@ -497,7 +497,7 @@ def test_pages_of_other_parts_hold_sizes_back_while_they_are_rendered(fresh_redi
 def test_who_runs_the_crawl_may_render(fresh_redis: RedisServer) -> None:
     with crawl(fresh_redis) as client:
         assert not client.get_task_queue().template(**OF).has_renderer
-        client.found(Plan(id=PLAN.id, seeds=PLAN.seeds, browser=True))
+        client.create_or_update(Plan(id=PLAN.id, seeds=PLAN.seeds, browser=True))
         assert client.get_task_queue().template(**OF).has_renderer
 
 

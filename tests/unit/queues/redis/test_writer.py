@@ -33,7 +33,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis import collector as collecting
 from crawler.queues.redis.collector import COMPLETE
 from crawler.queues.redis.outlet import Settled, Unsettled
-from crawler.queues.redis.writer import LOST, Books
+from crawler.queues.redis.writer import LOST, CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import (
     ORIGIN,
@@ -318,7 +318,7 @@ def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "crawl.db")) as db:
         db.execute("CREATE TABLE other (x)")
     with pytest.raises(FolderError):
-        Books(tmp_path / "crawl.db")
+        CrawlfileWriter(tmp_path / "crawl.db")
 
 
 def test_a_full_disk_takes_nothing_and_loses_nothing(crawl: Crawl) -> None:
@@ -540,7 +540,7 @@ def test_sizes_that_waited_in_a_ledger_are_to_be_done(tmp_path: Path) -> None:
         queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
         queues.tasks.put([NewTask(kind=TaskKind.IMAGE, url=url) for url in urls])
     for _ in range(2):
-        with closing(Books(path)) as books:
+        with closing(CrawlfileWriter(path)) as books:
             tasks, _after = books.unsettled()
             assert sorted(task.url for task in tasks) == ["http://a.example/", *urls]
 

@@ -32,7 +32,7 @@ from crawler.models import (
 from crawler.models.image_words import NAMES
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.redis.writer import Books
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import ORIGIN, Key, Queue, a_crawl_in, image_columns, open_ledger, query
 from tests.support.queues import HARVESTER, RENDERER, Queues, image, page, render, take, worker
@@ -195,7 +195,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
         self.crawl.books.take(self.crawl.queue.settled(limit))
         self.crawl.books.fill(self.crawl.queue.words(limit))
         self.crawl.books.close()
-        self.crawl.books = Books(self.crawl.folder / "crawl.db")
+        self.crawl.books = CrawlfileWriter(self.crawl.folder / "crawl.db")
 
     @rule(limit=st.integers(1, 5))
     def some_come_again(self, limit: int) -> None:

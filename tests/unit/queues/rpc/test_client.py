@@ -43,7 +43,7 @@ from crawler.queues.rpc import transport, wire
 from crawler.queues.rpc.calls import PROTOCOL, Method
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
-from crawler.queues.rpc.transport import Address, Transport
+from crawler.queues.rpc.transport import Address, RpcTransport
 from tests.support.queues import (
     AUTHKEY,
     Queues,
@@ -113,7 +113,7 @@ def key_holder(server: QueueServer) -> wire.Connection:
 
 
 def key_holder_at(address: Address) -> wire.Connection:
-    peer = Transport().dial(address, authkey=AUTHKEY)
+    peer = RpcTransport().dial(address, authkey=AUTHKEY)
     managers.dispatch(peer, None, "accept_connection", (PROTOCOL, "1.0"))  # type: ignore[attr-defined]
     return peer
 
@@ -374,7 +374,7 @@ def test_nobody_can_stop_it_or_look_inside(server: QueueServer, method: str) -> 
     message = msgspec.msgpack.encode([None, method, [], {}])
     kind, fault = reply_to(server, message)
     assert (kind, fault["type"]) == ("#ERROR", "ValueError")
-    first = Transport().dial(server.listener.address, authkey=AUTHKEY)
+    first = RpcTransport().dial(server.listener.address, authkey=AUTHKEY)
     first.send_bytes(message)
     kind, fault = msgspec.msgpack.decode(first.recv_bytes())
     assert kind == "#ERROR"
@@ -714,7 +714,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
 ) -> None:
     """It was not there yet when abandon() looked for what to interrupt."""
     embedded_queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
-    greet = Transport.greet
+    greet = RpcTransport.greet
 
     with (
         served(embedded_queues.tasks, embedded_queues.results) as server,
@@ -722,11 +722,11 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
     ):
         tasks = manager.get_task_queue()
 
-        def late(self: Transport, link: wire.Connection, authkey: bytes) -> None:
+        def late(self: RpcTransport, link: wire.Connection, authkey: bytes) -> None:
             greet(self, link, authkey)
             manager.abandon()
 
-        monkeypatch.setattr(Transport, "greet", late)
+        monkeypatch.setattr(RpcTransport, "greet", late)
         manager.links.close()
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
@@ -1059,7 +1059,7 @@ def let_in_by(trick: Trick, *, guests: int) -> list[object]:
     """What became of so many workers that took somebody without the key for their manager."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         address = listener.getsockname()[:2]
-        dialling = [in_thread(lambda: Transport().dial(address, authkey=AUTHKEY)) for _ in range(guests)]
+        dialling = [in_thread(lambda: RpcTransport().dial(address, authkey=AUTHKEY)) for _ in range(guests)]
         outcomes = [stack.enter_context(thread) for thread in dialling]
         peers = [wire.Connection(listener.accept()[0], deadline_s=5.0) for _ in range(guests)]
         try:

@@ -17,8 +17,8 @@ import pytest
 
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.queues.rpc.connection_pool import Links
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.connection_pool import ConnectionPool
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import Connection
 from tests.support.queues import connected, embedded, image, images, in_thread, served, wait_until
 
@@ -29,7 +29,7 @@ class Echo:
     """A peer that says everything again, on as many connections as it is asked for."""
 
     def __init__(self) -> None:
-        self.listener = Transport().listen(("127.0.0.1", 0))
+        self.listener = RpcTransport().listen(("127.0.0.1", 0))
         self.accepted: list[Connection] = []
         self.gone: list[Connection] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,7 +51,7 @@ class Echo:
         self.gone.append(peer)
 
     def dial(self) -> Connection:
-        return Transport().open(self.listener.address)
+        return RpcTransport().open(self.listener.address)
 
     def close(self) -> None:
         self.listener.close()
@@ -70,8 +70,8 @@ def an_echo() -> Iterator[Echo]:
 
 
 @pytest.fixture(name="links")
-def some_links(echo: Echo) -> Iterator[Links]:
-    links = Links(echo.dial, lambda link: None)
+def some_links(echo: Echo) -> Iterator[ConnectionPool]:
+    links = ConnectionPool(echo.dial, lambda link: None)
     yield links
     links.close()
 
@@ -84,14 +84,14 @@ def exchange(link: Connection, message: bytes) -> bytes:
 # --- one for each call under way ---
 
 
-def test_a_connection_is_made_when_it_is_needed(echo: Echo, links: Links) -> None:
+def test_a_connection_is_made_when_it_is_needed(echo: Echo, links: ConnectionPool) -> None:
     assert not links._open
     with links.link() as link:
         assert exchange(link, b"hello") == b"hello"
     assert len(echo.accepted) == 1
 
 
-def test_the_next_call_uses_the_same(echo: Echo, links: Links) -> None:
+def test_the_next_call_uses_the_same(echo: Echo, links: ConnectionPool) -> None:
     used = set()
     for n in range(20):
         with links.link() as link:
@@ -100,7 +100,7 @@ def test_the_next_call_uses_the_same(echo: Echo, links: Links) -> None:
     assert len(used) == len(echo.accepted) == 1
 
 
-def test_calls_at_the_same_time_have_one_each_and_keep_them(echo: Echo, links: Links) -> None:
+def test_calls_at_the_same_time_have_one_each_and_keep_them(echo: Echo, links: ConnectionPool) -> None:
     for _ in range(3):
         with ExitStack() as stack:
             together = [stack.enter_context(links.link()) for _ in range(3)]
@@ -111,7 +111,7 @@ def test_calls_at_the_same_time_have_one_each_and_keep_them(echo: Echo, links: L
     assert len(echo.accepted) == len(links._open) == 3
 
 
-def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: Links) -> None:
+def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: ConnectionPool) -> None:
     wrong: list[object] = []
     open_at_once: list[int] = []
 
@@ -135,7 +135,7 @@ def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: Links) ->
 
 def test_it_is_greeted_once(echo: Echo) -> None:
     greeted: list[Connection] = []
-    links = Links(echo.dial, greeted.append)
+    links = ConnectionPool(echo.dial, greeted.append)
     for _ in range(3):
         with links.link() as link:
             exchange(link, b"hello")
@@ -150,7 +150,7 @@ def test_it_is_greeted_once(echo: Echo) -> None:
     "failure", [EOFError, KeyboardInterrupt, MemoryError, errors.ProtocolError, SystemExit]
 )
 def test_after_a_failure_neither_it_nor_the_idle_ones_are_used_again(
-    echo: Echo, links: Links, failure: type[BaseException]
+    echo: Echo, links: ConnectionPool, failure: type[BaseException]
 ) -> None:
     with links.link() as one, links.link() as two:
         pass
@@ -171,7 +171,7 @@ def test_after_a_failure_neither_it_nor_the_idle_ones_are_used_again(
     wait_until(lambda: len(echo.gone) == 2)
 
 
-def test_a_failure_leaves_alone_those_that_are_in_use(echo: Echo, links: Links) -> None:
+def test_a_failure_leaves_alone_those_that_are_in_use(echo: Echo, links: ConnectionPool) -> None:
     with links.link() as busy:
         busy.send_bytes(b"busy")
         with pytest.raises(EOFError), links.link():
@@ -184,7 +184,7 @@ def test_a_failure_leaves_alone_those_that_are_in_use(echo: Echo, links: Links) 
 def test_what_can_not_be_dialled_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = nobody.getsockname()[:2]
-    links = Links(lambda: Transport().open(address), lambda link: None)
+    links = ConnectionPool(lambda: RpcTransport().open(address), lambda link: None)
     with pytest.raises(ConnectionRefusedError), links.link():
         pass
     assert not links._open
@@ -198,7 +198,7 @@ def test_what_can_not_be_greeted_is_closed(echo: Echo, failure: type[BaseExcepti
         made.append(link)
         raise failure
 
-    links = Links(echo.dial, greet)
+    links = ConnectionPool(echo.dial, greet)
     with pytest.raises(failure), links.link():
         raise AssertionError("it is not given out")
     assert made[0].closed
@@ -214,13 +214,13 @@ def failed_within(outcome: list[object], started: float, limit_s: float = 0.5) -
     assert isinstance(outcome[0], (EOFError, OSError)), outcome
 
 
-def talk(links: Links, message: bytes) -> bytes:
+def talk(links: ConnectionPool, message: bytes) -> bytes:
     with links.link() as link:
         link.deadline_s = 20.0
         return exchange(link, message)
 
 
-def test_interrupt_during_an_exchange(links: Links, echo: Echo) -> None:
+def test_interrupt_during_an_exchange(links: ConnectionPool, echo: Echo) -> None:
     with in_thread(lambda: talk(links, MUTE)) as outcome:
         wait_until(lambda: echo.accepted)
         time.sleep(0.02)
@@ -238,7 +238,7 @@ def test_interrupt_while_it_is_greeted(echo: Echo) -> None:
         greeting.set()
         exchange(link, MUTE)
 
-    links = Links(echo.dial, greet)
+    links = ConnectionPool(echo.dial, greet)
     with in_thread(lambda: talk(links, b"hello")) as outcome:
         assert greeting.wait(5)
         time.sleep(0.02)
@@ -261,7 +261,7 @@ def test_interrupt_while_it_is_dialled(echo: Echo) -> None:
         link.deadline_s = 20.0
         exchange(link, MUTE)
 
-    links = Links(dial, greet)
+    links = ConnectionPool(dial, greet)
     with in_thread(lambda: talk(links, b"hello")) as outcome:
         assert dialling.wait(5)
         links.interrupt()
@@ -289,14 +289,14 @@ def test_interrupt_as_tls_takes_the_socket_over(echo: Echo) -> None:
         link.deadline_s = 2.0
         link.secure(wrap)
 
-    links = Links(echo.dial, greet)
+    links = ConnectionPool(echo.dial, greet)
     started = time.monotonic()
     with pytest.raises((EOFError, OSError)), links.link():
         pass
     assert time.monotonic() - started < 1.0
 
 
-def test_later_calls_fail_at_once(links: Links) -> None:
+def test_later_calls_fail_at_once(links: ConnectionPool) -> None:
     assert talk(links, b"hello") == b"hello"
     links.interrupt()
     for _ in range(2):  # the idle one, and then new ones
@@ -306,7 +306,7 @@ def test_later_calls_fail_at_once(links: Links) -> None:
         assert time.monotonic() - started < 0.5
 
 
-def test_a_few_idle_connections_are_kept(echo: Echo, links: Links) -> None:
+def test_a_few_idle_connections_are_kept(echo: Echo, links: ConnectionPool) -> None:
     """Each is a thread and a descriptor of the manager's."""
     with ExitStack() as stack:
         for _ in range(12):
@@ -316,7 +316,7 @@ def test_a_few_idle_connections_are_kept(echo: Echo, links: Links) -> None:
     wait_until(lambda: len(echo.gone) == 9)
 
 
-def test_close_closes_all_and_may_come_twice(echo: Echo, links: Links) -> None:
+def test_close_closes_all_and_may_come_twice(echo: Echo, links: ConnectionPool) -> None:
     with links.link() as one, links.link() as two:
         pass
     links.close()
@@ -327,7 +327,7 @@ def test_close_closes_all_and_may_come_twice(echo: Echo, links: Links) -> None:
 
 
 def test_links_that_nobody_knows_any_more_close_their_connections(echo: Echo) -> None:
-    links = Links(echo.dial, lambda link: None)
+    links = ConnectionPool(echo.dial, lambda link: None)
     assert talk(links, b"hello") == b"hello"
     del links
     wait_until(lambda: len(echo.gone) == 1)
@@ -372,7 +372,7 @@ def forked(child: Callable[[], object]) -> Iterator[Callable[[], str]]:
 
 
 @forking
-def test_a_fork_gets_connections_of_its_own(echo: Echo, links: Links) -> None:
+def test_a_fork_gets_connections_of_its_own(echo: Echo, links: ConnectionPool) -> None:
     with links.link() as one, links.link() as two:
         pass
     inherited = {one.fileno(), two.fileno()}
@@ -389,7 +389,7 @@ def test_a_fork_gets_connections_of_its_own(echo: Echo, links: Links) -> None:
 
 
 @forking
-def test_a_fork_harms_nothing_that_is_its_parents(echo: Echo, links: Links) -> None:
+def test_a_fork_harms_nothing_that_is_its_parents(echo: Echo, links: ConnectionPool) -> None:
     """Not even when it forgets, fails, interrupts and closes."""
     assert talk(links, b"before") == b"before"
     (kept,) = links._open
@@ -414,7 +414,9 @@ def test_a_fork_harms_nothing_that_is_its_parents(echo: Echo, links: Links) -> N
 
 
 @forking
-def test_both_go_on_at_the_same_time_and_read_only_their_own_answers(echo: Echo, links: Links) -> None:
+def test_both_go_on_at_the_same_time_and_read_only_their_own_answers(
+    echo: Echo, links: ConnectionPool
+) -> None:
     assert talk(links, b"before") == b"before"
 
     def many(name: str) -> int:
@@ -427,7 +429,7 @@ def test_both_go_on_at_the_same_time_and_read_only_their_own_answers(echo: Echo,
 
 
 @forking
-def test_a_fork_while_another_thread_has_the_pool_in_its_hands(links: Links) -> None:
+def test_a_fork_while_another_thread_has_the_pool_in_its_hands(links: ConnectionPool) -> None:
     """The copied lock is held by a thread that the copy does not have."""
     holding, release = threading.Event(), threading.Event()
 

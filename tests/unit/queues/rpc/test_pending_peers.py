@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from crawler.queues.rpc.pending_peers import Lobby
+from crawler.queues.rpc.pending_peers import PendingPeers
 
 
-def lobby(*, most: int = 4, most_of_one_address: int = 2) -> Lobby[object]:
-    return Lobby(most=most, most_of_one_address=most_of_one_address)
+def lobby(*, most: int = 4, most_of_one_address: int = 2) -> PendingPeers[object]:
+    return PendingPeers(most=most, most_of_one_address=most_of_one_address)
 
 
-def is_empty(door: Lobby[object]) -> bool:
+def is_empty(door: PendingPeers[object]) -> bool:
     """Nothing is kept of peers that have left."""
     return not (door._waiting or door._of_address)
 

@@ -18,7 +18,7 @@ from crawler.queues.rpc import calls, wire
 from crawler.queues.rpc import client as manager_module
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from tests.support.queues import AUTHKEY, connected, embedded, image, served
 
 KNOWN = (11, "7a56d38ead7e")  # PROTOCOL, and the digest of what it stands for
@@ -146,7 +146,7 @@ def test_a_greeting_of_another_shape_is_one_of_another_version(
     server: QueueServer, greeting: list[object]
 ) -> None:
     """It is the one message that all versions have to understand."""
-    peer = Transport().dial(server.listener.address, authkey=AUTHKEY)
+    peer = RpcTransport().dial(server.listener.address, authkey=AUTHKEY)
     peer.send([None, "accept_connection", greeting, {}])
     kind, error = peer.recv()
     peer.close()

@@ -23,7 +23,7 @@ from crawler.queues.rpc import transport
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
 from crawler.queues.rpc.tls import Tls, refusal
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES, Connection
 from crawler.run import keygen
 from tests.support import certificates
@@ -103,16 +103,16 @@ def pair(
     manager: Tls, worker: Tls, *, buffer_bytes: int | None = None
 ) -> Iterator[tuple[Connection, Connection]]:
     """The two ends of a connection over TLS: the worker's, and the manager's."""
-    listener = Transport(manager).listen(("127.0.0.1", 0))
-    client = Transport(worker).open(listener.address)
+    listener = RpcTransport(manager).listen(("127.0.0.1", 0))
+    client = RpcTransport(worker).open(listener.address)
     peer = listener.accept()
     listener.close()
     if buffer_bytes is not None:
         client._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
         peer._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     try:
-        with in_thread(lambda: Transport(manager).welcome(peer, AUTHKEY)) as outcome:
-            Transport(worker).greet(client, AUTHKEY)
+        with in_thread(lambda: RpcTransport(manager).welcome(peer, AUTHKEY)) as outcome:
+            RpcTransport(worker).greet(client, AUTHKEY)
         assert outcome == [None]
         yield client, peer
     finally:
@@ -513,7 +513,7 @@ def test_a_client_gives_a_silent_manager_up(worker: Tls, monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            Transport(worker).dial(silent.getsockname()[:2], authkey=AUTHKEY)
+            RpcTransport(worker).dial(silent.getsockname()[:2], authkey=AUTHKEY)
         assert time.monotonic() - started < 1.0
 
 
@@ -532,8 +532,8 @@ def test_interrupt_frees_a_reader_at_once(manager: Tls, worker: Tls, side: int) 
 
 def test_interrupt_frees_a_handshake_at_once(worker: Tls) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        client = Transport(worker).open(silent.getsockname()[:2])
-        with in_thread(lambda: Transport(worker).greet(client, AUTHKEY)) as outcome:
+        client = RpcTransport(worker).open(silent.getsockname()[:2])
+        with in_thread(lambda: RpcTransport(worker).greet(client, AUTHKEY)) as outcome:
             wait_until(lambda: isinstance(client._sock, ssl.SSLSocket))
             time.sleep(0.02)
             started = time.monotonic()

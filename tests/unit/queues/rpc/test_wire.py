@@ -15,7 +15,7 @@ import pytest
 
 from crawler import errors
 from crawler.queues.rpc import transport
-from crawler.queues.rpc.transport import Transport
+from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES, Connection, Fault
 from tests.support.queues import AUTHKEY, in_thread
 
@@ -268,11 +268,11 @@ def test_both_sides_prove_that_they_know_the_key() -> None:
     proved: list[bool] = []
 
     def honest(peer: Connection) -> None:
-        Transport().welcome(peer, AUTHKEY)
+        RpcTransport().welcome(peer, AUTHKEY)
         proved.append(True)
 
     with listening(honest) as address:
-        connection = Transport().dial(address, authkey=AUTHKEY)
+        connection = RpcTransport().dial(address, authkey=AUTHKEY)
     assert proved
     assert connection.deadline_s == transport.CALL_S
     nodelay = connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -284,10 +284,10 @@ def test_both_sides_prove_that_they_know_the_key() -> None:
 def test_a_server_that_does_not_know_the_key_is_refused() -> None:
     def impostor(peer: Connection) -> None:
         with suppress(AuthenticationError, EOFError, OSError):
-            Transport().welcome(peer, b"another key")
+            RpcTransport().welcome(peer, b"another key")
 
     with listening(impostor) as address, pytest.raises(AuthenticationError):
-        Transport().dial(address, authkey=AUTHKEY)
+        RpcTransport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
@@ -303,7 +303,7 @@ def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
             peer.recv_bytes()
 
     with listening(rogue) as address, pytest.raises(AuthenticationError):
-        Transport().dial(address, authkey=AUTHKEY)
+        RpcTransport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
@@ -311,7 +311,7 @@ def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
         listening(lambda peer: peer.send_bytes(b"hello")) as address,
         pytest.raises((errors.ProtocolError, AuthenticationError)),
     ):
-        Transport().dial(address, authkey=AUTHKEY)
+        RpcTransport().dial(address, authkey=AUTHKEY)
 
 
 def test_a_web_server_is_no_manager() -> None:
@@ -319,22 +319,22 @@ def test_a_web_server_is_no_manager() -> None:
         peer._sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with listening(http) as address, pytest.raises(errors.ProtocolError, match="announced a message of"):
-        Transport().dial(address, authkey=AUTHKEY)
+        RpcTransport().dial(address, authkey=AUTHKEY)
 
 
 def test_nobody_at_the_address_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()[:2]
     with pytest.raises(ConnectionRefusedError):
-        Transport().dial(address, authkey=AUTHKEY)
+        RpcTransport().dial(address, authkey=AUTHKEY)
 
 
 # --- listening ---
 
 
 def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
-    name = Transport().register()
-    assert Transport().register() == name, "the same transport has one place"
+    name = RpcTransport().register()
+    assert RpcTransport().register() == name, "the same transport has one place"
     listen, dial = managers.listener_client[name]  # type: ignore[attr-defined]
     listener = listen(address=("127.0.0.1", 0), backlog=16)
     with in_thread(listener.accept) as outcome:
@@ -349,7 +349,7 @@ def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
 
 
 def test_a_closed_listener_wakes_its_thread_and_gives_the_port_up() -> None:
-    listen, _ = managers.listener_client[Transport().register()]  # type: ignore[attr-defined]
+    listen, _ = managers.listener_client[RpcTransport().register()]  # type: ignore[attr-defined]
     listener = listen(address=("127.0.0.1", 0))
     with in_thread(listener.accept) as outcome:
         time.sleep(0.05)
