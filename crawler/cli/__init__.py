@@ -50,24 +50,26 @@ COMMANDS: dict[str, CommandEntry] = {
     ),
     "render": CommandEntry(
         target="crawler.cli.render:render",
-        help="Open pages in a browser for a crawl that runs, for what only scripts bring.",
+        help="Open pages in a browser for a crawl that runs.",
     ),
     "collect": CommandEntry(
         target="crawler.cli.collect:collect",
-        help="Bring the results of a crawl whose queue lies in Redis into its folder.",
+        help="Collect the results of a crawl whose queue lies in Redis.",
     ),
     "demo": CommandEntry(
-        target="crawler.cli.demo:demo", help="Crawl a small site that comes along, offline."
+        target="crawler.cli.demo:demo", help="Crawl a small site that comes along, without a network."
     ),
-    "status": CommandEntry(target="crawler.cli.status:status", help="Show how far a crawl is."),
-    "pause": CommandEntry(target="crawler.cli.control:pause", help="Have a crawl wait."),
-    "resume": CommandEntry(target="crawler.cli.control:resume", help="Have a crawl go on that was paused."),
-    "stop": CommandEntry(target="crawler.cli.control:stop", help="End a crawl, its state kept."),
+    "status": CommandEntry(
+        target="crawler.cli.status:status", help="Show how far a crawl is, and what it waits for."
+    ),
+    "pause": CommandEntry(target="crawler.cli.control:pause", help="Pause a crawl."),
+    "resume": CommandEntry(target="crawler.cli.control:resume", help="Resume a crawl that was paused."),
+    "stop": CommandEntry(target="crawler.cli.control:stop", help="Stop a crawl; its state is kept."),
     "inspect": CommandEntry(
         target="crawler.cli.inspect:inspect", help="Show what was saved and what was not, and why."
     ),
     "explain": CommandEntry(
-        target="crawler.cli.explain:explain", help="Tell everything known about one URL."
+        target="crawler.cli.explain:explain", help="Show everything known about one URL."
     ),
     "extract": CommandEntry(
         target="crawler.cli.extract:extract", help="Show what is found on one page, and by which rule."
@@ -77,7 +79,7 @@ COMMANDS: dict[str, CommandEntry] = {
         target="crawler.cli.export:export", help="Write the records as JSON lines or CSV."
     ),
     "keygen": CommandEntry(
-        target="crawler.cli.keygen:keygen", help="Make the keys with which machines trust each other."
+        target="crawler.cli.keygen:keygen", help="Make the keys by which machines trust each other."
     ),
 }
 """The one place to add a command."""

@@ -57,7 +57,7 @@ def crawl_options(function: _Function) -> _Function:
             click.option(
                 "--fresh",
                 is_flag=True,
-                help="Start over: what an earlier crawl left in the folder is removed.",
+                help="Start over: remove what an earlier crawl left in the folder.",
             ),
             click.option(
                 "--refresh",

@@ -38,20 +38,20 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *Rend
     type=click.Choice(list(FORMATS)),
     default="jsonl",
     show_default=True,
-    help="What is written.",
+    help="Format of the output.",
 )
 @click.option(
     "--records",
     type=click.Choice(["images", "pages", "renders"]),
     default="images",
     show_default=True,
-    help="Which records; renders: of pages that were opened in a browser.",
+    help="Records to write; renders are those of pages that were opened in a browser.",
 )
 @click.option(
     "--status",
     type=click.Choice(_STATUSES),
     multiple=True,
-    help="Only records of this status; may be repeated.",
+    help="Status of the records to write; may be given several times.  [default: any]",
 )
 @click.option(
     "-o",
@@ -59,14 +59,14 @@ _STATUSES = sorted({status.value for status in (*ImageStatus, *PageStatus, *Rend
     metavar="FILE",
     default="-",
     show_default=True,
-    help="Where to; - is stdout. A file appears when it is whole.",
+    help="File to write to; - is stdout. The file appears when it is whole.",
 )
 @click.option(
     "--raw-cells",
     "raw",
     is_flag=True,
-    help="With --format csv: texts exactly as recorded, for programs. Without it, those that a spreadsheet would run as"
-    " a formula get an apostrophe before it.",
+    help="With --format csv: write texts exactly as recorded, for programs. Otherwise a text that a spreadsheet would"
+    " run as a formula gets an apostrophe before it.",
 )
 def export(folder: Path, *, form: str, records: str, status: tuple[str, ...], output: str, raw: bool) -> None:
     """Write the records of the crawl in DIR, one for each URL, with every field.

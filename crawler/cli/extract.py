@@ -52,16 +52,16 @@ _OF_CRAWLS = frozenset(
 @click.option(
     "--base",
     metavar="URL",
-    help="The URL that the page is taken to have.  [default: its own; of a file, its name below http://localhost/]",
+    help="URL of the page.  [default: its own; of a file, its name below http://localhost/]",
 )
 @click.option(
-    "--links", is_flag=True, help="Also the pages, style sheets and the like that would be visited."
+    "--links", is_flag=True, help="Show the pages, style sheets and the like that would be visited, too."
 )
 @click.option(
     "--render",
     "in_browser",
     is_flag=True,
-    help="Also open the page in a browser: what its scripts bring, and by which behaviour.",
+    help="Open the page in a browser, too: show what its scripts bring, and by which behaviour.",
 )
 @json_option
 @config_options_of("scope", "harvest", "render", "obey", "fetch", "run", "images", "machine", but=_OF_CRAWLS)

@@ -25,7 +25,12 @@ from crawler.text.display import one_line
 )
 @joining_options
 @click.option(
-    "--harvesters", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Processes."
+    "--harvesters",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of processes.",
 )
 def harvest(address: str, *, harvesters: int, config: Config) -> None:
     """Read pages for a crawl that runs, beside its own harvesters, until it has ended.

@@ -66,7 +66,7 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     type=click.IntRange(0, MAX_DISTANCE),
     default=_USUAL_DISTANCE,
     show_default=True,
-    help="With --similar: in how many of 64 bits their dHashes may differ.",
+    help="With --similar: number of bits, of 64, in which dHashes may differ.",
 )
 @click.option(
     "--changes", "changed", is_flag=True, help="List what a refresh found new, changed, gone or failing."
@@ -75,13 +75,13 @@ _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
     "--opt-outs",
     "owners",
     is_flag=True,
-    help="Sum up by signal and host what owners say of the use of their images, obeyed or recorded.",
+    help="Sum up, by signal and host, what owners say of the use of their images.",
 )
 @click.option(
     "--runs",
     "history",
     is_flag=True,
-    help="List when the crawl was run, with which settings, and what came of it.",
+    help="List the runs of the crawl: when, with which settings, and what came of each.",
 )
 @click.option(
     "--verify", "verifying", is_flag=True, help="Compare every saved file with its recorded SHA-256."

@@ -29,7 +29,7 @@ from crawler.run.keygen import DAYS, MAX_DAYS, make_keys
     "names",
     multiple=True,
     metavar="NAME",
-    help="A host name or address for the manager's certificate, only for those who check it by name."
+    help="Host name or address for the manager's certificate; only for those who check it by name."
     " May be given several times.",
 )
 @click.option(
@@ -38,7 +38,7 @@ from crawler.run.keygen import DAYS, MAX_DAYS, make_keys
     default=DAYS,
     show_default=True,
     metavar="N",
-    help="How long the certificates are valid.",
+    help="Days for which the certificates are valid.",
 )
 def keygen(folder: Path, *, authkey_only: bool, names: tuple[str, ...], days: int) -> None:
     """Make the keys with which the machines of a crawl trust each other.

@@ -45,8 +45,8 @@ def list_options(function: _Function) -> _Function:
                 "input_lists",
                 metavar="FILE",
                 multiple=True,
-                help="Begin with the pages whose URLs are in FILE, too; - is standard input. One a line, or CSV, TSV"
-                " or JSON lines with a column for the URL; .gz as well. May be given several times.",
+                help="File of pages to begin with, in addition to URLs; - is standard input. One URL a line; or CSV,"
+                " TSV or JSON lines with a column for the URL; .gz as well. May be given several times.",
             ),
             click.option(
                 "-I",
@@ -54,28 +54,28 @@ def list_options(function: _Function) -> _Function:
                 "image_lists",
                 metavar="FILE",
                 multiple=True,
-                help="Save the images whose URLs are in FILE, with their captions if it has a column for them; the"
-                " same formats, of any length. May be given several times.",
+                help="File of images to save, by their URLs, with their captions if it has a column for them; the same"
+                " formats, of any length. May be given several times.",
             ),
             click.option(
                 "--url-column",
                 "--url-col",
                 metavar="NAME",
                 default="",
-                help="Of the lists, by name or number.  [default: url, image_url … whichever is there]",
+                help="Column of the URL in lists, by name or number.  [default: url, image_url … whichever is there]",
             ),
             click.option(
                 "--caption-column",
                 "--caption-col",
                 metavar="NAME",
                 default="",
-                help="The same.  [default: caption, text, alt … if there is one]",
+                help="Column of the caption.  [default: caption, text, alt … if there is one]",
             ),
             click.option(
                 "--page-column",
                 metavar="NAME",
                 default="",
-                help="The same, of the page that shows the image.  [default: page_url … if there is one]",
+                help="Column of the page that shows the image.  [default: page_url … if there is one]",
             ),
         )
     ):

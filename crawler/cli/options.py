@@ -228,7 +228,7 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
             ["--config", "config_file"],
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="Settings from a TOML file; the environment, and the options below, win over it.",
+            help="TOML file of settings; the environment and the options below win over it.",
         ),
         *(SettingOption(setting) for setting in chosen.values()),
     ]
@@ -249,7 +249,7 @@ def verbose_option(function: _Function) -> _Function:
         expose_value=False,
         is_eager=True,
         callback=_set_verbosity,
-        help="Say more on stderr: a line for each finished task; twice for every detail.",
+        help="Log more on stderr: a line for each finished task; given twice, every detail.",
     )
     return option(function)
 

@@ -38,7 +38,7 @@ from crawler.text.display import one_line
     default=1,
     show_default=True,
     metavar="N",
-    help="Processes, each with a browser.",
+    help="Number of processes, each with a browser.",
 )
 def render(address: str, *, renderers: int, config: Config) -> None:
     """Open pages in a browser for a crawl that runs, until it has ended: those whose pictures only scripts bring.

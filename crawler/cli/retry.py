@@ -42,13 +42,13 @@ _WORDS = {
 @click.option(
     "--reason",
     metavar="SLUG",
-    help="Only what has this reason, rejected images included.  [default: all that failed]",
+    help="Reason of what to put back, rejected images included.  [default: all that failed]",
 )
-@click.option("--pages", is_flag=True, help="Pages instead of images.")
+@click.option("--pages", is_flag=True, help="Put back pages instead of images.")
 @click.option(
     "--renders",
     is_flag=True,
-    help="Pages to be opened in a browser instead of images; also those for which there was none.",
+    help="Put back pages to be opened in a browser instead of images; also those for which there was none.",
 )
 def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> None:
     """Put the failed images of the crawl in DIR back in the queue.

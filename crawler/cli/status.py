@@ -51,7 +51,7 @@ EXIT_UNKNOWN = 3
 )
 @address_argument
 @click.option(
-    "-w", "--watch", is_flag=True, help="Show it anew every two seconds, until the crawl has ended."
+    "-w", "--watch", is_flag=True, help="Show it again every two seconds, until the crawl has ended."
 )
 @click.option(
     "--check",

@@ -46,7 +46,7 @@ from crawler.text.display import one_line
     "--downloaders",
     type=click.IntRange(1, 256),
     metavar="N",
-    help=f"Processes.  [default: one per core, at most {MOST_DOWNLOADERS}]",
+    help=f"Number of processes.  [default: one per core, at most {MOST_DOWNLOADERS}]",
 )
 def work(address: str, *, output: Path | None, downloaders: int | None, config: Config) -> None:
     """Download images for a crawl that runs, until it has ended.
