@@ -188,68 +188,68 @@ class FetchError(TaskError):
 
 
 class HostNotFound(FetchError):
-    """There is no such name (EAI_NONAME): asking again would not make one."""
+    """The host name does not exist (EAI_NONAME): asking again would not change that."""
 
     reason = "host-not-found"
 
 
 class NameLookupFailed(FetchError):
-    """The name service did not answer, which says nothing about the name: an outage, most often our own."""
+    """The name service did not answer. That says nothing about the name: it is an outage, most often our own."""
 
     reason = "name-lookup-failed"
     retryable = True
 
 
 class ConnectFailed(FetchError):
-    """No connection came about: refused, or no way to the host."""
+    """No connection: refused, or no route to the host."""
 
     reason = "connect-failed"
     retryable = True
 
 
 class ConnectTimeout(FetchError):
-    """No connection came about in time (connect_timeout_s)."""
+    """No connection in time (connect_timeout_s)."""
 
     reason = "connect-timeout"
     retryable = True
 
 
 class TlsFailed(FetchError):
-    """The host's certificate is not accepted, or it speaks no TLS that we do."""
+    """The host's certificate is not accepted, or the host speaks no TLS that is accepted here."""
 
     reason = "tls-failed"
 
 
 class ConnectionLost(FetchError):
-    """The connection broke before the answer had ended."""
+    """The connection broke before the end of the answer."""
 
     reason = "connection-lost"
     retryable = True
 
 
 class DeadlineExceeded(FetchError):
-    """The whole of it took longer than it may (total_timeout_s)."""
+    """The fetch took longer than total_timeout_s."""
 
     reason = "deadline-exceeded"
     retryable = True
 
 
 class TooSlow(FetchError):
-    """The answer came more slowly than it may (min_rate_bytes_s)."""
+    """The transfer was slower than min_rate_bytes_s."""
 
     reason = "too-slow"
     retryable = True
 
 
 class TruncatedTransfer(FetchError):
-    """The answer ended before what it had announced."""
+    """The answer ended before the end that it had announced."""
 
     reason = "truncated-transfer"
     retryable = True
 
 
 class BadResponse(FetchError):
-    """Not HTTP, or an encoding that can't be undone."""
+    """The answer is not HTTP, or has an encoding that can't be undone."""
 
     reason = "bad-response"
     retryable = True
@@ -262,13 +262,13 @@ class TooManyRedirects(FetchError):
 
 
 class BadRedirect(FetchError):
-    """A redirect to what is no http(s) URL."""
+    """A redirect to something that is not an http(s) URL."""
 
     reason = "bad-redirect"
 
 
 class InvalidUrl(FetchError):
-    """What is to be fetched is no http(s) URL."""
+    """The URL to fetch is not an http(s) URL."""
 
     reason = "invalid-url"
 
@@ -280,28 +280,27 @@ class NotFound(FetchError):
 
 
 class LoginRequired(FetchError):
-    """401: it wants to know who asks; give --login, or the cookies of a browser that is logged in (--cookies)."""
+    """401: a login is needed. Give --login, or the cookies of a browser that is logged in (--cookies)."""
 
     reason = "login-required"
 
 
 class Forbidden(FetchError):
-    """403: the server does not give it to us; nothing says why."""
+    """403: the server refuses it, and does not say why."""
 
     reason = "forbidden"
 
 
 class BotChallenge(FetchError):
-    """A page of a protection against bots came in its place (Cloudflare, AWS WAF, DataDome, Anubis …). A program does
-    not pass, and is not to ask again; who is let through in a browser gives its cookies (--cookies), or asks the
-    site's owner.
+    """A protection against bots answered in place of the content (Cloudflare, AWS WAF, DataDome, Anubis …). It is not
+    requested again. Give the cookies of a browser that was let through (--cookies), or ask the site's owner.
     """
 
     reason = "bot-challenge"
 
 
 class ClientError(FetchError):
-    """Another status in 400-499."""
+    """Another status of 400 to 499."""
 
     reason = "client-error"
 
@@ -314,42 +313,42 @@ class RequestTimeout(FetchError):
 
 
 class RateLimited(FetchError):
-    """429: too many requests for the server's liking."""
+    """429: too many requests."""
 
     reason = "rate-limited"
     retryable = True
 
 
 class ServerError(FetchError):
-    """A status in 500-599."""
+    """A status of 500 to 599."""
 
     reason = "server-error"
     retryable = True
 
 
 class UnexpectedStatus(FetchError):
-    """A success or redirect status that carries no content to keep (204, 206, 304 …)."""
+    """A status of success or redirect without content to keep (204, 206, 304 …)."""
 
     reason = "unexpected-status"
 
 
 class RobotsUnavailable(FetchError):
-    """The host has a robots.txt and fails to give it, which forbids everything for a while (RFC 9309, 2.3.1.4)."""
+    """The host does not deliver its robots.txt, which forbids everything for a while (RFC 9309, 2.3.1.4)."""
 
     reason = "robots-unavailable"
     retryable = True
 
 
 class HostDown(FetchError):
-    """Not asked for: its host has not been reached, or has answered with nothing but errors, for long and at several
-    tries for other URLs (host_patience_s).
+    """Not requested: for host_patience_s, and at several tries for other URLs, its host could not be reached, or
+    answered with nothing but errors.
     """
 
     reason = "host-down"
 
 
 class BrowserFailed(FetchError):
-    """The browser could not be started, or has died with the page open, and not by the page's doing."""
+    """The browser could not be started, or died while the page was open, and not because of the page."""
 
     reason = "browser-failed"
     retryable = True
@@ -366,7 +365,7 @@ class InternalError(FetchError):
 
 
 class OutOfMemory(FetchError):
-    """What worked on it was killed by the system, as it happens when a machine is short of memory."""
+    """The system killed the process that worked on it, as happens when memory is short."""
 
     reason = "out-of-memory"
     retryable = True
@@ -383,31 +382,31 @@ class Rejection(TaskError):
 
 
 class TooLarge(Rejection):
-    """More bytes or pixels than wanted (max_image_bytes, max_svg_bytes, max_page_bytes, max_width_px …)."""
+    """More bytes or pixels than allowed (max_image_bytes, max_svg_bytes, max_page_bytes, max_width_px …)."""
 
     reason = "too-large"
 
 
 class EmptyBody(Rejection):
-    """An answer without content."""
+    """The answer has no content."""
 
     reason = "empty"
 
 
 class NotAnImage(Rejection):
-    """What came is no image, whatever it calls itself."""
+    """What came is not an image, whatever it calls itself."""
 
     reason = "not-an-image"
 
 
 class TruncatedImage(Rejection):
-    """An image that ends too early."""
+    """The image ends too early."""
 
     reason = "truncated-image"
 
 
 class CorruptImage(Rejection):
-    """An image that can't be decoded to its end."""
+    """The image can't be decoded to its end."""
 
     reason = "corrupt-image"
 
@@ -419,55 +418,55 @@ class UnsupportedFormat(Rejection):
 
 
 class TooManyPixels(Rejection):
-    """An image of more pixels than are decoded (max_pixels)."""
+    """The image has more pixels than are decoded (max_pixels)."""
 
     reason = "too-many-pixels"
 
 
 class DecodeTimeout(Rejection):
-    """Its decoder did not come to an end (decode_timeout_s), and was killed."""
+    """Decoding took longer than decode_timeout_s; the decoder was killed."""
 
     reason = "decode-timeout"
 
 
 class DecoderCrashed(Rejection):
-    """Its decoder broke down, in a process of its own: a fault of the decoder, mostly met by hostile files."""
+    """The decoder crashed, in a process of its own: a fault of the decoder, mostly met by hostile files."""
 
     reason = "decoder-crashed"
 
 
 class PageTimeout(Rejection):
-    """It was not read to its end in time (page_timeout_s), and its reader was killed."""
+    """Reading took longer than page_timeout_s; the reader was killed."""
 
     reason = "page-timeout"
 
 
 class PageCrashed(Rejection):
-    """The browser's tab broke down, or took more memory than a page may (render_memory_bytes), at each try."""
+    """The browser's tab crashed, or took more memory than render_memory_bytes, at each try."""
 
     reason = "page-crashed"
 
 
 class NoBrowser(Rejection):
-    """It wants a browser, and there is none: install Chromium, then say the same command again."""
+    """The page needs a browser, and there is none. Install Chromium, then give the same command again."""
 
     reason = "no-browser"
 
 
 class NoGain(Rejection):
-    """Pages of its template were rendered, and that brought nothing that reading them without scripts does not."""
+    """Pages of the same template were rendered, and that brought nothing that reading without scripts does not."""
 
     reason = "no-gain"
 
 
 class ReaderCrashed(Rejection):
-    """Its reader broke down, in a process of its own: a fault of the parser, mostly met by hostile pages."""
+    """The reader crashed, in a process of its own: a fault of the parser, mostly met by hostile pages."""
 
     reason = "reader-crashed"
 
 
 class TooMuchMemory(Rejection):
-    """To read or decode it takes more memory than is set aside for that (memory_budget_bytes)."""
+    """Reading or decoding it takes more memory than is set aside for that (memory_budget_bytes)."""
 
     reason = "too-much-memory"
 
@@ -485,43 +484,43 @@ class UnwantedFormat(Rejection):
 
 
 class UnwantedAspect(Rejection):
-    """A longer strip than wanted (max_aspect)."""
+    """The image is a longer strip than wanted (max_aspect)."""
 
     reason = "unwanted-aspect"
 
 
 class ForbiddenAddress(Rejection):
-    """It lives at an address of a private network, or at a port that no web server has; see http.address_guard."""
+    """Its address is in a private network, or its port is one that no web server has (--allow-addresses)."""
 
     reason = "forbidden-address"
 
 
 class NotHtml(Rejection):
-    """Neither a page nor anything else that images are found in."""
+    """Neither a page nor anything else in which images are found."""
 
     reason = "not-html"
 
 
 class RepeatedPage(Rejection):
-    """A page that was visited already, with another session id in its URL."""
+    """The page was visited already, with another session id in its URL."""
 
     reason = "repeated-page"
 
 
 class NotAStyleSheet(Rejection):
-    """What a page names as its style sheet answers with a page, mostly one that says "not found"."""
+    """A style sheet that a page names answers with a page, mostly one that says "not found"."""
 
     reason = "not-css"
 
 
 class UnexpectedContent(Rejection):
-    """What a page names as its manifest, feed or sitemap is something else."""
+    """A manifest, feed or sitemap that a page names is something else."""
 
     reason = "unexpected-content"
 
 
 class NoSitemap(Rejection):
-    """There is none at the usual place, as on most sites: nothing is wrong."""
+    """No sitemap at the usual place, as on most sites. Nothing is wrong."""
 
     reason = "no-sitemap"
 
@@ -533,13 +532,13 @@ class OutOfScope(Rejection):
 
 
 class Excluded(Rejection):
-    """A redirect led to what the patterns keep out."""
+    """A redirect led to a URL that the patterns exclude."""
 
     reason = "excluded"
 
 
 class RobotsDisallowed(Rejection):
-    """robots.txt forbids to ask for it."""
+    """robots.txt forbids to request it."""
 
     reason = "robots-disallowed"
 
@@ -585,25 +584,25 @@ class Tdmrep(OptedOut):
 
 
 class ContentUsage(OptedOut):
-    """Content-Usage, of the answer or of robots.txt, says no to the purpose (search, train)."""
+    """Content-Usage, in the answer or robots.txt, says no to the purpose (search, train)."""
 
     reason = "content-usage"
 
 
 class ContentSignal(OptedOut):
-    """Content-Signal, of robots.txt or of the answer, says no to the purpose (search, train)."""
+    """Content-Signal, in robots.txt or the answer, says no to the purpose (search, train)."""
 
     reason = "content-signal"
 
 
 class DataMining(OptedOut):
-    """The image itself says no to the purpose (search, train): plus:DataMining in its XMP."""
+    """The image itself says no to the purpose (search, train), by plus:DataMining in its XMP."""
 
     reason = "data-mining"
 
 
 class TrainingMining(OptedOut):
-    """The image itself says no to the purpose (search, train): a training and data mining assertion (CAWG, C2PA)."""
+    """The image itself says no to the purpose (search, train), by a training and data mining assertion (CAWG, C2PA)."""
 
     reason = "training-mining"
 
