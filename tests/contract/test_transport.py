@@ -40,6 +40,7 @@ from crawler.errors import (
 )
 from crawler.http import Fetched, Transport, Validators
 from crawler.http.requests_transport import RequestsTransport
+from tests.support.cpu_time import soon
 from tests.support.faultserver import FaultServer
 from tests.support.images import samples
 
@@ -346,7 +347,9 @@ def test_nothing_outlasts_the_total_time(make: Make, server: FaultServer, path: 
     started = time.monotonic()
     failed = error(transport, server.url + path)
     assert isinstance(failed, DeadlineExceeded)
-    assert 0.2 < time.monotonic() - started < 1.5
+    taken_s = time.monotonic() - started
+    assert taken_s > 0.2
+    assert soon(taken_s, 1.5)
     assert "total_timeout_s" in str(failed)
 
 
@@ -357,14 +360,14 @@ def test_a_fetch_may_be_given_less_time_and_never_more(make: Make, server: Fault
             make(total_timeout_s=total_timeout_s).fetch(
                 f"{server.url}/silent", max_bytes=MIB, accept="*/*", within_s=within_s
             )
-        assert time.monotonic() - started < 1.5
+        assert soon(time.monotonic() - started, 1.5)
 
 
 def test_redirects_share_the_total_time(make: Make, server: FaultServer) -> None:
     started = time.monotonic()
     failed = error(make(total_timeout_s=0.25), f"{server.url}/to?/to?/silent")
     assert isinstance(failed, DeadlineExceeded)
-    assert time.monotonic() - started < 1.0
+    assert soon(time.monotonic() - started, 1.0)
     assert len(server.requests) == 3
 
 
@@ -374,7 +377,7 @@ def test_a_trickle_is_given_up_before_the_total_time(make: Make, server: FaultSe
     started = time.monotonic()
     failed = error(transport, server.url + path)
     assert isinstance(failed, TooSlow)
-    assert time.monotonic() - started < 2.0
+    assert soon(time.monotonic() - started, 2.0)
 
 
 def test_a_server_may_think_for_longer_than_the_grace(make: Make, server: FaultServer) -> None:
@@ -639,4 +642,4 @@ def test_the_body_of_a_redirect_is_not_waited_for(make: Make, server: FaultServe
     with answering(sent, waiting=True) as url:
         begun = time.monotonic()
         assert get(make(total_timeout_s=20.0), url).http_status == 200
-        assert time.monotonic() - begun < 5
+        assert soon(time.monotonic() - begun, 5)

@@ -29,6 +29,7 @@ from crawler.render.browsers import Browsers
 from crawler.render.devtools import DevToolsError, DevToolsTimeout, TabCrashed
 from crawler.render.tab import CRASH, MEMORY
 from tests.support.browsers import Pages, boot, eventually, folders, may, need_chromium, state, value
+from tests.support.cpu_time import soon
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
@@ -334,7 +335,7 @@ def test_a_page_in_an_endless_loop_is_closed_and_others_go_on(browsers: Browsers
             with pytest.raises(DevToolsTimeout):
                 value(tab, "1", timeout_s=0.5)
             before = time.monotonic()
-        assert time.monotonic() - before < 3
+        assert soon(time.monotonic() - before, 3)
         assert value(other, "document.title") == "plain"
 
 
@@ -344,7 +345,7 @@ def test_a_page_that_asks_whether_it_may_be_closed_is_not_asked(browsers: Browse
         Pages({"/": page}).load(tab, "http://a.example/")
         tab.call("Runtime.evaluate", {"expression": "alert; document.body.click()", "userGesture": True})
         before = time.monotonic()
-    assert time.monotonic() - before < 3
+    assert soon(time.monotonic() - before, 3)
     assert_another_opens(browsers)
 
 
@@ -354,7 +355,7 @@ def test_a_dialog_does_not_keep_a_page_open(browsers: Browsers) -> None:
         tab.send("Runtime.evaluate", {"expression": "alert(1)"})
         assert PLAIN.answer(tab, "Page.javascriptDialogOpening")
         before = time.monotonic()
-    assert time.monotonic() - before < 3
+    assert soon(time.monotonic() - before, 3)
     assert_another_opens(browsers)
 
 

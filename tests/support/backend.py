@@ -66,6 +66,7 @@ class Backend:
     sent_bytes: int = 0
     """Of bodies."""
     connections: int = 0
+    open_connections: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
     url: str = ""
@@ -110,7 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
         backend = self.server.backend
         with backend.mutex:
             backend.connections += 1
+            backend.open_connections += 1
             self.number = backend.connections
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            with self.server.backend.mutex:
+                self.server.backend.open_connections -= 1
 
     def log_message(self, *_: object) -> None:
         pass

@@ -20,6 +20,7 @@ HOSTILE_BYTES = 2**20 if sys.gettrace() is None else 2**18
 """Of input that is as bad as can be; less in CI, where there is little time for it."""
 _REFERENCE_S = 0.042
 """What ``_reference`` takes on the machine that limits are written for."""
+_SLACK = 3
 
 
 @contextmanager
@@ -77,6 +78,24 @@ def cpu_below(limit_s: float) -> Iterator[None]:
 def allowed_s(limit_s: float) -> float:
     """*limit_s* on this machine, as busy as it is now."""
     return limit_s * slowness()
+
+
+def soon(taken_s: float, limit_s: float) -> bool:
+    """Whether *taken_s* of a wall clock is within *limit_s*, which is for a quiet machine.
+
+    Three times the limit is always allowed, and more on a machine that is busy now. Such a limit tells a call that is
+    woken from one that waits until its time is up, which has to be ten times the limit or more.
+    """
+    return taken_s < _SLACK * limit_s or taken_s < _SLACK * limit_s * _business()
+
+
+def _business() -> float:
+    took_s = []
+    for _ in range(5):
+        begun = time.monotonic()
+        _reference()
+        took_s.append(time.monotonic() - begun)
+    return max(1.0, max(took_s) / _REFERENCE_S)
 
 
 def slowness() -> float:

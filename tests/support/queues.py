@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address as redis_address
 from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.codec import LETTERS
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
 from crawler.queues.rpc.tls import Tls
@@ -57,6 +59,10 @@ class Clock:
         self._offset_s += by_s
 
 
+def _nobody_knows() -> int:
+    raise NotImplementedError("these queues do not tell who waits")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Queues:
     """An engine under test: both queues, and a way to let time go by for it."""
@@ -64,6 +70,23 @@ class Queues:
     tasks: TaskQueue
     results: ResultQueue
     pass_time: Callable[[float], None]
+    waiting: Callable[[], int] = _nobody_knows
+    """Calls that wait in the queue for a task, or for a record. Of several shards each counts."""
+
+
+def waiting_at(ledger: Ledger) -> int:
+    with ledger._mutex:
+        return sum(len(row.waiters) for row in ledger._waiters._rows.values()) + len(
+            ledger._recorded._waiters  # type: ignore[attr-defined]
+        )
+
+
+def waiting_in(client: RedisClient) -> int:
+    """Readers ask again and again, with a pause that can be cut short."""
+    shards = client._known()
+    rows = (f"{prefix}wait:{letter}" for prefix in shards.prefixes for letter in LETTERS.values())
+    pausing = shards.engine.patience.abandoned._cond._waiters  # type: ignore[attr-defined]
+    return sum(int(shards.engine.call("ZCARD", row)) for row in rows) + len(pausing)
 
 
 @contextmanager
@@ -78,7 +101,15 @@ def embedded(
         ledger.tick()
 
     try:
-        yield ledger, Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=pass_time)
+        yield (
+            ledger,
+            Queues(
+                tasks=LedgerTasks(ledger),
+                results=LedgerResults(ledger),
+                pass_time=pass_time,
+                waiting=lambda: waiting_at(ledger),
+            ),
+        )
     finally:
         ledger.close()
 
@@ -101,7 +132,12 @@ def in_redis(
         client.tick()
 
     try:
-        yield Queues(tasks=client.get_task_queue(), results=client.get_result_queue(), pass_time=pass_time)
+        yield Queues(
+            tasks=client.get_task_queue(),
+            results=client.get_result_queue(),
+            pass_time=pass_time,
+            waiting=lambda: waiting_in(client),
+        )
     finally:
         client.delete()
         client.disconnect()
@@ -245,10 +281,30 @@ def tokens(tasks: Sequence[Task]) -> list[Token]:
     return [task.token for task in tasks]
 
 
+class Outcome(list[object]):
+    """Of a call in a thread: empty until it is over, then its return value or what it raised."""
+
+    thread: threading.Thread
+
+    def is_in(self, *names: str) -> bool:
+        """The call is in a function of each of these names now."""
+        return is_in(self.thread, *names)
+
+
+def is_in(thread: threading.Thread, *names: str) -> bool:
+    """*thread* is in a function of each of these names now: such as the one that waits for something."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    entered = set()
+    while frame is not None:
+        entered.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return entered >= set(names)
+
+
 @contextmanager
-def in_thread(call: Callable[[], object]) -> Iterator[list[object]]:
-    """Run *call* in a thread meanwhile; its return value, or what it raised, is in the list afterwards."""
-    outcome: list[object] = []
+def in_thread(call: Callable[[], object]) -> Iterator[Outcome]:
+    """Run *call* in a thread meanwhile."""
+    outcome = Outcome()
 
     def run() -> None:
         try:
@@ -256,7 +312,7 @@ def in_thread(call: Callable[[], object]) -> Iterator[list[object]]:
         except BaseException as exc:  # noqa: BLE001 - the test looks at it
             outcome.append(exc)
 
-    thread = threading.Thread(target=run)
+    thread = outcome.thread = threading.Thread(target=run)
     thread.start()
     try:
         yield outcome
@@ -270,3 +326,16 @@ def wait_until(condition: Callable[[], object], within_s: float = 5.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come to pass in time"
         time.sleep(0.005)
+
+
+def holds(condition: Callable[[], object], *, for_s: float) -> bool:
+    """Whether *condition* holds all the while: for what must not happen, which no probe can tell of."""
+    end = time.monotonic() + for_s
+    while (is_so := bool(condition())) and time.monotonic() < end:
+        time.sleep(0.005)
+    return is_so
+
+
+def working(for_s: float) -> None:
+    """What something that a test has made up takes, such as a handler or a server. No test waits by this."""
+    time.sleep(for_s)

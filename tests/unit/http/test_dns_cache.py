@@ -13,6 +13,7 @@ from crawler.errors import ConnectFailed, ConnectTimeout, HostNotFound, NameLook
 from crawler.http import dns_cache as module
 from crawler.http.connection import open_socket
 from crawler.http.dns_cache import DnsCache
+from tests.support.queues import is_in, wait_until
 
 
 class Resolver:
@@ -90,10 +91,7 @@ def test_many_threads_ask_once(
     threads = [threading.Thread(target=ask) for _ in range(16)]
     for thread in threads:
         thread.start()
-    for _ in range(200):
-        if names._asking and all(thread.is_alive() for thread in threads):
-            break
-        time.sleep(0.005)
+    wait_until(lambda: all(is_in(thread, "look_up", "wait") for thread in threads))
     resolver.go_on.set()
     for thread in threads:
         thread.join(5)

@@ -18,6 +18,8 @@ from crawler.http.turns import HOLD_FIRST_S, HOLD_S, NotYet
 from crawler.models import ASK_AGAIN_S, Task, TaskKind
 from crawler.queues.politeness import Politeness
 from crawler.urls import host_key
+from tests.support.cpu_time import soon
+from tests.support.queues import is_in, wait_until, working
 
 TASK = Task(id=7, serial=1, kind=TaskKind.RENDER, url="http://a.example/", depth=0, attempt=1)
 OWN, OTHER = "http://a.example", "http://b.example"
@@ -323,13 +325,13 @@ def test_waits_end_when_the_page_does() -> None:
     threads = [threading.Thread(target=ask) for _ in range(MOST_AT_ONCE + 2)]
     for thread in threads:
         thread.start()
-    time.sleep(0.05)
+    wait_until(lambda: all(is_in(thread, "request") or is_in(thread, "ask", "wait") for thread in threads))
     assert gave_up == []
     began = time.monotonic()
     page.close()
     for thread in threads:
         thread.join(5)
-    assert time.monotonic() - began < 2.0
+    assert soon(time.monotonic() - began, 1.0)
     assert gave_up == [FOREIGN] * len(threads)
     assert queue.guests == set()
 
@@ -368,7 +370,7 @@ def test_only_one_of_a_page_asks_for_a_turn_at_a_host_at_a_time() -> None:
             with self.mutex:
                 asking[host] += 1
                 most[host] = max(most[host], asking[host])
-            time.sleep(0.002)
+            working(0.002)
             with self.mutex:
                 asking[host] -= 1
             return random.choice((0.0, 0.001))
@@ -423,7 +425,7 @@ def test_pages_together_are_never_more_at_a_host_than_may_be() -> None:
             with mutex:
                 in_flight[host_key(url)] += 1
                 most[host_key(url)] = max(most[host_key(url)], in_flight[host_key(url)])
-            time.sleep(0.002)
+            working(0.002)
             with mutex:
                 in_flight[host_key(url)] -= 1
 

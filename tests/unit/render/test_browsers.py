@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ from crawler.render.browsers import FAILURES, IDLE_CONTEXTS, PAUSE_S, Browsers
 from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout, TabCrashed
 from tests.support.browsers import eventually
 from tests.support.cpu_time import cpu_below
+from tests.support.queues import holds
 
 MIB = 2**20
 
@@ -385,8 +385,7 @@ def test_blank_tabs_are_closed_once_no_page_has_been_open_for_a_while(
     monkeypatch.setattr(module, "IDLE_S", 0.1)
     monkeypatch.setattr(module, "SAMPLE_S", 0.01)
     with browsers.tab("a.example"):
-        time.sleep(0.3)
-        assert factory.made[0].open_as_blank_tabs_were_closed == []
+        assert holds(lambda: factory.made[0].open_as_blank_tabs_were_closed == [], for_s=0.3)
     assert eventually(lambda: factory.made[0].open_as_blank_tabs_were_closed[:1] == [0])
     with browsers.tab("a.example"):
         pass

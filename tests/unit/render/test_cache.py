@@ -16,6 +16,7 @@ from crawler.errors import ConnectionLost
 from crawler.http import BrowserRequest, Exchanged, Pairs
 from crawler.render.cache import HttpCache
 from crawler.render.freshness import FLOOR_S, directives, initial_age_s, is_like, kept_s, value_of, varies
+from tests.support.queues import is_in, wait_until
 
 URL = "http://a.example/app.js"
 NOW = 1_800_000_000.0
@@ -398,7 +399,7 @@ def shared(cache: HttpCache, origin: Origin, count: int = 8, **headers: str) -> 
 
     threads = together(ask, count)
     assert origin.asked.wait(5)
-    time.sleep(0.05)  # for the others to find out that one is under way
+    wait_until(lambda: all(is_in(thread, "share", "wait") for thread in threads), within_s=10)
     origin.let_go.set()
     for thread in threads:
         thread.join(10)
@@ -443,7 +444,7 @@ def test_an_answer_for_one_kind_of_request_is_not_for_another() -> None:
         target=lambda: got.append(cache.share(request(URL, X_Token="b"), kind="Script", ask=other))
     )
     second.start()
-    time.sleep(0.02)
+    wait_until(lambda: is_in(second, "share", "wait"))
     assert other.count == 0, "nobody knows yet"
     origin.let_go.set()
     for thread in (first, second):

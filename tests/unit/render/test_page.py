@@ -11,7 +11,7 @@ import pytest
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
 from crawler.render.mailbox import Mailbox, Raw, repaired
 from crawler.render.page import _why_not_opened
-from tests.support.cpu_time import cpu_below
+from tests.support.cpu_time import cpu_below, soon
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_an_answer_wakes_up_who_waits_for_events() -> None:
     threading.Timer(0.05, mailbox.wake).start()
     began = time.monotonic()
     assert mailbox.get(10.0) is None
-    assert time.monotonic() - began < 5
+    assert soon(time.monotonic() - began, 1.0)
     mailbox.wake()
     mailbox.put(Raw("A.b", msgspec.Raw(b"{}"), "s"))
     assert mailbox.get(0.0) is not None, "an event comes first"

@@ -20,7 +20,7 @@ from crawler.queues.redis.client import CRAWLS, RedisClient
 from crawler.run import collector_main as coordinating
 from crawler.run.mains import ALL_COLLECTED, CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
-from tests.support.queues import HARVESTER, Queues, failed, image, images, saved, take, worker
+from tests.support.queues import HARVESTER, Queues, failed, holds, image, images, saved, take, worker
 from tests.support.redisserver import RedisServer
 from tests.unit.run.test_collector_main import collecting
 
@@ -129,7 +129,7 @@ def test_a_key_that_is_overwritten_is_named_and_the_crawl_comes_to_its_end(
             server.execute_command(command, PREFIX + key, *values)
         finish(client, line)
         client.disconnect()
-        time.sleep(0.05)
+        assert holds(lambda: line.failure is None, for_s=0.05)
     assert_whole(tmp_path, line, caplog)
     if "made anew" in caplog.text:
         assert f"{PREFIX}" in caplog.text
@@ -152,7 +152,7 @@ def test_a_foreign_entry_of_the_stream_is_warned_of_once_and_removed(
                 server.xadd(f"{PREFIX}words", fields)
         finish(client, line)
         client.disconnect()
-        time.sleep(0.1)
+        assert holds(lambda: line.failure is None, for_s=0.1)
     assert_whole(tmp_path, line, caplog)
     assert "made anew" not in caplog.text
     for key in ("out", "words"):
@@ -173,7 +173,7 @@ def test_garbage_in_the_list_of_crawls_is_named_and_a_collector_begins_all_the_s
         begin(queues)
         finish(client, line)
         client.disconnect()
-        time.sleep(0.1)
+        assert holds(lambda: line.failure is None, for_s=0.1)
     assert_whole(tmp_path, line, caplog)
     assert CRAWLS in caplog.text
 
@@ -210,8 +210,7 @@ def test_a_record_that_was_put_past_all_checks_spoils_itself_only(
             queues.results.put([honest])
         finish(client, line)
         client.disconnect()
-        time.sleep(0.1)
-    assert line.failure is None
+        assert holds(lambda: line.failure is None, for_s=0.1)
     assert "Traceback" not in caplog.text
     with Catalog(tmp_path) as catalog:
         records = {record.url: record for record in catalog.images()}

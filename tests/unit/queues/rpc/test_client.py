@@ -17,6 +17,7 @@ from itertools import pairwise
 from multiprocessing import AuthenticationError, managers, reduction
 from multiprocessing import connection as mp_connection
 from pathlib import Path
+from select import select
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ from crawler.queues.rpc.calls import PROTOCOL, Method
 from crawler.queues.rpc.client import QueueManager
 from crawler.queues.rpc.server import QueueServer
 from crawler.queues.rpc.transport import Address, RpcTransport
+from tests.support.cpu_time import soon
 from tests.support.queues import (
     AUTHKEY,
     Queues,
@@ -59,6 +61,7 @@ from tests.support.queues import (
     take,
     wait_until,
     worker,
+    working,
 )
 from tests.unit.queues.rpc.test_wire import VOCABULARY
 
@@ -215,10 +218,10 @@ def test_each_call_under_way_has_a_connection_of_its_own(queues: Queues, embedde
     """So that a long poll keeps nobody waiting."""
     embedded_queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
     with in_thread(lambda: lease(queues, wait_s=10.0)) as outcome:
-        time.sleep(0.05)
+        wait_until(embedded_queues.waiting)
         started = time.monotonic()
         queues.tasks.stats()
-        assert time.monotonic() - started < 0.5
+        assert soon(time.monotonic() - started, 0.5)
         assert not outcome
         queues.tasks.halt("over")
     assert isinstance(outcome[0], Lease)
@@ -278,20 +281,20 @@ def test_the_wrong_key_is_refused_on_both_sides(server: QueueServer) -> None:
     started = time.monotonic()
     with pytest.raises(errors.AuthenticationFailed, match=r"127\.0\.0\.1:\d+ has another authkey"):
         stranger.connect()
-    assert time.monotonic() - started < 2.0, "asking again would not help"
+    assert soon(time.monotonic() - started, 1.0), "asking again would not help"
 
 
 def test_silent_peers_keep_no_honest_one_waiting(
     server: QueueServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(transport, "HANDSHAKE_S", 2.0)
     with ExitStack() as stack:
         for _ in range(50):
             stack.enter_context(socket.create_connection(server.listener.address))
         started = time.monotonic()
         with connected(server) as manager:
             manager.get_task_queue().stats()
-            assert time.monotonic() - started < 0.5
+            assert soon(time.monotonic() - started, 0.5)
         wait_until(lambda: len(server._open) == 0, within_s=5.0)
 
 
@@ -306,7 +309,7 @@ def test_connections_have_a_limit(server: QueueServer, monkeypatch: pytest.Monke
             one_more.connect()
         patient = QueueManager(server.listener.address, AUTHKEY, reconnect_s=10.0)
         with in_thread(patient.connect) as outcome:
-            time.sleep(0.1)
+            wait_until(lambda: outcome.is_in("trying", "wait"))
             assert not outcome, "it goes on asking"
             inner.close()
         assert outcome == [None]
@@ -483,7 +486,7 @@ def test_a_call_that_is_too_large_fails_at_once_and_the_next_one_works(queues: Q
     started = time.monotonic()
     with pytest.raises(errors.ProtocolError, match="over the limit"):
         queues.tasks.put(huge)
-    assert time.monotonic() - started < 2.0
+    assert soon(time.monotonic() - started, 1.0)
     assert queues.tasks.put([image(1)]) == 1
 
 
@@ -562,7 +565,7 @@ def test_no_call_ever_reads_the_answer_to_another(interruption: type[BaseExcepti
 
         def interrupted(self: wire.Connection, maxlength: int | None = None) -> bytes:
             assert answered.wait(5)
-            time.sleep(0.02)  # so that the answer has arrived
+            assert select([self.fileno()], [], [], 5)[0], "the answer has arrived"
             raise interruption
 
         with pytest.MonkeyPatch.context() as patched:
@@ -618,7 +621,7 @@ def test_a_proxy_outlives_its_server(embedded_queues: Queues) -> None:
             assert results.get().records == ()
         stop()
         with in_thread(lambda: tasks.put([image(9)])) as outcome:
-            time.sleep(0.2)
+            wait_until(lambda: outcome.is_in("trying", "wait"))
             assert not outcome, "it goes on asking"
             start()
         assert outcome == [1]
@@ -630,7 +633,7 @@ def test_one_who_connects_before_the_server_is_there_waits_for_it(embedded_queue
         stop()
         manager = QueueManager(address, AUTHKEY, reconnect_s=10.0)
         with in_thread(manager.connect) as outcome:
-            time.sleep(0.1)
+            wait_until(lambda: outcome.is_in("trying", "wait"))
             assert not outcome
             start()
         assert outcome == [None]
@@ -648,7 +651,7 @@ def test_patience_has_an_end(embedded_queues: Queues) -> None:
             errors.QueueUnreachable, match=rf"no answer from the manager at 127\.0\.0\.1:{address[1]}"
         ):
             tasks.stats()
-        assert time.monotonic() - started < 3.0
+        assert soon(time.monotonic() - started, 3.0)
         manager.disconnect()
 
 
@@ -685,16 +688,15 @@ def test_abandon_frees_calls_that_wait(server: QueueServer, embedded_queues: Que
     with connected(server, reconnect_s=30.0) as manager:
         tasks = manager.get_task_queue()
         with in_thread(lambda: tasks.lease(worker(), count=1, slots=1, wait_s=20.0, held=[])) as outcome:
-            wait_until(lambda: embedded_queues.tasks.stats().workers)
-            time.sleep(0.02)
+            wait_until(embedded_queues.waiting)
             started = time.monotonic()
             manager.abandon()
-        assert time.monotonic() - started < 0.2
+        assert soon(time.monotonic() - started, 0.2)
         assert isinstance(outcome[0], errors.QueueUnreachable)
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
             tasks.stats()
-        assert time.monotonic() - started < 0.2
+        assert soon(time.monotonic() - started, 0.2)
 
 
 def test_abandon_frees_one_who_asks_a_dead_address_again_and_again() -> None:
@@ -702,10 +704,10 @@ def test_abandon_frees_one_who_asks_a_dead_address_again_and_again() -> None:
         address = nobody.getsockname()[:2]
     manager = QueueManager(address, AUTHKEY, reconnect_s=30.0)
     with in_thread(manager.connect) as outcome:
-        time.sleep(0.1)
+        wait_until(lambda: outcome.is_in("trying", "wait"))
         started = time.monotonic()
         manager.abandon()
-    assert time.monotonic() - started < 0.2
+    assert soon(time.monotonic() - started, 0.2)
     assert isinstance(outcome[0], errors.QueueUnreachable)
 
 
@@ -731,7 +733,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
             tasks.lease(worker(), count=1, slots=1, wait_s=20.0, held=[])
-        assert time.monotonic() - started < 1.0
+        assert soon(time.monotonic() - started, 1.0)
 
 
 def test_a_slow_answer_is_waited_for_as_long_as_the_call_itself_waits(
@@ -740,7 +742,7 @@ def test_a_slow_answer_is_waited_for_as_long_as_the_call_itself_waits(
     monkeypatch.setattr(transport, "CALL_S", 0.2)
 
     def slow(*_: object, wait_s: float, **__: object) -> Lease:
-        time.sleep(wait_s)
+        working(wait_s)
         return Lease(drained=True)
 
     with scripted(lease=slow) as (tasks, _, queue):
@@ -798,7 +800,7 @@ def test_who_has_joined_a_crawl_does_not_go_on_with_another_at_the_same_address(
         started = time.monotonic()
         with pytest.raises(errors.CrawlReplaced, match="serves another crawl by now"):
             tasks.put([image(2)])
-        assert time.monotonic() - started < 2.0, "asking again would not help"
+        assert soon(time.monotonic() - started, 1.0), "asking again would not help"
         manager.crawl = ""
         assert tasks.put([image(3)]) == 1
     manager.disconnect()
@@ -824,7 +826,7 @@ def test_serving_ends_with_its_connections(embedded_queues: Queues) -> None:
         started = time.monotonic()
         inner.close()
         wait_until(lambda: call)
-        assert time.monotonic() - started < 1.0
+        assert soon(time.monotonic() - started, 1.0)
     assert isinstance(call[0], errors.QueueUnreachable)
 
 

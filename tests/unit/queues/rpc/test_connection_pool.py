@@ -20,6 +20,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.queues.rpc.connection_pool import ConnectionPool
 from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import Connection
+from tests.support.cpu_time import soon
 from tests.support.queues import connected, embedded, image, images, in_thread, served, wait_until
 
 MUTE = b"say nothing"
@@ -210,7 +211,7 @@ def test_what_can_not_be_greeted_is_closed(echo: Echo, failure: type[BaseExcepti
 
 
 def failed_within(outcome: list[object], started: float, limit_s: float = 0.5) -> None:
-    assert time.monotonic() - started < limit_s
+    assert soon(time.monotonic() - started, limit_s)
     assert isinstance(outcome[0], (EOFError, OSError)), outcome
 
 
@@ -222,8 +223,7 @@ def talk(links: ConnectionPool, message: bytes) -> bytes:
 
 def test_interrupt_during_an_exchange(links: ConnectionPool, echo: Echo) -> None:
     with in_thread(lambda: talk(links, MUTE)) as outcome:
-        wait_until(lambda: echo.accepted)
-        time.sleep(0.02)
+        wait_until(lambda: outcome.is_in("recv_bytes"))
         started = time.monotonic()
         links.interrupt()
     failed_within(outcome, started)
@@ -240,8 +240,7 @@ def test_interrupt_while_it_is_greeted(echo: Echo) -> None:
 
     links = ConnectionPool(echo.dial, greet)
     with in_thread(lambda: talk(links, b"hello")) as outcome:
-        assert greeting.wait(5)
-        time.sleep(0.02)
+        wait_until(lambda: outcome.is_in("greet", "recv_bytes"))
         started = time.monotonic()
         links.interrupt()
     failed_within(outcome, started)
@@ -293,7 +292,7 @@ def test_interrupt_as_tls_takes_the_socket_over(echo: Echo) -> None:
     started = time.monotonic()
     with pytest.raises((EOFError, OSError)), links.link():
         pass
-    assert time.monotonic() - started < 1.0
+    assert soon(time.monotonic() - started, 0.5)
 
 
 def test_later_calls_fail_at_once(links: ConnectionPool) -> None:
@@ -303,7 +302,7 @@ def test_later_calls_fail_at_once(links: ConnectionPool) -> None:
         started = time.monotonic()
         with pytest.raises((EOFError, OSError)):
             talk(links, MUTE)
-        assert time.monotonic() - started < 0.5
+        assert soon(time.monotonic() - started, 0.5)
 
 
 def test_a_few_idle_connections_are_kept(echo: Echo, links: ConnectionPool) -> None:
