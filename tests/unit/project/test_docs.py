@@ -15,6 +15,7 @@ import yaml
 import crawler
 from crawler.cli import COMMANDS, cli
 from crawler.config import AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE, SETTINGS
+from crawler.crawlfile import schema
 from tests.support.documents import PAPERS, ROOT, anchors, blocks, command_lines, links, prose, spans, text_of
 
 MANUAL = [paper for paper in PAPERS if paper.startswith("docs/")]
@@ -190,3 +191,10 @@ def test_the_workflow_runs_what_the_readme_says() -> None:
     found = [re.findall(pattern, text_of("README.md"), re.MULTILINE) for pattern in patterns]
     assert list(map(len, found)) == [1, 1]
     assert [line.rpartition("/")[2] for (line,) in found] == ["image-crawler demo", "pytest"]
+
+
+def test_the_schemas_that_are_read_are_told() -> None:
+    told = text_of("docs/upgrading.md")
+    assert f"| this version (schema {schema.SCHEMA_VERSION}) |" in told
+    assert f"| versions with schema {min(schema.STEPS)} to {max(schema.STEPS)} |" in told
+    assert max(schema.STEPS) == schema.SCHEMA_VERSION - 1
