@@ -14,7 +14,7 @@ from crawler.catalog.explain import Explanation, FoundVia, UrlReport
 from crawler.catalog.explain import explain as find
 from crawler.catalog.left_out import KeptOut, LeftOut, of_slug
 from crawler.catalog.owner import RobotsTxt
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
@@ -87,7 +87,9 @@ def _explain_slug(left_out: LeftOut, *, as_json: bool) -> int:
         write_json(left_out)
         return 0
     out = tables.console()
-    out.print(Text(f"left out {tables.left_out_lines({left_out.slug: left_out.count})}"), soft_wrap=True)
+    out.print(
+        Text(f"left out {crawl_tables.left_out_lines({left_out.slug: left_out.count})}"), soft_wrap=True
+    )
     for one in left_out.urls[:_MOST_SHOWN]:
         out.print(Text(f"    {clean(one.url)}{_where(one)}"), soft_wrap=True)
     for page in left_out.pages[:_MOST_SHOWN]:
@@ -177,7 +179,7 @@ def _show_kept_out(out: Console, explanation: Explanation) -> None:
     out.print(Text(f"{clean(explanation.url)} was left out{taken}:"), soft_wrap=True)
     for one in explanation.kept_out:
         times = "once" if one.times == 1 else f"{one.times:,} times"
-        among = tables.left_out_lines({one.slug: explanation.dropped.get(one.slug, one.times)})
+        among = crawl_tables.left_out_lines({one.slug: explanation.dropped.get(one.slug, one.times)})
         out.print(Text(f"    as {_KINDS[one.kind]}, {times}, of the {among}"), soft_wrap=True)
     if explanation.chain and not explanation.known:
         out.print()
@@ -205,7 +207,7 @@ def _show_unknown(out: Console, explanation: Explanation) -> None:
         return
     if explanation.unlisted:
         out.print("It may be one of those that were left out, and of which it is not kept which they were:")
-        for line in tables.left_out_lines(explanation.unlisted).splitlines():
+        for line in crawl_tables.left_out_lines(explanation.unlisted).splitlines():
             out.print(Text(f"    {line}"), soft_wrap=True)
         out.print("What a page refers to, and what keeps out which: image-crawler extract PAGE --links")
     elif explanation.dropped:
@@ -286,7 +288,7 @@ def _facts(entry: UrlReport, *, store: str) -> Iterator[tuple[str, str | Text]]:
             yield "why", _signs(entry.origin.signs)
             yield "template", clean(entry.origin.template)
         return
-    yield "status", tables.label(record.status)
+    yield "status", crawl_tables.label(record.status)
     yield "refreshed", clean(f"{record.revisit} {record.revisit_reason}")
     yield "reason", clean(record.reason)
     yield "detail", clean(record.detail)
@@ -297,7 +299,7 @@ def _facts(entry: UrlReport, *, store: str) -> Iterator[tuple[str, str | Text]]:
     elif entry.page is not None:
         yield "title", clean(entry.page.title)
         yield "found on it", f"{entry.page.images:,} images, {entry.page.links:,} links"
-        yield "left out of it", tables.left_out_lines(entry.page.left_out)
+        yield "left out of it", crawl_tables.left_out_lines(entry.page.left_out)
         yield "in a browser", RENDERINGS.get(entry.page.render, "")
     elif entry.render is not None:
         yield from _render_facts(entry.render)
@@ -345,7 +347,7 @@ def _render_facts(render: RenderRecord) -> Iterator[tuple[str, str | Text]]:
         "requests",
         f"{render.requests:,}, {tables.size(render.size_bytes)} in all" if render.requests else "",
     )
-    yield "left out of it", tables.left_out_lines(render.left_out)
+    yield "left out of it", crawl_tables.left_out_lines(render.left_out)
 
 
 def _signs(signs: str) -> str:

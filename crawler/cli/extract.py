@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.in_browser import show_in_browser, transport_for
 from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
@@ -155,7 +155,7 @@ def _as_json(task: NewTask) -> dict[str, object]:
 
 
 def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
-    table = tables.FoundTable(tables.console(), "found in")
+    table = found_table.FoundTable(tables.console(), "found in")
     for task in found:
         origin = task.origin or Origin(page_url="", found_in="")
         is_image = task.kind is TaskKind.IMAGE and not task.kept_out_by
@@ -172,4 +172,4 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     )
     tables.say(f"{images} and {to_pages}{title}{kept_out}")
     if harvest.left_out:
-        tables.say(f"left out: {tables.left_out_lines(harvest.left_out)}")
+        tables.say(f"left out: {crawl_tables.left_out_lines(harvest.left_out)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables, found_table, tables
 from crawler.cli.output import write_json
 from crawler.config import Config
 from crawler.http import cookie_file
@@ -83,7 +83,7 @@ def _as_json(task: NewTask, static: dict[str, Origin], compared: Compared) -> di
 
 
 def _show(found: list[NewTask], static: dict[str, Origin], compared: Compared) -> None:
-    table = tables.FoundTable(tables.console(), "static", "browser")
+    table = found_table.FoundTable(tables.console(), "static", "browser")
     for task in found:
         origin = task.origin or _NOTHING
         read = static[task.url].found_in if task.url in static else "-"
@@ -109,4 +109,4 @@ def _tell(rendered: Rendered, compared: Compared) -> None:
         slug: count for slug, count in {**compared.head.left_out, **rendered.left_out}.items() if count
     }
     if left_out:
-        tables.say(f"left out: {tables.left_out_lines(left_out)}")
+        tables.say(f"left out: {crawl_tables.left_out_lines(left_out)}")

@@ -20,7 +20,7 @@ from crawler.catalog.opt_outs import SignalSum, beyond, opt_outs
 from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import files, kept_where, names, not_checked
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
@@ -132,13 +132,13 @@ def _show_summary(summary: Summary, storage: StorageConfig, *, as_json: bool) ->
     stats = summary.stats
     tables.show(out, tables.facts(_headline(summary, storage)))
     out.print()
-    parts = tables.outcome_tables(stats)
+    parts = crawl_tables.outcome_tables(stats)
     if summary.formats:
-        parts.append(tables.formats_table(summary))
+        parts.append(crawl_tables.formats_table(summary))
     if summary.hosts:
-        parts.append(tables.hosts_table(summary))
+        parts.append(crawl_tables.hosts_table(summary))
     if stats.dropped:
-        parts.append(tables.left_out_table(stats.dropped))
+        parts.append(crawl_tables.left_out_table(stats.dropped))
     tables.side_by_side(out, *parts)
 
 
@@ -150,7 +150,7 @@ def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]
     return {
         "seed": f"{clean(seeds)}{more}",
         "folder": clean(summary.folder),
-        "state": tables.state(stats),
+        "state": crawl_tables.state(stats),
         **wants_a_browser(summary),
         **revisits(summary),
         "saved": f"{stats.image_status.get('saved', 0):,} images, {tables.size(stats.saved_bytes)}",

@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import told_apart
 from crawler.cli.output import clean
 from crawler.models import WORKER_NAMES, Counts, ImageStatus, Stats, TaskKind, WorkerStatus
@@ -75,14 +75,14 @@ class LivePanel:
     def draw(self, stats: Stats) -> RenderableType:
         """The picture of *stats*, which came just now; it fits whatever it is drawn on."""
         now = self._clock()
-        settled = tables.settled(stats.images)
+        settled = crawl_tables.settled(stats.images)
         if self._images_before is None and stats.pages.discovered:
             self._images_before = settled
         elapsed_s = now - self._started
         figures = Figures(
             elapsed_s=elapsed_s,
-            pages_per_s=self._pages.add(now, tables.settled(tables.pages_of(stats))),
-            renders_per_s=self._renders.add(now, tables.settled(stats.renders)),
+            pages_per_s=self._pages.add(now, crawl_tables.settled(crawl_tables.pages_of(stats))),
+            renders_per_s=self._renders.add(now, crawl_tables.settled(stats.renders)),
             images_per_s=self._images.add(now, settled),
             bytes_per_s=self._bytes.add(now, stats.saved_bytes),
             lately_per_s=self._lately.add(now, settled),
@@ -173,7 +173,7 @@ class _Drawn:
 def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
     """How far each kind of task is; two rows, or three where a page wants a browser."""
     rows: list[tuple[str, Counts, str]] = [
-        ("  Pages", tables.pages_of(stats), f"{figures.pages_per_s:,.0f}/s")
+        ("  Pages", crawl_tables.pages_of(stats), f"{figures.pages_per_s:,.0f}/s")
     ]
     if stats.renders.discovered:  # most sites have none
         rows.append(("  Rendered", stats.renders, f"{figures.renders_per_s:,.1f}/s"))
@@ -225,14 +225,16 @@ def statuses_of(stats: Stats) -> Text:
     for status in ImageStatus:
         count = stats.image_status.get(status, 0)
         if count or status is ImageStatus.SAVED:
-            statuses.append(f"{count:,} ", "bold").append_text(tables.label(status)).append("   ")
+            statuses.append(f"{count:,} ", "bold").append_text(crawl_tables.label(status)).append("   ")
     statuses.rstrip()
     return statuses
 
 
 def reasons_of(stats: Stats) -> Text | None:
     """Why some were not saved, and pages not read; one row."""
-    pages = {reason: count for reason, count in stats.page_reasons.items() if reason not in tables.EXPECTED}
+    pages = {
+        reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
+    }
     told = [
         f"{what}: {' · '.join(f'{clean(reason)} {count:,}' for reason, count in _most_frequent(reasons))}"
         for what, reasons in (
@@ -267,9 +269,9 @@ def _workers(crews: Sequence[_Crew]) -> Table:
 
 def _by_kind(workers: Sequence[WorkerStatus]) -> list[_Crew]:
     """All workers of each kind together: ``2 harvesters``."""
-    in_order = sorted(workers, key=lambda who: tables.rank(who.kind))
+    in_order = sorted(workers, key=lambda who: crawl_tables.rank(who.kind))
     return [
-        (tables.crew(crew), crew)
+        (crawl_tables.worker_counts(crew), crew)
         for _, group in groupby(in_order, key=lambda who: who.kind)
         for crew in [list(group)]
     ]
@@ -277,7 +279,9 @@ def _by_kind(workers: Sequence[WorkerStatus]) -> list[_Crew]:
 
 def _crews(workers: Sequence[WorkerStatus]) -> list[_Crew]:
     """Each worker by itself, or the workers of each machine when they are too many; with a name."""
-    in_order = sorted(told_apart(workers), key=lambda who: (tables.rank(who.kind), who.machine, who.pid))
+    in_order = sorted(
+        told_apart(workers), key=lambda who: (crawl_tables.rank(who.kind), who.machine, who.pid)
+    )
     if len(in_order) > _WORKERS_SHOWN:
         machines = Counter(who.machine for who in in_order)
         return [
@@ -317,7 +321,7 @@ def _tail(url: str) -> str:
 def _bar(counts: Counts) -> RenderableType:
     return ProgressBar(
         total=max(1, counts.discovered),
-        completed=tables.settled(counts),
+        completed=crawl_tables.settled(counts),
         width=None,
         complete_style="green",
         finished_style="green",
@@ -325,4 +329,4 @@ def _bar(counts: Counts) -> RenderableType:
 
 
 def _count(counts: Counts) -> str:
-    return f"{tables.settled(counts):,} of {counts.discovered:,}"
+    return f"{crawl_tables.settled(counts):,} of {counts.discovered:,}"

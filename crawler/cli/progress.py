@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.live_panel import ESTIMATE_WINDOW_S, RATE_WINDOW_S, LivePanel
 from crawler.cli.output import clean, is_terminal, live
 from crawler.models import Stats
@@ -69,8 +69,8 @@ class ProgressLines:
 
     def show(self, stats: Stats) -> None:
         now = self._clock()
-        rate = self._rate.add(now, tables.settled(stats.images))
-        lately = self._lately.add(now, tables.settled(stats.images))
+        rate = self._rate.add(now, crawl_tables.settled(stats.images))
+        lately = self._lately.add(now, crawl_tables.settled(stats.images))
         if now - self._last < PLAIN_EVERY_S:
             return
         waiting = wait_reasons.waits(stats, invitation=self._invitation, go_on=self._go_on)[:_WAITS_SAID]
@@ -90,11 +90,11 @@ class ProgressLines:
     def _words(self, stats: Stats, now: float, rate: float, lately: float) -> Iterator[str]:
         renders = stats.renders
         yield f"{now - self._started:.0f} s:"
-        pages = tables.pages_of(stats)
-        yield f"{tables.settled(pages):,} of {pages.discovered:,} pages,"
+        pages = crawl_tables.pages_of(stats)
+        yield f"{crawl_tables.settled(pages):,} of {pages.discovered:,} pages,"
         if renders.discovered:
-            yield f"{tables.settled(renders):,} of {renders.discovered:,} rendered,"
-        yield f"{tables.settled(stats.images):,} of {stats.images.discovered:,} images"
+            yield f"{crawl_tables.settled(renders):,} of {renders.discovered:,} rendered,"
+        yield f"{crawl_tables.settled(stats.images):,} of {stats.images.discovered:,} images"
         came = ", ".join(f"{count:,} {status}" for status, count in stats.image_status.items())
         yield f"({clean(came) or 'none yet'}),"
         seconds, _ = wait_reasons.time_to_go(stats, lately)

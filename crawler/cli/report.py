@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.text import Text
 
 from crawler.catalog.summary import Summary
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import kept_where
 from crawler.cli.output import clean, link_to, write_json
 from crawler.errors import NoBrowser
@@ -91,7 +91,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str | Text]]:
         yield "why", why
     if stats.dropped:
         which = f"which: image-crawler explain {folder} {clean(next(iter(stats.dropped)))}"
-        yield "left out", f"{tables.left_out_lines(stats.dropped)}\n{which}"
+        yield "left out", f"{crawl_tables.left_out_lines(stats.dropped)}\n{which}"
     yield from revisits(summary).items()
     if where := kept_where(summary):
         yield "kept", where
@@ -120,7 +120,9 @@ def why_nothing(summary: Summary) -> str:
 
 def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
     read = stats.page_status.get(PageStatus.HARVESTED, 0)
-    reasons = {reason: count for reason, count in stats.page_reasons.items() if reason not in tables.EXPECTED}
+    reasons = {
+        reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
+    }
     parts = [f"{read:,} read"] if read else []
     if reasons:
         parts.append(f"{sum(reasons.values()):,} not read ({_reasons(reasons)})")
@@ -130,7 +132,7 @@ def _pages(stats: Stats) -> Iterator[tuple[str, str]]:
 
 def _state(summary: Summary) -> Text:
     stats = summary.stats
-    text = tables.state(stats, stopped=summary.stopped)
+    text = crawl_tables.state(stats, stopped=summary.stopped)
     parts = [f"{count:,} {status}" for status in ImageStatus if (count := stats.image_status.get(status, 0))]
     if stats.drained and len(parts) > 1:
         text.append(f": {stats.images.discovered:,} image URLs = {' + '.join(parts)}")

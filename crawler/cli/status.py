@@ -17,7 +17,7 @@ from rich.text import Text
 
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
-from crawler.cli import status_tables, status_watch, tables
+from crawler.cli import crawl_tables, status_tables, status_watch, tables
 from crawler.cli.connect import address_argument, tasks_of
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, json_option
@@ -119,7 +119,7 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
         write_json({"state": now.state, "why": now.why} | msgspec.structs.asdict(stats))
         return
     out = tables.console()
-    out.print(tables.state(stats))
+    out.print(crawl_tables.state(stats))
     if isinstance(stats, Status):
         out.print(status_tables.rates(stats))
         for wait in wait_reasons.waits(stats, invitation=address) if not stats.paused else ():
@@ -132,9 +132,9 @@ def _show(stats: Stats, now: Condition, *, as_json: bool, address: str = "") -> 
 
 
 def _parts(out: Console, stats: Stats) -> list[RenderableType]:
-    parts: list[RenderableType] = [tables.queue_table(stats), *tables.outcome_tables(stats)]
+    parts: list[RenderableType] = [crawl_tables.queue_table(stats), *crawl_tables.outcome_tables(stats)]
     if stats.dropped:
-        parts.append(tables.left_out_table(stats.dropped))
+        parts.append(crawl_tables.left_out_table(stats.dropped))
     if isinstance(stats, Status):
         if stats.hosts:
             parts.append(status_tables.hosts_table(out, stats))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables, tables
 from crawler.cli.image_locations import told_apart
 from crawler.cli.output import clean
 from crawler.models import WORKER_NAMES, HostStatus, Status, WorkerStatus
@@ -143,11 +143,11 @@ def workers_table(out: Console, status: Status, *, most: int = WORKERS_SHOWN, is
 
 
 def _crews(everybody: Sequence[WorkerStatus], most: int) -> list[tuple[str, list[WorkerStatus]]]:
-    in_order = sorted(everybody, key=lambda who: (who.machine, tables.rank(who.kind), who.id))
+    in_order = sorted(everybody, key=lambda who: (who.machine, crawl_tables.rank(who.kind), who.id))
     if len(in_order) <= most:
         return [(f"{who.machine} {WORKER_NAMES[who.kind]} {who.pid}", [who]) for who in in_order]
     return [
-        (f"{machine}, {tables.crew(crew)}", crew)
+        (f"{machine}, {crawl_tables.worker_counts(crew)}", crew)
         for machine, group in groupby(in_order, key=lambda who: who.machine)
         for crew in [list(group)]
     ]

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli import status_tables, tables
+from crawler.cli import crawl_tables, status_tables, tables
 from crawler.cli.live_panel import (
     Block,
     Figures,
@@ -59,7 +59,7 @@ class StatusScreen:
         )
         waiting = [wait_rows(console, wait, width) for wait in self._waiting[:_WAITS_SHOWN]]
         blocks = [
-            Block(part=_row(tables.state(status))),
+            Block(part=_row(crawl_tables.state(status))),
             Block(rank=4, part=_row(_summary(status))),
             *([Block(rank=5, part=estimate)] if estimate else []),
             *(
@@ -102,7 +102,7 @@ class StatusScreen:
         )
         there = [part for part in (workers, hosts) if part.things]
         row: list[Table] = [part.within(height) for part in there]
-        queue = tables.queue_table(status)
+        queue = crawl_tables.queue_table(status)
         queue.title, queue.box, queue.columns[0].header = None, None, Text("Queue", "bold")
         if _rows_of(queue) <= height and _width(console, *row, queue) <= console.width:
             row.append(queue)

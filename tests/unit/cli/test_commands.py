@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crawler.cli import main, tables
+from crawler.cli import crawl_tables, main, tables
 from crawler.cli.output import clean
 from crawler.models import Counts, ImageRecord, ImageStatus, NewTask, Origin, Stats, TaskKind
 from tests.support.crawls import SEED, SITE, garden, keep, page, read_json_lines, saved
@@ -207,7 +207,7 @@ def test_limits_that_kept_urls_out_are_shown(tmp_path: Path, capsys: pytest.Capt
 
 def test_books_that_do_not_balance_are_told_loudly() -> None:
     stats = Stats(images=Counts(done=5), image_status={"saved": 4}, drained=True)
-    assert tables.state(stats).plain == (
+    assert crawl_tables.state(stats).plain == (
         "finished, but the books do not balance: 5 image URLs discovered, 4 recorded"
     )
 
@@ -377,5 +377,5 @@ def test_a_pipe_gets_no_colour_even_where_rich_would(monkeypatch: pytest.MonkeyP
     out = io.StringIO()
     console = tables.console(out)
     assert isinstance(console, Console)
-    console.print(tables.label(ImageStatus.SAVED))
+    console.print(crawl_tables.label(ImageStatus.SAVED))
     assert out.getvalue() == "saved\n"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from crawler.cli import main
+from crawler.cli.found_table import FoundTable
 from crawler.cli.output import Screen
-from crawler.cli.tables import FoundTable
 from tests.support.sites import serving
 
 PAGE = """<!DOCTYPE html><title>A \x1b[31mpage</title><h1>Head</h1>

@@ -12,7 +12,7 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.catalog.summary import read_stats
 from crawler.cli import collect as collect_module
-from crawler.cli import control, main, tables
+from crawler.cli import control, crawl_tables, main
 from crawler.cli.crawl import _invitation
 from crawler.config import Config, load
 from crawler.crawlfile.layout import CrawlFolder
@@ -176,4 +176,4 @@ def test_a_crawl_whose_queue_has_more_to_do_is_not_finished(
 
 def test_what_is_left_in_the_folder_is_counted() -> None:
     left = Stats(pages=Counts(ready=2), images=Counts(delayed=1))
-    assert tables.state(left).plain == "not finished: 1 image and 2 pages to go"
+    assert crawl_tables.state(left).plain == "not finished: 1 image and 2 pages to go"

@@ -16,7 +16,7 @@ from crawler import cli
 from crawler.catalog import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.left_out import of_slug, unlisted
-from crawler.cli import status_tables, tables
+from crawler.cli import crawl_tables, status_tables
 from crawler.cli.progress import PLAIN_EVERY_S, Picture, ProgressLines
 from crawler.models import (
     Counts,
@@ -145,7 +145,9 @@ def test_status_has_a_column_for_them_where_there_are_any() -> None:
         hosts=(HostStatus(name="http://a.example", pages=1, renders=3, images=2),),
     )
     assert [
-        cell.strip() for cell in drawn(tables.queue_table(status)).splitlines()[1].split("  ") if cell.strip()
+        cell.strip()
+        for cell in drawn(crawl_tables.queue_table(status)).splitlines()[1].split("  ")
+        if cell.strip()
     ] == [
         "Pages",
         "Renders",
@@ -156,13 +158,13 @@ def test_status_has_a_column_for_them_where_there_are_any() -> None:
         line.split()[:4] for line in drawn(hosts_table(status)).splitlines()
     ]
     plain = Status(hosts=(HostStatus(name="http://a.example"),))
-    for part in (tables.queue_table(plain), status_tables.rates(plain), hosts_table(plain)):
+    for part in (crawl_tables.queue_table(plain), status_tables.rates(plain), hosts_table(plain)):
         assert "ender" not in drawn(part)
 
 
 @pytest.mark.parametrize(("renders", "told"), [(7, "not finished: 7 pages to render"), (0, "in Redis")])
 def test_what_is_left_to_render_is_left_to_do(renders: int, told: str) -> None:
-    assert told in tables.state(Stats(renders=Counts(ready=renders))).plain
+    assert told in crawl_tables.state(Stats(renders=Counts(ready=renders))).plain
 
 
 # --- afterwards ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.cli import tables
+from crawler.cli import crawl_tables
 from crawler.cli.report import print_summary
 from crawler.models import Counts, Stats
 from tests.unit.cli.test_report import summary
@@ -56,16 +56,16 @@ DONE = Counts(done=1)
     ],
 )
 def test_a_crawl_that_came_to_nothing_is_not_green(stats: Stats, told: str, colour: str) -> None:
-    state = tables.state(stats)
+    state = crawl_tables.state(stats)
     assert (state.plain, state.style) == (told, colour)
 
 
 def test_sitemaps_that_were_guessed_are_no_pages_for_people() -> None:
     """A site of one page had "7 of 7 pages" in its panel, and "1 read" in its summary."""
-    pages = tables.pages_of(
+    pages = crawl_tables.pages_of(
         Stats(pages=Counts(ready=1, done=7), page_reasons={"no-sitemap": 6, "not-found": 1})
     )
-    assert (tables.settled(pages), pages.discovered) == (1, 2)
+    assert (crawl_tables.settled(pages), pages.discovered) == (1, 2)
 
 
 def test_the_command_that_names_what_was_left_out_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from crawler import cli
+from crawler.cli import crawl_tables, status_tables
 from crawler.cli import status as status_module
-from crawler.cli import status_tables, tables
 from crawler.cli.crawl import run
 from crawler.cli.status_watch import StatusScreen
 from crawler.config import Config, QueueConfig, ScopeConfig
@@ -198,7 +198,7 @@ def test_rates_are_one_line() -> None:
     ],
 )
 def test_the_state_is_said_first(stats: Stats, said: str) -> None:
-    assert tables.state(stats).plain == said
+    assert crawl_tables.state(stats).plain == said
 
 
 @pytest.mark.parametrize("width", range(44, 200, 4))

@@ -1,0 +1,220 @@
+"""The figures of a crawl as tables and sentences: outcomes, queue, formats, hosts, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from crawler.catalog.summary import Summary
+from crawler.cli.output import clean
+from crawler.cli.tables import counted, figures, number, size, tell_more
+from crawler.errors import LEFT_OUT, NoSitemap
+from crawler.models import (
+    WORKER_NAMES,
+    Counts,
+    ImageStatus,
+    PageStatus,
+    RenderStatus,
+    Stats,
+    Status,
+    TaskKind,
+    WorkerStatus,
+)
+
+EXPECTED = frozenset({NoSitemap.reason})
+"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml, and nobody misses it."""
+_STYLES = {
+    "saved": "green",
+    "harvested": "green",
+    "rendered": "green",
+    "duplicate": "cyan",
+    "rejected": "yellow",
+    "failed": "red",
+    "dead": "red",
+}
+
+
+def settled(counts: Counts) -> int:
+    return counts.done + counts.dead
+
+
+def pages_of(stats: Stats) -> Counts:
+    """Those that a person calls pages: not the sitemap that was looked for where there is none."""
+    guessed = sum(stats.page_reasons.get(reason, 0) for reason in EXPECTED)
+    return msgspec.structs.replace(stats.pages, done=max(0, stats.pages.done - guessed))
+
+
+def worker_counts(workers: Sequence[WorkerStatus]) -> str:
+    """``1 harvester, 4 downloaders``."""
+    counts = {kind: sum(who.kind is kind for who in workers) for kind in sorted(TaskKind, key=rank)}
+    return ", ".join(
+        f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
+    )
+
+
+def rank(kind: TaskKind) -> int:
+    """Where workers of this *kind* stand among others: in the order in which an image passes them."""
+    return (TaskKind.PAGE, TaskKind.RENDER, TaskKind.IMAGE).index(kind)
+
+
+def label(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_STYLES.get(status, ""))
+
+
+def state(stats: Stats, *, stopped: str = "") -> Text:
+    """Whether the crawl has ended, and whether every image URL is accounted for; *stopped* is why its run was."""
+    if stats.halted is not None:
+        return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
+    if stats.paused:
+        by = f" by {clean(stats.paused_by)}" if stats.paused_by else ""
+        return Text(f"paused{by}; image-crawler resume has it go on", style="yellow")
+    if not stats.drained:
+        return _to_go(stats, stopped)
+    if stats.balanced:
+        why_none = _why_none(stats)
+        told = f"finished, {why_none or 'and '}the books balance"
+        return Text(told, style="yellow" if why_none else "green")
+    recorded = sum(stats.image_status.values())
+    return Text(
+        f"finished, but the books do not balance: {stats.images.discovered:,} image URLs discovered,"
+        f" {recorded:,} recorded",
+        style="bold red",
+    )
+
+
+def _why_none(stats: Stats) -> str:
+    """That a crawl without an image is no success, though it has come to its end; empty of one that has some."""
+    if stats.image_status.get(ImageStatus.SAVED) or stats.image_status.get(ImageStatus.DUPLICATE):
+        return ""
+    if stats.images.discovered:
+        return "but no image was saved; "
+    if stats.pages.discovered and not stats.page_status.get(PageStatus.HARVESTED):
+        return "but no page could be read; "
+    return "but no image was found; "
+
+
+def _to_go(stats: Stats, stopped: str) -> Text:
+    why = f"stopped: {clean(stopped)}" if stopped else "not finished"
+    left, pages, renders = (counts.unsettled for counts in (stats.images, stats.pages, stats.renders))
+    if not (left or pages or renders):
+        return Text(f"{why}: what is left to do is in its queue, in Redis", style="yellow")
+    parts = [counted(count, what) for count, what in ((left, "image"), (pages, "page")) if count]
+    to_go = f"{' and '.join(parts)} to go" if parts else ""
+    if renders:
+        to_go = f"{to_go}, and {renders:,} to render" if parts else f"{counted(renders, 'page')} to render"
+    if isinstance(stats, Status):  # its manager has just answered
+        return Text(f"running: {to_go}", "bold")
+    return Text(f"{why}: {to_go}", style="yellow")
+
+
+def images_table(stats: Stats) -> Table:
+    """What became of every image URL; its sum is what the books are about."""
+    table = figures("Images", "", "URLs")
+    _outcomes(table, stats.image_status, list(ImageStatus), stats.image_reasons, stats.images)
+    return table
+
+
+def pages_table(stats: Stats) -> Table:
+    table = figures("Pages", "", "URLs")
+    _outcomes(table, stats.page_status, list(PageStatus), stats.page_reasons, stats.pages)
+    return table
+
+
+def renders_table(stats: Stats) -> Table:
+    """What became of every page that was to be opened in a browser."""
+    table = figures("Rendered", "", "Pages")
+    _outcomes(table, stats.render_status, list(RenderStatus), stats.render_reasons, stats.renders)
+    return table
+
+
+def outcome_tables(stats: Stats) -> list[RenderableType]:
+    """What became of all URLs; nothing of a browser where no page wanted one."""
+    found = [images_table(stats), pages_table(stats)]
+    return [*found, renders_table(stats)] if stats.renders.discovered else list(found)
+
+
+def queue_table(stats: Stats) -> Table:
+    """Tasks by state."""
+    columns = {"Pages": stats.pages, "Images": stats.images}
+    if stats.renders.discovered:
+        columns = {"Pages": stats.pages, "Renders": stats.renders, "Images": stats.images}
+    table = figures("Queue", "", *columns)
+    for state in Counts.__struct_fields__:
+        table.add_row(state, *(number(getattr(counts, state)) for counts in columns.values()))
+    table.add_section()
+    table.add_row("discovered", *(number(counts.discovered) for counts in columns.values()), style="bold")
+    return table
+
+
+def formats_table(summary: Summary) -> Table:
+    table = figures("Formats", "", "Files", "Size")
+    for entry in summary.formats:
+        table.add_row(clean(entry.name), number(entry.images), size(entry.size_bytes))
+    return table
+
+
+def hosts_table(summary: Summary) -> Table:
+    table = figures("Hosts", "", "URLs", "Saved", "Size")
+    for host in summary.hosts:
+        table.add_row(
+            Text(clean(host.name), overflow="fold"),
+            number(host.images),
+            number(host.saved),
+            size(host.size_bytes),
+        )
+    tell_more(table, summary.host_count - len(summary.hosts))
+    return table
+
+
+def left_out_table(left_out: Mapping[str, int]) -> Table:
+    """What pages offer and what was not taken on: no task, and so no part of the books."""
+    table = figures("Left out", "", "Times", "what that is")
+    table.columns[-1].justify = "left"
+    table.columns[-1].no_wrap = False
+    table.columns[-1].overflow = "fold"
+    for slug, count in left_out.items():
+        table.add_row(clean(slug), number(count), Text(_meaning(slug), style="dim"))
+    return table
+
+
+def left_out_lines(left_out: Mapping[str, int]) -> str:
+    """The same in sentences, one a line: ``3 by max-depth: links to …; --max-depth lets them in``."""
+    return "\n".join(
+        f"{count:,} by {clean(slug)}" + (f": {told}" if (told := _meaning(slug)) else "")
+        for slug, count in left_out.items()
+    )
+
+
+def _meaning(slug: str) -> str:
+    known = LEFT_OUT.get(slug)
+    if known is None:  # of another version of this program
+        return ""
+    return known.meaning + (f"; {known.option} lets them in" if known.option else "")
+
+
+def _outcomes(
+    table: Table,
+    by_status: Mapping[str, int],
+    statuses: list[ImageStatus] | list[PageStatus] | list[RenderStatus],
+    reasons: Mapping[str, int],
+    counts: Counts,
+) -> None:
+    for status in statuses:
+        count = by_status.get(status, 0)
+        table.add_row(label(status), number(count), style="" if count else "dim")
+    if reasons:
+        table.add_section()
+        for reason, count in reasons.items():
+            table.add_row(Text(f"  {clean(reason)}"), number(count), style="dim")
+    without_record = counts.discovered - sum(by_status.values())
+    if without_record > 0:
+        table.add_row("to do", number(without_record))
+    if counts.unsettled > max(0, without_record):
+        table.add_row("  of these once more", number(counts.unsettled - max(0, without_record)), style="dim")
+    table.add_section()
+    table.add_row("discovered", number(counts.discovered), style="bold")
