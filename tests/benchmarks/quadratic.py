@@ -52,7 +52,7 @@ _MEASURED = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from crawler.harvest import inside
+from crawler.harvest import reader_main
 from tests.quadratic import Shape
 from tests.quadratic.entries import ENTRIES
 
@@ -67,8 +67,8 @@ before = most_bytes()
 with suppress(Exception):
     work(text)
 content = text.encode("utf-8", "surrogatepass")
-most = inside._MOST_FOR_SOUP if "soup" in name else inside._MOST_BYTES_PER_BYTE
-print((most_bytes() - before) / len(content), inside._memory_bytes(content, most=most) / len(content))
+most = reader_main._MOST_FOR_SOUP if "soup" in name else reader_main._MOST_BYTES_PER_BYTE
+print((most_bytes() - before) / len(content), reader_main._memory_bytes(content, most=most) / len(content))
 """
 
 

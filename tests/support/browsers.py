@@ -33,8 +33,8 @@ def boot(*rungs: Rung) -> str:
     """What the launcher is started by, when it is to try those only."""
     return (
         "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
-        "from crawler.render import isolation, launch; from crawler.render.namespaces import Rung;"
-        f"isolation.rungs = lambda: {rungs!r};"
+        "from crawler.render import launch, namespaces; from crawler.render.namespaces import Rung;"
+        f"namespaces.rungs = lambda: {rungs!r};"
         "sys.exit(launch.main(sys.argv[2:]))"
     )
 

@@ -17,7 +17,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.left_out import of_slug, unlisted
 from crawler.cli import crawl_tables, status_tables
-from crawler.cli.progress import PLAIN_EVERY_S, Picture, ProgressLines
+from crawler.cli.progress import PLAIN_EVERY_S, LivePanel, ProgressLines
 from crawler.models import (
     Counts,
     HostStatus,
@@ -95,7 +95,7 @@ def scripted(folder: Path) -> Path:
 
 
 def test_the_picture_has_a_bar_for_them_where_there_are_any() -> None:
-    picture = Picture((SEED,), lambda: 1.0)
+    picture = LivePanel((SEED,), lambda: 1.0)
     text = drawn(picture.draw(RENDERING))
     assert "Rendered" in text
     assert "36 of 60" in text
@@ -105,9 +105,9 @@ def test_the_picture_has_a_bar_for_them_where_there_are_any() -> None:
 
 @pytest.mark.parametrize("width", [44, 80, 200])
 def test_the_picture_keeps_its_height(width: int) -> None:
-    lines = drawn(Picture((SEED,), lambda: 1.0).draw(RENDERING), width).splitlines()
+    lines = drawn(LivePanel((SEED,), lambda: 1.0).draw(RENDERING), width).splitlines()
     assert max(map(len, lines)) <= width
-    assert len(lines) == len(drawn(Picture((SEED,), lambda: 1.0).draw(RENDERING), 250).splitlines())
+    assert len(lines) == len(drawn(LivePanel((SEED,), lambda: 1.0).draw(RENDERING), 250).splitlines())
 
 
 @pytest.mark.parametrize(("stats", "told"), [(RENDERING, " 36 of 60 rendered,"), (Stats(), "")])
@@ -124,7 +124,7 @@ def test_a_plain_line_tells_how_far_they_are(stats: Stats, told: str) -> None:
 def test_renderers_stand_between_harvesters_and_downloaders() -> None:
     kinds = (TaskKind.IMAGE, TaskKind.RENDER, TaskKind.PAGE)
     workers = tuple(WorkerStatus(id=str(kind), kind=kind, machine="box", pid=7, threads=1) for kind in kinds)
-    lines = drawn(Picture((SEED,), lambda: 1.0).draw(Stats(workers=workers))).splitlines()
+    lines = drawn(LivePanel((SEED,), lambda: 1.0).draw(Stats(workers=workers))).splitlines()
     assert [line.split()[0] for line in lines if " done " in line] == ["harvester", "renderer", "downloader"]
     rows = drawn(workers_table(Status(workers=workers))).splitlines()
     assert [line.split()[1] for line in rows if line.startswith("box")] == [

@@ -309,9 +309,9 @@ def test_closing_ends_all_and_leaves_no_zombies() -> None:
 
 _ORPHANING = """
 import sys, threading
-from crawler.download.decoder_pool import Decoders
+from crawler.download.decoder_pool import DecoderPool
 from crawler.sandbox.memory_budget import Budget
-pool = Decoders(most=1, max_pixels=1000, timeout_s=0.5, decode=sys.argv[1], budget=Budget(2**30))
+pool = DecoderPool(most=1, max_pixels=1000, timeout_s=0.5, decode=sys.argv[1], budget=Budget(2**30))
 print(pool.verify(b"GIF89aok").height_px, flush=True)
 assert "PIL" not in sys.modules, "the parent has no need of it"
 if sys.argv[2] == "busy":

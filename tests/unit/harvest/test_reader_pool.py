@@ -177,7 +177,7 @@ def test_large_documents_that_hang_leave_a_reader_to_small_ones() -> None:
 ORPHANED = """
 import os, signal, sys, threading, time
 from crawler.sandbox.memory_budget import Budget
-from tests.unit import test_readers as here
+from tests.unit.harvest import test_reader_pool as here
 
 readers = here.faulty(page_timeout_s=60.0)
 threading.Thread(target=here.read, args=(readers, here.answer(here.URL, "<!--hang-->")), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Images in parts: LocalInbox at its limits and its worst moments, ManagerStorage against an inbox that forgets."""
+"""Images in parts: UploadReceiver at its limits and its worst moments, ManagerStorage against an inbox that forgets."""
 
 from __future__ import annotations
 
@@ -399,7 +399,7 @@ import itertools, os, signal, sys
 from pathlib import Path
 import msgspec
 from crawler.storage import Chunk
-from crawler.storage.uploads import LocalInbox
+from crawler.storage.uploads import UploadReceiver
 from crawler.storage.local import LocalStorage
 
 root, step, message = sys.argv[1:]
@@ -422,7 +422,7 @@ if step == "at the claim":
 if step == "before the adoption":
     LocalStorage.adopt = die
 storage = LocalStorage(Path(root), fsync=False, min_free_bytes=0)
-box = LocalInbox(storage, max_image_bytes=100, extension_for=lambda _: "jpg")
+box = UploadReceiver(storage, max_image_bytes=100, extension_for=lambda _: "jpg")
 print(box.store(msgspec.json.decode(message, type=Chunk)))
 """
 
