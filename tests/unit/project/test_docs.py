@@ -131,7 +131,8 @@ def _is_there(name: str) -> bool:
 
 @each_paper
 def test_every_module_that_is_named_exists(paper: str) -> None:
-    named = {name for span in spans(paper) for name in _MODULE.findall(span)} - {"crawler.db"}
+    texts = [*spans(paper), *blocks(paper, "sh", "console")]
+    named = {name for text in texts for name in _MODULE.findall(text)}
     assert {name for name in named if not _imports(name)} == set()
 
 
