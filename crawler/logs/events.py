@@ -121,35 +121,35 @@ IMAGE_REJECTED = Event(
     word="image-rejected",
     level=INFO,
     text=_WHY,
-    means="Not wanted: not an image, too small, its owner forbids it.",
+    means="The image is not wanted: not an image, too small, its owner forbids it.",
     more=("status", *_IMAGE),
 )
 IMAGE_FAILED = Event(
     word="image-failed",
     level=INFO,
     text=_WHY,
-    means="Not fetched, after all tries; when the crawl is refreshed, what was saved before stands.",
+    means="The image was not fetched, after all tries. In a refresh, what was saved before stands.",
     more=("status", *_IMAGE),
 )
 IMAGE_DEAD = Event(
     word="image-dead",
     level=INFO,
     text=_WHY,
-    means="No worker came back with it, in max_attempts leases.",
+    means="No worker came back with the image, in max_attempts leases.",
     more=("status", *_IMAGE),
 )
 IMAGE_UNCHANGED = Event(
     word="image-unchanged",
     level=INFO,
     text="{url} is still {path}",
-    means="A refresh found it as it was.",
+    means="A refresh found the image as it was.",
     more=("status", "reason", *_IMAGE),
 )
 IMAGE_GONE = Event(
     word="image-gone",
     level=INFO,
     text="{url}: {reason}: {detail}",
-    means="A refresh found that the server has it no longer; what was saved is kept.",
+    means="A refresh found that the server no longer has the image; what was saved is kept.",
     more=("status", "path", *_IMAGE),
 )
 PAGE_HARVESTED = Event(
@@ -268,7 +268,7 @@ CRAWL_FINISHED = Event(
     level=NOTICE,
     text="{pages} pages, {images} images: {saved} saved, {duplicate} duplicate, {rejected} rejected,"
     " {failed} failed, {dead} dead; {size} in {elapsed_s:.0f} s",
-    means="Nothing is left to do.",
+    means="The crawl has finished: nothing is left to do.",
     more=("saved_bytes",),
 )
 CRAWL_INTERRUPTED = Event(
@@ -293,7 +293,7 @@ CRAWL_UNPAUSED = Event(
     means="Work is given out again (image-crawler resume).",
 )
 CRAWL_OPEN = Event(
-    word="crawl-open", level=INFO, text="{text}", means="How workers join: the command that they run."
+    word="crawl-open", level=INFO, text="{text}", means="How other machines join: the command to run there."
 )
 
 LIST_READ = Event(
@@ -307,13 +307,13 @@ LIST_LINE = Event(
     word="list-line",
     level=WARNING,
     text="{list}, line {line}: {why}",
-    means="A line of a list names no URL, and is passed over; of very many some are told.",
+    means="A line of a list names no URL, and is passed over. Of many such lines some are logged.",
 )
 LIST_LINES = Event(
     word="list-lines",
     level=WARNING,
     text="{list}: {lines} lines in all name no URL",
-    means="So many were passed over, of which not all were told one by one.",
+    means="Lines of a list were passed over; not all were logged one by one.",
 )
 # --- workers ---
 
@@ -321,14 +321,14 @@ WORKER_JOINED = Event(
     word="worker-joined",
     level=NOTICE,
     text="{kind} {worker}, with {threads} threads (pid {pid}, version {version})",
-    means="A worker has said hello; also once more, when the manager was started again.",
+    means="A worker has joined. It is logged once more when the manager was started again.",
     more=("machine",),
 )
 WORKER_LEFT = Event(
     word="worker-left",
     level=NOTICE,
     text="{kind} {worker} said goodbye; {tasks} tasks requeued",
-    means="A worker has ended in good order, and given back what it had not begun.",
+    means="A worker has left in good order, and given back what it had not begun.",
     more=("machine", "done"),
 )
 WORKER_LOST = Event(
@@ -361,14 +361,14 @@ MANAGER_LATE = Event(
     word="manager-late",
     level=WARNING,
     text="the {name} did not end in time",
-    means="It was killed; the next start repairs what it left.",
+    means="The manager did not end in time, and was killed; the next start repairs what it left.",
 )
 LEASES_EXPIRED = Event(
     word="leases-expired",
     level=WARNING,
     text="worker {worker} is lost, with {tasks} tasks; they are requeued",
-    means="Leases of a worker have run out of which no more is known: one of before the manager was started, or, with"
-    " the queue in Redis, one that others heard of.",
+    means="Leases of an unknown worker have expired: one of before the manager was started, or, with the queue"
+    " in Redis, one that other workers heard of.",
 )
 LEASES_OVERDUE = Event(
     word="leases-overdue",
@@ -380,13 +380,13 @@ TASKS_TAKEN = Event(
     word="tasks-taken",
     level=WARNING,
     text="{tasks} tasks were given to other workers; is this one too slow?",
-    means="A worker was silent for so long that its tasks went back to the queue.",
+    means="This worker was silent for too long; its tasks went back to the queue.",
 )
 TASKS_NOT_RETURNED = Event(
     word="tasks-not-returned",
     level=WARNING,
     text="could not give {tasks} tasks back, their leases will run out: {reason}",
-    means="A worker leaves, and its queue does not answer.",
+    means="A worker leaves, and its queue does not answer: its leases expire instead.",
 )
 HALT_NOT_TOLD = Event(
     word="halt-not-told",
@@ -405,20 +405,20 @@ LEASE_NOT_RETURNED = Event(
     word="lease-not-returned",
     level=WARNING,
     text="a lease could not be given back: {reason}",
-    means="Its reply was not delivered; it runs out instead.",
+    means="A lease could not be given back to the queue; it expires instead.",
 )
 RESULT_REFUSED = Event(
     word="result-refused",
     level=WARNING,
     text="refused what a worker says of {url}: {reason}",
-    means="A worker says what can't be right: the task is tried again.",
+    means="A worker handed in a result that can't be right; the task is tried again.",
     more=("worker",),
 )
 WORD_REFUSED = Event(
     word="word-refused",
     level=WARNING,
     text="not believed, for it was not asked: worker {worker} of {host}",
-    means="A worker tells of a host's robots.txt that it was not asked for.",
+    means="A worker handed in a host's robots.txt that it was not told to fetch.",
 )
 
 # --- hosts, and what is asked of them ---
@@ -427,7 +427,7 @@ HOST_GIVEN_UP = Event(
     word="host-given-up",
     level=WARNING,
     text="{told}",
-    means="A host is left alone for a while, and what waits for it is settled as host-down.",
+    means="A host can't be reached: what waits for it is settled as host-down.",
     more=("host", "reason", "tries", "lasts_s"),
 )
 HOST_SLOWED = Event(
@@ -440,13 +440,13 @@ HOST_PAUSED = Event(
     word="host-paused",
     level=INFO,
     text="{host} is left alone for {pause_s:.0f} s",
-    means="Retry-After, or back-off after failures.",
+    means="A host is left alone for a while: Retry-After, or back-off after failures.",
 )
 NETWORK_DOWN = Event(
     word="network-down",
     level=WARNING,
     text="none of the hosts that are asked can be reached: is our own network out?",
-    means="No host is given up while this lasts.",
+    means="No host at all can be reached: none is given up while this lasts.",
 )
 REQUEST = Event(
     word="request",
@@ -459,13 +459,13 @@ REQUEST_FAILED = Event(
     word="request-failed",
     level=DEBUG,
     text="{method} {url}: {reason}: {detail}",
-    means="A request brought nothing.",
+    means="A request failed.",
 )
 WAITING = Event(
     word="waiting",
     level=DEBUG,
     text="{url} waits {wait_s:.1f} s for its turn",
-    means="The host's delay, or its other requests, come first.",
+    means="A request waits: the host's delay, or its other requests, come first.",
 )
 ROBOTS_FORBIDS = Event(
     word="robots-forbids",
@@ -483,7 +483,7 @@ ROBOTS_LINES_LEFT_OUT = Event(
     word="robots-lines-left-out",
     level=INFO,
     text="{url}: {lines} lines on the use of content are too many to be kept",
-    means="Its first lines count.",
+    means="robots.txt of a host has too many lines on the use of content; the first ones count.",
 )
 HOST_FILE_MISSING = Event(
     word="host-file-missing",
@@ -495,32 +495,32 @@ HOST_FILE_FAILED = Event(
     word="host-file-failed",
     level=INFO,
     text="{url} is not to be had: {reason}",
-    means="While that can't be read, nothing of the host is asked for.",
+    means="robots.txt or tdmrep.json of a host can't be read; nothing of the host is requested meanwhile.",
 )
 CONNECTION_DROPPED = Event(
     word="connection-dropped",
     level=DEBUG,
     text="connection of {url} not kept: {reason}",
-    means="The rest of an answer was not worth being read.",
+    means="The rest of an answer was not worth reading; the connection was closed.",
 )
 ADDRESS_PRIVATE = Event(
     word="address-private",
     level=WARNING,
     text="{host} is at {addresses}, in a private network; only that may be asked there, and what --allow-addresses"
     " names",
-    means="A seed is in a private network. Of this machine itself it is told as INFO.",
+    means="A seed is in a private network. For this machine's own addresses the level is INFO.",
 )
 ADDRESS_LEFT_OUT = Event(
     word="address-left-out",
     level=WARNING,
     text="{host} has public addresses, and private ones, which are not asked: {addresses}",
-    means="A seed that would lead into a private network.",
+    means="A seed has public addresses and private ones; the private ones are not requested.",
 )
 PARSER_FAILED = Event(
     word="parser-failed",
     level=INFO,
     text="{parser} can't parse the page: {reason}",
-    means="The other parser is tried.",
+    means="The HTML parser failed on a page; the other parser is tried.",
 )
 
 # --- the browser ---
@@ -529,32 +529,32 @@ BROWSER_STARTED = Event(
     word="browser-started",
     level=INFO,
     text="pages are opened in {browser}, with {isolation}",
-    means="How the browser is kept from the network; a warning if that is the weaker way.",
+    means="A browser was started. The level is a warning if it is kept from the network in the weaker way.",
 )
 BROWSER_ENDED = Event(
     word="browser-ended",
     level=WARNING,
     text="the browser has ended; another one is started",
-    means="It has crashed, or was killed.",
+    means="The browser crashed, or was killed.",
 )
 BROWSER_REPLACED = Event(
     word="browser-replaced",
     level=INFO,
     text="the browser is replaced: {reason}",
-    means="It does not answer in time, or has grown too large.",
+    means="The browser did not answer in time, or has grown too large; another one is started.",
     more=("size_mib",),
 )
 BROWSER_KILLED = Event(
     word="browser-killed",
     level=WARNING,
     text="the browser has taken {size_mib} MiB, and is killed",
-    means="Its pages are tried again.",
+    means="The browser took too much memory and was killed; its pages are tried again.",
 )
 BROWSER_PAGE_KILLED = Event(
     word="browser-page-killed",
     level=INFO,
     text="a page has taken {size_mib} MiB in the browser, and is killed",
-    means="render_memory_bytes.",
+    means="A page took more memory than render_memory_bytes, and was closed.",
 )
 BROWSER_WANTED = Event(
     word="browser-wanted",
@@ -566,14 +566,14 @@ BROWSER_DETAIL = Event(
     word="browser-detail",
     level=DEBUG,
     text="{what}: {reason}",
-    means="What went wrong in a page, or on the way to the browser.",
+    means="Something failed in a page, or on the way to the browser.",
     more=("url",),
 )
 RENDER_UNREADABLE = Event(
     word="render-unreadable",
     level=INFO,
     text="what scripts have made of {url} can't be read: {reason}",
-    means="The page counts as it was sent.",
+    means="What the browser made of a page can't be read; the page counts as it was sent.",
 )
 
 # --- this machine, its files, and the queue on the network ---
@@ -582,13 +582,13 @@ CONNECTION_REFUSED = Event(
     word="peer-dropped",
     level=INFO,
     text="dropped a peer at {address}: {reason}",
-    means="Somebody who does not know the key, or speaks another protocol.",
+    means="A connection was closed: the peer does not know the key, or speaks another protocol.",
 )
 CONNECTION_FAILED = Event(
     word="peer-not-taken",
     level=WARNING,
     text="can't take a connection: {reason}",
-    means="Files or threads of the manager are used up.",
+    means="A connection was refused: the manager has no more file descriptors or threads.",
 )
 QUEUE_SILENT = Event(
     word="queue-silent",
@@ -597,7 +597,10 @@ QUEUE_SILENT = Event(
     means="The manager, or Redis, can't be reached.",
 )
 QUEUE_BACK = Event(
-    word="queue-back", level=WARNING, text="{where} answers again", means="After queue-silent or queue-away."
+    word="queue-back",
+    level=WARNING,
+    text="{where} answers again",
+    means="The queue answers again, after queue-silent or queue-away.",
 )
 QUEUE_AWAY = Event(
     word="queue-away", level=WARNING, text="{reason}; it is waited for", means="Redis can't be reached."
@@ -618,7 +621,7 @@ QUEUE_REFILLED = Event(
     word="queue-refilled",
     level=WARNING,
     text="{where} may have lost something, and is given it again",
-    means="Redis was started again, or another one has taken its place.",
+    means="Redis was started again, or another server has taken its place; the queue is filled again.",
 )
 QUEUE_DAMAGED = Event(
     word="queue-damaged",
@@ -655,7 +658,7 @@ NOT_COLLECTED = Event(
     word="not-collected",
     level=WARNING,
     text="{reason}; what has not been collected will be at the next start",
-    means="Redis can't be reached in the end.",
+    means="Redis can't be reached at the end of the run; its records are collected by the next one.",
 )
 CALL_FAILED = Event(
     word="call-failed",
@@ -686,7 +689,7 @@ LOG_LINES_LOST = Event(
     word="log-lines-lost",
     level=WARNING,
     text="{lines} lines of the log were dropped: they came faster than they were written",
-    means="Nobody waits for the log.",
+    means="Lines came faster than they could be written, and were dropped.",
 )
 KEY_EXPOSED = Event(
     word="key-exposed",
@@ -753,7 +756,7 @@ STORAGE_BACK = Event(
     word="storage-back",
     level=INFO,
     text="{where} answers again, after {after_s:.1f} s",
-    means="After storage-silent.",
+    means="The object store answers again, after storage-silent.",
 )
 WATCH_ENDED = Event(
     word="watch-ended",
