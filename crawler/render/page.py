@@ -12,28 +12,25 @@ from typing import Any
 
 from crawler.config import RenderConfig
 from crawler.errors import (
-    BadRedirect,
     BrowserFailed,
     DeadlineExceeded,
     PageCrashed,
-    TaskError,
-    TooManyRedirects,
 )
 from crawler.http import Check, Fetched
 from crawler.logs.events import BROWSER_DETAIL, tell
 from crawler.models import Value
 from crawler.render import behaviours
 from crawler.render.behaviours import Behaviour
-from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsEvent, DevToolsTimeout, PendingCall
-from crawler.render.isolated_world import WORLD, IsolatedWorld
+from crawler.render.devtools import BrowserGone, DevToolsError, DevToolsTimeout
+from crawler.render.isolated_world import IsolatedWorld
 from crawler.render.listeners import tell_listeners
+from crawler.render.navigation_errors import is_refused, why_not_opened
 from crawler.render.network import PageNetwork
-from crawler.render.page_requests import BATCH_S, LOAD, PageRequests
+from crawler.render.page_events import PageEvents, PageLinks
+from crawler.render.page_requests import BATCH_S, PageRequests
 from crawler.render.snapshot import Snapshot
 from crawler.render.tab import MEMORY, Tab
-from crawler.text.display import one_line
 from crawler.text.plain_errors import plain
-from crawler.urls import MAX_URL_CHARS, canonical
 
 log = logging.getLogger(__name__)
 
@@ -47,33 +44,12 @@ MOST_QUIET_S = 4.0
 """Some pages ask for something for ever."""
 PATIENCE_LEFT_S = 0.8
 """… with which such pages are waited for from then on."""
-MOST_LINKS = 1000
-MOST_ADDRESS_CHARS = 8 * MAX_URL_CHARS
-"""Eight times as long as any that a task may have."""
 _CALL_S = 5.0
 _LEAST_READ_S, _READ_SHARE = 3.0, 3
 """To be read a page has a third of its time once more, and three seconds at least. A script that does not come to its
 end is ended after a third of that.
 """
 _LOOK_S = 0.05
-
-
-_COUNTED = {
-    "Network.webSocketCreated": "render-sockets",
-    "Network.webTransportCreated": "render-sockets",
-    "Page.downloadWillBegin": "render-downloads",
-}
-"""Events that tell of what a page does not get."""
-_BAD_REDIRECTS = frozenset(
-    f"net::ERR_{name}"
-    for name in (
-        "UNSAFE_REDIRECT",
-        "INVALID_REDIRECT",
-        "DISALLOWED_URL_SCHEME",
-        "UNKNOWN_URL_SCHEME",
-        "INVALID_URL",
-    )
-)
 
 
 class Rendered(Value):
@@ -117,14 +93,11 @@ class OpenPage:
         self._network = network
         self._url = url
         self._config = config
-        self._script = script
         self._max_html_chars = max_html_chars
         self._clock = clock
         self._began = clock()
         self._left_out: Counter[str] = Counter()
-        self._links: dict[str, None] = {}
-        self._sent: set[str] = set()
-        """Where forms would have gone."""
+        self._links = PageLinks(self._left_out)
         self._spent: Counter[str] = Counter()
         self._world = IsolatedWorld(
             tab, url=url, pump=lambda is_done, most_s: self._pump_until(is_done, most_s=most_s)
@@ -137,16 +110,15 @@ class OpenPage:
             config=config,
             check=check,
             left_s=lambda: self._left_s,
-            note_link=self._note_link,
+            note_link=self._links.note,
             left_out=self._left_out,
             clock=clock,
         )
-        self._arrivals = 0
-        self._is_away = False
-        self._is_silenced = False
+        self._events = PageEvents(
+            tab, self._world, self._requests, self._links, url=url, script=script, left_out=self._left_out
+        )
         self._is_shown = True
         """The browser makes a page of the document; not of a download, say."""
-        self._routed_to = ""
         self._patience_s = MOST_QUIET_S
         self._read_s = max(_LEAST_READ_S, config.render_timeout_s / _READ_SHARE)
         self._read_until = 0.0
@@ -181,7 +153,7 @@ class OpenPage:
             html=html,
             seen=self._requests.images,
             held=self._requests.held,
-            left_for=tuple(url for url in self._links if url not in self._sent),
+            left_for=self._links.urls,
             left_out=dict(self._left_out + Counter(self._network.left_out)),
             requests=self._network.requests,
             received_bytes=self._network.received_bytes,
@@ -196,8 +168,8 @@ class OpenPage:
         with contextlib.suppress(DevToolsTimeout):
             self._behave(wanted)
         self._left_out["render-time"] += self._is_over
-        self._tab.is_spent = self._is_over or self._is_away
-        if self._is_away:  # what there is to be read is not the page
+        self._tab.is_spent = self._is_over or self._events.is_away
+        if self._events.is_away:  # what there is to be read is not the page
             return ""
         self._read_until = self._clock() + self._read_s
         try:
@@ -231,7 +203,7 @@ class OpenPage:
         """Its time is up; to be read it has some more."""
         if self._read_until:
             return self._clock() >= self._read_until
-        return self._left_s <= 0 or self._is_silenced
+        return self._left_s <= 0 or self._events.is_silenced
 
     def _check_crash(self) -> None:
         if self._tab.crashed:
@@ -242,31 +214,19 @@ class OpenPage:
     def _begin(self) -> None:
         tab = self._tab
         self._world.main_frame = tab.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
-        self._watch(tab.session, is_page=True)
+        self._events.watch(tab.session, is_page=True)
         tab.send("Network.setBypassServiceWorker", {"bypass": True})
         tab.call("Page.setInterceptFileChooserDialog", {"enabled": True})
-
-    def _watch(self, session: str, *, is_page: bool) -> None:
-        """Have all requests of a target come to us, and whatever it starts itself."""
-        send = self._tab.send
-        send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session=session)
-        attach = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
-        send("Target.setAutoAttach", attach, session=session)
-        if is_page:
-            send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}, session=session)
-            send("Page.enable", session=session)
-            script = {"source": self._script, "worldName": WORLD, "runImmediately": True}
-            send("Page.addScriptToEvaluateOnNewDocument", script, session=session)
 
     def _load(self) -> None:
         opened = self._tab.ask("Page.navigate", {"url": self._url})
         self._pump_until(
-            lambda: self._requests.failure is not None or self._requests.has_loaded or _is_refused(opened)
+            lambda: self._requests.failure is not None or self._requests.has_loaded or is_refused(opened)
         )
-        if _is_refused(opened):
+        if is_refused(opened):
             self._is_shown = False
             if self._requests.document is None and self._requests.failure is None:
-                self._requests.failure = _why_not_opened(str(opened.value()["errorText"]))
+                self._requests.failure = why_not_opened(str(opened.value()["errorText"]))
         elif self._requests.document is None and self._requests.failure is None and self._requests.is_open:
             self._requests.failure = DeadlineExceeded(
                 f"it was not there after {self._config.render_timeout_s:g} s (render_timeout_s)"
@@ -319,12 +279,12 @@ class OpenPage:
 
     def _come_back(self) -> None:
         """A script has given the page another address, which is a page of its own: back to where it was."""
-        if not self._routed_to:
+        if not self._events.routed_to:
             return
-        self._routed_to = ""
+        self._events.routed_to = ""
         self._world.asked("back()", most_s=1.0)
         self._wait_until_quiet(QUIET_AFTER_STEP_S, since=self._clock())
-        self._routed_to = ""
+        self._events.routed_to = ""
 
     # --- time ---
 
@@ -348,104 +308,13 @@ class OpenPage:
         """Answer what the page asks for, until that; or until its time is up."""
         end = None if most_s is None else self._clock() + most_s
         while not is_done():
-            is_in_vain = self._tab.crashed or self._is_away or self._is_over
+            is_in_vain = self._tab.crashed or self._events.is_away or self._is_over
             if is_in_vain or (end is not None and self._clock() >= end):
                 return
             event = self._tab.mailbox.get(BATCH_S if self._requests.have_images_waiting else _LOOK_S)
             if event is not None:
-                self._handle(event)
+                self._events.handle(event)
             self._requests.stand_in()
-
-    # --- what the browser tells ---
-
-    def _handle(self, event: DevToolsEvent) -> None:
-        params = event.params
-        match event.method:
-            case "Fetch.requestPaused":
-                self._requests.paused(params, event.session)
-            case "Page.loadEventFired":
-                self._loaded(event.session)
-            case "Page.navigatedWithinDocument":
-                self._routed(params)
-            case "Page.frameRequestedNavigation":
-                self._requested(params)
-            case "Page.frameNavigated" if (
-                self._requests.is_open
-            ):  # before it is, that is the blank page of the tab
-                self._navigated(params.get("frame", {}))
-            case "Target.attachedToTarget":
-                self._attached(params)
-            case "Page.javascriptDialogOpening":
-                self._left_out["render-dialogs"] += 1
-                leaves = params.get("type") == "beforeunload"
-                self._tab.send("Page.handleJavaScriptDialog", {"accept": leaves}, session=event.session)
-            case "Page.windowOpen":
-                self._left_out["render-popups"] += 1
-                self._note_link(str(params.get("url", "")))
-            case _ if event.method in _COUNTED:
-                self._left_out[_COUNTED[event.method]] += 1
-
-    def _attached(self, params: Mapping[str, Any]) -> None:
-        """A frame of another site, or a worker: its requests are ours to answer as well."""
-        session = str(params.get("sessionId", ""))
-        kind = params.get("targetInfo", {}).get("type", "")
-        if kind == "page":  # a window that it has opened
-            self._tab.send("Target.closeTarget", {"targetId": params["targetInfo"]["targetId"]}, session="")
-            return
-        self._watch(session, is_page=kind == "iframe")
-        self._tab.send("Runtime.runIfWaitingForDebugger", session=session)
-
-    def _loaded(self, session: str) -> None:
-        """In a tab that has had another page, the blank one between them has loaded before."""
-        if self._requests.is_open and session == self._tab.session:
-            self._requests.has_loaded = True
-
-    def _routed(self, params: Mapping[str, Any]) -> None:
-        """A script has changed the address: without one of ours it says where the page is, else it is a link."""
-        url = str(params.get("url", ""))
-        if len(url) > MOST_ADDRESS_CHARS:
-            self._silence()
-        if params.get("frameId") != self._world.main_frame:
-            return
-        if url != self._url and canonical(url) != canonical(self._url):
-            self._note_link(url)
-            if self._requests.stage != LOAD:
-                self._routed_to = url
-        elif "#" in url and url != self._url:
-            self._note_link(url)
-
-    def _silence(self) -> None:
-        """No more of the page's scripts: each address of a megabyte is work for the process that all pages share, and
-        200 of them kept it busy for ten seconds. The page is read as it is.
-        """
-        if not self._is_silenced:
-            self._is_silenced = True
-            self._tab.send("Emulation.setScriptExecutionDisabled", {"value": True})
-
-    def _requested(self, params: Mapping[str, Any]) -> None:
-        """A form that is sent by GET looks like a link once it is asked for."""
-        url = str(params.get("url", ""))
-        is_form = str(params.get("reason", "")).startswith("formSubmission")
-        if is_form and len(url) <= MAX_URL_CHARS and len(self._sent) < MOST_LINKS:
-            self._left_out["render-forms"] += url not in self._sent
-            self._sent.add(url)
-
-    def _navigated(self, frame: Mapping[str, Any]) -> None:
-        """The page is here; or it has left for something that is not asked for, as about:blank and blob: URLs are."""
-        if frame.get("id") != self._world.main_frame:
-            return
-        self._arrivals += 1
-        if self._arrivals > 1 + self._requests.reloads:
-            self._is_away = True
-            self._left_out["render-away"] += 1
-
-    def _note_link(self, url: str) -> None:
-        if len(url) > MAX_URL_CHARS:
-            self._left_out["url-too-long"] += 1
-        elif len(self._links) < MOST_LINKS:
-            self._links[url] = None
-        elif url not in self._links:
-            self._left_out["render-images"] += 1
 
 
 def _pair(told: Any) -> tuple[int, int]:
@@ -455,27 +324,3 @@ def _pair(told: Any) -> tuple[int, int]:
             return min(did, 1000), changes
         case _:
             return 0, 0
-
-
-def _is_refused(opened: PendingCall) -> bool:
-    """The browser has said that it does not go there."""
-    if not opened.answered.is_set():
-        return False
-    try:
-        return bool(opened.value().get("errorText"))
-    except DevToolsError:
-        return False
-
-
-def _why_not_opened(error: str) -> TaskError:
-    """What one of Chromium's network errors stands for, once what the servers say is known."""
-    if error == "net::ERR_TOO_MANY_REDIRECTS":
-        return TooManyRedirects("redirected more often than browsers follow")
-    if error in _BAD_REDIRECTS:
-        return BadRedirect(f"it redirects to what is no page to be opened ({_told(error)})")
-    return BrowserFailed(f"the browser does not open the page: {_told(error)}")
-
-
-def _told(error: str) -> str:
-    """``net::ERR_BLOCKED_BY_CLIENT`` as words."""
-    return one_line(error.removeprefix("net::").removeprefix("ERR_")).replace("_", " ").lower()

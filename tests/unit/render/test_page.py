@@ -10,7 +10,7 @@ import pytest
 
 from crawler.errors import BadRedirect, BrowserFailed, TaskError, TooManyRedirects
 from crawler.render.mailbox import Mailbox, Raw, repaired
-from crawler.render.page import _why_not_opened
+from crawler.render.navigation_errors import why_not_opened
 from tests.support.cpu_time import cpu_below, soon
 
 
@@ -25,7 +25,7 @@ from tests.support.cpu_time import cpu_below, soon
     ],
 )
 def test_what_a_server_did_is_no_fault_of_the_browser(error: str, kind: type[TaskError]) -> None:
-    assert type(_why_not_opened(error)) is kind
+    assert type(why_not_opened(error)) is kind
 
 
 def test_an_answer_wakes_up_who_waits_for_events() -> None:

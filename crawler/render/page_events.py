@@ -1,0 +1,180 @@
+"""What the browser tells of an open page: requests, addresses, frames, dialogs, windows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from crawler.render.devtools import DevToolsEvent
+from crawler.render.isolated_world import WORLD, IsolatedWorld
+from crawler.render.page_requests import LOAD, PageRequests
+from crawler.render.tab import Tab
+from crawler.urls import MAX_URL_CHARS, canonical
+
+MOST_LINKS = 1000
+MOST_ADDRESS_CHARS = 8 * MAX_URL_CHARS
+"""Eight times as long as the URL of a task may be."""
+_COUNTED = {
+    "Network.webSocketCreated": "render-sockets",
+    "Network.webTransportCreated": "render-sockets",
+    "Page.downloadWillBegin": "render-downloads",
+}
+"""Events that tell of what a page does not get."""
+
+
+class PageLinks:
+    """Where a page would have gone: URLs that it opens, goes to or shows as its own address.
+
+    At most MOST_LINKS are kept; each one over that is counted in *left_out*.
+    """
+
+    def __init__(self, left_out: Counter[str]) -> None:
+        self._left_out = left_out
+        self._links: dict[str, None] = {}
+        self._forms: set[str] = set()
+
+    def note(self, url: str) -> None:
+        """Keep *url*, if it is short enough and there is room."""
+        if len(url) > MAX_URL_CHARS:
+            self._left_out["url-too-long"] += 1
+        elif len(self._links) < MOST_LINKS:
+            self._links[url] = None
+        elif url not in self._links:
+            self._left_out["render-images"] += 1
+
+    def note_form(self, url: str) -> None:
+        """A form would be sent to *url*: by GET, that looks like a link once it is asked for."""
+        if len(url) <= MAX_URL_CHARS and len(self._forms) < MOST_LINKS:
+            self._left_out["render-forms"] += url not in self._forms
+            self._forms.add(url)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All of them, in their order, but for those of forms."""
+        return tuple(url for url in self._links if url not in self._forms)
+
+
+class PageEvents:
+    """Handles the events of the page in *tab*, and keeps what they say of it. All methods are for one thread.
+
+    *script* runs in every document before the page's own scripts.
+    """
+
+    def __init__(
+        self,
+        tab: Tab,
+        world: IsolatedWorld,
+        requests: PageRequests,
+        links: PageLinks,
+        *,
+        url: str,
+        script: str,
+        left_out: Counter[str],
+    ) -> None:
+        self._tab = tab
+        self._world = world
+        self._requests = requests
+        self._links = links
+        self._url = url
+        self._script = script
+        self._left_out = left_out
+        self._arrivals = 0
+        self.is_away = False
+        """The page has left for a document that is not asked for (about:blank, blob:)."""
+        self.is_silenced = False
+        """Its scripts have been switched off."""
+        self.routed_to = ""
+        """The address that a script has given it since this was last emptied."""
+
+    def watch(self, session: str, *, is_page: bool) -> None:
+        """Let us answer all requests of the target that has *session*, and of each target that it starts."""
+        send = self._tab.send
+        send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session=session)
+        attach = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+        send("Target.setAutoAttach", attach, session=session)
+        if is_page:
+            send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}, session=session)
+            send("Page.enable", session=session)
+            script = {"source": self._script, "worldName": WORLD, "runImmediately": True}
+            send("Page.addScriptToEvaluateOnNewDocument", script, session=session)
+
+    def handle(self, event: DevToolsEvent) -> None:
+        params = event.params
+        match event.method:
+            case "Fetch.requestPaused":
+                self._requests.paused(params, event.session)
+            case "Page.loadEventFired":
+                self._loaded(event.session)
+            case "Page.navigatedWithinDocument":
+                self._routed(params)
+            case "Page.frameRequestedNavigation":
+                self._requested(params)
+            case "Page.frameNavigated" if (
+                self._requests.is_open
+            ):  # before it is, that is the blank page of the tab
+                self._navigated(params.get("frame", {}))
+            case "Target.attachedToTarget":
+                self._attached(params)
+            case "Page.javascriptDialogOpening":
+                self._left_out["render-dialogs"] += 1
+                leaves = params.get("type") == "beforeunload"
+                self._tab.send("Page.handleJavaScriptDialog", {"accept": leaves}, session=event.session)
+            case "Page.windowOpen":
+                self._left_out["render-popups"] += 1
+                self._links.note(str(params.get("url", "")))
+            case _ if event.method in _COUNTED:
+                self._left_out[_COUNTED[event.method]] += 1
+
+    def _attached(self, params: Mapping[str, Any]) -> None:
+        """A frame of another site, or a worker: its requests are ours to answer as well."""
+        session = str(params.get("sessionId", ""))
+        kind = params.get("targetInfo", {}).get("type", "")
+        if kind == "page":  # a window that it has opened
+            self._tab.send("Target.closeTarget", {"targetId": params["targetInfo"]["targetId"]}, session="")
+            return
+        self.watch(session, is_page=kind == "iframe")
+        self._tab.send("Runtime.runIfWaitingForDebugger", session=session)
+
+    def _loaded(self, session: str) -> None:
+        """In a tab that has had another page, the blank one between them has loaded before."""
+        if self._requests.is_open and session == self._tab.session:
+            self._requests.has_loaded = True
+
+    def _routed(self, params: Mapping[str, Any]) -> None:
+        """A script has changed the address: without one of ours it says where the page is, else it is a link."""
+        url = str(params.get("url", ""))
+        if len(url) > MOST_ADDRESS_CHARS:
+            self._silence()
+        if params.get("frameId") != self._world.main_frame:
+            return
+        if url != self._url and canonical(url) != canonical(self._url):
+            self._links.note(url)
+            if self._requests.stage != LOAD:
+                self.routed_to = url
+        elif "#" in url and url != self._url:
+            self._links.note(url)
+
+    def _silence(self) -> None:
+        """No more of the page's scripts: each address of a megabyte is work for the process that all pages share, and
+        200 of them kept it busy for ten seconds. The page is read as it is.
+        """
+        if not self.is_silenced:
+            self.is_silenced = True
+            self._tab.send("Emulation.setScriptExecutionDisabled", {"value": True})
+
+    def _requested(self, params: Mapping[str, Any]) -> None:
+        """A form that is sent by GET looks like a link once it is asked for."""
+        url = str(params.get("url", ""))
+        is_form = str(params.get("reason", "")).startswith("formSubmission")
+        if is_form:
+            self._links.note_form(url)
+
+    def _navigated(self, frame: Mapping[str, Any]) -> None:
+        """The page is here; or it has left for something that is not asked for, as about:blank and blob: URLs are."""
+        if frame.get("id") != self._world.main_frame:
+            return
+        self._arrivals += 1
+        if self._arrivals > 1 + self._requests.reloads:
+            self.is_away = True
+            self._left_out["render-away"] += 1
