@@ -1,1 +1,1 @@
-"""Pages that scripts make: opened in a browser without a network, which our own transport answers."""
+"""Renders pages that scripts make, in a browser without a network: our own transport answers its requests."""

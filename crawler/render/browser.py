@@ -1,4 +1,4 @@
-"""One Chromium, and the tabs that are open in it."""
+"""One Chromium process tree, and its open tabs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VIEWPORT = {
     "mobile": False,
     "scale": 0.1,
 }
-"""As large as a person's, and drawn in a tenth of that: nobody looks, and what is drawn was half of all memory."""
+"""The page sees a usual window; it is drawn at a tenth of that. Drawn at full size, pixels were half of all memory."""
 _SCREENCAST = {"format": "jpeg", "quality": 1, "maxWidth": 8, "maxHeight": 8, "everyNthFrame": 2**30}
 """Of the tabs of a window one is drawn. The others get a frame a second from their third one on, and learn only then
 what is in view: three of four pages were scrolled past their lazy pictures. Who is filmed is drawn; no picture is sent.
@@ -38,16 +38,16 @@ what is in view: three of four pages were scrolled past their lazy pictures. Who
 _BLANK = "about:blank"
 _DOMAINS = ("Page", "Fetch", "Network", "DOM", "Runtime")
 BLANK_TABS = 1
-"""That wait for another page, in all contexts together; the next page most often takes it at once. Each is a process of
-24 MiB: with four of them a browser with four pages took 486 MiB, and 435 with one, at the same pace.
+"""Blank tabs that are kept for the next page, in all contexts together. Each is a process of 24 MiB: with four of them
+a browser with four pages took 486 MiB, with one 435, at the same pace.
 """
 _CLOSE_S = 1.0
-"""A page in an endless loop takes half of it."""
+"""Seconds until a tab must be closed. A page in an endless loop takes half of it."""
 _SIGKILL = 9
 
 
 class Context:
-    """A profile in memory, for pages of one host; it ages with each."""
+    """A browser context: a profile in memory, for pages of one host. It gets slower with each page."""
 
     def __init__(self, host: str, number: str) -> None:
         self.host = host
@@ -62,11 +62,11 @@ class Browser:
     def __init__(self, program: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
         self._changed = threading.Condition()
         self._tabs: dict[str, Tab] = {}
-        """By target."""
+        """All tabs, by their target ids."""
         self._new: dict[str, Tab] = {}
-        """Those that nobody has claimed yet."""
+        """Tabs that were opened and not claimed yet."""
         self._blank: list[tuple[Context, Tab]] = []
-        """Tabs that nobody uses, at about:blank; the one that was used last is the last."""
+        """Unused tabs at about:blank, the most recently used last."""
         self._opening = 0
         self._process = Process(program, timeout_s=timeout_s)
         self.isolation = self._process.isolation
@@ -76,7 +76,7 @@ class Browser:
             self._process.incoming, self._process.outgoing, on_event=self._happened, on_gone=self._ended
         )
         self.processes = memory.Descendants(self._process.pid)
-        """For one thread at a time."""
+        """The processes below the launcher; for one thread at a time."""
         try:
             self.version = str(
                 self._devtools.call("Browser.getVersion", timeout_s=timeout_s).get("product", "")
@@ -96,20 +96,20 @@ class Browser:
         return not self._devtools.is_gone and self._process.is_alive
 
     def pids(self) -> list[int]:
-        """Its processes, the launcher first."""
+        """The ids of its processes, the launcher first."""
         return [self._process.pid, *memory.Descendants(self._process.pid).look()]
 
     def pss_bytes(self) -> int:
-        """Memory of all its processes; what they share is counted once. 0 where the system does not tell."""
+        """Memory of all its processes, in bytes; shared memory counts once. 0 where the system does not tell."""
         return sum(map(memory.proportional_bytes, self.pids()))
 
     def close(self) -> None:
-        """End it, whatever is open, and return once its processes have ended."""
+        """End the browser, whatever is open in it. Returns once its processes have ended."""
         self._devtools.close()
         self._process.end()
 
     def new_context(self, host: str) -> Context:
-        """Raises DevToolsError."""
+        """A new browser context. Raises DevToolsError."""
         context = Context(host, str(self._devtools.call("Target.createBrowserContext")["browserContextId"]))
         nothing = {"behavior": "deny", "browserContextId": context.id}
         self._devtools.send("Browser.setDownloadBehavior", nothing)
@@ -122,7 +122,7 @@ class Browser:
             self._devtools.send("Target.disposeBrowserContext", {"browserContextId": context.id})
 
     def open_tab(self, context: Context) -> Tab:
-        """One that another page has left blank, or a new one. Raises DevToolsError."""
+        """A tab that another page has left blank, or a new one. Raises DevToolsError."""
         tab = self._taken_again(context) or self._new_tab(context)
         try:
             tab.send("Emulation.setDeviceMetricsOverride", _VIEWPORT)
@@ -151,8 +151,9 @@ class Browser:
         return tab
 
     def leave_tab(self, tab: Tab, context: Context) -> None:
-        """Keep it for another page of its context, if it has not been spent and goes blank at once; else close it. To
-        open a new one is a third of what a page costs: a process, most of all.
+        """Keep the tab for another page of its context, if it is not spent and goes blank at once; else close it.
+
+        A new tab is a third of what a page costs, most of it a new process.
         """
         try:
             # one that goes from blank to blank breaks down: a fault of Chromium 156, with focus emulation
@@ -210,7 +211,7 @@ class Browser:
         return tab
 
     def _close_strays(self) -> None:
-        """Once nobody opens a page any more, those that are left have been opened by pages."""
+        """Close tabs that pages have opened: while nobody opens one, all unclaimed tabs are such."""
         with self._changed:
             self._opening -= 1
             strays = [] if self._opening else list(self._new.values())
@@ -221,7 +222,7 @@ class Browser:
             self._devtools.unroute(stray.mailbox)
 
     def close_tab(self, tab: Tab) -> None:
-        """Within two seconds, whatever its page does."""
+        """Close the tab within two seconds, whatever its page does."""
         with suppress(DevToolsError):
             self._close_target(tab.target_id)
             if not tab.closed.wait(_CLOSE_S):
@@ -236,7 +237,7 @@ class Browser:
         self._devtools.send("Target.closeTarget", {"targetId": target_id})
 
     def _happened(self, event: DevToolsEvent) -> None:
-        """In the thread that reads what Chromium says."""
+        """Handle an event of no session. Runs in the thread that reads from Chromium."""
         match event.method:
             case "Target.attachedToTarget":
                 self._arrived(event.params["sessionId"], event.params["targetInfo"])
@@ -253,7 +254,7 @@ class Browser:
                         self._tabs.pop(tab.target_id, None)
 
     def _arrived(self, session: str, target: Mapping[str, Any]) -> None:
-        """A page, which does nothing so far."""
+        """Note a new tab, which waits for a debugger so far."""
         target_id = target["targetId"]
         if target.get("openerId") or not self._opening:  # a window that a page has opened
             self._reject(target_id, session)

@@ -31,33 +31,33 @@ log = logging.getLogger(__name__)
 isolation_log = logging.getLogger("crawler.render.namespaces")
 
 PAGES_PER_CONTEXT = 50
-"""What ages is the context: a navigation in one that is worn takes four times as long as in a new one."""
+"""A context ages: a navigation in a worn one takes four times as long as in a new one."""
 PAGES_PER_BROWSER = 1_000
 IDLE_CONTEXTS = 4
 FAILURES = 3
 PAUSE_S = 60.0
 SAMPLE_S = 0.15
-"""An allocation bomb takes 500 MB/s."""
+"""Seconds between two looks at memory. An allocation bomb takes 500 MB/s."""
 IDLE_S = 2.0
-"""After that without a page, blank tabs are closed: each holds 24 MiB."""
+"""Seconds without a page after which blank tabs are closed: each holds 24 MiB."""
 SHARE = 4
-"""Pages over their limit that a browser may have the memory of: then it is replaced, and at twice that, killed."""
+"""A browser that holds the memory of so many pages over their limit is replaced; at twice that it is killed."""
 
 
 class Lent:
-    """A browser, and what is going on in it."""
+    """A browser that is in use, with its contexts."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
         self.pages = 0
         self.open = 0
         self.is_worn = False
-        """It gets no more pages, and ends with the last one that it has."""
+        """It gets no more pages, and ends with its last one."""
         self.contexts: list[Context] = []
-        """The one that was used last is the last."""
+        """Its contexts, the most recently used last."""
 
     def take(self, host: str, most: int) -> Context | None:
-        """A context of *host* with a page more, if there is one that is not worn."""
+        """A context of *host* that is not worn, counted as having one page more; None without one."""
         for context in reversed(self.contexts):
             if context.host == host and context.pages < most:
                 context.pages += 1
@@ -68,7 +68,7 @@ class Lent:
         return None
 
     def give_back(self, context: Context | None, most: int) -> list[Context]:
-        """A page of it is closed: the contexts that nobody needs any more."""
+        """Note that a page of *context* is closed. Returns the contexts that nobody needs any more."""
         if context:
             context.open -= 1
             self.contexts.remove(context)
@@ -117,7 +117,7 @@ class Browsers:
 
     @contextmanager
     def tab(self, host: str) -> Iterator[Tab]:
-        """A new page, in a context that it shares with other pages of *host* at most. It is closed at the end.
+        """A new page, closed at the end. Its context is shared with other pages of *host* only.
 
         Raises BrowserFailed if there is no browser, or it ends. Raises PageCrashed if the page's process does, and its
         user has let TabCrashed pass.
@@ -153,7 +153,7 @@ class Browsers:
             self._give_back(lent, context)
 
     def close(self) -> None:
-        """End all of them, whatever is open; returns once their processes have ended."""
+        """End all browsers, whatever is open. Returns once their processes have ended."""
         self._is_closed.set()
         with self._lock:
             self._current = None
@@ -175,8 +175,9 @@ class Browsers:
 
     @staticmethod
     def _give_up(lent: Lent, error: BaseException | None) -> None:
-        """One page can keep the process busy that all share: those after it get another browser. 200 addresses of a
-        megabyte each, by history.pushState, did so for ten seconds.
+        """Replace the browser: one page can block the process that all pages share.
+
+        200 addresses of a megabyte each, by history.pushState, blocked it for ten seconds.
         """
         if isinstance(error, DevToolsTimeout) and not lent.is_worn:
             tell(log, BROWSER_REPLACED, reason=error, size_mib=0)
@@ -231,7 +232,7 @@ class Browsers:
         return lent
 
     def _end(self, lent: Lent) -> None:
-        """In a thread: it takes a moment, and nobody waits for it."""
+        """End the browser in a thread: that takes a moment, and nobody waits for it."""
         if lent in self._all:
             self._all.remove(lent)
             end = threading.Thread(target=lent.browser.close, name="chromium-end", daemon=True)
@@ -239,7 +240,7 @@ class Browsers:
             end.start()
 
     def _context(self, lent: Lent, host: str) -> Context:
-        """That of *host*, or a new one. Raises DevToolsError."""
+        """The context of *host*, or a new one. Raises DevToolsError."""
         with self._lock:
             context = lent.take(host, self._pages_per_context)
         if context is None:

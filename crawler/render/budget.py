@@ -1,4 +1,4 @@
-"""How much one page may ask for in the browser; what is over is counted, by what cut it."""
+"""The budget of one rendered page: requests and bytes. What is over it is counted, by what cut it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from collections import Counter
 
 _TRIES_PER_REQUEST = 4
-"""A page may try so many times what it may ask for: what is refused costs work as well, a robots.txt to begin with."""
+"""A page may try this many times its number of requests: refused ones cost work as well, a robots.txt to begin with."""
 
 
 class PageBudget:
-    """Of one page: so many *requests*, and so many *received_bytes*. Safe to be used by several threads."""
+    """The budget of one page: *requests* and *received_bytes*. Thread-safe."""
 
     def __init__(self, *, requests: int, received_bytes: int) -> None:
         self._most = requests
@@ -20,7 +20,7 @@ class PageBudget:
         self._under_way = 0
         self._left_out: Counter[str] = Counter()
         self.requests = 0
-        """That were answered."""
+        """Requests that were answered."""
         self.received_bytes = 0
 
     @property
@@ -34,7 +34,10 @@ class PageBudget:
             self._left_out[slug] += 1
 
     def begin(self, *, anyway: bool = False) -> str:
-        """A request begins, if it may, or *anyway*: else the slug of what forbids it. Each that begins has to end."""
+        """Begin a request if the budget allows it, or *anyway*; else return the slug of what forbids it.
+
+        Each request that begins has to end.
+        """
         with self._mutex:
             if anyway:
                 self._under_way += 1
@@ -52,12 +55,13 @@ class PageBudget:
 
     @property
     def room_bytes(self) -> int:
-        """What one more answer may have."""
+        """Bytes that one more answer may have."""
         return max(0, self._most_bytes - self.received_bytes)
 
     def end(self, *, size_bytes: int | None) -> bool:
-        """A request has ended, with an answer of that size; None: without one, or it was an image. Returns whether the
-        answer may be used: others may have taken what was left.
+        """End a request, with the size of its answer; None for no answer, or an image.
+
+        Returns whether the answer may be used: other requests may have taken the rest of the budget.
         """
         with self._mutex:
             self._under_way -= 1

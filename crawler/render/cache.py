@@ -17,16 +17,16 @@ from crawler.urls import canonical
 MAX_BYTES = 64 * 2**20
 MAX_ENTRY_BYTES = 8 * 2**20
 _VARIANTS = 8
-"""Answers that are kept of one URL, for requests with other headers."""
+"""Answers kept of one URL, for requests with other headers."""
 _ENTRY_BYTES = 512
-"""What an answer takes beside its content and its headers."""
+"""Memory of an answer beside its content and its headers."""
 _MAX_PASSING = 4096
-"""URLs of which it is remembered that they give each request something of its own."""
+"""URLs remembered as private: they give each request an answer of its own."""
 _PATIENCE_S = 20.0
 _NOT_KEPT = frozenset({"set-cookie", "age"})
 
 Wait = Callable[[threading.Event, float], bool]
-"""Waits for the event, for so many seconds at most; whether it was set."""
+"""Waits for the event for at most that many seconds; returns whether it was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Flight:
 
 class HttpCache:
     """Keeps answers as long as they are fresh, *max_bytes* in all; those that were not used for the longest time go
-    first. Safe to be used by several threads. *clock* is monotonic, in seconds; *now* tells the time for the dates of
+    first. Thread-safe. *clock* is monotonic, in seconds; *now* tells the time for the dates of
     servers.
     """
 
@@ -66,7 +66,7 @@ class HttpCache:
         self._now = now
         self._mutex = threading.Lock()
         self._entries: OrderedDict[str, list[_Entry]] = OrderedDict()
-        """By URL, the one used last at the end; of a URL the newest answer first."""
+        """By URL, the most recently used last; of one URL the newest answer first."""
         self._flights: dict[str, _Flight] = {}
         self._passing: OrderedDict[str, None] = OrderedDict()
         self.size_bytes = 0
@@ -110,7 +110,7 @@ class HttpCache:
         return True
 
     def forget(self, url: str) -> None:
-        """What *url* has given is no longer what it gives: something was sent to it (RFC 9111, section 4.4)."""
+        """Drop all answers of *url*: something was sent to it (RFC 9111, section 4.4)."""
         with self._mutex:
             self.size_bytes -= _size(self._entries.pop(canonical(url) or "", []))
 

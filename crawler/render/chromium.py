@@ -21,7 +21,7 @@ _NAMES = (
     "microsoft-edge-stable",
     "microsoft-edge",
 )
-"""On PATH. The headless shells are the same engine without what a window needs: two thirds of the work for a page."""
+"""Names on PATH. A headless shell is the same engine without windows: it does a page with two thirds of the work."""
 
 _PLACES = {
     "darwin": (
@@ -30,7 +30,7 @@ _PLACES = {
         "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
     ),
 }
-"""Where installers put it that leave PATH alone. Nothing on Windows, whose pipes are other ones."""
+"""Where installers put it without touching PATH. None for Windows, whose pipes differ."""
 
 _BEHIND_SCRIPTS = {
     "/usr/bin/chromium": ("/usr/lib/chromium/chromium",),
@@ -43,8 +43,8 @@ _BEHIND_SCRIPTS = {
     "/opt/google/chrome/google-chrome": ("/opt/google/chrome/chrome",),
     "/opt/microsoft/msedge/microsoft-edge": ("/opt/microsoft/msedge/msedge",),
 }
-"""What the scripts of packages start in the end, by the path of the script itself. They add keys for services of
-Google, extensions and flags of their own, and take a tenth of a second.
+"""The program that a package's start script ends in, by the path of the script. The scripts add keys for services of
+Google, extensions and flags, and take a tenth of a second.
 """
 
 
@@ -84,7 +84,7 @@ def _is_script(program: Path) -> bool:
 
 
 def _is_snap(program: Path) -> bool:
-    """It is confined in a way of its own, in which it gets neither our pipe nor a profile of ours."""
+    """A snap is confined: it gets neither our pipe nor our profile."""
     return program.resolve().name == "snap" or (_is_script(program) and b"/snap/bin/" in _beginning(program))
 
 
@@ -97,7 +97,7 @@ def _beginning(program: Path) -> bytes:
 
 
 WINDOW_PX = (1280, 900)
-"""Width and height: those of many a screen, less what stands around a page."""
+"""Width and height of a page on a common screen."""
 
 _FLAGS: tuple[tuple[str, str], ...] = (
     ("--headless", "no window"),
@@ -194,6 +194,6 @@ _FEATURES_OFF: tuple[tuple[str, str], ...] = (
 
 
 def flags() -> list[str]:
-    """The command line but for what depends on how it is isolated, which the launcher adds."""
+    """The flags of Chromium. The launcher adds those that depend on the isolation."""
     features = ",".join(name for name, _ in _FEATURES_OFF)
     return [*(flag for flag, _ in _FLAGS), f"--disable-features={features}"]

@@ -1,8 +1,8 @@
 """The DevTools protocol over a pipe: JSON with a NUL after each message (chromedevtools.github.io/devtools-protocol).
 
-Calls of any thread; one thread reads and one writes, so that neither waits for the other when a page makes Chromium
-slow. A session is a tab, or a frame or worker of one. Its events go to the mailbox that it is routed to, and so do
-those of the sessions that it attaches.
+Any thread may call. One thread reads and one writes, so that neither waits for the other when a page makes Chromium
+slow. A session is a tab, or a frame or worker of one. Its events, and those of sessions that it attaches, go to the
+mailbox that it is routed to.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _NUMBER = re.compile(rb'\{"id": ?(\d{1,18}),')
 
 
 class PendingCall:
-    """A call, and what came of it once it is ``answered``."""
+    """A call, and its outcome once ``answered`` is set."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class PendingCall:
             self.on_answer()
 
     def value(self) -> dict[str, Any]:
-        """What Chromium has answered. Raises DevToolsError if it said no, or nothing."""
+        """Chromium's answer. Raises DevToolsError if it refused, or has not answered."""
         if not self.answered.is_set():
             raise DevToolsTimeout("no answer so far")
         if self.error:
@@ -94,10 +94,10 @@ class PendingCall:
 
 
 class DevTools:
-    """One browser, by two descriptors that are this object's from now on.
+    """The connection to one browser. It owns the two descriptors from now on.
 
-    *on_event* is told of each event that belongs to no session, in the thread that reads, and has to be quick; so is
-    *on_gone*, once, when Chromium has ended or is stuck.
+    *on_event* gets each event of no session. *on_gone* is called once, when Chromium has ended or is stuck. Both run in
+    the thread that reads, and have to be quick.
     """
 
     def __init__(
@@ -133,7 +133,10 @@ class DevTools:
         session: str = "",
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> dict[str, Any]:
-        """What Chromium answers. Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone."""
+        """Call *method* and return Chromium's answer.
+
+        Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
+        """
         asked = self.ask(method, params, session=session)
         if not asked.answered.wait(max(timeout_s, 0.0)):
             self.forget(asked)
@@ -149,15 +152,16 @@ class DevTools:
         session: str = "",
         on_answer: Callable[[], None] | None = None,
     ) -> PendingCall:
-        """The same for who looks for the answer later, or forgets it. *on_answer* is called in the thread that reads,
-        and has to be quick. Raises BrowserGone.
+        """Call *method* without waiting: the answer is read from the PendingCall later, or forgotten.
+
+        *on_answer* runs in the thread that reads, and has to be quick. Raises BrowserGone.
         """
         asked = PendingCall(session, on_answer=on_answer)
         self._ask(method, params, session, asked)
         return asked
 
     def forget(self, asked: PendingCall) -> None:
-        """Nobody looks for its answer any more."""
+        """Drop a pending call: nobody needs its answer any more."""
         with self._lock:
             self._pending.pop(asked.number, None)
 
@@ -169,24 +173,24 @@ class DevTools:
         session: str = "",
         on_error: Callable[[DevToolsError], None] | None = None,
     ) -> None:
-        """The same without waiting for an answer; what is sent one after the other is done in that order.
+        """Call *method* without an answer. Chromium carries out calls in the order in which they are sent.
 
-        *on_error* is called in the thread that reads, and has to be quick. Raises BrowserGone.
+        *on_error* runs in the thread that reads, and has to be quick. Raises BrowserGone.
         """
         self._ask(method, params, session, PendingCall(session, on_error=on_error) if on_error else None)
 
     def route(self, session: str, mailbox: Mailbox) -> None:
-        """Have the events of *session*, and of all that it attaches, go to *mailbox*: those that came already, too."""
+        """Route the events of *session*, and of all sessions that it attaches, to *mailbox*: earlier ones, too."""
         self._routes.add(session, mailbox)
         if self._gone:
             mailbox.close(self._gone)
 
     def unroute(self, mailbox: Mailbox) -> None:
-        """Nobody reads *mailbox* any more."""
+        """Remove *mailbox*: nobody reads it any more."""
         self._routes.remove(mailbox)
 
     def fail(self, session: str) -> None:
-        """It has crashed, and what it was asked for will not be answered."""
+        """Fail the pending calls of *session*, whose process has crashed."""
         error = TabCrashed("the tab has crashed")
         with self._lock:
             numbers = [number for number, pending in self._pending.items() if pending.session == session]
@@ -194,7 +198,7 @@ class DevTools:
             self._answered(number, None, error)
 
     def close(self) -> None:
-        """Say no more; Chromium ends when its pipe does."""
+        """Close the pipe: Chromium ends with it."""
         self._end("it was closed")
 
     def _ask(
@@ -220,7 +224,7 @@ class DevTools:
             raise BrowserGone(str(self._gone)) from exc
 
     def _read(self, incoming: int) -> None:
-        """Until Chromium ends."""
+        """The loop of the thread that reads; it ends with Chromium."""
         parts: list[bytes] = []
         size_bytes = 0
         try:
@@ -283,7 +287,7 @@ class DevTools:
                 self._on_event(DevToolsEvent(event.method, decoded(event.params), ""))
 
     def _refuse(self, event: Raw) -> None:
-        """There is no room for it, or nobody who reads it: what waits for an answer gets one."""
+        """Fail a request that no mailbox takes: its page waits for an answer."""
         with suppress(DevToolsError, msgspec.MsgspecError):
             match event.method:
                 case "Fetch.requestPaused":

@@ -1,4 +1,4 @@
-"""What is said in the DevTools protocol, and what may go wrong with it."""
+"""Messages and errors of the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.render.mailbox import repaired
 
 
 class DevToolsError(Exception):
-    """Chromium says no: its code and its words. Code 0 if there was no answer."""
+    """Chromium has refused a call: its error code and text. Code 0 if there was no answer."""
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
@@ -16,15 +16,15 @@ class DevToolsError(Exception):
 
 
 class DevToolsTimeout(DevToolsError):
-    """No answer in time. What was asked for may yet be done."""
+    """There was no answer in time. The call may still be carried out."""
 
 
 class TabCrashed(DevToolsError):
-    """The process of the tab has ended; nothing more can be had of it."""
+    """The tab's process has ended."""
 
 
 class BrowserGone(DevToolsError):
-    """Chromium has ended, or does not read what it is told."""
+    """Chromium has ended, or no longer reads its pipe."""
 
 
 class _Error(msgspec.Struct):

@@ -1,6 +1,6 @@
-"""What of a page's answers may be used again, and for how long: pure, by RFC 9111 for a private cache.
+"""Which answers may be used again, and for how long: RFC 9111 for a private cache. Pure.
 
-Nothing is revalidated, so that what is not fresh is not kept at all.
+Nothing is revalidated, so stale answers are not kept.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from email.utils import parsedate_to_datetime
 from crawler.http import BrowserRequest, Exchanged, Pairs
 
 SHARED = frozenset({"Script", "Stylesheet"})
-"""DevTools' types of what all pages of a site have in common."""
+"""DevTools' types of resources that the pages of a site share."""
 FLOOR_S = 300.0
-"""So long a script or a style sheet is used again whose server says nothing of that: it is the same on a thousand pages
-of a site, which are rendered within minutes. The same goes for an image that was stopped: it is one still.
+"""Lifetime, in seconds, of scripts and style sheets whose server states none: a thousand pages of a site share them,
+and are rendered within minutes. It also holds for images that were stopped: they stay images.
 """
 _HEURISTIC_PART = 0.1
 _MAX_HEURISTIC_S = 24 * 3600.0
 _MAX_S = 365 * 24 * 3600.0
 _ALWAYS_THE_SAME = frozenset({"accept-encoding", "user-agent", "host"})
-"""Request headers that the transport sets, whatever the browser says."""
+"""Request headers that the transport sets itself; they never differ."""
 _OK = 200
 _DIRECTIVE = re.compile(r'\s*+([^\s=,"]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))\s*+)?+(?:,|$)')
 _SECONDS = re.compile(r"[0-9]{1,18}")
 
 
 def value_of(headers: Pairs, name: str) -> str | None:
-    """The values of that *name* (in lower case), between commas; None without one."""
+    """The comma-separated values of the header *name* (in lower case); None without one."""
     found = [value for known, value in headers if known.lower() == name]
     return ", ".join(found) if found else None
 
 
 def directives(headers: Pairs) -> dict[str, str]:
-    """Those of Cache-Control, the first of each (RFC 9111, section 4.2.1); what can't be read is left out. Never
+    """The directives of Cache-Control, the first of each name (RFC 9111, section 4.2.1). Skips malformed ones; never
     raises.
     """
     text, position = value_of(headers, "cache-control") or "", 0
@@ -50,16 +50,15 @@ def directives(headers: Pairs) -> dict[str, str]:
 
 
 def is_askable(request: BrowserRequest) -> bool:
-    """Whether a request may be answered by what an earlier one brought, or another one of the same moment."""
+    """Whether a request may be answered from the cache, or share another request's answer."""
     return request.method == "GET" and value_of(request.headers, "range") is None
 
 
 def varies(request: BrowserRequest, answer: Exchanged) -> tuple[tuple[str, str | None], ...] | None:
-    """The headers of a request on which its answer depends, with their values: another request has to have the same.
-    None: no other request is like it.
+    """The request headers that the answer depends on, with their values; None if no other request may match.
 
-    That is what Vary says (section 4.1), and Origin besides: servers forget to say so, and an answer that is not for
-    scripts of one origin would be used for another.
+    These are the headers of Vary (section 4.1), and Origin: servers forget to name it, and an answer for scripts of one
+    origin would be used for another.
     """
     named = {name.strip().lower() for name in (value_of(answer.headers, "vary") or "").split(",")} - {""}
     if "*" in named:
@@ -70,16 +69,16 @@ def varies(request: BrowserRequest, answer: Exchanged) -> tuple[tuple[str, str |
 
 
 def is_like(request: BrowserRequest, varied: tuple[tuple[str, str | None], ...]) -> bool:
-    """Whether a request has the headers that an answer depends on."""
+    """Whether a request has the header values that an answer depends on."""
     return all(value_of(request.headers, name) == value for name, value in varied)
 
 
 def kept_s(request: BrowserRequest, answer: Exchanged, *, kind: str, now: float) -> float:
-    """For how many seconds from *now* (a Unix time, of when it came) *answer* may be used again; 0: not at all.
+    """Seconds from *now* (Unix time of arrival) for which *answer* may be used again; 0 for not at all.
 
-    *kind* is DevTools' type of the request. What was asked for with a password is for nobody else, unless it is said to
-    be public. The same goes for cookies, but for scripts and style sheets that say how long they stay fresh, or when
-    they were made: these are files, and most sites set cookies for everything that they have.
+    *kind* is DevTools' type of the request. Answers to requests with a password are kept only if they are public. So
+    are answers that set cookies, except scripts and style sheets that state a lifetime or a date: these are files, and
+    most sites set cookies with everything.
     """
     if not is_askable(request) or answer.http_status != _OK or answer.is_cut:
         return 0.0
@@ -104,7 +103,7 @@ def kept_s(request: BrowserRequest, answer: Exchanged, *, kind: str, now: float)
 
 
 def initial_age_s(headers: Pairs, now: float) -> float:
-    """How old an answer is that has just come (section 4.2.3)."""
+    """Age of an answer on arrival, in seconds (section 4.2.3)."""
     date = _date(_first(headers, "date"))
     apparent_s = max(0.0, now - date) if date is not None else 0.0
     return max(apparent_s, _seconds((value_of(headers, "age") or "").partition(",")[0]) or 0.0)
@@ -119,7 +118,7 @@ def _is_anybodys(request: BrowserRequest, said: dict[str, str], kind: str, *, is
 
 
 def _explicit_s(headers: Pairs, said: dict[str, str], now: float) -> float:
-    """The lifetime that the server says, in seconds; negative if it says none (section 4.2.1)."""
+    """The lifetime that the server states, in seconds; negative if none (section 4.2.1)."""
     if "max-age" in said:
         return _seconds(said["max-age"]) or 0.0  # one that is wrong makes it stale
     expires = _first(headers, "expires")
@@ -131,7 +130,7 @@ def _explicit_s(headers: Pairs, said: dict[str, str], now: float) -> float:
 
 
 def _first(headers: Pairs, name: str) -> str | None:
-    """Of a header that has commas in its value."""
+    """The first value of a header whose values contain commas."""
     return next((value for known, value in headers if known.lower() == name), None)
 
 

@@ -1,6 +1,6 @@
-"""Hosts that pages are not to ask for parts for the time being: they have refused, or there is no way to them.
+"""Back-off for hosts of page resources: those that have refused, or cannot be reached.
 
-For their own tasks the queue sees to that; but what a page asks of another host no task stands for.
+The queue does this for hosts of tasks; the resources of a rendered page are no tasks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Left:
 
 
 class HostBackoff:
-    """What all pages of a renderer know of hosts. Safe to be used by several threads; *clock* is monotonic."""
+    """Which hosts the pages of a renderer leave alone, and until when. Thread-safe; *clock* is monotonic."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class HostBackoff:
         self._hosts: OrderedDict[str, _Left] = OrderedDict()
 
     def leave(self, host: str, for_s: float, error: TaskError | None = None) -> None:
-        """Ask *host* for nothing for so many seconds; with *error* because there is no way to it."""
+        """Leave *host* alone for that many seconds; *error* says that it cannot be reached."""
         until = self._clock() + for_s
         with self._mutex:
             known = self._hosts.pop(host, None)
@@ -39,7 +39,7 @@ class HostBackoff:
                 self._hosts.popitem(last=False)
 
     def is_alone(self, host: str) -> bool:
-        """Whether it is to be left alone. Raises the error that there is no way to it, if that is why."""
+        """Whether *host* is left alone. Raises the error if it could not be reached."""
         with self._mutex:
             left = self._hosts.get(host)
         if left is None or left.until <= self._clock():

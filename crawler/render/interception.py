@@ -1,4 +1,4 @@
-"""What becomes of each request of a page in the browser: pure. A person's browser would send them all."""
+"""What becomes of each request of a page in the browser, all of which a person's browser would send. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from crawler.http import BrowserRequest
 
 class Action(Enum):
     ANSWER = auto()
-    """It is asked for, by our own transport."""
+    """Our transport answers it."""
     STAND_IN = auto()
-    """It is an image, which a downloader will fetch: the page gets a stand-in."""
+    """It is an image, which a downloader fetches: the page gets a stand-in."""
     REFUSE = auto()
     LEAVE = auto()
-    """The page would go to another address, which is a link then."""
+    """The page would navigate elsewhere: that is a link."""
 
 
 class Decision(NamedTuple):
     action: Action
     slug: str = ""
-    """Under which a refusal is counted; empty for what nobody misses."""
+    """The slug of LEFT_OUT that counts a refusal; empty for requests that nobody misses."""
 
 
 _REFUSED = {
@@ -41,7 +41,7 @@ _REFUSED = {
     "SignedExchange": "render-prefetch",
     "FedCM": "",
 }
-"""By DevTools' resource type. Texts are read without fonts, and manifests are read by harvesters."""
+"""Refused requests, by DevTools' resource type. Text is read without fonts; harvesters read manifests."""
 ANSWERED = frozenset({"Document", "Stylesheet", "Script", "XHR", "Fetch", "Preflight", "Other"})
 _DATA = frozenset({"XHR", "Fetch"})
 """Some pages fetch pictures as data. Where the address does not say so, the type of the answer does: see network.py."""
@@ -66,7 +66,7 @@ def decide(paused: Mapping[str, Any], *, main_frame: str, is_open: bool) -> Deci
 
 
 def _unwanted(kind: str, headers: Mapping[str, Any]) -> str | None:
-    """The slug of what is refused for what it is; None of what is not."""
+    """The slug of a request that is refused for its type; None if it is not."""
     purpose = f"{headers.get('sec-purpose', '')} {headers.get('purpose', '')}".lower()
     if any(word in purpose for word in _PREFETCHED):
         return "render-prefetch"
@@ -79,7 +79,7 @@ def _unwanted(kind: str, headers: Mapping[str, Any]) -> str | None:
 
 
 def request_of(paused: Mapping[str, Any]) -> BrowserRequest:
-    """The request that ``Fetch.requestPaused`` tells of."""
+    """The request in the parameters of ``Fetch.requestPaused``."""
     request = paused["request"]
     return BrowserRequest(
         url=request["url"],
@@ -102,7 +102,7 @@ _NOT_PASSED = frozenset(
         "speculation-rules", "accept-ch", "critical-ch",
     }
 )  # fmt: skip
-"""Headers that speak of the connection, or ask the browser for what it is not to do."""
+"""Headers of the connection, and headers that ask the browser for something it must not do."""
 
 
 def headers_for_browser(headers: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:

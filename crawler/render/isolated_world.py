@@ -1,4 +1,4 @@
-"""Our own world on a page: scripts of ours run there, next to its document and out of sight of its scripts."""
+"""The isolated world of a page: our scripts see its document, its own scripts do not see ours."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ WORLD = "image-crawler"
 
 
 class IsolatedWorld:
-    """That of the page in *tab*. *pump* answers what the page asks for until something is true, or so many seconds are
-    over, or its time is: our questions are not to be what keeps it waiting.
+    """The isolated world of the page in *tab*.
+
+    *pump* answers the page's requests until a condition is true, or a time is over: our calls must not block the page.
     """
 
     def __init__(self, tab: Tab, *, url: str, pump: Callable[[Callable[[], bool], float], None]) -> None:
@@ -26,21 +27,21 @@ class IsolatedWorld:
         self._pump = pump
         self.main_frame = ""
         self.context = 0
-        """Its number; 0 before it is there."""
+        """The id of its execution context; 0 before there is one."""
 
     def open(self, *, most_s: float) -> None:
-        """Have one in the main frame. Raises DevToolsError."""
+        """Create the world in the main frame. Raises DevToolsError."""
         if not self.context:
             self.context = self.of(self.main_frame, most_s=most_s)
 
     def of(self, frame: str, *, most_s: float) -> int:
-        """The number of the one in a frame. Raises DevToolsError."""
+        """The execution context of the world in a frame. Raises DevToolsError."""
         told = self.call("Page.createIsolatedWorld", {"frameId": frame, "worldName": WORLD}, most_s=most_s)
         return int(told["executionContextId"])
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, most_s: float) -> dict[str, Any]:
-        """What the page answers, while its own requests and dialogs are: it may not go on without. Raises
-        DevToolsError.
+        """Call *method* and return the answer, while the page's requests and dialogs are answered: it may depend on
+        them. Raises DevToolsError.
         """
         asked = self._tab.ask(method, params)
         self._pump(asked.answered.is_set, most_s)
@@ -50,7 +51,7 @@ class IsolatedWorld:
             self._tab.forget(asked)
 
     def asked(self, call: str, *, most_s: float) -> Any:
-        """What our world on the page says, while its requests are answered; None if it says nothing in time."""
+        """Evaluate an expression here, while the page's requests are answered. None without a value in time."""
         return self._evaluated(f"image_crawler.{call}", most_s=most_s)
 
     def _evaluated(self, expression: str, *, most_s: float) -> Any:

@@ -1,19 +1,19 @@
-"""What stands between a renderer and its Chromium: starts it without a network, and ends all of it with the renderer.
+"""The launcher between a renderer and its Chromium: starts it without a network, and ends it with the renderer.
 
     python -m crawler.render.launch READ WRITE LIFELINE PROGRAM [FLAG ...]
 
-READ and WRITE are the descriptors of the DevTools pipe. LIFELINE is the end of a pipe that nothing is sent by: it ends
-when the renderer does. The standard library only: it starts in 30 ms and has a single thread, so that it may fork.
+READ and WRITE are the descriptors of the DevTools pipe. LIFELINE is the read end of a pipe that closes when the
+renderer ends. Standard library only: the launcher starts in 30 ms and has a single thread, so that it may fork.
 
     renderer - launcher - keeper - Chromium and its processes
 
-The launcher ends the keeper when the renderer has gone, and the keeper ends Chromium when the launcher has. Where the
-system permits they have namespaces (``isolation``): the keeper is the first of their processes, with which the system
-ends the others, and the profile is in a memory that goes with them, whoever is killed. Elsewhere Chromium has a proxy
-that is dead and no name service, and its profile is a folder that the launcher removes, or the next one that starts.
+The launcher ends the keeper when the renderer is gone, and the keeper ends Chromium when the launcher is. Where the
+system permits, they have namespaces (``namespaces``). The keeper is then process 1: the system ends all others with it.
+The profile is in memory, which goes with them, whoever is killed. Elsewhere Chromium has a dead proxy and no name
+service. Its profile is a folder, which the launcher removes, or the next launcher.
 
-What was had is one line on stdout: NAMESPACES or FENCES, a tab, and SANDBOX or NO_SANDBOX for Chromium's own. What
-Chromium says is on stderr. The exit code is Chromium's, or 1 if it could not be started.
+One line on stdout tells the isolation: NAMESPACES or FENCES, a tab, and SANDBOX or NO_SANDBOX for Chromium's own.
+Chromium's messages are on stderr. The exit code is Chromium's, or 1 if it could not be started.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OUT_OF_THE_WAY = 10
 _END_S = 2.0
 _SHARED_MEMORY_BYTES = 512 * 2**20
 _OOM_SCORE = "500"
-"""When the machine is short of memory Linux shall end Chromium's processes before the crawler's."""
+"""Without memory Linux ends Chromium's processes before the crawler's (oom_score_adj)."""
 _PASSED_ON = (
     "PATH",
     "LANG",
@@ -69,7 +69,7 @@ class LaunchOrders(NamedTuple):
 class Started(NamedTuple):
     keeper: int
     leash: int
-    """The end of a pipe that the keeper watches: it ends with this process."""
+    """The write end of a pipe that the keeper watches: it closes with this process."""
     said: str
 
 
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _start(orders: LaunchOrders, rung: Rung, folder: str) -> Started:
-    """The keeper, with Chromium below it; raises OSError if it can't be done so."""
+    """Start the keeper, with Chromium below it. Raises OSError if the system refuses."""
     heard, report = os.pipe()
     leash, ours = os.pipe()
 
@@ -112,7 +112,7 @@ def _start(orders: LaunchOrders, rung: Rung, folder: str) -> Started:
         return _be_keeper(orders, rung, folder, leash, report)
 
     def stage() -> int:
-        """Enter the namespaces, and end: the keeper is to be the first in that of processes, and our child."""
+        """Enter the namespaces, fork, and end: the keeper has to be process 1 in them, and our child."""
         os.close(ours)
         namespaces.unshare(rung)
         os.write(report, f"keeper {_forked(keeper, report)}\n".encode())
@@ -187,7 +187,7 @@ def _be_chromium(orders: LaunchOrders, rung: Rung, command: list[str], home: str
 
 
 def _environment(home: str) -> dict[str, str]:
-    """What Chromium needs: no keys, no proxy, no way to services of the desktop."""
+    """Chromium's environment: without keys, proxy and services of the desktop."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     folders = dict.fromkeys(_HOMES, home)
     buses = {"DBUS_SESSION_BUS_ADDRESS": "disabled:", "DBUS_SYSTEM_BUS_ADDRESS": "disabled:"}
@@ -195,7 +195,7 @@ def _environment(home: str) -> dict[str, str]:
 
 
 def _signals() -> int:
-    """A pipe by which this process is told, from now on, what signals it gets."""
+    """A pipe that gets the numbers of this process's signals from now on."""
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -205,7 +205,7 @@ def _signals() -> int:
 
 
 def _keep(child: int, line: int, awake: int) -> int:
-    """The exit code of *child*, which is killed once *line* has ended or this process is told to end."""
+    """Wait for *child* and return its exit code. It is killed once *line* closes, or this process is told to end."""
     enders = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     waiting = select.poll()
     waiting.register(awake, select.POLLIN)
@@ -221,7 +221,7 @@ def _keep(child: int, line: int, awake: int) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Take note of all that have ended: the exit code of *child* if it is one of them."""
+    """Reap all ended children. Returns the exit code of *child* if it is one of them."""
     code = None
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -231,7 +231,7 @@ def _reap(child: int) -> int | None:
 
 
 def _end_children() -> None:
-    """Kill all processes below this one: each becomes its child when its own parent has ended."""
+    """Kill all descendants: each becomes a child of this process when its own parent ends."""
     end = time.monotonic() + _END_S
     while time.monotonic() < end:
         for child in _children():
@@ -263,7 +263,7 @@ def _has_shared_memory() -> bool:
 
 
 def _out_of_the_way(descriptor: int) -> int:
-    """The same pipe by a number that Chromium does not expect its own at, and closed by exec."""
+    """A duplicate of the descriptor, above those that Chromium expects, and closed by exec."""
     import fcntl
 
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY)
@@ -272,7 +272,7 @@ def _out_of_the_way(descriptor: int) -> int:
 
 
 def _forked(call: Callable[[], int], report: int) -> int:
-    """The number of a new process that does *call*; why it could not is said to *report*."""
+    """Fork a process that does *call*, and return its id. *report* is told why it could not."""
     child = os.fork()
     if child:
         return child

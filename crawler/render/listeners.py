@@ -1,4 +1,4 @@
-"""Which elements of a page listen to the mouse: what a person would try, though it looks like nothing to click at."""
+"""Finds the elements of a page that listen to the mouse: a person would try them, whatever they look like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from crawler.render.devtools import BrowserGone, DevToolsError
 
 MOST = 150
-"""Elements. Each costs two calls."""
+"""Most elements that are looked at. Each costs two calls."""
 _KINDS = frozenset({"click", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend"})
 _COMING = frozenset({"mouseenter", "mouseover", "pointerenter", "pointerover", "mousemove"})
 _TELL = "function(coming) { globalThis.image_crawler?.listens(this, coming); }"

@@ -1,4 +1,4 @@
-"""Where the events of a tab wait until its thread takes them: bounded, whatever a page does."""
+"""The mailbox of a tab: a bounded queue of events for its thread, whatever the page does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 _OVERHEAD_BYTES = 200
-"""Of one event that waits, beside its text."""
+"""Memory of one waiting event beside its text."""
 
 
 class DevToolsEvent(msgspec.Struct, frozen=True):
-    """What Chromium tells without having been asked."""
+    """An event of the DevTools protocol."""
 
     method: str
     params: dict[str, Any]
@@ -23,7 +23,7 @@ class DevToolsEvent(msgspec.Struct, frozen=True):
 
 
 class Raw(msgspec.Struct, frozen=True):
-    """An event as it came."""
+    """An event that is not decoded yet."""
 
     method: str
     params: msgspec.Raw
@@ -45,13 +45,13 @@ _DROPPABLE = (
     "Fetch.",
     "Performance",
 )
-"""Domains with events that a page can bring about by the hundred thousand, and that nobody waits for in vain: those of
-Fetch are failed. Others are kept up to twice the bound; a dialog that nobody hears of would stop its page for good.
+"""Domains whose events a page can cause by the hundred thousand, and which may be dropped: those of Fetch are failed.
+Other events are kept up to twice the bound; a lost dialog would stop its page for good.
 """
 
 
 class Mailbox:
-    """Events in their order. One thread takes them; any thread puts them."""
+    """Events in their order. One thread takes them; any thread may put them."""
 
     def __init__(self, max_bytes: int = 8 * 2**20) -> None:
         self._max_bytes = max_bytes
@@ -63,10 +63,10 @@ class Mailbox:
         self.dropped = 0
         """Events that did not fit."""
         self.refused = 0
-        """Requests among them."""
+        """Dropped events that were requests."""
 
     def put(self, event: Raw) -> bool:
-        """False if it is not taken, as there is no room left for its kind."""
+        """Add an event. False if there is no room left for its kind."""
         bound = self._max_bytes * (1 if event.method.startswith(_DROPPABLE) else 2)
         with self._lock:
             if self._closed or self._size_bytes + event.size_bytes > bound:
@@ -79,8 +79,9 @@ class Mailbox:
             return True
 
     def get(self, timeout_s: float) -> DevToolsEvent | None:
-        """The next event; None if there was none in time, or :meth:`wake` was called. Raises BrowserGone once all are
-        read and no more can come.
+        """The next event; None without one in time, or after :meth:`wake`.
+
+        Raises BrowserGone once the mailbox is closed and empty.
         """
         with self._lock:
             while True:
@@ -100,13 +101,13 @@ class Mailbox:
                     self.dropped += 1
 
     def wake(self) -> None:
-        """Let who waits for an event look at something else."""
+        """Make :meth:`get` return at once."""
         with self._lock:
             self._is_woken = True
             self._lock.notify()
 
     def drain(self) -> list[Raw]:
-        """What waits, to be moved elsewhere."""
+        """Remove and return all waiting events."""
         with self._lock:
             events = list(self._events)
             self._events.clear()
@@ -114,7 +115,7 @@ class Mailbox:
             return events
 
     def close(self, reason: Exception) -> None:
-        """No more events will come: who has read those that wait is told *reason*."""
+        """Take no more events. Once the rest is read, :meth:`get` raises BrowserGone with *reason*."""
         with self._lock:
             self._closed = self._closed or reason
             self._lock.notify_all()
@@ -132,10 +133,10 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def repaired(data: bytes) -> bytes:
-    """JSON with characters that are no Unicode replaced: pages have them in strings, and Chromium passes them on.
+    """*data*, JSON, with lone surrogates replaced: pages have them in strings, and Chromium passes them on.
 
-    By Python's own parser, which takes them: a document of nothing else has millions, and whoever mends it keeps all
-    others waiting. Raises ValueError or RecursionError for what is no JSON.
+    Python's own parser takes them, and is fast: a document may have millions of them. Raises ValueError or
+    RecursionError for what is no JSON.
     """
     try:
         said = json.loads(data.decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""How much memory processes have, as Linux tells; elsewhere nothing is known of it."""
+"""Memory of processes, from Linux' /proc; unknown on other systems."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ _OURS = ("RssAnon:", "RssShmem:")
 
 
 class KnownProcesses(NamedTuple):
-    """A process that was seen before: its parent may change, its start does not."""
+    """A process that was seen before. Its parent may change, its start time does not."""
 
     is_ours: bool
     started: str
 
 
 class Descendants:
-    """The processes below one, looked at again and again: what is known of one is not asked anew.
-
-    Not for several threads at a time.
-    """
+    """The descendants of a process, looked at repeatedly: known ones are not read again. Not thread-safe."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._known: dict[int, KnownProcesses] = {}
 
     def look(self) -> list[int]:
-        """Those that there are now, without the first."""
+        """The descendants that run now."""
         try:
             there = {int(name) for name in os.listdir(_PROC) if name.isdigit()}  # noqa: PTH208 - ten times a second
         except OSError:
@@ -47,7 +44,7 @@ class Descendants:
         return [pid for pid, known in self._known.items() if known.is_ours]
 
     def kill(self, pid: int) -> bool:
-        """Kill it, if it is still the one that was seen."""
+        """Kill the process, if its id was not given to another one since."""
         known = self._known.get(pid)
         with suppress(OSError, IndexError):
             if known and known.is_ours and _stat(pid)[19] == known.started:
@@ -66,13 +63,13 @@ class Descendants:
 
 
 def _stat(pid: int) -> list[str]:
-    """From the third field of proc_pid_stat(5) on: the second may have anything in it."""
+    """The fields of proc_pid_stat(5) from the third on: the second may contain anything."""
     text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     return text.rpartition(")")[2].split()
 
 
 def is_renderer(pid: int) -> bool:
-    """It is one of those in which Chromium has pages."""
+    """Whether it is a renderer process, in which Chromium has pages."""
     try:
         return b"--type=renderer" in (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -80,7 +77,7 @@ def is_renderer(pid: int) -> bool:
 
 
 def own_bytes(pid: int) -> int:
-    """Memory that is not of files, in bytes; 0 if there is no such process. 20 µs."""
+    """Anonymous memory of a process, in bytes; 0 if there is none. Takes 20 µs."""
     total = 0
     with suppress(OSError, ValueError):
         for line in (_PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines():
@@ -90,7 +87,7 @@ def own_bytes(pid: int) -> int:
 
 
 def proportional_bytes(pid: int) -> int:
-    """Its PSS: what it shares with others is divided by their number. 1 ms and more."""
+    """Proportional set size, in bytes: shared memory is divided by the number of its users. Takes 1 ms and more."""
     with suppress(OSError, ValueError):
         for line in (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines():
             if line.startswith("Pss:"):

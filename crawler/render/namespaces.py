@@ -1,7 +1,7 @@
-"""Namespaces of Linux, for a browser without a network that leaves nothing behind: unshare(2), mount(2), prctl(2).
+"""Linux namespaces for a browser without a network that leaves nothing behind: unshare(2), mount(2), prctl(2).
 
-For processes with a single thread that have just been forked. Whatever the system refuses is an OSError. The standard
-library only, and nothing of it but for what is called: importable everywhere.
+The functions are for processes with a single thread that have just been forked. They raise OSError for whatever the
+system refuses. Only the standard library is used, so that the module can be imported everywhere.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _MOUNT_SETATTR, _HERE, _ALL_BELOW = 442, -100, 0x8000
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 
 _SCRATCH_BYTES = 512 * 2**20
-"""For the profile and shared memory. Once it is full what Chromium allocates there fails, and nothing else."""
+"""Size of the memory file system for profile and shared memory. Once it is full, only Chromium's allocations fail."""
 _SCRATCH_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/mnt")  # noqa: S108 - something else is mounted there
 _HIDDEN = ("/run", "/var/run")
-"""Sockets by which names are looked up (nscd, systemd-resolved) or machines are ruled lie there: a network namespace
-does not keep anybody from those.
+"""Folders with sockets of name services (nscd, systemd-resolved) and machine control: a network namespace does not
+hide those.
 """
 
 
 class Rung(NamedTuple):
-    """One way to start Chromium. They are tried in turn, from the most to the least that a system may permit."""
+    """One level of isolation. Levels are tried in turn, from the most to the least that a system may permit."""
 
     namespaces: bool = True
-    """A network without interfaces, a view of the disk of its own, and shared memory of its own."""
+    """Own network (without interfaces), mounts and shared memory."""
     own_pids: bool = True
-    """Processes that all end with the first one. Not to be had in a container with a /proc that is masked."""
+    """Own process ids: all processes end with the first one. Unavailable in containers with a masked /proc."""
     own_users: bool = False
-    """In a user namespace: what lets an ordinary user have the others."""
+    """In a user namespace, which lets an ordinary user have the others."""
     as_nobody: bool = False
-    """For root: Chromium's own sandbox works for everybody else only."""
+    """As nobody, for root: Chromium's own sandbox does not work for root."""
 
 
 def rungs() -> tuple[Rung, ...]:
@@ -67,7 +67,7 @@ def rungs() -> tuple[Rung, ...]:
 
 
 def unshare(rung: Rung) -> None:
-    """Give the process its own namespaces; that of processes is for its children. All of them, or an OSError."""
+    """Give the process its own namespaces, all of them; that of processes is for its children. Raises OSError."""
     uid, gid = os.geteuid(), os.getegid()
     flags = _NEW_NET | _NEW_MOUNTS | _NEW_IPC
     flags |= _NEW_PIDS if rung.own_pids else 0
@@ -81,9 +81,9 @@ def unshare(rung: Rung) -> None:
 
 
 def furnish(rung: Rung, program: str) -> str:
-    """Make the disk read-only, hide the sockets of services, and return the one folder to write to, which is in memory.
+    """Make the disk read-only, hide the sockets of services, and return the only writable folder, which is in memory.
 
-    *program* is to be found where it is. To be called in the first process of the new namespaces.
+    *program* stays where it is. For the first process of the new namespaces.
     """
     used = {program, os.path.realpath(program), sys.prefix, sys.base_prefix}
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
@@ -123,7 +123,7 @@ def become_nobody() -> None:
 
 
 def has_user_namespaces(*, as_nobody: bool) -> bool:
-    """Chromium's own sandbox can be had, which asks for such a namespace itself."""
+    """Whether Chromium's own sandbox works: it needs a user namespace."""
     child = os.fork()
     if child == 0:
         try:
@@ -136,13 +136,13 @@ def has_user_namespaces(*, as_nobody: bool) -> bool:
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Be sent that signal when the process that started this one ends. To be called after the last change of users."""
+    """Have the system send this signal when the parent ends. Call it after the last change of users."""
     if sys.platform == "linux":
         _checked(_libc().prctl(_DEATH_SIGNAL, signal_number, 0, 0, 0), "prctl")
 
 
 def adopt_orphans() -> None:
-    """Processes below this one become its children when their parents end."""
+    """Become the parent of descendants whose own parent ends (PR_SET_CHILD_SUBREAPER)."""
     if sys.platform == "linux":
         _checked(_libc().prctl(_SUBREAPER, 1, 0, 0, 0), "prctl")
 

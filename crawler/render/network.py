@@ -1,7 +1,7 @@
-"""What a page in the browser asks for, answered by our own transport: it has no other network.
+"""The network of a page in the browser: our transport answers its requests, and there is no other.
 
-Each request passes what any request of the crawl does: the guard, robots.txt, its turn at the queue, limits of size and
-time. A page's own limits come on top, and what they cut is counted.
+Each request passes what any request of the crawl passes: address guard, robots.txt, its turn at the queue, limits of
+size and time. The page's own budget comes on top, and counts what it cuts.
 """
 
 from __future__ import annotations
@@ -46,38 +46,39 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_GOOD, _FIRST_REDIRECT, _FIRST_ERROR = 200, 300, 400
 _NO_DATA = frozenset({"image", "video", "audio"})
 _MAY_BE_IMAGES = frozenset({"XHR", "Fetch", "Other", "Document"})
-"""DevTools' types of requests whose answer says what they are for."""
+"""DevTools' request types of which only the answer tells whether it is an image."""
 """An image is not downloaded for the page: that is for a downloader, and the page gets a stand-in."""
 MOST_IMAGE_BYTES = 8 * 2**20
-"""Of images that the scripts of a page fetch as data, and that are handed on."""
+"""Most bytes of an image that a page's script fetches as data, to be handed on with its task."""
 _LOOK_S = 0.25
 _NO_WAY = (ConnectFailed, ConnectTimeout, HostNotFound, NameLookupFailed)
 _NO_WAY_S = 15.0
-"""So long nothing is asked of another host that there is no way to: each attempt may take as long as a connection may,
-and the pages of a site all name the same hosts.
+"""Seconds for which an unreachable foreign host is left alone: each attempt may take as long as a connection may, and
+the pages of a site all name the same hosts.
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What the page gets."""
+    """The answer that the page gets."""
 
     http_status: int
     headers: Pairs
     content: bytes
     is_image: bool = False
-    """The page gets a stand-in, and the URL is an image's; with the content where that is of bearable size: then it has
-    been downloaded, and is not a second time.
+    """The URL is an image's, and the page gets a stand-in. A content of bearable size is kept: then it is not
+    downloaded a second time.
     """
     is_cut: bool = False
 
     @property
     def is_redirect(self) -> bool:
-        """The browser will ask for another URL in its place."""
+        """Whether the browser will request another URL in its place."""
         return self.http_status in _REDIRECTS and bool(merged(self.headers).get("location"))
 
     def as_page(self, url: str, *, final_url: str) -> Fetched:
-        """The same as a document that was fetched for *url*; of :attr:`is_redirect` as well, which is not one yet.
+        """The answer as the document of *url*, also if it is a redirect.
+
         Raises the TaskError that its status stands for, and EmptyBody.
         """
         final = canonical(final_url) or final_url
@@ -99,18 +100,18 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """The page gets nothing."""
+    """The request is refused."""
 
     slug: str = ""
-    """Of LEFT_OUT, by which it is counted already; empty for what could not be had, or is not missed."""
+    """The slug of LEFT_OUT that has counted it; empty if it failed, or nobody misses it."""
     error: TaskError | None = None
 
 
 class Network:
     """The network of all pages of a renderer.
 
-    *queue* says when a request may be sent; with None nobody else asks. *robots* decides what may be asked for; with
-    None, robots.txt files are not looked at. *stop* cuts waits short.
+    *queue* says when a request may be sent; None if nobody else sends any. *robots* decides what may be fetched; None
+    ignores robots.txt. *stop* cuts waits short.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class Network:
 
     @contextmanager
     def page(self, task: Task) -> Iterator[PageNetwork]:
-        """That of the page of one task, as long as it is open."""
+        """The network of one task's page, while it is open."""
         queue = self._queue if self._queue is not None else _NoQueue()
         turns = PageTurns(queue, task, stop=self._stop, clock=self._clock)
         try:
@@ -145,7 +146,7 @@ class Network:
 
 
 class PageNetwork:
-    """That of one page. Safe to be used by several threads: a page asks for many things at once."""
+    """The network of one page. Thread-safe: a page has many requests at once."""
 
     def __init__(self, network: Network, turns: PageTurns) -> None:
         config = network.config
@@ -156,18 +157,20 @@ class PageNetwork:
         self._allowance = PageBudget(requests=config.render_requests, received_bytes=config.render_bytes)
         self._image_bytes = 0
         self._refused_by: set[str] = set()
-        """Hosts that have refused this page something: it asks them for nothing more."""
+        """Hosts that have refused this page something: it sends them no more requests."""
         self.refused_for_s: float | None = None
-        """Seconds for which the host of the page has refused a part of it, 0 if it did not say; None if it has not."""
+        """Seconds for which the page's own host has refused a resource, 0 if it did not say; None if it has not
+        refused.
+        """
 
     @property
     def requests(self) -> int:
-        """That were answered, from the network or the cache; images are none."""
+        """Requests answered, from the network or the cache, without images."""
         return self._allowance.requests
 
     @property
     def received_bytes(self) -> int:
-        """Of all answers together."""
+        """Bytes of all answers."""
         return self._allowance.received_bytes
 
     @property
@@ -177,7 +180,7 @@ class PageNetwork:
 
     @property
     def waited_s(self) -> float:
-        """For how long something of the page has waited for its turn."""
+        """Seconds that resources of the page have waited for their turn."""
         return self._turns.waited_s
 
     def ask(
@@ -189,11 +192,11 @@ class PageNetwork:
         is_page: bool = False,
         within_s: float = math.inf,
     ) -> Answer | Refused:
-        """What the page gets for *request*, as soon as it is its turn; what it does not get is counted.
+        """The answer to *request*, once it is its turn; refusals are counted.
 
-        *kind* is DevTools' type of it, *page_url* where the page is. *is_page*: it is the page itself, or where that
-        has led; then all that is in its way is raised, a TaskError or NotYet. The answer may take *within_s* seconds,
-        waits apart. Always raised is what the queue raises, and a CrawlError.
+        *kind* is DevTools' type of the request, *page_url* the page's address. *is_page*: the request is for the page
+        itself, or a redirect of it; then a TaskError or NotYet is raised for whatever stops it. The answer may take
+        *within_s* seconds, waits not counted. Errors of the queue, and CrawlError, are always raised.
         """
         within_s = min(within_s, self._within_s)
         if is_page:
@@ -253,7 +256,7 @@ class PageNetwork:
         return _answer(exchanged, is_image=may_be_image and _is_image(exchanged))
 
     def _wait(self, event: threading.Event, for_s: float) -> bool:
-        """For another page that asks for the same: that one may have to wait for its turn."""
+        """Wait for another page's request of the same URL, which may have to wait for its turn."""
         end = time.monotonic() + for_s
         with self._turns.waiting():
             while not self._turns.is_over and (left_s := end - time.monotonic()) > 0:
@@ -264,7 +267,7 @@ class PageNetwork:
     def _exchanged(
         self, request: BrowserRequest, kind: str, within_s: float, *, is_page: bool = False
     ) -> Exchanged:
-        """The answer of the server, when it is its turn. Raises a TaskError, or NotYet."""
+        """The server's answer, once it is its turn. Raises a TaskError, or NotYet."""
         network, turns = self._network, self._turns
         url = canonical(request.url) or ""
         host = host_key(url) if url else ""
@@ -297,8 +300,8 @@ class PageNetwork:
         return answer
 
     def _is_not_for_us(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Whether there is no sense in reading what an answer holds: a film, or an image too large to be handed on with
-        its task. That will be asked for once more, by a downloader.
+        """Whether an answer is not worth reading: a film, or an image too large to be handed on with its task. A
+        downloader will fetch that once more.
         """
         if not _is_no_data(status, headers):
             return False
@@ -311,7 +314,7 @@ class PageNetwork:
         return self._image_bytes > MOST_IMAGE_BYTES
 
     def _heed(self, answer: Exchanged, host: str) -> None:
-        """A host that wants to be left alone is: by this page for good, by others as long as it says."""
+        """Leave a host alone that asks for it: this page for good, other pages for the stated time."""
         error = status_error(answer.http_status, merged(answer.headers), answer.url)
         refused_s = refused_for_s(error) if error is not None else None
         if refused_s is None:
@@ -323,11 +326,11 @@ class PageNetwork:
 
 
 class _Media(Exception):
-    """It is a film or a sound."""
+    """A film or a sound."""
 
 
 class _NoQueue:
-    """For who works alone: whatever is to be asked for may be, at once."""
+    """A queue that grants every turn at once, for a renderer that works alone."""
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
         del task, host, is_guest
@@ -351,7 +354,7 @@ def _answer(exchanged: Exchanged, *, is_image: bool = False) -> Answer:
 
 
 def _is_no_data(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer is an image, a film or a sound, which no script reads as data."""
+    """Whether an answer is an image, a film or a sound, none of which scripts read as data."""
     return (
         _FIRST_GOOD <= status < _FIRST_REDIRECT and _media_type(headers.get("content-type", "")) in _NO_DATA
     )
@@ -362,5 +365,5 @@ def _is_image(answer: Exchanged) -> bool:
 
 
 def _media_type(header: str) -> str:
-    """Of a Content-Type what stands before the slash, in lower case."""
+    """The type of a Content-Type, before the slash, in lower case."""
     return header.partition("/")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""What is to be written to a pipe: by a thread of its own, so that nobody who reads has to wait for who writes."""
+"""Writes to a pipe in a thread of its own, so that the thread that reads never waits for a write."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from crawler.text.plain_errors import plain
 
 _MAX_UNSENT_BYTES = 64 * 2**20
-"""Beyond it who sends waits: an answer of 20 MB is 27 MB in base64."""
+"""Senders wait beyond this: an answer of 20 MB is 27 MB in base64."""
 _STUCK_S = 15.0
-"""Chromium reads its pipe in a thread of its own: one that does not for so long is not going to."""
+"""Seconds without progress after which Chromium is stuck: it reads its pipe in a thread of its own."""
 _WRITE_BYTES = 2**20
 
 
 class Outbox:
-    """*descriptor* is this object's from now on. *on_stuck* is told why nothing more can be written."""
+    """The writer of *descriptor*, which it owns from now on. *on_stuck* is told why nothing more can be written."""
 
     def __init__(
         self, descriptor: int, on_stuck: Callable[[str], None], *, stuck_s: float = _STUCK_S
@@ -34,7 +34,7 @@ class Outbox:
         threading.Thread(target=self._write, name="devtools-writer", daemon=True).start()
 
     def put(self, data: bytes, *, is_patient: bool) -> None:
-        """Have *data* written. Who is patient waits while there is too much before it. Raises BrokenPipeError."""
+        """Queue *data* for writing. A *patient* caller waits while too much is queued. Raises BrokenPipeError."""
         with self._changed:
             if is_patient:
                 self._changed.wait_for(lambda: self._is_closed or self._unsent_bytes < _MAX_UNSENT_BYTES)
@@ -68,7 +68,7 @@ class Outbox:
             self._on_stuck(why)
 
     def _next(self) -> bytes:
-        """All that waits and is small, or one that is large; empty at the end."""
+        """The next data to write: all small pieces together, or one large one; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._waiting)
             parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""One page, open in a tab: its requests are answered, the behaviours are run on it, and it is read in the end."""
+"""One page in a tab, from its address to its end: answers its requests, runs the behaviours, reads the result."""
 
 from __future__ import annotations
 
@@ -35,46 +35,48 @@ from crawler.text.plain_errors import plain
 log = logging.getLogger(__name__)
 
 QUIET_S = 0.5
-"""After loading: scripts wait for a while before they ask. Of 408 pictures three seconds more brought one per cent."""
+"""Seconds without a request after which a loaded page is quiet. Of 408 pictures three seconds more brought one per
+cent.
+"""
 QUIET_AFTER_STEP_S = 0.35
-"""After one of our own steps: feeds that had 180 ms stopped at half of what they have."""
+"""The same after one of our own steps: with 180 ms feeds stopped half way."""
 QUIET_AFTER_NOTHING_S = 0.15
-"""After a click that has changed nothing in the document so far."""
+"""The same after a click that has changed nothing in the document."""
 MOST_QUIET_S = 4.0
-"""Some pages ask for something for ever."""
+"""Most seconds to wait for quiet: some pages never stop their requests."""
 PATIENCE_LEFT_S = 0.8
-"""… with which such pages are waited for from then on."""
+"""Most seconds for such pages from then on."""
 _CALL_S = 5.0
 _LEAST_READ_S, _READ_SHARE = 3.0, 3
-"""To be read a page has a third of its time once more, and three seconds at least. A script that does not come to its
-end is ended after a third of that.
+"""Reading a page may take a third of its time once more, and three seconds at least. A script that does not end is
+stopped after a third of that.
 """
 _LOOK_S = 0.05
 
 
 class Rendered(Value):
-    """What a page came to."""
+    """The outcome of rendering a page."""
 
     document: Fetched
-    """As it was sent, before any script."""
+    """The document as it was sent, before any script."""
     html: str
-    """As it is in the end, with what its scripts have taken away again; empty where it can't be told."""
+    """The document in the end, with what its scripts have removed again; empty if it could not be read."""
     seen: Mapping[str, str] = {}
-    """URLs of images that it asked for, each with the stage that brought it."""
+    """URLs of images that the page requested, each with the stage that brought it."""
     held: Mapping[str, Fetched] = {}
-    """Images that its scripts have fetched as data, by their URLs, as they came."""
+    """Images that its scripts have fetched as data, by URL."""
     left_for: tuple[str, ...] = ()
-    """URLs that it would have gone to, or has called its own (history routes)."""
+    """URLs that it would have navigated to, or has given itself (history routes)."""
     left_out: Mapping[str, int] = {}
     requests: int = 0
     received_bytes: int = 0
 
 
 class OpenPage:
-    """A page in *tab*, whose requests *network* answers.
+    """A page in *tab*; *network* answers its requests. For one thread.
 
     *script* is what :func:`crawler.render.behaviours.source` gives. *check* raises a TaskError for a URL that the page
-    must not be at, before anything of it is shown. All methods are for one thread.
+    must not be at, before anything of it is shown.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class OpenPage:
             tab, self._world, self._requests, self._links, url=url, script=script, left_out=self._left_out
         )
         self._is_shown = True
-        """The browser makes a page of the document; not of a download, say."""
+        """Whether the browser shows the document: it does not show a download, say."""
         self._patience_s = MOST_QUIET_S
         self._read_s = max(_LEAST_READ_S, config.render_timeout_s / _READ_SHARE)
         self._read_until = 0.0
@@ -128,8 +130,8 @@ class OpenPage:
     def run(self, wanted: Collection[str] | None) -> Rendered:
         """Open the page, do what there is to do on it, and read it.
 
-        *wanted* are the names of the dear behaviours to be tried; None for all. Raises a TaskError, or NotYet, when the
-        page itself is not to be had; PageCrashed; BrowserFailed.
+        *wanted* are the names of the expensive behaviours to try; None for all. Raises a TaskError or NotYet when the
+        page itself can't be had; PageCrashed; BrowserFailed.
         """
         try:
             html = self._rendered(wanted)
@@ -160,7 +162,7 @@ class OpenPage:
         )
 
     def _rendered(self, wanted: Collection[str] | None) -> str:
-        """The page in the end; empty where it can't be told, for it never comes to rest. Raises DevToolsError."""
+        """The HTML of the page in the end; empty if it can't be read. Raises DevToolsError."""
         self._begin()
         self._load()
         if self._requests.document is None or self._requests.failure is not None or not self._is_shown:
@@ -189,18 +191,18 @@ class OpenPage:
 
     @property
     def seen(self) -> tuple[Fetched | None, Mapping[str, str]]:
-        """The page as it was sent, if it was, and the images that it has asked for: of one that has crashed, too."""
+        """The page as it was sent, if it was, and the images that it has requested; also after a crash."""
         return self._requests.document, self._requests.images
 
     @property
     def _left_s(self) -> float:
-        """Of its time; what its hosts make it wait does not count."""
+        """Seconds left of its time; waits for its hosts do not count."""
         spent_s = self._clock() - self._began - self._network.waited_s
         return self._config.render_timeout_s - spent_s
 
     @property
     def _is_over(self) -> bool:
-        """Its time is up; to be read it has some more."""
+        """Whether its time is up; reading it has time of its own."""
         if self._read_until:
             return self._clock() >= self._read_until
         return self._left_s <= 0 or self._events.is_silenced
@@ -250,7 +252,7 @@ class OpenPage:
                     self._do(again, known[again])
 
     def _do(self, number: int, one: Behaviour) -> int:
-        """Run a behaviour until it has nothing more to do; how much it did."""
+        """Run a behaviour until it has nothing more to do. Returns how much it did."""
         self._requests.stage = one.name
         limits = {"scrolls": self._config.render_scrolls, "clicks": self._config.render_clicks}
         acted = 0
@@ -278,7 +280,7 @@ class OpenPage:
         return acted
 
     def _come_back(self) -> None:
-        """A script has given the page another address, which is a page of its own: back to where it was."""
+        """Go back if a script has given the page another address: that is a page of its own."""
         if not self._events.routed_to:
             return
         self._events.routed_to = ""
@@ -289,7 +291,7 @@ class OpenPage:
     # --- time ---
 
     def _wait_until_quiet(self, quiet_s: float, *, since: float) -> None:
-        """Until nothing has been under way for so long, of what began after *since*; MOST_QUIET_S at most."""
+        """Wait until no request since *since* is under way or was for *quiet_s*; MOST_QUIET_S at most."""
         end = self._clock() + self._patience_s
         waited_s = self._network.waited_s
 
@@ -305,7 +307,7 @@ class OpenPage:
             self._patience_s = PATIENCE_LEFT_S
 
     def _pump_until(self, is_done: Callable[[], bool], *, most_s: float | None = None) -> None:
-        """Answer what the page asks for, until that; or until its time is up."""
+        """Handle the page's events until *is_done*, or its time is up."""
         end = None if most_s is None else self._clock() + most_s
         while not is_done():
             is_in_vain = self._tab.crashed or self._events.is_away or self._is_over
@@ -318,7 +320,7 @@ class OpenPage:
 
 
 def _pair(told: Any) -> tuple[int, int]:
-    """How much a step did, and how much that has changed; nothing for what says otherwise."""
+    """How much a step did and changed; (0, 0) for a malformed value."""
     match told:
         case [int(did), int(changes)]:
             return min(did, 1000), changes

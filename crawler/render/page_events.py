@@ -20,7 +20,7 @@ _COUNTED = {
     "Network.webTransportCreated": "render-sockets",
     "Page.downloadWillBegin": "render-downloads",
 }
-"""Events that tell of what a page does not get."""
+"""Events of things that a page does not get, by the slug that counts them."""
 
 
 class PageLinks:
@@ -127,7 +127,7 @@ class PageEvents:
                 self._left_out[_COUNTED[event.method]] += 1
 
     def _attached(self, params: Mapping[str, Any]) -> None:
-        """A frame of another site, or a worker: its requests are ours to answer as well."""
+        """Watch a frame of another site, or a worker: we answer its requests as well."""
         session = str(params.get("sessionId", ""))
         kind = params.get("targetInfo", {}).get("type", "")
         if kind == "page":  # a window that it has opened
@@ -137,12 +137,12 @@ class PageEvents:
         self._tab.send("Runtime.runIfWaitingForDebugger", session=session)
 
     def _loaded(self, session: str) -> None:
-        """In a tab that has had another page, the blank one between them has loaded before."""
+        """Note that the page has loaded. In a used tab the blank page between two pages loads first."""
         if self._requests.is_open and session == self._tab.session:
             self._requests.has_loaded = True
 
     def _routed(self, params: Mapping[str, Any]) -> None:
-        """A script has changed the address: without one of ours it says where the page is, else it is a link."""
+        """Note a new address that a script has set: a link, and after one of our steps a reason to go back."""
         url = str(params.get("url", ""))
         if len(url) > MOST_ADDRESS_CHARS:
             self._silence()
@@ -156,22 +156,23 @@ class PageEvents:
             self._links.note(url)
 
     def _silence(self) -> None:
-        """No more of the page's scripts: each address of a megabyte is work for the process that all pages share, and
-        200 of them kept it busy for ten seconds. The page is read as it is.
+        """Switch the page's scripts off, and read it as it is.
+
+        200 addresses of a megabyte each kept the process that all pages share busy for ten seconds.
         """
         if not self.is_silenced:
             self.is_silenced = True
             self._tab.send("Emulation.setScriptExecutionDisabled", {"value": True})
 
     def _requested(self, params: Mapping[str, Any]) -> None:
-        """A form that is sent by GET looks like a link once it is asked for."""
+        """Note a form that is being sent: by GET it looks like a link."""
         url = str(params.get("url", ""))
         is_form = str(params.get("reason", "")).startswith("formSubmission")
         if is_form:
             self._links.note_form(url)
 
     def _navigated(self, frame: Mapping[str, Any]) -> None:
-        """The page is here; or it has left for something that is not asked for, as about:blank and blob: URLs are."""
+        """Note whether the page has arrived, or has left for a document without a request (about:blank, blob:)."""
         if frame.get("id") != self._world.main_frame:
             return
         self._arrivals += 1

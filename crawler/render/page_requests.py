@@ -1,4 +1,4 @@
-"""What a page in the browser asks for: answered by our transport, by a stand-in, or not at all."""
+"""The requests of a page in the browser: answered by our transport, by a stand-in image, or not at all."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ MOST_RELOADS = 2
 MOST_IMAGES = 10_000
 MOST_FRAMES = 20
 BATCH_S = 0.01
-"""Images that are asked for within so long are answered together."""
+"""Images requested within so many seconds are answered together."""
 _REQUESTS_AT_ONCE = 10
-"""Answered at the same time; each of its own host but one is a guest there."""
+"""Requests answered at the same time."""
 _LEAST_S = 0.5
-"""For an answer that the page asks for when its time is up."""
+"""Seconds for an answer to a request that comes when the page's time is up."""
 _SIZES_S = 0.3
 _MOST_SIZED = 500
 
 
 class _Waiting(NamedTuple):
-    """An image that the page has asked for."""
+    """An image request that waits for its stand-in."""
 
     request_id: str
     session: str
@@ -51,11 +51,11 @@ class _Waiting(NamedTuple):
 
 
 class PageRequests:
-    """Those of the page at *url* in *tab*, on which *world* is ours. *network* answers what is asked for, in threads of
-    its own; all else is done in the thread of the page.
+    """The requests of the page at *url* in *tab*. *network* answers them, in threads of its own; everything else runs
+    in the thread of the page. *world* is the page's isolated world.
 
     *check* raises a TaskError for a URL that the page must not be at, before anything of it is shown. *left_s* says how
-    much of its time is left, *note_link* takes URLs that it would go to; *left_out* counts what it does not get.
+    many seconds the page has left, *note_link* takes URLs that it would go to; *left_out* counts what it does not get.
     """
 
     def __init__(
@@ -87,49 +87,49 @@ class PageRequests:
         self._under_way: set[str] = set()
         self._active_at = clock()
         self._asking = 0
-        """Requests that the network is asked for, or that wait for a thread."""
+        """Requests that are being answered, or wait for a thread."""
         self._documents = 0
-        """Asked for by frames."""
+        """Documents that frames have requested."""
         self.reloads = 0
-        """How often it has come once more, and may."""
+        """How often the page was reloaded, which is limited."""
         self._images: dict[str, str] = {}
         self._held: dict[str, Fetched] = {}
         self._waiting_images: list[_Waiting] = []
         self._batch_at = 0.0
         self._sizing: list[_Waiting] = []
-        """Those whose sizes the page has been asked for."""
+        """Images whose sizes the page has been asked for."""
         self._sized = PendingCall("")
         self._sized.answered.set()
         self._sized_until = 0.0
         self.stage = LOAD
-        """What brings the images that are asked for now."""
+        """The stage that images requested now belong to."""
         self.has_loaded = False
         self.is_open = False
-        """The page itself has been asked for."""
+        """Whether the page itself has been requested."""
         self.document: Fetched | None = None
         """The page itself, as it was sent."""
         self.failure: BaseException | None = None
-        """Why it is not to be had."""
+        """Why the page can't be had."""
 
     def close(self) -> None:
-        """Nothing more is answered; what is under way ends by itself."""
+        """Answer nothing more; requests under way end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def images(self) -> dict[str, str]:
-        """URLs of images that were asked for, each with its stage."""
+        """URLs of the requested images, each with its stage."""
         with self._mutex:
             return dict(self._images)
 
     @property
     def held(self) -> dict[str, Fetched]:
-        """Images that came as data, by their URLs."""
+        """Images that came as data, by URL."""
         with self._mutex:
             return dict(self._held)
 
     @property
     def count(self) -> int:
-        """Of images so far."""
+        """Number of images so far."""
         return len(self._images)
 
     @property
@@ -142,7 +142,7 @@ class PageRequests:
             return None if self._under_way else self._active_at
 
     def paused(self, params: Mapping[str, Any], session: str) -> None:
-        """``Fetch.requestPaused``."""
+        """Handle ``Fetch.requestPaused``."""
         request_id = str(params.get("requestId", ""))
         if "responseStatusCode" in params or "responseErrorReason" in params:
             self._tab.send("Fetch.continueRequest", {"requestId": request_id}, session=session)
@@ -172,7 +172,7 @@ class PageRequests:
                 self._fail(request_id, session, "Aborted" if is_document else "BlockedByClient")
 
     def _is_reload(self, params: Mapping[str, Any]) -> bool:
-        """Some pages set a cookie, and then come once more; one that does so for ever has had its chances."""
+        """Whether this is a reload that is still allowed: some pages set a cookie and reload, a few do so for ever."""
         document = self.document
         return (
             self.stage == LOAD
@@ -182,7 +182,7 @@ class PageRequests:
         )
 
     def _is_one_frame_more(self, params: Mapping[str, Any]) -> bool:
-        """Than are looked into."""
+        """Whether this is a frame more than are read."""
         if params.get("resourceType") != "Document" or params.get("frameId") == self._world.main_frame:
             return False
         self._documents += 1
@@ -208,7 +208,7 @@ class PageRequests:
                 self._left_out["render-images"] += 1
 
     def _hold(self, url: str, answer: Answer) -> None:
-        """An image that came as data has been downloaded by that: it is handed on with its task."""
+        """Keep an image that came as data: it is downloaded already, and goes on with its task."""
         if not answer.content or answer.is_cut:
             return
         held = answer.as_page(url, final_url=url)
@@ -216,8 +216,9 @@ class PageRequests:
             self._held[held.final_url] = held
 
     def stand_in(self) -> None:
-        """Answer the images that wait, each by a picture of the size that its element wants, if the page says that
-        soon: one that is busy is not asked again before it has.
+        """Answer the waiting images, each by a picture of the size that its element wants.
+
+        The page is asked for the sizes; a busy one is not asked again before it has answered.
         """
         if self._sizing and (self._sized.answered.is_set() or self._clock() >= self._sized_until):
             self._show(self._sizing, self._sizes_told())
@@ -319,7 +320,9 @@ class PageRequests:
                 self._active_at = self._clock()
 
     def _answered(self, answer: Answer, url: str) -> None:
-        """The page itself is here, or where it has gone. Raises a TaskError when it is not to be had, or not wanted."""
+        """Take the answer to the page's own request, or to a redirect of it. Raises a TaskError if it can't be had or
+        is not wanted.
+        """
         document = answer.as_page(self._url, final_url=url)
         self._check(document.final_url)
         if not answer.is_redirect:

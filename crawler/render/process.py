@@ -1,4 +1,4 @@
-"""The processes of one Chromium, from the side of the renderer: started by way of ``launch``, ended with certainty."""
+"""The processes of one Chromium, as the renderer sees them: started through ``launch``, ended with certainty."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _MAX_SAID = 1000  # characters
 
 
 class Process:
-    """A Chromium that runs, or is about to. Raises BrowserFailed if it can't be started.
+    """A running Chromium. Raises BrowserFailed if it can't be started.
 
-    ``incoming`` and ``outgoing`` are descriptors of its DevTools pipe, for who takes them.
+    ``incoming`` and ``outgoing`` are the descriptors of its DevTools pipe.
     """
 
     def __init__(self, program: Path, *, timeout_s: float) -> None:
@@ -82,7 +82,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the launcher, which all others descend from."""
+        """The process id of the launcher, the ancestor of all others."""
         return self._launcher.pid
 
     @property
@@ -90,11 +90,11 @@ class Process:
         return self._launcher.poll() is None
 
     def last_words(self) -> str:
-        """What Chromium has said on stderr, the end of it."""
+        """The end of Chromium's stderr."""
         return b"\n".join(self._said).decode("utf-8", "replace").strip()
 
     def end(self) -> None:
-        """Kill all of them; returns once they have ended. A second call does nothing."""
+        """Kill all processes. Returns once they have ended; a second call does nothing."""
         with self._ending:
             if self._lifeline >= 0:
                 os.close(self._lifeline)  # the launcher does it, and leaves nothing behind
@@ -108,7 +108,7 @@ class Process:
         self._listener.join(_END_S)  # until the last of them has closed its stderr
 
     def failure(self, why: str) -> BrowserFailed:
-        """End them: the error to be raised, with what Chromium has said."""
+        """End all processes, and return the error to raise, with the end of stderr."""
         self.end()
         said = self.last_words()
         if "No usable sandbox" in said:
@@ -120,7 +120,7 @@ class Process:
         return BrowserFailed(f"{self._program}: {why}{': ' if said else ''}{said[-_MAX_SAID:]}")
 
     def _isolation(self, stdout: IO[bytes], timeout_s: float) -> tuple[str, bool]:
-        """The launcher's word."""
+        """The isolation that the launcher has reported."""
         end = time.monotonic() + timeout_s
         word = b""
         waiting = select.poll()
@@ -138,7 +138,7 @@ class Process:
         return isolation, sandbox == SANDBOX
 
     def _listen(self, stderr: IO[bytes]) -> None:
-        """Nobody but who has started us reads it: a full pipe would stop Chromium."""
+        """Read stderr for ever: a full pipe would stop Chromium."""
         with stderr:
             while line := stderr.readline(_STDERR_LINE_BYTES):
                 self._said.append(line.strip())

@@ -1,7 +1,4 @@
-"""Folders for profiles of Chromium that have to lie on the disk, as there is no view of it of its own for it.
-
-The standard library only, as in ``launch``.
-"""
+"""Profile folders on the disk, where Chromium can't have a mount namespace. Standard library only, as in ``launch``."""
 
 from __future__ import annotations
 
@@ -17,16 +14,13 @@ from crawler.render.namespaces import NOBODY
 PREFIX = "image-browser-"
 
 _OWNER = "owner"
-"""A file in each, which its launcher holds locked as long as it lives."""
+"""A file in each folder, which its launcher keeps locked as long as it lives."""
 _FRESH_S = 60.0
 _LONGEST_PLACE = 30
 
 
 class Folder:
-    """For a profile of *user*, or of who calls. A file in it is locked, so that others see whether it is in use.
-
-    Raises OSError.
-    """
+    """A profile folder of *user*, or of the caller. A locked file in it tells that it is in use. Raises OSError."""
 
     def __init__(self, user: int | None) -> None:
         self.path = tempfile.mkdtemp(prefix=PREFIX, dir=_place())
@@ -49,13 +43,13 @@ class Folder:
 
 
 def _place() -> str:
-    """For folders of profiles. Chromium has a socket in them, whose path must not be longer than 107 bytes, or 103."""
+    """The place for profile folders. Chromium has a socket in them, whose path must not exceed 107 bytes, or 103."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - a folder of our own in it
 
 
 def sweep() -> None:
-    """Remove the folders of launchers that have been killed."""
+    """Remove the folders of killed launchers."""
     for folder in Path(_place()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             status = folder.lstat()
@@ -70,7 +64,7 @@ def sweep() -> None:
 
 
 def _locked(file: Path, *, create: bool) -> int | None:
-    """The file, locked for this process as long as it lives; None if another one has it, or there is none."""
+    """The file, locked for the life of this process; None if another process has it, or there is none."""
     import fcntl
 
     try:

@@ -1,4 +1,4 @@
-"""Which requests of a page in the browser are made at all, by what they are: pure."""
+"""Which requests of a page in the browser are sent at all, by their type. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from crawler.scope import domain_of
 from crawler.urls import canonical, host_key
 
 MAX_BODY_BYTES = 2**20
-"""Of what a page sends: a query, not an upload."""
+"""Most bytes of a request body: a query, not an upload."""
 _READING = METHODS - {"POST"}
 
 
 def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) -> str | None:
-    """The slug by which a request of a page is refused for what it is, empty for what nobody misses; None if it is
-    made.
+    """The slug that refuses a request for its type, empty for requests that nobody misses; None if it is sent.
 
     *kind* is DevTools' type of it, *posts* the setting ``render_posts``. A method that is not for reading is refused
     when the browser asks whether it may be used (CORS preflight), not only once it may.
@@ -35,13 +34,11 @@ def refusal(request: BrowserRequest, *, kind: str, page_url: str, posts: str) ->
 
 
 def is_icon(request: BrowserRequest, kind: str) -> bool:
-    """Whether the browser wants an icon for a tab that nobody sees: with each page anew, and there may be none."""
+    """Whether the request is for the tab's icon, which nobody sees: it comes with each page."""
     return kind == "Other" and request.header("accept").startswith("image/")
 
 
 def is_same_site(url: str, other: str) -> bool:
-    """Whether two canonical URLs are of one registrable domain, or of one address, at whatever port and by http or
-    https.
-    """
+    """Whether two canonical URLs have one registrable domain or address, at any port, by http or https."""
     page = canonical(other)
     return page is not None and domain_of(host_key(url)) == domain_of(host_key(page))

@@ -1,4 +1,4 @@
-"""Which mailbox the events of a session go to."""
+"""Routes the events of sessions to mailboxes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _ATTACHED = msgspec.json.Decoder(_Attached)
 
 
 class SessionRoutes:
-    """Sessions that a session attaches have its mailbox. Events of a session that nobody knows yet are kept for who
-    will. *refuse* is told of each event that no mailbox takes.
+    """A session that another one attaches shares its mailbox. Events of unknown sessions are kept until they are
+    routed. *refuse* gets each event that no mailbox takes.
     """
 
     def __init__(self, refuse: Callable[[Raw], None]) -> None:
@@ -33,9 +33,9 @@ class SessionRoutes:
         self._lock = threading.RLock()
         self._mailboxes: dict[str, Mailbox] = {}
         self._strangers: OrderedDict[str, Mailbox] = OrderedDict()
-        """Those made here, by the session that came first."""
+        """Mailboxes of unknown sessions, the oldest first."""
         self._left: OrderedDict[str, None] = OrderedDict()
-        """Sessions that nobody listens to any more, the latest of them."""
+        """The sessions that were removed last."""
 
     def add(self, session: str, mailbox: Mailbox) -> None:
         with self._lock:
@@ -49,7 +49,7 @@ class SessionRoutes:
             self._refuse(event)
 
     def remove(self, mailbox: Mailbox) -> list[Raw]:
-        """Its sessions are at an end; what was left in it."""
+        """Remove the mailbox and its sessions. Returns the events left in it."""
         with self._lock:
             for session in [name for name, box in self._mailboxes.items() if box is mailbox]:
                 del self._mailboxes[session]

@@ -1,4 +1,4 @@
-"""One page, opened in a browser for who wants to see what that brings: by nobody's queue."""
+"""Renders one page without a queue, for ``extract --render``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crawler.scope import Scope
 
 
 class _Unlearned:
-    """Nothing is known of any template, and nobody learns."""
+    """A template queue that knows nothing and learns nothing."""
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
         del host, name, task
@@ -30,9 +30,9 @@ class _Unlearned:
 
 
 def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered, Compared]:
-    """The page at *url* in a browser, with all behaviours, and what that brings beside reading it without scripts.
+    """The page at *url*, rendered with all behaviours, beside what it gives without scripts.
 
-    Raises NoBrowser where there is none; a TaskError when the page is not to be had; ConfigError.
+    Raises NoBrowser without a browser; a TaskError when the page can't be had; ConfigError.
     """
     program = find(config.machine.chromium)
     if program is None:

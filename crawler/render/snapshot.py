@@ -1,4 +1,4 @@
-"""The document of a page as it is in the end, to be read as any other."""
+"""Takes the document of a rendered page, to be read as any other."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from crawler.render.tab import Tab
 
 _MOST_DRAWN, _MOST_DRAWN_BYTES = 30, 6 * 2**20
 _MOST_TOLD_CHARS = 8 * 2**20
-"""Of a document that is larger than one answer of Chromium may be."""
+"""Most characters of one answer, for documents that are larger than an answer of Chromium may be."""
 
 
 class Snapshot:
-    """Takes it of the page in *tab*, of which *world* is ours. *sent* is the document as it came, *most_s* what each
-    part may take, in seconds; *left_out* counts what is beyond the limits.
+    """The snapshot of the page in *tab* with the isolated *world*.
+
+    *sent* is the document as it came, *most_s* the seconds that each part may take; *left_out* counts what is over the
+    limits.
     """
 
     def __init__(
@@ -41,8 +43,8 @@ class Snapshot:
         self._left_out = left_out
 
     def take(self) -> str:
-        """The document as it is, with closed shadow roots, frames, what was drawn, and what was taken away. Raises
-        DevToolsError.
+        """The HTML of the document, with closed shadow roots, frames, canvases, and elements that scripts have removed.
+        Raises DevToolsError.
         """
         limits = {"most": _MOST_DRAWN, "most_bytes": _MOST_DRAWN_BYTES, "marker": stand_in_images.MARKER}
         markup = self._markup()
@@ -67,14 +69,14 @@ class Snapshot:
         return "\n".join([markup[:room], *filter(None, parts)])
 
     def _without(self, blank: Any, markup: str) -> str:
-        """Without images in data: URLs that show nothing, and that only scripts have put there."""
+        """*html* without the empty images in data: URLs that only scripts have put there."""
         for url in blank[:_MOST_DRAWN] if isinstance(blank, list) else []:
             if url.encode("utf-8", "replace") not in self._sent:
                 markup = markup.replace(f'"{url}"', '""')
         return markup
 
     def _markup(self) -> str:
-        """That of the document; a script that does not come to its end is ended for it."""
+        """The markup of the document. A script that does not end is stopped for it."""
         try:
             root = self._root(most_s=self._read_s / 3)
         except DevToolsTimeout:
@@ -95,7 +97,7 @@ class Snapshot:
         return int(self._world.call("DOM.getDocument", {"depth": 0}, most_s=most_s)["root"]["backendNodeId"])
 
     def _frames(self) -> list[str]:
-        """The images of the documents within the page."""
+        """The images of the page's frames."""
         found: list[str] = []
         waiting = list(
             self._world.call("Page.getFrameTree", most_s=self._read_s)["frameTree"].get("childFrames", [])

@@ -1,4 +1,4 @@
-"""What the browser gets in place of images, which it never downloads: pictures of the right size, all transparent."""
+"""Stand-in images: transparent GIFs of the right size, which the browser gets in place of real ones."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import struct
 from functools import lru_cache
 
 MARKER = "image-crawler stand-in"
-"""Within each, so that what scripts make of one is not taken for a picture."""
+"""Text within each, so that what scripts make of one is not taken for a picture."""
 DEFAULT_PX = (200, 150)
-"""For elements that want no size. A dot would do for most pages; some take one for a sign that nothing was found."""
+"""For elements without a size. A dot would do for most pages; some take one as a sign of a missing image."""
 MOST_PX = 2048
-"""Each side: Chromium decodes what it shows, at four bytes a pixel."""
+"""Most pixels of a side: Chromium decodes what it shows, at four bytes a pixel."""
 
 
 @lru_cache(maxsize=512)
 def stand_in(width: int, height: int) -> bytes:
-    """A GIF of that size, all transparent; of DEFAULT_PX where either is 0."""
+    """A transparent GIF of that size; DEFAULT_PX if either side is 0."""
     if width < 1 or height < 1:
         ratio = 4 / 3
         width, height = (width, round(width / ratio)) if width > 0 else (round(height * ratio), height)

@@ -1,4 +1,4 @@
-"""One page in the browser, as who renders it has it."""
+"""One tab of the browser, as the page's thread sees it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CRASH = "crash"
 
 
 class Tab:
-    """A page at about:blank, for one thread. Its user turns on the domains that it wants to hear of.
+    """A tab at about:blank, for one thread. Its user enables the DevTools domains that it needs.
 
-    ``mailbox`` gets the events of the page, and those of frames and workers that are attached to it
-    (``Target.setAutoAttach`` with flatten).
+    ``mailbox`` gets the events of the page, and of frames and workers attached to it (``Target.setAutoAttach`` with
+    flatten).
     """
 
     def __init__(self, devtools: DevTools, *, target_id: str, session: str) -> None:
@@ -26,15 +26,15 @@ class Tab:
         self.session = session
         self.mailbox = Mailbox()
         self.crashed = ""
-        """MEMORY if its process was killed, over the limit of a page or by a system without memory; CRASH if it died
-        otherwise; empty while it lives.
+        """MEMORY if its process was killed for its memory, by us or by the system; CRASH if it died otherwise; empty
+        while it lives.
         """
         self.is_used = False
-        """It has been sent somewhere."""
+        """Whether it has navigated anywhere."""
         self.is_spent = False
-        """Its page had to be stopped: what that has left behind is no start for another one."""
+        """Whether its page had to be stopped: no other page may use the tab."""
         self.closed = threading.Event()
-        """It is closed, or its browser has ended."""
+        """Set once it is closed, or its browser has ended."""
 
     def call(
         self,
@@ -44,7 +44,7 @@ class Tab:
         session: str = "",
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> dict[str, Any]:
-        """What the page answers, or *session*, which is a frame or worker of it.
+        """Call *method* of the page, or of *session*, a frame or worker of it, and return the answer.
 
         Raises DevToolsError, and of its kinds DevToolsTimeout, TabCrashed, BrowserGone.
         """
@@ -52,14 +52,14 @@ class Tab:
         return self._devtools.call(method, params, session=session or self.session, timeout_s=timeout_s)
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None, *, session: str = "") -> PendingCall:
-        """The same without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
+        """Call without waiting: the mailbox wakes up when the answer is there. Raises TabCrashed, BrowserGone."""
         self._check(method)
         return self._devtools.ask(
             method, params, session=session or self.session, on_answer=self.mailbox.wake
         )
 
     def forget(self, asked: PendingCall) -> None:
-        """Nobody looks for its answer any more."""
+        """Drop a pending call: nobody needs its answer any more."""
         self._devtools.forget(asked)
 
     def send(
@@ -70,18 +70,18 @@ class Tab:
         session: str = "",
         on_error: Callable[[DevToolsError], None] | None = None,
     ) -> None:
-        """The same without waiting; what is sent one after the other is done in that order.
+        """Call without an answer. Calls are carried out in the order in which they are sent.
 
-        *on_error* is called in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
+        *on_error* runs in another thread, and has to be quick. Raises TabCrashed, BrowserGone.
         """
         self._check(method)
         self._devtools.send(method, params, session=session or self.session, on_error=on_error)
 
     def navigate(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        """Go to *url*, without waiting for it: what comes of it is told by events. Raises as :meth:`call` does.
+        """Navigate to *url* without waiting; events tell the outcome. Raises as :meth:`call` does.
 
-        All that was turned on before is on for *url*. Page.navigate alone does not promise that: what it is sent after
-        is not always carried out yet when the document begins, and then its first events are lost.
+        Everything enabled before holds for *url*. Page.navigate alone does not promise that: calls sent before it are
+        not always carried out when the document begins, and then its first events are lost.
         """
         self.call(
             "Page.enable", timeout_s=timeout_s

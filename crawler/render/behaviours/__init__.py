@@ -1,6 +1,7 @@
-"""What the renderer does on a page, as a person would: JavaScript, one small object each; see docs/rendering.md.
+"""Behaviours: what the renderer does on a page as a person would. JavaScript, one small object each.
 
-The files of this folder are put together, the user's own after them, and run in a world of their own on each page.
+The files of this folder and the user's own are joined, and run in an isolated world of each page; see
+docs/rendering.md.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from crawler.models import Value
 from crawler.text.plain_errors import plain, quoted
 
 _FILES = ("api.js", "consent.js", "scroll.js", "more.js", "next.js", "keys.js", "controls.js", "clicks.js")
-"""In the order in which their behaviours are tried: what is cheap, and what others depend on, comes first."""
+"""Files in the order in which their behaviours run: cheap ones, and those that others need, come first."""
 _AFTER = ("snapshot.js", "run.js")
 MAX_FILE_BYTES = 2**20
 MOST = 64
 
 
 class Behaviour(Value):
-    """What a page's script world says of one."""
+    """One behaviour, as a page's isolated world describes it."""
 
     name: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z][a-z0-9-]*$")]
     dear: bool = False
-    """Done only on pages of templates where it was seen to bring images."""
+    """Expensive: run only on pages of templates where it has brought images."""
     spends: Annotated[str, Meta(pattern="^(scrolls|clicks)?$")] = ""
-    """What it takes of the page's budget: each step returns how many."""
+    """The part of the page's budget that it spends; each step returns how much."""
     rounds: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
@@ -47,7 +48,7 @@ def source(extra: str = "") -> str:
 
 
 def read_file(path: str) -> str:
-    """The user's behaviours. Raises ConfigError for a file that can't be read, or is too large to be one."""
+    """The user's behaviours, from a file. Raises ConfigError if it can't be read, or is too large."""
     if not path:
         return ""
     try:
@@ -64,7 +65,7 @@ def read_file(path: str) -> str:
 
 
 def listed(told: object) -> list[Behaviour]:
-    """What a page's world says of its behaviours; those that can't be right are left out."""
+    """The behaviours that a page's isolated world lists; malformed ones are left out."""
     found = []
     for one in told[:MOST] if isinstance(told, list) else []:
         try:
