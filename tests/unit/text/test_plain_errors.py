@@ -47,8 +47,8 @@ REVIEWED = {
     ("queues/redis/connection.py", "str(exc)"),
     ("queues/redis/connection.py", "str(error)"),
     # made plain by what is done with it: the seams of msgspec, obstore and redis
-    ("config/__init__.py", "str(exc)"),
-    ("config/__init__.py", "repr(total_s)"),
+    ("config/loading.py", "str(exc)"),
+    ("config/checks.py", "repr(total_s)"),
     ("storage/bucket.py", "str(exc)"),
     ("queues/redis/connection.py", "str(error or '')"),
     # of one exception another one, for who reads bytes
@@ -66,9 +66,9 @@ REVIEWED = {
     ("models/readable.py", "repr(text)"),
     ("models/readable.py", "type(self).__name__"),
     ("run/supervisor.py", "type(seed).__name__"),
-    ("models/__init__.py", "{self.domain!r}"),
-    ("models/__init__.py", "{self.path!r}"),
-    ("models/__init__.py", "{self.name!r}"),
+    ("models/shared.py", "{self.domain!r}"),
+    ("models/shared.py", "{self.path!r}"),
+    ("models/shared.py", "{self.name!r}"),
     # by which a file is known again
     ("lists/reading.py", "repr((there.st_size, there.st_mtime_ns, found.columns, *decides))"),
     ("__init__.py", "{__name__!r}"),

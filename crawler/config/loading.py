@@ -1,0 +1,169 @@
+"""A configuration from a file, the environment and flags; from what an earlier run has noted, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.config.checks import contradiction_in, measured, problem_with, suggested, unusable
+from crawler.config.config import Config
+from crawler.config.section import SYNONYMS
+from crawler.config.settings import (
+    AUTHKEY_VARIABLE,
+    ENVIRONMENT_PREFIX,
+    QUEUE_PASSWORD_VARIABLE,
+    SETTINGS,
+    settings_of,
+)
+from crawler.errors import ConfigError
+from crawler.text.plain_errors import listed, plain, quoted
+
+_SECRET_VARIABLES = (AUTHKEY_VARIABLE, QUEUE_PASSWORD_VARIABLE)
+
+
+def load(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration that results from a file, the environment and flags.
+
+    *flags* maps keys to values; None means not given. Raises ConfigError, which names source, key and value, or two
+    settings that contradict each other.
+    """
+    config = Config() if file is None else _from_file(file)
+    for name, text in (environment or {}).items():
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _SECRET_VARIABLES:
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            config = _with_value(config, key, text, source=f"environment variable {name}")
+    for key, value in (flags or {}).items():
+        if value is not None:
+            flag = SETTINGS[key].flag if key in SETTINGS else key
+            config = _with_value(config, key, value, source=f"option {flag}")
+    if contradiction := contradiction_in(config.images):
+        raise ConfigError(contradiction)
+    return config
+
+
+def _from_file(file: Path) -> Config:
+    try:
+        tables = _tables_in(file)
+    except OSError as exc:
+        raise ConfigError(
+            f"can't read the configuration file {file}: {plain(exc)}; give another with --config"
+        ) from exc
+    except (ValueError, RecursionError) as exc:  # also of numbers with thousands of digits
+        raise ConfigError(
+            f"{file} is not valid TOML: {plain(exc)}; put it right, see config/default.toml"
+        ) from exc
+    return from_tables(tables, source=str(file))
+
+
+def _tables_in(file: Path) -> dict[str, Any]:
+    import tomllib  # most processes are handed their settings, and read no file
+
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def from_tables(tables: Mapping[str, Any], *, source: str) -> Config:
+    """A configuration from ``{section: {key: value}}``; raises ConfigError."""
+    sections = [field.name for field in msgspec.structs.fields(Config)]
+    config = Config()
+    for name, table in tables.items():
+        if name not in sections:
+            where = SETTINGS.get(name)
+            hint = f"put it below [{where.section}]" if where else suggested(name, sections)
+            raise ConfigError(f"{source}: unknown section [{name}]; {hint}")
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{source}: {name} must be a table, such as [{name}]")
+        for key, value in table.items():
+            if key == "cookies" and isinstance(value, bool):
+                raise ConfigError(f"{source}, [{name}]: {_NO_BOOLEAN}")
+            if key in SETTINGS and SETTINGS[key].section != name:
+                raise ConfigError(
+                    f"{source}: {key} does not belong below [{name}] but below [{SETTINGS[key].section}]"
+                )
+            config = _with_value(config, key, value, source=f"{source}, [{name}]")
+    return config
+
+
+_BOOLEANS = ("true", "false", "1", "0", "yes", "no", "on", "off")
+_NO_BOOLEAN = (
+    "cookies is the path of a file (cookies.txt), in the section [run]; to keep those that servers set, say"
+    " keep_cookies = true, or --keep-cookies"
+)
+
+
+def _with_value(config: Config, key: str, value: object, *, source: str) -> Config:
+    setting = SETTINGS.get(key)
+    if setting is None:
+        raise ConfigError(f"{source}: unknown key {quoted(key)}; {suggested(key, list(SETTINGS))}")
+    if key == "cookies" and isinstance(value, bool | str) and str(value).lower() in _BOOLEANS:
+        raise ConfigError(f"{source}: {_NO_BOOLEAN}")
+    section = getattr(config, setting.section)
+    shown = "…" if setting.secret else listed(value)
+    # as values come from the environment and the command line; only headers have spaces
+    if setting.is_list and isinstance(value, str):
+        value = value.splitlines() if " " in setting.item else value.split()
+    if setting.words and isinstance(value, list | tuple):
+        value = [word for item in value for word in _split(item)]
+    if isinstance(value, str):
+        value = measured(key, value)
+    changed = msgspec.structs.asdict(section) | {key: value}
+    try:
+        section = msgspec.convert(changed, type(section), strict=not isinstance(value, str))
+    except msgspec.ValidationError as exc:
+        problem = problem_with(setting, value, str(exc).partition(" - at ")[0])
+        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}") from (
+            None if setting.secret else exc
+        )
+    converted = getattr(section, key)
+    if problem := unusable(setting, converted):
+        shown = "…" if setting.secret else listed(converted)
+        raise ConfigError(f"{source}: {key} = {shown} won't do: {problem}. {setting.description}")
+    return msgspec.structs.replace(config, **{setting.section: section})
+
+
+def _split(item: object) -> list[object]:
+    """``jpg,png`` is two words; another name of one is that one."""
+    if not isinstance(item, str):
+        return [item]
+    return [SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
+
+
+_MOST_FILE_BYTES = 16 * 2**20
+
+
+def values_in(file: Path) -> dict[str, Any]:
+    """What can be read of a crawl's own crawl.toml, by key: another version may have written it, and a run that was
+    killed half of it. What is no setting of this version, or no value of one, is passed over.
+    """
+    try:
+        if not file.is_file() or file.stat().st_size > _MOST_FILE_BYTES:
+            return {}
+        tables = _tables_in(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    told = {
+        key: value for table in tables.values() if isinstance(table, Mapping) for key, value in table.items()
+    }
+    if isinstance(told.get("cookies"), bool):  # as it was called once
+        told["keep_cookies"] = told.pop("cookies")
+    return {key: value for key, value in settings_of(config_of(told)).items() if key in told}
+
+
+def config_of(values: Mapping[str, Any]) -> Config:
+    """The configuration of settings by their keys, as a run was noted with them; what can't be used is at its default,
+    and so is what is secret.
+    """
+    config = Config()
+    for key, value in values.items():
+        if key in SETTINGS and not SETTINGS[key].secret:
+            with suppress(ConfigError):
+                config = _with_value(config, key, value, source=key)
+    return config
