@@ -79,10 +79,10 @@ PAIRS = (
     ),
     Pair("api api.*", f"{ENGINES} {HANDLERS}", "a program is given records"),
     Pair(
-        "models models.* errors config config.* text.* urls scope sizes.* monitoring.*",
+        "models models.* errors errors.* config config.* text.* urls scope sizes.* monitoring.*",
         f"queues.* catalog.* storage.* http.* crawlfile.* {HANDLERS} {ABOVE}",
         "values stand below all",
-        (("models", "crawlfile.image_paths"),),
+        (("models.records", "crawlfile.image_paths"),),
     ),
 )  # fmt: skip
 IO = (
@@ -90,7 +90,7 @@ IO = (
     " sqlite3 ssl subprocess tempfile threading time urllib.request PIL obstore redis requests urllib3"
 )
 PURE = (
-    "urls scope errors sizes sizes.* text.* monitoring.* opt_outs.* harvest.* download.* http.robots_file"
+    "urls scope errors errors.* sizes sizes.* text.* monitoring.* opt_outs.* harvest.* download.* http.robots_file"
     " http.robots_patterns http.bot_challenges http.content_encoding http.browser_headers queues.politeness"
     " queues.host_health queues.throttle queues.bandwidth queues.page_templates queues.fallback render.freshness"
     " render.interception render.request_filter render.stand_in_images run.start_mode"
