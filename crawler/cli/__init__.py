@@ -1,6 +1,6 @@
 """The command line: arguments, printing and exit codes, nothing else.
 
-stdout is data, stderr is talk. A command lives in a module of its own, imported when it is called for.
+stdout is data, stderr is talk. Each command is a module of its own, imported when it is called.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ COMMANDS: dict[str, CommandEntry] = {
 
 
 class Commands(Examples, click.Group):
-    """Loads a command when it is called for: ``--help`` and completion import none of them."""
+    """Loads a command when it is called: ``--help`` and completion import none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -104,7 +104,7 @@ class Commands(Examples, click.Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """As click's, which would load every command for its help: a word is completed while somebody waits."""
+        """As click's, without loading every command for its help: completion has to be fast."""
         commands = [CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items()]
         return [
             *(item for item in commands if item.value.startswith(incomplete)),
@@ -175,14 +175,14 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _as_text(word: str) -> str:
-    """A URL that was typed where no locale is set: its bytes are UTF-8 all the same. Paths stay what they are."""
+    """*word* with its bytes read as UTF-8, for URLs typed without a locale. Paths stay as they are."""
     if "://" not in word or word.isascii():
         return word
     return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _output_closed() -> int:
-    """Whoever read our output (a pager, head) has seen enough: nothing more is flushed into it at exit."""
+    """The reader of stdout (a pager, head) has closed it: flush nothing into it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_BROKEN_PIPE
 

@@ -1,4 +1,4 @@
-"""image-crawler collect: what has been settled in Redis, into the folder of its crawl."""
+"""image-crawler collect: brings settled results from Redis into the folder of their crawl."""
 
 from __future__ import annotations
 

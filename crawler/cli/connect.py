@@ -1,4 +1,4 @@
-"""How a command finds the crawl that it is for: by the address of its manager or its queue, or by its folder here."""
+"""How a command finds its crawl: by the address of a manager or a queue, or by a folder on this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from crawler.text.display import one_line
 
 METAVAR = "HOST[:PORT]|redis://…|DIR"
 ASKED_ONCE_S = 5.0
-"""So long a command tries that a person waits for."""
+"""Seconds for which an interactive command tries to connect."""
 _SAME_MACHINE_S = 60.0
 _SILENCE_S = 1.0
 _ADDRESS = click.argument("address", metavar=METAVAR, shell_complete=folders)
@@ -44,23 +44,26 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def address_argument(function: _Function) -> _Function:
-    """The crawl, as ``address``; and as ``config`` what it takes to be let in (only ``config.access`` counts)."""
+    """Adds the argument ``address``, and ``config`` with the credentials (only ``config.access`` is used)."""
     return _ADDRESS(config_options_of("access")(function))  # type: ignore[return-value]
 
 
 def joining_options(function: _Function) -> _Function:
-    """As address_argument, for commands that work there: ``config.machine`` counts as well, but for its browser."""
+    """As ``address_argument``, for worker commands: ``config.machine`` is used as well, without its browser."""
     options = config_options_of("access", "machine", "log", but=("chromium", "behaviours"))
     return _ADDRESS(options(function))  # type: ignore[return-value]
 
 
 def rendering_options(function: _Function) -> _Function:
-    """As joining_options, and the browser counts, too."""
+    """As ``joining_options``, with the browser."""
     return _ADDRESS(config_options_of("access", "machine", "log")(function))  # type: ignore[return-value]
 
 
 def endpoint_of(address: str, config: AccessConfig) -> QueueEndpoint:
-    """Of the crawl at *address*. Raises UsageError, and FolderError if it is a folder in which no crawl runs."""
+    """The endpoint of the crawl at *address*.
+
+    Raises UsageError, and FolderError if it is a folder in which no crawl runs.
+    """
     if is_redis(address):
         return read_redis(address, config)
     folder = CrawlFolder(Path(address))
@@ -87,9 +90,9 @@ def endpoint_of(address: str, config: AccessConfig) -> QueueEndpoint:
 
 
 def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None = None) -> RemoteCrawl:
-    """Workers for the crawl at *address*. One on this machine is there, or it is not: it is not waited for.
+    """The crawl at *address*, for workers to join. A crawl on this machine is not waited for.
 
-    If it is of the same user, too, it gets nothing from this machine that it has not already, and all of it is allowed.
+    A crawl of the same user gets nothing from this machine that it does not have already: it may use everything.
     """
     here, reconnect_s = Path(address).is_dir(), config.access.reconnect_s
     endpoint = endpoint_of(address, config.access)
@@ -107,7 +110,7 @@ def joined(address: str, config: Config, *, kind: TaskKind, folder: Path | None 
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether *folder*, and the key in it if there is one, are of who runs this; where there are no users, they are."""
+    """Whether *folder*, and the key in it, belong to the current user; True on systems without users."""
     if sys.platform == "win32":
         return True
     files = [file for file in (folder, CrawlFolder(folder).authkey) if file.exists()]
@@ -115,7 +118,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def tell_asked(crawl: RemoteCrawl) -> None:
-    """On stderr, what the crawl asks of this machine beyond what any crawl does; nothing if that is nothing."""
+    """Say on stderr what the crawl asks of this machine beyond what every crawl does."""
     if crawl.asked:
         click.echo("it asks this machine to", err=True)
     for ask in crawl.asked:
@@ -124,7 +127,7 @@ def tell_asked(crawl: RemoteCrawl) -> None:
 
 @contextmanager
 def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
-    """The task queue of the crawl at *address*, for a question or a word.
+    """The task queue of the crawl at *address*, for a single command.
 
     Raises UsageError, FolderError, QueueUnreachable, AuthenticationFailed or VersionMismatch.
     """
@@ -139,7 +142,7 @@ def tasks_of(address: str, config: Config) -> Iterator[TaskQueue]:
 
 @contextmanager
 def _told_of_silence(address: str) -> Iterator[None]:
-    """Say on stderr that an answer is waited for, once that takes longer than one takes it for granted."""
+    """Say on stderr that the command waits for an answer, once that takes noticeable time."""
     where = one_line(without_password(address))
     text = f"no answer from {where} so far; it is tried for {ASKED_ONCE_S:.0f} s"
     timer = threading.Timer(_SILENCE_S, click.echo, (text,), {"err": True})

@@ -46,7 +46,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def crawl_options(function: _Function) -> _Function:
-    """What the commands that start a crawl share."""
+    """The options of the commands that start a crawl."""
     for option in reversed(
         (
             click.argument("seeds", metavar="URL...", nargs=-1),
@@ -171,7 +171,7 @@ def run(running: Crawl, *, as_json: bool, quiet: bool, again: Sequence[str] | No
 
 
 def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
-    """What was made of the seeds, and how others join."""
+    """Say how the seeds were understood, and how workers join."""
     if running.notes and not quiet:
         for note in running.notes:
             console.print(
@@ -185,13 +185,13 @@ def _tell_first(running: Crawl, console: Console, *, quiet: bool) -> None:
 
 
 def _configure_log(running: Crawl) -> None:
-    """Where others work for the crawl, its operator hears of them without being asked."""
+    """Log workers that join and leave without ``-v`` where other machines work for the crawl."""
     if not running.downloads or running.public is not None or running.queue is not None:
         setup.configure(verbosity(), running.config.log, least=NOTICE)
 
 
 class _Watched:
-    """How a run goes."""
+    """The progress of a run."""
 
     def __init__(self) -> None:
         self._started = self._seen = time.monotonic()
@@ -203,12 +203,12 @@ class _Watched:
             self._saved_before = stats.image_status.get(ImageStatus.SAVED, 0)
 
     def course(self) -> CrawlCourse:
-        """From its start until something was last heard of it: not to the end of its processes, which is our matter."""
+        """The course of the crawl, from its start to its last news: stopping the processes does not count."""
         return CrawlCourse(elapsed_s=self._seen - self._started, saved_before=self._saved_before or 0)
 
 
 def _invitation(running: Crawl) -> str:
-    """How workers join, if they are expected."""
+    """The command by which workers join, if they are expected."""
     if running.queue is not None:
         whom = "open to workers"
     elif running.public is not None:
@@ -221,8 +221,10 @@ def _invitation(running: Crawl) -> str:
 
 
 def _same_command(folder: Path) -> list[str]:
-    """What was typed, but for ``--fresh``, which would start over, for passwords, which others might see, and for lists
-    that came by a pipe: *folder* has them by now.
+    """The command line that goes on with this crawl.
+
+    It lacks ``--fresh``, which would start over, passwords, which others might see, and lists from a pipe, which are in
+    *folder* by now.
     """
     program, *words = sys.argv
     words = list(without_pipes(words, folder))
@@ -235,9 +237,9 @@ def _same_command(folder: Path) -> list[str]:
 
 
 def _without_secrets(words: Iterable[str]) -> Iterator[str]:
-    """A command line's *words*, with … for the values of secret settings and for logins in URLs.
+    """A command line's *words* with … in place of secret settings and logins in URLs.
 
-    Of a Redis only the password is secret, and its user.
+    Of a Redis URL only user and password are secret.
     """
     secret = {
         flag for setting in SETTINGS.values() if setting.secret for flag in (setting.flag, *setting.also)

@@ -26,7 +26,7 @@ from crawler.models import (
 )
 
 EXPECTED = frozenset({NoSitemap.reason})
-"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml, and nobody misses it."""
+"""Reasons for not reading a page that are no failure: most sites have no sitemap.xml."""
 _STYLES = {
     "saved": "green",
     "harvested": "green",
@@ -43,7 +43,7 @@ def settled(counts: Counts) -> int:
 
 
 def pages_of(stats: Stats) -> Counts:
-    """Those that a person calls pages: not the sitemap that was looked for where there is none."""
+    """The counts of what a person calls pages: without guessed sitemaps that do not exist."""
     guessed = sum(stats.page_reasons.get(reason, 0) for reason in EXPECTED)
     return msgspec.structs.replace(stats.pages, done=max(0, stats.pages.done - guessed))
 
@@ -57,17 +57,17 @@ def worker_counts(workers: Sequence[WorkerStatus]) -> str:
 
 
 def rank(kind: TaskKind) -> int:
-    """Where workers of this *kind* stand among others: in the order in which an image passes them."""
+    """The position of workers of this *kind* in lists: in the order in which an image passes them."""
     return (TaskKind.PAGE, TaskKind.RENDER, TaskKind.IMAGE).index(kind)
 
 
 def label(status: str) -> Text:
-    """A status in its colour."""
+    """*status* in its colour."""
     return Text(status, style=_STYLES.get(status, ""))
 
 
 def state(stats: Stats, *, stopped: str = "") -> Text:
-    """Whether the crawl has ended, and whether every image URL is accounted for; *stopped* is why its run was."""
+    """The state of the crawl: whether it has ended, and the books balance. *stopped* is why its run was stopped."""
     if stats.halted is not None:
         return Text(f"{'stopping' if stats.stopped else 'halted'}: {clean(stats.halted)}", style="yellow")
     if stats.paused:
@@ -88,7 +88,7 @@ def state(stats: Stats, *, stopped: str = "") -> Text:
 
 
 def _why_none(stats: Stats) -> str:
-    """That a crawl without an image is no success, though it has come to its end; empty of one that has some."""
+    """Why a finished crawl is no success: it has no image. Empty if it has some."""
     if stats.image_status.get(ImageStatus.SAVED) or stats.image_status.get(ImageStatus.DUPLICATE):
         return ""
     if stats.images.discovered:
@@ -113,7 +113,7 @@ def _to_go(stats: Stats, stopped: str) -> Text:
 
 
 def images_table(stats: Stats) -> Table:
-    """What became of every image URL; its sum is what the books are about."""
+    """The outcomes of all image URLs; the books balance if their sum is the number discovered."""
     table = figures("Images", "", "URLs")
     _outcomes(table, stats.image_status, list(ImageStatus), stats.image_reasons, stats.images)
     return table
@@ -126,14 +126,14 @@ def pages_table(stats: Stats) -> Table:
 
 
 def renders_table(stats: Stats) -> Table:
-    """What became of every page that was to be opened in a browser."""
+    """The outcomes of all pages that were to be rendered."""
     table = figures("Rendered", "", "Pages")
     _outcomes(table, stats.render_status, list(RenderStatus), stats.render_reasons, stats.renders)
     return table
 
 
 def outcome_tables(stats: Stats) -> list[RenderableType]:
-    """What became of all URLs; nothing of a browser where no page wanted one."""
+    """The outcomes of all URLs; without renders if no page wanted a browser."""
     found = [images_table(stats), pages_table(stats)]
     return [*found, renders_table(stats)] if stats.renders.discovered else list(found)
 
@@ -172,7 +172,7 @@ def hosts_table(summary: Summary) -> Table:
 
 
 def left_out_table(left_out: Mapping[str, int]) -> Table:
-    """What pages offer and what was not taken on: no task, and so no part of the books."""
+    """URLs that were left out: they became no task, and so are no part of the books."""
     table = figures("Left out", "", "Times", "what that is")
     table.columns[-1].justify = "left"
     table.columns[-1].no_wrap = False
@@ -183,7 +183,7 @@ def left_out_table(left_out: Mapping[str, int]) -> Table:
 
 
 def left_out_lines(left_out: Mapping[str, int]) -> str:
-    """The same in sentences, one a line: ``3 by max-depth: links to …; --max-depth lets them in``."""
+    """What was left out, in sentences, one a line: ``3 by max-depth: links to …; --max-depth lets them in``."""
     return "\n".join(
         f"{count:,} by {clean(slug)}" + (f": {told}" if (told := _meaning(slug)) else "")
         for slug, count in left_out.items()

@@ -40,7 +40,7 @@ def sample_site() -> Path:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """*folder* on a free port of loopback, for as long as it lasts."""
+    """Serves *folder* on a free port of loopback, within the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -58,7 +58,7 @@ class _QuietHandler(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".avif": "image/avif", ".webp": "image/webp"}
 
     def translate_path(self, path: str) -> str:
-        """The file of a URL: its UTF-8 bytes, also where the system has no such letters (LC_ALL=C)."""
+        """The file of a URL, by its UTF-8 bytes, also under LC_ALL=C."""
         return os.fsdecode(super().translate_path(path).encode("utf-8", "surrogateescape"))
 
     def log_message(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""How a command ends that a signal has ended: by SIGTERM as cleanly as by Ctrl-C, and told apart by the exit code."""
+"""How signals end a command: SIGTERM as cleanly as Ctrl-C, with an exit code of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
-"""As a shell tells of a program that SIGTERM ended. Not 0, which says that a crawl has finished."""
+"""The exit code of a shell for a program that SIGTERM has ended. 0 would mean that the crawl has finished."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -17,7 +17,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM stops as cleanly as Ctrl-C does: it is raised as one, :class:`Terminated`."""
+    """Raise SIGTERM as :class:`Terminated`, a KeyboardInterrupt, within the block."""
 
     def interrupt(*_: object) -> None:
         raise Terminated
@@ -30,12 +30,12 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 
 def exit_code(interrupt: BaseException) -> int:
-    """Of a KeyboardInterrupt, or of what has come of one (click makes it an Abort)."""
+    """The exit code for a KeyboardInterrupt, or for the Abort that click makes of one."""
     return EXIT_TERMINATED if isinstance(_origin(interrupt), Terminated) else EXIT_INTERRUPTED
 
 
 def in_words(interrupt: BaseException) -> str:
-    """One word for people."""
+    """The signal in one word for people."""
     return "terminated" if isinstance(_origin(interrupt), Terminated) else "interrupted"
 
 

@@ -78,7 +78,7 @@ def explain(folder: Path, url: str, *, as_json: bool) -> int:
 
 
 def _store(config: Config) -> str:
-    """The object store that has the files; empty if they are in folders."""
+    """The object store of the files; empty if they are in folders."""
     return config.storage.storage if schemes.is_elsewhere(config.storage) else ""
 
 
@@ -114,7 +114,7 @@ def _show(out: Console, explanation: Explanation, *, store: str) -> None:
 
 
 def _show_robots_txt(out: Console, robots: RobotsTxt) -> None:
-    """The owner's side: what decides whether it may be asked for, and how often."""
+    """Show what the owner's robots.txt says of the URL: whether and how often it may be fetched."""
     out.print()
     out.print(Text(f"what the robots.txt of {clean(robots.host)} says", style="dim"))
     for line in _robots_lines(robots):
@@ -307,7 +307,7 @@ def _facts(entry: UrlReport, *, store: str) -> Iterator[tuple[str, str | Text]]:
 
 
 def _kept_where(entry: UrlReport, store: str) -> Text:
-    """Where the file is, unless it is in the crawl's folder; *store* is the crawl's object store, if it has one."""
+    """Where the file is, unless it is in the crawl's folder. *store* is the crawl's object store, if any."""
     if store:
         return Text(f"  in {clean(store)}", style="dim")
     if entry.file_exists:
@@ -351,7 +351,7 @@ def _render_facts(render: RenderRecord) -> Iterator[tuple[str, str | Text]]:
 
 
 def _signs(signs: str) -> str:
-    """What speaks for a browser, in words."""
+    """The signs that a page needs a browser, in words."""
     return "; ".join(SIGNS.get(sign, clean(sign)) for sign in signs.split(",") if sign)
 
 

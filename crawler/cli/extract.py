@@ -33,7 +33,7 @@ _TOLD = (*image_words.NAMES, "page_url")
 _OF_CRAWLS = frozenset(
     {"render", "renderers", "renderer_threads", "memory_budget_bytes", "max_time_s", "max_bytes"}
 )
-"""Settings that mean nothing for one page; ``--render`` is a flag here."""
+"""Settings without a meaning for one page; ``--render`` is a flag here."""
 
 
 @click.command(
@@ -116,7 +116,7 @@ def _fetched(url: str, config: Config) -> Fetched:
 
 
 def _read(source: str, config: Config) -> Fetched:
-    """A file, or standard input, as if it had been fetched."""
+    """A file, or standard input, as a fetched document."""
     limit = config.harvest.max_page_bytes
     try:
         if source == "-":

@@ -1,4 +1,4 @@
-"""What was found on one page, as a table that fits the terminal."""
+"""A table of what was found on one page, which fits the terminal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COLUMN_GAP = 2
 
 
 class FoundTable:
-    """What was found on one page, a row each: what *names* say of it, its URL, and what the page says of it.
+    """Rows of found URLs: the columns *names*, the URL, and the page's words on it.
 
-    In a terminal that has no room for all of the longest URL, what is said stands below the URL, and that is wrapped by
-    the terminal: it can be copied, as no line break of ours is in it.
+    If the longest URL does not fit, the words go below the URLs. The terminal wraps those: without line breaks of ours
+    they can be copied.
     """
 
     def __init__(self, out: Console, *names: str) -> None:

@@ -46,7 +46,7 @@ def kept_where(summary: Summary) -> str:
 
 
 def names(keepers: Sequence[KeeperSum]) -> list[str]:
-    """What each is called: by its machine, and where others of that name have the same folder, by its id as well."""
+    """A name for each folder: its machine, and its id where another machine of that name has the same path."""
     called = [(one.machine, one.folder) for one in keepers]
     return [
         (clean(one.machine) or "a machine without a name")
@@ -56,7 +56,7 @@ def names(keepers: Sequence[KeeperSum]) -> list[str]:
 
 
 def told_apart(workers: Sequence[WorkerStatus]) -> list[WorkerStatus]:
-    """The same *workers*; those on machines that share a name have a part of what tells these apart behind it."""
+    """*workers*, with part of the machine's id behind its name where machines share one."""
     ids: dict[str, set[str]] = {}
     for who in workers:
         ids.setdefault(who.machine, set()).add(who.machine_id)
@@ -69,7 +69,7 @@ def told_apart(workers: Sequence[WorkerStatus]) -> list[WorkerStatus]:
 
 
 def not_checked(one: KeeperSum, machine: str) -> str:
-    """What ``--verify`` says of files that are on another *machine*."""
+    """What ``--verify`` says of files on another *machine*."""
     return (
         f"{files(one.files)}, {tables.size(one.size_bytes)}, on {machine}{_in(one)}; not checked: copy the folder"
         " images from there into this one to have that done"
@@ -77,7 +77,7 @@ def not_checked(one: KeeperSum, machine: str) -> str:
 
 
 def will_be_kept(running: Crawl) -> str:
-    """Where the images of a crawl go whose workers may be on other machines, said when it starts."""
+    """Where images go if workers may be on other machines; said when the crawl starts."""
     storage = running.config.storage
     if schemes.is_elsewhere(storage):
         return f"images are kept in {clean(storage.storage)}"

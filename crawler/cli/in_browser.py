@@ -1,4 +1,4 @@
-"""image-crawler extract --render: what is found on one page without scripts and with them, side by side."""
+"""image-crawler extract --render: what one page gives without scripts and with them, side by side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOTHING = Origin(page_url="", found_in="")
 
 
 def transport_for(url: str, config: Config) -> RequestsTransport:
-    """For one page, which may lie in a private network of its own."""
+    """A transport for one page, whose private network it may use."""
     networks = networks_of((url,), proxies_of(config.fetch))
     guard = AddressGuard(config.fetch.allow_addresses, seed_ports((url,)), of_seeds=networks)
     if not_used := unused(config.fetch, (url,)):

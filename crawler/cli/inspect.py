@@ -348,7 +348,7 @@ def _more(so_far: KeeperSum | None, finding: Finding) -> KeeperSum:
 
 
 def _show_elsewhere(out: Console, others: Sequence[KeeperSum], *, as_json: bool) -> None:
-    """One line for each folder, whatever is in it."""
+    """Show one line for each folder on other machines."""
     for one, machine in zip(others, names(others), strict=True):
         if as_json:
             write_json({"finding": FindingKind.ELSEWHERE, **msgspec.structs.asdict(one)})

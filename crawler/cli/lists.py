@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def list_options(function: _Function) -> _Function:
-    """Options for lists; *function* gets one ``lists: Asked``."""
+    """Adds the options for lists; *function* gets one ``lists: ListRequest``."""
 
     @functools.wraps(function)
     def wrapper(
@@ -85,7 +85,7 @@ def list_options(function: _Function) -> _Function:
 
 @contextmanager
 def gathered_with(seeds: Sequence[str], lists: ListRequest) -> Iterator[tuple[tuple[str, ...], Files]]:
-    """The seeds that were typed, and the files of *lists*; ``-`` among the seeds is a list of pages."""
+    """The typed seeds, and the files of *lists*; ``-`` among the seeds is a list of pages."""
     typed = tuple(seed for seed in seeds if seed != STANDARD_INPUT)
     if len(typed) < len(seeds):
         lists = replace(lists, pages=(*lists.pages, Path(STANDARD_INPUT)))
@@ -94,7 +94,7 @@ def gathered_with(seeds: Sequence[str], lists: ListRequest) -> Iterator[tuple[tu
 
 
 def without_pipes(words: Sequence[str], folder: Path) -> Iterator[str]:
-    """A command line's *words* without lists of standard input; with *folder*, if there were any."""
+    """A command line's *words* without lists from standard input; with *folder*, if there were any."""
     if STANDARD_INPUT not in words:
         yield from words
         return

@@ -1,7 +1,7 @@
-"""The live picture of a crawl, for a terminal of any size.
+"""The live panel of a crawl, for a terminal of any size.
 
-Each row says how much it matters: a low terminal gets those that matter most, and workers share rows by kind. On a
-narrow one the bars give way, then the rates; counts stay whole.
+Each row has a rank: a low terminal shows the rows of the lowest ranks, and workers share rows by kind. On a narrow
+terminal the bars go first, then the rates; counts are never cut.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_ROWS_OF_A_WAIT = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How fast it goes."""
+    """The rates of a crawl, per second."""
 
     elapsed_s: float
     pages_per_s: float
@@ -46,13 +46,13 @@ class Figures:
     images_per_s: float
     bytes_per_s: float
     lately_per_s: float
-    """Images, over a longer time: what an estimate goes by."""
+    """Images over a longer time; estimates use it."""
     mean_per_s: float
-    """Images, since the beginning."""
+    """Images since the start."""
 
 
 class LivePanel:
-    """What the terminal shows while a crawl runs. *invitation* and *go_on* are those of ``waits.waits``."""
+    """The panel of a running crawl. *invitation* and *go_on* are those of ``wait_reasons.waits``."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class LivePanel:
         self._images_before: int | None = None
 
     def draw(self, stats: Stats) -> RenderableType:
-        """The picture of *stats*, which came just now; it fits whatever it is drawn on."""
+        """The panel for *stats*, which are current; it fits whatever it is drawn on."""
         now = self._clock()
         settled = crawl_tables.settled(stats.images)
         if self._images_before is None and stats.pages.discovered:
@@ -97,13 +97,13 @@ class Block:
     """Rows that are shown together or not at all."""
 
     rank: int = 0
-    """Those with a lower one go first; 0 for what is always there."""
+    """Blocks of lower rank are shown first; 0 is always shown."""
     part: RenderableType | None = None
     rows: int = 1
 
 
 def chosen(blocks: Sequence[Block], height: int) -> list[Block]:
-    """Those for which there is room, in their order."""
+    """The blocks that fit, in their order."""
     taken = set()
     for block in sorted(blocks, key=lambda one: one.rank):
         if not block.rank or block.rows <= height:
@@ -171,7 +171,7 @@ class _Drawn:
 
 
 def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
-    """How far each kind of task is; two rows, or three where a page wants a browser."""
+    """The progress of each kind of task: two rows, or three if a page wants a browser."""
     rows: list[tuple[str, Counts, str]] = [
         ("  Pages", crawl_tables.pages_of(stats), f"{figures.pages_per_s:,.0f}/s")
     ]
@@ -185,7 +185,7 @@ def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
     rates = max(len(rate) for *_, rate in rows)
 
     def free(*columns: int) -> int:
-        """What columns of such widths leave for a bar."""
+        """The width that columns of such widths leave for a bar."""
         return width - sum(column + _GAP for column in columns)
 
     size = Text(saved, "bold")
@@ -210,7 +210,7 @@ def bars_of(stats: Stats, figures: Figures, width: int) -> Table:
 
 
 def estimate_of(stats: Stats, figures: Figures) -> Text | None:
-    """How long the rest takes, or why that can't be told, and how fast it went so far; one row."""
+    """The estimate of the time left, or why there is none, and the mean rate; one row."""
     seconds, why_none = wait_reasons.time_to_go(stats, figures.lately_per_s)
     told = [f"about {wait_reasons.span(seconds)} to go" if seconds is not None else why_none]
     if figures.elapsed_s >= _MEAN_AFTER_S and figures.mean_per_s > 0:
@@ -220,7 +220,7 @@ def estimate_of(stats: Stats, figures: Figures) -> Text | None:
 
 
 def statuses_of(stats: Stats) -> Text:
-    """What became of images; one row."""
+    """The outcomes of images; one row."""
     statuses = Text("  ", no_wrap=True, overflow="ellipsis")
     for status in ImageStatus:
         count = stats.image_status.get(status, 0)
@@ -231,7 +231,7 @@ def statuses_of(stats: Stats) -> Text:
 
 
 def reasons_of(stats: Stats) -> Text | None:
-    """Why some were not saved, and pages not read; one row."""
+    """Why images were not saved, and pages not read; one row."""
     pages = {
         reason: count for reason, count in stats.page_reasons.items() if reason not in crawl_tables.EXPECTED
     }
@@ -248,7 +248,7 @@ def reasons_of(stats: Stats) -> Text | None:
 
 
 def wait_rows(console: Console, wait: wait_reasons.Wait, width: int) -> list[Text]:
-    """One wait, on as many rows as it takes: a command that is cut off can't be copied."""
+    """One wait, on as many rows as needed: its command has to be copied whole."""
     style = "bold yellow" if wait.is_for_you else "yellow"
     lines = Text(clean(wait.text), style).wrap(console, max(10, width - 2))[:_MOST_ROWS_OF_A_WAIT]
     return [Text("  ", no_wrap=True, overflow="ellipsis").append_text(line) for line in lines]
@@ -268,7 +268,7 @@ def _workers(crews: Sequence[_Crew]) -> Table:
 
 
 def _by_kind(workers: Sequence[WorkerStatus]) -> list[_Crew]:
-    """All workers of each kind together: ``2 harvesters``."""
+    """The workers of each kind together: ``2 harvesters``."""
     in_order = sorted(workers, key=lambda who: crawl_tables.rank(who.kind))
     return [
         (crawl_tables.worker_counts(crew), crew)
@@ -278,7 +278,7 @@ def _by_kind(workers: Sequence[WorkerStatus]) -> list[_Crew]:
 
 
 def _crews(workers: Sequence[WorkerStatus]) -> list[_Crew]:
-    """Each worker by itself, or the workers of each machine when they are too many; with a name."""
+    """Named groups: each worker by itself, or the workers of each machine if they are too many."""
     in_order = sorted(
         told_apart(workers), key=lambda who: (crawl_tables.rank(who.kind), who.machine, who.pid)
     )
@@ -312,7 +312,7 @@ def _doing(crew: Sequence[WorkerStatus]) -> str:
 
 
 def _tail(url: str) -> str:
-    """The end of a URL, which tells it from its neighbours."""
+    """The end of a URL, by which it differs from its neighbours."""
     path = url.partition("//")[2].partition("/")[2]
     parts = path.split("/")
     return path if len(parts) <= 2 else "…/" + "/".join(parts[-2:])  # noqa: PLR2004 - a folder and a name

@@ -1,4 +1,4 @@
-"""What commands share: every setting as a flag, logging, help that ends with examples."""
+"""Options that commands share: every setting as a flag, logging, help that ends with examples."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _ALL = "crawler.cli.help_all"
 
 
 def folders(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For a shell that completes a word: the folders there are."""
+    """Shell completion: the existing folders."""
     return [CompletionItem(incomplete, type="dir")]
 
 
 folder_argument = click.argument(
     "folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=folders
 )
-"""The folder of a crawl; whether it is one is the catalog's to say."""
+"""The argument DIR, a crawl's folder; the catalog checks whether it is one."""
 
 
 def output_option(help_text: str) -> Callable[[_Function], _Function]:
@@ -73,7 +73,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 
 class Examples(click.Command):
-    """A command whose help ends with *examples*: pairs of what it is for and a command line."""
+    """A command whose help ends with *examples*: pairs of a purpose and a command line."""
 
     def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,9 +108,9 @@ class Examples(click.Command):
 
 
 class Command(Examples):
-    """A command with :func:`verbose_option`, and with its settings below the headings of their sections.
+    """A command with :func:`verbose_option`, and with its settings under the headings of their sections.
 
-    With a *short* help that is what ``--help`` shows; ``--help-all`` shows everything.
+    ``--help`` shows the *short* help, if there is one; ``--help-all`` shows everything.
     """
 
     def __init__(self, *args: Any, short: short_help.Short | None = None, **kwargs: Any) -> None:
@@ -129,7 +129,7 @@ class Command(Examples):
         self.params.append(help_all)
 
     def is_short(self, ctx: click.Context) -> bool:
-        """Whether what is shown is the short help."""
+        """Whether ``--help`` shows the short help."""
         return self.short is not None and not ctx.meta.get(_ALL)
 
     def examples_shown(self, ctx: click.Context) -> Sequence[tuple[str, str]]:
@@ -162,7 +162,7 @@ class Command(Examples):
 
 
 class SettingOption(click.Option):
-    """A setting as an option. Its value stays as it was typed: judging it is the config's part."""
+    """A setting as an option. Its value stays as it was typed: the config validates it."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -184,7 +184,7 @@ class SettingOption(click.Option):
             )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The words that it takes, or files or folders where it takes those."""
+        """The words that the setting takes, or files or folders where it takes those."""
         if words := self.setting.choices or self.setting.words:
             given = incomplete.rpartition(",")[0]
             done = f"{given}," if given and self.setting.words else ""
@@ -206,7 +206,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def config_options_of(
     *sections: str, but: Collection[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As :func:`config_options`, for commands to which only the settings of some sections matter, *but* not all."""
+    """As :func:`config_options`, for commands that use only some *sections*, without the settings in *but*."""
     chosen = {
         key: setting for key, setting in SETTINGS.items() if setting.section in sections and key not in but
     }
@@ -241,7 +241,7 @@ def _with_settings(function: Callable[..., Any], chosen: Mapping[str, Setting]) 
 
 
 def verbose_option(function: _Function) -> _Function:
-    """``-v`` and ``-vv``: more talk on stderr. It may stand before and after the command's name."""
+    """``-v`` and ``-vv``: more messages on stderr. Allowed before and after the command's name."""
     option = click.option(
         "-v",
         "--verbose",
@@ -255,7 +255,7 @@ def verbose_option(function: _Function) -> _Function:
 
 
 def verbosity() -> int:
-    """How many ``-v`` were given."""
+    """The number of ``-v`` given."""
     context = click.get_current_context(silent=True)
     return context.meta.get(_VERBOSITY, 0) if context is not None else 0
 

@@ -1,8 +1,7 @@
-"""What goes to stdout for machines, and the consoles that people look at.
+"""JSON on stdout for machines, and consoles for people.
 
-Whatever is written to a terminal is cleaned on its way, by the stream (:mod:`crawler.text.display`) or by the
-console: no command has to think of it. Lines are another matter: a text that must not bring lines of its own goes
-through :func:`one_line`.
+Text to a terminal is cleaned by the stream (:mod:`crawler.text.display`) or by the console: commands need not do it.
+A text that must not contain line breaks goes through :func:`one_line`.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ __all__ = ["Screen", "clean", "is_terminal", "link_to", "live", "write_json"]
 
 
 def write_json(value: object) -> None:
-    """*value* as one line of JSON, with every field of the structs in it, also those at their defaults.
+    """Write *value* as one line of JSON, with all fields of its structs, also those at their defaults.
 
-    What could drive a terminal is escaped, wherever it goes: often it is shown in the end.
+    Control characters are always escaped: the line often ends up in a terminal.
     """
     said = plain(value)
     try:
@@ -55,7 +54,7 @@ def write_json(value: object) -> None:
 
 
 def _as_text(value: Any) -> Any:
-    """*value* with its bytes of file names (PEP 383) as the UTF-8 that they nearly always are."""
+    """*value* with bytes of file names (PEP 383) decoded as UTF-8, which they nearly always are."""
     if isinstance(value, str):
         try:
             return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -67,16 +66,16 @@ def _as_text(value: Any) -> Any:
 
 
 def is_terminal() -> bool:
-    """Whether a person reads stdout, rather than a file or a program."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 class Screen(Console):
-    """For *file*. In a pipe nothing is wrapped or cut off.
+    """The console for *file*. In a pipe nothing is wrapped or cut off.
 
-    The only kind of console that there may be: what is text is cleaned before it is laid out, and again when it is
-    drawn; no text is markup; and there are no links, whose targets are not to be seen, but those to files of this
-    machine that ``link_to`` has made. So all that a terminal is told to do comes from our own styles.
+    It is the only kind of console here. Text is cleaned before it is laid out, and again when it is drawn. No text is
+    markup. Links have invisible targets: only ``link_to`` makes them, to files of this machine. So all control
+    sequences come from our own styles.
     """
 
     def __init__(self, file: IO[str]) -> None:
@@ -89,7 +88,7 @@ class Screen(Console):
         return super().render_str(display.clean(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Everything that is printed comes by here, but for what moves the cursor."""
+        """All output passes here, except cursor movements."""
         if isinstance(renderable, Text) and not display.is_clean(renderable.plain):
             renderable = renderable.copy()
             renderable.plain = display.clean(renderable.plain)
@@ -98,7 +97,7 @@ class Screen(Console):
 
 
 def link_to(out: Console, path: Path) -> Text:
-    """*path* as a text that leads there where the terminal knows links (OSC 8), in a file manager for a folder."""
+    """*path* as a link where the terminal knows links (OSC 8)."""
     text = Text(clean(str(path)))
     if not isinstance(out, Screen) or not out.is_terminal or os.environ.get("TERM", "") in _WITHOUT_LINKS:
         return text
@@ -120,8 +119,9 @@ def _clean_segment(segment: Segment, own_links: Container[str]) -> Segment:
 
 
 class _Picture(Live):
-    """One that leaves nothing behind when the terminal has become narrower meanwhile: it breaks each row of the picture
-    that is too long by now into several, which rich does not know of and would not remove.
+    """A live display that leaves nothing behind when the terminal gets narrower.
+
+    The terminal then breaks long rows into several, which rich does not know of and would not remove.
     """
 
     _widths: tuple[int, ...] = ()
@@ -151,7 +151,7 @@ class _Picture(Live):
 
 
 class _Measured:
-    """*drawn*, which tells how wide its rows are each time."""
+    """*drawn*, which reports the widths of its rows each time."""
 
     def __init__(self, drawn: RenderableType, tell: Callable[[tuple[int, ...]], None]) -> None:
         self._drawn, self._tell = drawn, tell
@@ -167,8 +167,8 @@ class _Measured:
 
 
 class _Above:
-    """Lines above the picture, which is drawn anew each time: one that comes right after another waits for more, or for
-    the next picture. With ``-v`` there are hundreds in a second.
+    """Prints lines above the live display, which is redrawn each time. Lines in quick succession are printed together:
+    with ``-v`` there are hundreds in a second.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -197,9 +197,9 @@ def live(
     say: Callable[[str], None] | None = None,
     screen: bool = False,
 ) -> Iterator[Live]:
-    """A picture that is drawn again and again; what is said on stderr meanwhile, of the same terminal, is above it, or
-    goes to *say*. One that is *transient* is gone in the end. With *screen* it has the terminal for itself, which is as
-    before in the end.
+    """A live display on *console*. Messages on stderr, of the same terminal, appear above it, or go to *say*.
+
+    A *transient* display is removed in the end. With *screen* it has the whole terminal, which is restored in the end.
     """
     # not rich's own redirection: it has colours and links of whoever writes to stderr
     above = _Above(console)

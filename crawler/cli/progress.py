@@ -1,4 +1,4 @@
-"""The progress of a crawl: a live picture on a terminal, now and then a line elsewhere."""
+"""The progress of a crawl: a live panel on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crawler.seeds import some
 
 PLAIN_EVERY_S = 5.0
 PLAIN_AT_REST_S = 60.0
-"""So far apart lines come to be while nothing changes: a host may ask for an hour."""
+"""Most seconds between two lines while nothing changes: a host may ask for an hour."""
 _WAITS_SAID = 3
 
 Show = Callable[[Stats], None]
@@ -47,7 +47,7 @@ def progress(
 
 
 class ProgressLines:
-    """A line now and then, for logs and pipes; and below it what the crawl waits for."""
+    """Prints a line now and then, for logs and pipes, with the reasons for waiting below it."""
 
     def __init__(
         self,

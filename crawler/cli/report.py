@@ -1,6 +1,6 @@
-"""What a crawl says at its end: what came of it, in words that a person wants, and the folder to open.
+"""The summary of a crawl at its end, and the folder to open.
 
-What is nothing is not told: no zeros, and not that a site has no sitemap. ``inspect`` has the books in full.
+It leaves out zeros, and missing sitemaps. ``inspect`` has the books in full.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHORT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class CrawlCourse:
-    """How a run went."""
+    """The course of a run: what was there before, and its duration."""
 
     elapsed_s: float
     saved_before: int
@@ -37,7 +37,7 @@ class CrawlCourse:
 def print_summary(
     summary: Summary, *, as_json: bool, course: CrawlCourse | None = None, failed: bool = False
 ) -> None:
-    """The summary of a crawl on stdout. Of one that has *failed* somebody else says why, and it is not good news."""
+    """Print the summary of a crawl on stdout. The caller says why a *failed* crawl has failed."""
     if as_json:
         write_json(summary)
         return
@@ -98,7 +98,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str | Text]]:
 
 
 def why_nothing(summary: Summary) -> str:
-    """Why a crawl that could read pages has found no image on them, as far as that can be told, and what to do."""
+    """Why a crawl that has read pages has found no image, as far as known, and what to do."""
     stats = summary.stats
     read = stats.page_status.get(PageStatus.HARVESTED, 0)
     if not read or stats.render_reasons.get(NoBrowser.reason):  # that is said already
@@ -153,7 +153,7 @@ def _took(seconds: float) -> str:
 
 
 def rendered(summary: Summary) -> dict[str, str]:
-    """What came of the pages that wanted a browser, as a row of facts; none where no page did."""
+    """The outcomes of pages that wanted a browser, as a row of facts; none without such pages."""
     stats = summary.stats
     if not stats.renders.discovered:
         return {}
@@ -167,7 +167,7 @@ def rendered(summary: Summary) -> dict[str, str]:
 
 
 def wants_a_browser(summary: Summary) -> dict[str, str]:
-    """How the pages come to be seen for which there was no browser, as a row of facts; none where there are none."""
+    """How to render the pages for which there was no browser, as a row of facts; none without such pages."""
     count = summary.stats.render_reasons.get(NoBrowser.reason, 0)
     if not count:
         return {}
@@ -175,7 +175,7 @@ def wants_a_browser(summary: Summary) -> dict[str, str]:
 
 
 def revisits(summary: Summary) -> dict[str, str]:
-    """What a refresh has found, as a row of facts; none when there was no refresh."""
+    """The outcome of a refresh, as a row of facts; none without a refresh."""
     if not summary.revisits:
         return {}
     found = ", ".join(f"{count:,} {clean(outcome)}" for outcome, count in summary.revisits.items())
@@ -183,7 +183,7 @@ def revisits(summary: Summary) -> dict[str, str]:
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
-    """The most frequent first."""
+    """Reasons, the most frequent first."""
     return ", ".join(
         f"{count:,} {clean(reason)}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])
     )

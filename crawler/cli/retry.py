@@ -21,7 +21,7 @@ _WORDS = {
     TaskKind.PAGE: ("page", "fetch"),
     TaskKind.RENDER: ("render", "do"),
 }
-"""What they are called, and what is to be done with them."""
+"""For each kind of task its name, and what to do with it."""
 
 
 @click.command(

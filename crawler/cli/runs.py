@@ -1,4 +1,4 @@
-"""The runs of a crawl, for people: when each was, what it was asked for, and what came of it."""
+"""The runs of a crawl, for people: their times, settings and outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STYLES = {RunOutcome.FINISHED: "green", RunOutcome.STOPPED: "yellow"}
 
 
 def show_runs(catalog: Catalog, *, as_json: bool) -> None:
-    """The runs of a crawl on stdout, the first one first."""
+    """Print the runs of a crawl on stdout, the oldest first."""
     out = tables.console()
     runs = catalog.runs()
     for run in runs:
@@ -42,7 +42,7 @@ def _head(run: Run) -> Text:
 
 
 def _told(run: Run) -> tuple[str, ...]:
-    """What it was asked for: what was other than before, or else what is not as usual."""
+    """The settings of a run that differ from the run before, or for the first run from the defaults."""
     if run.notes:
         return run.notes
     return (" ".join(change.typed for change in unusual(run.settings)) or "with the usual settings",)

@@ -1,7 +1,7 @@
-"""What most people need of a command, on one screen: its ``--help``. All of it is ``--help-all``.
+"""The short help of a command, its ``--help``: what most people need, on one screen. ``--help-all`` shows everything.
 
-A command's short help is its options by heading, each with words of its own: what settings say of themselves is for who
-looks one up. How an option is written (``-o, --output DIR``) comes from the option.
+A short help has options by heading, each with a shorter text than its setting's own. The form of an option (``-o,
+--output DIR``) comes from the option.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import click
 
 Short = Mapping[str, Mapping[str, str]]
-"""Headings, and below each the options, by any of their flags, with what they do."""
+"""Headings with their options, each by one of its flags, and its text."""
 
 _NARROW = 60
-"""Columns below which what an option does stands below it, and not beside it."""
+"""Terminals narrower than this have the text below the option, not beside it."""
 _WIDE = 110
 _LONGEST = 16
 _CHOICE = "WORD"
-"""In place of a list of words that would take the room: they are named beside it."""
+"""In place of a long list of words, which the text names."""
 EXAMPLES = 2
-"""So many of a command's examples, the first ones."""
+"""The number of examples shown."""
 _SAYING = {
     "-q": "no progress, only the summary",
     "-v": "a line for each finished task; -vv every detail",
@@ -107,7 +107,7 @@ RENDER: Short = {
 
 
 class Formatter(click.HelpFormatter):
-    """As click's, and it keeps to a narrow terminal: what an option does stands below it there."""
+    """As click's; on a narrow terminal the text of an option goes below it."""
 
     def __init__(self) -> None:
         self.columns = shutil.get_terminal_size().columns
@@ -126,7 +126,7 @@ class Formatter(click.HelpFormatter):
 def write(
     short: Short, options: Sequence[click.Option], ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    """The sections of a *short* help. Raises KeyError for an option that the command does not have."""
+    """Write the sections of a *short* help. Raises KeyError for an option that the command does not have."""
     by_flag = {flag: option for option in options for flag in option.opts}
     rows = {
         heading: [(_written(by_flag[flag], ctx), words) for flag, words in lines.items()]

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 REFRESH_S = 2.0
 EXIT_TROUBLE = 1
 EXIT_UNKNOWN = 3
-"""As plugins of Nagios have it; 2, their word for what is critical, is wrong usage with us."""
+"""Unknown, as plugins of Nagios have it. Their 2 (critical) means wrong usage here."""
 
 
 @click.command(
@@ -104,12 +104,12 @@ def _status(address: str, *, watch: bool, check: bool, as_json: bool, config: Co
 
 
 def _as_told(address: str) -> str:
-    """As others may say it after ``image-crawler work``."""
+    """The address as other machines can use it with ``image-crawler work``."""
     return shlex.quote(clean(without_password(address)))
 
 
 def _tell(stats: Stats, now: Condition) -> None:
-    """One line, as plugins of Nagios and its like have it."""
+    """Print one line in the form of Nagios plugins."""
     done = f"{stats.images.done:,} of {stats.images.discovered:,} images are done"
     click.echo(f"{now.state}: {one_line(now.why)}; {done}" if now.why else f"{now.state}: {done}")
 
@@ -163,7 +163,7 @@ def _watch(tasks: TaskQueue, address: str, *, as_json: bool) -> None:
 
 
 def _states(tasks: TaskQueue) -> Iterator[Status]:
-    """Until the crawl has ended, or its manager has gone."""
+    """The states of the crawl until it has ended, or its manager is gone."""
     while True:
         try:
             now = tasks.status()

@@ -1,4 +1,4 @@
-"""What the operator of a crawl looks at: rates, hosts and workers, as tables."""
+"""Tables for the operator of a crawl: rates, hosts and workers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def rates(status: Status) -> Text:
-    """One line: how fast it goes now, how fast it went on average, and for how long already."""
+    """One line: current rate, mean rate, elapsed time."""
     mean = f" ({tables.per_s(status.mean_images_per_s)} on average)" if status.mean_images_per_s else ""
     renders: list[str | tuple[str, str]] = []
     if status.renders.discovered:
@@ -55,8 +55,8 @@ def up(status: Status) -> str:
 def hosts_table(
     out: Console, status: Status, *, most: int = HOSTS_SHOWN, by_trouble: bool = False, is_low: bool = False
 ) -> Table:
-    """Who has the most to do, and when more may be asked of it; and some of those that are in trouble, which come first
-    with *by_trouble*. Low ones are for a picture, as tables.fitted has them.
+    """The hosts with the most to do, and when each may be asked next; with some of the hosts in trouble, which come
+    first with *by_trouble*. *is_low* is that of ``tables.fitted``.
     """
     hosts = _worth_a_row(status.hosts, most)
     if by_trouble:
@@ -81,7 +81,7 @@ def hosts_table(
 
 
 def _names(hosts: Sequence[HostStatus], *, whole: bool) -> list[Text]:
-    """What they are called: without their schemes where that tells them apart, unless the *whole* name is wanted."""
+    """Names of hosts: without the scheme where that is enough to tell them apart, unless *whole*."""
     short = [wait_reasons.shown_host(host.name) for host in hosts]
     return [
         Text(clean(host.name if whole or short.count(name) > 1 else name))
@@ -109,7 +109,7 @@ def _to_do(host: HostStatus) -> int:
 
 
 def _worth_a_row(hosts: Sequence[HostStatus], most: int) -> list[HostStatus]:
-    """The first of them, and among these a part of those in trouble, wherever they stand."""
+    """The first hosts, with some of those in trouble, wherever they stand."""
     troubled = [number for number, host in enumerate(hosts) if host.trouble][: max(1, most // 3)]
     others = [number for number in range(len(hosts)) if number not in troubled]
     return [hosts[number] for number in sorted(troubled + others[: most - len(troubled)])]
@@ -126,7 +126,7 @@ def _state(host: HostStatus) -> Text:
 
 
 def workers_table(out: Console, status: Status, *, most: int = WORKERS_SHOWN, is_low: bool = False) -> Table:
-    """Each worker; or each machine, when there are too many of them."""
+    """A row for each worker, or for each machine if there are too many."""
     named = _crews(told_apart(status.workers), most)
     crews = [crew for _, crew in named[:most]]
     column = partial(_column, crews)
@@ -158,7 +158,7 @@ def _running(crew: Sequence[WorkerStatus]) -> str:
 
 
 def _seen(crew: Sequence[WorkerStatus]) -> Text:
-    """What was seen the latest of them."""
+    """When the group was last seen."""
     seen_s = min(who.seen_s for who in crew)
     return Text(f"{_duration(seen_s)} ago", "yellow" if seen_s > _SILENT_S else "")
 
@@ -170,7 +170,7 @@ def _duration(seconds: float) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """In the largest unit of which there are two."""
+    """Seconds in the largest unit that gives at least 2."""
     for unit, size_s in (("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size_s:
             return f"{seconds / size_s:.0f} {unit}"

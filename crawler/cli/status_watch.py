@@ -1,7 +1,7 @@
 """``status --watch``: the whole operation of a crawl on one screen, whatever its size.
 
-Each part says how much it matters, as in the live picture of a crawl. Workers come before hosts, hosts in trouble
-before others; where the screen is wide they stand side by side, and the queue beside them.
+Each part has a rank, as in the live panel of a crawl. Workers come before hosts, hosts in trouble before others; on a
+wide screen they stand side by side, with the queue beside them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from crawler.models import Status
 from crawler.monitoring import wait_reasons
 
 LOOK_EVERY_S = 0.1
-"""So soon the picture follows the size of its window; no signal tells of that on Windows."""
+"""Seconds until the screen follows a new window size; Windows has no signal for it."""
 _WAITS_SHOWN = 6
 _GAP = 4
 _LEAST_ROWS = 2
-"""Of a table: its header and one."""
+"""Least rows of a table: its header and one more."""
 _LEAST_ROWS_OF_HOSTS = 4
 
 
 class StatusScreen:
-    """What ``status --watch`` shows of *status*; *note* is what was said meanwhile. *invitation* and *go_on* are those
-    of ``waits.waits``.
+    """The screen of ``status --watch`` for *status*; *note* is the last message. *invitation* and *go_on* are those of
+    ``wait_reasons.waits``.
     """
 
     def __init__(self, status: Status, *, note: str = "", invitation: str = "", go_on: str = "") -> None:
@@ -79,12 +79,12 @@ class StatusScreen:
         yield from note
 
     def _least(self, height: int) -> int:
-        """Rows that are kept for tables: workers come into view however low the screen is."""
+        """Rows kept for tables: workers are visible on the lowest screen."""
         workers = len(self._status.workers)
         return min(1 + workers, max(_LEAST_ROWS, height // 4)) if workers else 0
 
     def _tables(self, console: Console, height: int) -> Iterator[RenderableType]:
-        """Workers and hosts in so many rows: side by side where they fit, one below the other else."""
+        """Workers and hosts in *rows*: side by side if they fit, else one below the other."""
         status = self._status
         if height < _LEAST_ROWS:
             return
@@ -115,13 +115,13 @@ class StatusScreen:
 
 
 class _Grown:
-    """A table of so many *things*, made for the rows that there are."""
+    """A table of *things* for a given number of rows."""
 
     def __init__(self, table: Callable[[int], Table], things: int) -> None:
         self._table, self.things = table, things
 
     def within(self, rows: int) -> Table:
-        """No more rows than that, with its header, and what it says of those it lacks."""
+        """The table in at most that many rows, with its header and the number of rows it lacks."""
         made = self._table(max(1, rows - 1))
         if _rows_of(made) > rows:
             made = self._table(max(1, rows - 2))
@@ -131,7 +131,7 @@ class _Grown:
 
 
 def _below(workers: _Grown, hosts: _Grown, height: int) -> Iterator[RenderableType]:
-    """Workers first; what they leave is for hosts, which get a few rows in any case."""
+    """Workers above hosts. Workers get rows first; hosts get a few in any case."""
     for_hosts = min(1 + hosts.things, _LEAST_ROWS_OF_HOSTS)
     first = workers.within(max(_LEAST_ROWS, height - 1 - for_hosts))
     yield first
@@ -144,7 +144,7 @@ def _below(workers: _Grown, hosts: _Grown, height: int) -> Iterator[RenderableTy
 def watch(
     out: Console, states: Iterator[Status], *, every_s: float, invitation: str = "", go_on: str = ""
 ) -> None:
-    """Show *states* as they come, on a screen of their own, until there are no more; the last one stays in the end."""
+    """Show *states* as they come, on a screen of their own, until they end; the last one stays visible."""
     notes: list[str] = []
     board: StatusScreen | None = None
     try:
@@ -165,7 +165,7 @@ def watch(
 
 
 def _wait(for_s: float, draw: Callable[[], None]) -> None:
-    """… and draw once more when the window has another size."""
+    """Wait for the next state, and redraw when the window changes its size."""
     end, size = time.monotonic() + for_s, shutil.get_terminal_size()
     while (left_s := end - time.monotonic()) > 0:
         time.sleep(min(left_s, LOOK_EVERY_S))

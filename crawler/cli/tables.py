@@ -24,7 +24,7 @@ _WIDE = 10_000
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """For stdout, or *file*. In a pipe nothing is coloured, wrapped or cut off."""
+    """A console for stdout, or *file*. In a pipe nothing is coloured, wrapped or cut off."""
     return Screen(sys.stdout if file is None else file)
 
 
@@ -38,12 +38,12 @@ def number(value: int) -> str:
 
 
 def per_s(rate: float) -> str:
-    """``47``, ``3.2``, ``0.05``: as exact as one can see it change."""
+    """A rate: ``47``, ``3.2``, ``0.05``."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"  # noqa: PLR2004
 
 
 def show(out: Console, part: RenderableType) -> None:
-    """Print a table; in a pipe without the blanks that fill its lines."""
+    """Print a table; in a pipe without trailing blanks."""
     if out.is_terminal:
         out.print(part)
         return
@@ -54,7 +54,7 @@ def show(out: Console, part: RenderableType) -> None:
 
 
 def side_by_side(out: Console, *parts: RenderableType) -> None:
-    """Next to each other as far as the terminal is wide enough; below each other in a pipe."""
+    """Print *parts* next to each other as far as they fit; below each other in a pipe."""
     for position, row in enumerate(_rows(out, parts)):
         if position:
             out.print()
@@ -62,12 +62,12 @@ def side_by_side(out: Console, *parts: RenderableType) -> None:
 
 
 def beside(out: Console, *parts: RenderableType) -> RenderableType:
-    """The same, to be drawn again and again."""
+    """*parts* next to each other as far as they fit, for a live display."""
     return Group(*(in_a_row(row) for row in _rows(out, parts)))
 
 
 def in_a_row(parts: Sequence[RenderableType]) -> Table:
-    """Next to each other, whether they fit or not."""
+    """*parts* next to each other, whether they fit or not."""
     grid = Table.grid(*[""] * len(parts), padding=(0, _GAP))
     grid.add_row(*parts)
     return grid
@@ -94,18 +94,18 @@ def counted(count: int, what: str) -> str:
 
 
 def tell_more(table: Table, more: int) -> None:
-    """Say below *table* how many rows it lacks, if it does."""
+    """Say below *table* that it lacks *more* rows, if it does."""
     if more > 0:
         table.caption = f"and {number(more)} more"
 
 
 def say(text: str) -> None:
-    """A sentence beside what a command prints, on stderr: in a terminal no word is cut in two."""
+    """Print a sentence on stderr; in a terminal it is wrapped between words."""
     show(console(sys.stderr), Text(text))
 
 
 def facts(rows: Mapping[str, RenderableType | str]) -> Table:
-    """Names and values; long values are folded in a terminal, never cut off."""
+    """A table of names and values; long values are folded in a terminal, never cut off."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -115,7 +115,7 @@ def facts(rows: Mapping[str, RenderableType | str]) -> Table:
 
 
 def figures(title: str, *headers: str) -> Table:
-    """An empty one; its first column is text, the others are figures."""
+    """An empty table; its first column is text, the others are figures."""
     table = Table(
         title=title,
         title_style="bold",
@@ -134,21 +134,23 @@ def figures(title: str, *headers: str) -> Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One of a table that fits its terminal."""
+    """A column of a table that fits its terminal."""
 
     header: str
     cells: Sequence[str | Text]
     rank: int = 0
-    """The one with the highest goes first where the terminal is narrow; 0 stays."""
+    """On a narrow terminal the column of the highest rank is dropped first; 0 is never dropped."""
     is_text: bool = False
-    """It may be cut off; figures never are."""
+    """Whether cells may be cut off; figures never are."""
 
 
 def fitted(
     out: Console, title: str, columns: Sequence[Column], *, more: int = 0, is_low: bool = False
 ) -> Table:
-    """A table no wider than the terminal: columns go before a figure is cut off. Below it stands how many rows it
-    lacks, if *more*. One that *is_low* has its title for a header, and each row is one line.
+    """A table no wider than the terminal: columns are dropped before a figure is cut off.
+
+    *more* is the number of rows it lacks, shown below it. If *is_low*, the title is the first header, and each row is
+    one line.
     """
     kept = list(columns)
     while True:
@@ -187,7 +189,7 @@ def _fitted(
 
 
 def _cut(widths: Sequence[tuple[int, bool]], too_much: int) -> list[int] | None:
-    """*widths* with so much less in all, of what is text, the last column first; None if that is not to be had."""
+    """*widths* with *too_much* taken from text columns, the last one first; None if they can't give it."""
     kept = [width for width, _ in widths]
     for number in reversed(range(len(widths))):
         width, is_text = widths[number]

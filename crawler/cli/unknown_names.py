@@ -1,4 +1,4 @@
-"""What is said about an option or a command that there is not: what it is here, or what may have been meant."""
+"""Errors for unknown options and commands: what they are called here, or what may have been meant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROGRAM = "image-crawler"
 
 
 def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Context) -> click.UsageError:
-    """The error to raise in place of *unknown*, which came up in *words*, the command line of *context*'s command."""
+    """The error to raise in place of *unknown*, an option in *words*, the command line of *context*'s command."""
     typed = _typed(unknown.option_name, words)
     own = set(_flags(context.command))
     told = foreign_options.advice(typed) or foreign_options.advice(unknown.option_name)
@@ -34,7 +34,7 @@ def option(unknown: click.NoSuchOption, words: Sequence[str], context: click.Con
 
 
 def command(word: str, known: Mapping[str, object], context: click.Context) -> click.UsageError:
-    """The error about *word* in the place of a command."""
+    """The error for *word* in the place of a command."""
     if "://" in word or (_SITE.fullmatch(word) and not Path(word).exists()):
         return click.UsageError(f"to crawl a site, say: {_PROGRAM} crawl {word}", ctx=context)
     hint = ""
@@ -48,7 +48,7 @@ def command(word: str, known: Mapping[str, object], context: click.Context) -> c
 
 
 def _typed(name: str, words: Sequence[str]) -> str:
-    """As it was typed: of ``-np`` click names the first letter alone."""
+    """The option as it was typed: of ``-np`` click names the first letter alone."""
     if name.startswith("--"):
         return name
     bundles = (word for word in _until_arguments(words) if _LETTERS.match(word))
@@ -72,7 +72,7 @@ def _flags(command: click.Command) -> Iterable[str]:
 
 
 def _commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
-    """All of the program, by name."""
+    """All commands of the program, by name."""
     group = context.find_root().command
     if isinstance(group, click.Group):
         for name in group.list_commands(context):

@@ -1,12 +1,11 @@
-"""What is shown to people: text of others, from which nothing can drive a terminal, or deceive its reader.
+"""Foreign text for people: nothing in it can control a terminal, or deceive its reader.
 
-Pages, servers, files and machines say what they like: ESC begins what a terminal obeys, and so does each of C1 in some;
-bidirectional controls have a text read otherwise than it is. So streams to people let none of it through, whoever
-writes to them: see :class:`CleanStream`. Whoever has sequences of its own to say writes to what lies below, and sees
-to the text between them itself; only the consoles of ``cli.output`` do.
+Pages, servers, files and machines send any text. ESC starts a control sequence, as do the C1 controls in some
+terminals; bidirectional controls reorder what is read. Streams to people therefore let none of these through: see
+:class:`CleanStream`. Only the consoles of ``cli.output`` write control sequences, to the stream below.
 
-Nor is there a text that a stream can't take: what its encoding lacks (cp1252 in a pipe on Windows, ASCII where no
-locale is set) is written otherwise, see :data:`STAND_INS`.
+A stream takes every text: characters that its encoding lacks (cp1252 in a pipe on Windows, ASCII without a locale) are
+replaced, see :data:`STAND_INS`.
 """
 
 from __future__ import annotations
@@ -48,23 +47,23 @@ STAND_INS = {
     **dict.fromkeys("│┃║", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╯╰╞╡╪╔╗╚╝╠╣╦╩╬", "+"),
 }
-"""What of our own signs is written where the encoding lacks them: of the same width, for tables are laid out before."""
+"""Replacements of our own signs where the encoding lacks them. They have the same width: tables are laid out before."""
 _ON_TERMINALS, _IN_FILES = "image-crawler-terminal", "image-crawler-file"
 _LEFT_ALONE = frozenset({"ignore", "replace", "xmlcharrefreplace", "namereplace"})
-"""What somebody has asked for (PYTHONIOENCODING); the others are Python's own choice."""
+"""Error handlers that the user has chosen (PYTHONIOENCODING); all others are Python's choice."""
 _BYTES_OF_NAMES = range(0xDC80, 0xDD00)
-"""Of file names that are no text, as Python has them (PEP 383)."""
+"""Bytes of file names that are no text, as Python holds them (PEP 383)."""
 
 
 def _for_terminal(problem: UnicodeError) -> tuple[str | bytes, int]:
-    """As many columns as the character has, so that no picture is torn."""
+    """A replacement as wide as the character, so that tables keep their shape."""
     assert isinstance(problem, UnicodeEncodeError)
     lacking = problem.object[problem.start : problem.end]
     return "".join(STAND_INS.get(char) or "?" * _columns(char) for char in lacking), problem.end
 
 
 def _for_file(problem: UnicodeError) -> tuple[str | bytes, int]:
-    """Nothing is lost: what is a byte of a file's name stays that, anything else is written by its number."""
+    """A replacement that loses nothing: bytes of file names stay, other characters are written by number."""
     assert isinstance(problem, UnicodeEncodeError)
     char = problem.object[problem.start]
     if ord(char) in _BYTES_OF_NAMES:
@@ -85,7 +84,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def clean(text: str) -> str:
-    """*text* with a blank for each character that could drive a terminal; of the same length, and with its lines."""
+    """*text* with a blank in place of each control character. Its length and its lines stay the same."""
     return _UNSAFE.sub(" ", text)
 
 
@@ -94,7 +93,7 @@ def is_clean(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """*text* on one line, without anything that is not to be seen: nor can it pass for a line of our own."""
+    """*text* on one line, without invisible characters: it can't pass for a line of our own."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
@@ -107,14 +106,14 @@ def size(size_bytes: int) -> str:
 
 
 def escaped(json: bytes) -> bytes:
-    """The same JSON document, in which what could drive a terminal is written by its number."""
+    """The same JSON document, with control characters escaped."""
     if json.isascii() and b"\x7f" not in json:  # JSON has no others as they are
         return json
     return _UNSAFE.sub(lambda char: f"\\u{ord(char[0]):04x}", json.decode()).encode()
 
 
 class CleanStream(io.TextIOBase):
-    """What *below* is, for text of anybody: every character goes through :func:`clean`. Bytes, too."""
+    """The stream *below* for foreign text: all text and bytes go through :func:`clean`."""
 
     def __init__(self, below: TextIO) -> None:
         self.below = below
@@ -152,7 +151,7 @@ class CleanStream(io.TextIOBase):
 
 
 class _CleanBytes(io.RawIOBase):
-    """For bytes, which are text in UTF-8."""
+    """The same for bytes, as UTF-8."""
 
     def __init__(self, above: CleanStream) -> None:
         self._above = above
@@ -174,7 +173,7 @@ class _CleanBytes(io.RawIOBase):
 
 
 class CleanLines(io.TextIOBase):
-    """A stream that has each whole line shown by *show*, clean."""
+    """A stream that passes each whole line to *show*, cleaned."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
@@ -187,7 +186,7 @@ class CleanLines(io.TextIOBase):
         return len(text)
 
     def finish(self) -> None:
-        """Show what has no end of its own."""
+        """Show the last line, if it has no end."""
         if self._begun:
             self.write("\n")
 
@@ -196,8 +195,9 @@ class CleanLines(io.TextIOBase):
 
 
 def clean_the_streams() -> None:
-    """From now on, stderr is clean, and stdout where it is a terminal; in files and pipes it is data, byte for byte.
-    Both take any text.
+    """Clean stderr from now on, and stdout if it is a terminal; in files and pipes stdout is data, byte for byte.
+
+    Both then take any text.
     """
     for stream in (sys.stdout, sys.stderr):
         _have_take_all(stream)
@@ -209,7 +209,7 @@ def clean_the_streams() -> None:
 
 @contextmanager
 def clean_streams() -> Iterator[None]:
-    """The same, until the block ends."""
+    """As :func:`clean_the_streams`, within the block."""
     before = sys.stdout, sys.stderr
     errors = [getattr(stream, "errors", None) for stream in before]
     clean_the_streams()
@@ -232,7 +232,7 @@ def _set_errors(stream: object, errors: str | None) -> None:
 
 
 def below(stream: object) -> TextIO:
-    """Where *stream* leads to, for who has sequences of its own to say."""
+    """The stream below *stream*, for writing control sequences."""
     return cast("TextIO", stream.below if isinstance(stream, CleanStream) else stream)
 
 

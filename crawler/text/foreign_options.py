@@ -1,6 +1,6 @@
-"""What users of other programs type, and what it is here: wget, wget2, curl, HTTrack, gallery-dl, yt-dlp, Scrapy, img2dataset.
+"""Options of other programs, and ours for them: wget, wget2, curl, HTTrack, gallery-dl, yt-dlp, Scrapy, img2dataset.
 
-Only what is no option of ours. Each flag that is named in an advice exists (a test looks), and none removes anything.
+Options that we have too are not listed. A test checks that each flag named in an advice exists, and removes nothing.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 ADVICE: dict[str, str] = {}
-"""By flag, as it is typed, in lower case but for single letters: what to say."""
+"""Advice by flag as it is typed, in lower case except single letters."""
 for _names, _advice in _TABLE:
     for _name in _names.split():
         ADVICE.setdefault(_name, _advice)
@@ -183,11 +183,11 @@ COMMANDS: dict[str, str] = {
     "verify check": "inspect",
     "refresh update": "crawl",
 }
-"""Words that others have for our commands."""
+"""Other programs' words for our commands."""
 
 
 def advice(flag: str) -> str | None:
-    """What to say to somebody who typed *flag* (``--wait``, ``-np``, ``-l2``, ``wait`` as a key); None if nothing is known."""
+    """The advice for *flag* (``--wait``, ``-np``, ``-l2``, ``wait`` as a key); None if there is none."""
     word = flag if flag.startswith("-") else f"--{flag}"
     if word.startswith("--"):
         return ADVICE.get(word.lower().replace("_", "-"))
@@ -196,5 +196,5 @@ def advice(flag: str) -> str | None:
 
 
 def command(word: str) -> str | None:
-    """Our command for what others call *word*; None if nobody does."""
+    """Our command that other programs call *word*; None without one."""
     return next((ours for theirs, ours in COMMANDS.items() if word.lower() in theirs.split()), None)

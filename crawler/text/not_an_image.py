@@ -1,4 +1,4 @@
-"""What comes where an image was expected, in words for people: a web page, a PDF, a film. Pure.
+"""Names what came in place of an image, for people: a web page, a PDF, a film. Pure.
 
 Source of the signatures: WHATWG MIME Sniffing, and each format's own paper.
 """
@@ -58,13 +58,13 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 _OF_TEXT = frozenset((*b"\t\n\f\r", 27))  # escape: encodings of Japanese have it
 _FIRST_PRINTABLE = 0x20
 _LEAST_CONTROLS = 20
-"""One character in so many, that no text has, makes it none."""
+"""Text has fewer control characters than one in this many."""
 _LEAST_TEXT = 0.95
 _LEAST_JSON = re.compile(rb'[\[{]\s*(?:["\[{\]}]|-?\d|true|false|null)')
 
 
 def what_it_is(data: bytes) -> str:
-    """What *data*, which is no image, is: a noun with its article. Never raises."""
+    """A noun with its article for *data*, which is no image. Never raises."""
     head = data[:_HEAD_BYTES].lstrip(b"\xef\xbb\xbf")
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
@@ -81,7 +81,7 @@ def what_it_is(data: bytes) -> str:
 
 
 def is_markup(data: bytes) -> bool:
-    """Whether anything in *data*, of any encoding, may be a tag; in what is no text there is one by chance."""
+    """Whether *data*, in any encoding, may contain a tag. Binary data may contain one by chance."""
     text = data.replace(b"\0", b"") if data.startswith(_UTF_16) else data
     sample = text[:_SAMPLE_BYTES]
     controls = sum(byte < _FIRST_PRINTABLE and byte not in _OF_TEXT for byte in sample)

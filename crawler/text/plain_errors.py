@@ -1,8 +1,8 @@
-"""What went wrong, in words for people: errors of Python and of the libraries below us, named by what they mean.
+"""Errors of Python and of libraries in words for people, by what they mean.
 
-``[Errno 111] Connection refused``, ``ConnectionResetError(104, …)`` and ``Expected `int`, got `str` - at `$.a` `` say
-how a program is made. So no text of a foreign exception is told as it is: whoever wraps one says :func:`plain` of it,
-and :func:`quoted` of what somebody else has written (test_plain_errors.py holds the whole package to it).
+``[Errno 111] Connection refused``, ``ConnectionResetError(104, …)`` and ``Expected `int`, got `str` - at `$.a` `` are
+for programmers. No text of a foreign exception is shown as it is: whoever wraps one shows :func:`plain` of it, and
+:func:`quoted` of foreign text (test_plain_errors.py holds the whole package to it).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SYSTEM = {
     "EAGAIN": "the system is short of processes or memory at the moment",
     "ENOEXEC": "it is no program for this machine",
 }
-"""By the name of errno, for not every system has every one."""
+"""By the name of errno: not every system has all of them."""
 _BY_ERRNO = {number: words for name, words in _SYSTEM.items() if (number := getattr(errno, name, None))}
 _NO_SUCH_NAME = frozenset(
     code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
@@ -104,13 +104,13 @@ _OF_PROGRAMS = re.compile(
     r"|[Mm]ax retries|\b[A-Z][A-Za-z]+(?:Error|Exception|Warning)\b|\bb'|\bb\"|\\x[0-9a-f]{2}|`\$|Expected `"
     r"|\bnet::|\bNone\b|\bTrue\b|\bFalse\b|\b\w+\(\)|__\w+__|\bcrawler\.[a-z]+\.|\.py\b|EAI_|SQLITE_|\{'|\['"
 )
-"""What is said by programs to those who write them."""
+"""Signs of text that programs address to programmers."""
 
 
 def plain(exc: BaseException) -> str:
-    """What *exc* means, in some words without an end: they come after a colon, or within brackets.
+    """The meaning of *exc* in a few words without a full stop: for use after a colon, or within brackets.
 
-    An error of our own is its text. What nobody knows is not shown either: it is in the log, with its traceback.
+    An error of our own is its text. The text of an unknown error is not shown: the log has it, with its traceback.
     """
     for known in type(exc).__mro__:
         if (words := _BY_NAME.get(f"{known.__module__}.{known.__qualname__}")) is not None:
@@ -129,14 +129,14 @@ def plain(exc: BaseException) -> str:
 
 
 def quoted(value: object, most: int = MOST_QUOTED) -> str:
-    """What somebody has written, between quotes and on one line, its first *most* characters."""
+    """Foreign text in quotes and on one line, its first *most* characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     shown = "".join(char if char.isprintable() else " " for char in text)
     return f"'{shown[:most]}{'…' if len(shown) > most else ''}'"
 
 
 def listed(values: object) -> str:
-    """A value of a setting, much as a person has written it."""
+    """The value of a setting, much as a person has written it."""
     if isinstance(values, str):
         return quoted(values)
     if isinstance(values, bool):
@@ -147,7 +147,7 @@ def listed(values: object) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether *text* has none of the signs by which programs speak to those who write them."""
+    """Whether *text* has no signs of programmers' language."""
     return _OF_PROGRAMS.search(text) is None
 
 
@@ -217,7 +217,7 @@ def _xml(exc: BaseException) -> str:
 
 
 def typed(said: str) -> str:
-    """What msgspec says of a value that is not of its type, as people say it."""
+    """Msgspec's message about a value of a wrong type, in words for people."""
     place = _PLACE.search(said)
     where = f", at {place[1]}" if place and place[1] else ""
     said = _PLACE.sub("", said)
@@ -265,9 +265,9 @@ _KINDS: tuple[
     (struct.error, lambda _: "its figures make no sense"),
     (ExpatError, _xml),
 )
-"""The first that fits says it."""
+"""Error classes and their texts; the first that fits is used."""
 _BY_NAME: dict[str, Callable[[BaseException], str]] = {
     "http.client.IncompleteRead": _incomplete,
     "http.client.RemoteDisconnected": lambda _: "the server closed the connection without an answer",
 }
-"""Those of a module that half of our processes do without, and that takes 20 ms to come."""
+"""Classes by name, of a module that half of our processes do not import: it takes 20 ms."""

@@ -1,6 +1,6 @@
-"""What somebody may have meant who typed a word that is not known. Pure.
+"""Suggests known words for an unknown one. Pure.
 
-A guess is made only where it is hardly wrong: difflib's own measure finds ``--quiet`` close to ``--wait``.
+It suggests only what is hardly wrong: difflib's own measure finds ``--quiet`` close to ``--wait``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _LIKE = 0.8
 _MOST = 3
 _WORDS = re.compile(r"[-_\s]+")
 _NEVER = re.compile(r"-*(fresh|insecure|no-(obey|verify|avoid))")
-"""Flags that remove something, or take a fence away: who wants them finds them in the help, and not in a guess."""
+"""Flags that remove something, or a safety fence: they are never suggested."""
 _NO = "no-"
 
 
 def guesses(word: str, known: Iterable[str]) -> list[str]:
     """Up to three of *known* that *word* may stand for, the likeliest first.
 
-    Those that are spelled nearly so, or are made of the same words and more (``--depth``: ``--max-depth``). Never one
-    that would remove something, or take a fence away.
+    They are spelled alike, or contain the same words and more (``--depth``: ``--max-depth``). Flags in ``_NEVER`` are
+    not among them.
     """
     plain = _plain(word)
     words = set(plain.split("-"))
@@ -42,7 +42,7 @@ def guesses(word: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(found: list[str]) -> str:
-    """A question with all that was *found*; empty if that is nothing."""
+    """The question ``did you mean …?`` with all *found* words; empty without any."""
     return f"did you mean {' or '.join(found)}?" if found else ""
 
 
