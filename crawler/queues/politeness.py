@@ -314,7 +314,7 @@ class Politeness:
     ) -> list[Share]:
         """Share out up to *count* waiting tasks of *kind* to *worker*, who can run *slots* at once in all.
 
-        *fellows* is how many workers of this kind there are: none gets more than its part of a host's slots. Who has
+        *worker_count* is the number of workers of this kind: none gets more than its part of a host's slots. Who has
         more than that, because it was here before the others, gets no more of the host until it has used up enough,
         as long as one of them waits with empty hands. The tasks count as held from now on.
         """

@@ -29,7 +29,7 @@ class _ElsewhereModule(_Module, Protocol):
 
 SCHEMES = {
     "local": "local",
-    "manager": "remote",
+    "manager": "manager",
     "s3": "objects",
     "gs": "objects",
     "az": "objects",

@@ -18,7 +18,7 @@ IMAGE, PAGE = "image", "page"
 
 
 def take(pacing: Politeness, worker: str = "w", **more: object) -> list[Share]:
-    settings: dict = {"count": 100, "slots": 100, "fellows": 1, "now": 0.0}
+    settings: dict = {"count": 100, "slots": 100, "worker_count": 1, "now": 0.0}
     return pacing.take(IMAGE, worker, **(settings | more))
 
 

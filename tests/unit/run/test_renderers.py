@@ -186,7 +186,7 @@ def test_the_plan_says_whether_whoever_runs_the_crawl_renders(
     monkeypatch.setattr(chromium, "find", lambda _: Path("/x") if found else None)
     running = Crawl(["http://a.example/"], folder=tmp_path, config=load(flags={"render": setting}))
     running._networks = ()  # as entering it has it
-    assert running._site().browser is expected
+    assert running._context().browser is expected
 
 
 class FakeChild:
