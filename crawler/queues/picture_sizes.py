@@ -1,7 +1,7 @@
 """Sizes of one picture that different pages name: the largest is taken, and the others wait until it is had.
 
-The ledger's part of it, all within its transactions; lua/sizes.lua is the same in Redis. Nothing is guessed: these are
-URLs that pages named, and what they have in common is what crawler/sizes says.
+The ledger's part of it, all within its transactions; redis/lua/shared/picture_sizes.lua is the same in Redis. Nothing
+is guessed: these are URLs that pages named, and what they have in common is what crawler/sizes says.
 
 An image whose URL has the mark of a size is *held* at first: a delayed task without a moment at which it is due. A
 larger one that arrives meanwhile takes its place, and it lies *behind* that one, in the table sizes. Once no page is

@@ -219,7 +219,7 @@ class RedisClient:
         anew = [
             self._shards.bare(
                 shard,
-                "found",
+                "create",
                 plan.id,
                 _ENCODE(_settings(plan.config, self._shards, shard)),
                 _ENCODE(plan),

@@ -4,8 +4,8 @@ A task that waits is one entry of its host's list: ``N``, its key (16 bytes), it
 in front of that, of a URL with the mark of a size, its picture's key (16) and its size in hundredths of a pixel (3).
 The text is what only workers read: MessagePack of where it is and where it was found, without its host, without what is
 empty at the end. A URL that is known is its key and a note, which is empty or a small number for nearly all: what tells
-the URL from others of its key, then its words (bits
-of ``image_words``), and whether it has a mark, or else what became of it (bits of lua/sizes.lua).
+the URL from others of its key, then its words (bits of ``image_words``), and whether it has a mark, or else what became
+of it (bits of lua/shared/tasks.lua).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ another one's place; a picture that has further sizes, should this one not be ha
 _MOST_DEPTH = 2**24 - 1
 _SHARDS = 10  # bits of a task's id
 NOTE_FAILED, NOTE_MARKED = 32, 64
-"""Bits of a note beside those of words; see lua/sizes.lua."""
+"""Bits of a note beside those of words; see lua/shared/picture_sizes.lua."""
 _BITS = [b"", *(b"%d" % bits for bits in range(1, NOTE_MARKED + ALL + 1))]
 _MOST_CENTIPX = 2**24 - 1
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -70,7 +70,7 @@ class Packed:
     host: str
     note: bytes
     """What tells its URL from others that are known by the same key, as they differ in a session id (mostly empty), and
-    which words it has, in decimal digits if it has any; as read_note() in tasks.lua reads it.
+    which words it has, in decimal digits if it has any; as read_note() in lua/shared/tasks.lua reads it.
     """
     depth: int
     flags: int

@@ -5,14 +5,11 @@ Redis and Valkey from 6.2 on; one server, a cluster, or the one that sentinels n
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 import redis
@@ -24,12 +21,11 @@ from redis.sentinel import Sentinel
 from crawler import errors
 from crawler.queues.patience import Patience
 from crawler.queues.redis.address import RedisAddress
+from crawler.queues.redis.scripts import script
 from crawler.text.plain_errors import plain
 
 log = logging.getLogger(__name__)
 
-_PARTS = ("base", "hosts", "throttle", "health", "workers", "sizes", "tasks", "commands")
-_COMMANDS = "--COMMANDS--"
 _SOCKET_S = 10.0
 _AT_ONCE = 500
 _LEAST_VERSION = (6, 2)
@@ -52,16 +48,6 @@ _IN_A_SCRIPT = re.compile(
 """What stands before these words where Redis 6.2 tells of them."""
 
 
-@cache
-def script() -> tuple[str, str]:
-    """The text of all commands, and its SHA-1."""
-    folder = files("crawler.queues.redis").joinpath("lua")
-    parts = (folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in _PARTS)
-    frame = folder.joinpath("frame.lua").read_text(encoding="utf-8")
-    text = frame.replace(_COMMANDS, "\n".join(parts))
-    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
 class RedisConnection:
     """The servers at *address*. Thread-safe; a forked process makes connections of its own.
 
@@ -78,8 +64,10 @@ class RedisConnection:
         self._dialling = threading.Lock()
 
     def run(self, prefix: str, arguments: Sequence[Argument]) -> Any:
-        """What the script says to *arguments*, for the shard whose keys begin with *prefix*."""
-        text, sha = script()
+        """The answer to a command, for the shard whose keys begin with *prefix*. *arguments* are ARGV of base.lua: the
+        third of them names the command.
+        """
+        text, sha = script(str(arguments[2]))
 
         def call() -> Any:
             client = self._client()

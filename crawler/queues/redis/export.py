@@ -194,7 +194,7 @@ class ShardsExport:
         return pushed
 
     def _pushed(self, shard: int, task: Unsettled, one: Packed) -> Iterator[Argument]:
-        """As push in commands.lua reads it."""
+        """As push.lua reads it."""
         of, number = local_id(task.id)
         yield number if task.id and of == shard else ""
         yield from (task.serial, *one.facts, one.note, one.entry)

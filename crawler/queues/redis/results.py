@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,32 @@ _LETTERS = {
 }
 _OWN_HOST, _ANOTHER_SHARDS, _TELLS_NOTHING = "", "-", "!"
 _ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class Judged(NamedTuple):
+    """What the scripts have to know of a result, without reading its record; settle.lua says what each is."""
+
+    id: str
+    serial: int
+    kind: str
+    key: bytes
+    flags: str
+    retry_s: Argument
+    pause_s: Argument
+    delay_s: Argument
+    what: str
+    why: str
+    http: int
+    detail: str
+    elapsed_s: str
+    refused_s: Argument
+    host: str
+    again: int
+    seed: int
+    status: str
+    reason: str
+    size: int
+    record: bytes
 
 
 class RedisResults:
@@ -112,38 +139,38 @@ class RedisResults:
         said = self._shards.run(shard, "settle", *self._shards.elsewhere(shard), len(results), *words)
         return [utf8(host) for host in said]
 
-    def _judged(self, shard: int, result: Result) -> Iterator[Argument]:
-        """What the script has to know of a result, without reading its record."""
+    def _judged(self, shard: int, result: Result) -> Judged:
         record = result.record
         kind = KIND_OF[type(record)]
-        what, why = evidence(record), reason_of(record)
-        yield from (local_id(result.token.id)[1], result.token.serial, LETTERS[kind])
-        yield task_key(kind, record.url)
-        has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
-        yield "x" if not record.url else "u" if result.untouched else "n" if has_next else ""
-        for duration_s in (result.retry_in_s, result.host_pause_s, result.host_delay_s):
-            yield _or_none(duration_s)
         refused_s = refused_for_s(record, result.refused_for_s)
-        yield from (
-            _LETTERS[what],
-            why,
-            record.http_status,
-            record.detail[:_SHOWN_DETAIL],
-            repr(record.elapsed_s),
-            _or_none(refused_s),
-        )
-        yield self._ended_at(shard, record, refused_s)
+        has_next = isinstance(record, ImageRecord) and bool(record.replaced_by)
         is_seed = isinstance(record, PageRecord) and not (record.depth or record.page_url)
-        yield from (int(record.attempts > 1), int(is_seed))
-        yield from (
-            str(record.status),
-            record.reason,
-            min(max(record.size_bytes, 0), _MOST_BYTES),
-            _ENCODE(record),
+        return Judged(
+            id=local_id(result.token.id)[1],
+            serial=result.token.serial,
+            kind=LETTERS[kind],
+            key=task_key(kind, record.url),
+            flags="x" if not record.url else "u" if result.untouched else "n" if has_next else "",
+            retry_s=_or_none(result.retry_in_s),
+            pause_s=_or_none(result.host_pause_s),
+            delay_s=_or_none(result.host_delay_s),
+            what=_LETTERS[evidence(record)],
+            why=reason_of(record),
+            http=record.http_status,
+            detail=record.detail[:_SHOWN_DETAIL],
+            elapsed_s=repr(record.elapsed_s),
+            refused_s=_or_none(refused_s),
+            host=self._ended_at(shard, record, refused_s),
+            again=int(record.attempts > 1),
+            seed=int(is_seed),
+            status=str(record.status),
+            reason=record.reason,
+            size=min(max(record.size_bytes, 0), _MOST_BYTES),
+            record=_ENCODE(record),
         )
 
     def _ended_at(self, shard: int, record: Record, refused_s: float | None) -> str:
-        """The host that a redirect led to, as settle in commands.lua wants it; another shard is told of it here."""
+        """The host that a redirect led to, as settle.lua wants it; another shard is told of it here."""
         name = ended_elsewhere(record)
         if name is None:
             return _OWN_HOST

@@ -74,7 +74,7 @@ class Shards:
         """Those that were met, and whether the shards know of their domains."""
 
     def run(self, shard: int, command: str, *arguments: Argument) -> Any:
-        """The answer of a shard to a command of lua/commands.lua; see Engine for errors."""
+        """The answer of a shard to a command of lua/; see Engine for errors."""
         return self._ask(shard, command, *arguments)[0]
 
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:
@@ -183,7 +183,7 @@ def crawl_prefix(name: str) -> str:
 
 
 def told_of(told: Sequence[Any]) -> str:
-    """How it is with a host that is given up, in a sentence; *told* as health.lua's condition has it."""
+    """How it is with a host that is given up, in a sentence; *told* as condition() in host_health.lua has it."""
     name, condition = _condition(told)
     return condition.told_of(name)
 

@@ -412,7 +412,7 @@ def keep_file(shards: Shards, host: str, file: HostFile, *, worker_id: str = "")
 
 
 def arguments(tasks: Iterable[tuple[Packed, str]]) -> Iterable[Argument]:
-    """As intake() in tasks.lua reads them."""
+    """As add_tasks() in lua/shared/adding.lua reads them."""
     for one, kept_out_by in tasks:
         yield from (one.kind, one.key, one.host, one.note, kept_out_by, one.entry)
 
@@ -469,7 +469,7 @@ def _is_wanted(entry: StreamEntry, kind: TaskKind, reason: str | None) -> bool:
 
 
 def _again(entry: StreamEntry) -> tuple[Argument, ...]:
-    """As requeue in commands.lua reads it."""
+    """As requeue.lua reads it."""
     record = entry.record
     origin = origin_of(record, entry.kind)
     one = packed(NewTask(kind=entry.kind, url=record.url, depth=entry.depth, origin=origin))
@@ -478,7 +478,7 @@ def _again(entry: StreamEntry) -> tuple[Argument, ...]:
 
 
 def old_tally(record: Record | None) -> bytes:
-    """What the last record of a task counts for, until there is a newer one; as keep() in tasks.lua has it."""
+    """What the last record of a task counts for, until there is a newer one; as keep() in settling.lua has it."""
     if record is None:
         return b""
     letter = LETTERS[KIND_OF[type(record)]]

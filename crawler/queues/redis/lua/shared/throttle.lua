@@ -1,6 +1,7 @@
 -- How fast a host lets itself be asked: crawler/queues/throttle.py, whose words these are. What is known of a host is th in
 -- its lane: b began, s since, n noted, u until, p pace_s, g grows_at, t growth_s, e rest_s, c given, k tries, r refusals,
 -- w reason, l latest. The pace that was ordered last is pace.
+--- include hosts
 
 do
   local FIRST_PACE_S, MOST_PACE_S, LEAST_PACE_S, BELOW, LEAST_GIVEN, SLOWER, ABOUT = 0.02, 60, 0.002, 0.9, 10, 2, 1.5

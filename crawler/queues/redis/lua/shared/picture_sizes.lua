@@ -8,11 +8,9 @@
 --                       held, those behind}; these two are {size, entry, host}
 --   held       zset     keys of pictures of which one is held, the oldest first
 -- What became of an original is in its note, as bits beside those of its words.
+--- include tasks, known_urls
 
-local FLAG_SIZED = 16
-local NOTE_WORDS, NOTE_SAVED, NOTE_FAILED, NOTE_MARKED = 15, 16, 32, 64
 local MAX_BEHIND = 50
-local has, move, line_up, drop_url, read_note, say_words -- in tasks.lua
 
 local pictures, changed = {}, {}
 local function picture(key)
@@ -36,6 +34,7 @@ local function write_pictures()
     call('HSET', P .. 'pictures', key, pack({one.tried, one.saved, one.held or false, one.behind}))
   end
 end
+writers[#writers + 1] = write_pictures
 
 local function set_outcome(key, outcome)
   local note, bucket, field = known(key)

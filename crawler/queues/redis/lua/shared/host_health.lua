@@ -1,4 +1,5 @@
 -- Which hosts are in trouble, and which are given up: crawler/queues/host_health.py, whose words these are.
+--- include throttle
 
 -- a function has 200 locals at the most, and this script is one: the others are known within here only
 local forget_run, condition, note, is_hopeless, wake_health

@@ -3,7 +3,7 @@
 
 local last_key = ''
 local function run()
---COMMANDS--
+--COMMAND--
 end
 
 local done, said = pcall(run)

@@ -1,11 +1,12 @@
--- One shard of a crawl's queue: what every command begins and ends with.
+-- One shard of a crawl's queue: its keys, its clock, and what every command begins with.
 --
--- The files of this folder are one script, in the order in which engine.py names them, within frame.lua. KEYS[1] is the prefix of all keys of the shard, in one hash tag, so that they lie in one slot.
--- ARGV: the id of the plan that the caller goes by ('' for any), the moment ('' for the server's clock), the command,
--- and the command's own arguments one after the other.
+-- Each file of the folder above is a command, and one script: behind the files of this folder that it includes, and that
+-- those include, all within frame.lua (see scripts.py). KEYS[1] is the prefix of all keys of the shard, in one hash tag,
+-- so that they lie in one slot. ARGV: the id of the plan that the caller goes by ('' for any), the moment ('' for the
+-- server's clock), the command, and its own arguments, one after the other.
 --
--- What a script reads of these keys it keeps in tables and writes back at its end, in finish(); a script that raises an
--- error does so before anything is written.
+-- What a command reads of these keys it keeps in tables and writes back at its end, in finish(); one that raises an error
+-- does so before anything is written.
 --
 --   m          hash     id, plan, cfg (settings), st (the shard's state S), totals (of what the catalogue has), open,
 --                       servers (that all shards were whole at), damaged (a key that could not be read)
@@ -22,7 +23,7 @@
 --                       requests are in flight to all of its hosts
 --   blocked:DOMAIN, full     zset: hosts that wait for room in their domain, in turn;   set of such domains
 --   guests     zset     requests that redirects have led to a host, by when they are forgotten: TASK HOST
---   templates:HOST hash  what rendering its pages brought, by template (see templates.py): clients read it and write it
+--   templates:HOST hash  what rendering its pages brought, by template (see page_templates.py): clients read it and write it
 --   files      hash     what hosts say in robots.txt and the like, or who is fetching it: HOST NAME;
 --   filed      set      of these, which the catalogue has not got yet
 --   load, runs, shut    zsets: hosts by what they have to do; by when they failed last; given up, with something waiting
@@ -32,7 +33,7 @@
 --   out        stream   records, oldest first
 --   words      stream   what later pages say of known images: k key, w words
 --   left       stream   URLs that were left out: r reason, c kind, h host, b text as of a task; not all, see drop_url()
---   pictures   hash     sizes of pictures (see sizes.lua);   held  zset, of those that wait for a larger one
+--   pictures   hash     sizes of pictures (see picture_sizes.lua);   held  zset, of those that wait for a larger one
 --   ck, ck:seq, ck:DOMAIN     the crawl's cookies
 --   recent     zset     pages settled lately, read or rendered, of a queue in several parts
 --   pushed     set      what has been put back while a lost queue is made anew
@@ -51,38 +52,48 @@ local KINDS = {'p', 'i', 'b'}
 local STANDSTILL_S = 10
 -- … and that of the leases stands still sooner, for even a short one has to outlast an outage: after this part of it
 local LEASE_STANDSTILL = 1 / 8
-local BUCKET = 120 -- fields of a hash: servers keep 512 packed, and look through half of them for each
-local RECENT_S = 600
 local ENDED_S = 86400
 
+-- The next argument. A command reads its own at its head, in the order in which its comment names them.
 local position = 3
-local function arg()
+local function str()
   position = position + 1
   return ARGV[position]
 end
 local function num()
-  return tonumber(arg())
+  return tonumber(str())
 end
-local function opt() -- '' stands for none
-  local text = arg()
+local function num_or_nil() -- '' stands for none
+  local text = str()
   if text == '' then
     return nil
   end
   return tonumber(text)
 end
+local function bool()
+  return str() == '1'
+end
+-- How many pairs there are, then these: of text and number.
+local function read_pairs()
+  local list = {}
+  for at = 1, num() do
+    list[at] = {str(), num()}
+  end
+  return list
+end
 
 local meta = call('HMGET', P .. 'm', 'id', 'cfg', 'st', 'open', 'ended')
-local found = meta[1] and true or false
-if not found and COMMAND == 'ended' then
+local exists = meta[1] and true or false
+if not exists and COMMAND == 'ended' then
   return 0
 end
-if not found and COMMAND ~= 'found' then
+if not exists and COMMAND ~= 'create' then
   return redis.error_reply('NOCRAWL there is no such crawl')
 end
-if PLAN ~= '' and found and PLAN ~= meta[1] then
+if PLAN ~= '' and exists and PLAN ~= meta[1] then
   return redis.error_reply('REPLACED ' .. meta[1])
 end
-local CFG = found and unpacked(meta[2]) or {}
+local CFG = exists and unpacked(meta[2]) or {}
 local function new_state()
   return {
     life = 0, real = 0, id = 0, seq = 0, turn = 0, cookie = 0, out = 0,
@@ -91,7 +102,7 @@ local function new_state()
     done = {p = 0, i = 0, b = 0, bytes = 0}, giving_up = 0, meter = {}, words = 0, left = 0, held = 0, in_waiting = 0,
   }
 end
-local S = found and unpacked(meta[3]) or new_state()
+local S = exists and unpacked(meta[3]) or new_state()
 
 local server_time = call('TIME')
 local micros = server_time[1] * 1000000 + server_time[2]
@@ -101,7 +112,7 @@ if MOMENT ~= '' then
 elseif S.real > 0 and real > S.real then
   local passed = min(real - S.real, STANDSTILL_S)
   S.life = S.life + passed
-  if found then
+  if exists then
     S.behind = (S.behind or 0) + max(0, passed - CFG.lease_s * LEASE_STANDSTILL)
   end
 end
@@ -120,12 +131,27 @@ local function next_seq()
   return string.format('%.0f-0', S.seq)
 end
 
+-- what a part has in tables, and writes at the end of a command; see finish.lua
+local writers = {}
+
 local counts = {} -- name -> by how much
 local function count(name, by)
   counts[name] = (counts[name] or 0) + by
 end
+-- Counters and by how much, one after the other: what a record counts for, or no longer does.
+local function tally(deltas)
+  for at = 1, #deltas, 2 do
+    count(deltas[at], deltas[at + 1])
+  end
+end
+local function untally(deltas)
+  for at = 1, #deltas, 2 do
+    count(deltas[at], -deltas[at + 1])
+  end
+end
 
-local notices = {}
+local notices = {} -- for the caller's log
+local opened = {} -- kinds that a worker who waits may get more of now
 local wake_all = false
 
 -- what other shards have (see RedisTasks): for limits that hold for all of them together
@@ -184,22 +210,19 @@ local function drained()
   return unsettled() == 0
 end
 
--- known URLs
-
-local function bucket_of(key, level)
-  return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
+local function halted_now()
+  local why = call('HMGET', P .. 'm', 'halted', 'paused', 'stopped')
+  return why[1] or nil, why[2] and true or false, why[3] and true or false
 end
--- What is known of a key: its note or nil, and where it lies or would. When a bucket is full the next digit chooses among sixteen more.
-local function known(key)
-  local field = string.sub(key, 2)
-  for level = 1, 6 do
-    local bucket = bucket_of(key, level)
-    local note = call('HGET', bucket, field)
-    if note then
-      return note, bucket, field
-    end
-    if level == 6 or call('HLEN', bucket) < BUCKET then
-      return nil, bucket, field
-    end
-  end
+
+-- Whether there is more for the catalogue than may wait for it.
+local function uncollected()
+  return max(S.out, S.words) >= CFG.result_backlog
+end
+
+-- A reply, what there is to log, and what the clients want to know of all shards.
+local function glance(reply)
+  return {
+    reply, notices, S.known.p, S.known.i, S.known.b, S.n.ir + S.n.id, unsettled(), pages_at_hand(),
+  }
 end

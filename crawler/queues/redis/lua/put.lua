@@ -1,0 +1,15 @@
+-- New tasks.
+--
+-- Arguments:
+--   elsewhere  what other shards have, see read_elsewhere()
+--   drops      pairs: what was left out, and how often
+--   tasks      how many, then of each what add_tasks() reads
+-- Returns how many were new.
+--- include adding, finish
+
+read_elsewhere()
+local drops, tasks = read_pairs(), num()
+for _, drop in ipairs(drops) do
+  drop_url(drop[1], drop[2])
+end
+return finish(add_tasks(tasks))

@@ -1,0 +1,22 @@
+-- The URLs that are known, in hashes that are small enough for servers to keep them packed.
+--- include base
+
+local BUCKET = 120 -- fields of a hash: servers keep 512 packed, and look through half of them for each
+
+local function bucket_of(key, level)
+  return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
+end
+-- What is known of a key: its note or nil, and where it lies or would. When a bucket is full the next digit chooses among sixteen more.
+local function known(key)
+  local field = string.sub(key, 2)
+  for level = 1, 6 do
+    local bucket = bucket_of(key, level)
+    local note = call('HGET', bucket, field)
+    if note then
+      return note, bucket, field
+    end
+    if level == 6 or call('HLEN', bucket) < BUCKET then
+      return nil, bucket, field
+    end
+  end
+end

@@ -1,0 +1,126 @@
+-- How tasks end: given back, or settled for good, into the stream of records (crawler/queues/ledger.py).
+--- include turns, sharing, workers, long_poll, picture_sizes
+
+local RECENT_S = 600
+
+local function let_go(id, one)
+  local holder = one.w and worker(one.w)
+  turns.come_back(one.h, id)
+  if holder then
+    holder.held[id] = nil
+    drop(holder, one.h)
+    holder.dirty = true
+    if call('ZREM', P .. 'wait:' .. holder.kind, one.w) == 1 then -- it can run another
+      ring(one.w)
+      if S.watch == one.w then
+        S.watch = nil
+      end
+    end
+  end
+  one.w = nil
+  one.dirty = true
+end
+
+-- Settle a task for good: into the stream of records. `state` is done or dead, `fields` what else is to be known.
+local function keep(id, one, before, state, status, reason, size, fields, has_next)
+  local kind, deltas = one.c, {one.c .. ':' .. state, 1}
+  local stands = has(one.v, FLAG_KEPT)
+  if kind == 'i' and CFG.largest_only then
+    local next_size = size_settled(one, WORTH[status] or stands, has_next)
+    if next_size then
+      fields[#fields + 1] = 'z'
+      fields[#fields + 1] = next_size[3] .. unpacked(parsed(next_size[2]).b)[1]
+    end
+  end
+  if not (stands and not WORTH[status]) then
+    if one.o then
+      untally(one.o)
+      for at = 1, #one.o, 2 do
+        deltas[#deltas + 1] = one.o[at]
+        deltas[#deltas + 1] = -one.o[at + 1]
+      end
+    end
+    local more = {kind .. ':status:' .. status, 1}
+    if reason ~= '' then
+      more[#more + 1] = kind .. ':reason:' .. reason
+      more[#more + 1] = 1
+    end
+    if status == 'saved' and size > 0 then
+      more[#more + 1] = 'bytes'
+      more[#more + 1] = size
+    end
+    for _, item in ipairs(more) do
+      deltas[#deltas + 1] = item
+    end
+    tally(more)
+  end
+  count(deltas[1], 1)
+  call('XADD', P .. 'out', next_seq(), 'i', id, 'k', one.k, 'n', one.n, 'a', one.a, 'c', kind, 'd', one.d, 's', state,
+    't', pack(deltas), unpack(fields))
+  S.out = S.out + 1
+  S.done[kind] = S.done[kind] + 1
+  S.done.bytes = S.done.bytes + (status == 'saved' and size or 0)
+  if kind ~= 'i' and CFG.shards > 1 and before then
+    call('ZADD', P .. 'recent', now, pack({id, one.n, one.k, one.d, one.v, one.b, one.h, kind}))
+    call('ZREMRANGEBYSCORE', P .. 'recent', '-inf', now - RECENT_S)
+  end
+  move(kind, before, nil)
+  forget_task(id)
+  if drained() then
+    wake_all = true
+  end
+end
+
+-- Settle a task that no worker has come back with; its record is made by who reads it, of `why`.
+local function keep_unvisited(id, one, before, state, status, reason, why)
+  local fields, has_next = {'b', one.b, 'h', one.h, 'w', pack(why)}, false
+  if has(one.v, FLAG_KEPT) then
+    state, status = 'done', 'failed'
+  elseif has(one.v, FLAG_HAS_NEXT) then
+    -- which host the next size is of, only clients can read: until the collector has put it, here is something to do
+    fields[7], fields[8], has_next = 'o', 1, true
+    S.n.il = S.n.il + 1
+  end
+  keep(id, one, before, state, status, reason, 0, fields, has_next)
+end
+
+local function to_ready(ids)
+  local fresh = {} -- by list: those that go back to its head, in their order
+  for _, id in ipairs(ids) do
+    local one = task(id)
+    one.s, one.dirty = 'r', true
+    local lane = touch(one.h)
+    lane[one.c] = lane[one.c] + 1
+    if one.a == 0 then
+      local list = list_of(one.c, one.h)
+      fresh[list] = fresh[list] or {}
+      table.insert(fresh[list], id)
+    else
+      call('RPUSH', list_of(one.c, one.h, true), 'R' .. id)
+    end
+  end
+  for list, given_back in pairs(fresh) do
+    for at = #given_back, 1, -1 do
+      call('LPUSH', list, 'R' .. given_back[at])
+    end
+  end
+end
+
+local function give_back(ids, charged)
+  table.sort(ids)
+  local ready = {}
+  for _, id in ipairs(ids) do
+    local one = task(id)
+    if one and one.s == 'l' then
+      let_go(id, one)
+      if charged and one.a >= CFG.max_attempts then
+        keep_unvisited(id, one, 'l', 'dead', 'dead', 'lease-expired', {'dead', one.a})
+      else
+        one.a = one.a - (charged and 0 or 1)
+        move(one.c, 'l', 'r')
+        ready[#ready + 1] = id
+      end
+    end
+  end
+  to_ready(ready)
+end

@@ -1,0 +1,114 @@
+-- What there is to see of the shard.
+--
+-- Arguments:
+--   with_hosts whether hosts are wanted as well
+-- Returns {states, counters, totals, dropped, workers, worker_count, paused, halted, stopped, hosts, host_count, up_s,
+-- rates, known, waiting, retries, held, waiting_images, image_backlog, paused_by}, as status.py reads them.
+--- include tick, finish
+
+local with_hosts = bool()
+
+local SHOWN_WORKERS, SHOWN_HOSTS, SHOWN_TROUBLED = 500, 50, 20
+tick()
+place_all()
+local found_workers = {}
+for _, id in ipairs(call('ZRANGE', P .. 'alive', 0, SHOWN_WORKERS - 1)) do
+  local one = worker(id)
+  if one then
+    local held = 0
+    for _ in pairs(one.held) do
+      held = held + 1
+    end
+    found_workers[#found_workers + 1] = {
+      one.state, held, string.format('%.6f', max(0, now - one.seen)), rate(one.meter),
+    }
+  end
+end
+local shown, seen = {}, {}
+local function looks(name, lane)
+  return {
+    name, lane.p, lane.i, lane.b, lane.f, string.format('%.6f', max(0, lane.d - now)),
+    string.format('%.6f', spacing_s(name, lane)), lane.limit and condition(name, lane) or throttle.condition(name, lane),
+    string.format('%.6f', lane.delay or 0),
+  }
+end
+local function show(name)
+  seen[name] = true
+  shown[#shown + 1] = looks(name, host(name))
+end
+if with_hosts then
+  for _, name in ipairs(call('ZREVRANGE', P .. 'load', 0, SHOWN_HOSTS - 1)) do
+    show(name)
+  end
+  local troubled = 0
+  for _, name in ipairs(call('ZREVRANGE', P .. 'runs', 0, 200)) do
+    if troubled < SHOWN_TROUBLED and not seen[name] and host(name).limit then
+      troubled = troubled + 1
+      show(name)
+    end
+  end
+end
+-- hosts that are not asked as fast as we could: of the first few that may be such, those with the most to do
+local function that_wait()
+  local SHOWN_WAITING, LOOKED_AT, slow, waiting, is_seen = 5, 50, {}, {}, {}
+  local function look(row, most, command)
+    for _, name in ipairs(call(command, P .. row, 0, most - 1)) do
+      local lane = host(name)
+      local ready = lane.p + lane.i + lane.b
+      local waits = lane.limit or lane.th or spacing_s(name, lane) > 0 or (lane.d > now and ready > 0)
+      if waits and ready + lane.f > 0 and not is_seen[name] then
+        is_seen[name] = true
+        slow[#slow + 1] = {ready + lane.f, name}
+      end
+    end
+  end
+  look('load', LOOKED_AT, 'ZREVRANGE')
+  look('cool', LOOKED_AT, 'ZRANGE')
+  look('runs', SHOWN_TROUBLED, 'ZREVRANGE')
+  look('slow', SHOWN_TROUBLED, 'ZREVRANGE')
+  table.sort(slow, function(one, other)
+    return one[1] > other[1]
+  end)
+  for at = 1, min(#slow, SHOWN_WAITING) do
+    waiting[at] = looks(slow[at][2], host(slow[at][2]))
+  end
+  return waiting
+end
+-- the next tasks that are tried again, one of each host, as retry_preview.py has them
+local function next_retries()
+  local SHOWN_RETRIES, LOOKED_AT, retries, is_seen = 5, 50, {}, {}
+  local later = call('ZRANGE', P .. 'delayed', 0, LOOKED_AT - 1, 'WITHSCORES')
+  for at = 1, #later, 2 do
+    local one = #retries < SHOWN_RETRIES and task(later[at])
+    if one and one.s == 'd' and not is_seen[one.h] then
+      is_seen[one.h] = true
+      local why = one.y or {'', 0}
+      retries[#retries + 1] = {
+        one.h, one.c, string.format('%.6f', max(0, tonumber(later[at + 1]) - now)), max(0, CFG.max_attempts - one.a),
+        why[1], why[2],
+      }
+    end
+  end
+  return retries
+end
+local waiting, retries = that_wait(), next_retries()
+local halted, paused, stopped = halted_now()
+local paused_by = paused and call('HGET', P .. 'm', 'paused') or ''
+local hosts_in_all = call('ZCARD', P .. 'load')
+local rates = {rate(S.meter.p), rate(S.meter.i), rate(S.meter.b), rate(S.meter.bytes)}
+for at, kind in ipairs({'p', 'i', 'b', 'bytes'}) do -- and over all the time
+  local grown = max(0, S.done[kind] - (S.mean and S.mean[kind] or 0))
+  rates[4 + at] = string.format('%.6f', now > S.started and grown / (now - S.started) or 0)
+end
+local up_s = string.format('%.6f', now - S.started)
+local n = S.n
+local states = {n.pr, n.pd, n.pl, n.ir, n.id, n.il, n.br, n.bd, n.bl}
+local workers_in_all = S.fellows.p + S.fellows.i + S.fellows.b
+local reply = finish({})
+reply[1] = {
+  states, call('HGETALL', P .. 'c'), call('HGET', P .. 'm', 'totals') or '', call('HGETALL', P .. 'x'), found_workers,
+  workers_in_all, paused and 1 or 0, halted or '', stopped and 1 or 0, shown, hosts_in_all, up_s, rates,
+  S.known.p + S.known.i + S.known.b, waiting, retries, S.held,
+  S.n.ir + S.n.id, CFG.image_backlog, paused_by,
+}
+return reply

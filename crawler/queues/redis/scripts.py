@@ -1,0 +1,52 @@
+"""The commands that a shard obeys, as scripts for its server: each is one file of ``lua/``, and what that includes.
+
+A line ``--- include one, two`` names files of ``lua/shared/``; each comes once, behind those that it includes itself.
+All of it is one chunk, so that a file uses the locals of those before it. A script per command rather than one for all:
+a server makes the functions of a script anew with each call, which is most of the time of a small one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_FOLDER = files("crawler.queues.redis").joinpath("lua")
+_INCLUDE = re.compile(r"^--- include (.+)\n", re.MULTILINE)
+_PLACE = "--COMMAND--\n"
+
+
+class Script(NamedTuple):
+    text: str
+    sha: str
+    """SHA-1 of the text, in hex digits: servers know it by that."""
+
+
+@cache
+def script(command: str) -> Script:
+    """The script of a *command*, the name of a file without its ``.lua``."""
+    parts: dict[str, str] = {}
+    own = _with_includes(f"{command}.lua", parts)
+    text = _read("shared/frame.lua").replace(_PLACE, "".join((*parts.values(), own)))
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def commands() -> list[str]:
+    """All that there are."""
+    return sorted(file.name.removesuffix(".lua") for file in _FOLDER.iterdir() if file.name.endswith(".lua"))
+
+
+def _with_includes(name: str, parts: dict[str, str]) -> str:
+    """The text of a file, once *parts* has all that it includes."""
+    text = _read(name)
+    for line in _INCLUDE.findall(text):
+        for part in line.split(", "):
+            if part not in parts:
+                parts[part] = _with_includes(f"shared/{part}.lua", parts)
+    return text
+
+
+def _read(name: str) -> str:
+    return _FOLDER.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,132 @@
+"""The commands of the queue in Redis: each is whole, and its comment says what it takes."""
+
+from __future__ import annotations
+
+import re
+import struct
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import redis
+
+from crawler.queues.redis.results import Judged
+from crawler.queues.redis.scripts import commands, script
+from tests.support.redisserver import RedisServer
+
+FOLDER = files("crawler.queues.redis").joinpath("lua")
+GLOBALS = {
+    "KEYS", "ARGV", "redis", "cmsgpack", "bit", "math", "string", "table", "select", "tonumber", "tostring", "type",
+    "ipairs", "pairs", "next", "pcall", "unpack",
+}  # fmt: skip
+"""What servers have."""
+
+
+class Chunk:
+    """A function of Lua 5.1 in bytecode, as ``string.dump`` gives it: the global names that it has."""
+
+    _GETGLOBAL, _SETGLOBAL = 5, 7
+
+    def __init__(self, dump: bytes) -> None:
+        self._dump, self._at = dump, 12
+        self.names: set[str] = set()
+        self._function()
+
+    def _number(self, form: str) -> Any:
+        [value] = struct.unpack_from(form, self._dump, self._at)
+        self._at += struct.calcsize(form)
+        return value
+
+    def _string(self) -> str:
+        length = self._number("<Q")
+        self._at += length
+        return self._dump[self._at - length : self._at - 1].decode("utf-8", "replace")
+
+    def _constant(self) -> Any:
+        match self._number("<B"):
+            case 0:
+                return None
+            case 1:
+                return self._number("<B")
+            case 3:
+                return self._number("<d")
+            case _:
+                return self._string()
+
+    def _function(self) -> None:
+        self._string()  # the name of the source
+        self._at += 4 + 4 + 4
+        code = [self._number("<I") for _ in range(self._number("<I"))]
+        constants = [self._constant() for _ in range(self._number("<I"))]
+        for instruction in code:
+            if instruction & 0x3F in (self._GETGLOBAL, self._SETGLOBAL):
+                self.names.add(constants[instruction >> 14])
+        for _ in range(self._number("<I")):
+            self._function()
+        lines = self._number("<I")
+        self._at += 4 * lines
+        for _ in range(self._number("<I")):
+            self._string()
+            self._at += 8
+        for _ in range(self._number("<I")):
+            self._string()
+
+
+def global_names(server: redis.Redis, text: str) -> set[str]:
+    return Chunk(server.eval("return string.dump(loadstring(ARGV[1]))", 0, text)).names
+
+
+def test_each_command_includes_all_that_it_uses(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url) as server:
+        strays = {
+            name: found for name in commands() if (found := global_names(server, script(name).text) - GLOBALS)
+        }
+        assert strays == {}
+        assert global_names(server, "local a = 1 return function() b = a + c.d end") == {"b", "c"}
+
+
+def arguments_said(text: str) -> list[str]:
+    """As the comment at the head of a command names them; ``*`` where there are so many of what follows."""
+    head = text.partition("\n\n")[0].partition("-- Arguments:\n")[2].partition("-- Returns")[0]
+    found = []
+    for name, meaning in re.findall(r"^--  {2,4}(\w+) +(.*)$", head, re.MULTILINE):
+        found.append("*" if meaning.startswith("so many, then of each") else name)
+    return found
+
+
+def arguments_read(text: str) -> list[str]:
+    """As its code reads them."""
+    code = re.sub(r"--.*", "", text)
+    reader = r"(?:str|num|num_or_nil|bool|read_pairs)\(\)"
+    pattern = re.compile(
+        rf"(?P<elsewhere>^read_elsewhere\(\)$)|for \w+ = 1, (?P<many>num\(\)) do"
+        rf"|local (?P<names>[\w, ]+) =\s+(?P<readers>{reader}(?:, {reader})*)(?=\n)"
+        rf"|(?P<field>\w+) = {reader}(?=,)|{reader}",
+        re.MULTILINE,
+    )
+    found = []
+    for match in pattern.finditer(code):
+        if match["elsewhere"]:
+            found.append("elsewhere")
+        elif match["many"]:
+            found.append("*")
+        elif match["names"]:
+            names = match["names"].split(", ")
+            assert len(names) == match["readers"].count("()"), match[0]
+            found += names
+        else:
+            assert match["field"], f"{match[0]} is read without a name"
+            found.append(match["field"])
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_comment_of_a_command_names_its_arguments_in_order(command: str) -> None:
+    text = FOLDER.joinpath(f"{command}.lua").read_text(encoding="utf-8")
+    assert "-- Returns" in text.partition("\n\n")[0]
+    assert arguments_said(text) == arguments_read(text)
+
+
+def test_results_are_told_in_the_order_in_which_they_are_read() -> None:
+    read = arguments_read(FOLDER.joinpath("settle.lua").read_text(encoding="utf-8"))
+    assert tuple(read) == ("elsewhere", "*", *Judged._fields, "drops", "left_out", "found")
