@@ -84,7 +84,7 @@ from crawler.models import (
 )
 from crawler.models.image_words import filled_record
 from crawler.monitoring.rate import Rate
-from crawler.queues import REFUSED_S, RecordPage, host_pauses, later_words, rerun, run_rows
+from crawler.queues import REFUSED_S, RecordPage, host_pauses, later_words, policy, rerun, run_rows
 from crawler.queues.adding import TaskAdder
 from crawler.queues.cookies import Cookies
 from crawler.queues.counters import Counters
@@ -121,8 +121,6 @@ TICK_S = 1.0
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
 _GONE_IN_MEMORY = 10_000
 _RELEASED_AT_ONCE = 200  # of the sizes that are held: in 20 ms or so
-_GIVEN_UP_AT_ONCE = 2000  # tasks of a host that is down: a tenth of a second or so
-_GIVING_UP_EVERY_S = 0.25
 MAX_RECORDS = 200  # in one reply
 _REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _ENCODER = msgspec.msgpack.Encoder()
@@ -1280,7 +1278,7 @@ class Ledger:
             return
         host, told, condition = given_up
         with self._transaction():
-            left = _GIVEN_UP_AT_ONCE
+            left = policy.GIVEN_UP_AT_ONCE
             for kind in TaskKind:
                 rows = self._db.execute(
                     "SELECT id, url, depth, attempts, origin FROM tasks"
@@ -1310,7 +1308,7 @@ class Ledger:
         self._watch.wake()
         self._pacing.forget_idle()
         if now >= self._next_giving_up:
-            self._next_giving_up = now + _GIVING_UP_EVERY_S
+            self._next_giving_up = now + policy.GIVING_UP_EVERY_S
             self._give_up_waiting()
         for kind in self._pacing.opened():
             self._waiters.tell(kind)

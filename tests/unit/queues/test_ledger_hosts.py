@@ -26,6 +26,7 @@ from crawler.models import (
     TaskKind,
 )
 from crawler.queues import ledger as ledger_module
+from crawler.queues import policy
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.urls import host_key
@@ -177,7 +178,7 @@ def test_what_is_given_up_has_full_records(site: Site) -> None:
 
 
 def test_it_is_done_in_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "_GIVEN_UP_AT_ONCE", 10)
+    monkeypatch.setattr(policy, "GIVEN_UP_AT_ONCE", 10)
     site.reasons["dead"] = "host-not-found"
     site.queues.tasks.put(images(52, "dead"))
     site.round()

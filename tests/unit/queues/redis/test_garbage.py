@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from crawler.queues.redis.client import CRAWLS, RedisClient
 from crawler.run import collector_main as coordinating
 from crawler.run.mains import ALL_COLLECTED, CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
+from tests.support import policy
 from tests.support.queues import HARVESTER, Queues, failed, holds, image, images, saved, take, worker
 from tests.support.redisserver import RedisServer
 from tests.unit.run.test_collector_main import collecting
@@ -46,10 +48,12 @@ TYPES: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("_COLLECT_EVERY_S", "_LOOK_EVERY_S", "_AGAIN_S"):
         monkeypatch.setattr(coordinating, name, 0.02)
     monkeypatch.setattr(coordinating, "_ANSWER_S", 0.2)
+    with policy.changed(GIVING_UP_EVERY_S=0.0):  # else a crawl may end before that key is looked at once more
+        yield
 
 
 def begin(queues: Queues) -> None:

@@ -1,8 +1,6 @@
 -- What has to happen as time goes by; any command that a worker gives sees to it.
 --- include leasing, settling, host_health
 
-local GIVEN_UP_AT_ONCE, GIVING_UP_EVERY_S = 2000, 0.25
-
 local function wake_delayed()
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, 1000)) do
     call('ZREM', P .. 'delayed', id)
@@ -18,12 +16,12 @@ local function give_up_waiting()
   if now < S.giving_up then
     return
   end
-  S.giving_up = now + GIVING_UP_EVERY_S
+  S.giving_up = now + POLICY.GIVING_UP_EVERY_S
   local name = call('ZRANGE', P .. 'shut', 0, 0)[1]
   if not name then
     return
   end
-  local lane, left = touch(name), GIVEN_UP_AT_ONCE
+  local lane, left = touch(name), POLICY.GIVEN_UP_AT_ONCE
   local told = condition(name, lane)
   for _, kind in ipairs(KINDS) do
     local got = lane[kind] > 0 and pop(kind, name, min(left, lane[kind]), math.huge) or {}
