@@ -38,17 +38,8 @@ from crawler.models import (
     WorkerState,
 )
 
-CLAIM_S = 60.0
-"""So long nobody else fetches a file of a host."""
-GUEST_S = 120.0
-"""So long a request counts as under way of which nobody says that it is over: its worker has gone."""
-
-
 HORIZON_S = 60.0
-"""As of :meth:`TaskQueue.receive`."""
-REFUSED_S = 2.0
-"""A task that a worker says what can't be right of waits so long, and twice as long each time: in a soak one hostile
-worker took the same task five times in a row, and it was given up."""
+"""As of :meth:`TaskQueue.receive`: nothing is reserved beyond that, for who asked may have gone."""
 
 
 class RecordPage(Value):

@@ -11,6 +11,7 @@ from crawler.config import ScopeConfig
 from crawler.crawlfile.schema import Connection, host_id, next_id
 from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.models.image_words import bits_of, bits_of_task, filled, joined, lacking
+from crawler.queues import policy
 from crawler.queues.counters import Counters
 from crawler.queues.left_out import LeftOut
 from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key
@@ -19,8 +20,6 @@ from crawler.queues.validation import MALFORMED, is_malformed
 from crawler.sizes import Sized
 from crawler.urls import DATA_HOST, host_key, task_key
 
-SESSION_ID = "session-id"
-"""Under which repeats of a task's URL that differ only in a session id are counted."""
 _SQL_VARIABLES = 500
 _HOST_IDS_IN_MEMORY = 10_000
 _ENCODER = msgspec.msgpack.Encoder()
@@ -70,7 +69,7 @@ class TaskAdder:
         if not tasks:
             return 0
         fresh, repeats, malformed = each_once(tasks)
-        dropped = [(SESSION_ID, task) for task in repeats]
+        dropped = [(policy.SESSION_ID, task) for task in repeats]
         self._pass_over_known(fresh, dropped, now)
         sizes = self._sizes_among(fresh) if self._largest_only else {}
         rows = []
@@ -163,7 +162,7 @@ class TaskAdder:
                 if self.sizes.held and _takes_a_place(again):
                     self.sizes.try_at_once(task_id, _packed(again.origin), now)
                 if again.url != url:
-                    dropped.append((SESSION_ID, again))
+                    dropped.append((policy.SESSION_ID, again))
                 if bits_of(again.origin) & ~words and lacking(words, again):
                     self._note_words(key, again.origin)
 
@@ -186,10 +185,10 @@ class TaskAdder:
     def _limit_reached(self, task: NewTask) -> str | None:
         known = self._tally.tasks(task.kind)
         if task.kind is not TaskKind.IMAGE:  # there may be more routes than pages, and no end of them
-            return "max-pages" if known >= self._scope.max_pages else None
+            return policy.MAX_PAGES if known >= self._scope.max_pages else None
         # what takes the place of another size is no further picture
         is_further = not _takes_a_place(task)
-        return "max-images" if is_further and 0 < self._scope.max_images <= known else None
+        return policy.MAX_IMAGES if is_further and 0 < self._scope.max_images <= known else None
 
     def host_id(self, url: str) -> int:
         """Of the host of a canonical URL, which is one of those in the file from then on."""

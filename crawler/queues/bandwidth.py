@@ -6,10 +6,7 @@ where the one before ends, so however many workers there are, what they receive 
 
 from __future__ import annotations
 
-from crawler.queues import HORIZON_S
-
-BURST_S = 0.25
-"""What has not been asked for is still there for so long: a worker's question is on its way meanwhile."""
+from crawler.queues import policy
 
 
 class BandwidthSchedule:
@@ -25,8 +22,8 @@ class BandwidthSchedule:
         """
         if not self._rate_bytes_s:
             return 0.0
-        begins_at = max(self._free_at, now - BURST_S)
+        begins_at = max(self._free_at, now - policy.BURST_S)
         wait_s = max(0.0, begins_at - now)
-        if wait_s <= HORIZON_S:
+        if wait_s <= policy.HORIZON_S:
             self._free_at = begins_at + count / self._rate_bytes_s
         return wait_s

@@ -13,11 +13,8 @@ import msgspec
 
 from crawler.crawlfile.schema import Connection
 from crawler.models import Cookie
+from crawler.queues import policy
 
-MOST = 3_000
-MOST_OF_A_DOMAIN = 50
-"""What a browser has to keep at the least (RFC 6265, section 6.1)."""
-_AT_ONCE = 100
 _DECODER = msgspec.msgpack.Decoder(Cookie)
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -44,9 +41,9 @@ class Cookies:
                 ),
             )
         for domain in {cookie.domain for cookie in cookies}:
-            self._drop_oldest("WHERE domain = ?", (domain,), most=MOST_OF_A_DOMAIN)
+            self._drop_oldest("WHERE domain = ?", (domain,), most=policy.MOST_COOKIES_OF_DOMAIN)
         if cookies:
-            self._drop_oldest("", (), most=MOST)
+            self._drop_oldest("", (), most=policy.MOST_COOKIES)
 
     def forget(self) -> None:
         """Drop them all, within a transaction."""
@@ -58,7 +55,8 @@ class Cookies:
         if seen == self.last:
             return (), seen
         rows = self._db.execute(
-            "SELECT seq, until, cookie FROM cookies WHERE seq > ? ORDER BY seq LIMIT ?", (seen, _AT_ONCE)
+            "SELECT seq, until, cookie FROM cookies WHERE seq > ? ORDER BY seq LIMIT ?",
+            (seen, policy.COOKIES_AT_ONCE),
         ).fetchall()
         now = self._now()
         cookies = tuple(
@@ -70,7 +68,7 @@ class Cookies:
             for _, until, packed in rows
             for cookie in [_DECODER.decode(packed)]
         )
-        return cookies, rows[-1][0] if len(rows) == _AT_ONCE else self.last
+        return cookies, rows[-1][0] if len(rows) == policy.COOKIES_AT_ONCE else self.last
 
     def _drop_oldest(self, where: str, values: tuple[str, ...], *, most: int) -> None:
         """What was taken back goes before what is good."""

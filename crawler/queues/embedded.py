@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from crawler.models import Result, TemplateAnswer
-from crawler.queues import Plan, RecordPage
+from crawler.queues import Plan, RecordPage, policy
 from crawler.queues.bandwidth import BandwidthSchedule
-from crawler.queues.ledger import MAX_RECORDS, Ledger
+from crawler.queues.ledger import Ledger
 
 
 class LedgerTasks:
@@ -63,5 +63,5 @@ class LedgerResults:
     def put(self, results: Sequence[Result]) -> tuple[str, ...]:
         return self._ledger.settle(results)
 
-    def get(self, *, after: int = 0, limit: int = MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
+    def get(self, *, after: int = 0, limit: int = policy.MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
         return self._ledger.records(after=after, limit=limit, wait_s=wait_s)

@@ -16,8 +16,8 @@ import msgspec
 
 from crawler.crawlfile.columns import UNREADABLE
 from crawler.crawlfile.schema import Connection
-from crawler.models import ASK_AGAIN_S, MOST_FILE_BYTES, FileAnswer, HostFile
-from crawler.queues import CLAIM_S
+from crawler.models import MOST_FILE_BYTES, FileAnswer, HostFile
+from crawler.queues import policy
 
 _MOST_CLAIMS = 10_000
 _MOST_BYTES = 2 * MOST_FILE_BYTES
@@ -69,8 +69,8 @@ class HostFiles:
             return FileAnswer(file=file)
         now = self._clock()
         if (until := self._claimed_by_another(worker, host, name, is_alive)) is not None:
-            return FileAnswer(again_s=min(ASK_AGAIN_S, until - now))
-        self._claims[host, name] = (worker, now + CLAIM_S)
+            return FileAnswer(again_s=min(policy.ASK_AGAIN_S, until - now))
+        self._claims[host, name] = (worker, now + policy.CLAIM_S)
         self._claims.move_to_end((host, name))
         if len(self._claims) > _MOST_CLAIMS:
             self._claims.popitem(last=False)

@@ -11,15 +11,15 @@ Some failures are the URL's own, and are no part of a run: one during which the 
 URL that had failed before, while nothing else is wrong with the host.
 
 A host that says that something within it is *broken* (500: a script has crashed) is alive, and is never given up for
-that. After IN_A_ROW of those a SHARE of the requests may be in flight, without pauses; and if it has said nothing else
-for ``patience_s``, each URL is asked for once, and not again.
+that. After IN_A_ROW of those one in BROKEN_SHARE of the requests may be in flight, without pauses; and if it has said
+nothing else for ``patience_s``, each URL is asked for once, and not again.
 
 A host is given up, and called *down*, after LEAST_TRIES and a time that depends on what is known:
 
 =================================  ===================================================
 there is no such name              at once (3 tries); ``patience_s`` while in doubt
-it can't be reached                ``patience_s``; LONG times that while in doubt
-it answers, with nothing of use    BUSY times ``patience_s``
+it can't be reached                ``patience_s``; DOUBT_TIMES that while in doubt
+it answers, with nothing of use    BUSY_TIMES ``patience_s``
 =================================  ===================================================
 
 In doubt means that it may be our own network that is out: since this host's failures began another one could not be
@@ -57,21 +57,9 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.models import Record, Revisit, TaskKind
+from crawler.queues import policy
 from crawler.urls import DATA_HOST, host_key
 
-IN_A_ROW = 3
-FIRST_PAUSE_S = 1.0
-MOST_PAUSE_S = 60.0
-LEAST_TRIES = 4
-LONG = 10
-BUSY = 2.5
-SHARE = 2
-"""One in so many of the requests that may be in flight else."""
-COOL_OFF_S = 600.0
-MOST_COOL_OFF_S = 3600.0
-MOST_RUNS = 20_000
-"""So many are known at a time; then the one that failed longest ago is forgotten. Also when so many answered."""
-_SHOWN_DETAIL = 200
 HOW_TO_RETRY = {
     TaskKind.IMAGE: f"image-crawler retry DIR --reason {HostDown.reason} puts it back",
     TaskKind.PAGE: f"image-crawler retry DIR --reason {HostDown.reason} --pages puts it back",
@@ -97,11 +85,11 @@ class Evidence(Enum):
 
 
 class Trouble(StrEnum):
-    BACKING_OFF = "backing off"
-    ONLY_ERRORS = "only errors"
-    DOWN = "down"
-    RECOVERING = "recovering"
-    SLOWED = "slowed"
+    BACKING_OFF = policy.BACKING_OFF
+    ONLY_ERRORS = policy.ONLY_ERRORS
+    DOWN = policy.DOWN
+    RECOVERING = policy.RECOVERING
+    SLOWED = policy.SLOWED
     """It has refused to be asked as fast as it was: see throttle.py."""
 
 
@@ -284,7 +272,7 @@ class HostHealth:
         self.cut_off = False
         self._answered.pop(host, None)
         self._answered[host] = now
-        if len(self._answered) > MOST_RUNS:
+        if len(self._answered) > policy.MOST_RUNS:
             del self._answered[next(iter(self._answered))]
         run = self._runs.get(host)
         if run is None:
@@ -329,20 +317,20 @@ class HostHealth:
         run.failures += 1
         if run.in_flight == 0:
             return None  # it is known to be down
-        run.reason, run.detail = reason, detail[:_SHOWN_DETAIL]
+        run.reason, run.detail = reason, detail[: policy.SHOWN_DETAIL_CHARS]
         self._look_at_contact(host, run, what, now)
         fresh = began >= run.noted and now >= run.until
         if fresh:
             run.tries += 1
             run.lost_tries += run.lost_since is not None
             run.noted = now
-        if (fresh or run.nameless >= IN_A_ROW) and self._is_lost(host, run, now):
+        if (fresh or run.nameless >= policy.IN_A_ROW) and self._is_lost(host, run, now):
             return self._give_up(host, run, now)
-        if run.failures < IN_A_ROW or not (fresh or run.pauses == 0):
+        if run.failures < policy.IN_A_ROW or not (fresh or run.pauses == 0):
             return None
         if not (again and run.pauses and what is Evidence.TROUBLE):
             run.pauses += 1
-        pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
+        pause_s = min(policy.MOST_PAUSE_S, policy.FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32))
         run.noted, run.until, run.in_flight = now, now + pause_s, 1
         return HostDirective(host=host, in_flight=1, pause_s=pause_s)
 
@@ -357,8 +345,8 @@ class HostHealth:
     ) -> HostDirective | None:
         self._reached.note(host, now)
         self.cut_off = False
-        share = max(1, self._per_host // SHARE)
-        run.reason, run.detail = reason, detail[:_SHOWN_DETAIL]
+        share = max(1, self._per_host // policy.BROKEN_SHARE)
+        run.reason, run.detail = reason, detail[: policy.SHOWN_DETAIL_CHARS]
         if run.in_flight == 0 or run.cool_offs:  # given up, and there it is
             run.begin(now)
             run.in_flight = 0
@@ -369,12 +357,12 @@ class HostHealth:
             if now < run.until:
                 return None
             run.pauses -= 1
-            pause_s = FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32)
+            pause_s = policy.FIRST_PAUSE_S * 2.0 ** min(run.pauses - 1, 32)
             run.noted, run.until = now, now + pause_s
             return HostDirective(host=host, in_flight=1, pause_s=pause_s)
         run.failures = run.tries = run.pauses = 0
         before = run.in_flight
-        if before is None and run.broken >= IN_A_ROW:
+        if before is None and run.broken >= policy.IN_A_ROW:
             run.in_flight = share
         elif before is not None:
             run.in_flight = min(share, max(1, 2 * before))
@@ -385,7 +373,11 @@ class HostHealth:
     def is_hopeless(self, host: int, *, now: float) -> bool:
         """It has had nothing to say but that it is broken for so long that no URL is worth another attempt."""
         run = self._runs.get(host)
-        return run is not None and run.broken >= LEAST_TRIES and now - run.broken_since >= self._patience_s
+        return (
+            run is not None
+            and run.broken >= policy.LEAST_TRIES
+            and now - run.broken_since >= self._patience_s
+        )
 
     def wake(self, now: float) -> Iterator[HostDirective]:
         """What has come to be due: hosts that were down and may be asked once more."""
@@ -395,7 +387,7 @@ class HostHealth:
             if run is not None and run.in_flight == 0 and run.until == until:
                 run.in_flight, run.noted = 1, now
                 yield HostDirective(host=host, in_flight=1)
-        while len(self._runs) > MOST_RUNS:
+        while len(self._runs) > policy.MOST_RUNS:
             host = next(iter(self._runs))
             yield self.forget(host)
 
@@ -414,7 +406,7 @@ class HostHealth:
         self._runs[host] = run
         run.begin(since)
         run.failures = run.tries = tries
-        run.reason, run.detail, run.noted = reason, detail[:_SHOWN_DETAIL], now
+        run.reason, run.detail, run.noted = reason, detail[: policy.SHOWN_DETAIL_CHARS], now
         return self._give_up(host, run, now, least_s)
 
     def in_flight(self, host: int) -> int | None:
@@ -483,20 +475,22 @@ class HostHealth:
     def _is_lost(self, host: int, run: _Run, now: float) -> bool:
         """Whether it is to be given up."""
         if run.lost_since is None:
-            return run.tries >= LEAST_TRIES and now - run.since >= BUSY * self._patience_s
+            return run.tries >= policy.LEAST_TRIES and now - run.since >= policy.BUSY_TIMES * self._patience_s
         if run.cool_offs:
             return True  # it was, and nothing has come since
-        nameless = run.nameless >= IN_A_ROW
+        nameless = run.nameless >= policy.IN_A_ROW
         doubt = self._reached.but(host) < run.lost_since <= self._unreached.but(host)
-        if doubt and run.lost_tries >= LEAST_TRIES:
+        if doubt and run.lost_tries >= policy.LEAST_TRIES:
             self.cut_off = True
         if nameless and not doubt:
             return True
-        patience_s = self._patience_s * (LONG if doubt and not nameless else 1)
-        return run.lost_tries >= LEAST_TRIES and now - run.lost_since >= patience_s
+        patience_s = self._patience_s * (policy.DOUBT_TIMES if doubt and not nameless else 1)
+        return run.lost_tries >= policy.LEAST_TRIES and now - run.lost_since >= patience_s
 
     def _give_up(self, host: int, run: _Run, now: float, least_s: float = 0.0) -> HostDirective:
-        run.until = now + max(least_s, min(MOST_COOL_OFF_S, COOL_OFF_S * 2.0 ** min(run.cool_offs, 32)))
+        run.until = now + max(
+            least_s, min(policy.MOST_COOL_OFF_S, policy.COOL_OFF_S * 2.0 ** min(run.cool_offs, 32))
+        )
         run.cool_offs += 1
         run.in_flight = 0
         heapq.heappush(self._cooling, (run.until, host))

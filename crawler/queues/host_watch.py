@@ -8,6 +8,7 @@ from collections.abc import Callable
 from crawler.crawlfile.schema import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
 from crawler.models import PageRecord, Record, Revisit
+from crawler.queues import policy
 from crawler.queues.host_health import (
     Evidence,
     HostDirective,
@@ -18,7 +19,7 @@ from crawler.queues.host_health import (
     reason_of,
 )
 from crawler.queues.politeness import Politeness
-from crawler.queues.throttle import MOST_ATTEMPTS, TWICE, Pace, Throttle, refused_for_s
+from crawler.queues.throttle import Pace, Throttle, refused_for_s
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class HostWatch:
         return (
             refused_for_s(record, asked_s) is not None
             and ended_elsewhere(record) is None
-            and 1 < max_attempts <= attempts < MOST_ATTEMPTS * max_attempts
+            and 1 < max_attempts <= attempts < policy.REFUSED_ATTEMPTS_TIMES * max_attempts
             and not _is_seed(record)
             and not self.throttle.is_final(host, now=self._clock())
         )
@@ -154,7 +155,7 @@ class HostWatch:
                 detail=record.detail,
                 tries=refusals.tries,
                 since=now - refusals.since_s,
-                least_s=TWICE * pace.pause_s,
+                least_s=policy.REFUSED_ASKED_TIMES * pace.pause_s,
                 now=now,
             )
             self._follow(order)

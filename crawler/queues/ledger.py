@@ -84,7 +84,7 @@ from crawler.models import (
 )
 from crawler.models.image_words import filled_record
 from crawler.monitoring.rate import Rate
-from crawler.queues import REFUSED_S, RecordPage, host_pauses, later_words, policy, rerun, run_rows
+from crawler.queues import RecordPage, host_pauses, later_words, policy, rerun, run_rows
 from crawler.queues.adding import TaskAdder
 from crawler.queues.cookies import Cookies
 from crawler.queues.counters import Counters
@@ -119,10 +119,6 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 """Who has paused the crawl, if an older program does not say who it is."""
 _NOBODY = ""  # holds the leases of an earlier run until their workers speak up
-_GONE_IN_MEMORY = 10_000
-_RELEASED_AT_ONCE = 200  # of the sizes that are held: in 20 ms or so
-MAX_RECORDS = 200  # in one reply
-_REPLY_BYTES = 2**20  # of records: a quarter of what a message may be
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -430,7 +426,7 @@ class Ledger:
         """
         with self._transaction():
             self._gone[worker_id] = None
-            if len(self._gone) > _GONE_IN_MEMORY:
+            if len(self._gone) > policy.GONE_WORKERS:
                 del self._gone[next(iter(self._gone))]
             worker = self._part_with(worker_id)
             if worker is not None:
@@ -649,7 +645,7 @@ class Ledger:
 
     def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
         end = self._clock() + wait_s
-        limit = max(1, min(limit, MAX_RECORDS))
+        limit = max(1, min(limit, policy.MAX_RECORDS))
         with self._mutex, schema.explained(self.path), legible(self.path, on_error=self.halt):
             while self._next_seq <= after + 1 and not self._tally.drained and self._halted is None:
                 left = end - self._clock()
@@ -998,7 +994,7 @@ class Ledger:
         size_bytes = 0
         for number, (*_, origin, last) in enumerate(rows):
             size_bytes += len(_ENCODER.encode((origin, last)))
-            if number and size_bytes > _REPLY_BYTES:
+            if number and size_bytes > policy.REPLY_BYTES:
                 for _ in rows[number:]:
                     self._pacing.drop(host, worker_id, now=self._clock())
                     self._pacing.add(host, kind, now=self._clock())
@@ -1187,7 +1183,7 @@ class Ledger:
         lease = self._let_go(token.id)
         if lease.attempts < self._queue.max_attempts:
             self._retries.note(token.id, InternalError.reason, 0)
-            self._delay(token.id, lease.kind, REFUSED_S * 2.0 ** (lease.attempts - 1))
+            self._delay(token.id, lease.kind, policy.REFUSED_S * 2.0 ** (lease.attempts - 1))
             return
         self._settle_unvisited(
             self._unvisited(token.id, lease),
@@ -1355,7 +1351,7 @@ class Ledger:
         """
         held = self._intake.sizes.held
         kept = 0 if self._tally.pages_at_hand == 0 else self._queue.image_backlog // 2
-        return min(max(0, held - kept), _RELEASED_AT_ONCE)
+        return min(max(0, held - kept), policy.RELEASED_AT_ONCE)
 
     def _release_sizes(self, most: int) -> None:
         with self._transaction():
@@ -1394,7 +1390,7 @@ class Ledger:
 
 def _bearable(found: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
     """So many of them as one message can carry; servers choose how long their headers are."""
-    left = _REPLY_BYTES
+    left = policy.REPLY_BYTES
     for number, (_, record) in enumerate(found):
         left -= len(_ENCODER.encode(record))
         if left < 0 and number:

@@ -1,7 +1,7 @@
 """Which URLs were not taken on, and by what: what the counts of "left out" stand for, as far as there is room for it.
 
 Kept in the crawl's file, a row for each URL and slug. A site may name URLs without end, and each may be kept out: after
-MOST rows no new ones are kept, but for the first MOST_OF_EACH of every slug. The counts go on.
+MOST_LEFT_OUT rows no new ones are kept, but for the first MOST_LEFT_OUT_OF_EACH of every slug. The counts go on.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import msgspec
 
 from crawler.crawlfile.schema import Connection
 from crawler.models import NewTask, Origin
+from crawler.queues import policy
 from crawler.urls import left_out_mark
 
-MOST = 100_000
-MOST_OF_EACH = 2_000
 _COUNTED = (
     "INSERT INTO left_out (mark, slug, url, kind, page_url, times) VALUES (?, ?, ?, ?, ?, 1)"
     " ON CONFLICT (mark) DO UPDATE SET times = times + 1"
@@ -39,7 +38,9 @@ class LeftOut:
         for slug, task in found:
             by_slug.setdefault(slug, []).append(task)
         for slug, tasks in by_slug.items():
-            room = max(MOST - self._rows.total(), MOST_OF_EACH - self._rows[slug])
+            room = max(
+                policy.MOST_LEFT_OUT - self._rows.total(), policy.MOST_LEFT_OUT_OF_EACH - self._rows[slug]
+            )
             rows = [
                 (
                     left_out_mark(slug, task.kind, task.url),

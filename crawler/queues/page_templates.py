@@ -2,7 +2,7 @@
 
 Rendering a page costs hundreds of times as much as reading it, so a few pages of a template (PROBES) are rendered to
 find out whether it is of use. A gain is *fresh* if no earlier page of the template had it: a script that puts the same
-logo on every page is a gain once. A template is skipped when its probes brought nothing fresh, or its last DRY renders.
+logo on every page is a gain once. A template is skipped when its probes brought nothing fresh, or its last DRY_RENDERS.
 It goes on to be rendered, by the behaviours that brought anything, as long as fresh gains come.
 
 A template is named ``family/fine``. Of a family that has brought nothing at all, in many renders of several fine
@@ -21,25 +21,10 @@ import msgspec
 from msgspec import Meta
 
 from crawler.models import RenderOutcome, Slug, Small, TemplateAnswer, Total, Verdict
+from crawler.queues import policy
 
-PROBES: Final = 3
-DRY: Final = 5
-"""Renders in a row without a fresh gain after which a template that had gains is skipped."""
-CLAIM_S: Final = 120.0
-"""So long a page may be at hand that is to be rendered to find out; far longer than any takes."""
-WAIT_S: Final = 1.0
-FAILED: Final = 6
-"""Renders in a row that failed after which a template is skipped."""
-FAMILY_RENDERS: Final = 24
-FAMILY_TEMPLATES: Final = 8
-MOST_OF_HOST: Final = 2_000
-"""Templates and families that are known of one host; the rest of its pages count as one template."""
 OVERFLOW: Final = "*"
 """The name of that one."""
-MOST_FOUND: Final = 400
-MOST_BEHAVIOURS: Final = 64
-_MOST_TOLD_OF = 16
-"""Tasks whose outcomes are known to have been told: a call whose answer was lost is made again."""
 _HASH_BYTES: Final = 4
 
 
@@ -54,13 +39,13 @@ class Template(msgspec.Struct, frozen=True, array_like=True):
     """Whether any brought something."""
     failed: Small = 0
     """Renders in a row that failed."""
-    gains: Annotated[dict[Slug, Total], Meta(max_length=MOST_BEHAVIOURS)] = {}
+    gains: Annotated[dict[Slug, Total], Meta(max_length=policy.MOST_BEHAVIOURS)] = {}
     """Images by the behaviour that brought them."""
-    found: Annotated[bytes, Meta(max_length=_HASH_BYTES * MOST_FOUND)] = b""
+    found: Annotated[bytes, Meta(max_length=_HASH_BYTES * policy.MOST_FOUND)] = b""
     """Hashes of what was found, what was found last at the end."""
-    claims: Annotated[dict[Total, float], Meta(max_length=PROBES)] = {}
+    claims: Annotated[dict[Total, float], Meta(max_length=policy.PROBES)] = {}
     """Tasks that are being rendered to find out, and until when they count as that."""
-    told_of: Annotated[tuple[Total, ...], Meta(max_length=_MOST_TOLD_OF)] = ()
+    told_of: Annotated[tuple[Total, ...], Meta(max_length=policy.MOST_TOLD_OF)] = ()
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
@@ -68,12 +53,16 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
     renders: Small = 0
     gained: bool = False
-    templates: Annotated[tuple[Total, ...], Meta(max_length=FAMILY_TEMPLATES)] = ()
+    templates: Annotated[tuple[Total, ...], Meta(max_length=policy.FAMILY_TEMPLATES)] = ()
     """Hashes of the names of those that were rendered: the first FAMILY_TEMPLATES."""
 
     @property
     def is_hopeless(self) -> bool:
-        return not self.gained and self.renders >= FAMILY_RENDERS and len(self.templates) >= FAMILY_TEMPLATES
+        return (
+            not self.gained
+            and self.renders >= policy.FAMILY_RENDERS
+            and len(self.templates) >= policy.FAMILY_TEMPLATES
+        )
 
 
 class KnownTemplates(NamedTuple):
@@ -93,13 +82,13 @@ def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownT
     claims = {claimed: until for claimed, until in template.claims.items() if until > now_s}
     verdict = _verdict(known, claims, task)
     if verdict is Verdict.UNKNOWN and task is not None:
-        claimed = msgspec.structs.replace(template, claims={**claims, task: now_s + CLAIM_S})
+        claimed = msgspec.structs.replace(template, claims={**claims, task: now_s + policy.TEMPLATE_CLAIM_S})
         known, verdict = known._replace(template=claimed), Verdict.RENDER
     behaviours = None
-    if verdict is Verdict.RENDER and template.renders >= PROBES:
+    if verdict is Verdict.RENDER and template.renders >= policy.PROBES:
         # those that bring most come first, for a page may run out of time
         behaviours = tuple(sorted(template.gains, key=lambda name: (-template.gains[name], name)))
-    again_s = WAIT_S if verdict is Verdict.WAIT else 0.0
+    again_s = policy.TEMPLATE_WAIT_S if verdict is Verdict.WAIT else 0.0
     return known, TemplateAnswer(
         verdict=verdict, behaviours=behaviours, again_s=again_s, renders=template.renders
     )
@@ -114,15 +103,15 @@ def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) 
         return Verdict.RENDER
     if not template.renders and known.family.is_hopeless:
         return Verdict.SKIP
-    if task is not None and template.renders + len(claims) >= PROBES:
+    if task is not None and template.renders + len(claims) >= policy.PROBES:
         return Verdict.WAIT
     return Verdict.UNKNOWN
 
 
 def _is_skipped(template: Template) -> bool:
-    if template.failed >= FAILED:
+    if template.failed >= policy.FAILED_RENDERS:
         return True
-    return template.renders >= PROBES and (not template.gained or template.dry >= DRY)
+    return template.renders >= policy.PROBES and (not template.gained or template.dry >= policy.DRY_RENDERS)
 
 
 def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
@@ -134,15 +123,15 @@ def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
             return known
         return known._replace(template=msgspec.structs.replace(template, claims=claims))
     if outcome.failed:
-        failed = min(template.failed + 1, FAILED)
+        failed = min(template.failed + 1, policy.FAILED_RENDERS)
         return known._replace(template=msgspec.structs.replace(template, claims=claims, failed=failed))
     before = _hashes(template.found)
     is_fresh = any(found not in before for found in outcome.found)
     latest = dict.fromkeys(outcome.found)
-    found = [*(one for one in before if one not in latest), *latest][-MOST_FOUND:]
+    found = [*(one for one in before if one not in latest), *latest][-policy.MOST_FOUND :]
     gains = dict(template.gains)
     for name, images in outcome.gains.items():
-        if images and (name in gains or len(gains) < MOST_BEHAVIOURS):
+        if images and (name in gains or len(gains) < policy.MOST_BEHAVIOURS):
             gains[name] = gains.get(name, 0) + images
     return known._replace(
         template=Template(
@@ -152,7 +141,7 @@ def told(known: KnownTemplates, outcome: RenderOutcome) -> KnownTemplates:
             gains=gains,
             found=b"".join(one.to_bytes(_HASH_BYTES, "big") for one in found),
             claims=claims,
-            told_of=(*template.told_of, outcome.task)[-_MOST_TOLD_OF:],
+            told_of=(*template.told_of, outcome.task)[-policy.MOST_TOLD_OF :],
         ),
         family=_told_family(known, is_fresh=is_fresh),
     )
@@ -163,10 +152,10 @@ def _told_family(known: KnownTemplates, *, is_fresh: bool) -> Family:
     if family.gained:  # nothing more is to be learned of it
         return family
     templates = family.templates
-    if (fine := crc32(known.name.encode())) not in templates and len(templates) < FAMILY_TEMPLATES:
+    if (fine := crc32(known.name.encode())) not in templates and len(templates) < policy.FAMILY_TEMPLATES:
         templates = (*templates, fine)
     return Family(
-        renders=min(family.renders + 1, FAMILY_RENDERS),
+        renders=min(family.renders + 1, policy.FAMILY_RENDERS),
         gained=is_fresh,
         templates=() if is_fresh else templates,
     )
@@ -195,7 +184,7 @@ def family_of(name: str) -> str:
 
 def kept_as(name: str, *, is_known: bool, kept: int) -> str:
     """The name by which a template is kept of a host of which so many templates and families are."""
-    return name if is_known or kept < MOST_OF_HOST else OVERFLOW
+    return name if is_known or kept < policy.MOST_TEMPLATES else OVERFLOW
 
 
 def changes(before: KnownTemplates, known: KnownTemplates) -> dict[str, bytes]:

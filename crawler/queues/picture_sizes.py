@@ -24,14 +24,10 @@ from crawler.crawlfile.schema import Connection
 from crawler.lists import FOUND_IN
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
 from crawler.models.image_words import lacking
-from crawler.queues import later_words
+from crawler.queues import later_words, policy
 from crawler.sizes import Sized, size_of
 from crawler.urls import task_key
 
-SMALLER_SIZE = "smaller-size"
-"""Under which sizes are counted that are left out, as a larger one of their picture is saved."""
-MAX_BEHIND = 50
-"""Sizes that wait for one picture: beyond so many the smallest is left out."""
 _SAVED = {ImageStatus.SAVED, ImageStatus.DUPLICATE}
 _HELD = "state = 'delayed' AND due_s IS NULL"
 
@@ -262,7 +258,7 @@ class PictureSizes:
         self.behind += 1
         rows = self._db.execute(
             "SELECT key FROM sizes WHERE picture = ? AND NOT left_out ORDER BY px DESC, id LIMIT -1 OFFSET ?",
-            (size.picture, MAX_BEHIND),
+            (size.picture, policy.MAX_BEHIND),
         ).fetchall()
         self._leave_out([row[0] for row in rows])
 
@@ -278,7 +274,7 @@ class PictureSizes:
                 "UPDATE sizes SET left_out = 1, origin = NULL WHERE key = ?", [(key,) for key in keys]
             )
             self.behind -= len(keys)
-            self._left_out({SMALLER_SIZE: len(keys)})
+            self._left_out({policy.SMALLER_SIZE: len(keys)})
 
     def _largest_behind(self, picture: bytes) -> Size | None:
         row = self._db.execute(

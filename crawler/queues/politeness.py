@@ -21,15 +21,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from crawler.models import ASK_AGAIN_S
-from crawler.queues import GUEST_S
-
-HUNGRY_S = 10.0
-"""So long a worker that got nothing counts as one who waits: twice as long as it waits for one answer."""
-CROWDED_S = 1.0
-"""So long after a guest has found no room nothing is leased of a host: its slots get free as hands become empty."""
-TASKS_PER_SLOT = 8
-"""How many tasks a worker may hold for each slot: enough to hide a round trip to the queue."""
+from crawler.queues import policy
 
 
 @dataclass(slots=True)
@@ -213,15 +205,15 @@ class Politeness:
         wait_s = max(lane.paused_until, lane.asked + spacing_s) - now
         is_new = guest is not None and guest not in lane.guests
         if wait_s <= 0 and is_new and self._is_crowded(host, lane):
-            lane.crowded, wait_s = now, ASK_AGAIN_S
+            lane.crowded, wait_s = now, policy.ASK_AGAIN_S
         if wait_s <= 0:
             lane.asked = now
             if spacing_s:
                 lane.due = max(lane.due, now + spacing_s)
             if is_new and guest is not None:
-                lane.guests[guest] = now + GUEST_S
+                lane.guests[guest] = now + policy.GUEST_S
                 self._count(lane, +1)
-                self._guests.append((now + GUEST_S, host, guest))
+                self._guests.append((now + policy.GUEST_S, host, guest))
         self._place(host, lane, now)
         return max(0.0, wait_s)
 
@@ -339,7 +331,7 @@ class Politeness:
                 break
             lane, held = self._lanes[host], hand.get(host) or _Hand()
             before = held.in_flight
-            if before > even or now - lane.crowded < CROWDED_S:
+            if before > even or now - lane.crowded < policy.CROWDED_S:
                 continue
             delay_s = self.spacing_s(host)
             free = min(self._cap(host) - lane.in_flight, self._room(lane))
@@ -349,7 +341,7 @@ class Politeness:
             elif host in self._limits:
                 room = more_slots
             else:
-                room = TASKS_PER_SLOT * (before + more_slots) - held.tasks
+                room = policy.TASKS_PER_SLOT * (before + more_slots) - held.tasks
             tasks = min(count, lane.ready[kind], room)
             if tasks <= 0:
                 continue
@@ -380,7 +372,7 @@ class Politeness:
 
     def _others_hungry(self, kind: Hashable, worker: str, now: float) -> bool:
         hungry = self._hungry[kind]  # who asked last comes last
-        while hungry and now - hungry[oldest := next(iter(hungry))] > HUNGRY_S:
+        while hungry and now - hungry[oldest := next(iter(hungry))] > policy.HUNGRY_S:
             del hungry[oldest]  # it has gone
         return len(hungry) > (worker in hungry)
 
@@ -494,7 +486,7 @@ class Politeness:
     def _place(self, host: int, lane: _Lane, now: float) -> None:
         """Put *lane* where it belongs: in the row of those that are due, among the cooling, or nowhere."""
         cap = self._cap(host) if self._limits else self._per_host
-        opens = max(lane.due, lane.crowded + CROWDED_S)
+        opens = max(lane.due, lane.crowded + policy.CROWDED_S)
         open_now = opens <= now and lane.in_flight < cap and self._has_room(host, lane)
         for kind, row in self._due.items():
             if not (open_now and kind in lane.ready):

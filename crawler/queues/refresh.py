@@ -14,8 +14,8 @@ import msgspec
 from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, Connection, origin_in, origin_of, to_record
 from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
 from crawler.models.image_words import filled_record
+from crawler.queues import policy
 from crawler.queues.counters import Counters
-from crawler.queues.validation import WORTH_KEEPING
 from crawler.urls import DATA_HOST
 
 _SEVERAL = "several"
@@ -207,7 +207,7 @@ def _compared(record: Record, last: Record | None) -> Record:
 
 def worth_keeping(record: Record | None) -> bool:
     """Whether it stands for something that was saved, harvested or rendered, which a failure does not undo."""
-    return record is not None and record.status in WORTH_KEEPING
+    return record is not None and record.status in policy.WORTH_KEEPING
 
 
 def left_out_of(record: Record, last: Record | None = None) -> dict[str, int]:

@@ -10,10 +10,8 @@ from collections import OrderedDict
 
 from crawler.crawlfile.schema import Connection
 from crawler.models import Retry, TaskKind
+from crawler.queues import policy
 
-SHOWN_RETRIES = 5
-_LOOKED_AT = 50
-"""A host that answers 429 to everything may have the next thousand: of these one is shown, and the search ends."""
 _MOST_TASKS = 10_000
 
 
@@ -36,11 +34,11 @@ class RetryPreview:
         rows = self._db.execute(
             "SELECT tasks.id, kind, host_id, attempts, due_s, hosts.name FROM tasks JOIN hosts ON hosts.id = host_id"
             " WHERE state = 'delayed' AND due_s IS NOT NULL ORDER BY due_s LIMIT ?",
-            (_LOOKED_AT,),
+            (policy.LOOKED_AT,),
         ).fetchall()
         found: dict[int, Retry] = {}
         for task_id, kind, host, attempts, due_s, name in rows:
-            if host not in found and len(found) < SHOWN_RETRIES:
+            if host not in found and len(found) < policy.SHOWN_RETRIES:
                 reason, http_status = self._why.get(task_id, ("", 0))
                 found[host] = Retry(
                     host=name,

@@ -12,6 +12,7 @@ import msgspec
 from crawler.crawlfile.schema import Connection
 from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
+from crawler.queues import policy
 from crawler.queues.counters import Counters
 from crawler.queues.host_health import Trouble
 from crawler.queues.host_watch import HostWatch
@@ -19,12 +20,6 @@ from crawler.queues.politeness import Politeness, Waiting
 
 RATE_WINDOW_S = 30.0
 RATE_SPACING_S = 1.0
-SHOWN_WORKERS = 500  # of up to 7 KB each: a message has 4 MiB
-SHOWN_HOSTS = 50
-SHOWN_TROUBLED = 20
-SHOWN_WAITING = 5
-_LOOKED_AT = 50
-"""Hosts, to find those that wait: stats() is asked twice a second, of crawls with 100,000 hosts as well."""
 
 
 class Meters:
@@ -75,7 +70,7 @@ def some_workers(workers: Iterable[Known], *, now: float) -> tuple[WorkerStatus,
             seen_s=max(0.0, now - worker.seen),
             done_per_s=worker.done.per_s,
         )
-        for worker in islice(workers, SHOWN_WORKERS)
+        for worker in islice(workers, policy.SHOWN_WORKERS)
         if worker.state is not None
     )
 
@@ -100,9 +95,9 @@ def hosts_that_wait(
     """
     some = dict.fromkeys(
         [
-            *islice(watch.health.troubled(), SHOWN_TROUBLED),
-            *islice(watch.throttle.slowed(), SHOWN_TROUBLED),
-            *pacing.some_that_wait(_LOOKED_AT),
+            *islice(watch.health.troubled(), policy.SHOWN_TROUBLED),
+            *islice(watch.throttle.slowed(), policy.SHOWN_TROUBLED),
+            *pacing.some_that_wait(policy.LOOKED_AT),
         ]
     )
     lanes = [pacing.look_at(host, now=now) for host in some]
@@ -113,9 +108,10 @@ def hosts_that_wait(
         if at_hand(status) and (status.trouble or status.delay_s > 0 or (status.due_s > 0 and lane.ready))
     ]
     waiting.sort(key=lambda pair: -at_hand(pair[0]))
-    names = _names(db, [host for _, host in waiting[:SHOWN_WAITING]])
+    names = _names(db, [host for _, host in waiting[: policy.SHOWN_WAITING]])
     return tuple(
-        msgspec.structs.replace(status, name=names.get(host, "")) for status, host in waiting[:SHOWN_WAITING]
+        msgspec.structs.replace(status, name=names.get(host, ""))
+        for status, host in waiting[: policy.SHOWN_WAITING]
     )
 
 
@@ -128,10 +124,10 @@ def hosts_to_watch(
     pacing: Politeness, watch: HostWatch, db: Connection, *, now: float
 ) -> tuple[HostStatus, ...]:
     """The SHOWN_HOSTS with the most to do; after these SHOWN_TROUBLED others that are in trouble, the latest first."""
-    lanes = pacing.busiest(SHOWN_HOSTS, now=now)
+    lanes = pacing.busiest(policy.SHOWN_HOSTS, now=now)
     shown = {lane.host for lane in lanes}
     troubled = (host for host in watch.health.troubled() if host not in shown)
-    lanes += [pacing.look_at(host, now=now) for host in islice(troubled, SHOWN_TROUBLED)]
+    lanes += [pacing.look_at(host, now=now) for host in islice(troubled, policy.SHOWN_TROUBLED)]
     names = _names(db, [lane.host for lane in lanes])
     return tuple(_host_status(names.get(lane.host, ""), lane, watch, now) for lane in lanes)
 

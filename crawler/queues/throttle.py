@@ -6,19 +6,19 @@ for as long as it says. Of the host each refusal is *evidence* only: it is left 
 
 An *event* is a refusal, and all those that had begun before it or come during its pause: however many requests were in
 flight, the limit was hit once. The answers between two events, over the time between them, are what the host allows: a
-bucket of tokens was empty at both, and a window was full. The host is then asked for BELOW of that, and for more as
-time goes by without an event: little at first, for the limit is near, then ever more, for it seems to be gone. With
+bucket of tokens was empty at both, and a window was full. The host is then asked for PACE_SHARE of that, and for more
+as time goes by without an event: little at first, for the limit is near, then ever more, for it seems to be gone. With
 each event this begins more slowly. The pace *vanishes* when it comes below LEAST_PACE_S. It is never longer than the
 rest after which the latest probe was answered: that was enough for a request, and what else was refused was so for
 another reason.
 
-Pauses double while nothing but refusals comes; they are as long as what was asked for, if that is MOST_PAUSE_S at the
-most. Who asks for more is believed when most of the LATEST answers say so, and at least BELIEVED of them do: then
-pauses double further, up to their median.
+Pauses double while nothing but refusals comes; they are as long as what was asked for, if that is
+REFUSED_MOST_PAUSE_S at the most. Who asks for more is believed when most of the LATEST_ANSWERS say so, and at least
+BELIEVED_REFUSALS of them do: then pauses double further, up to their median.
 
-A host that has given nothing but refusals for LONG times ``patience_s``, and for TWICE what it asks for, is given up.
-What it has refused is not failed for good before that, if there is reason to think that it was the host's trouble: see
-``is_final``.
+A host that has given nothing but refusals for REFUSED_TIMES ``patience_s``, and for REFUSED_ASKED_TIMES what it asks
+for, is given up. What it has refused is not failed for good before that, if there is reason to think that it was the
+host's trouble: see ``is_final``.
 """
 
 from __future__ import annotations
@@ -29,38 +29,9 @@ from dataclasses import dataclass, field
 
 from crawler.errors import RateLimited, ServerError
 from crawler.models import Record
-from crawler.queues.host_health import MOST_RUNS, reason_of
+from crawler.queues import policy
+from crawler.queues.host_health import reason_of
 
-FIRST_PACE_S = 0.02
-"""Before anything was measured."""
-MOST_PACE_S = 60.0
-LEAST_PACE_S = 0.002
-"""A shorter one is none."""
-BELOW = 0.9
-"""The pace is that part of what the host allows."""
-LEAST_GIVEN = 10
-"""Fewer answers between two events measure nothing: a bucket may have been full for most of the time."""
-SLOWER = 2.0
-"""So many times longer the pace gets then."""
-ABOUT = 1.5
-"""Two measures that differ by no more than so many times say the same."""
-FIRST_GROWTH_S = 15.0
-"""After so long without an event twice as much is asked for, after twice that sixteen times; doubles with each event
-that says the same as the one before.
-"""
-MOST_GROWTH_S = 480.0
-FIRST_PAUSE_S = 1.0
-FIRST_LONG_PAUSE_S = 2.0
-"""Where more than MOST_PAUSE_S is asked for."""
-MOST_PAUSE_S = 60.0
-LATEST = 10
-BELIEVED = 6
-MOST_ASKED_S = 3600.0
-LEAST_TRIES = 4
-LONG = 10
-TWICE = 2
-MOST_ATTEMPTS = 4
-"""Times ``max_attempts``, of what is refused again and again."""
 _ANSWER = -1.0
 _UNAVAILABLE = 503
 
@@ -72,9 +43,9 @@ def refused_for_s(record: Record, asked_s: float | None) -> float | None:
     """
     reason = reason_of(record)
     if reason == RateLimited.reason:
-        return min(asked_s or 0.0, MOST_ASKED_S)
+        return min(asked_s or 0.0, policy.MOST_ASKED_S)
     if reason == ServerError.reason and record.http_status == _UNAVAILABLE and asked_s is not None:
-        return min(asked_s, MOST_ASKED_S)
+        return min(asked_s, policy.MOST_ASKED_S)
     return None
 
 
@@ -120,12 +91,12 @@ class _Slow:
     """The latest event: what began before that is part of it."""
     until: float = -math.inf
     """The end of its pause."""
-    pace_s: float = FIRST_PACE_S
+    pace_s: float = field(default_factory=lambda: policy.FIRST_PACE_S)
     """At the latest event, and"""
     grows_at: float = 0.0
     """since when it grows."""
-    growth_s: float = FIRST_GROWTH_S
-    rest_s: float = MOST_PACE_S
+    growth_s: float = field(default_factory=lambda: policy.FIRST_GROWTH_S)
+    rest_s: float = field(default_factory=lambda: policy.MOST_PACE_S)
     """How long it had to rest before it answered again, last."""
     given: int = 0
     """Answers since ``since``."""
@@ -134,7 +105,7 @@ class _Slow:
     refusals: int = 0
     reason: str = ""
     latest: list[float] = field(default_factory=list)
-    """The LATEST answers: _ANSWER, or what an event has asked for."""
+    """The LATEST_ANSWERS: _ANSWER, or what an event has asked for."""
 
 
 class Throttle:
@@ -157,7 +128,7 @@ class Throttle:
         slow.given += 1
         _push(slow.latest, _ANSWER)
         pace_s = _pace_s(slow, now)
-        if pace_s < LEAST_PACE_S:
+        if pace_s < policy.LEAST_PACE_S:
             del self._slow[host]
             return Pace(host=host, pace_s=0.0, is_new=True)
         return Pace(host=host, pace_s=pace_s)
@@ -173,12 +144,12 @@ class Throttle:
             return None
         if slow.given:
             before_s, pace_s = slow.pace_s, _pace_s(slow, now)
-            allowed_s = (now - slow.since) / (BELOW * slow.given)
-            if slow.given < LEAST_GIVEN:
-                allowed_s = min(allowed_s, SLOWER * pace_s)
-            slow.pace_s = min(MOST_PACE_S, max(pace_s, min(allowed_s, slow.rest_s)))
-            if before_s <= ABOUT * slow.pace_s and slow.pace_s <= ABOUT * before_s:
-                slow.growth_s = min(MOST_GROWTH_S, 2 * slow.growth_s)
+            allowed_s = (now - slow.since) / (policy.PACE_SHARE * slow.given)
+            if slow.given < policy.LEAST_GIVEN:
+                allowed_s = min(allowed_s, policy.SLOWER_TIMES * pace_s)
+            slow.pace_s = min(policy.MOST_PACE_S, max(pace_s, min(allowed_s, slow.rest_s)))
+            if before_s <= policy.ABOUT_TIMES * slow.pace_s and slow.pace_s <= policy.ABOUT_TIMES * before_s:
+                slow.growth_s = min(policy.MOST_GROWTH_S, 2 * slow.growth_s)
             slow.since, slow.given = now, 0
         slow.tries += 1
         slow.noted = now
@@ -197,7 +168,7 @@ class Throttle:
     def is_final(self, host: int, *, now: float) -> bool:
         """Whether what *host* has just refused, and has had its attempts, is not to be tried again.
 
-        It is not the host's trouble if it was the only refusal of the LATEST answers; and after ``patience_s`` of
+        It is not the host's trouble if it was the only refusal of the LATEST_ANSWERS; and after ``patience_s`` of
         nothing but refusals no more than the attempts is due to anything.
         """
         slow = self._slow.get(host)
@@ -212,20 +183,20 @@ class Throttle:
 
     def restore(self, host: int, pace_s: float, *, now: float) -> Pace:
         """*host* had that pace in an earlier run."""
-        pace_s = min(pace_s, MOST_PACE_S)
+        pace_s = min(pace_s, policy.MOST_PACE_S)
         self._slow[host] = _Slow(
             began=now,
             since=now,
             pace_s=pace_s,
             grows_at=now,
-            growth_s=2 * FIRST_GROWTH_S,
+            growth_s=2 * policy.FIRST_GROWTH_S,
             reason=RateLimited.reason,
         )
         return Pace(host=host, pace_s=pace_s)
 
     def wake(self) -> Iterator[Pace]:
         """Only so many are known at a time."""
-        while len(self._slow) > MOST_RUNS:
+        while len(self._slow) > policy.MOST_RUNS:
             yield self.forget(next(iter(self._slow)))
 
     def paces(self, *, now: float) -> Iterator[Pace]:
@@ -256,13 +227,15 @@ class Throttle:
         )
 
     def _is_lost(self, slow: _Slow, now: float) -> bool:
-        least_s = max(LONG * self._patience_s, TWICE * _median(_asked(slow)))
-        return slow.tries >= LEAST_TRIES and now - slow.since >= least_s
+        least_s = max(
+            policy.REFUSED_TIMES * self._patience_s, policy.REFUSED_ASKED_TIMES * _median(_asked(slow))
+        )
+        return slow.tries >= policy.REFUSED_LEAST_TRIES and now - slow.since >= least_s
 
 
 def _push(latest: list[float], one: float) -> None:
     latest.append(one)
-    del latest[:-LATEST]
+    del latest[: -policy.LATEST_ANSWERS]
 
 
 def _asked(slow: _Slow) -> list[float]:
@@ -283,10 +256,12 @@ def _pace_s(slow: _Slow, now: float) -> float:
 
 def _pause_s(slow: _Slow, asked_s: float) -> float:
     doublings = min(slow.tries - 1, 32)
-    if asked_s <= MOST_PAUSE_S:
-        return max(asked_s, min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0**doublings))
+    if asked_s <= policy.REFUSED_MOST_PAUSE_S:
+        return max(asked_s, min(policy.REFUSED_MOST_PAUSE_S, policy.REFUSED_FIRST_PAUSE_S * 2.0**doublings))
     asked = _asked(slow)
-    if len(asked) < BELIEVED or 2 * len(asked) <= len(slow.latest):
-        return min(MOST_PAUSE_S, FIRST_LONG_PAUSE_S * 2.0**doublings)
-    most_s = max(MOST_PAUSE_S, _median(asked))
-    return min(most_s, MOST_PAUSE_S * 2.0 ** max(0, min(slow.tries - BELIEVED, 32)))
+    if len(asked) < policy.BELIEVED_REFUSALS or 2 * len(asked) <= len(slow.latest):
+        return min(policy.REFUSED_MOST_PAUSE_S, policy.REFUSED_FIRST_LONG_PAUSE_S * 2.0**doublings)
+    most_s = max(policy.REFUSED_MOST_PAUSE_S, _median(asked))
+    return min(
+        most_s, policy.REFUSED_MOST_PAUSE_S * 2.0 ** max(0, min(slow.tries - policy.BELIEVED_REFUSALS, 32))
+    )

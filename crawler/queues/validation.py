@@ -26,14 +26,13 @@ from crawler.models import (
     ImageRecord,
     ImageStatus,
     NewTask,
-    PageStatus,
     Record,
     RenderRecord,
-    RenderStatus,
     Result,
     TaskKind,
     Token,
 )
+from crawler.queues import policy
 from crawler.text.plain_errors import plain, quoted
 from crawler.urls import DATA_HOST, MAX_URL_CHARS, canonical, host_key
 
@@ -47,10 +46,6 @@ _ROUTE = re.compile(r"[/!][!-~]{0,999}")
 """What may stand behind the ``#`` of a page to be rendered: by it a script knows what to show (``#/about``)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOMENT = re.compile(r"[0-9TZ:.+-]*")
-WORTH_KEEPING = frozenset(
-    {ImageStatus.SAVED, ImageStatus.DUPLICATE, PageStatus.HARVESTED, RenderStatus.RENDERED}
-)
-"""Statuses of records that stand for something, which have no reason."""
 KIND_OF = {record: kind for kind, record in RECORDS.items()}
 _SHOWN_CHARS = 200
 _TOLD_FIRST, _TOLD_OF = 20, 1000
@@ -157,13 +152,13 @@ def _reasons_flaw(record: Record) -> str:
         record.revisit_reason and record.revisit_reason not in REASONS
     ):
         return f"there is no reason {quoted(record.reason or record.revisit_reason)}"
-    if (record.status in WORTH_KEEPING) == bool(record.reason):
+    if (record.status in policy.WORTH_KEEPING) == bool(record.reason):
         return f"it is {record.status}, and its reason is {quoted(record.reason)}"
     return ""
 
 
 def _file_flaw(record: ImageRecord) -> str:
-    if record.status not in WORTH_KEEPING:
+    if record.status not in policy.WORTH_KEEPING:
         return (
             f"it is {record.status}, and names the file {quoted(record.path[:_SHOWN_CHARS])}"
             if record.path

@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 from crawler.models import RenderOutcome, TaskKind, TemplateAnswer, Verdict
-from crawler.queues.page_templates import CLAIM_S, MOST_OF_HOST, PROBES
+from crawler.queues.policy import MOST_TEMPLATES, PROBES, TEMPLATE_CLAIM_S
 from tests.contract.test_queues import a_maker, some_queues  # noqa: F401 - fixtures
 from tests.support.queues import RENDERER, Queues, lease, worker
 
@@ -67,9 +67,9 @@ def test_what_brings_something_is_rendered_by_what_brought_it(queues: Queues) ->
 def test_a_claim_runs_out(queues: Queues) -> None:
     for task in range(PROBES):
         ask(queues, task)
-    queues.pass_time(CLAIM_S / 2)
+    queues.pass_time(TEMPLATE_CLAIM_S / 2)
     assert verdict(queues, 9) is Verdict.WAIT
-    queues.pass_time(CLAIM_S / 2 + 1)
+    queues.pass_time(TEMPLATE_CLAIM_S / 2 + 1)
     assert verdict(queues, 9) is Verdict.RENDER
 
 
@@ -99,7 +99,7 @@ def test_a_family_that_brings_nothing_is_known(queues: Queues) -> None:
 
 def test_further_templates_count_as_one(make: Callable[..., Queues]) -> None:
     queues = make()
-    for number in range(MOST_OF_HOST // 2):  # each has a family of its own
+    for number in range(MOST_TEMPLATES // 2):  # each has a family of its own
         tell(queues, number, "x", name=f"{number}/1")
     assert verdict(queues, name="0/1") is Verdict.RENDER
     for task in range(PROBES):

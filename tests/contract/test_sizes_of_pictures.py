@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from crawler.models import Alternative, ImageRecord, ImageStatus, NewTask, Origin, Task, TaskKind
-from crawler.queues.picture_sizes import MAX_BEHIND
+from crawler.queues.policy import MAX_BEHIND
 from tests.contract.test_queues import a_maker, some_queues  # noqa: F401 - fixtures
 from tests.support.queues import (
     HARVESTER,

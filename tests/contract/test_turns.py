@@ -9,7 +9,7 @@ import pytest
 
 from crawler.http.page_turns import PageTurns
 from crawler.models import HostFile, Task
-from crawler.queues import CLAIM_S, GUEST_S
+from crawler.queues.policy import CLAIM_S, GUEST_S
 from crawler.urls import host_key
 from tests.contract.test_queues import a_maker
 from tests.support.queues import Queues, failed, image, images, lease, saved, take, tokens, worker

@@ -32,7 +32,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
-from crawler.queues.throttle import MOST_ATTEMPTS
+from crawler.queues.policy import REFUSED_ATTEMPTS_TIMES
 from tests.support.queues import file_of
 
 WORKERS = {"w0": TaskKind.PAGE, "w1": TaskKind.IMAGE, "w2": TaskKind.IMAGE, "w3": TaskKind.RENDER}
@@ -280,7 +280,7 @@ class TroubledMachine(QueueMachine):
     """Hosts that fail in all ways, and are given up soon: still nothing is lost and nothing counts twice."""
 
     settings_of_queue = msgspec.structs.replace(QUEUE, host_patience_s=0.0)
-    most_attempts = MOST_ATTEMPTS * QUEUE.max_attempts
+    most_attempts = REFUSED_ATTEMPTS_TIMES * QUEUE.max_attempts
 
     def result(self, task: Task, *, saved: bool, **more: object) -> Result:
         result = super().result(task, saved=saved, **more)

@@ -19,6 +19,7 @@ import msgspec
 
 from crawler.models import ORIGIN_FIELDS, Alternative, NewTask, Origin, Record, TaskKind
 from crawler.models.image_words import ALL, bits_of_task
+from crawler.queues import policy
 from crawler.queues.picture_sizes import marked, picture_key
 from crawler.scope import domain_of
 from crawler.sizes import Sized
@@ -26,15 +27,9 @@ from crawler.urls import host_key, identity, task_key
 
 KINDS = {"p": TaskKind.PAGE, "i": TaskKind.IMAGE, "b": TaskKind.RENDER}
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
-SEED, KEPT, NEXT_SIZE, HAS_NEXT, SIZED = 1, 2, 4, 8, 16
-"""Flags: a seed; a task with the record of an earlier visit, which stands whatever comes of this one; a size that takes
-another one's place; a picture that has further sizes, should this one not be had; a URL with the mark of a size.
-"""
 _MOST_DEPTH = 2**24 - 1
 _SHARDS = 10  # bits of a task's id
-NOTE_FAILED, NOTE_MARKED = 32, 64
-"""Bits of a note beside those of words; see lua/shared/picture_sizes.lua."""
-_BITS = [b"", *(b"%d" % bits for bits in range(1, NOTE_MARKED + ALL + 1))]
+_BITS = [b"", *(b"%d" % bits for bits in range(1, policy.NOTE_MARKED + ALL + 1))]
 _MOST_CENTIPX = 2**24 - 1
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -100,12 +95,12 @@ def packed(task: NewTask, *, key: bytes = b"", known: Record | None = None) -> P
         kind=LETTERS[task.kind],
         key=key or task_key(task.kind, task.url),
         host=host,
-        note=note_of(task.url, bits_of_task(task) | NOTE_MARKED * (size is not None)),
+        note=note_of(task.url, bits_of_task(task) | policy.NOTE_MARKED * (size is not None)),
         depth=min(max(task.depth, 0), _MOST_DEPTH),
-        flags=SEED * is_seed
-        | KEPT * (known is not None)
+        flags=policy.FLAG_SEED * is_seed
+        | policy.FLAG_KEPT * (known is not None)
         | _flags_of_size(origin)
-        | SIZED * (size is not None),
+        | policy.FLAG_SIZED * (size is not None),
         text=_text(task.url[len(host) :], host, origin, known),
         mark=b"" if size is None else _mark(size),
     )
@@ -118,7 +113,7 @@ def _mark(size: Sized) -> bytes:
 def _flags_of_size(origin: Origin | None) -> int:
     if origin is None:
         return 0
-    return NEXT_SIZE * bool(origin.instead_of) | HAS_NEXT * bool(origin.alternatives)
+    return policy.FLAG_NEXT_SIZE * bool(origin.instead_of) | policy.FLAG_HAS_NEXT * bool(origin.alternatives)
 
 
 def note_of(url: str, bits: int) -> bytes:

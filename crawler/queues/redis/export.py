@@ -13,13 +13,12 @@ from crawler.errors import LEFT_OUT
 from crawler.logs.events import QUEUE_ENTRIES_REMOVED, tell
 from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
 from crawler.models.image_words import Words
+from crawler.queues import policy
 from crawler.queues.host_files import unpacked_file
 from crawler.queues.picture_sizes import marked
 from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
-    NOTE_FAILED,
-    NOTE_MARKED,
     Packed,
     flat,
     global_id,
@@ -228,7 +227,7 @@ def _outcome(kind: TaskKind, url: str) -> int:
     """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
     if kind is not TaskKind.IMAGE:
         return 0
-    return NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else NOTE_MARKED
+    return policy.NOTE_FAILED if marked(NewTask(kind=kind, url=url)) is None else policy.NOTE_MARKED
 
 
 def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
-from crawler.queues import RecordPage
+from crawler.queues import RecordPage, policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
@@ -24,11 +24,8 @@ from crawler.queues.throttle import refused_for_s
 from crawler.queues.validation import KIND_OF, checked
 from crawler.urls import host_key, task_key
 
-MAX_RECORDS = 200
-"""In one answer."""
 _POLL_S = 0.05
 _CURSOR_BITS = 64  # of each shard
-_SHOWN_DETAIL = 200
 _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits
 _LETTERS = {
     Evidence.NOTHING: "n",
@@ -157,7 +154,7 @@ class RedisResults:
             what=_LETTERS[evidence(record)],
             why=reason_of(record),
             http=record.http_status,
-            detail=record.detail[:_SHOWN_DETAIL],
+            detail=record.detail[: policy.SHOWN_DETAIL_CHARS],
             elapsed_s=repr(record.elapsed_s),
             refused_s=_or_none(refused_s),
             host=self._ended_at(shard, record, refused_s),
@@ -183,14 +180,19 @@ class RedisResults:
             other,
             "note",
             1,
-            *(name, _LETTERS[evidence(record)], reason_of(record), record.detail[:_SHOWN_DETAIL]),
+            *(
+                name,
+                _LETTERS[evidence(record)],
+                reason_of(record),
+                record.detail[: policy.SHOWN_DETAIL_CHARS],
+            ),
             *(repr(record.elapsed_s), _or_none(refused_s), int(record.attempts > 1), 0),
         )
         return _ANOTHER_SHARDS
 
-    def get(self, *, after: int = 0, limit: int = MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
+    def get(self, *, after: int = 0, limit: int = policy.MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
         """Of those that have not been collected."""
-        limit = max(1, min(limit, MAX_RECORDS))
+        limit = max(1, min(limit, policy.MAX_RECORDS))
         end = time.monotonic() + wait_s
         while True:
             found = self._records(after, limit)

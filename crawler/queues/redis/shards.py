@@ -74,7 +74,7 @@ class Shards:
         """Those that were met, and whether the shards know of their domains."""
 
     def run(self, shard: int, command: str, *arguments: Argument) -> Any:
-        """The answer of a shard to a command of lua/; see Engine for errors."""
+        """The answer of a shard to a command of lua/; see RedisConnection for errors."""
         return self._ask(shard, command, *arguments)[0]
 
     def _ask(self, shard: int, command: str, *arguments: Argument) -> tuple[Any, Glance]:

@@ -11,10 +11,10 @@ import msgspec
 
 from crawler.models import Counts, HostStatus, Retry, Stats, TaskState, WorkerStatus
 from crawler.monitoring.rate import MOST_PER_S
+from crawler.queues import policy
 from crawler.queues.redis.codec import KINDS, flat, utf8
 from crawler.queues.redis.shards import Shards
-from crawler.queues.retry_preview import SHOWN_RETRIES
-from crawler.queues.status import SHOWN_WAITING, as_held, at_hand
+from crawler.queues.status import as_held, at_hand
 from crawler.queues.validation import FLAWS
 
 _WORKER = msgspec.msgpack.Decoder(WorkerStatus).decode
@@ -90,8 +90,8 @@ def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
         "worker_count": max(len(workers), *(answer[5] for answer in answers)),
         "drained": not any(states.values()) and (shards.count == 1 or shards.drained()),
         "up_s": max(float(answer[11]) for answer in answers),
-        "waiting": tuple(waiting[:SHOWN_WAITING]),
-        "retries": tuple(retries[:SHOWN_RETRIES]),
+        "waiting": tuple(waiting[: policy.SHOWN_WAITING]),
+        "retries": tuple(retries[: policy.SHOWN_RETRIES]),
         "held_images": sum(answer[16] for answer in answers),
         "backlogged": sum(answer[17] for answer in answers) >= max(1, last[18]),
         "paused": any(answer[6] for answer in answers),

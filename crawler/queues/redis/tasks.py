@@ -31,9 +31,8 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import CLAIM_S, HORIZON_S, Plan
-from crawler.queues.adding import SESSION_ID, each_once
-from crawler.queues.bandwidth import BURST_S
+from crawler.queues import Plan, policy
+from crawler.queues.adding import each_once
 from crawler.queues.host_files import packed_file, unpacked_file
 from crawler.queues.page_templates import (
     OVERFLOW,
@@ -258,7 +257,9 @@ class RedisTasks:
         rate = self._plan.config.fetch.limit_rate_bytes_s
         if not rate:
             return 0.0
-        return float(self._shards.run(0, "receive", count, rate, repr(BURST_S), repr(HORIZON_S)))
+        return float(
+            self._shards.run(0, "receive", count, rate, repr(policy.BURST_S), repr(policy.HORIZON_S))
+        )
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
         self._shards.run(self._shard_of(host), "turn_taken", host, repr(ago_s))
@@ -269,7 +270,7 @@ class RedisTasks:
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         shard = self._shard_of(host)
-        blob, seconds = self._shards.run(shard, "host_file", worker_id, host, name, CLAIM_S)
+        blob, seconds = self._shards.run(shard, "host_file", worker_id, host, name, policy.CLAIM_S)
         if not blob:
             return FileAnswer(is_yours=not float(seconds), again_s=float(seconds))
         try:
@@ -383,7 +384,7 @@ def sorted_out(
         ones, key=lambda pair: pair[0].mark != b""
     ):  # sizes behind the originals they came with
         by_shard.setdefault(shard_of(one.host, shards), []).append((one, task.kept_out_by))
-    return by_shard, +Counter({SESSION_ID: len(repeats), MALFORMED: malformed})
+    return by_shard, +Counter({policy.SESSION_ID: len(repeats), MALFORMED: malformed})
 
 
 def put_packed(

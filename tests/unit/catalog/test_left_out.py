@@ -15,7 +15,7 @@ from crawler.catalog.left_out import CutPage, of_slug, unlisted
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile.schema import connect
 from crawler.models import NewTask, Origin, TaskKind
-from crawler.queues import left_out
+from crawler.queues import policy
 from crawler.queues.left_out import LeftOut, located
 from crawler.queues.redis.outlet import LeftOutOnce
 from tests.support.crawls import SEED, SITE, keep, page, saved
@@ -55,8 +55,8 @@ def test_each_url_is_kept_once_and_how_often_it_was_left_out(db: sqlite3.Connect
 def test_a_file_is_bounded_and_no_slug_takes_the_room_of_another(
     db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(left_out, "MOST", 20)
-    monkeypatch.setattr(left_out, "MOST_OF_EACH", 5)
+    monkeypatch.setattr(policy, "MOST_LEFT_OUT", 20)
+    monkeypatch.setattr(policy, "MOST_LEFT_OUT_OF_EACH", 5)
     kept = LeftOut(db)
     for start in range(0, 100, 7):
         kept.note([("trap-repeated-page", link(n)) for n in range(start, start + 7)])

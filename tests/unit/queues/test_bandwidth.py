@@ -14,7 +14,8 @@ from crawler.config import FetchConfig, load
 from crawler.http.bandwidth import Bandwidth
 from crawler.http.requests_transport import RequestsTransport
 from crawler.queues import HORIZON_S
-from crawler.queues.bandwidth import BURST_S, BandwidthSchedule
+from crawler.queues.bandwidth import BandwidthSchedule
+from crawler.queues.policy import BURST_S
 
 RATE = 200_000
 

@@ -13,6 +13,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import schema
 from crawler.models import Cookie, Lease
 from crawler.queues import cookies as cookies_module
+from crawler.queues import policy
 from tests.support.queues import Queues, connected, embedded, images, lease, saved, served, take, worker
 
 SESSION = Cookie(domain="a.example", path="/", name="session", value="one", host_only=True)
@@ -93,8 +94,8 @@ def test_they_are_forgotten_when_the_crawl_has_ended(queues: Queues) -> None:
 def test_there_is_a_limit_to_those_of_one_domain_and_to_all(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cookies_module, "MOST", 12)
-    monkeypatch.setattr(cookies_module, "MOST_OF_A_DOMAIN", 10)
+    monkeypatch.setattr(policy, "MOST_COOKIES", 12)
+    monkeypatch.setattr(policy, "MOST_COOKIES_OF_DOMAIN", 10)
     tell(queues, *(msgspec.structs.replace(SESSION, name=f"n{n}") for n in range(30)))
     assert [cookie.name for cookie in hear(queues).cookies] == [f"n{n}" for n in range(20, 30)]
     tell(queues, *(Cookie(domain=f"d{n}.example", path="/", name="x") for n in range(5)))
@@ -102,7 +103,7 @@ def test_there_is_a_limit_to_those_of_one_domain_and_to_all(
 
 
 def test_many_come_in_parts(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cookies_module, "_AT_ONCE", 3)
+    monkeypatch.setattr(policy, "COOKIES_AT_ONCE", 3)
     tell(queues, *(msgspec.structs.replace(SESSION, name=f"n{n}") for n in range(8)))
     heard: list[str] = []
     seen = 0

@@ -12,20 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from crawler.errors import REASONS
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit
-from crawler.queues import host_health as health_module
-from crawler.queues.host_health import (
-    BUSY,
+from crawler.queues import policy
+from crawler.queues.host_health import Evidence, HostDirective, HostHealth, Trouble, evidence
+from crawler.queues.policy import (
+    BUSY_TIMES,
     COOL_OFF_S,
+    DOUBT_TIMES,
     IN_A_ROW,
     LEAST_TRIES,
-    LONG,
     MOST_COOL_OFF_S,
     MOST_PAUSE_S,
-    Evidence,
-    HostDirective,
-    HostHealth,
-    Trouble,
-    evidence,
 )
 
 A, B, C = 1, 2, 3
@@ -339,7 +335,7 @@ def test_a_host_that_answers_with_nothing_of_use_is_given_up_much_later() -> Non
     health = a_health(patience_s=120)
     at, order = probe(health, A, Evidence.TROUBLE, at=0, until=10_000)
     assert order.in_flight == 0
-    assert BUSY * 120 <= at < 2 * BUSY * 120
+    assert BUSY_TIMES * 120 <= at < 2 * BUSY_TIMES * 120
     assert health.condition(A, now=at).told_of("a").startswith("a gave nothing of use at ")
 
 
@@ -440,8 +436,8 @@ def test_even_then_there_is_an_end() -> None:
             down[host] = now
         else:
             heapq.heappush(due, (now + (order.pause_s if order else 0.1), host))
-    assert min(down.values()) >= LONG * 120
-    assert max(down.values()) < 2 * LONG * 120
+    assert min(down.values()) >= DOUBT_TIMES * 120
+    assert max(down.values()) < 2 * DOUBT_TIMES * 120
 
 
 def test_names_that_are_not_found_while_nobody_is_reached_get_the_time_of_a_dead_host() -> None:
@@ -467,7 +463,7 @@ def test_what_somebody_wants_to_be_asked_is_not_down() -> None:
 
 
 def test_no_more_hosts_are_kept_in_mind_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_module, "MOST_RUNS", 10)
+    monkeypatch.setattr(policy, "MOST_RUNS", 10)
     health = a_health()
     for host in range(100):
         for _ in range(IN_A_ROW):

@@ -12,7 +12,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Task
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.throttle import FIRST_PACE_S
+from crawler.queues.policy import FIRST_PACE_S
 from tests.support.queues import Queues, failed, images, saved, take, worker
 
 DAY_S = 86_400.0

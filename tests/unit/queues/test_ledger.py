@@ -34,7 +34,7 @@ from crawler.models import (
 from crawler.queues import Plan
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.page_templates import CLAIM_S
+from crawler.queues.policy import TEMPLATE_CLAIM_S
 from tests.support.cpu_time import soon
 from tests.support.queues import (
     HARVESTER,
@@ -782,7 +782,7 @@ def test_what_rendering_brought_is_known_after_a_restart(crawl: Crawl) -> None:
     queues = crawl.open()
     answer = queues.tasks.template(host=host, name=name, task=4)
     assert (answer.verdict, answer.renders) == (Verdict.WAIT, 1)
-    queues.pass_time(CLAIM_S + 1)
+    queues.pass_time(TEMPLATE_CLAIM_S + 1)
     assert queues.tasks.template(host=host, name=name, task=4).verdict is Verdict.RENDER
 
 

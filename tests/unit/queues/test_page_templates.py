@@ -13,16 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from crawler.models import RenderOutcome, TemplateAnswer, Verdict
 from crawler.queues import page_templates
 from crawler.queues.page_templates import (
-    CLAIM_S,
-    DRY,
-    FAILED,
-    FAMILY_RENDERS,
-    FAMILY_TEMPLATES,
-    MOST_BEHAVIOURS,
-    MOST_FOUND,
-    MOST_OF_HOST,
     OVERFLOW,
-    PROBES,
     KnownTemplates,
     asked,
     changes,
@@ -30,6 +21,17 @@ from crawler.queues.page_templates import (
     kept_as,
     known_of,
     told,
+)
+from crawler.queues.policy import (
+    DRY_RENDERS,
+    FAILED_RENDERS,
+    FAMILY_RENDERS,
+    FAMILY_TEMPLATES,
+    MOST_BEHAVIOURS,
+    MOST_FOUND,
+    MOST_TEMPLATES,
+    PROBES,
+    TEMPLATE_CLAIM_S,
 )
 
 NAME = "family/fine"
@@ -88,8 +90,8 @@ def test_a_claim_runs_out() -> None:
     known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, _ = asked(known, task, float(task))
-    assert verdict(known, 9, CLAIM_S - 0.1) is Verdict.WAIT
-    known, answer = asked(known, 9, CLAIM_S)
+    assert verdict(known, 9, TEMPLATE_CLAIM_S - 0.1) is Verdict.WAIT
+    known, answer = asked(known, 9, TEMPLATE_CLAIM_S)
     assert answer.verdict is Verdict.RENDER
     assert set(known.template.claims) == {1, 2, 9}
 
@@ -133,7 +135,7 @@ def test_one_that_gains_is_rendered_by_what_brought_anything() -> None:
 
 
 def test_the_same_on_each_page_is_a_gain_once() -> None:
-    known = after(*(outcome(1, 2, load=2) for _ in range(DRY)))
+    known = after(*(outcome(1, 2, load=2) for _ in range(DRY_RENDERS)))
     assert verdict(known) is Verdict.RENDER
     known = told(known, outcome(2, 1, load=2))
     assert verdict(known) is Verdict.SKIP
@@ -147,12 +149,12 @@ def test_what_a_render_under_way_brings_takes_a_verdict_back() -> None:
 
 
 def test_failures_count_for_nothing_but_when_there_is_nothing_else() -> None:
-    known = after(*(outcome(failed=True) for _ in range(FAILED - 1)))
+    known = after(*(outcome(failed=True) for _ in range(FAILED_RENDERS - 1)))
     assert verdict(known) is Verdict.UNKNOWN
     known = told(known, outcome(failed=True))
     assert verdict(known) is verdict(known, 1) is Verdict.SKIP
     assert verdict(told(known, outcome())) is Verdict.UNKNOWN
-    known = after(fresh(), *(outcome(failed=True) for _ in range(FAILED)))
+    known = after(fresh(), *(outcome(failed=True) for _ in range(FAILED_RENDERS)))
     assert verdict(known) is Verdict.SKIP
     assert verdict(told(known, fresh())) is Verdict.RENDER
     assert known.template.renders == 1
@@ -242,9 +244,9 @@ def test_what_is_kept_has_a_bound() -> None:
 
 
 def test_templates_beyond_so_many_count_as_one() -> None:
-    assert kept_as(NAME, is_known=False, kept=MOST_OF_HOST - 1) == NAME
-    assert kept_as(NAME, is_known=True, kept=MOST_OF_HOST) == NAME
-    assert kept_as(NAME, is_known=False, kept=MOST_OF_HOST) == OVERFLOW
+    assert kept_as(NAME, is_known=False, kept=MOST_TEMPLATES - 1) == NAME
+    assert kept_as(NAME, is_known=True, kept=MOST_TEMPLATES) == NAME
+    assert kept_as(NAME, is_known=False, kept=MOST_TEMPLATES) == OVERFLOW
 
 
 # --- as it is kept ---
@@ -344,7 +346,7 @@ class OfUse(Fleet):
     gains = True
 
     def look(self, answer: TemplateAnswer) -> None:
-        if self.failed_in_a_row < FAILED:
+        if self.failed_in_a_row < FAILED_RENDERS:
             assert answer.verdict is not Verdict.SKIP
             if self.rendered:
                 assert answer.verdict is Verdict.RENDER

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from crawler.queues import GUEST_S
-from crawler.queues.politeness import TASKS_PER_SLOT, Politeness, Share
+from crawler.queues.policy import GUEST_S, TASKS_PER_SLOT
+from crawler.queues.politeness import Politeness, Share
 
 IMAGE, PAGE = "image", "page"
 

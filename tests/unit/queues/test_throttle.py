@@ -14,18 +14,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from crawler.config import QueueConfig
 from crawler.models import ImageRecord, ImageStatus
-from crawler.queues import throttle as throttle_module
-from crawler.queues.throttle import (
-    BELIEVED,
+from crawler.queues import policy
+from crawler.queues.policy import (
+    BELIEVED_REFUSALS,
     FIRST_PACE_S,
     LEAST_PACE_S,
     MOST_ASKED_S,
     MOST_PACE_S,
-    MOST_PAUSE_S,
-    Pace,
-    Throttle,
-    refused_for_s,
+    REFUSED_MOST_PAUSE_S,
 )
+from crawler.queues.throttle import Pace, Throttle, refused_for_s
 from tests.benchmarks.simulation import Clock, Engine, at_ledger, at_redis
 from tests.support.limits import Concurrent, FixedWindow, Free, Limit, Never, SlidingWindow, TokenBucket
 from tests.support.redisserver import RedisServer
@@ -235,7 +233,7 @@ def test_a_pace_can_be_restored_and_forgotten() -> None:
 
 
 def test_only_so_many_hosts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle_module, "MOST_RUNS", 10)
+    monkeypatch.setattr(policy, "MOST_RUNS", 10)
     throttle = a_throttle()
     for host in range(30):
         refuse(throttle, host=host, at=float(host))
@@ -437,7 +435,7 @@ def test_a_host_that_refuses_all_is_asked_seldom_and_at_last_given_up(
     hour = [moment for moment in storm.refused_s if moment < 3600]
     assert len(hour) <= (19 if asks is an_hour else 40)
     gaps = [after - before for before, after in zip(storm.refused_s, storm.refused_s[1:], strict=False)]
-    assert max(gap for gap in gaps if gap) <= (2 * 3600 if asks is an_hour else MOST_PAUSE_S + 15)
+    assert max(gap for gap in gaps if gap) <= (2 * 3600 if asks is an_hour else REFUSED_MOST_PAUSE_S + 15)
     assert storm.took_s > 1000, "not within minutes"
 
 
@@ -452,11 +450,11 @@ def test_a_third_of_the_urls_is_always_refused(at_queue: tuple[Engine, Clock]) -
 
 def test_belief_needs_most_of_the_latest_answers() -> None:
     throttle, now = a_throttle(), 0.0
-    for _ in range(BELIEVED - 1):
+    for _ in range(BELIEVED_REFUSALS - 1):
         order = refuse(throttle, at=now, asked_s=3600.0)
         assert order is not None
         now += order.pause_s
-    for _ in range(BELIEVED):
+    for _ in range(BELIEVED_REFUSALS):
         answer(throttle, at=now)
         now += 1.0
     order = refuse(throttle, at=now, asked_s=3600.0)

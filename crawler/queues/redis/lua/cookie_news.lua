@@ -6,13 +6,13 @@
 --- include base
 
 local after = str()
-local AT_ONCE = 100
-local rows = call('ZRANGEBYSCORE', P .. 'ck:seq', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, AT_ONCE)
+local most = POLICY.COOKIES_AT_ONCE
+local rows = call('ZRANGEBYSCORE', P .. 'ck:seq', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
 local news, seen = {}, S.cookie
 for at = 1, #rows, 2 do
   local one = unpacked(call('HGET', P .. 'ck', rows[at]))
   news[#news + 1] = {one[1], one[2], one[3] == '' and '' or string.format('%.6f', one[3] - real)}
-  if #rows == 2 * AT_ONCE then
+  if #rows == 2 * most then
     seen = tonumber(rows[at + 1])
   end
 end

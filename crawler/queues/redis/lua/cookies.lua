@@ -11,7 +11,6 @@
 -- Returns 1.
 --- include finish
 
-local MOST, MOST_OF_A_DOMAIN = 3000, 50
 local function drop_one(member)
   local slot = unpacked(member)
   call('HDEL', P .. 'ck', member)
@@ -44,8 +43,8 @@ for _ = 1, num() do
   call('ZADD', P .. 'ck:seq', S.cookie, member)
   call('ZADD', P .. 'ck:' .. domain, S.cookie, member)
   call('SADD', P .. 'ck:domains', domain)
-  trim(P .. 'ck:' .. domain, MOST_OF_A_DOMAIN)
+  trim(P .. 'ck:' .. domain, POLICY.MOST_COOKIES_OF_DOMAIN)
   S.cookies = true
 end
-trim(P .. 'ck:seq', MOST)
+trim(P .. 'ck:seq', POLICY.MOST_COOKIES)
 return finish(1)

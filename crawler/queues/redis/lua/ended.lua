@@ -6,6 +6,6 @@
 call('HDEL', P .. 'm', 'open', 'servers')
 call('HSET', P .. 'm', 'ended', 1)
 meta[5] = '1'
-call('EXPIRE', P .. 'm', ENDED_S)
+call('EXPIRE', P .. 'm', POLICY.ENDED_S)
 wake_all = true
 return finish(1)

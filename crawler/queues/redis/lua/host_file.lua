@@ -20,7 +20,7 @@ if kept.b then
   end
 end
 if kept.w and kept.w ~= id and kept.until_s > now and worker(kept.w) then
-  return glance({'', string.format('%.6f', min(turns.ASK_AGAIN_S, kept.until_s - now))})
+  return glance({'', string.format('%.6f', min(POLICY.ASK_AGAIN_S, kept.until_s - now))})
 end
 call('HSET', P .. 'files', field, pack({w = id, until_s = now + claim_s}))
 return finish({'', '0'})

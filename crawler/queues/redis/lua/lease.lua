@@ -35,7 +35,6 @@ if me then
 end
 
 local halted, paused = halted_now()
-local REPLY_BYTES = 1048576
 local alarm_s, batches = '', {}
 if not me or halted then
   wait_no_more(id, kind, call('EXISTS', P .. 'due:' .. kind) == 1)
@@ -44,7 +43,7 @@ else
   tick(id)
   local held_back = paused or (kind ~= 'i' and backlogged()) or uncollected() or not meta[4]
   if not held_back then
-    local budget = REPLY_BYTES
+    local budget = POLICY.REPLY_BYTES
     for _, share in ipairs(take(kind, id, me, min(count, CFG.lease_batch), slots)) do
       local batch, bytes = lease_from(kind, id, me, share, budget)
       budget = budget - bytes

@@ -9,7 +9,7 @@
 local id, charged = str(), bool()
 
 call('ZADD', P .. 'gone', micros, id)
-call('ZREMRANGEBYRANK', P .. 'gone', 0, -10001)
+call('ZREMRANGEBYRANK', P .. 'gone', 0, -POLICY.GONE_WORKERS - 1)
 local one = worker(id)
 if one then
   give_back(held_by(one), charged)

@@ -122,10 +122,10 @@ for _, item in ipairs(refused) do -- what a worker says of these can't be right:
   if one and one.s == 'l' then
     let_go(id, one)
     if one.a >= CFG.max_attempts then
-      keep_unvisited(id, one, 'l', 'done', 'failed', 'internal-error', {'refused', item[2]})
+      keep_unvisited(id, one, 'l', 'done', 'failed', POLICY.INTERNAL_ERROR, {'refused', item[2]})
     else
-      one.s, one.dirty, one.y = 'd', true, {'internal-error', 0}
-      call('ZADD', P .. 'delayed', now + 2 * 2 ^ (one.a - 1), id) -- REFUSED_S
+      one.s, one.dirty, one.y = 'd', true, {POLICY.INTERNAL_ERROR, 0}
+      call('ZADD', P .. 'delayed', now + POLICY.REFUSED_S * 2 ^ (one.a - 1), id)
       move(one.c, 'l', 'd')
     end
   end

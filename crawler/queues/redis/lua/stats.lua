@@ -8,11 +8,10 @@
 
 local with_hosts = bool()
 
-local SHOWN_WORKERS, SHOWN_HOSTS, SHOWN_TROUBLED = 500, 50, 20
 tick()
 place_all()
 local found_workers = {}
-for _, id in ipairs(call('ZRANGE', P .. 'alive', 0, SHOWN_WORKERS - 1)) do
+for _, id in ipairs(call('ZRANGE', P .. 'alive', 0, POLICY.SHOWN_WORKERS - 1)) do
   local one = worker(id)
   if one then
     local held = 0
@@ -37,12 +36,12 @@ local function show(name)
   shown[#shown + 1] = looks(name, host(name))
 end
 if with_hosts then
-  for _, name in ipairs(call('ZREVRANGE', P .. 'load', 0, SHOWN_HOSTS - 1)) do
+  for _, name in ipairs(call('ZREVRANGE', P .. 'load', 0, POLICY.SHOWN_HOSTS - 1)) do
     show(name)
   end
   local troubled = 0
-  for _, name in ipairs(call('ZREVRANGE', P .. 'runs', 0, 200)) do
-    if troubled < SHOWN_TROUBLED and not seen[name] and host(name).limit then
+  for _, name in ipairs(call('ZREVRANGE', P .. 'runs', 0, POLICY.TROUBLED_LOOKED_AT - 1)) do
+    if troubled < POLICY.SHOWN_TROUBLED and not seen[name] and host(name).limit then
       troubled = troubled + 1
       show(name)
     end
@@ -50,7 +49,7 @@ if with_hosts then
 end
 -- hosts that are not asked as fast as we could: of the first few that may be such, those with the most to do
 local function that_wait()
-  local SHOWN_WAITING, LOOKED_AT, slow, waiting, is_seen = 5, 50, {}, {}, {}
+  local slow, waiting, is_seen = {}, {}, {}
   local function look(row, most, command)
     for _, name in ipairs(call(command, P .. row, 0, most - 1)) do
       local lane = host(name)
@@ -62,24 +61,24 @@ local function that_wait()
       end
     end
   end
-  look('load', LOOKED_AT, 'ZREVRANGE')
-  look('cool', LOOKED_AT, 'ZRANGE')
-  look('runs', SHOWN_TROUBLED, 'ZREVRANGE')
-  look('slow', SHOWN_TROUBLED, 'ZREVRANGE')
+  look('load', POLICY.LOOKED_AT, 'ZREVRANGE')
+  look('cool', POLICY.LOOKED_AT, 'ZRANGE')
+  look('runs', POLICY.SHOWN_TROUBLED, 'ZREVRANGE')
+  look('slow', POLICY.SHOWN_TROUBLED, 'ZREVRANGE')
   table.sort(slow, function(one, other)
     return one[1] > other[1]
   end)
-  for at = 1, min(#slow, SHOWN_WAITING) do
+  for at = 1, min(#slow, POLICY.SHOWN_WAITING) do
     waiting[at] = looks(slow[at][2], host(slow[at][2]))
   end
   return waiting
 end
 -- the next tasks that are tried again, one of each host, as retry_preview.py has them
 local function next_retries()
-  local SHOWN_RETRIES, LOOKED_AT, retries, is_seen = 5, 50, {}, {}
-  local later = call('ZRANGE', P .. 'delayed', 0, LOOKED_AT - 1, 'WITHSCORES')
+  local retries, is_seen = {}, {}
+  local later = call('ZRANGE', P .. 'delayed', 0, POLICY.LOOKED_AT - 1, 'WITHSCORES')
   for at = 1, #later, 2 do
-    local one = #retries < SHOWN_RETRIES and task(later[at])
+    local one = #retries < POLICY.SHOWN_RETRIES and task(later[at])
     if one and one.s == 'd' and not is_seen[one.h] then
       is_seen[one.h] = true
       local why = one.y or {'', 0}

@@ -62,8 +62,8 @@ from crawler.models import (
 )
 from crawler.models.image_words import NAMES, filled_record
 from crawler.queues.embedded import LedgerResults, LedgerTasks
-from crawler.queues.ledger import MAX_RECORDS, Ledger
-from crawler.queues.politeness import HUNGRY_S
+from crawler.queues.ledger import Ledger
+from crawler.queues.policy import HUNGRY_S, MAX_RECORDS
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector

@@ -21,13 +21,13 @@ from crawler.config import Config, QueueConfig, ScopeConfig
 from crawler.models import Task, TaskKind
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
+from crawler.queues.policy import WORTH_KEEPING
 from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.codec import KINDS, local_id, unpacked
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.shards import Shards
 from crawler.queues.redis.writer import CrawlfileWriter
-from crawler.queues.validation import WORTH_KEEPING
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 from tests.support.redisserver import RedisServer
 

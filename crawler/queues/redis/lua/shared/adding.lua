@@ -4,7 +4,7 @@
 local function limit_reached(kind)
   local most = kind == 'i' and CFG.max_images or CFG.max_pages
   if most > 0 and S.known[kind] + elsewhere[kind] >= most then
-    return kind == 'i' and 'max-images' or 'max-pages'
+    return kind == 'i' and POLICY.MAX_IMAGES or POLICY.MAX_PAGES
   end
 end
 
@@ -12,9 +12,9 @@ end
 local function found_again(kind, name, key, first, again, entry, bucket, field)
   local url, words = read_note(first)
   local other, more = read_note(again)
-  more = more % (NOTE_WORDS + 1)
+  more = more % (POLICY.NOTE_WORDS + 1)
   if url ~= other then
-    drop_url('session-id', 1, kind, name, entry)
+    drop_url(POLICY.SESSION_ID, 1, kind, name, entry)
   end
   local all = bit.bor(words, more)
   if all ~= words then
@@ -30,7 +30,8 @@ local function add_tasks(amount)
     local kind, key, name, remark, kept_out, entry = str(), str(), str(), str(), str(), str()
     local first, bucket, field = known(key)
     local flags = string.byte(entry, 21)
-    local in_place, sized = has(flags, FLAG_NEXT_SIZE), CFG.largest_only and has(flags, FLAG_SIZED) and parsed(entry)
+    local in_place = has(flags, POLICY.FLAG_NEXT_SIZE)
+    local sized = CFG.largest_only and has(flags, POLICY.FLAG_SIZED) and parsed(entry)
     if first then
       if first ~= remark then
         found_again(kind, name, key, first, remark, entry, bucket, field)

@@ -48,11 +48,6 @@ local function call(...)
 end
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local KINDS = {'p', 'i', 'b'}
--- the queue's clock stands still while nobody can reach it: after an outage no lease has run out
-local STANDSTILL_S = 10
--- … and that of the leases stands still sooner, for even a short one has to outlast an outage: after this part of it
-local LEASE_STANDSTILL = 1 / 8
-local ENDED_S = 86400
 
 -- The next argument. A command reads its own at its head, in the order in which its comment names them.
 local position = 3
@@ -109,11 +104,11 @@ local micros = server_time[1] * 1000000 + server_time[2]
 local real = micros / 1000000
 if MOMENT ~= '' then
   S.life = tonumber(MOMENT)
-elseif S.real > 0 and real > S.real then
-  local passed = min(real - S.real, STANDSTILL_S)
+elseif S.real > 0 and real > S.real then -- after an outage no lease has run out
+  local passed = min(real - S.real, POLICY.STANDSTILL_S)
   S.life = S.life + passed
   if exists then
-    S.behind = (S.behind or 0) + max(0, passed - CFG.lease_s * LEASE_STANDSTILL)
+    S.behind = (S.behind or 0) + max(0, passed - CFG.lease_s * POLICY.LEASE_STANDSTILL)
   end
 end
 S.real = real
@@ -172,7 +167,6 @@ local function pages_at_hand()
   return S.n.pr + S.n.pl + S.n.br + S.n.bl
 end
 -- Since when there are none, here or elsewhere; what other shards have said is up to a second old.
-local QUIET_S = 1
 local function is_quiet()
   if pages_at_hand() > 0 or elsewhere.pages > 0 then
     S.quiet = nil
@@ -182,17 +176,16 @@ local function is_quiet()
     return false
   end
   S.quiet = S.quiet or now
-  return CFG.shards == 1 or now - S.quiet >= QUIET_S
+  return CFG.shards == 1 or now - S.quiet >= POLICY.QUIET_S
 end
 
 -- How many sizes need wait no longer: all, if no page may name larger ones; else what is over half of what may wait.
-local RELEASED_AT_ONCE = 200
 local function releasable()
   if S.held == 0 then
     return 0
   end
   local kept = is_quiet() and 0 or floor(CFG.image_backlog / 2)
-  return min(max(0, S.held - kept), RELEASED_AT_ONCE)
+  return min(max(0, S.held - kept), POLICY.RELEASED_AT_ONCE)
 end
 
 -- What is left to do. One more as long as the queue is being made anew, for nobody is to go home meanwhile.

@@ -21,11 +21,11 @@ local function finish(reply)
   call('HSET', P .. 'm', 'st', pack(S))
   if meta[5] then -- the crawl has ended, and nobody will remove what its workers still say
     for _, name in ipairs({'workers', 'alive', 'gone'}) do
-      call('EXPIRE', P .. name, ENDED_S)
+      call('EXPIRE', P .. name, POLICY.ENDED_S)
     end
     for _, kind in ipairs(KINDS) do
-      call('EXPIRE', P .. 'hungry:' .. kind, ENDED_S)
-      call('EXPIRE', P .. 'wait:' .. kind, ENDED_S)
+      call('EXPIRE', P .. 'hungry:' .. kind, POLICY.ENDED_S)
+      call('EXPIRE', P .. 'wait:' .. kind, POLICY.ENDED_S)
     end
   end
   return glance(reply)

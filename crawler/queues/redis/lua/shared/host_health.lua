@@ -4,8 +4,6 @@
 -- a function has 200 locals at the most, and this script is one: the others are known within here only
 local forget_run, condition, note, is_hopeless, wake_health
 do
-  local IN_A_ROW, FIRST_PAUSE_S, MOST_PAUSE_S, LEAST_TRIES, LONG, BUSY, SHARE = 3, 1, 60, 4, 10, 2.5, 2
-  local COOL_OFF_S, MOST_COOL_OFF_S, MOST_RUNS = 600, 3600, 20000
   local RUN = {
     'since', 'failures', 'tries', 'noted', 'pauses', 'ends', 'limit', 'lost', 'lost_tries', 'nameless', 'cool_offs',
     'reason', 'detail', 'off', 'broken', 'broken_since',
@@ -82,21 +80,21 @@ do
 
   local function is_lost(name, lane)
     if not lane.lost then
-      return lane.tries >= LEAST_TRIES and now - lane.since >= BUSY * CFG.host_patience_s
+      return lane.tries >= POLICY.LEAST_TRIES and now - lane.since >= POLICY.BUSY_TIMES * CFG.host_patience_s
     end
     if lane.cool_offs > 0 then
       return true
     end
-    local nameless = lane.nameless >= IN_A_ROW
+    local nameless = lane.nameless >= POLICY.IN_A_ROW
     local doubt = latest_but('reached', name) < lane.lost and lane.lost <= latest_but('unreached', name)
-    if doubt and lane.lost_tries >= LEAST_TRIES then
+    if doubt and lane.lost_tries >= POLICY.LEAST_TRIES then
       S.cut_off = true
     end
     if nameless and not doubt then
       return true
     end
-    local patience_s = CFG.host_patience_s * (doubt and not nameless and LONG or 1)
-    return lane.lost_tries >= LEAST_TRIES and now - lane.lost >= patience_s
+    local patience_s = CFG.host_patience_s * (doubt and not nameless and POLICY.DOUBT_TIMES or 1)
+    return lane.lost_tries >= POLICY.LEAST_TRIES and now - lane.lost >= patience_s
   end
 
   -- How it is with a host in trouble, for people: what Condition in health.py is made of.
@@ -104,7 +102,8 @@ do
     local broken = lane.broken or 0
     return {
       name,
-      lane.cool_offs > 0 and 'down' or lane.pauses > 0 and 'backing off' or broken > 0 and 'only errors' or 'recovering',
+      lane.cool_offs > 0 and POLICY.DOWN or lane.pauses > 0 and POLICY.BACKING_OFF
+        or broken > 0 and POLICY.ONLY_ERRORS or POLICY.RECOVERING,
       lane.failures > 0 and lane.failures or broken,
       lane.tries, lane.reason or '', lane.detail or '',
       string.format('%.3f', now - (broken > 0 and lane.failures == 0 and lane.broken_since or lane.since)),
@@ -123,7 +122,7 @@ do
   local function is_broken(name, lane, reason, detail)
     note_latest('reached', name)
     S.cut_off = nil
-    local share = max(1, floor(CFG.per_host / SHARE))
+    local share = max(1, floor(CFG.per_host / POLICY.BROKEN_SHARE))
     lane.reason, lane.detail = reason, detail
     if lane.limit == 0 or lane.cool_offs > 0 then -- given up, and there it is
       begin_run(lane)
@@ -137,7 +136,7 @@ do
         return
       end
       lane.pauses = lane.pauses - 1
-      local pause_s = FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32)
+      local pause_s = POLICY.FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32)
       lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
       pause(name, pause_s)
       return
@@ -145,7 +144,7 @@ do
     lane.failures, lane.tries, lane.pauses = 0, 0, 0
     if lane.limit then
       lane.limit = min(share, max(1, 2 * lane.limit))
-    elseif lane.broken >= IN_A_ROW then
+    elseif lane.broken >= POLICY.IN_A_ROW then
       lane.limit = share
     end
   end
@@ -153,11 +152,11 @@ do
   -- It has had nothing to say but that it is broken for so long that no URL is worth another attempt.
   function is_hopeless(name)
     local lane = host(name)
-    return (lane.broken or 0) >= LEAST_TRIES and now - lane.broken_since >= CFG.host_patience_s
+    return (lane.broken or 0) >= POLICY.LEAST_TRIES and now - lane.broken_since >= CFG.host_patience_s
   end
 
   local function give_up(name, lane, least_s)
-    lane.ends = now + max(least_s, min(MOST_COOL_OFF_S, COOL_OFF_S * 2 ^ min(lane.cool_offs, 32)))
+    lane.ends = now + max(least_s, min(POLICY.MOST_COOL_OFF_S, POLICY.COOL_OFF_S * 2 ^ min(lane.cool_offs, 32)))
     lane.cool_offs = lane.cool_offs + 1
     lane.limit, lane.off = 0, true
     call('ZADD', P .. 'off', lane.ends, name)
@@ -211,16 +210,16 @@ do
       lane.lost_tries = lane.lost_tries + (lane.lost and 1 or 0)
       lane.noted = now
     end
-    if (fresh or lane.nameless >= IN_A_ROW) and is_lost(name, lane) then
+    if (fresh or lane.nameless >= POLICY.IN_A_ROW) and is_lost(name, lane) then
       return give_up(name, lane, 0)
     end
-    if lane.failures < IN_A_ROW or not (fresh or lane.pauses == 0) then
+    if lane.failures < POLICY.IN_A_ROW or not (fresh or lane.pauses == 0) then
       return
     end
     if not (again and lane.pauses > 0 and what == 't') then
       lane.pauses = lane.pauses + 1
     end
-    local pause_s = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32))
+    local pause_s = min(POLICY.MOST_PAUSE_S, POLICY.FIRST_PAUSE_S * 2 ^ min(lane.pauses - 1, 32))
     lane.noted, lane.ends, lane.limit = now, now + pause_s, 1
     pause(name, pause_s)
   end
@@ -252,7 +251,7 @@ do
 
   -- Hosts that were down, and may be asked once more; and of those in trouble only so many are known.
   function wake_health()
-    for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', now, 'LIMIT', 0, 100)) do
+    for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'off', '-inf', now, 'LIMIT', 0, POLICY.GIVEN_BACK_AT_ONCE)) do
       local lane = touch(name)
       call('ZREM', P .. 'off', name)
       lane.off = nil
@@ -261,9 +260,9 @@ do
       end
     end
     throttle.wake()
-    local over = call('ZCARD', P .. 'runs') - MOST_RUNS
+    local over = call('ZCARD', P .. 'runs') - POLICY.MOST_RUNS
     if over > 0 then
-      for _, name in ipairs(call('ZRANGE', P .. 'runs', 0, min(over, 100) - 1)) do
+      for _, name in ipairs(call('ZRANGE', P .. 'runs', 0, min(over, POLICY.GIVEN_BACK_AT_ONCE) - 1)) do
         forget_run(name)
       end
     end

@@ -38,14 +38,14 @@ local function cap_of(lane)
   return throttle.limit_of(lane) or CFG.per_host
 end
 local function spacing_s(name, lane)
-  if name == 'data:' then -- it stands for no server: nothing is asked of it
+  if name == POLICY.DATA_HOST then -- it stands for no server: nothing is asked of it
     return 0
   end
   return max(CFG.delay_s, lane.delay or 0, lane.pace or 0)
 end
 
 -- domains: hosts of one owner, see politeness.py. A lane knows its own by `dom`, which clients tell.
-local domains = {read = {}, roomy = {}, CROWDED_S = 1}
+local domains = {read = {}, roomy = {}}
 
 function domains.of(lane)
   local one = lane.dom and domains.read[lane.dom]
@@ -115,7 +115,7 @@ function domains.unblock(name)
   end
 end
 function domains.wake()
-  for _, name in ipairs(call('SRANDMEMBER', P .. 'full', 10)) do
+  for _, name in ipairs(call('SRANDMEMBER', P .. 'full', POLICY.ROOMY_AT_ONCE)) do
     domains.unblock(name)
   end
 end
@@ -135,7 +135,7 @@ end
 -- Put a lane where it belongs: in the rows of those that are due, among the cooling, or nowhere.
 local function place(name, lane)
   local cap = cap_of(lane)
-  local opens = max(lane.d, (lane.crowded or -1e18) + domains.CROWDED_S)
+  local opens = max(lane.d, (lane.crowded or -1e18) + POLICY.CROWDED_S)
   local open_now = opens <= now and lane.f < cap and domains.has_room(name, lane)
   for _, kind in ipairs(KINDS) do
     local row = 'in_' .. kind

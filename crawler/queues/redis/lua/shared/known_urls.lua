@@ -1,8 +1,6 @@
 -- The URLs that are known, in hashes that are small enough for servers to keep them packed.
 --- include base
 
-local BUCKET = 120 -- fields of a hash: servers keep 512 packed, and look through half of them for each
-
 local function bucket_of(key, level)
   return P .. 's' .. string.sub(string.format('%02x%02x%02x%02x', string.byte(key, 1, 4)), 1, 2 + level)
 end
@@ -15,7 +13,7 @@ local function known(key)
     if note then
       return note, bucket, field
     end
-    if level == 6 or call('HLEN', bucket) < BUCKET then
+    if level == 6 or call('HLEN', bucket) < POLICY.BUCKET_FIELDS then
       return nil, bucket, field
     end
   end

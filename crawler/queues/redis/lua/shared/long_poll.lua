@@ -42,7 +42,7 @@ local function next_event()
   if releasable() > 0 then
     moment = now
   elseif S.held > 0 and CFG.shards > 1 then -- no other shard will tell that it is quiet there
-    moment = min(moment, now + QUIET_S)
+    moment = min(moment, now + POLICY.QUIET_S)
   end
   if call('EXISTS', P .. 'shut') == 1 then
     moment = min(moment, S.giving_up)

@@ -10,7 +10,6 @@
 -- What became of an original is in its note, as bits beside those of its words.
 --- include tasks, known_urls
 
-local MAX_BEHIND = 50
 
 local pictures, changed = {}, {}
 local function picture(key)
@@ -39,8 +38,8 @@ writers[#writers + 1] = write_pictures
 local function set_outcome(key, outcome)
   local note, bucket, field = known(key)
   local url, bits = read_note(note or '')
-  if note and bits < NOTE_MARKED then
-    bits = bits % (NOTE_WORDS + 1) + outcome
+  if note and bits < POLICY.NOTE_MARKED then
+    bits = bits % (POLICY.NOTE_WORDS + 1) + outcome
     call('HSET', bucket, field, url .. (bits > 0 and bits or ''))
   end
 end
@@ -51,11 +50,11 @@ local function family(key)
   local note = known(key)
   if note then
     local _, bits = read_note(note)
-    if bits >= NOTE_MARKED then
+    if bits >= POLICY.NOTE_MARKED then
       note = nil -- what has no marks is no original here, but one more size
-    elseif has(bits, NOTE_SAVED) then
+    elseif has(bits, POLICY.NOTE_SAVED) then
       saved = math.huge
-    elseif not has(bits, NOTE_FAILED) then
+    elseif not has(bits, POLICY.NOTE_FAILED) then
       tried = true
     end
   end
@@ -64,7 +63,7 @@ end
 
 local function leave_out(amount)
   if amount > 0 then
-    drop_url('smaller-size', amount)
+    drop_url(POLICY.SMALLER_SIZE, amount)
   end
 end
 
@@ -72,7 +71,7 @@ local function put_behind(one, size)
   local behind = one.behind
   behind[#behind + 1] = size
   S.in_waiting = S.in_waiting + 1
-  if #behind > MAX_BEHIND then
+  if #behind > POLICY.MAX_BEHIND then
     local smallest = 1
     for at = 2, #behind do
       if behind[at][1] <= behind[smallest][1] then
@@ -149,13 +148,13 @@ end
 local function try_at_once(key, size)
   local one, of_task = change(key), string.sub(size[2], 2, 17)
   if one.held and string.sub(one.held[2], 2, 17) == of_task then
-    say_words(of_task, taken_back(key, one)[2], NOTE_WORDS)
+    say_words(of_task, taken_back(key, one)[2], POLICY.NOTE_WORDS)
     try(one, size)
     return
   end
   for at, other in ipairs(one.behind) do
     if string.sub(other[2], 2, 17) == of_task then
-      say_words(of_task, table.remove(one.behind, at)[2], NOTE_WORDS)
+      say_words(of_task, table.remove(one.behind, at)[2], POLICY.NOTE_WORDS)
       S.in_waiting = S.in_waiting - 1
       try(one, size)
       return
@@ -188,7 +187,7 @@ local function size_settled(task, is_saved, has_next)
     one.tried = max(0, one.tried - 1)
     one.saved = max(one.saved, is_saved and task.x or 0)
   else
-    set_outcome(key, is_saved and NOTE_SAVED or NOTE_FAILED)
+    set_outcome(key, is_saved and POLICY.NOTE_SAVED or POLICY.NOTE_FAILED)
   end
   local one = S.in_waiting > 0 and picture(key)
   if not one or #one.behind == 0 then

@@ -1,7 +1,7 @@
 -- How tasks end: given back, or settled for good, into the stream of records (crawler/queues/ledger.py).
 --- include turns, sharing, workers, long_poll, picture_sizes
 
-local RECENT_S = 600
+local WORTH = POLICY.WORTH_KEEPING
 
 local function let_go(id, one)
   local holder = one.w and worker(one.w)
@@ -24,7 +24,7 @@ end
 -- Settle a task for good: into the stream of records. `state` is done or dead, `fields` what else is to be known.
 local function keep(id, one, before, state, status, reason, size, fields, has_next)
   local kind, deltas = one.c, {one.c .. ':' .. state, 1}
-  local stands = has(one.v, FLAG_KEPT)
+  local stands = has(one.v, POLICY.FLAG_KEPT)
   if kind == 'i' and CFG.largest_only then
     local next_size = size_settled(one, WORTH[status] or stands, has_next)
     if next_size then
@@ -62,7 +62,7 @@ local function keep(id, one, before, state, status, reason, size, fields, has_ne
   S.done.bytes = S.done.bytes + (status == 'saved' and size or 0)
   if kind ~= 'i' and CFG.shards > 1 and before then
     call('ZADD', P .. 'recent', now, pack({id, one.n, one.k, one.d, one.v, one.b, one.h, kind}))
-    call('ZREMRANGEBYSCORE', P .. 'recent', '-inf', now - RECENT_S)
+    call('ZREMRANGEBYSCORE', P .. 'recent', '-inf', now - POLICY.RECENT_S)
   end
   move(kind, before, nil)
   forget_task(id)
@@ -74,9 +74,9 @@ end
 -- Settle a task that no worker has come back with; its record is made by who reads it, of `why`.
 local function keep_unvisited(id, one, before, state, status, reason, why)
   local fields, has_next = {'b', one.b, 'h', one.h, 'w', pack(why)}, false
-  if has(one.v, FLAG_KEPT) then
+  if has(one.v, POLICY.FLAG_KEPT) then
     state, status = 'done', 'failed'
-  elseif has(one.v, FLAG_HAS_NEXT) then
+  elseif has(one.v, POLICY.FLAG_HAS_NEXT) then
     -- which host the next size is of, only clients can read: until the collector has put it, here is something to do
     fields[7], fields[8], has_next = 'o', 1, true
     S.n.il = S.n.il + 1
@@ -114,7 +114,7 @@ local function give_back(ids, charged)
     if one and one.s == 'l' then
       let_go(id, one)
       if charged and one.a >= CFG.max_attempts then
-        keep_unvisited(id, one, 'l', 'dead', 'dead', 'lease-expired', {'dead', one.a})
+        keep_unvisited(id, one, 'l', 'dead', 'dead', POLICY.LEASE_EXPIRED, {'dead', one.a})
       else
         one.a = one.a - (charged and 0 or 1)
         move(one.c, 'l', 'r')

@@ -20,11 +20,9 @@ local function drop(worker, name)
   end
 end
 
-local HUNGRY_S, TASKS_PER_SLOT = 10, 8
-
 local function others_hungry(kind, id)
   local row = P .. 'hungry:' .. kind
-  call('ZREMRANGEBYSCORE', row, '-inf', '(' .. string.format('%.6f', now - HUNGRY_S))
+  call('ZREMRANGEBYSCORE', row, '-inf', '(' .. string.format('%.6f', now - POLICY.HUNGRY_S))
   return call('ZCARD', row) > (call('ZSCORE', row, id) and 1 or 0)
 end
 
@@ -76,7 +74,7 @@ local function take(kind, id, worker, wanted, slots)
     end
     local lane, held = host(name), hand[name] or {0, 0}
     local before = in_hand(held)
-    if before <= even and now - (lane.crowded or -1e18) >= domains.CROWDED_S then
+    if before <= even and now - (lane.crowded or -1e18) >= POLICY.CROWDED_S then
       local delay_s = spacing_s(name, lane)
       local more_slots = max(0, min(cap_of(lane) - lane.f, domains.room(lane), slots - used, part - before))
       local room
@@ -85,7 +83,7 @@ local function take(kind, id, worker, wanted, slots)
       elseif throttle.limit_of(lane) then
         room = more_slots
       else
-        room = TASKS_PER_SLOT * (before + more_slots) - held[2]
+        room = POLICY.TASKS_PER_SLOT * (before + more_slots) - held[2]
       end
       local tasks = min(wanted, lane[kind], room)
       if tasks > 0 then

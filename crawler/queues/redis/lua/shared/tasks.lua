@@ -6,13 +6,6 @@
 -- c kind, w worker, o old record, p picture, x size, y why it is to be tried again (reason and HTTP status).
 --- include hosts
 
--- a seed; a task whose record of an earlier visit stands, whatever comes; a size in another one's place; one that has
--- more; a URL with the mark of a size
-local FLAG_SEED, FLAG_KEPT, FLAG_NEXT_SIZE, FLAG_HAS_NEXT, FLAG_SIZED = 1, 2, 4, 8, 16
--- bits of a note: all of words, then what became of an original (see picture_sizes.lua)
-local NOTE_WORDS, NOTE_SAVED, NOTE_FAILED, NOTE_MARKED = 15, 16, 32, 64
-local WORTH = {saved = true, duplicate = true, harvested = true, rendered = true}
-
 local function list_of(kind, name, tried)
   return P .. (tried and 'r:' or 'q:') .. kind .. ':' .. name
 end
@@ -23,7 +16,7 @@ end
 
 -- Behind the flags of an entry: of a size p, its picture, and x, its size; and the text.
 local function with_text(one, body)
-  if has(one.v, FLAG_SIZED) then
+  if has(one.v, POLICY.FLAG_SIZED) then
     local a, b, c = string.byte(body, 17, 19)
     one.p, one.x = string.sub(body, 1, 16), a * 65536 + b * 256 + c
     body = string.sub(body, 20)
@@ -62,9 +55,9 @@ end
 -- Count what is left out; of a URL, whose entry this is, tell the catalogue: as much as it keeps (see left_out.py), and
 -- none that is very long.
 local function drop_url(reason, by, kind, name, entry)
-  local most, most_of_each, most_bytes = 100000 / CFG.shards, 2000, 16384
+  local most = POLICY.MOST_LEFT_OUT / CFG.shards
   local amount, left = call('HINCRBY', P .. 'x', reason, by or 1), S.left or 0
-  if entry and #entry <= most_bytes and (left < most or amount <= most_of_each) then
+  if entry and #entry <= POLICY.MOST_LEFT_OUT_BYTES and (left < most or amount <= POLICY.MOST_LEFT_OUT_OF_EACH) then
     call('XADD', P .. 'left', next_seq(), 'r', reason, 'c', kind, 'h', name, 'b', parsed(entry).b)
     S.left = left + 1
   end

@@ -4,14 +4,11 @@
 --- include hosts
 
 do
-  local FIRST_PACE_S, MOST_PACE_S, LEAST_PACE_S, BELOW, LEAST_GIVEN, SLOWER, ABOUT = 0.02, 60, 0.002, 0.9, 10, 2, 1.5
-  local FIRST_GROWTH_S, MOST_GROWTH_S, FIRST_PAUSE_S, FIRST_LONG_PAUSE_S, MOST_PAUSE_S = 15, 480, 1, 2, 60
-  local LATEST, BELIEVED, LEAST_TRIES, LONG, TWICE, MOST_ATTEMPTS, MOST_RUNS = 10, 6, 4, 10, 2, 4, 20000
   local ANSWER = -1
 
   local function push(latest, one)
     latest[#latest + 1] = one
-    if #latest > LATEST then
+    if #latest > POLICY.LATEST_ANSWERS then
       table.remove(latest, 1)
     end
   end
@@ -41,14 +38,16 @@ do
 
   local function pause_of(slow, asked_s)
     local doublings = min(slow.k - 1, 32)
-    if asked_s <= MOST_PAUSE_S then
-      return max(asked_s, min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ^ doublings))
+    if asked_s <= POLICY.REFUSED_MOST_PAUSE_S then
+      return max(asked_s, min(POLICY.REFUSED_MOST_PAUSE_S, POLICY.REFUSED_FIRST_PAUSE_S * 2 ^ doublings))
     end
     local asked = asked_of(slow)
-    if #asked < BELIEVED or 2 * #asked <= #slow.l then
-      return min(MOST_PAUSE_S, FIRST_LONG_PAUSE_S * 2 ^ doublings)
+    if #asked < POLICY.BELIEVED_REFUSALS or 2 * #asked <= #slow.l then
+      return min(POLICY.REFUSED_MOST_PAUSE_S, POLICY.REFUSED_FIRST_LONG_PAUSE_S * 2 ^ doublings)
     end
-    return min(max(MOST_PAUSE_S, median(asked)), MOST_PAUSE_S * 2 ^ max(0, min(slow.k - BELIEVED, 32)))
+    local most_s = max(POLICY.REFUSED_MOST_PAUSE_S, median(asked))
+    local doubled = max(0, min(slow.k - POLICY.BELIEVED_REFUSALS, 32))
+    return min(most_s, POLICY.REFUSED_MOST_PAUSE_S * 2 ^ doubled)
   end
 
   function throttle.forget(name)
@@ -72,7 +71,7 @@ do
     slow.c = slow.c + 1
     push(slow.l, ANSWER)
     lane.pace = pace_of(slow)
-    if lane.pace < LEAST_PACE_S then
+    if lane.pace < POLICY.LEAST_PACE_S then
       throttle.forget(name)
     end
   end
@@ -86,8 +85,8 @@ do
       is_fresh = began >= slow.n and now >= slow.u
     else
       slow = {
-        b = now, s = now, n = -1e18, u = -1e18, p = FIRST_PACE_S, g = 0, t = FIRST_GROWTH_S, e = MOST_PACE_S,
-        c = 0, k = 0, r = 0, l = {},
+        b = now, s = now, n = -1e18, u = -1e18, p = POLICY.FIRST_PACE_S, g = 0, t = POLICY.FIRST_GROWTH_S,
+        e = POLICY.MOST_PACE_S, c = 0, k = 0, r = 0, l = {},
       }
       lane.th = slow
     end
@@ -97,13 +96,13 @@ do
       return
     end
     if slow.c > 0 then
-      local before_s, pace_s, allowed_s = slow.p, pace_of(slow), (now - slow.s) / (BELOW * slow.c)
-      if slow.c < LEAST_GIVEN then
-        allowed_s = min(allowed_s, SLOWER * pace_s)
+      local before_s, pace_s, allowed_s = slow.p, pace_of(slow), (now - slow.s) / (POLICY.PACE_SHARE * slow.c)
+      if slow.c < POLICY.LEAST_GIVEN then
+        allowed_s = min(allowed_s, POLICY.SLOWER_TIMES * pace_s)
       end
-      slow.p = min(MOST_PACE_S, max(pace_s, min(allowed_s, slow.e)))
-      if before_s <= ABOUT * slow.p and slow.p <= ABOUT * before_s then
-        slow.t = min(MOST_GROWTH_S, 2 * slow.t)
+      slow.p = min(POLICY.MOST_PACE_S, max(pace_s, min(allowed_s, slow.e)))
+      if before_s <= POLICY.ABOUT_TIMES * slow.p and slow.p <= POLICY.ABOUT_TIMES * before_s then
+        slow.t = min(POLICY.MOST_GROWTH_S, 2 * slow.t)
       end
       slow.s, slow.c = now, 0
     end
@@ -112,9 +111,9 @@ do
     local pause_s = pause_of(slow, asked_s)
     slow.u, lane.pace = now + pause_s, slow.p
     pause(name, pause_s)
-    local least_s = max(LONG * CFG.host_patience_s, TWICE * median(asked_of(slow)))
-    if slow.k >= LEAST_TRIES and now - slow.s >= least_s then
-      return slow.k, slow.s, TWICE * pause_s
+    local least_s = max(POLICY.REFUSED_TIMES * CFG.host_patience_s, POLICY.REFUSED_ASKED_TIMES * median(asked_of(slow)))
+    if slow.k >= POLICY.REFUSED_LEAST_TRIES and now - slow.s >= least_s then
+      return slow.k, slow.s, POLICY.REFUSED_ASKED_TIMES * pause_s
     end
   end
 
@@ -128,7 +127,8 @@ do
   -- Whether what a host has refused is to be tried again, though its attempts are used up.
   function throttle.is_let_off(name, attempts)
     local most = CFG.max_attempts
-    return most > 1 and attempts >= most and attempts < MOST_ATTEMPTS * most and not is_final(host(name).th)
+    local may_go_on = attempts >= most and attempts < POLICY.REFUSED_ATTEMPTS_TIMES * most
+    return most > 1 and may_go_on and not is_final(host(name).th)
   end
 
   -- Of a host in no other trouble, as condition() has it.
@@ -137,13 +137,13 @@ do
     if not slow then
       return {}
     end
-    return {name, 'slowed', slow.r, slow.k, slow.w, '', string.format('%.3f', now - slow.b), '0', 1}
+    return {name, POLICY.SLOWED, slow.r, slow.k, slow.w, '', string.format('%.3f', now - slow.b), '0', 1}
   end
 
   function throttle.wake()
-    local over = call('ZCARD', P .. 'slow') - MOST_RUNS
+    local over = call('ZCARD', P .. 'slow') - POLICY.MOST_RUNS
     if over > 0 then
-      for _, name in ipairs(call('ZRANGE', P .. 'slow', 0, min(over, 100) - 1)) do
+      for _, name in ipairs(call('ZRANGE', P .. 'slow', 0, min(over, POLICY.GIVEN_BACK_AT_ONCE) - 1)) do
         throttle.forget(name)
       end
     end

@@ -2,7 +2,7 @@
 --- include leasing, settling, host_health
 
 local function wake_delayed()
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, 1000)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, POLICY.WOKEN_AT_ONCE)) do
     call('ZREM', P .. 'delayed', id)
     local one = task(id)
     if one and one.s == 'd' then
@@ -29,14 +29,14 @@ local function give_up_waiting()
     for _, item in ipairs(got) do
       local one = item[2]
       lane[kind] = lane[kind] - 1
-      local seed = has(one.v, FLAG_SEED)
-      keep_unvisited(item[1], one, 'r', 'done', 'failed', seed and told[5] or 'host-down', {'host-down', unpack(told)})
+      local reason = has(one.v, POLICY.FLAG_SEED) and told[5] or POLICY.HOST_DOWN
+      keep_unvisited(item[1], one, 'r', 'done', 'failed', reason, {'host-down', unpack(told)})
     end
   end
 end
 
 local function part_with_the_lost(asking)
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', lease_now, 'LIMIT', 0, 100)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'alive', '-inf', lease_now, 'LIMIT', 0, POLICY.GIVEN_BACK_AT_ONCE)) do
     local one = worker(id)
     if one and one.deadline <= lease_now then
       local held = held_by(one)

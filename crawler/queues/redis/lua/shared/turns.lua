@@ -1,7 +1,7 @@
 -- The turns of a host: when it may be asked next, by whom, and who is there as a guest (see politeness.py).
 --- include hosts
 
-local turns = {ASK_AGAIN_S = 0.1, GUEST_S = 120}
+local turns = {}
 
 function turns.set_delay(name, delay_s, just_asked)
   if delay_s ~= (host(name).delay or 0) then
@@ -72,7 +72,7 @@ function turns.over(name, task)
 end
 
 function turns.leave_late()
-  for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'guests', '-inf', now, 'LIMIT', 0, 1000)) do
+  for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'guests', '-inf', now, 'LIMIT', 0, POLICY.WOKEN_AT_ONCE)) do
     local task, name = string.match(member, '^(%d+) (.*)$')
     call('ZREM', P .. 'guests', member)
     if task then
@@ -103,7 +103,7 @@ function turns.take(name, guest)
   local is_new = guest and not (lane.guests and lane.guests[guest])
   if wait <= 0 and is_new and turns.is_crowded(lane) then
     touch(name).crowded = now
-    wait = turns.ASK_AGAIN_S
+    wait = POLICY.ASK_AGAIN_S
   end
   if wait > 0 then
     return max(wait, 1e-6) -- as much as is told
@@ -117,7 +117,7 @@ function turns.take(name, guest)
     lane.guests = lane.guests or {}
     lane.guests[guest] = true
     domains.count(lane, 1)
-    call('ZADD', P .. 'guests', now + turns.GUEST_S, guest .. ' ' .. name)
+    call('ZADD', P .. 'guests', now + POLICY.GUEST_S, guest .. ' ' .. name)
   end
   return 0
 end
@@ -141,7 +141,7 @@ end
 local function wake_hosts()
   turns.leave_late()
   domains.wake()
-  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'cool', '-inf', now, 'LIMIT', 0, 1000)) do
+  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'cool', '-inf', now, 'LIMIT', 0, POLICY.WOKEN_AT_ONCE)) do
     touch(name)
   end
 end

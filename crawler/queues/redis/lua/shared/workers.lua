@@ -28,12 +28,11 @@ local function forget_task(id)
   tasks[id] = false
 end
 
-local SAMPLE_S = 15
 -- A rate over the last 15 to 30 seconds: three points of a growing number are enough to know it.
 local function sample(meter, value)
   if not meter.t then
     meter.t, meter.v, meter.t1, meter.v1 = now, value, now, value
-  elseif now - meter.t1 >= SAMPLE_S then
+  elseif now - meter.t1 >= POLICY.SAMPLE_S then
     meter.t, meter.v, meter.t1, meter.v1 = meter.t1, meter.v1, now, value
   end
   meter.t2, meter.v2 = now, value
