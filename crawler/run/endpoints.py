@@ -16,7 +16,7 @@ from crawler.config import AUTHKEY_VARIABLE, AccessConfig
 from crawler.errors import UsageError
 from crawler.logs.events import KEY_EXPOSED, tell
 from crawler.queues import ResultQueue, TaskQueue
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from crawler.queues.rpc.tls import SERVER_NAME, Tls
 from crawler.queues.rpc.transport import Address
 from crawler.storage import Inbox

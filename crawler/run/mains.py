@@ -31,7 +31,7 @@ from crawler.logs.outcomes import tell_result
 from crawler.machine_id import machine_id
 from crawler.models import Cookie, Result, TaskKind, WorkerState
 from crawler.queues import Plan
-from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.server import RpcServer
 from crawler.run.children import ChildMessage, Lifeline
 from crawler.run.endpoints import ManagerEndpoint, QueueClient, QueueEndpoint
 from crawler.run.start_mode import StartMode
@@ -173,14 +173,14 @@ def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
             ledger.close()
 
 
-def _say_farewell(servers: list[QueueServer]) -> None:
+def _say_farewell(servers: list[RpcServer]) -> None:
     """Let guests who have connected, and have not asked yet, hear that it is over."""
     end = time.monotonic() + _FAREWELL_S
     while any(server.visited for server in servers) and time.monotonic() < end:
         time.sleep(0.02)
 
 
-def _listening(make: Callable[..., QueueServer], endpoint: ManagerEndpoint, *served: object) -> QueueServer:
+def _listening(make: Callable[..., RpcServer], endpoint: ManagerEndpoint, *served: object) -> RpcServer:
     try:
         return make(*served)
     except OSError as exc:

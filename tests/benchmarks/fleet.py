@@ -22,7 +22,7 @@ from pathlib import Path
 from crawler.config import load
 from crawler.errors import QueueError
 from crawler.models import TaskKind, WorkerState
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from crawler.queues.rpc.tls import Tls
 from crawler.run.endpoints import ManagerEndpoint
 from tests.benchmarks.queue import cpu_s, manager, new_task, result, rss_mib

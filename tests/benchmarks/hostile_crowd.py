@@ -26,11 +26,10 @@ import msgspec
 
 from crawler import errors
 from crawler.queues.rpc.tls import Tls
-from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from tests.support.certificates import held_in
 from tests.support.hostile import of_its_own
-from tests.support.peer import Peer
+from tests.support.peer import Peer, dial
 
 EXPECTED = (EOFError, OSError, AuthenticationError, errors.ProtocolError, msgspec.MsgspecError)
 """To be thrown out."""
@@ -268,11 +267,11 @@ def serve_crowd(  # noqa: C901 - one deed after the other
         return what
 
     def wrong_key(_: int) -> str:
-        with contextlib.closing(RpcTransport(tls).dial(address, authkey=b"another key")):
+        with contextlib.closing(dial(address, tls=tls, authkey=b"another key")):
             raise AssertionError("another key was taken")
 
     def without_certificate(_: int) -> str:
-        with contextlib.closing(RpcTransport(None).dial(address, authkey=authkey)):
+        with contextlib.closing(dial(address, authkey=authkey)):
             raise AssertionError("one without a certificate was let in")
 
     strangers = [

@@ -31,7 +31,7 @@ from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.writer import CrawlfileWriter
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from crawler.queues.rpc.tls import Tls
 from crawler.run.children import Child
 from crawler.run.endpoints import Access, ManagerEndpoint

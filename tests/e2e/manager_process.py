@@ -24,7 +24,7 @@ import msgspec
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from tests.support.certificates import held_in
 from tests.support.queues import AUTHKEY
 

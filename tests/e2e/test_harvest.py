@@ -15,7 +15,7 @@ import pytest
 
 from crawler.catalog import Catalog
 from crawler.models import TaskKind
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from tests.e2e.running import (
     PATIENCE_S,
     Running,

@@ -23,7 +23,7 @@ from crawler.cli.connect import tasks_of
 from crawler.config import Config
 from crawler.errors import QueueUnreachable
 from crawler.models import TaskKind
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from tests.e2e.running import PATIENCE_S, Running, image_crawler, saved_digests
 from tests.support.queues import wait_until
 from tests.support.redisserver import queue_flags

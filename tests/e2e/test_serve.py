@@ -19,7 +19,7 @@ from crawler.catalog import Catalog
 from crawler.catalog.elsewhere import elsewhere
 from crawler.models import Stats, TaskKind
 from crawler.queues import TaskQueue
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from tests.e2e.running import (
     Outcome,
     Running,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import AuthenticationError, managers
+from multiprocessing import AuthenticationError
 from pathlib import Path
 
 import msgspec
@@ -20,12 +20,13 @@ import pytest
 
 from crawler import errors
 from crawler.queues.rpc.calls import PROTOCOL
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.manager import QueueManager
 from crawler.queues.rpc.tls import Tls
 from crawler.queues.rpc.transport import HANDSHAKE_S, RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
 from tests.e2e.manager_process import ManagerProcess, Options, forbid_pickle, manager_process
 from tests.support import certificates
+from tests.support.peer import dial, say_hello
 from tests.support.queues import AUTHKEY, Queues, image, saved, take, wait_until, worker
 
 pytestmark = [
@@ -261,10 +262,10 @@ def key_holders(place: Place) -> AbstractContextManager[None]:
     """Those who know the key, and have nothing sensible to say."""
 
     def visit(n: int) -> None:
-        peer = RpcTransport(place.tls).dial(place.address, authkey=AUTHKEY)
+        peer = dial(place.address, tls=place.tls, authkey=AUTHKEY)
         try:
             if n % 2:
-                managers.dispatch(peer, None, "accept_connection", (PROTOCOL, "1.0"))  # type: ignore[attr-defined]
+                say_hello(peer, PROTOCOL, "1.0")
             peer.send_bytes(MALFORMED[n % len(MALFORMED)])
             peer.recv_bytes()
         finally:
@@ -274,7 +275,7 @@ def key_holders(place: Place) -> AbstractContextManager[None]:
 
 
 def wrong_keys(place: Place) -> AbstractContextManager[None]:
-    return visiting(lambda n: RpcTransport(place.tls).dial(place.address, authkey=b"another key").close())
+    return visiting(lambda n: dial(place.address, tls=place.tls, authkey=b"another key").close())
 
 
 def noise(place: Place) -> AbstractContextManager[None]:

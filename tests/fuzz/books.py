@@ -20,8 +20,7 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.rpc import server as server_module
 from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import PROTOCOL
-from crawler.queues.rpc.client import QueueManager
-from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.server import RpcServer
 from crawler.queues.rpc.transport import RpcTransport
 from crawler.storage.local import LocalStorage
 from crawler.storage.uploads import UploadReceiver
@@ -68,11 +67,9 @@ class Known(RpcTransport):
 
 
 @cache
-def server(transport: RpcTransport) -> QueueServer:
+def server(transport: RpcTransport) -> RpcServer:
     """One whose queues are put in later: a port for each input would be too many."""
-    manager = QueueManager(("127.0.0.1", 0), AUTHKEY)
-    manager._serializer = manager._transport = transport.register()  # type: ignore[assignment]
-    made: QueueServer = manager.server(None, None, None, crawl=CRAWL)  # type: ignore[arg-type]
+    made = RpcServer({}, ("127.0.0.1", 0), AUTHKEY, transport, crawl=CRAWL)
     made.listener.close()
     return made
 
@@ -118,9 +115,9 @@ class Crawl:
         faults().check()
         served._serve_peer(peer)
         faults().check()
-        assert not served._inside
+        assert not served._authenticated
         assert not served._open
-        assert not len(served._lobby)
+        assert not len(served._pending)
 
     def check(self) -> None:
         """The books balance, also once they are opened again; and an honest worker's task gets done."""

@@ -6,16 +6,34 @@ from typing import Any
 
 import msgspec
 
-from crawler.queues.rpc.calls import PROTOCOL, Call
+from crawler.queues.rpc.calls import PROTOCOL, Call, Reply
 from crawler.queues.rpc.tls import Tls
-from crawler.queues.rpc.transport import RpcTransport
+from crawler.queues.rpc.transport import Address, RpcTransport
+from crawler.queues.rpc.wire import Connection
+
+
+def dial(address: Address, *, authkey: bytes, tls: Tls | None = None) -> Connection:
+    """A connection to a manager, and over it the handshake."""
+    transport = RpcTransport(tls)
+    connection = transport.open(address)
+    try:
+        transport.greet(connection, authkey)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def say_hello(connection: Connection, *greeting: object) -> Exception | None:
+    """Send the first call with such arguments; the manager's refusal, if it refuses."""
+    connection.send_bytes(msgspec.msgpack.encode([None, "accept_connection", greeting, {}]))
+    return msgspec.msgpack.decode(connection.recv_bytes(), type=Reply).error()
 
 
 class Peer:
     def __init__(self, address: Any, authkey: bytes, *, tls: Tls | None = None) -> None:
-        self._link = RpcTransport(tls).dial(address, authkey=authkey)
-        self._link.send([None, "accept_connection", [PROTOCOL, "evil"], {}])
-        assert self._link.recv()[0] == "#RETURN"
+        self._link = dial(address, authkey=authkey, tls=tls)
+        assert say_hello(self._link, PROTOCOL, "evil") is None
 
     def put(self, results: list[Any]) -> Any:
         return self.call("get_result_queue", "put", {"results": results})

@@ -38,8 +38,8 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address as redis_address
 from crawler.queues.redis.client import RedisClient
 from crawler.queues.redis.codec import LETTERS
-from crawler.queues.rpc.client import QueueManager
-from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.manager import QueueManager
+from crawler.queues.rpc.server import RpcServer
 from crawler.queues.rpc.tls import Tls
 from crawler.storage import Inbox
 
@@ -153,7 +153,7 @@ def served(
     tls: Tls | None = None,
     crawl: str = "",
     tick: Callable[[], None] = lambda: None,
-) -> Iterator[QueueServer]:
+) -> Iterator[RpcServer]:
     """The queues behind a real server, in a thread of this process."""
     server = QueueManager(address, AUTHKEY, tls=tls).server(tasks, results, inbox, crawl=crawl)
     stop = threading.Event()
@@ -174,7 +174,7 @@ def served(
 
 @contextmanager
 def connected(
-    server: QueueServer, *, reconnect_s: float = 5.0, tls: Tls | None = None
+    server: RpcServer, *, reconnect_s: float = 5.0, tls: Tls | None = None
 ) -> Iterator[QueueManager]:
     manager = QueueManager(server.listener.address, AUTHKEY, reconnect_s=reconnect_s, tls=tls)
     manager.connect()

@@ -1,6 +1,6 @@
 """A crawl whose queue is in Redis, as workers and commands meet it, and as the one who coordinates it founds it.
 
-The surface is that of ``queues.rpc.client.QueueManager``: connect, then ask for the queues.
+The surface is that of ``queues.rpc.manager.QueueManager``: connect, then ask for the queues.
 """
 
 from __future__ import annotations

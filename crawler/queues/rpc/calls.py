@@ -1,6 +1,6 @@
-"""Calls on the queues as they cross the wire: by name, typed by the protocols' own annotations.
+"""Calls and replies of the RPC, typed by the annotations of the protocols that a manager serves.
 
-The layout is BaseManager's: ``(ident, method, args, kwds)`` there, ``(kind, value)`` back.
+They are laid out as BaseManager's messages are: a call is ``(ident, method, args, kwds)``, a reply ``(kind, value)``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from crawler.queues.rpc.wire import Fault
 from crawler.storage import Inbox
 
 PROTOCOL = 11
-"""To be raised with each change after which workers and a manager of before and after don't understand each other."""
+"""Raise it with each change after which workers and a manager of before and after don't understand each other."""
 
 MALFORMED = validation.FLAWS
-"""What decoding raises."""
+"""The errors of decoding."""
 ENCODER = msgspec.msgpack.Encoder()
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """What a client sends."""
+    """A client's message: *method* of the object named *ident*, or of the server itself (None).
+
+    Arguments travel by name, in *kwds*; only the greeting has *args*.
+    """
 
     ident: str | None
     method: str
@@ -34,6 +37,8 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """The server's answer: ``#RETURN`` with the method's value, or ``#ERROR`` with a Fault."""
+
     kind: str
     value: msgspec.Raw
 
@@ -44,6 +49,10 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     @classmethod
     def of_error(cls, error: Exception) -> Reply:
         return cls("#ERROR", msgspec.Raw(ENCODER.encode(Fault.of(error))))
+
+    def error(self) -> Exception | None:
+        """The exception that was raised over there. Raises MALFORMED if it can't be read."""
+        return None if self.kind == "#RETURN" else msgspec.msgpack.decode(self.value, type=Fault).revived()
 
 
 _ONE_BY_ONE: dict[Any, Any] = {

@@ -1,193 +1,101 @@
-"""The queues on the network, through ``multiprocessing.managers.BaseManager``: an address, an authkey, a registry.
+"""The client's end of the RPC: calls by name over pooled connections, made again until the manager answers.
 
-What is replaced of the standard library: the transport (transport.py, wire.py: no pickle, TLS, deadlines, limits), the
-server (server.py) and the proxies (below: a broken call is never read by the next one; they reconnect).
+A broken call is never read by the next one: its connection is dropped. All calls may be repeated safely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from multiprocessing import AuthenticationError, managers
-from typing import Any, cast
+from functools import partial
+from multiprocessing import AuthenticationError
+from typing import Any
 
 import msgspec
 
 from crawler import __version__, errors
-from crawler.queues import ResultQueue, TaskQueue
 from crawler.queues.patience import Patience
 from crawler.queues.rpc import transport, wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.rpc.connection_pool import ConnectionPool
-from crawler.queues.rpc.server import QueueServer
-from crawler.queues.rpc.tls import Tls, refusal
+from crawler.queues.rpc.tls import refusal
 from crawler.queues.rpc.transport import Address, RpcTransport
-from crawler.storage import Inbox
 from crawler.text.plain_errors import plain
 from crawler.urls import show_address
 
 
-class QueueProxy(managers.BaseProxy):
-    """A queue on another process: reconnects after a restart, and no call ever gets another one's answer.
+class RpcClient:
+    """Calls the objects that a manager serves. Thread-safe, and fork-safe.
 
-    A call whose connection breaks is made again, for *reconnect_s* seconds at the most and until *abandon* is set: all
-    calls may be repeated safely. Then it raises QueueUnreachable. AuthenticationFailed and the queue's own errors are
-    raised at once.
-    """
-
-    # BaseProxy's own, which its type stubs leave out
-    _token: Any
-
-    def __init__(
-        self,
-        token: Any,
-        serializer: Any,
-        manager: QueueManager | None = None,
-        authkey: bytes | None = None,
-        exposed: Any = None,
-        incref: bool = True,  # noqa: FBT001, FBT002 - BaseManager's own signature
-        manager_owned: bool = False,  # noqa: FBT001, FBT002
-    ) -> None:
-        del incref  # its finalizer would dial the manager at exit, without a deadline
-        super().__init__(
-            token, serializer, manager, authkey, exposed, incref=False, manager_owned=manager_owned
-        )
-        assert manager is not None
-        self._manager: QueueManager = manager
-        self._methods = SERVED[str(token.id)]
-
-    def _callmethod(self, methodname: str, args: Any = (), kwds: Any = None) -> Any:
-        method = self._methods[methodname]
-        arguments = method.bind(args, kwds or {})
-        call = Call(str(self._token.id), methodname, kwds=msgspec.Raw(ENCODER.encode(arguments)))
-        message = ENCODER.encode(call)
-        patience_s = float(arguments.get("wait_s", 0.0)) + transport.CALL_S
-        return self._manager.retrying(lambda: self._exchange(method, message, patience_s))
-
-    def _exchange(self, method: Method, message: bytes, patience_s: float) -> Any:
-        with self._manager.links.link() as link:
-            link.deadline_s = patience_s
-            link.send_bytes(message)
-            reply = msgspec.msgpack.decode(link.recv_bytes(), type=Reply)
-            if reply.kind == "#RETURN":
-                return method.decode_result(reply.value)
-            fault = msgspec.msgpack.decode(reply.value, type=wire.Fault)
-        raise fault.revived()
-
-
-def _proxy(name: str, typeid: str) -> type[QueueProxy]:
-    def forward(method: str) -> Callable[..., Any]:
-        def call(self: QueueProxy, /, *args: Any, **kwds: Any) -> Any:
-            return self._callmethod(method, args, kwds)
-
-        return call
-
-    names = tuple(SERVED[typeid])
-    return type(name, (QueueProxy,), {**{method: forward(method) for method in names}, "_exposed_": names})
-
-
-_PROXIES = {
-    "get_task_queue": _proxy("TaskQueueProxy", "get_task_queue"),
-    "get_result_queue": _proxy("ResultQueueProxy", "get_result_queue"),
-    "get_inbox": _proxy("InboxProxy", "get_inbox"),
-}
-
-
-class _Registered(managers.BaseManager):
-    """The registry: what a manager gives, and by which proxy."""
-
-
-for _typeid, _type in _PROXIES.items():
-    _Registered.register(_typeid, proxytype=_type)
-
-
-class QueueManager(_Registered):
-    """Both ends: ``QueueManager(address, authkey)`` and then ``server(…)`` or ``connect()``.
-
-    With *tls* connections are encrypted and both sides show certificates. All that talks to the manager tries for
-    ``reconnect_s`` seconds (which may be changed at any time), then raises QueueUnreachable; AuthenticationFailed and
-    VersionMismatch at once. ``crawl`` may be set to the id of the plan that a worker goes by: a manager with another
-    is CrawlReplaced, so that nobody mixes up two crawls that come to the same address.
+    A call whose connection breaks is made again, for *reconnect_s* seconds at the most and until ``abandon``; then it
+    raises QueueUnreachable. AuthenticationFailed, VersionMismatch, CrawlReplaced and the object's own errors are raised
+    at once.
     """
 
     def __init__(
-        self, address: Address, authkey: bytes, *, tls: Tls | None = None, reconnect_s: float = 60.0
+        self, address: Address, authkey: bytes, transport: RpcTransport, *, reconnect_s: float
     ) -> None:
-        self._transport = RpcTransport(tls).register()
-        super().__init__(address, authkey, serializer=self._transport)  # type: ignore[arg-type] # any key of listener_client
-        self._patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
+        self.address = address
+        self._authkey = authkey
+        self._transport = transport
+        self.patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
         self.crawl = ""
+        """The id of the only plan whose manager is accepted; empty: any."""
+        self.pool = ConnectionPool(self._dial, self._greet)
         self._has_answered = False
-        self.links = ConnectionPool(self._dial, self._greet)
-
-    def server(
-        self, tasks: TaskQueue, results: ResultQueue, inbox: Inbox | None = None, *, crawl: str = ""
-    ) -> QueueServer:
-        """A server for the queues of *crawl* (its plan's id); its address is known (and taken) when this returns."""
-        registry: dict[str, Any] = {
-            "get_task_queue": (lambda: tasks,),
-            "get_result_queue": (lambda: results,),
-        }
-        if inbox is not None:
-            registry["get_inbox"] = (lambda: inbox,)
-        return QueueServer(registry, self._address, self._authkey, self._transport, crawl=crawl)  # type: ignore[attr-defined]
-
-    @property
-    def reconnect_s(self) -> float:
-        return self._patience.reconnect_s
-
-    @reconnect_s.setter
-    def reconnect_s(self, reconnect_s: float) -> None:
-        self._patience.reconnect_s = reconnect_s
 
     def connect(self) -> None:
-        """Find out whether the manager is there and lets us in."""
-        self.retrying(self._try_link)
-        self._state.value = managers.State.STARTED  # type: ignore[attr-defined] # as BaseManager's own does
+        """Return once the manager has let us in. Raises as calls do."""
+        self._retrying(self._try_connection)
 
-    def get_task_queue(self) -> TaskQueue:
-        return cast("TaskQueue", self._proxy_of("get_task_queue"))
-
-    def get_result_queue(self) -> ResultQueue:
-        return cast("ResultQueue", self._proxy_of("get_result_queue"))
-
-    def get_inbox(self) -> Inbox:
-        return cast("Inbox", self._proxy_of("get_inbox"))
+    def call(self, ident: str, method: Method, /, *args: Any, **kwds: Any) -> Any:
+        """The answer of *method* of the object named *ident*. Raises TypeError for arguments that do not fit."""
+        arguments = method.bind(args, kwds)
+        message = ENCODER.encode(Call(ident, method.name, kwds=msgspec.Raw(ENCODER.encode(arguments))))
+        deadline_s = float(arguments.get("wait_s", 0.0)) + transport.CALL_S
+        return self._retrying(lambda: self._exchange(method, message, deadline_s))
 
     def abandon(self) -> None:
-        """Wait for no answer any more: calls that are under way, and later ones, raise QueueUnreachable."""
-        self._patience.abandoned.set()
-        self.links.interrupt()
+        """Wait for no answer any more: calls under way, and later ones, raise QueueUnreachable."""
+        self.patience.abandoned.set()
+        self.pool.interrupt()
 
     def disconnect(self) -> None:
         """Close the connections; no call may be under way."""
         self.abandon()
-        self.links.close()
+        self.pool.close()
 
-    def _proxy_of(self, typeid: str) -> QueueProxy:
-        """What BaseManager would dial the manager for, twice: but names for objects are known beforehand."""
-        token = managers.Token(typeid, self._address, typeid)  # type: ignore[attr-defined]
-        return _PROXIES[typeid](token, self._transport, manager=self, authkey=self._authkey)  # type: ignore[attr-defined]
+    def _exchange(self, method: Method, message: bytes, deadline_s: float) -> Any:
+        with self.pool.connection() as connection:
+            connection.deadline_s = deadline_s
+            reply = _ask(connection, message)
+            error = reply.error()
+            if error is None:
+                return method.decode_result(reply.value)
+        raise error  # outside: an answer that is an error is one all the same, and the connection is kept
 
-    def _try_link(self) -> None:
-        with self.links.link():
+    def _try_connection(self) -> None:
+        with self.pool.connection():
             pass
 
     def _dial(self) -> wire.Connection:
         try:
-            return self._transport.open(self._address)  # type: ignore[attr-defined]
+            return self._transport.open(self.address)
         except TimeoutError as exc:
             raise _NotReachedError(plain(exc)) from exc
 
-    def _greet(self, link: wire.Connection) -> None:
-        self._transport.greet(link, self._authkey)  # type: ignore[attr-defined]
-        managers.dispatch(link, None, "accept_connection", (PROTOCOL, __version__, self.crawl))  # type: ignore[attr-defined]
+    def _greet(self, connection: wire.Connection) -> None:
+        self._transport.greet(connection, self._authkey)
+        greeting = msgspec.Raw(ENCODER.encode((PROTOCOL, __version__, self.crawl)))
+        reply = _ask(connection, ENCODER.encode(Call(None, "accept_connection", args=greeting)))
+        if (error := reply.error()) is not None:
+            raise error
         self._has_answered = True
 
-    def retrying(self, call: Callable[[], Any]) -> Any:
+    def _retrying(self, call: Callable[[], Any]) -> Any:
         """Make *call* until it gets through to the manager."""
         where = self._where()
         try:
-            return self._patience.trying(call)
+            return self.patience.trying(call)
         except AuthenticationError as exc:
             raise errors.AuthenticationFailed(f"{where} has another authkey") from exc
         except MALFORMED as exc:
@@ -198,15 +106,17 @@ class QueueManager(_Registered):
             raise errors.QueueUnreachable(f"no answer from {where}: {self._said(exc)}") from exc
 
     def _where(self) -> str:
-        return f"the manager at {show_address(self._address)}"  # type: ignore[attr-defined]
+        return f"the manager at {show_address(self.address)}"
 
     def _said(self, error: BaseException | None) -> str:
-        """In words, with what may be the reason."""
+        """*error* in words, with what may be the reason."""
         return (plain(error) if error is not None else "nothing was heard") + self._hint(error)
 
     def _hint(self, error: BaseException | None) -> str:
-        """What a silence may mean, as far as it can be told from here: the system takes connections for a process that
-        is stopped; and a manager that asks for TLS waits for us to speak first, and so do we without.
+        """What a timeout may mean, as far as a client can tell.
+
+        The system accepts connections for a process that is stopped. A manager that asks for TLS waits for the client
+        to speak first, and a client without TLS waits for the manager.
         """
         if not isinstance(error, TimeoutError):
             return ""
@@ -218,8 +128,28 @@ class QueueManager(_Registered):
         return f"; it takes connections and says nothing: {or_tls}is it stopped, or has it too much to do?"
 
 
+class RpcProxy:
+    """An object of the manager: its methods are those of the protocol that ``SERVED`` has for *ident*.
+
+    Outlives a restart of the manager, since objects have names there.
+    """
+
+    def __init__(self, client: RpcClient, ident: str) -> None:
+        self._ident = ident
+        for name, method in SERVED[ident].items():
+            setattr(self, name, partial(client.call, ident, method))
+
+    def __repr__(self) -> str:
+        return f"<RpcProxy {self._ident}>"
+
+
 class _NotReachedError(TimeoutError):
     """Nobody has taken the connection."""
+
+
+def _ask(connection: wire.Connection, message: bytes) -> Reply:
+    connection.send_bytes(message)
+    return msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
 
 
 def _may_heal(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""A client's connections to the manager: one for each call that is under way, kept for the next one."""
+"""A client's connection pool: one connection for each call under way, kept for the next call."""
 
 from __future__ import annotations
 
@@ -10,97 +10,98 @@ from contextlib import contextmanager
 
 from crawler.queues.rpc.wire import Connection
 
-_MOST_IDLE = 3  # lease, heartbeat, results; images on their way to the manager may be many, for a moment
+_MOST_IDLE = 3
+"""One each for leases, heartbeats and results. Uploads of images may be many at a time, but for a moment only."""
 
 
 class ConnectionPool:
-    """Gives each call a connection of its own: an idle one, or else what *dial* makes and *greet* has made fit for use.
+    """Gives each call an idle connection, or a new one: made by *dial*, and authenticated by *greet*.
 
-    Thread-safe, and fork-safe.
+    Thread-safe, and fork-safe. Invariant: ``_idle`` is part of ``_open``; the rest of it is in use by one call each.
     """
 
     def __init__(self, dial: Callable[[], Connection], greet: Callable[[Connection], None]) -> None:
         self._dial = dial
         self._greet = greet
         self._forget()
-        _everyones.add(self)
+        _pools.add(self)
 
     def _forget(self) -> None:
-        """Begin anew, without closing anything: after a fork the connections are the parent's."""
+        """Start empty, closing nothing: after a fork the connections are the parent's."""
         self._mutex = threading.Lock()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._abandoned = False
 
     @contextmanager
-    def link(self) -> Iterator[Connection]:
+    def connection(self) -> Iterator[Connection]:
         """A connection for one exchange.
 
-        If that fails in whatever way, an answer may still be on its way, or the manager may have gone: neither this
-        connection nor those that lie idle are used again.
+        After any exception in it, neither this connection nor the idle ones are used again: a reply may still be under
+        way, or the manager may have gone.
         """
-        link = self._take()
+        connection = self._take()
         try:
-            yield link
+            yield connection
         except BaseException:
-            self._drop([link, *self._take_idle()])
+            self._drop([connection, *self._take_idle()])
             raise
         with self._mutex:
             kept = len(self._idle) < _MOST_IDLE
             if kept:
-                self._idle.append(link)
+                self._idle.append(connection)
         if not kept:
-            self._drop([link])
+            self._drop([connection])
 
     def interrupt(self) -> None:
-        """Make the exchanges fail that are under way, and later ones too."""
+        """Make exchanges fail: those under way, and later ones."""
         with self._mutex:
             self._abandoned = True
-            for link in self._open:
-                link.interrupt()
+            for connection in self._open:
+                connection.interrupt()
 
     def close(self) -> None:
         """Close all connections; no exchange may be under way."""
         with self._mutex:
-            links, self._open = self._open, set()
+            connections, self._open = self._open, set()
             self._idle.clear()
-        for link in links:
-            link.close()
+        for connection in connections:
+            connection.close()
 
     def _take(self) -> Connection:
         with self._mutex:
             if self._idle:
                 return self._idle.pop()
-        link = self._dial()
+        connection = self._dial()
         with self._mutex:
-            self._open.add(link)
+            self._open.add(connection)
             if self._abandoned:
-                link.interrupt()  # interrupt() came too early to see it
+                connection.interrupt()  # interrupt() came too early to see it
         try:
-            self._greet(link)
+            self._greet(connection)
         except BaseException:
-            self._drop([link])
+            self._drop([connection])
             raise
-        return link
+        return connection
 
     def _take_idle(self) -> list[Connection]:
         with self._mutex:
             idle, self._idle = self._idle, []
             return idle
 
-    def _drop(self, links: list[Connection]) -> None:
+    def _drop(self, connections: list[Connection]) -> None:
         with self._mutex:
-            self._open.difference_update(links)
-        for link in links:
-            link.close()
+            self._open.difference_update(connections)
+        for connection in connections:
+            connection.close()
 
 
-_everyones: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for links in list(_everyones):
-        links._forget()  # noqa: SLF001 - of this module
+    for pool in list(_pools):
+        pool._forget()  # noqa: SLF001 - of this module
 
 
 if hasattr(os, "register_at_fork"):

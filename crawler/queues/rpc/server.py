@@ -1,9 +1,8 @@
-"""The manager's end: ``multiprocessing.managers.Server``, made fit for a network.
+"""The manager's end of the RPC: one thread a connection, calls by name.
 
-What is kept: the registry, and one thread a connection. What is replaced, and why: a stranger learns nothing, can
-neither stop nor starve it, and each of its connections has seconds to prove that it knows the key; nothing is ever
-pickled; objects have names, not memory addresses, so that a proxy outlives a restart; a lease whose reply could not
-be delivered goes back at once.
+An unauthenticated peer learns nothing, can neither stop nor starve the server, and has seconds to prove that it knows
+the authkey. Nothing is ever pickled. Objects have names, so that a proxy outlives a restart. A lease whose reply could
+not be delivered is released at once.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from multiprocessing import AuthenticationError, managers
+from collections.abc import Callable, Mapping
+from multiprocessing import AuthenticationError
 from typing import Any, Self
 
 import msgspec
@@ -23,54 +22,56 @@ from crawler.models import Lease
 from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.rpc.pending_peers import PendingPeers
-from crawler.queues.rpc.transport import RpcTransport
+from crawler.queues.rpc.transport import Address, RpcTransport
 from crawler.text.plain_errors import quoted
 
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
-MAX_STRANGERS = 512
-MAX_STRANGERS_OF_ONE_ADDRESS = 128
+MAX_PENDING = 512
+MAX_PENDING_OF_ONE_ADDRESS = 128
 IDLE_S = 120.0
+"""Seconds until a connection without calls is closed; its client dials again."""
 _PAUSE_S = 0.05
 LONGEST_WAIT_S = 60.0
-"""A call that wants to wait for longer waits for so long."""
+"""The most seconds that a call may wait; one that asks for more waits for as many."""
 
 
-class QueueServer(managers.Server):
-    """Serves what is registered; a context manager that listens from the start, and answers while it is entered."""
+class RpcServer:
+    """Serves objects under the names of ``SERVED``. Listens from the start; answers while its context is entered.
 
-    # BaseManager's own, which its type stubs leave out
-    listener: Any
-    authkey: bytes
+    Invariant: a connection is in ``_open`` from its acceptance until it is closed. Meanwhile it is pending, or in
+    ``_authenticated`` once its peer has proved that it knows the authkey.
+    """
 
     def __init__(
         self,
-        registry: dict[str, Any],
-        address: Any,
+        served: Mapping[str, object],
+        address: Address,
         authkey: bytes,
-        serializer: RpcTransport,
+        transport: RpcTransport,
         *,
         crawl: str = "",
     ) -> None:
-        super().__init__(registry, address, authkey, serializer)  # type: ignore[arg-type] # any key of listener_client
-        self.stop_event = threading.Event()
-        self._transport = serializer
+        self.listener = transport.listen(address)
+        self._served = dict(served)
+        self._authkey = authkey
+        self._transport = transport
         self._crawl = crawl
-        self._lobby: PendingPeers[wire.Connection] = PendingPeers(
-            most=MAX_STRANGERS, most_of_one_address=MAX_STRANGERS_OF_ONE_ADDRESS
+        self._stopped = threading.Event()
+        self._pending: PendingPeers[wire.Connection] = PendingPeers(
+            most=MAX_PENDING, most_of_one_address=MAX_PENDING_OF_ONE_ADDRESS
         )
         self._open: set[wire.Connection] = set()
-        self._inside: set[wire.Connection] = set()
+        self._authenticated: set[wire.Connection] = set()
         self._open_lock = threading.Lock()
-        self._served = {name: make() for name, (make, *_) in registry.items()}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept_until_stopped, name="accept", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop_event.set()
+        self._stopped.set()
         self.listener.close()
         with self._open_lock:
             for peer in self._open:
@@ -78,24 +79,22 @@ class QueueServer(managers.Server):
 
     @property
     def visited(self) -> bool:
-        """Somebody who knows the key is connected."""
-        return bool(self._inside)
-
-    # connections
+        """Whether a client is connected that knows the authkey."""
+        return bool(self._authenticated)
 
     def _accept_until_stopped(self) -> None:
-        while not self.stop_event.is_set():
+        while not self._stopped.is_set():
             try:
                 peer = self.listener.accept()
             except ConnectionError:
                 continue  # it went away in the queue
             except OSError as exc:
-                if not self.stop_event.is_set():
+                if not self._stopped.is_set():
                     self._out_of_resources(exc)
                 continue
             with self._open_lock:
                 self._open.add(peer)
-            for other in self._lobby.enter(peer, peer.peer):
+            for other in self._pending.enter(peer, peer.peer):
                 other.interrupt()
             try:
                 threading.Thread(target=self._serve_peer, args=(peer,), daemon=True).start()
@@ -104,30 +103,32 @@ class QueueServer(managers.Server):
                 self._out_of_resources(exc)
 
     def _out_of_resources(self, error: Exception) -> None:
-        """Descriptors or threads are used up: whoever sits at the door has to go, the oldest first."""
+        """Descriptors or threads are used up: close half of the pending connections, the oldest first."""
         tell(log, CONNECTION_FAILED, reason=error)
-        for _ in range((len(self._lobby) + 1) // 2):
-            if (stranger := self._lobby.crowd_out()) is not None:
-                stranger.interrupt()
-        time.sleep(_PAUSE_S)  # or it would spin on it with the interpreter's lock
+        for _ in range((len(self._pending) + 1) // 2):
+            if (oldest := self._pending.crowd_out()) is not None:
+                oldest.interrupt()
+        time.sleep(
+            _PAUSE_S
+        )  # or accept() would fail again at once, in a loop that holds the interpreter's lock
 
     def _forget(self, peer: wire.Connection) -> None:
-        self._lobby.leave(peer)
+        self._pending.leave(peer)
         with self._open_lock:
             self._open.discard(peer)
-            self._inside.discard(peer)
+            self._authenticated.discard(peer)
         peer.close()
 
     def _serve_peer(self, peer: wire.Connection) -> None:
         address = peer.peer
         try:
-            self._transport.welcome(peer, self.authkey)
-            self._lobby.leave(peer)
+            self._transport.welcome(peer, self._authkey)
+            self._pending.leave(peer)
             with self._open_lock:
-                self._inside.add(peer)
+                self._authenticated.add(peer)
             peer.deadline_s = IDLE_S
             if self._admit(peer):
-                while not self.stop_event.is_set():
+                while not self._stopped.is_set():
                     self._answer(peer)
         except (EOFError, ConnectionError):
             pass  # it has gone
@@ -137,9 +138,10 @@ class QueueServer(managers.Server):
             self._forget(peer)
 
     def _admit(self, peer: wire.Connection) -> bool:
-        """Answer the first call, which is BaseManager's ``accept_connection``; whether others may follow.
+        """Answer the greeting, which is the first call; return whether others may follow.
 
-        Its other calls of that kind (shutdown, debug_info, create …) are of no use here, or too much of it.
+        It is BaseManager's ``accept_connection``. BaseManager's other calls to the server itself (shutdown, debug_info,
+        create …) are refused: any worker could stop the manager by them.
         """
         call = msgspec.msgpack.decode(peer.recv_bytes(), type=Call)
         try:
@@ -151,7 +153,7 @@ class QueueServer(managers.Server):
         return True
 
     def _check(self, call: Call) -> None:
-        """Raise what forbids to go on with a client that begins like that."""
+        """Raise why the client that greets by *call* is refused."""
         if call.ident is not None or call.method != "accept_connection":
             raise ValueError(f"there is no call {quoted(call.method)} before a connection is accepted")
         match msgspec.msgpack.decode(call.args):
@@ -171,7 +173,7 @@ class QueueServer(managers.Server):
             raise errors.CrawlReplaced(
                 "this manager serves another crawl by now, or the same with other settings; join it anew"
             )
-        if len(self._inside) > MAX_CONNECTIONS:
+        if len(self._authenticated) > MAX_CONNECTIONS:
             raise errors.TooManyConnections(
                 f"the manager has {MAX_CONNECTIONS:,} connections, which is as many as it takes"
             )
@@ -183,7 +185,7 @@ class QueueServer(managers.Server):
         try:
             value, undo = self._invoke(call)
             message = _encoded(Reply.of(value), call)
-        except Exception as exc:  # noqa: BLE001 - who asked is told, and the log
+        except Exception as exc:  # noqa: BLE001 - the client is told, and the log
             if not isinstance(exc, (errors.CrawlerError, ValueError, OverflowError, *MALFORMED)):
                 tell(log, CALL_FAILED, exc_info=True, method=call.method)
             _give_back(undo)
@@ -195,7 +197,7 @@ class QueueServer(managers.Server):
     def _deliver(peer: wire.Connection, message: bytes, undo: Callable[[], None] | None) -> None:
         delivered = False
         try:
-            # one who waits has nothing to say: if there is something to be read from it, it has gone
+            # a client that waits for its answer sends nothing: if there is something to read, it has closed
             if undo is None or not peer.poll():
                 peer.send_bytes(message)
                 delivered = True
@@ -206,12 +208,12 @@ class QueueServer(managers.Server):
             raise EOFError
 
     def _invoke(self, call: Call) -> tuple[object, Callable[[], None] | None]:
-        """What the call gives, and what has to be done if that can't be delivered."""
+        """The value of the call, and what undoes it if the reply can't be delivered."""
         method = SERVED.get(call.ident or "", {}).get(call.method)
         if method is None or call.ident not in self._served:
             raise ValueError(f"there is no method {quoted(call.method)} of {quoted(call.ident)}")
         arguments: Any = method.decode_arguments(call.kwds)
-        target = self._served[call.ident]
+        target: Any = self._served[call.ident]
         value = _called(getattr(target, call.method), method, arguments)
         if isinstance(value, Lease) and value.batches:
             tokens = [task.token for batch in value.batches for task in batch.tasks]
@@ -229,11 +231,11 @@ def _encoded(reply: Reply, call: Call) -> bytes:
 
 
 def _give_back(undo: Callable[[], None] | None) -> None:
-    """Do what has to be done if an answer can't be delivered; its leases run out if that fails, too."""
+    """Release the leases of a reply that could not be delivered; if that fails, too, they expire."""
     if undo is not None:
         try:
             undo()
-        except Exception as exc:  # noqa: BLE001 - what it is was told to the one who caused it
+        except Exception as exc:  # noqa: BLE001 - the client has been told of its own error
             tell(log, LEASE_NOT_RETURNED, reason=exc)
 
 

@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import msgspec
 
@@ -96,7 +95,7 @@ class Connection:
         self._sock.close()
 
     def __del__(self) -> None:
-        self._sock.close()  # BaseManager drops its control connections without closing them
+        self._sock.close()  # after a fork the pool drops its parent's connections as they are
 
     def interrupt(self) -> None:
         """Make a call that another thread is waiting in fail at once."""
@@ -180,18 +179,3 @@ class Connection:
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
         return data
-
-    # what multiprocessing's own control calls use: (ident, method, args, kwds) and (kind, value)
-
-    def send(self, message: object) -> None:
-        self.send_bytes(msgspec.msgpack.encode(message))
-
-    def recv(self) -> Any:
-        message = msgspec.msgpack.decode(self.recv_bytes())
-        match message:
-            case ["#ERROR", {"type": str(kind), "text": str(text)}]:
-                return "#ERROR", Fault(kind, text).revived()
-            case [_, *_]:
-                return message
-            case _:
-                raise errors.ProtocolError("the peer sent something that is not a message")

@@ -36,7 +36,7 @@ def fuzz(data: bytes) -> None:
             served._open.add(peer)
             served._served = {}
             served._serve_peer(peer)
-            assert not served._inside, "somebody is in who knows no key"
+            assert not served._authenticated, "somebody is in who knows no key"
             assert not served._open
             return
         try:

@@ -13,7 +13,8 @@ from crawler.models import HostFile, RenderOutcome, TaskKind
 from crawler.queues import Plan
 from crawler.queues.rpc import wire
 from crawler.queues.rpc.calls import Method
-from crawler.queues.rpc.client import QueueManager
+from crawler.queues.rpc.client import RpcProxy
+from crawler.queues.rpc.manager import QueueManager
 from crawler.run.trust import USUAL, asks, checked, own
 from tests.fuzz.drawn import Drawn
 from tests.fuzz.targets.calls import _CALLS
@@ -40,9 +41,9 @@ def fuzz(data: bytes) -> None:
     with theirs:
         theirs.sendall(answer[:60_000])
         theirs.shutdown(socket.SHUT_WR)
-        manager.links._dial = lambda: wire.Connection(ours, deadline_s=1.0)
-        manager.links._greet = lambda link: None
-        proxy = manager._proxy_of(ident)
+        manager.rpc.pool._dial = lambda: wire.Connection(ours, deadline_s=1.0)
+        manager.rpc.pool._greet = lambda connection: None
+        proxy = RpcProxy(manager.rpc, ident)
         given = {name: _GIVEN[name] for name in method.fields if name in _GIVEN}
         if "chunk" in method.fields:
             given["chunk"] = {}

@@ -30,6 +30,7 @@ from crawler.run import keygen as keys_module
 from crawler.run.keygen import MAX_DAYS, Keys, make_keys
 from crawler.text.plain_errors import quoted
 from tests.support.certificates import held_in
+from tests.support.peer import dial
 from tests.support.queues import AUTHKEY, in_thread
 
 NAMES = ("crawl.example.org", "192.0.2.7", "2001:db8::7")
@@ -180,7 +181,7 @@ def strict() -> Iterator[None]:
 @pytest.mark.parametrize("name", [SERVER_NAME, *NAMES])
 def test_they_pass_the_strictest_of_checks_under_each_of_their_names(keys: Keys, name: str) -> None:
     server = RpcTransport(held_in(keys.manager))
-    client = RpcTransport(replace(held_in(keys.worker), server_name=name))
+    worker = replace(held_in(keys.worker), server_name=name)
     listener = server.listen(("127.0.0.1", 0))
 
     def serve() -> str | None:
@@ -191,7 +192,7 @@ def test_they_pass_the_strictest_of_checks_under_each_of_their_names(keys: Keys,
         return version
 
     with strict(), in_thread(serve) as outcome:
-        client.dial(listener.address, authkey=AUTHKEY).close()
+        dial(listener.address, authkey=AUTHKEY, tls=worker).close()
     listener.close()
     assert outcome == ["TLSv1.3"]
 

@@ -42,10 +42,11 @@ from crawler.queues import RecordPage, ResultQueue, TaskQueue
 from crawler.queues.rpc import server as server_module
 from crawler.queues.rpc import transport, wire
 from crawler.queues.rpc.calls import PROTOCOL, Method
-from crawler.queues.rpc.client import QueueManager
-from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.manager import QueueManager
+from crawler.queues.rpc.server import RpcServer
 from crawler.queues.rpc.transport import Address, RpcTransport
 from tests.support.cpu_time import soon
+from tests.support.peer import dial, say_hello
 from tests.support.queues import (
     AUTHKEY,
     Queues,
@@ -88,13 +89,13 @@ def embedded_(tmp_path: Path) -> Iterator[Queues]:
 
 
 @pytest.fixture(name="server")
-def a_server(embedded_queues: Queues) -> Iterator[QueueServer]:
+def a_server(embedded_queues: Queues) -> Iterator[RpcServer]:
     with served(embedded_queues.tasks, embedded_queues.results) as server:
         yield server
 
 
 @pytest.fixture(name="queues")
-def some_queues(server: QueueServer, embedded_queues: Queues) -> Iterator[Queues]:
+def some_queues(server: RpcServer, embedded_queues: Queues) -> Iterator[Queues]:
     with connected(server) as manager:
         yield Queues(
             tasks=manager.get_task_queue(),
@@ -110,25 +111,25 @@ def scripted(**answers: Callable[..., Any]) -> Iterator[tuple[TaskQueue, QueueMa
         yield manager.get_task_queue(), manager, queue
 
 
-def key_holder(server: QueueServer) -> wire.Connection:
+def key_holder(server: RpcServer) -> wire.Connection:
     """One who knows the key, and then says what he likes."""
     return key_holder_at(server.listener.address)
 
 
 def key_holder_at(address: Address) -> wire.Connection:
-    peer = RpcTransport().dial(address, authkey=AUTHKEY)
-    managers.dispatch(peer, None, "accept_connection", (PROTOCOL, "1.0"))  # type: ignore[attr-defined]
+    peer = dial(address, authkey=AUTHKEY)
+    assert say_hello(peer, PROTOCOL, "1.0") is None
     return peer
 
 
-def reply_to(server: QueueServer, message: bytes) -> Any:
+def reply_to(server: RpcServer, message: bytes) -> Any:
     with key_holder_closing(server) as peer:
         peer.send_bytes(message)
         return msgspec.msgpack.decode(peer.recv_bytes())
 
 
 @contextmanager
-def key_holder_closing(server: QueueServer) -> Iterator[wire.Connection]:
+def key_holder_closing(server: RpcServer) -> Iterator[wire.Connection]:
     peer = key_holder(server)
     try:
         yield peer
@@ -165,7 +166,7 @@ def test_every_method_of_both_protocols_is_served(queues: Queues) -> None:
     call_everything(queues)
     for proxy, protocol in ((queues.tasks, TaskQueue), (queues.results, ResultQueue)):
         methods = {name for name in vars(protocol) if not name.startswith("_")}
-        assert set(proxy._exposed_) == methods  # type: ignore[attr-defined]
+        assert {name for name in vars(proxy) if not name.startswith("_")} == methods
 
 
 def test_nothing_is_ever_pickled(embedded_queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,12 +188,21 @@ def test_nothing_is_ever_pickled(embedded_queues: Queues, monkeypatch: pytest.Mo
         )
 
 
-def test_it_is_a_base_manager(queues: Queues, server: QueueServer) -> None:
-    assert issubclass(QueueManager, managers.BaseManager)
-    assert isinstance(server, managers.Server)
-    assert isinstance(queues.tasks, managers.BaseProxy)
-    assert "get_task_queue" in QueueManager._registry  # type: ignore[attr-defined]
-    assert "TaskQueueProxy" in repr(queues.tasks)
+def test_it_is_a_base_manager(queues: Queues, server: RpcServer) -> None:
+    manager = QueueManager(server.listener.address, AUTHKEY)
+    assert isinstance(manager, managers.BaseManager)
+    assert manager.address == server.listener.address
+    for name, queue in (("get_task_queue", queues.tasks), ("get_result_queue", queues.results)):
+        _, _, _, proxy = QueueManager._registry[name]  # type: ignore[attr-defined]
+        assert isinstance(queue, proxy)
+        assert repr(queue) == f"<RpcProxy {name}>"
+
+
+def test_what_base_manager_would_serve_by_pickle_is_not_offered() -> None:
+    manager = QueueManager(("127.0.0.1", 0), AUTHKEY)
+    for serve in (manager.start, manager.get_server, manager.__enter__):
+        with pytest.raises(NotImplementedError, match="server"):
+            serve()
 
 
 def test_wrong_arguments_do_not_reach_the_wire(queues: Queues) -> None:
@@ -206,7 +216,7 @@ def test_defaults_of_the_protocol_hold(queues: Queues) -> None:
     assert queues.results.get() == RecordPage(complete=True)
 
 
-def test_a_call_after_another_uses_the_same_connection(queues: Queues, server: QueueServer) -> None:
+def test_a_call_after_another_uses_the_same_connection(queues: Queues, server: RpcServer) -> None:
     queues.tasks.stats()
     before = set(server._open)
     for _ in range(20):
@@ -247,7 +257,7 @@ def frames(data: bytes) -> list[bytes]:
     return found
 
 
-def test_a_stranger_learns_nothing_but_the_challenge(server: QueueServer) -> None:
+def test_a_stranger_learns_nothing_but_the_challenge(server: RpcServer) -> None:
     with socket.create_connection(server.listener.address) as sock:
         sock.sendall(struct.pack("!I", 16) + b"0" * 16)
         first, *others = frames(read_all(sock))
@@ -266,7 +276,7 @@ def test_a_stranger_learns_nothing_but_the_challenge(server: QueueServer) -> Non
     ],
     ids=["http", "giant", "over", "ones", "tls"],
 )
-def test_noise_gets_no_answer(server: QueueServer, noise: bytes) -> None:
+def test_noise_gets_no_answer(server: RpcServer, noise: bytes) -> None:
     with socket.create_connection(server.listener.address) as sock:
         sock.sendall(noise)
         try:
@@ -276,7 +286,7 @@ def test_noise_gets_no_answer(server: QueueServer, noise: bytes) -> None:
     assert all(part.startswith(b"#CHALLENGE#") for part in frames(data))
 
 
-def test_the_wrong_key_is_refused_on_both_sides(server: QueueServer) -> None:
+def test_the_wrong_key_is_refused_on_both_sides(server: RpcServer) -> None:
     stranger = QueueManager(server.listener.address, b"another key", reconnect_s=5.0)
     started = time.monotonic()
     with pytest.raises(errors.AuthenticationFailed, match=r"127\.0\.0\.1:\d+ has another authkey"):
@@ -284,9 +294,7 @@ def test_the_wrong_key_is_refused_on_both_sides(server: QueueServer) -> None:
     assert soon(time.monotonic() - started, 1.0), "asking again would not help"
 
 
-def test_silent_peers_keep_no_honest_one_waiting(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_silent_peers_keep_no_honest_one_waiting(server: RpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "HANDSHAKE_S", 2.0)
     with ExitStack() as stack:
         for _ in range(50):
@@ -298,7 +306,7 @@ def test_silent_peers_keep_no_honest_one_waiting(
         wait_until(lambda: len(server._open) == 0, within_s=5.0)
 
 
-def test_connections_have_a_limit(server: QueueServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_have_a_limit(server: RpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     with ExitStack() as stack:
         inner = stack.enter_context(ExitStack())
@@ -317,7 +325,7 @@ def test_connections_have_a_limit(server: QueueServer, monkeypatch: pytest.Monke
 
 
 def test_an_idle_connection_is_closed_and_its_client_never_notices(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_module, "IDLE_S", 0.05)
     with connected(server) as manager:
@@ -331,7 +339,7 @@ def test_an_idle_connection_is_closed_and_its_client_never_notices(
 
 
 def test_it_recovers_when_the_descriptors_are_used_up(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     accept, refused = server.listener.accept, []
 
@@ -353,7 +361,7 @@ def test_it_recovers_when_the_descriptors_are_used_up(
 
 
 def test_it_recovers_when_no_thread_can_be_started(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class NoThread(threading.Thread):
         def start(self) -> None:
@@ -373,11 +381,11 @@ def test_it_recovers_when_no_thread_can_be_started(
 @pytest.mark.parametrize(
     "method", ["shutdown", "debug_info", "number_of_objects", "get_methods", "__class__", "stop_event"]
 )
-def test_nobody_can_stop_it_or_look_inside(server: QueueServer, method: str) -> None:
+def test_nobody_can_stop_it_or_look_inside(server: RpcServer, method: str) -> None:
     message = msgspec.msgpack.encode([None, method, [], {}])
     kind, fault = reply_to(server, message)
     assert (kind, fault["type"]) == ("#ERROR", "ValueError")
-    first = RpcTransport().dial(server.listener.address, authkey=AUTHKEY)
+    first = dial(server.listener.address, authkey=AUTHKEY)
     first.send_bytes(message)
     kind, fault = msgspec.msgpack.decode(first.recv_bytes())
     assert kind == "#ERROR"
@@ -385,7 +393,7 @@ def test_nobody_can_stop_it_or_look_inside(server: QueueServer, method: str) -> 
     with pytest.raises((EOFError, ConnectionResetError)):
         first.recv_bytes()
     first.close()
-    assert not server.stop_event.is_set()
+    assert not server._stopped.is_set()
     key_holder(server).close()
 
 
@@ -400,7 +408,7 @@ def test_nobody_can_stop_it_or_look_inside(server: QueueServer, method: str) -> 
         ("", "put"),
     ],
 )
-def test_unknown_methods_and_objects_are_refused(server: QueueServer, ident: str, method: str) -> None:
+def test_unknown_methods_and_objects_are_refused(server: RpcServer, ident: str, method: str) -> None:
     kind, fault = reply_to(server, msgspec.msgpack.encode([ident, method, [], {}]))
     assert (kind, fault["type"]) == ("#ERROR", "ValueError")
     assert "there is no method" in fault["text"]
@@ -416,7 +424,7 @@ def test_unknown_methods_and_objects_are_refused(server: QueueServer, ident: str
         None,
     ],
 )
-def test_arguments_of_the_wrong_shape_are_refused(server: QueueServer, arguments: object) -> None:
+def test_arguments_of_the_wrong_shape_are_refused(server: RpcServer, arguments: object) -> None:
     with key_holder_closing(server) as peer:
         peer.send_bytes(msgspec.msgpack.encode(["get_task_queue", "put", [], arguments]))
         kind, fault = msgspec.msgpack.decode(peer.recv_bytes())
@@ -428,7 +436,7 @@ def test_arguments_of_the_wrong_shape_are_refused(server: QueueServer, arguments
 @pytest.mark.parametrize(
     "arguments", [["get_task_queue", "put"], ["elsewhere"], [7], [], {"typeid": "get_task_queue"}]
 )
-def test_control_calls_of_the_wrong_shape_are_refused(server: QueueServer, arguments: object) -> None:
+def test_control_calls_of_the_wrong_shape_are_refused(server: RpcServer, arguments: object) -> None:
     kind, _ = reply_to(server, msgspec.msgpack.encode([None, "create", arguments, {}]))
     assert kind == "#ERROR"
 
@@ -460,7 +468,7 @@ NESTED = b"\x91" * 100_000 + b"\xc0"
     ],
 )  # fmt: skip
 def test_malformed_messages_harm_nobody_but_their_sender(
-    server: QueueServer, queues: Queues, message: bytes, caplog: pytest.LogCaptureFixture
+    server: RpcServer, queues: Queues, message: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     queues.tasks.stats()
     with key_holder_closing(server) as peer:
@@ -474,7 +482,7 @@ def test_malformed_messages_harm_nobody_but_their_sender(
     assert "Traceback" not in caplog.text
 
 
-def test_an_oversized_message_is_refused_and_its_sender_dropped(server: QueueServer) -> None:
+def test_an_oversized_message_is_refused_and_its_sender_dropped(server: RpcServer) -> None:
     with key_holder_closing(server) as peer:
         peer._sock.sendall(struct.pack("!I", wire.MAX_MESSAGE_BYTES + 1))
         with pytest.raises((EOFError, ConnectionResetError)):
@@ -683,7 +691,7 @@ def test_a_lost_reply_costs_nothing(embedded_queues: Queues, monkeypatch: pytest
         assert queues.tasks.stats().balanced
 
 
-def test_abandon_frees_calls_that_wait(server: QueueServer, embedded_queues: Queues) -> None:
+def test_abandon_frees_calls_that_wait(server: RpcServer, embedded_queues: Queues) -> None:
     embedded_queues.tasks.put([NewTask(kind=TaskKind.PAGE, url="http://a.example/")])
     with connected(server, reconnect_s=30.0) as manager:
         tasks = manager.get_task_queue()
@@ -729,7 +737,7 @@ def test_a_connection_made_while_all_is_abandoned_is_not_waited_for(
             manager.abandon()
 
         monkeypatch.setattr(RpcTransport, "greet", late)
-        manager.links.close()
+        manager.rpc.pool.close()
         started = time.monotonic()
         with pytest.raises(errors.QueueUnreachable):
             tasks.lease(worker(), count=1, slots=1, wait_s=20.0, held=[])
@@ -794,7 +802,7 @@ def test_who_has_joined_a_crawl_does_not_go_on_with_another_at_the_same_address(
         manager.connect()
         manager.crawl = "one"
         tasks = manager.get_task_queue()
-        manager.links.close()
+        manager.rpc.pool.close()
         assert tasks.put([image(1)]) == 1
     with served(embedded_queues.tasks, embedded_queues.results, crawl="another", address=address):
         started = time.monotonic()
@@ -875,7 +883,7 @@ def gather(queues: Queues, who: WorkerState, count: int) -> list[Task]:
 
 
 def test_who_dies_in_a_long_poll_swallows_nothing(
-    server: QueueServer, queues: Queues, embedded_queues: Queues
+    server: RpcServer, queues: Queues, embedded_queues: Queues
 ) -> None:
     """The thread that waits for it is woken by the next put, and finds nobody to give the tasks to."""
     embedded_queues.tasks.put([page(1)])  # so that it is not drained
@@ -980,7 +988,7 @@ def test_a_lease_goes_back_when_it_is_too_large_for_a_message() -> None:
 
 
 def test_if_it_can_not_be_given_back_either_its_term_runs_out(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger's disk is full, say; the thread ends without a traceback all the same."""
 
@@ -1061,7 +1069,7 @@ def let_in_by(trick: Trick, *, guests: int) -> list[object]:
     """What became of so many workers that took somebody without the key for their manager."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         address = listener.getsockname()[:2]
-        dialling = [in_thread(lambda: RpcTransport().dial(address, authkey=AUTHKEY)) for _ in range(guests)]
+        dialling = [in_thread(lambda: dial(address, authkey=AUTHKEY)) for _ in range(guests)]
         outcomes = [stack.enter_context(thread) for thread in dialling]
         peers = [wire.Connection(listener.accept()[0], deadline_s=5.0) for _ in range(guests)]
         try:
@@ -1108,7 +1116,7 @@ def test_workers_that_a_rogue_relays_between_leave_it_alone(monkeypatch: pytest.
             peer.close()
     became = {type(outcome) for (outcome,) in outcomes}
     assert became == {errors.AuthenticationFailed, errors.QueueUnreachable}
-    assert not any(manager.links._open for manager in workers)
+    assert not any(manager.rpc.pool._open for manager in workers)
 
 
 # --- what a silence may mean ---

@@ -70,58 +70,58 @@ def an_echo() -> Iterator[Echo]:
     echo.close()
 
 
-@pytest.fixture(name="links")
-def some_links(echo: Echo) -> Iterator[ConnectionPool]:
-    links = ConnectionPool(echo.dial, lambda link: None)
-    yield links
-    links.close()
+@pytest.fixture(name="pool")
+def a_pool(echo: Echo) -> Iterator[ConnectionPool]:
+    pool = ConnectionPool(echo.dial, lambda connection: None)
+    yield pool
+    pool.close()
 
 
-def exchange(link: Connection, message: bytes) -> bytes:
-    link.send_bytes(message)
-    return link.recv_bytes()
+def exchange(connection: Connection, message: bytes) -> bytes:
+    connection.send_bytes(message)
+    return connection.recv_bytes()
 
 
 # --- one for each call under way ---
 
 
-def test_a_connection_is_made_when_it_is_needed(echo: Echo, links: ConnectionPool) -> None:
-    assert not links._open
-    with links.link() as link:
-        assert exchange(link, b"hello") == b"hello"
+def test_a_connection_is_made_when_it_is_needed(echo: Echo, pool: ConnectionPool) -> None:
+    assert not pool._open
+    with pool.connection() as connection:
+        assert exchange(connection, b"hello") == b"hello"
     assert len(echo.accepted) == 1
 
 
-def test_the_next_call_uses_the_same(echo: Echo, links: ConnectionPool) -> None:
+def test_the_next_call_uses_the_same(echo: Echo, pool: ConnectionPool) -> None:
     used = set()
     for n in range(20):
-        with links.link() as link:
-            used.add(link)
-            assert exchange(link, b"%d" % n) == b"%d" % n
+        with pool.connection() as connection:
+            used.add(connection)
+            assert exchange(connection, b"%d" % n) == b"%d" % n
     assert len(used) == len(echo.accepted) == 1
 
 
-def test_calls_at_the_same_time_have_one_each_and_keep_them(echo: Echo, links: ConnectionPool) -> None:
+def test_calls_at_the_same_time_have_one_each_and_keep_them(echo: Echo, pool: ConnectionPool) -> None:
     for _ in range(3):
         with ExitStack() as stack:
-            together = [stack.enter_context(links.link()) for _ in range(3)]
+            together = [stack.enter_context(pool.connection()) for _ in range(3)]
             assert len(set(together)) == 3
-            for n, link in enumerate(together):
-                link.send_bytes(b"%d" % n)
-            assert [link.recv_bytes() for link in together] == [b"%d" % n for n in range(3)]
-    assert len(echo.accepted) == len(links._open) == 3
+            for n, connection in enumerate(together):
+                connection.send_bytes(b"%d" % n)
+            assert [connection.recv_bytes() for connection in together] == [b"%d" % n for n in range(3)]
+    assert len(echo.accepted) == len(pool._open) == 3
 
 
-def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: ConnectionPool) -> None:
+def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, pool: ConnectionPool) -> None:
     wrong: list[object] = []
     open_at_once: list[int] = []
 
     def talk(name: int) -> None:
         for n in range(50):
             message = f"{name}/{n}".encode()
-            with links.link() as link:
-                open_at_once.append(len(links._open))
-                if (answer := exchange(link, message)) != message:
+            with pool.connection() as connection:
+                open_at_once.append(len(pool._open))
+                if (answer := exchange(connection, message)) != message:
                     wrong.append((message, answer))
 
     threads = [threading.Thread(target=talk, args=(name,)) for name in range(8)]
@@ -131,17 +131,17 @@ def test_no_thread_ever_reads_the_answer_to_another(echo: Echo, links: Connectio
         thread.join()
     assert not wrong
     assert max(open_at_once) <= 8 + 3, "one for each call under way, and a few that lie idle"
-    assert len(links._open) == len(links._idle) <= 3
+    assert len(pool._open) == len(pool._idle) <= 3
 
 
 def test_it_is_greeted_once(echo: Echo) -> None:
     greeted: list[Connection] = []
-    links = ConnectionPool(echo.dial, greeted.append)
+    pool = ConnectionPool(echo.dial, greeted.append)
     for _ in range(3):
-        with links.link() as link:
-            exchange(link, b"hello")
-    assert greeted == [link]
-    links.close()
+        with pool.connection() as connection:
+            exchange(connection, b"hello")
+    assert greeted == [connection]
+    pool.close()
 
 
 # --- failures ---
@@ -151,13 +151,13 @@ def test_it_is_greeted_once(echo: Echo) -> None:
     "failure", [EOFError, KeyboardInterrupt, MemoryError, errors.ProtocolError, SystemExit]
 )
 def test_after_a_failure_neither_it_nor_the_idle_ones_are_used_again(
-    echo: Echo, links: ConnectionPool, failure: type[BaseException]
+    echo: Echo, pool: ConnectionPool, failure: type[BaseException]
 ) -> None:
-    with links.link() as one, links.link() as two:
+    with pool.connection() as one, pool.connection() as two:
         pass
 
     def fail() -> None:
-        with links.link() as broken:
+        with pool.connection() as broken:
             broken.send_bytes(b"the answer to this must never be read")
             raise failure
 
@@ -165,45 +165,45 @@ def test_after_a_failure_neither_it_nor_the_idle_ones_are_used_again(
         fail()
     assert one.closed
     assert two.closed
-    assert not links._open
-    with links.link() as fresh:
+    assert not pool._open
+    with pool.connection() as fresh:
         assert fresh not in {one, two}
         assert exchange(fresh, b"hello") == b"hello"
     wait_until(lambda: len(echo.gone) == 2)
 
 
-def test_a_failure_leaves_alone_those_that_are_in_use(echo: Echo, links: ConnectionPool) -> None:
-    with links.link() as busy:
+def test_a_failure_leaves_alone_those_that_are_in_use(echo: Echo, pool: ConnectionPool) -> None:
+    with pool.connection() as busy:
         busy.send_bytes(b"busy")
-        with pytest.raises(EOFError), links.link():
+        with pytest.raises(EOFError), pool.connection():
             raise EOFError
         assert busy.recv_bytes() == b"busy"
-    with links.link() as again:
+    with pool.connection() as again:
         assert again is busy
 
 
 def test_what_can_not_be_dialled_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = nobody.getsockname()[:2]
-    links = ConnectionPool(lambda: RpcTransport().open(address), lambda link: None)
-    with pytest.raises(ConnectionRefusedError), links.link():
+    pool = ConnectionPool(lambda: RpcTransport().open(address), lambda connection: None)
+    with pytest.raises(ConnectionRefusedError), pool.connection():
         pass
-    assert not links._open
+    assert not pool._open
 
 
 @pytest.mark.parametrize("failure", [errors.VersionMismatch, KeyboardInterrupt, TimeoutError])
 def test_what_can_not_be_greeted_is_closed(echo: Echo, failure: type[BaseException]) -> None:
     made: list[Connection] = []
 
-    def greet(link: Connection) -> None:
-        made.append(link)
+    def greet(connection: Connection) -> None:
+        made.append(connection)
         raise failure
 
-    links = ConnectionPool(echo.dial, greet)
-    with pytest.raises(failure), links.link():
+    pool = ConnectionPool(echo.dial, greet)
+    with pytest.raises(failure), pool.connection():
         raise AssertionError("it is not given out")
     assert made[0].closed
-    assert not links._open
+    assert not pool._open
     wait_until(lambda: len(echo.gone) == 1)
 
 
@@ -215,36 +215,36 @@ def failed_within(outcome: list[object], started: float, limit_s: float = 0.5) -
     assert isinstance(outcome[0], (EOFError, OSError)), outcome
 
 
-def talk(links: ConnectionPool, message: bytes) -> bytes:
-    with links.link() as link:
-        link.deadline_s = 20.0
-        return exchange(link, message)
+def talk(pool: ConnectionPool, message: bytes) -> bytes:
+    with pool.connection() as connection:
+        connection.deadline_s = 20.0
+        return exchange(connection, message)
 
 
-def test_interrupt_during_an_exchange(links: ConnectionPool, echo: Echo) -> None:
-    with in_thread(lambda: talk(links, MUTE)) as outcome:
+def test_interrupt_during_an_exchange(pool: ConnectionPool, echo: Echo) -> None:
+    with in_thread(lambda: talk(pool, MUTE)) as outcome:
         wait_until(lambda: outcome.is_in("recv_bytes"))
         started = time.monotonic()
-        links.interrupt()
+        pool.interrupt()
     failed_within(outcome, started)
-    assert not links._open
+    assert not pool._open
 
 
 def test_interrupt_while_it_is_greeted(echo: Echo) -> None:
     greeting = threading.Event()
 
-    def greet(link: Connection) -> None:
-        link.deadline_s = 20.0
+    def greet(connection: Connection) -> None:
+        connection.deadline_s = 20.0
         greeting.set()
-        exchange(link, MUTE)
+        exchange(connection, MUTE)
 
-    links = ConnectionPool(echo.dial, greet)
-    with in_thread(lambda: talk(links, b"hello")) as outcome:
+    pool = ConnectionPool(echo.dial, greet)
+    with in_thread(lambda: talk(pool, b"hello")) as outcome:
         wait_until(lambda: outcome.is_in("greet", "recv_bytes"))
         started = time.monotonic()
-        links.interrupt()
+        pool.interrupt()
     failed_within(outcome, started)
-    assert not links._open
+    assert not pool._open
 
 
 def test_interrupt_while_it_is_dialled(echo: Echo) -> None:
@@ -256,18 +256,18 @@ def test_interrupt_while_it_is_dialled(echo: Echo) -> None:
         assert dialled.wait(5)
         return echo.dial()
 
-    def greet(link: Connection) -> None:
-        link.deadline_s = 20.0
-        exchange(link, MUTE)
+    def greet(connection: Connection) -> None:
+        connection.deadline_s = 20.0
+        exchange(connection, MUTE)
 
-    links = ConnectionPool(dial, greet)
-    with in_thread(lambda: talk(links, b"hello")) as outcome:
+    pool = ConnectionPool(dial, greet)
+    with in_thread(lambda: talk(pool, b"hello")) as outcome:
         assert dialling.wait(5)
-        links.interrupt()
+        pool.interrupt()
         started = time.monotonic()
         dialled.set()
     failed_within(outcome, started)
-    assert not links._open
+    assert not pool._open
 
 
 def test_interrupt_as_tls_takes_the_socket_over(echo: Echo) -> None:
@@ -281,54 +281,54 @@ def test_interrupt_as_tls_takes_the_socket_over(echo: Echo) -> None:
 
     def wrap(plain: socket.socket) -> Any:
         wrapped = Wrapped(fileno=plain.detach())
-        links.interrupt()
+        pool.interrupt()
         return wrapped
 
-    def greet(link: Connection) -> None:
-        link.deadline_s = 2.0
-        link.secure(wrap)
+    def greet(connection: Connection) -> None:
+        connection.deadline_s = 2.0
+        connection.secure(wrap)
 
-    links = ConnectionPool(echo.dial, greet)
+    pool = ConnectionPool(echo.dial, greet)
     started = time.monotonic()
-    with pytest.raises((EOFError, OSError)), links.link():
+    with pytest.raises((EOFError, OSError)), pool.connection():
         pass
     assert soon(time.monotonic() - started, 0.5)
 
 
-def test_later_calls_fail_at_once(links: ConnectionPool) -> None:
-    assert talk(links, b"hello") == b"hello"
-    links.interrupt()
+def test_later_calls_fail_at_once(pool: ConnectionPool) -> None:
+    assert talk(pool, b"hello") == b"hello"
+    pool.interrupt()
     for _ in range(2):  # the idle one, and then new ones
         started = time.monotonic()
         with pytest.raises((EOFError, OSError)):
-            talk(links, MUTE)
+            talk(pool, MUTE)
         assert soon(time.monotonic() - started, 0.5)
 
 
-def test_a_few_idle_connections_are_kept(echo: Echo, links: ConnectionPool) -> None:
+def test_a_few_idle_connections_are_kept(echo: Echo, pool: ConnectionPool) -> None:
     """Each is a thread and a descriptor of the manager's."""
     with ExitStack() as stack:
         for _ in range(12):
-            stack.enter_context(links.link())
-        assert len(links._open) == 12
-    assert len(links._open) == len(links._idle) == 3
+            stack.enter_context(pool.connection())
+        assert len(pool._open) == 12
+    assert len(pool._open) == len(pool._idle) == 3
     wait_until(lambda: len(echo.gone) == 9)
 
 
-def test_close_closes_all_and_may_come_twice(echo: Echo, links: ConnectionPool) -> None:
-    with links.link() as one, links.link() as two:
+def test_close_closes_all_and_may_come_twice(echo: Echo, pool: ConnectionPool) -> None:
+    with pool.connection() as one, pool.connection() as two:
         pass
-    links.close()
+    pool.close()
     assert one.closed
     assert two.closed
-    links.close()
+    pool.close()
     wait_until(lambda: len(echo.gone) == 2)
 
 
-def test_links_that_nobody_knows_any_more_close_their_connections(echo: Echo) -> None:
-    links = ConnectionPool(echo.dial, lambda link: None)
-    assert talk(links, b"hello") == b"hello"
-    del links
+def test_a_pool_that_nobody_knows_any_more_close_their_connections(echo: Echo) -> None:
+    pool = ConnectionPool(echo.dial, lambda connection: None)
+    assert talk(pool, b"hello") == b"hello"
+    del pool
     wait_until(lambda: len(echo.gone) == 1)
 
 
@@ -371,56 +371,56 @@ def forked(child: Callable[[], object]) -> Iterator[Callable[[], str]]:
 
 
 @forking
-def test_a_fork_gets_connections_of_its_own(echo: Echo, links: ConnectionPool) -> None:
-    with links.link() as one, links.link() as two:
+def test_a_fork_gets_connections_of_its_own(echo: Echo, pool: ConnectionPool) -> None:
+    with pool.connection() as one, pool.connection() as two:
         pass
     inherited = {one.fileno(), two.fileno()}
 
     def child() -> object:
-        with links.link() as link:
-            answer = exchange(link, b"the child's")
-        return answer, link not in {one, two}, len(links._open), len(links._idle)
+        with pool.connection() as connection:
+            answer = exchange(connection, b"the child's")
+        return answer, connection not in {one, two}, len(pool._open), len(pool._idle)
 
     with forked(child) as answer:
         assert answer() == repr((b"the child's", True, 1, 1))
     assert len(echo.accepted) == 3
-    assert {link.fileno() for link in links._open} == inherited
+    assert {connection.fileno() for connection in pool._open} == inherited
 
 
 @forking
-def test_a_fork_harms_nothing_that_is_its_parents(echo: Echo, links: ConnectionPool) -> None:
+def test_a_fork_harms_nothing_that_is_its_parents(echo: Echo, pool: ConnectionPool) -> None:
     """Not even when it forgets, fails, interrupts and closes."""
-    assert talk(links, b"before") == b"before"
-    (kept,) = links._open
+    assert talk(pool, b"before") == b"before"
+    (kept,) = pool._open
 
     def child() -> object:
         gc.collect()
-        with suppress(EOFError), links.link() as link:
-            exchange(link, b"the child's")
+        with suppress(EOFError), pool.connection() as connection:
+            exchange(connection, b"the child's")
             raise EOFError
-        assert talk(links, b"again") == b"again"
-        links.interrupt()
-        links.close()
+        assert talk(pool, b"again") == b"again"
+        pool.interrupt()
+        pool.close()
         return "done"
 
     with forked(child) as answer:
         assert answer() == repr("done")
-    with links.link() as link:
-        assert link is kept
-        assert exchange(link, b"after") == b"after"
+    with pool.connection() as connection:
+        assert connection is kept
+        assert exchange(connection, b"after") == b"after"
     wait_until(lambda: len(echo.gone) == 2)
     assert len(echo.accepted) == 3
 
 
 @forking
 def test_both_go_on_at_the_same_time_and_read_only_their_own_answers(
-    echo: Echo, links: ConnectionPool
+    echo: Echo, pool: ConnectionPool
 ) -> None:
-    assert talk(links, b"before") == b"before"
+    assert talk(pool, b"before") == b"before"
 
     def many(name: str) -> int:
         messages = [f"{name} {n}".encode() for n in range(150)]
-        return sum(talk(links, message) != message for message in messages)
+        return sum(talk(pool, message) != message for message in messages)
 
     with forked(lambda: many("child")) as answer:
         assert many("parent") == 0
@@ -428,18 +428,18 @@ def test_both_go_on_at_the_same_time_and_read_only_their_own_answers(
 
 
 @forking
-def test_a_fork_while_another_thread_has_the_pool_in_its_hands(links: ConnectionPool) -> None:
+def test_a_fork_while_another_thread_has_the_pool_in_its_hands(pool: ConnectionPool) -> None:
     """The copied lock is held by a thread that the copy does not have."""
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with links._mutex:
+        with pool._mutex:
             holding.set()
             release.wait(10)
 
     with in_thread(hold):
         assert holding.wait(5)
-        with forked(lambda: talk(links, b"hello")) as answer:
+        with forked(lambda: talk(pool, b"hello")) as answer:
             assert answer() == repr(b"hello")
         release.set()
 

@@ -15,11 +15,11 @@ import pytest
 from crawler import __version__, errors
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.queues.rpc import calls, wire
-from crawler.queues.rpc import client as manager_module
-from crawler.queues.rpc.client import QueueManager
-from crawler.queues.rpc.server import QueueServer
-from crawler.queues.rpc.transport import RpcTransport
+from crawler.queues.rpc import client as client_module
+from crawler.queues.rpc.manager import QueueManager
+from crawler.queues.rpc.server import RpcServer
 from tests.support.cpu_time import soon
+from tests.support.peer import dial, say_hello
 from tests.support.queues import AUTHKEY, connected, embedded, image, served
 
 KNOWN = (11, "7a56d38ead7e")  # PROTOCOL, and the digest of what it stands for
@@ -77,7 +77,7 @@ def test_the_digest_sees_what_matters() -> None:
 
 
 @pytest.fixture(name="server")
-def a_server(tmp_path: Path) -> Iterator[QueueServer]:
+def a_server(tmp_path: Path) -> Iterator[RpcServer]:
     with (
         embedded(tmp_path / "crawl.db", queue=QueueConfig(), scope=ScopeConfig()) as (_, queues),
         served(queues.tasks, queues.results) as server,
@@ -85,41 +85,41 @@ def a_server(tmp_path: Path) -> Iterator[QueueServer]:
         yield server
 
 
-def refusal(server: QueueServer) -> str:
+def refusal(server: RpcServer) -> str:
     """What a client is told; at once, though it would try for a minute."""
     client = QueueManager(server.listener.address, AUTHKEY, reconnect_s=60.0)
     started = time.monotonic()
     with pytest.raises(errors.VersionMismatch) as caught:
         client.connect()
     assert soon(time.monotonic() - started, 1.0)
-    assert not client.links._open
+    assert not client.rpc.pool._open
     return str(caught.value)
 
 
 @pytest.mark.parametrize("theirs", [calls.PROTOCOL - 1, calls.PROTOCOL + 1, 0, -1, 2**40])
 def test_a_client_of_another_protocol_is_refused_at_once(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch, theirs: int
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch, theirs: int
 ) -> None:
-    monkeypatch.setattr(manager_module, "PROTOCOL", theirs)
-    monkeypatch.setattr(manager_module, "__version__", "9.8.7")
+    monkeypatch.setattr(client_module, "PROTOCOL", theirs)
+    monkeypatch.setattr(client_module, "__version__", "9.8.7")
     told = refusal(server)
     assert f"manager is image-crawler {__version__} (protocol {calls.PROTOCOL})" in told
     assert f"9.8.7 (protocol {theirs})" in told
     assert "install the same version on both" in told
 
 
-def test_the_manager_is_none_the_worse_for_it(server: QueueServer) -> None:
+def test_the_manager_is_none_the_worse_for_it(server: RpcServer) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(manager_module, "PROTOCOL", calls.PROTOCOL + 1)
+        patched.setattr(client_module, "PROTOCOL", calls.PROTOCOL + 1)
         refusal(server)
     with connected(server) as manager:
         assert manager.get_task_queue().stats().workers == ()
 
 
 def test_another_version_of_the_same_protocol_is_welcome(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manager_module, "__version__", "9.8.7")
+    monkeypatch.setattr(client_module, "__version__", "9.8.7")
     with connected(server) as manager:
         assert manager.get_task_queue().put([image(1)]) == 1
 
@@ -130,10 +130,10 @@ def test_another_version_of_the_same_protocol_is_welcome(
     ids=["long", "terminal", "line", "invisible", "unassigned"],
 )
 def test_what_a_peer_calls_its_version_is_cut_and_printable(
-    server: QueueServer, monkeypatch: pytest.MonkeyPatch, version: str
+    server: RpcServer, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr(manager_module, "PROTOCOL", calls.PROTOCOL + 1)
-    monkeypatch.setattr(manager_module, "__version__", version)
+    monkeypatch.setattr(client_module, "PROTOCOL", calls.PROTOCOL + 1)
+    monkeypatch.setattr(client_module, "__version__", version)
     told = refusal(server)
     assert told.isprintable()
     assert len(told) < 400
@@ -144,13 +144,11 @@ def test_what_a_peer_calls_its_version_is_cut_and_printable(
     [[], ["MainThread"], [calls.PROTOCOL + 1], [calls.PROTOCOL + 1, "9.8.7", {"more": 1}], ["1", "9.8.7"]],
 )
 def test_a_greeting_of_another_shape_is_one_of_another_version(
-    server: QueueServer, greeting: list[object]
+    server: RpcServer, greeting: list[object]
 ) -> None:
     """It is the one message that all versions have to understand."""
-    peer = RpcTransport().dial(server.listener.address, authkey=AUTHKEY)
-    peer.send([None, "accept_connection", greeting, {}])
-    kind, error = peer.recv()
+    peer = dial(server.listener.address, authkey=AUTHKEY)
+    error = say_hello(peer, *greeting)
     peer.close()
-    assert kind == "#ERROR"
     assert isinstance(error, errors.VersionMismatch), error
     assert f"protocol {calls.PROTOCOL}" in str(error)

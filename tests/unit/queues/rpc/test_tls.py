@@ -20,14 +20,15 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import NewTask, PageRecord, PageStatus, TaskKind
 from crawler.queues import RecordPage
 from crawler.queues.rpc import transport
-from crawler.queues.rpc.client import QueueManager
-from crawler.queues.rpc.server import QueueServer
+from crawler.queues.rpc.manager import QueueManager
+from crawler.queues.rpc.server import RpcServer
 from crawler.queues.rpc.tls import Tls, refusal
 from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES, Connection
 from crawler.run import keygen
 from tests.support import certificates
 from tests.support.cpu_time import soon
+from tests.support.peer import dial
 from tests.support.queues import (
     AUTHKEY,
     Queues,
@@ -70,19 +71,19 @@ def embedded_(tmp_path: Path) -> Iterator[Queues]:
 
 
 @pytest.fixture(name="server")
-def a_server(embedded_queues: Queues, manager: Tls) -> Iterator[QueueServer]:
+def a_server(embedded_queues: Queues, manager: Tls) -> Iterator[RpcServer]:
     with served(embedded_queues.tasks, embedded_queues.results, tls=manager) as server:
         yield server
 
 
 @contextmanager
-def serving(tls: Tls | None) -> Iterator[QueueServer]:
+def serving(tls: Tls | None) -> Iterator[RpcServer]:
     queue = Scripted()
     with served(queue, queue, tls=tls) as server:  # type: ignore[arg-type]
         yield server
 
 
-def refused(server: QueueServer, tls: Tls | None, *, authkey: bytes = AUTHKEY) -> errors.QueueError:
+def refused(server: RpcServer, tls: Tls | None, *, authkey: bytes = AUTHKEY) -> errors.QueueError:
     """What one with these files is told: at once, for asking again would not help."""
     client = QueueManager(server.listener.address, authkey, tls=tls, reconnect_s=30.0)
     started = time.monotonic()
@@ -94,9 +95,9 @@ def refused(server: QueueServer, tls: Tls | None, *, authkey: bytes = AUTHKEY) -
     return caught.value
 
 
-def lets_in(server: QueueServer, tls: Tls) -> bool:
+def lets_in(server: RpcServer, tls: Tls) -> bool:
     with connected(server, tls=tls):
-        return len(server._inside) == 1
+        return len(server._authenticated) == 1
 
 
 @contextmanager
@@ -124,9 +125,9 @@ def pair(
 # --- honest ones ---
 
 
-def test_every_call_works(server: QueueServer, worker: Tls, embedded_queues: Queues) -> None:
+def test_every_call_works(server: RpcServer, worker: Tls, embedded_queues: Queues) -> None:
     with connected(server, tls=worker) as client:
-        (peer,) = server._inside
+        (peer,) = server._authenticated
         assert peer._sock.version() == "TLSv1.3"  # type: ignore[attr-defined]
         call_everything(
             Queues(
@@ -216,7 +217,7 @@ def test_a_workers_certificate_can_t_stand_for_a_manager(worker: Tls) -> None:
 
 
 def test_a_managers_certificate_can_t_stand_for_a_worker(
-    server: QueueServer, manager: Tls, worker: Tls
+    server: RpcServer, manager: Tls, worker: Tls
 ) -> None:
     error = refused(server, manager)
     assert isinstance(error, errors.AuthenticationFailed)
@@ -233,7 +234,7 @@ def test_a_manager_of_another_crawl_is_not_trusted(worker: Tls, strangers: tuple
 
 
 def test_a_worker_of_another_crawl_is_not_let_in(
-    server: QueueServer, worker: Tls, strangers: tuple[Tls, Tls]
+    server: RpcServer, worker: Tls, strangers: tuple[Tls, Tls]
 ) -> None:
     """It trusts this manager; the manager does not trust it."""
     error = refused(server, replace(strangers[1], ca=worker.ca))
@@ -281,14 +282,14 @@ class OfYesterday(Peculiar):
         context.load_cert_chain(self.cert, self.key)
 
 
-def test_one_without_a_certificate_is_not_let_in(server: QueueServer, worker: Tls) -> None:
+def test_one_without_a_certificate_is_not_let_in(server: RpcServer, worker: Tls) -> None:
     error = refused(server, Peculiar(cert=worker.cert, key=worker.key, ca=worker.ca))
     assert isinstance(error, errors.AuthenticationFailed)
     assert "certificate required" in str(error)
     assert lets_in(server, worker)
 
 
-def test_one_who_speaks_tls_1_2_is_not_let_in(server: QueueServer, worker: Tls) -> None:
+def test_one_who_speaks_tls_1_2_is_not_let_in(server: RpcServer, worker: Tls) -> None:
     error = refused(server, OfYesterday(cert=worker.cert, key=worker.key, ca=worker.ca))
     assert isinstance(error, errors.ProtocolError)
     assert "TLS 1.3" in str(error)
@@ -296,14 +297,14 @@ def test_one_who_speaks_tls_1_2_is_not_let_in(server: QueueServer, worker: Tls) 
 
 
 @pytest.mark.parametrize("name", ["crawl.example.org", "127.0.0.1", "internal"])
-def test_a_certificate_for_another_name_will_not_do(server: QueueServer, worker: Tls, name: str) -> None:
+def test_a_certificate_for_another_name_will_not_do(server: RpcServer, worker: Tls, name: str) -> None:
     error = refused(server, replace(worker, server_name=name))
     assert isinstance(error, errors.AuthenticationFailed)
     assert "--tls-server-name" in str(error)
     assert lets_in(server, worker)
 
 
-def test_a_certificate_alone_does_not_let_in(server: QueueServer, worker: Tls) -> None:
+def test_a_certificate_alone_does_not_let_in(server: RpcServer, worker: Tls) -> None:
     error = refused(server, worker, authkey=b"another key")
     assert isinstance(error, errors.AuthenticationFailed)
     assert "has another authkey" in str(error)
@@ -314,7 +315,7 @@ def test_a_certificate_alone_does_not_let_in(server: QueueServer, worker: Tls) -
 
 
 def test_a_plain_client_gets_no_answer_from_a_manager_with_tls(
-    server: QueueServer, worker: Tls, monkeypatch: pytest.MonkeyPatch
+    server: RpcServer, worker: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each waits for the other to begin."""
     monkeypatch.setattr(transport, "HANDSHAKE_S", 0.2)
@@ -328,7 +329,7 @@ def test_a_plain_client_gets_no_answer_from_a_manager_with_tls(
     assert lets_in(server, worker)
 
 
-def test_a_plain_message_to_a_manager_with_tls_is_refused(server: QueueServer, worker: Tls) -> None:
+def test_a_plain_message_to_a_manager_with_tls_is_refused(server: RpcServer, worker: Tls) -> None:
     with socket.create_connection(server.listener.address) as sock:
         sock.sendall(b"\0\0\0\x20" + b"#CHALLENGE#" + b"x" * 21)
         sock.settimeout(_AT_ONCE_S)
@@ -345,7 +346,7 @@ def test_a_client_with_tls_is_told_that_the_manager_has_none(worker: Tls) -> Non
         assert "does not speak TLS 1.3" in str(error)
         assert "--insecure-plaintext" in str(error)
         with connected(server):
-            assert len(server._inside) == 1
+            assert len(server._authenticated) == 1
 
 
 # --- files that will not do ---
@@ -398,9 +399,7 @@ def test_a_key_that_is_not_the_certificates_is_noticed(manager: Tls, worker: Tls
     assert str(worker.key) in str(caught.value)
 
 
-def test_one_who_connects_with_such_files_is_told_so(
-    server: QueueServer, worker: Tls, tmp_path: Path
-) -> None:
+def test_one_who_connects_with_such_files_is_told_so(server: RpcServer, worker: Tls, tmp_path: Path) -> None:
     missing = replace(worker, cert=tmp_path / "none.pem")
     client = QueueManager(server.listener.address, AUTHKEY, tls=missing, reconnect_s=30.0)
     started = time.monotonic()
@@ -483,7 +482,7 @@ def client_hello(tls: Tls) -> bytes:
 
 
 def test_one_who_drips_its_hello_is_dropped_and_keeps_nobody_waiting(
-    server: QueueServer, worker: Tls, monkeypatch: pytest.MonkeyPatch
+    server: RpcServer, worker: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte comes well in time; the handshake as a whole does not."""
     monkeypatch.setattr(transport, "HANDSHAKE_S", 0.3)
@@ -516,7 +515,7 @@ def test_a_client_gives_a_silent_manager_up(worker: Tls, monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            RpcTransport(worker).dial(silent.getsockname()[:2], authkey=AUTHKEY)
+            dial(silent.getsockname()[:2], tls=worker, authkey=AUTHKEY)
         assert soon(time.monotonic() - started, 1.0)
 
 
@@ -580,7 +579,7 @@ def test_a_peer_that_reads_too_slowly_is_given_up_at_the_deadline(
 
 
 def test_a_lease_goes_back_at_once_when_its_worker_has_gone(
-    server: QueueServer, worker: Tls, embedded_queues: Queues
+    server: RpcServer, worker: Tls, embedded_queues: Queues
 ) -> None:
     """To see that it has gone takes a look at the bare connection, below TLS."""
     embedded_queues.tasks.put([page(1)])  # or all would be done, and nobody would wait

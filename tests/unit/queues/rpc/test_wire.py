@@ -8,16 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import AuthenticationError, managers
+from multiprocessing import AuthenticationError
 
 import msgspec
 import pytest
 
 from crawler import errors
 from crawler.queues.rpc import transport
+from crawler.queues.rpc.calls import ENCODER, MALFORMED, Reply
 from crawler.queues.rpc.transport import RpcTransport
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES, Connection, Fault
 from tests.support.cpu_time import soon
+from tests.support.peer import dial
 from tests.support.queues import AUTHKEY, in_thread, wait_until
 
 
@@ -174,36 +176,24 @@ def test_interrupt_frees_a_reader_at_once(pair: tuple[Connection, socket.socket]
     connection.interrupt()  # too late, and no error
 
 
-# --- what multiprocessing's control calls see ---
+# --- replies ---
 
 
-def test_control_messages_are_plain_data(pair: tuple[Connection, socket.socket]) -> None:
-    connection, peer = pair
-    connection.send((None, "create", ("get_task_queue",), {}))
-    there = Connection(peer.dup(), deadline_s=1.0)
-    assert there.recv() == [None, "create", ["get_task_queue"], {}]
-    there.send(("#RETURN", ["a", 1, None]))
-    assert connection.recv() == ["#RETURN", ["a", 1, None]]
-    there.close()
-
-
-def test_an_error_comes_out_as_an_exception(pair: tuple[Connection, socket.socket]) -> None:
-    connection, peer = pair
-    peer.sendall(frame(msgspec.msgpack.encode(("#ERROR", Fault("ValueError", "no such queue")))))
-    kind, error = connection.recv()
-    assert kind == "#ERROR"
+def test_an_error_comes_out_as_an_exception() -> None:
+    reply = msgspec.msgpack.decode(ENCODER.encode(Reply.of_error(ValueError("no such queue"))), type=Reply)
+    error = reply.error()
     assert isinstance(error, ValueError)
     assert str(error) == "no such queue"
 
 
-@pytest.mark.parametrize("message", [{}, [], 7, None, "text"])
-def test_what_is_no_control_message_is_refused(
-    pair: tuple[Connection, socket.socket], message: object
-) -> None:
-    connection, peer = pair
-    peer.sendall(frame(msgspec.msgpack.encode(message)))
-    with pytest.raises(errors.ProtocolError, match="not a message"):
-        connection.recv()
+def test_a_value_is_no_error() -> None:
+    assert Reply.of(["a", 1, None]).error() is None
+
+
+@pytest.mark.parametrize("message", [{}, [], 7, None, "text", ["#ERROR", 7], ["#NOISE", None]])
+def test_what_is_no_reply_is_refused(message: object) -> None:
+    with pytest.raises(MALFORMED):
+        msgspec.msgpack.decode(ENCODER.encode(message), type=Reply).error()
 
 
 # --- exceptions ---
@@ -275,7 +265,7 @@ def test_both_sides_prove_that_they_know_the_key() -> None:
         proved.append(True)
 
     with listening(honest) as address:
-        connection = RpcTransport().dial(address, authkey=AUTHKEY)
+        connection = dial(address, authkey=AUTHKEY)
     assert proved
     assert connection.deadline_s == transport.CALL_S
     nodelay = connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -290,7 +280,7 @@ def test_a_server_that_does_not_know_the_key_is_refused() -> None:
             RpcTransport().welcome(peer, b"another key")
 
     with listening(impostor) as address, pytest.raises(AuthenticationError):
-        RpcTransport().dial(address, authkey=AUTHKEY)
+        dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
@@ -306,7 +296,7 @@ def test_a_server_that_accepts_anything_is_refused_all_the_same() -> None:
             peer.recv_bytes()
 
     with listening(rogue) as address, pytest.raises(AuthenticationError):
-        RpcTransport().dial(address, authkey=AUTHKEY)
+        dial(address, authkey=AUTHKEY)
 
 
 def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
@@ -314,7 +304,7 @@ def test_a_server_that_does_not_begin_with_a_challenge_is_refused() -> None:
         listening(lambda peer: peer.send_bytes(b"hello")) as address,
         pytest.raises((errors.ProtocolError, AuthenticationError)),
     ):
-        RpcTransport().dial(address, authkey=AUTHKEY)
+        dial(address, authkey=AUTHKEY)
 
 
 def test_a_web_server_is_no_manager() -> None:
@@ -322,26 +312,23 @@ def test_a_web_server_is_no_manager() -> None:
         peer._sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with listening(http) as address, pytest.raises(errors.ProtocolError, match="announced a message of"):
-        RpcTransport().dial(address, authkey=AUTHKEY)
+        dial(address, authkey=AUTHKEY)
 
 
 def test_nobody_at_the_address_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()[:2]
     with pytest.raises(ConnectionRefusedError):
-        RpcTransport().dial(address, authkey=AUTHKEY)
+        dial(address, authkey=AUTHKEY)
 
 
 # --- listening ---
 
 
-def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
-    name = RpcTransport().register()
-    assert RpcTransport().register() == name, "the same transport has one place"
-    listen, dial = managers.listener_client[name]  # type: ignore[attr-defined]
-    listener = listen(address=("127.0.0.1", 0), backlog=16)
+def test_an_accepted_connection_has_the_handshakes_deadline() -> None:
+    listener = RpcTransport().listen(("127.0.0.1", 0))
     with in_thread(listener.accept) as outcome:
-        connection = dial(listener.address)
+        connection = RpcTransport().open(listener.address)
     accepted = outcome[0]
     assert isinstance(accepted, Connection)
     assert accepted.deadline_s == transport.HANDSHAKE_S
@@ -352,12 +339,11 @@ def test_the_listener_sits_behind_multiprocessings_own_seam() -> None:
 
 
 def test_a_closed_listener_wakes_its_thread_and_gives_the_port_up() -> None:
-    listen, _ = managers.listener_client[RpcTransport().register()]  # type: ignore[attr-defined]
-    listener = listen(address=("127.0.0.1", 0))
+    listener = RpcTransport().listen(("127.0.0.1", 0))
     with in_thread(listener.accept) as outcome:
         wait_until(lambda: outcome.is_in("accept"))
         listener.close()
     assert isinstance(outcome[0], OSError)
-    again = listen(address=listener.address)
+    again = RpcTransport().listen(listener.address)
     assert again.address == listener.address
     again.close()
