@@ -249,7 +249,7 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("download.handler", "from crawler.queues.redis.writer import CatalogWriter"),
         ("download.handler", "from crawler.catalog.database import Catalog"),
         ("download.handler", "from crawler.storage.local import LocalStorage"),
-        ("render.handler", "from crawler.queues.rpc.client import QueueManager"),
+        ("render.handler", "from crawler.queues.rpc.manager import QueueManager"),
         ("queues.politeness", "from crawler.crawlfile.schema import Connection"),
         ("queues.politeness", "import time"),
         ("queues.host_health", "from time import monotonic"),

@@ -529,3 +529,8 @@ def test_a_slow_upload_passes_although_it_is_answered_by_400() -> None:
 )
 def test_errors_are_told_in_a_few_words_and_without_signatures(text: str, told: str) -> None:
     assert obstore_errors.told(text) == told
+
+
+@pytest.mark.parametrize("scheme", schemes.SCHEMES)
+def test_each_scheme_has_its_module(scheme: str) -> None:
+    assert callable(schemes._module(StorageConfig(storage=scheme)).open_storage)
