@@ -1,7 +1,6 @@
-"""One task from its lease to its result: the frame that pages and images share.
+"""One task from its lease to its result: the frame of all handlers, and the record under way.
 
-A visit gathers the facts of the record to be. Whatever befalls the URL ends in that record, which keeps what was
-known by then.
+A failure ends in the record, which keeps what was known by then.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
@@ -40,16 +39,54 @@ from crawler.models import (
     RECORDS,
     STATUSES,
     Cookie,
+    ImageStatus,
     NewTask,
+    OptOut,
+    PageStatus,
     Record,
     RenderRecord,
+    RenderStatus,
     Result,
     Revisit,
     Task,
 )
+from crawler.scope import Scope
 from crawler.urls import host_key
 
 log = logging.getLogger(__name__)
+
+
+class PartialRecord(TypedDict, total=False):
+    """The record under way: fields of an ImageRecord, a PageRecord or a RenderRecord, as far as they are known."""
+
+    status: ImageStatus | PageStatus | RenderStatus | Literal["failed", "rejected"]
+    reason: str
+    detail: str
+    final_url: str
+    http_status: int
+    size_bytes: int
+    content_type: str
+    etag: str
+    last_modified: str
+    # of pages, read or rendered
+    title: str
+    images: int
+    links: int
+    left_out: dict[str, int]
+    render: str
+    gains: dict[str, int]
+    requests: int
+    # of images
+    path: str
+    sha256: str
+    format: str
+    width_px: int
+    height_px: int
+    dhash: str
+    incomplete: bool
+    opt_outs: tuple[OptOut, ...]
+    more_opt_outs: int
+    kept_by: str
 
 
 @dataclass(slots=True)
@@ -57,103 +94,114 @@ class Visit:
     """A task under way."""
 
     task: Task
-    facts: dict[str, Any] = field(default_factory=lambda: {"status": "failed"})
-    """Fields of the record, as far as they are known."""
+    record: PartialRecord = field(default_factory=lambda: PartialRecord(status="failed"))
+    """The fields of the record that are known so far."""
     discovered: tuple[NewTask, ...] = ()
+    """Tasks that the URL's content names."""
     outcome: Revisit = Revisit.NONE
-    """How it compares with an earlier visit, if there was one that is worth remembering."""
+    """How this visit compares with the one before; NONE if there was none, or if that came to nothing."""
     turn: Turn | None = None
-    """To be waited for before each request."""
+    """Admits each request to its host; None if nothing paces this worker."""
     at: str = ""
-    """The URL that is asked for, the task's own or where redirects have led."""
+    """The URL of the latest request: the task's own, or the target of a redirect."""
     hops: int = 0
-    """How many redirects that were, over all leases of the task as far as this worker had them."""
+    """Redirects followed so far, those of earlier leases included if this worker had them."""
 
     @property
     def found_in(self) -> str:
-        """Where the task's URL was found; empty for a seed."""
+        """The rule that found the task's URL; empty for a seed."""
         return self.task.origin.found_in if self.task.origin else ""
 
     def answered(self, fetched: Fetched) -> None:
-        self.facts.update(
-            final_url=fetched.final_url,
-            http_status=fetched.http_status,
-            content_type=fetched.content_type,
-            size_bytes=len(fetched.content),
-            etag=fetched.headers.get("etag", ""),
-            last_modified=fetched.headers.get("last-modified", ""),
+        self.record.update(
+            {
+                "final_url": fetched.final_url,
+                "http_status": fetched.http_status,
+                "content_type": fetched.content_type,
+                "size_bytes": len(fetched.content),
+                "etag": fetched.headers.get("etag", ""),
+                "last_modified": fetched.headers.get("last-modified", ""),
+            }
         )
         self.outcome = Revisit.CHANGED if self.task.known is not None else Revisit.NONE
 
     def unchanged(self) -> None:
-        """What it gives is what it gave before: the earlier record stands."""
+        """The content is that of the earlier visit, whose record stands."""
         self.outcome = Revisit.UNCHANGED
 
     def refused(self, error: TaskError) -> None:
         self.outcome = Revisit.GONE if isinstance(error, NotFound) else Revisit.FAILED
-        self.facts.update(
-            status="rejected" if isinstance(error, Rejection) else "failed",
-            reason=error.reason,
-            detail=error.detail,
-            http_status=error.http_status or self.facts.get("http_status", 0),
-            final_url=error.final_url or self.facts.get("final_url", ""),
+        self.record.update(
+            {
+                "status": "rejected" if isinstance(error, Rejection) else "failed",
+                "reason": error.reason,
+                "detail": error.detail,
+                "http_status": error.http_status or self.record.get("http_status", 0),
+                "final_url": error.final_url or self.record.get("final_url", ""),
+            }
         )
 
 
-_MOST_LED = 1000
+_MAX_REMEMBERED = 1000
+"""Redirected tasks whose place is remembered, the latest ones."""
 _EARLIER_STANDS = (Revisit.UNCHANGED, Revisit.GONE, Revisit.FAILED)
-
-
-_SAID_ANEW = ("opt_outs", "more_opt_outs", "kept_by")
-"""What was heard of an image once more, whatever it gives; and who has its file now."""
+"""Outcomes that leave the earlier record in place."""
+_ALWAYS_NEW = ("opt_outs", "more_opt_outs", "kept_by")
+"""Fields that an unchanged image takes from this visit: its owner's opt-outs, and who has its file now."""
+_NEW_IF_SENT = ("final_url", "etag", "last_modified")
+"""Fields that a 304 may renew (RFC 9110, section 15.4.5)."""
 
 
 class _TooSoon(Exception):
     """The host asks for a longer delay than the queue knew of."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class HandlerContext:
+    """What a worker gives to its handler, of whichever kind."""
+
+    transport: Transport
+    scope: Scope
+    config: Config
+    worker_id: str
+    """Goes into every record."""
+    robots: Robots | None = None
+    """Decides which URLs may be requested; None: robots.txt files are ignored."""
+    turns: Turns | None = None
+    """Paces requests together with all other workers; None: no request waits."""
+    new_cookies: Callable[[], tuple[Cookie, ...]] = tuple
+    """Returns the cookies that servers have set since the last call, to be shared with other workers."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; only differences count."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
 class TaskHandler(abc.ABC):
-    """A callable that takes a Task and returns its Result, safe to be used by several threads.
+    """A callable that takes a Task and returns its Result. Thread-safe.
 
-    What may befall one URL ends in the record. Only a CrawlError is raised, which concerns the whole crawl (a full
-    disk), and a QueueError, when a storage behind the queue can't be reached: then the task is not to be settled.
-
-    *robots* decides what may be asked for at all; with None, robots.txt files are not looked at. *turns* says when;
-    with None nobody else asks, and there is no delay. *cookies* gives what servers have set since it was last asked,
-    for the others to know.
+    A failure of one URL ends in the record. The handler raises only a CrawlError, which concerns the whole crawl (a
+    full disk), and a QueueError, when the queue or a storage behind it can't be reached: the task is not settled then.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        *,
-        config: Config,
-        worker: str,
-        robots: Robots | None = None,
-        turns: Turns | None = None,
-        cookies: Callable[[], tuple[Cookie, ...]] = tuple,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._transport = transport
-        self._robots = robots
-        self._turns = turns
-        self._max_redirects = config.fetch.max_redirects
-        self._led_to: OrderedDict[int, tuple[str, int]] = OrderedDict()
-        """Where redirects have led tasks that then had to go back, by their ids, and how many these were."""
-        self._cookies = cookies
-        self._retry_delay_s = config.queue.retry_delay_s
-        self._delay_s = config.queue.delay_s
-        self._worker = worker
-        self._clock = clock
-        self._now = now
+    def __init__(self, context: HandlerContext) -> None:
+        self._transport = context.transport
+        self._scope = context.scope
+        self._config = context.config
+        self._worker_id = context.worker_id
+        self._robots = context.robots
+        self._turns = context.turns
+        self._new_cookies = context.new_cookies
+        self._clock = context.clock
+        self._now = context.now
+        self._redirected: OrderedDict[int, tuple[str, int]] = OrderedDict()
+        """By task id, the URL and the hops that a task had come to when it went back to the queue."""
 
-    def close(self) -> None:  # noqa: B027 - most have nothing
-        """Let go of what it has; no task is under way, or will be."""
+    def close(self) -> None:  # noqa: B027 - most have nothing to release
+        """Release resources. No task is under way, and none will follow."""
 
     @abc.abstractmethod
     def visit(self, visit: Visit) -> None:
-        """Do what there is to do, and tell *visit* of it. Raises a TaskError for what the URL would not give."""
+        """Do the work of the task, and fill in *visit*. Raises a TaskError when the URL can't be had."""
 
     def __call__(self, task: Task) -> Result:
         started = self._clock()
@@ -171,7 +219,7 @@ class TaskHandler(abc.ABC):
             raise
         except TaskError as exc:
             visit.refused(exc)
-            retry_in_s = retry_delay_s(exc, task, self._retry_delay_s)
+            retry_in_s = retry_delay_s(exc, task, self._config.queue.retry_delay_s)
             pause_s, refused_s = host_pause_s(exc), refused_for_s(exc)
         except Exception:  # noqa: BLE001 - it ends in the record, and in the log
             tell(log, INTERNAL_ERROR, exc_info=True, url=task.url)
@@ -182,14 +230,14 @@ class TaskHandler(abc.ABC):
         waited_s = visit.turn.waited_s if visit.turn is not None else 0.0
         return Result(
             token=task.token,
-            record=self._recorded(visit, elapsed_s=max(0.0, self._clock() - started - waited_s)),
+            record=self._finished(visit, elapsed_s=max(0.0, self._clock() - started - waited_s)),
             discovered=visit.discovered,
             retry_in_s=retry_in_s,
             host_pause_s=pause_s,
             refused_for_s=refused_s,
             untouched=untouched,
             host_delay_s=self._robots.delay_s(task.url) if self._robots else None,
-            cookies=self._cookies(),
+            cookies=self._new_cookies(),
         )
 
     def fetch(
@@ -202,16 +250,18 @@ class TaskHandler(abc.ABC):
         cut: bool = False,
         also_check: Check | None = None,
     ) -> Fetched:
-        """What the task's URL gives, robots.txt permitting; *visit* is told of the answer. Raises a TaskError.
+        """Fetch the task's URL, as far as robots.txt permits, and note the answer in *visit*. Raises a TaskError.
 
-        What an earlier visit has seen already may come as 304, without content, if *unless_known*. With *cut* the
-        first *max_bytes* of a longer answer will do. *also_check* is asked about each URL that robots.txt permits.
+        The request is conditional if there was an earlier visit and *unless_known* is set; the answer may be 304 then,
+        without content. With *cut* an answer longer than *max_bytes* is cut, not refused. *also_check* sees each URL
+        that robots.txt permits, and may refuse it.
         """
         task = visit.task
         known = task.known if unless_known else None
-        url, visit.hops = self._led_to.pop(task.id, (task.url, 0))
-        if visit.hops > self._max_redirects:  # over several leases: each hop had to wait for long
-            raise TooManyRedirects(f"redirected more than {self._max_redirects} times (max_redirects)")
+        url, visit.hops = self._redirected.pop(task.id, (task.url, 0))
+        most = self._config.fetch.max_redirects
+        if visit.hops > most:  # over several leases: each hop had to wait for long
+            raise TooManyRedirects(f"redirected more than {most} times (max_redirects)")
         fetched = self._transport.fetch(
             url,
             max_bytes=max_bytes,
@@ -227,13 +277,13 @@ class TaskHandler(abc.ABC):
         return fetched
 
     def _admit(self, visit: Visit, also_check: Check | None, url: str) -> None:
-        """Wait until *url* may be asked for, the task's own or where it leads; raise what forbids it."""
+        """Wait until *url*, the task's own or a redirect's target, may be requested. Raises what forbids it."""
         task = visit.task
         visit.hops += bool(visit.at)
         visit.at = url
         if self._robots is not None:
             self._robots.check(url, visit.turn)
-            known_s = max(task.host_delay_s, self._delay_s)
+            known_s = max(task.host_delay_s, self._config.queue.delay_s)
             if host_key(url) == host_key(task.url) and (self._robots.delay_s(url) or 0.0) > known_s:
                 raise _TooSoon
         if also_check is not None:
@@ -242,47 +292,42 @@ class TaskHandler(abc.ABC):
             visit.turn(url)
 
     def _remember(self, visit: Visit) -> None:
-        """The task is there when it comes back, if to this worker: what led there need not be asked for again."""
+        """Let the task go on from its redirect's target when it is leased again, if by this worker."""
         if not visit.hops:
             return
-        self._led_to[visit.task.id] = (visit.at, visit.hops)
-        while len(self._led_to) > _MOST_LED:
-            self._led_to.popitem(last=False)
+        self._redirected[visit.task.id] = (visit.at, visit.hops)
+        while len(self._redirected) > _MAX_REMEMBERED:
+            self._redirected.popitem(last=False)
 
-    def _recorded(self, visit: Visit, *, elapsed_s: float) -> Record:
-        task = visit.task
-        visited: dict[str, Any] = {
+    def _finished(self, visit: Visit, *, elapsed_s: float) -> Record:
+        """The record of *visit*: a new one, or the earlier one where that stands, with what is new of it."""
+        task, record = visit.task, visit.record
+        always: dict[str, Any] = {
             "attempts": task.attempt,
             "elapsed_s": round(elapsed_s, 6),
             "finished_at": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         if task.known is not None and visit.outcome in _EARLIER_STANDS:
-            # of an answer to a conditional request, only these may be news (RFC 9110, section 15.4.5)
-            fields = ("final_url", "etag", "last_modified")
-            news = {name: visit.facts[name] for name in fields if visit.facts.get(name)}
-            news |= {name: visit.facts[name] for name in _SAID_ANEW if name in visit.facts}
+            if visit.outcome is Revisit.UNCHANGED:
+                always |= {name: value for name, value in record.items() if name in _NEW_IF_SENT and value}
+                always |= {name: value for name, value in record.items() if name in _ALWAYS_NEW}
             return msgspec.structs.replace(
                 task.known,
-                **visited,
-                **(news if visit.outcome is Revisit.UNCHANGED else {}),
-                http_status=visit.facts.get("http_status", 0),
-                detail=visit.facts.get("detail", ""),
+                **always,
+                http_status=record.get("http_status", 0),
+                detail=record.get("detail", ""),
                 revisit=visit.outcome,
-                revisit_reason=visit.facts.get("reason", ""),
+                revisit_reason=record.get("reason", ""),
             )
-        names = ORIGIN_FIELDS[task.kind] if task.origin else ()
-        facts = {
-            **{name: getattr(task.origin, name) for name in names},
-            **visit.facts,
-            "status": STATUSES[task.kind](visit.facts["status"]),
-        }
+        always |= {name: getattr(task.origin, name) for name in ORIGIN_FIELDS[task.kind] if task.origin}
+        always |= record
+        always["status"] = STATUSES[task.kind](record["status"])
         return RECORDS[task.kind](
             url=task.url,
             depth=task.depth,
-            worker=self._worker,
+            worker=self._worker_id,
             revisit=visit.outcome if task.known is not None else Revisit.NONE,
-            **visited,
-            **facts,
+            **always,
         )
 
 

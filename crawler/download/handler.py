@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
-from crawler.config import Config, ImagesConfig
+from crawler.config import ImagesConfig
 from crawler.download.filters import unwanted_file, unwanted_picture
 from crawler.download.formats import ImageInfo
 from crawler.download.naming import image_path
 from crawler.download.sniff import recognised
 from crawler.errors import InvalidUrl, NotAnImage, OutOfScope, TooLarge
 from crawler.harvest.sniffing import kind_of
-from crawler.http import Fetched, Transport, unpacked
+from crawler.http import Fetched, unpacked
 from crawler.http.bot_challenges import challenger
 from crawler.http.robots import product_token
 from crawler.http.status import challenged
@@ -23,9 +22,9 @@ from crawler.models import MAX_OPT_OUTS, ImageRecord, ImageStatus, NewTask, OptO
 from crawler.opt_outs import directives
 from crawler.opt_outs.of_image import Heard, ImageOptOuts, of_host
 from crawler.opt_outs.tdmrep_files import TdmrepFiles
-from crawler.scope import OUT_OF_SCOPE, Scope
+from crawler.scope import OUT_OF_SCOPE
 from crawler.storage import Storage
-from crawler.task_handler import TaskHandler, Visit
+from crawler.task_handler import HandlerContext, TaskHandler, Visit
 from crawler.urls import DATA_HOST
 
 ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
@@ -37,10 +36,10 @@ _LINKS = frozenset({"a", "area", "iframe"})
 
 
 class ImageHandler(TaskHandler):
-    """Downloads images; *handler* is what every TaskHandler wants to know.
+    """Downloads images into *storage*.
 
     *verify* says of bytes which image they are, or raises a Rejection: that of :class:`~.decoder.Decoders` for the
-    bytes of strangers. Without it they are decoded in this very process. *reservations* gives the tdmrep.json of
+    bytes of strangers. Without it they are decoded in this very process. *tdmrep_files* gives the tdmrep.json of
     hosts; without it they are not asked for any. *kept_by* is what records say of where *storage* keeps files.
 
     Raises StorageFull and StorageFailed, which concern the whole crawl.
@@ -48,26 +47,23 @@ class ImageHandler(TaskHandler):
 
     def __init__(
         self,
-        transport: Transport,
+        context: HandlerContext,
         storage: Storage,
-        scope: Scope,
         *,
-        config: Config,
         verify: Callable[[bytes], ImageInfo] | None = None,
-        reservations: TdmrepFiles | None = None,
+        tdmrep_files: TdmrepFiles | None = None,
         kept_by: str = "",
-        **handler: Any,
     ) -> None:
-        super().__init__(transport, config=config, **handler)
+        super().__init__(context)
+        config = context.config
         self._storage = storage
         self._kept_by = kept_by
-        self._scope = scope
         self._images = config.images
         self._layout = config.storage.layout
         self._max_depth = config.scope.max_depth
         self._verify = verify or _verified_here(config.images)
         self._wishes = ImageOptOuts(
-            config.obey, statements=self._robots.statements if self._robots else None, files=reservations
+            config.obey, statements=self._robots.statements if self._robots else None, files=tdmrep_files
         )
         self._agent = product_token(config.fetch.user_agent)
 
@@ -76,7 +72,7 @@ class ImageHandler(TaskHandler):
         try:
             self._visit(visit, heard)
         finally:
-            visit.facts.update(heard.facts())
+            visit.record.update({"opt_outs": heard.opt_outs, "more_opt_outs": heard.more_opt_outs})
 
     def _visit(self, visit: Visit, heard: Heard) -> None:
         fetched = self._fetched(visit, heard)
@@ -90,7 +86,7 @@ class ImageHandler(TaskHandler):
             raise NotAnImage(f"a link that promised an image leads to a page, at {fetched.final_url}")
         if fetched.http_status == HTTPStatus.NOT_MODIFIED:
             heard(*_said_before(visit.task))
-            visit.facts["kept_by"] = self._kept_by  # it was asked for so because the file is there
+            visit.record["kept_by"] = self._kept_by  # it was asked for so because the file is there
             visit.unchanged()
             return
         if vendor := challenger(fetched.http_status, fetched.headers, fetched.content):
@@ -98,11 +94,13 @@ class ImageHandler(TaskHandler):
         info = self._wanted(visit, fetched.content, heard)
         sha256 = hashlib.sha256(fetched.content).hexdigest()
         kept_at, path = self._keep(visit, info, fetched.content, sha256=sha256)
-        visit.facts.update(
-            status=ImageStatus.SAVED if kept_at == path else ImageStatus.DUPLICATE,
-            path=kept_at,
-            sha256=sha256,
-            kept_by=self._kept_by,
+        visit.record.update(
+            {
+                "status": ImageStatus.SAVED if kept_at == path else ImageStatus.DUPLICATE,
+                "path": kept_at,
+                "sha256": sha256,
+                "kept_by": self._kept_by,
+            }
         )
 
     def _wanted(self, visit: Visit, content: bytes, heard: Heard) -> ImageInfo:
@@ -112,15 +110,17 @@ class ImageHandler(TaskHandler):
         """
         name = recognised(content)
         if (refusal := unwanted_file(name, len(content), self._images)) is not None:
-            visit.facts["format"] = name
+            visit.record["format"] = name
             raise refusal
         info = self._verify(content)
-        visit.facts.update(
-            format=info.format,
-            width_px=info.width_px,
-            height_px=info.height_px,
-            dhash=info.dhash,
-            incomplete=info.incomplete,
+        visit.record.update(
+            {
+                "format": info.format,
+                "width_px": info.width_px,
+                "height_px": info.height_px,
+                "dhash": info.dhash,
+                "incomplete": info.incomplete,
+            }
         )
         heard(info.opt_outs, unread=info.unread_metadata)
         if (refusal := unwanted_picture(info, self._images)) is not None:

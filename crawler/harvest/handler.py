@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
@@ -16,12 +15,12 @@ from crawler.harvest.reader_pool import Read, Reading
 from crawler.harvest.reader_protocol import Head, in_order
 from crawler.harvest.render_choice import RenderChoice, TemplateQueue
 from crawler.harvest.sitemap import SITEMAPS
-from crawler.http import Fetched, Transport
+from crawler.http import Fetched
 from crawler.http.bot_challenges import challenger
 from crawler.http.status import challenged
 from crawler.models import NewTask, PageStatus, TaskKind
 from crawler.scope import Scope
-from crawler.task_handler import TaskHandler, Visit
+from crawler.task_handler import HandlerContext, TaskHandler, Visit
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 """What browsers send for a page."""
@@ -44,7 +43,7 @@ _KEPT_PARTS = 1
 
 
 class PageHandler(TaskHandler):
-    """Harvests pages, style sheets, feeds and sitemaps; *handler* is what every TaskHandler wants to know.
+    """Harvests pages, style sheets, feeds and sitemaps.
 
     *read* says what is found in an answer, or raises a TaskError: that of :class:`~.readers.Readers` for what strangers
     wrote. Without it documents are read in this very process. *put_early* takes what a huge page holds before its
@@ -54,17 +53,14 @@ class PageHandler(TaskHandler):
 
     def __init__(
         self,
-        transport: Transport,
-        scope: Scope,
+        context: HandlerContext,
         *,
-        config: Config,
         read: Read | None = None,
         put_early: Callable[[Sequence[NewTask]], object] | None = None,
         templates: TemplateQueue | None = None,
-        **handler: Any,
     ) -> None:
-        super().__init__(transport, config=config, **handler)
-        self._config = config
+        super().__init__(context)
+        config, scope = context.config, context.scope
         self._renders = RenderChoice(config.render.render, scope, templates)
         self._judge = LinkFilter(scope, config.scope, now=self._now) if config.scope.avoid_traps else None
         self._read = read or reading_here(scope, config, now=self._now)
@@ -113,13 +109,15 @@ class PageHandler(TaskHandler):
             vendor := challenger(fetched.http_status, fetched.headers, fetched.content)
         ):
             raise challenged(vendor, fetched.http_status, fetched.final_url)
-        visit.facts.update(
-            status=PageStatus.HARVESTED,
-            render=rendering,
-            title=head.title,
-            images=head.images,
-            links=sum(not link.kept_out_by for link in links),
-            left_out={**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
+        visit.record.update(
+            {
+                "status": PageStatus.HARVESTED,
+                "render": rendering,
+                "title": head.title,
+                "images": head.images,
+                "links": sum(not link.kept_out_by for link in links),
+                "left_out": {**head.left_out, **({PAGE_CUT: 1} if fetched.is_cut else {})},
+            }
         )
         visit.discovered = (
             *images,

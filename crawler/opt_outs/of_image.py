@@ -7,7 +7,7 @@ headers, at last the image itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from crawler.config import ObeyConfig
 from crawler.http.turns import Turn
@@ -93,13 +93,15 @@ class Heard:
         self._unread += unread
         self._wishes.check(told)
 
-    def facts(self) -> dict[str, Any]:
-        """As fields of an ImageRecord: what forbids most comes first, if not all have room."""
-        told = sorted(self._told, key=lambda one: -len(one.forbids))
-        return {
-            "opt_outs": tuple(told[:MAX_OPT_OUTS]),
-            "more_opt_outs": max(0, len(told) - MAX_OPT_OUTS) + self._unread,
-        }
+    @property
+    def opt_outs(self) -> tuple[OptOut, ...]:
+        """For the image's record, which has room for MAX_OPT_OUTS: those that forbid most come first."""
+        return tuple(sorted(self._told, key=lambda one: -len(one.forbids))[:MAX_OPT_OUTS])
+
+    @property
+    def more_opt_outs(self) -> int:
+        """How many others there were, or could not be read."""
+        return max(0, len(self._told) - MAX_OPT_OUTS) + self._unread
 
 
 def of_host(one: OptOut) -> bool:

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 from zlib import crc32
 
 import msgspec
 
-from crawler.config import Config
 from crawler.errors import (
     BrowserFailed,
     NoBrowser,
@@ -30,8 +29,8 @@ from crawler.harvest.reader_pool import Read
 from crawler.harvest.reader_protocol import Head
 from crawler.harvest.render_choice import TemplateQueue, route_task
 from crawler.harvest.script_signs import ScriptSigns, with_route
-from crawler.http import Fetched, Transport, packed
-from crawler.http.turns import NotYet
+from crawler.http import Fetched, packed
+from crawler.http.turns import NotYet, TurnQueue
 from crawler.logs.events import RENDER_UNREADABLE, tell
 from crawler.models import (
     MAX_ALTERNATIVES,
@@ -49,8 +48,8 @@ from crawler.render.browsers import Browsers
 from crawler.render.chromium import find
 from crawler.render.network import Network
 from crawler.render.page import OpenPage, Rendered
-from crawler.scope import EXCLUDED, Scope
-from crawler.task_handler import TaskHandler, Visit
+from crawler.scope import EXCLUDED
+from crawler.task_handler import HandlerContext, TaskHandler, Visit
 from crawler.urls import canonical, host_key
 
 log = logging.getLogger(__name__)
@@ -69,41 +68,31 @@ class Templates(TemplateQueue, Protocol):
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None: ...
 
 
+class RenderQueue(Templates, TurnQueue, Protocol):
+    """What a renderer asks of the TaskQueue."""
+
+
 _Read = tuple[Head, list[NewTask], list[NewTask]]
 """What a document says of itself, all that is found on it, and of this the links."""
 
 
-def make(
-    transport: Transport,
-    *,
-    config: Config,
-    scope: Scope,
-    read: Read,
-    tasks: Any,
-    stop: threading.Event,
-    **handler: Any,
-) -> TaskHandler:
+def make(context: HandlerContext, *, read: Read, queue: RenderQueue, stop: threading.Event) -> TaskHandler:
     """The handler of a renderer: one that refuses all pages where there is no browser.
 
-    Raises ConfigError for a ``chromium`` or ``behaviours`` that won't do.
+    Raises ConfigError for a ``chromium`` or ``behaviours`` that can't be used.
     """
-    handler.pop("reservations", None)  # what hosts say of all that they have decides over images
+    config = context.config
     extra = behaviours.read_file(config.machine.behaviours)
     program = find(config.machine.chromium)
     if program is None or config.render.render == "never":
-        return RefusingHandler(transport, config=config, **handler)
-    browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
-    network = Network(transport, config=config, queue=tasks, robots=handler.get("robots"), stop=stop)
+        return RefusingHandler(context)
     return RenderHandler(
-        transport,
-        scope,
-        config=config,
+        context,
         read=read,
-        templates=tasks,
-        browsers=browsers,
-        network=network,
+        templates=queue,
+        browsers=Browsers(program, page_memory_bytes=config.render.render_memory_bytes),
+        network=Network(context.transport, config=config, queue=queue, robots=context.robots, stop=stop),
         script=behaviours.source(extra),
-        **handler,
     )
 
 
@@ -130,9 +119,9 @@ class Compared:
 class RefusingHandler(TaskHandler):
     """Of a renderer without a browser: each page is named in the books, with what to do."""
 
-    def __init__(self, transport: Transport, *, config: Config, **handler: Any) -> None:
-        super().__init__(transport, config=config, **handler)
-        never = config.render.render == "never"
+    def __init__(self, context: HandlerContext) -> None:
+        super().__init__(context)
+        never = context.config.render.render == "never"
         self._why = "no page is to be opened in a browser (--render never)" if never else _NO_BROWSER
 
     def visit(self, _: Visit) -> None:
@@ -140,7 +129,7 @@ class RefusingHandler(TaskHandler):
 
 
 class RenderHandler(TaskHandler):
-    """Opens pages in *browsers*; *handler* is what every TaskHandler wants to know.
+    """Opens pages in *browsers*.
 
     *read* says what is found in a document, *templates* what was learned of pages of its kind, *network* answers what
     the page asks for, *script* has the behaviours.
@@ -148,20 +137,16 @@ class RenderHandler(TaskHandler):
 
     def __init__(
         self,
-        transport: Transport,
-        scope: Scope,
+        context: HandlerContext,
         *,
-        config: Config,
         read: Read,
         templates: Templates,
         browsers: Browsers,
         network: Network,
         script: str,
-        **handler: Any,
     ) -> None:
-        super().__init__(transport, config=config, **handler)
-        self._config = config
-        self._scope = scope
+        super().__init__(context)
+        config, scope = context.config, context.scope
         self._read = read
         self._templates = templates
         self._browsers = browsers
@@ -186,17 +171,19 @@ class RenderHandler(TaskHandler):
             raise
         gains = dict(Counter(compared.stages.values()))
         new_links = compared.new_links
-        visit.facts.update(
-            status=RenderStatus.RENDERED,
-            final_url=rendered.document.final_url,
-            http_status=rendered.document.http_status,
-            title=compared.head.title,
-            images=len(compared.stages),
-            links=len(new_links),
-            gains=gains,
-            requests=rendered.requests,
-            left_out={**compared.head.left_out, **rendered.left_out},
-            size_bytes=rendered.received_bytes,
+        visit.record.update(
+            {
+                "status": RenderStatus.RENDERED,
+                "final_url": rendered.document.final_url,
+                "http_status": rendered.document.http_status,
+                "title": compared.head.title,
+                "images": len(compared.stages),
+                "links": len(new_links),
+                "gains": gains,
+                "requests": rendered.requests,
+                "left_out": {**compared.head.left_out, **rendered.left_out},
+                "size_bytes": rendered.received_bytes,
+            }
         )
         visit.outcome = Revisit.CHANGED if task.known is not None else Revisit.NONE
         visit.discovered = (*compared.images, *compared.pages)

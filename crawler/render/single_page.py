@@ -16,6 +16,7 @@ from crawler.render.handler import Compared, RenderHandler
 from crawler.render.network import Network
 from crawler.render.page import Rendered
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 
 
 class _Unlearned:
@@ -40,15 +41,12 @@ def open_once(url: str, config: Config, transport: Transport) -> tuple[Rendered,
     scope = Scope((url.partition("#")[0],), config.scope)
     browsers = Browsers(program, page_memory_bytes=config.render.render_memory_bytes)
     handler = RenderHandler(
-        transport,
-        scope,
-        config=config,
+        HandlerContext(transport=transport, scope=scope, config=config, worker_id=""),
         read=reading_here(scope, config, now=lambda: datetime.now(UTC)),
         templates=_Unlearned(),
         browsers=browsers,
         network=Network(transport, config=config),
         script=behaviours.source(behaviours.read_file(config.machine.behaviours)),
-        worker="",
     )
     task = Task(id=0, serial=0, kind=TaskKind.RENDER, url=url, depth=0, attempt=2)
     try:

@@ -21,6 +21,7 @@ from crawler.queues import RecordPage, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress, name_for
 from crawler.queues.rpc.transport import Address
 from crawler.run.children import Child, Lifeline
+from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from crawler.run.endpoints import (
     Access,
     ManagerEndpoint,
@@ -31,9 +32,8 @@ from crawler.run.endpoints import (
     parse_address,
     read_access,
 )
-from crawler.run.mains import ALL_COLLECTED, CrawlContext, manage
+from crawler.run.manager_main import manage
 from crawler.run.redis_endpoint import RedisEndpoint, read_redis
-from crawler.run.start_mode import StartMode
 
 _LOOPBACK: Address = ("127.0.0.1", 0)
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound

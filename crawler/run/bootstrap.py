@@ -19,11 +19,10 @@ from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import COMPLETE, Collector
 from crawler.queues.redis.writer import CrawlfileWriter
-from crawler.run.mains import CrawlContext
+from crawler.run.context import CrawlContext, StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
 from crawler.run.rerun_notes import changes_since
-from crawler.run.run_start import add_seeds, begin_run, plan_id
-from crawler.run.start_mode import StartMode
+from crawler.run.run_start import add_seeds, begin_run, plan_of
 from crawler.seeds import some
 from crawler.storage.local import LocalStorage
 
@@ -183,13 +182,7 @@ class Bootstrap:
                 self._run_noted = True
             elif start is not StartMode.JOIN:
                 add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
-            plan = Plan(
-                id=plan_id(ledger, config),
-                seeds=context.seeds,
-                config=config,
-                browser=context.browser,
-                networks=context.networks,
-            )
+            plan = plan_of(ledger, context)
             if finished and ledger.stats().drained:
                 return None, False
         if there is not None and (

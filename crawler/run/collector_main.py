@@ -22,9 +22,8 @@ from crawler.queues.redis.worker_roll import WorkerRoll
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.bootstrap import Bootstrap
 from crawler.run.children import ChildMessage, Lifeline
-from crawler.run.mains import ALL_COLLECTED, CrawlContext
+from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
-from crawler.run.start_mode import StartMode
 
 if TYPE_CHECKING:
     from crawler.queues.redis.client import RedisClient

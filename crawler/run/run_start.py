@@ -22,7 +22,8 @@ from crawler.errors import FolderError
 from crawler.lists import NOTHING, Given, Report, nobody
 from crawler.logs.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
-from crawler.run.start_mode import StartMode
+from crawler.queues import Plan
+from crawler.run.context import CrawlContext, StartMode
 from crawler.scope import Scope
 from crawler.seeds import some
 
@@ -139,6 +140,18 @@ def plan_id(ledger: Ledger, config: Config) -> str:
     """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
     settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
     return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
+
+
+def plan_of(ledger: Ledger, context: CrawlContext) -> Plan:
+    """The plan that workers of *context*'s crawl go by."""
+    config = context.config.for_workers()
+    return Plan(
+        id=plan_id(ledger, config),
+        seeds=context.seeds,
+        config=config,
+        browser=context.browser,
+        networks=context.networks,
+    )
 
 
 def rules_of(config: Config) -> str:

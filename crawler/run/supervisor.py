@@ -51,14 +51,13 @@ from crawler.models import ImageRecord, ImageStatus, PageStatus, Record, Revisit
 from crawler.queues.redis.address import RedisAddress
 from crawler.run.backends import engine_for, stats_of
 from crawler.run.children import Child
+from crawler.run.context import CrawlContext, StartMode
 from crawler.run.default_folder import home
 from crawler.run.endpoints import ManagerEndpoint
 from crawler.run.limits import Limits
-from crawler.run.mains import CrawlContext
 from crawler.run.renderers import GUESTS_S, INSTALL, SAY_AGAIN, Renderers, RendererStep, chromium_of, pages
 from crawler.run.rerun_notes import of_finished, runs_in
 from crawler.run.seed_schemes import settled
-from crawler.run.start_mode import StartMode
 from crawler.run.worker_pool import WorkerPool, died_of, usual_downloaders
 from crawler.seeds import Seed, seed_of, whole
 from crawler.storage import schemes

@@ -275,7 +275,7 @@ class Worker:
         settled: Callable[[Sequence[Result]], None] = lambda _: None,
         max_attempts: float = math.inf,
         short_of_memory: Callable[[], int] = lambda: 0,
-        learn: Callable[[Sequence[Cookie]], None] = lambda _: None,
+        learn: Callable[[Sequence[Cookie]], None] | None = None,
     ) -> None:
         self._state = state
         self._tasks = tasks
@@ -390,7 +390,8 @@ class Worker:
                 held=self._hand.held(),
             )
             if lease.cookies_seen != self._cookies_seen:
-                self._learn(lease.cookies)  # before the tasks that may want them
+                if self._learn is not None:
+                    self._learn(lease.cookies)  # before the tasks that may want them
                 self._cookies_seen = lease.cookies_seen
             if lease.batches:
                 self._hand.deal(lease.batches)

@@ -26,10 +26,11 @@ from crawler.models import WORKER_NAMES, TaskKind
 from crawler.queues import TaskQueue
 from crawler.run import trust as trusted
 from crawler.run.children import Child
+from crawler.run.context import CrawlContext
 from crawler.run.default_folder import guest_home
 from crawler.run.endpoints import QueueEndpoint
-from crawler.run.mains import CrawlContext, work
 from crawler.run.trust import Trust
+from crawler.run.worker_main import work
 from crawler.seeds import some
 from crawler.storage import schemes
 
@@ -67,7 +68,7 @@ class WorkerPool:
         worker_id = f"{platform.node()}:{WORKER_NAMES[kind]}-{secrets.token_hex(4)}"
         self._workers[worker_id] = (kind, Child(WORKER_NAMES[kind], work, self._context, kind, worker_id))
         if kind is TaskKind.RENDER:
-            self._context = dataclasses.replace(self._context, announces=False)
+            self._context = dataclasses.replace(self._context, logs_isolation=False)
 
     @property
     def children(self) -> list[Child]:
@@ -198,8 +199,8 @@ class RemoteCrawl:
                 endpoint=self._endpoint.found_by(self._manager),
                 networks=self.plan.networks,
                 reconnect_s=self._reconnect_s,
-                crawl=self.plan.id,
-                guest=True,
+                plan_id=self.plan.id,
+                remote=True,
                 memory_bytes=self._machine.memory_budget_bytes,
             ),
             tasks,

@@ -34,9 +34,9 @@ from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.rpc.manager import QueueManager
 from crawler.queues.rpc.tls import Tls
 from crawler.run.children import Child
+from crawler.run.context import CrawlContext, StartMode
 from crawler.run.endpoints import Access, ManagerEndpoint
-from crawler.run.mains import CrawlContext, manage
-from crawler.run.start_mode import StartMode
+from crawler.run.manager_main import manage
 from tests.support.redisserver import BINARIES, RedisServer, find_server
 
 ENGINES = ("manager", *BINARIES)

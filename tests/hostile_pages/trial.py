@@ -37,6 +37,7 @@ from crawler.render.handler import RenderHandler
 from crawler.render.network import Network
 from crawler.sandbox.memory_budget import Budget
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from tests.hostile_pages.kinds import Hostile
 from tests.hostile_pages.server import HostileServer, Said, own_names
 
@@ -138,16 +139,18 @@ class Trial:
         robots = Robots(asking, agent="image-crawler")
         self._handlers = [
             RenderHandler(
-                asking,
-                Scope(seeds, config.scope),
-                config=config,
+                HandlerContext(
+                    transport=asking,
+                    scope=Scope(seeds, config.scope),
+                    config=config,
+                    worker_id="w",
+                    robots=robots,
+                ),
                 read=self._readers.read,
                 templates=_Templates(),
                 browsers=self.browsers,
                 network=Network(asking, config=config, robots=robots, stop=self.stop),
                 script=behaviours.source(),
-                worker="w",
-                robots=robots,
             )
             for config in (self.config, patient, longer)
         ]

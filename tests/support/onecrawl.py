@@ -14,10 +14,11 @@ from crawler.harvest.handler import PageHandler
 from crawler.http import Asked, Fetched
 from crawler.models import Lease, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
+from crawler.run.context import StartMode
 from crawler.run.run_start import begin_run
-from crawler.run.start_mode import StartMode
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 
 Answer = tuple[str, str | bytes, dict[str, str]]
 """Media type, content, further headers."""
@@ -97,16 +98,15 @@ class Crawl:
             ledger.close()
 
     def _handlers(self, config: Config) -> dict[TaskKind, Callable[[Any], Any]]:
-        scope = Scope((SEED,), config.scope)
+        context = HandlerContext(
+            transport=self.transport,  # type: ignore[arg-type]
+            scope=Scope((SEED,), config.scope),
+            config=config,
+            worker_id="w",
+        )
         return {
-            TaskKind.PAGE: PageHandler(self.transport, scope, config=config, worker="w"),  # type: ignore[arg-type]
-            TaskKind.IMAGE: ImageHandler(
-                self.transport,  # type: ignore[arg-type]
-                LocalStorage(self.folder, fsync=False, min_free_bytes=0),
-                scope,
-                config=config,
-                worker="w",
-            ),
+            TaskKind.PAGE: PageHandler(context),
+            TaskKind.IMAGE: ImageHandler(context, LocalStorage(self.folder, fsync=False, min_free_bytes=0)),
         }
 
 

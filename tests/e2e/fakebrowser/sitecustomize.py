@@ -19,7 +19,7 @@ def _find(setting: str) -> object:
     return Path(setting or sys.executable)
 
 
-def _make(transport: object, *, config: Any, **handler: Any) -> object:
+def _make(context: Any, **_: object) -> object:
     import logging
     from urllib.parse import urljoin, urlsplit
 
@@ -28,23 +28,23 @@ def _make(transport: object, *, config: Any, **handler: Any) -> object:
     from crawler.task_handler import TaskHandler, Visit
 
     logging.getLogger("crawler.render.namespaces").warning("with a dead proxy and no resolver")
-    for name in ("scope", "read", "tasks", "stop", "reservations"):
-        handler.pop(name, None)
 
     class Rendering(TaskHandler):
         def visit(self, visit: Visit) -> None:
             url = visit.task.url
             name = urlsplit(url).path.rpartition("/")[2].removesuffix(".html")
-            if config.render.render == "never":
+            if context.config.render.render == "never":
                 raise NoBrowser("no page is to be opened in a browser (--render never)")
-            visit.facts.update(
-                status=RenderStatus.RENDERED,
-                final_url=url,
-                http_status=200,
-                images=1,
-                gains={"load": 1},
-                requests=2,
-                title=config.machine.chromium,
+            visit.record.update(
+                {
+                    "status": RenderStatus.RENDERED,
+                    "final_url": url,
+                    "http_status": 200,
+                    "images": 1,
+                    "gains": {"load": 1},
+                    "requests": 2,
+                    "title": context.config.machine.chromium,
+                }
             )
             visit.discovered = (
                 NewTask(
@@ -55,7 +55,7 @@ def _make(transport: object, *, config: Any, **handler: Any) -> object:
                 ),
             )
 
-    return Rendering(transport, config=config, **handler)  # type: ignore[arg-type]
+    return Rendering(context)
 
 
 for _name, _function in {"chromium": _find, "handler": _make}.items():

@@ -20,8 +20,8 @@ from crawler.models import Counts, Stats, TaskKind
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
+from crawler.run.context import StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
-from crawler.run.start_mode import StartMode
 from crawler.run.supervisor import Crawl
 
 SEED = "http://127.0.0.1:9/"

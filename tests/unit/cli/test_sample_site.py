@@ -26,6 +26,7 @@ from crawler.models import ImageRecord, NewTask, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 
 SEED = "http://vesper-hill.example/"
 SITE = sample_site()
@@ -60,16 +61,12 @@ class FolderTransport:
 def crawl(folder: Path, config: Config) -> None:
     """The whole crawl in one thread: what the processes do, one task after the other."""
     ledger = Ledger(folder / "crawl.db", queue=config.queue, scope=config.scope, new_run=True)
-    transport = FolderTransport()
+    context = HandlerContext(
+        transport=FolderTransport(), scope=Scope((SEED,)), config=config, worker_id="test"
+    )
     handlers = {
-        TaskKind.PAGE: PageHandler(transport, Scope((SEED,)), config=config, worker="test"),
-        TaskKind.IMAGE: ImageHandler(
-            transport,
-            LocalStorage(folder, fsync=False, min_free_bytes=0),
-            Scope((SEED,)),
-            config=config,
-            worker="test",
-        ),
+        TaskKind.PAGE: PageHandler(context),
+        TaskKind.IMAGE: ImageHandler(context, LocalStorage(folder, fsync=False, min_free_bytes=0)),
     }
     try:
         ledger.set_seeds([SEED])

@@ -33,6 +33,7 @@ from crawler.models import ImageRecord, ImageStatus, Origin, Result, Task, TaskK
 from crawler.sandbox.memory_budget import Budget
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 from tests.support.faultserver import ETAG, LAST_MODIFIED, FaultServer
 from tests.support.images import samples
 
@@ -64,16 +65,20 @@ class Bench:
         verify = options.pop("verify", None)
         ticks = iter(range(0, 1000, 2))
         self.handle = ImageHandler(
-            self.transport,
-            self.storage,
-            Scope((f"{server.url}/",), options.get("scope")),
-            config=Config(
-                images=options.pop("images", ImagesConfig()), queue=QueueConfig(retry_delay_s=5.0), **options
+            HandlerContext(
+                transport=self.transport,
+                scope=Scope((f"{server.url}/",), options.get("scope")),
+                config=Config(
+                    images=options.pop("images", ImagesConfig()),
+                    queue=QueueConfig(retry_delay_s=5.0),
+                    **options,
+                ),
+                worker_id="w:1:x",
+                clock=lambda: float(next(ticks)),
+                now=lambda: datetime(2026, 3, 4, 5, 6, 7, 80_000, tzinfo=UTC),
             ),
-            worker="w:1:x",
+            self.storage,
             verify=verify,
-            clock=lambda: float(next(ticks)),
-            now=lambda: datetime(2026, 3, 4, 5, 6, 7, 80_000, tzinfo=UTC),
         )
 
     def result(self, path: str, *, attempt: int = 1, origin: Origin | None = ORIGIN) -> Result:
@@ -138,11 +143,13 @@ def test_a_saved_image_and_all_that_is_known_of_it(bench: Bench, server: FaultSe
 
 def test_a_time_in_iso_8601_from_the_real_clock(tmp_path: Path, server: FaultServer) -> None:
     handler = ImageHandler(
-        RequestsTransport(FetchConfig()),
+        HandlerContext(
+            transport=RequestsTransport(FetchConfig()),
+            scope=Scope(("https://example.org/",)),
+            config=Config(),
+            worker_id="w",
+        ),
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-        Scope(("https://example.org/",)),
-        config=Config(),
-        worker="w",
     )
     task = Task(id=1, serial=1, kind=TaskKind.IMAGE, url=f"{server.url}/good/plain.gif", depth=0, attempt=1)
     record = handler(task).record
@@ -391,11 +398,13 @@ def test_the_name_that_a_server_suggests_is_never_looked_at(tmp_path: Path) -> N
             )
 
     handler = ImageHandler(
-        Suggesting(FetchConfig()),
+        HandlerContext(
+            transport=Suggesting(FetchConfig()),
+            scope=Scope(("https://example.org/",)),
+            config=Config(),
+            worker_id="w",
+        ),
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-        Scope(("https://example.org/",)),
-        config=Config(),
-        worker="w",
     )
     url = "https://example.org/plain.png"
     record = handler(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=url, depth=0, attempt=1)).record
@@ -443,11 +452,13 @@ def test_a_file_that_lacks_its_end_is_kept_where_that_is_wanted(
 def test_a_record_says_who_has_the_file_now(tmp_path: Path, server: FaultServer) -> None:
     """Also when another worker had it before, and the server gives the same bytes; and nothing where there is none."""
     handler = ImageHandler(
-        RequestsTransport(FetchConfig()),
+        HandlerContext(
+            transport=RequestsTransport(FetchConfig()),
+            scope=Scope((f"{server.url}/",)),
+            config=Config(),
+            worker_id="w1:downloader-1",
+        ),
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-        Scope((f"{server.url}/",)),
-        config=Config(),
-        worker="w1:downloader-1",
         kept_by="0123456789abcdef w1:/srv/pics",
     )
     task = Task(id=1, serial=1, kind=TaskKind.IMAGE, url=f"{server.url}/good/plain.gif", depth=0, attempt=1)

@@ -32,6 +32,7 @@ from crawler.models import (
 from crawler.queues.ledger import Ledger
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 from crawler.urls import DATA_HOST, canonical, host_key
 from tests.support.harvesting import NoTransport
 from tests.support.images import samples
@@ -51,11 +52,13 @@ def harvested(html: str, **settings: object) -> tuple[NewTask, ...]:
 
 def downloaded(folder: Path, task: Task, **images: int) -> ImageRecord:
     handler = ImageHandler(
-        NoTransport(),
+        HandlerContext(
+            transport=NoTransport(),
+            scope=Scope((PAGE,)),
+            config=Config(images=ImagesConfig(**images)),
+            worker_id="t",
+        ),
         LocalStorage(folder, fsync=False, min_free_bytes=0),
-        Scope((PAGE,)),
-        config=Config(images=ImagesConfig(**images)),
-        worker="t",
     )
     result = handler(task)
     assert result.retry_in_s is None
@@ -201,11 +204,8 @@ def test_the_books_give_it_out_with_its_bytes_and_forget_them(tmp_path: Path) ->
         assert [task.origin.content for task in given_out if task.origin] == contents
         results = [
             ImageHandler(
-                NoTransport(),
+                HandlerContext(transport=NoTransport(), scope=Scope((PAGE,)), config=Config(), worker_id="w"),
                 LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-                Scope((PAGE,)),
-                config=Config(),
-                worker="w",
             )(task)
             for task in given_out
         ]

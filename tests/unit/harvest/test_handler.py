@@ -18,6 +18,7 @@ from crawler.http.robots import Robots
 from crawler.models import NewTask, Origin, PageRecord, PageStatus, Result, Task, TaskKind, Token
 from crawler.models.image_words import MAX_TEXT_CHARS
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from crawler.urls import canonical
 from tests.support.harvesting import NoTransport, Site, answer
 
@@ -34,12 +35,14 @@ def task(url: str = URL, **more: Any) -> Task:
 
 def handler(site: Site, **settings: object) -> PageHandler:
     return PageHandler(
-        site,
-        Scope(("https://example.org/",)),
-        config=load(flags={"retry_delay_s": 10.0} | settings),
-        worker="w1",
-        clock=iter([100.0, 100.25]).__next__,
-        now=lambda: datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+        HandlerContext(
+            transport=site,
+            scope=Scope(("https://example.org/",)),
+            config=load(flags={"retry_delay_s": 10.0} | settings),
+            worker_id="w1",
+            clock=iter([100.0, 100.25]).__next__,
+            now=lambda: datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+        )
     )
 
 
@@ -385,7 +388,9 @@ def test_a_seed_that_accepts_no_connection_is_given_up_soon(
         origin=found,
     )
     config = load()
-    handler = PageHandler(Refused(), Scope((page.url,)), config=config, worker="w")
+    handler = PageHandler(
+        HandlerContext(transport=Refused(), scope=Scope((page.url,)), config=config, worker_id="w")
+    )
     result = handler(page)
     assert (result.retry_in_s is not None) == again
     assert result.record.reason == "connect-failed"
@@ -466,11 +471,13 @@ def with_robots(text: str, answers: dict[str, Fetched | Exception], **settings: 
     file = "https://example.org/robots.txt"
     site = Site({file: answer(file, text, "text/plain"), **answers})
     return PageHandler(
-        site,
-        Scope(("https://example.org/",)),
-        config=load(flags=settings),
-        robots=Robots(site, agent="image-crawler"),
-        worker="w1",
+        HandlerContext(
+            transport=site,
+            scope=Scope(("https://example.org/",)),
+            config=load(flags=settings),
+            robots=Robots(site, agent="image-crawler"),
+            worker_id="w1",
+        )
     )
 
 
@@ -557,7 +564,9 @@ def test_a_page_that_is_there_with_another_session_id_is_not_asked_for() -> None
                 url, f"<title>T{n}</title>{html.replace('{sid}', f'{sid + 1:032x}')}<img src=/{n}.png>"
             )
     site = Site(answers)
-    one = PageHandler(site, Scope(("https://example.org/",)), config=load(), worker="w")
+    one = PageHandler(
+        HandlerContext(transport=site, scope=Scope(("https://example.org/",)), config=load(), worker_id="w")
+    )
     origin = Origin(page_url="https://example.org/", found_in="a")
     records = [
         one(task(f"https://example.org/topic{n}.html?sid={sid:032x}", origin=origin)).record

@@ -26,6 +26,7 @@ from crawler.http import Fetched
 from crawler.models import NewTask, PageStatus, Result, Task, TaskKind
 from crawler.sandbox.memory_budget import Budget
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from tests.support.harvesting import Site, answer
 from tests.support.readers import FAULTS
 
@@ -208,7 +209,11 @@ def test_a_reader_at_work_ends_with_its_worker_when_that_is_killed() -> None:
 
 def handled(readers: ReaderPool, html: str, **more: Any) -> Result:
     site = Site({URL: answer(URL, html)})
-    handler = PageHandler(site, Scope(SEEDS), config=config(), worker="w", read=readers.read, **more)
+    handler = PageHandler(
+        HandlerContext(transport=site, scope=Scope(SEEDS), config=config(), worker_id="w"),
+        read=readers.read,
+        **more,
+    )
     return handler(task())
 
 

@@ -17,6 +17,7 @@ from crawler.harvest.cuts import Cut
 from crawler.harvest.handler import PageHandler
 from crawler.models import NewTask, Origin, PageStatus, Result, Task, TaskKind
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from tests.support.harvesting import Site, answer
 
 HOME = "https://example.org/"
@@ -28,10 +29,12 @@ def harvested(
     fetched: Any, *, url: str = URL, found_in: str = "", depth: int = 0, **settings: object
 ) -> Result:
     handler = PageHandler(
-        Site({url: fetched}),
-        Scope((HOME,)),
-        config=load(flags=settings),
-        worker="t",
+        HandlerContext(
+            transport=Site({url: fetched}),
+            scope=Scope((HOME,)),
+            config=load(flags=settings),
+            worker_id="t",
+        )
     )
     origin = Origin(page_url=HOME, found_in=found_in) if found_in else None
     return handler(Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=depth, attempt=1, origin=origin))

@@ -21,6 +21,7 @@ from crawler.http.turns import HOLD_CROWDED_S, HOLD_FIRST_S, HOLD_S, NotYet, Tur
 from crawler.models import ASK_AGAIN_S, FileAnswer, HostFile, Task, TaskKind
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 
 TASK = Task(id=7, serial=1, kind=TaskKind.IMAGE, url="http://a.example/a.png", depth=0, attempt=1)
 SLOW = msgspec.structs.replace(TASK, host_delay_s=2.0)
@@ -182,14 +183,16 @@ def a_visit(tmp_path: Path) -> Callable[..., Any]:
         stop = Stop()
         turns = Turns(queue, stop=stop, clock=lambda: stop.now)
         return ImageHandler(
-            site,
+            HandlerContext(
+                transport=site,
+                scope=Scope((SLOW.url,), ScopeConfig(scope="any")),
+                config=Config(),
+                worker_id="w",
+                turns=turns,
+                clock=lambda: stop.now,
+                **more,
+            ),
             LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-            Scope((SLOW.url,), ScopeConfig(scope="any")),
-            config=Config(),
-            worker="w",
-            turns=turns,
-            clock=lambda: stop.now,
-            **more,
         )
 
     return make

@@ -18,6 +18,7 @@ from crawler.models import ImageRecord, Origin, Purpose, Result, Task, TaskKind
 from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
+from crawler.task_handler import HandlerContext
 from tests.support import credentials
 from tests.support.credentials import PLUS
 from tests.support.images import png
@@ -69,13 +70,11 @@ def visited(folder: Path, web: Web, *, known: ImageRecord | None = None, **obey:
     config = Config(obey=ObeyConfig(**obey))
     robots = Robots(web, agent="image-crawler") if config.obey.obey_robots_txt else None
     handle = ImageHandler(
-        web,
+        HandlerContext(
+            transport=web, scope=Scope((f"{HOST}/",)), config=config, worker_id="w:1:x", robots=robots
+        ),
         LocalStorage(folder, fsync=False, min_free_bytes=0),
-        Scope((f"{HOST}/",)),
-        config=config,
-        worker="w:1:x",
-        robots=robots,
-        reservations=TdmrepFiles(web, check=robots.check if robots else None),
+        tdmrep_files=TdmrepFiles(web, check=robots.check if robots else None),
     )
     return handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, known=known))
 
@@ -300,11 +299,13 @@ def test_of_a_page_only_what_forbids_images_altogether_is_heard(tmp_path: Path) 
     headers = {"content-type": "text/html", "content-usage": "train-ai=n"}
     web = Web(content=b"<!DOCTYPE html><title>t</title>", headers=headers)
     handle = ImageHandler(
-        web,
+        HandlerContext(
+            transport=web,
+            scope=Scope((f"{HOST}/",)),
+            config=Config(obey=ObeyConfig(purpose="train")),
+            worker_id="w:1:x",
+        ),
         LocalStorage(tmp_path, fsync=False, min_free_bytes=0),
-        Scope((f"{HOST}/",)),
-        config=Config(obey=ObeyConfig(purpose="train")),
-        worker="w:1:x",
     )
     origin = Origin(page_url=f"{HOST}/", found_in="a")
     result = handle(Task(id=1, serial=1, kind=TaskKind.IMAGE, url=URL, depth=0, attempt=1, origin=origin))

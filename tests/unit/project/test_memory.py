@@ -24,6 +24,7 @@ from crawler.http import Transport
 from crawler.http.requests_transport import RequestsTransport
 from crawler.models import Task, TaskKind
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from tests.support.faultserver import FaultServer
 from tests.support.harvesting import Site, answer
 from tests.support.hostile import MADE, hostile
@@ -194,7 +195,7 @@ def page(size: int, make: Callable[[int], bytes]) -> bytes:
 def test_the_largest_page(pages: dict[str, bytes], kind: str) -> None:
     url = "http://garden.example/"
     site = Site({url: answer(url, pages[kind])})
-    handler = PageHandler(site, Scope((url,)), config=load(), worker="w1")
+    handler = PageHandler(HandlerContext(transport=site, scope=Scope((url,)), config=load(), worker_id="w1"))
     result = handler(Task(id=1, serial=1, kind=TaskKind.PAGE, url=url, depth=0, attempt=1))
     assert result.record.status == "harvested"
     pages_found = [one for one in result.discovered if one.kind is TaskKind.PAGE]

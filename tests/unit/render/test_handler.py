@@ -18,6 +18,7 @@ from crawler.queues.validation import is_malformed
 from crawler.render.handler import Compared, Read, RenderHandler
 from crawler.render.page import Rendered
 from crawler.scope import Scope
+from crawler.task_handler import HandlerContext
 from tests.support.harvesting import NoTransport
 
 HOME = "https://e.example/"
@@ -29,15 +30,12 @@ def handler(*, wrapped: Callable[[Read], Read] = lambda read: read, **settings: 
     scope = Scope((HOME,), config.scope)
     nobody: Any = None
     return RenderHandler(
-        NoTransport(),
-        scope,
-        config=config,
+        HandlerContext(transport=NoTransport(), scope=scope, config=config, worker_id="w"),
         read=wrapped(reading_here(scope, config, now=lambda: datetime.now(UTC))),
         templates=nobody,
         browsers=nobody,
         network=nobody,
         script="",
-        worker="w",
     )
 
 

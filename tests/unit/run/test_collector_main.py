@@ -39,8 +39,7 @@ from crawler.run import collector_main as module
 from crawler.run.backends import CollectedRecords, ManagerBackend
 from crawler.run.children import ChildMessage
 from crawler.run.collector_main import coordinate
-from crawler.run.mains import ALL_COLLECTED, CrawlContext
-from crawler.run.start_mode import StartMode
+from crawler.run.context import ALL_COLLECTED, CrawlContext, StartMode
 from tests.support.queues import wait_until
 
 SEED = "http://a.example/"

@@ -18,7 +18,8 @@ from crawler.errors import ConfigError
 from crawler.models import WORKER_NAMES, Counts, Stats, TaskKind, WorkerStatus
 from crawler.queues import Plan
 from crawler.render import chromium
-from crawler.run import mains, run_start, worker_pool
+from crawler.run import run_start, worker_main, worker_pool
+from crawler.run.context import CrawlContext
 from crawler.run.renderers import GUESTS_S, Renderers, RendererStep, chromium_of, pages
 from crawler.run.supervisor import Crawl
 from crawler.run.trust import Trust
@@ -192,37 +193,35 @@ def test_the_plan_says_whether_whoever_runs_the_crawl_renders(
 class FakeChild:
     """Takes note of what it would have been started with."""
 
-    started: list[tuple[str, mains.CrawlContext, TaskKind]]
+    started: list[tuple[str, CrawlContext, TaskKind]]
 
-    def __init__(
-        self, name: str, main: object, site: mains.CrawlContext, kind: TaskKind, worker_id: str
-    ) -> None:
-        assert main is mains.work
+    def __init__(self, name: str, main: object, site: CrawlContext, kind: TaskKind, worker_id: str) -> None:
+        assert main is worker_main.work
         assert f":{name}-" in worker_id
         self.name, self.exitcode = name, None
         self.started.append((name, site, kind))
 
 
 @pytest.fixture(name="started")
-def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, mains.CrawlContext, TaskKind]]:
+def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, CrawlContext, TaskKind]]:
     FakeChild.started = []
     monkeypatch.setattr(worker_pool, "Child", FakeChild)
     return FakeChild.started
 
 
-def a_site(**settings: Any) -> mains.CrawlContext:
-    return mains.CrawlContext(folder=Path("x"), config=load(flags=settings), seeds=(), endpoint=None)  # type: ignore[arg-type]
+def a_site(**settings: Any) -> CrawlContext:
+    return CrawlContext(folder=Path("x"), config=load(flags=settings), seeds=(), endpoint=None)  # type: ignore[arg-type]
 
 
 def test_of_a_crew_one_renderer_says_how_its_browser_is_kept_from_the_network(
-    started: list[tuple[str, mains.CrawlContext, TaskKind]],
+    started: list[tuple[str, CrawlContext, TaskKind]],
 ) -> None:
     hands = WorkerPool(a_site(), tasks=None)  # type: ignore[arg-type]
     hands.start({TaskKind.PAGE: 1, TaskKind.IMAGE: 1})
     hands.start({TaskKind.RENDER: 3})
     renders = [site for _, site, kind in started if kind is TaskKind.RENDER]
     assert [name for name, _, _ in started] == ["harvester", "downloader", *["renderer"] * 3]
-    assert [site.announces for site in renders] == [True, False, False]
+    assert [site.logs_isolation for site in renders] == [True, False, False]
     assert {site.processes for site in renders} == {5}, "they share the machine's memory"
 
 
@@ -256,7 +255,7 @@ class Meeting:
 
 
 def test_a_guest_renders_with_its_own_browser_whatever_the_crawl_says(
-    tmp_path: Path, started: list[tuple[str, mains.CrawlContext, TaskKind]]
+    tmp_path: Path, started: list[tuple[str, CrawlContext, TaskKind]]
 ) -> None:
     config = msgspec.structs.replace(
         load(flags={"renderer_threads": 2}),
@@ -304,9 +303,9 @@ def test_a_refresh_reads_anew_what_other_settings_of_the_browser_may_change(
 
 def test_each_kind_of_worker_has_its_threads_and_its_handler() -> None:
     config = load(flags={"harvester_threads": 3, "downloader_threads": 5, "renderer_threads": 7})
-    assert [mains._threads(config, kind) for kind in TaskKind] == [3, 5, 7]
-    assert set(mains._HANDLERS) == set(TaskKind) == set(WORKER_NAMES)
-    assert mains._lease_batch(config, TaskKind.RENDER) == 7, "what it can't begin another one might"
+    assert [worker_main._threads(config, kind) for kind in TaskKind] == [3, 5, 7]
+    assert set(worker_main._HANDLERS) == set(TaskKind) == set(WORKER_NAMES)
+    assert worker_main._lease_batch(config, TaskKind.RENDER) == 7, "what it can't begin another one might"
 
 
 # --- the command line ---
@@ -401,7 +400,7 @@ def test_how_it_is_kept_from_the_network_is_said_once_however_many_browsers_it_t
     caplog: pytest.LogCaptureFixture, *, announces: bool
 ) -> None:
     log = logging.getLogger("test.isolation")
-    log.addFilter(mains._Once() if announces else mains._never)
+    log.addFilter(worker_main._Once() if announces else worker_main._never)
     for _ in range(3):
         log.warning("pages are opened in %s, with %s", "Chrome/156", "dead proxy, no resolver")
     assert len(caplog.records) == announces

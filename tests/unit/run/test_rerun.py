@@ -20,8 +20,8 @@ from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import UsageError
 from crawler.models import Lease, NewTask, PageRecord, PageStatus, Result, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
+from crawler.run.context import StartMode
 from crawler.run.rerun import Rerun
-from crawler.run.start_mode import StartMode
 from tests.support.onecrawl import SEED, Answer, Crawl
 
 pytestmark = pytest.mark.untraced

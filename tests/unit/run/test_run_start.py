@@ -14,8 +14,8 @@ from crawler.config import Config, QueueConfig, ScopeConfig, load, settings_of
 from crawler.config.changes import changes_between
 from crawler.models import Run, RunKind, RunOutcome
 from crawler.queues.ledger import Ledger
+from crawler.run.context import StartMode
 from crawler.run.run_start import begin_run
-from crawler.run.start_mode import StartMode
 from tests.support.queues import HARVESTER, embedded, page, saved, take
 
 SEEDS = ("http://a.example/",)

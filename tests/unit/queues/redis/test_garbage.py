@@ -19,7 +19,7 @@ from crawler.models import ImageStatus
 from crawler.queues.redis import address
 from crawler.queues.redis.client import CRAWLS, RedisClient
 from crawler.run import collector_main as coordinating
-from crawler.run.mains import ALL_COLLECTED, CrawlContext
+from crawler.run.context import ALL_COLLECTED, CrawlContext
 from crawler.run.redis_endpoint import RedisEndpoint
 from tests.support import policy
 from tests.support.queues import HARVESTER, Queues, failed, holds, image, images, saved, take, worker

@@ -1,0 +1,275 @@
+"""The worker processes: a harvester, a downloader or a renderer, each a Worker with the handler of its kind.
+
+Each kind imports only its own handler, when the process starts to work: on a small site the imports are most of its
+life.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from crawler import __version__
+from crawler.config import Config
+from crawler.logs.events import INFO
+from crawler.logs.outcomes import tell_result
+from crawler.machine_id import machine_id
+from crawler.models import Result, TaskKind, WorkerState
+from crawler.queues import TaskQueue
+from crawler.run.children import Lifeline
+from crawler.run.context import CrawlContext
+from crawler.run.endpoints import ManagerEndpoint, QueueClient
+from crawler.run.worker import Worker
+from crawler.scope import Scope, is_public_suffix
+
+if TYPE_CHECKING:
+    from crawler.harvest.reader_pool import ReaderPool
+    from crawler.opt_outs.tdmrep_files import TdmrepFiles
+    from crawler.sandbox.memory_budget import Budget
+    from crawler.storage import Storage
+    from crawler.task_handler import HandlerContext, TaskHandler
+
+log = logging.getLogger(__name__)
+
+ISOLATION_LOG = "crawler.render.namespaces"
+"""The logger that says how a browser is kept from the network: a warning for the weaker way."""
+_HEARTBEAT_S = 1.0  # a call costs nothing on this machine, and the progress display lives on it
+_REMOTE_HEARTBEAT_S = 5.0
+_LEAVING_S = 5.0  # for the manager to take the last results, or to come back for them
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerContext:
+    """What a worker process has for its handler."""
+
+    crawl: CrawlContext
+    handler: HandlerContext
+    client: QueueClient
+    tasks: TaskQueue
+    tdmrep_files: TdmrepFiles
+    children: int
+    """How many readers or decoders this process may have."""
+    budget: Budget
+    """The memory that those of all processes share."""
+    stop: threading.Event
+    """Set when the process is to end."""
+
+
+def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: str) -> None:
+    """Work on tasks of one *kind* until the crawl has ended or the parent says stop. Raises what Worker.run() does."""
+    from crawler.http.address_guard import AddressGuard, seed_ports
+    from crawler.http.bandwidth import Bandwidth
+    from crawler.http.cookies import CookieJar
+    from crawler.http.host_files import QueueHostFileStore
+    from crawler.http.requests_transport import RequestsTransport
+    from crawler.http.retrying import RetryingTransport
+    from crawler.http.robots import Robots, product_token
+    from crawler.http.turns import Turns
+    from crawler.opt_outs.tdmrep_files import TdmrepFiles
+    from crawler.task_handler import HandlerContext
+
+    config = context.config
+    threads = _threads(config, kind)
+    client = context.endpoint.client(reconnect_s=context.reconnect_s)
+    client.crawl = context.plan_id
+    lifeline.on_stop(client.abandon)
+    client.connect()
+    guard = AddressGuard(config.fetch.allow_addresses, seed_ports(context.seeds), of_seeds=context.networks)
+    jar = CookieJar(is_suffix=is_public_suffix) if config.keeps_cookies else None
+    tasks = client.get_task_queue()
+    limit = config.fetch.limit_rate_bytes_s
+    bandwidth = Bandwidth(limit, lambda count: tasks.receive(count=count)) if limit else None
+    transport = RequestsTransport(config.fetch, guard, jar, seeds=context.seeds, bandwidth=bandwidth)
+    retrying = RetryingTransport(transport, config.fetch.tries, stop=lifeline.stopped)
+    host_files = QueueHostFileStore(tasks, worker_id)
+    robots = None
+    if config.obey.obey_robots_txt:
+        robots = Robots(retrying, agent=product_token(config.fetch.user_agent), shelf=host_files)
+    children, budget = _children(context, threads)
+    handler = _HANDLERS[kind](
+        WorkerContext(
+            crawl=context,
+            handler=HandlerContext(
+                transport=retrying,
+                scope=Scope(context.seeds, config.scope),
+                config=config,
+                worker_id=worker_id,
+                robots=robots,
+                turns=Turns(tasks, stop=lifeline.stopped),
+                new_cookies=jar.news if jar is not None else tuple,
+            ),
+            client=client,
+            tasks=tasks,
+            tdmrep_files=TdmrepFiles(retrying, check=robots.check if robots else None, shelf=host_files),
+            children=children,
+            budget=budget,
+            stop=lifeline.stopped,
+        )
+    )
+    worker = Worker(
+        WorkerState(
+            id=worker_id,
+            kind=kind,
+            machine=platform.node(),
+            machine_id=machine_id(),
+            pid=os.getpid(),
+            version=__version__,
+            threads=threads,
+        ),
+        tasks=tasks,
+        results=client.get_result_queue(),
+        handler=handler,
+        lease_batch=_lease_batch(config, kind),
+        heartbeat_s=min(config.queue.heartbeat_s, _REMOTE_HEARTBEAT_S if context.remote else _HEARTBEAT_S),
+        max_lease_s=config.queue.max_lease_s,
+        halts_crawl=not _own_storage(context),
+        settled=partial(_tell_settled, context),
+        max_attempts=config.queue.max_attempts,
+        short_of_memory=budget.waiters,
+        learn=jar.learn if jar is not None else None,
+    )
+    if lifeline.stopped.is_set():
+        return  # before anything was leased, and the client has been abandoned
+
+    def stop() -> None:
+        worker.stop()
+        client.reconnect_s = min(client.reconnect_s, _LEAVING_S)
+
+    lifeline.on_stop(stop)
+    try:
+        worker.run()
+    finally:
+        client.abandon()
+        handler.close()
+        transport.close()
+
+
+def _tell_settled(context: CrawlContext, results: Sequence[Result]) -> None:
+    """Log a line for each result of this worker, unless another process of this machine does.
+
+    The manager and the collector log what all workers have settled. Nobody tells it to a remote machine, and the
+    collector can't see that a task is to be tried again.
+    """
+    if not log.isEnabledFor(INFO) or not (
+        context.remote or not isinstance(context.endpoint, ManagerEndpoint)
+    ):
+        return
+    for result in results:
+        tell_result(log, result, max_attempts=context.config.queue.max_attempts, settled=context.remote)
+
+
+def _threads(config: Config, kind: TaskKind) -> int:
+    return {
+        TaskKind.PAGE: config.harvest.harvester_threads,
+        TaskKind.IMAGE: config.images.downloader_threads,
+        TaskKind.RENDER: config.render.renderer_threads,
+    }[kind]
+
+
+def _lease_batch(config: Config, kind: TaskKind) -> int:
+    """A renderer leases no more than it can open at once: a page takes seconds, and another renderer may be idle."""
+    most = config.queue.lease_batch
+    return min(most, config.render.renderer_threads) if kind is TaskKind.RENDER else most
+
+
+def _own_storage(context: CrawlContext) -> bool:
+    """Whether a full disk, or a store that refuses its credentials, is the trouble of this machine only."""
+    return context.remote and context.config.storage.storage != "manager"
+
+
+def _children(context: CrawlContext, threads: int) -> tuple[int, Budget]:
+    """How many readers or decoders this process may have, and the memory that they take from."""
+    from crawler.sandbox.memory_budget import Budget, machine_bytes, share, shared_file
+
+    mine = share(
+        context.memory_bytes or machine_bytes() // 2,
+        processes=context.processes,
+        most_children=min(threads, max(2, os.cpu_count() or 1)),
+    )
+    return mine.children, Budget(mine.budget_bytes, file=shared_file())
+
+
+def _harvester(worker: WorkerContext) -> TaskHandler:
+    from crawler.harvest.handler import PageHandler
+
+    return PageHandler(
+        worker.handler, read=_readers(worker).read, put_early=worker.tasks.put, templates=worker.tasks
+    )
+
+
+def _readers(worker: WorkerContext) -> ReaderPool:
+    """Reader processes, which end with this process however it ends."""
+    from crawler.harvest.reader_pool import ReaderPool
+
+    return ReaderPool(worker.crawl.seeds, worker.crawl.config, most=worker.children, budget=worker.budget)
+
+
+def _downloader(worker: WorkerContext) -> TaskHandler:
+    from crawler.download.decoder_pool import VERIFY, VERIFY_LENIENT, DecoderPool
+    from crawler.download.handler import ImageHandler
+
+    images = worker.crawl.config.images
+    decoders = DecoderPool(  # which end as readers do
+        most=worker.children,
+        max_pixels=images.max_pixels,
+        timeout_s=images.decode_timeout_s,
+        budget=worker.budget,
+        decode=VERIFY_LENIENT if images.incomplete == "keep" else VERIFY,
+    )
+    return ImageHandler(
+        worker.handler,
+        _storage(worker),
+        verify=decoders.verify,
+        tdmrep_files=worker.tdmrep_files,
+        kept_by=worker.crawl.kept_by,
+    )
+
+
+def _storage(worker: WorkerContext) -> Storage:
+    from crawler.storage import StorageContext, schemes
+
+    return schemes.open_storage(
+        StorageContext(
+            config=worker.crawl.config.storage,
+            folder=worker.crawl.folder,
+            inbox=worker.client.get_inbox if worker.crawl.remote else None,
+            stop=worker.stop,
+        )
+    )
+
+
+def _renderer(worker: WorkerContext) -> TaskHandler:
+    from crawler.render import handler
+
+    logging.getLogger(ISOLATION_LOG).addFilter(_Once() if worker.crawl.logs_isolation else _never)
+    return handler.make(worker.handler, read=_readers(worker).read, queue=worker.tasks, stop=worker.stop)
+
+
+class _Once(logging.Filter):
+    """Lets each message pass once: a worn browser is replaced by one that is isolated in the same way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        before, message = len(self._passed), record.getMessage()
+        self._passed.add(message)
+        return len(self._passed) > before
+
+
+def _never(record: logging.LogRecord) -> bool:  # noqa: ARG001 - a filter's
+    return False
+
+
+_HANDLERS: dict[TaskKind, Callable[[WorkerContext], TaskHandler]] = {
+    TaskKind.PAGE: _harvester,
+    TaskKind.IMAGE: _downloader,
+    TaskKind.RENDER: _renderer,
+}
