@@ -94,7 +94,9 @@ class Visit:
     """A task under way."""
 
     task: Task
-    record: PartialRecord = field(default_factory=lambda: PartialRecord(status="failed"))
+    record: PartialRecord = field(
+        default_factory=lambda: PartialRecord(status="failed", reason="", detail="", http_status=0, final_url="")
+    )
     """The fields of the record that are known so far."""
     discovered: tuple[NewTask, ...] = ()
     """Tasks that the URL's content names."""
@@ -136,8 +138,8 @@ class Visit:
                 "status": "rejected" if isinstance(error, Rejection) else "failed",
                 "reason": error.reason,
                 "detail": error.detail,
-                "http_status": error.http_status or self.record.get("http_status", 0),
-                "final_url": error.final_url or self.record.get("final_url", ""),
+                "http_status": error.http_status or self.record["http_status"],
+                "final_url": error.final_url or self.record["final_url"],
             }
         )
 
@@ -314,10 +316,10 @@ class TaskHandler(abc.ABC):
             return msgspec.structs.replace(
                 task.known,
                 **always,
-                http_status=record.get("http_status", 0),
-                detail=record.get("detail", ""),
+                http_status=record["http_status"],
+                detail=record["detail"],
                 revisit=visit.outcome,
-                revisit_reason=record.get("reason", ""),
+                revisit_reason=record["reason"],
             )
         always |= {name: getattr(task.origin, name) for name in ORIGIN_FIELDS[task.kind] if task.origin}
         always |= record

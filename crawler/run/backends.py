@@ -46,7 +46,7 @@ class QueueBackend(Protocol):
 
     process: str
     """What its process is called, and"""
-    main: Callable[..., None]
+    main: Callable[[Lifeline, CrawlContext, StartMode], None]
     """what runs there."""
     start_s: float
     """So long it may take to be ready, and"""
@@ -97,7 +97,7 @@ class ManagerBackend:
     """Both queues in a manager process. Raises UsageError when address and keys don't go together."""
 
     process: str = "manager"
-    main: Callable[..., None] = staticmethod(manage)
+    main: Callable[[Lifeline, CrawlContext, StartMode], None] = staticmethod(manage)
     start_s = 60.0
     grace_s = 20.0
     reconnect_s = 60.0
@@ -170,7 +170,7 @@ class RedisBackend:
     """
 
     process: str = "collector"
-    main: Callable[..., None] = staticmethod(_coordinate)
+    main: Callable[[Lifeline, CrawlContext, StartMode], None] = staticmethod(_coordinate)
     start_s = 600.0  # what was settled in its absence is collected first
     grace_s = 120.0
     public: ManagerEndpoint | None = None

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TypeVarTuple
 
 import msgspec
 
@@ -33,6 +33,7 @@ from crawler.text.display import clean_the_streams
 
 log = logging.getLogger(__name__)
 
+_Args = TypeVarTuple("_Args")
 _ORPHAN_GRACE_S = 3.0
 _STOP = b"stop"
 _STDERR = 2
@@ -98,7 +99,7 @@ class Lifeline:
 class Child:
     """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
 
-    def __init__(self, name: str, main: Callable[..., None], *args: Any) -> None:
+    def __init__(self, name: str, main: Callable[[Lifeline, *_Args], None], *args: *_Args) -> None:
         self.name = name
         self.said = ""
         """With its word that it is ready."""
@@ -180,7 +181,9 @@ class Child:
         self._pipe.close()
 
 
-def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tuple[Any, ...]) -> None:
+def _run(
+    main: Callable[[Lifeline, *_Args], None], pipe: Connection, log_level: int, args: tuple[*_Args]
+) -> None:
     # Ctrl-C reaches the whole group, and so does SIGTERM from a service manager; the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -200,7 +203,7 @@ def _run(main: Callable[..., None], pipe: Connection, log_level: int, args: tupl
         sender.flush()
 
 
-def _carry_out(main: Callable[..., None], lifeline: Lifeline, args: tuple[Any, ...]) -> None:
+def _carry_out(main: Callable[[Lifeline, *_Args], None], lifeline: Lifeline, args: tuple[*_Args]) -> None:
     try:
         main(lifeline, *args)
     except errors.CrawlerError as exc:
