@@ -95,7 +95,9 @@ class Visit:
 
     task: Task
     record: PartialRecord = field(
-        default_factory=lambda: PartialRecord(status="failed", reason="", detail="", http_status=0, final_url="")
+        default_factory=lambda: PartialRecord(
+            status="failed", reason="", detail="", http_status=0, final_url=""
+        )
     )
     """The fields of the record that are known so far."""
     discovered: tuple[NewTask, ...] = ()

@@ -124,7 +124,7 @@ class Client:
         assert plan is not None
         return plan
 
-    def found(self, plan: Plan) -> bool:
+    def create_or_update(self, plan: Plan) -> bool:
         server = self._reached(crawl=False)
         server.plan = plan
         return not server.open

@@ -170,7 +170,7 @@ class Client:
 
 @pytest.fixture
 def _no_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_endpoint.RedisEndpoint, "manager", lambda self, **_: Client(self.address))
+    monkeypatch.setattr(redis_endpoint.RedisEndpoint, "client", lambda self, **_: Client(self.address))
 
 
 @pytest.mark.usefixtures("_no_client")
