@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,10 +14,13 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
 from crawler.config import Config, config_of, values_in
+from crawler.crawlfile import schema
 from crawler.crawlfile.columns import RUN_COLUMNS, UNREADABLE, legible, mended, record_of, run_of
-from crawler.crawlfile.keepers import UNTOLD
-from crawler.crawlfile.layout import CrawlFolder
-from crawler.errors import CrawlerError, FolderError, LedgerCorrupt, StorageFailed, UsageError
+from crawler.crawlfile.connection import close_from_any_thread, connect_to_read
+from crawler.crawlfile.file_names import DATABASE, IMAGES_FOLDER, SETTINGS_FILE
+from crawler.crawlfile.meta import MetaKey
+from crawler.crawlfile.sqlite_errors import explained_to_reader
+from crawler.errors import CrawlerError, FolderError, UsageError
 from crawler.logs.events import ROW_DOUBTED, tell
 from crawler.models import (
     RECORDS,
@@ -31,29 +33,12 @@ from crawler.models import (
     RenderStatus,
     Run,
 )
-from crawler.text.plain_errors import plain, quoted
+from crawler.text.plain_errors import quoted
 
 log = logging.getLogger(__name__)
 
-DATABASE = "crawl.db"
-SETTINGS_FILE = "crawl.toml"
-IMAGES_FOLDER = "images"
-HALF_WRITTEN = ".saving-"
-"""Names that begin like this are of files that a downloader is writing, or was killed at."""
-APPLICATION_ID = 0x696D6372  # "imcr"
-SCHEMA_VERSION = 8
-_OPT_OUTS = {"opt_outs": "''", "more_opt_outs": "0"}
-_RENDERS = {"render": "''"}
-_KEEPERS = {"kept_by": f"'{UNTOLD}'"}
-_EARLIER = {4: _OPT_OUTS | _RENDERS | _KEEPERS, 5: _RENDERS | _KEEPERS, 6: _KEEPERS, 7: _KEEPERS}
-"""Versions that lack some columns, and what stands for these there; a crawl that goes on with the file adds them."""
-_TABLES_SINCE = {"renders": 6, "runs": 7}
-"""Tables that earlier versions lack."""
 _BUSY_TIMEOUT_S = 30.0
 _MOST_TOLD = 1000
-
-_CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-
 _KINDS = {record: kind for kind, record in RECORDS.items()}
 ImageStatusName = ImageStatus | Literal["saved", "duplicate", "rejected", "failed", "dead"]
 PageStatusName = PageStatus | Literal["harvested", "rejected", "failed", "dead"]
@@ -82,13 +67,16 @@ class Catalog:
         self._told: set[tuple[str, str]] = set()
         _require_crawl(folder)
         with self._explained():
-            self._db = _connect(self.path)
+            self._db = connect_to_read(self.path, timeout_s=_BUSY_TIMEOUT_S)
             try:
-                self._version = self._check_version()
+                version = self._checked_version()
             except BaseException:
                 self._db.close()
                 raise
-        weakref.finalize(self, _close, self._db)
+        self._missing_columns = schema.missing_columns(version)
+        self.missing_tables = schema.missing_tables(version)
+        """Tables that the file lacks, being of an earlier version."""
+        weakref.finalize(self, close_from_any_thread, self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -129,33 +117,37 @@ class Catalog:
 
     def seeds(self) -> tuple[str, ...]:
         """The canonical URLs that the crawl began with; empty when it has not begun."""
-        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'seeds'"):
-            with suppress(ValueError, TypeError):
-                return tuple(str(seed) for seed in json.loads(text))
-            tell(log, ROW_DOUBTED, told=f"{self.path}: the seeds can't be read")
-        return ()
+        return self._texts_in(MetaKey.SEEDS, "the seeds")
 
     def runs(self) -> tuple[Run, ...]:
         """When the crawl was run, with which settings, and what came of it, the first one first; none of one whose
         runs a version before these books saw.
         """
-        if not self.has_table("runs"):
+        if "runs" in self.missing_tables:
             return ()
         rows = self.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - our own names
         return tuple(map(run_of, rows))
 
     def config(self) -> Config:
         """What the crawl was run with last, as far as that can be read."""
-        before_runs = values_in(CrawlFolder(self.folder).settings)
+        before_runs = values_in(self.folder / SETTINGS_FILE)
         runs = self.runs()
         return config_of(before_runs | (runs[-1].settings if runs else {}))
 
     def lists(self) -> tuple[str, ...]:
         """The files whose URLs the crawl has taken in, as absolute paths."""
-        for (text,) in self.rows("SELECT value FROM meta WHERE key = 'lists'"):
+        return self._texts_in(MetaKey.LISTS, "the names of its lists")
+
+    def meta(self, key: MetaKey) -> Any:
+        """The value of *key* in the table meta; None if it has no row."""
+        return next((value for (value,) in self.rows("SELECT value FROM meta WHERE key = ?", (key,))), None)
+
+    def _texts_in(self, key: MetaKey, what: str) -> tuple[str, ...]:
+        """The texts of a JSON array, or the names in a JSON object."""
+        if (text := self.meta(key)) is not None:
             with suppress(ValueError, TypeError):
                 return tuple(map(str, json.loads(text)))
-            tell(log, ROW_DOUBTED, told=f"{self.path}: the names of its lists can't be read")
+            tell(log, ROW_DOUBTED, told=f"{self.path}: {what} can't be read")
         return ()
 
     def images(
@@ -249,10 +241,9 @@ class Catalog:
     def _select(
         self, table: str, record: type[_Record], rest: str, values: Sequence[object]
     ) -> Iterator[_Record]:
-        if not self.has_table(table):
+        if table in self.missing_tables:
             return
-        lacks = _EARLIER.get(self._version, {})
-        columns = ", ".join(lacks.get(name, name) for name in record.__struct_fields__)
+        columns = ", ".join(self._missing_columns.get(name, name) for name in record.__struct_fields__)
         sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
@@ -281,60 +272,26 @@ class Catalog:
             )
         return cast("_Record", found) if found.url else None
 
-    def _check_version(self) -> int:
+    def _checked_version(self) -> int:
         """That of the schema. Raises FolderError for one that can't be read."""
-        application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION_ID:
+        version = schema.version_of(self._db)
+        if version is None:
             raise FolderError(
                 f"{self.path} is not a crawl's database; name a folder that image-crawler crawl has made"
             )
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if version not in {SCHEMA_VERSION, *_EARLIER}:
+        if not schema.is_readable(version):
             raise FolderError(
                 f"{self.path} was written by another version of image-crawler (schema {version}; this one"
-                f" reads {SCHEMA_VERSION}); look at it with that version"
+                f" reads {schema.SCHEMA_VERSION}); look at it with that version"
             )
         return version
 
     def has(self, column: str) -> bool:
         """Whether the file has that *column* of a record's table: one of an earlier version may lack it."""
-        return column not in _EARLIER.get(self._version, {})
+        return column not in self._missing_columns
 
-    def has_table(self, table: str) -> bool:
-        """The same of a *table*."""
-        return self._version >= _TABLES_SINCE.get(table, 0)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, which say what to do."""
-        try:
-            yield
-        except sqlite3.ProgrammingError as exc:
-            if "closed database" in str(exc):
-                raise UsageError(f"the catalog of {self.folder} is closed; open it anew") from exc
-            raise  # a fault of this program
-        except (sqlite3.DatabaseError, UnicodeError) as exc:
-            if _is(exc, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StorageFailed(
-                    f"{self.path} has been locked for {_BUSY_TIMEOUT_S:.0f} s by another program; try again"
-                ) from exc
-            if _is(exc, *_CLOSED):
-                raise FolderError(f"can't open {self.path}: {plain(exc)}; check who may read it") from exc
-            raise LedgerCorrupt(
-                f"{self.path} is damaged ({plain(exc)}); put a copy of it back, or crawl again with --fresh"
-                " (the saved images stay usable)"
-            ) from exc
-
-
-def _close(db: sqlite3.Connection) -> None:
-    with suppress(sqlite3.ProgrammingError):  # it is let go of by another thread than had it
-        db.close()
-
-
-def _is(error: sqlite3.Error | UnicodeError, *codes: int) -> bool:
-    """Whether the error has one of these primary result codes (https://sqlite.org/rescode.html)."""
-    code = getattr(error, "sqlite_errorcode", None)  # which errors of the binding itself have not
-    return code is not None and code & 0xFF in codes
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained_to_reader(self.path, timeout_s=_BUSY_TIMEOUT_S)
 
 
 def _require_crawl(folder: Path) -> None:
@@ -351,19 +308,3 @@ def _require_crawl(folder: Path) -> None:
         else "name a folder that image-crawler crawl has made"
     )
     raise FolderError(f"{folder} holds no crawl: {DATABASE} is missing; {hint}")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
-    try:
-        db.execute("PRAGMA application_id")
-    except sqlite3.OperationalError as exc:
-        db.close()
-        wal = path.with_name(f"{path.name}-wal")
-        if not _is(exc, *_CLOSED) or (wal.exists() and wal.stat().st_size > 0):
-            raise
-        # a finished crawl in a folder that may not be written to: without room for SQLite's -shm file it can
-        # only be read as what it is, a file that nobody changes (https://sqlite.org/wal.html#readonly)
-        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
-    return db

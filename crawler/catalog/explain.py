@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
-from heapq import nlargest
-from math import inf
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -16,36 +12,18 @@ from crawler.catalog.changes import Version, version
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
 from crawler.catalog.left_out import KeptOut
+from crawler.catalog.other_sizes import taken_instead, until_one_was_there
 from crawler.catalog.owner import RobotsTxt, robots_txt
+from crawler.catalog.similar_urls import similar_urls
 from crawler.catalog.summary import queue_elsewhere
-from crawler.crawlfile.columns import UNREADABLE
 from crawler.crawlfile.image_paths import from_disk, on_disk
 from crawler.crawlfile.keepers import keeper_of
-from crawler.models import (
-    Alternative,
-    ImageRecord,
-    Origin,
-    PageRecord,
-    Record,
-    RenderRecord,
-    TaskKind,
-    Value,
-    image_words,
-)
-from crawler.sizes import size_of
-from crawler.urls import canonical, host_key, resolve, task_key
+from crawler.crawlfile.schema import origin_in, origin_of
+from crawler.models import ImageRecord, Origin, PageRecord, Record, RenderRecord, TaskKind, Value
+from crawler.urls import canonical, resolve, task_key
 
 MAX_CHAIN = 1000
 MAX_ALIASES = 20
-MAX_SUGGESTIONS = 5
-_MAX_CANDIDATES = 2000
-_ORIGIN = msgspec.msgpack.Decoder(Origin)
-_CONTEXT: dict[type[Record], tuple[str, ...]] = {
-    ImageRecord: (*image_words.NAMES, "instead_of", "alternatives"),
-    PageRecord: (),
-    RenderRecord: ("template", "signs"),
-}
-"""What a record keeps of its task's origin, beside where that was found."""
 
 
 class FoundVia(Value):
@@ -159,14 +137,14 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
     entries = [entry for source in list(sources)[:MAX_ALIASES] for entry in _entries(catalog, source)]
     if entries:
         return Explanation(asked=asked, url=url, how="redirect", entries=tuple(entries))
-    for taken, rule in _taken_instead(catalog, url):
-        entries = [entry for each in _until_one_was_there(catalog, taken) for entry in _images(catalog, each)]
+    for taken, rule in taken_instead(catalog, url):
+        entries = [entry for each in until_one_was_there(catalog, taken) for entry in _images(catalog, each)]
         return Explanation(asked=asked, url=url, how="size", rule=rule, entries=tuple(entries))
     return Explanation(
         asked=asked,
         url=url,
         how="url",
-        similar=_similar(catalog, url),
+        similar=similar_urls(catalog, url),
         queue=queue_elsewhere(catalog),
         dropped=dropped,
         unlisted=left_out.unlisted(catalog),
@@ -203,50 +181,6 @@ def _images(catalog: Catalog, url: str) -> Iterator[UrlReport]:
     return (entry for entry in _entries(catalog, url) if entry.kind is TaskKind.IMAGE)
 
 
-def _taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
-    """The URLs that were preferred to *url*, which is another size of their picture, and why: as their pages say, or as
-    URLs do.
-    """
-    quoted = msgspec.json.encode(url).decode()
-    for record in catalog.image_where("alternatives != '' AND instr(alternatives, ?) > 0", quoted):
-        yield from _preferred(record.url, record.alternatives, url)
-    packed = (
-        "SELECT url, origin FROM tasks WHERE kind = 'image' AND origin IS NOT NULL AND instr(origin, ?) > 0"
-    )
-    for taken, origin in catalog.rows(packed, (url.encode(),)):
-        if (found := _unpacked(origin)) is not None:
-            yield from _preferred(taken, found.alternatives, url)
-    yield from ((taken, "smaller") for taken in _larger_by_url(catalog, url))
-
-
-def _larger_by_url(catalog: Catalog, url: str) -> list[str]:
-    """Known sizes of the picture of *url* that are as large or larger, by their URLs: what was saved first."""
-    size = size_of(url)
-    if size.px == inf:
-        return []
-    picture = task_key(TaskKind.IMAGE, size.picture)
-    found = catalog.rows(
-        "SELECT t.url FROM tasks t LEFT JOIN images i ON i.task_id = t.id"
-        " WHERE (t.picture = ?1 OR t.key = ?1) AND coalesce(t.px, ?2) >= ?3"
-        " ORDER BY coalesce(i.path, '') = '', coalesce(t.px, ?2) DESC",
-        (picture, inf, size.px),
-    )
-    return [taken for (taken,) in found]
-
-
-def _preferred(taken: str, others: Iterable[Alternative], url: str) -> Iterator[tuple[str, str]]:
-    return ((taken, other.rule) for other in others if other.url == url)
-
-
-def _until_one_was_there(catalog: Catalog, url: str) -> Iterator[str]:
-    """*url*, and what was tried in its place, one after the other."""
-    seen: set[str] = set()
-    while url and url not in seen:
-        seen.add(url)
-        yield url
-        url = next((record.replaced_by for record in catalog.image_where("url = ?", url)), "")
-
-
 def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     row = next(
         catalog.rows(
@@ -266,7 +200,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
         page = next(catalog.page_where("task_id = ?", task_id), None)
     else:
         render = next(catalog.render_where("task_id = ?", task_id), None)
-    origin = _origin(packed, image or page or render)
+    origin = _origin(kind, packed, image or page or render)
     entry = UrlReport(
         url=url,
         kind=kind,
@@ -293,23 +227,14 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     )
 
 
-def _origin(packed: bytes | None, record: Record | None) -> Origin | None:
+def _origin(kind: TaskKind, packed: bytes | None, record: Record | None) -> Origin | None:
     """Of a task: kept with it until it is settled, in its record from then on."""
     if packed is not None:
-        found = _unpacked(packed)
-        return None if found is None else msgspec.structs.replace(found, content=b"")
+        origin = origin_in(packed)
+        return None if origin is None else msgspec.structs.replace(origin, content=b"")
     if record is None or not (record.page_url or record.found_in):
         return None
-    texts = {name: getattr(record, name) for name in _CONTEXT[type(record)]}
-    return Origin(page_url=record.page_url, found_in=record.found_in, **texts)
-
-
-def _unpacked(packed: object) -> Origin | None:
-    """None for what something else has written there."""
-    try:
-        return _ORIGIN.decode(packed)  # type: ignore[arg-type] # anything, in a row that was overwritten
-    except (*UNREADABLE, TypeError):
-        return None
+    return origin_of(record, kind)
 
 
 def _kept_in(catalog: Catalog, image: ImageRecord) -> str:
@@ -339,11 +264,11 @@ def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
 def _page_origin(catalog: Catalog, url: str) -> Origin | None:
     key = task_key(TaskKind.PAGE, url)
     for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
-        return _origin(packed, next(catalog.page_where("task_id = ?", task_id), None))
+        return _origin(TaskKind.PAGE, packed, next(catalog.page_where("task_id = ?", task_id), None))
     if "#" in url and (entry := _entry(catalog, TaskKind.RENDER, url)):  # a route, which only a script knows
         return entry.origin
     # what was found on a page after a redirect names the page by where it ended up
-    return _origin(None, next(catalog.page_where("final_url = ?", url), None))
+    return _origin(TaskKind.PAGE, None, next(catalog.page_where("final_url = ?", url), None))
 
 
 def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], int]:
@@ -368,43 +293,3 @@ def _path_within(folder: Path, asked: str) -> str:
             continue
         return from_disk(inside.as_posix())
     return asked
-
-
-def _similar(catalog: Catalog, url: str) -> tuple[str, ...]:
-    parts = urlsplit(url)
-    name = parts.path.rstrip("/").rpartition("/")[2] or parts.path
-    stem = name.rpartition(".")[0] or name
-    needles = [needle for needle in dict.fromkeys((name, unquote(name), stem)) if len(needle) > 1]
-    candidates: dict[str, None] = {}
-    for needle in needles:
-        _add_urls(catalog, candidates, "instr(lower(url), lower(?)) > 0", needle)
-    if canonical(url) is not None:
-        _add_urls(catalog, candidates, "substr(url, 1, ?1) = ?2", len(host_key(url)), host_key(url))
-    # the name of a file, which may be another than its URL has
-    files: dict[str, None] = {}
-    condition = "lower(substr(path, -length(?1) - 1)) = '/' || lower(?1)"
-    _add_urls(catalog, files, condition, unquote(name), table="images")
-    candidates.update(files)
-    matcher = SequenceMatcher(b=url, autojunk=False)
-    wanted = unquote(name).lower()
-
-    def likeness(candidate: str) -> float:
-        if wanted and (candidate in files or wanted == _name(candidate)):
-            return 1.0  # a file of just that name: more than any likeness
-        matcher.set_seq1(candidate)
-        return matcher.ratio() if matcher.quick_ratio() > 0.5 else 0.0  # noqa: PLR2004 - half of it is alike
-
-    best = nlargest(MAX_SUGGESTIONS, ((likeness(candidate), candidate) for candidate in candidates))
-    return tuple(candidate for ratio, candidate in best if ratio > 0.5)  # noqa: PLR2004
-
-
-def _name(url: str) -> str:
-    """The last part of its path."""
-    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]).lower()
-
-
-def _add_urls(
-    catalog: Catalog, candidates: dict[str, None], condition: str, *values: object, table: str = "tasks"
-) -> None:
-    sql = f"SELECT DISTINCT url FROM {table} WHERE {condition} LIMIT {_MAX_CANDIDATES}"  # noqa: S608
-    candidates.update((url, None) for (url,) in catalog.rows(sql, values))

@@ -85,7 +85,7 @@ def unlisted(catalog: Catalog) -> dict[str, int]:
         *(
             f"SELECT cut.key, {total('cut.value')} FROM {_cuts(table)} GROUP BY cut.key"  # noqa: S608 - our own names
             for table in _PAGES
-            if catalog.has_table(table)
+            if table not in catalog.missing_tables
         ),
     ):
         left.subtract({slug: times for slug, times in catalog.rows(sql) if slug in left})
@@ -111,7 +111,7 @@ def _cuts(table: str) -> str:
 
 def _cut_pages(catalog: Catalog, slug: str) -> Iterator[CutPage]:
     for table, kind in _PAGES.items():
-        if catalog.has_table(table):
+        if table not in catalog.missing_tables:
             for url, times in catalog.rows(
                 f"SELECT page.url, {sane_size('cut.value')} FROM {_cuts(table)}"  # noqa: S608 - our own names
                 " WHERE cut.key = ? ORDER BY page.seq",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
-from crawler.catalog.database import HALF_WRITTEN, Catalog
+from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import KeeperSum, elsewhere
-from crawler.crawlfile.columns import known_reason, known_status, total
-from crawler.models import Counts, Stats, TaskKind, Value
+from crawler.crawlfile.columns import total
+from crawler.crawlfile.figures import Figures
+from crawler.crawlfile.file_names import HALF_WRITTEN
+from crawler.crawlfile.meta import MetaKey
+from crawler.models import Stats, Value
 
 TOP_HOSTS = 10
 
@@ -107,35 +109,18 @@ def summarise(catalog: Catalog) -> Summary:
 
 def read_stats(catalog: Catalog) -> Stats:
     """The figures of the queue's own ``stats()``, but for the workers, which only it knows."""
-    states: dict[str, dict[str, int]] = {kind.value: {} for kind in TaskKind}
-    for kind, state, count in catalog.rows("SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"):
-        if kind in states and state in Counts.__struct_fields__:
-            states[kind][state] = count
-    counts = {kind: Counts(**states[kind]) for kind in TaskKind}
-    return Stats(
-        pages=counts[TaskKind.PAGE],
-        images=counts[TaskKind.IMAGE],
-        renders=counts[TaskKind.RENDER],
-        page_status=_statuses(catalog, TaskKind.PAGE),
-        image_status=_statuses(catalog, TaskKind.IMAGE),
-        render_status=_statuses(catalog, TaskKind.RENDER),
-        page_reasons=_reasons(catalog, TaskKind.PAGE),
-        image_reasons=_reasons(catalog, TaskKind.IMAGE),
-        render_reasons=_reasons(catalog, TaskKind.RENDER),
-        dropped=_counts(catalog, "SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"),
-        saved_bytes=catalog.value(f"SELECT {total('size_bytes')} FROM images WHERE status = 'saved'"),  # noqa: S608
-        drained=not any(of.unsettled for of in counts.values()) and not queue_elsewhere(catalog),
-    )
+    facts = Figures(catalog.rows, missing=catalog.missing_tables).facts()
+    facts["drained"] = facts["drained"] and not queue_elsewhere(catalog)
+    return Stats(**facts)
 
 
 def queue_elsewhere(catalog: Catalog) -> str:
     """Where the queue lies, a Redis, that knows of more to do than crawl.db does; empty if crawl.db knows all."""
-    notes = dict(catalog.rows("SELECT key, value FROM meta WHERE key IN ('queue', 'complete')"))
-    return "" if "complete" in notes else str(notes.get("queue", ""))
+    return "" if catalog.meta(MetaKey.COMPLETE) is not None else str(catalog.meta(MetaKey.QUEUE) or "")
 
 
 def _renderings(catalog: Catalog) -> dict[str, int]:
-    if not catalog.has_table("renders"):  # of a version before there were browsers
+    if "renders" in catalog.missing_tables:  # of a version before there were browsers
         return {}
     sql = "SELECT render, count(*) FROM pages WHERE status = 'harvested' AND render != '' GROUP BY render"
     return _counts(catalog, sql)
@@ -143,25 +128,6 @@ def _renderings(catalog: Catalog) -> dict[str, int]:
 
 def _counts(catalog: Catalog, sql: str) -> dict[str, int]:
     return {str(name): count for name, count in catalog.rows(sql) if isinstance(count, int)}
-
-
-def _statuses(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    if not catalog.has_table(f"{kind}s"):
-        return {}
-    for status, count in catalog.rows(f"SELECT status, count(*) FROM {kind}s GROUP BY status"):  # noqa: S608
-        found[known_status(kind, status)] += count
-    return dict(found)
-
-
-def _reasons(catalog: Catalog, kind: TaskKind) -> dict[str, int]:
-    sql = f"SELECT reason, count(*) FROM {kind}s WHERE reason != '' GROUP BY reason ORDER BY 2 DESC, 1"  # noqa: S608
-    found: Counter[str] = Counter()
-    if not catalog.has_table(f"{kind}s"):
-        return {}
-    for reason, count in catalog.rows(sql):
-        found[known_reason(reason)] += count
-    return dict(found)
 
 
 def _formats(catalog: Catalog) -> tuple[FormatSummary, ...]:
@@ -184,7 +150,7 @@ def _hosts(catalog: Catalog) -> tuple[HostSummary, ...]:
 
 
 def _period(catalog: Catalog) -> tuple[str, str]:
-    tables = [table for table in ("images", "pages", "renders") if catalog.has_table(table)]
+    tables = [table for table in ("images", "pages", "renders") if table not in catalog.missing_tables]
     all_of_them = " UNION ALL ".join(f"SELECT finished_at FROM {table}" for table in tables)  # noqa: S608 - our own names
     rows = catalog.rows(
         f"SELECT min(finished_at), max(finished_at) FROM ({all_of_them}) WHERE finished_at != ''"  # noqa: S608

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from crawler.catalog.database import HALF_WRITTEN, IMAGES_FOLDER, Catalog
+from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import Expected
 from crawler.crawlfile.columns import sane_size
+from crawler.crawlfile.file_names import HALF_WRITTEN, IMAGES_FOLDER
 from crawler.crawlfile.image_paths import from_disk, on_disk
 from crawler.crawlfile.keepers import UNTOLD, keeper_of
 from crawler.models import Value

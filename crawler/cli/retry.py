@@ -10,6 +10,7 @@ from crawler.catalog import Catalog
 from crawler.cli.options import Command, folder_argument
 from crawler.config.changes import unusual
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.crawlfile.meta import MetaKey
 from crawler.errors import REASONS, FolderError, NoBrowser
 from crawler.models import TaskKind
 from crawler.queues.ledger import Ledger
@@ -84,7 +85,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
         return
     what = f"{count:,} {name}{'' if count == 1 else 's'}"
     with Catalog(folder) as catalog:
-        queue = "".join(value for (value,) in catalog.rows("SELECT value FROM meta WHERE key = 'queue'"))
+        queue = catalog.meta(MetaKey.QUEUE) or ""
         runs = catalog.runs()
     begin = " ".join(["", *seeds]) if len(seeds) <= _SEEDS_SAID else ""  # the folder knows them
     again = f"image-crawler crawl{begin} -o {folder}{f' --queue {queue}' if queue else ''}"

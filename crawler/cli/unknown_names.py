@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from crawler.crawlfile.file_names import DATABASE
 from crawler.text import foreign_options
 from crawler.text.plain_errors import quoted
 from crawler.text.suggestions import did_you_mean, guesses
@@ -38,7 +39,7 @@ def command(word: str, known: Mapping[str, object], context: click.Context) -> c
     if "://" in word or (_SITE.fullmatch(word) and not Path(word).exists()):
         return click.UsageError(f"to crawl a site, say: {_PROGRAM} crawl {word}", ctx=context)
     hint = ""
-    if Path(word, "crawl.db").exists():
+    if Path(word, DATABASE).exists():
         hint = f"it is the folder of a crawl: {_PROGRAM} inspect {word}"
     elif (ours := foreign_options.command(word)) is not None:
         hint = f"here it is {_PROGRAM} {ours}"

@@ -6,7 +6,8 @@ import os
 import re
 from functools import lru_cache
 
-ROOT = "images"
+from crawler.crawlfile.file_names import IMAGES_FOLDER
+
 SYNONYMS = {
     "jpg": ("jpg", "jpeg", "jpe", "jfif"),
     "tif": ("tif", "tiff"),
@@ -76,7 +77,7 @@ def _is_folder(path: str) -> bool:
     """Asked once for all images that it has."""
     root, *folders = path.split("/")
     return (
-        root == ROOT
+        root == IMAGES_FOLDER
         and len(folders) <= _MAX_FOLDERS
         and all(_is_name(name) and not extension_of(name) for name in folders)
     )

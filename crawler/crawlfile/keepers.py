@@ -16,11 +16,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from crawler.crawlfile.file_names import FOLDER_ID
 from crawler.errors import FolderError
 from crawler.text.plain_errors import plain
 
-ID_FILE = ".index/folder.id"
-"""Below the folder; beside what else tells which bytes are in it."""
 UNTOLD = "?"
 """In the records of a crawl of an earlier version, where only the worker's name tells anything."""
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -70,7 +69,7 @@ def own_name(folder: Path) -> str:
 
 def mark(folder: Path) -> str:
     """The id of *folder*, which gets one if it has none. Raises FolderError when nothing can be written there."""
-    file = folder / ID_FILE
+    file = folder / FOLDER_ID
     try:
         end = time.monotonic() + _PATIENCE_S
         while not (found := id_of(folder)):
@@ -89,7 +88,7 @@ def mark(folder: Path) -> str:
 
 def id_of(folder: Path) -> str:
     """The id of *folder*; empty if it has none. Writes nothing."""
-    file = folder / ID_FILE
+    file = folder / FOLDER_ID
     try:
         if (
             not file.is_file()

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from crawler.config import Config, to_toml
+from crawler.crawlfile import file_names
 from crawler.errors import FolderError, StorageFull
 from crawler.text.plain_errors import plain
 from crawler.urls import show_address
@@ -24,14 +25,14 @@ class CrawlFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ledger = path / "crawl.db"
-        self.settings = path / "crawl.toml"
-        self.images = path / "images"
-        self.index = path / ".index"
-        self.gallery = path / "gallery"
-        self._lock = path / "crawl.lock"
-        self._address = path / "crawl.address"
-        self.authkey = path / "crawl.authkey"
+        self.ledger = path / file_names.DATABASE
+        self.settings = path / file_names.SETTINGS_FILE
+        self.images = path / file_names.IMAGES_FOLDER
+        self.index = path / file_names.INDEX_FOLDER
+        self.gallery = path / file_names.GALLERY
+        self._lock = path / file_names.LOCK
+        self._address = path / file_names.ADDRESS
+        self.authkey = path / file_names.AUTHKEY
 
     @property
     def holds_a_crawl(self) -> bool:

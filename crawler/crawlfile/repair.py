@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
+from crawler.crawlfile.meta import MetaKey
 from crawler.logs.events import ROW_MENDED, tell
 from crawler.models import MAX_COUNT, MAX_DEPTH, RECORDS, TaskKind, TaskState
 from crawler.queues.validation import is_url, printable
@@ -79,8 +80,12 @@ def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -
 def _mend_others(db: Connection) -> None:
     db.execute(f"UPDATE hosts SET delay_s = 0 WHERE {_is_no_real('delay_s', _MOST_S)}")  # noqa: S608
     db.execute(f"UPDATE dropped SET count = 0 WHERE {_is_no_int('count', MAX_COUNT)}")  # noqa: S608
-    is_no_clock = _is_no_real("value", _MOST_LIFE_S)
-    if db.execute(f"DELETE FROM meta WHERE key = 'clock_s' AND {is_no_clock}").rowcount:  # noqa: S608
-        db.execute("UPDATE tasks SET due_s = 0 WHERE due_s IS NOT NULL")
-    db.execute(f"DELETE FROM meta WHERE key = 'refreshes' AND {_is_no_int('value', MAX_COUNT)}")  # noqa: S608
-    db.execute("DELETE FROM meta WHERE key IN ('seeds', 'stopped', 'rules') AND typeof(value) = 'blob'")
+    absurd = {
+        MetaKey.CLOCK_S: _is_no_real("value", _MOST_LIFE_S),
+        MetaKey.REFRESHES: _is_no_int("value", MAX_COUNT),
+        **dict.fromkeys((MetaKey.SEEDS, MetaKey.STOPPED, MetaKey.RULES), "typeof(value) = 'blob'"),
+    }
+    for key, is_absurd in absurd.items():
+        removed = db.execute(f"DELETE FROM meta WHERE key = ? AND {is_absurd}", (key,)).rowcount  # noqa: S608
+        if removed and key is MetaKey.CLOCK_S:
+            db.execute("UPDATE tasks SET due_s = 0 WHERE due_s IS NOT NULL")

@@ -17,7 +17,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
-from crawler.crawlfile.image_paths import FORMAT_OF, ILLEGAL, RESERVED, ROOT, SYNONYMS
+from crawler.crawlfile.file_names import IMAGES_FOLDER
+from crawler.crawlfile.image_paths import FORMAT_OF, ILLEGAL, RESERVED, SYNONYMS
 from crawler.text.plain_errors import quoted
 from crawler.urls import DATA_HOST
 
@@ -67,7 +68,7 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
         case "hash":
             if not _SHA256.fullmatch(sha256):
                 raise ValueError(f"the layout hash needs a SHA-256, and got {quoted(sha256)}")
-            return f"{ROOT}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
+            return f"{IMAGES_FOLDER}/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
         case "site":
             folders, stem, own_extension = _site_path(url, extension)
         case "flat":
@@ -78,7 +79,7 @@ def image_path(url: str, extension: str, *, layout: str = "site", sha256: str = 
             raise ValueError(f"{quoted(layout)} is no layout; known are site, hash, flat")
     if version:
         stem = f"{stem}~{_digest(f'{url} {version}')}"  # no canonical URL has a space
-    return "/".join([ROOT, *folders, f"{stem}.{own_extension}"])
+    return "/".join([IMAGES_FOLDER, *folders, f"{stem}.{own_extension}"])
 
 
 def _site_path(url: str, extension: str) -> tuple[list[str], str, str]:

@@ -7,10 +7,10 @@ history, for its file stays where it is.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
+from crawler.crawlfile import meta
+from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, Connection, origin_in, origin_of, to_record
 from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
 from crawler.models.image_words import filled_record
@@ -28,10 +28,10 @@ class Refresh:
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._is_refreshed = self.count > 0
-        self.happen = self._is_refreshed or bool(self._meta("rereads"))
+        self.happen = self._is_refreshed or bool(meta.read(db, MetaKey.REREADS))
         """Whether a task that is not settled may have a record: the crawl has been refreshed, or pages of it are read
         once more for what other settings let in (see rereads.py)."""
-        self.reread = bool(self._meta("reread"))
+        self.reread = bool(meta.read(db, MetaKey.REREAD))
         """Whether pages are to be read anew, though they have not changed."""
 
     def begin(self, rules: str) -> int:
@@ -40,13 +40,10 @@ class Refresh:
         With other *rules* than those that pages were read by so far, each is read anew.
         """
         self.happen = self._is_refreshed = True
-        self._db.execute(
-            "INSERT INTO meta VALUES ('refreshes', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
-        )
-        self.reread = (self._meta("rules") or "") != rules
-        self._db.executemany(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("reread", self.reread), ("rules", rules)]
-        )
+        meta.count_up(self._db, MetaKey.REFRESHES)
+        self.reread = (meta.read(self._db, MetaKey.RULES) or "") != rules
+        meta.write(self._db, MetaKey.REREAD, self.reread)
+        meta.write(self._db, MetaKey.RULES, rules)
         for (
             table
         ) in TABLES.values():  # what it was marked with at an earlier refresh says nothing of this one
@@ -62,20 +59,14 @@ class Refresh:
 
     def note_rules(self, rules: str) -> None:
         """Pages are read by *rules* in this run, within a transaction."""
-        before = self._meta("rules")
+        before = meta.read(self._db, MetaKey.RULES)
         if before != rules:
-            self._db.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('rules', ?)", (rules if before is None else _SEVERAL,)
-            )
+            meta.write(self._db, MetaKey.RULES, rules if before is None else _SEVERAL)
 
     @property
     def count(self) -> int:
         """How often the crawl has been refreshed."""
-        return int(self._meta("refreshes") or 0)
-
-    def _meta(self, key: str) -> Any:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        return int(meta.read(self._db, MetaKey.REFRESHES) or 0)
 
     def known(self, last: Record | None) -> Record | None:
         """What a worker is to be told of the *last* record; not to ask with it for a page that is to be read anew."""

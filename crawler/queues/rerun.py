@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from crawler.config.changes import Reads
+from crawler.crawlfile import meta
+from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import TABLES, Connection, origin_in
 from crawler.models import NewTask, TaskKind
 from crawler.queues.left_out import LeftOut
@@ -153,8 +155,8 @@ def _begin_to_count_anew(db: Connection, cuts: Mapping[str, int]) -> None:
 
 def _note_rereads(db: Connection) -> None:
     """No server is to say that a page has not changed: it is read for what was left out of it."""
-    db.execute("INSERT INTO meta VALUES ('rereads', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
+    meta.count_up(db, MetaKey.REREADS)
+    meta.write(db, MetaKey.REREAD, 1)
 
 
 def _waiting(db: Connection) -> Iterator[list[tuple[int, NewTask]]]:

@@ -15,7 +15,7 @@ from crawler.catalog.database import Catalog
 from crawler.catalog.summary import queue_elsewhere, read_stats
 from crawler.config import Config
 from crawler.crawlfile.layout import CrawlFolder
-from crawler.crawlfile.schema import COLUMNS, TABLES, to_record
+from crawler.crawlfile.schema import records_after
 from crawler.models import Result, Stats
 from crawler.queues import RecordPage, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress, name_for
@@ -240,27 +240,14 @@ class CollectedRecords:
         while True:
             complete = self._is_complete()  # before the look: nothing comes after it
             with Catalog(self._folder.path) as catalog, catalog.snapshot():
-                found = sorted(
-                    (
-                        (int(seq), to_record(kind, values))
-                        for kind, table in TABLES.items()
-                        for seq, *values in catalog.rows(
-                            f"SELECT seq, {', '.join(COLUMNS[kind])} FROM {table}"  # noqa: S608 - our own names
-                            " WHERE seq > ? ORDER BY seq LIMIT ?",
-                            (after, limit),
-                        )
-                    ),
-                    key=lambda pair: pair[0],
-                )
+                found = records_after(catalog.rows, after, limit)
             if found or complete or time.monotonic() >= end:
                 break
             time.sleep(_POLL_S)
-        last = len(found) < limit
-        found = found[:limit]
         return RecordPage(
             records=tuple(record for _, record in found),
             cursor=found[-1][0] if found else after,
-            complete=complete and last,
+            complete=complete and len(found) < limit,
         )
 
 

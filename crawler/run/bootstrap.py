@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, cast
 from crawler.catalog.database import Catalog
 from crawler.crawlfile.keepers import mark
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.crawlfile.meta import MetaKey
 from crawler.errors import FolderError, QueueUnreachable
 from crawler.lists import Report, nobody
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
-from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.context import CrawlContext, StartMode
 from crawler.run.redis_endpoint import RedisEndpoint
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-QUEUE = "queue"
-"""In the file's meta: where the queue lies, without its password."""
 _NEW_RUNS = (StartMode.GO_ON, StartMode.FRESH, StartMode.REFRESH)
-_INCARNATIONS = "incarnations"
-"""In the file's meta: of the servers that the queue has been whole at."""
 
 
 class Bootstrap:
@@ -82,9 +79,9 @@ class Bootstrap:
         if plan is None:
             return None
         with closing(CrawlfileWriter(self._folder.ledger)) as books:
-            if books.meta(QUEUE) is None:  # a manager had the queue so far, and the file knows all
-                books.set_meta(COMPLETE, plan.id)
-            books.set_meta(QUEUE, str(self._context.endpoint))
+            if books.meta(MetaKey.QUEUE) is None:  # a manager had the queue so far, and the file knows all
+                books.set_meta(MetaKey.COMPLETE, plan.id)
+            books.set_meta(MetaKey.QUEUE, str(self._context.endpoint))
             mark(self._context.folder)
             empty = client.create_or_update(plan)
             if start in _NEW_RUNS:
@@ -94,21 +91,21 @@ class Bootstrap:
                     self._context.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
                 ).sweep()
             self.make_whole(plan, books, empty=empty)
-            books.set_meta(COMPLETE, None)
+            books.set_meta(MetaKey.COMPLETE, None)
         return plan
 
     def make_whole(self, plan: Plan, books: CrawlfileWriter, *, empty: bool) -> None:
         """Give the queue what it may lack, and open it to workers."""
         client = self._client
         incarnations = client.incarnations()
-        others = incarnations != books.meta(_INCARNATIONS)
+        others = incarnations != books.meta(MetaKey.INCARNATIONS)
         collector = Collector(client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
         collector.reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
         client.keep_cookies(self._context.cookies)  # before anybody asks with them
         client.opened(incarnations)
-        books.set_meta(_INCARNATIONS, incarnations)
+        books.set_meta(MetaKey.INCARNATIONS, incarnations)
 
     def _wipe(self, there: Plan | None) -> None:
         if there is not None:
@@ -120,12 +117,12 @@ class Bootstrap:
         empty = self._client.create_or_update(there)
         with closing(CrawlfileWriter(self._folder.ledger)) as books:
             # one that had ended, and whose removal was cut short, has nothing left to tell
-            finished = books.meta(COMPLETE) == there.id
+            finished = books.meta(MetaKey.COMPLETE) == there.id
             over = finished if empty else self._client.get_task_queue().stats().drained
             collector = Collector(self._client.outlet(), books, kept_by_workers=there.keeps_at_workers)
             while collector.collect():
                 pass
-            books.set_meta(COMPLETE, there.id if over else None)
+            books.set_meta(MetaKey.COMPLETE, there.id if over else None)
         return over
 
     def _plan_there(self) -> Plan | None:
@@ -144,7 +141,7 @@ class Bootstrap:
         context = self._context
         if there is None or (start is StartMode.FRESH and set(there.seeds) == set(context.seeds)):
             return  # with FRESH the file need not be readable
-        ours = self._note("crawl")
+        ours = self._note(MetaKey.CRAWL)
         if ours and there.id.startswith(f"{ours}-"):
             return
         if start is StartMode.JOIN:
@@ -204,16 +201,14 @@ class Bootstrap:
         return not (changes.lets_in or changes.keeps_out or changes.fixed)
 
     def _file_knows_all(self) -> bool:
-        return not self._note(QUEUE) or bool(self._note(COMPLETE))
+        return not self._note(MetaKey.QUEUE) or bool(self._note(MetaKey.COMPLETE))
 
-    def _note(self, key: str) -> str:
+    def _note(self, key: MetaKey) -> str:
         if not self._folder.holds_a_crawl:
             return ""
         with Catalog(self._folder.path) as catalog:
-            return next(
-                (str(value) for (value,) in catalog.rows("SELECT value FROM meta WHERE key = ?", (key,))), ""
-            )
+            return str(catalog.meta(key) or "")
 
     def is_another(self, books: CrawlfileWriter) -> bool:
         """Whether a server has been started anew, or another one taken its place, since the queue was whole."""
-        return self._client.incarnations() != books.meta(_INCARNATIONS)
+        return self._client.incarnations() != books.meta(MetaKey.INCARNATIONS)

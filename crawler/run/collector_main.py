@@ -13,11 +13,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.crawlfile.meta import MetaKey
 from crawler.errors import QueueDamaged, QueueUnreachable
 from crawler.logs.events import NOT_COLLECTED, QUEUE_AWAY, QUEUE_BACK, QUEUE_REBUILT, QUEUE_REFILLED, tell
 from crawler.models import RunOutcome
 from crawler.queues import Plan
-from crawler.queues.redis.collector import COMPLETE, Collector
+from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.worker_roll import WorkerRoll
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.bootstrap import Bootstrap
@@ -152,12 +153,12 @@ class _Coordinator:
         tell(log, QUEUE_REBUILT, reason=why)
         try:
             if self._saved(collector, books):  # else nothing could tell that no page is to be read again
-                books.set_meta(COMPLETE, plan.id)
+                books.set_meta(MetaKey.COMPLETE, plan.id)
             self._client.wipe(shards=plan.config.queue.queue_shards)
             self._client.create_or_update(plan)
             self._said_complete = False
             self._founding.make_whole(plan, books, empty=True)
-            books.set_meta(COMPLETE, None)
+            books.set_meta(MetaKey.COMPLETE, None)
         except QueueUnreachable as exc:
             self._away(exc)
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
@@ -207,7 +208,7 @@ class _Coordinator:
                 pass
             if over:
                 books.end_run(RunOutcome.FINISHED)
-                books.set_meta(COMPLETE, plan.id)
+                books.set_meta(MetaKey.COMPLETE, plan.id)
                 self._client.delete()
             elif not self._joined:  # else it goes on without us
                 books.end_run(RunOutcome.STOPPED)

@@ -32,12 +32,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from crawler.crawlfile.file_names import HALF_WRITTEN, INDEX_FOLDER
 from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine_id import machine_id
 from crawler.storage import Storage, StorageContext
 from crawler.storage.claims import Claims
-from crawler.storage.paths import INDEX_FOLDER, plain_parts
+from crawler.storage.paths import plain_parts
 from crawler.text.plain_errors import plain, quoted
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -52,7 +53,7 @@ _ADVICE = {
 """What to do. A disk's own trouble (EIO, ESTALE, ETIMEDOUT) is not tried again: the crawl stops, and can go on."""
 _PAUSE_S = 0.005
 _FOREIGN_LEFTOVER_S = 3600.0
-_TEMPORARY = re.compile(r"\.saving-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{16}")
+_TEMPORARY = re.compile(re.escape(HALF_WRITTEN) + r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{16}")
 
 
 class LocalStorage:
@@ -249,7 +250,7 @@ class LocalStorage:
         return _holds(target, sha256, size_bytes)
 
     def _temporary_name(self) -> str:
-        return f".saving-{self._machine}-{os.getpid()}-{secrets.token_hex(8)}"
+        return f"{HALF_WRITTEN}{self._machine}-{os.getpid()}-{secrets.token_hex(8)}"
 
     def _is_leftover(self, file: Path, match: re.Match[str]) -> bool:
         if match["machine"] == self._machine and os.name == "posix":

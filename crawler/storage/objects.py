@@ -24,13 +24,13 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from crawler.config import StorageConfig
+from crawler.crawlfile.file_names import IMAGES_FOLDER, INDEX_FOLDER
 from crawler.errors import StorageFailed, UsageError
 from crawler.storage import Storage, StorageContext, StorageReader
 from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditions
-from crawler.storage.paths import INDEX_FOLDER, plain_parts
+from crawler.storage.paths import plain_parts
 from crawler.storage.patience import Patience
 
-_IMAGES = "images"
 _ABOUT = f"{INDEX_FOLDER}/README"
 _ABOUT_TEXT = b"image-crawler notes here which object holds which bytes.\n"
 _TEXT = "text/plain; charset=utf-8"
@@ -147,7 +147,7 @@ class ObjectReader:
 
     def files(self) -> Iterator[tuple[str, int]]:
         """As promised by the protocol."""
-        return self._bucket.files(_IMAGES)
+        return self._bucket.files(IMAGES_FOLDER)
 
     @contextmanager
     def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from crawler.crawlfile.file_names import INDEX_FOLDER
 from crawler.text.plain_errors import quoted
-
-INDEX_FOLDER = ".index"
-"""Where a storage keeps its claims: no image is ever below it."""
 
 
 def plain_parts(path: str) -> tuple[str, ...]:
     """The names that *path* is made of; ValueError unless it is a plain relative one, with ``/``.
 
-    Nothing that could lead out of a folder, on any system, and nothing below INDEX_FOLDER.
+    Nothing that could lead out of a folder, on any system, and nothing below INDEX_FOLDER: the claims are there.
     """
     parts = PurePosixPath(path).parts
     odd = "\\" in path or "\0" in path or path != "/".join(parts)

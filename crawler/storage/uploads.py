@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crawler.crawlfile.image_paths import ROOT, extension_of, is_image_path
+from crawler.crawlfile.file_names import IMAGES_FOLDER
+from crawler.crawlfile.image_paths import extension_of, is_image_path
 from crawler.errors import StorageFailed, StorageFull, TaskError, UploadLost
 from crawler.storage import Chunk
 from crawler.storage.local import LocalStorage
@@ -153,8 +154,8 @@ class UploadReceiver:
 def _check_path(path: str) -> None:
     if not is_image_path(path):
         raise ValueError(
-            f"the path {quoted(path, 80)} is none that an image is given: below {ROOT}/, with the extension of its"
-            " format"
+            f"the path {quoted(path, 80)} is none that an image is given: below {IMAGES_FOLDER}/, with the extension"
+            " of its format"
         )
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import msgspec
 
+from crawler.crawlfile.meta import MetaKey
 from crawler.queues.redis.outlet import Export, Settled
 from crawler.queues.redis.stream import refused
-from crawler.queues.redis.writer import LOST, CrawlfileWriter
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import keeper_flaw
 
 BATCH = 1000
 _PUSHED = 500
 _FILES = 50  # of up to half a MiB each
-COMPLETE = "complete"
-"""In the file's meta: the queue had ended and all of it is collected."""
 
 
 class Collector:
@@ -72,14 +71,14 @@ class Collector:
         """
         self.collect()
         if outlet_is_empty:
-            self._books.queue_lost(reread=self._books.meta(COMPLETE) is None)
+            self._books.queue_lost(reread=self._books.meta(MetaKey.COMPLETE) is None)
         self._outlet.forget((), self._books.totals())
-        if self._books.meta(LOST) is not None:
+        if self._books.meta(MetaKey.LOST) is not None:
             for keys in self._books.settled_keys():
                 self._outlet.mark(keys)
         self._outlet.keep_host_files(self._books.host_files())
         count = self._push()
-        self._books.set_meta(LOST, None)
+        self._books.set_meta(MetaKey.LOST, None)
         return count
 
     def _push(self) -> int:

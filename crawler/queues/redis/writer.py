@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.crawlfile import schema
+from crawler.crawlfile import meta, schema
 from crawler.crawlfile.columns import row_of
+from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import INSERTS, QUEUE_IDS
 from crawler.logs.events import INFO
 from crawler.logs.outcomes import tell_settled
@@ -32,7 +33,6 @@ from crawler.urls import task_key
 
 log = logging.getLogger(__name__)
 
-LOST = "lost"
 """In the file's meta: the queue has lost everything, and has not been told again of all that is settled."""
 _SETTLED = {TaskState.DONE, TaskState.DEAD}
 _TAKEN = (
@@ -71,22 +71,20 @@ class CrawlfileWriter:
         """What has become of the file, if it is not where it was, and what to do; empty as long as it is there."""
         return self._whereabouts.problem()
 
-    def meta(self, key: str) -> str | None:
+    def meta(self, key: MetaKey) -> str | None:
         """A fact of the crawl; None when it is not known."""
         with schema.explained(self._path):
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                return None
-            return row[0].decode() if isinstance(row[0], bytes) else str(row[0])
+            value = meta.read(self._db, key)
+            return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
 
-    def set_meta(self, key: str, value: str | None) -> None:
+    def set_meta(self, key: MetaKey, value: str | None) -> None:
         """None: it holds no longer."""
         with self._transaction():
-            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+            meta.remove(self._db, key)
             if value is not None:
-                self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
-            if value is not None and self.meta(key) != value:  # to SQLite 1e5 is 100000
-                self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (value.encode(), key))
+                meta.write(self._db, key, value)
+                if self.meta(key) != value:  # to SQLite 1e5 is 100000
+                    meta.write(self._db, key, value.encode())
 
     def end_run(self, outcome: RunOutcome) -> None:
         """The run of the crawl that was begun last has come to its end, if it had not before."""
@@ -190,11 +188,11 @@ class CrawlfileWriter:
 
         With *reread* every page that was harvested or rendered is to be so once more, whether it has changed or not,
         for what had been found there and not been settled is lost; returns how many. Their records stand until then.
-        LOST is noted: whoever tells the queue everything takes that back.
+        MetaKey.LOST is noted: whoever tells the queue everything takes that back.
         """
         with self._transaction():
             row_ids.renumber(self._db)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, 1)", (LOST,))
+            meta.write(self._db, MetaKey.LOST, 1)
             count = 0
             if reread:
                 count = self._db.execute(
@@ -205,7 +203,7 @@ class CrawlfileWriter:
             if (
                 count
             ):  # as for pages that were read by other rules: no server is to say that nothing has changed
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('reread', 1)")
+                meta.write(self._db, MetaKey.REREAD, 1)
             self._load()
             return count
 
@@ -219,8 +217,7 @@ class CrawlfileWriter:
         self._files = HostFiles(self._db)
         self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'taken'").fetchone()
-        blob = b"" if row is None else row[0]
+        blob = meta.read(self._db, MetaKey.TAKEN) or b""
         self._taken = {
             blob[start : start + _DIGEST_BYTES]: None for start in range(0, len(blob), _DIGEST_BYTES)
         }
@@ -245,7 +242,7 @@ class CrawlfileWriter:
 
     def _remember_taken(self) -> None:
         self._taken = dict.fromkeys(list(self._taken)[-_TAKEN:])
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('taken', ?)", (b"".join(self._taken),))
+        meta.write(self._db, MetaKey.TAKEN, b"".join(self._taken))
 
     def _settle(self, each: Settled) -> None:
         key = task_key(each.kind, each.url)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from crawler.catalog import Catalog
-from crawler.catalog.database import SCHEMA_VERSION
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.crawlfile.schema import SCHEMA_VERSION
 from crawler.errors import FolderError, LedgerCorrupt, StorageFailed
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind
 from crawler.queues.ledger import Ledger

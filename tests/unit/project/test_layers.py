@@ -69,7 +69,7 @@ PAIRS = (
         "crawlfile crawlfile.*",
         f"queues.* catalog.* storage.* http.* {HANDLERS} {ABOVE}",
         "what a crawl's folder is stands below all who write and read it",
-        (("crawlfile.repair", "queues.validation"), ("crawlfile.schema", "queues.validation")),
+        (("crawlfile.repair", "queues.validation"),),
     ),
     Pair(
         "cli cli.*",
@@ -101,7 +101,7 @@ IMPURE = (
     " harvest.handler harvest.documents harvest.link_filter harvest.novelty harvest.render_choice harvest.reader_*"
     " download.handler download.decoder_* download.pillow_warnings download.verify download.dhash"
 )
-VALUES = "config models models.* message_parts crawlfile.image_paths logs.events text.plain_errors http"
+VALUES = "config models models.* message_parts crawlfile.*_paths crawlfile.*_names logs.events text.plain_errors http"
 
 PLACES = {
     "requests": "http.requests_transport http.requests_adapter",
@@ -120,7 +120,7 @@ PLACES = {
     "cryptography": "run.keygen",
     "click": "cli cli.*",
     "rich": "cli cli.*",
-    "sqlite3": "crawlfile.schema catalog.database",
+    "sqlite3": "crawlfile.connection crawlfile.sqlite_errors",
     "brotli": "http.content_encoding",
     "backports": "http.content_encoding",
     "compression": "http.content_encoding",

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.crawlfile.keepers import ID_FILE, Here, Keeper, id_of, mark, own_name
+from crawler.crawlfile.file_names import FOLDER_ID
+from crawler.crawlfile.keepers import Here, Keeper, id_of, mark, own_name
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
@@ -117,8 +118,8 @@ def test_many_processes_that_begin_at_once_give_a_folder_one_id(tmp_path: Path) 
 
 
 def test_an_id_that_was_half_written_when_its_writer_was_killed_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / ID_FILE).parent.mkdir()
-    (tmp_path / ID_FILE).touch()
+    (tmp_path / FOLDER_ID).parent.mkdir()
+    (tmp_path / FOLDER_ID).touch()
     assert id_of(tmp_path) == ""
     assert mark(tmp_path) == id_of(tmp_path) != ""
 

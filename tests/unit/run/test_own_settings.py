@@ -10,7 +10,8 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.cli import main
 from crawler.config import Config, QueueConfig, ScopeConfig, config_of, load, settings_of, values_in
-from crawler.crawlfile.keepers import ID_FILE, id_of
+from crawler.crawlfile.file_names import FOLDER_ID
+from crawler.crawlfile.keepers import id_of
 from crawler.errors import UsageError
 from crawler.models import RunKind
 from crawler.queues.ledger import Ledger
@@ -123,9 +124,9 @@ def test_a_folder_of_somebody_else_may_have_anything_where_settings_and_id_belon
     """Each of these would be waited for, or read without an end."""
     (tmp_path / ".index").mkdir()
     os.mkfifo(tmp_path / "crawl.toml")
-    os.mkfifo(tmp_path / ID_FILE)
+    os.mkfifo(tmp_path / FOLDER_ID)
     assert values_in(tmp_path / "crawl.toml") == {}
     assert id_of(tmp_path) == ""
-    (tmp_path / ID_FILE).unlink()
-    (tmp_path / ID_FILE).symlink_to("/dev/zero")
+    (tmp_path / FOLDER_ID).unlink()
+    (tmp_path / FOLDER_ID).symlink_to("/dev/zero")
     assert id_of(tmp_path) == ""

@@ -14,6 +14,7 @@ from crawler.catalog.database import Catalog
 from crawler.catalog.explain import explain
 from crawler.catalog.summary import summarise
 from crawler.config import QueueConfig, ScopeConfig
+from crawler.crawlfile.meta import MetaKey
 from crawler.errors import FolderError, StorageFull
 from crawler.models import (
     Counts,
@@ -31,9 +32,8 @@ from crawler.models import (
 )
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import collector as collecting
-from crawler.queues.redis.collector import COMPLETE
 from crawler.queues.redis.outlet import Settled, Unsettled
-from crawler.queues.redis.writer import LOST, CrawlfileWriter
+from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import (
     ORIGIN,
@@ -438,7 +438,7 @@ def test_of_a_crawl_that_was_complete_nothing_is_read_again(crawl: Crawl) -> Non
     crawl.queue.visit(harvested())
     crawl.queue.visit(failed(image(0)))
     crawl.collector.collect()
-    crawl.books.set_meta(COMPLETE, "1")
+    crawl.books.set_meta(MetaKey.COMPLETE, "1")
     crawl.queue = Queue()
     crawl.restarted(lambda ledger: ledger.retry(kind=TaskKind.IMAGE), empty=True)
     assert crawl.queue.pending() == [(TaskKind.IMAGE, image(0).url)]
@@ -499,7 +499,7 @@ def test_whoever_is_killed_at_any_call_runs_again(tmp_path: Path, *, lost: bool,
                 died = True
             fragile.left = 10**9
             crawl.restarted(empty=not fragile.tasks and lost)
-            assert crawl.books.meta(LOST) is None
+            assert crawl.books.meta(MetaKey.LOST) is None
             state = (
                 tuple(sorted(fragile.pending())),
                 tuple(crawl.rows("SELECT kind, url, state FROM tasks ORDER BY key")),
