@@ -25,7 +25,7 @@ from crawler.http.dns_cache import _asked
 from crawler.http.requests_transport import RequestsTransport
 from crawler.http.status import proxy_error, status_error
 from crawler.queues.redis.address import parse
-from crawler.render.page import _why_not_opened
+from crawler.render.navigation_errors import why_not_opened
 from crawler.run import endpoints, keygen, redis_endpoint
 from crawler.run.supervisor import Crawl
 from tests.e2e.test_faults import FAULTS
@@ -111,7 +111,7 @@ def answers() -> Iterator[Message]:
         "ERR_ABORTED",
         "ERR_ODD",
     ):
-        error = _why_not_opened(f"net::{word}")
+        error = why_not_opened(f"net::{word}")
         yield Message(f"Chromium {word}", error.reason, error.detail)
 
 
