@@ -1,4 +1,4 @@
-"""The table of docs/logging.md, made of crawler/logs/events.py: ``python -m tests.generators.logtable``.
+"""The table of docs/logging.md, made of crawler/logs/events: ``python -m tests.generators.logtable``.
 
 test_events.py compares it.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from crawler.logs.events import EVENTS, Event
 
 PAGE = Path(__file__).parents[2] / "docs" / "logging.md"
-MARK = "<!-- made of crawler/logs/events.py by python -m tests.generators.logtable -->\n"
+MARK = "<!-- made of crawler/logs/events by python -m tests.generators.logtable -->\n"
 
 
 def page(before: str) -> str:

@@ -102,13 +102,15 @@ def test_nothing_is_logged_but_events() -> None:
         and call.func.attr in {"debug", "info", "warning", "error", "exception", "critical", "log"}
         and "log" in ast.unparse(call.func.value).lower()
     ]
-    assert [where.partition(":")[0] for where in found] == ["logs/events.py"]
+    assert [where.partition(":")[0] for where in found] == ["logs/events/event.py"]
 
 
 TOLD = [
     (where, call)
     for where, call in calls()
-    if isinstance(call.func, ast.Name) and call.func.id == "tell" and not where.startswith("logs/events.py")
+    if isinstance(call.func, ast.Name)
+    and call.func.id == "tell"
+    and not where.startswith("logs/events/event.py")
 ]
 
 
