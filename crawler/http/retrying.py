@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable
 from typing import Unpack
 
-import tenacity
-
 from crawler.errors import (
     BotChallenge,
     ConnectFailed,
@@ -26,6 +24,7 @@ from crawler.errors import (
 from crawler.http import Asked, BrowserRequest, Exchanged, Exchanging, Fetched, Transport
 from crawler.http.turns import NotYet
 from crawler.models import Task
+from crawler.retrying import Retrying
 
 MAX_DELAY_S = 3600.0
 _FIRST_WAIT_S = 0.2
@@ -40,11 +39,10 @@ class _EnoughError(Exception):
 
 
 class RetryingTransport:
-    """A Transport that asks another one up to *tries* times, with exponential waits and full jitter, 0.2 s to
-    3 s.
+    """A Transport that asks *transport* up to *tries* times, with exponential back-off and full jitter, 0.2 s to 3 s.
 
-    Raises at once what is not retryable, what took long already (a timeout), a host that asks to be left
-    alone (429, or a Retry-After over 3 s); and, once *stop* is set, whatever came last. *sleep* is for tests.
+    Raises at once what is not retryable, what took long already (a timeout), and what asks for more patience: 429, or a
+    Retry-After over 3 s. Raises the last error once *stop* is set. *sleep* is for tests.
     """
 
     def __init__(
@@ -56,29 +54,27 @@ class RetryingTransport:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._transport = transport
-        self._stop = stop or threading.Event()
-        # Safe to share: tenacity keeps the state of a run in its thread
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._worth_it_now),
-            stop=tenacity.stop_after_attempt(tries),
-            wait=_wait_s,
-            sleep=sleep or self._pause,
-            reraise=True,
+        self._retrying = Retrying(
+            _worth_it_now,
+            first_wait_s=_FIRST_WAIT_S,
+            max_wait_s=_MAX_WAIT_S,
+            tries=tries,
+            at_least_s=lambda error: (isinstance(error, TaskError) and error.retry_after_s) or 0.0,
+            stop=stop,
+            sleep=sleep,
         )
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
+        if asked.get("once"):
+            return self._transport.fetch(url, **asked)
         last: TaskError | None = None
 
         def attempt() -> Fetched:
             nonlocal last
-            if last is not None and self._stop.is_set():
-                raise last  # the wait was cut short
             try:
                 return self._transport.fetch(url, **asked)
             except TaskError as exc:
                 last = exc
-                if asked.get("once"):
-                    raise _EnoughError from None
                 raise
             except NotYet:
                 if last is None:
@@ -98,26 +94,14 @@ class RetryingTransport:
     def close(self) -> None:
         self._transport.close()
 
-    def _pause(self, seconds: float) -> None:
-        self._stop.wait(seconds)
 
-    def _worth_it_now(self, error: BaseException) -> bool:
-        return (
-            isinstance(error, TaskError)
-            and error.retryable
-            and not isinstance(error, (RateLimited, *_PATIENCE_SPENT))
-            and (error.retry_after_s or 0.0) <= _MAX_WAIT_S
-            and not self._stop.is_set()
-        )
-
-
-_jitter = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_MAX_WAIT_S)
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked_s = error.retry_after_s if isinstance(error, TaskError) else None
-    return max(_jitter(state), asked_s or 0.0)
+def _worth_it_now(error: BaseException) -> bool:
+    return (
+        isinstance(error, TaskError)
+        and error.retryable
+        and not isinstance(error, (RateLimited, *_PATIENCE_SPENT))
+        and (error.retry_after_s or 0.0) <= _MAX_WAIT_S
+    )
 
 
 def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:

@@ -24,7 +24,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from crawler.errors import StorageFailed, UsageError
 from crawler.models import Value
 from crawler.storage import obstore_env, obstore_errors
-from crawler.storage.patience import Patience, Unanswered
+from crawler.storage.patience import StoragePatience, Unanswered
 from crawler.text.plain_errors import quoted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Bucket:
     be right. Unless it *has_worked* before, a host that can't be looked up, or a lack of credentials, will not pass.
     """
 
-    def __init__(self, url: str, *, patience: Patience, has_worked: bool = True) -> None:
+    def __init__(self, url: str, *, patience: StoragePatience, has_worked: bool = True) -> None:
         parts = _URL.fullmatch(url)
         if parts is None:
             raise UsageError(

@@ -29,7 +29,7 @@ from crawler.errors import StorageFailed, UsageError
 from crawler.storage import Storage, StorageContext, StorageReader
 from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditions
 from crawler.storage.paths import plain_parts
-from crawler.storage.patience import Patience
+from crawler.storage.patience import StoragePatience
 
 _ABOUT = f"{INDEX_FOLDER}/README"
 _ABOUT_TEXT = b"image-crawler notes here which object holds which bytes.\n"
@@ -169,7 +169,7 @@ def open_shelf(config: StorageConfig) -> StorageReader:
 def check(config: StorageConfig) -> None:
     """See ``schemes``. Two requests, three on the first time, which leaves a small object in the index."""
     patience_s = min(_CHECK_PATIENCE_S, config.storage_patience_s)
-    patience = Patience(config.storage, patience_s=patience_s, stop=threading.Event())
+    patience = StoragePatience(config.storage, patience_s=patience_s, stop=threading.Event())
     _probe(Bucket(config.storage, patience=patience, has_worked=False), conditions=config.layout != "hash")
 
 
@@ -191,7 +191,7 @@ def _probe(bucket: Bucket, *, conditions: bool) -> None:
 
 
 def _bucket(config: StorageConfig, stop: threading.Event) -> Bucket:
-    patience = Patience(config.storage, patience_s=config.storage_patience_s, stop=stop)
+    patience = StoragePatience(config.storage, patience_s=config.storage_patience_s, stop=stop)
     return Bucket(config.storage, patience=patience)
 
 

@@ -36,7 +36,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from crawler.storage.bucket import Bucket
 from crawler.storage.objects import ObjectStorage
 from crawler.storage.paths import INDEX_FOLDER
-from crawler.storage.patience import Patience
+from crawler.storage.patience import StoragePatience
 
 BUCKET = "pictures"
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
@@ -93,7 +93,7 @@ def open_storage(
     url: str, patience_s: float = 20.0, claim_patience_s: float = 5.0, stop: threading.Event | None = None
 ) -> ObjectStorage:
     """In the environment as it is."""
-    patience = Patience(url, patience_s=patience_s, stop=stop or threading.Event())
+    patience = StoragePatience(url, patience_s=patience_s, stop=stop or threading.Event())
     return ObjectStorage(Bucket(url, patience=patience), claim_patience_s=claim_patience_s)
 
 

@@ -80,11 +80,11 @@ class RedisClient:
 
     @property
     def reconnect_s(self) -> float:
-        return self._engine.patience.reconnect_s
+        return self._engine.patience.patience_s
 
     @reconnect_s.setter
     def reconnect_s(self, reconnect_s: float) -> None:
-        self._engine.patience.reconnect_s = reconnect_s
+        self._engine.patience.patience_s = reconnect_s
 
     @property
     def crawl(self) -> str:
@@ -103,7 +103,7 @@ class RedisClient:
         end, told = time.monotonic() + self.reconnect_s, False
         while not self._find():
             name = f" {self.address.name}" if self.address.name else ""
-            if time.monotonic() >= end or patience.abandoned.wait(_ASK_AGAIN_S):
+            if time.monotonic() >= end or patience.stop.wait(_ASK_AGAIN_S):
                 raise errors.QueueUnreachable(
                     f"no crawl{name} at {self.address} so far; image-crawler serve begins one"
                 )

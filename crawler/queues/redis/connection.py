@@ -19,7 +19,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from crawler import errors
-from crawler.queues.patience import Patience
+from crawler.queues.patience import queue_patience
 from crawler.queues.redis.address import RedisAddress
 from crawler.queues.redis.scripts import script
 from crawler.text.plain_errors import plain
@@ -51,13 +51,13 @@ _IN_A_SCRIPT = re.compile(
 class RedisConnection:
     """The servers at *address*. Thread-safe; a forked process makes connections of its own.
 
-    All calls try for ``patience.reconnect_s`` seconds, then raise QueueUnreachable; AuthenticationFailed, CrawlReplaced
+    All calls try for ``patience.patience_s`` seconds, then raise QueueUnreachable; AuthenticationFailed, CrawlReplaced
     and UsageError (a server that can't be used) at once.
     """
 
     def __init__(self, address: RedisAddress, *, reconnect_s: float) -> None:
         self.address = address
-        self.patience = Patience(
+        self.patience = queue_patience(
             lambda: str(address), reconnect_s=reconnect_s, may_heal=_may_heal, said=_said
         )
         self._redis: Any = None
@@ -148,7 +148,7 @@ class RedisConnection:
 
     def abandon(self) -> None:
         """Wait for no answer any more."""
-        self.patience.abandoned.set()
+        self.patience.stop.set()
 
     def _client(self) -> Any:
         with self._dialling:
@@ -189,7 +189,7 @@ class RedisConnection:
     def _explained(self, call: Callable[[], _T]) -> _T:
         where = str(self.address)
         try:
-            return self.patience.trying(call)
+            return self.patience(call)
         except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as exc:
             raise errors.AuthenticationFailed(
                 f"{where} does not let us in: {_said(exc)}; see the password and the user's rights"
@@ -287,8 +287,8 @@ def _may_heal(error: BaseException) -> bool:
     )
 
 
-def _said(error: BaseException | None) -> str:
-    text = _IN_A_SCRIPT.sub("", " ".join(str(error or "").split()))
+def _said(error: BaseException) -> str:
+    text = _IN_A_SCRIPT.sub("", " ".join(str(error).split()))
     if text.startswith("DAMAGED"):
         _, key, why = f"{text}  ".split(" ", 2)
         return _damaged(key, why.strip())
@@ -296,8 +296,6 @@ def _said(error: BaseException | None) -> str:
         return "the crawl is not there (any more, or so far)"
     if text.startswith(("OOM", "command not allowed when used memory")):
         return "it has no memory left (maxmemory)"
-    if error is None:
-        return "nothing was heard"
     if (cause := _of_system(error)) is not None:
         return plain(cause)
     return _REFUSALS.get(text.partition(" ")[0]) or plain(error)

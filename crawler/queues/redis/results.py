@@ -199,7 +199,7 @@ class RedisResults:
             left_s = end - time.monotonic()
             if found or left_s <= 0 or self._is_over():
                 break
-            if self._shards.engine.patience.abandoned.wait(min(_POLL_S, left_s)):
+            if self._shards.engine.patience.stop.wait(min(_POLL_S, left_s)):
                 break
         cursor = after
         for shard, entry in found:

@@ -185,7 +185,7 @@ class RedisTasks:
     def _wait(self, worker: WorkerState, bell: WakeupChannel, for_s: float) -> int | None:
         """Until the bell rings, or for so long; returns the shard that rang, if one did."""
         end = time.monotonic() + for_s
-        abandoned = self._shards.engine.patience.abandoned
+        abandoned = self._shards.engine.patience.stop
         while (left := end - time.monotonic()) > 0 and not abandoned.is_set():
             try:
                 said = bell.wait(min(left, _RING_S))

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from crawler import __version__, errors
-from crawler.queues.patience import Patience
+from crawler.queues.patience import queue_patience
 from crawler.queues.rpc import transport, wire
 from crawler.queues.rpc.calls import ENCODER, MALFORMED, PROTOCOL, SERVED, Call, Method, Reply
 from crawler.queues.rpc.connection_pool import ConnectionPool
@@ -37,7 +37,9 @@ class RpcClient:
         self.address = address
         self._authkey = authkey
         self._transport = transport
-        self.patience = Patience(self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said)
+        self.patience = queue_patience(
+            self._where, reconnect_s=reconnect_s, may_heal=_may_heal, said=self._said
+        )
         self.crawl = ""
         """The id of the only plan whose manager is accepted; empty: any."""
         self.pool = ConnectionPool(self._dial, self._greet)
@@ -56,7 +58,7 @@ class RpcClient:
 
     def abandon(self) -> None:
         """Wait for no answer any more: calls under way, and later ones, raise QueueUnreachable."""
-        self.patience.abandoned.set()
+        self.patience.stop.set()
         self.pool.interrupt()
 
     def disconnect(self) -> None:
@@ -95,7 +97,7 @@ class RpcClient:
         """Make *call* until it gets through to the manager."""
         where = self._where()
         try:
-            return self.patience.trying(call)
+            return self.patience(call)
         except AuthenticationError as exc:
             raise errors.AuthenticationFailed(f"{where} has another authkey") from exc
         except MALFORMED as exc:
@@ -108,11 +110,11 @@ class RpcClient:
     def _where(self) -> str:
         return f"the manager at {show_address(self.address)}"
 
-    def _said(self, error: BaseException | None) -> str:
+    def _said(self, error: BaseException) -> str:
         """*error* in words, with what may be the reason."""
-        return (plain(error) if error is not None else "nothing was heard") + self._hint(error)
+        return plain(error) + self._hint(error)
 
-    def _hint(self, error: BaseException | None) -> str:
+    def _hint(self, error: BaseException) -> str:
         """What a timeout may mean, as far as a client can tell.
 
         The system accepts connections for a process that is stopped. A manager that asks for TLS waits for the client

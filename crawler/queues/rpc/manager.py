@@ -62,11 +62,11 @@ class QueueManager(managers.BaseManager):
     @property
     def reconnect_s(self) -> float:
         """Seconds that a call is repeated without an answer; may be set at any time."""
-        return self.rpc.patience.reconnect_s
+        return self.rpc.patience.patience_s
 
     @reconnect_s.setter
     def reconnect_s(self, seconds: float) -> None:
-        self.rpc.patience.reconnect_s = seconds
+        self.rpc.patience.patience_s = seconds
 
     @property
     def crawl(self) -> str:

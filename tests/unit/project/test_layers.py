@@ -108,7 +108,7 @@ PLACES = {
     "urllib3": "http.requests_transport http.requests_adapter http.connection",
     "PIL": "api.thumbnails download.verify download.dhash",
     "pillow_heif": "download.verify",
-    "tenacity": "http.retrying queues.patience storage.patience",
+    "tenacity": "retrying",
     "obstore": "storage.bucket",
     "selectolax": "harvest.lexbor",
     "bs4": "harvest.soup",

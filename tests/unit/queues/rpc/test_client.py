@@ -317,7 +317,7 @@ def test_connections_have_a_limit(server: RpcServer, monkeypatch: pytest.MonkeyP
             one_more.connect()
         patient = QueueManager(server.listener.address, AUTHKEY, reconnect_s=10.0)
         with in_thread(patient.connect) as outcome:
-            wait_until(lambda: outcome.is_in("trying", "wait"))
+            wait_until(lambda: outcome.is_in("_retrying", "wait"))
             assert not outcome, "it goes on asking"
             inner.close()
         assert outcome == [None]
@@ -629,7 +629,7 @@ def test_a_proxy_outlives_its_server(embedded_queues: Queues) -> None:
             assert results.get().records == ()
         stop()
         with in_thread(lambda: tasks.put([image(9)])) as outcome:
-            wait_until(lambda: outcome.is_in("trying", "wait"))
+            wait_until(lambda: outcome.is_in("_retrying", "wait"))
             assert not outcome, "it goes on asking"
             start()
         assert outcome == [1]
@@ -641,7 +641,7 @@ def test_one_who_connects_before_the_server_is_there_waits_for_it(embedded_queue
         stop()
         manager = QueueManager(address, AUTHKEY, reconnect_s=10.0)
         with in_thread(manager.connect) as outcome:
-            wait_until(lambda: outcome.is_in("trying", "wait"))
+            wait_until(lambda: outcome.is_in("_retrying", "wait"))
             assert not outcome
             start()
         assert outcome == [None]
@@ -712,7 +712,7 @@ def test_abandon_frees_one_who_asks_a_dead_address_again_and_again() -> None:
         address = nobody.getsockname()[:2]
     manager = QueueManager(address, AUTHKEY, reconnect_s=30.0)
     with in_thread(manager.connect) as outcome:
-        wait_until(lambda: outcome.is_in("trying", "wait"))
+        wait_until(lambda: outcome.is_in("_retrying", "wait"))
         started = time.monotonic()
         manager.abandon()
     assert soon(time.monotonic() - started, 0.2)
