@@ -99,7 +99,7 @@ BURST_S = 0.25
 """So long nothing was received counts for later: a stutter of a scheduler is caught up with, and no more."""
 HORIZON_S = queues.HORIZON_S
 
-# --- leases and records: ledger.py ---
+# --- leases and records: leases.py, settling.py, ledger.py ---
 
 GIVEN_UP_AT_ONCE = 2000
 """Waiting tasks of a host that is down, in one step: that takes a tenth of a second or so, and everybody waits."""
@@ -133,7 +133,7 @@ MOST_LEFT_OUT_BYTES = 16_384
 MAX_BEHIND = 50
 """Sizes that wait for one picture: beyond so many the smallest is left out."""
 
-# --- what is shown: status.py, retry_preview.py ---
+# --- what is shown: status.py, delayed.py ---
 
 SHOWN_WORKERS = 500
 """Of up to 7 KB each: a message has 4 MiB."""

@@ -90,7 +90,7 @@ def _serve(
 ) -> None:
     from crawler.download.sniff import extension_for
     from crawler.queues.embedded import LedgerResults, LedgerTasks
-    from crawler.queues.ledger import TICK_S
+    from crawler.queues.ledger_file import TICK_S
     from crawler.storage.uploads import UploadReceiver
 
     inbox = UploadReceiver(

@@ -76,8 +76,8 @@ class Queues:
 
 def waiting_at(ledger: Ledger) -> int:
     with ledger._mutex:
-        return sum(len(row.waiters) for row in ledger._waiters._rows.values()) + len(
-            ledger._recorded._waiters  # type: ignore[attr-defined]
+        return sum(len(row.waiters) for row in ledger._state.waiters._rows.values()) + len(
+            ledger._state.recorded._waiters  # type: ignore[attr-defined]
         )
 
 

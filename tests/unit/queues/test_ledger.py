@@ -72,7 +72,7 @@ def failing(crawl: Crawl, step: str) -> Iterator[None]:
         raise RuntimeError(step)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(crawl.ledger, step, fail)
+        patched.setattr(crawl.ledger._settling, step, fail)
         yield
 
 
@@ -588,7 +588,7 @@ def test_a_transaction_that_can_not_begin_leaves_memory_in_order(crawl: Crawl) -
     stats = queues.tasks.stats()
     assert (stats.images.ready, stats.images.leased) == (20, 0)
     assert stats.halted is not None
-    assert crawl.ledger._pacing.in_flight(1) == 0
+    assert crawl.ledger._state.politeness.in_flight(1) == 0
 
 
 def test_a_fault_in_one_call_does_not_set_the_clock_back(crawl: Crawl) -> None:
@@ -597,7 +597,7 @@ def test_a_fault_in_one_call_does_not_set_the_clock_back(crawl: Crawl) -> None:
     (task,), (other,) = take(queues), take(queues, HARVESTER)
     queues.results.put([failed(task, retry_in_s=20.0)])
     crawl.pass_time(15.0)
-    with failing(crawl, "_settle"), pytest.raises(RuntimeError):
+    with failing(crawl, "settle"), pytest.raises(RuntimeError):
         queues.results.put([saved(other)])
     crawl.pass_time(5.5)
     assert take(queues), "the delay is over, whatever went wrong meanwhile"
@@ -741,7 +741,7 @@ def test_words_are_taken_back_with_the_transaction_that_brought_them(crawl: Craw
     queues = crawl.open(new_run=True)
     queues.tasks.put([NAMED, page(1)])
     (task,), (first,) = take(queues), take(queues, HARVESTER)
-    with failing(crawl, "_write_kept"), pytest.raises(RuntimeError):
+    with failing(crawl, "write"), pytest.raises(RuntimeError):
         queues.results.put([saved(first, discovered=(AGAIN,))])
     queues.results.put([named(saved(task))])
     assert words_of_images(crawl) == [("", "", "img", "saved", "")]

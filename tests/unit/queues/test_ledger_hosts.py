@@ -25,8 +25,7 @@ from crawler.models import (
     Task,
     TaskKind,
 )
-from crawler.queues import ledger as ledger_module
-from crawler.queues import policy
+from crawler.queues import policy, settling
 from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.urls import host_key
@@ -196,7 +195,7 @@ def test_a_fault_half_way_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPa
     site.queues.tasks.put(images(50, "dead"))
     site.round()
     with monkeypatch.context() as patched:
-        patched.setattr(ledger_module.Ledger, "_write_kept", lambda _: 1 / 0)
+        patched.setattr(settling.Settling, "write", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             site.pass_time(1.0)
     assert take(site.queues) == [], "it is still down"
@@ -448,4 +447,4 @@ def test_images_that_their_pages_hold_say_nothing_of_the_network(site: Site) -> 
     )
     site.round()
     assert site.queues.tasks.stats().drained
-    assert not site.ledger._health._runs
+    assert not site.ledger._state.health._runs

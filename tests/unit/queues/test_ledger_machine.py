@@ -79,15 +79,15 @@ class LedgerEngine:
         ]
 
     def fellows(self) -> Counter[TaskKind]:
-        return self.ledger._fellows
+        return self.ledger._leases.worker_counts
 
     def in_flight(self) -> dict[str, tuple[int, int]]:
         leased = Counter(
             dict(self._rows("SELECT host_id, count(*) FROM tasks WHERE state = 'leased' GROUP BY 1"))
         )
-        assert len(self.ledger._leases) == leased.total()
+        assert len(self.ledger._leases.by_task) == leased.total()
         return {
-            name: (leased[host], self.ledger._pacing.in_flight(host))
+            name: (leased[host], self.ledger._state.politeness.in_flight(host))
             for host, name in self._rows("SELECT id, name FROM hosts")
         }
 
@@ -107,9 +107,11 @@ class TroubledLedgerMachine(TroubledMachine):
     def memory_knows_which_hosts_are_limited(self) -> None:
         assert isinstance(self.engine, LedgerEngine)
         ledger = self.engine.ledger
-        slowed = ledger._watch.throttle._slow  # one that is probed has a limit for that
-        limits = {host: most for host, most in ledger._pacing._limits.items() if host not in slowed}
-        assert limits == {host: most for host, most in ledger._health.limits().items() if host not in slowed}
+        slowed = ledger._state.watch.throttle._slow  # one that is probed has a limit for that
+        limits = {host: most for host, most in ledger._state.politeness._limits.items() if host not in slowed}
+        assert limits == {
+            host: most for host, most in ledger._state.health.limits().items() if host not in slowed
+        }
 
 
 LedgerMachine.TestCase.settings = TroubledLedgerMachine.TestCase.settings = SETTINGS

@@ -73,7 +73,7 @@ local function that_wait()
   end
   return waiting
 end
--- the next tasks that are tried again, one of each host, as retry_preview.py has them
+-- the next tasks that are tried again, one of each host, as delayed.py has them
 local function next_retries()
   local retries, is_seen = {}, {}
   local later = call('ZRANGE', P .. 'delayed', 0, POLICY.LOOKED_AT - 1, 'WITHSCORES')

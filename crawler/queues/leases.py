@@ -1,0 +1,290 @@
+"""Workers and their leases: who shares the work, who holds which task, and until when.
+
+Each call of a worker renews its deadline, which all of its leases share. A lease also ends ``max_lease_s`` after it
+began, whatever its worker says. After a restart of the ledger every lease has a full new term; it belongs to NOBODY
+until its worker names it, so that a worker which went on meanwhile loses nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from crawler.logs.events import (
+    DEBUG,
+    LEASE_GRANTED,
+    LEASES_EXPIRED,
+    WORKER_DIED,
+    WORKER_LEFT,
+    WORKER_LOST,
+    tell,
+)
+from crawler.logs.outcomes import tell_joined, who
+from crawler.models import Batch, Task, TaskKind, TaskState, Token, WorkerState
+from crawler.monitoring.rate import Rate
+from crawler.queues import policy
+from crawler.queues.ledger_state import LedgerState
+from crawler.queues.politeness import Share
+from crawler.queues.status import RATE_SPACING_S, RATE_WINDOW_S
+from crawler.urls import host_key
+
+log = logging.getLogger(__name__)
+
+NOBODY = ""
+"""Holds the leases of an earlier run until their workers name them."""
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+@dataclass(slots=True)
+class LeasedTask:
+    serial: int
+    attempts: int
+    kind: TaskKind
+    host: int
+    worker: str
+    since: float
+    url: str
+    has_more_words: bool = False
+    """Its origin may have been filled in since it was leased."""
+
+
+@dataclass(slots=True)
+class LeasingWorker:
+    state: WorkerState | None
+    """What it said last; None for NOBODY."""
+    deadline: float
+    seen: float = 0.0
+    held: set[int] = field(default_factory=set)
+    """Ids of the tasks that it holds."""
+    returned: int = 0
+    """Tasks that it has given back since its last lease: for the log, when it leaves."""
+    done: Rate = field(default_factory=partial(Rate, window_s=RATE_WINDOW_S, spacing_s=RATE_SPACING_S))
+
+
+class Leases:
+    """The leases of a ledger, of which *state* is the memory.
+
+    Invariants whenever the ledger's mutex is free:
+
+    - ``by_task`` has the tasks in state "leased", the oldest lease first;
+    - each is in ``held`` of its worker, if that is among ``workers``;
+    - politeness counts one task in the worker's hand for each;
+    - ``worker_counts`` counts the workers that have spoken, by kind.
+
+    A lease is identified by the task's id and the serial number that it was leased under: a late result of an earlier
+    lease has a smaller number.
+    """
+
+    def __init__(self, state: LedgerState) -> None:
+        self._state = state
+        self.by_task: dict[int, LeasedTask] = {}
+        self.workers: dict[str, LeasingWorker] = {}
+        self.worker_counts: Counter[TaskKind] = Counter()
+        self._gone: dict[str, None] = {}
+        """Workers that have left, the first first: they get no more tasks."""
+
+    def load(self) -> None:
+        """Read the leases from the file; nobody has claimed them so far."""
+        state, now = self._state, self._state.clock()
+        self.by_task.clear()
+        for worker in self.workers.values():
+            worker.held.clear()
+        nobody = LeasingWorker(state=None, deadline=now + state.queue.lease_s)
+        for task_id, serial, attempts, kind, host, url in state.db.execute(
+            "SELECT id, serial, attempts, kind, host_id, url FROM tasks WHERE state = 'leased'"
+        ):
+            self.by_task[task_id] = LeasedTask(
+                serial, attempts, TaskKind(kind), host, NOBODY, now, url, has_more_words=True
+            )
+            state.politeness.hold(host, NOBODY, now=now)
+            nobody.held.add(task_id)
+        if nobody.held:
+            self.workers[NOBODY] = nobody
+
+    # --- workers ---
+
+    def meet(self, worker: WorkerState) -> LeasingWorker:
+        """Renew the deadline of a worker that has called. One that has left stays out of ``workers``."""
+        now = self._state.clock()
+        deadline = now + self._state.queue.lease_s
+        member = self.workers.get(worker.id)
+        if member is None:
+            if worker.id in self._gone:
+                return LeasingWorker(worker, deadline)
+            member = self.workers[worker.id] = LeasingWorker(None, deadline)
+        if member.state is None:
+            tell_joined(log, worker)
+        self._count(member, -1)
+        member.state, member.deadline = worker, max(member.deadline, deadline)
+        self._count(member, +1)
+        member.seen = now
+        member.done.add(now, worker.done)
+        return member
+
+    def is_gone(self, worker_id: str) -> bool:
+        return worker_id in self._gone
+
+    def leave(self, worker_id: str, *, died: bool) -> list[int]:
+        """The worker is gone for good; returns the tasks that it held."""
+        self._gone[worker_id] = None
+        if len(self._gone) > policy.GONE_WORKERS:
+            del self._gone[next(iter(self._gone))]
+        worker = self._remove(worker_id)
+        if worker is None:
+            return []
+        if worker.state is not None:
+            event = WORKER_DIED if died else WORKER_LEFT
+            tasks = len(worker.held) + worker.returned
+            tell(log, event, **who(worker.state), tasks=tasks, done=worker.state.done)
+        return list(worker.held)
+
+    def silent(self) -> list[str]:
+        """The workers whose deadline is over."""
+        now = self._state.clock()
+        return [worker_id for worker_id, worker in self.workers.items() if worker.deadline <= now]
+
+    def remove_silent(self, worker_id: str) -> list[int]:
+        """Give up a silent worker; returns the tasks that it held."""
+        worker = self._remove(worker_id)
+        assert worker is not None
+        tasks, state = len(worker.held), worker.state
+        if state is not None:
+            silent_s = max(0.0, self._state.clock() - worker.seen)
+            tell(log, WORKER_LOST, **who(state), silent_s=silent_s, tasks=tasks, done=state.done)
+        elif tasks:
+            tell(log, LEASES_EXPIRED, worker="of an earlier run", tasks=tasks)
+        return list(worker.held)
+
+    def _remove(self, worker_id: str) -> LeasingWorker | None:
+        worker = self.workers.pop(worker_id, None)
+        if worker is not None:
+            self._count(worker, -1)
+        return worker
+
+    def _count(self, worker: LeasingWorker, by: int) -> None:
+        if worker.state is not None:
+            self.worker_counts[worker.state.kind] += by
+
+    # --- leases ---
+
+    def adopt(self, worker_id: str, token: Token) -> bool:
+        """Whether the lease *token* is the worker's; one of NOBODY becomes the worker's that names it."""
+        lease = self.by_task.get(token.id)
+        if lease is None or lease.serial != token.serial or worker_id not in self.workers:
+            return False
+        if lease.worker == NOBODY:
+            politeness, now = self._state.politeness, self._state.clock()
+            politeness.drop(lease.host, NOBODY, now=now)
+            politeness.hold(lease.host, worker_id, now=now)
+            self.workers[NOBODY].held.discard(token.id)
+            self.workers[worker_id].held.add(token.id)
+            lease.worker = worker_id
+        return lease.worker == worker_id
+
+    def not_named(self, worker_id: str, member: LeasingWorker, named: Sequence[Token]) -> list[int]:
+        """The tasks that the worker holds by our account, and does not name: the reply with them was lost."""
+        for token in named:
+            self.adopt(worker_id, token)
+        return list(member.held - {token.id for token in named})
+
+    def overdue(self) -> list[int]:
+        """Tasks leased for longer than ``max_lease_s``: their workers live, and will not come back with them."""
+        now, most_s = self._state.clock(), self._state.queue.max_lease_s
+        old = itertools.takewhile(lambda item: item[1].since + most_s <= now, self.by_task.items())
+        return [task_id for task_id, _ in old]
+
+    def end(self, task_id: int) -> LeasedTask:
+        """Forget the lease of a task; the caller gives the task its next state."""
+        lease = self.by_task.pop(task_id)
+        self._state.waiters.wake(lease.worker)  # it can run another
+        worker = self.workers.get(lease.worker)
+        if worker is not None:
+            worker.held.discard(task_id)
+        self._state.politeness.come_back(lease.host, task_id)
+        self._state.politeness.drop(lease.host, lease.worker, now=self._state.clock())
+        return lease
+
+    def shares(self, worker: WorkerState, *, count: int, slots: int) -> list[Share]:
+        """Take up to *count* tasks for the worker out of those that are due, by host, to be granted at once."""
+        return self._state.politeness.take(
+            worker.kind,
+            worker.id,
+            count=min(count, self._state.queue.lease_batch),
+            slots=slots,
+            worker_count=self.worker_counts[worker.kind],
+            now=self._state.clock(),
+        )
+
+    def grant(self, worker_id: str, kind: TaskKind, share: Share) -> Batch:
+        """Lease the tasks of *share*, within a transaction."""
+        state, host = self._state, share.host
+        rows = self._next_tasks(kind, host, share.tasks)
+        if len(rows) != share.tasks:
+            raise RuntimeError(f"{share.tasks} tasks should wait for host {host}, and {len(rows)} do")
+        rows = [(*start, *state.refresh.past(kind, start[0], blob)) for *start, blob in rows]
+        rows = self._cut_to_size(rows, worker_id, kind, host)
+        state.db.executemany(
+            "UPDATE tasks SET state = 'leased', serial = serial + 1, attempts = attempts + 1 WHERE id = ?",
+            [(row[0],) for row in rows],
+        )
+        held = self.workers[worker_id].held
+        tasks = []
+        for task_id, serial, url, depth, attempt, origin, last in rows:
+            self.by_task[task_id] = LeasedTask(serial, attempt, kind, host, worker_id, state.clock(), url)
+            held.add(task_id)
+            state.move(kind, TaskState.READY, TaskState.LEASED)
+            tasks.append(
+                Task(
+                    id=task_id,
+                    serial=serial,
+                    kind=kind,
+                    url=url,
+                    depth=depth,
+                    attempt=attempt,
+                    origin=origin,
+                    host_delay_s=state.politeness.spacing_s(host),
+                    known=state.refresh.known(last),
+                )
+            )
+        name = host_key(tasks[0].url)
+        if log.isEnabledFor(DEBUG):
+            tell(log, LEASE_GRANTED, tasks=len(tasks), host=name, worker=worker_id, kind=kind)
+        return Batch(host=name, slots=share.slots, tasks=tuple(tasks))
+
+    def _next_tasks(self, kind: TaskKind, host: int, count: int) -> list[Any]:
+        """The oldest ready tasks, those that have failed before after the rest, which they may not slow down.
+
+        The oldest and the newest take turns at a host in trouble (see ``HostHealth.from_the_end``).
+        """
+        ready = (
+            "SELECT id, serial + 1, url, depth, attempts + 1, origin FROM tasks"
+            " WHERE kind = ? AND host_id = ? AND state = 'ready'"
+        )
+        order = "DESC" if self._state.health.from_the_end(host) else "ASC"
+        rows = self._state.db.execute(
+            f"{ready} AND attempts = 0 ORDER BY id {order} LIMIT ?", (kind, host, count)
+        ).fetchall()
+        if len(rows) < count:
+            rows += self._state.db.execute(
+                f"{ready} AND attempts > 0 ORDER BY id LIMIT ?", (kind, host, count - len(rows))
+            ).fetchall()
+        return rows
+
+    def _cut_to_size(self, rows: list[Any], worker_id: str, kind: TaskKind, host: int) -> list[Any]:
+        """As many of the tasks as fit into one message, one at least; images that pages hold travel with them."""
+        size_bytes = 0
+        for number, (*_, origin, last) in enumerate(rows):
+            size_bytes += len(_ENCODER.encode((origin, last)))
+            if number and size_bytes > policy.REPLY_BYTES:
+                for _ in rows[number:]:
+                    self._state.politeness.drop(host, worker_id, now=self._state.clock())
+                    self._state.politeness.add(host, kind, now=self._state.clock())
+                return rows[:number]
+        return rows

@@ -1,0 +1,359 @@
+"""What becomes of a task whose lease ends: done with its record, delayed, ready again, or dead.
+
+Everything happens within a transaction of the ledger. Records are written together at its end, or before something that
+depends on them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from crawler.crawlfile.columns import row_of
+from crawler.crawlfile.schema import INSERTS, origin_in, origin_of
+from crawler.errors import HostDown, InternalError, LeaseExpired
+from crawler.logs.events import INFO, RESULT_REFUSED
+from crawler.logs.outcomes import tell_retried, tell_settled
+from crawler.models import (
+    ORIGIN_FIELDS,
+    RECORDS,
+    STATUSES,
+    ImageRecord,
+    Record,
+    Result,
+    TaskKind,
+    TaskState,
+    Token,
+)
+from crawler.models.image_words import filled_record
+from crawler.queues import later_words, policy
+from crawler.queues.fallback import with_next_size
+from crawler.queues.host_health import HOW_TO_RETRY, HostReport, reason_of
+from crawler.queues.leases import LeasedTask, Leases
+from crawler.queues.ledger_state import LedgerState
+from crawler.queues.left_out import located
+from crawler.queues.refresh import left_out_of, not_visited, worth_keeping
+from crawler.queues.validation import ValidationLog, refusal, told_of_refused
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnvisitedTask:
+    """A task that no worker has come back with."""
+
+    id: int
+    kind: TaskKind
+    url: str
+    depth: int
+    attempts: int
+    origin: bytes | None
+
+    @property
+    def is_seed(self) -> bool:
+        return self.kind is TaskKind.PAGE and self.depth == 0 and self.origin is None
+
+
+class _OpenTask(NamedTuple):
+    """A task that a result may still settle."""
+
+    kind: TaskKind
+    url: str
+    host: int
+    state: TaskState
+    attempts: int
+
+
+class Settling:
+    """Settles the tasks of a ledger, of which *state* is the memory; *leases* end with it.
+
+    *kept_by_workers*: workers on other machines may keep images themselves.
+
+    Invariant: between two transactions no record waits to be written, and nothing to be logged. A task whose record
+    waits is settled in ``counters`` already, and not yet in the file.
+    """
+
+    def __init__(self, state: LedgerState, leases: Leases, *, kept_by_workers: bool) -> None:
+        self._state = state
+        self._leases = leases
+        self._kept_by_workers = kept_by_workers
+        self.complaints = ValidationLog(log)
+        self._unwritten: dict[int, tuple[TaskKind, TaskState, tuple[Any, ...]]] = {}
+        """Kind, state and row of records that wait to be written, by task."""
+        self._unlogged: list[tuple[Record, float | None]] = []
+        """Records of this transaction, and in how many seconds a failed one is tried again."""
+
+    def discard(self) -> None:
+        """The transaction has failed."""
+        self._unwritten.clear()
+        self._unlogged.clear()
+
+    def log_settled(self) -> None:
+        """Log what the transaction has settled, now that it is certain."""
+        for record, retry_in_s in self._unlogged:
+            if retry_in_s is None:
+                tell_settled(log, record)
+            else:
+                tell_retried(log, record, retry_in_s)
+        self._unlogged.clear()
+
+    def write(self) -> None:
+        """Write the records that wait, and later words of images."""
+        if self._unwritten:
+            for kind in TaskKind:
+                rows = [row for of, _, row in self._unwritten.values() if of is kind]
+                if rows:
+                    self._state.db.executemany(INSERTS[kind], rows)
+            self._state.db.executemany(
+                "UPDATE tasks SET state = ?, due_s = NULL, origin = NULL WHERE id = ?",
+                [(state.value, task_id) for task_id, (_, state, _) in self._unwritten.items()],
+            )
+            self._unwritten.clear()
+        for key, words in self._state.adder.later_words().items():
+            for task_id in later_words.give(self._state.db, key, words):
+                if (lease := self._leases.by_task.get(task_id)) is not None:
+                    lease.has_more_words = True
+
+    # --- results ---
+
+    def settle(self, result: Result) -> None:
+        """Take in what a worker says; a repeat, or the result of an earlier lease, changes nothing."""
+        state, token, record = self._state, result.token, result.record
+        state.cookies.keep(result.cookies)
+        lease = self._leases.by_task.get(token.id)
+        task = self._open_task(token, lease)
+        if task is None:
+            return
+        kind, url, host = task[:3]
+        flaw = refusal(result, kind=kind, url=url, by_workers=self._kept_by_workers)
+        if flaw or result.untouched or result.retry_in_s is not None:
+            if lease is None or lease.serial != token.serial:
+                return  # another worker has it by now
+            if flaw:
+                self._refuse(token, url, flaw)
+                return
+        if kind is TaskKind.IMAGE and state.adder.has_later_words:
+            self.write()  # a page of the same message may have said more of it
+        last = None if kind is TaskKind.IMAGE else state.refresh.last_record(kind, token.id)
+        # before its page is settled: the queue is never drained in between
+        state.adder.add(
+            located(result.discovered, record.final_url or record.url),
+            now=state.clock(),
+            again=last is not None,
+        )
+        self._follow_wishes(host, result)
+        if result.untouched:
+            self._postpone(token.id, result.retry_in_s)
+            return
+        self._settle_visit(result, task, lease, last)
+
+    def _settle_visit(
+        self, result: Result, task: _OpenTask, lease: LeasedTask | None, last: Record | None
+    ) -> None:
+        """Delay the task for another attempt, or keep its record; *last* is that of an earlier visit."""
+        state, token, record = self._state, result.token, result.record
+        kind, _, host, before, attempts = task
+        state.watch.look(host, record, asked_s=result.refused_for_s)
+        if lease is not None:
+            self._leases.end(token.id)
+        elif before is TaskState.READY:
+            state.politeness.remove(host, kind, now=state.clock())
+        retry_in_s = None if state.watch.is_hopeless(host, record) else result.retry_in_s
+        most = state.queue.max_attempts
+        if retry_in_s is not None and (
+            attempts < most
+            or state.watch.is_let_off(
+                host, record, asked_s=result.refused_for_s, attempts=attempts, max_attempts=most
+            )
+        ):
+            if log.isEnabledFor(INFO):
+                self._unlogged.append((record, retry_in_s))
+            self._delay(token.id, kind, retry_in_s, reason_of(record), record.http_status)
+            return
+        state.adder.count_left_out(left_out_of(record, last))
+        if lease is None or lease.has_more_words or token.serial < lease.serial:
+            record = filled_record(record, later_words.of_task(state.db, token.id))
+        self._keep(token.id, kind, record, before=before, after=TaskState.DONE)
+
+    def _open_task(self, token: Token, lease: LeasedTask | None) -> _OpenTask | None:
+        """The task that *token* once leased; None if a result for it changes nothing."""
+        if token.id in self._unwritten:
+            return None  # twice in one message
+        if lease is not None:
+            if token.serial > lease.serial:
+                return None
+            return _OpenTask(lease.kind, lease.url, lease.host, TaskState.LEASED, lease.attempts)
+        row = self._state.db.execute(
+            "SELECT kind, url, host_id, state, attempts FROM tasks WHERE id = ? AND serial >= ?",
+            (token.id, token.serial),
+        ).fetchone()
+        if row is None or row[3] in {TaskState.DONE, TaskState.DEAD}:
+            return None  # a second result for a settled task is a repeat, never a second record
+        return _OpenTask(TaskKind(row[0]), row[1], row[2], TaskState(row[3]), row[4])
+
+    def _follow_wishes(self, host: int, result: Result) -> None:
+        """Keep the delay and the pause that *host* asks for."""
+        if result.host_delay_s is not None:
+            self.set_delay(host, result.host_delay_s)
+        if result.host_pause_s is not None:
+            self._state.politeness.pause(host, result.host_pause_s, now=self._state.clock())
+            self._state.pauses.note(host, result.host_pause_s)
+
+    def set_delay(self, host: int, delay_s: float, *, just_asked: bool = False) -> None:
+        """*host* asks for *delay_s* seconds between requests; see ``Politeness.set_delay``."""
+        politeness = self._state.politeness
+        if delay_s != politeness.delay_s(host):
+            self._state.db.execute("UPDATE hosts SET delay_s = ? WHERE id = ?", (delay_s, host))
+            politeness.set_delay(host, delay_s, now=self._state.clock(), just_asked=just_asked)
+
+    def _refuse(self, token: Token, url: str, flaw: str) -> None:
+        """A result that can't be right was an attempt, and nothing came of it."""
+        worker = self._leases.by_task[token.id].worker
+        self.complaints.tell(RESULT_REFUSED, url=url, reason=flaw, worker=worker)
+        lease = self._leases.end(token.id)
+        if lease.attempts < self._state.queue.max_attempts:
+            delay_s = policy.REFUSED_S * 2.0 ** (lease.attempts - 1)
+            self._delay(token.id, lease.kind, delay_s, InternalError.reason)
+            return
+        self._settle_unvisited(
+            self._unvisited(token.id, lease),
+            reason=InternalError.reason,
+            detail=told_of_refused(flaw),
+            before=TaskState.LEASED,
+            after=TaskState.DONE,
+        )
+
+    def _postpone(self, task_id: int, for_s: float | None) -> None:
+        """A task comes back untouched, uncharged: ready at once, or after *for_s* seconds."""
+        if not for_s:
+            self.give_back([task_id], charged=False)
+            return
+        kind = self._leases.end(task_id).kind
+        self._state.db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
+        self._delay(task_id, kind, for_s)
+
+    def _delay(
+        self, task_id: int, kind: TaskKind, delay_s: float, reason: str = "", http_status: int = 0
+    ) -> None:
+        self._state.delayed.delay(task_id, delay_s, reason, http_status)
+        self._state.move(kind, TaskState.LEASED, TaskState.DELAYED)
+
+    # --- tasks that no worker comes back with ---
+
+    def give_back(self, task_ids: Iterable[int], *, charged: bool) -> None:
+        """Make leased tasks ready again; those that have used up their attempts, when *charged* with one, are dead."""
+        for task_id in task_ids:
+            lease = self._leases.end(task_id)
+            if charged and lease.attempts >= self._state.queue.max_attempts:
+                self._settle_unvisited(
+                    self._unvisited(task_id, lease),
+                    reason=LeaseExpired.reason,
+                    detail=f"no worker came back with it in {lease.attempts} attempts",
+                    before=TaskState.LEASED,
+                    after=TaskState.DEAD,
+                )
+                continue
+            self._state.db.execute(
+                "UPDATE tasks SET state = 'ready', attempts = attempts - ? WHERE id = ?",
+                (0 if charged else 1, task_id),
+            )
+            self._state.ready(lease.kind, lease.host, TaskState.LEASED)
+
+    def give_up(self, host: int, told: str, report: HostReport) -> None:
+        """Settle some of what waits for a host that is down; *told* says how it is with the host."""
+        left = policy.GIVEN_UP_AT_ONCE
+        for kind in TaskKind:
+            rows = self._state.db.execute(
+                "SELECT id, url, depth, attempts, origin FROM tasks"
+                " WHERE kind = ? AND host_id = ? AND state = 'ready' ORDER BY id LIMIT ?",
+                (kind, host, left),
+            ).fetchall()
+            left -= len(rows)
+            if rows:
+                self._state.politeness.remove(host, kind, len(rows), now=self._state.clock())
+            for task_id, *columns in rows:
+                task = _UnvisitedTask(task_id, kind, *columns)
+                self._settle_unvisited(
+                    task,
+                    reason=report.reason if task.is_seed else HostDown.reason,
+                    detail=report.detail if task.is_seed else f"{told}; {HOW_TO_RETRY[kind]}",
+                    before=TaskState.READY,
+                    after=TaskState.DONE,
+                )
+
+    def _unvisited(self, task_id: int, lease: LeasedTask) -> _UnvisitedTask:
+        depth, origin = self._state.db.execute(
+            "SELECT depth, origin FROM tasks WHERE id = ?", (task_id,)
+        ).fetchone()
+        return _UnvisitedTask(task_id, lease.kind, lease.url, depth, lease.attempts, origin)
+
+    def _settle_unvisited(
+        self, task: _UnvisitedTask, *, reason: str, detail: str, before: TaskState, after: TaskState
+    ) -> None:
+        """Settle a task with a record that no worker has made: as dead, or else as failed."""
+        kind = task.kind
+        last = self._state.refresh.last_record(kind, task.id)
+        if last is not None and worth_keeping(last):
+            record = not_visited(last, detail=detail, reason=reason)
+            self._keep(task.id, kind, record, before=before, after=TaskState.DONE)
+            return
+        origin = origin_of(last, kind) if last else origin_in(task.origin)
+        fields: dict[str, Any] = {name: getattr(origin, name) for name in ORIGIN_FIELDS[kind] if origin}
+        status = "dead" if after is TaskState.DEAD else "failed"
+        self._keep(
+            task.id,
+            kind,
+            RECORDS[kind](
+                url=task.url,
+                status=STATUSES[kind](status),  # type: ignore[arg-type] # of the record's own kind
+                reason=reason,
+                detail=detail,
+                depth=task.depth,
+                attempts=task.attempts,
+                finished_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                **fields,
+            ),
+            before=before,
+            after=after,
+        )
+
+    # --- records ---
+
+    def _keep(
+        self, task_id: int, kind: TaskKind, record: Record, *, before: TaskState, after: TaskState
+    ) -> None:
+        """Settle a task for good, with its record."""
+        state = self._state
+        if state.refresh.happen or state.refresh.may_share(record):
+            record = self._compared(task_id, kind, record)
+        record, next_size = with_next_size(record)
+        if next_size is not None:  # before this one is settled: the queue is never drained in between
+            state.adder.add([next_size], now=state.clock())
+        if isinstance(record, ImageRecord) and state.adder.sizes.behind:
+            self.write()  # what is behind depends on what became of the others
+            has_next = next_size is not None
+            url = state.adder.sizes.settled(task_id, record, has_next=has_next, now=state.clock())
+            record = msgspec.structs.replace(record, replaced_by=url) if url else record
+        if log.isEnabledFor(INFO):
+            self._unlogged.append((record, None))
+        self._unwritten[task_id] = (kind, after, (state.next_seq, task_id, *row_of(record)))
+        state.next_seq += 1
+        state.move(kind, before, after)
+        state.counters.count(kind, record, 1)
+        state.wake_all = state.wake_all or state.counters.drained
+        state.recorded.notify_all()
+
+    def _compared(self, task_id: int, kind: TaskKind, record: Record) -> Record:
+        """*record* as it is to be kept beside what is there; an earlier one in its place is gone."""
+        self.write()  # one of the records that wait may have the same file
+        refresh = self._state.refresh
+        last = refresh.last_record(kind, task_id)
+        record = refresh.judged(task_id, record, last)
+        if last is not None:
+            refresh.make_room(kind, task_id, record, last, self._state.counters)
+        return record
