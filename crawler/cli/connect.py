@@ -32,6 +32,7 @@ from crawler.run.endpoints import (
 from crawler.run.redis_endpoint import RedisEndpoint, read_redis
 from crawler.run.trust import USUAL, Trust, allowed
 from crawler.run.worker_pool import RemoteCrawl
+from crawler.seeds import some
 from crawler.text.display import one_line
 
 METAVAR = "HOST[:PORT]|redis://…|DIR"
@@ -115,6 +116,28 @@ def _is_own(folder: Path) -> bool:
         return True
     files = [file for file in (folder, CrawlFolder(folder).authkey) if file.exists()]
     return all(file.stat().st_uid == os.geteuid() for file in files)
+
+
+def processes_option(
+    name: str, *, most: int, default: int | None = 1, text: str = ""
+) -> Callable[[_Function], _Function]:
+    """``--name N``: how many worker processes there are to be."""
+    return click.option(
+        name,
+        type=click.IntRange(1, most),
+        default=default,
+        show_default=default is not None,
+        metavar="N",
+        help=f"Number of processes{text}",
+    )
+
+
+def work_for(crawl: RemoteCrawl, processes: int, *, doing: str, where: str = "") -> None:
+    """Work for *crawl* until it has ended, and say so on stderr."""
+    click.echo(f"{doing} for the crawl of {one_line(some(crawl.plan.seeds))}{where}", err=True)
+    tell_asked(crawl)
+    crawl.work(processes)
+    click.echo("the crawl has ended, or was stopped", err=True)
 
 
 def tell_asked(crawl: RemoteCrawl) -> None:

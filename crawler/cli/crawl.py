@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import click
 from rich.console import Console
@@ -43,6 +43,21 @@ from crawler.urls import without_login
 log = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class _ForCrawl(TypedDict):
+    fresh: bool
+    refresh: bool
+    config: Config
+
+
+class CrawlOptions(_ForCrawl):
+    """The values of :func:`crawl_options`, but for the seeds."""
+
+    output: Path | None
+    lists: ListRequest
+    quiet: bool
+    as_json: bool
 
 
 def crawl_options(function: _Function) -> _Function:
@@ -94,23 +109,27 @@ def crawl_options(function: _Function) -> _Function:
     ),
 )
 @crawl_options
-def crawl(
-    seeds: tuple[str, ...],
-    *,
-    output: Path | None,
-    lists: ListRequest,
-    fresh: bool,
-    refresh: bool,
-    quiet: bool,
-    as_json: bool,
-    config: Config,
-) -> int:
+def crawl(seeds: tuple[str, ...], **options: Unpack[CrawlOptions]) -> int:
     """Find every image of the site at each URL and save it.
 
     The same command again goes on where an interrupted crawl stopped.
     """
+    return start(seeds, downloads=True, **options)
+
+
+def start(
+    seeds: tuple[str, ...],
+    *,
+    downloads: bool,
+    output: Path | None,
+    lists: ListRequest,
+    quiet: bool,
+    as_json: bool,
+    **settings: Unpack[_ForCrawl],
+) -> int:
+    """Run the crawl that a command asks for, with or without downloaders here; returns the exit code."""
     with gathered_with(seeds, lists) as (typed, files):
-        running = Crawl(typed, lists=files, folder=output, config=config, fresh=fresh, refresh=refresh)
+        running = Crawl(typed, lists=files, folder=output, downloads=downloads, **settings)
         return run(running, as_json=as_json, quiet=quiet)
 
 

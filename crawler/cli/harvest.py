@@ -5,13 +5,11 @@ from __future__ import annotations
 import click
 
 from crawler.cli import short_help
-from crawler.cli.connect import joined, joining_options, tell_asked
+from crawler.cli.connect import joined, joining_options, processes_option, work_for
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.models import TaskKind
-from crawler.seeds import some
-from crawler.text.display import one_line
 
 
 @click.command(
@@ -24,14 +22,7 @@ from crawler.text.display import one_line
     ),
 )
 @joining_options
-@click.option(
-    "--harvesters",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Number of processes.",
-)
+@processes_option("--harvesters", most=64)
 def harvest(address: str, *, harvesters: int, config: Config) -> None:
     """Read pages for a crawl that runs, beside its own harvesters, until it has ended.
 
@@ -39,7 +30,4 @@ def harvest(address: str, *, harvesters: int, config: Config) -> None:
     machine is said, and more than --trust allows ends with 2.
     """
     with terminated_like_interrupted(), joined(address, config, kind=TaskKind.PAGE) as crawl:
-        click.echo(f"harvesting for the crawl of {one_line(some(crawl.plan.seeds))}", err=True)
-        tell_asked(crawl)
-        crawl.work(harvesters)
-        click.echo("the crawl has ended, or was stopped", err=True)
+        work_for(crawl, harvesters, doing="harvesting")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from crawler.cli import short_help
-from crawler.cli.connect import joined, rendering_options, tell_asked
+from crawler.cli.connect import joined, processes_option, rendering_options, work_for
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command
 from crawler.config import Config
 from crawler.errors import UsageError
 from crawler.models import TaskKind
 from crawler.run.renderers import INSTALL, chromium_of
-from crawler.seeds import some
 from crawler.text.display import one_line
 
 
@@ -32,14 +31,7 @@ from crawler.text.display import one_line
     ),
 )
 @rendering_options
-@click.option(
-    "--renderers",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Number of processes, each with a browser.",
-)
+@processes_option("--renderers", most=64, text=", each with a browser.")
 def render(address: str, *, renderers: int, config: Config) -> None:
     """Open pages in a browser for a crawl that runs, until it has ended: those whose pictures only scripts bring.
 
@@ -56,7 +48,4 @@ def render(address: str, *, renderers: int, config: Config) -> None:
             raise UsageError(
                 f"the crawl at {one_line(address)} opens no page in a browser (--render never); there is nothing to do"
             )
-        click.echo(f"rendering for the crawl of {one_line(some(crawl.plan.seeds))}", err=True)
-        tell_asked(crawl)
-        crawl.work(renderers)
-        click.echo("the crawl has ended, or was stopped", err=True)
+        work_for(crawl, renderers, doing="rendering")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Unpack
 
 import click
 
 from crawler.cli import short_help
-from crawler.cli.crawl import crawl_options, run
-from crawler.cli.lists import gathered_with
+from crawler.cli.crawl import CrawlOptions, crawl_options, start
 from crawler.cli.options import Command
-from crawler.config import Config
-from crawler.lists.reading import ListRequest
-from crawler.run.supervisor import Crawl
 
 
 @click.command(
@@ -36,24 +32,10 @@ from crawler.run.supervisor import Crawl
     ),
 )
 @crawl_options
-def serve(
-    seeds: tuple[str, ...],
-    *,
-    output: Path | None,
-    lists: ListRequest,
-    fresh: bool,
-    refresh: bool,
-    quiet: bool,
-    as_json: bool,
-    config: Config,
-) -> int:
+def serve(seeds: tuple[str, ...], **options: Unpack[CrawlOptions]) -> int:
     """Run a crawl whose images are downloaded by workers: image-crawler work, here or on other machines.
 
     Pages are harvested here. The same command again goes on where an interrupted crawl stopped; workers that were
     left behind find it again.
     """
-    with gathered_with(seeds, lists) as (typed, files):
-        running = Crawl(
-            typed, lists=files, folder=output, config=config, fresh=fresh, refresh=refresh, downloads=False
-        )
-        return run(running, as_json=as_json, quiet=quiet)
+    return start(seeds, downloads=False, **options)

@@ -7,15 +7,13 @@ from pathlib import Path
 import click
 
 from crawler.cli import short_help
-from crawler.cli.connect import joined, joining_options, tell_asked
+from crawler.cli.connect import joined, joining_options, processes_option, work_for
 from crawler.cli.exit_signals import terminated_like_interrupted
 from crawler.cli.options import Command, output_option
 from crawler.config import Config
 from crawler.models import TaskKind
 from crawler.run.worker_pool import MOST_DOWNLOADERS, usual_downloaders
-from crawler.seeds import some
 from crawler.storage import schemes
-from crawler.text.display import one_line
 
 
 @click.command(
@@ -42,11 +40,11 @@ from crawler.text.display import one_line
 @output_option(
     "Where images are kept, unless the crawl has them on the manager's machine.  [default: data/<host>]"
 )
-@click.option(
+@processes_option(
     "--downloaders",
-    type=click.IntRange(1, 256),
-    metavar="N",
-    help=f"Number of processes.  [default: one per core, at most {MOST_DOWNLOADERS}]",
+    most=256,
+    default=None,
+    text=f".  [default: one per core, at most {MOST_DOWNLOADERS}]",
 )
 def work(address: str, *, output: Path | None, downloaders: int | None, config: Config) -> None:
     """Download images for a crawl that runs, until it has ended.
@@ -63,13 +61,10 @@ def work(address: str, *, output: Path | None, downloaders: int | None, config: 
     ):
         storage = crawl.plan.config.storage
         where = (
-            f"into {crawl.folder.path}"
+            f" into {crawl.folder.path}"
             if crawl.keeps_images
-            else f"into {storage.storage}"
+            else f" into {storage.storage}"
             if schemes.is_elsewhere(storage)
-            else "into its own folder, through its manager"
+            else " into its own folder, through its manager"
         )
-        click.echo(f"downloading for the crawl of {one_line(some(crawl.plan.seeds))} {where}", err=True)
-        tell_asked(crawl)
-        crawl.work(downloaders or usual_downloaders())
-        click.echo("the crawl has ended, or was stopped", err=True)
+        work_for(crawl, downloaders or usual_downloaders(), doing="downloading", where=where)
