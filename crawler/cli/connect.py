@@ -119,7 +119,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def processes_option(
-    name: str, *, most: int, default: int | None = 1, text: str = ""
+    name: str, *, most: int, default: int | None = 1, text: str = "."
 ) -> Callable[[_Function], _Function]:
     """``--name N``: how many worker processes there are to be."""
     return click.option(
