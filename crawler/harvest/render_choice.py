@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from crawler.harvest.script_signs import ScriptSigns, is_strong, route_template
-from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, Verdict
+from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, TemplateVerdict
 from crawler.scope import Scope
 from crawler.urls import host_key
 
@@ -94,7 +94,7 @@ class RenderChoice:
         if self._setting == "always":
             return ""
         answer = self._answer(host_key(url), template)
-        if answer.verdict is Verdict.SKIP:
+        if answer.verdict is TemplateVerdict.SKIP:
             return NO_GAIN
         return "" if answer.has_renderer or is_strong(signs) else NO_BROWSER
 
@@ -106,7 +106,7 @@ class RenderChoice:
             if answer is not None and now < until:
                 return answer
         answer = self._queue.template(host=host, name=template)
-        until = now + (_KNOWN_S if answer.verdict is Verdict.SKIP else _UNSURE_S)
+        until = now + (_KNOWN_S if answer.verdict is TemplateVerdict.SKIP else _UNSURE_S)
         with self._mutex:
             self._known[key] = (until, answer)
             self._known.move_to_end(key)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
 from crawler.http import Transport
 from crawler.http.host_files import ERRORS, HostFiles, HostFileStore
-from crawler.http.robots_file import MAX_BYTES, RobotsFile, Statement
+from crawler.http.robots_file import MAX_BYTES, RobotsFile, UsageLine
 from crawler.http.turns import Turn
 from crawler.logs.events import DEBUG, ROBOTS_ALLOWS, ROBOTS_FORBIDS, ROBOTS_LINES_LEFT_OUT, tell
 from crawler.models import ROBOTS_TXT, HostFile
@@ -109,7 +109,7 @@ class Robots:
         rules = self._files.get(host_key(url), turn).rules
         return rules.sitemaps if rules is not None else ()
 
-    def statements(self, url: str) -> tuple[Statement, ...]:
+    def statements(self, url: str) -> tuple[UsageLine, ...]:
         """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
         said. To be asked after :meth:`check`.
         """

@@ -51,7 +51,7 @@ _TWO_WORDS = re.compile(r"([^ \t]++)[ \t]++([^ \t]++)")
 _TOKEN = re.compile(r"[A-Za-z_-]*+")
 
 
-class Verdict(Value):
+class RobotsVerdict(Value):
     """Whether a URL may be asked for, and by which line."""
 
     allowed: bool
@@ -61,7 +61,7 @@ class Verdict(Value):
     """Of the line, from 1; 0 when no line decided."""
 
 
-class Statement(Value):
+class UsageLine(Value):
     """A line on what may be done with content. What its value means is not judged here."""
 
     name: str
@@ -93,7 +93,7 @@ class _Rule(NamedTuple):
     start: int
 
 
-_ALLOWED = Verdict(allowed=True)
+_ALLOWED = RobotsVerdict(allowed=True)
 
 
 class RobotsFile:
@@ -134,7 +134,7 @@ class RobotsFile:
         if not self._rules:
             self._text = ""
 
-    def verdict(self, url: str) -> Verdict:
+    def verdict(self, url: str) -> RobotsVerdict:
         """Whether *url* may be asked for: the longest pattern decides, of two as long the one that allows (RFC 9309,
         section 2.2.2). /robots.txt itself always may.
         """
@@ -145,10 +145,10 @@ class RobotsFile:
             return _ALLOWED
         for rule in self._rules:
             if path.fits(rule.pattern):
-                return Verdict(allowed=rule.is_allow, line=self._quoted(rule.start), number=rule.number)
+                return RobotsVerdict(allowed=rule.is_allow, line=self._quoted(rule.start), number=rule.number)
         return _ALLOWED
 
-    def statements(self, url: str) -> tuple[Statement, ...]:
+    def statements(self, url: str) -> tuple[UsageLine, ...]:
         """The lines on what may be done with what is at *url*, in the order of the file; whether it may be asked for is
         another question.
 
@@ -168,10 +168,10 @@ class RobotsFile:
             found += [stated for octets, stated in fitting if octets == most]
         return tuple(sorted(found, key=lambda stated: stated.number))
 
-    def _statement(self, line: _Line) -> tuple[RobotsPattern, Statement]:
+    def _statement(self, line: _Line) -> tuple[RobotsPattern, UsageLine]:
         path, value = ("", line.value) if line.name == _LICENSE else _split(line.value)
         quoted = self._quoted(line.start)
-        return pattern(path), Statement(
+        return pattern(path), UsageLine(
             name=line.name, value=_as_written(value), line=quoted, number=line.number
         )
 

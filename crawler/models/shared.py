@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from crawler.models.records import Gains
-from crawler.models.values import Patience, Seconds, Slug, Small, Total, Value
+from crawler.models.values import Pause, Seconds, Slug, Small, Total, Value
 
 
 class Cookie(Value):
@@ -54,7 +54,7 @@ class HostFile(Value):
     http_status: Small = 0
     kept_s: Annotated[float, Meta(ge=0, le=7 * 86400)] = 0.0
     """How long this may go on to count."""
-    delay_s: Patience = 0.0
+    delay_s: Pause = 0.0
     """What it asks for between two requests."""
 
 
@@ -80,7 +80,7 @@ class RenderOutcome(Value):
     """It says nothing of its template: the page could not be opened."""
 
 
-class Verdict(StrEnum):
+class TemplateVerdict(StrEnum):
     UNKNOWN = "unknown"
     """Too few pages of the template have been rendered so far."""
     RENDER = "render"
@@ -93,7 +93,7 @@ class Verdict(StrEnum):
 class TemplateAnswer(Value):
     """What the queue says of a template."""
 
-    verdict: Verdict
+    verdict: TemplateVerdict
     behaviours: Annotated[tuple[Slug, ...], Meta(max_length=64)] | None = None
     """The dear ones that pay for its pages; None: try all."""
     again_s: Seconds = 0.0

@@ -9,7 +9,7 @@ from msgspec import Meta
 from crawler.models.origins import Origin
 from crawler.models.records import Record
 from crawler.models.shared import Cookie
-from crawler.models.values import Depth, Patience, Seconds, Slug, Small, TaskKind, Text, Total, Url, Value
+from crawler.models.values import Depth, Pause, Seconds, Slug, Small, TaskKind, Text, Total, Url, Value
 
 
 class NewTask(Value):
@@ -100,7 +100,7 @@ class Result(Value):
     discovered: tuple[NewTask, ...] = ()
     retry_in_s: Seconds | None = None
     """With ``untouched`` that is no attempt."""
-    host_pause_s: Patience | None = None
+    host_pause_s: Pause | None = None
     """The whole host wants to be left alone for so long: its robots.txt is not to be had."""
     refused_for_s: Seconds | None = None
     """The answer was a refusal, whose Retry-After asked for so long; 0 for one without. The URL's own, and evidence of
@@ -108,7 +108,7 @@ class Result(Value):
     """
     untouched: bool = False
     """It was not its turn: the task goes back as if it had not been leased."""
-    host_delay_s: Patience | None = None
+    host_delay_s: Pause | None = None
     """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
     cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()
     """What servers have set since the worker's last result."""

@@ -19,7 +19,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # The bounds are far above what an honest peer says; NaN is within none.
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 """Of a result: no worker can have a task wait for ever."""
-Patience = Annotated[float, Meta(ge=0, le=3600)]
+Pause = Annotated[float, Meta(ge=0, le=3600)]
 """That a worker may ask for in a host's name."""
 Duration = Annotated[float, Meta(ge=0, le=1e15)]
 """For people to read."""

@@ -20,7 +20,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Meta
 
-from crawler.models import RenderOutcome, Slug, Small, TemplateAnswer, Total, Verdict
+from crawler.models import RenderOutcome, Slug, Small, TemplateAnswer, TemplateVerdict, Total
 from crawler.queues import policy
 
 OVERFLOW: Final = "*"
@@ -81,31 +81,31 @@ def asked(known: KnownTemplates, task: int | None, now_s: float) -> tuple[KnownT
     template = known.template
     claims = {claimed: until for claimed, until in template.claims.items() if until > now_s}
     verdict = _verdict(known, claims, task)
-    if verdict is Verdict.UNKNOWN and task is not None:
+    if verdict is TemplateVerdict.UNKNOWN and task is not None:
         claimed = msgspec.structs.replace(template, claims={**claims, task: now_s + policy.TEMPLATE_CLAIM_S})
-        known, verdict = known._replace(template=claimed), Verdict.RENDER
+        known, verdict = known._replace(template=claimed), TemplateVerdict.RENDER
     behaviours = None
-    if verdict is Verdict.RENDER and template.renders >= policy.PROBES:
+    if verdict is TemplateVerdict.RENDER and template.renders >= policy.PROBES:
         # those that bring most come first, for a page may run out of time
         behaviours = tuple(sorted(template.gains, key=lambda name: (-template.gains[name], name)))
-    again_s = policy.TEMPLATE_WAIT_S if verdict is Verdict.WAIT else 0.0
+    again_s = policy.TEMPLATE_WAIT_S if verdict is TemplateVerdict.WAIT else 0.0
     return known, TemplateAnswer(
         verdict=verdict, behaviours=behaviours, again_s=again_s, renders=template.renders
     )
 
 
-def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) -> Verdict:
+def _verdict(known: KnownTemplates, claims: dict[int, float], task: int | None) -> TemplateVerdict:
     """UNKNOWN with a *task* means that it may be a probe."""
     template = known.template
     if _is_skipped(template):
-        return Verdict.SKIP
+        return TemplateVerdict.SKIP
     if template.gained or task in claims:
-        return Verdict.RENDER
+        return TemplateVerdict.RENDER
     if not template.renders and known.family.is_hopeless:
-        return Verdict.SKIP
+        return TemplateVerdict.SKIP
     if task is not None and template.renders + len(claims) >= policy.PROBES:
-        return Verdict.WAIT
-    return Verdict.UNKNOWN
+        return TemplateVerdict.WAIT
+    return TemplateVerdict.UNKNOWN
 
 
 def _is_skipped(template: Template) -> bool:

@@ -41,7 +41,7 @@ from crawler.models import (
     Revisit,
     Task,
     TaskKind,
-    Verdict,
+    TemplateVerdict,
 )
 from crawler.render import behaviours
 from crawler.render.browsers import Browsers
@@ -197,9 +197,9 @@ class RenderHandler(TaskHandler):
             return None
         answer = self._templates.template(host=host_key(task.url), name=template, task=task.id)
         if self._config.render.render == "auto":
-            if answer.verdict is Verdict.WAIT:
+            if answer.verdict is TemplateVerdict.WAIT:
                 raise NotYet(task.url, answer.again_s)
-            if answer.verdict is Verdict.SKIP:
+            if answer.verdict is TemplateVerdict.SKIP:
                 raise NoGain(
                     f"{answer.renders} pages of its kind were opened in a browser, which brought nothing"
                 )

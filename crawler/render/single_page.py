@@ -8,7 +8,7 @@ from crawler.config import Config
 from crawler.errors import NoBrowser
 from crawler.harvest.handler import reading_here
 from crawler.http import Transport
-from crawler.models import RenderOutcome, Task, TaskKind, TemplateAnswer, Verdict
+from crawler.models import RenderOutcome, Task, TaskKind, TemplateAnswer, TemplateVerdict
 from crawler.render import behaviours
 from crawler.render.browsers import Browsers
 from crawler.render.chromium import find
@@ -24,7 +24,7 @@ class _Unlearned:
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
         del host, name, task
-        return TemplateAnswer(verdict=Verdict.RENDER)
+        return TemplateAnswer(verdict=TemplateVerdict.RENDER)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
         del host, name, outcome

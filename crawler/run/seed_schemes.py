@@ -16,7 +16,7 @@ _HTTPS, _HTTP = "https", "http"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class SettledSeeds:
     seeds: tuple[str, ...]
     """Canonical, each once, in the order of what was typed."""
     notes: tuple[str, ...]
@@ -32,7 +32,7 @@ class _Answer:
     """That there is no answer, and why, as a sentence."""
 
 
-def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> Settled:
+def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> SettledSeeds:
     """The URL of each seed. One of *known*, the seeds of the crawl that goes on, needs nobody to answer.
 
     A password that is configured is not sent by http where nobody has said http: such hosts have to answer by https.
@@ -61,7 +61,7 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
             why = f": no answer by https ({silence_told})" if silence_told else ""
             notes.append(f"taking {url}{why}")
         taken.append(url)
-    return Settled(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
+    return SettledSeeds(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))
 
 
 def _host(seed: Seed) -> str:

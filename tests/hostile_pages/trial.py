@@ -28,7 +28,7 @@ from crawler.models import (
     Task,
     TaskKind,
     TemplateAnswer,
-    Verdict,
+    TemplateVerdict,
 )
 from crawler.queues import validation
 from crawler.render import behaviours
@@ -91,7 +91,7 @@ class Outcome:
 class _Templates:
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
         del host, name, task
-        return TemplateAnswer(verdict=Verdict.RENDER)
+        return TemplateAnswer(verdict=TemplateVerdict.RENDER)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
         msgspec.convert(msgspec.to_builtins(outcome), RenderOutcome)  # what the queue would refuse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crawler.config import ScopeConfig
 from crawler.harvest.render_choice import RenderChoice
 from crawler.harvest.script_signs import ScriptSigns
-from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, Verdict
+from crawler.models import NewTask, Origin, Task, TaskKind, TemplateAnswer, TemplateVerdict
 from crawler.scope import Scope
 
 URL = "https://e.example/a"
@@ -23,7 +23,9 @@ STRONG = ScriptSigns(template="f/t", signs=("scripts", "mount"))
 
 
 class Queue:
-    def __init__(self, verdict: Verdict = Verdict.UNKNOWN, *, has_renderer: bool = True) -> None:
+    def __init__(
+        self, verdict: TemplateVerdict = TemplateVerdict.UNKNOWN, *, has_renderer: bool = True
+    ) -> None:
         self.answer = TemplateAnswer(verdict=verdict, has_renderer=has_renderer)
         self.asked: list[tuple[str, str]] = []
 
@@ -49,7 +51,7 @@ def test_a_page_without_scripts_is_left_as_it_is() -> None:
 
 
 def test_always_means_every_page_whatever_was_learned() -> None:
-    said, tasks = decided("always", None, Queue(Verdict.SKIP, has_renderer=False))
+    said, tasks = decided("always", None, Queue(TemplateVerdict.SKIP, has_renderer=False))
     assert said == "queued"
     assert [(task.kind, task.url, task.depth) for task in tasks] == [(TaskKind.RENDER, URL, 2)]
     assert tasks[0].origin is not None
@@ -65,7 +67,7 @@ def test_what_is_not_known_yet_is_queued() -> None:
 
 
 def test_a_template_that_brings_nothing_is_not() -> None:
-    assert decided("auto", STRONG, Queue(Verdict.SKIP)) == ("no-gain", [])
+    assert decided("auto", STRONG, Queue(TemplateVerdict.SKIP)) == ("no-gain", [])
 
 
 def test_without_anybody_to_render_only_what_wants_it_plainly_is_queued() -> None:
@@ -80,7 +82,7 @@ def test_routes_are_pages_of_their_own_within_the_scope() -> None:
 
 
 def test_the_queue_is_asked_once_in_a_while() -> None:
-    queue, now = Queue(Verdict.SKIP), [0.0]
+    queue, now = Queue(TemplateVerdict.SKIP), [0.0]
     renders = RenderChoice("auto", Scope(("https://e.example/",), ScopeConfig()), queue, clock=lambda: now[0])
     for _ in range(5):
         renders.of(TASK, LOOKS, url=URL)

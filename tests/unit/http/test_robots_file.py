@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.http import robots_file, robots_patterns
-from crawler.http.robots_file import MAX_BYTES, MAX_QUOTED_CHARS, MAX_STATEMENTS, RobotsFile, Statement
+from crawler.http.robots_file import MAX_BYTES, MAX_QUOTED_CHARS, MAX_STATEMENTS, RobotsFile, UsageLine
 from crawler.models import Value
 from tests.support.cpu_time import cpu_below, cpu_s
 
@@ -450,7 +450,7 @@ def test_the_example_of_aipref(agent: str, path: str, allowed: bool, usage: str)
 
 def test_the_statement_has_its_line() -> None:
     (stated,) = read(AIPREF).statements(f"{HOST}/ai-ok/")
-    assert stated == Statement(
+    assert stated == UsageLine(
         name="content-usage", value="train-ai=y", line="Content-Usage: /ai-ok/ train-ai=y", number=5
     )
 

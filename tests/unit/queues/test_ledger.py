@@ -29,7 +29,7 @@ from crawler.models import (
     Revisit,
     Task,
     TaskKind,
-    Verdict,
+    TemplateVerdict,
 )
 from crawler.queues import Plan
 from crawler.queues.embedded import LedgerResults, LedgerTasks
@@ -781,9 +781,9 @@ def test_what_rendering_brought_is_known_after_a_restart(crawl: Crawl) -> None:
     crawl.kill()
     queues = crawl.open()
     answer = queues.tasks.template(host=host, name=name, task=4)
-    assert (answer.verdict, answer.renders) == (Verdict.WAIT, 1)
+    assert (answer.verdict, answer.renders) == (TemplateVerdict.WAIT, 1)
     queues.pass_time(TEMPLATE_CLAIM_S + 1)
-    assert queues.tasks.template(host=host, name=name, task=4).verdict is Verdict.RENDER
+    assert queues.tasks.template(host=host, name=name, task=4).verdict is TemplateVerdict.RENDER
 
 
 def test_what_cant_be_read_of_a_template_is_found_out_once_more(crawl: Crawl) -> None:
@@ -793,7 +793,7 @@ def test_what_cant_be_read_of_a_template_is_found_out_once_more(crawl: Crawl) ->
     for nonsense in ("'text'", "x'c1c1'", "7", "x''"):
         with closing(sqlite3.connect(crawl.path)) as db, db:
             db.execute(f"UPDATE templates SET state = {nonsense}")
-        assert queues.tasks.template(host=host, name=name).verdict is Verdict.UNKNOWN
+        assert queues.tasks.template(host=host, name=name).verdict is TemplateVerdict.UNKNOWN
     queues.tasks.tell_template(host=host, name=name, outcome=RenderOutcome(task=1))
     assert queues.tasks.template(host=host, name=name).renders == 1
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from crawler.models import RenderOutcome, TemplateAnswer, Verdict
+from crawler.models import RenderOutcome, TemplateAnswer, TemplateVerdict
 from crawler.queues import page_templates
 from crawler.queues.page_templates import (
     OVERFLOW,
@@ -53,7 +53,7 @@ def fresh() -> RenderOutcome:
     return outcome(next(_hashes), scroll=1)
 
 
-def verdict(known: KnownTemplates, task: int | None = None, now_s: float = 0.0) -> Verdict:
+def verdict(known: KnownTemplates, task: int | None = None, now_s: float = 0.0) -> TemplateVerdict:
     return asked(known, task, now_s)[1].verdict
 
 
@@ -62,27 +62,27 @@ def verdict(known: KnownTemplates, task: int | None = None, now_s: float = 0.0) 
 
 def test_of_what_nothing_is_known_a_harvester_hears_that() -> None:
     known, answer = asked(KnownTemplates(NAME), None, 0.0)
-    assert answer == TemplateAnswer(verdict=Verdict.UNKNOWN, renders=0)
+    assert answer == TemplateAnswer(verdict=TemplateVerdict.UNKNOWN, renders=0)
     assert known == KnownTemplates(NAME), "who only asks has claimed nothing"
-    assert verdict(after(outcome(), outcome())) is Verdict.UNKNOWN
+    assert verdict(after(outcome(), outcome())) is TemplateVerdict.UNKNOWN
 
 
 def test_some_are_rendered_to_find_out_and_the_others_wait() -> None:
     known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, answer = asked(known, task, 0.0)
-        assert (answer.verdict, answer.behaviours) == (Verdict.RENDER, None)
+        assert (answer.verdict, answer.behaviours) == (TemplateVerdict.RENDER, None)
     same, answer = asked(known, PROBES, 0.0)
-    assert (answer.verdict, answer.again_s) == (Verdict.WAIT, 1.0)
+    assert (answer.verdict, answer.again_s) == (TemplateVerdict.WAIT, 1.0)
     assert same is known
-    assert verdict(known) is Verdict.UNKNOWN
+    assert verdict(known) is TemplateVerdict.UNKNOWN
 
 
 def test_who_asks_again_has_its_claim() -> None:
     known, _ = asked(KnownTemplates(NAME), 7, 0.0)
     same, answer = asked(known, 7, 1.0)
     assert same is known
-    assert answer.verdict is Verdict.RENDER
+    assert answer.verdict is TemplateVerdict.RENDER
     assert len(known.template.claims) == 1
 
 
@@ -90,9 +90,9 @@ def test_a_claim_runs_out() -> None:
     known = KnownTemplates(NAME)
     for task in range(PROBES):
         known, _ = asked(known, task, float(task))
-    assert verdict(known, 9, TEMPLATE_CLAIM_S - 0.1) is Verdict.WAIT
+    assert verdict(known, 9, TEMPLATE_CLAIM_S - 0.1) is TemplateVerdict.WAIT
     known, answer = asked(known, 9, TEMPLATE_CLAIM_S)
-    assert answer.verdict is Verdict.RENDER
+    assert answer.verdict is TemplateVerdict.RENDER
     assert set(known.template.claims) == {1, 2, 9}
 
 
@@ -102,7 +102,7 @@ def test_what_comes_of_a_probe_frees_its_claim() -> None:
         known, _ = asked(known, task, 0.0)
     known = told(known, outcome(task=1, failed=True))
     assert set(known.template.claims) == {0, 2}
-    assert verdict(known, 9) is Verdict.RENDER
+    assert verdict(known, 9) is TemplateVerdict.RENDER
     known = told(known, outcome(task=2))
     assert set(known.template.claims) == {0}
     assert known.template.renders == 1
@@ -112,7 +112,7 @@ def test_as_soon_as_one_brings_anything_all_are_rendered() -> None:
     known = after(outcome(5))
     for task in (None, 1, 2, 3, 4):
         same, answer = asked(known, task, 0.0)
-        assert (answer.verdict, answer.behaviours) == (Verdict.RENDER, None)
+        assert (answer.verdict, answer.behaviours) == (TemplateVerdict.RENDER, None)
         assert same is known, "nobody has to claim anything"
 
 
@@ -120,15 +120,15 @@ def test_as_soon_as_one_brings_anything_all_are_rendered() -> None:
 
 
 def test_a_template_that_brings_nothing_is_skipped() -> None:
-    assert verdict(after(*[outcome()] * 0, outcome(), outcome(), outcome())) is Verdict.SKIP
-    assert verdict(after(outcome(), outcome(), outcome()), task=1) is Verdict.SKIP
+    assert verdict(after(*[outcome()] * 0, outcome(), outcome(), outcome())) is TemplateVerdict.SKIP
+    assert verdict(after(outcome(), outcome(), outcome()), task=1) is TemplateVerdict.SKIP
 
 
 def test_one_that_gains_is_rendered_by_what_brought_anything() -> None:
     known = after(outcome(1, load=1, more=0), outcome(2, scroll=9, load=1), outcome(3, tabs=1))
     answer = asked(known, None, 0.0)[1]
     assert answer == TemplateAnswer(
-        verdict=Verdict.RENDER, behaviours=("scroll", "load", "tabs"), again_s=0.0, renders=3
+        verdict=TemplateVerdict.RENDER, behaviours=("scroll", "load", "tabs"), again_s=0.0, renders=3
     )
     known = told(known, outcome(4, more=2))
     assert asked(known, 1, 0.0)[1].behaviours == ("scroll", "load", "more", "tabs")
@@ -136,27 +136,27 @@ def test_one_that_gains_is_rendered_by_what_brought_anything() -> None:
 
 def test_the_same_on_each_page_is_a_gain_once() -> None:
     known = after(*(outcome(1, 2, load=2) for _ in range(DRY_RENDERS)))
-    assert verdict(known) is Verdict.RENDER
+    assert verdict(known) is TemplateVerdict.RENDER
     known = told(known, outcome(2, 1, load=2))
-    assert verdict(known) is Verdict.SKIP
+    assert verdict(known) is TemplateVerdict.SKIP
 
 
 def test_what_a_render_under_way_brings_takes_a_verdict_back() -> None:
     for known in (after(outcome(), outcome(), outcome()), after(fresh(), *(outcome() for _ in range(9)))):
-        assert verdict(known) is Verdict.SKIP
-        assert verdict(told(known, outcome())) is Verdict.SKIP
-        assert verdict(told(known, fresh())) is Verdict.RENDER
+        assert verdict(known) is TemplateVerdict.SKIP
+        assert verdict(told(known, outcome())) is TemplateVerdict.SKIP
+        assert verdict(told(known, fresh())) is TemplateVerdict.RENDER
 
 
 def test_failures_count_for_nothing_but_when_there_is_nothing_else() -> None:
     known = after(*(outcome(failed=True) for _ in range(FAILED_RENDERS - 1)))
-    assert verdict(known) is Verdict.UNKNOWN
+    assert verdict(known) is TemplateVerdict.UNKNOWN
     known = told(known, outcome(failed=True))
-    assert verdict(known) is verdict(known, 1) is Verdict.SKIP
-    assert verdict(told(known, outcome())) is Verdict.UNKNOWN
+    assert verdict(known) is verdict(known, 1) is TemplateVerdict.SKIP
+    assert verdict(told(known, outcome())) is TemplateVerdict.UNKNOWN
     known = after(fresh(), *(outcome(failed=True) for _ in range(FAILED_RENDERS)))
-    assert verdict(known) is Verdict.SKIP
-    assert verdict(told(known, fresh())) is Verdict.RENDER
+    assert verdict(known) is TemplateVerdict.SKIP
+    assert verdict(told(known, fresh())) is TemplateVerdict.RENDER
     assert known.template.renders == 1
 
 
@@ -186,16 +186,16 @@ def test_a_new_template_of_a_family_that_brings_nothing_is_skipped_at_once() -> 
     known = hopeless()
     assert known.family.renders == FAMILY_RENDERS
     same, answer = asked(known, 1, 0.0)
-    assert (answer.verdict, same) == (Verdict.SKIP, known)
-    assert verdict(known) is Verdict.SKIP
+    assert (answer.verdict, same) == (TemplateVerdict.SKIP, known)
+    assert verdict(known) is TemplateVerdict.SKIP
 
 
 def test_it_takes_many_renders_of_several_templates_to_think_so() -> None:
-    assert verdict(hopeless(FAMILY_TEMPLATES - 1, renders=5)) is Verdict.UNKNOWN
-    assert verdict(hopeless(FAMILY_TEMPLATES, renders=2)) is Verdict.UNKNOWN
+    assert verdict(hopeless(FAMILY_TEMPLATES - 1, renders=5)) is TemplateVerdict.UNKNOWN
+    assert verdict(hopeless(FAMILY_TEMPLATES, renders=2)) is TemplateVerdict.UNKNOWN
     assert (
         verdict(after(fresh(), known=hopeless()._replace(template=page_templates.Template())))
-        is Verdict.RENDER
+        is TemplateVerdict.RENDER
     )
 
 
@@ -204,16 +204,16 @@ def test_one_gain_saves_a_family() -> None:
     known = KnownTemplates("family/1", family=family)
     for number in range(FAMILY_RENDERS):
         known = KnownTemplates(f"family/{number}", family=after(outcome(), known=known).family)
-    assert verdict(KnownTemplates("family/new", family=known.family)) is Verdict.UNKNOWN
+    assert verdict(KnownTemplates("family/new", family=known.family)) is TemplateVerdict.UNKNOWN
     late = after(fresh(), known=hopeless())
-    assert verdict(KnownTemplates("family/new", family=late.family)) is Verdict.UNKNOWN
+    assert verdict(KnownTemplates("family/new", family=late.family)) is TemplateVerdict.UNKNOWN
 
 
 def test_who_renders_one_to_find_out_may_go_on() -> None:
     claimed, _ = asked(KnownTemplates("family/new"), 1, 0.0)
     claimed = claimed._replace(family=hopeless().family)
-    assert verdict(claimed, 1) is Verdict.RENDER
-    assert verdict(claimed, 2) is Verdict.SKIP
+    assert verdict(claimed, 1) is TemplateVerdict.RENDER
+    assert verdict(claimed, 2) is TemplateVerdict.SKIP
 
 
 # --- bounds ---
@@ -297,7 +297,7 @@ class Fleet(RuleBasedStateMachine):
         """A new page; or one whose answer was lost."""
         self.next_task += 1
         self.known, answer = asked(self.known, self.next_task, 0.0)
-        if answer.verdict is Verdict.RENDER:
+        if answer.verdict is TemplateVerdict.RENDER:
             self.at_it.append(self.next_task)
         self.look(answer)
 
@@ -347,9 +347,9 @@ class OfUse(Fleet):
 
     def look(self, answer: TemplateAnswer) -> None:
         if self.failed_in_a_row < FAILED_RENDERS:
-            assert answer.verdict is not Verdict.SKIP
+            assert answer.verdict is not TemplateVerdict.SKIP
             if self.rendered:
-                assert answer.verdict is Verdict.RENDER
+                assert answer.verdict is TemplateVerdict.RENDER
 
 
 TestOfNoUse = OfNoUse.TestCase

@@ -24,7 +24,7 @@ from crawler.models import (
     Revisit,
     Task,
     TaskKind,
-    Verdict,
+    TemplateVerdict,
 )
 from crawler.queues.ledger import Ledger
 from tests.support.queues import (
@@ -341,9 +341,9 @@ def test_a_rendered_page_is_rendered_once_more_and_its_template_found_out_anew(c
             host="http://a.example", name="family/fine", outcome=RenderOutcome(task=task)
         )
     asked = {"host": "http://a.example", "name": "family/fine"}
-    assert crawl.queues.tasks.template(**asked).verdict is Verdict.SKIP
+    assert crawl.queues.tasks.template(**asked).verdict is TemplateVerdict.SKIP
     assert crawl.ledger.refresh() == 2
-    assert crawl.queues.tasks.template(**asked).verdict is Verdict.UNKNOWN
+    assert crawl.queues.tasks.template(**asked).verdict is TemplateVerdict.UNKNOWN
     one, two = take(crawl.queues, RENDERER)
     assert isinstance(one.known, RenderRecord)
     assert (one.known.gains, one.origin) == ({"scroll": 3}, render(1).origin)

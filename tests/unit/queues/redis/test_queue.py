@@ -29,7 +29,7 @@ from crawler.models import (
     Result,
     Task,
     TaskKind,
-    Verdict,
+    TemplateVerdict,
 )
 from crawler.models.image_words import Words
 from crawler.queues import Plan
@@ -521,7 +521,7 @@ def test_what_others_write_in_place_of_a_template_is_found_out_once_more(fresh_r
         [key] = server.keys("*templates:*")
         for nonsense in (b"", b"\xc1", b"text", b"\x93\x01\x02"):
             server.hset(key, OF["name"], nonsense)
-            assert tasks.template(**OF).verdict is Verdict.UNKNOWN
+            assert tasks.template(**OF).verdict is TemplateVerdict.UNKNOWN
             tasks.tell_template(**OF, outcome=RenderOutcome(task=1))
             assert tasks.template(**OF).renders == 1
         server.delete(key)
