@@ -12,10 +12,9 @@ from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from crawler.api.progress import size
 from crawler.api.thumbnails import thumbnail
 from crawler.models import ImageRecord, ImageStatus, Record
-from crawler.text.display import one_line
+from crawler.text.display import one_line, size
 
 if TYPE_CHECKING:
     from crawler.catalog.database import Catalog

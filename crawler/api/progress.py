@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from crawler.models import ImageStatus, Stats
+from crawler.text.display import size
 
 _LINE_EVERY_S = 10.0
 
@@ -71,7 +72,3 @@ def _display() -> Any:
     if shell is None or not hasattr(shell, "kernel"):
         return None
     return sys.modules["IPython.display"].display
-
-
-def size(size_bytes: int) -> str:
-    return f"{size_bytes / 1024:,.1f} KiB" if size_bytes < 2**20 else f"{size_bytes / 2**20:,.1f} MiB"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from crawler.catalog.summary import Summary
 from crawler.cli.output import clean
-from crawler.cli.tables import counted, figures, number, size, tell_more
+from crawler.cli.tables import figures, number, size, tell_more
 from crawler.errors import LEFT_OUT, NoSitemap
 from crawler.models import (
     WORKER_NAMES,
@@ -24,6 +24,7 @@ from crawler.models import (
     TaskKind,
     WorkerStatus,
 )
+from crawler.text.display import counted
 
 EXPECTED = frozenset({NoSitemap.reason})
 """Reasons for not reading a page that are no failure: most sites have no sitemap.xml."""
@@ -51,9 +52,7 @@ def pages_of(stats: Stats) -> Counts:
 def worker_counts(workers: Sequence[WorkerStatus]) -> str:
     """``1 harvester, 4 downloaders``."""
     counts = {kind: sum(who.kind is kind for who in workers) for kind in sorted(TaskKind, key=rank)}
-    return ", ".join(
-        f"{count} {WORKER_NAMES[kind]}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
-    )
+    return ", ".join(counted(count, WORKER_NAMES[kind]) for kind, count in counts.items() if count)
 
 
 def rank(kind: TaskKind) -> int:

@@ -24,6 +24,7 @@ from crawler.harvest.sniffing import kind_of
 from crawler.http import Fetched
 from crawler.models import NewTask, Origin, Task, TaskKind, image_words
 from crawler.scope import Scope
+from crawler.text.display import counted
 from crawler.text.not_an_image import is_markup, what_it_is
 from crawler.text.plain_errors import plain, quoted
 from crawler.urls import canonical_seed
@@ -167,8 +168,8 @@ def _show(found: Sequence[NewTask], harvest: Harvest) -> None:
     title = f" on {quoted(harvest.title)}" if harvest.title else ""
     kept_out = f"; {len(harvest.kept_out):,} of both are kept out" if harvest.kept_out else ""
     images, to_pages = (
-        tables.counted(len(harvest.images), "image"),
-        tables.counted(len(harvest.links), "link"),
+        counted(len(harvest.images), "image"),
+        counted(len(harvest.links), "link"),
     )
     tables.say(f"{images} and {to_pages}{title}{kept_out}")
     if harvest.left_out:

@@ -13,17 +13,13 @@ from crawler.cli import tables
 from crawler.cli.output import clean
 from crawler.models import WorkerStatus
 from crawler.storage import schemes
+from crawler.text.display import counted
 
 if TYPE_CHECKING:
     from crawler.run.supervisor import Crawl
 
 _MOST_NAMED = 3
 _ID_CHARS = 6  # enough to tell folders of one crawl apart
-
-
-def files(count: int) -> str:
-    """``1 file``, ``1,234 files``."""
-    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def kept_where(summary: Summary) -> str:
@@ -35,13 +31,15 @@ def kept_where(summary: Summary) -> str:
     here_bytes = max(0, stats.saved_bytes - sum(one.size_bytes for one in others))
     here = max(0, stats.image_status.get("saved", 0) - sum(one.files for one in others))
     parts = [
-        f"{tables.size(one.size_bytes)} on {machine} ({files(one.files)}{_in(one)})"
+        f"{tables.size(one.size_bytes)} on {machine} ({counted(one.files, 'file')}{_in(one)})"
         for one, machine in zip(others[:_MOST_NAMED], names(others), strict=False)
     ]
     if rest := others[_MOST_NAMED:]:
         size = tables.size(sum(one.size_bytes for one in rest))
-        parts.append(f"{size} in {len(rest):,} more places ({files(sum(one.files for one in rest))})")
-    parts.append(f"{tables.size(here_bytes)} here ({files(here)})" if here else "none here")
+        parts.append(
+            f"{size} in {len(rest):,} more places ({counted(sum(one.files for one in rest), 'file')})"
+        )
+    parts.append(f"{tables.size(here_bytes)} here ({counted(here, 'file')})" if here else "none here")
     return "; ".join(parts)
 
 
@@ -71,8 +69,8 @@ def told_apart(workers: Sequence[WorkerStatus]) -> list[WorkerStatus]:
 def not_checked(one: KeeperSum, machine: str) -> str:
     """What ``--verify`` says of files on another *machine*."""
     return (
-        f"{files(one.files)}, {tables.size(one.size_bytes)}, on {machine}{_in(one)}; not checked: copy the folder"
-        " images from there into this one to have that done"
+        f"{counted(one.files, 'file')}, {tables.size(one.size_bytes)}, on {machine}{_in(one)}; not checked: copy the"
+        " folder images from there into this one to have that done"
     )
 
 

@@ -21,7 +21,7 @@ from crawler.catalog.similar import MAX_DISTANCE, similar
 from crawler.catalog.summary import Summary, summarise
 from crawler.catalog.verify import WRONG, Finding, FindingKind, verify
 from crawler.cli import crawl_tables, tables
-from crawler.cli.image_locations import files, kept_where, names, not_checked
+from crawler.cli.image_locations import kept_where, names, not_checked
 from crawler.cli.options import Command, folder_argument, json_option
 from crawler.cli.output import clean, is_terminal, write_json
 from crawler.cli.report import revisits, wants_a_browser
@@ -30,6 +30,7 @@ from crawler.config import StorageConfig
 from crawler.crawlfile.keepers import Keeper
 from crawler.models import ImageRecord, ImageStatus, Revisit
 from crawler.storage import schemes
+from crawler.text.display import counted
 
 _USUAL_DISTANCE = 4
 _REVISIT_STYLES = {
@@ -161,7 +162,7 @@ def _headline(summary: Summary, storage: StorageConfig) -> dict[str, str | Text]
 def _kept(summary: Summary, storage: StorageConfig) -> str:
     if schemes.is_elsewhere(storage):
         return f"in {storage.storage}"
-    return kept_where(summary) or f"on the disk {files(summary.files)}"
+    return kept_where(summary) or f"on the disk {counted(summary.files, 'file')}"
 
 
 def _show_failures(catalog: Catalog, *, as_json: bool) -> None:
@@ -288,7 +289,7 @@ def _what_came_of_it(one: SignalSum) -> str:
     said = []
     if one.images:
         no = ", ".join(purpose for purpose, count in one.forbids.items() if count)
-        said.append(f"said of {one.images:,} {'image' if one.images == 1 else 'images'}")
+        said.append(f"said of {counted(one.images, 'image')}")
         said.append(f"no to {no}" if no else "no to nobody")
         said.append(f"obeyed {one.refused:,}, recorded {one.images - one.refused:,} ({one.saved:,} saved)")
     if one.left_out:
@@ -326,7 +327,7 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
         if others and not tally[FindingKind.INTACT]:
             verdict = "no saved file is here, and none was checked"
         if wrong:
-            verdict = f"{wrong:,} {'file is' if wrong == 1 else 'files are'} not what was saved"
+            verdict = f"{counted(wrong, 'file is', 'files are')} not what was saved"
         out.print(
             Text(verdict, style="red" if wrong else "green")
             + Text(f" ({tally[FindingKind.INTACT]:,} intact, {tables.size(checked_bytes)};")

@@ -20,6 +20,7 @@ from crawler.errors import NoBrowser
 from crawler.models import ImageStatus, PageStatus, RenderStatus, Stats
 from crawler.monitoring import wait_reasons
 from crawler.run.renderers import INSTALL, SAY_AGAIN, pages
+from crawler.text.display import counted
 
 _NOT_SAVED = (ImageStatus.REJECTED, ImageStatus.FAILED, ImageStatus.DEAD)
 _SHORT_S = 10.0
@@ -66,7 +67,7 @@ def headline(summary: Summary, course: CrawlCourse | None, *, failed: bool = Fal
             return Text("no image was saved", "bold red" if failed else "bold yellow")
         return Text("no image was found", "bold yellow")
     style = "bold" if failed or not stats.drained else "bold green"
-    text = Text(f"{_images(saved)}, {tables.size(stats.saved_bytes)}", style)
+    text = Text(f"{counted(saved, 'image')}, {tables.size(stats.saved_bytes)}", style)
     new = saved - course.saved_before if course is not None else 0
     if course is None or new <= 0:
         return text
@@ -142,10 +143,6 @@ def _state(summary: Summary) -> Text:
 
 def _is_empty(stats: Stats) -> bool:
     return stats.drained and not stats.images.discovered
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _took(seconds: float) -> str:

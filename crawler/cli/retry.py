@@ -14,6 +14,7 @@ from crawler.crawlfile.meta import MetaKey
 from crawler.errors import REASONS, FolderError, NoBrowser
 from crawler.models import TaskKind
 from crawler.queues.ledger import Ledger
+from crawler.text.display import counted
 from crawler.text.plain_errors import quoted
 
 _SEEDS_SAID = 3
@@ -83,7 +84,7 @@ def retry(folder: Path, *, reason: str | None, pages: bool, renders: bool) -> No
             f"nothing to put back: no {name} of {folder} has failed{f' by {reason}' if reason else ''}"
         )
         return
-    what = f"{count:,} {name}{'' if count == 1 else 's'}"
+    what = counted(count, name)
     with Catalog(folder) as catalog:
         queue = catalog.meta(MetaKey.QUEUE) or ""
         runs = catalog.runs()

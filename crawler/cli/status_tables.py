@@ -17,6 +17,7 @@ from crawler.cli.image_locations import told_apart
 from crawler.cli.output import clean
 from crawler.models import WORKER_NAMES, HostStatus, Status, WorkerStatus
 from crawler.monitoring import wait_reasons
+from crawler.text.display import counted
 
 HOSTS_SHOWN = 15
 WORKERS_SHOWN = 30
@@ -45,7 +46,7 @@ def rates(status: Status) -> Text:
 
 
 def workers(status: Status) -> str:
-    return f"{status.worker_count:,} worker{'' if status.worker_count == 1 else 's'}"
+    return counted(status.worker_count, "worker")
 
 
 def up(status: Status) -> str:

@@ -88,11 +88,6 @@ def _rows(out: Console, parts: Sequence[RenderableType]) -> list[list[Renderable
     return rows
 
 
-def counted(count: int, what: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{count:,} {what if count == 1 else what + 's'}"
-
-
 def tell_more(table: Table, more: int) -> None:
     """Say below *table* that it lacks *more* rows, if it does."""
     if more > 0:

@@ -26,6 +26,7 @@ from crawler.http.cookies import (
 )
 from crawler.models import Cookie
 from crawler.scope import is_public_suffix
+from crawler.text.display import counted
 from crawler.text.plain_errors import plain
 from crawler.urls import canonical
 
@@ -189,4 +190,4 @@ def _notes(
 
 
 def _count(number: int) -> str:
-    return "1 cookie is" if number == 1 else f"{number:,} cookies are"
+    return counted(number, "cookie is", "cookies are")

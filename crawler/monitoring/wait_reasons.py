@@ -34,6 +34,7 @@ from crawler.errors import (
     TruncatedTransfer,
 )
 from crawler.models import WORKER_NAMES, HostStatus, Retry, Stats, TaskKind
+from crawler.text.display import counted
 
 PATIENCE_S = 10.0
 """So long after its start a crawl need not have a downloader: on a slow machine a process takes seconds to begin."""
@@ -221,7 +222,7 @@ def _retry(retry: Retry) -> str:
     happened = f"answered {retry.http_status}" if retry.http_status else _happened(retry.reason)
     if not retry.tries_left:
         return f"{happened}; {_next(retry.due_s)}"
-    tries = "1 try" if retry.tries_left == 1 else f"{retry.tries_left} tries"
+    tries = counted(retry.tries_left, "try", "tries")
     return f"{happened}; {tries} left, next in {span(retry.due_s)}"
 
 
@@ -246,8 +247,8 @@ def _waiting(host: HostStatus) -> str:
     """How much waits for it."""
     pages = host.pages + host.renders
     if host.images:
-        return f" ({host.images:,} {'image waits' if host.images == 1 else 'images wait'})"
-    return f" ({pages:,} {'page waits' if pages == 1 else 'pages wait'})" if pages else ""
+        return f" ({counted(host.images, 'image waits', 'images wait')})"
+    return f" ({_pages(pages)})" if pages else ""
 
 
 def _to_go(stats: Stats, host: HostStatus) -> str:
@@ -290,13 +291,13 @@ def _as_a_whole(stats: Stats) -> Iterator[Wait]:
         )
     at_work = stats.images.ready + stats.images.leased
     if stats.held_images and not at_work and not stats.backlogged:
-        count = f"{stats.held_images:,} {'image waits' if stats.held_images == 1 else 'images wait'}"
+        count = counted(stats.held_images, "image waits", "images wait")
         yield Wait(text=f"{count} until the pages are read: one may name a larger size", key="held")
     if not (stats.images.ready or stats.pages.ready or stats.renders.ready):
         yield from _silent_workers(stats)
     hungry = sum(who.short_of_memory for who in stats.workers)
     if hungry:
-        tasks = "1 task waits" if hungry == 1 else f"{hungry:,} tasks wait"
+        tasks = counted(hungry, "task waits", "tasks wait")
         yield Wait(text=f"{tasks} for memory (--memory-budget)", key="memory")
 
 
@@ -306,7 +307,7 @@ def _silent_workers(stats: Stats) -> Iterator[Wait]:
     if not silent:
         return
     held, longest = sum(who.held for who in silent), max(who.seen_s for who in silent)
-    tasks = "1 task goes" if held == 1 else f"{held:,} tasks go"
+    tasks = counted(held, "task goes", "tasks go")
     if len(silent) == 1:
         where = f" on {silent[0].machine}" if silent[0].machine else ""
         who = f"a {WORKER_NAMES[silent[0].kind]}{where} has"
@@ -321,4 +322,4 @@ def _silent_workers(stats: Stats) -> Iterator[Wait]:
 
 
 def _pages(count: int) -> str:
-    return "1 page waits" if count == 1 else f"{count:,} pages wait"
+    return counted(count, "page waits", "pages wait")

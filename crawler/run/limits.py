@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from crawler.config import SETTINGS, RunConfig
 from crawler.models import Stats
+from crawler.text.display import counted
 
 
 class Limits:
@@ -72,7 +73,7 @@ def size_of(size_bytes: int) -> str:
             value = size_bytes / base**power
             if value >= 1 and value * 10 == int(value * 10):
                 return f"{value:g} {unit}"
-    return f"{size_bytes:,} byte{'' if size_bytes == 1 else 's'}"
+    return counted(size_bytes, "byte")
 
 
 def about(size_bytes: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crawler.config import MachineConfig
 from crawler.models import Stats, TaskKind
+from crawler.text.display import counted
 
 INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 SAY_AGAIN = "say the same command again"
@@ -93,4 +94,4 @@ def chromium_of(machine: MachineConfig) -> Path | None:
 
 def pages(count: int) -> str:
     """``1 page wants a browser``, ``12 pages want a browser``."""
-    return f"{count:,} {'page wants' if count == 1 else 'pages want'} a browser"
+    return f"{counted(count, 'page wants', 'pages want')} a browser"

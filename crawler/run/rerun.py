@@ -21,6 +21,7 @@ from crawler.errors import NoBrowser, UsageError
 from crawler.harvest.links import ATTACHED, FROM_ANYWHERE
 from crawler.models import ImageStatus, NewTask, TaskKind
 from crawler.scope import Scope
+from crawler.text.display import counted
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
@@ -72,14 +73,14 @@ class Rerun:
         elsewhere = "choose another folder with -o, or start over with --fresh"
         if changes.fixed and images:
             raise UsageError(
-                f"{told_of(changes.fixed)} is not possible for the crawl in {self._folder}: the {_images(images)}"
-                f" that it has would be kept once more under other names; {elsewhere}"
+                f"{told_of(changes.fixed)} is not possible for the crawl in {self._folder}: the"
+                f" {counted(images, 'image')} that it has would be kept once more under other names; {elsewhere}"
             )
         if not (finished and changes.keeps_out) or self._lets_in():
             return
         against = f"would keep out {found}" if (found := self._against()) else ""
         if images and not (against or changes.is_checkable):
-            against = f"may keep out some of the {_images(images)} that it has"
+            against = f"may keep out some of the {counted(images, 'image')} that it has"
         if against:
             raise UsageError(
                 f"the crawl in {self._folder} has finished, and nothing is taken away from a crawl:"
@@ -98,7 +99,8 @@ class Rerun:
             return []
         count = self._ledger.take_up((), Reads.NONE, unrendered=True)
         count += self._ledger.retry(kind=TaskKind.RENDER, reason=NoBrowser.reason)
-        return [f"{_pages(count)} to be tried in the browser that was not there before"] if count else []
+        pages = counted(count, "page")
+        return [f"{pages} to be tried in the browser that was not there before"] if count else []
 
     def begin_anew(self) -> list[str]:
         """The same where a queue elsewhere has what waits: it is to be made anew, so that nothing is in it that the new
@@ -114,7 +116,7 @@ class Rerun:
         if not (slugs or reads) or not (count := self._ledger.take_up(slugs, reads)):
             return []
         why = f", for what was left out by {', '.join(slugs)}" if slugs else ""
-        return [f"{_pages(count)} to be read once more{why}"]
+        return [f"{counted(count, 'page')} to be read once more{why}"]
 
     def _slugs(self) -> frozenset[str]:
         """What was left out by these may be let in now: also by limits, which what is kept out makes room below."""
@@ -129,7 +131,7 @@ class Rerun:
         ):
             for reason in sorted(reasons):
                 if count := self._ledger.retry(kind=kind, reason=reason):
-                    what = _images(count) if kind is TaskKind.IMAGE else _pages(count)
+                    what = counted(count, "image" if kind is TaskKind.IMAGE else "page")
                     told.append(f"{what} to be tried once more, not had before by {reason}")
         return told
 
@@ -168,8 +170,8 @@ class Rerun:
         concerns_pages = any(change.key in _OF_PAGES for change in self._changes.keeps_out)
         return " and ".join(
             [
-                *([_images(images)] if images > 0 else []),
-                *([_pages(pages)] if pages > 0 and concerns_pages else []),
+                *([counted(images, "image")] if images > 0 else []),
+                *([counted(pages, "page")] if pages > 0 and concerns_pages else []),
             ]
         )
 
@@ -208,11 +210,3 @@ def _is_unwanted(one: Kept, images: ImagesConfig) -> bool:
     )
     is_refused = one.incomplete and images.incomplete == "reject"
     return is_refused or unwanted(info, one.size_bytes, images) is not None
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
-
-
-def _pages(count: int) -> str:
-    return f"{count:,} page{'' if count == 1 else 's'}"

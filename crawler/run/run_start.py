@@ -26,6 +26,7 @@ from crawler.queues import Plan
 from crawler.run.context import CrawlContext, StartMode
 from crawler.scope import Scope
 from crawler.seeds import some
+from crawler.text.display import counted
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
@@ -132,7 +133,7 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
         return
     here = Here(folder)
     if count := ledger.fetch_again(lambda path: os.path.lexists(folder / on_disk(path)), here.keeps):
-        told = f"{count} saved {'image is' if count == 1 else 'images are'}"
+        told = counted(count, "saved image is", "saved images are")
         tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 
 

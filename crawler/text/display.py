@@ -105,6 +105,11 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes} {_UNITS[0]}" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 image``, ``2,000 images``; *many* where the plural takes more than an s: ``2 pages wait``."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def escaped(json: bytes) -> bytes:
     """The same JSON document, with control characters escaped."""
     if json.isascii() and b"\x7f" not in json:  # JSON has no others as they are
