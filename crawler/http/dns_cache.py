@@ -1,6 +1,6 @@
-"""Host names to addresses, with a memory: a page names one host a hundred times, and a resolver may take seconds.
+"""A DNS cache: a page names one host a hundred times, and a resolver may take seconds.
 
-However many threads want to know at once, the system's resolver is asked once.
+However many threads look a name up at the same time, the system's resolver is asked once.
 """
 
 from __future__ import annotations
@@ -12,44 +12,41 @@ from collections.abc import Callable
 from typing import Any
 
 from crawler.errors import HostNotFound, NameLookupFailed
+from crawler.http.single_flight import SingleFlight
 from crawler.text.plain_errors import plain
 
 REMEMBERED_S = 60.0
-"""The usual lower end of what DNS itself lets a "no" live (RFC 2308), and of what it lets a "yes"."""
+"""Seconds that an answer is kept: the usual lower end of a TTL, also of a negative answer's (RFC 2308)."""
 _REMEMBERED_NAMES = 10_000
 _NO_SUCH_NAME = frozenset(
     code for name in ("EAI_NONAME", "EAI_NODATA") if (code := getattr(socket, name, None)) is not None
 )
 
 AddressInfo = tuple[Any, Any, int, str, Any]
-"""As of socket.getaddrinfo: family, type, protocol, canonical name, address."""
+"""A result of socket.getaddrinfo: family, type, protocol, canonical name, address."""
 _Answer = tuple[AddressInfo, ...] | HostNotFound | NameLookupFailed
 
 
-class _Asking:
-    """One look-up under way."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.answer: _Answer = NameLookupFailed("looking up the name was broken off")
-
-
 class DnsCache:
-    """Looks names up; safe to be used by several threads. *clock* is monotonic."""
+    """Looks names up and keeps the answers; a failure of the name service itself is not kept. Thread-safe.
+
+    *clock* is monotonic.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, _Answer]] = {}
-        self._asking: dict[str, _Asking] = {}
+        """When the answer of each host expires, and the answer; the oldest first."""
+        self._flights: SingleFlight[str, _Answer] = SingleFlight(self._lock)
 
     def look_up(self, host: str, port: int) -> list[AddressInfo]:
         """The addresses of *host*, best first, each with *port*.
 
-        Raises HostNotFound when there is no such name, NameLookupFailed when the name service does not say. It
-        can't be cut short: the system's resolver has its own limits.
+        Raises HostNotFound when there is no such name, NameLookupFailed when the name service gives no answer. A
+        look-up can't be cut short: the system's resolver has its own limits.
         """
-        answer = self._answer(host)
+        answer = self._flights.get(host, lambda: self._cached(host), lambda: self._resolved(host))
         if not isinstance(answer, tuple):
             raise type(answer)(answer.detail) from answer.__cause__
         return [
@@ -58,30 +55,19 @@ class DnsCache:
         ]
 
     def forget(self, host: str) -> None:
-        """Ask again next time: what is known of *host* leads nowhere."""
+        """Look *host* up anew next time: none of its addresses accepts connections."""
         with self._lock:
             self._known.pop(host, None)
 
-    def _answer(self, host: str) -> _Answer:
-        with self._lock:
-            forget_at, known = self._known.get(host, (0.0, None))
-            if known is not None and self._clock() < forget_at:
-                return known
-            asking = self._asking.get(host)
-            if mine := asking is None:
-                asking = self._asking[host] = _Asking()
-        if not mine:
-            asking.done.wait()
-            return asking.answer
-        try:
-            asking.answer = answer = _asked(host)
-            if not isinstance(answer, NameLookupFailed):
-                self._keep(host, answer)
-            return answer
-        finally:
-            with self._lock:
-                del self._asking[host]
-            asking.done.set()
+    def _cached(self, host: str) -> _Answer | None:
+        expires_at, answer = self._known.get(host, (0.0, None))
+        return answer if self._clock() < expires_at else None
+
+    def _resolved(self, host: str) -> _Answer:
+        answer = _asked(host)
+        if not isinstance(answer, NameLookupFailed):
+            self._keep(host, answer)
+        return answer
 
     def _keep(self, host: str, answer: _Answer) -> None:
         with self._lock:

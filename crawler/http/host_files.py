@@ -37,6 +37,7 @@ from crawler.errors import (
     UnexpectedStatus,
 )
 from crawler.http import Transport
+from crawler.http.single_flight import SingleFlight
 from crawler.http.turns import NotYet, Turn
 from crawler.logs.events import HOST_FILE_FAILED, HOST_FILE_MISSING, tell
 from crawler.models import FileAnswer, HostFile
@@ -167,7 +168,7 @@ class HostFiles(Generic[T]):
         self._clock = clock
         self._mutex = threading.Lock()
         self._known: OrderedDict[str, _Known[T]] = OrderedDict()
-        self._asking: dict[str, threading.Event] = {}
+        self._flights: SingleFlight[str, T] = SingleFlight(self._mutex)
         self._size_bytes = 0
 
     def at_hand(self, host: str) -> T | None:
@@ -187,28 +188,22 @@ class HostFiles(Generic[T]):
 
         Raises NotYet, and what the queue raises.
         """
-        while True:
-            with self._mutex:
-                known = self._known.get(host)
-                if known is not None and self._clock() < known.until:
-                    self._known.move_to_end(host)
-                    return known.value
-                others = self._asking.get(host)
-                if others is None:
-                    done = self._asking[host] = threading.Event()
-                    break
-            others.wait()
-        try:
-            file, is_news = self._found(host, turn)
-            value = self._read(f"{host}/{self._name}", file)
-            if is_news:
-                self._shelf.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
-            self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
-            return value
-        finally:
-            with self._mutex:
-                del self._asking[host]
-            done.set()
+        return self._flights.get(host, lambda: self._cached(host), lambda: self._asked(host, turn))
+
+    def _cached(self, host: str) -> T | None:
+        known = self._known.get(host)
+        if known is None or self._clock() >= known.until:
+            return None
+        self._known.move_to_end(host)
+        return known.value
+
+    def _asked(self, host: str, turn: Turn | None) -> T:
+        file, is_news = self._found(host, turn)
+        value = self._read(f"{host}/{self._name}", file)
+        if is_news:
+            self._shelf.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
+        self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
+        return value
 
     def _found(self, host: str, turn: Turn | None) -> tuple[HostFile, bool]:
         """The file, and whether the shelf has to be told of it."""

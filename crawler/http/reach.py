@@ -1,7 +1,7 @@
-"""Whether a host answers by https or by http, for who typed it without a scheme.
+"""Whether a host answers by https or by http, for a seed that was typed without a scheme.
 
-It is asked for its robots.txt, which anybody may ask for (RFC 9309, section 2.2), and which a crawl asks for first. Any
-answer will do. Nothing secret is sent, no redirect is followed, and what the guard forbids is not asked.
+The request is for robots.txt, which anybody may fetch (RFC 9309, section 2.2), and which a crawl fetches first. Any
+answer will do. No secret is sent, no redirect is followed, and the address guard is obeyed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NO_ANSWER = (
     BadResponse,
     ForbiddenAddress,
 )
-"""What says that nobody speaks this scheme there, if it comes without a status."""
+"""Errors that say, if they have no status, that no server speaks this scheme there."""
 _PATIENCE_S = 15.0
 _ENOUGH_BYTES = 64 * 1024
 
@@ -51,7 +51,7 @@ def silence(url: str, fetch: FetchConfig) -> str:
     place = host_key(url)
     seeds = (f"{place}/",)
     plain = msgspec.structs.replace(fetch, login="", netrc=False, keep_cookies=False, headers=())
-    networks = networks_of(seeds, proxies_of(fetch))  # whose names a proxy looks up, nobody else is asked for
+    networks = networks_of(seeds, proxies_of(fetch))  # a name that a proxy looks up is not looked up here
     guard = AddressGuard(fetch.allow_addresses, seed_ports(seeds), of_seeds=networks)
     transport = RequestsTransport(plain, guard)
 
@@ -69,7 +69,7 @@ def silence(url: str, fetch: FetchConfig) -> str:
             within_s=_PATIENCE_S,
         )
     except _NO_ANSWER as exc:
-        # the guess at another scheme is being tried
+        # without the advice to try another scheme, which is what the caller does
         return "" if exc.http_status else exc.detail.partition("; perhaps ")[0]
     except TaskError:
         return ""

@@ -1,9 +1,14 @@
-"""requests' adapter to urllib3's pools, with none of what requests does for any URL and any session."""
+"""requests' adapter to urllib3's pools, without what requests does for any URL; and its exceptions as errors of ours.
+
+requests is a façade here: its adapter is overridden where it would read the environment, parse URLs anew or keep state.
+"""
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,20 +17,31 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import PoolManager, ProxyManager
 
+from crawler.errors import (
+    BadResponse,
+    ConnectionLost,
+    ConnectTimeout,
+    FetchError,
+    InvalidUrl,
+    TlsFailed,
+    TruncatedTransfer,
+)
 from crawler.http.address_guard import AddressGuard
 from crawler.http.certificates import context_of
-from crawler.http.connection import ReadPace, pool_classes
+from crawler.http.connection import pool_classes
+from crawler.http.paced_reader import ReadPace
 from crawler.http.proxies import Proxies, Proxy
+from crawler.http.status import wants_https
+from crawler.text.plain_errors import plain
 
 _POOLS, _IDLE_CONNECTIONS = 64, 256
-"""Hosts whose idle connections are kept, and how many of one host."""
+"""The most hosts whose idle connections are kept, and the most of one host."""
 
 
 class Adapter(HTTPAdapter):
-    """Finds the pool for a canonical URL, of the one of *proxies* that it is asked through; its connections keep *pace*
-    and heed *guard*.
+    """Finds the connection pool for a canonical URL: of its host, by way of the one of *proxies* that it goes through.
 
-    *trusted* is a file of certificate authorities, or empty for the usual ones.
+    Connections keep *pace* and heed *guard*. *trusted* is a file of certificate authorities; empty: the usual ones.
     """
 
     def __init__(
@@ -43,7 +59,7 @@ class Adapter(HTTPAdapter):
         super().__init__(pool_connections=_POOLS, pool_maxsize=_IDLE_CONNECTIONS)
 
     def _pools(self, proxy: Proxy | None) -> Any:
-        """Those of the connections by way of *proxy*."""
+        """The pools of connections by way of *proxy*; None: of direct ones."""
         if proxy is None:
             return self.poolmanager
         with self._pools_lock:
@@ -79,7 +95,7 @@ class Adapter(HTTPAdapter):
         return pools.connection_from_host(parts.hostname, parts.port, parts.scheme, pool_kwargs=tls)
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing is left to do: the pool's TLS context knows."""
+        """Does nothing: the pool's TLS context verifies."""
 
     def request_url(self, request: requests.PreparedRequest, _: Any) -> str:
         url = str(request.url)
@@ -88,14 +104,14 @@ class Adapter(HTTPAdapter):
         return url if forwarded else url[url.index("/", len("https://")) :]
 
     def _context(self) -> ssl.SSLContext:
-        """One for all connections: it takes 20 ms to make, so not before there is one."""
+        """One context for all connections, made for the first of them: that takes 20 ms."""
         with self._tls_lock:
             if self._tls_context is None:
                 self._tls_context = context_of(self._trusted or DEFAULT_CA_BUNDLE_PATH, verify=self._verify)
             return self._tls_context
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        # the base class also looks for cookies and a text encoding: 0.1 ms that nobody asks for
+        # the base class also looks for cookies and a text encoding: 0.1 ms for nothing
         response = requests.Response()
         response.request = req
         response.url = req.url or ""
@@ -103,3 +119,50 @@ class Adapter(HTTPAdapter):
         response.headers = resp.headers
         response.raw = resp
         return response
+
+
+def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
+    """The error of ours for an exception of requests, urllib3, http.client, ssl or socket."""
+    causes = list(causes_of(exc))
+    leaf: type[FetchError]
+
+    def any_is(*kinds: type[BaseException]) -> BaseException | None:
+        return next((cause for cause in causes if isinstance(cause, kinds)), None)
+
+    if cause := any_is(http.client.IncompleteRead):
+        leaf, text = TruncatedTransfer, f"the server closed the connection within the answer: {plain(cause)}"
+    elif any_is(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
+        leaf, text = ConnectionLost, f"the server closed the connection {_when(url, http_status)}"
+    elif cause := any_is(ssl.SSLError):
+        # after the handshake it is the stream that broke
+        leaf = ConnectionLost if http_status else TlsFailed
+        text = f"the encrypted connection broke: {plain(cause)}"
+    elif any_is(TimeoutError):
+        leaf, text = ConnectTimeout, "the connection was not ready in time (connect_timeout_s)"
+    elif any_is(http.client.InvalidURL, requests.exceptions.InvalidURL, UnicodeError):
+        leaf, text = InvalidUrl, "the URL has characters that can't be sent"
+    elif any_is(http.client.HTTPException):
+        leaf, text = BadResponse, "the answer is not HTTP"
+    elif cause := any_is(OSError):
+        leaf, text = ConnectionLost, f"the connection failed: {plain(cause)}"
+    else:
+        leaf, text = BadResponse, "the answer can't be read"
+    return leaf(text, http_status=http_status, final_url=url)
+
+
+def _when(url: str, http_status: int) -> str:
+    if http_status:
+        return "before the answer had ended"
+    return f"without an answer{wants_https(url)}"
+
+
+def causes_of(exc: BaseException) -> Iterator[BaseException]:
+    """*exc* and everything that it was made from, innermost first."""
+    found: list[BaseException] = []
+    waiting: list[object] = [exc]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, BaseException) and not any(item is known for known in found):
+            found.append(item)
+            waiting += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+    return reversed(found)

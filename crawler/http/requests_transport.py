@@ -1,14 +1,13 @@
-"""The transport on requests: one GET with redirects, or one request of a browser; streamed, within every limit.
+"""The Transport on requests: one GET with redirects, or one request of a browser; streamed, within every limit.
 
-Only requests' adapter is used (pooled connections, the wire), with requests prepared by hand: its cookies, proxies,
-.netrc and history are a third of its time, and not what a crawler wants of such things.
+Only requests' adapter is used (connection pools, the wire), with requests prepared by hand. Its own cookies, proxies,
+.netrc and history take a third of its time, and none of them is what a crawler needs.
 """
 
 from __future__ import annotations
 
 import http.client
 import logging
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,32 +20,28 @@ from urllib3.exceptions import HTTPError
 from crawler.config import FetchConfig
 from crawler.errors import (
     BadRedirect,
-    BadResponse,
     ConnectionLost,
-    ConnectTimeout,
     DeadlineExceeded,
     EmptyBody,
-    FetchError,
     InvalidUrl,
     TaskError,
-    TlsFailed,
     TooManyRedirects,
-    TruncatedTransfer,
 )
 from crawler.http import METHODS, Asked, BrowserRequest, Check, Exchanged, Exchanging, Fetched, Pairs, merged
 from crawler.http.address_guard import AddressGuard
 from crawler.http.bandwidth import AHEAD_BYTES, Bandwidth
 from crawler.http.bot_challenges import MOST_BYTES, is_worth_a_look
 from crawler.http.certificates import authorities
-from crawler.http.connection import IdleConnectionLost, PacedResponse, ReadPace
+from crawler.http.connection import IdleConnectionLost, PacedResponse
 from crawler.http.content import content_of, is_worthless_in_part
 from crawler.http.cookies import CookieJar
+from crawler.http.paced_reader import ReadPace
 from crawler.http.proxies import proxies_of
 from crawler.http.request_headers import RequestHeaders, asks_unless
-from crawler.http.requests_adapter import Adapter
-from crawler.http.status import PROXY_LOGIN, proxy_error, status_error, wants_https
+from crawler.http.requests_adapter import Adapter, causes_of, wrapped
+from crawler.http.status import PROXY_LOGIN, proxy_error, status_error
 from crawler.logs.events import CONNECTION_DROPPED, DEBUG, REQUEST, REQUEST_FAILED, tell
-from crawler.text.plain_errors import plain, quoted
+from crawler.text.plain_errors import quoted
 from crawler.urls import canonical, resolve, with_bytes_escaped
 
 log = logging.getLogger(__name__)
@@ -62,22 +57,21 @@ _OF_THE_WAY = frozenset(
         "proxy-connection", "proxy-authenticate",
     }
 )  # fmt: skip
-"""Headers that say how an answer came here, and nothing of what it is."""
-_DRAIN_S = 1.0
-_DRAIN_BYTES = 64 * 1024
-"""The body of a redirect or an error is read up to here, for the sake of its connection."""
+"""Headers of the transfer: they say nothing of the content."""
+_DRAIN_S, _DRAIN_BYTES = 1.0, 64 * 1024
+"""The body of a redirect or an error is read up to here, so that its connection can be used again."""
 
 
 class RequestsTransport:
     """A Transport on requests; see :class:`crawler.http.Transport` for what it promises.
 
-    *guard* decides which addresses may be asked; None: all. *jar* keeps cookies; None: nobody does. *seeds* are
-    canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the first
-    byte must bring ``min_rate_bytes_s`` on average. *ca_file*: certificate authorities to trust in place of the usual
-    ones, and of those that the environment names (SSL_CERT_FILE …).
-    Proxies that it names are used if *config* says so. *bandwidth*: what may be received at all; None: no limit.
+    *guard* decides which addresses may be connected to; None: all. *jar* keeps cookies; None: they are dropped. *seeds*
+    are canonical URLs, whose origins get the passwords of *config*. *rate_grace_s*: each so many seconds after the
+    first byte must bring ``min_rate_bytes_s`` on average. *ca_file* has the certificate authorities to trust, in place
+    of the usual ones and of those in the environment (SSL_CERT_FILE …). *bandwidth* is shared with other transfers;
+    None: no limit.
 
-    Raises ConfigError for headers, proxies and files that won't do.
+    Raises ConfigError for headers, proxies and files that can't be used.
     """
 
     def __init__(
@@ -106,14 +100,12 @@ class RequestsTransport:
         )
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
-        """As promised by the protocol; the errors' texts name the limit that was met."""
+        """Fetch *url*, following redirects; the text of an error names the limit that was met."""
         deadline = self._deadline(asked.get("within_s"))
         check, sent, unless = asked.get("check"), asked.get("sent"), asked.get("unless")
         current = _canonical(url)
         seen: list[str] = []
-        changed = (
-            0  # so many of these were seen before a cookie was set, with which they may answer otherwise
-        )
+        changed = 0  # so many of these were seen before the last cookie was set: with that they may answer otherwise
         while True:
             seen.append(current)
             deadline += _checked(check, current) + self._paid()
@@ -158,8 +150,9 @@ class RequestsTransport:
             )
 
     def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
-        """As promised by the protocol; the errors' texts name the limit that was met. Raises ValueError for a method
-        that is none of METHODS.
+        """Send *request* of a browser; the text of an error names the limit that was met.
+
+        Raises ValueError for a method that is none of METHODS.
         """
         if request.method not in METHODS:
             raise ValueError(f"a page in the browser may not ask with {quoted(request.method[:20])}")
@@ -169,7 +162,7 @@ class RequestsTransport:
         try:
             return self._exchange(request, url, deadline, exchanging)
         except ConnectionLost as exc:
-            lost = any(isinstance(cause, IdleConnectionLost) for cause in _causes(exc))
+            lost = any(isinstance(cause, IdleConnectionLost) for cause in causes_of(exc))
             if not lost or request.method not in _SAFE:
                 raise
         deadline += _checked(check, url) + self._paid()
@@ -207,7 +200,7 @@ class RequestsTransport:
         self._adapter.close()
 
     def _paid(self) -> float:
-        """Wait until what a server sends at first may be received; returns how long that took."""
+        """Wait until there is bandwidth for the first bytes of an answer; return for how many seconds."""
         return 0.0 if self._bandwidth is None else self._bandwidth.take(AHEAD_BYTES)
 
     def _deadline(self, within_s: float | None) -> float:
@@ -215,7 +208,7 @@ class RequestsTransport:
         return time.monotonic() + (limit_s if within_s is None else min(limit_s, within_s))
 
     def _keep_cookies(self, answer: requests.Response, url: str) -> bool:
-        """Whether any were set, and somebody keeps them."""
+        """Keep the cookies that *answer* sets; whether there were any."""
         if self._jar is None or not (cookies := answer.raw.headers.getlist("set-cookie")):
             return False
         self._jar.store(url, cookies)
@@ -237,7 +230,7 @@ class RequestsTransport:
         deadline: float,
         sent: Callable[[str, float], None] | None,
     ) -> Iterator[requests.Response]:
-        """One request and its answer, closed in the end; whatever goes wrong within becomes a TaskError."""
+        """The answer to *request*, closed in the end; whatever goes wrong within becomes a TaskError."""
         answer: requests.Response | None = None
         url = str(request.url)
         try:
@@ -311,7 +304,7 @@ def _prepared(
 
 
 def _checked(check: Check | None, url: str) -> float:
-    """Ask *check* about *url*; returns how long that took: who waits for a turn has lost none of its time."""
+    """Let *check* judge *url*; return the seconds that took, which do not count: it may wait for the host's turn."""
     if check is None:
         return 0.0
     started = time.monotonic()
@@ -319,15 +312,18 @@ def _checked(check: Check | None, url: str) -> float:
     return time.monotonic() - started
 
 
-def _waited_s(answer: requests.Response) -> float:
-    """For how long reading *answer* had to wait for a limit of our own."""
+def _paced(answer: requests.Response) -> PacedResponse | None:
     original = getattr(answer.raw, "_original_response", None)
-    return original.waited_s if isinstance(original, PacedResponse) else 0.0
+    return original if isinstance(original, PacedResponse) else None
+
+
+def _waited_s(answer: requests.Response) -> float:
+    """Seconds that reading *answer* had to wait for bandwidth."""
+    return paced.waited_s if (paced := _paced(answer)) else 0.0
 
 
 def _sent_at(answer: requests.Response) -> float:
-    original = getattr(answer.raw, "_original_response", None)
-    return original.sent_at if isinstance(original, PacedResponse) else time.monotonic()
+    return paced.sent_at if (paced := _paced(answer)) else time.monotonic()
 
 
 def _pairs(answer: requests.Response) -> Pairs:
@@ -337,7 +333,7 @@ def _pairs(answer: requests.Response) -> Pairs:
 
 
 def _location(answer: requests.Response) -> str:
-    """The first Location that says something, as in Chromium; nothing without one."""
+    """The first Location that is not empty, as in Chromium; empty without one."""
     return next(filter(None, answer.raw.headers.getlist("location")), "")
 
 
@@ -359,15 +355,15 @@ def _too_many(seen: list[str], target: str, status: int, *, circle: bool) -> Too
 
 
 def _drain(answer: requests.Response) -> None:
-    """Read a short body to its end, so that the connection can be used again; give up on a long, slow or broken
-    one, and on one whose end would be the connection's.
+    """Read a short body to its end, so that the connection can be used again.
+
+    Give up on a long, slow or broken one, and on one that ends with the connection.
     """
     received = 0
-    original = getattr(answer.raw, "_original_response", None)
-    if isinstance(original, PacedResponse):
-        if original.will_close:
+    if paced := _paced(answer):
+        if paced.will_close:
             return
-        original.hurry(_DRAIN_S)
+        paced.hurry(_DRAIN_S)
     try:
         while received < _DRAIN_BYTES and (data := answer.raw.read(_DRAIN_BYTES, decode_content=False)):
             received += len(data)
@@ -376,59 +372,11 @@ def _drain(answer: requests.Response) -> None:
 
 
 def _glimpse(answer: requests.Response, headers: Mapping[str, str]) -> bytes:
-    """The begin of an answer that is an error; nothing if it can't be had, or not at once."""
-    original = getattr(answer.raw, "_original_response", None)
-    if isinstance(original, PacedResponse):
-        original.hurry(_DRAIN_S)
+    """The first bytes of an answer that is an error; nothing if they do not come at once."""
+    if paced := _paced(answer):
+        paced.hurry(_DRAIN_S)
     try:
         return content_of(answer.raw, headers, MOST_BYTES, cut=True)[0]
     except (TaskError, HTTPError, http.client.HTTPException, OSError) as exc:
         tell(log, CONNECTION_DROPPED, url=answer.url, reason=exc)
         return b""
-
-
-def wrapped(exc: Exception, *, url: str, http_status: int) -> FetchError:
-    """The leaf for an exception of requests, urllib3, http.client, ssl or socket."""
-    causes = list(_causes(exc))
-    leaf: type[FetchError]
-
-    def any_is(*kinds: type[BaseException]) -> BaseException | None:
-        return next((cause for cause in causes if isinstance(cause, kinds)), None)
-
-    if cause := any_is(http.client.IncompleteRead):
-        leaf, text = TruncatedTransfer, f"the server closed the connection within the answer: {plain(cause)}"
-    elif any_is(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
-        leaf, text = ConnectionLost, f"the server closed the connection {_when(url, http_status)}"
-    elif cause := any_is(ssl.SSLError):
-        # after the handshake it is the stream that broke
-        leaf = ConnectionLost if http_status else TlsFailed
-        text = f"the encrypted connection broke: {plain(cause)}"
-    elif any_is(TimeoutError):
-        leaf, text = ConnectTimeout, "the connection was not ready in time (connect_timeout_s)"
-    elif any_is(http.client.InvalidURL, requests.exceptions.InvalidURL, UnicodeError):
-        leaf, text = InvalidUrl, "the URL has characters that can't be sent"
-    elif any_is(http.client.HTTPException):
-        leaf, text = BadResponse, "the answer is not HTTP"
-    elif cause := any_is(OSError):
-        leaf, text = ConnectionLost, f"the connection failed: {plain(cause)}"
-    else:
-        leaf, text = BadResponse, "the answer can't be read"
-    return leaf(text, http_status=http_status, final_url=url)
-
-
-def _when(url: str, http_status: int) -> str:
-    if http_status:
-        return "before the answer had ended"
-    return f"without an answer{wants_https(url)}"
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """*exc* and everything that it was made from, innermost first."""
-    found: list[BaseException] = []
-    waiting: list[object] = [exc]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, BaseException) and not any(item is known for known in found):
-            found.append(item)
-            waiting += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
-    return reversed(found)

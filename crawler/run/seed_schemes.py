@@ -57,8 +57,7 @@ def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -
                 notes.append(f"{answer.failure}; {url} is tried in the crawl")
                 taken.append(url)
                 continue
-            silence_told = answer.silence.partition("; perhaps ")[0]  # what that advises is done here
-            why = f": no answer by https ({silence_told})" if silence_told else ""
+            why = f": no answer by https ({answer.silence})" if answer.silence else ""
             notes.append(f"taking {url}{why}")
         taken.append(url)
     return SettledSeeds(seeds=tuple(dict.fromkeys(taken)), notes=tuple(notes))

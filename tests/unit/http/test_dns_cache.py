@@ -11,7 +11,7 @@ import pytest
 
 from crawler.errors import ConnectFailed, ConnectTimeout, HostNotFound, NameLookupFailed, TaskError
 from crawler.http import dns_cache as module
-from crawler.http.connection import open_socket
+from crawler.http.dialling import open_socket
 from crawler.http.dns_cache import DnsCache
 from tests.support.queues import is_in, wait_until
 
