@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from crawler.config import ENVIRONMENT_PREFIX
-from tests.support.cpu_time import untraced
+from tests.support import marks
+from tests.support.cpu_time import allowed_s, spent, untraced
 from tests.support.redisserver import Cluster, RedisServer, cluster, need_server
 
 # two shared cores: how long one example takes says nothing
@@ -22,45 +25,83 @@ settings.load_profile("crawler")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_OF_VALKEY = 10
-"""Of the queues' contract on Valkey one test in so many is run: the scripts are those of Redis, which gets them all."""
+_OF_CONTRACT = {"valkey": 10, "cluster": 3}
+"""Of the queues' contract one test in so many is run there: the scripts are those of Redis, which gets them all."""
 
 _OF_REDIS, _ON_REDIS = 3, ("test_redis.py", "test_reruns.py")
 """The same of whole crawls that are run with either engine, but for these files: they are about what differs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="Run the tests of all marks but soak.")
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="Run every test of the matrices that are sampled otherwise: the contract of the queues on Valkey,"
-        " whole crawls on Redis, all commands at all widths of a terminal, in all encodings.",
+        help="Like --all, with every test of the matrices that are sampled otherwise: the contract of the queues on"
+        " Valkey, whole crawls on Redis, all commands at all widths of a terminal, in all encodings.",
     )
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each core, and one more where half of the time is waiting; none where a file is named."""
+    if config.option.markexpr or config.option.all or config.option.thorough:
+        return cores() + 1
+    return 0 if marks.wants_rest(config) else cores()
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Nothing there is fast."""
+    return True if collection_path == marks.E2E and not marks.wants_rest(config) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a matrix whose tests differ in little, run some; which are the same each time."""
-    if config.getoption("--thorough"):
-        return
+    for item in items:
+        marks.mark(item)
+    left = {item for item in items if not marks.is_wanted(item, config)}
+    if not config.option.thorough:
+        left |= sampled_out(items)
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
+    items.sort(key=lambda item: item.path.name not in marks.LONG)
+
+
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    marks.begin(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A fast test is not slow."""
+    with spent() as cpu:
+        yield
+    if item.get_closest_marker(marks.FAST) is not None and cpu.s > marks.FAST_S:
+        most_s = allowed_s(marks.FAST_S) * (1 if sys.gettrace() is None else marks.TRACED)
+        assert cpu.s < most_s, f"it took {cpu.s:.1f} s of the processor: @pytest.mark.slow"
+
+
+def sampled_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Of a matrix whose tests differ in little, all but some; which are the same each time."""
     matrices: dict[str, list[pytest.Item]] = {}
     for item in items:
         if (matrix := _matrix(item)) is not None:
             matrices.setdefault(matrix[0], []).append(item)
-    left = {item for each in matrices.values() for item in set(each) - set(each[:: _matrix(each[0])[1]])}  # type: ignore[index]
-    if left:
-        config.hook.pytest_deselected(items=list(left))
-        items[:] = [item for item in items if item not in left]
+    return {item for each in matrices.values() for item in set(each) - set(each[:: _matrix(each[0])[1]])}  # type: ignore[index]
 
 
 def _matrix(item: pytest.Item) -> tuple[str, int] | None:
     """The matrix that it is one of, and of how many of these one is run; None if it is run in any case."""
     if (mark := item.get_closest_marker("sampled")) is not None:
         return item.nodeid.partition("[")[0], int(mark.args[0])
-    call = getattr(item, "callspec", None)
-    engines = {"valkey", "redis"} & set(map(str, call.params.values())) if call is not None else set()
-    if "valkey" in engines and item.path.parent.name == "contract":
-        return "valkey", _OF_VALKEY
-    if "redis" in engines and item.path.parent.name == "e2e" and item.path.name not in _ON_REDIS:
+    engines = marks.parameters(item)
+    if item.path.parent == marks.CONTRACT:
+        return next(((name, many) for name, many in _OF_CONTRACT.items() if name in engines), None)
+    if item.path.parent == marks.E2E and "redis" in engines and item.path.name not in _ON_REDIS:
         return "redis", _OF_REDIS
     return None
 

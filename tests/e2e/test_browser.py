@@ -32,6 +32,7 @@ from tests.support.browsers import Pages, boot, eventually, folders, may, need_c
 from tests.support.cpu_time import soon
 
 pytestmark = [
+    pytest.mark.browser,
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
     pytest.mark.timeout(300),
 ]

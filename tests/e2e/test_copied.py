@@ -69,6 +69,7 @@ COPIES = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("storage", ["local", "manager"])
 @pytest.mark.parametrize("last", ["cp -rL", "mv"])
 def test_the_same_command_goes_on_in_any_copy(tmp_path: Path, storage: str, last: str) -> None:

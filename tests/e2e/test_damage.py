@@ -43,6 +43,7 @@ def a_finished_crawl(tmp_path_factory: pytest.TempPathFactory):
         yield folder / "crawl", server, digests
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("damage", [noise, cut_short, pages_of_noise])
 def test_a_damaged_ledger_is_left_as_it_was(
     finished, tmp_path: Path, damage: Callable[[bytes], bytes]

@@ -34,6 +34,7 @@ from tests.support.queues import wait_until
 from tests.support.sites import png, serving
 
 pytestmark = [
+    pytest.mark.browser,
     pytest.mark.untraced,
     pytest.mark.timeout(400),
     pytest.mark.allow_hosts(

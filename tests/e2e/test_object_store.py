@@ -18,6 +18,8 @@ from tests.support import objectstore
 from tests.support.objectstore import Door, Store
 from tests.support.sites import make_site, serving
 
+pytestmark = pytest.mark.servers
+
 FEW = ("--quiet", "--downloaders", "2")
 
 

@@ -42,7 +42,7 @@ from tests.support.queues import wait_until
 from tests.support.redisserver import HOST, MASTER_NAME, RedisServer, cluster, need_server, sentinel
 from tests.support.sites import SiteServer, make_site, serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 PATIENCE_S = 60.0
 LEASE_S = 4.0
@@ -139,12 +139,6 @@ def a_server(place: Place) -> Iterator[RedisServer]:
     with RedisServer(place.path / "redis", need_server("redis")) as server:
         place.queue = f"{server.url}#{NAME}"
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _soaks_are_asked_for(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("soak") and "soak" not in request.config.getoption("markexpr"):
-        pytest.skip("it takes long: -m soak")
 
 
 @pytest.fixture(name="tell")

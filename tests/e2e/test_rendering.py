@@ -16,7 +16,7 @@ from tests.support import scripted
 from tests.support.chromium import chromium
 from tests.support.redisserver import RedisServer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.browser, pytest.mark.untraced]
 
 
 @pytest.fixture(autouse=True)

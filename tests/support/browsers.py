@@ -16,12 +16,14 @@ import pytest
 from crawler.render import chromium, namespaces, profiles
 from crawler.render.namespaces import Rung
 from crawler.render.tab import Tab
+from tests.support import marks
 
 FENCES = Rung(namespaces=False, own_pids=False)
 
 
 def need_chromium() -> Path:
     """The program; the test is skipped, and says so, if there is none. In CI there has to be one."""
+    marks.need("browser")
     program = chromium.find()
     if program is None:
         assert "CI" not in os.environ, "there is no Chromium, which CI is to have"

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from crawler.render.chromium import find
+from tests.support import marks
 
 
 def chromium() -> Path:
     """Skips the test where there is none, loudly; where CI runs its absence is an error."""
+    marks.need("browser")
     program = find(os.environ.get("IMAGE_CRAWLER_CHROMIUM", ""))
     if program is None:
         told = (

@@ -40,15 +40,21 @@ class Spent:
 
 
 @contextmanager
+def spent() -> Iterator[Spent]:
+    """By what is done within it."""
+    taken, begun = Spent(), time.thread_time()
+    yield taken
+    taken.s = time.thread_time() - begun
+
+
+@contextmanager
 def _measured() -> Iterator[Spent]:
     was_enabled = gc.isenabled()
-    spent = Spent()
     with untraced():
         gc.disable()
         try:
-            begun = time.thread_time()
-            yield spent
-            spent.s = time.thread_time() - begun
+            with spent() as taken:
+                yield taken
         finally:
             if was_enabled:
                 gc.enable()
@@ -58,18 +64,18 @@ def cpu_s(work: Callable[[], object], *, times: int = 1) -> float:
     """Seconds that *work* takes: the least of so many *times*."""
     took_s = []
     for _ in range(times):
-        with _measured() as spent:
+        with _measured() as taken:
             work()
-        took_s.append(spent.s)
+        took_s.append(taken.s)
     return min(took_s)
 
 
 @contextmanager
 def cpu_below(limit_s: float) -> Iterator[None]:
     """What is done within it takes less than so many seconds, of a machine as fast as that of the limit."""
-    with _measured() as spent:
+    with _measured() as taken:
         yield
-    taken_s = spent.s
+    taken_s = taken.s
     if taken_s >= limit_s:  # nobody waits for the reference but where it is needed
         slower = slowness()
         assert taken_s < limit_s * slower, f"it took {taken_s:.2f} s, on a machine {slower:.1f} times slower"

@@ -37,6 +37,7 @@ from crawler.storage.bucket import Bucket
 from crawler.storage.objects import ObjectStorage
 from crawler.storage.paths import INDEX_FOLDER
 from crawler.storage.patience import StoragePatience
+from tests.support import marks
 
 BUCKET = "pictures"
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
@@ -106,9 +107,14 @@ def s3_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-@cache
 def moto() -> str:
     """Its URL, with BUCKET in it."""
+    marks.need("servers")
+    return _moto()
+
+
+@cache
+def _moto() -> str:
     from moto.server import ThreadedMotoServer  # it takes a while
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -32,6 +32,7 @@ import pytest
 import redis
 
 from crawler.queues.rpc.tls import Tls
+from tests.support import marks
 
 HOST = "127.0.0.1"
 MASTER_NAME = "mymaster"
@@ -60,6 +61,7 @@ def find_server(name: str, *, tls: bool = False, at_least: tuple[int, ...] = ())
 
 def need_server(name: str, *, tls: bool = False, at_least: tuple[int, ...] = ()) -> Path:
     """The same; where there is none the test is skipped, or fails if this is CI, and says what to install."""
+    marks.need("servers")
     binary = find_server(name, tls=tls, at_least=at_least)
     if binary is not None:
         return binary
@@ -139,6 +141,7 @@ class RedisServer:
         config: Sequence[str] = (),
         sentinel: bool = False,
     ) -> None:
+        marks.need("servers")
         if user and not password:
             raise ValueError("a user needs a password")
         if tls is not None and (cluster or sentinel or replica_of is not None):

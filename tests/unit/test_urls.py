@@ -291,6 +291,7 @@ _PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=2000)
 @given(
     st.lists(_PIECES, max_size=8).map("".join),

@@ -25,7 +25,7 @@ from tests.support.crawls import SITE, garden, keep, saved
 from tests.support.queues import HARVESTER, RENDERER, Queues, image, page, render, take
 from tests.support.queues import saved as settled
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 GARBAGE = [
     2**62,
@@ -142,6 +142,7 @@ def test_two_records_of_absurd_sizes_leave_all_commands_and_the_crawl_itself_as_
         assert ledger.refresh() > 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("table", "column"), WRITTEN)
 def test_garbage_in_any_column_stops_nothing(
     sound: Path, tmp_path: Path, table: str, column: str, caplog: pytest.LogCaptureFixture

@@ -15,7 +15,7 @@ from crawler.scope import Scope
 from tests.support.cpu_time import HOSTILE_BYTES, cpu_below
 from tests.support.harvesting import answer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 URL = "https://example.org/p"
 ENOUGH_S = 10.0

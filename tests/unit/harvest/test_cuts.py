@@ -216,7 +216,12 @@ def test_every_limit_is_known() -> None:
     )
 
 
-@pytest.mark.parametrize("limit", COUNTED)
+LARGE = {"xml._MAX_NODES_IN_ALL", "sitemap.MAX_URLS"}
+
+
+@pytest.mark.parametrize(
+    "limit", [pytest.param(limit, marks=pytest.mark.slow) if limit in LARGE else limit for limit in COUNTED]
+)
 def test_what_a_limit_leaves_out_is_counted(limit: str) -> None:
     slug, document = COUNTED[limit]
     text, content_type, settings = document()

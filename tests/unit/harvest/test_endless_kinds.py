@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.harvest.test_endless_sites import SITE, Reply, Site, anchors, walk_all, words
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 HUNDREDS = 1000
 

@@ -22,7 +22,7 @@ from crawler.scope import Scope
 from crawler.urls import identity
 from tests.support.harvesting import answer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 SITE = "https://e.org"
 YEAR = 2026

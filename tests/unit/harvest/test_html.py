@@ -268,6 +268,7 @@ def test_a_long_value_is_no_reason_to_cut_a_tag() -> None:
     assert img.attributes == {"src": picture, "data-src": "real.png", "alt": ">"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tag",
     ["<i a%d=1 b%d=2></i>", "<img src=/%d.png data-%d=1>", "<x-%d y=%d></x-1>", "<p></x-%d%d>"],

@@ -20,7 +20,7 @@ from crawler.harvest.html_bombs import made_harmless
 from crawler.urls import resolve
 from tests.support.cpu_time import HOSTILE_BYTES, allowed_s, cpu_s
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 ENOUGH_S = 5.0
 

@@ -624,6 +624,7 @@ HOSTILE = {
 LONG_URLS = [f"{HOST}/{'a' * 8180}", f"{HOST}/{TWO}", f"{HOST}/?{'a/' * 4000}", f"{HOST}/{'%61' * 2700}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_takes_little_time_and_memory(name: str) -> None:
     tracemalloc.start()
@@ -642,6 +643,7 @@ def test_a_hostile_file_takes_little_time_and_memory(name: str) -> None:
             of_all.statements(url)
 
 
+@pytest.mark.slow
 @pytest.mark.untraced
 @pytest.mark.parametrize(("name", "share"), [("pieces", 0.5), ("stars in every rule", 3.0)])
 def test_a_verdict_is_no_search_of_the_whole_url_for_each_rule(name: str, share: float) -> None:

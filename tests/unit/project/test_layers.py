@@ -158,6 +158,7 @@ def own(name: str) -> str:
     return name.removeprefix("crawler").removeprefix(".") if name.partition(".")[0] == "crawler" else name
 
 
+@cache
 def fits(module: str, patterns: str) -> bool:
     return any(fnmatch(module, pattern) for pattern in patterns.split())
 

@@ -29,7 +29,7 @@ from tests.support.faultserver import FaultServer
 from tests.support.harvesting import Site, answer
 from tests.support.hostile import MADE, hostile
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 pytest.importorskip("pytest_memray", reason="pytest-memray is not for this system: nothing here is measured")
 

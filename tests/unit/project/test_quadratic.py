@@ -17,14 +17,14 @@ from tests.quadratic import NUMBER, Growth, Shape, growth
 from tests.quadratic.entries import ENTRIES, alone, closed, in_places, pairs, sampled, units_of
 from tests.quadratic.patterns import ELSEWHERE, SHORT, Found, compiled_elsewhere, expressions, shapes
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 CHARS = 2**14
 """Enough for what does harm: the page that hung a crawl took 30 ms at this size."""
 ENOUGH_S = 0.004
-ALONE_IN_PLACES = 24
+ALONE_IN_PLACES = 48
 """One of so many units in places, the same ones each time; of pairs fewer."""
-OF_PAIRS = 40
+OF_PAIRS = 20
 _COSTLY = ("read", "parse")
 _COVERED = {"read html in all sizes", "read html by soup"}
 """Whose parts are searched with all units: of these, one unit in four."""

@@ -40,7 +40,12 @@ def test_ci_runs_the_line_of_the_readme() -> None:
     assert pattern is not None
     found = re.findall(pattern[1], README, re.MULTILINE)
     assert len(found) == 1
-    assert ".venv/bin/pytest" not in script, "the tests run as the README says, in no other way"
+
+
+def test_ci_runs_all_other_tests_after_it() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.findall(r"\.venv/bin/pytest (.*)", script) == ['-m "not fast and not soak"']
+    assert script.index('$test_command"') < script.index(".venv/bin/pytest ")
 
 
 def test_every_public_name_is_there_and_documented_by_its_home() -> None:

@@ -136,6 +136,7 @@ def found(number: int, host: str) -> NewTask:
 # --- dead hosts ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reason", "at_least_s", "at_most_s", "asked"),
     [("connect-timeout", 120, 400, 30), ("connect-failed", 120, 300, 20), ("host-not-found", 0, 60, 10)],

@@ -18,7 +18,7 @@ from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 
 class LedgerEngine:

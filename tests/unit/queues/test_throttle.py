@@ -378,7 +378,7 @@ CASES = {
 }
 
 
-@pytest.fixture(params=["ledger", "redis"])
+@pytest.fixture(params=["ledger", pytest.param("redis", marks=pytest.mark.servers)])
 def at_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, Clock]]:
     clock, queue = Clock(), QueueConfig()
     if request.param == "ledger":
@@ -390,6 +390,7 @@ def at_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[E
             yield engine, clock
 
 
+@pytest.mark.slow
 @pytest.mark.untraced
 @pytest.mark.parametrize("name", CASES)
 def test_a_storm_of_refusals_settles_near_what_is_allowed(at_queue: tuple[Engine, Clock], name: str) -> None:

@@ -28,6 +28,8 @@ from tests.support import objectstore
 from tests.support.cpu_time import soon
 from tests.support.objectstore import Door, Store, open_storage
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[3]
 CAT = hashlib.sha256(b"cat").hexdigest()
 CLAIM = f"{INDEX_FOLDER}/{CAT[:2]}/{CAT}"

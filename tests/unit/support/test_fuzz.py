@@ -18,7 +18,7 @@ from tests.fuzz.mutations import mutated
 from tests.fuzz.registry import CORPUS, TARGETS, WEIGHTS, corpus, target
 from tests.support.cpu_time import allowed_s, cpu_s
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +35,7 @@ def _the_server_as_it_was() -> Iterator[None]:
 ENOUGH_S = 5.0
 """Of the processor, for one input."""
 MUTATIONS = 600
-FOR_S = 2.0
+FOR_S = 0.5
 """Time for the mutations of a target of weight 1, on a slow machine: fewer are tried then."""
 CORPUS_BYTES = 1_500_000
 SEED = 20_261_129

@@ -22,6 +22,8 @@ from tests.support.redisserver import (
     version,
 )
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(params=BINARIES)
 def binary(request: pytest.FixtureRequest) -> Path:

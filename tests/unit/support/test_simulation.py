@@ -7,13 +7,13 @@ import pytest
 from tests.benchmarks.simulation import Report, Setup, simulate
 from tests.support.redisserver import RedisServer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 CROWDED = Setup(hosts=250, workers=16, threads=8, mean_life_s=300.0, longest_delay_s=100.0, ask_again_s=0.5)
 """Few slots at first, then few hosts; workers die all the while."""
 
 
-@pytest.fixture(params=["pacing", "redis"])
+@pytest.fixture(params=["pacing", pytest.param("redis", marks=pytest.mark.servers)])
 def report(request: pytest.FixtureRequest) -> Report:
     server: RedisServer | None = None
     if request.param == "redis":

@@ -117,6 +117,7 @@ def assert_whole(folder: Path, line: Any, caplog: pytest.LogCaptureFixture) -> N
     assert summary.balanced
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_that_is_overwritten_is_named_and_the_crawl_comes_to_its_end(

@@ -74,7 +74,7 @@ from tests.support.machine import Clock
 from tests.support.queues import Queues, file_of, in_redis
 from tests.support.redisserver import RedisServer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 LEASE_S = 30.0
 _KINDS = {"h": TaskKind.PAGE, "w": TaskKind.IMAGE, "r": TaskKind.RENDER}

@@ -31,7 +31,7 @@ from crawler.queues.redis.writer import CrawlfileWriter
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 from tests.support.redisserver import RedisServer
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 STATES = {"r": "ready", "d": "delayed", "l": "leased"}
 _numbers = itertools.count()

@@ -314,6 +314,7 @@ def binaries() -> list[Path]:
     return list({version(path): path for path in found if path is not None and path.exists()}.values())
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("binary", binaries(), ids=lambda path: ".".join(map(str, version(path))))
 def test_without_memory_it_is_waited_for_and_nothing_is_half_done(tmp_path: Path, binary: Path) -> None:
     with RedisServer(tmp_path / "server", binary, aof=False) as server, crawl(server) as client:

@@ -37,7 +37,7 @@ from crawler.urls import task_key
 from tests.support.fake_export import ORIGIN, Key, Queue, a_crawl_in, image_columns, open_ledger, query
 from tests.support.queues import HARVESTER, RENDERER, Queues, image, page, render, take, worker
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.slow, pytest.mark.untraced]
 
 IN_MEMORY = Path("/dev/shm")  # power cuts are no matter here, and the disk is slow
 NUMBERS = st.integers(0, 3)
