@@ -30,6 +30,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crawler.api.crawl import crawl as crawl
     from crawler.api.iteration import Records as Records
     from crawler.catalog import Catalog as Catalog
     from crawler.config import Config as Config
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from crawler.models import RenderStatus as RenderStatus
     from crawler.models import Stats as Stats
     from crawler.run.supervisor import Crawl as Crawl
-    from crawler.run.supervisor import crawl as crawl
 
 __version__ = "0.1.0"
 
@@ -87,7 +87,7 @@ _HOMES = {
     "Settings": "crawler.config.keywords:Settings",
     "Stats": "crawler.models:Stats",
     "UsageError": "crawler.errors:UsageError",
-    "crawl": "crawler.run.supervisor:crawl",
+    "crawl": "crawler.api.crawl:crawl",
     "load_config": "crawler.config:load",
 }
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 
-from crawler.errors import SeedError
+from crawler.errors import FolderError, SeedError
 from crawler.text.plain_errors import quoted
 from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, without_login
 
@@ -52,6 +53,17 @@ def some(seeds: Sequence[str], *, most: int = 5, otherwise: str = "a list of ima
     """The first of *seeds*, for people to read, and how many more there are; *otherwise* if there are none."""
     more = f" and {len(seeds) - most:,} more" if len(seeds) > most else ""
     return f"{' '.join(seeds[:most])}{more}" if seeds else otherwise
+
+
+def another_crawl(
+    folder: Path, seeds: Sequence[str], *, otherwise: str = "a list of images", or_fresh: bool = False
+) -> FolderError:
+    """The error that *folder* has the crawl of other *seeds*; *otherwise* names its lists where it has none."""
+    advice = ", or start over with --fresh" if or_fresh else ""
+    return FolderError(
+        f"{folder} belongs to another crawl, of {some(seeds, otherwise=otherwise)}; choose another folder with"
+        f" -o{advice}"
+    )
 
 
 def whole(url: str) -> Seed:

@@ -14,7 +14,7 @@ from crawler.config import Config
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import FolderError, UsageError
 from crawler.queues.redis.address import is_redis, without_password
-from crawler.run.default_folder import guest_home
+from crawler.run.default_folder import remote_home
 from crawler.run.supervisor import Crawl
 from crawler.text.plain_errors import quoted
 
@@ -52,7 +52,7 @@ def collect(address: str, *, output: Path | None, quiet: bool, as_json: bool, co
         plan = tasks.plan()
     if not plan.seeds and not plan.id:
         raise UsageError(f"there is no crawl at {without_password(address)}; image-crawler serve begins one")
-    folder = guest_home(plan.seeds, plan.id) if output is None else output
+    folder = remote_home(plan.seeds, plan.id) if output is None else output
     if not CrawlFolder(folder).holds_a_crawl:
         raise FolderError(
             f"{folder} holds no crawl: name the folder that this one was begun in, or a copy of it, with -o"

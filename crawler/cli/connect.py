@@ -30,8 +30,8 @@ from crawler.run.endpoints import (
     read_authkey,
 )
 from crawler.run.redis_endpoint import RedisEndpoint, read_redis
+from crawler.run.remote_crawl import RemoteCrawl
 from crawler.run.trust import USUAL, Trust, allowed
-from crawler.run.worker_pool import RemoteCrawl
 from crawler.seeds import some
 from crawler.text.display import one_line
 

@@ -8,7 +8,16 @@ from typing import Any
 from crawler.errors import NoSitemap
 from crawler.logs import events
 from crawler.logs.events import DEBUG, Event, tell
-from crawler.models import WORKER_NAMES, ImageRecord, Record, Result, Revisit, WorkerState
+from crawler.models import (
+    WORKER_NAMES,
+    ImageRecord,
+    ImageStatus,
+    Record,
+    Result,
+    Revisit,
+    Stats,
+    WorkerState,
+)
 from crawler.text import display
 
 SOMEBODY = "somebody"
@@ -69,6 +78,21 @@ def tell_joined(log: logging.Logger, worker: WorkerState) -> None:
         pid=worker.pid,
         version=worker.version,
         threads=worker.threads,
+    )
+
+
+def tell_finished(log: logging.Logger, stats: Stats, elapsed_s: float) -> None:
+    """The line of a crawl that has ended with nothing left to do."""
+    status: dict[str, Any] = {each.value: stats.image_status.get(each, 0) for each in ImageStatus}
+    tell(
+        log,
+        events.CRAWL_FINISHED,
+        pages=stats.pages.discovered,
+        images=stats.images.discovered,
+        **status,
+        size=display.size(stats.saved_bytes),
+        saved_bytes=stats.saved_bytes,
+        elapsed_s=elapsed_s,
     )
 
 

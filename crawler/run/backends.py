@@ -62,7 +62,7 @@ class QueueBackend(Protocol):
     """While connected."""
 
     @property
-    def meeting(self) -> QueueEndpoint:
+    def endpoint(self) -> QueueEndpoint:
         """Where the workers of this machine find the queues."""
         ...
 
@@ -109,7 +109,7 @@ class ManagerBackend:
         self.client: QueueClient | None = None
 
     @property
-    def meeting(self) -> ManagerEndpoint:
+    def endpoint(self) -> ManagerEndpoint:
         return self._endpoint
 
     def check(self, start: StartMode) -> None:
@@ -197,7 +197,7 @@ class RedisBackend:
         self.client: QueueClient | None = None
 
     @property
-    def meeting(self) -> RedisEndpoint:
+    def endpoint(self) -> RedisEndpoint:
         return self._endpoint
 
     def check(self, start: StartMode) -> None:
@@ -275,7 +275,7 @@ def _endpoints(config: Config) -> tuple[ManagerEndpoint, ManagerEndpoint | None]
     return ManagerEndpoint(address=_LOOPBACK, access=own), ManagerEndpoint(address=address, access=access)
 
 
-def engine_for(config: Config, folder: CrawlFolder) -> QueueBackend:
+def backend_for(config: Config, folder: CrawlFolder) -> QueueBackend:
     """Raises UsageError."""
     return RedisBackend(config, folder) if config.manager.queue else ManagerBackend(config, folder)
 

@@ -30,6 +30,7 @@ from crawler.errors import FAULT
 from crawler.logs.events import PROCESS_FAILED, STDERR, tell
 from crawler.logs.setup import LogLine, Sender, heard
 from crawler.text.display import clean_the_streams
+from crawler.text.plain_errors import exit_status
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,11 @@ class Child:
     def exitcode(self) -> int | None:
         """None while it lives; negative for the signal that killed it."""
         return self._process.exitcode
+
+    @property
+    def why_ended(self) -> str:
+        """The failure that an ended child has told, or else its exit status in words."""
+        return str(self.failure or exit_status(self.exitcode or 0))
 
     @property
     def pipe(self) -> Connection:

@@ -46,7 +46,7 @@ def home(seeds: Sequence[Seed], lists: Sequence[Path] = (), *, data: Path = DATA
     )
 
 
-def guest_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
+def remote_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
     """Where another machine keeps images of the crawl of that id: as if it had begun it, if it has seeds.
 
     Raises FolderError, and SeedError, for what a manager may say.

@@ -66,7 +66,7 @@ class QueueEndpoint(Protocol):
         """A client of theirs; nothing is dialled yet."""
         ...
 
-    def found_by(self, client: QueueClient) -> QueueEndpoint:
+    def pinned_to(self, client: QueueClient) -> QueueEndpoint:
         """The same, as exactly as *client*, which has connected, knows it."""
         ...
 
@@ -90,7 +90,7 @@ class ManagerEndpoint:
         access = self.access
         return QueueManager(self.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
 
-    def found_by(self, client: QueueClient) -> ManagerEndpoint:  # noqa: ARG002 - there is one crawl at an address
+    def pinned_to(self, client: QueueClient) -> ManagerEndpoint:  # noqa: ARG002 - there is one crawl at an address
         return self
 
 

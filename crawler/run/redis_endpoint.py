@@ -44,7 +44,7 @@ class RedisEndpoint:
             ) from exc
         return RedisClient(self.address, reconnect_s=reconnect_s)
 
-    def found_by(self, client: QueueClient) -> RedisEndpoint:
+    def pinned_to(self, client: QueueClient) -> RedisEndpoint:
         """With the name of the crawl that *client* has found there."""
         return RedisEndpoint(address=cast("RedisClient", client).address)
 

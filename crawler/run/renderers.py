@@ -5,20 +5,25 @@ A browser costs hundreds of MiB, and most sites want none: nothing is started be
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from pathlib import Path
+from typing import Protocol
 
-from crawler.config import MachineConfig
+from crawler.config import MachineConfig, RenderConfig
+from crawler.logs.events import BROWSER_WANTED, tell
 from crawler.models import Stats, TaskKind
 from crawler.text.display import counted
+
+log = logging.getLogger(__name__)
 
 INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 SAY_AGAIN = "say the same command again"
 """A run that has a browser opens the pages in it for which an earlier one had none."""
-GUESTS_S = 60.0
-"""So long a renderer that may join is waited for, once nothing else is left to do."""
+JOIN_WAIT_S = 60.0
+"""Seconds to wait for a renderer that may join, once nothing else is left to do."""
 
 
 class RendererStep(Enum):
@@ -33,23 +38,29 @@ class RendererStep(Enum):
     """Start one that has no browser: it gives every page that wants one the reason why it gets none."""
 
 
-class Renderers:
-    """Decides what a crawl does about its renderers; starts nothing itself.
+class RendererPool(Protocol):
+    """Starts workers: a WorkerPool."""
 
-    *setting* is that of ``render``; *found*, whether this machine has a Chromium; *patience_s*, for how long others
-    are waited for who may render.
+    def start(self, counts: Mapping[TaskKind, int], /) -> None: ...
+
+
+class Renderers:
+    """Decides when a crawl starts renderers: :meth:`next` decides, :meth:`see_to` does it.
+
+    *found*: this machine has a Chromium. *patience_s*: seconds to wait for a renderer of another machine.
     """
 
     def __init__(
         self,
-        setting: str,
+        config: RenderConfig,
         *,
         found: bool,
         patience_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._may_start = found and setting != "never"
-        self._patience_s = 0.0 if setting == "never" else patience_s
+        self._config = config
+        self._may_start = found and config.render != "never"
+        self._patience_s = 0.0 if config.render == "never" else patience_s
         self._clock = clock
         self._over = False
         self._said = False
@@ -73,6 +84,25 @@ class Renderers:
             return RendererStep.REFUSE
         said, self._said = self._said, True
         return RendererStep.NOTHING if said else RendererStep.WAIT
+
+    def see_to(self, stats: Stats, pool: RendererPool, *, invitation: str) -> None:
+        """Carry out the step that is due, and log why pages are refused or what they wait for."""
+        wanting = pages(stats.renders.unsettled)
+        match self.next(stats):
+            case RendererStep.START:
+                pool.start({TaskKind.RENDER: self._config.renderers})
+            case RendererStep.REFUSE:
+                told = f"{wanting} to show their pictures, and none was found: {INSTALL}, then {SAY_AGAIN}"
+                if self._config.render == "never":
+                    told = f"{wanting} since an earlier run; with --render never that is refused"
+                tell(log, BROWSER_WANTED, told=told)
+                pool.start({TaskKind.RENDER: 1})
+            case RendererStep.WAIT:
+                told = (
+                    f"{wanting}, and none was found here; a machine that has one may join within"
+                    f" {JOIN_WAIT_S:.0f} s: image-crawler render {invitation}"
+                )
+                tell(log, BROWSER_WANTED, told=told)
 
 
 def _nothing_else_is_left(stats: Stats) -> bool:

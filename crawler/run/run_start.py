@@ -18,14 +18,13 @@ from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.crawlfile.image_paths import on_disk
 from crawler.crawlfile.keepers import Here
-from crawler.errors import FolderError
 from crawler.lists import NOTHING, Given, Report, nobody
 from crawler.logs.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.queues import Plan
 from crawler.run.context import CrawlContext, StartMode
 from crawler.scope import Scope
-from crawler.seeds import some
+from crawler.seeds import another_crawl, some
 from crawler.text.display import counted
 
 if TYPE_CHECKING:
@@ -110,10 +109,7 @@ def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Gi
     lists = ledger.lists()
     is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
     if (before or lists) and is_another:
-        raise FolderError(
-            f"{folder} belongs to another crawl, of {some(before, otherwise=' '.join(lists))}; choose another folder"
-            " with -o, or start over with --fresh"
-        )
+        raise another_crawl(folder, before, otherwise=" ".join(lists), or_fresh=True)
 
 
 def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:

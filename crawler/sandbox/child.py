@@ -171,10 +171,6 @@ class Lifeline:
             file.close()
 
 
-def said(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
 def _widen(pipe: IO[bytes]) -> None:
     """Fewer turns for what is large, on Linux."""
     with suppress(ImportError, AttributeError, OSError):

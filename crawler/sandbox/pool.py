@@ -14,10 +14,10 @@ from typing import Self
 
 from crawler.crawlfile.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
-from crawler.sandbox.child import Child, OutOfMemoryError, said
+from crawler.sandbox.child import Child, OutOfMemoryError
 from crawler.sandbox.child_main import ChildOrders
 from crawler.sandbox.memory_budget import Budget, Grant
-from crawler.text.plain_errors import plain
+from crawler.text.plain_errors import exit_status, plain
 
 _REQUESTS_PER_CHILD = 20_000  # one that has grown ends before
 _START_S = 60.0
@@ -136,7 +136,7 @@ class Pool:
             return LateError()
         if isinstance(error, OutOfMemoryError):
             return error
-        return KilledError() if code == -_SIGKILL != 0 else CrashedError(said(code))
+        return KilledError() if code == -_SIGKILL != 0 else CrashedError(exit_status(code))
 
     def _asked(self, child: Child, request: tuple[bytes, ...]) -> Iterator[bytes]:
         """As Child.ask, within its time and with memory; EOFError for whatever it may die of."""
@@ -251,7 +251,7 @@ class Pool:
                     return child
             finally:
                 timer.cancel()
-            problem = said(child.end())
+            problem = exit_status(child.end())
         raise InternalError(f"no {self._what} can be started: {problem}")
 
     def _returned(self, child: Child, *, is_sound: bool) -> bool:

@@ -107,6 +107,11 @@ _OF_PROGRAMS = re.compile(
 """Signs of text that programs address to programmers."""
 
 
+def exit_status(code: int) -> str:
+    """Why a child process ended, by its exit code as ``subprocess`` has it: negative for a signal."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
 def plain(exc: BaseException) -> str:
     """The meaning of *exc* in a few words without a full stop: for use after a colon, or within brackets.
 

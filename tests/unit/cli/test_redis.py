@@ -36,7 +36,7 @@ class Client:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RedisEndpoint, "manager", Client)
+    monkeypatch.setattr(RedisEndpoint, "client", Client)
 
 
 def a_crawl(folder: Path, **notes: str) -> Path:
@@ -106,7 +106,7 @@ def test_collecting_takes_the_folder_of_the_crawl(
     assert running.config.access.reconnect_s == 3
     assert running.queue == parse(URL)
     assert running._start is StartMode.JOIN
-    assert running._staff() == {}
+    assert running._worker_counts() == {}
 
 
 def test_collecting_what_is_no_crawl(

@@ -225,10 +225,10 @@ def test_a_bad_file_changes_nothing_and_a_good_one_is_shown_nowhere(
     with caplog.at_level(logging.DEBUG):
         crawl = Crawl(["http://site.example/"], folder=tmp_path / "crawl", config=config)
     assert "expired" in caplog.text
-    assert crawl._cookies is not None
+    assert crawl._cookies
     crawl._networks = ()
-    site = replace(crawl._context(), cookies=crawl._cookies.cookies)
-    assert "s3cret" not in f"{caplog.text} {crawl._cookies} {site} {to_toml(config)} {crawl._cookies.cookies}"
+    site = replace(crawl._context(), cookies=crawl._cookies)
+    assert "s3cret" not in f"{caplog.text} {crawl._cookies} {site} {to_toml(config)} {crawl._cookies}"
 
 
 def test_a_cookie_that_hosts_below_do_not_get_is_not_sent_there_for_a_dot() -> None:

@@ -16,6 +16,7 @@ from crawler.config import Config
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.monitoring.wait_reasons import WHAT_HAPPENED, span, time_to_go, waits
 from crawler.queues.host_health import Evidence, Trouble, evidence
+from crawler.run.processes import CrawlProcesses
 from crawler.run.supervisor import Crawl
 
 H = "https://cdn.example"
@@ -282,9 +283,10 @@ def test_who_watches_a_silent_queue_hears_so(tmp_path: Path, monkeypatch: pytest
             raise errors.QueueUnreachable("no answer")
         return found
 
-    monkeypatch.setattr(running, "_supervise", lambda: None)
+    running._processes = processes = CrawlProcesses(running._backend, context=None, report=print)  # type: ignore[arg-type]
+    monkeypatch.setattr(processes, "supervise", lambda: None)
+    monkeypatch.setattr(processes, "pause", lambda _: None)
     monkeypatch.setattr(running, "_stats", answer)
-    monkeypatch.setattr(running, "_pause", lambda _: None)
     seen = list(itertools.islice(running.watch(), 4))
     assert [bool(one.silent_s) for one in seen] == [False, True, True, False]
     assert [one.images.done for one in seen] == [2, 2, 2, 7]

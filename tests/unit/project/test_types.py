@@ -22,7 +22,7 @@ MUTATIONS = [
     ("run/worker_main.py", "budget=budget,", "budgte=budget,", '"budgte"'),
     ("run/worker_main.py", "inbox=worker.client.get_inbox", "inbox=worker.client.get_task_queue", '"inbox"'),
     ("run/worker_pool.py", "kind, worker_id))", "worker_id, kind))", '"Child"'),
-    ("run/worker_pool.py", "plan_id=self.plan.id,", "plan=self.plan.id,", '"plan"'),
+    ("run/remote_crawl.py", "plan_id=self.plan.id,", "plan=self.plan.id,", '"plan"'),
     ("render/handler.py", "templates=queue,", "template=queue,", '"template"'),
     ("harvest/handler.py", '"render": rendering,', '"rendering": rendering,', '"rendering"'),
     ("download/handler.py", '"sha256": sha256,', '"sha": sha256,', '"sha"'),

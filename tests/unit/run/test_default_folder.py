@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import FolderError, SeedError
 from crawler.queues.ledger import Ledger
-from crawler.run.default_folder import guest_home, home
+from crawler.run.default_folder import home, remote_home
 from crawler.seeds import seed_of, whole
 
 
@@ -133,8 +133,8 @@ def test_a_name_fits_every_file_system(tmp_path: Path, host: str, path: str) -> 
 
 
 def test_a_machine_that_works_for_a_crawl_of_lists_has_a_folder_for_it(tmp_path: Path) -> None:
-    one = guest_home((), "c0ffee-1234-0", data=tmp_path)
-    assert one == guest_home((), "c0ffee-9999-1", data=tmp_path), "with other settings it is the same crawl"
-    assert one != guest_home((), "c0ffef-1234-0", data=tmp_path)
-    assert guest_home((), "../../x", data=tmp_path).parent == tmp_path
-    assert guest_home(("https://h.example/a",), "c0ffee-1", data=tmp_path).name == "h.example_a"
+    one = remote_home((), "c0ffee-1234-0", data=tmp_path)
+    assert one == remote_home((), "c0ffee-9999-1", data=tmp_path), "with other settings it is the same crawl"
+    assert one != remote_home((), "c0ffef-1234-0", data=tmp_path)
+    assert remote_home((), "../../x", data=tmp_path).parent == tmp_path
+    assert remote_home(("https://h.example/a",), "c0ffee-1", data=tmp_path).name == "h.example_a"

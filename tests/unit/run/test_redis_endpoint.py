@@ -187,8 +187,8 @@ def test_a_crawl_is_called_as_its_folder_unless_it_is_said(url: str, name: str, 
     )
     assert running.public is None
     assert running.queue == RedisAddress(hosts=(("127.0.0.1", 6379),), password="pw", db=2, name=name)
-    assert running._engine.reconnect_s == 7
-    assert str(running._engine.meeting) == f"redis://127.0.0.1:6379/2#{name}"
+    assert running._backend.reconnect_s == 7
+    assert str(running._backend.endpoint) == f"redis://127.0.0.1:6379/2#{name}"
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_a_url_is_as_good_as_an_address_or_a_folder(tmp_path: Path) -> None:
 def test_a_client_knows_what_the_crawl_is_called() -> None:
     endpoint = RedisEndpoint(address=parse("redis://127.0.0.1"))
     named = parse("redis://127.0.0.1#flowers")
-    assert endpoint.found_by(Client(named)) == RedisEndpoint(address=named)  # type: ignore[arg-type]
+    assert endpoint.pinned_to(Client(named)) == RedisEndpoint(address=named)  # type: ignore[arg-type]
 
 
 def test_both_engines_keep_what_the_protocol_promises(tmp_path: Path) -> None:
-    engine = backends.engine_for(config.Config(), CrawlFolder(tmp_path))
+    engine = backends.backend_for(config.Config(), CrawlFolder(tmp_path))
     assert isinstance(engine, backends.ManagerBackend)
     assert engine.queue is None
     assert engine.is_complete()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import cli
-from crawler.config import Config, MachineConfig, load
+from crawler.config import Config, MachineConfig, RenderConfig, load
 from crawler.errors import ConfigError
 from crawler.models import WORKER_NAMES, Counts, Stats, TaskKind, WorkerStatus
 from crawler.queues import Plan
 from crawler.render import chromium
 from crawler.run import run_start, worker_main, worker_pool
 from crawler.run.context import CrawlContext
-from crawler.run.renderers import GUESTS_S, Renderers, RendererStep, chromium_of, pages
+from crawler.run.remote_crawl import RemoteCrawl
+from crawler.run.renderers import JOIN_WAIT_S, Renderers, RendererStep, chromium_of, pages
 from crawler.run.supervisor import Crawl
 from crawler.run.trust import Trust
-from crawler.run.worker_pool import RemoteCrawl, WorkerPool
+from crawler.run.worker_pool import DeathWatch, WorkerPool
 
 NOTHING, START, WAIT, REFUSE = (
     RendererStep.NOTHING,
@@ -45,7 +47,7 @@ class Clock:
 
 
 def renderers(setting: str = "auto", *, found: bool, patience_s: float = 0.0, clock: Any = None) -> Renderers:
-    return Renderers(setting, found=found, patience_s=patience_s, clock=clock or Clock())
+    return Renderers(RenderConfig(render=setting), found=found, patience_s=patience_s, clock=clock or Clock())
 
 
 # --- what is due ---
@@ -90,11 +92,11 @@ def test_a_crawl_without_such_pages_never_hears_of_browsers() -> None:
 
 def test_who_may_join_is_waited_for_once_nothing_else_is_left() -> None:
     clock = Clock()
-    open_to_all = renderers(found=False, patience_s=GUESTS_S, clock=clock)
+    open_to_all = renderers(found=False, patience_s=JOIN_WAIT_S, clock=clock)
     assert open_to_all.next(READING) is NOTHING
     clock.now += 1000
     assert open_to_all.next(ALL_ELSE_IS_DONE) is WAIT
-    clock.now += GUESTS_S - 1
+    clock.now += JOIN_WAIT_S - 1
     assert open_to_all.next(ALL_ELSE_IS_DONE) is NOTHING, "it has been said"
     clock.now += 2
     assert open_to_all.next(ALL_ELSE_IS_DONE) is REFUSE
@@ -109,19 +111,19 @@ def test_who_may_join_is_waited_for_once_nothing_else_is_left() -> None:
 )
 def test_who_has_joined_is_left_to_it_and_waited_for_anew_when_it_has_gone(rendering: Stats) -> None:
     clock = Clock()
-    open_to_all = renderers(found=False, patience_s=GUESTS_S, clock=clock)
+    open_to_all = renderers(found=False, patience_s=JOIN_WAIT_S, clock=clock)
     assert open_to_all.next(ALL_ELSE_IS_DONE) is WAIT
     for _ in range(10):
-        clock.now += GUESTS_S
+        clock.now += JOIN_WAIT_S
         assert open_to_all.next(rendering) is NOTHING
     assert open_to_all.next(ALL_ELSE_IS_DONE) is NOTHING
-    clock.now += GUESTS_S
+    clock.now += JOIN_WAIT_S
     assert open_to_all.next(ALL_ELSE_IS_DONE) is REFUSE
 
 
 def test_what_an_earlier_run_has_queued_is_refused_with_never() -> None:
-    assert renderers("never", found=True, patience_s=GUESTS_S).next(READING) is NOTHING
-    assert renderers("never", found=True, patience_s=GUESTS_S).next(ALL_ELSE_IS_DONE) is REFUSE
+    assert renderers("never", found=True, patience_s=JOIN_WAIT_S).next(READING) is NOTHING
+    assert renderers("never", found=True, patience_s=JOIN_WAIT_S).next(ALL_ELSE_IS_DONE) is REFUSE
 
 
 _COUNTS = st.builds(Counts, ready=st.integers(0, 2), leased=st.integers(0, 2), delayed=st.integers(0, 2))
@@ -134,7 +136,7 @@ _STATS = st.builds(
     seen=st.lists(st.tuples(_STATS, st.sampled_from([0.0, 1.0, 59.0, 61.0])), max_size=30),
     setting=st.sampled_from(["never", "auto", "always"]),
     found=st.booleans(),
-    patience_s=st.sampled_from([0.0, GUESTS_S]),
+    patience_s=st.sampled_from([0.0, JOIN_WAIT_S]),
 )
 def test_each_crawl_starts_somebody_once_at_most_and_in_the_end_for_certain(
     seen: list[tuple[Stats, float]], setting: str, *, found: bool, patience_s: float
@@ -147,7 +149,7 @@ def test_each_crawl_starts_somebody_once_at_most_and_in_the_end_for_certain(
         steps.append(machine.next(stats))
     for _ in range(2):
         steps.append(machine.next(ALL_ELSE_IS_DONE))
-        clock.now += GUESTS_S
+        clock.now += JOIN_WAIT_S
     starts = [step for step in steps if step in (START, REFUSE)]
     assert starts == [START if found and setting != "never" else REFUSE]
     assert steps.count(WAIT) <= 1
@@ -216,7 +218,7 @@ def a_site(**settings: Any) -> CrawlContext:
 def test_of_a_crew_one_renderer_says_how_its_browser_is_kept_from_the_network(
     started: list[tuple[str, CrawlContext, TaskKind]],
 ) -> None:
-    hands = WorkerPool(a_site(), tasks=None)  # type: ignore[arg-type]
+    hands = WorkerPool(a_site(), tasks=None, watch=DeathWatch(""))  # type: ignore[arg-type]
     hands.start({TaskKind.PAGE: 1, TaskKind.IMAGE: 1})
     hands.start({TaskKind.RENDER: 3})
     renders = [site for _, site, kind in started if kind is TaskKind.RENDER]
@@ -238,7 +240,7 @@ class Meeting:
     def client(self, *, reconnect_s: float) -> Meeting:
         return self
 
-    def found_by(self, client: object) -> Meeting:
+    def pinned_to(self, client: object) -> Meeting:
         return self
 
     def get_task_queue(self) -> Meeting:
@@ -273,7 +275,7 @@ def test_a_guest_renders_with_its_own_browser_whatever_the_crawl_says(
         machine=mine,
     )
     joined._joined()
-    joined._crew.start({TaskKind.RENDER: 1})
+    joined._pool.start({TaskKind.RENDER: 1})
     [(_, site, _)] = started
     assert site.config.machine == mine
     assert site.memory_bytes == 2**30
@@ -339,7 +341,7 @@ def test_a_crawl_says_once_what_to_install(
         def start(self, staff: dict[TaskKind, int]) -> None:
             started.append(staff)
 
-    running._crew = Hands()  # type: ignore[assignment]
+    running._processes = SimpleNamespace(pool=Hands())  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
         for stats in (READING, ALL_ELSE_IS_DONE, ALL_ELSE_IS_DONE):
             running._look_after_renders(stats)
@@ -384,7 +386,7 @@ def test_who_is_let_in_is_told_how_to_render(
     Path("key").chmod(0o600)
     folder = tmp_path / "crawl"
     running = Crawl(["http://a.example/"], folder=folder, config=load(flags=settings), downloads=downloads)
-    running._crew = object()  # type: ignore[assignment]
+    running._processes = SimpleNamespace(pool=object())  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
         running._look_after_renders(ALL_ELSE_IS_DONE)
         running._look_after_renders(ALL_ELSE_IS_DONE)

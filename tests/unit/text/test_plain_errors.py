@@ -65,7 +65,7 @@ REVIEWED = {
     # who writes programs with it has a traceback, and wants repr() where he asks for it
     ("models/readable.py", "repr(text)"),
     ("models/readable.py", "type(self).__name__"),
-    ("run/supervisor.py", "type(seed).__name__"),
+    ("api/crawl.py", "type(seed).__name__"),
     ("models/shared.py", "{self.domain!r}"),
     ("models/shared.py", "{self.path!r}"),
     ("models/shared.py", "{self.name!r}"),
