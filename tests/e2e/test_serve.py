@@ -30,6 +30,7 @@ from tests.e2e.running import (
     wait_until_recorded,
 )
 from tests.support import certificates
+from tests.support.cpu_time import soon
 from tests.support.crawls import garden
 from tests.support.queues import wait_until
 from tests.support.sites import SiteServer, make_site, serving
@@ -198,7 +199,7 @@ def test_a_stranger_leaves_at_once(place: Place, tmp_path: Path, foreign: tuple[
     assert outcome.code == 1
     assert said in outcome.error
     assert len(outcome.err.splitlines()) == 1
-    assert time.monotonic() - began < 5 * SECOND
+    assert soon(time.monotonic() - began, 5 * SECOND)
     assert downloaders(place.stats()) == 0
 
 
@@ -336,7 +337,7 @@ def test_one_that_is_terminated_twice_leaves_at_once_and_gives_back_what_it_had(
     rest_s = time.monotonic() - began
     with capsys.disabled():
         print(f"\nit left within {1000 * left_s:.0f} ms, and the rest of the crawl took {rest_s:.1f} s")
-    assert left_s < 2 * SECOND
+    assert soon(left_s, 2 * SECOND)
     assert rest_s < 15 * SECOND, "nobody waits for its leases to run out"
     check_all_saved(place, repeats=threads)
 
