@@ -15,7 +15,7 @@ from pathlib import Path
 
 EXTRAS = {
     "heic": "pillow-heif>=1",
-    "object": "obstore>=0.8",
+    "object": "obstore>=0.8,<0.13",
     "redis": "redis>=5.2",
     "tls": "cryptography>=44",
 }

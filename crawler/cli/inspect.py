@@ -302,7 +302,7 @@ def _show_verification(catalog: Catalog, *, as_json: bool) -> int:
     tally: Counter[FindingKind] = Counter()
     others: dict[Keeper, KeeperSum] = {}
     checked_bytes = 0
-    for finding in verify(catalog, schemes.open_shelf(catalog.config().storage)):
+    for finding in verify(catalog, schemes.open_reader(catalog.config().storage)):
         tally[finding.finding] += 1
         if finding.finding is FindingKind.INTACT:
             checked_bytes += finding.size_bytes

@@ -150,7 +150,7 @@ class HostFiles(Generic[T]):
         *,
         accept: str,
         max_bytes: int,
-        shelf: HostFileStore | None = None,
+        store: HostFileStore | None = None,
         check: Admit | None = None,
         is_none: Callable[[TaskError, str], bool] | None = None,
         delay_of: Callable[[T], float] = lambda _: 0.0,
@@ -161,7 +161,7 @@ class HostFiles(Generic[T]):
         self._transport = transport
         self._accept = accept
         self._max_bytes = max_bytes
-        self._shelf = shelf or NoHostFileStore()
+        self._store = store or NoHostFileStore()
         self._check = check
         self._is_none = is_none or none_there
         self._delay_of = delay_of
@@ -201,15 +201,15 @@ class HostFiles(Generic[T]):
         file, is_news = self._found(host, turn)
         value = self._read(f"{host}/{self._name}", file)
         if is_news:
-            self._shelf.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
+            self._store.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
         self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
         return value
 
     def _found(self, host: str, turn: Turn | None) -> tuple[HostFile, bool]:
-        """The file, and whether the shelf has to be told of it."""
+        """The file, and whether the store has to be told of it."""
         waited_s = 0.0
         while True:
-            answer = self._shelf.look(host, self._name)
+            answer = self._store.look(host, self._name)
             if answer.file is not None:
                 return answer.file, False
             if answer.is_yours:

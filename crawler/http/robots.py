@@ -49,7 +49,7 @@ class _Answer:
 class Robots:
     """The robots.txt files of all hosts, as far as they have been needed; safe to be used by several threads.
 
-    *agent* is our product token. *shelf* keeps the files for all workers of a crawl; without one each host is asked by
+    *agent* is our product token. *store* keeps the files for all workers of a crawl; without one each host is asked by
     each of them. *clock* is monotonic, in seconds.
     """
 
@@ -58,7 +58,7 @@ class Robots:
         transport: Transport,
         *,
         agent: str,
-        shelf: HostFileStore | None = None,
+        store: HostFileStore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._agent = agent
@@ -68,7 +68,7 @@ class Robots:
             transport,
             accept=_ACCEPT,
             max_bytes=MAX_BYTES,
-            shelf=shelf,
+            store=store,
             delay_of=lambda answer: answer.rules.delay_s if answer.rules is not None else 0.0,
             clock=clock,
         )

@@ -36,7 +36,7 @@ class _Answer:
 
 
 class TdmrepFiles:
-    """What hosts reserve. *check* says what may be asked for at all; *shelf* keeps the files of a crawl for all of its
+    """What hosts reserve. *check* says what may be asked for at all; *store* keeps the files of a crawl for all of its
     workers.
 
     A host that answers with an error has no such file (TDMRep, "TDM File on the Origin Server": failure to provide it
@@ -48,7 +48,7 @@ class TdmrepFiles:
         transport: Transport,
         *,
         check: Admit | None = None,
-        shelf: HostFileStore | None = None,
+        store: HostFileStore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = HostFiles(
@@ -57,7 +57,7 @@ class TdmrepFiles:
             transport,
             accept=_ACCEPT,
             max_bytes=MAX_BYTES,
-            shelf=shelf,
+            store=store,
             check=check,
             is_none=_is_none,
             clock=clock,

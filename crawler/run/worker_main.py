@@ -90,7 +90,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
     host_files = QueueHostFileStore(tasks, worker_id)
     robots = None
     if config.obey.obey_robots_txt:
-        robots = Robots(retrying, agent=product_token(config.fetch.user_agent), shelf=host_files)
+        robots = Robots(retrying, agent=product_token(config.fetch.user_agent), store=host_files)
     children, budget = _children(context, threads)
     handler = _HANDLERS[kind](
         WorkerContext(
@@ -106,7 +106,7 @@ def work(lifeline: Lifeline, context: CrawlContext, kind: TaskKind, worker_id: s
             ),
             client=client,
             tasks=tasks,
-            tdmrep_files=TdmrepFiles(retrying, check=robots.check if robots else None, shelf=host_files),
+            tdmrep_files=TdmrepFiles(retrying, check=robots.check if robots else None, store=host_files),
             children=children,
             budget=budget,
             stop=lifeline.stopped,

@@ -1,4 +1,4 @@
-"""Where images are kept."""
+"""The protocols of storages: where images are kept, read again, and received from other machines."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ImagePath = Annotated[str, Meta(max_length=MAX_PATH_CHARS)]
 class Storage(Protocol):
     """A place for images; every implementation passes tests/contract/test_storage.py.
 
-    Safe to be used by several threads and processes at once. The same bytes are kept once: the first path that
-    holds them is theirs.
+    Safe for several threads and processes at once. The same bytes are kept once, under the first path they were saved
+    at.
     """
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
         """Keep *data* and return the path of the file that holds it.
 
         That is *path* itself, or the path of an earlier file with the same bytes. *path* is relative, with ``/``;
-        nothing is ever written outside the storage's own folder. Once this returns, the file is there and whole;
-        saving the same again changes nothing; whenever it is interrupted, saving again completes it.
+        nothing is ever written outside the storage's own folder. Once this returns, the file is there and whole.
+        Saving the same again changes nothing; a save that was interrupted is completed by saving again.
 
         Raises StorageFull when there is no room, StorageFailed for anything else; ValueError for a path that
-        leaves the folder; StorageUnavailable when it was told to stop before an answer came, and nothing is known.
+        leaves the folder; StorageUnavailable when it was stopped before an answer came: the image may be kept or not.
         """
         ...
 
@@ -42,14 +42,14 @@ class Storage(Protocol):
 
 
 class StorageReader(Protocol):
-    """What a storage keeps, for reading: every file below ``images/``."""
+    """The images that a storage keeps, for reading: every file below ``images/``."""
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """Path and size in bytes of each; what is only half written is none."""
+        """Path and size in bytes of each file; half-written ones are left out."""
         ...
 
     def opened(self, path: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
-        """Size in bytes of the file at *path*, and what is in it, in blocks.
+        """Size in bytes of the file at *path*, and its content in blocks.
 
         Raises FileNotFoundError when it is not there, OSError when it can't be read, and ValueError for a path that
         leaves the storage.
@@ -59,26 +59,26 @@ class StorageReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class StorageContext:
-    """What is known to whoever opens a storage: see ``schemes``."""
+    """What a storage is opened with: see ``schemes``."""
 
     config: StorageConfig
     folder: Path
-    """Of the crawl; for workers on another machine, their own."""
+    """The crawl's folder; on another machine, the worker's own."""
     inbox: Callable[[], Inbox] | None
-    """Of the manager, for workers on another machine; None for its own."""
+    """Gives the manager's inbox to a worker on another machine; None for the manager's own workers."""
     stop: threading.Event
-    """Set when the process is to end: whoever waits for a storage is to give up at once."""
+    """Set when the process is to end: waits for a storage then end at once."""
 
 
 class Chunk(Value):
     """A part of an image on its way to another machine."""
 
     upload: Annotated[str, Meta(max_length=32)]
-    """32 hexadecimal digits, chosen at random by whoever sends it; the same for all parts of an image."""
+    """The upload's name: 32 random hexadecimal digits, the same for all parts of an image."""
     path: ImagePath
     sha256: Annotated[str, Meta(max_length=64)]
     size_bytes: Size
-    """Of the whole image."""
+    """Size of the whole image."""
     offset: Size
     data: bytes
 
@@ -89,10 +89,10 @@ class Inbox(Protocol):
     def store(self, chunk: Chunk) -> str:
         """Keep a part; the parts of an image come in their order, from offset 0, and any may come again.
 
-        Returns the path of the file that holds the image (see ``Storage.save``) as soon as that is known: with its
+        Returns the path of the file that holds the image (see ``Storage.save``) as soon as that is known: with the
         last part, or with an earlier one if the same bytes are kept already. Empty until then.
 
-        Raises UploadLost when the parts before this one are not there (any more): then it has to begin again. Raises
+        Raises UploadLost when the parts before this one are not there: the sender has to start from offset 0. Raises
         StorageFull and StorageFailed, and ValueError for a part that can't be right.
         """
         ...

@@ -1,8 +1,8 @@
-"""One bucket of an object store (S3, Google Cloud Storage, Azure), as far as an ObjectStorage needs it; by obstore.
+"""A bucket of an object store (S3, Google Cloud Storage, Azure), over obstore.
 
-How long to wait for an answer, and how often to ask, is decided here and in ``patience`` alone: obstore asks once.
+Timeouts and retries are decided here and in ``patience``: obstore itself makes one attempt.
 
-Its functions for asyncio could be cancelled, and yet are not for us: every fifth process that ended soon after one of
+obstore's functions for asyncio could be cancelled. They are not used: every fifth process that ended soon after one of
 them was aborted at its very end (obstore 0.12).
 """
 
@@ -36,11 +36,13 @@ _URL = re.compile(r"(?P<scheme>s3|gs|az)://(?P<bucket>[^/?#]+)/?(?P<prefix>[^?#]
 _MAX_KEY_BYTES = 1024  # of S3 and Google Cloud Storage; Azure counts 1,024 characters
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
-_BYTES_IN_TIME = 2**20  # that have to be through in _ANSWER_S; twice as many have twice the time
+_BYTES_IN_TIME = 2**20
+"""Bytes that have to be through in _ANSWER_S; twice as many get twice the time."""
 _BLOCK_BYTES = 8 * 2**20
 _PAGE = 1000
 _LOOK_S = 0.1
-_GRACE_S = 0.7  # for what is under way when it is to stop: an answer that is coming anyway
+_GRACE_S = 0.7
+"""Seconds for a request that is under way when the process is to stop: its answer may be about to come."""
 _NOT_THERE, _FORBIDDEN, _UNAUTHENTICATED = 404, 403, 401
 _T = TypeVar("_T")
 
@@ -48,27 +50,27 @@ WHY_CONDITIONS = (
     ", by which the same bytes are kept only once (If-None-Match); choose another store, or --layout hash, which does"
     " without"
 )
-"""What follows on a complaint about them."""
+"""The end of an error about conditional puts."""
 
 
-class NoConditions(StorageFailed):
-    """The store has no conditional puts."""
+class NoConditionalPuts(StorageFailed):
+    """The store does not know If-None-Match."""
 
 
 class StoredObject(Value):
-    """Of an object, without its bytes."""
+    """The metadata of an object."""
 
     size_bytes: int
     sha256: str
-    """As whoever put it there has said; empty if nobody has."""
+    """The digest that was put with the object; empty if there was none."""
 
 
 class Bucket:
     """The objects below *url*: ``s3://BUCKET/PREFIX``, ``gs://BUCKET/PREFIX`` or ``az://CONTAINER/PREFIX``.
 
-    Safe to be used by several threads. What passes is waited for with *patience*; everything else raises StorageFailed
-    at once, with what to do; ValueError for a path that can't be a key; UsageError when *url* or the environment can't
-    be right. Unless it *has_worked* before, a host that can't be looked up, or a lack of credentials, will not pass.
+    Thread-safe. Errors that may pass are retried with *patience*; all others raise StorageFailed at once, with advice.
+    Raises ValueError for a path that can't be a key, and UsageError when *url* or the environment can't be right. A
+    host that can't be looked up, or a lack of credentials, is retried only if the bucket *has_worked* before.
     """
 
     def __init__(self, url: str, *, patience: StoragePatience, has_worked: bool = True) -> None:
@@ -88,7 +90,7 @@ class Bucket:
         self._store_for(0)
 
     def check_key(self, path: str) -> None:
-        """Raise ValueError when the key of an object at *path* would be longer than stores take."""
+        """Raise ValueError when the key of an object at *path* would be longer than stores allow."""
         key_bytes = len(f"{self._prefix}/{path}".encode())
         if key_bytes > _MAX_KEY_BYTES:
             raise ValueError(
@@ -96,9 +98,9 @@ class Bucket:
             )
 
     def create(self, path: str, data: bytes, *, content_type: str, sha256: str = "") -> bool:
-        """Put *data* there; False, and nothing is changed, when there is an object already.
+        """Put *data* at *path* unless there is an object already; whether it was put. Raises NoConditionalPuts.
 
-        False for an object of our own, too, when the answer to an earlier try got lost. Raises NoConditions.
+        Also False for an object of our own, when the answer to an earlier attempt was lost.
         """
         try:
             self._put(path, data, {"Content-Type": content_type, "sha256": sha256}, mode="create")
@@ -107,34 +109,34 @@ class Bucket:
         return True
 
     def put(self, path: str, data: bytes, *, content_type: str, sha256: str = "") -> None:
-        """Have *data* there, whatever was before. Whoever reads it sees all of it, or what was before."""
+        """Put *data* at *path*, in place of any earlier object. Readers see one of the two, whole."""
         self._put(path, data, {"Content-Type": content_type, "sha256": sha256}, mode="overwrite")
 
-    def facts(self, path: str) -> StoredObject | None:
-        """One HEAD request; None when nothing is there."""
+    def head(self, path: str) -> StoredObject | None:
+        """The metadata of the object at *path*, by one HEAD request; None when there is none."""
 
         def head(store: ObjectStore) -> StoredObject:
             found = obstore.get(store, path, options={"head": True})
             return StoredObject(size_bytes=found.meta["size"], sha256=found.attributes.get("sha256", ""))
 
         try:
-            return self._asked(head, about=path)
+            return self._request(head, about=path)
         except FileNotFoundError:
             return None
 
     def read(self, path: str) -> tuple[int, Iterator[bytes]]:
-        """Size and bytes; one request for up to 8 MiB, and one for each 8 MiB beyond. Raises FileNotFoundError."""
+        """Size and content of the object at *path*, by one request for each 8 MiB. Raises FileNotFoundError."""
 
         def first(store: ObjectStore) -> tuple[int, bytes | None]:
             found = obstore.get(store, path)
             size_bytes = found.meta["size"]
             return size_bytes, bytes(found.bytes()) if size_bytes <= _BLOCK_BYTES else None
 
-        size_bytes, data = self._asked(first, about=path, size_bytes=_BLOCK_BYTES)
+        size_bytes, data = self._request(first, about=path, size_bytes=_BLOCK_BYTES)
         return size_bytes, iter((data,)) if data is not None else self._blocks(path, size_bytes)
 
     def files(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Path and size of every object below *folder*, in the order of their paths; up to 1,000 a request."""
+        """Path and size of every object below *folder*, ordered by path; up to 1,000 a request."""
         last: str | None = None
         stream: Any = None
 
@@ -148,7 +150,7 @@ class Bucket:
             try:
                 return self._once(more, about=f"{folder}/", size_bytes=0)
             except Unanswered:
-                stream = None  # to go on after the last one that came
+                stream = None  # the next one starts after the last object that came
                 raise
 
         while found := self._patience(page):
@@ -157,7 +159,7 @@ class Bucket:
                 yield last, meta["size"]
 
     def pause(self, for_s: float) -> None:
-        """Wait. Raises StorageUnavailable when it is to stop."""
+        """Wait *for_s* seconds. Raises StorageUnavailable when it is to stop."""
         if self._patience.stop.wait(for_s):
             raise self._patience.stopped()
 
@@ -168,7 +170,7 @@ class Bucket:
                 end = min(start + _BLOCK_BYTES, size_bytes)
                 return bytes(obstore.get_range(store, path, start=start, end=end))
 
-            yield self._asked(block, about=path, size_bytes=_BLOCK_BYTES)
+            yield self._request(block, about=path, size_bytes=_BLOCK_BYTES)
 
     def _put(self, path: str, data: bytes, attributes: Attributes, *, mode: Any) -> None:
         said = {name: value for name, value in attributes.items() if value}
@@ -177,19 +179,22 @@ class Bucket:
             obstore.put(store, path, data, attributes=said, mode=mode, use_multipart=False)
 
         try:
-            self._asked(put, about=path, size_bytes=len(data))
+            self._request(put, about=path, size_bytes=len(data))
         except FileNotFoundError as exc:
             raise self._failed(path, exc) from exc
 
-    def _asked(self, call: Callable[[ObjectStore], _T], *, about: str, size_bytes: int = 0) -> _T:
+    def _request(self, call: Callable[[ObjectStore], _T], *, about: str, size_bytes: int = 0) -> _T:
         return self._patience(lambda: self._once(call, about=about, size_bytes=size_bytes))
 
     def _once(self, call: Callable[[ObjectStore], _T], *, about: str, size_bytes: int) -> _T:
-        """Raises Unanswered for what passes; FileNotFoundError and what is about conditions as they are."""
+        """Make one attempt. Raises Unanswered for an error that may pass.
+
+        FileNotFoundError and the errors of conditional puts are raised as they are.
+        """
         try:
             return self._unless_stopped(call, self._store_for(size_bytes))
         except NotSupportedError as exc:
-            raise self._no_conditions(exc) from exc
+            raise self._no_conditional_puts(exc) from exc
         except (AlreadyExistsError, PreconditionError):
             raise
         except BaseError as exc:
@@ -197,11 +202,11 @@ class Bucket:
             if obstore_errors.passes(text, has_worked=self._has_worked):
                 raise Unanswered(obstore_errors.told(text)) from exc
             if obstore_errors.status_of(text) == 501:  # noqa: PLR2004 - Not Implemented
-                raise self._no_conditions(exc) from exc
+                raise self._no_conditional_puts(exc) from exc
             raise self._failed(about, exc) from exc
 
     def _unless_stopped(self, call: Callable[[ObjectStore], _T], store: ObjectStore) -> _T:
-        """What is under way can't be cancelled: it is left alone, in a thread of its own, when we are to stop."""
+        """Make *call* in a thread of its own, which is left behind when we are to stop: obstore can't be cancelled."""
         answer: Future[_T] = Future()
 
         def ask() -> None:
@@ -221,7 +226,7 @@ class Bucket:
         return answer.result()
 
     def _store_for(self, size_bytes: int) -> ObjectStore:
-        """With time enough for so many bytes, which is a property of its client."""
+        """A store whose timeout is enough for *size_bytes*: the timeout is a property of its HTTP client."""
         doublings = max(0, math.ceil(math.log2(max(size_bytes, 1) / _BYTES_IN_TIME)))
         timeout_s = _ANSWER_S * 2**doublings
         with self._lock:
@@ -246,8 +251,8 @@ class Bucket:
             ) from exc
         return opened
 
-    def _no_conditions(self, exc: Exception) -> NoConditions:
-        return NoConditions(
+    def _no_conditional_puts(self, exc: Exception) -> NoConditionalPuts:
+        return NoConditionalPuts(
             f"{self.url} has no conditional puts ({obstore_errors.told(str(exc))}){WHY_CONDITIONS}"
         )
 

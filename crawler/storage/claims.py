@@ -1,11 +1,10 @@
-"""Which path holds which bytes: one tiny claim per SHA-256, made by whoever comes first.
+"""Claims: which path holds which bytes, in one tiny file per SHA-256; the first to claim wins.
 
-A claim is a file named by the digest that says the path. It appears whole, in one step that fails when it is there
-already: a hard link to a temporary file that has been written (link(2)). Where the file system has no hard links it is
-created and then written.
+A claim is a file that is named by the digest and contains the path. It appears whole, in one step that fails when it
+exists: a hard link to a temporary file (link(2)). On a file system without hard links it is created and then written.
 
-Earlier versions made symbolic links whose target was the path, as text. Most of them led nowhere, and whatever follows
-links (``cp -rL``, ``shutil.copytree``) failed on each. They are still read, and ``renew`` makes files of them.
+Earlier versions made symbolic links whose target was the path, as text. Most of them led nowhere, so that programs that
+follow links (``cp -rL``, ``shutil.copytree``) failed. They are still read, and ``renew`` turns them into files.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 _END = "\n"
-_MOST_BYTES = 32_768  # a path is shorter; a copy that followed an earlier version's link holds an image here
+_MOST_BYTES = 32_768
+"""More than any path has; a copy that followed an earlier version's link has an image in place of a claim."""
 _NO_HARD_LINKS = frozenset(
     {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EMLINK, errno.EXDEV}
 )
-_WINDOWS_NO_HARD_LINKS = frozenset(
-    {1, 50}
-)  # ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED: FAT, exFAT, some shares
+_WINDOWS_NO_HARD_LINKS = frozenset({1, 50})
+"""ERROR_INVALID_FUNCTION and ERROR_NOT_SUPPORTED: of FAT, exFAT and some shares."""
 _DIGEST_CHARS = 64
 
 
@@ -36,7 +35,7 @@ class Claims:
         self._temporary_name = temporary_name
 
     def holder(self, sha256: str) -> str | None:
-        """The path that is said to hold the bytes, or None; whether it does is for the caller to see."""
+        """The path that has claimed the bytes, or None. Callers check that its file has them."""
         claim = self._claim(sha256)
         try:
             found = claim.lstat()
@@ -47,9 +46,7 @@ class Claims:
             text = claim.read_text(encoding="utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
             return None
-        return (
-            text.removesuffix(_END) if text.endswith(_END) else None
-        )  # else half written, by one killed at it
+        return text.removesuffix(_END) if text.endswith(_END) else None  # without its end it is half written
 
     def take(self, sha256: str, path: str) -> bool:
         """Claim the bytes for *path*; False when there is a claim already."""
@@ -74,9 +71,9 @@ class Claims:
             raise
 
     def renew(self) -> int:
-        """Make files of the symbolic links that an earlier version left, and return how many those were.
+        """Turn the symbolic links of an earlier version into files, and return how many there were.
 
-        One that somebody takes over at this very moment may be set back: the same bytes are then kept twice.
+        A claim that another process takes over at this very moment may be set back: the same bytes are then kept twice.
         """
         renewed = 0
         for folder, _, names in os.walk(self._folder):

@@ -36,7 +36,6 @@ from crawler.crawlfile.file_names import HALF_WRITTEN, INDEX_FOLDER
 from crawler.crawlfile.image_paths import on_disk
 from crawler.errors import StorageFailed, StorageFull
 from crawler.machine_id import machine_id
-from crawler.storage import Storage, StorageContext
 from crawler.storage.claims import Claims
 from crawler.storage.paths import plain_parts
 from crawler.text.plain_errors import plain, quoted
@@ -50,17 +49,18 @@ _ADVICE = {
     errno.ENOTDIR: "move away what is in its place",
     errno.EISDIR: "move away what is in its place",
 }
-"""What to do. A disk's own trouble (EIO, ESTALE, ETIMEDOUT) is not tried again: the crawl stops, and can go on."""
+"""Advice by errno. Faults of the disk (EIO, ESTALE, ETIMEDOUT) are not retried: the crawl stops, and can go on."""
 _PAUSE_S = 0.005
 _FOREIGN_LEFTOVER_S = 3600.0
+"""Age of a temporary file of another machine that counts as a leftover: its process can't be looked up here."""
 _TEMPORARY = re.compile(re.escape(HALF_WRITTEN) + r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{16}")
 
 
 class LocalStorage:
     """A Storage in the folder *root*; see :class:`crawler.storage.Storage` for what it promises.
 
-    *fsync*: a saved image survives a power failure too, at three times the cost. Below *min_free_bytes* of
-    free space nothing is written. *claim_patience_s* is how long a claim may stand without its file.
+    With *fsync* a saved image survives a power failure, too, at three times the cost. Nothing is written when less than
+    *min_free_bytes* would be left. A claim may stand for *claim_patience_s* without its file.
     """
 
     def __init__(
@@ -84,11 +84,10 @@ class LocalStorage:
 
     @property
     def incoming(self) -> Path:
-        """A folder for files to be adopted: on the images' file system, and nothing in it is taken for an image."""
+        """The folder for files to be adopted: on the images' file system, and apart from the images."""
         return self._root / INDEX_FOLDER / "incoming"
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
-        """As promised by the protocol."""
         with self.explained(path):
             target = self.target(path)
             if (holder := self._kept(path, target, sha256, len(data))) is not None:
@@ -97,15 +96,14 @@ class LocalStorage:
             return self._keep(path, target, sha256, len(data), lambda file: self._write_temporary(file, data))
 
     def has(self, path: str, *, size_bytes: int) -> bool:
-        """As promised by the protocol."""
         with self.explained(path):
             return _is_file(self.target(path), size_bytes)
 
     def adopt(self, file: Path, path: str, *, sha256: str, size_bytes: int) -> str:
-        """As ``save``, with the bytes of *file*, which is moved, or removed if they are kept already.
+        """Save the bytes of *file*, which is moved, or removed if they are kept already. Returns as ``save`` does.
 
-        Its bytes are checked, once nobody finds it under its name any more, and never held in memory. Raises
-        ValueError when they are not *size_bytes* with this *sha256*. Once it raises, *file* may be gone.
+        The bytes are checked after the move, when no other process can write to them, and are never held in memory.
+        Raises ValueError when they are not *size_bytes* with this *sha256*. *file* may be gone when this raises.
         """
         with self.explained(path):
             target = self.target(path)
@@ -117,12 +115,12 @@ class LocalStorage:
             )
 
     def kept(self, path: str, *, sha256: str, size_bytes: int) -> str | None:
-        """What ``save`` would return for bytes that are there already, or None. Raises as ``save`` does."""
+        """The path of bytes that are kept already, or None. Raises as ``save`` does."""
         with self.explained(path):
             return self._kept(path, self.target(path), sha256, size_bytes)
 
     def target(self, path: str) -> Path:
-        """The file that *path* stands for; ValueError when that would not be one below the storage's folder."""
+        """The file of *path*. Raises ValueError when it would not be below the storage's folder."""
         target = self._root.joinpath(*plain_parts(on_disk(path)))
         root = os.path.realpath(self._root)
         if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
@@ -130,7 +128,7 @@ class LocalStorage:
         return target
 
     def check_free(self, size_bytes: int) -> None:
-        """Raise StorageFull when there is no room for so many bytes more."""
+        """Raise StorageFull when there is no room for *size_bytes* more."""
         now = self._clock()
         if now - self._free_checked >= 1.0:
             self._free_bytes = shutil.disk_usage(_existing(self._root)).free
@@ -144,7 +142,7 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def explained(self, path: str) -> Iterator[None]:
-        """An OSError in this block is StorageFull or StorageFailed, and says that it was about *path*."""
+        """Turn an OSError of this block into StorageFull or StorageFailed, which names *path*."""
         try:
             yield
         except OSError as exc:
@@ -158,11 +156,11 @@ class LocalStorage:
             ) from exc
 
     def sweep(self) -> int:
-        """Remove what killed processes left half written, and return how many files that were.
+        """Remove the temporary files that killed processes left, and return how many there were.
 
-        Only temporary files of this machine's processes that are gone, and others' over an hour old; one that has been
-        started again since is another. An index of an
-        earlier version is renewed, see :mod:`crawler.storage.claims`.
+        Those are files of processes of this machine that have ended, and files of other machines over an hour old; a
+        machine that was booted anew counts as another one. The index of an earlier version is renewed, see
+        :mod:`crawler.storage.claims`.
         """
         self._claims.renew()
         removed = 0
@@ -177,7 +175,7 @@ class LocalStorage:
     def _keep(
         self, path: str, target: Path, sha256: str, size_bytes: int, fill: Callable[[Path], None]
     ) -> str:
-        """The three steps; *fill* makes the temporary file."""
+        """Take the three steps; *fill* writes the temporary file."""
         temporary = target.with_name(self._temporary_name())
         try:
             try:
@@ -215,13 +213,13 @@ class LocalStorage:
                 os.fsync(taken.fileno())
 
     def _claim(self, path: str, sha256: str, size_bytes: int) -> str:
-        """The path that the bytes belong to from now on: *path*, or that of another file that is there."""
+        """Claim the bytes for *path*; the path they belong to now: *path*, or that of another file that is there."""
         patience_ends = self._clock() + self._claim_patience_s
         while not self._claims.take(sha256, path):
             claimer = self._claims.holder(sha256)
             if claimer == path:
                 break
-            # looked for before it is read: a file that comes between the two has the right bytes
+            # looked up before it is read: a file that appears between the two has the right bytes
             is_there = claimer is not None and os.path.lexists(self._root / on_disk(claimer))
             if claimer is not None and self._has(claimer, sha256, size_bytes):
                 return claimer
@@ -238,7 +236,7 @@ class LocalStorage:
         return path
 
     def _claimed(self, sha256: str, size_bytes: int) -> str | None:
-        """The path that the bytes are claimed for, if they are there. A hit is rare, so it is read."""
+        """The path that the bytes are claimed for, if they are there. Hits are rare, so that the file is read."""
         claimer = self._claims.holder(sha256)
         return claimer if claimer is not None and self._has(claimer, sha256, size_bytes) else None
 
@@ -246,7 +244,7 @@ class LocalStorage:
         try:
             target = self.target(claimer)
         except ValueError:
-            return False  # somebody wrote nonsense into the index
+            return False  # the index holds nonsense
         return _holds(target, sha256, size_bytes)
 
     def _temporary_name(self) -> str:
@@ -259,11 +257,6 @@ class LocalStorage:
             return time.time() - file.lstat().st_mtime > _FOREIGN_LEFTOVER_S
         except OSError:
             return False
-
-
-def open_storage(place: StorageContext) -> Storage:
-    """See ``schemes``."""
-    return LocalStorage(place.folder, fsync=place.config.fsync, min_free_bytes=place.config.min_free_bytes)
 
 
 def _is_file(target: Path, size_bytes: int) -> bool:
@@ -306,7 +299,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the name of a new file is on the disk as well (fsync(2), notes)."""
+    """Write the names in *folder* to the disk: fsync of a file does not (fsync(2), notes)."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,11 +1,11 @@
-"""The crawl's own storage, from another machine: images travel to its inbox in parts."""
+"""The crawl's own storage, for workers on other machines: they send images to the manager's inbox, in parts."""
 
 from __future__ import annotations
 
 import secrets
 
 from crawler.errors import StorageFailed, UploadLost
-from crawler.storage import Chunk, Inbox, Storage, StorageContext, local
+from crawler.storage import Chunk, Inbox
 
 PART_BYTES = 2**20
 _TRIES = 5
@@ -14,15 +14,13 @@ _TRIES = 5
 class ManagerStorage:
     """A Storage behind *inbox*; see :class:`crawler.storage.Storage` for what it promises.
 
-    Sends an image in parts of at most PART_BYTES, and no more of it once it is known to be kept. Raises QueueError
-    besides, as the inbox does.
+    Sends an image in parts of at most PART_BYTES, and stops once the image is known to be kept. Raises QueueError, too.
     """
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
-        """As promised by the protocol."""
         upload = secrets.token_hex(16)
         lost: UploadLost | None = None
         for _ in range(_TRIES):
@@ -36,7 +34,6 @@ class ManagerStorage:
         ) from lost
 
     def has(self, path: str, *, size_bytes: int) -> bool:
-        """As promised by the protocol."""
         return self._inbox.has(path, size_bytes)
 
     def _send(self, upload: str, path: str, data: bytes, sha256: str) -> str:
@@ -48,8 +45,3 @@ class ManagerStorage:
             if holder:
                 return holder
         raise UploadLost(f"all parts of {path} were taken, and it is not kept")
-
-
-def open_storage(place: StorageContext) -> Storage:
-    """See ``schemes``."""
-    return ManagerStorage(place.inbox()) if place.inbox is not None else local.open_storage(place)

@@ -2,13 +2,13 @@
 
 How an image comes to be, and what a ``kill -9`` after each step leaves behind:
 
-1. ``.index/ab/<sha256>``, which says the path, is put unless it is there  -> a claim without its object
+1. ``.index/ab/<sha256>``, which contains the path, is put unless it exists  -> a claim without its object
 2. the bytes are put at the path  -> the object, saved; only the caller does not know
 
-These are two requests for a new image, and three for one that is kept already: the claim is refused, read, and a HEAD
-says whether its object is there, with the right size and with the SHA-256 that was put with it. An object that does not
-tell its SHA-256, for somebody else put it there, is read. A claim without its object is taken over after a while, as in
-``local``, and the worst that a stalled winner can cause is the same: the same bytes kept twice.
+A new image takes two requests. One that is kept already takes three: the claim is refused and read, and a HEAD says
+whether its object exists, with the right size and SHA-256. An object without a SHA-256 in its metadata, which something
+else has put there, is read. A claim without its object is taken over after a while, as in ``local``; the worst that a
+stalled winner can cause is that the same bytes are kept twice.
 
 A path whose name is the SHA-256 itself (``layout = "hash"``) needs no claim: one request for a new image, two for one
 that is kept already.
@@ -26,8 +26,7 @@ from pathlib import PurePosixPath
 from crawler.config import StorageConfig
 from crawler.crawlfile.file_names import IMAGES_FOLDER, INDEX_FOLDER
 from crawler.errors import StorageFailed, UsageError
-from crawler.storage import Storage, StorageContext, StorageReader
-from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditions
+from crawler.storage.bucket import WHY_CONDITIONS, Bucket, NoConditionalPuts
 from crawler.storage.paths import plain_parts
 from crawler.storage.patience import StoragePatience
 
@@ -43,14 +42,14 @@ _CONTENT_TYPES = {
     "dib": "image/bmp", "ico": "image/x-icon", "svg": "image/svg+xml", "tif": "image/tiff", "tiff": "image/tiff",
     "heic": "image/heic", "heif": "image/heif",
 }  # fmt: skip
-"""By extension (IANA, and Windows' icons as browsers know them)."""
+"""Media types by extension (IANA; and image/x-icon, by which browsers know Windows' icons)."""
 
 
 class ObjectStorage:
     """A Storage in *bucket*; see :class:`crawler.storage.Storage` for what it promises.
 
-    A store that does not answer is waited for, as the bucket's patience has it; StorageUnavailable when it is to stop
-    meanwhile. *claim_patience_s* is how long a claim may stand without its object.
+    A store that does not answer is waited for with the bucket's patience. A claim may stand for *claim_patience_s*
+    without its object.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class ObjectStorage:
         self._clock = clock
 
     def save(self, path: str, data: bytes, *, sha256: str) -> str:
-        """As promised by the protocol."""
         name = plain_parts(path)[-1]
         self._bucket.check_key(path)
         content_type = _content_type(path)
@@ -79,10 +77,9 @@ class ObjectStorage:
         return path
 
     def has(self, path: str, *, size_bytes: int) -> bool:
-        """As promised by the protocol; one request."""
         plain_parts(path)
-        facts = self._bucket.facts(path)
-        return facts is not None and facts.size_bytes == size_bytes
+        stored = self._bucket.head(path)
+        return stored is not None and stored.size_bytes == size_bytes
 
     def _save_by_digest(self, path: str, data: bytes, *, sha256: str, content_type: str) -> str:
         try:
@@ -90,13 +87,13 @@ class ObjectStorage:
                 return path
             if self._holds(path, sha256=sha256, size_bytes=len(data)):
                 return path
-        except NoConditions:
-            pass  # to overwrite it with the same bytes does no harm
+        except NoConditionalPuts:
+            pass  # overwriting it with the same bytes does no harm
         self._bucket.put(path, data, content_type=content_type, sha256=sha256)
         return path
 
     def _holder(self, path: str, *, sha256: str, size_bytes: int) -> str | None:
-        """The path of the object that holds the bytes already; None once they are claimed for *path*."""
+        """The path of the object that has the bytes; None once they are claimed for *path*."""
         patience_ends = self._clock() + self._claim_patience_s
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -113,7 +110,7 @@ class ObjectStorage:
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
     def _claimer(self, sha256: str) -> str | None:
-        """None for a claim that is gone, or nonsense."""
+        """The path in the claim; None when the claim is gone, or nonsense."""
         try:
             size_bytes, blocks = self._bucket.read(_claim(sha256))
             path = b"".join(blocks).decode() if size_bytes <= _MAX_CLAIM_BYTES else ""
@@ -124,12 +121,12 @@ class ObjectStorage:
 
     def _holds(self, path: str, *, sha256: str, size_bytes: int) -> bool | None:
         """Whether the object has these bytes; None when there is none."""
-        facts = self._bucket.facts(path)
-        if facts is None:
+        stored = self._bucket.head(path)
+        if stored is None:
             return None
-        if facts.size_bytes != size_bytes:
+        if stored.size_bytes != size_bytes:
             return False
-        return (facts.sha256 or self._digest(path)) == sha256
+        return (stored.sha256 or self._digest(path)) == sha256
 
     def _digest(self, path: str) -> str:
         digest = hashlib.sha256()
@@ -140,34 +137,23 @@ class ObjectStorage:
 
 
 class ObjectReader:
-    """The Shelf of what an ObjectStorage keeps in *bucket*."""
+    """The StorageReader of an ObjectStorage's *bucket*."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """As promised by the protocol."""
         return self._bucket.files(IMAGES_FOLDER)
 
     @contextmanager
     def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """As promised by the protocol; raises StorageFailed besides."""
+        """Size and content of the object at *path*; raises StorageFailed, too."""
         plain_parts(path)
         yield self._bucket.read(path)
 
 
-def open_storage(place: StorageContext) -> Storage:
-    """See ``schemes``."""
-    return ObjectStorage(_bucket(place.config, place.stop))
-
-
-def open_shelf(config: StorageConfig) -> StorageReader:
-    """See ``schemes``."""
-    return ObjectReader(_bucket(config, threading.Event()))
-
-
 def check(config: StorageConfig) -> None:
-    """See ``schemes``. Two requests, three on the first time, which leaves a small object in the index."""
+    """See ``schemes``. Makes two requests; the first time three, which leave a small object in the index."""
     patience_s = min(_CHECK_PATIENCE_S, config.storage_patience_s)
     patience = StoragePatience(config.storage, patience_s=patience_s, stop=threading.Event())
     _probe(Bucket(config.storage, patience=patience, has_worked=False), conditions=config.layout != "hash")
@@ -177,7 +163,7 @@ def _probe(bucket: Bucket, *, conditions: bool) -> None:
     try:
         made = bucket.create(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
         ignored = made and conditions and bucket.create(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
-    except NoConditions as exc:
+    except NoConditionalPuts as exc:
         if conditions:
             raise UsageError(str(exc)) from exc
         bucket.put(_ABOUT, _ABOUT_TEXT, content_type=_TEXT)
@@ -190,7 +176,8 @@ def _probe(bucket: Bucket, *, conditions: bool) -> None:
         raise StorageFailed(f"{bucket.url} does not give back what was put there; choose another") from exc
 
 
-def _bucket(config: StorageConfig, stop: threading.Event) -> Bucket:
+def bucket_of(config: StorageConfig, stop: threading.Event) -> Bucket:
+    """The bucket that the settings name; *stop* ends waits for it."""
     patience = StoragePatience(config.storage, patience_s=config.storage_patience_s, stop=stop)
     return Bucket(config.storage, patience=patience)
 

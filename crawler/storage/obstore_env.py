@@ -1,8 +1,8 @@
-"""What the environment says about object stores.
+"""Object stores' environment variables: what obstore does not check itself, and the names that errors give.
 
-obstore reads credentials, region and endpoint there by itself: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
-AWS_ENDPOINT_URL …; GOOGLE_SERVICE_ACCOUNT …; AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY …. Here is what it
-leaves to us: plain http, endpoints that it would panic at, and the names to tell people.
+obstore reads credentials, region and endpoint by itself: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+AWS_ENDPOINT_URL …; GOOGLE_SERVICE_ACCOUNT …; AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY …. It panics at some
+endpoints, and leaves plain http to us.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def allows_http(scheme: str, variables: Mapping[str, str]) -> bool:
-    """Whether plain http may be spoken: where somebody says so, and to this machine.
+    """Whether plain http is allowed: to this machine, and where the environment says so.
 
     Raises UsageError for an endpoint that is no URL.
     """

@@ -1,7 +1,7 @@
-"""What an error of an object store means, from what obstore tells of it: pure.
+"""What an error of an object store means, from the text of obstore's exception: pure.
 
-obstore's exceptions hold nothing but text: a sentence, then the error as its library (object_store, in Rust) has it.
-Their classes tell little, since whatever has none of its own is a GenericError: a wrong region as well as an outage.
+obstore's exceptions hold nothing but text: a sentence, then the debug form of the error in object_store (Rust).
+Their classes tell little: a wrong region is a GenericError, and so is an outage.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LASTING_STATUS = frozenset({501, 505})
 _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
 _PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServerBusy"})
-"""S3 answers 400 for the first, and Azure 503 for the last."""
+"""S3 answers RequestTimeout with 400, and Azure ServerBusy with 503."""
 _LASTING = re.compile(
     r"certificate|BadScheme|kind: Builder|source: Missing|RelativeUrlWithoutBase|without LOCATION"
 )
 _INSTANCE = re.compile(r"169\.254\.169\.254|/latest/api/token|/latest/meta-data/|computeMetadata")
-"""Where machines of a cloud learn their credentials, which is asked when the environment has none."""
+"""The metadata service of a cloud's machine, which obstore asks for credentials that the environment does not have."""
 _NO_SUCH_NAME = re.compile(r"Name or service not known|nodename nor servname|No such host is known")
 
 
@@ -36,10 +36,10 @@ def status_of(text: str) -> int:
 
 
 def passes(text: str, *, has_worked: bool) -> bool:
-    """Whether an error with this *text* may be over by itself.
+    """Whether an error with this *text* may pass by itself.
 
-    Timeouts, refused and lost connections, 5xx, 429 and the like. Not a refusal, nor what is wrong with the settings: a
-    name that can't be looked up, or a lack of credentials, only passes if all of it *has_worked* before.
+    Timeouts, refused and lost connections, 5xx, 429 and the like do; refusals and wrong settings do not. A name that
+    can't be looked up, or a lack of credentials, passes only if the store *has_worked* before.
     """
     if _INSTANCE.search(text) or _NO_SUCH_NAME.search(text):
         return has_worked
@@ -53,7 +53,7 @@ def passes(text: str, *, has_worked: bool) -> bool:
 
 
 def told(text: str) -> str:
-    """An exception's *text* in a few words, for people: without query strings, which may hold a signature."""
+    """An exception's *text* in a few words, without query strings, which may hold a signature."""
     sentence, _, inside = text.partition("\n\nDebug source")
     if _INSTANCE.search(text):
         return "no credentials in the environment, and none from the machine it runs on"

@@ -1,4 +1,4 @@
-"""Which paths a storage takes, whatever it is made of."""
+"""The paths that every storage accepts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from crawler.text.plain_errors import quoted
 
 
 def plain_parts(path: str) -> tuple[str, ...]:
-    """The names that *path* is made of; ValueError unless it is a plain relative one, with ``/``.
+    """The parts of *path*. Raises ValueError unless it is plain and relative, with ``/``.
 
-    Nothing that could lead out of a folder, on any system, and nothing below INDEX_FOLDER: the claims are there.
+    A path is refused that could lead out of a folder on any system, or lies below INDEX_FOLDER, where the claims are.
     """
     parts = PurePosixPath(path).parts
     odd = "\\" in path or "\0" in path or path != "/".join(parts)

@@ -1,60 +1,53 @@
-"""Which storage a crawl's setting ``storage`` stands for. To add one, add its module and its line here.
+"""Which storage a crawl's setting ``storage`` stands for. To add one, add its scheme, and how it is opened.
 
-A module has ``open_storage(place)``. One that is named by a URL has ``check(config)``, which raises UsageError or
-StorageFailed when images could not be kept there, and ``open_shelf(config)``, since its images are not in the crawl's
-folder.
+Object stores are imported when they are asked for: not every installation has their library.
 """
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
-from typing import Protocol, cast
+from types import ModuleType
 
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, UsageError
 from crawler.extras import install
 from crawler.storage import Storage, StorageContext, StorageReader
+from crawler.storage.local import LocalStorage
+from crawler.storage.manager import ManagerStorage
 from crawler.text.plain_errors import quoted
 
-
-class _Module(Protocol):
-    def open_storage(self, place: StorageContext) -> Storage: ...
+SCHEMES = ("local", "manager", "s3", "gs", "az")
 
 
-class _ElsewhereModule(_Module, Protocol):
-    def check(self, config: StorageConfig) -> None: ...
-
-    def open_shelf(self, config: StorageConfig) -> StorageReader: ...
-
-
-SCHEMES = {
-    "local": "local",
-    "manager": "manager",
-    "s3": "objects",
-    "gs": "objects",
-    "az": "objects",
-}
-_EXTRAS = {"obstore": "object"}
-"""Libraries that have to be asked for when installing, and how."""
-
-
-def open_storage(place: StorageContext) -> Storage:
-    """The storage at *place*. Raises UsageError when it can't be used here."""
-    return _module(place.config).open_storage(place)
+def open_storage(context: StorageContext) -> Storage:
+    """The storage that the settings in *context* stand for. Raises UsageError when it can't be used here."""
+    config = context.config
+    if is_elsewhere(config):
+        objects = _objects(config)
+        storage: Storage = objects.ObjectStorage(objects.bucket_of(config, context.stop))
+        return storage
+    if _scheme(config) == "manager" and context.inbox is not None:
+        return ManagerStorage(context.inbox())
+    return LocalStorage(context.folder, fsync=config.fsync, min_free_bytes=config.min_free_bytes)
 
 
 def check(config: StorageConfig) -> None:
-    """See that images can be kept, before any is downloaded; for those in the crawl's folder nothing is to be done.
+    """Find out that images can be kept, before any is downloaded; a crawl's own folder needs no check.
 
     Takes up to about ten seconds when nothing answers. Raises UsageError and StorageFailed.
     """
     if is_elsewhere(config):
-        cast("_ElsewhereModule", _module(config)).check(config)
+        _objects(config).check(config)
 
 
-def open_shelf(config: StorageConfig) -> StorageReader | None:
+def open_reader(config: StorageConfig) -> StorageReader | None:
     """The images of a crawl, for reading; None for those in its folder."""
-    return cast("_ElsewhereModule", _module(config)).open_shelf(config) if is_elsewhere(config) else None
+    if not is_elsewhere(config):
+        return None
+    objects = _objects(config)
+    reader: StorageReader = objects.ObjectReader(objects.bucket_of(config, threading.Event()))
+    return reader
 
 
 def is_elsewhere(config: StorageConfig) -> bool:
@@ -62,16 +55,20 @@ def is_elsewhere(config: StorageConfig) -> bool:
     return "://" in config.storage
 
 
-def _module(config: StorageConfig) -> _Module:
+def _scheme(config: StorageConfig) -> str:
     scheme = config.storage.partition("://")[0]
     if scheme not in SCHEMES:
         raise ConfigError(f"storage = {quoted(config.storage)} won't do; known are {', '.join(SCHEMES)}")
+    return scheme
+
+
+def _objects(config: StorageConfig) -> ModuleType:
+    _scheme(config)
     try:
-        return cast("_Module", import_module(f"crawler.storage.{SCHEMES[scheme]}"))
+        return import_module("crawler.storage.objects")
     except ModuleNotFoundError as exc:
-        if exc.name not in _EXTRAS:
+        if exc.name != "obstore":
             raise
         raise UsageError(
-            f"the storage {config.storage} takes the library {exc.name}, which is not installed:"
-            f" {install(_EXTRAS[exc.name])}"
+            f"the storage {config.storage} takes the library {exc.name}, which is not installed: {install('object')}"
         ) from exc

@@ -1,8 +1,8 @@
-"""Images from other machines, in parts: an upload is one file, which a LocalStorage adopts once it is whole.
+"""Uploads of images from other machines, in parts: an upload is one file, which a LocalStorage adopts when it is whole.
 
-The file's name and size are all that is known of an upload, so any number of them costs no memory, and they outlive a
-restart of the manager. Whatever went wrong, and whoever is killed when, a part that does not continue its file is
-UploadLost: the sender begins again, and learns from its first part whether the image had come through after all.
+The name and size of that file are the whole state of an upload: any number of them costs no memory, and they survive a
+restart of the manager. A part that does not continue its file is UploadLost, whatever went wrong: the sender starts
+again, and its first part tells whether the image was kept after all.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 class UploadReceiver:
     """An Inbox that puts images into *storage*; see :class:`crawler.storage.Inbox` for what it promises.
 
-    Takes no image of more than *max_image_bytes*, no path that is none of an image (``crawlfile.image_paths``), and no
-    bytes but of the format that the path's extension stands for: *extension_for* tells it of a file's first HEAD_BYTES,
-    and raises TaskError for what is no image. For several threads, of one process: of those that send the same upload
-    at once, each waits for its turn.
+    Refuses an image of more than *max_image_bytes*, a path that is not an image's (``crawlfile.image_paths``), and
+    bytes of another format than the path's extension says: *extension_for* tells the extension by the first HEAD_BYTES
+    of a file, and raises TaskError for what is no image. Safe for several threads of one process: parts of the same
+    upload are taken one at a time.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class UploadReceiver:
         self._freed = threading.Condition()
 
     def store(self, chunk: Chunk) -> str:
-        """As promised by the protocol."""
         self._check(chunk)
         if len(chunk.data) == chunk.size_bytes:
             if hashlib.sha256(chunk.data).hexdigest() != chunk.sha256:
@@ -64,20 +63,19 @@ class UploadReceiver:
                 )
             self._check_format(chunk.path, chunk.data[:HEAD_BYTES])
             return self._storage.save(chunk.path, chunk.data, sha256=chunk.sha256)
-        self._storage.target(chunk.path)  # nothing is taken for a path that is refused in the end
+        self._storage.target(chunk.path)  # a path that would be refused in the end is refused now
         with self._turn(chunk.upload):
             return self._receive(chunk)
 
     def has(self, path: str, size_bytes: int) -> bool:
-        """As promised by the protocol."""
         _check_path(path)
         return self._storage.has(path, size_bytes=size_bytes)
 
     def sweep(self) -> int:
-        """Remove uploads that nothing has come for in an hour, and return how many that were."""
+        """Remove uploads that have been idle for an hour, and return how many there were."""
         removed = 0
         for file in self._storage.incoming.glob(f"{_PREFIX}*"):
-            with self._freed, suppress(OSError):  # somebody else may have removed it
+            with self._freed, suppress(OSError):  # it may be gone
                 idle_s = self._clock() - file.lstat().st_mtime
                 if idle_s > _ABANDONED_S and file.name.removeprefix(_PREFIX) not in self._busy:
                     file.unlink()
@@ -121,7 +119,7 @@ class UploadReceiver:
             raise
 
     def _check_format(self, path: str, head: bytes) -> None:
-        """Raises ValueError unless *head* is how a file called *path* begins."""
+        """Raise ValueError unless *head* is of the format that the extension of *path* says."""
         try:
             extension = self._extension_for(head)
         except TaskError as exc:
@@ -139,7 +137,7 @@ class UploadReceiver:
 
     @contextmanager
     def _turn(self, upload: str) -> Iterator[None]:
-        """Alone with this upload's file: one who still had it open could write to the image that it becomes."""
+        """Exclude other threads from this upload's file: one that had it open could write to the adopted image."""
         with self._freed:
             self._freed.wait_for(lambda: upload not in self._busy)
             self._busy.add(upload)
@@ -160,7 +158,7 @@ def _check_path(path: str) -> None:
 
 
 def _put(file: Path, chunk: Chunk) -> None:
-    """Have *file* end with this part; it came before if the file is longer."""
+    """Let *file* end with this part; a longer file has had the part before."""
     if chunk.offset == 0:
         file.parent.mkdir(parents=True, exist_ok=True)
     try:

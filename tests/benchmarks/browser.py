@@ -53,7 +53,7 @@ class Document(NamedTuple):
     content_type: str
 
 
-class Shelf:
+class Store:
     """The documents by URL: those of the cases, or the files of a folder."""
 
     def __init__(self, documents: Mapping[str, Document], folder: Path | None = None) -> None:
@@ -76,7 +76,7 @@ class Compared(NamedTuple):
     missing: frozenset[str]
 
 
-def pages_of_cases() -> tuple[Shelf, list[str]]:
+def pages_of_cases() -> tuple[Store, list[str]]:
     documents = {
         case.url: Document(case.document.read_bytes(), f"text/{case.document.suffix[1:]}")
         for case in cases()
@@ -90,27 +90,27 @@ def pages_of_cases() -> tuple[Shelf, list[str]]:
         for case in cases()
         if case.document.suffix == ".html" and "url" not in case.told
     }
-    return Shelf(documents), [
+    return Store(documents), [
         url for url, document in documents.items() if "css" not in document.content_type
     ]
 
 
-def pages_of_folder(folder: Path, sample: int) -> tuple[Shelf, list[str]]:
+def pages_of_folder(folder: Path, sample: int) -> tuple[Store, list[str]]:
     """*sample* pages at equal distances, not from the edges, where the indexes of everything are; all if it is 0."""
     paths = sorted(path for path in folder.rglob("*.html") if path.is_file())
     step = max(1, len(paths) // sample) if sample else 1
     chosen = paths[step // 2 :: step][: sample or None]
-    return Shelf({}, folder), [FOLDER_URL + quote(path.relative_to(folder).as_posix()) for path in chosen]
+    return Store({}, folder), [FOLDER_URL + quote(path.relative_to(folder).as_posix()) for path in chosen]
 
 
-def found_by_rules(shelf: Shelf, url: str) -> set[str]:
+def found_by_rules(store: Store, url: str) -> set[str]:
     """The images of a page, of its style sheets and frames, and of theirs."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = [(url, "", "text/html")]
     while waiting and len(seen) < MAX_ATTACHED:
         url, found_in, content_type = waiting.pop()
-        document = shelf.get(url)
+        document = store.get(url)
         if document is None or url in seen:
             continue
         seen.add(url)
@@ -168,21 +168,21 @@ class Browser:
         self._browser.close()
         self._playwright.stop()
 
-    def images(self, shelf: Shelf, url: str) -> set[str]:
+    def images(self, store: Store, url: str) -> set[str]:
         """What it loads as images of the page at *url*, in all windows together; canonical URLs."""
         seen: set[str] = set()
         for context in self._contexts:
-            seen |= self._images_in(context, shelf, url)
+            seen |= self._images_in(context, store, url)
         return seen
 
-    def _images_in(self, context: Any, shelf: Shelf, url: str) -> set[str]:
+    def _images_in(self, context: Any, store: Store, url: str) -> set[str]:
         requested: set[str] = set()
 
         def answer(route: Any) -> None:
             request = route.request
             if request.resource_type == "image":
                 requested.add(request.url)
-            document = shelf.get(request.url)
+            document = store.get(request.url)
             if request.is_navigation_request() and request.frame is page.main_frame and request.url != url:
                 route.fulfill(status=204)  # a refresh; stays where it is
             elif document is not None:
@@ -220,10 +220,10 @@ def _as_chromium_writes(url: str) -> str:
     return url.replace("|", "%7C")
 
 
-def compared(browser: Browser, shelf: Shelf, urls: list[str]) -> Iterator[Compared]:
+def compared(browser: Browser, store: Store, urls: list[str]) -> Iterator[Compared]:
     for url in urls:
-        seen = browser.images(shelf, url)
-        found = {_as_chromium_writes(image) for image in found_by_rules(shelf, url)}
+        seen = browser.images(store, url)
+        found = {_as_chromium_writes(image) for image in found_by_rules(store, url)}
         yield Compared(url, frozenset(seen), frozenset(seen - found))
 
 
@@ -238,9 +238,9 @@ def main() -> int:
         sys.exit("no chromium on the path; say where it is with --chromium PATH")
     shelves = [(str(folder), *pages_of_folder(folder, options.sample)) for folder in options.folders]
     with Browser(options.chromium, javascript=options.javascript) as browser:
-        for name, shelf, urls in shelves or [("tests/cases", *pages_of_cases())]:
+        for name, store, urls in shelves or [("tests/cases", *pages_of_cases())]:
             total = missing = 0
-            for page in compared(browser, shelf, urls):
+            for page in compared(browser, store, urls):
                 total += len(page.browser)
                 missing += len(page.missing)
                 print(f"{page.name}: {len(page.browser)} images in the browser, {len(page.missing)} missing")

@@ -310,7 +310,7 @@ def test_a_worker_waits_for_another_one_that_fetches_robots_txt() -> None:
         FileAnswer(file=HostFile(name="robots.txt", content=b"User-agent: *\nDisallow: /", kept_s=60.0)),
     ]
 
-    class Shelf:
+    class Store:
         def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
             assert (worker_id, host, name) == ("w1", "http://a.example", "robots.txt")
             return answers.pop(0)
@@ -326,7 +326,7 @@ def test_a_worker_waits_for_another_one_that_fetches_robots_txt() -> None:
             pass
 
     turn, stop = turn_of(TASK, Queue())
-    robots = Robots(Nobody(), agent="image-crawler", shelf=QueueHostFileStore(Shelf(), "w1"))
+    robots = Robots(Nobody(), agent="image-crawler", store=QueueHostFileStore(Store(), "w1"))
     with pytest.raises(Exception, match="Disallow: /"):
         robots.check(TASK.url, turn)
     assert stop.now == pytest.approx(0.2)

@@ -131,12 +131,12 @@ class Made:
         self.transport: Transport = RetryingTransport(
             RequestsTransport(config.fetch, guard, jar, seeds=seeds), config.fetch.tries
         )
-        shelf = QueueHostFileStore(self.queue, "w1")
+        store = QueueHostFileStore(self.queue, "w1")
         self.network = Network(
             self.transport,
             config=config,
             queue=self.queue,
-            robots=Robots(self.transport, agent="image-crawler", shelf=shelf) if robots else None,
+            robots=Robots(self.transport, agent="image-crawler", store=store) if robots else None,
             stop=stop,
         )
 
