@@ -120,6 +120,10 @@ class TaskError(CrawlerError):
     reason: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
+    def __init_subclass__(cls, *, reason: str = "", retryable: bool = False) -> None:
+        super().__init_subclass__()
+        cls.reason, cls.retryable = reason or cls.reason, retryable or cls.retryable
+
     def __init__(
         self, detail: str, *, http_status: int = 0, retry_after_s: float | None = None, final_url: str = ""
     ) -> None:

@@ -9,191 +9,121 @@ class FetchError(TaskError):
     """Nothing usable came from the network."""
 
 
-class HostNotFound(FetchError):
+class HostNotFound(FetchError, reason="host-not-found"):
     """The host name does not exist (EAI_NONAME): asking again would not change that."""
 
-    reason = "host-not-found"
 
-
-class NameLookupFailed(FetchError):
+class NameLookupFailed(FetchError, reason="name-lookup-failed", retryable=True):
     """The name service did not answer. That says nothing about the name: it is an outage, most often our own."""
 
-    reason = "name-lookup-failed"
-    retryable = True
 
-
-class ConnectFailed(FetchError):
+class ConnectFailed(FetchError, reason="connect-failed", retryable=True):
     """No connection: refused, or no route to the host."""
 
-    reason = "connect-failed"
-    retryable = True
 
-
-class ConnectTimeout(FetchError):
+class ConnectTimeout(FetchError, reason="connect-timeout", retryable=True):
     """No connection in time (connect_timeout_s)."""
 
-    reason = "connect-timeout"
-    retryable = True
 
-
-class TlsFailed(FetchError):
+class TlsFailed(FetchError, reason="tls-failed"):
     """The host's certificate is not accepted, or the host speaks no TLS that is accepted here."""
 
-    reason = "tls-failed"
 
-
-class ConnectionLost(FetchError):
+class ConnectionLost(FetchError, reason="connection-lost", retryable=True):
     """The connection broke before the end of the answer."""
 
-    reason = "connection-lost"
-    retryable = True
 
-
-class DeadlineExceeded(FetchError):
+class DeadlineExceeded(FetchError, reason="deadline-exceeded", retryable=True):
     """The fetch took longer than total_timeout_s."""
 
-    reason = "deadline-exceeded"
-    retryable = True
 
-
-class TooSlow(FetchError):
+class TooSlow(FetchError, reason="too-slow", retryable=True):
     """The transfer was slower than min_rate_bytes_s."""
 
-    reason = "too-slow"
-    retryable = True
 
-
-class TruncatedTransfer(FetchError):
+class TruncatedTransfer(FetchError, reason="truncated-transfer", retryable=True):
     """The answer ended before the end that it had announced."""
 
-    reason = "truncated-transfer"
-    retryable = True
 
-
-class BadResponse(FetchError):
+class BadResponse(FetchError, reason="bad-response", retryable=True):
     """The answer is not HTTP, or has an encoding that can't be undone."""
 
-    reason = "bad-response"
-    retryable = True
 
-
-class TooManyRedirects(FetchError):
+class TooManyRedirects(FetchError, reason="too-many-redirects"):
     """Redirects in a circle, or more than max_redirects."""
 
-    reason = "too-many-redirects"
 
-
-class BadRedirect(FetchError):
+class BadRedirect(FetchError, reason="bad-redirect"):
     """A redirect to something that is not an http(s) URL."""
 
-    reason = "bad-redirect"
 
-
-class InvalidUrl(FetchError):
+class InvalidUrl(FetchError, reason="invalid-url"):
     """The URL to fetch is not an http(s) URL."""
 
-    reason = "invalid-url"
 
-
-class NotFound(FetchError):
+class NotFound(FetchError, reason="not-found"):
     """404 or 410."""
 
-    reason = "not-found"
 
-
-class LoginRequired(FetchError):
+class LoginRequired(FetchError, reason="login-required"):
     """401: a login is needed. Give --login, or the cookies of a browser that is logged in (--cookies)."""
 
-    reason = "login-required"
 
-
-class Forbidden(FetchError):
+class Forbidden(FetchError, reason="forbidden"):
     """403: the server refuses it, and does not say why."""
 
-    reason = "forbidden"
 
-
-class BotChallenge(FetchError):
+class BotChallenge(FetchError, reason="bot-challenge"):
     """A protection against bots answered in place of the content (Cloudflare, AWS WAF, DataDome, Anubis …). It is not
     requested again. Give the cookies of a browser that was let through (--cookies), or ask the site's owner.
     """
 
-    reason = "bot-challenge"
 
-
-class ClientError(FetchError):
+class ClientError(FetchError, reason="client-error"):
     """Another status of 400 to 499."""
 
-    reason = "client-error"
 
-
-class RequestTimeout(FetchError):
+class RequestTimeout(FetchError, reason="request-timeout", retryable=True):
     """408 or 425."""
 
-    reason = "request-timeout"
-    retryable = True
 
-
-class RateLimited(FetchError):
+class RateLimited(FetchError, reason="rate-limited", retryable=True):
     """429: too many requests."""
 
-    reason = "rate-limited"
-    retryable = True
 
-
-class ServerError(FetchError):
+class ServerError(FetchError, reason="server-error", retryable=True):
     """A status of 500 to 599."""
 
-    reason = "server-error"
-    retryable = True
 
-
-class UnexpectedStatus(FetchError):
+class UnexpectedStatus(FetchError, reason="unexpected-status"):
     """A status of success or redirect without content to keep (204, 206, 304 …)."""
 
-    reason = "unexpected-status"
 
-
-class RobotsUnavailable(FetchError):
+class RobotsUnavailable(FetchError, reason="robots-unavailable", retryable=True):
     """The host does not deliver its robots.txt, which forbids everything for a while (RFC 9309, 2.3.1.4)."""
 
-    reason = "robots-unavailable"
-    retryable = True
 
-
-class HostDown(FetchError):
+class HostDown(FetchError, reason="host-down"):
     """Not requested: for host_patience_s, and at several tries for other URLs, its host could not be reached, or
     answered with nothing but errors.
     """
 
-    reason = "host-down"
 
-
-class BrowserFailed(FetchError):
+class BrowserFailed(FetchError, reason="browser-failed", retryable=True):
     """The browser could not be started, or died while the page was open, and not because of the page."""
-
-    reason = "browser-failed"
-    retryable = True
 
 
 FAULT = "a fault of this program, and not of the server; the log tells where, for a report"
 """What is told of an exception that nobody has thought of; its name would tell nobody anything."""
 
 
-class InternalError(FetchError):
+class InternalError(FetchError, reason="internal-error"):
     """A fault of this program; the log has its traceback."""
 
-    reason = "internal-error"
 
-
-class OutOfMemory(FetchError):
+class OutOfMemory(FetchError, reason="out-of-memory", retryable=True):
     """The system killed the process that worked on it, as happens when memory is short."""
 
-    reason = "out-of-memory"
-    retryable = True
 
-
-class LeaseExpired(FetchError):
+class LeaseExpired(FetchError, reason="lease-expired"):
     """Each worker that took the task vanished or was too late."""
-
-    reason = "lease-expired"

@@ -9,227 +9,153 @@ class Rejection(TaskError):
     """It is not wanted, or not to be had with its owner's consent."""
 
 
-class TooLarge(Rejection):
+class TooLarge(Rejection, reason="too-large"):
     """More bytes or pixels than allowed (max_image_bytes, max_svg_bytes, max_page_bytes, max_width_px …)."""
 
-    reason = "too-large"
 
-
-class EmptyBody(Rejection):
+class EmptyBody(Rejection, reason="empty"):
     """The answer has no content."""
 
-    reason = "empty"
 
-
-class NotAnImage(Rejection):
+class NotAnImage(Rejection, reason="not-an-image"):
     """What came is not an image, whatever it calls itself."""
 
-    reason = "not-an-image"
 
-
-class TruncatedImage(Rejection):
+class TruncatedImage(Rejection, reason="truncated-image"):
     """The image ends too early."""
 
-    reason = "truncated-image"
 
-
-class CorruptImage(Rejection):
+class CorruptImage(Rejection, reason="corrupt-image"):
     """The image can't be decoded to its end."""
 
-    reason = "corrupt-image"
 
-
-class UnsupportedFormat(Rejection):
+class UnsupportedFormat(Rejection, reason="unsupported-format"):
     """An image of a format that is not kept."""
 
-    reason = "unsupported-format"
 
-
-class TooManyPixels(Rejection):
+class TooManyPixels(Rejection, reason="too-many-pixels"):
     """The image has more pixels than are decoded (max_pixels)."""
 
-    reason = "too-many-pixels"
 
-
-class DecodeTimeout(Rejection):
+class DecodeTimeout(Rejection, reason="decode-timeout"):
     """Decoding took longer than decode_timeout_s; the decoder was killed."""
 
-    reason = "decode-timeout"
 
-
-class DecoderCrashed(Rejection):
+class DecoderCrashed(Rejection, reason="decoder-crashed"):
     """The decoder crashed, in a process of its own: a fault of the decoder, mostly met by hostile files."""
 
-    reason = "decoder-crashed"
 
-
-class PageTimeout(Rejection):
+class PageTimeout(Rejection, reason="page-timeout"):
     """Reading took longer than page_timeout_s; the reader was killed."""
 
-    reason = "page-timeout"
 
-
-class PageCrashed(Rejection):
+class PageCrashed(Rejection, reason="page-crashed"):
     """The browser's tab crashed, or took more memory than render_memory_bytes, at each try."""
 
-    reason = "page-crashed"
 
-
-class NoBrowser(Rejection):
+class NoBrowser(Rejection, reason="no-browser"):
     """The page needs a browser, and there is none. Install Chromium, then give the same command again."""
 
-    reason = "no-browser"
 
-
-class NoGain(Rejection):
+class NoGain(Rejection, reason="no-gain"):
     """Pages of the same template were rendered, and that brought nothing that reading without scripts does not."""
 
-    reason = "no-gain"
 
-
-class ReaderCrashed(Rejection):
+class ReaderCrashed(Rejection, reason="reader-crashed"):
     """The reader crashed, in a process of its own: a fault of the parser, mostly met by hostile pages."""
 
-    reason = "reader-crashed"
 
-
-class TooMuchMemory(Rejection):
+class TooMuchMemory(Rejection, reason="too-much-memory"):
     """Reading or decoding it takes more memory than is set aside for that (memory_budget_bytes)."""
 
-    reason = "too-much-memory"
 
-
-class TooSmall(Rejection):
+class TooSmall(Rejection, reason="too-small"):
     """Fewer pixels or bytes than wanted (min_width_px, min_height_px, min_image_bytes)."""
 
-    reason = "too-small"
 
-
-class UnwantedFormat(Rejection):
+class UnwantedFormat(Rejection, reason="unwanted-format"):
     """A sound image of a format that was not asked for (formats)."""
 
-    reason = "unwanted-format"
 
-
-class UnwantedAspect(Rejection):
+class UnwantedAspect(Rejection, reason="unwanted-aspect"):
     """The image is a longer strip than wanted (max_aspect)."""
 
-    reason = "unwanted-aspect"
 
-
-class ForbiddenAddress(Rejection):
+class ForbiddenAddress(Rejection, reason="forbidden-address"):
     """Its address is in a private network, or its port is one that no web server has (--allow-addresses)."""
 
-    reason = "forbidden-address"
 
-
-class NotHtml(Rejection):
+class NotHtml(Rejection, reason="not-html"):
     """Neither a page nor anything else in which images are found."""
 
-    reason = "not-html"
 
-
-class RepeatedPage(Rejection):
+class RepeatedPage(Rejection, reason="repeated-page"):
     """The page was visited already, with another session id in its URL."""
 
-    reason = "repeated-page"
 
-
-class NotAStyleSheet(Rejection):
+class NotAStyleSheet(Rejection, reason="not-css"):
     """A style sheet that a page names answers with a page, mostly one that says "not found"."""
 
-    reason = "not-css"
 
-
-class UnexpectedContent(Rejection):
+class UnexpectedContent(Rejection, reason="unexpected-content"):
     """A manifest, feed or sitemap that a page names is something else."""
 
-    reason = "unexpected-content"
 
-
-class NoSitemap(Rejection):
+class NoSitemap(Rejection, reason="no-sitemap"):
     """No sitemap at the usual place, as on most sites. Nothing is wrong."""
 
-    reason = "no-sitemap"
 
-
-class OutOfScope(Rejection):
+class OutOfScope(Rejection, reason="out-of-scope"):
     """A redirect led out of the crawl's scope."""
 
-    reason = "out-of-scope"
 
-
-class Excluded(Rejection):
+class Excluded(Rejection, reason="excluded"):
     """A redirect led to a URL that the patterns exclude."""
 
-    reason = "excluded"
 
-
-class RobotsDisallowed(Rejection):
+class RobotsDisallowed(Rejection, reason="robots-disallowed"):
     """robots.txt forbids to request it."""
-
-    reason = "robots-disallowed"
 
 
 class OptedOut(Rejection):
     """Its owner asks, with the answer, that it be left alone."""
 
 
-class Noindex(OptedOut):
+class Noindex(OptedOut, reason="noindex"):
     """Its owner asks for noindex."""
 
-    reason = "noindex"
 
-
-class Noimageindex(OptedOut):
+class Noimageindex(OptedOut, reason="noimageindex"):
     """Its owner asks for noimageindex."""
 
-    reason = "noimageindex"
 
-
-class Noai(OptedOut):
+class Noai(OptedOut, reason="noai"):
     """Its owner asks for noai."""
 
-    reason = "noai"
 
-
-class Noimageai(OptedOut):
+class Noimageai(OptedOut, reason="noimageai"):
     """Its owner asks for noimageai."""
 
-    reason = "noimageai"
 
-
-class TdmReservation(OptedOut):
+class TdmReservation(OptedOut, reason="tdm-reservation"):
     """Rights for text and data mining are reserved (TDM Reservation Protocol)."""
 
-    reason = "tdm-reservation"
 
-
-class Tdmrep(OptedOut):
+class Tdmrep(OptedOut, reason="tdmrep"):
     """The tdmrep.json of its host reserves text and data mining, and the purpose is search or train."""
 
-    reason = "tdmrep"
 
-
-class ContentUsage(OptedOut):
+class ContentUsage(OptedOut, reason="content-usage"):
     """Content-Usage, in the answer or robots.txt, says no to the purpose (search, train)."""
 
-    reason = "content-usage"
 
-
-class ContentSignal(OptedOut):
+class ContentSignal(OptedOut, reason="content-signal"):
     """Content-Signal, in robots.txt or the answer, says no to the purpose (search, train)."""
 
-    reason = "content-signal"
 
-
-class DataMining(OptedOut):
+class DataMining(OptedOut, reason="data-mining"):
     """The image itself says no to the purpose (search, train), by plus:DataMining in its XMP."""
 
-    reason = "data-mining"
 
-
-class TrainingMining(OptedOut):
+class TrainingMining(OptedOut, reason="training-mining"):
     """The image itself says no to the purpose (search, train), by a training and data mining assertion (CAWG, C2PA)."""
-
-    reason = "training-mining"
