@@ -165,7 +165,7 @@ class FetchConfig(Section):
         bool,
         Meta(
             description="Log in where the ~/.netrc of the worker has an entry for the host: by https at its usual"
-            " port, and at the origins of the seeds.",
+            " port, and at the origins of the seeds."
         ),
     ] = False
     proxy: Annotated[

@@ -53,8 +53,7 @@ class ImagesConfig(Section):
         ),
     ] = "reject"
     formats: Annotated[
-        Formats,
-        Meta(description="Formats to keep; all of them if none is given.", extra={"item": "FORMAT"}),
+        Formats, Meta(description="Formats to keep; all of them if none is given.", extra={"item": "FORMAT"})
     ] = ()
     min_width_px: Annotated[int, Meta(ge=0, description="Minimum width of an image in pixels.")] = 0
     max_width_px: Annotated[
@@ -96,8 +95,7 @@ class StorageConfig(Section):
         ),
     ] = "site"
     storage_patience_s: Annotated[
-        float,
-        Meta(ge=0, description="Seconds to wait for an object store that does not answer."),
+        float, Meta(ge=0, description="Seconds to wait for an object store that does not answer.")
     ] = 600.0
     fsync: Annotated[bool, Meta(description="Force each image to the disk before it counts as saved.")] = (
         False

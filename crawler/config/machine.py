@@ -52,10 +52,7 @@ class AccessConfig(Section):
     ] = ()
     reconnect_s: Annotated[
         float,
-        Meta(
-            ge=0,
-            description="Seconds without an answer of the manager after which a worker gives up.",
-        ),
+        Meta(ge=0, description="Seconds without an answer of the manager after which a worker gives up."),
     ] = 600.0
 
 

@@ -40,12 +40,10 @@ class ScopeConfig(Section):
         Patterns, Meta(description="Patterns of images that are not taken, by their URLs.")
     ] = ()
     strip_tracking: Annotated[
-        bool,
-        Meta(description="Remove tracking parameters (utm_*, fbclid and the like) from URLs."),
+        bool, Meta(description="Remove tracking parameters (utm_*, fbclid and the like) from URLs.")
     ] = False
     avoid_traps: Annotated[
-        bool,
-        Meta(description="Skip what goes on without end: calendars, ever deeper paths, repeated pages."),
+        bool, Meta(description="Skip what goes on without end: calendars, ever deeper paths, repeated pages.")
     ] = True
     max_depth: Annotated[
         int,

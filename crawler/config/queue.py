@@ -37,11 +37,7 @@ class QueueConfig(Section):
         float, Meta(gt=0, description="Seconds of silence after which a worker loses its tasks.")
     ] = 60.0
     max_lease_s: Annotated[
-        float,
-        Meta(
-            gt=0,
-            description="Seconds after which a worker loses a task, even though it is alive.",
-        ),
+        float, Meta(gt=0, description="Seconds after which a worker loses a task, even though it is alive.")
     ] = 1800.0
     heartbeat_s: Annotated[
         float, Meta(gt=0, description="Seconds between two signs of life (heartbeats) of a worker.")
