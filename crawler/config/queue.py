@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
-
-from crawler.config.section import Section
+from crawler.config.section import Section, about
 
 _QUEUE_HINT = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, redis+cluster://HOST,HOST or"
@@ -19,65 +17,56 @@ class QueueConfig(Section):
 
     per_host: Annotated[
         int,
-        Meta(
-            ge=1, le=1024, description="Maximum number of requests in flight to one host, over all workers."
-        ),
+        about("Maximum number of requests in flight to one host, over all workers.", ge=1, le=1024),
     ] = 8
     per_domain: Annotated[
         int,
-        Meta(
+        about(
+            "Maximum number of requests in flight to all hosts of one registrable domain (img1 …"
+            " img99.example), over all workers.",
             ge=1,
             le=65536,
-            description="Maximum number of requests in flight to all hosts of one registrable domain (img1 …"
-            " img99.example), over all workers.",
         ),
     ] = 32
-    delay_s: Annotated[float, Meta(ge=0, description="Seconds between two requests to one host.")] = 0.0
-    lease_s: Annotated[
-        float, Meta(gt=0, description="Seconds of silence after which a worker loses its tasks.")
-    ] = 60.0
+    delay_s: Annotated[float, about("Seconds between two requests to one host.", ge=0)] = 0.0
+    lease_s: Annotated[float, about("Seconds of silence after which a worker loses its tasks.", gt=0)] = 60.0
     max_lease_s: Annotated[
-        float, Meta(gt=0, description="Seconds after which a worker loses a task, even though it is alive.")
+        float, about("Seconds after which a worker loses a task, even though it is alive.", gt=0)
     ] = 1800.0
     heartbeat_s: Annotated[
-        float, Meta(gt=0, description="Seconds between two signs of life (heartbeats) of a worker.")
+        float, about("Seconds between two signs of life (heartbeats) of a worker.", gt=0)
     ] = 20.0
-    lease_batch: Annotated[int, Meta(ge=1, le=256, description="Maximum number of tasks per lease.")] = 32
+    lease_batch: Annotated[int, about("Maximum number of tasks per lease.", ge=1, le=256)] = 32
     max_attempts: Annotated[
-        int, Meta(ge=1, le=100, description="Number of leases of one task after which it counts as lost.")
+        int, about("Number of leases of one task after which it counts as lost.", ge=1, le=100)
     ] = 5
     retry_delay_s: Annotated[
         float,
-        Meta(
-            gt=0,
-            description="Seconds before the second attempt at a task; they double with each further one.",
-        ),
+        about("Seconds before the second attempt at a task; they double with each further one.", gt=0),
     ] = 2.0
     host_patience_s: Annotated[
         float,
-        Meta(
+        about(
+            "Seconds after which a host that can't be reached at all is given up; what waits for it fails.",
             ge=0,
-            description="Seconds after which a host that can't be reached at all is given up; what waits for it"
-            " fails.",
         ),
     ] = 120.0
     image_backlog: Annotated[
-        int, Meta(ge=1, description="Number of waiting images above which no further page is read.")
+        int, about("Number of waiting images above which no further page is read.", ge=1)
     ] = 50_000
     result_backlog: Annotated[
         int,
-        Meta(
-            ge=1,
-            description="Number of uncollected records above which no further task is given out; with --queue only.",
+        about(
+            "Number of uncollected records above which no further task is given out; with --queue only.", ge=1
         ),
     ] = 100_000
     queue_shards: Annotated[
         int,
-        Meta(
+        about(
+            "Number of parts (shards) of the queue, each for some of the hosts, which may lie on"
+            " several servers of a cluster; fixed when the crawl is first started, with --queue only.",
             ge=1,
             le=256,
-            description="Number of parts (shards) of the queue, each for some of the hosts, which may lie on"
-            " several servers of a cluster; fixed when the crawl is first started, with --queue only.",
         ),
     ] = 1
 
@@ -87,18 +76,19 @@ class ManagerConfig(Section):
 
     bind: Annotated[
         str,
-        Meta(
-            description="Address at which workers may join, HOST or HOST:PORT (9733 if no port is given); none for"
-            " this machine only."
+        about(
+            "Address at which workers may join, HOST or HOST:PORT (9733 if no port is given); none"
+            " for this machine only."
         ),
     ] = ""
     queue: Annotated[
         str,
-        Meta(
-            pattern="^$|^(redis|valkey)s?([+](cluster|sentinel))?://[^ ]+$",
-            description="Redis or Valkey that holds the queue in place of the manager (redis://HOST/0, rediss://,"
+        about(
+            "Redis or Valkey that holds the queue in place of the manager (redis://HOST/0, rediss://,"
             " redis+cluster://HOST,HOST …).",
-            extra={"secret": True, "hint": _QUEUE_HINT},
+            pattern="^$|^(redis|valkey)s?([+](cluster|sentinel))?://[^ ]+$",
+            secret=True,
+            hint=_QUEUE_HINT,
         ),
     ] = ""
 
@@ -108,26 +98,25 @@ class RunConfig(Section):
 
     max_time_s: Annotated[
         float,
-        Meta(
+        about(
+            "Seconds after which this run ends; the same command goes on for as long again. 0 for no limit.",
             ge=0,
-            description="Seconds after which this run ends; the same command goes on for as long again. 0 for no"
-            " limit.",
-            extra={"also": ("--max-time",)},
+            also=("--max-time",),
         ),
     ] = 0.0
     max_bytes: Annotated[
         int,
-        Meta(
-            ge=0,
-            description="Number of saved bytes after which this run ends; what workers have in hand by then is"
+        about(
+            "Number of saved bytes after which this run ends; what workers have in hand by then is"
             " still finished. 0 for no limit.",
+            ge=0,
         ),
     ] = 0
     cookies: Annotated[
         str,
-        Meta(
-            description="File of cookies to send (cookies.txt, Netscape format), each to its hosts, by all workers;"
-            " it is read at the start of each run. Cookies that servers set are kept, too.",
-            extra={"hint": "the path of a file"},
+        about(
+            "File of cookies to send (cookies.txt, Netscape format), each to its hosts, by all"
+            " workers; it is read at the start of each run. Cookies that servers set are kept, too.",
+            hint="the path of a file",
         ),
     ] = ""

@@ -14,6 +14,24 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of the sections."""
 
 
+def about(
+    description: str,
+    *,
+    gt: float | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+    pattern: str | None = None,
+    min_length: int | None = None,
+    **extra: object,
+) -> Meta:
+    """What a setting means, for people, and the bounds of its values.
+
+    *extra* are fields of ``settings.Setting``: hint, item, also, secret.
+    """
+    bounds = {"gt": gt, "ge": ge, "le": le, "pattern": pattern, "min_length": min_length}
+    return Meta(description=description, extra=extra, **bounds)  # type: ignore[arg-type] # each of its own type
+
+
 Patterns = tuple[str, ...]
 """URLs in which ``*`` stands for any characters; each has to match a whole URL."""
 Headers = tuple[Annotated[str, Meta(pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*$")], ...]
