@@ -38,7 +38,7 @@ class RecordChange(Value):
 def changes(catalog: Catalog) -> Iterator[RecordChange]:
     """Every image that the latest refresh found new, changed, gone or failing; unchanged ones are not listed."""
     wanted = "revisit NOT IN ('', 'unchanged') AND status IN ('saved', 'duplicate')"
-    for record in catalog.image_where(wanted):
+    for record in catalog.where(ImageRecord, wanted):
         yield RecordChange(
             url=record.url,
             revisit=record.revisit,

@@ -157,7 +157,7 @@ class Catalog:
         reason: str | None = None,
     ) -> Iterator[ImageRecord]:
         """Image records, oldest first: those with *status*, or one of several (none given: any)."""
-        return self._records("images", ImageRecord, status, reason)
+        return self._records(ImageRecord, status, reason)
 
     def pages(
         self,
@@ -166,7 +166,7 @@ class Catalog:
         reason: str | None = None,
     ) -> Iterator[PageRecord]:
         """Page records, oldest first: those with *status*, or one of several (none given: any)."""
-        return self._records("pages", PageRecord, status, reason)
+        return self._records(PageRecord, status, reason)
 
     def renders(
         self,
@@ -175,23 +175,15 @@ class Catalog:
         reason: str | None = None,
     ) -> Iterator[RenderRecord]:
         """Records of rendered pages, oldest first: those with *status*, or one of several (none given: any)."""
-        return self._records("renders", RenderRecord, status, reason)
+        return self._records(RenderRecord, status, reason)
 
-    def image_where(self, condition: str, *values: object) -> Iterator[ImageRecord]:
-        """Image records for which an SQL *condition* holds, saved ones first."""
-        return self._select("images", ImageRecord, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
-
-    def page_where(self, condition: str, *values: object) -> Iterator[PageRecord]:
-        """Page records for which an SQL *condition* holds."""
-        return self._select("pages", PageRecord, f"{condition} ORDER BY seq", values)
-
-    def render_where(self, condition: str, *values: object) -> Iterator[RenderRecord]:
-        """Records of rendered pages for which an SQL *condition* holds."""
-        return self._select("renders", RenderRecord, f"{condition} ORDER BY seq", values)
+    def where(self, kind: type[_Record], condition: str, *values: object) -> Iterator[_Record]:
+        """Records of one kind for which an SQL *condition* holds, saved ones first, then oldest first."""
+        return self._select(kind, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
 
     def history(self, url: str) -> Iterator[ImageRecord]:
         """Earlier records of an image that has other bytes by now, the latest first."""
-        return self._select("image_history", ImageRecord, "url = ? ORDER BY seq DESC", (url,))
+        return self._select(ImageRecord, "url = ? ORDER BY seq DESC", (url,), table=schema.HISTORY)
 
     def rows(
         self, sql: str, values: Sequence[object] | Mapping[str, object] = ()
@@ -221,14 +213,15 @@ class Catalog:
                 self._db.execute("ROLLBACK")
 
     def _records(
-        self, table: str, record: type[_Record], status: str | Iterable[str], reason: str | None
+        self, record: type[_Record], status: str | Iterable[str], reason: str | None
     ) -> Iterator[_Record]:
         known = [str(one) for one in STATUSES[_KINDS[record]]]
         wanted: tuple[str, ...] = (status,) if isinstance(status, str) else tuple(status)
         for one in wanted:
             if one not in known:
                 raise UsageError(
-                    f"status = {quoted(one)} won't do: a record of {table} is one of {', '.join(known)}"
+                    f"status = {quoted(one)} won't do: a record of {schema.TABLES[_KINDS[record]]} is one of"
+                    f" {', '.join(known)}"
                 )
         conditions, values = ["TRUE"], [*map(str, wanted)]
         if wanted:
@@ -236,11 +229,12 @@ class Catalog:
         if reason is not None:
             conditions.append("reason = ?")
             values.append(reason)
-        return self._select(table, record, f"{' AND '.join(conditions)} ORDER BY seq", values)
+        return self._select(record, f"{' AND '.join(conditions)} ORDER BY seq", values)
 
     def _select(
-        self, table: str, record: type[_Record], rest: str, values: Sequence[object]
+        self, record: type[_Record], rest: str, values: Sequence[object], *, table: str = ""
     ) -> Iterator[_Record]:
+        table = table or schema.TABLES[_KINDS[record]]
         if table in self.missing_tables:
             return
         columns = ", ".join(self._missing_columns.get(name, name) for name in record.__struct_fields__)

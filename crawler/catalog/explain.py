@@ -129,8 +129,8 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
     sources = dict.fromkeys(
         record.url
         for records in (
-            catalog.image_where("final_url = ?", url),
-            catalog.page_where("final_url = ?", url),
+            catalog.where(ImageRecord, "final_url = ?", url),
+            catalog.where(PageRecord, "final_url = ?", url),
         )
         for record in records
     )
@@ -153,7 +153,7 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
 
 def _source(catalog: Catalog, path: str) -> str | None:
     """The URL that gave the file at *path*, or once gave it; None for one that no record names."""
-    for record in catalog.image_where("path = ?", path):
+    for record in catalog.where(ImageRecord, "path = ?", path):
         return record.url
     for (url,) in catalog.rows("SELECT url FROM image_history WHERE path = ? ORDER BY seq DESC", (path,)):
         return str(url)
@@ -191,15 +191,9 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
     if row is None:
         return None
     task_id, url, state, depth, attempts, packed = row  # the URL may have had another session id
-    image: ImageRecord | None = None
-    page: PageRecord | None = None
-    render: RenderRecord | None = None
-    if kind is TaskKind.IMAGE:
-        image = next(catalog.image_where("task_id = ?", task_id), None)
-    elif kind is TaskKind.PAGE:
-        page = next(catalog.page_where("task_id = ?", task_id), None)
-    else:
-        render = next(catalog.render_where("task_id = ?", task_id), None)
+    image = next(catalog.where(ImageRecord, "task_id = ?", task_id), None)
+    page = next(catalog.where(PageRecord, "task_id = ?", task_id), None)
+    render = next(catalog.where(RenderRecord, "task_id = ?", task_id), None)
     origin = _origin(kind, packed, image or page or render)
     entry = UrlReport(
         url=url,
@@ -264,11 +258,11 @@ def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
 def _page_origin(catalog: Catalog, url: str) -> Origin | None:
     key = task_key(TaskKind.PAGE, url)
     for task_id, packed in catalog.rows("SELECT id, origin FROM tasks WHERE key = ?", (key,)):
-        return _origin(TaskKind.PAGE, packed, next(catalog.page_where("task_id = ?", task_id), None))
+        return _origin(TaskKind.PAGE, packed, next(catalog.where(PageRecord, "task_id = ?", task_id), None))
     if "#" in url and (entry := _entry(catalog, TaskKind.RENDER, url)):  # a route, which only a script knows
         return entry.origin
     # what was found on a page after a redirect names the page by where it ended up
-    return _origin(TaskKind.PAGE, None, next(catalog.page_where("final_url = ?", url), None))
+    return _origin(TaskKind.PAGE, None, next(catalog.where(PageRecord, "final_url = ?", url), None))
 
 
 def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], int]:

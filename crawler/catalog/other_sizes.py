@@ -9,7 +9,7 @@ import msgspec
 
 from crawler.catalog.database import Catalog
 from crawler.crawlfile.schema import origin_in
-from crawler.models import Alternative, TaskKind
+from crawler.models import Alternative, ImageRecord, TaskKind
 from crawler.sizes import size_of
 from crawler.urls import task_key
 
@@ -19,7 +19,7 @@ def taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
     URLs do.
     """
     quoted = msgspec.json.encode(url).decode()
-    for record in catalog.image_where("alternatives != '' AND instr(alternatives, ?) > 0", quoted):
+    for record in catalog.where(ImageRecord, "alternatives != '' AND instr(alternatives, ?) > 0", quoted):
         yield from _preferred(record.url, record.alternatives, url)
     packed = (
         "SELECT url, origin FROM tasks WHERE kind = 'image' AND origin IS NOT NULL AND instr(origin, ?) > 0"
@@ -55,4 +55,4 @@ def until_one_was_there(catalog: Catalog, url: str) -> Iterator[str]:
     while url and url not in seen:
         seen.add(url)
         yield url
-        url = next((record.replaced_by for record in catalog.image_where("url = ?", url)), "")
+        url = next((record.replaced_by for record in catalog.where(ImageRecord, "url = ?", url)), "")

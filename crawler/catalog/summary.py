@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from crawler.catalog.database import Catalog
 from crawler.catalog.elsewhere import KeeperSum, elsewhere
 from crawler.crawlfile.columns import total
@@ -73,38 +75,31 @@ def summarise(catalog: Catalog) -> Summary:
     """Everything in one value; reads each table once or twice and walks through images/."""
     with catalog.snapshot():
         stats = read_stats(catalog)
-        formats = _formats(catalog)
-        hosts = _hosts(catalog)
-        host_count = catalog.value("SELECT count(*) FROM hosts")
-        seeds = catalog.seeds()
-        lists = catalog.lists()
         started_at, finished_at = _period(catalog)
-        revisits = _counts(
-            catalog,
-            "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
-            " GROUP BY revisit ORDER BY 2 DESC",
+        summary = Summary(
+            folder=str(catalog.folder),
+            seeds=catalog.seeds(),
+            finished=stats.drained,
+            balanced=stats.drained and stats.balanced,
+            stats=stats,
+            formats=_formats(catalog),
+            hosts=_hosts(catalog),
+            host_count=catalog.value("SELECT count(*) FROM hosts"),
+            files=0,
+            files_bytes=0,
+            elsewhere=elsewhere(catalog),
+            renderings=_renderings(catalog),
+            revisits=_counts(
+                catalog,
+                "SELECT revisit, count(*) FROM images WHERE revisit != '' AND status IN ('saved', 'duplicate')"
+                " GROUP BY revisit ORDER BY 2 DESC",
+            ),
+            started_at=started_at,
+            finished_at=finished_at,
+            lists=catalog.lists(),
         )
-        kept_elsewhere = elsewhere(catalog)
-        renderings = _renderings(catalog)
     files, files_bytes = _disk_usage(catalog.images_folder)
-    return Summary(
-        folder=str(catalog.folder),
-        seeds=seeds,
-        finished=stats.drained,
-        balanced=stats.drained and stats.balanced,
-        stats=stats,
-        formats=formats,
-        hosts=hosts,
-        host_count=host_count,
-        files=files,
-        files_bytes=files_bytes,
-        elsewhere=kept_elsewhere,
-        renderings=renderings,
-        revisits=revisits,
-        started_at=started_at,
-        finished_at=finished_at,
-        lists=lists,
-    )
+    return msgspec.structs.replace(summary, files=files, files_bytes=files_bytes)
 
 
 def read_stats(catalog: Catalog) -> Stats:

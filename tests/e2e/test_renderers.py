@@ -22,7 +22,7 @@ from crawler.catalog import Catalog
 from crawler.cli.connect import tasks_of
 from crawler.config import Config
 from crawler.errors import QueueUnreachable
-from crawler.models import TaskKind
+from crawler.models import ImageRecord, TaskKind
 from crawler.queues.rpc.manager import QueueManager
 from tests.e2e.running import PATIENCE_S, Running, image_crawler, saved_digests
 from tests.support.queues import wait_until
@@ -161,7 +161,7 @@ def test_a_crawl_starts_renderers_when_a_page_wants_one(tmp_path: Path, site: di
     assert crawl.err.count("with a dead proxy and no resolver") == 1, "one of them says so"
     with Catalog(tmp_path / "crawl") as catalog:
         assert all(":renderer-" in record.worker for record in catalog.renders())
-        (image,) = catalog.image_where("url = ?", f"{server.url}images/of-app-1.png")
+        (image,) = catalog.where(ImageRecord, "url = ?", f"{server.url}images/of-app-1.png")
     assert (image.page_url, image.found_in) == (f"{server.url}app-1.html", "render")
 
 

@@ -55,7 +55,7 @@ def test_their_records_are_read_as_they_were_kept(crawl: Path) -> None:
         assert record.gains == {"load": 4, "scroll": 3}
         assert (record.template, record.signs, record.images) == ("family/fine", "scripts", 7)
         assert [one.url for one in catalog.renders(reason="no-gain")] == [render(3).url]
-        assert [one.url for one in catalog.render_where("url = ?", render(2).url)] == [render(2).url]
+        assert [one.url for one in catalog.where(RenderRecord, "url = ?", render(2).url)] == [render(2).url]
         assert [one.render for one in catalog.pages()] == ["queued"]
 
 

@@ -113,7 +113,7 @@ def test_it_is_read_as_it_is(crawl: Path, version: int) -> None:
         assert [record.render for record in catalog.pages()] == ["", ""]
         assert len(list(catalog.images())) == 1
         assert list(catalog.renders()) == []
-        assert list(catalog.render_where("url = ?", render(1).url)) == []
+        assert list(catalog.where(RenderRecord, "url = ?", render(1).url)) == []
         summary = summarise(catalog)
         assert summary.stats.page_status == {"harvested": 1, "failed": 1}
         assert summary.stats.render_status == {}
