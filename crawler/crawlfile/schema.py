@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from crawler.crawlfile import columns, connection, meta, sqlite_errors, whereabouts
-from crawler.crawlfile.connection import check, connect_to_write, set_up
+from crawler.crawlfile import columns, meta
+from crawler.crawlfile.connection import Connection, check, connect_to_write, set_up
 from crawler.crawlfile.keepers import UNTOLD
 from crawler.crawlfile.meta import MetaKey
 from crawler.errors import FolderError
@@ -21,11 +21,6 @@ from crawler.models import ORIGIN_FIELDS, RECORDS, ImageRecord, Origin, Record, 
 from crawler.models.image_words import bits_of
 
 log = logging.getLogger(__name__)
-
-Connection = connection.Connection
-explained = sqlite_errors.explained
-Whereabouts = whereabouts.Whereabouts
-close = whereabouts.close
 APPLICATION_ID = 0x696D6372  # "imcr"
 QUEUE_IDS = 2**40
 """From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""

@@ -41,7 +41,13 @@ class Whereabouts:
             " file is left as it is. Put the right one back and run the same command again, or start over with --fresh"
         )
 
-    def copy_of(self, db: Connection) -> Path | None:
+    def close(self, db: Connection) -> None:
+        """Close *db*, and put back what was removed."""
+        copy = self._copy_of(db)
+        db.close()
+        self._leave(copy)
+
+    def _copy_of(self, db: Connection) -> Path | None:
         """What *db* has, beside the place that the file was removed from; None if there is no need, or no way."""
         if self._found() is not None:
             return None
@@ -55,7 +61,7 @@ class Whereabouts:
             return None
         return copy
 
-    def leave(self, copy: Path | None) -> None:
+    def _leave(self, copy: Path | None) -> None:
         """Once the file is closed: what is in *copy* takes its place, unless somebody else's has.
 
         What SQLite had beside ours would be read as a part of either.
@@ -94,10 +100,3 @@ def _identity(file: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return there.st_dev, there.st_ino
-
-
-def close(db: Connection, whereabouts: Whereabouts) -> None:
-    """Let go of the file, and put back what was removed."""
-    copy = whereabouts.copy_of(db)
-    db.close()
-    whereabouts.leave(copy)

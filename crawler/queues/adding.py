@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from crawler.config import ScopeConfig
-from crawler.crawlfile.schema import Connection, host_id, next_id
+from crawler.crawlfile.connection import Connection
+from crawler.crawlfile.schema import host_id, next_id
 from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.models.image_words import bits_of, bits_of_task, filled, joined, lacking
 from crawler.queues import policy

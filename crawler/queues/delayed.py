@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile import meta
+from crawler.crawlfile.connection import Connection
+from crawler.crawlfile.meta import MetaKey
 from crawler.models import Retry, TaskKind
 from crawler.queues import policy
 
@@ -31,8 +33,7 @@ class DelayedTasks:
     def __init__(self, db: Connection, clock: Callable[[], float]) -> None:
         self._db = db
         self._clock = clock
-        row = db.execute("SELECT value FROM meta WHERE key = 'clock_s'").fetchone()
-        self._born = clock() - (float(row[0]) if row else 0.0)
+        self._born = clock() - float(meta.read(db, MetaKey.CLOCK_S) or 0.0)
         self._reasons: OrderedDict[int, tuple[str, int]] = OrderedDict()
         """Reason and HTTP status of the latest failure by task, the latest last."""
         self._next_due_s: float | None = None
@@ -53,7 +54,7 @@ class DelayedTasks:
         return None if self._next_due_s is None else self._born + self._next_due_s
 
     def save_clock(self) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('clock_s', ?)", (self.life_s,))
+        meta.write(self._db, MetaKey.CLOCK_S, self.life_s)
 
     def delay(self, task_id: int, delay_s: float, reason: str = "", http_status: int = 0) -> None:
         """Have a task wait *delay_s* seconds; *reason* is empty if its request was only postponed."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from crawler.crawlfile.columns import UNREADABLE
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import MOST_FILE_BYTES, FileAnswer, HostFile
 from crawler.queues import policy
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 
 MOST_S = 3600.0
 """What a Retry-After may ask for; more than that is what no worker of ours says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
 from crawler.models import PageRecord, Record, Revisit
 from crawler.queues import policy

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.crawlfile.schema import Connection, origin_in
+from crawler.crawlfile.connection import Connection
+from crawler.crawlfile.schema import origin_in
 from crawler.models import MAX_ALTERNATIVES, Alternative, Origin, TaskKind
 from crawler.models.image_words import NAMES, NOWHERE, Words, bits_of, filled
 from crawler.queues.validation import FLAWS

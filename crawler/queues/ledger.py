@@ -16,9 +16,11 @@ from typing import Any
 
 import msgspec
 
-from crawler.crawlfile import schema
+from crawler.crawlfile import meta
 from crawler.crawlfile.columns import legible
-from crawler.crawlfile.schema import COLUMNS, TABLES, to_record
+from crawler.crawlfile.meta import MetaKey
+from crawler.crawlfile.schema import records_after
+from crawler.crawlfile.sqlite_errors import explained
 from crawler.logs.events import WORD_REFUSED
 from crawler.models import (
     ROBOTS_TXT,
@@ -104,8 +106,8 @@ class Ledger(LedgerRuns):
     def _meet(self, worker: WorkerState) -> LeasingWorker:
         is_first_renderer = worker.kind is TaskKind.RENDER and not self._has_renderer
         if is_first_renderer and not self._leases.is_gone(worker.id):
-            with schema.explained(self.path, on_error=self.halt):
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('renderer', 1)")
+            with explained(self.path, on_error=self.halt):
+                meta.write(self._db, MetaKey.RENDERER, 1)
             self._has_renderer = True
         return self._leases.meet(worker)
 
@@ -141,7 +143,7 @@ class Ledger(LedgerRuns):
     # --- hosts ---
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             politeness, host_id = self._state.politeness, self._host_id(host)
             wait_s = politeness.turn(host_id, guest=task if is_guest else None, now=self._clock())
             spacing_s = politeness.spacing_s(host_id)
@@ -153,12 +155,12 @@ class Ledger(LedgerRuns):
             return wait_s
 
     def turn_taken(self, *, host: str, ago_s: float) -> None:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             self._state.politeness.taken(self._host_id(host), ago_s, now=self._clock())
             self._state.politeness.forget_idle()
 
     def turn_over(self, *, task: int, host: str) -> None:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             politeness, host_id = self._state.politeness, self._host_id(host)
             lease = self._leases.by_task.get(task)
             if lease is not None and lease.host == host_id:
@@ -169,12 +171,12 @@ class Ledger(LedgerRuns):
             self._state.wake_waiting()
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             is_alive = self._leases.workers.__contains__
             return self._files.look(worker_id, self._host_id(host), name, is_alive=is_alive)
 
     def keep_host_file(self, worker_id: str, *, host: str, file: HostFile) -> None:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             # outside of a transaction, whose failure would have memory rebuilt
             host_id = self._host_id(host)
         with self._transaction():
@@ -187,7 +189,7 @@ class Ledger(LedgerRuns):
                 self._settling.set_delay(host_id, file.delay_s, just_asked=True)
 
     def template(self, *, host: str, name: str, task: int | None = None) -> TemplateAnswer:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             host_id = self._host_id(host)
             answer, states = self._templates.asked(host_id, name, task, self._state.delayed.life_s)
             if states:  # seldom: each page that is read asks
@@ -197,7 +199,7 @@ class Ledger(LedgerRuns):
             return msgspec.structs.replace(answer, has_renderer=self._has_renderer)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             host_id = self._host_id(host)
             if states := self._templates.told(host_id, name, outcome):
                 with self._transaction():
@@ -223,7 +225,7 @@ class Ledger(LedgerRuns):
         end = self._clock() + wait_s
         limit = max(1, min(limit, policy.MAX_RECORDS))
         state = self._state
-        with self._mutex, schema.explained(self.path), legible(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path), legible(self.path, on_error=self.halt):
             while state.next_seq <= after + 1 and not state.counters.drained and self._halted is None:
                 left = end - self._clock()
                 if left <= 0:
@@ -231,15 +233,7 @@ class Ledger(LedgerRuns):
                 state.recorded.wait(left)
             if self._closed:
                 return RecordPage(cursor=after)
-            numbered: list[tuple[int, Record]] = []
-            for kind, table in TABLES.items():
-                rows = self._db.execute(
-                    f"SELECT seq, {', '.join(COLUMNS[kind])} FROM {table}"  # noqa: S608 - names of our own
-                    " WHERE seq > ? ORDER BY seq LIMIT ?",
-                    (after, limit),
-                )
-                numbered += [(seq, to_record(kind, values)) for seq, *values in rows]
-            numbered = _cut_to_size(sorted(numbered, key=lambda pair: pair[0])[:limit])
+            numbered = _cut_to_size(records_after(self._db.execute, after, limit))
             cursor = numbered[-1][0] if numbered else after
             return RecordPage(
                 records=tuple(record for _, record in numbered),
@@ -255,7 +249,7 @@ class Ledger(LedgerRuns):
             return Stats(**self._figures(self._clock()))
 
     def status(self) -> Status:
-        with self._mutex, schema.explained(self.path):
+        with self._mutex, explained(self.path):
             self._tick()
             now, state = self._clock(), self._state
             figures = {**self._figures(now), **state.meters.facts()}

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.crawlfile import schema
+from crawler.crawlfile import meta, schema
 from crawler.crawlfile.columns import legible
+from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.repair import repair
+from crawler.crawlfile.sqlite_errors import explained
+from crawler.crawlfile.whereabouts import Whereabouts
 from crawler.errors import CrawlError
 from crawler.logs.events import CRAWL_HALTED, CRAWL_PAUSED, CRAWL_UNPAUSED, LEASES_OVERDUE, tell
 from crawler.logs.outcomes import SOMEBODY
@@ -74,13 +77,13 @@ class LedgerFile:
         self._stopped = self._paused = self._closed = self._has_renderer = False
         self._paused_by = ""
         self._started = self._next_check = self._next_giving_up = clock()
-        with schema.explained(path), legible(path):
+        with explained(path), legible(path):
             written_at = host_pauses.written_at(path)
             self._db = schema.connect(path)
             self._pauses = HostPauses(self._db, written_at=written_at, clock=wall_clock)
             self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = PageTemplateRows(self._db)
-            self._whereabouts = schema.Whereabouts(path)
+            self._whereabouts = Whereabouts(path)
             repair(self._db, path)
             self._state = LedgerState(
                 self._db,
@@ -108,11 +111,11 @@ class LedgerFile:
             self._halted = self._halted or "the manager has stopped"
             self._closed = True
             self._state.wake_everybody()
-            with schema.explained(self.path):
+            with explained(self.path):
                 try:
                     self._state.delayed.save_clock()
                 finally:
-                    schema.close(self._db, self._whereabouts)
+                    self._whereabouts.close(self._db)
 
     def _load(self) -> None:
         """Build what is in memory from what is in the file."""
@@ -129,23 +132,18 @@ class LedgerFile:
     def _recall(self, *, new_run: bool) -> None:
         """A pause or a stop lasts until the next run, and so does what is known of renderers."""
         if new_run:
-            self._db.execute("DELETE FROM meta WHERE key IN ('paused', 'stopped', 'renderer')")
+            meta.remove(self._db, MetaKey.PAUSED, MetaKey.STOPPED, MetaKey.RENDERER)
             return
-        meta = dict(
-            self._db.execute(
-                "SELECT key, value FROM meta WHERE key IN ('paused', 'stopped', 'renderer')"
-            ).fetchall()
-        )
-        self._has_renderer = "renderer" in meta
-        self._paused = "paused" in meta
-        self._paused_by = str(meta.get("paused", ""))
-        self._halted = meta.get("stopped")
+        self._has_renderer = meta.read(self._db, MetaKey.RENDERER) is not None
+        paused_by = meta.read(self._db, MetaKey.PAUSED)
+        self._paused, self._paused_by = paused_by is not None, str(paused_by or "")
+        self._halted = meta.read(self._db, MetaKey.STOPPED)
         self._stopped = self._halted is not None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is rebuilt from the file."""
-        with self._mutex, schema.explained(self.path, on_error=self.halt):
+        with self._mutex, explained(self.path, on_error=self.halt):
             if self._closed:
                 raise CrawlError("the manager has stopped")
             state = self._state
@@ -195,14 +193,14 @@ class LedgerFile:
                 return
             self._stopped = True
             self.halt(reason)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stopped', ?)", (reason,))
+            meta.write(self._db, MetaKey.STOPPED, reason)
 
     def pause(self, by: str = "") -> None:
         with self._transaction():
             if not self._paused:
                 tell(log, CRAWL_PAUSED, by=by or SOMEBODY)
             self._paused, self._paused_by = True, by
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (by,))
+            meta.write(self._db, MetaKey.PAUSED, by)
 
     def resume(self, by: str = "") -> None:
         with self._transaction():
@@ -210,7 +208,7 @@ class LedgerFile:
                 tell(log, CRAWL_UNPAUSED, by=by or SOMEBODY)
             self._paused, self._paused_by = False, ""
             self._state.wake_all = True
-            self._db.execute("DELETE FROM meta WHERE key = 'paused'")
+            meta.remove(self._db, MetaKey.PAUSED)
 
     # --- what time brings ---
 

@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from crawler.config.changes import Reads
-from crawler.crawlfile import schema
+from crawler.crawlfile import meta
 from crawler.crawlfile.columns import legible
 from crawler.crawlfile.keepers import OWN, Keeper, keeper_of
+from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import COLUMNS, TABLES, origin_of, to_record
+from crawler.crawlfile.sqlite_errors import explained
 from crawler.errors import HostDown
 from crawler.models import Cookie, Record, Run, RunKind, RunOutcome, TaskKind, TaskState
 from crawler.queues import rerun, run_rows
@@ -32,30 +34,30 @@ class LedgerRuns(LedgerFile):
 
     def seeds(self) -> tuple[str, ...]:
         """The URLs that the crawl began with; empty when it has not begun."""
-        return tuple(json.loads(self._meta("seeds") or "[]"))
+        return tuple(json.loads(self._meta(MetaKey.SEEDS) or "[]"))
 
     def set_seeds(self, seeds: Sequence[str]) -> None:
         with self._transaction():
-            self._set_meta("seeds", json.dumps(seeds))
+            meta.write(self._db, MetaKey.SEEDS, json.dumps(seeds))
 
     def lists(self) -> dict[str, str]:
         """The lists that have been read, by name, each with the mark of its content then."""
-        return dict(json.loads(self._meta("lists") or "{}"))
+        return dict(json.loads(self._meta(MetaKey.LISTS) or "{}"))
 
     def note_list(self, name: str, mark: str, slug: str, left_out: int, places: Sequence[str]) -> None:
         """All of a list has been read, but for *left_out* lines, counted by *slug*; some are at these *places*."""
         with self._transaction():
-            self._set_meta("lists", json.dumps({**self.lists(), name: mark}))
+            meta.write(self._db, MetaKey.LISTS, json.dumps({**self.lists(), name: mark}))
             if left_out:
                 self._state.adder.note_left_out(slug, left_out, places)
 
     def crawl_id(self) -> str:
         """The id of this crawl, which no other one has, not even one in the same folder."""
         with self._transaction():
-            # with a letter in front: digits alone, or with an e among them, the column takes for a number
-            crawl = f"c{secrets.token_hex(16)}"
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('crawl', ?)", (crawl,))
-            return str(self._meta("crawl"))
+            if self._meta(MetaKey.CRAWL) is None:
+                # with a letter in front: digits alone, or with an e among them, the column takes for a number
+                meta.write(self._db, MetaKey.CRAWL, f"c{secrets.token_hex(16)}")
+            return str(self._meta(MetaKey.CRAWL))
 
     def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
         """Have all workers send *cookies*, as if servers had set them."""
@@ -63,13 +65,9 @@ class LedgerRuns(LedgerFile):
             with self._transaction():
                 self._state.cookies.keep(cookies)
 
-    def _meta(self, key: str) -> Any:
+    def _meta(self, key: MetaKey) -> Any:
         with self._mutex:
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-            return None if row is None else row[0]
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            return meta.read(self._db, key)
 
     # --- runs ---
 
@@ -90,7 +88,7 @@ class LedgerRuns(LedgerFile):
 
     def latest_run(self) -> Run | None:
         """None of a crawl that has not begun, or was begun by a version that kept no record of its runs."""
-        with self._mutex, schema.explained(self.path):
+        with self._mutex, explained(self.path):
             return run_rows.latest(self._db)
 
     # --- what is done over again ---
@@ -114,7 +112,7 @@ class LedgerRuns(LedgerFile):
 
     def kept(self) -> Iterator[Kept]:
         """Every image that is saved and every page that was read; for the start of a run, when nobody else asks."""
-        with self._mutex, schema.explained(self.path), legible(self.path):
+        with self._mutex, explained(self.path), legible(self.path):
             yield from rerun.kept(self._db)
 
     def refreshes(self) -> int:

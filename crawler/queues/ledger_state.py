@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import schema
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import TaskKind, TaskState
 from crawler.queues import policy
 from crawler.queues.adding import TaskAdder

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import NewTask, Origin
 from crawler.queues import policy
 from crawler.urls import left_out_mark

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import RenderOutcome, TemplateAnswer
 from crawler.queues.page_templates import KnownTemplates, asked, changes, family_of, kept_as, known_of, told
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.lists import FOUND_IN
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind, TaskState
 from crawler.models.image_words import lacking

@@ -10,8 +10,9 @@ from __future__ import annotations
 import msgspec
 
 from crawler.crawlfile import meta
+from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, Connection, origin_in, origin_of, to_record
+from crawler.crawlfile.schema import COLUMNS, HISTORY, TABLES, origin_in, origin_of, to_record
 from crawler.models import ImageRecord, ImageStatus, Origin, PageRecord, Record, Revisit, TaskKind
 from crawler.models.image_words import filled_record
 from crawler.queues import policy

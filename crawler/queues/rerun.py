@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from crawler.config.changes import Reads
 from crawler.crawlfile import meta
+from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
-from crawler.crawlfile.schema import TABLES, Connection, origin_in
+from crawler.crawlfile.schema import TABLES, origin_in
 from crawler.models import NewTask, TaskKind
 from crawler.queues.left_out import LeftOut
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from crawler import __version__
 from crawler.crawlfile.columns import RUN_COLUMNS, run_of
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import Run, RunKind, RunOutcome
 
 

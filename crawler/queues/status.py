@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from crawler.crawlfile.schema import Connection
+from crawler.crawlfile.connection import Connection
 from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
 from crawler.queues import policy

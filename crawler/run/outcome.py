@@ -9,7 +9,7 @@ from crawler import errors
 from crawler.catalog.database import Catalog
 from crawler.catalog.summary import Summary
 from crawler.crawlfile.layout import CrawlFolder
-from crawler.models import ImageStatus, PageStatus, Revisit
+from crawler.models import ImageStatus, PageRecord, PageStatus, Revisit
 from crawler.seeds import Seed, whole
 
 _NOT_REACHED = (Revisit.GONE, Revisit.FAILED)
@@ -39,7 +39,7 @@ def seeds_to_go_on(folder: Path | None) -> tuple[Seed, ...]:
 def failure(folder: CrawlFolder, summary: Summary, *, has_seeds: bool) -> errors.CrawlError | None:
     """Why the crawl in *folder*, now at its end, could not do its job; None if it could."""
     with Catalog(folder.path) as catalog:
-        seeds = list(catalog.page_where("depth = 0 AND page_url = ''"))
+        seeds = list(catalog.where(PageRecord, "depth = 0 AND page_url = ''"))
     details = "; ".join(record.detail for record in seeds) or "no seed was visited"
     stats = summary.stats
     if has_seeds and not stats.page_status.get(PageStatus.HARVESTED):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, Connection, next_id
+from crawler.crawlfile.connection import Connection
+from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, next_id
 from crawler.models import TaskKind
 from crawler.queues.redis.outlet import Settled
 from crawler.sizes import size_of

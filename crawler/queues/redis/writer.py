@@ -18,6 +18,8 @@ from crawler.crawlfile import meta, schema
 from crawler.crawlfile.columns import row_of
 from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import INSERTS, QUEUE_IDS
+from crawler.crawlfile.sqlite_errors import explained
+from crawler.crawlfile.whereabouts import Whereabouts
 from crawler.logs.events import INFO
 from crawler.logs.outcomes import tell_settled
 from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskKind, TaskState
@@ -56,16 +58,16 @@ class CrawlfileWriter:
         self._path = path
         self._settled: list[Record] = []
         """In this transaction, for the log, if it wants to know."""
-        with schema.explained(path):
+        with explained(path):
             self._db = schema.connect(path)
-            self._whereabouts = schema.Whereabouts(path)
+            self._whereabouts = Whereabouts(path)
             self._db.execute("PRAGMA synchronous = FULL")  # what is here for good, the queue forgets
             row_ids.take_up_sizes(self._db)
             self._load()
 
     def close(self) -> None:
-        with schema.explained(self._path):
-            schema.close(self._db, self._whereabouts)
+        with explained(self._path):
+            self._whereabouts.close(self._db)
 
     def problem(self) -> str:
         """What has become of the file, if it is not where it was, and what to do; empty as long as it is there."""
@@ -73,7 +75,7 @@ class CrawlfileWriter:
 
     def meta(self, key: MetaKey) -> str | None:
         """A fact of the crawl; None when it is not known."""
-        with schema.explained(self._path):
+        with explained(self._path):
             value = meta.read(self._db, key)
             return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
 
@@ -155,12 +157,12 @@ class CrawlfileWriter:
 
     def host_files(self) -> list[KeptFile]:
         """Those that still count."""
-        with schema.explained(self._path):
+        with explained(self._path):
             return [KeptFile(host=host, file=file) for host, file in self._files.all()]
 
     def unsettled(self, after: int = 0, limit: int = 500) -> tuple[list[Unsettled], int]:
         """Up to *limit* tasks that are to be done, and where to go on; none when there are no more."""
-        with schema.explained(self._path):
+        with explained(self._path):
             found = self._db.execute(
                 "SELECT id, serial, kind, url, depth, origin FROM tasks"
                 " WHERE id > ? AND state IN ('ready', 'delayed', 'leased') ORDER BY id LIMIT ?",
@@ -172,7 +174,7 @@ class CrawlfileWriter:
         """Kind, URL and the bits of the words of every task that is settled, up to *limit* at a time."""
         after = 0
         while True:
-            with schema.explained(self._path):
+            with explained(self._path):
                 found = self._db.execute(
                     "SELECT id, kind, url, words FROM tasks"
                     " WHERE id > ? AND state IN ('done', 'dead') ORDER BY id LIMIT ?",
@@ -225,7 +227,7 @@ class CrawlfileWriter:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One transaction on the file; if it fails, memory is made again from the file."""
-        with schema.explained(self._path):
+        with explained(self._path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield

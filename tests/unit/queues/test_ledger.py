@@ -16,6 +16,7 @@ import pytest
 from crawler import errors
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import columns, schema
+from crawler.crawlfile.sqlite_errors import explained
 from crawler.models import (
     Alternative,
     ImageRecord,
@@ -500,14 +501,14 @@ def test_sqlites_errors_say_what_to_do(code: int, error: type[errors.CrawlError]
     broken = sqlite3.OperationalError("as SQLite says it")
     broken.sqlite_errorcode = code
     told: list[str] = []
-    with pytest.raises(error, match="it can't be used") as caught, schema.explained(tmp_path, told.append):
+    with pytest.raises(error, match="it can't be used") as caught, explained(tmp_path, told.append):
         raise broken
     assert told == [str(caught.value)]
     assert caught.value.__cause__ is broken
 
 
 def test_a_fault_of_our_own_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.IntegrityError), schema.explained(tmp_path):
+    with pytest.raises(sqlite3.IntegrityError), explained(tmp_path):
         raise sqlite3.IntegrityError("UNIQUE constraint failed")
 
 
