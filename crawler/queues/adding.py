@@ -14,7 +14,7 @@ from crawler.models import NewTask, Origin, TaskKind, TaskState
 from crawler.models.image_words import bits_of, bits_of_task, filled, joined, lacking
 from crawler.queues import policy
 from crawler.queues.counters import Counters
-from crawler.queues.left_out import LeftOut
+from crawler.queues.left_out import LeftOutRows
 from crawler.queues.picture_sizes import PictureSizes, Size, marked, picture_key
 from crawler.queues.politeness import Politeness
 from crawler.queues.validation import MALFORMED, is_malformed
@@ -52,7 +52,7 @@ class TaskAdder:
         self._host_ids: dict[str, int] = {}  # some of the file's
         self._next_id = next_id(db)
         self._later: dict[bytes, Origin] = {}
-        self._left_out = LeftOut(db)
+        self._left_out = LeftOutRows(db)
         self._largest_only = largest_only
         self._flush = flush
         self.sizes = PictureSizes(

@@ -37,7 +37,7 @@ def unpacked_file(packed: bytes) -> HostFile:
         raise msgspec.DecodeError(str(exc)) from exc
 
 
-class HostFiles:
+class HostFileRows:
     """Those of the hosts in the file that *db* has open. *clock* is monotonic, *wall_clock* the time of day, both in
     seconds.
     """

@@ -21,7 +21,7 @@ from crawler.logs.events import CRAWL_HALTED, CRAWL_PAUSED, CRAWL_UNPAUSED, LEAS
 from crawler.logs.outcomes import SOMEBODY
 from crawler.models import RunOutcome, TaskKind, TaskState
 from crawler.queues import host_pauses, policy, run_rows
-from crawler.queues.host_files import HostFiles
+from crawler.queues.host_files import HostFileRows
 from crawler.queues.host_pauses import HostPauses
 from crawler.queues.leases import Leases
 from crawler.queues.ledger_state import LedgerState
@@ -81,7 +81,7 @@ class LedgerFile:
             written_at = host_pauses.written_at(path)
             self._db = schema.connect(path)
             self._pauses = HostPauses(self._db, written_at=written_at, clock=wall_clock)
-            self._files = HostFiles(self._db, clock=clock, wall_clock=wall_clock)
+            self._files = HostFileRows(self._db, clock=clock, wall_clock=wall_clock)
             self._templates = PageTemplateRows(self._db)
             self._whereabouts = Whereabouts(path)
             repair(self._db, path)

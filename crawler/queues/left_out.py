@@ -22,7 +22,7 @@ _COUNTED = (
 )
 
 
-class LeftOut:
+class LeftOutRows:
     """Those of the file *db*; to be used within a transaction."""
 
     def __init__(self, db: Connection) -> None:

@@ -15,7 +15,7 @@ from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.meta import MetaKey
 from crawler.crawlfile.schema import TABLES, origin_in
 from crawler.models import NewTask, TaskKind
-from crawler.queues.left_out import LeftOut
+from crawler.queues.left_out import LeftOutRows
 
 Belongs = Callable[[NewTask], str]
 """By which slug a task is left out by the settings of this run; empty if it is not."""
@@ -80,7 +80,7 @@ def leave_out(db: Connection, belongs: Belongs, *, most: Mapping[TaskKind, int])
     """Leave out tasks that nobody has begun and that do not belong to the crawl any more, and of a kind those that came
     last, beyond so many in all as *most* says; returns how many by what.
     """
-    listed = LeftOut(db)
+    listed = LeftOutRows(db)
     gone: Counter[str] = Counter()
     for batch in _waiting(db):
         found = [(task_id, slug, task) for task_id, task in batch if (slug := belongs(task))]
@@ -193,7 +193,7 @@ def _tasks(db: Connection, where: str, values: tuple[object, ...]) -> list[tuple
     ]
 
 
-def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOut) -> Counter[str]:
+def _remove(db: Connection, found: list[tuple[int, str, NewTask]], listed: LeftOutRows) -> Counter[str]:
     """These are no tasks any more, and what waits behind a size that is none is left out too; how many by what."""
     for task_id, slug, _ in found:
         behind = (

@@ -26,8 +26,8 @@ from crawler.models import Counts, ImageRecord, Record, RunOutcome, Stats, TaskK
 from crawler.models.image_words import bits_of, filled_record
 from crawler.queues import later_words, run_rows
 from crawler.queues.counters import Counters
-from crawler.queues.host_files import HostFiles
-from crawler.queues.left_out import LeftOut
+from crawler.queues.host_files import HostFileRows
+from crawler.queues.left_out import LeftOutRows
 from crawler.queues.redis import row_ids
 from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.refresh import Refresh, worth_keeping
@@ -215,8 +215,8 @@ class CrawlfileWriter:
         """Build what is in memory from what is in the file."""
         self._next_seq = schema.next_seq(self._db)
         self._tally = Counters(self._db)
-        self._left_out = LeftOut(self._db)
-        self._files = HostFiles(self._db)
+        self._left_out = LeftOutRows(self._db)
+        self._files = HostFileRows(self._db)
         self._revisits = Refresh(self._db)
         self._words_wait = later_words.waiting(self._db)
         blob = meta.read(self._db, MetaKey.TAKEN) or b""

@@ -16,7 +16,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile.schema import connect
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues import policy
-from crawler.queues.left_out import LeftOut, located
+from crawler.queues.left_out import LeftOutRows, located
 from crawler.queues.redis.outlet import LeftOutOnce
 from tests.support.crawls import SEED, SITE, keep, page, saved
 from tests.support.fake_export import a_crawl_in
@@ -41,9 +41,9 @@ def rows(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
 
 
 def test_each_url_is_kept_once_and_how_often_it_was_left_out(db: sqlite3.Connection) -> None:
-    kept = LeftOut(db)
+    kept = LeftOutRows(db)
     kept.note([("max-depth", link(1)), ("max-depth", link(1)), ("nofollow", link(1)), ("max-depth", link(2))])
-    LeftOut(db).note([("max-depth", link(2))])
+    LeftOutRows(db).note([("max-depth", link(2))])
 
     assert rows(db) == {
         ("max-depth", f"{SITE}/1"): 2,
@@ -57,10 +57,10 @@ def test_a_file_is_bounded_and_no_slug_takes_the_room_of_another(
 ) -> None:
     monkeypatch.setattr(policy, "MOST_LEFT_OUT", 20)
     monkeypatch.setattr(policy, "MOST_LEFT_OUT_OF_EACH", 5)
-    kept = LeftOut(db)
+    kept = LeftOutRows(db)
     for start in range(0, 100, 7):
         kept.note([("trap-repeated-page", link(n)) for n in range(start, start + 7)])
-    LeftOut(db).note([("max-depth", link(n)) for n in range(100)])
+    LeftOutRows(db).note([("max-depth", link(n)) for n in range(100)])
     kept.note([("trap-repeated-page", link(0))])
 
     found = rows(db)
