@@ -28,8 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _OF_CONTRACT = {"valkey": 10, "cluster": 3}
 """Of the queues' contract one test in so many is run there: the scripts are those of Redis, which gets them all."""
 
-_OF_REDIS, _ON_REDIS = 3, ("test_redis.py", "test_reruns.py")
-"""The same of whole crawls that are run with either engine, but for these files: they are about what differs."""
+_OF_REDIS, _ON_REDIS = 4, "test_redis.py"
+"""The same of whole crawls that are run with either engine, but for this file: it is about what differs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,7 +101,7 @@ def _matrix(item: pytest.Item) -> tuple[str, int] | None:
     engines = marks.parameters(item)
     if item.path.parent == marks.CONTRACT:
         return next(((name, many) for name, many in _OF_CONTRACT.items() if name in engines), None)
-    if item.path.parent == marks.E2E and "redis" in engines and item.path.name not in _ON_REDIS:
+    if item.path.parent == marks.E2E and "redis" in engines and item.path.name != _ON_REDIS:
         return "redis", _OF_REDIS
     return None
 

@@ -176,6 +176,7 @@ def test_of_a_hostile_crawl_nothing_drives_the_terminal(
         assert shown.code == ("--verify" in arguments)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arguments", WITH_A_TEXT, ids=name_of)
 def test_of_what_is_given_nothing_drives_the_terminal(
     hostile: Path, arguments: tuple[str | bytes, ...]
