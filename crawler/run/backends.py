@@ -1,14 +1,15 @@
-"""Where the queues of a crawl lie, and which process beside the workers it takes: the two that there are."""
+"""The two backends of a crawl's queues: a manager process, or Redis with a collector process."""
 
 from __future__ import annotations
 
+import abc
 import platform
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import ClassVar
 
 from crawler import errors
 from crawler.catalog.database import Catalog
@@ -41,86 +42,80 @@ _POLL_S = 0.1
 _PAGE_OF_RECORDS = 200
 
 
-class QueueBackend(Protocol):
-    """The queues of a crawl, for the process that watches over it; made without touching anything."""
+class QueueBackend(abc.ABC):
+    """The queues of a crawl as its supervisor sees them: which process has them, where, and how others join.
 
-    process: str
-    """What its process is called, and"""
+    Constructing one touches neither the network nor the folder.
+    """
+
+    process: ClassVar[str]
+    """Name of the process."""
     main: Callable[[Lifeline, CrawlContext, StartMode], None]
-    """what runs there."""
-    start_s: float
-    """So long it may take to be ready, and"""
-    grace_s: float
-    """to end."""
+    """Main function of the process."""
+    start_s: ClassVar[float]
+    """Seconds allowed until the process is ready."""
+    grace_s: ClassVar[float]
+    """Seconds allowed for a clean shutdown."""
     reconnect_s: float
-    """So long the workers of this machine wait for an answer."""
-    public: ManagerEndpoint | None
-    """Where a manager lets others in; None if it does not, or there is none."""
-    queue: RedisAddress | None
-    """Where the queues lie if no manager has them."""
-    client: QueueClient | None
-    """While connected."""
+    """Seconds for which the workers of this machine try to reach the queues again."""
+    endpoint: QueueEndpoint
+    """Where the workers of this machine find the queues."""
+    public: ManagerEndpoint | None = None
+    """Where the manager lets workers of other machines in; None if none may join, or if there is no manager."""
+    queue: RedisAddress | None = None
+    """The Redis that has the queues; None if a manager has them."""
+    client: QueueClient | None = None
+    """The supervisor's own client, while it is connected."""
 
-    @property
-    def endpoint(self) -> QueueEndpoint:
-        """Where the workers of this machine find the queues."""
-        ...
+    def check(self, start: StartMode) -> None:  # noqa: B027 - the collector checks for itself
+        """Raise FolderError when this backend can't go on with the crawl in the folder."""
 
-    def check(self, start: StartMode) -> None:
-        """Raise FolderError when what the folder holds can't be gone on with by this engine."""
-        ...
-
+    @abc.abstractmethod
     def started(self, child: Child) -> None:
-        """Its process is *child* from now on, and ready."""
-        ...
+        """Take note that *child* is the process from now on, and ready."""
 
+    @abc.abstractmethod
     def connect(self) -> tuple[TaskQueue | None, ResultQueue]:
-        """The queues; no tasks if all has been done before."""
-        ...
+        """Connect to the queues; the first is None if nothing was left to do."""
 
     def is_complete(self) -> bool:
-        """Whether all is in crawl.db, once the tasks are drained."""
-        ...
+        """Whether crawl.db has everything, once the tasks are drained."""
+        return True
 
+    @abc.abstractmethod
     def publish(self) -> None:
-        """Let others of the same user join by the crawl's folder."""
-        ...
+        """Write into the folder what other programs of this user need to join."""
 
+    @abc.abstractmethod
     def invitation(self) -> str:
-        """With what others join: the address, and the flags that they need, without what is secret; empty if nobody is
-        let in who is not of this machine.
-        """
-        ...
+        """The address and the flags by which other machines join, secrets left out; empty if none may."""
+
+    def _connected(self) -> QueueClient:
+        self.client = self.endpoint.client(reconnect_s=0.0)
+        self.client.connect()
+        return self.client
 
 
-class ManagerBackend:
+class ManagerBackend(QueueBackend):
     """Both queues in a manager process. Raises UsageError when address and keys don't go together."""
 
-    process: str = "manager"
-    main: Callable[[Lifeline, CrawlContext, StartMode], None] = staticmethod(manage)
+    process = "manager"
+    main = staticmethod(manage)
     start_s = 60.0
     grace_s = 20.0
     reconnect_s = 60.0
-    queue: RedisAddress | None = None
+    endpoint: ManagerEndpoint
 
     def __init__(self, config: Config, folder: CrawlFolder) -> None:
         self._folder = folder
-        self._endpoint, self.public = _endpoints(config)
-        self.client: QueueClient | None = None
-
-    @property
-    def endpoint(self) -> ManagerEndpoint:
-        return self._endpoint
+        self.endpoint, self.public = _endpoints(config)
 
     def check(self, start: StartMode) -> None:
         if start is StartMode.FRESH or not self._folder.holds_a_crawl:
             return
         where = ""
-        with (
-            suppress(errors.CrawlerError),
-            Catalog(self._folder.path) as catalog,
-        ):  # the manager says what is wrong
-            where = queue_elsewhere(catalog)
+        with suppress(errors.CrawlerError), Catalog(self._folder.path) as catalog:
+            where = queue_elsewhere(catalog)  # of a file that can't be read the manager says what is wrong
         if where:
             raise errors.FolderError(
                 f"the queue of the crawl in {self._folder.path} is at {where}, and has more to do: go on with"
@@ -129,24 +124,20 @@ class ManagerBackend:
 
     def started(self, child: Child) -> None:
         # another manager after this one has to be found at the same place
-        self._endpoint, *public = (
+        own, *public = (
             replace(endpoint, address=(endpoint.address[0], int(port)))
             for endpoint, port in zip(
-                filter(None, (self._endpoint, self.public)), child.said.split(), strict=True
+                filter(None, (self.endpoint, self.public)), child.said.split(), strict=True
             )
         )
-        self.public = public[0] if public else None
+        self.endpoint, self.public = own, public[0] if public else None
 
     def connect(self) -> tuple[TaskQueue, ResultQueue]:
-        self.client = self._endpoint.client(reconnect_s=0.0)
-        self.client.connect()
-        return self.client.get_task_queue(), self.client.get_result_queue()
-
-    def is_complete(self) -> bool:
-        return True
+        client = self._connected()
+        return client.get_task_queue(), client.get_result_queue()
 
     def publish(self) -> None:
-        self._folder.publish(self._endpoint.address, self._endpoint.access.authkey)
+        self._folder.publish(self.endpoint.address, self.endpoint.access.authkey)
 
     def invitation(self) -> str:
         if self.public is None:
@@ -163,17 +154,17 @@ def _coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> 
     coordinate(lifeline, context, start)
 
 
-class RedisBackend:
-    """Both queues in Redis or Valkey, and a collector process that brings what is settled there into crawl.db.
+class RedisBackend(QueueBackend):
+    """Both queues in Redis or Valkey; a collector process brings what is settled there into crawl.db.
 
     Raises UsageError for an address, or settings, that can't be used, and when the extra for it is not installed.
     """
 
-    process: str = "collector"
-    main: Callable[[Lifeline, CrawlContext, StartMode], None] = staticmethod(_coordinate)
+    process = "collector"
+    main = staticmethod(_coordinate)
     start_s = 600.0  # what was settled in its absence is collected first
     grace_s = 120.0
-    public: ManagerEndpoint | None = None
+    endpoint: RedisEndpoint
 
     def __init__(self, config: Config, folder: CrawlFolder) -> None:
         if config.manager.bind:
@@ -187,45 +178,32 @@ class RedisBackend:
                 " local, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
             )
         address = read_redis(config.manager.queue, config.access).address
-        address = replace(address, name=address.name or name_for(folder.path))
-        self.queue: RedisAddress | None = address
-        self._endpoint = RedisEndpoint(address=address)
-        self._endpoint.client(reconnect_s=0.0)  # is the extra for it there?
+        self.queue = replace(address, name=address.name or name_for(folder.path))
+        self.endpoint = RedisEndpoint(address=self.queue)
+        self.endpoint.client(reconnect_s=0.0)  # is the extra for it there?
         self.reconnect_s = config.access.reconnect_s
         self._folder = folder
         self._child: Child | None = None
-        self.client: QueueClient | None = None
-
-    @property
-    def endpoint(self) -> RedisEndpoint:
-        return self._endpoint
-
-    def check(self, start: StartMode) -> None:
-        """The collector sees to it."""
 
     def started(self, child: Child) -> None:
         self._child = child
 
     def connect(self) -> tuple[TaskQueue | None, ResultQueue]:
         results = CollectedRecords(self._folder, self.is_complete)
-        if self.is_complete():
-            return None, results
-        self.client = self._endpoint.client(reconnect_s=0.0)
-        self.client.connect()
-        return self.client.get_task_queue(), results
+        return None if self.is_complete() else self._connected().get_task_queue(), results
 
     def is_complete(self) -> bool:
         return self._child is not None and self._child.said == ALL_COLLECTED
 
     def publish(self) -> None:
-        self._folder.publish_url(self._endpoint.address.url)
+        self._folder.publish_url(self.endpoint.address.url)
 
     def invitation(self) -> str:
-        return f"{self._endpoint.address}{_credentials(self._endpoint.address)}"
+        return f"{self.endpoint.address}{_credentials(self.endpoint.address)}"
 
 
 class CollectedRecords:
-    """What has been collected in the crawl's folder, as a ResultQueue to read from."""
+    """The records that have been collected in the crawl's folder, as a ResultQueue to read from."""
 
     def __init__(self, folder: CrawlFolder, is_complete: Callable[[], bool]) -> None:
         self._folder = folder
@@ -263,7 +241,7 @@ def _credentials(queue: RedisAddress) -> str:
 
 
 def _endpoints(config: Config) -> tuple[ManagerEndpoint, ManagerEndpoint | None]:
-    """Where the manager listens for this machine, and where for others, if it does. Raises UsageError."""
+    """Where the manager listens for this machine, and where for others, if any may join. Raises UsageError."""
     own = Access(authkey=secrets.token_hex(32).encode("ascii"))
     if not config.manager.bind:
         return ManagerEndpoint(address=_LOOPBACK, access=own), None
@@ -276,11 +254,11 @@ def _endpoints(config: Config) -> tuple[ManagerEndpoint, ManagerEndpoint | None]
 
 
 def backend_for(config: Config, folder: CrawlFolder) -> QueueBackend:
-    """Raises UsageError."""
+    """The backend that the settings name. Raises UsageError."""
     return RedisBackend(config, folder) if config.manager.queue else ManagerBackend(config, folder)
 
 
 def stats_of(folder: CrawlFolder) -> Stats:
-    """Of a crawl that no queue knows any more."""
+    """The figures of a crawl that no queue has any more, from its folder."""
     with Catalog(folder.path) as catalog:
         return read_stats(catalog)

@@ -1,14 +1,14 @@
-"""The start of a crawl whose queue lies in Redis: what its folder and its queue know of it is brought together.
+"""The start of a crawl whose queue lies in Redis: its folder and its queue are reconciled.
 
-Either may know more than the other: the folder if the Redis has lost something, or somebody has put tasks back; the
-queue if nobody has collected for a while.
+Either may know more than the other: the folder if the Redis has lost something, or if tasks were put back; the queue
+if nobody has collected for a while.
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import closing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from crawler.catalog.database import Catalog
 from crawler.crawlfile.keepers import mark
@@ -21,7 +21,6 @@ from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.run.context import CrawlContext, StartMode
-from crawler.run.redis_endpoint import RedisEndpoint
 from crawler.run.rerun_notes import changes_since
 from crawler.run.run_start import add_seeds, begin_run, plan_of
 from crawler.seeds import some
@@ -36,7 +35,10 @@ _NEW_RUNS = (StartMode.GO_ON, StartMode.FRESH, StartMode.REFRESH)
 
 
 class Bootstrap:
-    """Of the crawl at *context*, by *client*; the folder is locked. *report* is told what takes its time."""
+    """Reconciles the folder of the crawl at *context* with its queue in Redis, which *client* reaches.
+
+    The folder is locked. *report* is told what takes its time.
+    """
 
     def __init__(
         self,
@@ -53,88 +55,138 @@ class Bootstrap:
         self._run_noted = False
 
     def begin(self, start: StartMode) -> Plan | None:
-        """Have the queue know all that there is to do, and return the plan; None if that is nothing.
+        """Fill the queue with all that there is to do, and return the plan; None if there is nothing to do.
+
+        | *start*                    | folder                        | queue in Redis                             |
+        |----------------------------|-------------------------------|--------------------------------------------|
+        | FRESH                      | wiped, a new run              | deleted, made anew                         |
+        | GO_ON, REFRESH             | collected into, a new run     | kept; made anew if the run's settings ask  |
+        | RESTART                    | collected into, the same run  | kept; another plan only if settings differ |
+        | JOIN                       | collected into                | kept with its plan; it has to be there     |
 
         May be called again when it has failed. Raises QueueUnreachable, and FolderError when the folder, or the name in
         Redis, is another crawl's.
         """
-        client = self._client
-        try:
-            client.open_server()
-        except QueueUnreachable:
-            if start is StartMode.GO_ON and self._is_finished():
-                return None
-            raise
-        there = self._plan_there()
+        if not self._reaches_server(start):
+            return None
+        there = self._plan_in_redis()
         if there is None and start is StartMode.JOIN:
             raise QueueUnreachable(f"no crawl is at {self._context.endpoint} any more")
         self._check(there, start)
         if start is StartMode.FRESH:
             self._wipe(there)
             there = None
-        over = there is None or self._collect_from(there)
-        plan, refreshed = self._plan(there, start, over=over)
-        if there is not None and (plan is None or refreshed):
-            client.delete()
-        if plan is None:
+        drained = there is None or self._collect_from(there)
+        config = self._context.config
+        with closing(
+            Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
+        ) as ledger:
+            finished = drained and self._file_knows_all()
+            anew = self._prepare(ledger, start, finished=finished, elsewhere=not drained)
+            plan = plan_of(ledger, self._context)
+            is_over = finished and ledger.stats().drained
+        if there is not None:
+            if is_over or anew:
+                self._client.delete()
+            if start is StartMode.JOIN or (start is StartMode.RESTART and there.id == plan.id):
+                plan = there  # as whoever began the run has it
+        if is_over:
             return None
-        with closing(CrawlfileWriter(self._folder.ledger)) as books:
-            if books.meta(MetaKey.QUEUE) is None:  # a manager had the queue so far, and the file knows all
-                books.set_meta(MetaKey.COMPLETE, plan.id)
-            books.set_meta(MetaKey.QUEUE, str(self._context.endpoint))
+        self._fill(plan, start)
+        return plan
+
+    def _reaches_server(self, start: StartMode) -> bool:
+        """Connect to Redis; False if none answers, and none is needed. Raises QueueUnreachable."""
+        try:
+            self._client.open_server()
+        except QueueUnreachable:
+            if start is StartMode.GO_ON and self._is_finished():
+                return False
+            raise
+        return True
+
+    def _prepare(self, ledger: Ledger, start: StartMode, *, finished: bool, elsewhere: bool) -> bool:
+        """Put into *ledger* what this run is to do; whether the queue in Redis has to be made anew for that."""
+        context = self._context
+        if start is StartMode.JOIN:
+            return False
+        if start not in _NEW_RUNS or self._run_noted:
+            add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
+            return False
+        anew = begin_run(
+            ledger,
+            folder=context.folder,
+            seeds=context.seeds,
+            config=context.config.of_the_crawl(),
+            start=start,
+            finished=finished,
+            elsewhere=elsewhere,
+            browser=context.browser,
+            given=context.given,
+            report=self._report,
+        )
+        self._run_noted = True
+        return anew
+
+    def _fill(self, plan: Plan, start: StartMode) -> None:
+        """Bring *plan*, and all that the folder knows of, into the queue."""
+        with closing(CrawlfileWriter(self._folder.ledger)) as writer:
+            if writer.meta(MetaKey.QUEUE) is None:  # a manager had the queue so far, and the file knows all
+                writer.set_meta(MetaKey.COMPLETE, plan.id)
+            writer.set_meta(MetaKey.QUEUE, str(self._context.endpoint))
             mark(self._context.folder)
-            empty = client.create_or_update(plan)
+            empty = self._client.create_or_update(plan)
             if start in _NEW_RUNS:
-                client.new_run()
+                self._client.new_run()
                 storage = plan.config.storage
                 LocalStorage(
                     self._context.folder, fsync=storage.fsync, min_free_bytes=storage.min_free_bytes
                 ).sweep()
-            self.make_whole(plan, books, empty=empty)
-            books.set_meta(MetaKey.COMPLETE, None)
-        return plan
+            self.make_whole(plan, writer, empty=empty)
+            writer.set_meta(MetaKey.COMPLETE, None)
 
-    def make_whole(self, plan: Plan, books: CrawlfileWriter, *, empty: bool) -> None:
-        """Give the queue what it may lack, and open it to workers."""
+    def make_whole(self, plan: Plan, writer: CrawlfileWriter, *, empty: bool) -> None:
+        """Give the queue what it lacks of crawl.db, all of it if *empty*, and open it to workers."""
         client = self._client
         incarnations = client.incarnations()
-        others = incarnations != books.meta(MetaKey.INCARNATIONS)
-        collector = Collector(client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
+        others = incarnations != writer.meta(MetaKey.INCARNATIONS)
+        collector = Collector(client.outlet(), writer, kept_by_workers=plan.keeps_at_workers)
         collector.reconcile(outlet_is_empty=empty)
         if others and not empty:
             client.recall()
         client.keep_cookies(self._context.cookies)  # before anybody asks with them
         client.opened(incarnations)
-        books.set_meta(MetaKey.INCARNATIONS, incarnations)
+        writer.set_meta(MetaKey.INCARNATIONS, incarnations)
 
     def _wipe(self, there: Plan | None) -> None:
+        """Remove the crawl from Redis and from its folder."""
         if there is not None:
             self._client.delete()
         self._folder.wipe()
 
     def _collect_from(self, there: Plan) -> bool:
-        """Bring the file up to date; returns whether nothing is left to do in Redis either."""
+        """Bring crawl.db up to date with Redis; whether nothing is left to do there."""
         empty = self._client.create_or_update(there)
-        with closing(CrawlfileWriter(self._folder.ledger)) as books:
+        with closing(CrawlfileWriter(self._folder.ledger)) as writer:
             # one that had ended, and whose removal was cut short, has nothing left to tell
-            finished = books.meta(MetaKey.COMPLETE) == there.id
+            finished = writer.meta(MetaKey.COMPLETE) == there.id
             over = finished if empty else self._client.get_task_queue().stats().drained
-            collector = Collector(self._client.outlet(), books, kept_by_workers=there.keeps_at_workers)
+            collector = Collector(self._client.outlet(), writer, kept_by_workers=there.keeps_at_workers)
             while collector.collect():
                 pass
-            books.set_meta(MetaKey.COMPLETE, there.id if over else None)
+            writer.set_meta(MetaKey.COMPLETE, there.id if over else None)
         return over
 
-    def _plan_there(self) -> Plan | None:
-        """Of the crawl that has our name in Redis; None if none has."""
-        asked = cast("RedisEndpoint", self._context.endpoint).client(reconnect_s=0.0)
+    def _plan_in_redis(self) -> Plan | None:
+        """The plan of the crawl that has our name in Redis; None if none has."""
+        client = self._context.endpoint.client(reconnect_s=0.0)
         try:
-            asked.connect()
-            return asked.get_task_queue().plan()
+            client.connect()
+            return client.get_task_queue().plan()
         except QueueUnreachable:
             return None
         finally:
-            asked.disconnect()
+            client.disconnect()
 
     def _check(self, there: Plan | None, start: StartMode) -> None:
         """Raise FolderError unless the folder and the crawl in Redis belong together."""
@@ -154,42 +206,8 @@ class Bootstrap:
             f" {context.folder}; choose that folder with -o, or another name: --queue URL#NAME"
         )
 
-    def _plan(self, there: Plan | None, start: StartMode, *, over: bool) -> tuple[Plan | None, bool]:
-        """What is to be done, None if that is nothing; and whether it is everything once more."""
-        context = self._context
-        config = context.config.for_workers()
-        refreshed = False
-        with closing(
-            Ledger(self._folder.ledger, queue=config.queue, scope=config.scope, new_run=True)
-        ) as ledger:
-            finished = over and self._file_knows_all()
-            if start in _NEW_RUNS and not self._run_noted:
-                refreshed = begin_run(
-                    ledger,
-                    folder=context.folder,
-                    seeds=context.seeds,
-                    config=context.config.of_the_crawl(),
-                    start=start,
-                    finished=finished,
-                    elsewhere=not over,
-                    browser=context.browser,
-                    given=context.given,
-                    report=self._report,
-                )
-                self._run_noted = True
-            elif start is not StartMode.JOIN:
-                add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
-            plan = plan_of(ledger, context)
-            if finished and ledger.stats().drained:
-                return None, False
-        if there is not None and (
-            start is StartMode.JOIN or (start is StartMode.RESTART and there.id == plan.id)
-        ):
-            plan = there  # as whoever began the run has it
-        return plan, refreshed
-
     def _is_finished(self) -> bool:
-        """Whether all has been done before, which is known without a Redis."""
+        """Whether crawl.db alone shows that nothing is left to do."""
         if self._context.given or not self._folder.holds_a_crawl or not self._file_knows_all():
             return False
         with Catalog(self._folder.path) as catalog:
@@ -209,6 +227,6 @@ class Bootstrap:
         with Catalog(self._folder.path) as catalog:
             return str(catalog.meta(key) or "")
 
-    def is_another(self, books: CrawlfileWriter) -> bool:
-        """Whether a server has been started anew, or another one taken its place, since the queue was whole."""
-        return self._client.incarnations() != books.meta(MetaKey.INCARNATIONS)
+    def is_another(self, writer: CrawlfileWriter) -> bool:
+        """Whether any server of the queue was restarted, or replaced, since the last full reconciliation."""
+        return self._client.incarnations() != writer.meta(MetaKey.INCARNATIONS)

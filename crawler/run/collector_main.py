@@ -1,8 +1,8 @@
-"""The collector: the process in place of a manager where the queue lies in Redis.
+"""The collector: the process that takes the manager's place where the queue lies in Redis.
 
-Workers talk to Redis by themselves. The collector has the crawl's folder: it says what the crawl is about, brings what
-has been settled there into crawl.db, and puts back what a Redis has lost. It may die and come back, or be away for as
-long as the backlog of results allows; the workers go on meanwhile.
+Workers talk to Redis directly. The collector owns the crawl's folder: it writes the plan into Redis, moves settled
+results from there into crawl.db, and gives a Redis back what it has lost. Workers go on while it is away, until the
+backlog of results is full.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _AGAIN_S = 0.5
 
 
 def coordinate(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
-    """The collector process; says that it is ready, and ALL_COLLECTED when that is so.
+    """Collect until the supervisor says stop; reports when the queue is ready, and ALL_COLLECTED at the crawl's end.
 
     Raises FolderError when the folder, or the name in Redis, is another crawl's; QueueUnreachable when no Redis answers
-    at the start, later it is waited for.
+    at the start. Later the collector waits for Redis to come back.
     """
     endpoint = cast("RedisEndpoint", context.endpoint)
     folder = CrawlFolder(context.folder)
@@ -71,7 +71,7 @@ class _Coordinator:
         self._context = context
         self._folder = folder
         self._client = client
-        self._founding = Bootstrap(context, folder, client, report=lifeline.report)
+        self._bootstrap = Bootstrap(context, folder, client, report=lifeline.report)
         self._next_look = self._next_look_at_file = 0.0
         self._told = False
         self._said_complete = False
@@ -85,30 +85,30 @@ class _Coordinator:
                 self._say_complete()
                 self._lifeline.stopped.wait()
             return
-        with closing(CrawlfileWriter(self._folder.ledger)) as books:
-            collector = Collector(self._client.outlet(), books, kept_by_workers=plan.keeps_at_workers)
+        with closing(CrawlfileWriter(self._folder.ledger)) as writer:
+            collector = Collector(self._client.outlet(), writer, kept_by_workers=plan.keeps_at_workers)
             self._roll = WorkerRoll(lease_s=plan.config.queue.lease_s, every_s=_LOOK_EVERY_S)
             if start is not StartMode.RESTART:
                 self._lifeline.say(ChildMessage("ready"))
             self._client.reconnect_s = _ANSWER_S
             while not self._lifeline.stopped.is_set():
                 try:
-                    self._look_at_file(books)
-                    self._look_after(plan, books)
+                    self._look_at_file(writer)
+                    self._look_after(plan, writer)
                     if not collector.collect():
-                        self._rest(collector, books)
+                        self._rest(collector, writer)
                     self._back()
                 except QueueDamaged as exc:
-                    self._make_anew(plan, collector, books, str(exc))
+                    self._make_anew(plan, collector, writer, str(exc))
                 except QueueUnreachable as exc:
                     self._away(exc)
-            self._end(plan, collector, books)
+            self._end(plan, collector, writer)
 
     def _begun(self, start: StartMode) -> Plan | None:
-        """The plan that is carried out in Redis by now; None if there is nothing to do, or it is time to stop."""
+        """The plan that workers carry out; None if there is nothing to do, or when the supervisor says stop."""
         while not self._lifeline.stopped.is_set():
             try:
-                plan = self._founding.begin(start)
+                plan = self._bootstrap.begin(start)
             except QueueDamaged as exc:
                 tell(log, QUEUE_REBUILT, reason=exc)
                 self._client.wipe(shards=self._context.config.queue.queue_shards)
@@ -123,66 +123,66 @@ class _Coordinator:
 
     # --- the run ---
 
-    def _look_after(self, plan: Plan, books: CrawlfileWriter) -> None:
-        """See whether a Redis has come back without what it had, and give it that again."""
+    def _look_after(self, plan: Plan, writer: CrawlfileWriter) -> None:
+        """Fill a Redis that has come back without its data, and do the queue's periodic work."""
         now = time.monotonic()
         if now < self._next_look:
             return
-        another = self._founding.is_another(books)
+        another = self._bootstrap.is_another(writer)
         if another or self._told:
             empty = self._client.create_or_update(plan)
             if another or empty:
                 tell(log, QUEUE_REFILLED, where=self._context.endpoint)
                 self._said_complete = False
-                self._founding.make_whole(plan, books, empty=empty)
+                self._bootstrap.make_whole(plan, writer, empty=empty)
         self._client.tick()
         self._roll.look(self._client.get_task_queue().stats)
         if key := self._client.damage():
             raise QueueDamaged(f"{key} can't be read: something else has written to it")
         self._next_look = now + _LOOK_EVERY_S
 
-    def _look_at_file(self, books: CrawlfileWriter) -> None:
-        """Halt the crawl when what is collected goes to nowhere: the queue would forget it."""
+    def _look_at_file(self, writer: CrawlfileWriter) -> None:
+        """Halt the crawl when crawl.db can't be written: the queue would forget what is collected."""
         if time.monotonic() >= self._next_look_at_file:
-            if problem := books.problem():
+            if problem := writer.problem():
                 self._client.get_task_queue().halt(problem)
             self._next_look_at_file = time.monotonic() + _LOOK_AT_FILE_EVERY_S
 
-    def _make_anew(self, plan: Plan, collector: Collector, books: CrawlfileWriter, why: str) -> None:
-        """Something else has written to what lies in Redis: it is given all that the crawl's file has, in its place."""
+    def _make_anew(self, plan: Plan, collector: Collector, writer: CrawlfileWriter, why: str) -> None:
+        """Replace a queue that something else has written to by one made from crawl.db."""
         tell(log, QUEUE_REBUILT, reason=why)
         try:
-            if self._saved(collector, books):  # else nothing could tell that no page is to be read again
-                books.set_meta(MetaKey.COMPLETE, plan.id)
+            if self._saved(collector, writer):  # else nothing could tell that no page is to be read again
+                writer.set_meta(MetaKey.COMPLETE, plan.id)
             self._client.wipe(shards=plan.config.queue.queue_shards)
             self._client.create_or_update(plan)
             self._said_complete = False
-            self._founding.make_whole(plan, books, empty=True)
-            books.set_meta(MetaKey.COMPLETE, None)
+            self._bootstrap.make_whole(plan, writer, empty=True)
+            writer.set_meta(MetaKey.COMPLETE, None)
         except QueueUnreachable as exc:
             self._away(exc)
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)  # if it is overwritten again and again
 
-    def _saved(self, collector: Collector, books: CrawlfileWriter) -> bool:
-        """Collect what can still be read; whether that was all there will be."""
+    def _saved(self, collector: Collector, writer: CrawlfileWriter) -> bool:
+        """Collect what can still be read; whether nothing is left to do."""
         try:
-            over = self._is_over(books)
+            over = self._is_over(writer)
             while collector.records():
                 pass
         except QueueUnreachable:
             return False
         return over
 
-    def _rest(self, collector: Collector, books: CrawlfileWriter) -> None:
-        """Nothing was there to be collected."""
-        if not self._said_complete and self._is_over(books) and not collector.collect():
-            books.end_run(RunOutcome.FINISHED)
+    def _rest(self, collector: Collector, writer: CrawlfileWriter) -> None:
+        """Report the crawl's end if it has come, and pause: there was nothing to collect."""
+        if not self._said_complete and self._is_over(writer) and not collector.collect():
+            writer.end_run(RunOutcome.FINISHED)
             self._say_complete()
         self._lifeline.stopped.wait(_COLLECT_EVERY_S)
 
-    def _is_over(self, books: CrawlfileWriter) -> bool:
-        """Whether nothing is left to be done; something may have to be collected all the same."""
-        return self._client.get_task_queue().stats().drained and not self._founding.is_another(books)
+    def _is_over(self, writer: CrawlfileWriter) -> bool:
+        """Whether no task is left; there may still be results to collect."""
+        return self._client.get_task_queue().stats().drained and not self._bootstrap.is_another(writer)
 
     def _say_complete(self) -> None:
         self._said_complete = True
@@ -200,17 +200,17 @@ class _Coordinator:
             self._told = False
             tell(log, QUEUE_BACK, where=self._context.endpoint)
 
-    def _end(self, plan: Plan, collector: Collector, books: CrawlfileWriter) -> None:
-        """Collect what is left; if that was all there will ever be, make room in Redis."""
+    def _end(self, plan: Plan, collector: Collector, writer: CrawlfileWriter) -> None:
+        """Collect what is left, and delete the crawl from Redis if no task is left."""
         try:
-            over = self._is_over(books)
+            over = self._is_over(writer)
             while collector.collect():
                 pass
             if over:
-                books.end_run(RunOutcome.FINISHED)
-                books.set_meta(MetaKey.COMPLETE, plan.id)
+                writer.end_run(RunOutcome.FINISHED)
+                writer.set_meta(MetaKey.COMPLETE, plan.id)
                 self._client.delete()
             elif not self._joined:  # else it goes on without us
-                books.end_run(RunOutcome.STOPPED)
+                writer.end_run(RunOutcome.STOPPED)
         except QueueUnreachable as exc:
             tell(log, NOT_COLLECTED, reason=exc)

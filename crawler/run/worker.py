@@ -1,8 +1,8 @@
-"""A worker: lease, handle, give the result back. Knows only protocols, so that it runs on any engine.
+"""A worker leases tasks, handles them and settles their results. It knows only protocols, and so runs on any queue.
 
-One thread leases and one settles, so that neither waits for the other; one sends signs of life; the rest handle
-tasks. A task is *held* from its lease until its result has been taken: that is what the worker names in every call,
-and what it gives back when it leaves.
+One thread leases and one settles, so that neither waits for the other; one sends heartbeats; the rest handle tasks.
+A task is *held* from its lease until its result is settled: the worker names what it holds in every call, and gives it
+back when it leaves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from operator import itemgetter
 
 import msgspec
@@ -25,7 +24,6 @@ from crawler.message_parts import MESSAGE_BUDGET_BYTES, parts, size_bytes
 from crawler.models import (
     SHOWN_TASKS,
     SHOWN_URL,
-    Batch,
     Cookie,
     Heartbeat,
     NewTask,
@@ -36,6 +34,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.queues import ResultQueue, TaskQueue
+from crawler.run.held_tasks import HeldTasks
 
 log = logging.getLogger(__name__)
 
@@ -43,222 +42,20 @@ Handler = Callable[[Task], Result]
 
 LONG_POLL_S = 5.0
 ASK_AGAIN_S = 0.1
-ASK_ELSEWHERE_S = 0.5
-_LOOK_S = 0.2  # at threads that are to end, for whether one never will
 RESULT_BATCH = 64
 RESULT_LINGER_S = 0.05
-
-
-@dataclass(slots=True)
-class _Lane:
-    waiting: deque[Task] = field(default_factory=deque)
-    running: int = 0
-    slots: int = 0
-
-
-class Hand:
-    """The tasks that a worker holds: waiting, running or with a result that is not settled yet. Thread-safe.
-
-    Of each host at most as many run at once as the latest lease granted slots.
-    """
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._may_begin = threading.Condition(self._mutex)
-        self._may_lease = threading.Condition(self._mutex)
-        self._until: Callable[[], bool] | None = None
-        """What the thread that leases waits for. Who changes something asks first: to wake it in vain, twice for each
-        task, took a tenth of a harvester's time."""
-        self._lanes: dict[str, _Lane] = {}
-        self._turn: deque[str] = deque()
-        self._held: dict[int, Token] = {}
-        self._since: dict[Token, float] = {}
-        """When each of them was dealt."""
-        self._running: dict[Token, Task] = {}  # a task that was lost and leased again may run twice
-        self._begun: dict[Token, float] = {}
-        self._waiting = 0
-        self._closed = False
-        self.settlements = 0
-        """How often anything was settled."""
-
-    def deal(self, batches: Sequence[Batch]) -> None:
-        with self._mutex:
-            for batch in batches:
-                lane = self._lanes.get(batch.host)
-                if lane is None:
-                    lane = self._lanes[batch.host] = _Lane()
-                    self._turn.append(batch.host)
-                lane.waiting.extend(batch.tasks)
-                lane.slots = batch.slots
-                self._waiting += len(batch.tasks)
-                self._held.update((task.id, task.token) for task in batch.tasks)
-                self._since.update(dict.fromkeys((task.token for task in batch.tasks), time.monotonic()))
-            self._may_begin.notify_all()
-
-    def take(self) -> tuple[str, Task] | None:
-        """The next task that may run and its host; waits for one. None once the hand is closed."""
-        with self._mutex:
-            while not self._closed:
-                for _ in range(len(self._turn)):
-                    host = self._turn[0]
-                    self._turn.rotate(-1)
-                    lane = self._lanes[host]
-                    if lane.waiting and lane.running < lane.slots:
-                        task = lane.waiting.popleft()
-                        lane.running += 1
-                        self._waiting -= 1
-                        self._running[task.token] = task
-                        self._begun[task.token] = time.monotonic()
-                        self._tell_who_leases()
-                        return host, task
-                self._may_begin.wait()
-            return None
-
-    def finished(self, host: str, task: Task) -> None:
-        """The task has been handled; it stays held until it is settled. Its slot is for the same thread to use."""
-        with self._mutex:
-            del self._running[task.token], self._begun[task.token]
-            lane = self._lanes[host]
-            lane.running -= 1
-            self._forget_if_empty(host, lane)
-            self._tell_who_leases()
-
-    def _forget_if_empty(self, host: str, lane: _Lane) -> None:
-        if not lane.running and not lane.waiting:
-            del self._lanes[host]
-            self._turn.remove(host)
-
-    def withdraw(self, host: str | None = None) -> tuple[Token, ...]:
-        """Let no waiting task of *host* begin, or of any; returns them, who stay held until they are settled."""
-        with self._mutex:
-            lanes = [(name, lane) for name, lane in self._lanes.items() if host in (None, name)]
-            withdrawn = tuple(task.token for _, lane in lanes for task in lane.waiting)
-            for name, lane in lanes:
-                lane.waiting.clear()
-                self._forget_if_empty(name, lane)
-            self._waiting -= len(withdrawn)
-            self._tell_who_leases()
-            return withdrawn
-
-    def settled(self, tokens: Sequence[Token]) -> None:
-        with self._mutex:
-            self.settlements += 1
-            self._tell_who_leases()
-            for token in tokens:
-                self._since.pop(token, None)
-                if self._held.get(token.id) == token:  # not a later lease of a task that was given back
-                    del self._held[token.id]
-
-    def drop(self, tokens: Sequence[Token]) -> int:
-        """Forget those of *tokens* that have not been begun, for they are another worker's; returns how many."""
-        gone = frozenset(tokens)
-        with self._mutex:
-            dropped = 0
-            for host, lane in list(self._lanes.items()):
-                kept = deque(task for task in lane.waiting if task.token not in gone)
-                for task in lane.waiting:
-                    if task.token in gone:
-                        dropped += 1
-                        self._since.pop(task.token, None)
-                        if self._held.get(task.id) == task.token:
-                            del self._held[task.id]
-                lane.waiting = kept
-                self._forget_if_empty(host, lane)
-            self._waiting -= dropped
-            self._tell_who_leases()
-            return dropped
-
-    def close(self) -> tuple[Token, ...]:
-        """Let no further task begin; returns those that were not."""
-        with self._mutex:
-            self._closed = True
-            left = tuple(task.token for lane in self._lanes.values() for task in lane.waiting)
-            for lane in self._lanes.values():
-                lane.waiting.clear()
-            self._waiting = 0
-            self._may_begin.notify_all()
-            self._tell_who_leases()
-            return left
-
-    def wait_for_room(self, room: int, *, threads: int) -> None:
-        """Until fewer than *room* tasks wait to begin, or the hand is closed.
-
-        Or for ASK_ELSEWHERE_S, while one of the *threads* has nothing to do, for what waits is of hosts that give no
-        more slots: other hosts may have something by now.
-        """
-        with self._mutex:
-            self._wait(lambda: self._has_room(room) or self._starves(threads))
-            self._wait(lambda: self._has_room(room), for_s=ASK_ELSEWHERE_S)
-
-    def _has_room(self, room: int) -> bool:
-        return self._waiting < room or self._closed
-
-    def _starves(self, threads: int) -> bool:
-        return len(self._running) < threads and not any(
-            lane.waiting and lane.running < lane.slots for lane in self._lanes.values()
-        )
-
-    def wait_for_settlement(self, settlements: int, for_s: float) -> None:
-        """Until there have been more than so many, nothing waits to begin, or the hand is closed."""
-        with self._mutex:
-            self._wait(lambda: self.settlements > settlements or self.idle or self._closed, for_s=for_s)
-
-    def _wait(self, until: Callable[[], bool], for_s: float | None = None) -> None:
-        self._until = until
-        self._may_lease.wait_for(until, for_s)
-        self._until = None
-
-    def _tell_who_leases(self) -> None:
-        if self._until is not None and self._until():
-            self._may_lease.notify()
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits to begin."""
-        return self._waiting == 0
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
-    def held(self) -> tuple[Token, ...]:
-        with self._mutex:
-            return tuple(self._held.values())
-
-    def dealt_before(self, moment: float) -> tuple[Token, ...]:
-        """Let no task that has waited since before *moment* begin; returns them, who stay held until settled."""
-        with self._mutex:
-            if not any(since < moment for since in self._since.values()):
-                return ()
-            old: list[Token] = []
-            for host, lane in list(self._lanes.items()):
-                old += [task.token for task in lane.waiting if self._since[task.token] < moment]
-                lane.waiting = deque(task for task in lane.waiting if self._since[task.token] >= moment)
-                self._forget_if_empty(host, lane)
-            self._waiting -= len(old)
-            self._tell_who_leases()
-            return tuple(old)
-
-    def begun_before(self, moment: float) -> tuple[Task, ...]:
-        """Those that still run."""
-        with self._mutex:
-            return tuple(self._running[token] for token, begun in self._begun.items() if begun < moment)
-
-    def running(self) -> tuple[Task, ...]:
-        with self._mutex:
-            return tuple(self._running.values())
+_LOOK_S = 0.2  # between two looks at threads that end, for whether one is stuck
 
 
 class Worker:
-    """Works on tasks of one kind until the crawl is drained, the queue is halted, or it is stopped.
+    """Works on tasks of one kind until the crawl is drained, the queue is halted, or :meth:`stop` is called.
 
-    A task that its handler has had for *max_lease_s* seconds is not waited for: the worker ends, with WorkerStuck.
+    *state* is the worker's id, kind and number of threads. The handler may raise only a CrawlError (a full disk), which
+    halts the whole crawl if *halts_crawl*, and a QueueError; the worker ends then, and the task goes back.
 
-    *state* says who it is (its id, kind and number of threads). *learn* is told of cookies that other workers got, and
-    *settled* of results that the queue has taken. What has failed at its ``max_attempts``-th try is done.
-    *short_of_memory* says how many of its threads wait for some. The handler must not raise anything but CrawlError (a
-    full disk), which halts the whole crawl with *halts_crawl* and else is this worker's own affair, and QueueError; the
-    task goes back then.
+    Once a handler has had a task for *max_lease_s* seconds, the worker ends with WorkerStuck. A task whose
+    *max_attempts*-th try has failed counts as done. *learn* gets the cookies of other workers, *settled* the results
+    that the queue has taken. *short_of_memory* returns how many threads wait for memory.
     """
 
     def __init__(
@@ -280,7 +77,7 @@ class Worker:
         self._state = state
         self._tasks = tasks
         self._results = results
-        self._handler = handler
+        self._heldler = handler
         self._lease_batch = lease_batch
         self._heartbeat_s = heartbeat_s
         self._max_lease_s = max_lease_s
@@ -290,7 +87,7 @@ class Worker:
         self._short_of_memory = short_of_memory
         self._learn = learn
         self._cookies_seen = 0
-        self._hand = Hand()
+        self._held = HeldTasks()
         self._outbox: deque[Result] = deque()
         self._left_alone: list[Token] = []
         self._outbox_changed = threading.Condition()
@@ -301,11 +98,11 @@ class Worker:
         self._received_bytes = 0
 
     def stop(self) -> None:
-        """Begin nothing more; run() returns when what is in hand has been settled."""
+        """Begin no more tasks; run() returns when those that have begun are settled."""
         self._finish(None)
 
     def run(self) -> None:
-        """Work. Raises what ended it other than the crawl's end or stop(): QueueError, CrawlError."""
+        """Work until the end. Raises the QueueError, CrawlError or fault that ended the work early."""
         handlers = [
             threading.Thread(
                 target=self._guarded, args=(self._handle_tasks,), name=f"handler-{n}", daemon=True
@@ -320,7 +117,7 @@ class Worker:
         for target in (self._lease_tasks, self._send_heartbeats):
             threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
         self._finished.wait()
-        left = self._hand.close()
+        left = self._held.close()
         for thread in handlers:
             while thread.is_alive() and not self._only_stuck_ones_run():
                 thread.join(_LOOK_S)
@@ -345,11 +142,11 @@ class Worker:
             tell(log, TASKS_NOT_RETURNED, tasks=len(left), reason=exc)
 
     def _stuck(self) -> tuple[Task, ...]:
-        """The tasks that take longer than any may: their threads will not come back, or somebody else has them."""
-        return self._hand.begun_before(time.monotonic() - self._max_lease_s)
+        """The running tasks that are past *max_lease_s*: their threads are stuck, or another worker has them."""
+        return self._held.begun_before(time.monotonic() - self._max_lease_s)
 
     def _only_stuck_ones_run(self) -> bool:
-        running = len(self._hand.running())
+        running = len(self._held.running())
         return running > 0 and len(self._stuck()) == running
 
     def _finish(self, failure: BaseException | None) -> None:
@@ -363,7 +160,7 @@ class Worker:
             self._finish(exc)
 
     def state(self) -> WorkerState:
-        running = self._hand.running()
+        running = self._held.running()
         return msgspec.structs.replace(
             self._state,
             running=len(running),
@@ -378,34 +175,34 @@ class Worker:
         threads = self._state.threads
         while not self._finished.is_set():
             # ask again while the threads still have something to begin, so that they never wait for the answer
-            self._hand.wait_for_room(max(2, threads), threads=threads)
+            self._held.wait_for_room(max(2, threads), threads=threads)
             if self._finished.is_set():
                 return
-            settlements = self._hand.settlements
+            settlements = self._held.settlements
             lease = self._tasks.lease(
                 self.state(),
                 count=self._lease_batch,
                 slots=threads,
-                wait_s=LONG_POLL_S if self._hand.idle else 0.0,
-                held=self._hand.held(),
+                wait_s=LONG_POLL_S if self._held.idle else 0.0,
+                held=self._held.held(),
             )
             if lease.cookies_seen != self._cookies_seen:
                 if self._learn is not None:
                     self._learn(lease.cookies)  # before the tasks that may want them
                 self._cookies_seen = lease.cookies_seen
             if lease.batches:
-                self._hand.deal(lease.batches)
+                self._held.deal(lease.batches)
             elif lease.halted is not None or lease.drained:
                 self._finish(None)
-            elif not self._hand.idle:
+            elif not self._held.idle:
                 # the hosts have no more for us until we settle some, or others do
-                self._hand.wait_for_settlement(settlements, ASK_AGAIN_S)
+                self._held.wait_for_settlement(settlements, ASK_AGAIN_S)
 
     def _handle_tasks(self) -> None:
-        while (item := self._hand.take()) is not None:
+        while (item := self._held.take()) is not None:
             host, task = item
             try:
-                result = self._handler(task)
+                result = self._heldler(task)
             except CrawlError as exc:
                 self._halt(exc)
                 return
@@ -414,8 +211,8 @@ class Worker:
                 return
             # a host that wants to be left alone: when it is due again, and for whom, is the queue's to say
             is_enough = result.host_pause_s or result.refused_for_s is not None
-            left_alone = self._hand.withdraw(host) if is_enough else ()
-            self._hand.finished(host, task)  # before it can be settled, and leased to us once more
+            left_alone = self._held.withdraw(host) if is_enough else ()
+            self._held.finished(host, task)  # before it can be settled, and leased to us once more
             with self._outbox_changed:
                 self._outbox.append(result)
                 self._left_alone += left_alone
@@ -424,7 +221,7 @@ class Worker:
                 self._done += is_over and not result.untouched
                 if result.record.revisit is not Revisit.UNCHANGED:
                     self._received_bytes += result.record.size_bytes
-                if len(self._outbox) in (1, RESULT_BATCH) or self._hand.idle:  # else it waits for more
+                if len(self._outbox) in (1, RESULT_BATCH) or self._held.idle:  # else it waits for more
                     self._outbox_changed.notify()
 
     def _halt(self, error: CrawlError) -> None:
@@ -442,7 +239,7 @@ class Worker:
                 self._outbox_changed.wait_for(lambda: self._outbox or self._over.is_set())
                 # a little patience fills the batch, unless a thread is idle and the next lease may depend on it
                 self._outbox_changed.wait_for(
-                    lambda: len(self._outbox) >= RESULT_BATCH or self._over.is_set() or self._hand.idle,
+                    lambda: len(self._outbox) >= RESULT_BATCH or self._over.is_set() or self._held.idle,
                     timeout=RESULT_LINGER_S,
                 )
                 batch = [self._outbox.popleft() for _ in range(min(RESULT_BATCH, len(self._outbox)))]
@@ -452,24 +249,24 @@ class Worker:
                 self._left_alone = [] if left_alone else self._left_alone
             for part in _messages(batch, self._tasks.put):
                 hosts = self._results.put(part)
-                self._hand.settled([result.token for result in part])
+                self._held.settled([result.token for result in part])
                 self._settled(part)
-                left_alone += [token for host in hosts for token in self._hand.withdraw(host)]
+                left_alone += [token for host in hosts for token in self._held.withdraw(host)]
             if left_alone:  # now that the queue knows
                 self._tasks.release(self.state(), left_alone)
-                self._hand.settled(left_alone)
+                self._held.settled(left_alone)
 
     def _send_heartbeats(self) -> None:
         while not self._over.wait(self._heartbeat_s):
-            answer = self._tasks.heartbeat(self.state(), held=self._hand.held())
-            lost = self._hand.drop(answer.lost)
+            answer = self._tasks.heartbeat(self.state(), held=self._held.held())
+            lost = self._held.drop(answer.lost)
             if lost:
                 tell(log, TASKS_TAKEN, tasks=lost)
             if answer.halted is not None:
                 self._finish(None)
             elif waiting := self._to_give_back(answer):
                 self._tasks.release(self.state(), waiting)
-                self._hand.settled(waiting)
+                self._held.settled(waiting)
             if stuck := self._stuck():
                 urls = ", ".join(task.url[:SHOWN_URL] for task in stuck)
                 self._finish(
@@ -477,19 +274,20 @@ class Worker:
                 )
 
     def _to_give_back(self, answer: Heartbeat) -> list[Token]:
-        """What it has not begun, and shall not."""
+        """The waiting tasks that this worker is not to begin."""
         hosts = (None,) if answer.paused else answer.left_alone
         # what waits here for very long, of a slow host, has time of its own left when it is leased again
-        old = self._hand.dealt_before(time.monotonic() - self._max_lease_s / 2)
-        return [*old, *(token for host in hosts for token in self._hand.withdraw(host))]
+        old = self._held.withdraw_older(time.monotonic() - self._max_lease_s / 2)
+        return [*old, *(token for host in hosts for token in self._held.withdraw(host))]
 
 
 def _messages(
     results: Sequence[Result], put_early: Callable[[Sequence[NewTask]], int]
 ) -> Iterator[list[Result]]:
-    """Split *results* into messages of bearable size.
+    """Split *results* into messages below MESSAGE_BUDGET_BYTES.
 
-    What a huge page discovered is put ahead of its result: should the result get lost, the page is harvested again.
+    The tasks that a huge page discovered are put ahead of its result: if the result is lost, the page is harvested
+    again.
     """
     light = [_light(result, put_early) for result in results]
     for part in parts(light, size_of=itemgetter(1)):
@@ -497,7 +295,7 @@ def _messages(
 
 
 def _light(result: Result, put_early: Callable[[Sequence[NewTask]], int]) -> tuple[Result, int]:
-    """It, or without what it discovered; and its size, which is encoded once to be told."""
+    """The result and its size in bytes; one that is too large puts its discovered tasks early, and comes without."""
     size = size_bytes(result)
     if not result.discovered or size <= MESSAGE_BUDGET_BYTES:
         return result, size

@@ -30,8 +30,10 @@ from crawler.models import (
 )
 from crawler.queues import RecordPage
 from crawler.queues.rpc.wire import MAX_MESSAGE_BYTES
+from crawler.run import held_tasks
 from crawler.run import worker as worker_module
-from crawler.run.worker import Hand, Worker
+from crawler.run.held_tasks import HeldTasks
+from crawler.run.worker import Worker
 from tests.support.cpu_time import soon
 from tests.support.queues import (
     Queues,
@@ -313,7 +315,7 @@ def batch(*numbers: int, slots: int = 1, serial: int = 1) -> Batch:
 
 
 def test_a_later_lease_of_a_settled_task_stays_held() -> None:
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([batch(1)])
     host, first = hand.take() or pytest.fail("nothing to take")
     hand.finished(host, first)
@@ -327,7 +329,7 @@ def test_a_later_lease_of_a_settled_task_stays_held() -> None:
 
 
 def test_only_tasks_that_were_not_begun_can_be_dropped() -> None:
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([batch(1, 2, 3)])
     host, running = hand.take() or pytest.fail("nothing to take")
     assert hand.drop([running.token, Token(id=2, serial=1), Token(id=3, serial=9)]) == 1
@@ -338,7 +340,7 @@ def test_only_tasks_that_were_not_begun_can_be_dropped() -> None:
 
 
 def test_dropping_all_that_waits_makes_room_for_more() -> None:
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([batch(1, 2, 3)])
     with in_thread(lambda: hand.wait_for_room(1, threads=1)) as outcome:
         wait_until(lambda: outcome.is_in("wait_for_room", "wait"))
@@ -352,8 +354,8 @@ def test_dropping_all_that_waits_makes_room_for_more() -> None:
 
 def test_a_thread_without_work_asks_other_hosts_though_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """With as many workers as a host has slots each gets one of them, and eight tasks for it."""
-    monkeypatch.setattr(worker_module, "ASK_ELSEWHERE_S", 0.05)
-    hand = Hand()
+    monkeypatch.setattr(held_tasks, "ASK_ELSEWHERE_S", 0.05)
+    hand = HeldTasks()
     tasks = tuple(
         Task(id=n, serial=1, kind=TaskKind.IMAGE, url=image(n).url, depth=0, attempt=1) for n in range(8)
     )
@@ -371,7 +373,7 @@ def test_a_thread_without_work_asks_other_hosts_though_much_waits(monkeypatch: p
 
 
 def test_a_closed_hand_gives_back_what_was_not_begun() -> None:
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([batch(1, 2, 3)])
     _, running = hand.take() or pytest.fail("nothing to take")
     assert hand.close() == (Token(id=2, serial=1), Token(id=3, serial=1))
@@ -381,7 +383,7 @@ def test_a_closed_hand_gives_back_what_was_not_begun() -> None:
 
 
 def test_hosts_take_turns_in_a_hand() -> None:
-    hand = Hand()
+    hand = HeldTasks()
     other = msgspec.structs.replace(batch(11, 12, slots=2), host="http://b.example")
     hand.deal([batch(1, 2, slots=2), other])
     assert [(hand.take() or pytest.fail("nothing to take"))[1].id for _ in range(4)] == [1, 11, 2, 12]
@@ -389,7 +391,7 @@ def test_hosts_take_turns_in_a_hand() -> None:
 
 def test_no_thread_of_a_hand_is_forgotten() -> None:
     """Nobody is woken in vain, so each that waits has to be woken when it is its turn: else this stands still."""
-    hand, threads, per_batch = Hand(), 4, 6
+    hand, threads, per_batch = HeldTasks(), 4, 6
     done: list[int] = []
 
     def handle() -> None:
@@ -606,7 +608,7 @@ def test_a_task_that_was_lost_and_leased_again_may_run_twice() -> None:
         task = Task(id=number, serial=serial, kind=TaskKind.IMAGE, url="u", depth=0, attempt=serial)
         return Batch(host="a", slots=2, tasks=(task,))
 
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([batch(5, 1)])
     first = hand.take()
     hand.deal([batch(5, 2)])
@@ -625,7 +627,7 @@ def test_a_task_that_was_lost_and_leased_again_may_run_twice() -> None:
 def test_what_was_lost_is_dropped_and_not_what_was_leased_since() -> None:
     lost = Task(id=5, serial=1, kind=TaskKind.IMAGE, url="u", depth=0, attempt=1)
     again = msgspec.structs.replace(lost, serial=2)
-    hand = Hand()
+    hand = HeldTasks()
     hand.deal([Batch(host="a", slots=1, tasks=(lost,)), Batch(host="a", slots=1, tasks=(again,))])
     assert hand.drop([lost.token]) == 1
     assert hand.held() == (again.token,)
@@ -640,7 +642,7 @@ def test_a_fault_of_its_own_ends_a_worker_rather_than_a_thread_of_it(
     queues = make()
     queues.tasks.put(images(2))
     me = a_worker(queues)
-    monkeypatch.setattr(me._hand, "finished", lambda *_: {}["x"])
+    monkeypatch.setattr(me._held, "finished", lambda *_: {}["x"])
     with pytest.raises(KeyError):
         me.run()
 
@@ -686,7 +688,7 @@ def test_a_worker_with_its_hands_full_hears_of_a_stop_by_its_heartbeat(make: Cal
     with in_thread(me.run) as outcome:
         wait_until(lambda: len(begun) == 2)
         queues.tasks.stop("enough for today")
-        wait_until(lambda: me._hand.closed)
+        wait_until(lambda: me._held.closed)
         go_on.set()
     assert outcome == [None]
     stats = queues.tasks.stats()
