@@ -47,7 +47,12 @@ PAIRS = (
     Pair(HANDLERS, f"{STORAGES} storage.schemes", "a handler is given the storage: its protocol is all that it knows"),
     Pair("harvest.*", "download.* render.* storage storage.*", "pages are read wherever they come from"),
     Pair("download.*", "render.*", "images come with one request"),
-    Pair("run.worker", "queues.* storage.* http.* catalog.* harvest.* download.* render.* run.*", "it knows protocols"),
+    Pair(
+        "run.worker run.held_tasks",
+        "queues.* storage.* http.* catalog.* harvest.* download.* render.* run.*",
+        "it knows protocols",
+        (("run.worker", "run.held_tasks"),),
+    ),
     Pair("queues queues.*", f"catalog.* http.* {HANDLERS} {ABOVE}", "queues know tasks and records, not what is done"),
     Pair("queues.ledger", "queues.redis.* queues.rpc.*", "the engines do not know each other"),
     Pair(
