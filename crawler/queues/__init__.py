@@ -1,6 +1,8 @@
-"""The task queue and the result queue: what a worker may ask of either.
+"""The queue of a crawl: what an engine implements, and its two faces that workers are given.
 
-Every engine passes tests/contract/test_queues.py. All calls are safe from several threads; times are durations.
+``Queue`` is the whole protocol; the ledger and Redis implement it. A manager registers its two faces by themselves:
+``TaskQueue``, which every Queue is, and ``ResultQueue``, for which QueueResults stands. Every engine passes
+tests/contract/test_queues.py. All calls are safe from several threads; times are durations in seconds.
 """
 
 from __future__ import annotations
@@ -39,30 +41,30 @@ from crawler.models import (
 )
 
 HORIZON_S = 60.0
-"""As of :meth:`TaskQueue.receive`: nothing is reserved beyond that, for who asked may have gone."""
+"""Seconds ahead for which :meth:`TaskQueue.receive` reserves at most: whoever asked may have gone."""
 
 
 class RecordPage(Value):
-    """Some records in the order in which they were kept, and where to go on."""
+    """Some records in the order in which they were kept, and a cursor to go on from."""
 
     records: tuple[Record, ...] = ()
     cursor: Annotated[int, Meta(ge=0)] = 0
-    """To be passed to the next ``get``."""
+    """The *after* of the next call."""
     complete: bool = False
     """The crawl has ended and these are the last."""
 
 
 class Plan(Value):
-    """What a worker has to know of the crawl that it joins."""
+    """What a worker needs to know of the crawl that it joins."""
 
     id: Slug = ""
-    """Of this crawl with these settings: one who joined it can't go on with another one at the same address."""
+    """Names this crawl with these settings: a worker that joined it can't go on with another at the same address."""
     seeds: tuple[Url, ...] = ()
     config: Config = Config()
     browser: bool = False
-    """Whoever runs the crawl renders pages, should any want it."""
+    """Whether the machine that runs the crawl renders pages."""
     networks: tuple[Slug, ...] = ()
-    """Those that the seeds live in, of the private ones (see ``http.address_guard``)."""
+    """The private networks that the seeds are in (see ``http.address_guard``)."""
 
     @property
     def keeps_at_workers(self) -> bool:
@@ -71,30 +73,32 @@ class Plan(Value):
 
 
 class TaskQueue(Protocol):
+    """The tasks of a crawl, from being added to being leased, and the politeness of all workers together."""
+
     def plan(self) -> Plan:
-        """What the crawl is about, and with which settings it runs."""
+        """The crawl's seeds and settings."""
         ...
 
     def put(self, tasks: Sequence[NewTask]) -> int:
-        """Add tasks, and return how many were new; a URL already known is not added again.
+        """Add tasks; returns how many were new. A URL that is known is not added again.
 
-        What can't be right (see queues/checks.py) is not, but counted as ``malformed``.
+        A task that can't be right (see validation.py) is not added, but counted as ``malformed``.
         """
         ...
 
     def lease(
         self, worker: WorkerState, *, count: Small, slots: Small, wait_s: Duration, held: Sequence[Token]
     ) -> Lease:
-        """Up to *count* tasks of the worker's kind, to be settled before the lease term is over.
+        """Up to *count* tasks of the worker's kind, to be settled within the lease term.
 
         *slots* is how many the worker can run at once: a batch never gets more of its host's slots than that.
-        *held* is everything that the worker still has; any other lease of its goes back, uncharged, so that a lost
-        reply heals. Waits up to *wait_s* seconds for something to be due.
+        *held* is everything that the worker still has; its other leases go back, uncharged, so that a lost reply
+        heals. A long poll: waits up to *wait_s* seconds for something to be due.
         """
         ...
 
     def heartbeat(self, worker: WorkerState, *, held: Sequence[Token]) -> Heartbeat:
-        """Renew the leases of *held*, and hear which of these are no longer the worker's."""
+        """Renew the leases of *held*; the answer names those that are no longer the worker's."""
         ...
 
     def release(self, worker: WorkerState, tokens: Sequence[Token]) -> None:
@@ -102,70 +106,67 @@ class TaskQueue(Protocol):
         ...
 
     def leave(self, worker_id: WorkerId, *, charged: bool) -> None:
-        """The worker has gone, for certain: its tasks go back at once, and it gets no more.
+        """The worker is gone for good: its tasks go back at once, and it gets no more.
 
-        With *charged* these leases count as attempts: it was lost while it worked on them.
+        With *charged* these leases count as attempts: the worker died while it worked on them.
         """
         ...
 
     def turn(self, *, task: Total, host: Url, is_guest: bool = False) -> Duration:
-        """Whether a request may be sent to *host* (``scheme://host[:port]``) right now, for a task of this id: 0, and
-        it counts as sent; or else in how many seconds to ask again.
+        """Ask to send a request to *host* (``scheme://host[:port]``) for a task: 0, and it counts as sent; or else the
+        seconds after which to ask again.
 
-        The time between two requests to a host holds between these calls. To be made before each request (a retry, a
-        redirect and robots.txt are some), but for those to a task's own host that has no such time. With *is_guest*
-        the host is not the task's own, and the request takes one of the host's slots, until :meth:`turn_over`, or for
-        GUEST_S.
+        Workers call it before each request, also of retries, redirects and robots.txt, unless it goes to the task's own
+        host and that has no delay. With *is_guest* the host is not the task's own, and the request takes one of the
+        host's slots until :meth:`turn_over`, for policy.GUEST_S at most.
         """
         ...
 
     def turn_taken(self, *, host: Url, ago_s: Seconds) -> None:
-        """A request that was allowed was sent *ago_s* seconds ago, and its answer begins now: by now it has arrived.
+        """A request that was allowed was sent *ago_s* seconds ago, and its response begins now.
 
-        A delay that is asked for, or configured, counts from here on, if that is no more than half of it later.
+        A delay that the host asks for, or that is configured, counts from now on, if that is no more than half of the
+        delay later.
         """
         ...
 
     def turn_over(self, *, task: Total, host: Url) -> None:
-        """A request of this task at *host* has its answer, and there will be no other but as a guest: for who redirects
-        lead elsewhere holds no slot while it waits for one. It need not have had one.
+        """The requests of this task at *host* have their responses: a task that redirects lead elsewhere holds no slot
+        while it waits for another one. It is no error if it had none.
         """
         ...
 
     def receive(self, *, count: Annotated[int, Meta(ge=1, le=4 * 2**20)]) -> Duration:
-        """Reserve *count* bytes of what all workers may receive together (``limit_rate_bytes_s``); in how many seconds
-        they may be received. More than HORIZON_S: they are not reserved, and to be asked for again.
+        """Reserve *count* bytes of the bandwidth of all workers (``limit_rate_bytes_s``); returns in how many seconds
+        they may be received. Nothing is reserved when that is more than HORIZON_S: ask again then.
         """
         ...
 
     def host_file(self, worker_id: WorkerId, *, host: Url, name: Slug) -> FileAnswer:
-        """What *host* says in the file of that *name* (``robots.txt``), or who is to fetch it.
+        """The content of the file *name* (``robots.txt``) at *host*, or who is to fetch it.
 
-        Who is told to has CLAIM_S for it, and then says :meth:`keep_host_file`.
+        A worker that is told to fetch it has policy.CLAIM_S for that, and calls :meth:`keep_host_file`.
         """
         ...
 
     def keep_host_file(self, worker_id: WorkerId, *, host: Url, file: HostFile) -> None:
-        """What came of fetching it, from who was told to; else it is not believed, and changes nothing.
-
-        What it asks for between two requests holds from now on.
-        """
+        """Keep what the worker has fetched, with the delay that it asks for. Ignored if the worker was not told to."""
         ...
 
     def template(self, *, host: Url, name: Slug, task: Total | None = None) -> TemplateAnswer:
-        """What is known of the template of that *name* at *host* (``scheme://host[:port]``).
+        """Whether pages of the template *name* at *host* (``scheme://host[:port]``) are worth a browser.
 
-        With *task* a renderer is about to render a page of it, and hears whether it shall: as long as too little is
-        known some are rendered to find out, and the others wait. It tells what came of it: :meth:`tell_template`.
+        With *task* a renderer asks whether to render that page: as long as too little is known, some pages are
+        rendered to find out, and the others wait. It reports by :meth:`tell_template`.
         """
         ...
 
     def tell_template(self, *, host: Url, name: Slug, outcome: RenderOutcome) -> None:
-        """What came of rendering a page of that template."""
+        """Report what rendering a page of that template brought."""
         ...
 
     def retry(self, *, kind: TaskKind, reason: Slug | None = None) -> int:
-        """Put tasks back that failed or died, or else those with *reason*; returns how many. Their records go."""
+        """Make tasks ready again that failed or died, or those with *reason*; returns how many. Their records go."""
         ...
 
     def halt(self, reason: Text) -> None:
@@ -176,17 +177,16 @@ class TaskQueue(Protocol):
         ...
 
     def stop(self, reason: Text) -> None:
-        """The same because somebody wants it so: workers finish what they have begun and leave, the crawl ends.
+        """A user ends the crawl: workers finish the tasks at hand and leave.
 
         Ends with the crawl's run, whose manager may be another one by then.
         """
         ...
 
     def pause(self, by: Text = "") -> None:
-        """Give out no more work for the time being; workers finish what they have begun, and wait. *by* is who wants it
-        so, for people.
+        """Give out no more work until ``resume``; workers finish the tasks at hand, and wait. *by* names the user.
 
-        Ends with ``resume``, or with the crawl's run.
+        Ends with the crawl's run, too.
         """
         ...
 
@@ -195,19 +195,34 @@ class TaskQueue(Protocol):
     def stats(self) -> Stats: ...
 
     def status(self) -> Status:
-        """The same and more, at a greater cost."""
+        """Stats, and hosts and rates, at a greater cost."""
+        ...
+
+
+class Queue(TaskQueue, Protocol):
+    """A TaskQueue that takes results, too: one engine with both faces."""
+
+    def settle(self, results: Sequence[Result]) -> tuple[Url, ...]:
+        """Settle the leases, keep the records and add what was discovered, all in one step. Returns the hosts of which
+        the worker shall not begin the tasks at hand, as in Heartbeat.
+
+        A result for a settled task changes nothing; a late one for another task counts. One that can't be right (see
+        validation.py) is refused, and no other with it: it was a vain attempt, after which the task goes back, or
+        fails as ``internal-error`` once its attempts are used up.
+        """
+        ...
+
+    def records(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
+        """Up to *limit* records, at most 200, kept after the cursor *after*.
+
+        Waits up to *wait_s* seconds for the first.
+        """
         ...
 
 
 class ResultQueue(Protocol):
     def put(self, results: Sequence[Result]) -> tuple[Url, ...]:
-        """Settle the leases, keep the records and add what was discovered, all in one step. Returns the hosts of which
-        the worker shall not begin what it has, as in Heartbeat.
-
-        A result for a task that is settled already changes nothing; a late one for a task that is not, counts. One that
-        can't be right (see queues/checks.py) is refused, and no other with it: its task was tried once more, in vain,
-        and goes back, or fails as ``internal-error`` once its attempts are used up.
-        """
+        """See :meth:`Queue.settle`."""
         ...
 
     def get(
@@ -217,8 +232,18 @@ class ResultQueue(Protocol):
         limit: Annotated[int, Meta(ge=-MAX_COUNT, le=MAX_COUNT)] = 200,
         wait_s: Duration = 0.0,
     ) -> RecordPage:
-        """Up to *limit* records, at most 200, kept after the cursor *after*.
-
-        Waits up to *wait_s* seconds for the first.
-        """
+        """See :meth:`Queue.records`."""
         ...
+
+
+class QueueResults(ResultQueue):
+    """The ResultQueue of any engine: its ``put`` takes results, that of the engine takes tasks."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def put(self, results: Sequence[Result]) -> tuple[str, ...]:
+        return self._queue.settle(results)
+
+    def get(self, *, after: int = 0, limit: int = 200, wait_s: float = 0.0) -> RecordPage:
+        return self._queue.records(after=after, limit=limit, wait_s=wait_s)

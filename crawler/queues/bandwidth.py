@@ -1,7 +1,7 @@
 """When how much may be received from all sites together: pure, the clock injected.
 
-One line of reservations for the whole fleet, as in the generic cell rate algorithm (ITU-T I.371): each grant begins
-where the one before ends, so however many workers there are, what they receive together keeps the rate.
+One line of reservations for all workers, as in the generic cell rate algorithm (ITU-T I.371): each reservation begins
+where the one before ends, so that all workers together keep the rate, however many there are.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from crawler.queues import policy
 
 
 class BandwidthSchedule:
-    """The reservations at *rate_bytes_s*; 0 for no limit."""
+    """The reservations at *rate_bytes_s*, 0 for no limit; not thread-safe.
+
+    Invariant: everything before ``_free_at`` is reserved, or gone by.
+    """
 
     def __init__(self, rate_bytes_s: int) -> None:
         self._rate_bytes_s = rate_bytes_s
         self._free_at = 0.0
 
     def reserve(self, count: int, *, now: float) -> float:
-        """In how many seconds *count* bytes may be received; more than HORIZON_S: not reserved, ask again. So nobody
-        can have the future for himself alone.
+        """In how many seconds *count* bytes may be received. Nothing is reserved when that is more than HORIZON_S, so
+        that no worker takes the whole future.
         """
         if not self._rate_bytes_s:
             return 0.0

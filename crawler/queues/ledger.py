@@ -11,6 +11,7 @@ that wait).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,8 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import RecordPage, host_pauses, policy
+from crawler.queues import Plan, Queue, RecordPage, host_pauses, policy
+from crawler.queues.bandwidth import BandwidthSchedule
 from crawler.queues.leases import LeasingWorker
 from crawler.queues.ledger_runs import LedgerRuns
 from crawler.queues.status import hosts_that_wait, hosts_to_watch, some_workers
@@ -50,7 +52,23 @@ from crawler.text.plain_errors import quoted
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-class Ledger(LedgerRuns):
+class Ledger(LedgerRuns, Queue):
+    """The Queue of one crawl, with an empty plan until ``set_plan``; see LedgerFile for the arguments.
+
+    Example::
+
+        ledger = Ledger(folder / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
+        ledger.put([NewTask(kind=TaskKind.PAGE, url="https://example.org/")])
+    """
+
+    def set_plan(self, plan: Plan) -> None:
+        """Tell workers what the crawl is about, before the first one calls."""
+        self._plan = plan
+        self._bandwidth = BandwidthSchedule(plan.config.fetch.limit_rate_bytes_s)
+
+    def plan(self) -> Plan:
+        return self._plan
+
     # --- tasks ---
 
     def put(self, tasks: Sequence[NewTask]) -> int:
@@ -170,6 +188,10 @@ class Ledger(LedgerRuns):
             politeness.forget_idle()
             self._state.wake_waiting()
 
+    def receive(self, *, count: int) -> float:
+        with self._bandwidth_mutex:
+            return self._bandwidth.reserve(count, now=time.monotonic())
+
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer:
         with self._mutex, explained(self.path, on_error=self.halt):
             is_alive = self._leases.workers.__contains__
@@ -196,7 +218,7 @@ class Ledger(LedgerRuns):
                 with self._transaction():
                     self._templates.keep(host_id, states)
                     self._state.delayed.save_clock()  # no claim is to last longer after a restart
-            return msgspec.structs.replace(answer, has_renderer=self._has_renderer)
+            return msgspec.structs.replace(answer, has_renderer=self._plan.browser or self._has_renderer)
 
     def tell_template(self, *, host: str, name: str, outcome: RenderOutcome) -> None:
         with self._mutex, explained(self.path, on_error=self.halt):
@@ -221,7 +243,7 @@ class Ledger(LedgerRuns):
                 self._settling.settle(result)
             return tuple(host for worker in workers for host in self._left_alone(worker))
 
-    def records(self, *, after: int, limit: int, wait_s: float) -> RecordPage:
+    def records(self, *, after: int = 0, limit: int = policy.MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
         end = self._clock() + wait_s
         limit = max(1, min(limit, policy.MAX_RECORDS))
         state = self._state

@@ -20,7 +20,8 @@ from crawler.errors import CrawlError
 from crawler.logs.events import CRAWL_HALTED, CRAWL_PAUSED, CRAWL_UNPAUSED, LEASES_OVERDUE, tell
 from crawler.logs.outcomes import SOMEBODY
 from crawler.models import RunOutcome, TaskKind, TaskState
-from crawler.queues import host_pauses, policy, run_rows
+from crawler.queues import Plan, host_pauses, policy, run_rows
+from crawler.queues.bandwidth import BandwidthSchedule
 from crawler.queues.host_files import HostFileRows
 from crawler.queues.host_pauses import HostPauses
 from crawler.queues.leases import Leases
@@ -71,6 +72,8 @@ class LedgerFile:
         self._queue = queue
         self._clock = clock
         self._mutex = threading.RLock()
+        self._plan = Plan()
+        self._bandwidth, self._bandwidth_mutex = BandwidthSchedule(0), threading.Lock()
         self._halted: str | None = None
         self._run: int | None = None
         """The number of the run that goes on."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crawler.crawlfile.keepers import mark
 from crawler.crawlfile.layout import CrawlFolder
 from crawler.errors import CrawlerError, UsageError
-from crawler.queues import Plan, ResultQueue, TaskQueue
+from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.rpc.server import RpcServer
 from crawler.run.children import ChildMessage, Lifeline
 from crawler.run.context import CrawlContext, StartMode
@@ -89,18 +89,17 @@ def _serve(
     lifeline: Lifeline, context: CrawlContext, ledger: Ledger, storage: LocalStorage, plan: Plan
 ) -> None:
     from crawler.download.sniff import extension_for
-    from crawler.queues.embedded import LedgerResults, LedgerTasks
     from crawler.queues.ledger_file import TICK_S
     from crawler.storage.uploads import UploadReceiver
 
     inbox = UploadReceiver(
         storage, max_image_bytes=plan.config.images.max_image_bytes, extension_for=extension_for
     )
-    tasks, results = LedgerTasks(ledger, plan), LedgerResults(ledger)
+    ledger.set_plan(plan)
     _allow_many_connections()
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(_listening(endpoint, tasks, results, inbox, plan))
+            stack.enter_context(_listening(endpoint, ledger, QueueResults(ledger), inbox, plan))
             for endpoint in (context.endpoint, context.public)
             if isinstance(endpoint, ManagerEndpoint)
         ]

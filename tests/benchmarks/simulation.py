@@ -47,8 +47,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import Plan, ResultQueue, TaskQueue
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address
 from crawler.queues.redis.client import RedisClient
@@ -171,8 +170,8 @@ def at_ledger(folder: Path, queue: QueueConfig, clock: Clock) -> Iterator[Engine
 
     try:
         yield Engine(
-            tasks=_Timed(LedgerTasks(ledger), spent),  # type: ignore[arg-type]
-            results=_Timed(LedgerResults(ledger), spent),  # type: ignore[arg-type]
+            tasks=_Timed(ledger, spent),  # type: ignore[arg-type]
+            results=_Timed(QueueResults(ledger), spent),  # type: ignore[arg-type]
             tick=_Timed(ledger, spent).tick,
             collect=collect,
             cpu_s=lambda: spent["s"] / 1e9,

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.config import QueueConfig, ScopeConfig
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.rpc.manager import QueueManager
 from tests.support.certificates import held_in
@@ -72,7 +72,7 @@ def main(options: Options) -> None:
     if tls is not None:
         tls.check(server_side=True)
     manager = QueueManager(("127.0.0.1", 0), AUTHKEY, tls=tls)
-    server = manager.server(LedgerTasks(ledger), LedgerResults(ledger))
+    server = manager.server(ledger, QueueResults(ledger))
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     with server:

@@ -15,7 +15,7 @@ import msgspec
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.download.sniff import extension_for
 from crawler.models import NewTask, Stats, TaskKind
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.rpc import server as server_module
 from crawler.queues.rpc import wire
@@ -96,9 +96,7 @@ class Crawl:
             new_run=new_run,
             clock=lambda: self._now_s,
         )
-        self.queues = Queues(
-            tasks=LedgerTasks(self.ledger), results=LedgerResults(self.ledger), pass_time=self._pass_time
-        )
+        self.queues = Queues(tasks=self.ledger, results=QueueResults(self.ledger), pass_time=self._pass_time)
 
     def _pass_time(self, by_s: float) -> None:
         self._now_s += by_s

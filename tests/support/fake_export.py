@@ -27,7 +27,7 @@ from crawler.models import (
 from crawler.models.image_words import Words, bits_of_task, filled, lacking
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import Export, KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.export import Export, KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import KIND_OF
 from crawler.urls import task_key

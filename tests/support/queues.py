@@ -32,8 +32,7 @@ from crawler.models import (
     Token,
     WorkerState,
 )
-from crawler.queues import Plan, ResultQueue, TaskQueue
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import address as redis_address
 from crawler.queues.redis.client import RedisClient
@@ -85,7 +84,7 @@ def waiting_in(client: RedisClient) -> int:
     """Readers ask again and again, with a pause that can be cut short."""
     shards = client._known()
     rows = (f"{prefix}wait:{letter}" for prefix in shards.prefixes for letter in LETTERS.values())
-    pausing = shards.engine.patience.abandoned._cond._waiters  # type: ignore[attr-defined]
+    pausing = shards.engine.patience.stop._cond._waiters  # type: ignore[attr-defined]
     return sum(int(shards.engine.call("ZCARD", row)) for row in rows) + len(pausing)
 
 
@@ -104,8 +103,8 @@ def embedded(
         yield (
             ledger,
             Queues(
-                tasks=LedgerTasks(ledger),
-                results=LedgerResults(ledger),
+                tasks=ledger,
+                results=QueueResults(ledger),
                 pass_time=pass_time,
                 waiting=lambda: waiting_at(ledger),
             ),

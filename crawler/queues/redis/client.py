@@ -23,15 +23,14 @@ from crawler.logs.events import (
     tell,
 )
 from crawler.models import Cookie
-from crawler.queues import Plan, ResultQueue, TaskQueue
+from crawler.queues import Plan, QueueResults, ResultQueue, TaskQueue
 from crawler.queues.redis.address import RedisAddress
 from crawler.queues.redis.codec import utf8
 from crawler.queues.redis.connection import RedisConnection, check_version
-from crawler.queues.redis.export import ShardsExport
-from crawler.queues.redis.outlet import Export
-from crawler.queues.redis.results import RedisResults
+from crawler.queues.redis.export import Export, ShardsExport
+from crawler.queues.redis.queue import RedisQueue
+from crawler.queues.redis.settling import keep_cookies
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.tasks import RedisTasks
 from crawler.queues.rpc.calls import PROTOCOL
 from crawler.queues.validation import FLAWS
 from crawler.storage import Inbox
@@ -74,7 +73,7 @@ class RedisClient:
         self._clock = clock
         self._engine = RedisConnection(address, reconnect_s=reconnect_s)
         self._shards: Shards | None = None
-        self._tasks: RedisTasks | None = None
+        self._queue: RedisQueue | None = None
         self._plan = Plan()
         self._crawl = ""
 
@@ -159,13 +158,15 @@ class RedisClient:
         self._shards.crawl = self._crawl
 
     def get_task_queue(self) -> TaskQueue:
-        if self._tasks is None:
-            self._tasks = RedisTasks(self._known(), self._plan)
-        return self._tasks
+        return self._opened_queue()
 
     def get_result_queue(self) -> ResultQueue:
-        shards = self._known()
-        return RedisResults(shards, max_attempts=self._plan.config.queue.max_attempts)
+        return QueueResults(self._opened_queue())
+
+    def _opened_queue(self) -> RedisQueue:
+        if self._queue is None:
+            self._queue = RedisQueue(self._known(), self._plan)
+        return self._queue
 
     def get_inbox(self) -> Inbox:
         raise errors.UsageError(
@@ -180,8 +181,8 @@ class RedisClient:
     def disconnect(self) -> None:
         """Close the connections; no call may be under way."""
         self._engine.abandon()
-        if self._tasks is not None:
-            self._tasks.close()
+        if self._queue is not None:
+            self._queue.close()
         self._engine.close()
 
     # --- for who coordinates the crawl ---
@@ -230,7 +231,7 @@ class RedisClient:
         self._engine.call(
             "HSET", CRAWLS, name, _ENCODE(_Listed(protocol=PROTOCOL, version=__version__, shards=shards))
         )
-        self._plan, self._tasks = plan, None
+        self._plan, self._queue = plan, None
         self.crawl = plan.id
         return any(anew)
 
@@ -245,7 +246,7 @@ class RedisClient:
 
     def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
         """Have all workers send *cookies*, as if servers had set them."""
-        RedisResults(self._known(), max_attempts=1).keep_cookies(cookies)
+        keep_cookies(self._known(), cookies)
 
     def outlet(self) -> Export:
         return ShardsExport(self._known())

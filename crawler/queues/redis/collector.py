@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from crawler.crawlfile.meta import MetaKey
-from crawler.queues.redis.outlet import Export, Settled
-from crawler.queues.redis.stream import refused
+from crawler.queues.redis.codec import refused
+from crawler.queues.redis.export import Export, Settled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.queues.validation import keeper_flaw
 

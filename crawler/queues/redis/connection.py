@@ -1,4 +1,4 @@
-"""The server, or servers, that a queue lies on: connections, scripts, bells, and errors in words that help.
+"""The server, or servers, that a queue lies on: connections, scripts, wake-ups, and errors in words that help.
 
 Redis and Valkey from 6.2 on; one server, a cluster, or the one that sentinels name.
 """
@@ -125,8 +125,8 @@ class RedisConnection:
 
         self._explained(call)
 
-    def bell(self, channel: str) -> WakeupChannel:
-        """What is rung at *channel* from now on."""
+    def wakeup_channel(self, channel: str) -> WakeupChannel:
+        """Subscribe to the wake-ups published at *channel* from now on."""
         return WakeupChannel(self._explained(lambda: self._subscription(channel)))
 
     def _subscription(self, channel: str) -> Any:
@@ -233,13 +233,13 @@ _REFUSALS = {
 
 
 class WakeupChannel:
-    """Rings when there is something new for who has it; for one thread."""
+    """Pub/sub subscription to a worker's wake-ups; not thread-safe."""
 
     def __init__(self, subscription: Any) -> None:
         self._subscription = subscription
 
     def wait(self, for_s: float) -> bytes | None:
-        """What was said with the ring, or None after *for_s* seconds. Raises BellBroken."""
+        """The message of the next wake-up, None after *for_s* seconds without one. Raises WakeupLost."""
         try:
             message = self._subscription.get_message(timeout=max(0.001, for_s))
         except (redis.exceptions.RedisError, OSError, ValueError) as exc:
@@ -251,7 +251,7 @@ class WakeupChannel:
 
 
 class WakeupLost(Exception):
-    """The connection that it hung on is gone."""
+    """The subscription's connection is lost."""
 
 
 def check_version(info: dict[str, Any], where: str) -> None:

@@ -1,25 +1,38 @@
-"""The queue in Redis as whoever keeps the crawl's file sees it: an Outlet on the shards."""
+"""Between the queue in Redis and crawl.db: settled tasks one way, tasks to be done the other."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from crawler.errors import LEFT_OUT
 from crawler.logs.events import QUEUE_ENTRIES_REMOVED, tell
-from crawler.models import MAX_COUNT, NewTask, Stats, TaskKind
+from crawler.models import (
+    MAX_COUNT,
+    HostFile,
+    NewTask,
+    Origin,
+    Record,
+    Stats,
+    TaskKind,
+    TaskState,
+    Value,
+)
 from crawler.models.image_words import Words
 from crawler.queues import policy
 from crawler.queues.host_files import unpacked_file
 from crawler.queues.picture_sizes import marked
+from crawler.queues.redis.adding import keep_file, put_packed, sorted_out
 from crawler.queues.redis.codec import (
     KINDS,
     LETTERS,
     Packed,
+    StreamEntry,
+    entries_and_foreign,
     flat,
     global_id,
     local_id,
@@ -30,11 +43,8 @@ from crawler.queues.redis.codec import (
     utf8,
 )
 from crawler.queues.redis.connection import Argument
-from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.stream import StreamEntry, told_apart
-from crawler.queues.redis.tasks import keep_file, old_tally, put_packed, sorted_out
-from crawler.queues.validation import FLAWS
+from crawler.queues.validation import FLAWS, KIND_OF
 from crawler.urls import host_key, task_key
 
 log = logging.getLogger(__name__)
@@ -43,6 +53,129 @@ _AT_ONCE = 1000
 _ENCODE = msgspec.msgpack.Encoder().encode
 _WORDS = msgspec.msgpack.Decoder(Words).decode
 _T = TypeVar("_T")
+
+
+class Settled(Value):
+    """A task that has been settled in the queue, with its record, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """The name of its entry in the shard's stream."""
+    id: int
+    """Of the task: 0 < id < 2**63."""
+    serial: int
+    attempts: int
+    kind: TaskKind
+    url: str
+    """The task's own."""
+    depth: int
+    state: TaskState
+    """DONE or DEAD."""
+    record: Record
+    next_size: NewTask | None = None
+    """What is to be put before this is forgotten: a size of the picture that takes its place."""
+
+
+class LaterWords(Value):
+    """What a later page says of an image that the queue knew, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """As of Settled, in a stream of its own."""
+    key: bytes
+    """What the image's task is known by."""
+    words: Words
+
+
+class LeftOutOnce(Value):
+    """A URL that the queue has left out, on its way to the catalogue."""
+
+    shard: int
+    entry: str
+    """As of Settled, in a stream of its own."""
+    slug: str
+    task: NewTask
+
+
+class KeptFile(Value):
+    """What a host says of all that it has, on its way to the catalogue or back."""
+
+    host: str
+    file: HostFile
+
+
+class Unsettled(Value):
+    """A task of the catalogue that is to be done (again)."""
+
+    id: int
+    """0: the queue has never given it one."""
+    serial: int
+    kind: TaskKind
+    url: str
+    depth: int
+    origin: Origin | None = None
+    known: Record | None = None
+    """The record of an earlier visit, in a crawl that is refreshed, as a worker is to be told of it."""
+    last: Record | None = None
+    """The record that stands, whatever it is."""
+
+
+class Export(Protocol):
+    """The queue, as whoever keeps the crawl's file sees it. Any call may be repeated: its caller may be killed."""
+
+    def settled(self, limit: int) -> list[Settled]:
+        """The oldest that have not been collected, *limit* at most; entries stay until they are forgotten."""
+        ...
+
+    def put(self, tasks: Sequence[NewTask]) -> None:
+        """New tasks; what is known already stays as it is."""
+        ...
+
+    def words(self, limit: int) -> list[LaterWords]:
+        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_words(self, collected: Sequence[LaterWords]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
+    def left_out(self, limit: int) -> list[LeftOutOnce]:
+        """The oldest that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
+    def host_files(self, limit: int) -> list[KeptFile]:
+        """Some that have not been collected, *limit* at most; they stay until they are forgotten."""
+        ...
+
+    def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
+        """They are in the catalogue for good."""
+        ...
+
+    def keep_host_files(self, files: Sequence[KeptFile]) -> None:
+        """What the catalogue has of them: the hosts need not be asked again."""
+        ...
+
+    def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
+        """They are in the catalogue for good, whose totals are these; without any, only the totals are news."""
+        ...
+
+    def push(self, tasks: Sequence[Unsettled]) -> int:
+        """Have these done, and return how many were added: what is pending there already is left as it is."""
+        ...
+
+    def mark(self, tasks: Sequence[tuple[TaskKind, str, int]]) -> None:
+        """These kinds and URLs are known, with the bits of their words, and settled, not to be done again; what is
+        pending stays so.
+        """
+        ...
+
+    def dropped(self) -> dict[str, int]:
+        """As ``Stats.dropped``."""
+        ...
 
 
 class ShardsExport:
@@ -77,7 +210,7 @@ class ShardsExport:
         """The oldest; what somebody else has put among them is taken out, and said so."""
         while True:
             answer = self._shards.run(shard, "records", "-", limit)
-            ours, foreign = told_apart(answer)
+            ours, foreign = entries_and_foreign(answer)
             if foreign:
                 self._shards.run(shard, "forget", b"", len(foreign), *foreign)
                 self._say_foreign(shard, "out", foreign)
@@ -120,34 +253,37 @@ class ShardsExport:
         self._forget("forget_words", collected)
 
     def left_out(self, limit: int) -> list[LeftOutOnce]:
-        found: list[LeftOutOnce] = []
+        def decoded(shard: int, row: Any) -> LeftOutOnce:
+            name, (_, slug, _, kind, _, host, _, text) = row
+            what = unpacked(utf8(host), text)
+            task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
+            return LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task)
+
+        return self._first("left", limit, decoded)
+
+    def _first(self, command: str, limit: int, decoded: Callable[[int, Any], _T]) -> list[_T]:
+        """What *command* gives at the first shards that have any, *limit* at most."""
+        values: list[_T] = []
         for shard in range(self._shards.count):
-            for name, (_, slug, _, kind, _, host, _, text) in self._shards.run(
-                shard, "left", limit - len(found)
-            ):
-                what = unpacked(utf8(host), text)
-                task = NewTask(kind=KINDS[utf8(kind)], url=what.url, origin=what.origin)
-                found.append(LeftOutOnce(shard=shard, entry=utf8(name), slug=utf8(slug), task=task))
-            if len(found) >= limit:
+            values += [decoded(shard, row) for row in self._shards.run(shard, command, limit - len(values))]
+            if len(values) >= limit:
                 break
-        return found
+        return values
 
     def forget_left_out(self, collected: Sequence[LeftOutOnce]) -> None:
         self._forget("forget_left", collected)
 
     def host_files(self, limit: int) -> list[KeptFile]:
-        found: list[KeptFile] = []
-        for shard in range(self._shards.count):
-            for field, blob, left_s in self._shards.run(shard, "filed", limit - len(found)):
-                host, _, _ = utf8(field).partition(" ")
-                try:
-                    file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
-                except (*FLAWS, ValueError) as exc:
-                    raise self._shards.damaged(shard, "files", exc) from exc
-                found.append(KeptFile(host=host, file=file))
-            if len(found) >= limit:
-                break
-        return found
+        def decoded(shard: int, row: Any) -> KeptFile:
+            field, blob, left_s = row
+            host, _, _ = utf8(field).partition(" ")
+            try:
+                file = msgspec.structs.replace(unpacked_file(blob), kept_s=max(0.0, float(left_s)))
+            except (*FLAWS, ValueError) as exc:
+                raise self._shards.damaged(shard, "files", exc) from exc
+            return KeptFile(host=host, file=file)
+
+        return self._first("filed", limit, decoded)
 
     def forget_host_files(self, collected: Sequence[KeptFile]) -> None:
         by_shard: dict[int, list[str]] = {}
@@ -163,16 +299,12 @@ class ShardsExport:
             keep_file(self._shards, one.host, one.file)
 
     def _forget(self, command: str, collected: Sequence[LaterWords | LeftOutOnce]) -> None:
-        by_shard: dict[int, list[str]] = {}
-        for one in collected:
-            by_shard.setdefault(one.shard, []).append(one.entry)
-        for shard, names in by_shard.items():
+        for shard, names in _names_by_shard(collected).items():
             self._shards.run(shard, command, len(names), *names)
 
     def forget(self, settled: Sequence[Settled], totals: Stats) -> None:
-        by_shard: dict[int, list[str]] = {0: []}
-        for one in settled:
-            by_shard.setdefault(one.shard, []).append(one.entry)
+        by_shard = _names_by_shard(settled)
+        by_shard.setdefault(0, [])
         for shard, names in by_shard.items():
             kept = _ENCODE(totals) if shard == 0 else b""
             self._shards.run(shard, "forget", kept, len(names), *names)
@@ -223,6 +355,13 @@ class ShardsExport:
         return {slug: count for slug, count in found.items() if slug in LEFT_OUT and 0 <= count <= MAX_COUNT}
 
 
+def _names_by_shard(collected: Sequence[Settled | LaterWords | LeftOutOnce]) -> dict[int, list[str]]:
+    by_shard: dict[int, list[str]] = {}
+    for one in collected:
+        by_shard.setdefault(one.shard, []).append(one.entry)
+    return by_shard
+
+
 def _outcome(kind: TaskKind, url: str) -> int:
     """Of an image that is settled: whether it was saved is not known here, and a size too many is no loss."""
     if kind is not TaskKind.IMAGE:
@@ -232,3 +371,16 @@ def _outcome(kind: TaskKind, url: str) -> int:
 
 def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+def old_tally(record: Record | None) -> bytes:
+    """What the last record of a task counts for, until there is a newer one; as keep() in settling.lua has it."""
+    if record is None:
+        return b""
+    letter = LETTERS[KIND_OF[type(record)]]
+    words: list[str | int] = [f"{letter}:status:{record.status}", 1]
+    if record.reason:
+        words += [f"{letter}:reason:{record.reason}", 1]
+    if record.status == "saved" and record.size_bytes:
+        words += ["bytes", record.size_bytes]
+    return _ENCODE(words)

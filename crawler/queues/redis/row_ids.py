@@ -7,7 +7,7 @@ from math import inf
 from crawler.crawlfile.connection import Connection
 from crawler.crawlfile.schema import HISTORY, QUEUE_IDS, TABLES, next_id
 from crawler.models import TaskKind
-from crawler.queues.redis.outlet import Settled
+from crawler.queues.redis.export import Settled
 from crawler.sizes import size_of
 from crawler.urls import host_key, task_key
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crawler.errors import QueueDamaged
 from crawler.logs.events import (
@@ -23,14 +23,11 @@ from crawler.logs.events import (
     QUEUE_DAMAGED,
     tell,
 )
-from crawler.queues.redis.codec import shard_of, utf8
+from crawler.queues.redis.codec import host_report, shard_of, utf8
 from crawler.queues.redis.connection import Argument, RedisConnection
 from crawler.scope import domain_of
 from crawler.text.plain_errors import plain
 from crawler.urls import DATA_HOST
-
-if TYPE_CHECKING:
-    from crawler.queues.host_health import HostReport
 
 log = logging.getLogger(__name__)
 
@@ -182,39 +179,12 @@ def crawl_prefix(name: str) -> str:
     return f"image-crawler:{name}:"
 
 
-def told_of(told: Sequence[Any]) -> str:
-    """How it is with a host that is given up, in a sentence; *told* as condition() in host_health.lua has it."""
-    name, condition = _condition(told)
-    return condition.told_of(name)
-
-
-def given_up(told: Sequence[Any]) -> dict[str, Any]:
-    """The same, as facts of the event."""
-    name, condition = _condition(told)
-    return condition.facts_of(name)
-
-
-def _condition(told: Sequence[Any]) -> tuple[str, HostReport]:
-    from crawler.queues.host_health import HostReport, Trouble
-
-    name, trouble, failures, tries, reason, detail, lasts_s, due_s, reached = told
-    return utf8(name), HostReport(
-        trouble=Trouble(utf8(trouble)),
-        failures=int(failures),
-        tries=int(tries),
-        reason=utf8(reason),
-        detail=utf8(detail),
-        lasts_s=float(lasts_s),
-        due_s=float(due_s),
-        reached=bool(int(reached)),
-    )
-
-
 def _tell(notice: Sequence[Any]) -> None:
     """What a script has to say for the log."""
     match notice[0]:
         case b"down":
-            tell(log, HOST_GIVEN_UP, **given_up(notice[1:]))
+            name, report = host_report(notice[1:])
+            tell(log, HOST_GIVEN_UP, **report.facts_of(name))
         case b"cut-off":
             tell(log, NETWORK_DOWN)
         case b"overdue":

@@ -22,8 +22,8 @@ _TOTALS = msgspec.msgpack.Decoder(Stats).decode
 _STATES = (TaskState.READY, TaskState.DELAYED, TaskState.LEASED)
 
 
-def facts(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
-    """The fields of Stats, of what all shards said: what the catalogue has, and what it has not yet."""
+def figures(answers: Sequence[Any], shards: Shards) -> dict[str, Any]:
+    """The fields of Stats from the answers of all shards: what crawl.db has, and what is not collected yet."""
     states: Counter[int] = Counter()
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()

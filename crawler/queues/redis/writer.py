@@ -29,7 +29,7 @@ from crawler.queues.counters import Counters
 from crawler.queues.host_files import HostFileRows
 from crawler.queues.left_out import LeftOutRows
 from crawler.queues.redis import row_ids
-from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.queues.refresh import Refresh, worth_keeping
 from crawler.urls import task_key
 

@@ -6,8 +6,7 @@ import msgspec
 
 from crawler.crawlfile.columns import row_of
 from crawler.models import NewTask, TaskKind
-from crawler.queues.redis.codec import flat, global_id, local_id, packed, shard_of, unpacked
-from crawler.queues.redis.stream import entries
+from crawler.queues.redis.codec import entries, flat, global_id, local_id, packed, shard_of, unpacked
 from crawler.queues.validation import FLAWS, is_url
 from crawler.urls import canonical
 from tests.fuzz.drawn import Drawn

@@ -17,7 +17,7 @@ from crawler.crawlfile.schema import connect
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues import policy
 from crawler.queues.left_out import LeftOutRows, located
-from crawler.queues.redis.outlet import LeftOutOnce
+from crawler.queues.redis.export import LeftOutOnce
 from tests.support.crawls import SEED, SITE, keep, page, saved
 from tests.support.fake_export import a_crawl_in
 from tests.support.queues import HARVESTER, embedded, take

@@ -19,7 +19,7 @@ from crawler.cli import cli
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.errors import CrawlerError
 from crawler.models import ImageRecord, NewTask, PageRecord, RenderOutcome, RenderRecord, TaskKind
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from tests.support.crawls import SITE, garden, keep, saved
 from tests.support.queues import HARVESTER, RENDERER, Queues, image, page, render, take
@@ -76,7 +76,7 @@ def a_sound_crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ledger.put([image(1), page(1), NewTask(kind=TaskKind.IMAGE, url=f"{SITE}/new.png")])
         far = NewTask(kind=TaskKind.PAGE, url=f"{SITE}/far", kept_out_by="max-depth")
         ledger.put([far])
-        queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+        queues = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
         ledger.put([render(1)])
         ledger.settle([settled(task) for task in take(queues, RENDERER)])
         ledger.put([render(2)])
@@ -109,7 +109,7 @@ def run(folder: Path, words: list[str]) -> str:
 def drained(folder: Path) -> Iterator[str]:
     """Resume: everything that is left is leased, settled, and retried once more; the URLs that were."""
     with closing(opened(folder)) as ledger:
-        queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+        queues = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
         ledger.retry(kind=TaskKind.IMAGE)
         for _ in range(20):
             tasks = [*take(queues), *take(queues, HARVESTER), *take(queues, RENDERER)]

@@ -16,7 +16,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile import schema
 from crawler.crawlfile.schema import COLUMNS
 from crawler.models import PageRecord, RenderRecord, TaskKind
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from tests.support.earlier import of_schema
 from tests.support.queues import (
@@ -86,7 +86,7 @@ def test_it_becomes_such_as_a_new_one_is(
 def test_its_crawl_goes_on(crawl: Path, version: int) -> None:
     of_schema(version, crawl)
     ledger = Ledger(crawl / "crawl.db", queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
-    queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+    queues = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
     try:
         stats = ledger.stats()
         assert (stats.page_status, stats.image_status) == ({"harvested": 1, "failed": 1}, {"saved": 1})

@@ -34,7 +34,8 @@ class Pair(NamedTuple):
     """Imports that are there all the same."""
 
 
-ENGINES = "queues.ledger queues.embedded queues.redis.* queues.rpc.*"
+LEDGER = "queues.ledger queues.ledger_* queues.leases queues.settling queues.delayed"
+ENGINES = f"{LEDGER} queues.redis.* queues.rpc.*"
 HANDLERS = "task_handler harvest.* download.* render.*"
 STORAGES = "storage.local storage.claims storage.manager storage.uploads storage.objects storage.bucket"
 ABOVE = "run.* cli cli.* api.*"
@@ -54,14 +55,14 @@ PAIRS = (
         (("run.worker", "run.held_tasks"),),
     ),
     Pair("queues queues.*", f"catalog.* http.* {HANDLERS} {ABOVE}", "queues know tasks and records, not what is done"),
-    Pair("queues.ledger", "queues.redis.* queues.rpc.*", "the engines do not know each other"),
+    Pair(LEDGER, "queues.redis.* queues.rpc.*", "the engines do not know each other"),
     Pair(
         "queues.redis.*",
-        "queues.ledger queues.embedded queues.rpc.*",
+        f"{LEDGER} queues.rpc.*",
         "the same",
         (("queues.redis.client", "queues.rpc.calls"),),
     ),
-    Pair("queues.rpc.*", "queues.ledger queues.embedded queues.redis.*", "the manager serves any queue"),
+    Pair("queues.rpc.*", f"{LEDGER} queues.redis.*", "the manager serves any queue"),
     Pair(
         "catalog.*",
         f"queues.* {HANDLERS} {ABOVE}",
@@ -248,7 +249,7 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("run.worker", "from crawler.queues.ledger import Ledger"),
         ("run.worker", "from crawler.storage.local import LocalStorage"),
         ("run.worker", "from crawler.harvest.handler import PageHandler"),
-        ("task_handler", "import crawler.queues.embedded"),
+        ("task_handler", "import crawler.queues.ledger_file"),
         ("harvest.handler", "from crawler.queues.ledger import Ledger"),
         ("harvest.handler", "from crawler.queues import ledger"),
         ("harvest.handler", "def late():\n    from crawler.queues.redis.client import RedisClient"),
@@ -261,7 +262,7 @@ def test_each_line_of_the_tables_is_about_something() -> None:
         ("queues.host_health", "from time import monotonic"),
         ("queues.ledger", "from crawler.catalog.summary import summarise"),
         ("queues.ledger", "from crawler.queues.redis import codec"),
-        ("queues.redis.tasks", "from crawler.queues.ledger import Ledger"),
+        ("queues.redis.queue", "from crawler.queues.ledger import Ledger"),
         ("queues.rpc.server", "from crawler.queues.ledger import Ledger"),
         ("queues.refresh", "from crawler.http.retrying import RetryingTransport"),
         ("catalog.summary", "from crawler.queues.counters import Counters"),

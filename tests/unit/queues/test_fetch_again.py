@@ -16,7 +16,7 @@ from crawler.config import QueueConfig, ScopeConfig
 from crawler.crawlfile.file_names import FOLDER_ID
 from crawler.crawlfile.keepers import Here, Keeper, id_of, mark, own_name
 from crawler.models import ImageRecord, ImageStatus, NewTask, Origin, Result, Task, TaskKind
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from tests.support.cpu_time import cpu_below
 from tests.support.queues import Queues, books, failed, images, saved, take, worker
@@ -42,7 +42,7 @@ def kept(task: Task, path: str, machine: str = HERE, **more: object) -> Result:
 
 
 def both(ledger: Ledger) -> Queues:
-    return Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: ledger.tick())
+    return Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: ledger.tick())
 
 
 def test_they_go_back_with_their_origin_and_are_asked_for_without_conditions(ledger: Ledger) -> None:

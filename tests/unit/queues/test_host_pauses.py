@@ -10,7 +10,7 @@ import pytest
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Task
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import FIRST_PACE_S
 from tests.support.queues import Queues, failed, images, saved, take, worker
@@ -34,9 +34,7 @@ class Crawl:
             clock=lambda: self.now,
             wall_clock=lambda: self.wall,
         )
-        return Queues(
-            tasks=LedgerTasks(self.ledger), results=LedgerResults(self.ledger), pass_time=self.pass_time
-        )
+        return Queues(tasks=self.ledger, results=QueueResults(self.ledger), pass_time=self.pass_time)
 
     def pass_time(self, by_s: float) -> None:
         self.now += by_s

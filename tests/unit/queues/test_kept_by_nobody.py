@@ -11,11 +11,10 @@ from crawler.catalog import Catalog
 from crawler.catalog.verify import FindingKind, verify
 from crawler.config import Config, QueueConfig, ScopeConfig, StorageConfig
 from crawler.models import Result, TaskKind, TaskState
-from crawler.queues import Plan
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import Plan, QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.collector import Collector
-from crawler.queues.redis.outlet import Settled
+from crawler.queues.redis.export import Settled
 from crawler.queues.redis.writer import CrawlfileWriter
 from tests.support.queues import Queues, images, saved, take
 
@@ -41,7 +40,7 @@ def test_the_manager_believes_it_only_where_it_can_be(tmp_path: Path, *, by_work
         new_run=True,
         kept_by_workers=by_workers,
     )
-    both = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+    both = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
     both.tasks.put(images(2))
     honest, liar = take(both, count=2)
     both.results.put([saved(honest), said_to_be_elsewhere(saved(liar))])
@@ -75,7 +74,7 @@ class Once:
 def test_nor_does_the_collector_of_a_redis(tmp_path: Path, *, by_workers: bool) -> None:
     path = tmp_path / "crawl.db"
     ledger = Ledger(path, queue=QueueConfig(), scope=ScopeConfig(), new_run=True)
-    both = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+    both = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
     both.tasks.put(images(1))
     (task,) = take(both)
     ledger.close()

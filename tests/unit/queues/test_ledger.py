@@ -32,8 +32,7 @@ from crawler.models import (
     TaskKind,
     TemplateVerdict,
 )
-from crawler.queues import Plan
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import Plan, QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import TEMPLATE_CLAIM_S
 from tests.support.cpu_time import soon
@@ -97,9 +96,7 @@ class Crawl:
             survivors=survivors,
             clock=self.clock,
         )
-        return Queues(
-            tasks=LedgerTasks(self.ledger), results=LedgerResults(self.ledger), pass_time=self.pass_time
-        )
+        return Queues(tasks=self.ledger, results=QueueResults(self.ledger), pass_time=self.pass_time)
 
     def pass_time(self, by_s: float) -> None:
         self.clock.now += by_s
@@ -646,7 +643,7 @@ def test_eight_threads_settle_five_thousand_tasks_once_each(tmp_path: Path) -> N
     ledger = Ledger(
         tmp_path / "crawl.db", queue=QueueConfig(max_attempts=9), scope=ScopeConfig(), new_run=True
     )
-    queues = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=time.sleep)
+    queues = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=time.sleep)
     for host in range(50):
         queues.tasks.put(images(100, f"h{host}"))
     settled: list[int] = []
@@ -810,5 +807,6 @@ def test_whether_anybody_renders_is_of_a_run(crawl: Crawl) -> None:
     assert has_renderer(crawl.open()), "its manager was started anew"
     crawl.kill()
     assert not has_renderer(crawl.open(new_run=True))
-    planned = LedgerTasks(crawl.ledger, Plan(browser=True))
+    planned = crawl.ledger
+    planned.set_plan(Plan(browser=True))
     assert planned.template(host="http://a.example", name="family/fine").has_renderer

@@ -25,8 +25,7 @@ from crawler.models import (
     Task,
     TaskKind,
 )
-from crawler.queues import policy, settling
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults, policy, settling
 from crawler.queues.ledger import Ledger
 from crawler.urls import host_key
 from tests.support.queues import HARVESTER, Queues, file_of, image, images, page, saved, take, tokens, worker
@@ -58,9 +57,7 @@ class Site:
             new_run=new_run,
             clock=lambda: self.now,
         )
-        self.queues = Queues(
-            tasks=LedgerTasks(self.ledger), results=LedgerResults(self.ledger), pass_time=self.pass_time
-        )
+        self.queues = Queues(tasks=self.ledger, results=QueueResults(self.ledger), pass_time=self.pass_time)
 
     def pass_time(self, by_s: float) -> None:
         self.now += by_s

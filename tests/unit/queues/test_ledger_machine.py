@@ -14,7 +14,7 @@ from hypothesis.stateful import invariant
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import Task, TaskKind
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from tests.support.machine import SETTINGS, Clock, QueueMachine, TroubledMachine
 
@@ -34,7 +34,7 @@ class LedgerEngine:
         self.ledger = Ledger(
             self._path, queue=self._settings, scope=ScopeConfig(), new_run=new_run, clock=self._clock
         )
-        self.queue, self.results = LedgerTasks(self.ledger), LedgerResults(self.ledger)
+        self.queue, self.results = self.ledger, QueueResults(self.ledger)
         self.tick = self.ledger.tick
         self.refresh = self.ledger.refresh
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import ImageRecord, NewTask, Origin, Result, Task, TaskKind, WorkerState
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.sizes import size_of
 from tests.support.machine import Clock
@@ -37,8 +37,8 @@ class Crawl:
         return Ledger(self.path, queue=self.queue, scope=ScopeConfig(), new_run=False, clock=self.clock)
 
     def run(self) -> None:
-        LedgerTasks(self.ledger).put([page(number) for number in range(6)])
-        while not LedgerTasks(self.ledger).stats().drained:
+        self.ledger.put([page(number) for number in range(6)])
+        while not self.ledger.stats().drained:
             self.clock.now += 1.0
             if self.chance.random() < 0.1:
                 self.ledger._db.close()  # as a kill would: nothing is said to anybody
@@ -47,7 +47,7 @@ class Crawl:
             who = self.chance.choice([HARVESTERS, worker()])
             lease = self.ledger.lease(who, count=self.chance.randint(1, 3), slots=9, wait_s=0, held=())
             results = [self.result(task) for batch in lease.batches for task in batch.tasks]
-            LedgerResults(self.ledger).put(results)
+            QueueResults(self.ledger).put(results)
 
     def result(self, task: Task) -> Result:
         if task.kind is TaskKind.PAGE:
@@ -63,7 +63,7 @@ class Crawl:
         return NewTask(kind=TaskKind.IMAGE, url=url, depth=1, origin=origin)
 
     def records(self) -> dict[str, ImageRecord]:
-        found = LedgerResults(self.ledger).get(limit=200).records
+        found = QueueResults(self.ledger).get(limit=200).records
         return {record.url: record for record in found if isinstance(record, ImageRecord)}
 
 
@@ -75,7 +75,7 @@ def test_a_picture_is_lost_only_when_every_size_of_it_is(seed: int) -> None:
         crawl.run()
         with closing(crawl.ledger):
             records = crawl.records()
-            stats = LedgerTasks(crawl.ledger).stats()
+            stats = crawl.ledger.stats()
     assert records.keys() <= crawl.named
     assert stats.balanced
     assert stats.images.discovered == len(records)

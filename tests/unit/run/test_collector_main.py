@@ -34,7 +34,7 @@ from crawler.models import (
 from crawler.queues import Plan
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
-from crawler.queues.redis.outlet import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
+from crawler.queues.redis.export import KeptFile, LaterWords, LeftOutOnce, Settled, Unsettled
 from crawler.run import collector_main as module
 from crawler.run.backends import CollectedRecords, ManagerBackend
 from crawler.run.children import ChildMessage

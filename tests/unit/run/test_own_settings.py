@@ -106,12 +106,12 @@ def test_no_value_at_all_is_too_odd() -> None:
 
 def test_a_crawl_of_an_earlier_version_is_kept_by_its_settings(tmp_path: Path) -> None:
     """What can't be done to its images is refused as well where the old file has what is no setting any more."""
-    from crawler.queues.embedded import LedgerResults, LedgerTasks
+    from crawler.queues import QueueResults
     from tests.support.queues import Queues, images, saved, take
 
     (tmp_path / "crawl.toml").write_text("[fetch]\ncookies = true\n[storage]\nlayout = 'flat'\n")
     ledger = a_crawl(tmp_path)
-    both = Queues(tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: None)
+    both = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: None)
     both.tasks.put(images(1))
     both.results.put([saved(take(both)[0])])
     with pytest.raises(UsageError, match="--layout"):

@@ -2,7 +2,7 @@
 --
 -- Arguments:
 --   elsewhere  what other shards have, see read_elsewhere()
---   results    so many, then of each, as Judged in results.py has them:
+--   results    so many, then of each, as Judged in settling.py has them:
 --     id          of the task
 --     serial      of its lease
 --     kind        that its record is of

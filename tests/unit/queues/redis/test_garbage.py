@@ -210,8 +210,8 @@ def test_a_record_that_was_put_past_all_checks_spoils_itself_only(
         (task,) = take(queues, worker("w9"), count=1)
         honest = saved(task)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("crawler.queues.redis.results._ENCODE", lambda _: blob)
-            patched.setattr("crawler.queues.redis.results.checked", lambda result: result)
+            patched.setattr("crawler.queues.redis.settling._ENCODE", lambda _: blob)
+            patched.setattr("crawler.queues.redis.settling.checked", lambda result: result)
             queues.results.put([honest])
         finish(client, line)
         client.disconnect()

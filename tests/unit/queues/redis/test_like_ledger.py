@@ -61,7 +61,7 @@ from crawler.models import (
     WorkerState,
 )
 from crawler.models.image_words import NAMES, filled_record
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.policy import HUNGRY_S, MAX_RECORDS
 from crawler.queues.redis.address import parse
@@ -121,9 +121,7 @@ class Both:
         Ledger(self.files[1], queue=queue, scope=scope, new_run=True).close()
         ledger = Ledger(self.files[0], queue=queue, scope=scope, new_run=True, clock=self.clock)
         stack.callback(ledger.close)
-        self.ledger = Queues(
-            tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: ledger.tick()
-        )
+        self.ledger = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: ledger.tick())
         name = f"like-{next(_numbers)}"
         self.redis = stack.enter_context(in_redis(url, name, queue=queue, scope=scope, clock=self.clock))
         self.client = RedisClient(parse(f"{url}#{name}"), clock=self.clock)

@@ -58,7 +58,7 @@ class RedisEngine:
 
     def _open(self) -> None:
         self._client = RedisClient(address.parse(self._url), reconnect_s=5.0, clock=self._clock)
-        anew = self._client.found(self._plan)
+        anew = self._client.create_or_update(self._plan)
         if self._books is None:
             self._books = CrawlfileWriter(self._path)
         self._collector = Collector(self._client.outlet(), self._books)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from crawler.queues.redis.results import Judged
 from crawler.queues.redis.scripts import commands, script
+from crawler.queues.redis.settling import Judged
 from tests.support.redisserver import RedisServer
 
 FOLDER = files("crawler.queues.redis").joinpath("lua")

@@ -32,7 +32,7 @@ from crawler.models import (
 )
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis import collector as collecting
-from crawler.queues.redis.outlet import Settled, Unsettled
+from crawler.queues.redis.export import Settled, Unsettled
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
 from tests.support.fake_export import (

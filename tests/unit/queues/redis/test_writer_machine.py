@@ -30,7 +30,7 @@ from crawler.models import (
     TaskKind,
 )
 from crawler.models.image_words import NAMES
-from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues import QueueResults
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.writer import CrawlfileWriter
 from crawler.urls import task_key
@@ -78,9 +78,7 @@ class SameAsTheLedger(RuleBasedStateMachine):
         self.digests = digests
         self.ledger = open_ledger(folders[0])
         self.ledger.put([page(0)])
-        self.queues = Queues(
-            tasks=LedgerTasks(self.ledger), results=LedgerResults(self.ledger), pass_time=lambda _: None
-        )
+        self.queues = Queues(tasks=self.ledger, results=QueueResults(self.ledger), pass_time=lambda _: None)
         self.context = a_crawl_in(folders[1], page(0))
         self.crawl = self.context.__enter__()
         self.theirs = folders[0]

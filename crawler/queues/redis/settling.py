@@ -1,8 +1,7 @@
-"""The result queue in Redis: results as a command to the shards of their tasks."""
+"""Results of a queue in Redis: a command to the shard of each task."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,22 +9,19 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
-from crawler.queues import RecordPage, policy
+from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
 from crawler.queues.host_health import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
+from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8
 from crawler.queues.redis.connection import Argument
 from crawler.queues.redis.shards import Shards
-from crawler.queues.redis.stream import StreamEntry, entries
-from crawler.queues.redis.tasks import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.refresh import left_out_of
 from crawler.queues.throttle import refused_for_s
 from crawler.queues.validation import KIND_OF, checked
 from crawler.urls import host_key, task_key
 
-_POLL_S = 0.05
-_CURSOR_BITS = 64  # of each shard
 _MOST_BYTES = 2**50  # of one record: to a script numbers are doubles, and counters have 64 bits
 _LETTERS = {
     Evidence.NOTHING: "n",
@@ -65,14 +61,14 @@ class Judged(NamedTuple):
     record: bytes
 
 
-class RedisResults:
-    """The result queue on *shards*; a task is tried *max_attempts* times."""
+class RedisSettling:
+    """Takes results for *shards*; a task is tried *max_attempts* times."""
 
     def __init__(self, shards: Shards, *, max_attempts: int) -> None:
         self._shards = shards
         self._max_attempts = max_attempts
 
-    def put(self, results: Sequence[Result]) -> tuple[str, ...]:
+    def settle(self, results: Sequence[Result]) -> tuple[str, ...]:
         # whoever sends them has made them; what others have put past this, the collector looks at
         by_shard: dict[int, list[Result]] = defaultdict(list)
         for result in map(self._with_next_size, map(checked, results)):
@@ -99,23 +95,11 @@ class RedisResults:
             return result
         return msgspec.structs.replace(result, discovered=())
 
-    def keep_cookies(self, cookies: Sequence[Cookie]) -> None:
-        """Have all workers send them."""
-        if cookies:
-            self._shards.run(0, "cookies", len(cookies), *(
-                word
-                for cookie in cookies
-                for word in (
-                    *(cookie.domain, cookie.path, cookie.name, int(cookie.deleted)),
-                    *("" if cookie.expires_in_s is None else cookie.expires_in_s, _ENCODE(cookie)),
-                )
-            ))  # fmt: skip
-
     def _put(self, shard: int, results: Sequence[Result]) -> list[str]:
         """In one step, but for what other shards are to know: that comes first, and then may come twice. Returns the
         hosts that are to be left alone.
         """
-        self.keep_cookies([cookie for result in results for cookie in result.cookies])
+        keep_cookies(self._shards, [cookie for result in results for cookie in result.cookies])
         words: list[Argument] = []
         room = TASKS_AT_ONCE
         for result in results:
@@ -190,43 +174,19 @@ class RedisResults:
         )
         return _ANOTHER_SHARDS
 
-    def get(self, *, after: int = 0, limit: int = policy.MAX_RECORDS, wait_s: float = 0.0) -> RecordPage:
-        """Of those that have not been collected."""
-        limit = max(1, min(limit, policy.MAX_RECORDS))
-        end = time.monotonic() + wait_s
-        while True:
-            found = self._records(after, limit)
-            left_s = end - time.monotonic()
-            if found or left_s <= 0 or self._is_over():
-                break
-            if self._shards.engine.patience.stop.wait(min(_POLL_S, left_s)):
-                break
-        cursor = after
-        for shard, entry in found:
-            cursor = _moved(cursor, shard, entry.cursor)
-        complete = self._shards.drained() and not self._records(cursor, 1)
-        return RecordPage(records=tuple(entry.record for _, entry in found), cursor=cursor, complete=complete)
-
-    def _records(self, after: int, limit: int) -> list[tuple[int, StreamEntry]]:
-        """The next ones after a cursor, the oldest of all shards first."""
-        found = []
-        for shard in range(self._shards.count):
-            start = f"({_part(after, shard)}"
-            found += [(shard, entry) for entry in entries(self._shards.run(shard, "records", start, limit))]
-        found.sort(key=lambda pair: pair[1].cursor)
-        return found[:limit]
-
-    def _is_over(self) -> bool:
-        return self._shards.drained() or bool(self._shards.bare(0, "control_state")[0])
-
 
 def _or_none(duration_s: float | None) -> str:
     return "" if duration_s is None else repr(duration_s)
 
 
-def _part(cursor: int, shard: int) -> int:
-    return cursor >> (shard * _CURSOR_BITS) & (1 << _CURSOR_BITS) - 1
-
-
-def _moved(cursor: int, shard: int, to: int) -> int:
-    return cursor + ((to - _part(cursor, shard)) << (shard * _CURSOR_BITS))
+def keep_cookies(shards: Shards, cookies: Sequence[Cookie]) -> None:
+    """Have all workers send them."""
+    if cookies:
+        shards.run(0, "cookies", len(cookies), *(
+            word
+            for cookie in cookies
+            for word in (
+                *(cookie.domain, cookie.path, cookie.name, int(cookie.deleted)),
+                *("" if cookie.expires_in_s is None else cookie.expires_in_s, _ENCODE(cookie)),
+            )
+        ))  # fmt: skip

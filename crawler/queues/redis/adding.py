@@ -1,0 +1,67 @@
+"""Tasks on their way into the shards, and what hosts say of themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from crawler.models import ROBOTS_TXT, HostFile, NewTask
+from crawler.queues import policy
+from crawler.queues.adding import each_once
+from crawler.queues.host_files import packed_file
+from crawler.queues.redis.codec import Packed, packed, shard_of
+from crawler.queues.redis.connection import Argument
+from crawler.queues.redis.shards import Shards
+from crawler.queues.validation import MALFORMED
+
+TASKS_AT_ONCE = 1000
+"""New tasks for one script: 10 ms or so, in which nobody else is served."""
+
+
+def sorted_out(
+    tasks: Iterable[NewTask], shards: int
+) -> tuple[dict[int, list[tuple[Packed, str]]], Counter[str]]:
+    """Tasks by shard, each URL once, with the slug that keeps it out; and how many were dropped, by slug."""
+    fresh, repeats, malformed = each_once(tasks)
+    by_shard: dict[int, list[tuple[Packed, str]]] = {}
+    ones = [(packed(task, key=key), task) for key, task in fresh.items()]
+    for one, task in sorted(
+        ones, key=lambda pair: pair[0].mark != b""
+    ):  # sizes behind the originals they came with
+        by_shard.setdefault(shard_of(one.host, shards), []).append((one, task.kept_out_by))
+    return by_shard, +Counter({policy.SESSION_ID: len(repeats), MALFORMED: malformed})
+
+
+def put_packed(
+    shards: Shards, shard: int, tasks: Sequence[tuple[Packed, str]], drops: Counter[str] | None = None
+) -> int:
+    """Add *tasks* to their shard, TASKS_AT_ONCE at a time; returns how many were new."""
+    shards.tell_domains({one.host for one, _ in tasks})
+    new = 0
+    for start in range(0, max(1, len(tasks)), TASKS_AT_ONCE):
+        part = tasks[start : start + TASKS_AT_ONCE]
+        counts = counted(drops or Counter())
+        new += shards.run(shard, "put", *shards.elsewhere(shard), *counts, len(part), *arguments(part))
+        drops = None
+    return new
+
+
+def keep_file(shards: Shards, host: str, file: HostFile, *, worker_id: str = "") -> None:
+    """Tell the host's shard of *file*. *worker_id* fetched it; empty if it comes from crawl.db."""
+    says_delay = file.name == ROBOTS_TXT and not file.reason
+    shards.run(
+        shard_of(host, shards.count),
+        "keep_host_file",
+        *(worker_id, host, file.name, repr(file.kept_s), packed_file(file)),
+        repr(file.delay_s) if says_delay else "",
+    )
+
+
+def arguments(tasks: Iterable[tuple[Packed, str]]) -> Iterable[Argument]:
+    """As add_tasks() in lua/shared/adding.lua reads them."""
+    for one, kept_out_by in tasks:
+        yield from (one.kind, one.key, one.host, one.note, kept_out_by, one.entry)
+
+
+def counted(drops: Counter[str]) -> list[Argument]:
+    return [len(drops), *(word for item in drops.items() for word in item)]
