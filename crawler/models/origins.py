@@ -1,4 +1,4 @@
-"""Where a URL was found, what its page says of it, and what its owner says of its use."""
+"""Where a URL was found, what its page says of it, and what its owner says about its use."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from crawler.models.values import Slug, Text, Url, Value
 
 
 class Alternative(Value):
-    """Another size of a picture, to be taken when those before it are not to be had."""
+    """Another size of a picture, taken when the sizes before it can't be had."""
 
     url: Url
     found_in: Text
-    """As of an Origin."""
+    """The rules that found it, as in Origin."""
     rule: Slug
-    """Why it was not chosen: a key of :data:`ALTERNATIVE_RULES`."""
+    """Why another size was preferred: a key of :data:`ALTERNATIVE_RULES`."""
     content: bytes = b""
-    """As of an Origin."""
+    """The bytes of a ``data:`` URL, as in Origin."""
 
 
 ALTERNATIVE_RULES = {
@@ -30,64 +30,64 @@ ALTERNATIVE_RULES = {
     "insecure": "it is asked for by https first, as its page wants it",
     "later": "its page says nothing of sizes, and names it later",
 }
-"""Why one of several sizes of a picture was preferred to another one, and what that means."""
+"""Why one size of a picture was preferred to another, and what each word means."""
 MAX_ALTERNATIVES = 16
-"""Of one picture."""
+"""Number of alternatives that are kept of one picture."""
 Alternatives = Annotated[tuple[Alternative, ...], Meta(max_length=4 * MAX_ALTERNATIVES)]
 
 
 class Purpose(StrEnum):
-    """What the images of a crawl are for: it decides which wishes of their owners are obeyed."""
+    """What the images of a crawl are used for; it decides which opt-outs of their owners are obeyed."""
 
     ARCHIVE = "archive"
-    """To be kept and looked at."""
+    """The images are kept and looked at."""
     SEARCH = "search"
-    """To be indexed, and found again where they are."""
+    """The images are indexed, to be found again where they are."""
     TRAIN = "train"
-    """To train models, or as input of them."""
+    """The images train models, or are input of models."""
 
 
 MAX_OPT_OUTS = 16
-"""Of one image: what is more is counted."""
+"""Number of opt-outs that are kept of one image; further ones are counted."""
 MAX_OPT_OUT_CHARS = 500
 
 
 class OptOut(Value):
-    """What an owner says of the use of an image, obeyed or not, as it was read."""
+    """What an owner says about the use of an image, as it was read, obeyed or not."""
 
     signal: Slug
     """A key of :data:`crawler.opt_outs.purposes.SIGNALS`."""
     place: Annotated[str, Meta(max_length=200)]
-    """Where it stands: ``header Content-Usage``, ``robots.txt, line 3``, ``tdmrep.json``, ``xmp plus:DataMining`` …"""
+    """Where it was read: ``header Content-Usage``, ``robots.txt, line 3``, ``tdmrep.json``, ``xmp plus:DataMining``."""
     text: Annotated[str, Meta(max_length=MAX_OPT_OUT_CHARS)]
-    """As it stands there, up to so many characters."""
+    """The first MAX_OPT_OUT_CHARS characters of its text."""
     forbids: Annotated[tuple[Purpose, ...], Meta(max_length=8)] = ()
-    """For whom it says no; nobody, for what allows, or names a license."""
+    """The purposes that it forbids; none if it allows, or names a license."""
 
 
 class Origin(Value):
-    """Where a URL was found, and what its page says of it."""
+    """Where a URL was found, and the words of its page about it."""
 
     page_url: Url
     found_in: Text
-    """The rule that found it: ``img``, ``srcset``, ``css``, ``a`` …; of an image all that did, between commas."""
+    """The rules that found it, with commas between: ``img``, ``srcset``, ``css``, ``a`` …; a link has one."""
     alt: Text = ""
     title: Text = ""
     caption: Text = ""
     heading: Text = ""
     page_title: Text = ""
     instead_of: Url = ""
-    """The URL of another size of the picture, which was tried before and is not to be had."""
+    """The URL of another size of the picture, which was tried before this one and can't be had."""
     alternatives: Alternatives = ()
-    """Other sizes of the picture, the best first; each is a task of its own once all before it have failed for good."""
+    """Other sizes of the picture, the best first; each becomes a task once all before it have failed for good."""
     content: bytes = b""
-    """The bytes of an image that its page holds itself, in a ``data:`` URL; no record keeps them. Of any other URL the
-    whole answer, as ``web.packed`` has it: a script of the page has fetched it as data.
+    """The bytes of an image in a ``data:`` URL; no record keeps them. For another URL the whole response, as
+    http.packed has it: a script of the page has fetched it as data.
     """
     template: Slug = ""
-    """Of a page to be rendered: how it is made (see harvest/looks.py). Pages of one template share what is learned."""
+    """The template of a page to be rendered (harvest/script_signs.py); its pages share what is learned of one."""
     signs: Slug = ""
-    """What speaks for rendering it, between commas: keys of :data:`SIGNS`."""
+    """Why it may need a browser: keys of :data:`SIGNS`, with commas between."""
 
 
 SIGNS = {
@@ -102,4 +102,4 @@ SIGNS = {
     "hash-route": "its address is one that scripts alone know",
     "route": "a script made the link to it",
 }
-"""What speaks for rendering a page; all but ``scripts`` do so strongly."""
+"""Signs that a page needs a browser; each but ``scripts`` is a strong one."""

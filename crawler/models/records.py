@@ -32,17 +32,17 @@ from crawler.models.values import (
 
 
 class ImageStatus(StrEnum):
-    """What became of an image URL. ``discovered`` is the sum of these once a crawl has ended."""
+    """What became of an image URL. Once a crawl has ended, ``discovered`` is the sum over all statuses."""
 
     SAVED = "saved"
     DUPLICATE = "duplicate"
-    """The same bytes are already kept, under the path that the record names."""
+    """The same bytes were saved before, under the path that the record names."""
     REJECTED = "rejected"
-    """Not wanted: not an image, truncated, too large; or its owner asks that it be left alone (robots.txt …)."""
+    """It is not wanted (no image, truncated, too large), or its owner forbids it (robots.txt …)."""
     FAILED = "failed"
-    """Not fetched: the host, the network or the server said no until the attempts were used up."""
+    """It could not be fetched, in all attempts that it has."""
     DEAD = "dead"
-    """Every worker that took it vanished: no answer at all after ``max_attempts`` leases."""
+    """No worker came back with it, in ``max_attempts`` leases."""
 
 
 class PageStatus(StrEnum):
@@ -63,32 +63,32 @@ class Revisit(StrEnum):
     """How the latest visit compares with the one before it, since the crawl was last refreshed."""
 
     NONE = ""
-    """There was none since then, or the crawl has never been refreshed."""
+    """It was not visited since then, or the crawl has never been refreshed."""
     NEW = "new"
-    """Visited for the first time, or nothing had come of the visits before."""
+    """This was its first visit, or nothing had come of earlier ones."""
     UNCHANGED = "unchanged"
     CHANGED = "changed"
-    """It has other bytes than before; the record of those is kept as history."""
+    """Its bytes have changed; the earlier record is kept as history."""
     GONE = "gone"
-    """The server has it no longer (404, 410); what was saved before is kept, and so is its record."""
+    """The server no longer has it (404, 410). The earlier file and its record are kept."""
     FAILED = "failed"
-    """It was not to be had this time; the same."""
+    """It could not be fetched this time. The earlier file and its record are kept."""
 
 
 class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
-    """The outcome of one image URL, saved or not: one per URL."""
+    """The outcome of one image URL, saved or not. A URL has one record."""
 
     url: Url
     status: ImageStatus
     reason: Slug = ""
     """A slug from :data:`crawler.errors.REASONS`; empty for saved and duplicate."""
     final_url: Text = ""
-    """After redirects."""
+    """The URL after all redirects."""
     path: Annotated[str, Meta(max_length=MAX_PATH_CHARS)] = ""
-    """Of the file that holds the bytes, relative to the crawl's folder, with ``/``."""
+    """Path of the file, relative to the crawl's folder, with ``/``; empty if there is none."""
     sha256: Annotated[str, Meta(max_length=64)] = ""
     format: Slug = ""
-    """What the bytes are: ``jpeg``, ``png``, ``svg`` …"""
+    """The format that the bytes have: ``jpeg``, ``png``, ``svg`` …"""
     width_px: Pixels = 0
     height_px: Pixels = 0
     size_bytes: Size = 0
@@ -106,49 +106,48 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
     instead_of: Url = ""
     alternatives: Alternatives = ()
     replaced_by: Url = ""
-    """The URL of the size that was taken on in its place, of one that was not to be had."""
+    """The URL of the size that was queued in its place, if it could not be fetched."""
     depth: Depth = 0
     attempts: Small = 0
     worker: WorkerId = ""
     elapsed_s: Seconds = 0.0
     finished_at: Moment = ""
-    """UTC, ISO 8601."""
+    """End of the visit: UTC, ISO 8601."""
     detail: Text = ""
     """The reason in a sentence, for people."""
     dhash: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")] = ""
-    """Of what it looks like: 16 hexadecimal digits, equal or nearly so for pictures that look alike; empty for those
-    that have no pixels (SVG) or no structure (of one colour).
+    """Difference hash of the pixels, 16 hexadecimal digits: pictures that look alike differ in few bits. Empty without
+    pixels (SVG) or structure (one colour).
     """
     incomplete: bool = False
-    """The file lacks its end, and no pixel: it was saved as the setting ``incomplete`` wants it."""
+    """The file lacks its end, but no pixel, and was saved because of the setting ``incomplete``."""
     revisit: Revisit = Revisit.NONE
-    """What became of it when the crawl was refreshed."""
+    """What the latest refresh found."""
     revisit_reason: Slug = ""
-    """For GONE and FAILED, why: as ``reason``, which is that of the record that stands."""
+    """The reason of GONE and FAILED; ``reason`` is that of the record that stands."""
     opt_outs: Annotated[tuple[OptOut, ...], Meta(max_length=MAX_OPT_OUTS)] = ()
-    """What its owner says of its use, in robots.txt, tdmrep.json, the answer's headers and the image itself."""
+    """What its owner says about its use: in robots.txt, tdmrep.json, response headers and the image itself."""
     more_opt_outs: Small = 0
-    """How much was said beyond that, or stands in metadata too large to be read."""
+    """Number of further opt-outs, those in metadata too large to be read included."""
     kept_by: KeptBy = ""
-    """Which folder holds the file, if not the crawl's own or its object store: ``ID MACHINE:FOLDER``, of a worker that
-    keeps images itself (see crawler/crawlfile/keepers.py); ``?`` in a crawl of an earlier version, which did not tell.
+    """The folder that holds the file: ``ID MACHINE:FOLDER`` of a worker that keeps images (crawlfile/keepers.py); empty
+    for the crawl's own folder or object store; ``?`` if an earlier version did not record it.
     """
 
-    # whoever yields a record knows the folder it is of; it is no field, neither stored nor sent, nor does it count when
-    # records are compared
+    # The crawl's folder is no field: it is neither stored nor sent, nor does it count when records are compared.
 
     def within(self, folder: Path) -> Self:
-        """The same record, which knows from then on that it is of the crawl in *folder*."""
+        """A copy that knows the crawl's *folder*, for ``file``."""
         found = msgspec.structs.replace(self)
         found.__dict__["folder"] = folder.absolute()
         return found
 
     @property
     def file(self) -> Path | None:
-        """The file that holds the bytes, absolute; None where there is none on this disk: not saved, kept by another
-        machine or in an object store, or removed since.
+        """Absolute path of the file; None if this disk has none: the image was not saved, is kept by another machine
+        or in an object store, or was removed.
 
-        Only records that ``crawl`` or a ``Catalog`` has yielded know of it.
+        None as well for a record that neither ``crawl`` nor a ``Catalog`` has yielded.
         """
         from crawler.crawlfile.image_paths import is_image_path, on_disk  # few who handle records need it
 
@@ -177,7 +176,7 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
 
 
 def _image_record(fields: dict[str, Any], folder: Path | None) -> ImageRecord:
-    """What was copied or pickled, with what is no field."""
+    """Unpickles a record with its folder."""
     record = ImageRecord(**fields)
     return record if folder is None else record.within(folder)
 
@@ -191,12 +190,12 @@ class PageRecord(Readable, Value, tag_field="kind", tag="page"):
     final_url: Text = ""
     title: Text = ""
     images: Small = 0
-    """Image URLs found on it, repeats of other pages included."""
+    """Number of image URLs on it, those of other pages included."""
     links: Small = 0
-    """Pages and style sheets found on it, repeats of other pages included."""
+    """Number of pages and style sheets that it links to, those of other pages included."""
     left_out: dict[Slug, Small] = field(default_factory=dict)
-    """How much of it was not read or not taken, by a slug of :data:`crawler.errors.LEFT_OUT`; links that are kept out
-    for themselves are not among it.
+    """How much of its content was not read or not taken, by slugs of :data:`crawler.errors.LEFT_OUT`. Links that were
+    kept out one by one are not counted here.
     """
     size_bytes: Size = 0
     http_status: Small = 0
@@ -215,7 +214,7 @@ class PageRecord(Readable, Value, tag_field="kind", tag="page"):
     revisit: Revisit = Revisit.NONE
     revisit_reason: Slug = ""
     render: Slug = ""
-    """Whether it is opened in a browser as well, and why, or why not: a key of :data:`RENDERINGS`."""
+    """Whether a browser opens it as well, and why not: a key of :data:`RENDERINGS`."""
 
 
 RENDERINGS = {
@@ -226,34 +225,34 @@ RENDERINGS = {
     "no-browser": "nothing but its scripts speaks for a browser, and there is none; with one, --refresh looks again",
     "never": "no page is to be opened in a browser (--render never)",
 }
-"""What a page's record says of a browser, and what that means."""
+"""Values of PageRecord.render, and what each means."""
 
 
 Gains = Annotated[dict[Slug, Small], Meta(max_length=64)]
-"""Images by what a browser did for them."""
+"""Number of images by the behaviour of the browser that brought them."""
 
 
 class RenderRecord(Readable, Value, tag_field="kind", tag="render"):
-    """What came of opening one page in a browser; beside the PageRecord, which says what was read without scripts."""
+    """The outcome of one page in a browser. Its PageRecord tells what was read without scripts."""
 
     url: Url
-    """With its fragment, where that is a route of a script (``#/about``)."""
+    """The URL, with its fragment if that is a route of a script (``#/about``)."""
     status: RenderStatus
     reason: Slug = ""
     final_url: Text = ""
     title: Text = ""
     images: Small = 0
-    """Image URLs that reading the page without scripts does not find."""
+    """Number of image URLs that reading without scripts does not find."""
     links: Small = 0
-    """Pages, the same."""
+    """Number of pages that reading without scripts does not find."""
     gains: Gains = field(default_factory=dict)
-    """How many images each behaviour of the browser brought: ``load``, ``scroll``, ``more`` …"""
+    """Number of images that each behaviour brought: ``load``, ``scroll``, ``more`` …"""
     requests: Small = 0
-    """That the page made and that were answered from the network or the renderer's cache; images are none."""
+    """Number of requests that were answered, by the network or the renderer's cache, without those for images."""
     left_out: dict[Slug, Small] = field(default_factory=dict)
-    """What the page wanted and did not get, and what its limits cut, by a slug of :data:`crawler.errors.LEFT_OUT`."""
+    """What the page did not get, and what its limits cut off, by slugs of :data:`crawler.errors.LEFT_OUT`."""
     size_bytes: Size = 0
-    """Of all answers together."""
+    """Bytes of all answers together."""
     http_status: Small = 0
     page_url: Url = ""
     """The page that linked to it; empty for a seed."""
@@ -290,4 +289,4 @@ ORIGIN_FIELDS: dict[TaskKind, tuple[str, ...]] = {
     TaskKind.PAGE: ("page_url", "found_in"),
     TaskKind.RENDER: ("page_url", "found_in", *_ONLY_OF_RENDERS),
 }
-"""What a record keeps of its task's origin; a page's own title is another thing than that of a link to it."""
+"""Fields of a task's origin that its record keeps. A page's record has the page's own title, not that of the link."""

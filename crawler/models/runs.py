@@ -11,34 +11,34 @@ from crawler.models.values import Moment, SettingValue, Slug, Text, Total, Value
 
 class RunKind(StrEnum):
     CRAWL = "crawl"
-    """The first run of a crawl, or one that went on with it."""
+    """The first run of a crawl, or one that continued it."""
     REFRESH = "refresh"
     """Everything was visited once more."""
 
 
 class RunOutcome(StrEnum):
     FINISHED = "finished"
-    """Nothing was left to be done."""
+    """Nothing was left to do."""
     STOPPED = "stopped"
-    """By somebody, or by an error; what was left is for the next run."""
+    """A user or an error ended it; the next run does the rest."""
     UNKNOWN = ""
-    """It goes on, or it was killed."""
+    """It still runs, or it was killed."""
 
 
 class Run(Value):
-    """One run of a crawl: from the start of its manager, or collector, to its end."""
+    """One run of a crawl, from the start of its manager or collector to its end."""
 
     number: Total
-    """1 for the first."""
+    """Number of the run, from 1."""
     begun_at: Moment
-    """UTC, ISO 8601."""
+    """Start: UTC, ISO 8601."""
     ended_at: Moment = ""
-    """The same; empty while it goes on, and if it was killed."""
+    """End: UTC, ISO 8601; empty while it runs, and if it was killed."""
     kind: RunKind = RunKind.CRAWL
     outcome: RunOutcome = RunOutcome.UNKNOWN
     version: Slug = ""
-    """Of this program."""
+    """Version of this program."""
     settings: dict[Slug, SettingValue] = field(default_factory=dict)
-    """Those of the crawl, by their keys; of a secret one only whether it was given (``"…"``)."""
+    """The crawl's settings by key; ``"…"`` in place of a secret."""
     notes: tuple[Text, ...] = ()
-    """What other settings than those of the run before it meant for what was done already."""
+    """What its settings, where they differ from those of the run before, meant for what was done already."""

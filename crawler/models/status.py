@@ -23,39 +23,39 @@ from crawler.models.values import (
 
 
 class WorkerState(Value):
-    """What a worker says of itself with every call."""
+    """What a worker reports of itself with every call."""
 
     id: WorkerId
-    """Unique per run."""
+    """An id that no other worker of the run has."""
     kind: TaskKind
     machine: Annotated[str, Meta(max_length=255)] = ""
-    """Its host name, which others may share."""
+    """The host name, which other machines may share."""
     machine_id: Annotated[str, Meta(max_length=32)] = ""
-    """What tells it from these: see crawler/machine_id.py."""
+    """The id of the machine, which no other has (crawler/machine_id.py)."""
     pid: Count = 0
     version: Annotated[str, Meta(max_length=64)] = ""
     threads: Count = 0
     running: Count = 0
-    """Tasks that its threads are at right now."""
+    """Number of tasks in its threads right now."""
     busy: Annotated[tuple[Annotated[str, Meta(max_length=SHOWN_URL)], ...], Meta(max_length=SHOWN_TASKS)] = ()
-    """The URLs of some of these, cut to SHOWN_URL characters."""
+    """The URLs of SHOWN_TASKS of these, cut to SHOWN_URL characters."""
     done: Count = 0
     received_bytes: Count = 0
     cookies_seen: Total = 0
-    """As of its last Lease: which of the crawl's cookies it has heard of."""
+    """``cookies_seen`` of its last Lease: it has the crawl's cookies up to there."""
     short_of_memory: Count = 0
-    """Tasks that wait for memory of its machine."""
+    """Number of tasks that wait for memory of its machine."""
 
 
 class WorkerStatus(WorkerState):
     """A worker as the queue sees it."""
 
     held: Count = 0
-    """Tasks on lease to it: running, waiting in its hand, or with a result on the way."""
+    """Number of tasks on lease to it: running, waiting, or with a result on the way."""
     seen_s: Duration = 0.0
-    """Seconds since it last said anything."""
+    """Seconds since its last call."""
     done_per_s: Duration = 0.0
-    """Over the last half minute."""
+    """Tasks per second over the last half minute."""
 
 
 class HostStatus(Value):
@@ -66,28 +66,28 @@ class HostStatus(Value):
     pages: Count = 0
     images: Count = 0
     renders: Count = 0
-    """Ready to be leased as soon as the host is due."""
+    """Numbers of tasks that are ready as soon as the host is due."""
     in_flight: Count = 0
     due_s: Duration = 0.0
-    """Seconds until something more may be asked of it (a delay, Retry-After, back-off); 0 for at once."""
+    """Seconds until the next request to it (a delay, Retry-After, back-off); 0 for at once."""
     delay_s: Duration = 0.0
-    """Between two requests: the longest of what was configured, what the host itself asks for, and the pace that was
-    learned from its refusals.
+    """Seconds between two requests: the longest of the setting, the host's Crawl-delay, and the pace learned from its
+    refusals.
     """
     crawl_delay_s: Duration = 0.0
-    """Of that, what the host itself asks for (Crawl-delay)."""
+    """Seconds that the host asks for between two requests (Crawl-delay)."""
     trouble: Slug = ""
     """``backing off``, ``only errors``, ``down``, ``recovering`` or ``slowed``; empty for one that is well."""
     failures: Count = 0
-    """In a row, of one in trouble; of one that is slowed, all of its refusals since it is."""
+    """Number of failures in a row; of a slowed host, of all refusals since it was slowed."""
     last_reason: Slug = ""
-    """Of these the latest: a slug from :data:`crawler.errors.REASONS`."""
+    """The slug of the latest failure, from :data:`crawler.errors.REASONS`."""
     trouble_s: Duration = 0.0
-    """How long ago they began."""
+    """Seconds since the failures began."""
 
 
 class Retry(Value):
-    """A task that waits to be tried again: of the next ones of a host, the one that is due first."""
+    """A task that waits for its next try: the one of its host that is due first."""
 
     host: Url
     """``scheme://host[:port]``"""
@@ -95,12 +95,12 @@ class Retry(Value):
     due_s: Duration = 0.0
     tries_left: Count = 0
     reason: Slug = ""
-    """Why its latest try failed; empty when that is not known any more, or it only was not its turn."""
+    """The reason of its latest failure; empty if that is not known, or the task was not begun."""
     http_status: Small = 0
 
 
 class Counts(Value):
-    """Tasks of one kind, by state."""
+    """Numbers of tasks of one kind, by state."""
 
     ready: Total = 0
     delayed: Total = 0
@@ -118,72 +118,72 @@ class Counts(Value):
 
 
 class Stats(Value):
-    """The queue at a glance."""
+    """The figures of a crawl: tasks by state, records by status and reason, workers, hosts that make it wait."""
 
     pages: Counts = Counts()
     images: Counts = Counts()
     renders: Counts = Counts()
     page_status: dict[str, Total] = field(default_factory=dict)
-    """Page records by status."""
+    """Numbers of page records by status."""
     image_status: dict[str, Total] = field(default_factory=dict)
-    """Image records by status."""
+    """Numbers of image records by status."""
     page_reasons: dict[str, Total] = field(default_factory=dict)
-    """Reason slugs of pages that were not harvested."""
+    """Numbers of pages that were not harvested, by reason."""
     image_reasons: dict[str, Total] = field(default_factory=dict)
-    """Reason slugs of images that were not saved."""
+    """Numbers of images that were not saved, by reason."""
     render_status: dict[str, Total] = field(default_factory=dict)
-    """Records of rendered pages by status."""
+    """Numbers of records of rendered pages by status."""
     render_reasons: dict[str, Total] = field(default_factory=dict)
-    """Reason slugs of pages that were not rendered."""
+    """Numbers of pages that were not rendered, by reason."""
     dropped: dict[str, Total] = field(default_factory=dict)
-    """How often URLs were found and not queued, by what kept them out."""
+    """How often a URL was found and not queued, by a slug of :data:`crawler.errors.LEFT_OUT`."""
     saved_bytes: Total = 0
     workers: tuple[WorkerStatus, ...] = ()
-    """Some of them, if they are very many."""
+    """The workers; some of them, if they are very many."""
     worker_count: Count = 0
     drained: bool = False
     paused: bool = False
     paused_by: Text = ""
-    """Who wanted it so, if that is known: ``alice on host7``."""
+    """Who paused it, if that is known: ``alice on host7``."""
     halted: Text | None = None
-    """Why no more work is given out."""
+    """Why no more tasks are given out; None while they are."""
     stopped: bool = False
-    """Halted because somebody asked for it; nothing is wrong."""
+    """It is halted on request; nothing is wrong."""
     up_s: Duration = 0.0
-    """Since the manager was started; 0 for what is read from a folder."""
+    """Seconds since the manager was started; 0 for figures read from a folder."""
     waiting: Annotated[tuple[HostStatus, ...], Meta(max_length=64)] = ()
-    """Some hosts that are not asked as fast as we could: in trouble, or with a time between two requests; those with
-    the most to do first. crawler/monitoring/wait_reasons.py says in words what these and the following stand for.
+    """Hosts that make the crawl wait: in trouble, or with a delay between requests; those with the most to do first.
+    monitoring/wait_reasons.py puts these, and the following fields, into words.
     """
     retries: Annotated[tuple[Retry, ...], Meta(max_length=64)] = ()
-    """The next tasks that are tried again, one of each host, the one that is due first coming first."""
+    """The next retry of each host, in the order in which they are due."""
     held_images: Total = 0
-    """Of the delayed ones, those that wait until no page may name a larger size of the same picture."""
+    """Number of delayed images that wait until no page can name a larger size of the same picture."""
     backlogged: bool = False
-    """So many images wait that no more pages are read before some of these are done."""
+    """No further page is read until some of the waiting images are done (image_backlog)."""
     silent_s: Duration = 0.0
-    """So long nobody has answered who watches: all of this is older than that. No queue says so of itself."""
+    """Age of these figures in seconds, set by the watcher while the queue does not answer."""
 
     @property
     def balanced(self) -> bool:
-        """Discovered = saved + duplicate + rejected + failed + dead, once nothing is unsettled."""
+        """No image is unsettled, and discovered = saved + duplicate + rejected + failed + dead."""
         return self.images.unsettled == 0 and self.images.discovered == sum(self.image_status.values())
 
 
 class Status(Stats):
-    """The queue in detail, for who operates it."""
+    """Stats with all hosts and rates, for operators."""
 
     hosts: tuple[HostStatus, ...] = ()
-    """Those with the most to do."""
+    """The hosts with the most to do."""
     host_count: Count = 0
-    """Hosts with anything to do."""
+    """Number of hosts with anything to do."""
     pages_per_s: Duration = 0.0
-    """Settled, over the last half minute; the other rates as well."""
+    """Pages settled per second over the last half minute; the rates below likewise."""
     images_per_s: Duration = 0.0
     renders_per_s: Duration = 0.0
     saved_bytes_per_s: Duration = 0.0
     mean_pages_per_s: Duration = 0.0
-    """The same over all of ``up_s``."""
+    """Pages settled per second over ``up_s``; the means below likewise."""
     mean_images_per_s: Duration = 0.0
     mean_renders_per_s: Duration = 0.0
     mean_saved_bytes_per_s: Duration = 0.0

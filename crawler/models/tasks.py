@@ -1,4 +1,4 @@
-"""Tasks on their way: found, leased to a worker, and answered with a result."""
+"""Tasks and what is exchanged about them: leases, heartbeats, results."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from crawler.models.values import Depth, Pause, Seconds, Slug, Small, TaskKind, 
 
 
 class NewTask(Value):
-    """A URL to visit. The queue keeps one task per kind and URL, however often it is put."""
+    """A URL to visit. The queue keeps one task per kind and URL, however often one is added."""
 
     kind: TaskKind
     url: Url
     depth: Depth = 0
-    """Links away from the seed; an image has the depth of its page."""
+    """Number of links from the seed; an image has the depth of its page."""
     origin: Origin | None = None
-    """None for a seed."""
+    """Where it was found; None for a seed."""
     kept_out_by: Slug = ""
-    """What forbids to visit it (``max-depth``, ``nofollow``, a trap …): it is counted, unless its URL is known, and
-    not queued.
+    """The slug of what keeps it out of the queue (``max-depth``, ``nofollow``, a trap …). It is only counted, once for
+    each time that it is found, unless its URL is known.
     """
 
 
 class Task(Value):
-    """A URL on lease. ``(id, serial)`` is the fencing token: no other lease ever has the same pair."""
+    """A URL on lease. ``(id, serial)`` is its fencing token: no other lease ever has the same pair."""
 
     id: Total
     serial: Total
@@ -36,12 +36,12 @@ class Task(Value):
     url: Url
     depth: Depth
     attempt: Small
-    """1 for the first lease."""
+    """Number of this lease, from 1."""
     origin: Origin | None = None
     host_delay_s: Seconds = 0.0
-    """The time from one request to its host to the next, as the queue knows it: with any, each has to wait its turn."""
+    """Seconds between two requests to its host; if not 0, each request asks the queue for its turn."""
     known: Record | None = None
-    """The record of an earlier visit, in a crawl that is refreshed; None for a URL that has not been visited."""
+    """The record of the last visit, if the crawl is refreshed; None for a URL that was not visited."""
 
     @property
     def token(self) -> Token:
@@ -54,7 +54,7 @@ class Token(Value, array_like=True):
 
 
 class Batch(Value):
-    """Tasks of one host, leased together: at most ``slots`` of them may be in flight at a time."""
+    """Tasks of one host, of which at most ``slots`` may be in flight at a time."""
 
     host: Url
     slots: Small
@@ -62,53 +62,53 @@ class Batch(Value):
 
 
 class Lease(Value):
-    """What a worker got. No batches and not ``drained`` means: nothing is due yet, ask again."""
+    """The answer to a worker that asks for tasks. Neither batches nor ``drained``: nothing is due yet, ask again."""
 
     batches: tuple[Batch, ...] = ()
     drained: bool = False
-    """Nothing is ready, delayed or leased, of any kind: the crawl has ended."""
+    """The crawl has ended: no task of any kind is ready, delayed or leased."""
     halted: Text | None = None
-    """Why the queue gives out no more work (a full disk, a stop), or None."""
+    """Why the queue gives out no more tasks (a full disk, a stop); None while it does."""
     cookies: tuple[Cookie, ...] = ()
-    """News for the worker: what others were sent since it last heard of any."""
+    """Cookies that other workers have received since the worker's last call."""
     cookies_seen: Total = 0
-    """To be said with the next call: how far these go."""
+    """Number of the latest cookie; the worker sends it with its next call."""
 
 
 class Heartbeat(Value):
-    """What a worker is told when it gives a sign of life."""
+    """The answer to a worker's heartbeat."""
 
     lost: tuple[Token, ...] = ()
-    """What it thinks it holds, and does not any more."""
+    """Leases that the worker has reported, and that it no longer holds."""
     paused: bool = False
-    """It shall give back what it has not begun; there will be more later."""
+    """The crawl is paused: the worker gives back what it has not begun, and asks again later."""
     left_alone: tuple[Url, ...] = ()
-    """The same, of these hosts (``scheme://host[:port]``): they are in trouble, or ask to be left alone for a while."""
+    """Hosts (``scheme://host[:port]``) that are in trouble or want a pause: the worker gives back their tasks."""
     halted: Text | None = None
-    """As in Lease."""
+    """Why the queue gives out no more tasks, as in Lease."""
 
 
 class Result(Value):
-    """A worker's answer to one task, which is also its acknowledgement.
+    """A worker's answer to one task, which settles it (acknowledges it).
 
-    With ``retry_in_s`` the task goes back and is due again after that many seconds, unless its attempts are used
-    up: then ``record`` stands. Without it the record is final.
+    With ``retry_in_s`` the task goes back to the queue and is due after that many seconds, unless its attempts are used
+    up. Without it, and then, the task is settled with ``record``.
     """
 
     token: Token
     record: Record
     discovered: tuple[NewTask, ...] = ()
     retry_in_s: Seconds | None = None
-    """With ``untouched`` that is no attempt."""
+    """Seconds until the task is due again; None if the record is final."""
     host_pause_s: Pause | None = None
-    """The whole host wants to be left alone for so long: its robots.txt is not to be had."""
+    """Seconds for which the whole host is left alone, as its robots.txt can't be had."""
     refused_for_s: Seconds | None = None
-    """The answer was a refusal, whose Retry-After asked for so long; 0 for one without. The URL's own, and evidence of
-    how fast its host may be asked: see crawler/queues/throttle.py.
+    """Retry-After of a refusal (429, 503), 0 if it had none; None if the answer was no refusal. The host's pace is
+    derived from it (queues/throttle.py).
     """
     untouched: bool = False
-    """It was not its turn: the task goes back as if it had not been leased."""
+    """The task was not begun: it goes back as if it had not been leased, and the attempt does not count."""
     host_delay_s: Pause | None = None
-    """What the task's host asks for between two requests (Crawl-delay), 0 if nothing; None when that is not known."""
+    """Crawl-delay of the task's host, 0 if it asks for none; None if that is not known."""
     cookies: Annotated[tuple[Cookie, ...], Meta(max_length=1000)] = ()
-    """What servers have set since the worker's last result."""
+    """Cookies that servers have set since the worker's last result."""
