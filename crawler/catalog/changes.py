@@ -1,4 +1,4 @@
-"""What a refreshed crawl found to be another than before."""
+"""Changes that the latest refresh of a crawl has found."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from crawler.models import ImageRecord, Revisit, Value
 
 
 class Version(Value):
-    """What an image URL gave once."""
+    """What an image URL delivered at one time."""
 
     path: str
-    """Where its bytes still are, relative to the crawl's folder."""
+    """Path of the file, which is still there, relative to the crawl's folder."""
     sha256: str
     size_bytes: int
     etag: str
     last_modified: str
     finished_at: str
-    """When it was last seen to be so, UTC."""
+    """Time of the last visit that found it so, UTC."""
 
 
 class RecordChange(Value):
-    """An image URL that is new, or whose last visit did not find what the one before had found."""
+    """An image URL that is new, or that the last visit found other than before."""
 
     url: str
     revisit: Revisit
     """``new``, ``changed``, ``gone`` or ``failed``."""
     detail: str
-    """Why it was not to be had; empty for the others."""
+    """Why it could not be fetched; empty for ``new`` and ``changed``."""
     now: Version
-    """What is kept of it: its latest bytes."""
+    """Its latest version that is kept."""
     earlier: tuple[Version, ...] = ()
-    """What it gave before these, the latest first."""
+    """Its versions before that, the latest first."""
 
 
 def changes(catalog: Catalog) -> Iterator[RecordChange]:
-    """Every image that the latest refresh found new, changed, gone or failing; unchanged ones are not listed."""
+    """Every image that the latest refresh found new, changed, gone or failing."""
     wanted = "revisit NOT IN ('', 'unchanged') AND status IN ('saved', 'duplicate')"
     for record in catalog.where(ImageRecord, wanted):
         yield RecordChange(

@@ -1,4 +1,4 @@
-"""A crawl's folder, opened for reading: crawl.db may be written to by a running crawl meanwhile."""
+"""A crawl's folder, opened for reading; a running crawl may write to it meanwhile."""
 
 from __future__ import annotations
 
@@ -48,15 +48,18 @@ _Record = TypeVar("_Record", ImageRecord, PageRecord, RenderRecord)
 
 
 class Catalog:
-    """The records of the crawl in *folder*, for use by one thread; iterating over it gives those of its images.
+    """The records of the crawl in *folder*, for one thread. Iterating over it yields the records of images.
 
-    It may be used as a context manager, or closed, or left to be closed when nobody has it any more.
+        with crawler.Catalog("pictures") as catalog:
+            for record in catalog.images(status="saved"):
+                print(record.file, record.alt)
+
+    It is closed by ``close``, at the end of a ``with`` block, or when nobody refers to it any more.
     Every query sees one moment of a running crawl, and so do all queries within ``with catalog.snapshot()``.
-    Nothing is loaded at once: iterators hold a few rows, however many there are. A row that is absurd is read as far
-    as it can be, and said so in the log.
+    Iterators hold a few rows, however many there are. Invalid rows are read as far as possible, and logged.
 
-    Raises FolderError when the folder holds no crawl of a version that this one reads, LedgerCorrupt when
-    crawl.db can't be read, StorageFailed when it stays locked. The last two may come from any method.
+    Raises FolderError if the folder holds no crawl of a version that this one reads, LedgerCorrupt if crawl.db can't
+    be read, StorageFailed if it stays locked. Any method may raise the last two.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -90,7 +93,7 @@ class Catalog:
         self._db.close()
 
     def __len__(self) -> int:
-        """How many image URLs have a record so far."""
+        """Number of image URLs that have a record so far."""
         return int(self.value("SELECT count(*) FROM images"))
 
     def __bool__(self) -> bool:
@@ -120,22 +123,20 @@ class Catalog:
         return self._texts_in(MetaKey.SEEDS, "the seeds")
 
     def runs(self) -> tuple[Run, ...]:
-        """When the crawl was run, with which settings, and what came of it, the first one first; none of one whose
-        runs a version before these books saw.
-        """
+        """The runs of the crawl, the first one first; an early version of the program has not recorded them."""
         if "runs" in self.missing_tables:
             return ()
         rows = self.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - our own names
         return tuple(map(run_of, rows))
 
     def config(self) -> Config:
-        """What the crawl was run with last, as far as that can be read."""
+        """The settings of the last run, as far as they can be read."""
         before_runs = values_in(self.folder / SETTINGS_FILE)
         runs = self.runs()
         return config_of(before_runs | (runs[-1].settings if runs else {}))
 
     def lists(self) -> tuple[str, ...]:
-        """The files whose URLs the crawl has taken in, as absolute paths."""
+        """Absolute paths of the lists (``-i``, ``--image-list``) that the crawl has read."""
         return self._texts_in(MetaKey.LISTS, "the names of its lists")
 
     def meta(self, key: MetaKey) -> Any:
@@ -182,7 +183,7 @@ class Catalog:
         return self._select(kind, f"{condition} ORDER BY status = 'saved' DESC, seq", values)
 
     def history(self, url: str) -> Iterator[ImageRecord]:
-        """Earlier records of an image that has other bytes by now, the latest first."""
+        """Earlier records of an image whose bytes have changed, the latest first."""
         return self._select(ImageRecord, "url = ? ORDER BY seq DESC", (url,), table=schema.HISTORY)
 
     def rows(
@@ -199,12 +200,12 @@ class Catalog:
             return self._db.execute(sql, values).fetchone()[0]
 
     def legible(self) -> AbstractContextManager[None]:
-        """Whatever is made of rows within it: LedgerCorrupt if that can't be done."""
+        """Errors within the block become LedgerCorrupt: it uses rows, and they are invalid."""
         return legible(self.path)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All queries within see the crawl at one moment; do not stay in it for longer than needed. As ``legible``."""
+        """All queries within the block see one moment; the WAL file grows meanwhile. Errors as in ``legible``."""
         with self._explained(), self.legible():
             self._db.execute("BEGIN")
             try:
@@ -250,7 +251,7 @@ class Catalog:
                 yield found
 
     def _mended(self, table: str, record: type[_Record], row: Sequence[Any]) -> _Record | None:
-        """What can be read of a row that is absurd: its other fields; None without a URL. It is said once for each."""
+        """The valid fields of an invalid row, which is logged once; None without a URL."""
         found, wrong = mended(record, row)
         told = (table, found.url)
         if told not in self._told and len(self._told) < _MOST_TOLD:
@@ -267,7 +268,7 @@ class Catalog:
         return cast("_Record", found) if found.url else None
 
     def _checked_version(self) -> int:
-        """That of the schema. Raises FolderError for one that can't be read."""
+        """The version of the schema. Raises FolderError for one that can't be read."""
         version = schema.version_of(self._db)
         if version is None:
             raise FolderError(

@@ -1,4 +1,4 @@
-"""Which machines have the files of a crawl that are not in its own folder."""
+"""Files of a crawl that other machines keep."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from crawler.models import Value
 
 
 class KeeperSum(Value):
-    """What one folder of a worker on another machine has."""
+    """The files in one folder of a worker on another machine."""
 
     machine: str
-    """Its host name, which others may share."""
+    """The host name, which other machines may share."""
     folder: str
-    """Absolute, on that machine; empty in a crawl of an earlier version, which did not tell."""
+    """The absolute path on that machine; empty if an earlier version did not record it."""
     id: str
-    """Of the folder, by which it is told from others of that name; empty as well."""
+    """The id of the folder; empty if an earlier version did not record it."""
     files: int
     size_bytes: int
 
 
 class Expected:
-    """Which files should be in the folder of *catalog*, as it lies on this machine, by who keeps them."""
+    """Which files the folder of *catalog* on this machine should have, by their keepers."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -32,10 +32,10 @@ class Expected:
         self._named: dict[str, bool] = {}
 
     def here(self, keeper: Keeper) -> bool:
-        """Whether it should have what *keeper* keeps.
+        """Whether the folder should have the files of *keeper*.
 
-        Of a machine that has told nothing but its name, its first file here shows that it is this one, which may have
-        had another name.
+        A keeper of which only the machine's name is known may be this machine under an earlier name: then its first
+        file is here.
         """
         if keeper.id or self._here.keeps(keeper):
             return self._here.keeps(keeper)
@@ -54,7 +54,7 @@ class Expected:
 
 
 def elsewhere(catalog: Catalog) -> tuple[KeeperSum, ...]:
-    """By folder, those with the most files first; empty where all are in the crawl's folder, or an object store."""
+    """The sums by folder, those with the most files first; empty if no other machine keeps files."""
     expected = Expected(catalog)
     kept_by = "kept_by" if catalog.has("kept_by") else f"'{UNTOLD}'"
     # as bytes, which any value can be read as
@@ -69,9 +69,8 @@ def elsewhere(catalog: Catalog) -> tuple[KeeperSum, ...]:
         keeper = keeper_of(text.decode("utf-8", "replace"), worker.decode("utf-8", "replace"))
         if expected.here(keeper):
             continue
-        one = (
-            named.setdefault(keeper.id, keeper) if keeper.id else keeper
-        )  # mounted by several, it has many names
+        # a folder that several machines have mounted has many names
+        one = named.setdefault(keeper.id, keeper) if keeper.id else keeper
         so_far = sums.setdefault(one, [0, 0])
         so_far[0] += files
         so_far[1] += size_bytes

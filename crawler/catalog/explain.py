@@ -1,4 +1,4 @@
-"""Everything that is known about one URL."""
+"""Everything that a crawl knows about one URL."""
 
 from __future__ import annotations
 
@@ -31,63 +31,63 @@ class FoundVia(Value):
 
     url: str
     found_in: str = ""
-    """How the page before it refers to it; empty for the seed."""
+    """The rule that found it on the page before; empty for the seed."""
 
 
 class UrlReport(Value):
-    """One task. A URL can be several: a page, the same in a browser, and an image."""
+    """One task of a URL, which can have three: as a page, as a page in a browser, as an image."""
 
     url: str
     kind: TaskKind
     state: str
     depth: int
     attempts: int
-    """Leases so far that count."""
+    """Number of leases that count."""
     found_in: str = ""
     chain: tuple[FoundVia, ...] = ()
-    """The pages from the seed to the one that it was found on; empty for a seed."""
+    """The pages from the seed to the one on which it was found; empty for a seed."""
     origin: Origin | None = None
-    """None for a seed."""
+    """Where it was found; None for a seed."""
     image: ImageRecord | None = None
     page: PageRecord | None = None
     render: RenderRecord | None = None
     file_exists: bool = False
-    """In the crawl's folder."""
+    """Whether the file is in the crawl's folder."""
     kept_in: str = ""
-    """``MACHINE:FOLDER`` of the worker that keeps the file, when it was never to be in the crawl's folder."""
+    """``MACHINE:FOLDER`` of the worker that keeps the file; empty if it belongs into the crawl's folder."""
     earlier: tuple[Version, ...] = ()
-    """What an image gave before it changed, the latest first."""
+    """Earlier versions of the image, the latest first."""
     same_bytes: tuple[str, ...] = ()
-    """Other URLs with the same bytes, MAX_ALIASES at most."""
+    """Up to MAX_ALIASES other URLs with the same bytes."""
     same_bytes_count: int = 0
 
 
 class Explanation(Value):
     asked: str
     url: str
-    """What *asked* was taken for: a canonical URL, or what was asked when it is none."""
+    """The canonical URL that *asked* was taken for; *asked* itself if it is none."""
     how: str
-    """``url``, ``session`` (the same URL with another session id was visited), ``file`` (the path of a saved file),
-    ``redirect`` (where another URL led to), or ``size`` (another size of the same picture was taken in its stead).
+    """How it was found: ``url``; ``session``, the URL with another session id; ``file``, the path of a saved file;
+    ``redirect``, the end of another URL's redirects; ``size``, another size of the picture was taken in its place.
     """
     rule: str = ""
-    """Of a size that was not taken why it was not: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
+    """With ``size``, why the other one was taken: a key of :data:`crawler.models.ALTERNATIVE_RULES`."""
     entries: tuple[UrlReport, ...] = ()
-    """Empty when the crawl never took it on."""
+    """Its tasks; none if it was never queued."""
     kept_out: tuple[KeptOut, ...] = ()
-    """By what it was kept out, if it was; once it may have been, and another time not."""
+    """What kept it out, if anything did; another time it may have been queued."""
     chain: tuple[FoundVia, ...] = ()
-    """The pages from the seed to the one that it was kept out on first."""
+    """The pages from the seed to the first one on which it was kept out."""
     similar: tuple[str, ...] = ()
-    """Known URLs that look like it, when it is not known."""
+    """Known URLs that look like it, if it is not known."""
     dropped: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
-    """What was left out of this crawl, and how much of it, when it was not taken on."""
+    """The counts of what the crawl left out, by slug, if it was not queued."""
     unlisted: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
-    """Of that, what no URL and no page is kept of: it may be one of these. Nothing where all is known."""
+    """The part of ``dropped`` of which neither URL nor page was recorded: it may be among that."""
     robots_txt: RobotsTxt | None = None
-    """What the host of ``url`` says of it; None when it has not been asked."""
+    """What the robots.txt of its host says about it; None if the crawl has not fetched that."""
     queue: str = ""
-    """Where a queue lies that may know it, when it is not known here: what waits there is in no file."""
+    """The address of the queue in Redis, if the URL may wait there and crawl.db does not know it."""
 
     @property
     def known(self) -> bool:
@@ -95,8 +95,8 @@ class Explanation(Value):
 
 
 def explain(catalog: Catalog, asked: str, *, agent: str = "image-crawler") -> Explanation:
-    """What became of *asked*: a URL in any spelling, a path on the seed's host, or a path of a saved file. *agent* is
-    the product token that the crawl has said.
+    """What became of *asked*: a URL in any spelling, a path on the seed's host, or the path of a saved file. *agent* is
+    the crawl's product token, for robots.txt.
     """
     with catalog.snapshot():
         found = _explained(catalog, asked)
@@ -152,7 +152,7 @@ def _explained(catalog: Catalog, asked: str) -> Explanation:
 
 
 def _source(catalog: Catalog, path: str) -> str | None:
-    """The URL that gave the file at *path*, or once gave it; None for one that no record names."""
+    """The URL from which the file at *path* was saved; None if no record names it."""
     for record in catalog.where(ImageRecord, "path = ?", path):
         return record.url
     for (url,) in catalog.rows("SELECT url FROM image_history WHERE path = ? ORDER BY seq DESC", (path,)):
@@ -161,7 +161,7 @@ def _source(catalog: Catalog, path: str) -> str | None:
 
 
 def _route(asked: str, url: str) -> str:
-    """*url* with what stands behind a ``#`` in *asked*, where that may be the route of a script; else nothing."""
+    """*url* with the fragment of *asked*, if that may be the route of a script; empty otherwise."""
     fragment = asked.partition("#")[2]
     return f"{url}#{fragment}" if fragment.startswith(("/", "!")) else ""
 
@@ -222,7 +222,7 @@ def _entry(catalog: Catalog, kind: TaskKind, url: str) -> UrlReport | None:
 
 
 def _origin(kind: TaskKind, packed: bytes | None, record: Record | None) -> Origin | None:
-    """Of a task: kept with it until it is settled, in its record from then on."""
+    """The origin of a task: in its row until it is settled, in its record from then on."""
     if packed is not None:
         origin = origin_in(packed)
         return None if origin is None else msgspec.structs.replace(origin, content=b"")
@@ -244,7 +244,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _chain(catalog: Catalog, page_url: str) -> tuple[FoundVia, ...]:
-    """The pages from the seed to *page_url*; starts in the middle where a page on the way is not known."""
+    """The pages from the seed to *page_url*; it begins later if a page on the way is not known."""
     steps: list[FoundVia] = []
     seen: set[str] = set()
     while page_url and page_url not in seen and len(steps) < MAX_CHAIN:
@@ -278,7 +278,7 @@ def _same_bytes(catalog: Catalog, image: ImageRecord) -> tuple[tuple[str, ...], 
 
 
 def _path_within(folder: Path, asked: str) -> str:
-    """*asked* as records write paths; it may be given from here, from the root, or from the folder."""
+    """*asked* as a path in records; it may be relative to the working directory or the folder, or absolute."""
     path = Path(asked)
     for base in (Path.cwd(), folder.absolute()):
         try:

@@ -1,4 +1,4 @@
-"""What was not taken on, by URL and by slug: what the counts of "left out" stand for."""
+"""What was left out, by URL and by slug."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _COLUMNS = (
 )
 _COUNTS = f"SELECT reason, {sane_size('count')} FROM dropped"  # noqa: S608 - our own names
 _PAGES = {"pages": TaskKind.PAGE, "renders": TaskKind.RENDER}
-"""Tables of records that say what was left out of a page."""
+"""Tables of records that name what was left out of a page."""
 
 
 class KeptOut(Value):
-    """A URL that was kept out."""
+    """A URL that was kept out of the queue."""
 
     url: str
     slug: str
-    """By what: a key of :data:`crawler.errors.LEFT_OUT`."""
+    """What kept it out: a key of :data:`crawler.errors.LEFT_OUT`."""
     kind: TaskKind
     page_url: str = ""
-    """Where it was found first; empty where that is not known."""
+    """The first page on which it was found; empty if that is not known."""
     times: int = 1
-    """How often it was kept out."""
+    """Number of times that it was kept out."""
 
 
 class CutPage(Value):
-    """A document of which something was not read or not taken, or a rendered page that did not get all it wanted."""
+    """A document of which something was not read or not taken, or a rendered page that did not get everything."""
 
     url: str
     times: int
@@ -43,19 +43,19 @@ class CutPage(Value):
 
 
 class LeftOut(Value):
-    """All that is known of one slug."""
+    """Everything that was left out by one slug."""
 
     slug: str
     count: int
-    """As in the summary."""
+    """Number of times that it left something out."""
     urls: tuple[KeptOut, ...] = ()
     pages: tuple[CutPage, ...] = ()
     unlisted: int = 0
-    """What of *count* is neither of these URLs nor of these pages: there were more than a crawl keeps."""
+    """The part of *count* that neither *urls* nor *pages* name: a crawl records a limited number."""
 
 
 def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
-    """By what *url* was kept out, as a page, as an image and as a page to be rendered."""
+    """What kept *url* out, as a page, as an image and as a page to be rendered."""
     marks = [left_out_mark(slug, kind, url) for slug in LEFT_OUT for kind in TaskKind]
     rows = catalog.rows(
         f"SELECT {_COLUMNS} FROM left_out WHERE mark IN ({', '.join('?' * len(marks))})"  # noqa: S608 - our own names
@@ -66,7 +66,7 @@ def of_url(catalog: Catalog, url: str) -> tuple[KeptOut, ...]:
 
 
 def of_slug(catalog: Catalog, slug: str) -> LeftOut:
-    """What *slug* stands for in this crawl; with no count for one that left nothing out."""
+    """What *slug* left out of the crawl; the count is 0 if that is nothing."""
     with catalog.snapshot():
         counts = dict(catalog.rows(f"{_COUNTS} WHERE reason = ?", (slug,)))
         urls = tuple(_kept_out(row) for row in _rows(catalog, slug))
@@ -77,7 +77,7 @@ def of_slug(catalog: Catalog, slug: str) -> LeftOut:
 
 
 def unlisted(catalog: Catalog) -> dict[str, int]:
-    """How much of each count no URL and no page is known of; without those of which all is known."""
+    """The part of each count that neither a URL nor a page is known for, where there is any."""
     left: Counter[str] = Counter(dict(catalog.rows(_COUNTS)))
     for sql in (
         f"SELECT slug, {total('times')} FROM left_out GROUP BY slug",  # noqa: S608 - our own names

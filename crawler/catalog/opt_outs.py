@@ -1,4 +1,4 @@
-"""What owners say of the use of their images, summed up by signal and host."""
+"""What owners say about the use of their images, counted by signal and host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REFUSALS = tuple(slug for slug, error in REASONS.items() if issubclass(error, (
 _OF_PAGES = tuple(
     name for name, signal in SIGNALS.items() if any(forbidden == ALL for forbidden in signal.words.values())
 )
-"""What a page may say against all images on it."""
+"""Signals by which a page forbids all images on it."""
 _SLUGS = ", ".join(f"'{slug}'" for slug in _REFUSALS)
 _SAID = """
     SELECT coalesce(json_extract(one.value, '$.signal'), '') AS signal, images.seq, images.task_id, images.url,
@@ -37,37 +37,37 @@ _FORBIDS = ", ".join(
 
 
 class SignalSum(Value):
-    """What the owner of one host says by one signal."""
+    """What one host says by one signal."""
 
     signal: str
     """A key of :data:`crawler.opt_outs.purposes.SIGNALS`, or ``robots-disallowed``."""
     host: str
-    """``scheme://host[:port]`` of the images; empty for those that are not kept which they were."""
+    """``scheme://host[:port]`` of the images; empty for images whose URLs were not recorded."""
     images: int = 0
-    """Of how many it was said that were taken on."""
+    """Number of queued images with the signal."""
     refused: int = 0
-    """How many of these were refused for it: it was obeyed."""
+    """Number of these that were refused for it: it was obeyed."""
     saved: int = 0
-    """How many were saved all the same: it was recorded."""
+    """Number of these that were saved all the same: it was only recorded."""
     forbids: dict[str, int] = {}  # noqa: RUF012 - msgspec makes one for each value
-    """To how many of them it says no, by purpose."""
+    """Numbers of images for which it forbids a purpose."""
     left_out: int = 0
-    """How often a page of which it was said named one that was therefore not taken on."""
+    """Number of times that an image was not queued as its page has the signal."""
     url: str = ""
-    """An example."""
+    """The URL of an example."""
     place: str = ""
     text: str = ""
 
 
 def opt_outs(catalog: Catalog) -> Iterator[SignalSum]:
-    """By signal, and the hosts with the most images first. Reads the records once."""
+    """The sums by signal, hosts with the most images first. Reads the records once."""
     with catalog.snapshot():
         yield from _of_records(catalog)
         yield from _of_pages(catalog)
 
 
 def beyond(catalog: Catalog) -> int:
-    """How much was said that the records have no room for."""
+    """Number of opt-outs for which records have no room."""
     if not catalog.has("more_opt_outs"):
         return 0
     with catalog.snapshot():
@@ -103,7 +103,7 @@ def _of_records(catalog: Catalog) -> Iterator[SignalSum]:
 
 
 def _of_pages(catalog: Catalog) -> Iterator[SignalSum]:
-    """What became no task, as a page forbids its images; of which more may have been counted than are known."""
+    """Images that were not queued as their page forbids it; more may have been counted than are recorded."""
     totals = dict(catalog.rows(f"SELECT reason, {sane_size('count')} FROM dropped"))  # noqa: S608 - our own name
     for signal in _OF_PAGES:
         by_host: dict[str, SignalSum] = {}

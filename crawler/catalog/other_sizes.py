@@ -15,8 +15,8 @@ from crawler.urls import task_key
 
 
 def taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
-    """The URLs that were preferred to *url*, which is another size of their picture, and why: as their pages say, or as
-    URLs do.
+    """The URLs that were preferred to *url*, another size of their picture, and why: by what their pages say, or by the
+    marks of sizes in URLs.
     """
     quoted = msgspec.json.encode(url).decode()
     for record in catalog.where(ImageRecord, "alternatives != '' AND instr(alternatives, ?) > 0", quoted):
@@ -31,7 +31,7 @@ def taken_instead(catalog: Catalog, url: str) -> Iterator[tuple[str, str]]:
 
 
 def _larger_by_url(catalog: Catalog, url: str) -> list[str]:
-    """Known sizes of the picture of *url* that are as large or larger, by their URLs: what was saved first."""
+    """Known sizes of the picture of *url* that are as large by the marks in their URLs, saved ones first."""
     size = size_of(url)
     if size.px == inf:
         return []
@@ -50,7 +50,7 @@ def _preferred(taken: str, others: Iterable[Alternative], url: str) -> Iterator[
 
 
 def until_one_was_there(catalog: Catalog, url: str) -> Iterator[str]:
-    """*url*, and what was tried in its place, one after the other."""
+    """*url*, then the size that was tried in its place, and so on."""
     seen: set[str] = set()
     while url and url not in seen:
         seen.add(url)

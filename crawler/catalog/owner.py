@@ -1,4 +1,4 @@
-"""What the owner of a host says of a URL in robots.txt, as the crawl's books have it, and which line decides."""
+"""What robots.txt says about a URL, as the crawl has fetched it, and which line decides."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from crawler.urls import host_key
 
 
 class RobotsTxt(Value):
-    """What the robots.txt of one host says of one URL."""
+    """What the robots.txt of a host says about one URL."""
 
     host: str
     """``scheme://host[:port]``"""
     reason: str = ""
-    """Why it is not to be had: the slug of an error; empty if it is there, or there is none."""
+    """The slug of the error, if it could not be fetched; empty if it was, or there is none."""
     detail: str = ""
     http_status: int = 0
     is_there: bool = False
     allowed: bool = True
     line: str = ""
-    """The one that decides; empty if none does."""
+    """The line that decides; empty if none does."""
     number: int = 0
     delay_s: float = 0.0
-    """What it asks for between two requests."""
+    """Seconds that it asks for between two requests (Crawl-delay)."""
     delay_line: str = ""
     delay_number: int = 0
 
 
 def robots_txt(catalog: Catalog, url: str, *, agent: str) -> RobotsTxt | None:
-    """What the host of a canonical *url* says to *agent* (a product token); None when it has not been asked.
+    """What the robots.txt of the host of a canonical *url* says to *agent* (a product token); None if the crawl has
+    not fetched it.
 
     It may have been asked long ago, and what is here is what was said then.
     """

@@ -1,4 +1,4 @@
-"""A whole crawl at a glance, and whether its books balance."""
+"""A whole crawl in figures, and whether they balance."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class HostSummary(Value):
     name: str
     """``scheme://host[:port]``"""
     images: int
-    """Image URLs discovered on it."""
+    """Number of image URLs discovered on it."""
     saved: int
     size_bytes: int
 
 
 class Summary(Value):
-    """What a crawl has come to, at one moment."""
+    """The figures of a crawl at one moment."""
 
     folder: str
     seeds: tuple[str, ...]
@@ -44,35 +44,31 @@ class Summary(Value):
     """Finished, and discovered = saved + duplicate + rejected + failed + dead."""
     stats: Stats
     formats: tuple[FormatSummary, ...]
-    """Of the saved images, most frequent first."""
+    """Formats of the saved images, most frequent first."""
     hosts: tuple[HostSummary, ...]
     """The TOP_HOSTS with the most images."""
     host_count: int
     files: int
-    """On the disk below images/, whether a record names them or not; 0 for a crawl with an object store."""
+    """Number of files below images/, with or without a record; 0 for a crawl with an object store."""
     files_bytes: int
     elsewhere: tuple[KeeperSum, ...]
-    """What workers on other machines keep in folders of their own, those with the most files first; of images/ here
-    there is only the rest.
-    """
+    """Files that workers on other machines keep in folders of their own, those with the most files first."""
     renderings: dict[str, int]
-    """Pages that were read, by what their records say of a browser: a key of models.RENDERINGS."""
+    """Numbers of pages that were read, by a key of models.RENDERINGS."""
     revisits: dict[str, int]
-    """Images by what became of them when the crawl was refreshed (``unchanged``, ``new`` …); of
-    those that are kept.
-    """
+    """Numbers of saved images by what the latest refresh found (``unchanged``, ``new`` …)."""
     started_at: str
-    """When the first record was kept, UTC; empty without records."""
+    """Time of the first record, UTC; empty without records."""
     finished_at: str
-    """When the last one was."""
+    """Time of the last record, UTC; empty without records."""
     stopped: str = ""
-    """Which limit of its own has just ended a run (``--max-time 10 min is reached``); empty for none."""
+    """The limit that has just ended a run (``--max-time 10 min is reached``); empty for none."""
     lists: tuple[str, ...] = ()
-    """The files of URLs that it has taken in."""
+    """Paths of the lists of URLs that it has read."""
 
 
 def summarise(catalog: Catalog) -> Summary:
-    """Everything in one value; reads each table once or twice and walks through images/."""
+    """All figures; reads each table once or twice and walks through images/."""
     with catalog.snapshot():
         stats = read_stats(catalog)
         started_at, finished_at = _period(catalog)
@@ -103,14 +99,14 @@ def summarise(catalog: Catalog) -> Summary:
 
 
 def read_stats(catalog: Catalog) -> Stats:
-    """The figures of the queue's own ``stats()``, but for the workers, which only it knows."""
+    """The figures that the queue's own ``stats()`` has, without the workers, which crawl.db does not know."""
     facts = Figures(catalog.rows, missing=catalog.missing_tables).facts()
     facts["drained"] = facts["drained"] and not queue_elsewhere(catalog)
     return Stats(**facts)
 
 
 def queue_elsewhere(catalog: Catalog) -> str:
-    """Where the queue lies, a Redis, that knows of more to do than crawl.db does; empty if crawl.db knows all."""
+    """The address of the Redis that may know more tasks than crawl.db; empty if crawl.db knows all."""
     return "" if catalog.meta(MetaKey.COMPLETE) is not None else str(catalog.meta(MetaKey.QUEUE) or "")
 
 

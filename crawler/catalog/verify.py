@@ -1,4 +1,4 @@
-"""Are the saved files still what was saved? Compares sizes and SHA-256; decodes nothing."""
+"""Checks that the saved files are what was saved, by size and SHA-256; decodes nothing."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _AS_TEXT = ", ".join(f"CAST({name} AS TEXT) AS {name}" for name in ("path", "sha
 class FindingKind(StrEnum):
     INTACT = "intact"
     MISSING = "missing"
-    """A record names the file, and it is not there."""
+    """A record names the file, which is not there."""
     CHANGED = "changed"
-    """It has another size or SHA-256 than recorded, or can't be read."""
+    """The file has another size or SHA-256 than recorded, or can't be read."""
     ORPHAN = "orphan"
-    """A file below images/ that no record names: nothing is lost by it."""
+    """A file below images/ that no record names; nothing is lost."""
     ELSEWHERE = "elsewhere"
-    """A worker on another machine keeps it there, in a folder of its own; it has not been looked at."""
+    """A worker on another machine keeps the file in a folder of its own; it was not checked."""
 
 
 WRONG = frozenset({FindingKind.MISSING, FindingKind.CHANGED})
@@ -44,27 +44,26 @@ WRONG = frozenset({FindingKind.MISSING, FindingKind.CHANGED})
 class Finding(Value):
     finding: FindingKind
     path: str
-    """Relative to the crawl's folder or object store, with ``/``."""
+    """The path relative to the crawl's folder or object store, with ``/``."""
     url: str = ""
-    """Where it was saved from; empty for an orphan."""
+    """The URL from which it was saved; empty for an orphan."""
     size_bytes: int = 0
     detail: str = ""
     machine: str = ""
-    """Who keeps a file that is elsewhere: its host name."""
+    """With ELSEWHERE, the host name of the machine that keeps it."""
     folder: str = ""
-    """The folder there, which *path* is relative to; empty if that was not told."""
+    """With ELSEWHERE, the folder that *path* is relative to; empty if that was not recorded."""
     keeper: str = ""
-    """The id of that folder; the same."""
+    """With ELSEWHERE, the id of that folder; empty if that was not recorded."""
 
 
 class FolderReader:
-    """The StorageReader of the images in *folder*, a crawl's; see there for what it promises."""
+    """The StorageReader of the images in a crawl's *folder*."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def files(self) -> Iterator[tuple[str, int]]:
-        """As promised by the protocol."""
         for folder, subfolders, names in os.walk(self._folder / IMAGES_FOLDER):
             subfolders.sort()
             for name in sorted(name for name in names if not name.startswith(HALF_WRITTEN)):
@@ -73,22 +72,21 @@ class FolderReader:
 
     @contextmanager
     def opened(self, path: str) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """As promised by the protocol."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise ValueError(f"{quoted(path)} leads out of {self._folder}")
         with (self._folder / on_disk(path)).open("rb") as file:
             yield os.fstat(file.fileno()).st_size, iter(partial(file.read, _BLOCK_BYTES), b"")
 
 
-def verify(catalog: Catalog, shelf: StorageReader | None = None) -> Iterator[Finding]:
+def verify(catalog: Catalog, storage: StorageReader | None = None) -> Iterator[Finding]:
     """One finding for every recorded file, intact ones included, then one for every orphan.
 
-    The files are those on *shelf*, by default in the crawl's folder; what is not there, and was never to be, is
-    elsewhere. They are read in blocks, one after the other. What a running crawl is about to record is an orphan.
+    *storage* reads the files, by default those in the crawl's folder; a file that another machine keeps is ELSEWHERE.
+    Files are read in blocks, one after the other. One that a running crawl has not recorded yet is an orphan.
     """
     every_record = _every_record(catalog)
-    expected = Expected(catalog) if shelf is None else None
-    shelf = shelf or FolderReader(catalog.folder)
+    expected = Expected(catalog) if storage is None else None
+    storage = storage or FolderReader(catalog.folder)
     # in SQLite's own temporary database, which lives outside of crawl.db and moves to disk when it grows
     for statement in (
         "CREATE TEMP TABLE IF NOT EXISTS kept (path TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -106,26 +104,26 @@ def verify(catalog: Catalog, shelf: StorageReader | None = None) -> Iterator[Fin
     with catalog.legible():
         for path, sha256, size_bytes, url, kept_by, worker, _ in recorded:
             if (path, sha256, size_bytes) != last:
-                found = _checked(shelf, path, sha256=sha256, size_bytes=size_bytes)
+                found = checked(storage, path, sha256=sha256, size_bytes=size_bytes)
             elif found[0] is FindingKind.INTACT:
                 continue  # it is here once, whoever else has it
             last, (kind, detail) = (path, sha256, size_bytes), found
-            told = {"finding": kind, "path": path, "url": url, "size_bytes": size_bytes, "detail": detail}
+            finding = {"finding": kind, "path": path, "url": url, "size_bytes": size_bytes, "detail": detail}
             keeper = keeper_of(kept_by.decode("utf-8", "replace"), worker)
             if expected is not None and kind in WRONG and not expected.here(keeper):
-                told |= {
+                finding |= {
                     "finding": FindingKind.ELSEWHERE,
                     "detail": "",
                     "machine": keeper.machine,
                     "folder": keeper.folder,
                     "keeper": keeper.id,
                 }
-            yield msgspec.convert(told, Finding)
-    yield from _orphans(catalog, shelf)
+            yield msgspec.convert(finding, Finding)
+    yield from _orphans(catalog, storage)
 
 
 def _every_record(catalog: Catalog) -> str:
-    """SQL for what all records, earlier ones too, tell of files."""
+    """SQL for the files of all records, earlier ones included."""
     kept_by = "CAST(kept_by AS BLOB)" if catalog.has("kept_by") else f"CAST('{UNTOLD}' AS BLOB)"
     return " UNION ALL ".join(
         f"SELECT {_AS_TEXT}, {kept_by} AS kept_by, {sane_size('size_bytes')} AS size_bytes, seq FROM {table}"  # noqa: S608
@@ -133,15 +131,11 @@ def _every_record(catalog: Catalog) -> str:
     )
 
 
-def check_file(folder: Path, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
-    """Whether *path* below *folder* holds what was recorded, and what is wrong with it otherwise."""
-    return _checked(FolderReader(folder), path, sha256=sha256, size_bytes=size_bytes)
-
-
-def _checked(shelf: StorageReader, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
+def checked(storage: StorageReader, path: str, *, sha256: str, size_bytes: int) -> tuple[FindingKind, str]:
+    """Whether *path* holds what was recorded, and what is wrong otherwise."""
     digest = hashlib.sha256()
     try:
-        with shelf.opened(path) as (actual_bytes, blocks):
+        with storage.opened(path) as (actual_bytes, blocks):
             if actual_bytes != size_bytes:
                 return FindingKind.CHANGED, f"{actual_bytes:,} bytes instead of {size_bytes:,}"
             for block in blocks:
@@ -157,8 +151,8 @@ def _checked(shelf: StorageReader, path: str, *, sha256: str, size_bytes: int) -
     return FindingKind.INTACT, ""
 
 
-def _orphans(catalog: Catalog, shelf: StorageReader) -> Iterator[Finding]:
-    for path, size_bytes in shelf.files():
+def _orphans(catalog: Catalog, storage: StorageReader) -> Iterator[Finding]:
+    for path, size_bytes in storage.files():
         if not catalog.value("SELECT EXISTS (SELECT 1 FROM temp.kept WHERE path = ?)", (path,)):
             yield Finding(finding=FindingKind.ORPHAN, path=path, size_bytes=size_bytes)
 

@@ -1,8 +1,8 @@
-"""What a crawl that is run again with other settings means for what is done of it already: pure.
+"""What other settings in a later run mean for what earlier runs have done: pure.
 
-A setting may *let in* what earlier runs left out or refused, which is taken up; *keep out* what they took, which stays,
-for nothing is ever taken away from a crawl; or decide where what is saved lies, which can't be changed. All others only
-say how the work is done, from then on.
+A new value may *let in* what earlier runs left out or refused: it is taken up. It may *keep out* what they took: that
+stays, as nothing is ever taken away from a crawl. Settings that decide where images are stored can't be changed. All
+others apply from then on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crawler.config import SETTINGS
 from crawler.errors import LEFT_OUT
 
 _Moved = Callable[[Any, Any], bool]
-"""Whether a setting's value has moved that way, from the first to the second."""
+"""Whether a value has changed in a certain direction, from the first to the second."""
 
 
 def _never(before: Any, after: Any) -> bool:  # noqa: ARG001 - as all of them are called
@@ -32,7 +32,7 @@ def _falls(before: float, after: float) -> bool:
 
 
 def _limit_rises(before: float, after: float) -> bool:
-    """0 is no limit."""
+    """Of a limit, where 0 stands for none."""
     return after != before and (after == 0 or 0 < before < after)
 
 
@@ -45,7 +45,7 @@ def _turned(*, to: bool) -> _Moved:
 
 
 def _along(*words: str) -> _Moved:
-    """Of words from the one that lets in least to the one that lets in most; one that is unknown moves nowhere."""
+    """Of *words* in rising order of what they let in; an unknown word does not move."""
     order = {word: place for place, word in enumerate(words)}
     return lambda before, after: order.get(before, 0) < order.get(after, 0)
 
@@ -55,7 +55,7 @@ def _against(*words: str) -> _Moved:
 
 
 def _wider(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Of a choice, in which none stands for all."""
+    """Of a list of what is wanted, where an empty one stands for all."""
     return bool(before) and (not after or bool(set(after) - set(before)))
 
 
@@ -64,7 +64,7 @@ def _narrower(before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def _more(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Of exceptions, in which none stands for none."""
+    """Of a list of exceptions."""
     return bool(set(after) - set(before))
 
 
@@ -81,7 +81,7 @@ def _differs(before: Any, after: Any) -> bool:
 
 
 class Reads(IntEnum):
-    """Which pages are to be read once more, though nothing that is counted speaks for it."""
+    """Pages that are read once more, beside those that the counts of what was left out name."""
 
     NONE = 0
     SEEDS = 1
@@ -90,17 +90,17 @@ class Reads(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class _Effect:
-    """What another value of a setting means for what is done already."""
+    """What another value of a setting means for what was done with the earlier one."""
 
     lets_in: _Moved = _never
     keeps_out: _Moved = _never
     images: tuple[str, ...] = ()
-    """Reasons of images that are worth another try when it lets in more, and"""
+    """Reasons of images that are tried again when it lets in more."""
     pages: tuple[str, ...] = ()
-    """of pages, rendered ones among them."""
+    """Reasons of pages, rendered ones included, that are tried again when it lets in more."""
     reads: Reads = Reads.NONE
     is_checkable: bool = False
-    """Of what is saved can be said whether it would be kept out."""
+    """Whether a saved image would be kept out by the new value can be told from its record."""
 
 
 def _of_all(*reasons: str, lets_in: _Moved, **more: Any) -> _Effect:
@@ -112,7 +112,7 @@ def _obeying(*reasons: str) -> _Effect:
 
 
 def _at_most(*images: str, pages: tuple[str, ...] = ()) -> _Effect:
-    """A limit that is generous to what it is a limit of, so that nobody takes back what is over a lower one."""
+    """A limit of safety: a lower one keeps nothing out that was taken under the higher one."""
     return _Effect(lets_in=_rises, images=images, pages=pages)
 
 
@@ -214,10 +214,10 @@ EFFECTS: dict[str, _Effect] = {
     "max_attempts": _of_all("lease-expired", lets_in=_rises),
     "host_patience_s": _of_all("host-down", lets_in=_rises),
 }
-"""Of the settings that decide what a crawl has in the end."""
+"""The effects of the settings that decide what a crawl has in the end."""
 
 FIXED = frozenset({"strip_tracking", "storage", "layout"})
-"""Settings that decide by what names images are known, or kept: a second value would keep each of them twice."""
+"""Settings that decide the URLs or paths of images: a second value would store each image twice."""
 
 ONLY_HOW = frozenset(
     {
@@ -229,11 +229,11 @@ ONLY_HOW = frozenset(
         *("max_time_s", "max_bytes", "cookies", "limit_rate_bytes_s"),
     }
 )
-"""Settings that say how the work is done. The next of it is done that way."""
+"""Settings that say how work is done; they apply to all further work."""
 
 
 class SettingChange(NamedTuple):
-    """Of one setting."""
+    """Two different values of one setting."""
 
     key: str
     before: Any
@@ -241,7 +241,7 @@ class SettingChange(NamedTuple):
 
     @property
     def typed(self) -> str:
-        """The new value, as somebody would type it."""
+        """The new value, as on the command line."""
         flag = SETTINGS[self.key].flag
         if isinstance(self.after, bool):
             return flag if self.after else flag.replace("--", "--no-", 1)
@@ -253,37 +253,36 @@ class SettingChange(NamedTuple):
         return f"{self.typed} ({'none' if self._is_none(self.before) else shown(self.before)} before)"
 
     def _is_none(self, value: Any) -> bool:
-        """Whether *value* is that of who does not name the setting at all, such as the 0 of no limit."""
+        """Whether *value* is an empty default, such as the 0 of no limit."""
         return not value and _plain(value) == _plain(SETTINGS[self.key].default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChanges:
-    """What the settings of a run mean for what was done with those of the run before it."""
+    """What the settings of a run mean for what the run before it has done."""
 
     all: tuple[SettingChange, ...] = ()
     lets_in: tuple[SettingChange, ...] = ()
     keeps_out: tuple[SettingChange, ...] = ()
     fixed: tuple[SettingChange, ...] = ()
     slugs: frozenset[str] = frozenset()
-    """What was left out by these may be let in now."""
+    """Slugs of LEFT_OUT by which URLs were left out that may be let in now."""
     images: frozenset[str] = frozenset()
-    """Images that were not saved for these reasons are worth another try, and"""
+    """Reasons of images that are tried again."""
     pages: frozenset[str] = frozenset()
-    """pages that were not read."""
+    """Reasons of pages that are tried again."""
     reads: Reads = Reads.NONE
 
     @property
     def is_checkable(self) -> bool:
-        """Whether the new settings can be held against what is saved: does one of them speak against any of it?"""
+        """Whether records tell which saved images the new settings would keep out."""
         return all(EFFECTS[change.key].is_checkable for change in self.keeps_out)
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> SettingChanges:
-    """From the settings of the last run to those of this one, both as of :func:`~.config.settings_of`.
+    """From the settings of the last run to those of this one, both as :func:`~.config.settings_of` makes them.
 
-    A setting that the last run did not know was at its default, as it were; one that this version does not know is
-    passed over.
+    A setting that the last run did not know counts as at its default. One that this version does not know is ignored.
     """
     changes = tuple(
         SettingChange(key, was, value)
@@ -305,18 +304,18 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sett
 
 
 def told(changes: Iterable[SettingChange]) -> str:
-    """*changes* in words."""
+    """*changes* in words, with commas between."""
     return ", ".join(map(str, changes))
 
 
 def unusual(settings: Mapping[str, Any]) -> tuple[SettingChange, ...]:
-    """Those of *settings* that are not at their defaults; of another version's, as far as they are known."""
+    """Those of *settings* that differ from their defaults; settings of another version that are unknown are ignored."""
     known = {key: value for key, value in settings.items() if key in SETTINGS}
     return changes_between({}, known).all
 
 
 def slugs_of(key: str) -> tuple[str, ...]:
-    """What is left out and let in by the setting of that *key*."""
+    """The slugs of LEFT_OUT that the setting *key* lets in."""
     return tuple(slug for slug, one in LEFT_OUT.items() if key in _keys(one.option))
 
 
@@ -332,7 +331,7 @@ def shown(value: object) -> str:
 
 
 def _keys(option: str) -> set[str]:
-    """Of the flags in ``--include, --exclude``, ``--images all`` or ``--no-obey-noai``."""
+    """The keys of the flags in ``--include, --exclude``, ``--images all`` or ``--no-obey-noai``."""
     flags = (word for part in option.split(",") if (word := part.strip().partition(" ")[0]))
     return {flag.removeprefix("--").removeprefix("no-").replace("-", "_") for flag in flags}
 
@@ -354,5 +353,5 @@ def _is_another_place(change: SettingChange) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Whether it comes from JSON or from the settings themselves."""
+    """*value* as JSON has it: a list in place of a tuple."""
     return list(value) if isinstance(value, tuple) else value

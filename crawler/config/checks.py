@@ -1,4 +1,4 @@
-"""What a value of a setting means in its unit, and why one will not do, in words: pure."""
+"""Units of values, and why a value will not do, in words: pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.text.suggestions import did_you_mean, guesses
 
 
 def contradiction_in(images: ImagesConfig) -> str:
-    """Why no image whatever would be kept; empty if some may be."""
+    """Why two settings together would keep no image at all; empty if they may keep some."""
     for least, most in (
         ("min_width_px", "max_width_px"),
         ("min_height_px", "max_height_px"),
@@ -31,7 +31,7 @@ def contradiction_in(images: ImagesConfig) -> str:
 
 
 def problem_with(setting: Setting, value: object, told: str) -> str:
-    """What is wrong with *value*, for people; *told* is how msgspec has it, which would show them patterns."""
+    """What is wrong with *value*, in words; *told* is msgspec's message, which would show patterns."""
     words = setting.choices or setting.words
     if " matching regex " in told or (setting.choices and isinstance(value, str)):
         return f"expected one of {', '.join(words)}" if words else f"expected {setting.hint}"
@@ -47,7 +47,7 @@ _UNIT_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 8640
 
 
 def measured(key: str, text: str) -> str:
-    """*text* in the unit of *key*, if it names another one."""
+    """*text* as a number in the unit of *key*, if it has a unit; otherwise unchanged."""
     if "_bytes" in key:
         return _bytes(text.strip().removesuffix("/s") if key.endswith("_s") else text)
     return _seconds(text) if key.endswith("_s") else text
@@ -74,8 +74,8 @@ def _bytes(text: str) -> str:
 
 
 def unusable(setting: Setting, value: Any) -> str:
-    """Why *value* won't do, which the type of *setting* allows: no header or TOML file could carry it, or no URL
-    matches it; empty if it will.
+    """Why *value* will not do although the type of *setting* allows it: no header or TOML file can carry it, or it is a
+    pattern that no URL matches; empty if it will.
     """
     ascii_only = setting.section not in (*LOCAL_SECTIONS, "run") and not setting.secret
     for item in value if isinstance(value, tuple) else (value,):

@@ -13,7 +13,7 @@ from crawler.config.section import Section
 
 
 class Config(Section):
-    """All sections; what a crawl runs with, and what crawl.toml keeps."""
+    """All settings, by section; crawl.toml keeps those of a crawl."""
 
     scope: ScopeConfig = ScopeConfig()
     harvest: HarvestConfig = HarvestConfig()
@@ -31,11 +31,11 @@ class Config(Section):
 
     @property
     def keeps_cookies(self) -> bool:
-        """Whether anybody remembers what servers set: those of a file may be renewed."""
+        """Whether cookies that servers set are kept; with a file of cookies they are, as servers may renew them."""
         return self.fetch.keep_cookies or bool(self.run.cookies)
 
     def of_the_crawl(self) -> Config:
-        """Without what is the business of one machine."""
+        """The same without the settings that each machine has for itself."""
         fetch = self.fetch
         if self.keeps_cookies:
             fetch = msgspec.structs.replace(fetch, keep_cookies=True)
@@ -49,5 +49,5 @@ class Config(Section):
         )
 
     def for_workers(self) -> Config:
-        """… nor the business of one run: what every worker of the crawl is told."""
+        """The settings that every worker is told: those of the crawl without the limits of one run."""
         return msgspec.structs.replace(self.of_the_crawl(), run=RunConfig())

@@ -1,4 +1,4 @@
-"""A configuration from a file, the environment and flags; from what an earlier run has noted, too."""
+"""Configurations from a file, the environment and flags, and from the notes of an earlier run."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _with_value(config: Config, key: str, value: object, *, source: str) -> Conf
 
 
 def _split(item: object) -> list[object]:
-    """``jpg,png`` is two words; another name of one is that one."""
+    """The words of ``jpg,png``, each by its standard name (SYNONYMS)."""
     if not isinstance(item, str):
         return [item]
     return [SYNONYMS.get(word, word) for word in item.replace(",", " ").split()] or [item]
@@ -140,8 +140,8 @@ _MOST_FILE_BYTES = 16 * 2**20
 
 
 def values_in(file: Path) -> dict[str, Any]:
-    """What can be read of a crawl's own crawl.toml, by key: another version may have written it, and a run that was
-    killed half of it. What is no setting of this version, or no value of one, is passed over.
+    """The settings in a crawl's own crawl.toml, by key. Another version may have written it, or a run that was killed:
+    what is not a setting of this version, or not a value of one, is ignored.
     """
     try:
         if not file.is_file() or file.stat().st_size > _MOST_FILE_BYTES:
@@ -158,8 +158,8 @@ def values_in(file: Path) -> dict[str, Any]:
 
 
 def config_of(values: Mapping[str, Any]) -> Config:
-    """The configuration of settings by their keys, as a run was noted with them; what can't be used is at its default,
-    and so is what is secret.
+    """The configuration of a run by the settings that were noted for it; unusable and secret ones are at their
+    defaults.
     """
     config = Config()
     for key, value in values.items():

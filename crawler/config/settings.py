@@ -14,14 +14,14 @@ from crawler.config.config import Config
 
 ENVIRONMENT_PREFIX = "IMAGE_CRAWLER_"
 AUTHKEY_VARIABLE = ENVIRONMENT_PREFIX + "AUTHKEY"
-"""Holds the key itself, for lack of a file; no setting, so that it is never written or shown."""
+"""The variable with the key itself, for machines without a file. It is no setting, so it is never written or shown."""
 
 QUEUE_PASSWORD_VARIABLE = ENVIRONMENT_PREFIX + "QUEUE_PASSWORD"
-"""The same for the password of a Redis."""
+"""The variable with the password of a Redis; no setting either."""
 GIVEN = "…"
-"""In place of a secret that is given, where settings are written down."""
+"""Stands for a secret where settings are written down."""
 LOCAL_SECTIONS = ("manager", "access", "machine", "log")
-"""Sections with addresses and paths of this machine, which have characters of any kind."""
+"""Sections that each machine has for itself; their addresses and paths may have any characters."""
 PATTERN = "PATTERN"
 SIZE_HINT = "a number of bytes, or such as 500 MB or 1.5 GiB"
 TIME_HINT = "a number of seconds, or such as 90s, 10m or 1h30m"
@@ -29,7 +29,7 @@ TIME_HINT = "a number of seconds, or such as 90s, 10m or 1h30m"
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One key, as the command line and the documentation need it."""
+    """One setting, as the command line and the documentation need it."""
 
     section: str
     key: str
@@ -37,17 +37,17 @@ class Setting:
     default: Any
     description: str
     choices: tuple[str, ...] = ()
-    """The only values that there are, if they are so few."""
+    """All values, if they are a closed list."""
     words: tuple[str, ...] = ()
-    """The only ones for each value of a list, if they are so few."""
+    """All items that a list may have, if they are a closed list."""
     hint: str = ""
-    """What a value looks like, for who has written another one; instead of its pattern."""
+    """What a value looks like, for error messages; its pattern would say little to people."""
     item: str = ""
-    """What each value of a list is."""
+    """What each item of a list is, for help texts; empty for a setting that is no list."""
     also: tuple[str, ...] = ()
-    """Other flags that mean the same."""
+    """Further flags of the same meaning."""
     secret: bool = False
-    """Not to be shown, nor written to a file."""
+    """Its value is neither shown nor written to a file."""
 
     @property
     def environment(self) -> str:
@@ -59,12 +59,12 @@ class Setting:
 
     @property
     def is_list(self) -> bool:
-        """Several values: a flag is given once for each, the environment has them with spaces between."""
+        """Whether it takes several values: the flag is repeated, the variable has spaces between."""
         return get_origin(self.type) is tuple
 
 
 _CHOICES = re.compile(r"\^\([\w|-]+\)\$")
-"""A pattern that is nothing but a list of words."""
+"""Matches patterns that are a list of words."""
 
 
 def settings() -> Iterator[Setting]:
@@ -90,7 +90,7 @@ def settings() -> Iterator[Setting]:
 
 
 def _hint(key: str) -> str:
-    """What a value looks like, by the unit in its name."""
+    """What a value looks like, by the unit in its key."""
     return SIZE_HINT if "_bytes" in key else TIME_HINT if key.endswith("_s") else ""
 
 
@@ -104,9 +104,7 @@ SETTINGS: dict[str, Setting] = {setting.key: setting for setting in settings()}
 
 
 def settings_of(config: Config) -> dict[str, Any]:
-    """Every setting of a crawl by its key, as JSON has it, without those that are each machine's own; of a secret one
-    only whether it is given (GIVEN).
-    """
+    """The settings of a crawl by key, as JSON has them: without LOCAL_SECTIONS, and with GIVEN in place of secrets."""
     found: dict[str, Any] = {}
     for key, setting in SETTINGS.items():
         if setting.section not in LOCAL_SECTIONS:

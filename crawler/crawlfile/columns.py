@@ -1,7 +1,7 @@
-"""How a record lies in a row of a table: numbers and texts as they are, what has parts as JSON, or empty.
+"""Records and runs as rows: numbers and texts as they are, dicts and tuples as JSON, empty ones as an empty text.
 
-A row may be absurd: a disk, another program or an older version of this one has put into it what no worker may say. It
-is read all the same, and what can't be right in it is told: one row never makes a whole crawl unreadable.
+A row may be invalid: a damaged disk, another program or an older version wrote it. Its valid fields are read, the
+others take their defaults and are reported: one row never makes a whole crawl unreadable.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _Record = TypeVar("_Record", bound=Record)
 _Positions = dict[type[msgspec.Struct], tuple[int, ...]]
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
-"""What decoding raises: for other types and values out of bounds, for values nested too deep, for text that is none."""
+"""Errors of decoding: wrong types, values out of bounds, values nested too deep, bytes that are no UTF-8."""
 ILLEGIBLE = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
-"""What comes of values that nobody of us has written."""
+"""Errors that arise when values are used that this program has not written."""
 _AFFINITY = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
 def _base(of: Any) -> Any:
-    """The type itself, without bounds and parameters."""
+    """The type without bounds and parameters."""
     while get_origin(of) is Annotated:
         of = of.__origin__
     return get_origin(of) or of
@@ -51,11 +51,11 @@ _TYPES = {
 _FIELDS = {record: msgspec.structs.fields(record) for record in RECORDS.values()}
 _KINDS = {record: kind for kind, record in RECORDS.items()}
 _UNKNOWN = {kind: statuses("failed") for kind, statuses in STATUSES.items()}
-"""In place of a status that there is not."""
+"""The status that stands for an unknown one."""
 
 
 def _positions(of: Iterable[object]) -> _Positions:
-    """Where the fields of these types are, by kind of record."""
+    """Positions of the fields of these types, by kind of record."""
     return {
         record: tuple(n for n, known in enumerate(types.values()) if known in of)
         for record, types in _TYPES.items()
@@ -68,28 +68,28 @@ _RUN_PARTS = frozenset({"settings", "notes"})
 
 
 def affinity(record: type[Record], name: str) -> str:
-    """SQLite's type of the column for a field of *record*."""
+    """The SQLite type of the column for a field of *record*."""
     return _AFFINITY.get(_TYPES[record][name], "TEXT")
 
 
 def total(column: str) -> str:
-    """SQL for the sum of sizes in *column*, which no row can have overflow: what is no size counts nothing."""
+    """SQL for the sum of the sizes in *column*. It can't overflow: invalid sizes count as 0."""
     return f"CAST(total({sane_size(column)}) AS INTEGER)"
 
 
 def sane_size(column: str) -> str:
-    """SQL for the size in *column*; 0 for what is none."""
+    """SQL for the size in *column*; 0 for an invalid one."""
     is_size = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MAX_SIZE_BYTES}"
     return f"(CASE WHEN {is_size} THEN {column} ELSE 0 END)"
 
 
 def known_status(kind: TaskKind, status: object) -> str:
-    """*status* as it is counted: one that there is not, as failed."""
+    """*status* as it is counted: an unknown one as failed."""
     return str(status) if status in STATUSES[kind].__members__.values() else str(_UNKNOWN[kind])
 
 
 def known_reason(reason: object) -> str:
-    """*reason* as it is counted: one that is not of the closed list, as a fault of this program."""
+    """*reason* as it is counted: an unknown one as internal-error."""
     return str(reason) if not reason or reason in REASONS else InternalError.reason
 
 
@@ -102,7 +102,7 @@ def row_of(record: Record) -> list[Any]:
 
 
 def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
-    """The record of a row that :func:`row_of` made. Raises msgspec.MsgspecError for what is none."""
+    """The record of a row that :func:`row_of` made. Raises msgspec.MsgspecError for an invalid row."""
     values = list(row)
     for position in _WITH_PARTS[kind]:
         if not isinstance(values[position], str):
@@ -123,7 +123,7 @@ RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 
 
 def run_of(row: Sequence[Any]) -> Run:
-    """The run of a row of RUN_COLUMNS; what can't be right in it counts as not told."""
+    """The run of a row of RUN_COLUMNS; invalid fields take their defaults."""
     facts = dict(zip(Run.__struct_fields__, row, strict=True))
     found = Run(number=0, begun_at="")
     for name, value in facts.items():
@@ -137,7 +137,7 @@ def run_of(row: Sequence[Any]) -> Run:
 
 
 def _legible_settings(told: Any) -> dict[str, SettingValue]:
-    """Each by itself: without all of them nobody would see that a run has others."""
+    """The valid settings; an invalid one does not take the others away."""
     found: dict[str, SettingValue] = {}
     for key, value in told.items() if isinstance(told, dict) else ():
         with suppress(*ILLEGIBLE):
@@ -146,11 +146,11 @@ def _legible_settings(told: Any) -> dict[str, SettingValue]:
 
 
 class Mended(NamedTuple):
-    """What a row can be read as."""
+    """What can be read of an invalid row."""
 
     record: Record
     wrong: tuple[str, ...]
-    """The fields that were absurd, which are as if they had not been told."""
+    """The invalid fields, which have their defaults in the record."""
 
 
 def _nothing(field: msgspec.structs.FieldInfo) -> Any:
@@ -158,9 +158,9 @@ def _nothing(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
-    """The record of any row at all; never raises.
+    """The record of any row; never raises.
 
-    A status that there is not becomes ``failed``, a reason ``internal-error``, a URL that can't be read the empty one.
+    An unknown status becomes ``failed``, an unknown reason ``internal-error``, an unreadable URL an empty one.
     """
     facts: dict[str, Any] = {}
     wrong = []
@@ -186,10 +186,10 @@ def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
 
 @contextmanager
 def legible(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
-    """What is made of rows within it is made of the file at *path*: if that can't be done, the file is damaged.
+    """Errors within the block mean that the file at *path* is damaged: they become LedgerCorrupt, of which *on_error*
+    hears first.
 
-    SQLite takes values of any type into any column, and a file may have been in other hands. *on_error* is told first.
-    Raises LedgerCorrupt.
+    The block uses rows of the file. SQLite takes values of any type into any column.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the path of an image may look like: pure. download.naming makes them, everyone else holds others to it."""
+"""Which paths an image may have: pure. download.naming makes them; all others check what they are sent."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _MAX_NAME_BYTES = 255
 
 
 def on_disk(path: str) -> str:
-    """An image's *path* as this Python names the file: its names are UTF-8 there whatever the locale says of them, so
-    that a folder can be read where it has another one. Under LC_ALL=C an umlaut had cost an image.
+    """An image's *path* as this Python opens the file. Names on the disk are UTF-8 whatever the locale is, so that a
+    folder can be read under another one. Without that, an umlaut cost an image under LC_ALL=C.
     """
     return os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
@@ -59,8 +59,8 @@ def extension_of(path: str) -> str:
 def is_image_path(path: str) -> bool:
     """Whether *path* could be one that ``naming.image_path`` has made, of whatever URL; never raises.
 
-    It is below ``images/``, has the extension of a format that is kept, no name that begins with a dot, nor any that
-    some system does not allow, and no folder that is called like an image, and would stand in its way.
+    It is below ``images/`` and has the extension of a format that is kept. No name begins with a dot or is forbidden on
+    some system. No folder is named like an image, in whose way it would be.
     """
     folder, _, name = path.rpartition("/")
     return (
@@ -74,7 +74,7 @@ def is_image_path(path: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_folder(path: str) -> bool:
-    """Asked once for all images that it has."""
+    """Cached, as many images share a folder."""
     root, *folders = path.split("/")
     return (
         root == IMAGES_FOLDER

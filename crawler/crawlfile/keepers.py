@@ -1,9 +1,8 @@
 """Which folder keeps the file of an image: the crawl's own, or that of a worker on another machine.
 
-A folder is known by an id, drawn once and kept in it. No host name would do: clones of a machine and containers share
-theirs, and a folder that all machines have mounted has many. The id goes with the files when their folder is moved,
-copied or mounted elsewhere, and is lost with them, as in a container that keeps nothing. Host name and path are told
-beside it, for people to find the folder by.
+A folder has an id, drawn once and kept in it. Host names would not do: clones of a machine and containers share theirs,
+and a folder that many machines have mounted has many. The id moves with the files when the folder is moved, copied or
+mounted elsewhere, and is lost with them. Host name and path are recorded beside it, so that people find the folder.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from crawler.errors import FolderError
 from crawler.text.plain_errors import plain
 
 UNTOLD = "?"
-"""In the records of a crawl of an earlier version, where only the worker's name tells anything."""
+"""``kept_by`` in crawls of an earlier version, where the machine is known by the worker's name only."""
 _ID = re.compile(r"[0-9a-f]{16}")
 _MOST_CHARS = 64
 _PATIENCE_S = 1.0
@@ -29,13 +28,13 @@ _MAX_MACHINE, _MAX_FOLDER = 255, 4096  # as in models.KeptBy
 
 
 class Keeper(NamedTuple):
-    """A folder that keeps images, as a record tells of it; empty fields are what it does not tell."""
+    """A folder that keeps images; a field is empty if the record does not have it."""
 
     id: str = ""
     machine: str = ""
-    """Its host name, which others may share."""
+    """The host name, which other machines may share."""
     folder: str = ""
-    """Absolute, on that machine."""
+    """The absolute path on that machine."""
 
 
 OWN = Keeper()
@@ -43,9 +42,10 @@ OWN = Keeper()
 
 
 def keeper_of(kept_by: str, worker: str = "") -> Keeper:
-    """What a record's ``kept_by`` stands for; where that tells nothing, its ``worker`` tells the machine at least.
+    """The folder of a record's ``kept_by``; if that is UNTOLD, the machine of its ``worker``.
 
-    What can't be right in it, as a damaged file has it, counts as not told: else a loss would pass for another's file.
+    An invalid ``kept_by`` of a damaged file stands for the crawl's own folder: else a lost file would pass for one that
+    another machine keeps.
     """
     if kept_by == UNTOLD:
         return Keeper(machine=str(worker).partition(":")[0])
@@ -57,9 +57,9 @@ def keeper_of(kept_by: str, worker: str = "") -> Keeper:
 
 
 def own_name(folder: Path) -> str:
-    """``kept_by`` for what this machine keeps in *folder*, which has an id from then on.
+    """``kept_by`` for images that this machine keeps in *folder*, which gets an id.
 
-    Raises FolderError when nothing can be written there.
+    Raises FolderError if the folder can't be written to.
     """
     text = os.fsencode(folder.absolute()).decode("utf-8", "replace")
     path = "".join(char if char.isprintable() else "?" for char in text)[:_MAX_FOLDER]
@@ -68,7 +68,7 @@ def own_name(folder: Path) -> str:
 
 
 def mark(folder: Path) -> str:
-    """The id of *folder*, which gets one if it has none. Raises FolderError when nothing can be written there."""
+    """The id of *folder*, which gets one if it has none. Raises FolderError if the folder can't be written to."""
     file = folder / FOLDER_ID
     try:
         end = time.monotonic() + _PATIENCE_S
@@ -90,9 +90,7 @@ def id_of(folder: Path) -> str:
     """The id of *folder*; empty if it has none. Writes nothing."""
     file = folder / FOLDER_ID
     try:
-        if (
-            not file.is_file()
-        ):  # a folder of somebody else's may have anything there, a device without an end too
+        if not file.is_file():  # in a foreign folder it may be anything, a device without an end as well
             return ""
         with file.open(encoding="ascii") as opened:
             text = opened.read(_MOST_CHARS).strip()
@@ -102,14 +100,14 @@ def id_of(folder: Path) -> str:
 
 
 class Here:
-    """Tells of records whether the crawl's *folder*, as it lies on this machine, should have their files."""
+    """Which files the crawl's *folder* on this machine should have."""
 
     def __init__(self, folder: Path) -> None:
         self._id = id_of(folder)
         self._machine = platform.node()
 
     def keeps(self, keeper: Keeper) -> bool:
-        """Whether the file of an image with this *keeper* belongs here; if not, it may be here all the same."""
+        """Whether files of this *keeper* belong here. Others may be here all the same."""
         if keeper.id:
             return keeper.id == self._id
         return keeper.machine in {"", self._machine}

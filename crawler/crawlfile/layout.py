@@ -1,4 +1,4 @@
-"""The files of a crawl: one folder, one crawl."""
+"""The folder of a crawl: what lies in it, its lock, and how others find the crawl that runs there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOCK_PATIENCE_S = 5.0  # for a predecessor that was killed a moment ago
 
 
 class CrawlFolder:
-    """*path* and what lies in it; checks what is there, and creates nothing before ``prepare``."""
+    """The folder at *path*. Nothing is created before ``prepare``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class CrawlFolder:
         return self.ledger.is_file()
 
     def prepare(self) -> None:
-        """Make the folder. Raises FolderError when it can't hold a crawl."""
+        """Create the folder. Raises FolderError if it can't hold a crawl."""
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"the output folder {self.path} is a file; choose another with -o")
         if not self.holds_a_crawl and (self.images.exists() or self.index.exists()):
@@ -55,9 +55,9 @@ class CrawlFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have the folder for oneself; the system lets go of it however the process ends.
+        """Hold the folder's lock, which the system releases however the process ends.
 
-        Raises FolderError when another process has it.
+        Raises FolderError if another process holds it.
         """
         lock = FileLock(self._lock, timeout=_LOCK_PATIENCE_S, thread_local=False)
         try:
@@ -76,7 +76,7 @@ class CrawlFolder:
             lock.release()
 
     def wipe(self) -> None:
-        """Remove everything that a crawl made here; only of a folder that holds one, and is locked."""
+        """Remove everything that a crawl has made here. The folder holds a crawl, and the caller holds its lock."""
         for tree in (self.images, self.index, self.gallery):
             shutil.rmtree(tree, ignore_errors=True)
         for suffix in ("", "-wal", "-shm"):
@@ -84,12 +84,12 @@ class CrawlFolder:
         self.settings.unlink(missing_ok=True)
 
     def publish(self, address: tuple[str, int], authkey: bytes) -> None:
-        """Let others of the same user join the crawl that runs here: its manager's address, and its key (ASCII)."""
+        """Write the address and the key (ASCII) of the manager, by which processes of the same user join."""
         _write_secret(self.authkey, authkey.decode("ascii"))
         _write_secret(self._address, show_address(address))
 
     def publish_url(self, url: str) -> None:
-        """The same for a crawl whose queue lies at *url*, which has all that it takes to get in there (ASCII)."""
+        """Write the *url* (ASCII) of the queue in Redis, login included, by which processes of the same user join."""
         _write_secret(self._address, url)
 
     def unpublish(self) -> None:

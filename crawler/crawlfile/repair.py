@@ -1,7 +1,7 @@
-"""A crawl's file with rows that are absurd, though to SQLite nothing is wrong: mended as it is opened, and said so.
+"""Invalid rows of the queue's own tables: repaired when the file is opened, and logged.
 
-No worker can put such a thing there (see checks.py); a disk, another program or an older version may have. What can't
-be in the row of a record is read as not told (crawler/crawlfile/columns.py). Here is what the queue itself lives on.
+SQLite finds nothing wrong with them. No worker can have sent them (queues/validation.py); a damaged disk, another
+program or an older version wrote them. Invalid rows of records are read as columns.py says.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ABSURD = " OR ".join((_LOST, *_NUMBERS.values(), _NO_DUE, _NO_ORIGIN))
 
 
 def repair(db: Connection, path: Path) -> None:
-    """Have all rows of the queue be such as it writes; *path*, of the file, is for the log. One transaction."""
+    """Make all rows of the queue valid, in one transaction; the log names *path*."""
     rows = db.execute(f"SELECT id, kind, url, {_LOST} FROM tasks WHERE {_ABSURD}").fetchall()  # noqa: S608 - our own words
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -64,7 +64,7 @@ def repair(db: Connection, path: Path) -> None:
 
 
 def _mend(db: Connection, task_id: int, kind: str, url: object, *, lost: bool) -> str:
-    """Returns what was done."""
+    """Repair or remove one task; returns what was done, for the log."""
     if lost or not (isinstance(url, str) and is_url(url, TaskKind(kind))):
         for record in RECORDS:
             db.execute(f"DELETE FROM {record}s WHERE task_id = ?", (task_id,))  # noqa: S608 - our own names

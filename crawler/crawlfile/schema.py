@@ -23,12 +23,12 @@ from crawler.models.image_words import bits_of
 log = logging.getLogger(__name__)
 APPLICATION_ID = 0x696D6372  # "imcr"
 QUEUE_IDS = 2**40
-"""From here on the ids of tasks are given by a queue elsewhere, below by whoever writes to the file."""
+"""Task ids from here on are given by a queue in Redis, those below by the writer of the file."""
 
 _DECODE_ORIGIN = msgspec.msgpack.Decoder(Origin).decode
 TABLES = {TaskKind.IMAGE: "images", TaskKind.PAGE: "pages", TaskKind.RENDER: "renders"}
 HISTORY = "image_history"
-"""Records of images that have other bytes by now."""
+"""Earlier records of images whose bytes have changed."""
 COLUMNS = {kind: record.__struct_fields__ for kind, record in RECORDS.items()}
 INSERTS = {
     kind: f"INSERT INTO {TABLES[kind]} VALUES ({', '.join('?' * (2 + len(columns)))})"  # noqa: S608 - our own names
@@ -117,7 +117,7 @@ def version_of(db: Connection) -> int | None:
 
 
 def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
-    """A row of COLUMNS[kind] as a record; what can't be right in it is as if it had not been told."""
+    """A row of COLUMNS[kind] as a record; invalid fields take their defaults."""
     try:
         return columns.record_of(RECORDS[kind], values)
     except columns.UNREADABLE:
@@ -125,7 +125,7 @@ def to_record(kind: TaskKind, values: Sequence[Any]) -> Record:
 
 
 def origin_in(blob: bytes | None) -> Origin | None:
-    """The origin that a task's row has; None, as for a seed, if it has none that can be read."""
+    """The origin in a task's row; None for a seed, and if it can't be read."""
     try:
         return None if blob is None else _DECODE_ORIGIN(blob)
     except (*columns.UNREADABLE, TypeError):
@@ -133,7 +133,7 @@ def origin_in(blob: bytes | None) -> Origin | None:
 
 
 def origin_of(record: Record, kind: TaskKind) -> Origin | None:
-    """The origin that the record's task had; None for a seed."""
+    """The origin of a settled task, as its record keeps it; None for a seed."""
     has_more = (isinstance(record, ImageRecord) and bits_of(record)) or (
         isinstance(record, RenderRecord) and (record.template or record.signs)
     )
@@ -143,7 +143,7 @@ def origin_of(record: Record, kind: TaskKind) -> Origin | None:
 
 
 def host_id(db: Connection, name: str) -> int:
-    """Of the host of that name, which is one of those in the file from then on."""
+    """The id of the host of that name, which is added if it is new."""
     row = db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).fetchone()
     if row is None:
         row = db.execute("INSERT INTO hosts (name) VALUES (?) RETURNING id", (name,)).fetchone()
@@ -151,13 +151,13 @@ def host_id(db: Connection, name: str) -> int:
 
 
 def next_id(db: Connection) -> int:
-    """The first that no task has, nor any that comes after it, of those below QUEUE_IDS."""
+    """The next task id below QUEUE_IDS."""
     sql = "SELECT coalesce(max(id), 0) FROM tasks WHERE id < ?"
     return 1 + int(db.execute(sql, (QUEUE_IDS,)).fetchone()[0])
 
 
 def next_seq(db: Connection) -> int:
-    """Of the next record, of any kind."""
+    """The number of the next record, of any kind."""
     return 1 + max(
         int(db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
         for table in TABLES.values()
@@ -214,7 +214,7 @@ def _checked_version(db: Connection, path: Path) -> int:
 
 
 def _bring_up_to_date(db: Connection, path: Path, version: int) -> None:
-    """All at once or not at all: a kill leaves a file of before, or one of now."""
+    """In one transaction: a killed process leaves a file of the old or of the new version."""
     db.execute("BEGIN IMMEDIATE")
     for before in range(version, SCHEMA_VERSION):
         for statement in STEPS[before].statements:

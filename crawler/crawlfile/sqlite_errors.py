@@ -23,9 +23,9 @@ def has_code(error: Exception, *codes: int) -> bool:
 
 @contextmanager
 def explained(path: Path, on_error: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Turn SQLite's errors about the file at *path* into ours, which say what to do; *on_error* is told first.
+    """SQLite's errors within the block become ours, which say what to do; *on_error* hears of them first.
 
-    Raises StorageFull, StorageFailed or LedgerCorrupt.
+    Raises StorageFull, StorageFailed or LedgerCorrupt, about the file at *path*.
     """
     try:
         yield
@@ -54,10 +54,10 @@ def _explain(error: Exception, path: Path) -> CrawlError:
 
 @contextmanager
 def explained_to_reader(path: Path, *, timeout_s: float) -> Iterator[None]:
-    """The same for who only reads the file, and waits for locks for *timeout_s* seconds.
+    """The same for a reader of the file, who waits *timeout_s* seconds for a lock.
 
-    Raises LedgerCorrupt, StorageFailed when it stays locked, FolderError when it can't be opened, UsageError when it
-    is closed.
+    Raises LedgerCorrupt, StorageFailed if the file stays locked, FolderError if it can't be opened, UsageError if the
+    connection is closed.
     """
     try:
         yield

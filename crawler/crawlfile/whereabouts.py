@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 class Whereabouts:
-    """Whether the file at *path*, which has just been opened, is still there.
+    """Watches the file at *path*, which has just been opened.
 
-    One that is removed can be written to as before by whoever has it open, and all of that is gone in the end.
+    A removed file can still be written to by the process that has it open, and all of that is lost when it is closed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +26,7 @@ class Whereabouts:
         self._besides = self._look_beside()
 
     def problem(self) -> str:
-        """What has become of it, and what to do; empty as long as it is there."""
+        """What happened to the file, and what to do; empty while it is there."""
         found = self._found()
         if found == self._identity:
             self._besides = self._look_beside()
@@ -48,7 +48,7 @@ class Whereabouts:
         self._leave(copy)
 
     def _copy_of(self, db: Connection) -> Path | None:
-        """What *db* has, beside the place that the file was removed from; None if there is no need, or no way."""
+        """A copy of *db* beside the place of the removed file; None if the file is there, or no copy can be made."""
         if self._found() is not None:
             return None
         copy = self._path.with_name(f".{self._path.name}-{os.getpid()}")
@@ -62,9 +62,9 @@ class Whereabouts:
         return copy
 
     def _leave(self, copy: Path | None) -> None:
-        """Once the file is closed: what is in *copy* takes its place, unless somebody else's has.
+        """Move *copy* to the place of the closed file, unless another file is there.
 
-        What SQLite had beside ours would be read as a part of either.
+        The WAL files of the removed one go first: SQLite would take them for those of its successor.
         """
         if self._found() == self._identity:
             return
@@ -94,7 +94,7 @@ class Whereabouts:
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """What tells it from all others of this machine; None if it is not there."""
+    """Device and inode of *file*; None if it is not there."""
     try:
         there = file.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -14,7 +14,7 @@ import pytest
 from crawler.catalog import Catalog
 from crawler.catalog.duplicates import duplicates
 from crawler.catalog.summary import TOP_HOSTS, Summary, read_stats, summarise
-from crawler.catalog.verify import FindingKind, check_file, verify
+from crawler.catalog.verify import FindingKind, FolderReader, checked, verify
 from crawler.config import QueueConfig, ScopeConfig
 from crawler.models import ImageRecord, ImageStatus, NewTask, TaskKind
 from crawler.queues.ledger import Ledger
@@ -169,7 +169,10 @@ def test_a_record_that_names_a_file_outside_of_the_folder_is_wrong(tmp_path: Pat
     with Catalog(folder) as catalog:
         wrong = next(verify(catalog))
     assert (wrong.finding, wrong.path) == (FindingKind.CHANGED, "../secret")
-    assert check_file(folder, str(outside), sha256=inside.sha256, size_bytes=1)[0] is FindingKind.CHANGED
+    assert (
+        checked(FolderReader(folder), str(outside), sha256=inside.sha256, size_bytes=1)[0]
+        is FindingKind.CHANGED
+    )
 
 
 def test_two_records_that_disagree_about_a_file_can_t_both_be_right(tmp_path: Path) -> None:
