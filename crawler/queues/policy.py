@@ -13,8 +13,7 @@ from typing import Final
 
 from crawler import models, queues, urls
 from crawler.errors import HostDown, InternalError, LeaseExpired
-from crawler.models import ImageStatus, PageStatus, RenderStatus
-from crawler.models.image_words import ALL
+from crawler.models import ImageStatus, PageStatus, RenderStatus, image_words
 
 # --- hosts in trouble: host_health.py ---
 
@@ -188,8 +187,6 @@ WOKEN_AT_ONCE = 1000
 """Hosts, tasks or guests whose time has come, in one command: some milliseconds."""
 GIVEN_BACK_AT_ONCE = 100
 """Lost workers, hosts that may be asked again, or are forgotten, in one command."""
-ROOMY_AT_ONCE = 10
-"""Domains that may have room again, in one command: they are looked at in turn."""
 TROUBLED_LOOKED_AT = 201
 """Hosts with failures, to find those that are in trouble."""
 
@@ -227,7 +224,7 @@ FLAG_HAS_NEXT = 8
 """Of a picture that has further sizes, should this one not be had."""
 FLAG_SIZED = 16
 """Of a URL with the mark of a size."""
-NOTE_WORDS = ALL
+NOTE_WORDS = image_words.ALL
 """All bits of a URL's note that are words'; see ``image_words``."""
 NOTE_SAVED = 16
 NOTE_FAILED = 32

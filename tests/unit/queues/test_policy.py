@@ -1,0 +1,368 @@
+"""Each bound of the policy moves what both engines do, the ledger's Python and Redis's Lua alike.
+
+A scenario is played twice on either engine: with small constants, and with one of them changed. What can be seen has to
+differ, and has to be the same on both. ``python -m tests.benchmarks.policy_mutants`` shows that these tests are red
+wherever one use of a constant, in Python or in Lua, is replaced by its number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+
+from crawler.models import NewTask, Origin, TaskKind
+from crawler.queues import policy
+from tests.support import policy as support
+from tests.support import policy_scenarios as scenarios
+from tests.support.policy_scenarios import Crawl, Scenario, on_ledger, on_redis
+from tests.support.queues import HARVESTER, image, images, page, saved, take, worker
+from tests.support.redisserver import RedisServer
+
+pytestmark = pytest.mark.untraced
+
+SETTINGS: dict[str, Any] = {"lease_s": 100_000.0, "per_host": 8, "max_attempts": 1, "host_patience_s": 20.0}
+HEALTH = {
+    "IN_A_ROW": 3, "FIRST_PAUSE_S": 1.0, "MOST_PAUSE_S": 5.0, "LEAST_TRIES": 4, "DOUBT_TIMES": 4, "BUSY_TIMES": 1.5,
+    "COOL_OFF_S": 100.0, "MOST_COOL_OFF_S": 150.0,
+}  # fmt: skip
+CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    scenarios.unreachable: ({}, HEALTH, {
+        "IN_A_ROW": 5, "FIRST_PAUSE_S": 3.0, "MOST_PAUSE_S": 3.0, "LEAST_TRIES": 12, "COOL_OFF_S": 30.0,
+        "MOST_COOL_OFF_S": 110.0,
+    }),
+    scenarios.nameless: ({}, HEALTH, {"IN_A_ROW": 5}),
+    scenarios.overloaded: ({}, HEALTH, {"LEAST_TRIES": 12, "BUSY_TIMES": 3.0, "MOST_PAUSE_S": 3.0}),
+    scenarios.broken: ({"max_attempts": 3, "host_patience_s": 2.5}, HEALTH, {
+        "IN_A_ROW": 5, "BROKEN_SHARE": 4, "LEAST_TRIES": 6,
+    }),
+    scenarios.broken_after_worse: ({}, HEALTH, {"FIRST_PAUSE_S": 2.0}),
+    scenarios.in_doubt: ({"host_patience_s": 5.0}, HEALTH, {"DOUBT_TIMES": 2, "LEAST_TRIES": 12}),
+    scenarios.many_in_trouble: ({"per_host": 2}, HEALTH | {"MOST_RUNS": 6}, {"MOST_RUNS": 3}),
+    scenarios.refusing: ({}, {"FIRST_GROWTH_S": 1.0, "LEAST_GIVEN": 10}, {
+        "FIRST_PACE_S": 0.1, "LEAST_PACE_S": 0.015, "PACE_SHARE": 0.5, "LEAST_GIVEN": 2, "SLOWER_TIMES": 4.0,
+        "ABOUT_TIMES": 30.0, "FIRST_GROWTH_S": 4.0, "MOST_GROWTH_S": 1.25, "REFUSED_FIRST_PAUSE_S": 3.0,
+    }),
+    scenarios.refusing_slowly: ({}, {"LEAST_GIVEN": 1, "FIRST_PACE_S": 100.0, "FIRST_GROWTH_S": 400.0}, {
+        "MOST_PACE_S": 8.0,
+    }),
+    scenarios.refusing_for_long: ({"host_patience_s": 1e6}, {}, {
+        "REFUSED_MOST_PAUSE_S": 70.0, "REFUSED_FIRST_LONG_PAUSE_S": 5.0, "LATEST_ANSWERS": 5, "BELIEVED_REFUSALS": 3,
+    }),
+    scenarios.refusing_forever: ({"host_patience_s": 1.0}, {"REFUSED_TIMES": 2}, {
+        "REFUSED_LEAST_TRIES": 7, "REFUSED_TIMES": 100,
+    }),
+    scenarios.refusing_for_ages: ({"host_patience_s": 1.0}, {"BELIEVED_REFUSALS": 1, "REFUSED_TIMES": 2}, {
+        "REFUSED_ASKED_TIMES": 4, "MOST_ASKED_S": 500.0,
+    }),
+    scenarios.refused_again_and_again: ({"max_attempts": 2, "host_patience_s": 1e5}, {}, {"REFUSED_ATTEMPTS_TIMES": 2}),
+    scenarios.slots: ({}, {}, {"TASKS_PER_SLOT": 3}),
+    scenarios.hungry: ({"per_host": 4}, {}, {"HUNGRY_S": 4.0}),
+    scenarios.guests: ({"per_host": 2}, {"GUEST_S": 5.0}, {"GUEST_S": 12.0, "CROWDED_S": 2.0, "ASK_AGAIN_S": 0.3}),
+    scenarios.host_files: ({}, {"CLAIM_S": 60.0}, {"CLAIM_S": 30.0, "ASK_AGAIN_S": 0.3}),
+    scenarios.given_up: ({}, {"GIVEN_UP_AT_ONCE": 10}, {
+        "GIVEN_UP_AT_ONCE": 4, "GIVING_UP_EVERY_S": 0.55, "SHOWN_DETAIL_CHARS": 20,
+    }),
+    scenarios.sizes: ({}, {}, {"RELEASED_AT_ONCE": 3, "MAX_BEHIND": 2}),
+    scenarios.malformed: ({"max_attempts": 5}, {}, {"REFUSED_S": 7.0}),
+    scenarios.replies: ({}, {}, {"REPLY_BYTES": 1}),
+    scenarios.records: ({}, {}, {"MAX_RECORDS": 2}),
+    scenarios.gone: ({}, {}, {"GONE_WORKERS": 5}),
+    scenarios.cookies: ({}, {}, {"MOST_COOKIES": 9, "MOST_COOKIES_OF_DOMAIN": 4, "COOKIES_AT_ONCE": 5}),
+    scenarios.left_out: ({}, {"MOST_LEFT_OUT": 10, "MOST_LEFT_OUT_OF_EACH": 2}, {
+        "MOST_LEFT_OUT": 6, "MOST_LEFT_OUT_OF_EACH": 3,
+    }),
+    scenarios.shown: ({"max_attempts": 3, "delay_s": 10.0}, {}, {
+        "SHOWN_WORKERS": 3, "SHOWN_HOSTS": 3, "SHOWN_WAITING": 2, "SHOWN_RETRIES": 2,
+    }),
+    scenarios.shown_in_trouble: ({"max_attempts": 3, "per_host": 8}, {"SHOWN_HOSTS": 1}, {
+        "SHOWN_TROUBLED": 3,
+    }),
+    scenarios.that_wait: ({"delay_s": 10.0}, {"SHOWN_WAITING": 8}, {"LOOKED_AT": 2, "SHOWN_WAITING": 3}),
+    scenarios.later_retries: ({"max_attempts": 3}, {}, {"LOOKED_AT": 3}),
+    scenarios.receiving: ({}, {}, {"BURST_S": 1.5, "HORIZON_S": 7.0}),
+    scenarios.templates: ({}, {"FAMILY_RENDERS": 6}, {
+        "PROBES": 2, "DRY_RENDERS": 3, "TEMPLATE_CLAIM_S": 30.0, "TEMPLATE_WAIT_S": 3.0, "FAILED_RENDERS": 3,
+        "FAMILY_RENDERS": 18, "FAMILY_TEMPLATES": 4, "MOST_TEMPLATES": 3, "MOST_FOUND": 1,
+        "MOST_BEHAVIOURS": 1, "MOST_TOLD_OF": 1,
+    }),
+}  # fmt: skip
+"""By scenario: settings, constants as they are else, and another value of each that it can tell of."""
+
+
+def seen(scenario: Scenario, engine: Any, url: str, **values: Any) -> list[Any]:
+    settings, constants, _ = CHANGED[scenario]
+    with (
+        TemporaryDirectory() as folder,
+        support.changed(**{**constants, **values}),
+        engine(Path(folder), url, **{**SETTINGS, **settings}) as crawl,
+    ):
+        return list(scenario(crawl))
+
+
+@cache
+def unchanged(scenario: Scenario, url: str) -> list[Any]:
+    ours = seen(scenario, on_ledger, url)
+    assert seen(scenario, on_redis, url) == ours
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name"),
+    [(scenario, name) for scenario, (_, _, changed) in CHANGED.items() for name in changed],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_both_engines_go_by_it(redis_server: RedisServer, scenario: Scenario, name: str) -> None:
+    value = CHANGED[scenario][2][name]
+    ours = seen(scenario, on_ledger, redis_server.url, **{name: value})
+    assert ours != unchanged(scenario, redis_server.url), "nothing has changed in the ledger"
+    assert seen(scenario, on_redis, redis_server.url, **{name: value}) == ours
+
+
+# --- what Redis has alone ---
+
+
+@pytest.fixture(name="url")
+def its_url(redis_server: RedisServer) -> str:
+    return redis_server.url
+
+
+def shard(crawl: Crawl, number: int = 0) -> tuple[str, dict[str, Any]]:
+    """The prefix of a shard's keys, and its state."""
+    assert crawl.client is not None
+    shards = crawl.client._known()
+    prefix = shards.prefixes[number]
+    return prefix, msgspec.msgpack.decode(shards.engine.call("HGET", f"{prefix}m", "st"), strict=False)
+
+
+@contextmanager
+def in_the_servers(folder: Path, url: str, **values: Any) -> Iterator[Crawl]:
+    with support.changed(**values), on_redis(folder, url, **SETTINGS) as crawl:
+        yield crawl
+
+
+@pytest.mark.parametrize("fields", [1, 2])
+def test_so_many_known_urls_are_in_one_hash(url: str, tmp_path: Path, fields: int) -> None:
+    with in_the_servers(tmp_path, url, BUCKET_FIELDS=fields) as crawl:
+        crawl.put(*images(900))
+        prefix, _ = shard(crawl)
+        with redis.Redis.from_url(url) as server:
+            keys = list(server.scan_iter(f"{prefix}s*"))
+            sizes = [server.hlen(key) for key in keys if server.type(key) == b"hash"]
+        assert max(sizes) == fields
+
+
+@pytest.mark.parametrize("at_once", [3, 5])
+def test_so_many_tasks_are_woken_at_once(url: str, tmp_path: Path, at_once: int) -> None:
+    with in_the_servers(tmp_path, url, WOKEN_AT_ONCE=at_once) as crawl:
+        crawl.put(*images(16))
+        for task in crawl.take(count=8, slots=8):
+            crawl.settle(task, untouched=True, retry_in_s=10.0)
+        crawl.clock.now += 11.0
+        assert [crawl.queues.tasks.stats().images.delayed for _ in range(2)] == [
+            8 - at_once,
+            max(0, 8 - 2 * at_once),
+        ]
+
+
+@pytest.mark.parametrize("at_once", [3, 5])
+def test_so_many_hosts_are_woken_at_once(url: str, tmp_path: Path, at_once: int) -> None:
+    """Those that may be asked again, and those of which guests have not been heard."""
+    with in_the_servers(tmp_path, url, WOKEN_AT_ONCE=at_once, GUEST_S=10.0) as crawl:
+        for number in range(8):
+            crawl.put(image(1, f"h{number}"))
+        tasks = crawl.take(count=8, slots=8)
+        for task in tasks:
+            crawl.queues.tasks.turn(task=task.id, host=f"http://g{task.id}.example", is_guest=True)
+            crawl.settle(task, host_pause_s=10.0)
+        crawl.clock.now += 11.0
+        prefix, _ = shard(crawl)
+        with redis.Redis.from_url(url) as server:
+            before = server.zcard(f"{prefix}cool"), server.zcard(f"{prefix}guests")
+            crawl.queues.tasks.stats()
+            after = server.zcard(f"{prefix}cool"), server.zcard(f"{prefix}guests")
+        assert before == (8, 8)
+        assert after == (8 - at_once, 8 - at_once)
+
+
+@pytest.mark.parametrize("at_once", [3, 5])
+def test_so_many_lost_workers_are_parted_with_at_once(url: str, tmp_path: Path, at_once: int) -> None:
+    with in_the_servers(tmp_path, url, GIVEN_BACK_AT_ONCE=at_once) as crawl:
+        for number in range(8):
+            crawl.take(who=worker(f"w{number}"))
+        crawl.clock.now += 2 * SETTINGS["lease_s"]
+        assert crawl.queues.tasks.stats().worker_count == 8 - at_once
+
+
+@pytest.mark.parametrize("at_once", [3, 5])
+def test_so_many_hosts_are_forgotten_or_asked_again_at_once(url: str, tmp_path: Path, at_once: int) -> None:
+    with in_the_servers(tmp_path, url, GIVEN_BACK_AT_ONCE=at_once, COOL_OFF_S=100.0) as crawl:
+        for number in range(8):
+            crawl.put(*images(3, f"h{number}"))
+            for task in crawl.take(count=3, slots=3):
+                crawl.settle(task, "host-not-found")
+            crawl.put(*images(2, f"r{number}"))
+            crawl.settle(*crawl.take(), "rate-limited", 429, refused_for_s=0.0)
+        prefix, _ = shard(crawl)
+        with redis.Redis.from_url(url) as server:
+            off = server.zcard(f"{prefix}off")
+            crawl.clock.now += 110.0
+            crawl.queues.tasks.stats()
+            assert (off, server.zcard(f"{prefix}off")) == (8, 8 - at_once)
+            with support.changed(GIVEN_BACK_AT_ONCE=at_once, MOST_RUNS=0):
+                before = server.zcard(f"{prefix}runs"), server.zcard(f"{prefix}slow")
+                crawl.queues.tasks.stats()
+                after = server.zcard(f"{prefix}runs"), server.zcard(f"{prefix}slow")
+        assert [one - other for one, other in zip(before, after, strict=True)] == [at_once, at_once]
+
+
+@pytest.mark.parametrize("most", [2, 4])
+def test_so_many_hosts_with_failures_are_looked_at(url: str, tmp_path: Path, most: int) -> None:
+    with in_the_servers(tmp_path, url, TROUBLED_LOOKED_AT=most, SHOWN_HOSTS=1) as crawl:
+        for number in range(8):
+            crawl.put(*images(8, f"h{number}"))
+            for task in crawl.take(count=8, slots=8):
+                crawl.settle(task, "server-error", 503)
+        crawl.put(image(1))
+        assert len(crawl.queues.tasks.status().hosts) == 1 + most
+
+
+@pytest.mark.parametrize("seconds", [5, 20])
+def test_a_rate_is_sampled_so_often(url: str, tmp_path: Path, seconds: int) -> None:
+    with in_the_servers(tmp_path, url, SAMPLE_S=seconds) as crawl:
+        crawl.put(*images(100))
+        crawl.later(1.0)
+        for _ in range(10):
+            crawl.settle(*crawl.take())
+        for _ in range(7):
+            crawl.later(seconds / 4)
+        assert crawl.queues.tasks.status().images_per_s > 0, "the first point is less than two samples old"
+        crawl.later(seconds / 2)
+        crawl.later(seconds)
+        assert crawl.queues.tasks.status().images_per_s == 0
+
+
+@pytest.mark.parametrize("seconds", [100, 200])
+def test_a_page_can_be_recalled_for_so_long(url: str, tmp_path: Path, seconds: int) -> None:
+    with support.changed(RECENT_S=seconds), on_redis(tmp_path, url, queue_shards=2, **SETTINGS) as crawl:
+        for number, wait_s in enumerate((0.0, 150.0)):
+            crawl.put(page(number))
+            crawl.later(wait_s)
+            crawl.queues.results.put([saved(*take(crawl.queues, HARVESTER))])
+        assert crawl.client is not None
+        assert crawl.client.recall() == (1 if seconds == 100 else 2)
+
+
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_sizes_wait_until_it_has_been_quiet_for_so_long(url: str, tmp_path: Path, seconds: int) -> None:
+    with support.changed(QUIET_S=seconds), on_redis(tmp_path, url, queue_shards=2, **SETTINGS) as crawl:
+        crawl.put(page(1))
+        [task] = take(crawl.queues, HARVESTER)
+        sized = NewTask(
+            kind=TaskKind.IMAGE, url=f"{scenarios.A}/x.jpg?w=100", depth=1, origin=Origin("", "img")
+        )
+        crawl.queues.results.put([saved(task, discovered=(sized,))])
+        got = []
+        for _ in range(12):
+            got.append(len(crawl.take()))
+            crawl.later(0.5)
+        assert got.index(1) in {2 * seconds, 2 * seconds + 1}
+
+
+@pytest.mark.parametrize(("standstill_s", "part"), [(10, 1 / 8), (10, 1 / 2), (3, 1 / 8)])
+def test_clocks_stand_still_while_nobody_can_reach_the_queue(
+    url: str, tmp_path: Path, standstill_s: float, part: float
+) -> None:
+    with (
+        support.changed(STANDSTILL_S=standstill_s, LEASE_STANDSTILL=part),
+        on_redis(tmp_path, url, **{**SETTINGS, "lease_s": 8.0}) as crawl,
+    ):
+        prefix, state = shard(crawl)
+        assert crawl.client is not None
+        shards = crawl.client._known()
+        state["real"] -= 1000.0
+        shards.engine.call("HSET", f"{prefix}m", "st", msgspec.msgpack.encode(state))
+        shards._clock = None
+        shards.all("tick")
+        _, after = shard(crawl)
+        assert after["life"] - state["life"] == pytest.approx(standstill_s)
+        assert after["behind"] - state.get("behind", 0.0) == pytest.approx(standstill_s - 8.0 * part)
+
+
+def test_who_asks_hears_for_so_long_that_the_crawl_has_ended(url: str, tmp_path: Path) -> None:
+    with in_the_servers(tmp_path, url, ENDED_S=500) as crawl:
+        crawl.take()
+        prefix, _ = shard(crawl)
+        assert crawl.client is not None
+        crawl.client.delete()
+        assert crawl.queues.tasks.stats().drained
+        with redis.Redis.from_url(url) as server:
+            lives = {
+                key.removeprefix(prefix.encode()): server.ttl(key) for key in server.scan_iter(f"{prefix}*")
+            }
+        assert set(lives) >= {b"m"}
+        assert all(0 < left_s <= 500 for left_s in lives.values()), lives
+
+
+def test_a_url_that_is_left_out_is_told_of_if_it_has_so_many_bytes_at_the_most(
+    url: str, tmp_path: Path
+) -> None:
+    with in_the_servers(tmp_path, url, MOST_LEFT_OUT_BYTES=100) as crawl:
+        for name in ("short", "x" * 200):
+            crawl.put(NewTask(kind=TaskKind.IMAGE, url=f"{scenarios.A}/{name}.png", kept_out_by="excluded"))
+        assert crawl.client is not None
+        assert [one.task.url for one in crawl.client.outlet().left_out(10)] == [f"{scenarios.A}/short.png"]
+
+
+ALONE = {
+    "BUCKET_FIELDS", "WOKEN_AT_ONCE", "GIVEN_BACK_AT_ONCE", "TROUBLED_LOOKED_AT", "SAMPLE_S", "RECENT_S", "QUIET_S",
+    "STANDSTILL_S", "LEASE_STANDSTILL", "ENDED_S", "MOST_LEFT_OUT_BYTES",
+}  # fmt: skip
+"""What the tests above are about."""
+
+
+def test_each_number_is_tried_or_written_into_files() -> None:
+    """Bits are not: they lie in Redis, and another version has to read them. So they are what they are."""
+    numbers = {
+        name for name, value in vars(policy).items() if name.isupper() and isinstance(value, int | float)
+    }
+    bits = {name: getattr(policy, name) for name in numbers if name.startswith(("FLAG_", "NOTE_"))}
+    tried = {name for _, _, changed in CHANGED.values() for name in changed}
+    assert numbers - tried - ALONE - set(bits) == set()
+    assert bits == {
+        "FLAG_SEED": 1, "FLAG_KEPT": 2, "FLAG_NEXT_SIZE": 4, "FLAG_HAS_NEXT": 8, "FLAG_SIZED": 16,
+        "NOTE_WORDS": 15, "NOTE_SAVED": 16, "NOTE_FAILED": 32, "NOTE_MARKED": 64,
+    }  # fmt: skip
+
+
+NUMBERS = {
+    "IN_A_ROW": 3, "FIRST_PAUSE_S": 1.0, "MOST_PAUSE_S": 60.0, "LEAST_TRIES": 4, "DOUBT_TIMES": 10,
+    "BUSY_TIMES": 2.5, "BROKEN_SHARE": 2, "COOL_OFF_S": 600.0, "MOST_COOL_OFF_S": 3600.0, "MOST_RUNS": 20000,
+    "SHOWN_DETAIL_CHARS": 200, "FIRST_PACE_S": 0.02, "MOST_PACE_S": 60.0, "LEAST_PACE_S": 0.002, "PACE_SHARE":
+    0.9, "LEAST_GIVEN": 10, "SLOWER_TIMES": 2.0, "ABOUT_TIMES": 1.5, "FIRST_GROWTH_S": 15.0, "MOST_GROWTH_S":
+    480.0, "REFUSED_FIRST_PAUSE_S": 1.0, "REFUSED_FIRST_LONG_PAUSE_S": 2.0, "REFUSED_MOST_PAUSE_S": 60.0,
+    "LATEST_ANSWERS": 10, "BELIEVED_REFUSALS": 6, "MOST_ASKED_S": 3600.0, "REFUSED_LEAST_TRIES": 4,
+    "REFUSED_TIMES": 10, "REFUSED_ASKED_TIMES": 2, "REFUSED_ATTEMPTS_TIMES": 4, "HUNGRY_S": 10.0, "CROWDED_S":
+    1.0, "TASKS_PER_SLOT": 8, "GUEST_S": 120.0, "ASK_AGAIN_S": 0.1, "CLAIM_S": 60.0, "BURST_S": 0.25,
+    "HORIZON_S": 60.0, "GIVEN_UP_AT_ONCE": 2000, "GIVING_UP_EVERY_S": 0.25, "RELEASED_AT_ONCE": 200,
+    "REFUSED_S": 2.0, "REPLY_BYTES": 1048576, "MAX_RECORDS": 200, "GONE_WORKERS": 10000, "MOST_COOKIES": 3000,
+    "MOST_COOKIES_OF_DOMAIN": 50, "COOKIES_AT_ONCE": 100, "MOST_LEFT_OUT": 100000, "MOST_LEFT_OUT_OF_EACH":
+    2000, "MOST_LEFT_OUT_BYTES": 16384, "MAX_BEHIND": 50, "SHOWN_WORKERS": 500, "SHOWN_HOSTS": 50,
+    "SHOWN_TROUBLED": 20, "SHOWN_WAITING": 5, "SHOWN_RETRIES": 5, "LOOKED_AT": 50, "PROBES": 3, "DRY_RENDERS":
+    5, "TEMPLATE_CLAIM_S": 120.0, "TEMPLATE_WAIT_S": 1.0, "FAILED_RENDERS": 6, "FAMILY_RENDERS": 24,
+    "FAMILY_TEMPLATES": 8, "MOST_TEMPLATES": 2000, "MOST_FOUND": 400, "MOST_BEHAVIOURS": 64, "MOST_TOLD_OF": 16,
+    "STANDSTILL_S": 10, "LEASE_STANDSTILL": 0.125, "QUIET_S": 1, "RECENT_S": 600, "ENDED_S": 86400, "SAMPLE_S":
+    15, "BUCKET_FIELDS": 120, "WOKEN_AT_ONCE": 1000, "GIVEN_BACK_AT_ONCE": 100, "TROUBLED_LOOKED_AT": 201,
+}  # fmt: skip
+
+
+def test_a_number_is_changed_on_purpose() -> None:
+    """Each was found by measuring, and says in policy.py why it is what it is."""
+    assert {name: getattr(policy, name) for name in NUMBERS} == NUMBERS
