@@ -84,7 +84,7 @@ class DelayedTasks:
         return [(TaskKind(kind), host) for _, kind, host in rows]
 
     def next_retries(self, *, max_attempts: int) -> tuple[Retry, ...]:
-        """The next tasks to be tried again, one of each host, policy.SHOWN_RETRIES at most."""
+        """The next tasks to be tried again, one of each host, SHOWN_RETRIES at most."""
         rows = self._db.execute(
             "SELECT tasks.id, kind, host_id, attempts, due_s, hosts.name FROM tasks JOIN hosts ON hosts.id = host_id"
             " WHERE state = 'delayed' AND due_s IS NOT NULL ORDER BY due_s LIMIT ?",

@@ -87,16 +87,17 @@ class _Slow:
     """When the first refusal came."""
     since: float
     """The first event of the latest run of them: from here on is counted what the host gives."""
+    pace_s: float
+    """At the latest event."""
+    growth_s: float
+    """How long it takes to grow, from"""
+    grows_at: float = 0.0
+    """then on."""
     noted: float = -math.inf
     """The latest event: what began before that is part of it."""
     until: float = -math.inf
     """The end of its pause."""
-    pace_s: float = field(default_factory=lambda: policy.FIRST_PACE_S)
-    """At the latest event, and"""
-    grows_at: float = 0.0
-    """since when it grows."""
-    growth_s: float = field(default_factory=lambda: policy.FIRST_GROWTH_S)
-    rest_s: float = field(default_factory=lambda: policy.MOST_PACE_S)
+    rest_s: float = math.inf
     """How long it had to rest before it answered again, last."""
     given: int = 0
     """Answers since ``since``."""
@@ -137,7 +138,9 @@ class Throttle:
         """*host* has refused a request that began at the moment *began*, for *asked_s* seconds, 0 if it did not say."""
         slow = self._slow.pop(host, None)
         is_fresh = slow is None or (began >= slow.noted and now >= slow.until)
-        slow = self._slow[host] = slow or _Slow(began=now, since=now)
+        slow = self._slow[host] = slow or _Slow(
+            began=now, since=now, pace_s=policy.FIRST_PACE_S, growth_s=policy.FIRST_GROWTH_S
+        )
         slow.refusals += 1
         slow.reason = reason
         if not is_fresh:

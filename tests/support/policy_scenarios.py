@@ -77,7 +77,9 @@ class Crawl:
                 return (host.trouble, host.failures, *(round(round(time_s, 3), 2) for time_s in times))
         return ("", 0, 0.0, 0.0, 0.0)
 
-    def settle(self, task: Task, reason: str = "", status: int = 0, **more: Any) -> None:
+    def settle(
+        self, task: Task, reason: str = "", status: int = 0, *, elapsed_s: float = 0.0, **more: Any
+    ) -> None:
         if not reason:
             self.queues.results.put([msgspec.structs.replace(saved(task), **more)])
             return
@@ -89,6 +91,7 @@ class Crawl:
             http_status=status,
             attempts=task.attempt,
             page_url="http://a.example/",
+            elapsed_s=elapsed_s,
         )
         self.queues.results.put([Result(token=task.token, record=record, **more)])
 
@@ -146,6 +149,16 @@ def unreachable(crawl: Crawl) -> Seen:
 
 def nameless(crawl: Crawl) -> Seen:
     yield from ordeal(crawl, "host-not-found", rounds=8)
+
+
+def nameless_at_once(crawl: Crawl) -> Seen:
+    """What had begun before the first failure tells nothing new, but for this."""
+    crawl.put(*images(8))
+    tasks = crawl.take(count=8, slots=8)
+    crawl.later(2.0)
+    for task in tasks:
+        crawl.settle(task, "host-not-found", elapsed_s=1.0)
+        yield crawl.host()
 
 
 def overloaded(crawl: Crawl) -> Seen:
@@ -216,6 +229,8 @@ def refusals(crawl: Crawl, asked: Sequence[float | None]) -> Seen:
         else:
             crawl.settle(tasks[0], "rate-limited", 429, refused_for_s=asked_s)
         yield round(waited_s, 2), crawl.host(), crawl.settled()
+    crawl.later(1.0)
+    yield sorted({record.detail.count("x") for record in crawl.queues.results.get().records})
 
 
 def refusing(crawl: Crawl) -> Seen:

@@ -20,6 +20,7 @@ import redis
 
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues import policy
+from crawler.queues.host_health import Evidence, HostHealth
 from tests.support import policy as support
 from tests.support import policy_scenarios as scenarios
 from tests.support.policy_scenarios import Crawl, Scenario, on_ledger, on_redis
@@ -39,6 +40,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "MOST_COOL_OFF_S": 110.0,
     }),
     scenarios.nameless: ({}, HEALTH, {"IN_A_ROW": 5}),
+    scenarios.nameless_at_once: ({}, HEALTH, {"IN_A_ROW": 2}),
     scenarios.overloaded: ({}, HEALTH, {"LEAST_TRIES": 12, "BUSY_TIMES": 3.0, "MOST_PAUSE_S": 3.0}),
     scenarios.broken: ({"max_attempts": 3, "host_patience_s": 2.5}, HEALTH, {
         "IN_A_ROW": 5, "BROKEN_SHARE": 4, "LEAST_TRIES": 6,
@@ -57,7 +59,7 @@ CHANGED: dict[Scenario, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] =
         "REFUSED_MOST_PAUSE_S": 70.0, "REFUSED_FIRST_LONG_PAUSE_S": 5.0, "LATEST_ANSWERS": 5, "BELIEVED_REFUSALS": 3,
     }),
     scenarios.refusing_forever: ({"host_patience_s": 1.0}, {"REFUSED_TIMES": 2}, {
-        "REFUSED_LEAST_TRIES": 7, "REFUSED_TIMES": 100,
+        "REFUSED_LEAST_TRIES": 7, "REFUSED_TIMES": 100, "SHOWN_DETAIL_CHARS": 20,
     }),
     scenarios.refusing_for_ages: ({"host_patience_s": 1.0}, {"BELIEVED_REFUSALS": 1, "REFUSED_TIMES": 2}, {
         "REFUSED_ASKED_TIMES": 4, "MOST_ASKED_S": 500.0,
@@ -126,7 +128,7 @@ def test_both_engines_go_by_it(redis_server: RedisServer, scenario: Scenario, na
     assert seen(scenario, on_redis, redis_server.url, **{name: value}) == ours
 
 
-# --- what Redis has alone ---
+# --- what the other has not, or not in the same way ---
 
 
 @pytest.fixture(name="url")
@@ -166,10 +168,31 @@ def test_so_many_tasks_are_woken_at_once(url: str, tmp_path: Path, at_once: int)
         for task in crawl.take(count=8, slots=8):
             crawl.settle(task, untouched=True, retry_in_s=10.0)
         crawl.clock.now += 11.0
-        assert [crawl.queues.tasks.stats().images.delayed for _ in range(2)] == [
-            8 - at_once,
-            max(0, 8 - 2 * at_once),
-        ]
+        assert crawl.queues.tasks.stats().images.delayed == 8 - at_once
+
+
+@pytest.mark.parametrize("chars", [10, 30])
+def test_so_much_is_kept_of_what_a_broken_host_says(monkeypatch: pytest.MonkeyPatch, chars: int) -> None:
+    """Nobody is shown it, but it is kept in memory."""
+    monkeypatch.setattr(policy, "SHOWN_DETAIL_CHARS", chars)
+    health = HostHealth(per_host=4, patience_s=10.0)
+    for _ in range(3):
+        health.failed(1, Evidence.BROKEN, reason="server-error", detail="x" * 100, began=0.0, now=0.0)
+    condition = health.condition(1, now=0.0)
+    assert condition is not None
+    assert len(condition.detail) == chars
+
+
+@pytest.mark.parametrize("most", [3, 5])
+def test_so_many_hosts_are_known_to_have_answered(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """A failure during which its host has answered others is its URL's own."""
+    monkeypatch.setattr(policy, "MOST_RUNS", most)
+    health = HostHealth(per_host=4, patience_s=10.0)
+    for host in range(8):
+        health.answered(host, now=1.0)
+    for host in range(8):
+        health.failed(host, Evidence.TROUBLE, reason="server-error", detail="", began=0.0, now=2.0)
+    assert [health.is_known(host) for host in range(8)] == [True] * (8 - most) + [False] * most
 
 
 @pytest.mark.parametrize("at_once", [3, 5])
@@ -325,7 +348,7 @@ ALONE = {
     "BUCKET_FIELDS", "WOKEN_AT_ONCE", "GIVEN_BACK_AT_ONCE", "TROUBLED_LOOKED_AT", "SAMPLE_S", "RECENT_S", "QUIET_S",
     "STANDSTILL_S", "LEASE_STANDSTILL", "ENDED_S", "MOST_LEFT_OUT_BYTES",
 }  # fmt: skip
-"""What the tests above are about."""
+"""What these tests are about."""
 
 
 def test_each_number_is_tried_or_written_into_files() -> None:

@@ -86,7 +86,7 @@ do
     else
       slow = {
         b = now, s = now, n = -1e18, u = -1e18, p = POLICY.FIRST_PACE_S, g = 0, t = POLICY.FIRST_GROWTH_S,
-        e = POLICY.MOST_PACE_S, c = 0, k = 0, r = 0, l = {},
+        e = 1e18, c = 0, k = 0, r = 0, l = {},
       }
       lane.th = slow
     end
