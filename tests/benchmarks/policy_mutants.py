@@ -73,7 +73,8 @@ def main() -> int:
     for mutant in mutants():
         if not only or mutant.name in only:
             with _made(mutant):
-                is_red = any(_is_red(chosen) for chosen in (mutant.name, "not both"))
+                chosen = ("purpose",) if mutant.path is None else (mutant.name, "not both")
+                is_red = any(map(_is_red, chosen))
             print("red     " if is_red else "SURVIVES", mutant, flush=True)
             survivors += not is_red
     print(f"{survivors} survived")
