@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from crawler.queues.embedded import LedgerResults, LedgerTasks
+from crawler.queues.redis.tasks import RedisTasks
 
 from crawler.config import Config, FetchConfig, QueueConfig, ScopeConfig
 from crawler.models import (
@@ -33,11 +35,9 @@ from crawler.models import (
 )
 from crawler.queues import Plan
 from crawler.queues.bandwidth import BandwidthSchedule
-from crawler.queues.embedded import LedgerResults, LedgerTasks
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
-from crawler.queues.redis.tasks import RedisTasks
 from tests.support.machine import Clock
 from tests.support.queues import HARVESTER, Queues, image, images, in_redis, page, saved, take, worker
 
