@@ -74,7 +74,7 @@ _SERVER_FAULT = 500
 """A server that fails has not said that there is none, whatever its errors are called."""
 _NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ForbiddenAddress)
 """Nothing can be fetched from such a host, so that its errors are the URL's own."""
-ERRORS: dict[str, type[TaskError]] = {
+_ERRORS: dict[str, type[TaskError]] = {
     kind.reason: kind for kind in (*_NO_HOST, BotChallenge, RobotsUnavailable)
 }
 """What a HostFile gives as its reason."""
@@ -91,17 +91,6 @@ class HostFileStore(Protocol):
     def look(self, host: str, name: str) -> FileAnswer: ...
 
     def keep(self, host: str, file: HostFile) -> None: ...
-
-
-class NoHostFileStore:
-    """For who works alone: whatever is needed is to be fetched."""
-
-    def look(self, host: str, name: str) -> FileAnswer:
-        del host, name
-        return FileAnswer(is_yours=True)
-
-    def keep(self, host: str, file: HostFile) -> None:
-        del host, file
 
 
 class FileQueue(Protocol):
@@ -128,18 +117,23 @@ class QueueHostFileStore:
 
 @dataclass(frozen=True, slots=True)
 class _Known(Generic[T]):
+    """What is known of one host."""
+
     until: float
-    value: T
     size_bytes: int
+    value: T | None
+    """What the file says; None when it could not be had."""
+    failure: HostFile | None
+    """Why it could not be had; None when it was."""
 
 
 class HostFiles(Generic[T]):
-    """What the file of that *name* says at each host, as *read* understands it; safe to be used by several threads.
+    """What the file *name* of each host says, as *read* understands it. Thread-safe.
 
-    *read* is told the URL and never raises; what it gives for a file that could not be had has to tell so. However many
-    threads need the file of one host, it is asked for once. *max_bytes* of it are read. *check* says what may be
-    asked for at all, *is_none* which errors say that a host has none, *delay_of* what a file asks for between two
-    requests. *clock* is monotonic, in seconds.
+    *read* is given the URL and a file that could be had, and never raises. However many threads need the file of one
+    host, it is requested once; at most *max_bytes* of it are read. *store* keeps the files for all workers; None: there
+    is only this one. *check* judges each URL before it is requested. *is_none* tells errors that mean that a host has
+    no such file. *delay_of* is the delay between two requests that a file asks for. *clock* is monotonic, in seconds.
     """
 
     def __init__(
@@ -161,52 +155,58 @@ class HostFiles(Generic[T]):
         self._transport = transport
         self._accept = accept
         self._max_bytes = max_bytes
-        self._store = store or NoHostFileStore()
+        self._store = store
         self._check = check
         self._is_none = is_none or none_there
         self._delay_of = delay_of
         self._clock = clock
         self._mutex = threading.Lock()
         self._known: OrderedDict[str, _Known[T]] = OrderedDict()
-        self._flights: SingleFlight[str, T] = SingleFlight(self._mutex)
+        self._flights: SingleFlight[str, _Known[T]] = SingleFlight(self._mutex)
         self._size_bytes = 0
 
     def at_hand(self, host: str) -> T | None:
-        """What is known without asking anybody."""
+        """What the file of *host* says, without a request; None when that is not known."""
         with self._mutex:
             known = self._known.get(host)
         return known.value if known is not None else None
 
-    def left_s(self, host: str) -> float:
-        """How long what is known of *host* goes on to count."""
-        with self._mutex:
-            known = self._known.get(host)
-        return max(0.0, known.until - self._clock()) if known is not None else 0.0
-
     def get(self, host: str, turn: Turn | None = None) -> T:
-        """What *host* says, as long as that counts; asks it if need be, when it is the host's *turn*.
+        """What the file of *host* says. It is requested, when it is the host's *turn*, unless a recent one is known.
 
-        Raises NotYet, and what the queue raises.
+        Raises RobotsUnavailable, or why there is no way to the host, when the file can't be had; NotYet; and what the
+        queue raises.
         """
-        return self._flights.get(host, lambda: self._cached(host), lambda: self._asked(host, turn))
+        known = self._flights.get(host, lambda: self._cached(host), lambda: self._asked(host, turn))
+        if known.value is not None:
+            return known.value
+        failure = known.failure or HostFile(name=self._name)
+        error = _ERRORS.get(failure.reason, RobotsUnavailable)
+        left_s = max(0.0, known.until - self._clock()) if error is RobotsUnavailable else None
+        raise error(failure.detail, http_status=failure.http_status, retry_after_s=left_s)
 
-    def _cached(self, host: str) -> T | None:
+    def _cached(self, host: str) -> _Known[T] | None:
         known = self._known.get(host)
         if known is None or self._clock() >= known.until:
             return None
         self._known.move_to_end(host)
-        return known.value
+        return known
 
-    def _asked(self, host: str, turn: Turn | None) -> T:
+    def _asked(self, host: str, turn: Turn | None) -> _Known[T]:
         file, is_news = self._found(host, turn)
-        value = self._read(f"{host}/{self._name}", file)
-        if is_news:
-            self._store.keep(host, msgspec.structs.replace(file, delay_s=self._delay_of(value)))
-        self._keep(host, _Known(self._clock() + file.kept_s, value, _LEAST_BYTES + len(file.content)))
-        return value
+        value = None if file.reason else self._read(f"{host}/{self._name}", file)
+        if is_news and self._store is not None:
+            delay_s = 0.0 if value is None else self._delay_of(value)
+            self._store.keep(host, msgspec.structs.replace(file, delay_s=delay_s))
+        size_bytes = _LEAST_BYTES + len(file.content)
+        known = _Known(self._clock() + file.kept_s, size_bytes, value, file if file.reason else None)
+        self._keep(host, known)
+        return known
 
     def _found(self, host: str, turn: Turn | None) -> tuple[HostFile, bool]:
-        """The file, and whether the store has to be told of it."""
+        """The file, and whether it is to be kept in the store."""
+        if self._store is None:
+            return self._fetched(host, turn), True
         waited_s = 0.0
         while True:
             answer = self._store.look(host, self._name)
@@ -258,7 +258,7 @@ class HostFiles(Generic[T]):
             return HostFile(name=self._name, reason=error.reason, detail=detail, kept_s=NO_HOST_S)
         if isinstance(
             error, BotChallenge
-        ):  # by a 503: not even whether there is one is said, and asking won't help
+        ):  # with a 503, which does not say that there is none; a retry won't help
             return HostFile(
                 name=self._name,
                 reason=error.reason,

@@ -11,11 +11,10 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from crawler.errors import RobotsDisallowed, RobotsUnavailable, TaskError
+from crawler.errors import RobotsDisallowed, TaskError
 from crawler.http import Transport
-from crawler.http.host_files import ERRORS, HostFiles, HostFileStore
+from crawler.http.host_files import HostFiles, HostFileStore
 from crawler.http.robots_file import MAX_BYTES, RobotsFile, UsageLine
 from crawler.http.turns import Turn
 from crawler.logs.events import DEBUG, ROBOTS_ALLOWS, ROBOTS_FORBIDS, ROBOTS_LINES_LEFT_OUT, tell
@@ -34,16 +33,6 @@ def product_token(user_agent: str) -> str:
     """
     found = _TOKEN.match(user_agent)
     return found[0].lower() if found else "image-crawler"
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came of asking one host."""
-
-    rules: RobotsFile | None
-    error: type[TaskError] | None = None
-    detail: str = ""
-    http_status: int = 0
 
 
 class Robots:
@@ -69,7 +58,7 @@ class Robots:
             accept=_ACCEPT,
             max_bytes=MAX_BYTES,
             store=store,
-            delay_of=lambda answer: answer.rules.delay_s if answer.rules is not None else 0.0,
+            delay_of=lambda file: file.delay_s,
             clock=clock,
         )
 
@@ -79,19 +68,11 @@ class Robots:
         Raises RobotsDisallowed if not; RobotsUnavailable, or why the host can't be reached, when that can't be said.
         """
         host = host_key(url)
-        answer = self._files.get(host, turn)
-        if answer.error is not None:
-            is_ours = answer.error is RobotsUnavailable
-            raise answer.error(
-                answer.detail,
-                http_status=answer.http_status,
-                retry_after_s=self._files.left_s(host) if is_ours else None,
-            )
-        verdict = answer.rules.verdict(url) if answer.rules is not None else None
-        if verdict is not None and verdict.line and log.isEnabledFor(DEBUG):
+        verdict = self._files.get(host, turn).verdict(url)
+        if verdict.line and log.isEnabledFor(DEBUG):
             event = ROBOTS_ALLOWS if verdict.allowed else ROBOTS_FORBIDS
             tell(log, event, url=url, line=verdict.number, rule=verdict.line)
-        if verdict is not None and not verdict.allowed:
+        if not verdict.allowed:
             raise RobotsDisallowed(
                 f'robots.txt of {host}, line {verdict.number}, "{verdict.line}", forbids {self._agent} to ask for'
                 f" {url}; to take it all the same, say --no-obey-robots-txt"
@@ -101,26 +82,25 @@ class Robots:
         """The Crawl-delay of the URL's host in seconds, 0 if it asks for none; None when that is not known. Asks
         nobody.
         """
-        answer = self._files.at_hand(host_key(url))
-        return answer.rules.delay_s if answer is not None and answer.rules is not None else None
+        file = self._files.at_hand(host_key(url))
+        return file.delay_s if file is not None else None
 
     def sitemaps(self, url: str, turn: Turn | None = None) -> tuple[str, ...]:
         """What the robots.txt of the URL's host names as sitemaps, as written; empty when that can't be said."""
-        rules = self._files.get(host_key(url), turn).rules
-        return rules.sitemaps if rules is not None else ()
+        try:
+            return self._files.get(host_key(url), turn).sitemaps
+        except TaskError:
+            return ()
 
     def statements(self, url: str) -> tuple[UsageLine, ...]:
         """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
         said. To be asked after :meth:`check`.
         """
-        answer = self._files.at_hand(host_key(url))
-        return answer.rules.statements(url) if answer is not None and answer.rules is not None else ()
+        file = self._files.at_hand(host_key(url))
+        return file.statements(url) if file is not None else ()
 
-    def _read(self, url: str, file: HostFile) -> _Answer:
-        if file.reason:
-            error = ERRORS.get(file.reason, RobotsUnavailable)
-            return _Answer(None, error, file.detail, file.http_status)
+    def _read(self, url: str, file: HostFile) -> RobotsFile:
         rules = RobotsFile(file.content, agent=self._agent, is_cut=file.is_cut)
         if rules.left_out:
             tell(log, ROBOTS_LINES_LEFT_OUT, url=url, lines=rules.left_out)
-        return _Answer(rules)
+        return rules

@@ -7,9 +7,9 @@ headers, at last the image itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from crawler.config import ObeyConfig
+from crawler.http.robots_file import UsageLine
 from crawler.http.turns import Turn
 from crawler.models import MAX_OPT_OUTS, OptOut, Purpose
 from crawler.opt_outs.preferences import content_signal, content_usage
@@ -18,27 +18,6 @@ from crawler.opt_outs.tdmrep_files import TdmrepFiles
 from crawler.urls import host_key
 
 _ROBOTS = "robots.txt"
-
-
-class Statement(Protocol):
-    """A line of robots.txt that speaks of use, and applies to a URL."""
-
-    @property
-    def name(self) -> str:
-        """``content-usage``, ``content-signal`` or ``license``."""
-
-    @property
-    def value(self) -> str: ...
-    @property
-    def line(self) -> str:
-        """As it stands in the file."""
-
-    @property
-    def number(self) -> int: ...
-
-
-Statements = Callable[[str], Iterable[Statement]]
-"""The lines of robots.txt that apply to a URL."""
 
 
 class ImageOptOuts:
@@ -52,7 +31,7 @@ class ImageOptOuts:
         self,
         config: ObeyConfig,
         *,
-        statements: Statements | None = None,
+        statements: Callable[[str], Iterable[UsageLine]] | None = None,
         files: TdmrepFiles | None = None,
     ) -> None:
         self._purpose = Purpose(config.purpose)
@@ -109,7 +88,7 @@ def of_host(one: OptOut) -> bool:
     return one.place.startswith((_ROBOTS, "tdmrep.json"))
 
 
-def _of_line(one: Statement) -> OptOut:
+def _of_line(one: UsageLine) -> OptOut:
     place = f"{_ROBOTS}, line {one.number}"
     match one.name.lower():
         case "content-usage":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from crawler.errors import (
     ForbiddenAddress,
@@ -15,7 +14,7 @@ from crawler.errors import (
     TlsFailed,
 )
 from crawler.http import Transport
-from crawler.http.host_files import ERRORS, Admit, HostFiles, HostFileStore
+from crawler.http.host_files import Admit, HostFiles, HostFileStore
 from crawler.http.turns import Turn
 from crawler.models import HostFile
 from crawler.opt_outs.tdmrep import MAX_BYTES, PATH, Reservations
@@ -25,14 +24,6 @@ _ACCEPT = "application/json,*/*;q=0.5"
 _UNAVAILABLE = 503
 _NO_ANSWER = (HostNotFound, TlsFailed, RateLimited, RobotsUnavailable)
 """The host itself is not to be had, or wants to be left alone: what waits for its word is tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    reservations: Reservations
-    error: type[TaskError] | None = None
-    detail: str = ""
-    http_status: int = 0
 
 
 class TdmrepFiles:
@@ -68,19 +59,11 @@ class TdmrepFiles:
 
         Raises a TaskError, of what waits for it, when the host is not to be had at all.
         """
-        answer = self._files.get(host, turn)
-        if answer.error is not None:
-            raise answer.error(
-                answer.detail, http_status=answer.http_status, retry_after_s=self._files.left_s(host)
-            )
-        return answer.reservations
+        return self._files.get(host, turn)
 
 
-def _read(_: str, file: HostFile) -> _Answer:
-    if file.reason:
-        error = ERRORS.get(file.reason, RobotsUnavailable)
-        return _Answer(Reservations(b""), error, file.detail, file.http_status)
-    return _Answer(Reservations(b"" if file.is_cut else file.content))
+def _read(_: str, file: HostFile) -> Reservations:
+    return Reservations(b"" if file.is_cut else file.content)
 
 
 def _is_none(error: TaskError, host: str) -> bool:
