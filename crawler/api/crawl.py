@@ -53,51 +53,36 @@ def crawl(
     Raises UsageError for a bad seed, setting or folder at the first record; CrawlError at the end, when the crawl
     could not do its job.
     """
-    return Records(
-        _records(
-            seeds,
-            image_list=image_list,
-            output=output,
-            fresh=fresh,
-            refresh=refresh,
-            config=config,
-            progress=Progress() if progress is True else progress or None,
-            settings=settings,
-        )
-    )
+    if progress is True:
+        progress = Progress()
 
-
-def _records(
-    seeds: Iterable[str | Iterable[str]],
-    *,
-    image_list: str | os.PathLike[str] | Images | None,
-    output: str | os.PathLike[str] | None,
-    fresh: bool,
-    refresh: bool,
-    config: Config | None,
-    progress: Callable[[Stats], object] | None,
-    settings: Settings,
-) -> Generator[ImageRecord]:
-    if config is not None and settings:
-        raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
-    config = load(flags=settings) if config is None else config
-    with (
-        gathered(_list_request(image_list)) as lists,
-        Crawl(
-            _flat(seeds), lists=lists, folder=output, fresh=fresh, refresh=refresh, config=config
-        ) as running,
-    ):
-        folder = running.folder.path.absolute()
-        try:
-            for record in running.records(told=progress):
-                if isinstance(record, ImageRecord) and (record.revisit or not refresh):
-                    yield record.within(folder)
-        except errors.LimitReached:
+    def records() -> Generator[ImageRecord]:
+        if config is not None and settings:
+            raise errors.ConfigError(f"give {', '.join(settings)} within config, or no config; not both")
+        with (
+            gathered(_list_request(image_list)) as lists,
+            Crawl(
+                _flat(seeds),
+                lists=lists,
+                folder=output,
+                fresh=fresh,
+                refresh=refresh,
+                config=load(flags=settings) if config is None else config,
+            ) as running,
+        ):
+            folder = running.folder.path.absolute()
+            try:
+                for record in running.records(told=progress or None):
+                    if isinstance(record, ImageRecord) and (record.revisit or not refresh):
+                        yield record.within(folder)
+            except errors.LimitReached:
+                running.close()
+                if not running.summary().finished:
+                    return
             running.close()
-            if not running.summary().finished:
-                return
-        running.close()
-        running.check()
+            running.check()
+
+    return Records(records())
 
 
 def _list_request(image_list: str | os.PathLike[str] | Images | None) -> ListRequest:

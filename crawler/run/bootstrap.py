@@ -107,23 +107,13 @@ class Bootstrap:
 
     def _prepare(self, ledger: Ledger, start: StartMode, *, finished: bool, elsewhere: bool) -> bool:
         """Put into *ledger* what this run is to do; whether the queue in Redis has to be made anew for that."""
-        context = self._context
         if start is StartMode.JOIN:
             return False
         if start not in _NEW_RUNS or self._run_noted:
-            add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
+            add_seeds(ledger, self._context)
             return False
         anew = begin_run(
-            ledger,
-            folder=context.folder,
-            seeds=context.seeds,
-            config=context.config.of_the_crawl(),
-            start=start,
-            finished=finished,
-            elsewhere=elsewhere,
-            browser=context.browser,
-            given=context.given,
-            report=self._report,
+            ledger, self._context, start, finished=finished, elsewhere=elsewhere, report=self._report
         )
         self._run_noted = True
         return anew

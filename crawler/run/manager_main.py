@@ -61,20 +61,11 @@ def manage(lifeline: Lifeline, context: CrawlContext, start: StartMode) -> None:
         try:
             if new_run:
                 storage.sweep()
-                begin_run(
-                    ledger,
-                    folder=context.folder,
-                    seeds=context.seeds,
-                    config=context.config.of_the_crawl(),
-                    start=start,
-                    finished=ledger.stats().drained,
-                    browser=context.browser,
-                    given=context.given,
-                    report=lifeline.report,
-                )
+                finished = ledger.stats().drained
+                begin_run(ledger, context, start, finished=finished, report=lifeline.report)
                 ledger.keep_cookies(context.cookies)
             else:
-                add_seeds(ledger, folder=context.folder, seeds=context.seeds, given=context.given)
+                add_seeds(ledger, context)
                 ledger.go_on_with_run()
             mark(context.folder)
             plan = plan_of(ledger, context)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import wait
 
 from crawler import errors
 from crawler.crawlfile.layout import CrawlFolder
+from crawler.lists import Report
 from crawler.logs.events import MANAGER_LATE, tell
 from crawler.models import Cookie
 from crawler.queues import ResultQueue, TaskQueue
@@ -34,16 +34,15 @@ _DRAIN_S = 30.0
 
 
 class CrawlProcesses:
-    """The processes of the crawl at *context*, whose queues *backend* describes.
+    """The processes of a crawl whose queues *backend* describes.
 
-    *report* is told what a starting process is busy with. ``tasks`` and ``pool`` are None until :meth:`start`, and
-    after it if nothing was left to do.
+    ``tasks`` and ``pool`` are None until :meth:`start`, and after it if nothing was left to do.
     """
 
-    def __init__(self, backend: QueueBackend, context: CrawlContext, report: Callable[[str], None]) -> None:
+    def __init__(self, backend: QueueBackend) -> None:
         self._backend = backend
-        self._context = context
-        self._report = report
+        self._context: CrawlContext
+        self._report: Report
         self._manager: Child | None = None
         self._published = False
         self.deaths = DeathWatch(_KEEP_DYING)
@@ -58,8 +57,15 @@ class CrawlProcesses:
 
     # --- start ---
 
-    def start(self, start: StartMode, cookies: tuple[Cookie, ...]) -> ResultQueue:
-        """Start the manager, or the collector, and connect to its queues. Raises the error that it ends with."""
+    def start(
+        self, context: CrawlContext, start: StartMode, cookies: tuple[Cookie, ...], report: Report
+    ) -> ResultQueue:
+        """Start the manager, or the collector, and connect to its queues. Raises the error that it ends with.
+
+        *cookies* are for this start alone: given again, they would undo what servers have changed since. *report* is
+        told what a starting process is busy with.
+        """
+        self._context, self._report = context, report
         self._start_manager(start, cookies)
         self.tasks, results = self._backend.connect()
         if self.tasks is not None:

@@ -1,6 +1,6 @@
-"""The start of a run: what earlier runs left, and what this one is to do with it.
+"""The start of a run: what earlier runs have left to do, and what this one adds.
 
-Called with the crawl's file open, by the manager, or by the collector where the queue lies in Redis.
+The manager, or the collector where the queue lies in Redis, calls this with the ledger open.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from crawler import __version__
 from crawler.config import Config, RenderConfig, settings_of
 from crawler.crawlfile.image_paths import on_disk
 from crawler.crawlfile.keepers import Here
-from crawler.lists import NOTHING, Given, Report, nobody
+from crawler.lists import Report, nobody
 from crawler.logs.events import CRAWL_REFRESHED, CRAWL_RESUMED, CRAWL_STARTED, IMAGES_MISSING, tell
 from crawler.models import NewTask, PageStatus, RunKind, TaskKind
 from crawler.queues import Plan
@@ -29,39 +28,41 @@ from crawler.text.display import counted
 
 if TYPE_CHECKING:
     from crawler.queues.ledger import Ledger
-    from crawler.run.rerun import Rerun
 
 log = logging.getLogger(__name__)
 
 
 def begin_run(
     ledger: Ledger,
-    *,
-    folder: Path,
-    seeds: Sequence[str],
-    config: Config,
+    context: CrawlContext,
     start: StartMode,
+    *,
     finished: bool,
     elsewhere: bool = False,
-    browser: bool = False,
-    given: Given = NOTHING,
     report: Report = nobody,
 ) -> bool:
-    """Have all that there is to do in *ledger*, the seeds at first, and note the run in it; *config* is the crawl's.
-    Then come the images of the lists that it is *given*, and *report* is told how far they are read.
+    """Put all that there is to do into *ledger*, the seeds first, and note the run there.
 
-    *finished*: all that *ledger* knows of has been done, and it knows all. *elsewhere*: there is more to do that only
-    a queue elsewhere knows. *browser*: this machine has one. Returns whether something that was done is to be done once
-    more, or what waited is to be done no more. Raises FolderError when *folder* is another crawl's; UsageError, with
-    nothing changed, when what *config* asks for can't be done to what the crawl has.
+    Images of the lists that *context* is given come last; *report* is told how far they are read. *finished*: nothing
+    is left to do, as far as *ledger* knows, and it knows everything. *elsewhere*: a queue elsewhere has more to do.
+
+    Returns whether finished work is to be done once more, or waiting work no more. Raises FolderError when the folder
+    is another crawl's; UsageError, with nothing changed, when the new settings can't be applied to what the crawl has.
     """
-    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
+    folder, seeds, given = context.folder, context.seeds, context.given
+    config = context.config.of_the_crawl()
+    _check_seeds(ledger, context)
     refreshes = start is StartMode.REFRESH and finished
     is_new = not ledger.seeds() and not ledger.lists()
-    rerun = None if is_new else _rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
-    if rerun is not None:
+    rerun = None
+    if not is_new:
+        from crawler.run.rerun import (
+            Rerun,  # it knows of links, as few others here do: a first run does without
+        )
+
+        rerun = Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=context.browser)
         rerun.check(finished=finished and not refreshes and not given)
-    add_seeds(ledger, folder=folder, seeds=seeds, given=given)
+    add_seeds(ledger, context)
     rules = rules_of(config)
     refreshed = ledger.refresh(rules) if refreshes else 0
     if not refreshed:
@@ -97,34 +98,27 @@ def begin_run(
     return refreshed > 0 or bool(anew)
 
 
-def _rerun(ledger: Ledger, *, folder: Path, seeds: Sequence[str], config: Config, browser: bool) -> Rerun:
-    from crawler.run.rerun import Rerun  # it knows of links, as few others here do: a first run does without
-
-    return Rerun(ledger, folder=folder, seeds=seeds, config=config, browser=browser)
-
-
-def check_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
-    """Raise FolderError when it is another crawl's. What lists name is added to whatever crawl there is."""
-    before = ledger.seeds()
-    lists = ledger.lists()
-    is_another = not set(before) <= set(seeds) if given else set(before) != set(seeds)
+def _check_seeds(ledger: Ledger, context: CrawlContext) -> None:
+    """Raise FolderError if the folder is another crawl's; what lists name is added to whatever crawl there is."""
+    before, lists, seeds = set(ledger.seeds()), ledger.lists(), set(context.seeds)
+    is_another = not before <= seeds if context.given else before != seeds
     if (before or lists) and is_another:
-        raise another_crawl(folder, before, otherwise=" ".join(lists), or_fresh=True)
+        raise another_crawl(context.folder, ledger.seeds(), otherwise=" ".join(lists), or_fresh=True)
 
 
-def add_seeds(ledger: Ledger, *, folder: Path, seeds: Sequence[str], given: Given = NOTHING) -> None:
-    """See to it that the seeds are in *ledger*. Raises FolderError when it is another crawl's."""
-    check_seeds(ledger, folder=folder, seeds=seeds, given=given)
-    ledger.set_seeds(seeds)
-    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in seeds])
+def add_seeds(ledger: Ledger, context: CrawlContext) -> None:
+    """Put the seeds into *ledger*; they are tried again if no page was ever harvested. Raises FolderError."""
+    _check_seeds(ledger, context)
+    ledger.set_seeds(context.seeds)
+    ledger.put([NewTask(kind=TaskKind.PAGE, url=seed) for seed in context.seeds])
     stats = ledger.stats()
     if not stats.page_status.get(PageStatus.HARVESTED):
-        for reason in stats.page_reasons:  # nothing came of an earlier start: the seeds get another chance
+        for reason in stats.page_reasons:
             ledger.retry(kind=TaskKind.PAGE, reason=reason)
 
 
 def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
-    """Have images fetched again that were saved in the crawl's folder, and that somebody has removed from it."""
+    """Have images fetched again that were saved in the crawl's folder and are not there any more."""
     if config.storage.storage not in {"local", "manager"}:
         return
     here = Here(folder)
@@ -133,17 +127,15 @@ def _fetch_missing(ledger: Ledger, *, folder: Path, config: Config) -> None:
         tell(log, IMAGES_MISSING, told=told, folder=folder / "images", images=count)
 
 
-def plan_id(ledger: Ledger, config: Config) -> str:
-    """Begins with the crawl's own id, and a hyphen; differs with its settings and with each refresh."""
-    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-    return f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}"
-
-
 def plan_of(ledger: Ledger, context: CrawlContext) -> Plan:
-    """The plan that workers of *context*'s crawl go by."""
+    """The plan that workers of the crawl go by.
+
+    Its id begins with the crawl's own id and a hyphen, and differs with the settings and with each refresh.
+    """
     config = context.config.for_workers()
+    settings = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
     return Plan(
-        id=plan_id(ledger, config),
+        id=f"{ledger.crawl_id()}-{settings[:16]}-{ledger.refreshes()}",
         seeds=context.seeds,
         config=config,
         browser=context.browser,
@@ -152,7 +144,7 @@ def plan_of(ledger: Ledger, context: CrawlContext) -> Plan:
 
 
 def rules_of(config: Config) -> str:
-    """Of everything that decides which images and links a page gives."""
+    """A digest of all settings that decide which images and links a page gives."""
     usual = RenderConfig()  # how many renderers there are decides nothing
     render = msgspec.structs.replace(
         config.render, renderers=usual.renderers, renderer_threads=usual.renderer_threads

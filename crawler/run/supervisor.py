@@ -119,7 +119,7 @@ class Crawl:
             found=self._has_browser,
             patience_s=0.0 if self.downloads and not self._backend.invitation() else JOIN_WAIT_S,
         )
-        self._processes: CrawlProcesses | None = None
+        self._processes = CrawlProcesses(self._backend)
         self._progress = -1
         self._closing = False
         self._started = time.monotonic()
@@ -144,10 +144,9 @@ class Crawl:
         self.folder.prepare()
         self._backend.check(self._start)
         before = runs_in(self.folder)
-        self._processes = processes = CrawlProcesses(self._backend, self._context(), self.report)
+        processes = self._processes
         try:
-            # the cookies of the file once: later ones would undo what servers have changed
-            self._results = processes.start(self._start, self._cookies)
+            self._results = processes.start(self._context(), self._start, self._cookies, self.report)
             self._note_run(before)
             self._is_running = True
             self._started = time.monotonic()
@@ -181,17 +180,17 @@ class Crawl:
         last: Stats | None = None
         heard = time.monotonic()
         while True:
-            self._watched.supervise()
+            self._processes.supervise()
             try:
                 stats = self._stats()
             except errors.QueueUnreachable:
                 self._check_limits()
                 silent_s = time.monotonic() - heard
                 if last is None or silent_s < _SILENCE_S:
-                    self._watched.pause(0.1)  # the manager is being started again
+                    self._processes.pause(0.1)  # the manager is being started again
                 else:
                     yield msgspec.structs.replace(last, silent_s=silent_s)
-                    self._watched.pause(every_s)
+                    self._processes.pause(every_s)
                 continue
             last, heard = stats, time.monotonic()
             yield stats
@@ -203,7 +202,7 @@ class Crawl:
             if not stats.drained:
                 self._check_limits(stats)
             self._progress_made(stats)
-            self._watched.pause(every_s)
+            self._processes.pause(every_s)
 
     def records(self, after: int = 0, *, told: Callable[[Stats], object] | None = None) -> Iterator[Record]:
         """Yield every record after the cursor *after*, as they come, until the crawl has ended.
@@ -214,14 +213,14 @@ class Crawl:
         complete = False
         next_look = 0.0
         while not complete:
-            self._watched.supervise()
+            self._processes.supervise()
             try:
                 page = self._results.get(after=after, wait_s=0.5)
                 looks = not page.records or time.monotonic() >= next_look
                 stats = self._stats() if looks else None
             except errors.QueueUnreachable:
                 self._check_limits()
-                self._watched.pause(0.1)
+                self._processes.pause(0.1)
                 continue
             yield from page.records
             after, complete = page.cursor, page.complete
@@ -239,7 +238,7 @@ class Crawl:
                         yield from self._last_records(after)
                         raise
             if page.records:
-                self._watched.deaths.progress()
+                self._processes.deaths.progress()
         with suppress(errors.QueueUnreachable):
             stats = self._stats()
             self._tell_finished(stats)
@@ -248,7 +247,7 @@ class Crawl:
 
     def _last_records(self, after: int) -> Iterator[Record]:
         """The records of what workers have in hand, which they finish."""
-        self._watched.stop_workers(self.stopped)
+        self._processes.stop_workers(self.stopped)
         with suppress(errors.QueueUnreachable):
             while (page := self._results.get(after=after, wait_s=_LAST_S)).records:
                 yield from page.records
@@ -258,18 +257,16 @@ class Crawl:
         """Stop cleanly: workers finish what they have begun and give the rest back, then the manager ends."""
         self._closing = True
         self._tell_interrupted()
-        if self._processes is not None:
-            # remote workers at once if a limit is reached: every second is beyond it
-            self._processes.stop_workers(self.stopped)
-            self._processes.close(
-                reason=self.stopped or "the crawl was stopped", goes_on=self._start is StartMode.JOIN
-            )
+        # remote workers at once if a limit is reached: every second is beyond it
+        self._processes.stop_workers(self.stopped)
+        self._processes.close(
+            reason=self.stopped or "the crawl was stopped", goes_on=self._start is StartMode.JOIN
+        )
 
     def kill(self) -> None:
         """End every process at once. Nothing is lost."""
         self._tell_interrupted()
-        if self._processes is not None:
-            self._processes.kill()
+        self._processes.kill()
 
     def summary(self) -> Summary:
         """What the crawl has come to; read from its folder."""
@@ -296,7 +293,7 @@ class Crawl:
     @property
     def pids(self) -> tuple[tuple[str, int], ...]:
         """Name and process id of the manager, or the collector, and of each worker."""
-        return self._processes.pids if self._processes is not None else ()
+        return self._processes.pids
 
     @property
     def public(self) -> ManagerEndpoint | None:
@@ -314,11 +311,6 @@ class Crawl:
         return self._backend.queue
 
     # --- inside ---
-
-    @property
-    def _watched(self) -> CrawlProcesses:
-        assert self._processes is not None, "the crawl has not been entered"
-        return self._processes
 
     def _check_halted(self, stats: Stats) -> None:
         if stats.halted is not None:
@@ -359,7 +351,7 @@ class Crawl:
             self.notes += (of_finished(self.folder, runs, self.config.of_the_crawl()),)
 
     def _stats(self) -> Stats:
-        tasks = self._watched.tasks
+        tasks = self._processes.tasks
         return stats_of(self.folder) if tasks is None else tasks.stats()
 
     def _worker_counts(self) -> dict[TaskKind, int]:
@@ -393,7 +385,7 @@ class Crawl:
 
     def _look_after_renders(self, stats: Stats) -> None:
         """Have the pages that want a browser opened, or else refused: without either the crawl would never end."""
-        pool = self._watched.pool
+        pool = self._processes.pool
         if pool is not None and self._start is not StartMode.JOIN:
             self._renderers.see_to(stats, pool, invitation=self.invitation)
 
@@ -401,4 +393,4 @@ class Crawl:
         settled = stats.pages.done + stats.images.done + stats.renders.done
         if settled > self._progress:
             self._progress = settled
-            self._watched.deaths.progress()
+            self._processes.deaths.progress()

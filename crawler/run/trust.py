@@ -140,50 +140,25 @@ OF_NETWORKS = frozenset({"allow_addresses"})
 HARMLESS = frozenset(
     {
         # what is read, what is taken, and what is done with it
-        *("scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking"),
-        *("avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page"),
-        *("parser", "sitemaps", "script_urls", "feeds", "render"),
-        *(
-            "images",
-            "incomplete",
-            "formats",
-            "min_width_px",
-            "max_width_px",
-            "min_height_px",
-            "max_height_px",
-        ),
-        *("min_image_bytes", "max_aspect", "layout", "fsync"),
+        "scope", "include", "exclude", "images_from", "include_images", "exclude_images", "strip_tracking",
+        "avoid_traps", "max_depth", "max_pages", "max_images", "max_links_per_page", "parser", "sitemaps",
+        "script_urls", "feeds", "render", "images", "incomplete", "formats", "min_width_px", "max_width_px",
+        "min_height_px", "max_height_px", "min_image_bytes", "max_aspect", "layout", "fsync",
         # what owners ask, and how sites are talked to: with passwords of the crawl, not of this machine
-        *("obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex"),
-        *("obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep"),
-        *("obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining"),
-        *("user_agent", "headers", "keep_cookies", "login"),
+        "obey_robots_txt", "obey_nofollow", "obey_rel_nofollow", "obey_noindex", "obey_noimageindex",
+        "obey_noai", "obey_noimageai", "obey_tdm_reservation", "purpose", "obey_tdmrep", "record_tdmrep",
+        "obey_content_usage", "obey_content_signal", "obey_data_mining", "obey_training_mining", "user_agent",
+        "headers", "keep_cookies", "login",
         # bounded by themselves, or by others that have a rule
-        *(
-            "min_rate_bytes_s",
-            "limit_rate_bytes_s",
-            "max_redirects",
-            "tries",
-            "lease_batch",
-            "render_scrolls",
-            "render_clicks",
-        ),
+        "min_rate_bytes_s", "limit_rate_bytes_s", "max_redirects", "tries", "lease_batch", "render_scrolls",
+        "render_clicks",
         # how many processes there are is said on this machine
-        *("harvesters", "downloaders", "renderers"),
+        "harvesters", "downloaders", "renderers",
         # kept by the queue
-        *(
-            "per_host",
-            "per_domain",
-            "delay_s",
-            "lease_s",
-            "max_attempts",
-            "retry_delay_s",
-            "host_patience_s",
-            "image_backlog",
-        ),
-        *("result_backlog", "queue_shards"),
+        "per_host", "per_domain", "delay_s", "lease_s", "max_attempts", "retry_delay_s", "host_patience_s",
+        "image_backlog", "result_backlog", "queue_shards",
     }
-)
+)  # fmt: skip
 """Settings that ask nothing of a machine, whatever their value."""
 OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
 """Each machine's own, or of one run: no plan has them, and one that says so is not heard."""
@@ -243,7 +218,8 @@ def _networks(plan: Plan, hosts: Iterable[str]) -> Iterator[Ask]:
         if network is None:
             by_trust.setdefault(Trust.NETWORKS, []).append(f"{entry}, wherever that is")
         elif network.num_addresses > 1 or kind_of(network.network_address):
-            trust = Trust.MANAGER_NETWORK if _within(network, near) else Trust.NETWORKS
+            is_near = any(network.version == block.version and network.subnet_of(block) for block in near)  # type: ignore[arg-type]
+            trust = Trust.MANAGER_NETWORK if is_near else Trust.NETWORKS
             shown = str(network.network_address if network.num_addresses == 1 else network)
             by_trust.setdefault(trust, []).append(f"{shown} ({host})" if host else shown)
     for trust, listed in by_trust.items():
@@ -262,10 +238,6 @@ def _parsed(entry: str) -> tuple[IPv4Network | IPv6Network | None, str]:
         return ip_network(text.strip("[]")), host
     except ValueError:
         return None, host
-
-
-def _within(network: IPv4Network | IPv6Network, near: Iterable[IPv4Network | IPv6Network]) -> bool:
-    return any(network.version == block.version and network.subnet_of(block) for block in near)  # type: ignore[arg-type]
 
 
 def _near(hosts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:

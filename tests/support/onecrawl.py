@@ -14,7 +14,8 @@ from crawler.harvest.handler import PageHandler
 from crawler.http import Asked, Fetched
 from crawler.models import Lease, TaskKind, WorkerState
 from crawler.queues.ledger import Ledger
-from crawler.run.context import StartMode
+from crawler.run.context import CrawlContext, StartMode
+from crawler.run.endpoints import Access, ManagerEndpoint
 from crawler.run.run_start import begin_run
 from crawler.scope import Scope
 from crawler.storage.local import LocalStorage
@@ -25,6 +26,7 @@ Answer = tuple[str, str | bytes, dict[str, str]]
 Site = Callable[[str], Answer | None]
 """From a URL to its answer; None: 404."""
 SEED = "https://e.example/"
+NOWHERE = ManagerEndpoint(address=("127.0.0.1", 0), access=Access(authkey=b""))
 
 
 class SiteTransport:
@@ -62,14 +64,8 @@ class Crawl:
         """Run it with *settings*, for *most* tasks. Raises what the start of a run raises."""
         config = load(flags={"render": "never", "sitemaps": False, "obey_robots_txt": False} | settings)
         with self.opened(config) as ledger:
-            begin_run(
-                ledger,
-                folder=self.folder,
-                seeds=(SEED,),
-                config=config,
-                start=start,
-                finished=ledger.stats().drained,
-            )
+            context = CrawlContext(folder=self.folder, config=config, seeds=(SEED,), endpoint=NOWHERE)
+            begin_run(ledger, context, start, finished=ledger.stats().drained)
             handlers = self._handlers(config)
             workers = {
                 kind: WorkerState(id=f"w-{kind}", kind=kind, machine="m", pid=1, version="1", threads=1)

@@ -16,7 +16,6 @@ from crawler.config import Config
 from crawler.models import Counts, HostStatus, ImageRecord, ImageStatus, Retry, Stats, TaskKind, WorkerStatus
 from crawler.monitoring.wait_reasons import WHAT_HAPPENED, span, time_to_go, waits
 from crawler.queues.host_health import Evidence, Trouble, evidence
-from crawler.run.processes import CrawlProcesses
 from crawler.run.supervisor import Crawl
 
 H = "https://cdn.example"
@@ -283,9 +282,8 @@ def test_who_watches_a_silent_queue_hears_so(tmp_path: Path, monkeypatch: pytest
             raise errors.QueueUnreachable("no answer")
         return found
 
-    running._processes = processes = CrawlProcesses(running._backend, context=None, report=print)  # type: ignore[arg-type]
-    monkeypatch.setattr(processes, "supervise", lambda: None)
-    monkeypatch.setattr(processes, "pause", lambda _: None)
+    monkeypatch.setattr(running._processes, "supervise", lambda: None)
+    monkeypatch.setattr(running._processes, "pause", lambda _: None)
     monkeypatch.setattr(running, "_stats", answer)
     seen = list(itertools.islice(running.watch(), 4))
     assert [bool(one.silent_s) for one in seen] == [False, True, True, False]

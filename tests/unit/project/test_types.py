@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from crawler.models import RECORDS, Task, TaskKind
+from crawler.task_handler import PartialRecord, Visit
+
 ROOT = Path(__file__).parents[3]
 
 MUTATIONS = [
@@ -67,3 +70,10 @@ def test_mypy_reports_each_slip_in_the_wiring(tmp_path: Path) -> None:
     ]
     assert not missed, mypy.stdout + mypy.stderr
     assert {Path(file) for file, _ in errors} == {Path("crawler", module) for module, *_ in MUTATIONS}
+
+
+def test_the_record_under_way_has_fields_of_records_and_no_others() -> None:
+    of_records = {name for kind in RECORDS.values() for name in kind.__struct_fields__}
+    assert PartialRecord.__annotations__.keys() <= of_records
+    always = Visit(Task(id=1, serial=1, kind=TaskKind.PAGE, url="http://a/", depth=0, attempt=1)).record
+    assert all(always.keys() <= set(kind.__struct_fields__) for kind in RECORDS.values())

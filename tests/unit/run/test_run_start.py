@@ -14,11 +14,13 @@ from crawler.config import Config, QueueConfig, ScopeConfig, load, settings_of
 from crawler.config.changes import changes_between
 from crawler.models import Run, RunKind, RunOutcome
 from crawler.queues.ledger import Ledger
-from crawler.run.context import StartMode
+from crawler.run.context import CrawlContext, StartMode
+from crawler.run.endpoints import Access, ManagerEndpoint
 from crawler.run.run_start import begin_run
 from tests.support.queues import HARVESTER, embedded, page, saved, take
 
 SEEDS = ("http://a.example/",)
+NOWHERE = ManagerEndpoint(address=("127.0.0.1", 0), access=Access(authkey=b""))
 
 
 def opened(folder: Path) -> Ledger:
@@ -27,14 +29,8 @@ def opened(folder: Path) -> Ledger:
 
 def begun(folder: Path, config: Config | None = None, start: StartMode = StartMode.GO_ON) -> Ledger:
     ledger = opened(folder)
-    begin_run(
-        ledger,
-        folder=folder,
-        seeds=SEEDS,
-        config=config or Config(),
-        start=start,
-        finished=ledger.stats().drained,
-    )
+    context = CrawlContext(folder=folder, config=config or Config(), seeds=SEEDS, endpoint=NOWHERE)
+    begin_run(ledger, context, start, finished=ledger.stats().drained)
     return ledger
 
 
