@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from crawler.queues.embedded import LedgerResults, LedgerTasks
-from crawler.queues.redis.tasks import RedisTasks
 
 from crawler.config import Config, FetchConfig, QueueConfig, ScopeConfig
 from crawler.models import (
@@ -33,11 +31,12 @@ from crawler.models import (
     TaskKind,
     WorkerState,
 )
-from crawler.queues import Plan
+from crawler.queues import Plan, QueueResults
 from crawler.queues.bandwidth import BandwidthSchedule
 from crawler.queues.ledger import Ledger
 from crawler.queues.redis.address import parse
 from crawler.queues.redis.client import RedisClient
+from crawler.queues.redis.queue import RedisQueue
 from tests.support.machine import Clock
 from tests.support.queues import HARVESTER, Queues, image, images, in_redis, page, saved, take, worker
 
@@ -105,9 +104,7 @@ class Crawl:
 def on_ledger(folder: Path, _: str, **settings: Any) -> Iterator[Crawl]:
     clock, path = Clock(), folder / f"{next(_numbers)}.db"
     ledger = Ledger(path, queue=QueueConfig(**settings), scope=ScopeConfig(), new_run=True, clock=clock)
-    queues = Queues(
-        tasks=LedgerTasks(ledger), results=LedgerResults(ledger), pass_time=lambda _: ledger.tick()
-    )
+    queues = Queues(tasks=ledger, results=QueueResults(ledger), pass_time=lambda _: ledger.tick())
     with closing(ledger):
         yield Crawl(queues, clock, path)
 
@@ -480,7 +477,7 @@ def receiving(crawl: Crawl) -> Seen:
         yield [round(line.reserve(500, now=crawl.clock()), 2) for _ in range(200)]
     else:
         fetch = FetchConfig(limit_rate_bytes_s=1000)
-        tasks = RedisTasks(crawl.client._known(), Plan(config=Config(fetch=fetch)))
+        tasks = RedisQueue(crawl.client._known(), Plan(config=Config(fetch=fetch)))
         yield [round(tasks.receive(count=500), 2) for _ in range(200)]
 
 
