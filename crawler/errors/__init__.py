@@ -32,7 +32,7 @@
             └── OptedOut            its owner asks so
 
 Each leaf below TaskError has a ``reason``; REASONS is the closed list of them. ``retryable`` says whether another
-request may help. To add a reason for not saving, add a class to ``failed`` or ``rejected``.
+request may help. To add a reason for not saving, add a class to ``reasons``.
 
 A URL that a limit, a rule or an opt-out keeps out of the queue has no task, and so no error: it is counted by a slug of
 LEFT_OUT (``left_out``).
@@ -41,16 +41,5 @@ LEFT_OUT (``left_out``).
 from __future__ import annotations
 
 from crawler.errors.base import *  # noqa: F403 - a wildcard exports names to type checkers as well
-from crawler.errors.base import TaskError
-from crawler.errors.failed import *  # noqa: F403
 from crawler.errors.left_out import *  # noqa: F403
-from crawler.errors.rejected import *  # noqa: F403
-
-
-def _leaves(cls: type[TaskError]) -> list[type[TaskError]]:
-    below = [leaf for sub in cls.__subclasses__() for leaf in _leaves(sub)]
-    return below if cls.__subclasses__() else [cls]
-
-
-REASONS: dict[str, type[TaskError]] = {cls.reason: cls for cls in _leaves(TaskError)}
-"""Every reason slug, and the class it stands for."""
+from crawler.errors.reasons import *  # noqa: F403
