@@ -1,7 +1,7 @@
-"""Libraries that not everybody needs, and how each is installed where this very program is.
+"""Optional libraries, and the commands that install them beside this program.
 
-The name of our own package is never part of such a command: it is in no registry, and who registers it there would be
-run by all who follow our advice. The libraries' own names are registered, by those who make them.
+No command names our own package: it is in no registry, and whoever registers the name would be run by all who follow
+the advice. The libraries' names are registered by their makers.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ EXTRAS = {
     "redis": "redis>=5.2",
     "tls": "cryptography>=44",
 }
-"""Each extra of pyproject.toml, and the library that it stands for."""
+"""The extras of pyproject.toml, and their libraries."""
 _OF_SHELLS = re.compile(r"[\s<>&|^]")
 _IS_WINDOWS = os.name == "nt"
 
 
 def install(extra: str) -> str:
-    """The command that adds the library of *extra* to this installation, whichever of pip, pipx and uv has made it."""
+    """The command that adds the library of *extra* to this installation, made by pip, pipx or uv."""
     library = _quoted(EXTRAS[extra])
     place = Path(sys.prefix)
     if (place / "pipx_metadata.json").is_file():
@@ -37,7 +37,7 @@ def install(extra: str) -> str:
 
 
 def named(extra: str) -> str:
-    """The same for who reads it on another machine, perhaps: the library, without where it goes."""
+    """The command for readers on other machines: without the path of this installation."""
     return f"pip install {_quoted(EXTRAS[extra])}"
 
 

@@ -1,4 +1,4 @@
-"""Values in messages of bearable size."""
+"""Splits values over messages of limited size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 MESSAGE_BUDGET_BYTES = 2**20
-"""Of results or discovered URLs in one message: a quarter of what a message may be."""
+"""Maximum size of the values in one message: a quarter of the maximum size of a message."""
 _ENCODER = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 
@@ -18,7 +18,7 @@ def size_bytes(value: object) -> int:
 
 
 def parts(values: Sequence[_T], *, size_of: Callable[[_T], int] = size_bytes) -> Iterator[list[_T]]:
-    """*values* in lists of MESSAGE_BUDGET_BYTES at most, or of one."""
+    """*values* in lists of at most MESSAGE_BUDGET_BYTES; a larger value has a list of its own."""
     part: list[_T] = []
     budget = MESSAGE_BUDGET_BYTES
     for value in values:

@@ -1,4 +1,4 @@
-"""What belongs to a crawl: which pages are visited, and which images are taken."""
+"""Which pages and images belong to a crawl."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from crawler.config import ScopeConfig
 from crawler.urls import DATA_HOST, host_key
 
 OUT_OF_SCOPE, EXCLUDED = "out-of-scope", "excluded"
-"""Why a page does not belong to a crawl: by where it is, and by the patterns that the user gave."""
+"""Slugs of pages that do not belong to a crawl: by their address, and by patterns of the user."""
 IMAGE_OUT_OF_SCOPE, IMAGE_EXCLUDED = "image-out-of-scope", "image-excluded"
-"""The same of images."""
+"""Slugs of images that do not belong to a crawl."""
 
 
 class Pattern:
-    """A URL in which ``*`` stands for any characters, none included."""
+    """A URL in which ``*`` stands for any characters, or none."""
 
     def __init__(self, text: str) -> None:
         self._first, *self._between = text.split("*")
         self._last = self._between.pop() if self._between else None
 
     def matches(self, url: str) -> bool:
-        """Whether the whole of *url* is as the pattern says; takes time in proportion to its length."""
+        """Whether the pattern matches the whole *url*; takes linear time."""
         if self._last is None:
             return url == self._first
         position, end = len(self._first), len(url) - len(self._last)
@@ -40,7 +40,7 @@ class Pattern:
 
 
 class Scope:
-    """The pages and images of one crawl, by its seeds and settings; never changes.
+    """The pages and images that belong to a crawl with these seeds and settings. Immutable.
 
     http and https count as one host, and so do ``example.org`` and ``www.example.org``: sites redirect between them.
     """
@@ -72,7 +72,7 @@ class Scope:
         return "" if self._images.admit(url) else IMAGE_EXCLUDED
 
     def holds_image(self, url: str) -> bool:
-        """Whether an image may come from there, whatever it is called: also for where a redirect led to."""
+        """Whether an image may come from the host of *url*, patterns aside; also asked of redirects."""
         return self._holds_image is None or url.startswith(DATA_HOST) or self._holds_image(url)
 
 
@@ -123,9 +123,9 @@ _KINDS: dict[str, Callable[[Sequence[str]], _Holds]] = {
 
 
 def _directory(seed: str) -> str:
-    """The path that ``scope = "prefix"`` stays below, ``/`` at its end.
+    """The path of ``scope = "prefix"``, with ``/`` at its end.
 
-    That of a file (its last segment has a dot) is its folder; ``/docs`` and ``/docs/`` both stand for ``/docs/``.
+    For a file (its last segment has a dot) it is the folder; ``/docs`` and ``/docs/`` both stand for ``/docs/``.
     """
     path = urlsplit(seed).path
     folder, _, name = path.rpartition("/")
@@ -146,8 +146,8 @@ _IPV4 = re.compile(r"[\d.]+")
 
 @lru_cache(maxsize=8192)
 def domain_of(key: str) -> str:
-    """Of ``scheme://host[:port]`` the registrable domain (Public Suffix List, with its private part; of a name that no
-    rule is about, its last two labels, as the list's algorithm has it); of an IP address and a bare name the host.
+    """The registrable domain of ``scheme://host[:port]`` by the Public Suffix List, private part included; for a name
+    without a rule its last two labels, as the list's algorithm says; for an IP address or a bare name the host.
     """
     host = str(urlsplit(key).hostname)
     if "." not in host or ":" in host or _IPV4.fullmatch(host):
@@ -159,7 +159,7 @@ def domain_of(key: str) -> str:
 
 
 def is_public_suffix(domain: str) -> bool:
-    """Whether strangers share what is below *domain* (``com``, ``co.uk``), so that nothing may be set for all of it."""
+    """Whether *domain* is a public suffix (``com``, ``co.uk``), for which no cookie may be set (RFC 6265, 5.3)."""
     return "." not in domain or not _suffixes()(domain).domain
 
 

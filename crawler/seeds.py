@@ -1,4 +1,4 @@
-"""What people type to say where a crawl begins: URLs, hosts without a scheme, and what is neither."""
+"""Seeds as people type them: URLs, hosts without a scheme, and mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.text.plain_errors import quoted
 from crawler.urls import MAX_URL_CHARS, authority, canonical, canonical_seed, without_login
 
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9_-]+\.?|\[[0-9a-f:.]+\]|localhost")
-"""Of a canonical URL, that stands for a host when nobody says so by a scheme."""
+"""Hosts of canonical URLs that are taken for hosts without a scheme."""
 _AFTER_HOST = re.compile(r"[/?#]")
 _WORD = re.compile(r"[\w-]+")
 _PORT = re.compile(r":\d+$")
@@ -22,7 +22,7 @@ _PORT_NUMBER = re.compile(r":(\d+)$")
 _LOGIN = re.compile(r"^[^/?#@]*@")
 _NAME_AND_PORT = re.compile(r"[a-z0-9_-]+:\d+")
 _OTHER_SCHEMES = frozenset({"tel", "sms", "sip", "sips", "callto", "javascript", "data", "mailto", "file"})
-"""What stands in front of digits and a colon, and is no host."""
+"""Words before a colon and digits that are no hosts."""
 _PORTS = {":80": "http", ":443": "https"}
 _FILE_ENDINGS = frozenset(
     {
@@ -30,27 +30,27 @@ _FILE_ENDINGS = frozenset(
         "gif", "webp", "svg", "pdf", "log", "toml", "yaml", "yml", "ini", "db", "list", "urls",
     }
 )  # fmt: skip
-"""Of names of files that no name on the internet has (none is a top-level domain)."""
+"""Extensions of files, none of which is a top-level domain."""
 _PAGES = ("html", "htm", "xhtml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """Where a crawl begins, as it was typed."""
+    """A seed as it was typed."""
 
     text: str
     urls: tuple[str, ...]
-    """Canonical. One, if its scheme was said, or is clear by its port; else by https and by http: the first that
-    answers is the seed.
+    """Canonical URLs: one if the scheme was given, or follows from the port; otherwise https and http, of which the
+    first that answers is the seed.
     """
 
     def known(self, seeds: Collection[str]) -> str:
-        """Which of its URLs is one of *seeds*, those of a crawl that has begun; empty if none is."""
+        """The URL that is one of *seeds*, those of a crawl that has begun; empty if none is."""
         return next((url for url in self.urls if url in seeds), "")
 
 
 def some(seeds: Sequence[str], *, most: int = 5, otherwise: str = "a list of images") -> str:
-    """The first of *seeds*, for people to read, and how many more there are; *otherwise* if there are none."""
+    """The first *most* of *seeds* and the number of the others, for people; *otherwise* without seeds."""
     more = f" and {len(seeds) - most:,} more" if len(seeds) > most else ""
     return f"{' '.join(seeds[:most])}{more}" if seeds else otherwise
 
@@ -67,14 +67,14 @@ def another_crawl(
 
 
 def whole(url: str) -> Seed:
-    """The seed of a crawl that has begun, which has its scheme. Raises SeedError: another machine may say anything."""
+    """The seed of a crawl that has begun, with its scheme. Raises SeedError, as another machine may send anything."""
     return Seed(text=url, urls=(canonical_seed(url),))
 
 
 def seed_of(text: str) -> Seed:
-    """What *text* stands for.
+    """The seed that *text* stands for.
 
-    Raises SeedError for what is no URL and no host, which says what to do with the name of a file.
+    Raises SeedError for anything but a URL or a host; for the name of a file it says what to do with that.
     """
     typed = text.strip()
     if canonical(typed) is not None or "://" in typed:
@@ -102,7 +102,7 @@ def seed_of(text: str) -> Seed:
 
 
 def _urls_of_host(typed: str) -> tuple[str, ...]:
-    """Its URLs, if *typed* begins with a host; else none."""
+    """The URLs of *typed*, if it begins with a host; none otherwise."""
     rest = typed.removeprefix("//")
     if not rest or rest[0] in "/\\." or "\\" in rest or len(rest) > MAX_URL_CHARS:
         return ()
@@ -134,12 +134,12 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _hidden(typed: str) -> str:
-    """*typed*, with … for what may be a password in front of an @."""
+    """*typed*, with … in place of what may be a password before an @."""
     return _LOGIN.sub("…@", typed)
 
 
 def _file_hint(typed: str, *, may_be_url: bool = False) -> str | None:
-    """What to do with the name of a file; None if it is none. What may be a URL is none unless it is there."""
+    """What to do with the name of a file; None if it is none. With *may_be_url* the file has to exist."""
     name = typed.replace("\\", "/").rpartition("/")[2].lower()
     ending = name.rpartition(".")[2] if "." in name else ""
     is_there = _is_file(typed)

@@ -2,7 +2,7 @@
 
 A URL is *canonical* here when it is http(s), serialised by the standard (lower-case host in ASCII, no default
 port, no dot segments), without fragment and without user name and password. Two spellings of one URL are one task.
-That of a page to be rendered may have a fragment behind it all the same, where that is the route of a script.
+The URL of a page to be rendered may have a fragment as well, if that is the route of a script.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from crawler.errors import SeedError
 from crawler.text.plain_errors import quoted
 
 MAX_URL_CHARS = 8192
-"""Of a canonical URL; content delivery networks sign with thousands."""
+"""Maximum length of a canonical URL; content delivery networks sign with thousands of characters."""
 DATA_HOST = "data:"
-"""In place of a host for what pages hold themselves; such a URL names its content by media type and SHA-256."""
+"""Stands for the host of ``data:`` URLs; such a URL is known by media type and SHA-256 of its content."""
 _ASCII = "".join(map(chr, range(128)))
 _SCHEMES = ("http:", "https:")
 _NO_HOST = re.compile(r"https?:[/\\]{3,}", re.IGNORECASE)
@@ -70,21 +70,21 @@ def resolve(reference: str, base: str) -> str | None:
 
 
 class Base:
-    """A canonical URL that the references of a document are relative to."""
+    """The base URL of a document's references, which is canonical."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         path = url.partition("?")[0]
         self._root = path[: path.index("/", path.index("//") + 2) + 1]
         self._folders = [path[: path.rindex("/") + 1]]
-        """That of the document, then those around it."""
+        """The folder of the document, then those above it."""
         # no further up than the references lead that are looked up here: 4,000 folders within each other were 16 MB
         while self._folders[-1] != self._root and len(self._folders) <= _REMEMBERED_CHARS // len("../"):
             self._folders.append(self._folders[-1][: self._folders[-1].rindex("/", 0, -1) + 1])
         self._max_chars = min(_REMEMBERED_CHARS, MAX_URL_CHARS - len(path))
 
     def resolve(self, reference: str) -> str | None:
-        """The same as :func:`resolve`, but for most references without the parser, which takes five times as long."""
+        """As :func:`resolve`, five times as fast: most references need no parser."""
         if len(reference) > self._max_chars:
             return resolve(reference, self.url)
         if not reference.startswith(_ABSOLUTE):
@@ -101,7 +101,7 @@ class Base:
 
 
 def is_too_long(reference: str, base: str) -> bool:
-    """Whether *reference* is one to fetch but for its length."""
+    """Whether *reference* can be fetched but for its length."""
     href = _serialised(reference[: 4 * MAX_URL_CHARS], base)
     return href is not None and (len(reference) > 4 * MAX_URL_CHARS or len(href) > MAX_URL_CHARS)
 
@@ -155,7 +155,7 @@ def canonical_seed(text: str) -> str:
 
 
 def without_login(text: str) -> str:
-    """What somebody typed, with … for the user name and the password if it is a URL that has them."""
+    """*text* as typed, with … in place of the login if it is a URL that has one."""
     return _LOGIN.sub(r"\1…@", text)
 
 
@@ -165,10 +165,10 @@ def authority(url: str) -> str:
 
 
 def with_bytes_escaped(header: str) -> str:
-    """The reference that a header holds, where headers are read as Latin-1: each byte that is no ASCII is escaped.
+    """The reference in a header that was read as Latin-1, with each byte that is not ASCII escaped.
 
-    So bytes of any encoding arrive where they came from, as browsers have it (Chromium, issue 942073). In UTF-8 it is
-    what the URL standard makes of the characters.
+    So bytes of any encoding are sent back unchanged, as by browsers (Chromium, issue 942073). For UTF-8 the result is
+    that of the URL standard.
     """
     return header if header.isascii() else quote(header, safe=_ASCII, encoding="latin-1", errors="replace")
 
@@ -181,12 +181,11 @@ def host_key(url: str) -> str:
 
 
 def identity(url: str) -> str:
-    """What a canonical URL is known by: itself, without a session id.
+    """A canonical URL without its session id: what a task is known by. Idempotent.
 
-    Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Only what can be
-    nothing else is taken for one, by its name and its form: the session of PHP, Java, ASP and the like. What may be
-    the name of a picture as well (``s``, ``sid``, ``token``) is for :func:`maybe_session` and harvest/sessions.py.
-    Idempotent.
+    Servers that keep sessions in URLs give each visitor other URLs for the same pages, without end. Only parameters
+    that can be nothing else count, by name and form: the sessions of PHP, Java, ASP and the like. Those that may name
+    a picture as well (``s``, ``sid``, ``token``) are for :func:`maybe_session` and harvest/session_ids.py.
     """
     if "=" not in url and "/(" not in url:  # as in most: each URL that is found is asked for this
         return url
@@ -208,8 +207,8 @@ def _without_session(url: str) -> str:
 
 
 def maybe_session(url: str) -> tuple[str, str] | None:
-    """The name of the parameter of a canonical URL that may be a session id, in lower case, and the URL without it;
-    None if there is none. Names that have other meanings as well count, if the value looks like nothing but a token.
+    """The parameter of a canonical URL that may be a session id: its name in lower case, and the URL without it; None
+    without any. Names with other meanings count if the value can only be a token.
     """
     found = _MAYBE_SESSION.search(url)
     if found is None:
@@ -221,23 +220,23 @@ def maybe_session(url: str) -> tuple[str, str] | None:
 
 
 def task_key(kind: str, url: str) -> bytes:
-    """The 16 bytes that a task of a kind (``page``, ``image``, ``render``) is known by, as its URL is."""
+    """The 16 bytes by which a task is known: of its kind (``page``, ``image``, ``render``) and identity."""
     return hashlib.blake2b(f"{kind} {identity(url)}".encode(), digest_size=16).digest()
 
 
 def left_out_mark(slug: str, kind: str, url: str) -> int:
-    """What a URL that was left out by a slug is known by: 64 bits, as SQLite has them."""
+    """The 64 bits, as a signed integer of SQLite, by which a URL that was left out by a slug is known."""
     digest = hashlib.blake2b(f"{slug} {kind} {url}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def without_tracking(url: str) -> str:
-    """A canonical URL without the parameters that only tell advertisers where a visitor came from. Idempotent."""
+    """A canonical URL without tracking parameters, which only tell advertisers whence a visitor came. Idempotent."""
     return _without(url, _TRACKING_PARAMETER) if "?" in url else url
 
 
 def _without(url: str, parameter: re.Pattern[str]) -> str:
-    """*url* without the parameters that match; all others as they are, in their order."""
+    """*url* without the parameters that match; the others keep their order."""
     start, mark, query = url.partition("?")
     if not query:
         return url

@@ -1,4 +1,4 @@
-"""What became of a task, as an event of the log: one line for each task that is settled."""
+"""Log lines of tasks, workers and crawls: one line for each settled task."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from crawler.models import (
 from crawler.text import display
 
 SOMEBODY = "somebody"
-"""By whom a crawl was paused, of one who has not said it."""
+"""Stands for the person who paused a crawl, if that is not known."""
 _REVISITS = {Revisit.UNCHANGED: "unchanged", Revisit.GONE: "gone", Revisit.FAILED: "failed"}
 
 
 def tell_settled(log: logging.Logger, record: Record) -> None:
-    """The line of a task that was settled with *record*. It takes its time, and is for when INFO is wanted."""
+    """Log a task that was settled with *record*. It is costly: call it only if INFO is enabled."""
     event = event_of(record)
     facts = _facts(record)
     # a sitemap that is looked for where sites often have one, and is not there, is for who wants every detail
@@ -35,7 +35,7 @@ def tell_settled(log: logging.Logger, record: Record) -> None:
 
 
 def tell_retried(log: logging.Logger, record: Record, retry_in_s: float) -> None:
-    """The line of a try that has failed, of a task that is tried again."""
+    """Log a failed try of a task that is tried again."""
     tell(
         log,
         events.TASK_RETRIED,
@@ -51,9 +51,9 @@ def tell_retried(log: logging.Logger, record: Record, retry_in_s: float) -> None
 
 
 def tell_result(log: logging.Logger, result: Result, *, max_attempts: int, settled: bool) -> None:
-    """What a worker knows of one of its tasks: that it is tried again, or else, with *settled*, what became of it.
+    """Log a result as its worker sees it: a retry, or, with *settled*, the outcome.
 
-    The queue may know better: a host that is given up gets no further tries, one that says 429 gets more.
+    The queue may decide otherwise: a host that is given up gets no further tries, one that says 429 gets more.
     """
     if result.untouched:
         return
@@ -64,13 +64,13 @@ def tell_result(log: logging.Logger, result: Result, *, max_attempts: int, settl
 
 
 def event_of(record: Record) -> Event:
-    """That of its status; or, when it was visited once more, of what came of that."""
+    """The event of the record's status, or of what a refresh found."""
     word = _REVISITS.get(record.revisit, record.status.value)
     return events.EVENTS[f"{_kind(record)}-{word}"]
 
 
 def tell_joined(log: logging.Logger, worker: WorkerState) -> None:
-    """The line of a worker that has said for the first time that it is there."""
+    """Log a worker's first call."""
     tell(
         log,
         events.WORKER_JOINED,
@@ -82,7 +82,7 @@ def tell_joined(log: logging.Logger, worker: WorkerState) -> None:
 
 
 def tell_finished(log: logging.Logger, stats: Stats, elapsed_s: float) -> None:
-    """The line of a crawl that has ended with nothing left to do."""
+    """Log the end of a crawl that has nothing left to do."""
     status: dict[str, Any] = {each.value: stats.image_status.get(each, 0) for each in ImageStatus}
     tell(
         log,
@@ -97,7 +97,7 @@ def tell_finished(log: logging.Logger, stats: Stats, elapsed_s: float) -> None:
 
 
 def who(state: WorkerState) -> dict[str, Any]:
-    """A worker, as facts of an event."""
+    """The facts of an event about a worker."""
     return {"worker": state.id, "kind": WORKER_NAMES[state.kind], "machine": state.machine}
 
 

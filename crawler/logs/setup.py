@@ -1,4 +1,4 @@
-"""How the log is written: lines for people, JSON for machines, a file, and on its way from one process to another."""
+"""How the log is written: as text or JSON, to stderr or a file, and from child processes to their parent."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from crawler.text import display
 from crawler.text.plain_errors import plain
 
 LEVELS = (WARNING, INFO, DEBUG)
-"""Of no ``-v``, one, and two."""
+"""The levels of no ``-v``, of ``-v``, and of ``-vv``."""
 OTHER = "log"
-"""The event of what is none of ours: the lines of libraries."""
+"""The event of lines that are not ours but of libraries."""
 _ROOT = logging.getLogger("crawler")
 _SYSLOG = {DEBUG: 7, INFO: 6, NOTICE: 5, WARNING: 4, ERROR: 3, logging.CRITICAL: 2}
-"""Severities of RFC 5424, section 6.2.1, as sd-daemon(3) has them in front of a line."""
+"""Severities (RFC 5424, section 6.2.1), as a line for the journal begins (sd-daemon(3))."""
 _WAITING_MOST = 20_000
 _LAST_WORDS_S = 2.0
 
@@ -49,8 +49,8 @@ _LAST_WORDS_S = 2.0
 
 
 class TextFormatter(logging.Formatter):
-    """``TIME LEVEL event: sentence``, in UTC; or with the clock of who sits before it; or as the journal has it, which
-    keeps time and level itself. Further lines are set in: what others say can't pass for a line of its own.
+    """``TIME LEVEL event: sentence``, in UTC; with *clock* in local time; with *journal* as systemd's journal wants it,
+    which records time and level itself. Further lines are indented: foreign text can't pass for a line of its own.
     """
 
     def __init__(self, *, clock: bool = False, journal: bool = False) -> None:
@@ -58,17 +58,17 @@ class TextFormatter(logging.Formatter):
         self._clock, self._journal = clock, journal
 
     def format(self, record: logging.LogRecord) -> str:
-        said = "\n    ".join(_told(record).splitlines())
+        text = "\n    ".join(_text_of(record).splitlines())
         name = getattr(record, "event", record.name)
         if self._journal:
             severity = f"<{_SYSLOG.get(record.levelno, 6)}>"
-            return f"{severity}{name}: {said}".replace("\n", f"\n{severity}")
+            return f"{severity}{name}: {text}".replace("\n", f"\n{severity}")
         when = self.formatTime(record, "%H:%M:%S") if self._clock else moment(record)
-        return f"{when} {record.levelname} {name}: {said}"
+        return f"{when} {record.levelname} {name}: {text}"
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line: ``time``, ``level``, ``event``, its facts, ``message``, ``logger`` and ``process``."""
+    """One object a line: ``time``, ``level``, ``event``, its facts, ``message``, ``logger`` and ``process``."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts: Mapping[str, Any] = getattr(record, "facts", {})
@@ -93,23 +93,23 @@ def moment(record: logging.LogRecord) -> str:
 
 
 def _sentence(record: logging.LogRecord) -> str:
-    """Its message; without the traceback that may be a fact, for that has a key of its own."""
+    """The message, without a traceback that is a fact: that has a key of its own."""
     if isinstance(record.msg, Message):
         return record.msg.event.text.format_map(record.msg.facts)
     return record.getMessage()
 
 
-def _told(record: logging.LogRecord) -> str:
-    """What it says; of a line of a child's stderr, whose."""
-    said = display.clean(hushed(record.getMessage()))
+def _text_of(record: logging.LogRecord) -> str:
+    """The message with its traceback; a line of a child's stderr begins with the child's name."""
+    text = display.clean(hushed(record.getMessage()))
     if getattr(record, "event", "") == STDERR.word and (child := getattr(record, "child", "")):
-        said = f"{child}: {said}"
+        text = f"{child}: {text}"
     trace = _trace(record)
-    return f"{said}\n{trace}" if trace else said
+    return f"{text}\n{trace}" if trace else text
 
 
 def _trace(record: logging.LogRecord) -> str:
-    """The traceback that comes with it, if one does."""
+    """The traceback of the record; empty for none."""
     if record.exc_info and not record.exc_text:
         record.exc_text = logging.Formatter().formatException(record.exc_info)
     return display.clean(hushed(record.exc_text)) if record.exc_text else ""
@@ -119,7 +119,7 @@ def _trace(record: logging.LogRecord) -> str:
 
 
 class StderrHandler(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment: a live display puts itself there."""
+    """Writes to the current ``sys.stderr``, which a live display replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)  # noqa: T201 - stderr is for talk
@@ -131,8 +131,8 @@ _File: type[logging.FileHandler] = (
 
 
 class LogFile(_File):  # type: ignore[misc,valid-type] # which of the two depends on the system
-    """Lines at the end of a file; opened anew when it was moved away, as logrotate(8) does. Nobody waits for a disk
-    that is full: it is said once, and the crawl goes on.
+    """Appends lines to a file, which is opened again after it was moved away (logrotate(8)). If the disk is full, that
+    is reported once, and the crawl goes on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -141,14 +141,14 @@ class LogFile(_File):  # type: ignore[misc,valid-type] # which of the two depend
         self._complained = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """As the base class has it, which lets errors out when the file has to be opened anew, and can't be."""
+        """The base class raises if the file has to be opened again and can't be; that is handled as any error."""
         try:
             super().emit(record)
         except (OSError, ValueError):
             self.handleError(record)
 
     def close(self) -> None:
-        """What the disk has no room for is lost, as it was before."""
+        """Lines for which the disk has no room are lost."""
         with suppress(OSError, ValueError):
             super().close()
 
@@ -161,9 +161,9 @@ class LogFile(_File):  # type: ignore[misc,valid-type] # which of the two depend
 
 
 def configure(verbosity: int, log: LogConfig | None = None, *, least: int = WARNING) -> None:
-    """Warnings on stderr; with 1 also each finished task, with 2 every detail; *least*, a level, is told in any case.
+    """Log warnings to stderr; with *verbosity* 1 finished tasks, with 2 every detail; the level *least* in any case.
 
-    A file has each finished task at least. Raises UsageError if it can't be written to.
+    A file gets each finished task at least. Raises UsageError if it can't be written to.
     """
     level = min(least, LEVELS[min(verbosity, len(LEVELS) - 1)])
     log = log or LogConfig()
@@ -181,12 +181,12 @@ def configure(verbosity: int, log: LogConfig | None = None, *, least: int = WARN
 
 
 def speaks_json(log: LogConfig) -> bool:
-    """Whether stderr is for machines."""
+    """Whether these settings send JSON to stderr."""
     return log.log_format == "json" and not log.log_file
 
 
 def is_json() -> bool:
-    """Whether that is so by now."""
+    """Whether JSON is sent to stderr now."""
     handlers = (each for each in logging.getLogger().handlers if isinstance(each, StderrHandler))
     return any(isinstance(each.formatter, JsonFormatter) for each in handlers)
 
@@ -200,7 +200,7 @@ def _for_stderr(log: LogConfig) -> logging.Formatter:
 
 
 def in_journal() -> bool:
-    """Whether stderr is systemd's journal, which has a date for every line (systemd.exec(5), JOURNAL_STREAM)."""
+    """Whether stderr is systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
     device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         here = os.fstat(2)
@@ -224,9 +224,10 @@ def _opened(log: LogConfig) -> LogFile:
 
 @contextmanager
 def written(log: LogConfig) -> Iterator[None]:
-    """Within the block our log goes to its file, for programs that use us as a library: what they see is as before.
+    """Within the block our lines go to the log file of *log*, for programs that use this one as a library. What their
+    own handlers get does not change.
 
-    Nothing happens without a file, or if it is written already. Raises UsageError if it can't be.
+    Does nothing without a file, or if the file is open already. Raises UsageError if it can't be written to.
     """
     handlers = (*logging.getLogger().handlers, *_ROOT.handlers)
     path = Path(log.log_file)
@@ -252,7 +253,7 @@ def written(log: LogConfig) -> Iterator[None]:
 
 
 class _Onward(logging.Handler):
-    """To the handlers of the program, what they would get without us."""
+    """Passes to the program's handlers what they would get without ``written``."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().callHandlers(record)
@@ -262,7 +263,7 @@ class _Onward(logging.Handler):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """A log record on its way."""
+    """A log record on its way to the parent process."""
 
     name: str
     level: int
@@ -270,13 +271,13 @@ class LogLine(msgspec.Struct, frozen=True):
     event: str = ""
     facts: dict[str, str | int | float | None] = {}
     text: str = ""
-    """Of what is no event of ours."""
+    """The message of a line that is no event of ours."""
     trace: str = ""
 
 
 class Sender(logging.Handler):
-    """Hands each record to *send*, in a thread of its own: who has a lock must not wait for whoever reads the log, who
-    may wait for that lock. When very many wait, further ones are dropped, and counted.
+    """Passes each record to *send* in a thread of its own: a caller that holds a lock must not wait for the reader of
+    the log, who may need that lock. When _WAITING_MOST records wait, further ones are dropped, and counted.
     """
 
     def __init__(self, send: Callable[[LogLine], None]) -> None:
@@ -308,7 +309,7 @@ class Sender(logging.Handler):
                 tell(logging.getLogger(__name__), LOG_LINES_LOST, lines=lost)
 
     def flush(self) -> None:
-        """Wait for what is on its way, for seconds at the most."""
+        """Wait until all records are sent, for _LAST_WORDS_S at most."""
         with self._waiting.all_tasks_done:
             self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, _LAST_WORDS_S)
 
@@ -327,7 +328,7 @@ def _line(record: logging.LogRecord) -> LogLine:
 
 
 def heard(line: LogLine, *, child: str) -> None:
-    """Log here what the process *child* has logged there."""
+    """Log here what the process *child* has logged."""
     log = logging.getLogger(line.name)
     if not log.isEnabledFor(line.level):
         return

@@ -1,8 +1,8 @@
-"""Which URLs are sizes of one picture, by what image servers use to tell them apart. Pure; touches no network.
+"""Which URLs are sizes of one picture, by the marks that image servers write into URLs. Pure.
 
-Nothing is guessed from here: a URL that is made by taking marks away is only ever compared, never fetched. Two
-pictures that pass for one are a picture lost, two sizes that pass for two pictures are a file too many. So a form
-counts only where a server that many use writes it, with numbers that can be sizes, and when in doubt it is none.
+A URL that results from taking marks away is only compared, never fetched. Two pictures that pass for one are a picture
+lost; two sizes that pass for two pictures are a file too many. So a mark counts only in a form that a widely used
+server writes, with numbers that can be sizes. In doubt it is none.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ _MAY_HAVE_MARKS = re.compile(
     r"[?=]|\dx\d|/[sw]\d|[/,][wh]_\d|/s-l\d|\dpx-|[a-z]:[a-z\d]|/(?:resize|width|scale-to|styles|cdn-cgi|is/image)"
     r"|\._|-scaled\.|shop|google|ggpht|blogspot|gravatar|githubuser|flickr|ytimg|youtube"
 )
-"""What is in every URL that has marks: a look for a microsecond, for most have none."""
+"""Matches every URL that has marks. It takes a microsecond; most URLs have none."""
 
 
 class Sized(NamedTuple):
     """A URL as one size of a picture."""
 
     picture: str
-    """The URL without the marks of sizes: equal for all sizes of one picture; the URL itself when it has none."""
+    """The URL without marks, equal for all sizes of one picture; the URL itself if it has none."""
     px: float
-    """Its width, or its height if only that is told; of the original, which has no marks, ``math.inf``."""
+    """The width, or the height if only that is given; ``math.inf`` for the original, which has no marks."""
 
 
 _RULES = (by_query, by_host, by_name, by_folder)
 
 
 def size_of(url: str) -> Sized:
-    """The picture that a canonical URL is a size of, and which; never raises, and takes linear time.
+    """The picture of a canonical URL, and its size; never raises, and takes linear time.
 
-    ``picture`` is canonical, of the same host, and is a size of itself. A signature goes with the marks that it signs.
-    Sizes are those of one picture alone to be compared: by height some, by width others.
+    ``picture`` is canonical, on the same host, and its own picture. A signature is taken away with the marks that it
+    signs. Compare ``px`` only within one picture: some servers give heights, others widths.
+
+        size_of("https://h.example/cat-300x200.jpg")  # Sized("https://h.example/cat.jpg", 300.0)
     """
     return _known(url) if len(url) <= _REMEMBERED_CHARS else _size_of(url)
 

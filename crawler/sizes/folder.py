@@ -1,4 +1,4 @@
-"""Sizes that are told by a folder of the path: what image servers put there, server by server."""
+"""Marks of sizes in folders of the path, server by server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLOUDINARY = re.compile(
 _CLOUDINARY_SIGNATURE = re.compile(r"s--[\w-]{8,32}--")
 _BLOGGER = re.compile(r"(?:s|w)(\d{2,5})(?:-h(\d{2,5}))?(?:-[a-z0-9]{1,12}){0,8}")
 _PICASA_PX = {320, 400, 512, 576, 640, 720, 800, 912, 1024, 1152, 1280, 1440, 1600, 2048}
-"""What ``/s1600/`` may be on hosts that are not known for it: elsewhere ``/s20/`` is a series, or a season."""
+"""Values of ``/s1600/`` on hosts that are not known for it: elsewhere ``/s20/`` is a series, or a season."""
 _DRUPAL_STYLE = re.compile(r"(?:[a-z]+_){0,4}(\d{2,5})x(\d{2,5})(?:_[a-z]+){0,4}")
 """``max_1300x1300`` and the like: https://www.drupal.org/docs/8/core/modules/image"""
 _IMGPROXY = re.compile(
@@ -39,7 +39,7 @@ _CLOUDFLARE = re.compile(
 
 
 def by_folder(place: Place) -> Found | None:
-    """Of the marks in folders the first one."""
+    """The first mark in a folder."""
     folders = place.path[:-1]
     for at, folder in enumerate(folders):
         if not _DIGIT.search(folder):
@@ -55,7 +55,7 @@ def by_folder(place: Place) -> Found | None:
 
 
 def _folder_marks(place: Place, at: int, folder: str) -> Iterator[tuple[int, int, float | None]]:
-    """From where to where a mark may go that *folder* tells, and its size."""
+    """Marks in *folder*: the range of folders that each takes up, and its size."""
     before = place.path[at - 1] if at else ""
     if box := (_PXIMG_BOX if before == "c" else _FOLDER_BOX).fullmatch(folder):
         yield at - (before in _BEFORE_BOX), at + 1, px_of_box(box[1], box[2])
@@ -93,7 +93,7 @@ def _cloudinary_px(folder: str) -> float | None:
 
 
 def _end_of_cloudinary(path: tuple[str, ...], at: int) -> int:
-    """Behind what follows in a folder of its own and tells no size: ``f_auto,q_auto``."""
+    """The index behind folders that follow and have no size: ``f_auto,q_auto``."""
     end = at + 1
     while end < len(path) - 1 and all(map(_CLOUDINARY.fullmatch, path[end].split(","))):
         if _cloudinary_px(path[end]) is not None:
@@ -103,7 +103,7 @@ def _end_of_cloudinary(path: tuple[str, ...], at: int) -> int:
 
 
 def _without_signature(folders: tuple[str, ...], mark: str) -> tuple[str, ...]:
-    """What stands before a mark, without the signature of those servers that sign paths."""
+    """The folders before a mark, without the signature of servers that sign paths."""
     if not folders:
         return folders
     pattern = _IMGPROXY_SIGNATURE if ":" in mark else _CLOUDINARY_SIGNATURE if "_" in mark else _THUMBOR_HMAC

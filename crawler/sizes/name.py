@@ -1,4 +1,4 @@
-"""Sizes that are told by the name of the file, or by what some hosts alone do."""
+"""Marks of sizes in the name of the file, on any host or on certain ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SCENE7_DEFAULT_PX = 400.0
 
 
 def by_name(place: Place) -> Found | None:
-    """What stands in the name of the file, on any host."""
+    """A mark in the name of the file, on any host."""
     return next((found for rule in _ANYWHERE if (found := rule(place, place.path[-1])) is not None), None)
 
 
@@ -121,14 +121,14 @@ _ANYWHERE = (_wordpress, _google, _ebay, _mediawiki, _fandom, _wix)
 
 
 def _renamed(place: Place, mark: re.Match[str], px: float | None) -> Found | None:
-    """The place without a *mark* that goes up to the extension; None if nothing else is there."""
+    """The place without a *mark* that ends at the extension; None if the name is nothing else."""
     if px is None or not mark.start():
         return None
     return place.named(mark.string[: mark.start()] + mark["extension"]), px
 
 
 def by_host(place: Place) -> Found | None:
-    """What some servers alone do."""
+    """A mark that certain hosts write."""
     if place.path[:2] == ("cdn", "shop"):
         return _shopify(place, place.path[-1])
     for hosts, rule in _HOSTS:
@@ -175,7 +175,7 @@ _HOSTS: tuple[tuple[str | tuple[str, ...], Callable[[Place, str], Found | None]]
 
 
 def size_without_marks(place: Place) -> float:
-    """Of a URL without marks: that of the original, but for servers that give something small then."""
+    """The size of a URL without marks: that of the original, but for servers that then give a small one."""
     name = place.path[-1]
     if is_google(place.host) and len(place.path) == 1 and name and "." not in name:
         return _GOOGLE_DEFAULT_PX

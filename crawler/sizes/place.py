@@ -1,40 +1,18 @@
-"""A URL in parts, as the rules for marks see it."""
+"""A URL in parts, for the rules that find marks of sizes."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 MIN_PX, MAX_PX = 16, 20_000
-"""Numbers beyond these are no sizes of pictures, but pages, parts or numbers of things."""
+"""Numbers beyond these are no sizes of pictures, but numbers of pages, parts or things."""
 _BANNERS = {
-    *(
-        "300x250",
-        "336x280",
-        "728x90",
-        "160x600",
-        "300x600",
-        "970x250",
-        "970x90",
-        "468x60",
-        "234x60",
-        "120x600",
-    ),
-    *(
-        "120x240",
-        "88x31",
-        "180x150",
-        "320x50",
-        "320x100",
-        "300x50",
-        "300x100",
-        "240x400",
-        "980x120",
-        "930x180",
-    ),
-}
-"""Sizes of advertisements (IAB), each drawn anew."""
+    "300x250", "336x280", "728x90", "160x600", "300x600", "970x250", "970x90", "468x60", "234x60", "120x600",
+    "120x240", "88x31", "180x150", "320x50", "320x100", "300x50", "300x100", "240x400", "980x120", "930x180",
+}  # fmt: skip
+"""Sizes of advertisements (IAB), which are different pictures."""
 _MAX_ASPECT = 2.5
-"""Beyond this, a box in a name or a folder tells one logo from another rather than a size."""
+"""Beyond this ratio, a box in a name or folder distinguishes logos rather than sizes."""
 _MAX_PARTS = 100  # of a path or a query: more have no marks
 
 
@@ -43,20 +21,21 @@ class Place(NamedTuple):
 
     host: str
     path: tuple[str, ...]
-    """What is between the slashes."""
+    """The segments between the slashes."""
     query: tuple[str, ...]
-    """What is between the ampersands."""
+    """The items between the ampersands."""
 
     def named(self, name: str) -> Place:
-        """The same, with another name of the file."""
+        """The same place with another file name."""
         return self._replace(path=(*self.path[:-1], name))
 
 
 Found = tuple[Place, float]
-"""A place without the marks of a rule, and the size that they told."""
+"""A place without the marks that a rule has found, and their size in pixels."""
 
 
 def taken_apart(url: str) -> Place | None:
+    """None if the URL is not http(s), or has more parts than URLs with marks."""
     scheme, _, rest = url.partition("://")
     start, mark, query = rest.partition("?")
     host, slash, path = start.partition("/")
@@ -74,15 +53,15 @@ def put_together(place: Place) -> str:
 
 
 def px_of(*sides: str | None) -> float | None:
-    """The first of *sides* that is one, 0 standing for "as it comes"; None if none is, or one is out of range."""
-    told = [int(side) for side in sides if side and int(side)]
-    if not told or not all(MIN_PX <= px <= MAX_PX for px in told):
+    """The first side that is given and not 0 ("as it comes"); None without any, or if one is out of range."""
+    given = [int(side) for side in sides if side and int(side)]
+    if not given or not all(MIN_PX <= px <= MAX_PX for px in given):
         return None
-    return float(told[0])
+    return float(given[0])
 
 
 def px_of_box(width: str, height: str, *, any_aspect: bool = False) -> float | None:
-    """As px_of, of a box that may name another thing than a size of a picture."""
+    """As px_of; None for a box that may not be a size of a picture: a banner, or a long strip."""
     px = px_of(width, height)
     if px is None or f"{width}x{height}" in _BANNERS:
         return None

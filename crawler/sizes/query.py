@@ -1,4 +1,4 @@
-"""Sizes that are told by the query: what image servers call them, server by server."""
+"""Marks of sizes in the query, server by server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEIGHTS = {"h", "height", "imheight", "hei", "maxheight", "max-height", "max_he
 _BOXES = {"resize", "fit", "size"}
 """Photon (WordPress.com, Jetpack): ``resize=300,200``, ``fit=300,200``; static maps: ``size=300x200``."""
 _SHORT = {"w", "h", "size", "sz", "mw", "mh", "sw", "sh"}
-"""What a script may call other things as well: there must be something that names a picture beside them."""
+"""Names that scripts use for other things as well: beside them, something must name a picture."""
 _SIDE = re.compile(r"[wsh]?(\d{1,5})(?:px)?|(\d{1,5})\.\d{1,9}")
 _BOX = re.compile(r"(\d{1,5})(?:,|%2c|x|%7c)(\d{1,5})", re.IGNORECASE)
 _DENSITY = re.compile(r"[1-5](?:\.\d{1,4})?")
@@ -41,7 +41,7 @@ _HOW = {
     **dict.fromkeys(("fit", "crop", "mode", "sm", "cs", "gravity"), _words_of(_CUTS)),
     **dict.fromkeys(("upscale", "enlarge", "ixlib", "ixid"), re.compile(r"[\w.|%=-]*")),
 }
-"""How it is made, not what it shows; what is cut out by numbers (``crop=0,0,9,9``, ``rect``) is a part of it."""
+"""Parameters of how a picture is made. A cut by numbers (``crop=0,0,9,9``, ``rect``) is another picture."""
 _SIGNATURE = re.compile(
     r"(?:sig|sign|signature|token|hash|hmac|expires|expiry|exp|policy|key-pair-id|x-amz-[\w-]{1,40}|x-goog-[\w-]{1,40})"
     r"=.*|s=(?:[0-9a-f]{32}|[0-9a-f]{40}|none)",
@@ -57,7 +57,7 @@ _QINIU = re.compile(r"imageView2/\d/w/(\d{1,5})(?:/h/\d{1,5})?(?:/(?:q/\d{1,3}|f
 _SQUARESPACE = re.compile(r"format=(\d{2,4})w")
 _OF_SERVERS = {"x-oss-process": _OSS, "imageview2": _QINIU, "format": _SQUARESPACE}
 _DEFAULT_QUERY_PX = {"gravatar.com": 80, "avatars.githubusercontent.com": 460}
-"""Hosts on which ``s`` is a size, and what they give without it (docs.gravatar.com: 80 px)."""
+"""Hosts on which ``s`` is a size, and their size without it (docs.gravatar.com: 80 px)."""
 _TWITTER_PX = {
     "thumb": 150, "240x240": 240, "360x360": 360, "small": 680, "900x900": 900, "medium": 1200, "large": 2048,
     "4096x4096": 4096, "orig": MAX_PX,
@@ -99,7 +99,7 @@ def _is_density(host: str, name: str, value: str) -> bool:
 
 
 def _side_of(host: str, name: str, value: str, item: str) -> tuple[float, float] | None:
-    """Width and height that a parameter tells, math.inf for neither; None for another one's."""
+    """Width and height in a parameter, math.inf for one that it does not give; None if it gives neither."""
     if name in _BOXES and (box := _BOX.fullmatch(value)):
         px = px_of(*box.groups())
         return None if px is None else (px, inf)
@@ -116,7 +116,7 @@ def _side_of(host: str, name: str, value: str, item: str) -> tuple[float, float]
 
 
 def _names_a_picture(place: Place, rest: list[str]) -> bool:
-    """Whether a URL without its sizes and signatures still tells one picture from another."""
+    """Whether a URL without its sizes and signatures still names a picture."""
     name = place.path[-1]
     if rest or _IMAGE.search(name):
         return True

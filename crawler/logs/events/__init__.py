@@ -1,11 +1,11 @@
-"""What the log says: every event has a word that stays, a level, keys for machines, and a sentence for people.
+"""The events of the log: each has a word that never changes, a level, keys for machines, and a sentence for people.
 
     log = logging.getLogger(__name__)
     tell(log, WORKER_LOST, worker=worker_id, silent_s=61.0, tasks=3)
 
-A line is made of it only when somebody wants it: a call below the level costs a comparison. What others have said
-(pages, servers, other machines) is made one printable line here, and logins in URLs are hidden, whoever reads the log.
-``docs/logging.md`` has the table; a test holds the calls, the table and this file to each other.
+A line is formatted only for a handler: a call below the level costs a comparison. Foreign text (of pages, servers,
+other machines) becomes one printable line, and logins in URLs are hidden. ``docs/logging.md`` has the table; a test
+compares the calls, the table and these modules.
 """
 
 from __future__ import annotations

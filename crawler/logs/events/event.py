@@ -13,14 +13,14 @@ from crawler.text import display
 from crawler.text.plain_errors import plain
 
 DEBUG, INFO, NOTICE, WARNING, ERROR = logging.DEBUG, logging.INFO, 25, logging.WARNING, logging.ERROR
-"""NOTICE is syslog's word for what is normal, and what an operator wants to know all the same (RFC 5424, 6.2.1)."""
+"""NOTICE, as in syslog: normal, but significant to an operator (RFC 5424, section 6.2.1)."""
 logging.addLevelName(NOTICE, "NOTICE")
 
 MAX_FACT_CHARS = 2000
 _LINES = "traceback"
-"""The one key whose value keeps its lines."""
+"""The key whose value keeps its line ends."""
 _INDENTED = "line"
-"""And the one that keeps its indent, as of a traceback."""
+"""The key whose value keeps its indent, as lines of a traceback need."""
 _LOGIN = re.compile(r"((?:\b[a-z][a-z0-9+.-]{1,20}:)?//)[^\s/?#@]*(?:@[^\s/?#@]*)*@", re.IGNORECASE)
 _REDIS = re.compile("(?:redis|valkey)", re.IGNORECASE)
 
@@ -29,15 +29,15 @@ class Event(NamedTuple):
     level: int
     word: str
     text: str
-    """A sentence with ``{key}``, as ``str.format`` has it."""
+    """The sentence for people, with ``{key}`` as in ``str.format``."""
     means: str
-    """For who looks it up."""
+    """What has happened, for docs/logging.md."""
     more: tuple[str, ...] = ()
-    """Keys that the sentence does not have."""
+    """Keys that the sentence does not contain."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What is told with it, in the order of the sentence."""
+        """All keys, in the order of the sentence."""
         named = (name for _, name, _, _ in Formatter().parse(self.text) if name)
         return tuple(dict.fromkeys((*named, *self.more)))
 
@@ -47,7 +47,7 @@ warning, error = partial(Event, WARNING), partial(Event, ERROR)
 
 
 class Message:
-    """The message of a log record: a sentence when it is asked for one."""
+    """The message of a log record, which is formatted only when a handler asks for it."""
 
     def __init__(self, event: Event, facts: Mapping[str, Any]) -> None:
         self.event = event
@@ -61,9 +61,9 @@ class Message:
 def tell(
     log: logging.Logger, event: Event, /, *, exc_info: bool = False, level: int = 0, **facts: Any
 ) -> None:
-    """Log *event* with its *facts*, at another *level* if one is given; with the traceback of what is being handled.
+    """Log *event* with its *facts*, at another *level* if one is given; with *exc_info* the current traceback, too.
 
-    The record's ``event`` is the word, its ``facts`` are a dict of strings, numbers, booleans and None.
+    The log record has the attributes ``event``, the word, and ``facts``, a dict of strings, numbers, booleans and None.
     """
     level = level or event.level
     if log.isEnabledFor(level):
@@ -73,7 +73,7 @@ def tell(
 
 
 def hushed(text: str) -> str:
-    """*text* with … for the logins in URLs. The name of a Redis user alone is none: one types it to join."""
+    """*text* with … in place of logins in URLs. The name of a Redis user alone is kept: workers need it to join."""
     return _LOGIN.sub(_hidden, text) if "@" in text else text
 
 

@@ -1,4 +1,4 @@
-"""Events of tasks: what became of each; see logs/outcomes.py, which says of what it is."""
+"""Events of tasks; logs/outcomes.py logs them."""
 
 from __future__ import annotations
 
