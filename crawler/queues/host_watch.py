@@ -9,15 +9,9 @@ from crawler.crawlfile.connection import Connection
 from crawler.logs.events import HOST_GIVEN_UP, HOST_PAUSED, HOST_SLOWED, INFO, NETWORK_DOWN, tell
 from crawler.models import PageRecord, Record, Revisit
 from crawler.queues import policy
-from crawler.queues.host_health import (
-    Evidence,
-    HostDirective,
-    HostHealth,
-    HostReport,
-    ended_elsewhere,
-    evidence,
-    reason_of,
-)
+from crawler.queues.host_evidence import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.host_health import HostDirective, HostHealth
+from crawler.queues.host_report import HostReport
 from crawler.queues.politeness import Politeness
 from crawler.queues.throttle import Pace, Throttle, refused_for_s
 

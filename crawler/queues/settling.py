@@ -33,7 +33,8 @@ from crawler.models import (
 from crawler.models.image_words import filled_record
 from crawler.queues import later_words, policy
 from crawler.queues.fallback import with_next_size
-from crawler.queues.host_health import HOW_TO_RETRY, HostReport, reason_of
+from crawler.queues.host_evidence import reason_of
+from crawler.queues.host_report import HOW_TO_RETRY, HostReport
 from crawler.queues.leases import LeasedTask, Leases
 from crawler.queues.ledger_state import LedgerState
 from crawler.queues.left_out import located

@@ -14,7 +14,7 @@ from crawler.models import HostStatus, TaskKind, WorkerState, WorkerStatus
 from crawler.monitoring.rate import Rate
 from crawler.queues import policy
 from crawler.queues.counters import Counters
-from crawler.queues.host_health import Trouble
+from crawler.queues.host_report import Trouble
 from crawler.queues.host_watch import HostWatch
 from crawler.queues.politeness import Politeness, Waiting
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from crawler.errors import RateLimited, ServerError
 from crawler.models import Record
 from crawler.queues import policy
-from crawler.queues.host_health import reason_of
+from crawler.queues.host_evidence import reason_of
 
 _ANSWER = -1.0
 _UNAVAILABLE = 503

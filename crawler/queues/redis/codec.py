@@ -36,7 +36,7 @@ from crawler.models import (
 from crawler.models.image_words import ALL, bits_of_task
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
-from crawler.queues.host_health import HOW_TO_RETRY, HostReport, Trouble
+from crawler.queues.host_report import HOW_TO_RETRY, HostReport, Trouble
 from crawler.queues.picture_sizes import marked, picture_key
 from crawler.queues.validation import FLAWS, flaw, is_url, printable, told_of_refused
 from crawler.scope import domain_of

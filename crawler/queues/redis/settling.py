@@ -11,7 +11,7 @@ import msgspec
 from crawler.models import Cookie, ImageRecord, PageRecord, Record, Result, Revisit
 from crawler.queues import policy
 from crawler.queues.fallback import with_next_size
-from crawler.queues.host_health import Evidence, ended_elsewhere, evidence, reason_of
+from crawler.queues.host_evidence import Evidence, ended_elsewhere, evidence, reason_of
 from crawler.queues.left_out import located
 from crawler.queues.redis.adding import TASKS_AT_ONCE, arguments, counted, put_packed, sorted_out
 from crawler.queues.redis.codec import LETTERS, local_id, shard_of, utf8

@@ -20,7 +20,7 @@ from crawler.http.retrying import refused_for_s
 from crawler.http.status import status_error
 from crawler.models import ImageRecord, ImageStatus
 from crawler.queues import throttle
-from crawler.queues.host_health import Evidence, evidence
+from crawler.queues.host_evidence import Evidence, evidence
 from tests.support.saved_pages import documents
 
 URL = "https://example.org/a"

@@ -98,7 +98,8 @@ IO = (
 PURE = (
     "urls scope errors errors.* sizes sizes.* text.* monitoring.* opt_outs.* harvest.* download.* http.robots_file"
     " http.robots_patterns http.bot_challenges http.content_encoding http.browser_headers queues.politeness"
-    " queues.policy queues.host_health queues.throttle queues.bandwidth queues.page_templates queues.fallback"
+    " queues.lanes queues.policy queues.host_health queues.host_evidence queues.host_report queues.throttle"
+    " queues.bandwidth queues.page_templates queues.fallback"
     " render.freshness render.interception render.request_filter render.stand_in_images"
 )
 """Neither sockets nor files, neither clocks nor threads; and they import only what is so as well, or VALUES."""

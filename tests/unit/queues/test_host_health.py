@@ -13,7 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crawler.errors import REASONS
 from crawler.models import ImageRecord, ImageStatus, PageRecord, PageStatus, Revisit
 from crawler.queues import policy
-from crawler.queues.host_health import Evidence, HostDirective, HostHealth, Trouble, evidence
+from crawler.queues.host_evidence import Evidence, evidence
+from crawler.queues.host_health import HostDirective, HostHealth
+from crawler.queues.host_report import Trouble
 from crawler.queues.policy import (
     BUSY_TIMES,
     COOL_OFF_S,

@@ -1,0 +1,102 @@
+"""What one visit tells of the host that it ended at. Pure, for every engine."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from crawler.errors import (
+    BadResponse,
+    BotChallenge,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    HostNotFound,
+    NameLookupFailed,
+    RateLimited,
+    RequestTimeout,
+    RobotsUnavailable,
+    ServerError,
+    TlsFailed,
+    TooSlow,
+    TruncatedTransfer,
+)
+from crawler.models import Record, Revisit
+from crawler.urls import DATA_HOST, host_key
+
+
+class Evidence(Enum):
+    """What one visit tells of a host."""
+
+    NOTHING = auto()
+    """The host was not asked (robots.txt forbids it, an address that is not allowed …)."""
+    ANSWER = auto()
+    """A response of any kind, 404 included: the host is up."""
+    BROKEN = auto()
+    """The host is up, and says that this URL makes it fail."""
+    TROUBLE = auto()
+    """The host is overloaded, or its gateway finds no server behind it, or the transfer breaks off."""
+    UNREACHED = auto()
+    NO_SUCH_HOST = auto()
+    """The name service says that there is no such name."""
+
+
+_UNREACHED = (NameLookupFailed, ConnectFailed, ConnectTimeout)
+_TROUBLE = (
+    BotChallenge,  # one among answers is its URL's own; where nothing else comes, nothing is to be had by asking on
+    ServerError,
+    RequestTimeout,
+    DeadlineExceeded,
+    TooSlow,
+    ConnectionLost,
+    TruncatedTransfer,
+    BadResponse,
+    RobotsUnavailable,
+)
+_BY_REASON = {
+    HostNotFound.reason: Evidence.NO_SUCH_HOST,
+    TlsFailed.reason: Evidence.ANSWER,
+    RateLimited.reason: Evidence.ANSWER,  # the request rate is the business of throttle.py
+    **{cls.reason: Evidence.UNREACHED for cls in _UNREACHED},
+    **{cls.reason: Evidence.TROUBLE for cls in _TROUBLE},
+}
+
+
+_BROKEN = frozenset({500, 506, 508, 510})
+"""Internal error, and mistakes in the configuration of one URL. 502 to 504 are a gateway's word for a server that is
+down or too slow, 507 is a full disk; of the statuses that nobody has registered, 520 to 530 are gateways', and 509 and
+529 say that it is too much.
+"""
+
+
+def evidence(record: Record) -> Evidence:
+    """What *record* tells of the host that the visit ended at."""
+    reason = reason_of(record)
+    if reason == ServerError.reason and record.http_status in _BROKEN:
+        return Evidence.BROKEN
+    if reason in _BY_REASON:
+        return _BY_REASON[reason]
+    answered = record.http_status or not (reason or record.url.startswith(DATA_HOST))
+    return Evidence.ANSWER if answered else Evidence.NOTHING
+
+
+def reason_of(record: Record) -> str:
+    """Why the latest visit failed; empty if it did not."""
+    return record.revisit_reason if record.revisit is Revisit.FAILED else record.reason
+
+
+def ended_elsewhere(record: Record) -> str | None:
+    """The host that a redirect led to, ``scheme://host[:port]``, or ``?`` for an unreadable URL; None if the visit
+    ended at the URL's own host.
+    """
+    if not record.final_url or record.final_url == record.url:
+        return None
+    name = _host_named(record.final_url)
+    return None if name == _host_named(record.url) else name
+
+
+def _host_named(url: str) -> str:
+    try:
+        return host_key(url)
+    except ValueError:  # no URL, as workers may send it
+        return "?"
