@@ -1,4 +1,9 @@
-"""Talking HTTP, for harvesters and downloaders alike."""
+"""HTTP for harvesters, downloaders and the browser: the Transport protocol, and the values it takes and gives.
+
+Three classes are called a transport. RequestsTransport (requests_transport.py) sends requests. RetryingTransport
+(retrying.py) wraps it, and repeats a failed fetch within seconds. Both are a Transport as defined here. RpcTransport
+(queues/rpc) is none: it connects workers to the manager.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,11 @@ import msgspec
 from crawler.models import Value
 
 LINE_BY_LINE = frozenset({"link", "refresh", "x-robots-tag"})
-"""Headers that are read one by one: each may be for another robot, or be wrong, which does not concern the next."""
+"""Headers whose lines are read one by one: each may be for another robot, and a wrong one does not spoil the next."""
 
 
 def merged(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers by name in lower case; values of one name together, as :class:`Fetched` says."""
+    """Headers by name in lower case, with the values of one name joined, as :class:`Fetched` says."""
     found: dict[str, str] = {}
     for name, value in headers:
         key = name.lower()
@@ -24,9 +29,7 @@ def merged(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 class Fetched(Value):
-    """A complete answer with a status in 200-299 and a body, or with Refresh in its place; or 304 without one, for who
-    has it already.
-    """
+    """A complete answer: a status in 200-299 with a body, or with Refresh in its place; or a 304 that was asked for."""
 
     url: str
     final_url: str
@@ -39,25 +42,23 @@ class Fetched(Value):
     content: bytes
     """Decompressed."""
     is_cut: bool = False
-    """There was more of it than was asked for."""
+    """Whether *content* is only the first bytes: there was more than was asked for."""
 
     @property
     def content_type(self) -> str:
-        """The media type in lower case without parameters, or ``""``; of several the last (Fetch, "extract a MIME
-        type").
-        """
+        """The media type in lower case, or empty; the last of several (Fetch, "extract a MIME type")."""
         header = self.headers.get("content-type", "")
         told = [part.partition(";")[0].strip().lower() for part in header.split(",")]
         return next((media_type for media_type in reversed(told) if "/" in media_type), told[0])
 
 
 def packed(fetched: Fetched) -> bytes:
-    """An answer as one piece, to be kept with a task."""
+    """An answer as bytes, to be kept with a task."""
     return msgspec.msgpack.encode(fetched)
 
 
 def unpacked(data: bytes, *, url: str) -> Fetched | None:
-    """The answer in *data*, if that is what :func:`packed` has made of one for *url*; else None."""
+    """The answer in *data*, if :func:`packed` made that of one for *url*; else None."""
     try:
         fetched = _FETCHED.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -69,10 +70,10 @@ _FETCHED = msgspec.msgpack.Decoder(Fetched)
 
 
 class Validators(Value):
-    """What a server called a representation that is known (RFC 9110, section 8.8); either may be empty."""
+    """The validators of a known representation (RFC 9110, section 8.8); either may be empty."""
 
     url: str
-    """Whose they are: where redirects had led to. They say nothing of what another URL gives."""
+    """The URL they are of, after redirects. They say nothing of any other URL."""
     etag: str = ""
     last_modified: str = ""
 
@@ -82,7 +83,7 @@ Check = Callable[[str], None]
 
 
 class Asked(TypedDict, total=False):
-    """What a fetch is told beside its URL."""
+    """The options of a fetch."""
 
     max_bytes: Required[int]
     accept: Required[str]
@@ -90,25 +91,23 @@ class Asked(TypedDict, total=False):
     referer: str
     """The URL of the page that names the one to fetch."""
     check: Check | None
-    """Is asked about each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
+    """Called with each URL before anything is sent to it, the first one included; what it raises ends the fetch."""
     cut: bool
-    """The first *max_bytes* of a longer answer will do, unless it is of a type of which a part is worth nothing: films,
-    sounds, archives.
-    """
+    """Take the first *max_bytes* of a longer answer, unless a part of its type is worthless (films, archives)."""
     sent: Callable[[str, float], None] | None
-    """Is told of each URL when it had been asked for, on the monotonic clock, as soon as there is an answer."""
+    """Called as soon as a URL is answered, with the URL and the time of its request on the monotonic clock."""
     once: bool
-    """No second try here: the host has a delay, and the queue sees to further ones."""
+    """Make one attempt: the host has a delay, and the queue sees to further ones."""
     within_s: float | None
-    """A limit for all of it, if that is shorter than the total timeout."""
+    """Seconds for the whole fetch, if that is less than the total timeout."""
     unless: Validators | None
-    """What is known already: if that is still what there is, the answer may be 304, without content."""
+    """Validators of a known representation: while that is current, the answer may be a 304 without content."""
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
-"""That a request of a page in the browser may have."""
+"""The methods that a request of a page in the browser may have."""
 Pairs = tuple[tuple[str, str], ...]
-"""Headers in their order, and as they are spelled; one of a name may follow another."""
+"""Headers in their order and spelling; a name may occur more than once."""
 
 
 class BrowserRequest(Value):
@@ -118,7 +117,7 @@ class BrowserRequest(Value):
     method: str = "GET"
     """One of METHODS."""
     headers: Pairs = ()
-    """Those of the browser's own kind are left out when it is sent, see :mod:`crawler.http.request_headers`."""
+    """The page's headers; those of the browser itself are not sent, see :mod:`crawler.http.browser_headers`."""
     body: bytes = b""
     """Only of a POST."""
 
@@ -134,55 +133,52 @@ class Exchanged(Value):
     """Canonical; a redirect from it is not followed."""
     http_status: int
     headers: Pairs = ()
-    """Without those that say how the content was sent: it is plain now."""
+    """Without the headers of the transfer: the content is plain now."""
     content: bytes = b""
     """Decompressed."""
     is_cut: bool = False
-    """There was more of it than was asked for."""
+    """Whether *content* is only the first bytes: there was more than was asked for."""
     stopped: bool = False
-    """Its header was enough, so that its content was not asked for."""
+    """Whether ``stop_at`` said to leave the content unread."""
 
 
 class Exchanging(TypedDict, total=False):
-    """What an exchange is told beside its request; ``check``, ``sent`` and ``within_s`` as in :class:`Asked`."""
+    """The options of an exchange; ``check``, ``sent`` and ``within_s`` are as in :class:`Asked`."""
 
     max_bytes: Required[int]
-    """The first so many bytes of a longer answer will do."""
+    """A longer answer is cut to its first bytes."""
     check: Check | None
     sent: Callable[[str, float], None] | None
     within_s: float | None
     stop_at: Callable[[int, Mapping[str, str]], bool] | None
-    """Is asked about the status and the headers, as in :class:`Fetched`, before the content is read; with True it is
-    not.
-    """
+    """Called with the status and the headers, as in :class:`Fetched`; True leaves the content unread."""
 
 
 class Transport(Protocol):
     """One way to fetch a URL; every implementation passes tests/contract/test_transport.py and test_exchange.py.
 
-    Safe to be used by several threads at once.
+    Thread-safe.
     """
 
     def fetch(self, url: str, **asked: Unpack[Asked]) -> Fetched:
         """Fetch *url* once, following redirects.
 
-        Raises a leaf of :class:`crawler.errors.TaskError` in every other case than a complete 2xx answer with
-        content, or a 304 that was asked for: it never returns part of a body, unless told to cut it, and never takes
-        much longer than the total timeout.
+        Returns a complete 2xx answer with content, or a 304 that was asked for; raises a leaf of
+        :class:`crawler.errors.TaskError` in every other case. Never returns a part of a body, unless *cut* is set, and
+        never takes much longer than the total timeout.
         """
         ...
 
     def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
-        """Send *request* once, for a page in the browser, and give its answer, whatever that says.
+        """Send *request* once, for a page in the browser, and return its answer, whatever its status.
 
         No redirect is followed: the browser does that itself. Cookies that are set go to the crawl's jar, if there is
-        one, and to the browser. A request that meets a connection which the server has given up meanwhile is sent
-        once more, unless it is a POST; *check* is asked again then. Raises a leaf of
-        :class:`crawler.errors.TaskError` when there is no answer that can be read to its end, or the proxy refuses to
-        get one.
+        one, and to the browser. A request on a connection that the server has closed meanwhile is sent once more,
+        unless it is a POST; *check* is called again then. Raises a leaf of :class:`crawler.errors.TaskError` when no
+        answer can be read to its end, or the proxy refuses.
         """
         ...
 
     def close(self) -> None:
-        """Drop idle connections; the transport must not be used after."""
+        """Close idle connections; the transport must not be used afterwards."""
         ...

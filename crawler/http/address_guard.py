@@ -1,7 +1,7 @@
-"""Which addresses may be asked: a page of a stranger can name anything that its reader's machine can reach.
+"""The guard against server-side request forgery (SSRF): a foreign page can link to anything that this machine reaches.
 
-What is checked is the very address that is connected to, at every hop: a name that resolves to something else a
-moment later gains nothing by it. Sources: the special-purpose registries of IANA (RFC 6890), the bad ports of the
+The very address of each connection is checked, at every hop, so that a name which resolves to another address a moment
+later gains nothing (DNS rebinding). Sources: the special-purpose registries of IANA (RFC 6890), the bad ports of the
 Fetch standard (https://fetch.spec.whatwg.org/#port-blocking).
 """
 
@@ -79,7 +79,7 @@ _V6 = tuple(
     )
 )
 _GLOBAL_V6 = IPv6Network("2000::/3")
-"""All that IANA has given out for use on the internet."""
+"""All addresses that IANA has given out for the internet."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 _METADATA = frozenset(
@@ -96,7 +96,7 @@ _METADATA = frozenset(
         "168.63.129.16",  # Azure, a public address that only its own machines see
     )
 )
-"""Where clouds hand their machines' passwords to whoever asks: taken only if named as exactly that address."""
+"""Metadata services of clouds, which give away credentials. Allowed only by exactly such an address."""
 
 _SEED_BLOCKS: tuple[tuple[str, ...], ...] = (
     ("127.0.0.0/8", "::1/128"),
@@ -107,13 +107,13 @@ _SEED_BLOCKS: tuple[tuple[str, ...], ...] = (
 )
 _LOCAL_NAMES = ("localhost", ".localhost")
 _OF = "@"
-"""Between an address and the seed's host that had it when the crawl began."""
+"""Separates an address from the seed's host that had it when the crawl began."""
 
 
 def kind_of(address: Address) -> str:
-    """What makes *address* none of the public internet, as an adjective; empty if it is one.
+    """The kind of an *address* that is not public, as an adjective; empty for a public one.
 
-    Counts for an address that holds an IPv4 address (mapped, NAT64, 6to4, Teredo) what counts for that.
+    An address that contains an IPv4 address (mapped, NAT64, 6to4, Teredo) is judged by that.
     """
     if address in _METADATA:
         return "cloud metadata"
@@ -136,11 +136,11 @@ def _held_v4(address: IPv6Address) -> tuple[IPv4Address, ...]:
 
 
 class AddressGuard:
-    """Decides where connections may go; knows no state, and is safe to be used by several threads.
+    """Decides where connections may go. Has no state; thread-safe.
 
-    *allowed* is what may be asked although it is not public: host names (with ``:PORT`` for only that), addresses,
-    networks; addresses of cloud metadata only if they stand there themselves. *of_seeds* is what :func:`seed_networks`
-    says. *ports* may be asked although they are bad ones. Raises ConfigError for what is none of these.
+    *allowed* are exceptions that may be connected to although they are not public: host names (``:PORT`` limits one to
+    that port), addresses and networks; a metadata service only by its very address. *of_seeds* is the result of
+    :func:`seed_networks`. *ports* are exceptions to BAD_PORTS. Raises ConfigError for what is none of these.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class AddressGuard:
         self._private_seeds = frozenset(_bare(host) for _, _, host in seeds if host) - self._hosts
 
     def check_port(self, host: str, port: int) -> None:
-        """Raises ForbiddenAddress for a port that no web server has."""
+        """Raise ForbiddenAddress for a port that no web server has."""
         if port in BAD_PORTS and port not in self._ports and f"{_bare(host)}:{port}" not in self._hosts:
             raise ForbiddenAddress(
                 f"port {port} of {host} is not one of web servers; to ask it all the same, say"
@@ -169,13 +169,13 @@ class AddressGuard:
             )
 
     def refusal(self, host: str, port: int, address: str) -> str:
-        """Why *address*, which *host* has resolved to, must not be connected to; empty if it may."""
+        """Why *address*, to which *host* resolves, must not be connected to; empty if it may."""
         found = _address(address)
         if found is None:
             return f"{host} resolves to {quoted(address)}, which is no address"
         kind = kind_of(found)
         if not kind and _bare(host) in self._private_seeds:
-            # else it would bring pages of a stranger, to whom the private addresses it once had are still open
+            # else foreign pages could come from there, to which its former private addresses are still open
             return f"{host} was in a private network when the crawl began, and resolves to {address} now"
         if not kind or self._allows(host, port, found):
             return ""
@@ -189,7 +189,7 @@ class AddressGuard:
         return f"{where}; to take it all the same, say --allow-addresses {named}"
 
     def check_unresolved(self, url: str) -> None:
-        """Raises ForbiddenAddress as far as a canonical URL itself can tell: for who has a proxy resolve names."""
+        """Raise ForbiddenAddress as far as the canonical *url* itself tells: for names that a proxy looks up."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -219,16 +219,17 @@ class AddressGuard:
 
 
 Resolve = Callable[[str, int], Iterable[tuple[Any, Any, int, str, Any]]]
-"""As socket.getaddrinfo; raises OSError for what can't be resolved."""
+"""Like socket.getaddrinfo; raises OSError for what can't be resolved."""
 
 
 def seed_networks(seeds: Iterable[str], resolve: Resolve | None = None) -> tuple[str, ...]:
-    """What seeds (canonical URLs) open beside the public internet, as networks.
+    """The networks that seeds (canonical URLs) open beside the public internet.
 
-    Who writes 192.168.1.5 means the own network, and gets 192.168.0.0/16. A name is worth less, for its owner says what
-    it stands for. It opens the private addresses that it has now, as ADDRESS@NAME, and may not become a public one; if
-    it has a public one already, it opens none.
-    Asks the name service, once for each host: where a crawl is started this gets settled, once for all its machines.
+    A private address opens its whole block: 192.168.1.5 opens 192.168.0.0/16. A name opens only the private addresses
+    that it has now, as ADDRESS@NAME, because its owner decides what it resolves to; it must not become public later. A
+    name that also has a public address opens none.
+
+    Looks up each host once. It is called where a crawl is started, once for all its machines.
     """
     found: dict[str, None] = {}
     for host, port in dict.fromkeys(_host_and_port(seed) for seed in seeds):
@@ -261,14 +262,14 @@ def _of_name(host: str, port: int, resolve: Resolve) -> list[str]:
 
 
 def by_proxy(host: str, port: int) -> Iterable[tuple[Any, Any, int, str, Any]]:
-    """In place of a look-up, for hosts whose names a proxy looks up: what is known without asking (RFC 6761)."""
+    """Replaces a look-up for names that a proxy looks up: ``localhost`` is known without one (RFC 6761)."""
     if not _bare(host) == _LOCAL_NAMES[0] and not _bare(host).endswith(_LOCAL_NAMES[1]):
         raise OSError(f"{host} is for a proxy to look up")
     return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
 
 
 def seed_ports(seeds: Iterable[str]) -> frozenset[int]:
-    """The ports that seeds (canonical URLs) are asked at."""
+    """The ports of seeds (canonical URLs)."""
     return frozenset(port for _, port in map(_host_and_port, seeds))
 
 
@@ -332,7 +333,7 @@ def _network(text: str) -> Network | None:
 
 
 def _host(text: str) -> str | Network:
-    """A host name, with its port if there is one, as URLs have it; or the address that *text* spells oddly."""
+    """A host name, with its port if there is one, as in URLs; or the address that *text* spells oddly."""
     url = canonical(f"http://{text}/")
     parts = urlsplit(url) if url else None
     if parts is None or not parts.hostname or parts.path != "/" or parts.query or "*" in text or "@" in text:

@@ -1,7 +1,7 @@
-"""How much this process may receive: asked of the queue in chunks, for only the queue sees all workers.
+"""The bandwidth of this process: reserved at the queue in chunks, for only the queue sees all workers.
 
-A request is paid for before it is sent, with what a server may send before we read; and each read before it is made. So
-what is on its way to us is paid for, however full the buffers between us and the server are.
+Before a request is sent, the bytes are reserved that a server may send before we read; and before each read, its bytes.
+So all bytes on their way to us are reserved, however full the buffers between us and the server are.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from collections.abc import Callable
 from crawler.queues import HORIZON_S
 
 AHEAD_BYTES = 16 * 1024
-"""A server may send so much before we read: what a socket holds then."""
+"""Bytes that a server may send before we read: a socket's buffer holds them."""
 STEP_BYTES = 16 * 1024
-"""Of one read."""
+"""The most bytes of one read."""
 _KEPT_S = 1.0
-"""What has been granted and not used is good for so long: else a worker that was idle would come with a burst."""
+"""Seconds until reserved bytes that were not used expire: else a worker that was idle would start with a burst."""
 _CHUNKS_PER_S = 20
 _USUAL_BUFFER_BYTES = 128 * 1024
 _LEAST_CHUNK, _MOST_CHUNK = 4 * 1024, 4 * 2**20
 
 
 class Bandwidth:
-    """What may be received at *rate_bytes_s*. *ask* reserves bytes, and says in how many seconds they may be received;
-    with more than HORIZON_S they were not. Safe to be used by several threads.
+    """Reserves bytes at *rate_bytes_s*. Thread-safe.
+
+    *ask* reserves bytes at the queue, and returns in how many seconds they may be received; more than HORIZON_S means
+    that none were reserved.
     """
 
     def __init__(
@@ -48,14 +50,14 @@ class Bandwidth:
 
     @property
     def buffer_bytes(self) -> int:
-        """What a socket may hold, where its usual size is too much for the rate; else 0, which leaves it as it is."""
+        """The size of a socket's receive buffer, where the usual one is too much for the rate; else 0."""
         return AHEAD_BYTES if self.rate_bytes_s < _USUAL_BUFFER_BYTES * _CHUNKS_PER_S else 0
 
     def take(self, count: int) -> float:
-        """Wait until *count* bytes may be received; returns for how long. Raises what *ask* raises."""
+        """Wait until *count* bytes may be received; return the seconds waited. Raises what *ask* raises."""
         started = self._clock()
         while not self._taken(count):
-            with self._turn:  # one of the threads asks, the others wait for what it gets
+            with self._turn:  # one thread reserves a chunk, the others wait for it
                 if self._taken(count):
                     break
                 granted = max(self._chunk, count)
@@ -69,7 +71,7 @@ class Bandwidth:
         return self._clock() - started
 
     def give_back(self, count: int) -> None:
-        """That many were not received after all."""
+        """Give back *count* bytes that were not received."""
         with self._mutex:
             self._have += count
 

@@ -1,4 +1,4 @@
-"""Whose certificates are believed, and what is told when one is not."""
+"""TLS of web servers: the trusted authorities, and errors in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CERTIFICATE_TROUBLES = {
     21: ("the certificate of {host} is of an unknown authority", _OWN_AUTHORITY),
     23: ("the certificate of {host} has been revoked", _ANYWAY),
 }
-"""By OpenSSL's X509_V_ERR numbers."""
+"""Texts and advice by OpenSSL's X509_V_ERR numbers."""
 _NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 )
@@ -49,14 +49,14 @@ _TROUBLES = {
     ),
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "{host} demands a certificate of its visitors",
 }
-"""By OpenSSL's reasons."""
+"""Texts by OpenSSL's reasons."""
 
 
 def authorities(environment: Mapping[str, str] = os.environ) -> str:
-    """The file or folder with the authorities to believe that the environment names, or ``""``: SSL_CERT_FILE,
-    REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, the first that is set. It takes the place of the usual ones.
+    """The file or folder of trusted authorities that the environment names, or ``""``.
 
-    Raises ConfigError when it is not there.
+    That is the first of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; it replaces the usual ones. Raises
+    ConfigError when it does not exist.
     """
     for name in _VARIABLES:
         if path := environment.get(name, ""):
@@ -69,10 +69,10 @@ def authorities(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def context_of(path: str, *, verify: bool) -> ssl.SSLContext:
-    """What connections are encrypted with: TLS 1.2 or later, and the authorities in the file or folder *path*.
+    """A context of TLS 1.2 or later, with the authorities in the file or folder *path*.
 
-    It does not look at host names: who uses it has to, and can then say which names a certificate is for.
-    Raises ConfigError when *path* can't be read.
+    It does not check host names: its user has to, and can then name those that a certificate is for. Raises ConfigError
+    when *path* can't be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -94,7 +94,7 @@ def _unread(exc: OSError) -> str:
 
 
 def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
-    """What has gone wrong in the handshake with *host*, in a sentence."""
+    """The error of a failed handshake with *host*, in a sentence."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         if known := _CERTIFICATE_TROUBLES.get(exc.verify_code):
             text, advice = known
@@ -111,7 +111,7 @@ def tls_failed(exc: ssl.SSLError, host: str, port: int) -> TlsFailed:
 
 
 def misnamed(certificate: Mapping[str, Any] | None, host: str, port: int) -> TlsFailed:
-    """*certificate*, as of SSLSocket.getpeercert, is for others than *host*."""
+    """The error of a *certificate* (as of SSLSocket.getpeercert) that is for other hosts than *host*."""
     names = [str(value) for _, value in (certificate or {}).get("subjectAltName", ())]
     shown = ", ".join(names[:_SHOWN_NAMES]) + (" and others" if len(names) > _SHOWN_NAMES else "")
     return TlsFailed(

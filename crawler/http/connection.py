@@ -41,19 +41,11 @@ class PacedResponse(Response):
     def __init__(self, sock: socket.socket, *args: Any, pace: ReadPace, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.sent_at = time.monotonic()
-        """The request has just been sent, on the monotonic clock."""
+        """When the request was sent, on the monotonic clock."""
         # a proxy's own answer to CONNECT comes before the one that has been paid for
         paid_bytes = 0 if kwargs.get("method") == "CONNECT" or pace.bandwidth is None else AHEAD_BYTES
-        self._paced = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
-        self.fp = io.BufferedReader(self._paced)
-
-    @property
-    def waited_s(self) -> float:
-        return self._paced.waited_s
-
-    def hurry(self, within_s: float) -> None:
-        """Bring the deadline forward to *within_s* seconds from now, if it is later."""
-        self._paced.hurry(within_s)
+        self.reader = PacedReader(self.fp.detach(), sock, pace, paid_bytes=paid_bytes)
+        self.fp = io.BufferedReader(self.reader)
 
 
 class IdleConnectionLost(ConnectionError):

@@ -1,4 +1,4 @@
-"""The content of an answer: decompressed, whole or cut, within a limit of bytes."""
+"""Reads the content of an answer: decompressed, whole or cut, within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _WORTHLESS_IN_PART = re.compile(
 
 
 class Raw(Protocol):
-    """The bytes of an answer as they were sent, without its chunks."""
+    """The body of an answer as it was sent, without its chunks."""
 
     def read(self, amt: int, *, decode_content: bool) -> bytes: ...
 
 
 def is_worthless_in_part(headers: Mapping[str, str]) -> bool:
-    """Whether an answer says that it is of a type of which nobody can use a part."""
+    """Whether an answer is of a type of which a part is of no use."""
     return _WORTHLESS_IN_PART.match(headers.get("content-type", "")) is not None
 
 
 def content_of(raw: Raw, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> tuple[bytes, bool]:
-    """The whole content, decompressed, or with *cut* its first *max_bytes*, and whether there was more; memory stays
-    below that and a piece, whatever is sent.
+    """The whole content, decompressed, or with *cut* its first *max_bytes*; and whether it was cut.
 
-    Raises TooLarge, TruncatedTransfer, BadResponse, and what *raw* raises.
+    Memory is bounded by *max_bytes* and a piece, whatever is sent. Raises TooLarge, TruncatedTransfer, BadResponse, and
+    what *raw* raises.
     """
     declared = headers.get("content-length", "").partition(",")[0].strip()
     expected = int(declared) if declared.isascii() and declared.isdigit() else None

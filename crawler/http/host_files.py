@@ -1,7 +1,6 @@
-"""Files in which a host speaks of all that it has, such as robots.txt: each is asked for once for the whole crawl.
+"""Files that speak for a whole host, such as robots.txt: each is requested once for the whole crawl.
 
-What a host says is kept by the queue, for all workers (see queues/host_files.py); a worker remembers what it has read
-of it.
+The queue keeps the files for all workers (see queues/host_files.py); a worker keeps the parsed ones that it needed.
 """
 
 from __future__ import annotations
@@ -46,22 +45,22 @@ from crawler.urls import host_key
 log = logging.getLogger(__name__)
 
 KEPT_S = 24 * 3600.0
-"""How long an answer counts (RFC 9309, section 2.4)."""
+"""Seconds that an answer is valid (RFC 9309, section 2.4)."""
 PATIENCE_S = 30.0
-"""For the whole of it: all that wants to ask the host waits for it."""
+"""Seconds for one fetch: all tasks of the host wait for it."""
 OUTAGE_S = 15.0
-"""How long a host that could not give its file is left alone, unless it asks for longer."""
+"""Seconds that a host which failed to give its file is left alone, unless it asks for longer."""
 MOST_OUTAGE_S = 3600.0
 CHALLENGED_S = 900.0
-"""The same of a host that wants a proof that no program asks."""
+"""Seconds that a host is left alone which answered with a bot challenge."""
 NO_HOST_S = 1.5
-"""The same of a host that there is no way to: each attempt at it may take as long as a connection may."""
+"""Seconds that an unreachable host is left alone: each attempt may take as long as a connection may."""
 OTHERS_S = 40.0
-"""So long one waits for a worker that fetches the file."""
+"""Longest wait for another worker that fetches the file."""
 _CACHE_BYTES = 4 * 2**20
-"""Of all files whose meaning is in memory, where it takes some twenty times as much."""
+"""Limit for all files that are kept parsed, which takes some twenty times as much memory."""
 _LEAST_BYTES = 512
-"""What an answer counts for at least."""
+"""The least size that an answer is counted with."""
 _SHOWN_CHARS = 1000
 _LEAST_WAIT_S = 1.0
 
@@ -69,24 +68,24 @@ _NONE_THERE = (
     NotFound, Forbidden, LoginRequired, BotChallenge, ClientError, EmptyBody, UnexpectedStatus, TooManyRedirects,
     BadRedirect,
 )  # fmt: skip
-"""Unavailable: the host says nothing (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
+"""Errors that mean that the host has no such file (RFC 9309, sections 2.3.1.2 and 2.3.1.3)."""
 _SERVER_FAULT = 500
-"""A server that fails has not said that there is none, whatever its errors are called."""
+"""From this status on an error does not mean that there is no file."""
 _NO_HOST = (HostNotFound, NameLookupFailed, ConnectFailed, ConnectTimeout, TlsFailed, ForbiddenAddress)
-"""Nothing can be fetched from such a host, so that its errors are the URL's own."""
+"""Errors of an unreachable host: they are raised for its URLs, too."""
 _ERRORS: dict[str, type[TaskError]] = {
     kind.reason: kind for kind in (*_NO_HOST, BotChallenge, RobotsUnavailable)
 }
-"""What a HostFile gives as its reason."""
+"""Errors by the reason of a HostFile."""
 
 T = TypeVar("T")
 
 Admit = Callable[[str, Turn | None], None]
-"""Raises a TaskError for a URL that must not be asked for; may ask others first, when it is their turn."""
+"""Raises a TaskError for a URL that must not be requested; may request other files for that, when it is their turn."""
 
 
 class HostFileStore(Protocol):
-    """Where the files of a crawl are kept: a TaskQueue, by way of :class:`QueueHostFileStore`."""
+    """Keeps the files of a crawl for all workers: see QueueHostFileStore."""
 
     def look(self, host: str, name: str) -> FileAnswer: ...
 
@@ -94,7 +93,7 @@ class HostFileStore(Protocol):
 
 
 class FileQueue(Protocol):
-    """What of a TaskQueue is asked here."""
+    """The part of a TaskQueue that keeps files of hosts."""
 
     def host_file(self, worker_id: str, *, host: str, name: str) -> FileAnswer: ...
 
@@ -102,7 +101,7 @@ class FileQueue(Protocol):
 
 
 class QueueHostFileStore:
-    """The files that *queue* keeps, for the worker of that id."""
+    """The files that *queue* keeps, for the worker *worker_id*."""
 
     def __init__(self, queue: FileQueue, worker_id: str) -> None:
         self._queue = queue
@@ -286,9 +285,7 @@ class HostFiles(Generic[T]):
 
 
 def none_there(error: TaskError, host: str) -> bool:
-    """Whether *error* says that *host* has no such file: it is not where it should be, or only leads where nobody may
-    go.
-    """
+    """Whether *error* means that *host* has no such file, or that it redirects to where no request is permitted."""
     if isinstance(error, ForbiddenAddress):
         return bool(error.final_url) and host_key(error.final_url) != host
     return isinstance(error, _NONE_THERE) and error.http_status < _SERVER_FAULT

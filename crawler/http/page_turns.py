@@ -1,9 +1,8 @@
-"""When the requests of a page in the browser may be sent: it makes many at once, to several hosts, each in its turn.
+"""Turns of a page in the browser, which makes many requests at once, to several hosts.
 
-The page's task has one slot of its own host by its lease, which one request at a time may use. All others, there and
-elsewhere, are guests (see queues/pacing.py), under ids of their own: a guest is known by its task's id, and one page
-is several. Whoever it is, the queue is asked right before each request, so that the time between two requests to a
-host holds, and a pause.
+The lease of the page's task is one slot of its own host, for one request at a time. All other requests, there and
+elsewhere, are guests (see queues/politeness.py), under ids of their own: the queue knows a guest by a task's id, and
+one page is several guests. The queue is asked right before each request, so that a host's delay and pauses hold.
 """
 
 from __future__ import annotations
@@ -21,38 +20,40 @@ from crawler.models import ASK_AGAIN_S, Task
 from crawler.urls import host_key
 
 HOLD_PART_S = 20.0
-"""So long a request for a part of a page waits, in all."""
+"""Longest wait of a request for a part of a page, in all."""
 HOLD_PAGE_S = 120.0
-"""… and so long all of a page's requests together, whether one waits or many: after that none waits any more."""
+"""Longest wait of all requests of a page together; times when several wait count once. After that none waits."""
 HOLD_END_S = 1.0
-"""So long a task is not settled whose page is over while a request still uses the slot that goes with its lease. What
-takes longer is mostly a server that has nothing to say yet (long polling).
+"""Longest delay of a task's end while a request still uses the slot of its lease.
+
+What takes longer is mostly a server that has nothing to say yet (long polling).
 """
 MOST_AT_ONCE = 6
-"""Requests of one page at one host, as browsers have it."""
+"""Requests of one page at one host, as in browsers."""
 _FIRST_GUEST = 2**62
 _GUESTS_OF_A_TASK = 16
-"""Ids of guests: far from those of tasks, and others for each task. A task that comes back after its worker was lost
-has the same ones, so that what was left behind counts for it.
+"""Ids of guests are far from those of tasks, and different for each task.
+
+A task that comes back after its worker was lost has the same ones, so that slots left behind count as its own.
 """
 _LOOK_S = 0.25
-"""How long it takes at most to notice that a page is closed while something waits."""
+"""Seconds until a waiting request notices that its page is closed, at most."""
 _LEASED = 0
-"""The place at the own host that the task has by its lease; all others are guests."""
+"""The place at the own host that belongs to the lease; all others are guests'."""
 
 
 @dataclass(slots=True)
 class _Host:
-    """What a page does at one host."""
+    """The requests of a page at one host."""
 
     places: set[int] = field(default_factory=set)
-    """Taken ones."""
+    """Places that are taken, by one request each."""
     lines: dict[bool, deque[object]] = field(default_factory=lambda: {True: deque(), False: deque()})
-    """Who wants to ask the queue for a turn, one after the other; guests and others each in a line of theirs."""
+    """Requests that wait to ask the queue for a turn, one after the other: a line of guests, and one of others."""
 
 
 class PageTurns:
-    """Those of one page, whose task is *task*; *stop* cuts waits short. Safe to be used by several threads."""
+    """The turns of one page, whose task is *task*; *stop* ends waits. Thread-safe."""
 
     def __init__(
         self,
@@ -67,20 +68,21 @@ class PageTurns:
         self._stop = stop or threading.Event()
         self._clock = clock
         self.own_host = host_key(task.url)
-        """Of the page's task, wherever redirects have led."""
+        """The host of the page's task, wherever redirects have led."""
         self._changed = threading.Condition()
         self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
         self._closed = False
         self._is_away = False
-        """The slot that it has by its lease is for others: it had to wait for one elsewhere."""
+        """Whether the slot of the lease was given back, because the page had to wait for one elsewhere."""
         self._has_asked = False
         self._waiting = 0
         self._waiting_since = self._waited_s = 0.0
 
     @contextmanager
     def request(self, *, is_main: bool = False) -> Iterator[PageTurn]:
-        """The turn of one request, to be called with its URL right before that is sent; over in the end, whatever
-        happens. *is_main*: it is for the page itself, which is worth a longer wait.
+        """The turn of one request, called with its URL right before that is sent, and closed in the end.
+
+        *is_main*: the request is for the page itself, which is worth a longer wait.
         """
         turn = PageTurn(self, is_main=is_main)
         try:
@@ -90,14 +92,14 @@ class PageTurns:
 
     @property
     def waited_s(self) -> float:
-        """For how long something has waited for its turn so far; what waits at the same time counts once."""
+        """Seconds that requests have waited for their turns so far; times when several wait count once."""
         with self._changed:
             running_s = self._clock() - self._waiting_since if self._waiting else 0.0
             return self._waited_s + running_s
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """What goes on within is waiting, and counts as such."""
+        """Count the time of this block as waiting."""
         with self._changed:
             if not self._waiting:
                 self._waiting_since = self._clock()
@@ -111,8 +113,9 @@ class PageTurns:
                     self._waited_s += self._clock() - self._waiting_since
 
     def close(self) -> None:
-        """The page is over: what still waits gives up. What is under way ends by itself, and then gives back its slot;
-        what uses that of the lease is waited for, for HOLD_END_S at most.
+        """End the page: requests that still wait give up; requests under way end, and then give back their slots.
+
+        Waits for one that uses the slot of the lease, for HOLD_END_S at most.
         """
         with self._changed:
             self._closed = True
@@ -124,18 +127,19 @@ class PageTurns:
         return self._closed or self._stop.is_set()
 
     def patience_s(self, *, is_main: bool) -> float:
-        """How long a request may wait in all."""
+        """Seconds that a request may wait in all."""
         if is_main:
             return HOLD_S if self._has_asked else HOLD_FIRST_S
         return HOLD_PART_S if self.waited_s <= HOLD_PAGE_S else 0.0
 
     def has_asked(self) -> None:
-        """Something was asked for: if the page goes back now, that will have to be asked for again."""
+        """Note that a request was sent: it would have to be repeated if the page went back now."""
         self._has_asked = True
 
     def take_place(self, host: str, url: str) -> int:
-        """One of those that the page has at *host*, as soon as one is free. That is no waiting: others of the page are
-        under way meanwhile. Raises NotYet when the page is over.
+        """Take a place at *host* as soon as one is free. That is not counted as waiting: other requests are under way.
+
+        Raises NotYet when the page is over.
         """
         with self._changed:
             while not self.is_over:
@@ -159,8 +163,9 @@ class PageTurns:
             self._queue.turn_over(task=self._task.id, host=host)
 
     def go_away(self) -> None:
-        """Leave the slot of the own host to others, once the page has to wait for one elsewhere: pages of two hosts
-        that need each other would hold up each other.
+        """Give back the slot of the own host, once the page has to wait for one elsewhere.
+
+        Pages of two hosts that need each other would wait for each other.
         """
         with self._changed:
             if self._is_away:
@@ -175,7 +180,7 @@ class PageTurns:
 
     @contextmanager
     def in_line(self, host: str, url: str, *, is_guest: bool, until: float) -> Iterator[None]:
-        """Alone among those of this page that want a turn at *host*. Raises NotYet after *until*."""
+        """Exclude other requests of this page that want a turn at *host*. Raises NotYet after *until*."""
         me = object()
         with self._changed:
             line = self._hosts[host].lines[is_guest]
@@ -194,7 +199,7 @@ class PageTurns:
 
 
 class PageTurn(Turn):
-    """Of one request of a page, with what it needs before (robots.txt): the same promises as those of a Turn."""
+    """The Turn of one request of a page, and of the files that it needs before (robots.txt)."""
 
     def __init__(self, page: PageTurns, *, is_main: bool) -> None:
         super().__init__(page._queue, page._task, page._stop, page._clock)  # noqa: SLF001 - of the same page
@@ -206,7 +211,7 @@ class PageTurn(Turn):
     def __call__(self, url: str) -> None:
         host = host_key(url)
         if url.endswith(FILES):
-            # as in Turn: for all who want something of the host, so it waits for no slot that they have
+            # as in Turn: other requests wait for it, so that it needs no slot, which they may hold
             self._wait_for_turn(url, host, None)
             return
         if self._place is None or self._place[0] != host:
@@ -216,7 +221,7 @@ class PageTurn(Turn):
         self._page.has_asked()
 
     def wait(self, for_s: float) -> None:
-        """For so many seconds, or until the page is over. Raises NotYet in place of a wait that is too long."""
+        """Wait *for_s* seconds, or until the page is over. Raises NotYet in place of a wait that is too long."""
         page, started = self._page, self._clock()
         if self.waited_s + for_s > (HOLD_S if self._is_main else HOLD_PART_S) or page.is_over:
             raise NotYet(self._task.url, for_s)
@@ -252,7 +257,7 @@ class PageTurn(Turn):
                 self.wait(wait_s)
 
     def close(self) -> None:
-        """The request is over: what it held is for others."""
+        """Give back the place, and the guest's slot, of the request."""
         if self._place is not None:
             (host, place), self._place = self._place, None
             was_asked, self._was_asked = self._was_asked, False

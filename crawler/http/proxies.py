@@ -1,7 +1,7 @@
-"""Through which proxy a request goes: that of the setting, or, where it says so, those of the environment.
+"""The proxies of requests: the one in the settings, or, if it says so, those in the environment.
 
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are a convention, without a standard; what counts here is what curl and
-Python's urllib agree on.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are a convention without a standard. They are read as curl and Python's
+urllib agree on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crawler.http.address_guard import by_proxy, seed_networks
 from crawler.urls import canonical, show_address
 
 ENVIRONMENT = "environment"
-"""The value of the setting that stands for what the environment says."""
+"""The value of the setting that means: the proxies in the environment."""
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _OF_SOCKS = ("socks5", "socks5h")
 _VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
@@ -33,7 +33,7 @@ def basic(user: str, password: str) -> str:
 
 
 class Proxy:
-    """One proxy, as *setting* has it; *source* is who says so. Raises ConfigError, which does not say the password."""
+    """The proxy with the URL *setting*; errors name *source* for it. Raises ConfigError, without the password."""
 
     def __init__(self, setting: str, *, source: str = "proxy") -> None:
         try:
@@ -51,15 +51,15 @@ class Proxy:
             )
         self.is_socks = parts.scheme in _OF_SOCKS
         self.looks_names_up = parts.scheme != "socks5"
-        """Or else we do, and it is told addresses alone."""
+        """Whether the proxy looks names up; else we do, and it is given addresses."""
         self.host = (urlsplit(url).hostname or "").strip("[]")
         self.port = port
         self.url = canonical(f"{parts.scheme}://{show_address((host, port))}/") or url
-        """Of an HTTP proxy."""
+        """The proxy's URL; used for HTTP proxies only."""
         self.name = show_address((host, port))
         self.headers: dict[str, str] = {}
         self.login: tuple[bytes, bytes] | None = None
-        """User and password, for SOCKS."""
+        """User and password for SOCKS."""
         if parts.username is not None:
             user, password = unquote(parts.username), unquote(parts.password or "")
             self.headers["Proxy-Authorization"] = basic(user, password)
@@ -74,7 +74,7 @@ class Proxy:
 
 
 class Proxies:
-    """Which proxy a URL is asked for through. *setting* is the URL of one, ENVIRONMENT, or empty for none.
+    """Chooses the proxy of each URL. *setting* is the URL of a proxy, ENVIRONMENT, or empty for none.
 
     Raises ConfigError for what is no proxy.
     """
@@ -94,7 +94,7 @@ class Proxies:
             self._direct = tuple(named.get("no", "").replace(",", " ").split())
 
     def of(self, url: str) -> Proxy | None:
-        """For a canonical URL; None if the server itself is to be asked."""
+        """The proxy for a canonical URL; None for a direct connection."""
         if self._always is not None or not self._by_scheme:
             return self._always
         parts = urlsplit(url)
@@ -105,13 +105,14 @@ class Proxies:
 
 
 def proxies_of(config: FetchConfig) -> Proxies:
-    """Those that requests are sent through. Raises ConfigError."""
+    """The proxies of the settings. Raises ConfigError."""
     return Proxies(config.proxy)
 
 
 def networks_of(seeds: Iterable[str], proxies: Proxies) -> tuple[str, ...]:
-    """What *seeds* open beside the public internet, as ``guard.seed_networks`` says; the name service is not asked for
-    those whose names a proxy looks up.
+    """The networks that *seeds* open beside the public internet, see ``address_guard.seed_networks``.
+
+    A name that a proxy looks up is not looked up here.
     """
     asked: dict[bool, list[str]] = {True: [], False: []}
     for seed in seeds:
@@ -121,9 +122,7 @@ def networks_of(seeds: Iterable[str], proxies: Proxies) -> tuple[str, ...]:
 
 
 def unused(config: FetchConfig, seeds: Iterable[str], environment: Mapping[str, str] = os.environ) -> str:
-    """What to say of proxies that the environment names, that *seeds* would be asked through, and that nobody uses;
-    empty for nothing.
-    """
+    """A hint that the environment names proxies for *seeds*, and that the settings do not use them; else empty."""
     if config.proxy:
         return ""
     names = sorted(name for name, value in environment.items() if name.lower() in _VARIABLES and value)
@@ -139,7 +138,7 @@ def unused(config: FetchConfig, seeds: Iterable[str], environment: Mapping[str, 
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:
-    """As urllib's ``getproxies_environment``, for any mapping: a name in lower case wins."""
+    """Does what urllib's ``getproxies_environment`` does, for any mapping: a name in lower case wins."""
     found: dict[str, str] = {}
     for is_lower in (False, True):
         for name, value in environment.items():
@@ -150,8 +149,9 @@ def _named(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
-    """Whether an *entry* of NO_PROXY names *host*: a name with all below it, an address, a network, or ``*``; with
-    ``:PORT`` only for that.
+    """Whether an *entry* of NO_PROXY covers *host*.
+
+    An entry is a name, which covers all below it, an address, a network, or ``*``; ``:PORT`` limits it to that port.
     """
     if entry == "*":
         return True

@@ -319,7 +319,7 @@ def _paced(answer: requests.Response) -> PacedResponse | None:
 
 def _waited_s(answer: requests.Response) -> float:
     """Seconds that reading *answer* had to wait for bandwidth."""
-    return paced.waited_s if (paced := _paced(answer)) else 0.0
+    return paced.reader.waited_s if (paced := _paced(answer)) else 0.0
 
 
 def _sent_at(answer: requests.Response) -> float:
@@ -363,7 +363,7 @@ def _drain(answer: requests.Response) -> None:
     if paced := _paced(answer):
         if paced.will_close:
             return
-        paced.hurry(_DRAIN_S)
+        paced.reader.hurry(_DRAIN_S)
     try:
         while received < _DRAIN_BYTES and (data := answer.raw.read(_DRAIN_BYTES, decode_content=False)):
             received += len(data)
@@ -374,7 +374,7 @@ def _drain(answer: requests.Response) -> None:
 def _glimpse(answer: requests.Response, headers: Mapping[str, str]) -> bytes:
     """The first bytes of an answer that is an error; nothing if they do not come at once."""
     if paced := _paced(answer):
-        paced.hurry(_DRAIN_S)
+        paced.reader.hurry(_DRAIN_S)
     try:
         return content_of(answer.raw, headers, MOST_BYTES, cut=True)[0]
     except (TaskError, HTTPError, http.client.HTTPException, OSError) as exc:

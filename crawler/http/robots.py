@@ -1,8 +1,7 @@
-"""robots.txt: what the owner of a host allows to be asked for (RFC 9309), and how often.
+"""robots.txt: which URLs the owner of a host allows to request, and how often (RFC 9309).
 
-One file a host, asked for when the first URL of the host is to be visited, and kept for a day. A host without one
-(a 4xx status) allows everything; one that fails to give its own (a 5xx status, a broken answer) allows nothing
-for a while, and what waited for it is tried again.
+The file of a host is requested before its first URL, and kept for a day. A host without one (4xx) allows everything. A
+host that fails to give its file (5xx, a broken answer) allows nothing for a while; its tasks are retried.
 """
 
 from __future__ import annotations
@@ -28,18 +27,20 @@ _TOKEN = re.compile(r"[A-Za-z_-]+")
 
 
 def product_token(user_agent: str) -> str:
-    """The name by which robots.txt and the like speak of a user agent: ``image-crawler`` of
-    ``image-crawler/1.0 (+https://…)`` (RFC 9309, section 2.2.1). Without one it is ``image-crawler``.
+    """The product token of a user agent (RFC 9309, section 2.2.1); ``image-crawler`` if it has none.
+
+    >>> product_token("image-crawler/1.0 (+https://example.org)")
+    'image-crawler'
     """
     found = _TOKEN.match(user_agent)
     return found[0].lower() if found else "image-crawler"
 
 
 class Robots:
-    """The robots.txt files of all hosts, as far as they have been needed; safe to be used by several threads.
+    """The robots.txt files of all hosts that were needed so far. Thread-safe.
 
-    *agent* is our product token. *store* keeps the files for all workers of a crawl; without one each host is asked by
-    each of them. *clock* is monotonic, in seconds.
+    *agent* is our product token. *store* keeps the files for all workers of a crawl; without one each worker requests
+    them itself. *clock* is monotonic, in seconds.
     """
 
     def __init__(
@@ -63,9 +64,9 @@ class Robots:
         )
 
     def check(self, url: str, turn: Turn | None = None) -> None:
-        """Return if *url* may be asked for; asks its host for the file if need be, when it is the host's *turn*.
+        """Return if *url* may be requested. The file of its host is requested if need be, when it is the host's *turn*.
 
-        Raises RobotsDisallowed if not; RobotsUnavailable, or why the host can't be reached, when that can't be said.
+        Raises RobotsDisallowed; RobotsUnavailable, or why the host can't be reached, when the file can't be had.
         """
         host = host_key(url)
         verdict = self._files.get(host, turn).verdict(url)
@@ -79,23 +80,19 @@ class Robots:
             )
 
     def delay_s(self, url: str) -> float | None:
-        """The Crawl-delay of the URL's host in seconds, 0 if it asks for none; None when that is not known. Asks
-        nobody.
-        """
+        """The Crawl-delay of the URL's host in seconds, 0 without one; None when it is not known. Makes no request."""
         file = self._files.at_hand(host_key(url))
         return file.delay_s if file is not None else None
 
     def sitemaps(self, url: str, turn: Turn | None = None) -> tuple[str, ...]:
-        """What the robots.txt of the URL's host names as sitemaps, as written; empty when that can't be said."""
+        """The sitemaps in the robots.txt of the URL's host, as written; empty when the file can't be had."""
         try:
             return self._files.get(host_key(url), turn).sitemaps
         except TaskError:
             return ()
 
     def statements(self, url: str) -> tuple[UsageLine, ...]:
-        """The lines of its host's robots.txt that say what may be done with what is at *url*; none when that can't be
-        said. To be asked after :meth:`check`.
-        """
+        """The lines of the host's robots.txt about the use of *url*; none if they are unknown. Call ``check`` first."""
         file = self._files.at_hand(host_key(url))
         return file.statements(url) if file is not None else ()
 

@@ -1,8 +1,8 @@
-"""A connection by way of a SOCKS 5 proxy: what is said before it is the target's (RFC 1928, RFC 1929).
+"""The handshake with a SOCKS 5 proxy (RFC 1928, RFC 1929).
 
-PySocks and its like open sockets and look names up themselves, and bound each of their reads alone. Here a socket comes
-in that is connected to the proxy already, and all that is said has one deadline; names that the proxy is to look up are
-never looked up by us.
+PySocks and its like open sockets and look names up themselves, and bound only each single read. Here the socket is
+connected to the proxy already, the whole handshake has one deadline, and a name that the proxy is to look up is never
+looked up by us.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _REPLIES = {
     7: "command not supported",
     8: "address type not supported",
 }
-"""RFC 1928, section 6."""
+"""The texts of replies (RFC 1928, section 6)."""
 
 
 def connect(sock: socket.socket, proxy: Proxy, host: str, port: int, timeout_s: float) -> None:
-    """Have *proxy*, which *sock* is connected to, connect it to *host*, a name or an address, within *timeout_s*.
+    """Let *proxy*, to which *sock* is connected, connect it to *host*, a name or an address, within *timeout_s*.
 
-    Raises ConnectFailed, ConnectTimeout, ConnectionLost, Forbidden or BadResponse; *sock* is of no use then.
+    Raises ConnectFailed, ConnectTimeout, ConnectionLost, Forbidden or BadResponse; *sock* can't be used then.
     """
     talk = _Talk(sock, proxy, show_address((host, port)), time.monotonic() + timeout_s)
     talk.log_in()
@@ -58,7 +58,7 @@ class _Talk:
         self._deadline = deadline
 
     def log_in(self) -> None:
-        """Sections 3 of both."""
+        """Agree on a method, and log in (section 3 of both RFCs)."""
         login = self._proxy.login
         methods = (_NO_LOGIN,) if login is None else (_NO_LOGIN, _BY_PASSWORD)
         self._send(bytes([_VERSION, len(methods), *methods]))
@@ -84,7 +84,7 @@ class _Talk:
         )
 
     def connect(self, host: str, port: int) -> None:
-        """Sections 4 to 6."""
+        """Send the CONNECT request, and read its reply (RFC 1928, sections 4 to 6)."""
         self._send(bytes([_VERSION, _CONNECT, 0]) + _packed(host) + port.to_bytes(2, "big"))
         version, reply, _, kind = self._receive(4)
         if version != _VERSION:
@@ -96,13 +96,13 @@ class _Talk:
         length = _ADDRESS_BYTES.get(kind)
         if length is None:
             length = self._receive(1)[0] if kind == _NAME else 0
-        self._receive(length + 2)  # where it is connected from is of no interest
+        self._receive(length + 2)  # the address that it is connected from
 
     def _send(self, data: bytes) -> None:
         self._bound(lambda: self._sock.sendall(data))
 
     def _receive(self, count: int) -> bytes:
-        """That many bytes, and not one of what comes after."""
+        """Exactly *count* bytes: what follows is the target's."""
         data = b""
         while len(data) < count:
             missing = count - len(data)
@@ -125,7 +125,7 @@ class _Talk:
 
 
 def _packed(host: str) -> bytes:
-    """Section 5. A name goes as it stands in the URL: the proxy looks it up."""
+    """*host* as an address of RFC 1928, section 5. A name is sent as it stands in the URL: the proxy looks it up."""
     bare = host.strip("[]")
     try:
         address = ip_address(bare)

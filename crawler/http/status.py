@@ -1,4 +1,4 @@
-"""What an answer without content to keep stands for, and when to ask again."""
+"""Errors by the status of an answer, and when to try again."""
 
 from __future__ import annotations
 
@@ -28,18 +28,16 @@ _WANTS_TLS = re.compile(
     rb"plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled|HTTP request to an HTTPS server",
     re.IGNORECASE,
 )
-"""What nginx, Apache, and Go say to who has asked by http at a port of https."""
+"""Answers of nginx, Apache and Go to plain http at a port of https."""
 _NO_CONTENT = frozenset({204, 205, 206})
 PROXY_LOGIN = 407
 _NEVER = frozenset({501, 505})
-"""The server does not know the method (GET!) or the version: it will not have learned them in a minute."""
+"""The server does not know the method (GET!) or the version: a retry does not help."""
 _MAX_RETRY_AFTER_S = 3600.0
 
 
 def status_error(status: int, headers: Mapping[str, str], url: str, content: bytes = b"") -> TaskError | None:
-    """The error that a status stands for; None for one that comes with content to keep. *content*, as far as it is
-    known, may say more.
-    """
+    """The error of a status; None if the answer has content to keep. *content*, as far as it is known, may say more."""
     leaf: type[TaskError]
     if vendor := challenger(status, headers, b"" if _is_success(status) else content):
         return challenged(vendor, status, url)
@@ -76,7 +74,7 @@ def _is_success(status: int) -> bool:
 
 
 def challenged(vendor: str, status: int, url: str) -> BotChallenge:
-    """The answer is a challenge of *vendor*."""
+    """The error of an answer that is a bot challenge of *vendor*."""
     return BotChallenge(
         f"{vendor} wants a proof that no program asks, before it lets anybody through ({status}); if a browser of yours"
         " is let through, give its cookies with --cookies, or ask the site's owner to let you in",
@@ -86,7 +84,7 @@ def challenged(vendor: str, status: int, url: str) -> BotChallenge:
 
 
 def _login(headers: Mapping[str, str]) -> str:
-    """What a 401 asks for (RFC 9110 section 11.6.1)."""
+    """The text of a 401, with what to give (RFC 9110 section 11.6.1)."""
     schemes = headers.get("www-authenticate", "").strip().lower()
     text = "the server wants to know who asks (401 Unauthorized): "
     if not schemes or "basic" in schemes:
@@ -95,7 +93,7 @@ def _login(headers: Mapping[str, str]) -> str:
 
 
 def wants_https(url: str) -> str:
-    """A hint for who has asked by http at a port that may be one of https; empty where that is out of the question."""
+    """A hint that *url* may be meant for https: of http at a port of its own; else empty."""
     host = host_key(url)
     is_odd = host.startswith("http:") and host.rpartition(":")[2].isdigit()
     return f"; perhaps https{host.removeprefix('http')}/ is meant" if is_odd else ""
@@ -126,7 +124,7 @@ def _http_date(text: str) -> datetime | None:
 
 
 def proxy_error(status: int, proxy: str, target: str) -> TaskError:
-    """The error that a proxy's refusal stands for, to connect to *target* or to ask it for something."""
+    """The error of a proxy that refuses to connect to *target*, or to send it a request."""
     if status == PROXY_LOGIN:
         text = (
             f"the proxy {proxy} wants another user name and password (407 Proxy Authentication Required); give them"

@@ -1,10 +1,10 @@
-"""Who may send a request when: a worker asks the queue right before each one, for only the queue sees all workers.
+"""Turns: a worker asks the queue right before each request, for only the queue sees all workers.
 
-A lease is the right to ask a task's own host for one thing at a time. That is all it takes where no time has to pass
-between two requests. Everything else waits its turn here: each request to a host with a delay (the first one, a retry,
-a redirect, robots.txt), and each to a host that a redirect leads to, where it takes one of the host's slots.
+A lease is the right to send the task's own host one request at a time. That is enough where no time has to pass between
+two requests. Everything else needs a turn: each request to a host with a delay (the first one, a retry, a redirect,
+robots.txt), and each to a host that a redirect leads to, where it takes one of the host's slots.
 
-Short waits are waited for, with the lease; for long ones the task goes back to the queue.
+A worker waits for a turn that comes soon, and keeps its lease; for a later one the task goes back to the queue.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from crawler.urls import host_key
 log = logging.getLogger(__name__)
 
 HOLD_FIRST_S = 5.0
-"""A task of which nothing has been asked yet waits so long: it loses nothing by going back."""
+"""Longest wait of a task before its first request: it loses nothing by going back."""
 HOLD_S = 60.0
-"""… and one that a redirect has led on: what was asked for it would have to be asked for again."""
+"""Longest wait of a task after its first request, which would have to be repeated."""
 HOLD_CROWDED_S = 20.0
-"""So long a guest waits for a slot of a host that has none free."""
+"""Longest wait of a guest for a slot of a host that has none free."""
 BACK_S = (1.0, 5.0)
-"""… and then goes back for some time between these: not all at once."""
+"""Such a guest then goes back for a random time between these: not all at once."""
 _LATE_S = 0.01
-"""After so long the queue is told when a request was sent, and that it is answered: the next might come too soon."""
+"""After so long a request the queue is told when it was sent: else the next one might be sent too soon."""
 FILES = (f"/{ROBOTS_TXT}", tdmrep.PATH)
-"""Of a host: see host_files.py."""
+"""Ends of URLs of a host's files, see host_files.py."""
 
 
 class NotYet(Exception):
-    """It is not the turn of *url*, and will not be for *wait_s* seconds: nothing was sent to it."""
+    """The turn of *url* comes in *wait_s* seconds at the earliest; nothing was sent to it."""
 
     def __init__(self, url: str, wait_s: float) -> None:
         super().__init__(f"{url} has to wait for {wait_s:.1f} s")
@@ -47,7 +47,7 @@ class NotYet(Exception):
 
 
 class TurnQueue(Protocol):
-    """What of a TaskQueue is asked here."""
+    """The part of a TaskQueue that gives turns."""
 
     def turn(self, *, task: int, host: str, is_guest: bool = False) -> float: ...
 
@@ -57,7 +57,7 @@ class TurnQueue(Protocol):
 
 
 class Turns:
-    """The turns of a worker, at *queue*; *stop* cuts waits short."""
+    """The turns of a worker, given by *queue*; *stop* ends waits."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Turns:
 
 
 class Turn:
-    """Of one task: to be called with each URL right before it is asked for, and closed in the end.
+    """The turns of one task: called with each URL right before it is requested, and closed in the end.
 
     A call returns when it is the URL's turn. Raises NotYet, and what the queue raises.
     """
@@ -91,7 +91,7 @@ class Turn:
         self._asked = False
         self._guest_at = ""
         self._is_away = False
-        """It has been led elsewhere, and holds no slot of its own host any more."""
+        """Whether a redirect led to another host: the slot at the own host was given back."""
         self._allowed_at: dict[str, float] = {}
         self.waited_s = 0.0
         self._crowded_s = 0.0
@@ -102,7 +102,7 @@ class Turn:
         if host == self._own and is_free and not url.endswith(FILES):
             self._asked = True
             return
-        # a file of the host is asked for by one worker, for which all others wait: it waits for no slot that they have
+        # all other workers wait for the one that requests a file of the host: it needs no slot, which they may hold
         is_guest = (host != self._own or self._is_away) and not url.endswith(FILES)
         if is_guest:
             self._leave(host)
@@ -123,21 +123,22 @@ class Turn:
             self._guest_at = host
 
     def sent(self, url: str, at: float) -> None:
-        """The request for *url* was sent at that moment of the clock; there is an answer."""
+        """Tell the queue that *url* was requested at time *at* of the clock, and is answered."""
         host, now = host_key(url), self._clock()
         allowed_at = self._allowed_at.pop(host, None)
         if allowed_at is not None and now - allowed_at > _LATE_S:
             self._queue.turn_taken(host=host, ago_s=max(0.0, now - at))
 
     def wait(self, for_s: float) -> None:
-        """For so many seconds, or until the worker is to stop."""
+        """Wait *for_s* seconds, or until the worker is to stop."""
         started = self._clock()
         self._stop.wait(for_s)
         self.waited_s += self._clock() - started
 
     def _leave(self, host: str) -> None:
-        """Let go of the slot where it was, before one of *host* is waited for: guests of two hosts that redirect to
-        each other would wait for each other for ever.
+        """Give back the slot elsewhere, before waiting for one of *host*.
+
+        Guests of two hosts that redirect to each other would wait for each other for ever.
         """
         if not self._is_away:
             self._is_away = True
@@ -146,7 +147,7 @@ class Turn:
             self.close()
 
     def close(self) -> None:
-        """What this task has asked of another host is over."""
+        """Give back the slot at another host."""
         if self._guest_at:
             self._queue.turn_over(task=self._task.id, host=self._guest_at)
             self._guest_at = ""

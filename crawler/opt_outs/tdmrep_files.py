@@ -1,4 +1,4 @@
-"""The tdmrep.json files of hosts (see tdmrep.py): each is asked for once for the whole crawl, as robots.txt is."""
+"""The tdmrep.json files of hosts (see tdmrep.py): each is requested once for the whole crawl, as robots.txt is."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from crawler.urls import host_key
 _ACCEPT = "application/json,*/*;q=0.5"
 _UNAVAILABLE = 503
 _NO_ANSWER = (HostNotFound, TlsFailed, RateLimited, RobotsUnavailable)
-"""The host itself is not to be had, or wants to be left alone: what waits for its word is tried again."""
+"""Errors of a host that can't be reached, or wants to be left alone: tasks that need its file are retried."""
 
 
 class TdmrepFiles:
-    """What hosts reserve. *check* says what may be asked for at all; *store* keeps the files of a crawl for all of its
-    workers.
+    """What hosts reserve. *check* judges each URL before it is requested; *store* keeps the files for all workers.
 
     A host that answers with an error has no such file (TDMRep, "TDM File on the Origin Server": failure to provide it
     means that the server does not implement the protocol); only 429 and 503 are no answer.
@@ -55,9 +54,9 @@ class TdmrepFiles:
         )
 
     def of(self, host: str, turn: Turn | None = None) -> Reservations:
-        """What *host* (``scheme://host[:port]``) reserves; asks it if need be, when it is the host's *turn*.
+        """What *host* (``scheme://host[:port]``) reserves; requests its file if need be, when it is the host's *turn*.
 
-        Raises a TaskError, of what waits for it, when the host is not to be had at all.
+        Raises a TaskError when the host can't be reached, or wants to be left alone.
         """
         return self._files.get(host, turn)
 

@@ -59,11 +59,11 @@ _ONE_BY_ONE: dict[Any, Any] = {
     Sequence[Result]: validation.results_among,
     Sequence[NewTask]: validation.tasks_among,
 }
-"""Arguments whose parts are each by itself, and how these are read when not all are right."""
+"""Types of arguments whose items are independent, and the function that reads the valid items of each."""
 
 
 class Method:
-    """One method of a protocol on the wire: its arguments travel by name."""
+    """A method of a protocol on the wire: encodes and decodes its arguments, by name, and its value."""
 
     def __init__(self, protocol: type, name: str) -> None:
         function = getattr(protocol, name)
@@ -96,7 +96,7 @@ class Method:
         self.decode_result = msgspec.msgpack.Decoder(returns).decode
 
     def decode_arguments(self, kwds: msgspec.Raw) -> Any:
-        """What a client calls it with. One result or task that can't be read does not have the others refused."""
+        """The arguments of a call. A result or task that can't be read does not make the others fail."""
         try:
             return self._decode_arguments(kwds)
         except MALFORMED:
@@ -120,4 +120,4 @@ SERVED: dict[str, dict[str, Method]] = {
     "get_result_queue": methods(ResultQueue),
     "get_inbox": methods(Inbox),
 }
-"""What a manager serves, and the methods of each."""
+"""The objects that a manager serves, by name, and their methods."""

@@ -1,4 +1,4 @@
-"""Who may wait at the door: peers that have not proved yet that they know the key. Pure bookkeeping, thread-safe."""
+"""Pending peers: connections whose peer has not proved yet that it knows the authkey. Pure bookkeeping, thread-safe."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _IPV6_PREFIX_BITS = 64  # what one customer has at the least (RFC 6177)
 
 
 class PendingPeers(Generic[_Peer]):
-    """So many peers in all at the *most*, and so many of one address.
+    """Bounds pending peers: *most* in all, and *most_of_one_address*. The oldest makes room for a new one.
 
-    When there are more, the one that has been there longest has to leave: whoever knows the key is gone again within
-    milliseconds, so that those who only sit there make room for each other and never keep an honest peer out.
+    A peer that knows the key is pending for milliseconds: silent peers crowd out each other, and never an honest one.
+    Invariant: each pending peer is in ``_waiting``, and in ``_of_address`` under its neighbourhood.
     """
 
     def __init__(self, *, most: int, most_of_one_address: int) -> None:
         self._most = most
         self._most_of_one_address = most_of_one_address
         self._mutex = threading.Lock()
-        self._waiting: dict[_Peer, str] = {}  # in the order of their arrival
+        self._waiting: dict[_Peer, str] = {}  # by age, the oldest first
         self._of_address: dict[str, dict[_Peer, None]] = {}
 
     def enter(self, peer: _Peer, address: str) -> list[_Peer]:
-        """*peer* has come from *address*; returns those that have to leave for it."""
+        """Add *peer*, connected from *address*; return the peers to be closed for it."""
         neighbourhood = _neighbourhood(address)
         with self._mutex:
             neighbours = self._of_address.setdefault(neighbourhood, {})
@@ -42,12 +42,12 @@ class PendingPeers(Generic[_Peer]):
             return crowded_out
 
     def leave(self, peer: _Peer) -> None:
-        """It has gone in, or away; nothing happens if it has left before."""
+        """Remove *peer*, which was authenticated or closed; it may have been removed before."""
         with self._mutex:
             self._forget(peer)
 
     def crowd_out(self) -> _Peer | None:
-        """Who has to leave when the system itself has no room for another; None if nobody waits."""
+        """Remove the oldest peer, to be closed when the system has no room for another; None without one."""
         with self._mutex:
             oldest = next(iter(self._waiting), None)
             if oldest is not None:
@@ -68,7 +68,7 @@ class PendingPeers(Generic[_Peer]):
 
 
 def _neighbourhood(address: str) -> str:
-    """What counts as one address: of IPv6 the network, for each host has billions there."""
+    """The address as it is counted; of IPv6 its /64 network, in which every host has billions of addresses."""
     if ":" not in address:
         return address
     ip = ipaddress.IPv6Address(address.partition("%")[0])

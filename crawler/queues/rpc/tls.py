@@ -13,7 +13,7 @@ from crawler.errors import AuthenticationFailed, ProtocolError, QueueError, Usag
 from crawler.text.plain_errors import plain, quoted
 
 SERVER_NAME = "manager.image-crawler.internal"
-"""What a manager's certificate is for, whatever its address: within a private CA the name tells its role.
+"""The name in every manager's certificate, whatever its address: within a private CA the name tells the role.
 
 ``.internal`` is reserved for private use (ICANN, 2024); Consul and Nomad name their servers in the same way.
 """
@@ -25,9 +25,8 @@ SSLSocket = ssl.SSLSocket
 class Tls:
     """The PEM files of one side.
 
-    A manager accepts whoever has a client certificate of the authority *ca*. A worker accepts whoever has a server
-    certificate of *ca* for *server_name*. OpenSSL sees to it that a worker's certificate can't stand for a manager
-    (extended key usage, RFC 5280, 4.2.1.12).
+    A manager accepts every client certificate of the authority *ca*. A worker accepts a server certificate of *ca* for
+    *server_name*. OpenSSL refuses a worker's certificate as a manager's (extended key usage, RFC 5280, 4.2.1.12).
     """
 
     cert: Path
@@ -36,10 +35,9 @@ class Tls:
     server_name: str = SERVER_NAME
 
     def check(self, *, server_side: bool) -> None:
-        """Raise UsageError when this can't be what a manager shows, or else a worker.
+        """Raise UsageError when a manager (*server_side*), or else a worker, can't use the files or the server's name.
 
-        The files are not there, are not what they should be, belong to the other side or have expired; or the server's
-        name is none.
+        Files may be missing, be of the wrong kind, belong to the other side, or have expired.
         """
         for file in (self.cert, self.key, self.ca):
             try:
@@ -59,22 +57,22 @@ class Tls:
             ) from exc
 
     def load(self, *, server_side: bool) -> None:
-        """Read the files; later changes of them are not seen. Raises UsageError."""
+        """Read the files; later changes have no effect. Raises UsageError."""
         _context(self, server_side=server_side)
 
     def on_server(self, sock: socket) -> ssl.SSLSocket:
-        """*sock* as a manager goes on with it; the handshake is still to be done."""
+        """*sock* as the manager's TLS socket, before the handshake."""
         context = _context(self, server_side=True)
         return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def on_client(self, sock: socket) -> ssl.SSLSocket:
-        """*sock* as a worker goes on with it; the handshake is still to be done."""
+        """*sock* as a worker's TLS socket, before the handshake."""
         context = _context(self, server_side=False)
         return context.wrap_socket(sock, server_hostname=self.server_name, do_handshake_on_connect=False)
 
 
 def refusal(error: BaseException) -> QueueError | None:
-    """What an error of a connection means for good; None if it has nothing to do with TLS, or another try may help."""
+    """The final error that *error* of a connection means; None if it is not of TLS, or another try may help."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return AuthenticationFailed(
             f"its certificate is not one that we trust ({_verdict(error)}); are --tls-ca (or --keys) and"
@@ -129,7 +127,7 @@ def _context(tls: Tls, *, server_side: bool) -> ssl.SSLContext:
 
 
 def _rehearse(tls: Tls, *, server_side: bool) -> None:
-    """A handshake in memory with somebody who trusts our authority, and looks at nothing but our certificate."""
+    """Do a handshake in memory, with a peer that trusts our authority and checks nothing but our certificate."""
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     for context, looks in ((server, not server_side), (client, server_side)):

@@ -39,13 +39,8 @@ def manager_key(authkey: bytes) -> bytes:
     return hmac.digest(authkey, b"image-crawler manager", "sha256")
 
 
-def challenge(connection: Connection, key: bytes) -> None:
-    """Have the peer prove that it knows *key*. Raises AuthenticationError."""
-    deliver_challenge(cast("Any", connection), key)
-
-
-def answer(connection: Connection, key: bytes) -> None:
-    """Prove to the peer that we know *key*. Raises AuthenticationError, or ProtocolError if it does not ask."""
+def _prove(connection: Connection, key: bytes) -> None:
+    """Prove to the peer that we know *key*. Raises AuthenticationError, or ProtocolError if it sends no challenge."""
     try:
         answer_challenge(cast("Any", connection), key)
     except AssertionError as exc:  # Python 3.11's way to say so
@@ -97,8 +92,8 @@ class RpcTransport:
             connection.tune(_OPTIONS)
             if self.tls is not None:
                 connection.secure(self.tls.on_client)
-            answer(connection, worker_key(authkey))
-            challenge(connection, manager_key(authkey))
+            _prove(connection, worker_key(authkey))
+            deliver_challenge(cast("Any", connection), manager_key(authkey))
         connection.deadline_s = CALL_S
 
     def welcome(self, peer: Connection, authkey: bytes) -> None:
@@ -107,5 +102,5 @@ class RpcTransport:
             peer.tune(_OPTIONS)
             if self.tls is not None:
                 peer.secure(self.tls.on_server)
-            challenge(peer, worker_key(authkey))
-            answer(peer, manager_key(authkey))
+            deliver_challenge(cast("Any", peer), worker_key(authkey))
+            _prove(peer, manager_key(authkey))

@@ -1,8 +1,8 @@
 """Messages between workers and the manager: length-prefixed MessagePack, never pickle.
 
-A message is a 4-byte length and one MessagePack value of plain data. Every message has a size limit and a deadline,
-both ways, before and after authentication. No object is ever built by name: exceptions cross as a name and a text,
-and only those of a closed vocabulary come out as themselves.
+A message is a 4-byte length and one MessagePack value of plain data. Every message has a size limit and a deadline, in
+both directions, before and after authentication. No object is ever built by name: an exception crosses as a name and a
+text, and only the names of a closed vocabulary are raised as themselves.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _VOCABULARY: dict[str, type[Exception]] = {
 
 
 FAULT_THERE = "the manager failed at what it was asked for; its log tells where"
-"""What is told of an exception that is none of the vocabulary: its words would tell nothing here."""
+"""The text of RemoteFault, for an exception outside of the vocabulary: its own would mean nothing here."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -63,10 +63,10 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Connection:
-    """A stream of messages, each whole and in time; used by one thread at a time.
+    """A stream of messages over a socket; used by one thread at a time.
 
-    Has the methods that ``multiprocessing`` expects of a connection. Raises EOFError when the peer has gone,
-    TimeoutError after *deadline_s* for one message, OSError and ProtocolError for anything that is not one.
+    Has the methods that the handshake of ``multiprocessing.connection`` needs. Raises EOFError when the peer has
+    closed, TimeoutError after *deadline_s* seconds for one message, OSError, and ProtocolError for what is no message.
     """
 
     def __init__(self, sock: socket.socket, *, deadline_s: float) -> None:
@@ -98,14 +98,14 @@ class Connection:
         self._sock.close()  # after a fork the pool drops its parent's connections as they are
 
     def interrupt(self) -> None:
-        """Make a call that another thread is waiting in fail at once."""
+        """Let a send or receive of another thread fail at once."""
         self._interrupted = True
-        with suppress(OSError):  # gone already
+        with suppress(OSError):  # it is closed already
             # not SSLSocket's own, which would have the other thread go on without encryption
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def tune(self, options: Mapping[str, int]) -> None:
-        """Send small messages at once, and notice a peer that has vanished; *options* are TCP's, by name."""
+        """Switch on TCP_NODELAY and keepalive, and set *options* of TCP, by name, as far as the system has them."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in options.items():
@@ -115,7 +115,7 @@ class Connection:
 
     @contextmanager
     def within(self, for_s: float) -> Iterator[None]:
-        """All that is sent and received in this block has to be done after so many seconds."""
+        """Give all messages of this block *for_s* seconds together."""
         before, self._end = self._end, min(self._end, time.monotonic() + for_s)
         try:
             yield
@@ -123,10 +123,10 @@ class Connection:
             self._end = before
 
     def secure(self, wrap: Callable[[socket.socket], SSLSocket]) -> None:
-        """Go on over TLS, once *wrap* has made a socket for that and the handshake is done. Raises OSError."""
+        """Go on over TLS: *wrap* makes a TLS socket of the plain one; then the handshake. Raises OSError."""
         end = self._deadline()
         self._sock = secured = wrap(self._sock)
-        if self._interrupted:  # it came between the two sockets
+        if self._interrupted:  # interrupt() came between the two sockets
             raise ConnectionAbortedError("interrupted")
         self._wait_at_most(end)
         secured.do_handshake()
