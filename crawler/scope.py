@@ -32,10 +32,10 @@ class Pattern:
         if position > end or not (url.startswith(self._first) and url.endswith(self._last)):
             return False
         for part in self._between:
-            found = url.find(part, position, end)
-            if found < 0:
+            at = url.find(part, position, end)
+            if at < 0:
                 return False
-            position = found + len(part)
+            position = at + len(part)
         return True
 
 
@@ -152,10 +152,10 @@ def domain_of(key: str) -> str:
     host = str(urlsplit(key).hostname)
     if "." not in host or ":" in host or _IPV4.fullmatch(host):
         return host
-    found = _suffixes()(host)
-    if not found.suffix:
+    parts = _suffixes()(host)
+    if not parts.suffix:
         return ".".join(host.rstrip(".").split(".")[-2:])
-    return str(found.top_domain_under_public_suffix) or host
+    return str(parts.top_domain_under_public_suffix) or host
 
 
 def is_public_suffix(domain: str) -> bool:

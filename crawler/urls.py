@@ -210,13 +210,13 @@ def maybe_session(url: str) -> tuple[str, str] | None:
     """The parameter of a canonical URL that may be a session id: its name in lower case, and the URL without it; None
     without any. Names with other meanings count if the value can only be a token.
     """
-    found = _MAYBE_SESSION.search(url)
-    if found is None:
+    match = _MAYBE_SESSION.search(url)
+    if match is None:
         return None
-    before, after = url[: found.start()], url[found.end() :]
-    if found[1] == "?" and after[:1] in ("&", ";"):
+    before, after = url[: match.start()], url[match.end() :]
+    if match[1] == "?" and after[:1] in ("&", ";"):
         after = f"?{after[1:]}"
-    return found[2].lower(), before + after
+    return match[2].lower(), before + after
 
 
 def task_key(kind: str, url: str) -> bytes:

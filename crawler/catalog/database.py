@@ -38,7 +38,7 @@ from crawler.text.plain_errors import quoted
 log = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S = 30.0
-_MOST_TOLD = 1000
+_MOST_REPORTED = 1000
 _KINDS = {record: kind for kind, record in RECORDS.items()}
 ImageStatusName = ImageStatus | Literal["saved", "duplicate", "rejected", "failed", "dead"]
 PageStatusName = PageStatus | Literal["harvested", "rejected", "failed", "dead"]
@@ -67,7 +67,7 @@ class Catalog:
         self.folder = folder
         self.path = folder / DATABASE
         self._absolute = folder.absolute()
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
         _require_crawl(folder)
         with self._explained():
             self._db = connect_to_read(self.path, timeout_s=_BUSY_TIMEOUT_S)
@@ -105,13 +105,13 @@ class Catalog:
     def __repr__(self) -> str:
         try:
             pages = self.value("SELECT count(*) FROM pages")
-            told = f"{len(self):,} images, {pages:,} pages"
+            content = f"{len(self):,} images, {pages:,} pages"
         except CrawlerError as exc:
-            told = "closed" if isinstance(exc, UsageError) else "can't be read"
-        return f"<Catalog {quoted(str(self.folder))}: {told}>"
+            content = "closed" if isinstance(exc, UsageError) else "can't be read"
+        return f"<Catalog {quoted(str(self.folder))}: {content}>"
 
     def _repr_html_(self) -> str:
-        """For a notebook; known by name, since it knows all records."""
+        """HTML for a notebook; the module is imported by name, as it imports all records."""
         return cast("str", import_module("crawler.api.notebook").catalog_html(self))
 
     @property
@@ -216,13 +216,13 @@ class Catalog:
     def _records(
         self, record: type[_Record], status: str | Iterable[str], reason: str | None
     ) -> Iterator[_Record]:
-        known = [str(one) for one in STATUSES[_KINDS[record]]]
+        statuses = [str(one) for one in STATUSES[_KINDS[record]]]
         wanted: tuple[str, ...] = (status,) if isinstance(status, str) else tuple(status)
         for one in wanted:
-            if one not in known:
+            if one not in statuses:
                 raise UsageError(
                     f"status = {quoted(one)} won't do: a record of {schema.TABLES[_KINDS[record]]} is one of"
-                    f" {', '.join(known)}"
+                    f" {', '.join(statuses)}"
                 )
         conditions, values = ["TRUE"], [*map(str, wanted)]
         if wanted:
@@ -242,20 +242,20 @@ class Catalog:
         sql = f"SELECT {columns} FROM {table} WHERE {rest}"  # noqa: S608 - names of our own
         for row in self.rows(sql, values):
             try:
-                found: _Record | None = record_of(record, row)
+                read: _Record | None = record_of(record, row)
             except UNREADABLE:
-                found = self._mended(table, record, row)
-            if isinstance(found, ImageRecord):
-                found = found.within(self._absolute)
-            if found is not None:
-                yield found
+                read = self._mended(table, record, row)
+            if isinstance(read, ImageRecord):
+                read = read.within(self._absolute)
+            if read is not None:
+                yield read
 
     def _mended(self, table: str, record: type[_Record], row: Sequence[Any]) -> _Record | None:
         """The valid fields of an invalid row, which is logged once; None without a URL."""
         found, wrong = mended(record, row)
-        told = (table, found.url)
-        if told not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(told)
+        row_id = (table, found.url)
+        if row_id not in self._reported and len(self._reported) < _MOST_REPORTED:
+            self._reported.add(row_id)
             url = "".join(char if char.isprintable() else "?" for char in found.url[:200])
             row_of = url or "an unreadable URL"
             passed = "" if url else "; it is passed over"

@@ -99,10 +99,12 @@ def explain(catalog: Catalog, asked: str, *, agent: str = "image-crawler") -> Ex
     the crawl's product token, for robots.txt.
     """
     with catalog.snapshot():
-        found = _explained(catalog, asked)
-        if canonical(found.url) is None:
-            return found
-        return msgspec.structs.replace(found, robots_txt=robots_txt(catalog, found.url, agent=agent))
+        explanation = _explained(catalog, asked)
+        if canonical(explanation.url) is None:
+            return explanation
+        return msgspec.structs.replace(
+            explanation, robots_txt=robots_txt(catalog, explanation.url, agent=agent)
+        )
 
 
 def _explained(catalog: Catalog, asked: str) -> Explanation:

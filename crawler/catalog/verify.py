@@ -100,14 +100,14 @@ def verify(catalog: Catalog, storage: StorageReader | None = None) -> Iterator[F
         " GROUP BY path, sha256, size_bytes, kept_by, iif(kept_by = CAST('?' AS BLOB), worker, '')"
     )
     last: tuple[object, ...] = ()
-    found = (FindingKind.MISSING, "")
+    outcome = (FindingKind.MISSING, "")
     with catalog.legible():
         for path, sha256, size_bytes, url, kept_by, worker, _ in recorded:
             if (path, sha256, size_bytes) != last:
-                found = checked(storage, path, sha256=sha256, size_bytes=size_bytes)
-            elif found[0] is FindingKind.INTACT:
+                outcome = checked(storage, path, sha256=sha256, size_bytes=size_bytes)
+            elif outcome[0] is FindingKind.INTACT:
                 continue  # it is here once, whoever else has it
-            last, (kind, detail) = (path, sha256, size_bytes), found
+            last, (kind, detail) = (path, sha256, size_bytes), outcome
             finding = {"finding": kind, "path": path, "url": url, "size_bytes": size_bytes, "detail": detail}
             keeper = keeper_of(kept_by.decode("utf-8", "replace"), worker)
             if expected is not None and kind in WRONG and not expected.here(keeper):

@@ -286,8 +286,8 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sett
     """
     changes = tuple(
         SettingChange(key, was, value)
-        for key, told in after.items()
-        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(told))
+        for key, now in after.items()
+        if (was := _plain(before.get(key, SETTINGS[key].default))) != (value := _plain(now))
     )
     lets_in = tuple(change for change in changes if _has_moved(change, "lets_in"))
     effects = [EFFECTS[change.key] for change in lets_in]
@@ -310,8 +310,8 @@ def told(changes: Iterable[SettingChange]) -> str:
 
 def unusual(settings: Mapping[str, Any]) -> tuple[SettingChange, ...]:
     """Those of *settings* that differ from their defaults; settings of another version that are unknown are ignored."""
-    known = {key: value for key, value in settings.items() if key in SETTINGS}
-    return changes_between({}, known).all
+    of_this_version = {key: value for key, value in settings.items() if key in SETTINGS}
+    return changes_between({}, of_this_version).all
 
 
 def slugs_of(key: str) -> tuple[str, ...]:

@@ -30,14 +30,14 @@ def contradiction_in(images: ImagesConfig) -> str:
     return ""
 
 
-def problem_with(setting: Setting, value: object, told: str) -> str:
-    """What is wrong with *value*, in words; *told* is msgspec's message, which would show patterns."""
+def problem_with(setting: Setting, value: object, message: str) -> str:
+    """What is wrong with *value*, in words; *message* is msgspec's message, which would show patterns."""
     words = setting.choices or setting.words
-    if " matching regex " in told or (setting.choices and isinstance(value, str)):
+    if " matching regex " in message or (setting.choices and isinstance(value, str)):
         return f"expected one of {', '.join(words)}" if words else f"expected {setting.hint}"
-    if setting.hint in (SIZE_HINT, TIME_HINT) and not _COMPARED.search(told):
+    if setting.hint in (SIZE_HINT, TIME_HINT) and not _COMPARED.search(message):
         return f"expected {setting.hint}"
-    return typed(told)
+    return typed(message)
 
 
 _COMPARED = re.compile(r"[<>]=? ?\d")
@@ -101,8 +101,8 @@ def _unmatched(pattern: str) -> str:
 
 def suggested(word: str, known: list[str]) -> str:
     """What may be meant by *word*, which is none of the *known* ones."""
-    if (told := foreign_options.advice(word)) is not None and known == list(SETTINGS):
-        return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), told)
+    if (advice := foreign_options.advice(word)) is not None and known == list(SETTINGS):
+        return _FLAG.sub(lambda flag: _FLAGS.get(flag[0], flag[0]), advice)
     if question := did_you_mean([quoted(guess) for guess in guesses(word, known)]):
         return question
     return f"known are: {', '.join(known)}"

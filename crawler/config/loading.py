@@ -149,12 +149,12 @@ def values_in(file: Path) -> dict[str, Any]:
         tables = _tables_in(file)
     except (OSError, ValueError, RecursionError):
         return {}
-    told = {
+    values = {
         key: value for table in tables.values() if isinstance(table, Mapping) for key, value in table.items()
     }
-    if isinstance(told.get("cookies"), bool):  # as it was called once
-        told["keep_cookies"] = told.pop("cookies")
-    return {key: value for key, value in settings_of(config_of(told)).items() if key in told}
+    if isinstance(values.get("cookies"), bool):  # as it was called once
+        values["keep_cookies"] = values.pop("cookies")
+    return {key: value for key, value in settings_of(config_of(values)).items() if key in values}
 
 
 def config_of(values: Mapping[str, Any]) -> Config:

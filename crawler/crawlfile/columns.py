@@ -57,7 +57,7 @@ _UNKNOWN = {kind: statuses("failed") for kind, statuses in STATUSES.items()}
 def _positions(of: Iterable[object]) -> _Positions:
     """Positions of the fields of these types, by kind of record."""
     return {
-        record: tuple(n for n, known in enumerate(types.values()) if known in of)
+        record: tuple(n for n, of_type in enumerate(types.values()) if of_type in of)
         for record, types in _TYPES.items()
     }
 
@@ -110,8 +110,8 @@ def record_of(kind: type[_Record], row: Sequence[Any]) -> _Record:
         values[position] = msgspec.json.decode(values[position] or "[]") or ()
     for position in _BOOLEANS[kind]:
         values[position] = bool(values[position])
-    facts = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
-    record = msgspec.convert(facts | {"kind": kind.__struct_config__.tag}, kind)
+    fields = {name: value for name, value in zip(kind.__struct_fields__, values, strict=True) if value != ()}
+    record = msgspec.convert(fields | {"kind": kind.__struct_config__.tag}, kind)
     if not record.url:
         raise msgspec.ValidationError("empty - at `$.url`")
     if record.reason and record.reason not in REASONS:
@@ -124,25 +124,25 @@ RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 
 def run_of(row: Sequence[Any]) -> Run:
     """The run of a row of RUN_COLUMNS; invalid fields take their defaults."""
-    facts = dict(zip(Run.__struct_fields__, row, strict=True))
-    found = Run(number=0, begun_at="")
-    for name, value in facts.items():
+    fields = dict(zip(Run.__struct_fields__, row, strict=True))
+    run = Run(number=0, begun_at="")
+    for name, value in fields.items():
         with suppress(*ILLEGIBLE):
-            told = msgspec.json.decode(value) if name in _RUN_PARTS else value
+            valid = msgspec.json.decode(value) if name in _RUN_PARTS else value
             if name == "settings":
-                told = _legible_settings(told)
-            told = msgspec.convert({"number": 0, "begun_at": "", name: told}, Run)
-            found = msgspec.structs.replace(found, **{name: getattr(told, name)})
-    return found
+                valid = _legible_settings(valid)
+            valid = msgspec.convert({"number": 0, "begun_at": "", name: valid}, Run)
+            run = msgspec.structs.replace(run, **{name: getattr(valid, name)})
+    return run
 
 
-def _legible_settings(told: Any) -> dict[str, SettingValue]:
+def _legible_settings(settings: Any) -> dict[str, SettingValue]:
     """The valid settings; an invalid one does not take the others away."""
-    found: dict[str, SettingValue] = {}
-    for key, value in told.items() if isinstance(told, dict) else ():
+    valid: dict[str, SettingValue] = {}
+    for key, value in settings.items() if isinstance(settings, dict) else ():
         with suppress(*ILLEGIBLE):
-            found |= msgspec.convert({key: value}, dict[Slug, SettingValue])
-    return found
+            valid |= msgspec.convert({key: value}, dict[Slug, SettingValue])
+    return valid
 
 
 class Mended(NamedTuple):
@@ -162,7 +162,7 @@ def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
 
     An unknown status becomes ``failed``, an unknown reason ``internal-error``, an unreadable URL an empty one.
     """
-    facts: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     wrong = []
     for field, position, value in zip(_FIELDS[kind], range(len(row)), row, strict=True):
         try:
@@ -172,16 +172,16 @@ def mended(kind: type[Record], row: Sequence[Any]) -> Mended:
                 value = bool(value)  # noqa: PLW2901
             elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
                 value = int(value)  # noqa: PLW2901 - as a column of another kind keeps it
-            facts[field.name] = msgspec.convert(value, field.type)
+            fields[field.name] = msgspec.convert(value, field.type)
         except (msgspec.MsgspecError, TypeError, RecursionError):
             wrong.append(field.name)
     if "status" in wrong:
-        facts["status"] = _UNKNOWN[_KINDS[kind]]
-    facts.setdefault("url", "")
-    if "status" in wrong or facts.get("reason", "") not in {"", *REASONS}:
-        facts["reason"] = InternalError.reason
+        fields["status"] = _UNKNOWN[_KINDS[kind]]
+    fields.setdefault("url", "")
+    if "status" in wrong or fields.get("reason", "") not in {"", *REASONS}:
+        fields["reason"] = InternalError.reason
         wrong += ["reason"] * ("reason" not in wrong)
-    return Mended(kind(**facts), tuple(dict.fromkeys(wrong)))
+    return Mended(kind(**fields), tuple(dict.fromkeys(wrong)))
 
 
 @contextmanager

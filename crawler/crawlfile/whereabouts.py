@@ -27,11 +27,11 @@ class Whereabouts:
 
     def problem(self) -> str:
         """What happened to the file, and what to do; empty while it is there."""
-        found = self._found()
-        if found == self._identity:
+        identity = self._found()
+        if identity == self._identity:
             self._besides = self._look_beside()
             return ""
-        if found is None:
+        if identity is None:
             return (
                 f"{self._path} was removed in mid-crawl, and nothing more can be kept there; it is put back with all"
                 " that it had, and the same command goes on with it. To begin anew, give that command --fresh"

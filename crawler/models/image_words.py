@@ -1,7 +1,7 @@
-"""What pages say of an image: the first page that names it decides, and later ones fill what is empty.
+"""The words of pages about an image: the first page that names it decides, later ones fill what is empty.
 
-Heading and page title go together, for they are of one page. What was first found in a sitemap, a feed or a style sheet
-has neither: the first page that has any gives both.
+Heading and page title come from one page. An image that was first found in a sitemap, a feed or a style sheet has
+neither: the first page that has one gives both.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from crawler.models import ImageRecord, NewTask, Origin, Record, TaskKind, Value
 
 NAMES: Final = ("alt", "title", "caption", "heading", "page_title")
 ALT, TITLE, CAPTION, PLACE = 1, 2, 4, 8
-"""Bits of what :func:`bits_of` tells; PLACE is heading and page title together."""
+"""The bits of :func:`bits_of`; PLACE is heading and page title together."""
 ALL: Final = ALT | TITLE | CAPTION | PLACE
 
 MAX_TEXT_CHARS = 500
 
 
 class Words(Value, array_like=True):
-    """As of an Origin."""
+    """The words of an Origin, for the queue."""
 
     alt: str = ""
     title: str = ""
@@ -30,25 +30,25 @@ class Words(Value, array_like=True):
     page_title: str = ""
 
 
-_Told = TypeVar("_Told", Words, Origin, ImageRecord)
+_Words = TypeVar("_Words", Words, Origin, ImageRecord)
 
 
-def bits_of(told: Words | Origin | ImageRecord | None) -> int:
-    """Which words it has; 0 for None."""
-    if told is None:
+def bits_of(words: Words | Origin | ImageRecord | None) -> int:
+    """A bit for each kind of words that is there; 0 for None."""
+    if words is None:
         return 0
-    bits = ALT if told.alt else 0
-    if told.title:
+    bits = ALT if words.alt else 0
+    if words.title:
         bits |= TITLE
-    if told.caption:
+    if words.caption:
         bits |= CAPTION
-    if told.page_title or told.heading:
+    if words.page_title or words.heading:
         bits |= PLACE
     return bits
 
 
 def lacking(bits: int, task: NewTask) -> int:
-    """Which words *task* brings to a URL that has those of *bits*; what is kept out, or is no image, brings none."""
+    """The bits that *task* adds to a URL that has *bits*; 0 if it is kept out, or no image."""
     missing = bits_of(task.origin) & ~bits
     if missing and (task.kept_out_by or task.kind is not TaskKind.IMAGE):
         return 0
@@ -56,38 +56,38 @@ def lacking(bits: int, task: NewTask) -> int:
 
 
 def bits_of_task(task: NewTask) -> int:
-    """Which words *task* brings to a URL that has none."""
+    """The bits that *task* brings to a URL without words."""
     return lacking(0, task)
 
 
-def filled(told: _Told, more: Words | Origin | ImageRecord) -> _Told:
-    """*told* with words of *more* where it has none; itself if that changes nothing."""
-    lacks = bits_of(more) & ~bits_of(told)
+def filled(words: _Words, more: Words | Origin | ImageRecord) -> _Words:
+    """*words* with words of *more* where it has none; itself if that changes nothing."""
+    lacks = bits_of(more) & ~bits_of(words)
     if not lacks:
-        return told
+        return words
     names = [name for bit, name in ((ALT, "alt"), (TITLE, "title"), (CAPTION, "caption")) if lacks & bit]
     names += ["heading", "page_title"] if lacks & PLACE else []
-    return msgspec.structs.replace(told, **{name: getattr(more, name) for name in names})
+    return msgspec.structs.replace(words, **{name: getattr(more, name) for name in names})
 
 
 def filled_record(record: Record, more: Words | Origin | Record | None) -> Record:
-    """The same for a record of any kind; but for an image's it is as it was."""
+    """As ``filled``, for any record; only those of images change."""
     if isinstance(record, ImageRecord) and isinstance(more, Words | Origin | ImageRecord):
         return filled(record, more)
     return record
 
 
 def joined(first: NewTask, again: NewTask) -> NewTask:
-    """*first* with what the same URL, found once more, is told of."""
+    """*first* with the words of *again*, which is the same URL found once more."""
     if again.origin is None or not lacking(bits_of(first.origin), again):
         return first
     return msgspec.structs.replace(first, origin=filled(first.origin or NOWHERE, again.origin))
 
 
 NOWHERE: Final = Origin(page_url="", found_in="")
-"""Of an image that no page has led to."""
+"""The origin of an image that no page has led to."""
 
 
 def trimmed(text: str) -> str:
-    """On one line, without white space around, of MAX_TEXT_CHARS at most."""
+    """*text* on one line, without white space around, cut to MAX_TEXT_CHARS."""
     return " ".join(text[: 8 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS] if text else ""

@@ -1,4 +1,4 @@
-"""What records do for whoever reads them in Python: be a dictionary, be short in a prompt, be seen in a notebook."""
+"""How records are shown in Python: as a dictionary, briefly in a prompt, as HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plain(value: object) -> Any:
 
 
 class Readable:
-    """Of a struct with ``url``, ``status`` and ``reason``."""
+    """Mixin of structs with ``url``, ``status`` and ``reason``."""
 
     __slots__ = ()
 
@@ -34,16 +34,16 @@ class Readable:
         return cast("dict[str, Any]", plain(self))
 
     def _brief(self) -> str:
-        """What is said of it between its status and its URL."""
+        """The part of the repr between status and URL."""
         return ""
 
     def __repr__(self) -> str:
         about: Any = self
-        said = (str(about.status), about.reason, self._brief(), _cut(about.url))
-        return f"<{type(self).__name__} {' '.join(filter(None, said))}>"
+        parts = (str(about.status), about.reason, self._brief(), _cut(about.url))
+        return f"<{type(self).__name__} {' '.join(filter(None, parts))}>"
 
     def _repr_html_(self) -> str:
-        """For a notebook; known by name, since it knows all records."""
+        """HTML for a notebook; the module is imported by name, as it imports all records."""
         return cast("str", import_module("crawler.api.notebook").record_html(self))
 
 

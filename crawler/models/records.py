@@ -138,9 +138,9 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
 
     def within(self, folder: Path) -> Self:
         """A copy that knows the crawl's *folder*, for ``file``."""
-        found = msgspec.structs.replace(self)
-        found.__dict__["folder"] = folder.absolute()
-        return found
+        copy = msgspec.structs.replace(self)
+        copy.__dict__["folder"] = folder.absolute()
+        return copy
 
     @property
     def file(self) -> Path | None:
@@ -156,12 +156,12 @@ class ImageRecord(Readable, Value, tag_field="kind", tag="image", dict=True):
             return None
         file = folder / on_disk(self.path)
         try:
-            found = file.stat()
+            status = file.stat()
         except OSError:
             return None
         # another machine may have given the same name to what it keeps
-        is_it = not self.kept_by or found.st_size == self.size_bytes
-        return file if is_it and stat.S_ISREG(found.st_mode) else None
+        is_it = not self.kept_by or status.st_size == self.size_bytes
+        return file if is_it and stat.S_ISREG(status.st_mode) else None
 
     def _brief(self) -> str:
         if not self.path:

@@ -56,10 +56,10 @@ def _size_of(url: str) -> Sized:
         return Sized(url, inf)
     marked, px = place, inf
     for _ in range(_MAX_ROUNDS):
-        found = next((found for rule in _RULES if (found := rule(marked)) is not None), None)
-        if found is None:
+        match = next((match for rule in _RULES if (match := rule(marked)) is not None), None)
+        if match is None:
             break
-        marked, px = found[0], min(px, found[1])
+        marked, px = match[0], min(px, match[1])
     else:
         return Sized(url, inf)  # more marks than a server makes
     if px == inf:

@@ -79,17 +79,17 @@ def _of_options(pattern: re.Pattern[str], folder: str, *names: str) -> float | N
     matches = [pattern.fullmatch(option) for option in folder.split(",")]
     if not all(matches):
         return None
-    told = {name: match[name] for match in matches if match for name in names if match[name]}
-    return px_of(*(told.get(name) for name in names))
+    sides = {name: match[name] for match in matches if match for name in names if match[name]}
+    return px_of(*(sides.get(name) for name in names))
 
 
 def _cloudinary_px(folder: str) -> float | None:
     options = folder.split(",")
     if not all(map(_CLOUDINARY.fullmatch, options)):
         return None
-    told = dict(option.split("_", 1) for option in options)
-    px = px_of(told.get("w"), told.get("h"))
-    return px and px * float(told["dpr"]) if "dpr" in told and told["dpr"] != "auto" else px
+    sides = dict(option.split("_", 1) for option in options)
+    px = px_of(sides.get("w"), sides.get("h"))
+    return px and px * float(sides["dpr"]) if "dpr" in sides and sides["dpr"] != "auto" else px
 
 
 def _end_of_cloudinary(path: tuple[str, ...], at: int) -> int:
