@@ -1,4 +1,4 @@
-"""What ``crawler.crawl`` returns: records as they come, for ``for`` and for ``async for``."""
+"""The iterator that ``crawler.crawl`` returns, for ``for`` and for ``async for``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from crawler.models import ImageRecord
 
 
 class Records(Iterator[ImageRecord]):
-    """The records of a crawl, once; nothing has begun before the first is asked for.
+    """The records of a crawl, as they come, for ``for`` and ``async for`` (asyncio); the crawl starts with the first.
 
-    ``for`` and ``async for`` (asyncio) take them alike. Leaving the loop, cancelling its task, or ``close`` stops the
-    crawl cleanly: what is in hand is finished, and nothing is lost. While asyncio's loop waits for a record, or for
-    that, it goes on with other tasks: the crawl is watched over in a thread of its own.
+    Leaving the loop, cancelling its task, or ``close`` stops the crawl cleanly: workers finish what they have begun,
+    and nothing is lost. With asyncio a thread watches over the crawl, so that the event loop goes on with other tasks.
     """
 
     def __init__(self, found: Generator[ImageRecord]) -> None:
@@ -30,7 +29,7 @@ class Records(Iterator[ImageRecord]):
         return next(self._found)
 
     def close(self) -> None:
-        """Stop the crawl, if it has begun and not ended; returns when it has stopped."""
+        """Stop the crawl if it runs, and wait until it has stopped."""
         self._found.close()
 
     def __enter__(self) -> Self:

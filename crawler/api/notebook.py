@@ -36,11 +36,11 @@ _FIRST = (
     "heading",
     "page_title",
 )
-"""What people look for; of any kind of record."""
+"""The fields of records that people look for."""
 
 
 def record_html(record: Record) -> str:
-    """What a *record* tells, as a table, with the image if it is on this disk."""
+    """A table of the *record*'s main fields, with the image if it is on this disk."""
     facts = record.to_dict()
     told = [name for name in (*_FIRST, "found_in", "http_status", "depth") if facts.get(name)]
     rows = [(name, facts[name]) for name in told[:_MOST_TOLD]]
@@ -56,7 +56,7 @@ def record_html(record: Record) -> str:
 
 
 def catalog_html(catalog: Catalog) -> str:
-    """The counts of a crawl, and the first SHOWN_IMAGES of its images that are on this disk."""
+    """The counts of a crawl, and the first SHOWN_IMAGES images of it that are on this disk."""
     counts = catalog.rows("SELECT status, count(*) FROM images GROUP BY status ORDER BY 2 DESC")
     said = ", ".join(f"{count:,} {_text(status)}" for status, count in counts) or "no images so far"
     cells = list(islice(_cells(catalog.images(status=ImageStatus.SAVED)), SHOWN_IMAGES))
@@ -77,7 +77,7 @@ def _picture_row(record: Record) -> str:
 
 
 def _picture(record: ImageRecord) -> str:
-    """Empty for what is not on this disk, and for what is no raster image."""
+    """The image as HTML; empty if it is not on this disk, or is no raster image."""
     small = thumbnail(record.file) if record.format != "svg" and record.file is not None else b""
     if not small:
         return ""
@@ -86,6 +86,6 @@ def _picture(record: ImageRecord) -> str:
 
 
 def _text(value: object, *, most: int = _MOST_CHARS) -> str:
-    """For people to read, and for nothing else, wherever in HTML it stands."""
+    """*value* as text that is safe anywhere in HTML."""
     text = one_line(str(value))
     return escape(text if len(text) <= most else f"{text[:most]}…")

@@ -1,4 +1,4 @@
-"""A crawl's progress for whoever runs one in Python: in the output of a notebook's cell, or on stderr."""
+"""A crawl's progress for programs: in the output of a notebook's cell, or on stderr."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LINE_EVERY_S = 10.0
 
 
 class Progress:
-    """Tells how a crawl goes: in a notebook in one cell's output, else on stderr; call it with each Stats."""
+    """Shows a crawl's progress, in a notebook in one cell's output, else on stderr; called with each Stats."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._said = float("-inf")
         self._width = 0
-        """Of the line that the next one replaces."""
+        """Width of the line that the next one replaces, in characters."""
         self._cell: Any = None
 
     def __call__(self, stats: Stats) -> None:
-        """Say it: at once where what was said before is replaced, else every 10 s, and at the end."""
+        """Show the line: each time where it replaces the one before, else every 10 s, and at the end."""
         text = self.line(stats)
         if (display := _display()) is not None:
             told = _Told(text)
@@ -53,7 +53,7 @@ class Progress:
 
 
 class _Told:
-    """One line, in whatever form the notebook wants it."""
+    """One line, as text and as HTML."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -66,7 +66,7 @@ class _Told:
 
 
 def _display() -> Any:
-    """IPython's, in a notebook; None elsewhere. Who is in one has imported it."""
+    """IPython's display function in a notebook, which has imported it; None elsewhere."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None or not hasattr(shell, "kernel"):

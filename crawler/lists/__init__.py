@@ -1,4 +1,4 @@
-"""Lists of URLs that somebody has: files, as text, CSV or JSON lines, of any length."""
+"""Lists of URLs that a crawl is given: files of text, CSV or JSON lines, of any length."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOUND_IN = "list"
-"""Of images that a list names, as ``found_in`` of their records."""
+"""``found_in`` in the records of images that a list names."""
 
 
 Report = Callable[[str], None]
-"""Is told how far a list is read."""
+"""A function that is told how far a list has been read."""
 
 
 def nobody(text: str) -> None:
-    """Who does not want to know."""
+    """A Report that is ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What the columns of a table are called, or their numbers from 1 on; an empty one is guessed by usual names."""
+    """Names, or numbers from 1 on, of the columns of a table; an empty one is guessed by its usual names."""
 
     url: str = ""
     caption: str = ""
@@ -36,7 +36,7 @@ class ListFile:
 
     path: Path
     name: str
-    """As people know it; the same list is the same name."""
+    """The list's name for people; the same list has the same name in each run."""
     columns: Columns = USUAL
 
 
@@ -46,23 +46,23 @@ class PagesRead:
 
     name: str
     mark: str
-    """Of what it was like, with what decides over it; empty if it is to be read each time."""
+    """A digest of the file's state and of the settings that matter; empty if the list is to be read each time."""
     bad_lines: int = 0
     bad: tuple[str, ...] = ()
-    """Some of them: where, and why."""
+    """Some of the bad lines: where, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What a run of a crawl is given beside its seeds."""
+    """The lists that a run of a crawl is given beside its seeds."""
 
     images: tuple[ListFile, ...] = ()
-    """Lists of images, to be taken on."""
+    """Lists of images to download."""
     pages: tuple[PagesRead, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each list's, once."""
+        """The names of all lists, each once."""
         lists: Iterable[ListFile | PagesRead] = (*self.pages, *self.images)
         return tuple(dict.fromkeys(each.name for each in lists))
 
@@ -75,21 +75,21 @@ NOTHING = Given()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """What one entry of a list says."""
+    """A good entry of a list."""
 
     line: int
-    """Where it begins, from 1 on."""
+    """The line that the entry begins on, from 1 on."""
     url: str
-    """As it is written."""
+    """The URL as it is written there."""
     caption: str = ""
     page: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bad:
-    """An entry that says nothing."""
+    """A bad entry of a list."""
 
     line: int
     why: str
     lines: int = 1
-    """So many are lost by it."""
+    """How many lines are lost by it."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from crawler.errors import ListError
 
 MAX_LINE_CHARS = 2**18
-"""Of captions and data beside a URL; a longer one is passed over as it comes, without being kept."""
+"""Longest line, with its captions and data; a longer one is skipped without being held in memory."""
 _STEP_BYTES = 2**16
 _HEAD_BYTES = 4
 _GZIP = b"\x1f\x8b"
@@ -23,14 +23,14 @@ _MARKS = (
 )
 
 Line = tuple[int, str | None]
-"""Its number, from 1 on, and what it says without its end; None for one that is too long."""
+"""Number of a line, from 1 on, and its text without the line end; None for a line that is too long."""
 
 
 def lines(stream: BinaryIO, *, name: str) -> Iterator[Line]:
-    """The lines of *stream*, of which at most two steps and one line are in memory.
+    """The lines of *stream*; at most two reads and one line are in memory.
 
-    What is not of the encoding comes as lone surrogates, or U+FFFD. Raises ListError, which says *name*, for what
-    can't be read, or unpacked, to its end.
+    Bytes that the encoding lacks come as lone surrogates, or as U+FFFD. Raises ListError, with *name*, for a stream
+    that can't be read, or unpacked, to its end.
     """
     kept: list[str] = []
     number, length, is_long = 1, 0, False
@@ -48,7 +48,7 @@ def lines(stream: BinaryIO, *, name: str) -> Iterator[Line]:
 
 
 def _texts(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Pieces of text, with LF for each line's end."""
+    """Pieces of the text, with LF for each line end."""
     try:
         head = _read(stream)
         if head.startswith(_GZIP):
@@ -67,7 +67,7 @@ def _texts(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _read(stream: BinaryIO) -> bytes:
-    """The first few bytes; a pipe may give them one by one."""
+    """The first bytes; a pipe may give them one by one."""
     head = b""
     while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
         head += more
@@ -75,7 +75,7 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 class _With(io.RawIOBase):
-    """*stream*, with *head* in front of it once more: it may be a pipe."""
+    """*stream* with *head* put back in front of it: a pipe can't be rewound."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         super().__init__()

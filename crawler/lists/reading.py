@@ -1,4 +1,4 @@
-"""Lists before a crawl begins: looked at, kept as files if they come by a pipe, and their pages made seeds."""
+"""Lists before a crawl starts: checked, spooled to files if they come by a pipe, and their pages made seeds."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ log = logging.getLogger(__name__)
 STANDARD_INPUT = "-"
 MAX_PAGES = 10_000
 MAX_PAGES_CHARS = 2**20
-"""Of all seeds: every worker is told them, in one message."""
+"""Characters of all seeds together: every worker gets them in one message."""
 _LOOKED_AT = 10_000
 _NAMED = 20
-"""So many bad lines are named one by one, and of the others every thousandth."""
+"""Bad lines that are logged one by one; of the others every thousandth is."""
 _NAMED_EACH = 1000
 _KEPT = 1000
 
 Images = Iterable[str | Mapping[str, str]]
-"""URLs, or what a line of JSON would say: ``{"url": …, "caption": …, "page_url": …}``."""
+"""URLs, or mappings as a line of JSON has them: ``{"url": …, "caption": …, "page_url": …}``."""
 
 
 class ListComplaints:
-    """Says of some of a list's bad entries where they are, and of all how many there are."""
+    """Logs some of a list's bad entries with their places, and how many there are."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._entries = self.lines = 0
         self.places: list[str] = []
-        """Some of them, as ``FILE, line 3: why``."""
+        """Some of the bad entries, as ``FILE, line 3: why``."""
 
     def tell(self, bad: Bad) -> None:
         self._entries += 1
@@ -60,7 +60,7 @@ class ListComplaints:
 
 
 def check(found: ListFile) -> None:
-    """Raises ListError unless one of its first entries may be good, and its columns are there."""
+    """Raise ListError unless one of the first entries may be good, and the columns are there."""
     first: Bad | None = None
     with opened(found) as rows:
         for count, row in enumerate(rows):
@@ -75,7 +75,7 @@ def check(found: ListFile) -> None:
 
 @contextmanager
 def opened(found: ListFile) -> Iterator[Iterator[Row | Bad]]:
-    """Its entries. Raises ListError for what can't be opened."""
+    """The entries of a list. Raises ListError for a file that can't be opened."""
     try:
         stream = found.path.open("rb")
     except OSError as exc:
@@ -89,7 +89,7 @@ def shown(found: ListFile) -> str:
 
 
 def mark(found: ListFile, *decides: object) -> str:
-    """What is the same as long as the list is, with what *decides* over it; empty for what a pipe has brought."""
+    """A digest of the list's state and of what *decides* over its entries; empty for a list from a pipe."""
     if found.name == STANDARD_INPUT:
         return ""
     there = found.path.stat()
@@ -98,7 +98,7 @@ def mark(found: ListFile, *decides: object) -> str:
 
 
 def pages_of(found: ListFile) -> tuple[list[Seed], PagesRead]:
-    """The pages that a list names, as seeds. Raises ListError for none, and for too many."""
+    """The pages that a list names, as seeds. Raises ListError if there are none, or too many."""
     seeds: dict[Seed, None] = {}
     complaints, chars = ListComplaints(shown(found)), 0
     with opened(found) as rows:
@@ -133,10 +133,9 @@ def _seed(row: Row | Bad) -> Seed | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRequest:
-    """The lists that somebody names."""
+    """The lists that a user or a program names. The path ``-`` is standard input."""
 
     pages: tuple[Path, ...] = ()
-    """``-`` is standard input, here and below."""
     images: tuple[Path, ...] = ()
     columns: Columns = USUAL
     listed: Images | None = None
@@ -148,7 +147,7 @@ class ListRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """The same, as files that are there."""
+    """The lists of a ListRequest, as files."""
 
     pages: tuple[ListFile, ...] = ()
     images: tuple[ListFile, ...] = ()
@@ -159,9 +158,9 @@ NO_FILES = Files()
 
 @contextmanager
 def gathered(asked: ListRequest) -> Iterator[Files]:
-    """The files of what is *asked* for; what a pipe or a program brings is kept in one until this is left.
+    """The lists of a request as files; those from a pipe or a program are spooled, until the context is left.
 
-    Raises ListError for files that can't be read, or whose first lines name nothing; UsageError.
+    Raises ListError for files that can't be read, or whose first lines name no URL; UsageError.
     """
     if [*asked.pages, *asked.images].count(Path(STANDARD_INPUT)) > 1:
         raise UsageError("standard input can be one list, and '-' is given several times")
@@ -184,13 +183,13 @@ def gathered(asked: ListRequest) -> Iterator[Files]:
 
 
 def _is_pipe(path: Path) -> bool:
-    """Whether it is there, and neither a file nor a folder."""
+    """Whether *path* exists, and is neither a file nor a folder."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager
 def spooled(source: Images | Path | None = None, *, columns: Columns) -> Iterator[ListFile]:
-    """A list that comes by a pipe (standard input without a *source*), or from a program, as a file for the while.
+    """A list from a pipe (standard input without a *source*), or from a program, as a temporary file.
 
     Raises ListError for a pipe that can't be read.
     """

@@ -1,7 +1,7 @@
-"""What a list says: a URL a line, CSV or TSV, or JSON lines; told by its first line.
+"""The entries of a list: one URL a line, CSV or TSV, or JSON lines, as its first line shows.
 
-Formats: RFC 4180 for CSV, of which quotes may be missing; https://jsonlines.org. Text is as wget -i and gallery-dl -i
-have it: blank lines, and those that begin with ``#``, say nothing.
+Formats: RFC 4180 for CSV, of which quotes may be missing; https://jsonlines.org. In text, as in that of wget -i and
+gallery-dl -i, blank lines and lines that begin with ``#`` are skipped.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _FLAGS = {"url": "--url-column", "caption": "--caption-column", "page": "--page-
 _DELIMITERS = ("\t", ",", ";")
 _SHOWN = 60
 _LOOKED_AT = 1000
-"""Lines before the first one that says anything."""
+"""Blank lines and comments that may come before the first entry."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _WORDS = msgspec.json.Decoder(str | list[str] | None).decode
 _ROW_CHARS = 4 * MAX_LINE_CHARS
 _MANY_LINES = 100
-"""More of them are no caption: a quote was not closed, and what follows is lost."""
+"""Lines of one row; more are no caption but a quote that was not closed, and what follows is lost."""
 _OPEN_QUOTE = (
     "a quote is opened there that is not closed soon: the lines up to the next quote are lost with it"
 )
@@ -42,10 +42,10 @@ _TOO_LONG = f"it is longer than {MAX_LINE_CHARS:,} characters"
 
 
 def entries(stream: BinaryIO, *, name: str, columns: Columns = USUAL) -> Iterator[Row | Bad]:
-    """Each entry of the list in *stream*, in order; nothing is kept of those before.
+    """Yield each entry of the list in *stream*, in order; earlier ones are not kept. A bad entry is a Bad.
 
-    Raises ListError, which says *name*: for columns that are not there, before the first entry; for what can't be read
-    to its end. Each bad entry is a Bad.
+    Raises ListError, with *name*: before the first entry for columns that are not there, later for a stream that can't
+    be read to its end.
     """
     numbered = lines(stream, name=name)
     before, first = _first(numbered)
@@ -66,7 +66,7 @@ def entries(stream: BinaryIO, *, name: str, columns: Columns = USUAL) -> Iterato
 
 
 def _first(numbered: Iterator[Line]) -> tuple[list[Line], str]:
-    """The lines up to the first one that says anything, and that one."""
+    """The lines up to the first entry, and that one's text."""
     before: list[Line] = []
     for line in numbered:
         before.append(line)
@@ -79,7 +79,7 @@ def _first(numbered: Iterator[Line]) -> tuple[list[Line], str]:
 
 
 def _delimiter(first: str, name: str) -> str | None:
-    """What is between the columns of a table that begins with *first*; None if that is no table."""
+    """The delimiter of the columns of a table that begins with *first*; None if it is no table."""
     found = max(_DELIMITERS, key=first.count)
     stem = name.lower().removesuffix(".gz")
     if stem.endswith((".csv", ".tsv")):
@@ -161,15 +161,15 @@ class _Endless(Exception):
 
 
 class _Feed:
-    """Lines for a reader of CSV, which takes as many for a row as its quotes want. Goes on after an error."""
+    """The lines for csv.reader, which takes as many for a row as its quotes want. Goes on after an error."""
 
     def __init__(self, numbered: Iterable[Line]) -> None:
         self._lines = iter(numbered)
         self._chars = 0
         self.number = self.began = 0
-        """Of the line that was given last, and of the first of its row."""
+        """Number of the line that was given last, and of the first line of its row."""
         self.long: list[int] = []
-        """Those of the row that are too long, and were given as empty ones."""
+        """Numbers of the row's lines that are too long, and were given as empty ones."""
 
     def record_begins(self) -> None:
         self._chars, self.began, self.long = 0, self.number + 1, []
@@ -192,7 +192,7 @@ def _field(fields: Sequence[str], place: int | None) -> str:
 
 
 def _places(fields: Sequence[str], name: str, columns: Columns) -> tuple[dict[str, int], bool]:
-    """Where the columns are that count, and whether the first row says so itself. Raises ListError."""
+    """The places of the columns that count, and whether the first row is a header. Raises ListError."""
     has_header = not any("://" in field for field in fields)  # a row that names a URL is none
     names = [_folded(field) for field in fields] if has_header else []
     places = {
@@ -266,13 +266,13 @@ def _json_fields(line: str) -> dict[str, msgspec.Raw] | None:
 
 
 def _named(fields: dict[str, msgspec.Raw], names: Iterable[str]) -> str:
-    """The first of *names* that there is a field of, as it is written there."""
+    """The first of *names* that is a field, spelled as the field is; empty if none is."""
     written = {_folded(field): field for field in fields}
     return next((written[_folded(each)] for each in names if _folded(each) in written), "")
 
 
 def _words(fields: dict[str, msgspec.Raw], names: Iterable[str]) -> str:
-    """A text; of several the first."""
+    """The text of the first of *names* that is a field; of a list of texts the first."""
     raw = fields.get(_named(fields, names))
     if raw is None:
         return ""

@@ -1,4 +1,4 @@
-"""Images of lists become tasks: some thousands at a time, each with what its list says of it."""
+"""Images of lists become tasks, a thousand at a time, each with the caption and the page that its list names."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIST_LINE = "list-line"
-"""Under which lines are counted that name no URL."""
+"""The slug that lines without a URL are counted under."""
 _BATCH = 1000
 _SAY_EVERY_S = 5.0
 
 
 def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, report: Report) -> None:
-    """Put what the lists name into *ledger*, unless nothing has changed since they were read; *report* is told
-    how far it is.
+    """Put the images of the lists into *ledger*, but for lists that have not changed since they were read.
 
-    Raises ListError for a list that can't be read to its end; what came before that has been taken on.
+    *report* is told how far a list has been read. Raises ListError for a list that can't be read to its end; its
+    earlier entries are in the ledger then.
     """
     known = ledger.lists()
     for pages in given.pages:
@@ -48,7 +48,7 @@ def take(ledger: Ledger, given: Given, scope: Scope, settings: ScopeConfig, repo
 def _take_one(
     ledger: Ledger, found: ListFile, scope: Scope, settings: ScopeConfig, report: Report
 ) -> ListComplaints:
-    """Returns what is said of the lines that name nothing."""
+    """Put the images of one list into *ledger*; returns its complaints."""
     complaints = ListComplaints(shown(found))
     batch: list[NewTask] = []
     count = new = 0
@@ -75,7 +75,7 @@ def _take_one(
 
 
 def task_of(row: Row | Bad, scope: Scope, *, strip_tracking: bool) -> NewTask | Bad:
-    """The image that an entry names; what keeps it out, if anything does."""
+    """The task of an entry, with what keeps it out if anything does; a Bad for an entry without a URL."""
     if isinstance(row, Bad):
         return row
     url = canonical(row.url)

@@ -1,1 +1,1 @@
-"""What a crawl is doing, in figures and words: why it waits, in what state it is, how fast it goes."""
+"""What a crawl is doing, in figures and words: its state, its rate, and the reasons why it waits."""

@@ -1,6 +1,6 @@
-"""In what state a crawl is, by one word, and whether somebody should look at it: for monitoring.
+"""The state of a crawl in one word, and whether somebody should look at it: for monitoring.
 
-Pure, and by the same facts as :mod:`crawler.monitoring.wait_reasons`.
+Pure; judges by the Stats that :mod:`crawler.monitoring.wait_reasons` explains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from crawler.models import Stats, Status
 from crawler.monitoring.wait_reasons import waits
 
 _STUCK_S = 60.0
-"""So long a crawl may be up without anything done that could be: a worker that joins needs seconds."""
+"""Seconds that a crawl may be up without doing what it could: a worker that joins needs some."""
 _TROUBLE = frozenset({"backing off", "only errors", "down"})
 
 
@@ -21,35 +21,35 @@ class State(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     STOPPING = "stopping"
-    """Somebody asked for it; what is in hand is being finished."""
+    """Somebody has stopped the crawl; workers finish what they have begun."""
     PAUSED = "paused"
     UNATTENDED = "unattended"
-    """There is work that nobody does: no downloader, harvester or renderer has joined."""
+    """There is work for a kind of worker of which none has joined."""
     WAITING = "waiting"
     """Every host that has anything to do is in trouble, and nothing is in flight."""
     STUCK = "stuck"
-    """There is work, and nothing that it would wait for, and nothing is done."""
+    """There is work that waits for nothing, and it is not done."""
     HALTED = "halted"
-    """It can't go on: a full disk, a damaged file."""
+    """The crawl can't go on: a full disk, a damaged file."""
     UNBALANCED = "unbalanced"
-    """It has finished, and not every image URL is accounted for."""
+    """The crawl has finished, but not every image URL is accounted for."""
     INTERRUPTED = "interrupted"
-    """It has not finished, and nobody runs it."""
+    """The crawl has not finished, and nobody runs it."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     why: str = ""
-    """In words; parts of it may be another machine's. Empty where the state says it all."""
+    """The reason, of which another machine may have written parts; empty where the state says it all."""
 
     @property
     def is_well(self) -> bool:
-        """Nobody has to look."""
+        """Whether nobody has to look at the crawl."""
         return self.state in {State.RUNNING, State.FINISHED, State.STOPPING}
 
 
 def condition(stats: Stats, *, runs: bool) -> Condition:
-    """Of a crawl that somebody *runs*, or of what is left of one in its folder."""
+    """The condition of a crawl that somebody *runs*, or of one that is only in its folder."""
     if stats.halted is not None and runs:
         return Condition(state=State.STOPPING if stats.stopped else State.HALTED, why=stats.halted)
     if stats.drained:
@@ -73,7 +73,7 @@ def _of_one_that_runs(stats: Stats) -> Condition:
 
 
 def _is_idle(stats: Status) -> bool:
-    """Nothing was done for half a minute, nothing is being done, and something could be."""
+    """Whether nothing was done for half a minute, nothing is being done, and something could be."""
     counts = (stats.pages, stats.images, stats.renders)
     rates = (stats.pages_per_s, stats.images_per_s, stats.renders_per_s)
     return (

@@ -1,11 +1,11 @@
 """Why a crawl waits, for how long, and what to do: in words, for the live panel, the plain lines and ``status`` alike.
 
-Pure: what it goes by is what the queue tells with every Stats. Nothing is said of a crawl that goes on as fast as it
-can. What a person has to do comes first, then what the whole crawl waits for, then hosts: those with the most to do.
+Pure: it judges by the Stats of the queue. A crawl that goes on as fast as it can waits for nothing. What a person has
+to do comes first, then hosts, those with the most to do at the head, then what the whole crawl waits for.
 
-An estimate is given where one is honest: all pages have been read, so that no more images are found, and images come
-at a rate that is known; a host that is asked slowly may take longer than the rest. It is not for hosts in trouble, nor
-for what has failed before. Everywhere else it says why there is none.
+There is an estimate where one is honest: all pages have been read, so that no more images are found, and the rate of
+images is known; a host that is asked slowly may take longer than the rest. Hosts in trouble, and what has failed
+before, have no estimate. Where there is none, the reason is given.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from crawler.models import WORKER_NAMES, HostStatus, Retry, Stats, TaskKind
 from crawler.text.display import counted
 
 PATIENCE_S = 10.0
-"""So long after its start a crawl need not have a downloader: on a slow machine a process takes seconds to begin."""
+"""Seconds after its start that a crawl may be without a downloader: on a slow machine a process takes some."""
 SHORT_S = 10.0
-"""A host whose delays cost less than that in all is not worth a line."""
+"""Seconds that a host's delays have to cost in all to be worth a line."""
 SILENT_S = 30.0
-"""Longer than between two signs of life, unless somebody has made that longer (heartbeat_s)."""
+"""Seconds of a worker's silence that are worth a line: longer than between two heartbeats by default."""
 LONG_DELAY_S = 3.0
-"""A time between two requests that one sees pass."""
+"""Seconds between two requests that one sees pass."""
 _LEAST_RATE_PER_S = 0.02
-"""Fewer images a second than one in 50 s give no estimate: one more or less would double it."""
+"""Images a second that an estimate takes: with fewer than one in 50 s one more or less would double it."""
 
 WHAT_HAPPENED = {
     HostNotFound.reason: "is not known to the name service",
@@ -65,25 +65,25 @@ WHAT_HAPPENED = {
     RobotsUnavailable.reason: "does not give its robots.txt",
     InternalError.reason: "made a worker say what can't be right",
 }
-"""Reasons for which something is tried again, as what follows in a sentence on the name of a host."""
+"""Reasons of retries, as the words that follow the name of a host in a sentence."""
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that the crawl waits for."""
+    """One reason why the crawl waits."""
 
     text: str
-    """In a sentence without an end; other machines may have written parts of it."""
+    """The reason as a sentence without its full stop; other machines may have written parts of it."""
     key: str
-    """The same for the same cause as time goes by: whoever prints lines says it once."""
+    """The identity of the cause, which stays the same over time: a log says it once."""
     is_for_you: bool = False
-    """Nothing happens before a person does something."""
+    """Whether a person has to do something."""
 
 
 def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait, ...]:
-    """What a crawl waits for; empty when that is nothing, or it is over.
+    """The reasons why a crawl waits; none if it does not, or is over.
 
-    *invitation* is what workers are told after ``image-crawler work``, *go_on* what a person says to have a paused
-    crawl go on (``image-crawler resume DIR``); empty where they can't be known.
+    *invitation* is the argument of ``image-crawler work`` for this crawl, *go_on* the command that resumes it
+    (``image-crawler resume DIR``); either is empty where it is not known.
     """
     if stats.drained or stats.halted is not None:
         return ()
@@ -101,9 +101,9 @@ def waits(stats: Stats, *, invitation: str = "", go_on: str = "") -> tuple[Wait,
 
 
 def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
-    """In how many seconds the rest will be done, at so many images a second; or None, and why that can't be told.
+    """Seconds until the rest is done at *images_per_s*; or None, and why there is no estimate.
 
-    Both are empty (None and "") where nothing is left.
+    Returns None and "" where nothing is left.
     """
     left = stats.images.unsettled
     if stats.drained or stats.halted is not None or stats.paused or stats.silent_s:
@@ -124,14 +124,14 @@ def time_to_go(stats: Stats, images_per_s: float) -> tuple[float | None, str]:
 
 
 def _has_no_pace(host: HostStatus) -> bool:
-    """It is in trouble, or refuses: what it will let itself be asked is anybody's guess."""
+    """Whether the host is in trouble, or refuses: nobody knows how fast it may be asked."""
     return host.trouble in {"backing off", "only errors", "down"} or (
         host.trouble == "slowed" and host.due_s > 0
     )
 
 
 def span(seconds: float) -> str:
-    """How long, for people: ``8 s``, ``3 min``, ``1 h 20 min``; rounded up, for what is still to come."""
+    """A duration for people, rounded up: ``8 s``, ``3 min``, ``1 h 20 min``."""
     whole = max(1, math.ceil(seconds))
     if whole < 100:  # noqa: PLR2004 - what is longer is easier to read in minutes
         return f"{whole} s"
@@ -148,7 +148,7 @@ def span(seconds: float) -> str:
 
 
 def _without_workers(stats: Stats, invitation: str) -> Iterator[Wait]:
-    """Kinds of work that nobody does. Where there are more workers than are told of, nothing is said."""
+    """Kinds of work that nobody does; none if the Stats leave out some workers."""
     if stats.up_s < PATIENCE_S or len(stats.workers) < stats.worker_count:
         return
     kinds = {who.kind for who in stats.workers}
@@ -214,7 +214,7 @@ def _host(stats: Stats, host: HostStatus, retry: Retry | None) -> Wait | None:
 
 
 def _retry(retry: Retry) -> str:
-    """What is said of a host that is well, but for this."""
+    """The words on a host that is well but for *retry*."""
     if retry.reason == RateLimited.reason:
         return f"asks us to wait: 429, {_next(retry.due_s)}"
     if not retry.reason:
@@ -252,7 +252,7 @@ def _waiting(host: HostStatus) -> str:
 
 
 def _to_go(stats: Stats, host: HostStatus) -> str:
-    """At the pace that it is asked at; where more may be found, of what is known."""
+    """How long the host takes at its pace, for what is known so far if more may be found."""
     seconds, known = _host_s(host), _at_hand(host)
     if known == 1:
         return f", next request in {span(seconds)}" if seconds > 0 else ""
@@ -262,7 +262,7 @@ def _to_go(stats: Stats, host: HostStatus) -> str:
 
 
 def _host_s(host: HostStatus) -> float:
-    """How long what is known takes, one after the other, as far as that is for the host to say."""
+    """Seconds that the known URLs of the host take one after the other, by its delay alone."""
     return host.due_s + host.delay_s * max(0, _at_hand(host) - 1) if host.delay_s > 0 else host.due_s
 
 
@@ -271,7 +271,7 @@ def _at_hand(host: HostStatus) -> int:
 
 
 def shown_host(name: str) -> str:
-    """``cdn.example``, ``127.0.0.1:8822``: without the scheme."""
+    """The host without its scheme: ``cdn.example``, ``127.0.0.1:8822``."""
     return name.partition("://")[2] or name
 
 
@@ -302,7 +302,7 @@ def _as_a_whole(stats: Stats) -> Iterator[Wait]:
 
 
 def _silent_workers(stats: Stats) -> Iterator[Wait]:
-    """Those that have what is left: one that has died is held to be alive until its lease ends."""
+    """Workers that hold what is left and are silent: one that has died counts as alive until its lease ends."""
     silent = [who for who in stats.workers if who.held and who.seen_s >= SILENT_S]
     if not silent:
         return

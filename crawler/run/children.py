@@ -1,8 +1,8 @@
-"""Child processes: started by spawn on every system, tied to their parent's life, stopped by a word.
+"""Child processes: started by spawn on every system, stopped by a message, ended when their parent is gone.
 
-Between parent and child is one pipe, the lifeline. The parent says "stop" on it; if it breaks, the parent is gone
-and the child ends too. The child says that it is ready, what it logs, and why it failed. No lock is shared between
-processes, so that one that is killed can never block the others.
+One pipe, the lifeline, joins parent and child. The parent sends "stop" on it; if the pipe breaks, the parent is gone,
+and the child ends too. The child reports that it is ready, what it logs, and why it failed. Processes share no lock, so
+that one that is killed can never block another.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class ChildMessage(msgspec.Struct, frozen=True):
-    """What a child says to its parent."""
+    """A message from a child to its parent."""
 
     about: str
     """``ready``, ``busy``, ``failed`` or ``log``."""
     text: str = ""
     name: str = ""
-    """Of the error's class."""
+    """The class of the error that the child failed with."""
     line: LogLine | None = None
-    """Of the log."""
+    """The line of the child's log."""
 
 
 class Lifeline:
-    """The child's end."""
+    """The child's end of the pipe."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -66,11 +66,11 @@ class Lifeline:
         self.stopped = threading.Event()
 
     def watch(self) -> None:
-        """From now on, notice when the parent asks to stop or has gone; then the process has seconds to end."""
+        """Wait in a thread for the parent's stop, or for its end; after that the process has seconds left."""
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
     def on_stop(self, call: Callable[[], None]) -> None:
-        """What to do when it is time to stop, in place of what was to be done so far; at once if it is."""
+        """Set the call to make on stop, in place of the one before; make it at once if stop has come."""
         self._on_stop = call
         if self.stopped.is_set():
             call()
@@ -93,20 +93,20 @@ class Lifeline:
             pass  # the parent has gone, and _watch has seen it
 
     def report(self, text: str) -> None:
-        """What takes its time, for people to read; who waits for us goes on to."""
+        """Tell people what takes its time; the parent goes on waiting until the child is ready."""
         self.say(ChildMessage("busy", text=text))
 
 
 class Child:
-    """A child process, from the parent's side. *main* gets a Lifeline and then *args*, by spawn's pickling."""
+    """A child process, as its parent sees it. *main* gets a Lifeline and then *args*, which spawn pickles."""
 
     def __init__(self, name: str, main: Callable[[Lifeline, *_Args], None], *args: *_Args) -> None:
         self.name = name
         self.said = ""
-        """With its word that it is ready."""
+        """The text of its latest ``ready``."""
         self.ready = False
         self.busy = ""
-        """At what it is, of what takes long, until it is ready."""
+        """What it reported last, before it was ready."""
         self.failure: errors.CrawlerError | None = None
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -126,7 +126,7 @@ class Child:
 
     @property
     def exitcode(self) -> int | None:
-        """None while it lives; negative for the signal that killed it."""
+        """None while the child runs; negative for the signal that killed it."""
         return self._process.exitcode
 
     @property
@@ -136,12 +136,13 @@ class Child:
 
     @property
     def pipe(self) -> Connection:
-        """Readable when there is something to listen to, or the child has ended."""
+        """Readable when the child has sent something, or has ended."""
         return self._pipe
 
     def listen(self, wait_s: float = 0.0) -> bool:
-        """Take in what the child has said; while it goes on and on, as much as comes in a moment. Returns whether there
-        was more than lines of the log: a word for us, or its end.
+        """Read what the child has sent, for a moment at the most if it sends on and on.
+
+        Returns whether there was more than lines of its log: another message, or its end.
         """
         end, is_news = time.monotonic() + wait_s + _LISTENING_S, False
         try:
@@ -170,12 +171,12 @@ class Child:
                     heard(word.line, child=self.name)
 
     def stop(self) -> None:
-        """Ask it to end; it finishes what it has in hand."""
+        """Ask the child to end; it finishes what it has begun."""
         with suppress(OSError):  # it has ended
             self._pipe.send_bytes(_STOP)
 
     def join(self, timeout_s: float) -> bool:
-        """Whether it has ended within that time; it may say something yet, and is listened to."""
+        """Wait for the child to end, and read what it still sends; whether it ended in time."""
         end = time.monotonic() + timeout_s
         while self._process.exitcode is None and (left_s := end - time.monotonic()) > 0:
             self.listen(min(left_s, _LISTENING_S))
@@ -223,9 +224,9 @@ def _carry_out(main: Callable[[Lifeline, *_Args], None], lifeline: Lifeline, arg
 
 @contextmanager
 def _stderr_is_logged() -> Iterator[None]:
-    """What this process says on stderr, and what those do that it starts, are lines of its log.
+    """Turn what this process and its own children write to stderr into lines of its log.
 
-    Tracebacks of threads, warnings, libraries in C: they may quote what a server has sent, and a terminal obeys it.
+    Tracebacks of threads, warnings and libraries in C may quote what a server has sent: a terminal would obey it.
     """
     clean_the_streams()  # for what comes after
     try:
@@ -258,7 +259,7 @@ def _log_lines(read: int, end: str) -> None:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """A child that is being started inherits them blocked, so that neither can hit it half-way."""
+    """Block signals while a child starts: it inherits that, so that none can hit it half-way."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -271,7 +272,7 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _children_allowed() -> Iterator[None]:
-    """A worker of a multiprocessing.Pool is daemonic, and may have no children, lest they outlive it; ours never do."""
+    """Let a daemonic process, such as a worker of multiprocessing.Pool, start a child: ours never outlive it."""
     process = multiprocessing.current_process()
     if not process.daemon:
         yield
@@ -285,10 +286,10 @@ def _children_allowed() -> Iterator[None]:
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """Our children need nothing of the caller's main module, so spawn shall not import it again.
+    """Keep spawn from importing the caller's main module in the child, which needs nothing of it.
 
-    Otherwise ``for record in crawler.crawl(url)`` in a plain script, without ``if __name__ == "__main__"``, would
-    run the script anew in each child.
+    Otherwise a plain script with ``for record in crawler.crawl(url)``, without ``if __name__ == "__main__"``, would
+    run anew in each child.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -47,9 +47,9 @@ def home(seeds: Sequence[Seed], lists: Sequence[Path] = (), *, data: Path = DATA
 
 
 def remote_home(seeds: Sequence[str], crawl: str, *, data: Path = DATA) -> Path:
-    """Where another machine keeps images of the crawl of that id: as if it had begun it, if it has seeds.
+    """The folder in which another machine keeps images of the crawl with that id: named as the crawl's own would be.
 
-    Raises FolderError, and SeedError, for what a manager may say.
+    Raises FolderError, or SeedError, for seeds of a manager that name no folder.
     """
     if seeds:
         return home([whole(seed) for seed in seeds], data=data)

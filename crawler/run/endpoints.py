@@ -1,4 +1,4 @@
-"""How machines are let in: addresses, the authkey, certificates, and what is demanded of each kind of address."""
+"""Where the queues of a crawl are, and how a machine gets in: addresses, the authkey, certificates."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from crawler.urls import show_address
 log = logging.getLogger(__name__)
 
 PORT = 9733
-"""Below the ports that systems give to outgoing connections (32768 and up on Linux), so that it is free."""
+"""The default port: below those that systems give to outgoing connections (32768 and up on Linux), so it is free."""
 MIN_AUTHKEY_BYTES = 32
 _PORT_DIGITS = 9
-"""Zeros in front included; Python makes no number of thousands of digits."""
+"""Most digits of a port, leading zeros included: Python converts no number of thousands of digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a machine proves to the other side, and demands of it."""
+    """The credentials that a machine shows to the other side, and demands of it."""
 
     authkey: bytes = field(repr=False)
     tls: Tls | None = None
 
 
 class QueueClient(Protocol):
-    """The queues of a crawl, wherever they lie: what workers and commands have of QueueManager, or of RedisClient."""
+    """A client of the queues of a crawl: a QueueManager, or a RedisClient."""
 
     reconnect_s: float
     crawl: str
@@ -55,25 +55,25 @@ class QueueClient(Protocol):
 
 
 class QueueEndpoint(Protocol):
-    """Where the queues of a crawl are met: a ManagerEndpoint, or a RedisEndpoint."""
+    """Where the queues of a crawl are: a ManagerEndpoint, or a RedisEndpoint."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Names or addresses, as they were given."""
+        """Host names or addresses, as they were given."""
         ...
 
     def client(self, *, reconnect_s: float) -> QueueClient:
-        """A client of theirs; nothing is dialled yet."""
+        """A client that tries for *reconnect_s* seconds to reach the queues; it has not dialled yet."""
         ...
 
     def pinned_to(self, client: QueueClient) -> QueueEndpoint:
-        """The same, as exactly as *client*, which has connected, knows it."""
+        """The same endpoint, pinned to the crawl that *client* has found there."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManagerEndpoint:
-    """Where a manager listens, and how one is let in there."""
+    """Where a manager listens, and what lets one in."""
 
     address: Address
     access: Access
@@ -86,7 +86,7 @@ class ManagerEndpoint:
         return (self.address[0],)
 
     def client(self, *, reconnect_s: float) -> QueueManager:
-        """Either end of the queue's network there; nothing is listened to or dialled yet."""
+        """Either end of the connection: it has neither listened nor dialled yet."""
         access = self.access
         return QueueManager(self.address, access.authkey, tls=access.tls, reconnect_s=reconnect_s)
 
@@ -124,7 +124,7 @@ def _is_host(text: str) -> bool:
 def read_access(
     config: AccessConfig, environment: Mapping[str, str] | None = None, *, manager: bool
 ) -> Access | None:
-    """What a *manager* shows, or else a worker, as the settings have it; None when there is no key.
+    """The credentials that the settings name, for a *manager* or else for a worker; None when there is no key.
 
     Raises UsageError.
     """
@@ -143,7 +143,9 @@ def read_access(
 
 
 def demand(access: Access | None, host: str, *, insecure_plaintext: bool) -> None:
-    """Raise UsageError unless *access* is what an address like *host* demands; loopback demands nothing."""
+    """Raise UsageError unless *access* is enough for *host*: a key, and TLS or *insecure_plaintext*; nothing at
+    loopback.
+    """
     if is_loopback(host):
         return
     if access is None:
@@ -159,7 +161,7 @@ def demand(access: Access | None, host: str, *, insecure_plaintext: bool) -> Non
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine for itself only; a name that nobody knows is not."""
+    """Whether all addresses of *host* are loopback addresses; a name that nobody knows has none."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
@@ -178,7 +180,7 @@ def _authkey(config: AccessConfig, environment: Mapping[str, str]) -> bytes | No
 
 
 def _check_keys(folder: Path, side: str) -> None:
-    """Raise UsageError if *folder* has no key, and another, of those that keygen makes for this *side*, has one."""
+    """Raise UsageError if *folder* has no key, but a folder has that keygen made for this *side* beside it."""
     # os.path tells nothing of a folder that may not be read: reading the key will
     if os.path.lexists(folder / "authkey"):
         return
@@ -188,13 +190,16 @@ def _check_keys(folder: Path, side: str) -> None:
 
 
 def read_authkey(file: Path) -> bytes:
-    """The text of *file*, without white space around it. Raises UsageError."""
+    """The key in *file*, without white space around it. Raises UsageError."""
     content = read_secret(file, "authkey", "key")
     return _long_enough(content, f"the authkey file {file}")
 
 
 def read_secret(file: Path, kind: str, what: str) -> bytes:
-    """The bytes of *file*, of which others are told as the *kind* file with a *what*. Raises UsageError."""
+    """The bytes of *file*; logs that the file is readable by others. Raises UsageError.
+
+    Messages call it the *kind* file, and its content a *what*.
+    """
     try:
         content = file.read_bytes()
         mode = file.stat().st_mode
@@ -208,7 +213,7 @@ def read_secret(file: Path, kind: str, what: str) -> bytes:
 
 
 def _is_credential(file: Path) -> bool:
-    """Of a systemd service, whose user reads it by an access list: the mask of that is shown as a group's right."""
+    """Whether *file* is a systemd credential: an access list lets its user read it, and looks like a group's right."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5)
     return bool(folder) and file.resolve().parent == Path(str(folder)).resolve()
 

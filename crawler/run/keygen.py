@@ -1,4 +1,4 @@
-"""Making the keys by which the machines of a crawl trust each other: an authkey, and certificates for TLS."""
+"""Generates the keys of a crawl's machines: an authkey, and certificates for TLS."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _HOST_NAME = re.compile(  # RFC 1123, 2.1; what ends in a number is no name but 
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """What was made: a folder for the machine of the manager, and one to be copied to every other machine."""
+    """The folders that were made: one for the manager's machine, one to be copied to every other machine."""
 
     manager: Path
     worker: Path
     valid_until: datetime | None
-    """Of the certificates; None if there are none."""
+    """When the certificates expire; None if there are none."""
 
 
 def make_keys(folder: Path, *, names: Sequence[str] = (), days: int = DAYS, tls: bool) -> Keys:
@@ -89,10 +89,10 @@ def _valid_until(days: int) -> datetime:
 
 
 class _Authority:
-    """Issues certificates for as long as it is there, and takes its key with it.
+    """A certificate authority whose key is never written: it issues certificates as long as the object lives.
 
-    What they hold is what OpenSSL asks for in strict mode (RFC 5280, 4.2; Python 3.13's default). Raises ImportError if
-    there is no cryptography.
+    The certificates have what OpenSSL's strict mode demands (RFC 5280, section 4.2; Python 3.13's default). Raises
+    ImportError if cryptography is not installed.
     """
 
     def __init__(self, valid_until: datetime) -> None:
@@ -109,7 +109,7 @@ class _Authority:
         self._ca = _pem(self._signed(builder))
 
     def server(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The files of one who may be a manager, and no worker, under each of *names*."""
+        """The files of a manager that is found under each of *names*; a worker can't use them."""
         from cryptography import x509
         from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -117,7 +117,7 @@ class _Authority:
         return self._issue("manager", ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self) -> dict[str, bytes]:
-        """The files of one who may be a worker, and no manager."""
+        """The files of a worker; a manager can't use them."""
         from cryptography.x509.oid import ExtendedKeyUsageOID
 
         return self._issue("worker", ExtendedKeyUsageOID.CLIENT_AUTH)

@@ -1,4 +1,4 @@
-"""How far one run of a crawl goes: pure, the clock injected. Whoever watches over the crawl decides by it."""
+"""The limits of one run of a crawl: its time, and the bytes that it saves. Pure, the clock injected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.text.display import counted
 class Limits:
     """The limits of a run that begins now. *clock* is monotonic, in seconds.
 
-    Sizes are of what this run has saved: what earlier ones have, by the first *stats* that are seen, does not count.
+    Only the bytes that this run saves count: the first *stats* seen say what earlier runs have saved.
     """
 
     def __init__(self, config: RunConfig, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,12 +23,12 @@ class Limits:
         self._saved_before: int | None = None
 
     def begin(self, stats: Stats) -> None:
-        """The crawl is ready, and has come so far."""
+        """Start the clock: the crawl is ready, and has come as far as *stats* say."""
         self._began_at = self._clock()
         self._saved_before = stats.saved_bytes
 
     def reached(self, stats: Stats | None = None) -> str:
-        """Which limit is reached, in the words of who has set it; empty for none. *stats*: None if nobody says."""
+        """The limit that is reached, as the user has set it; empty for none. *stats* is None if it is not known."""
         config = self._config
         if config.max_time_s and self._clock() - self._began_at >= config.max_time_s:
             return f"{_flag('max_time_s')} {duration_of(config.max_time_s)} is reached"
@@ -41,7 +41,7 @@ class Limits:
         return ""
 
     def told(self, reached: str, stats: Stats) -> str:
-        """*reached*, and how far beyond it the run went by what was in hand: *stats* are those of its end."""
+        """*reached*, and what the run has saved by its end, as its last *stats* say."""
         if not reached.startswith(_flag("max_bytes")):
             return reached
         return f"{reached}: {about(stats.saved_bytes - (self._saved_before or 0))} saved by this run"
@@ -53,7 +53,7 @@ def _flag(key: str) -> str:
 
 
 def duration_of(seconds: float) -> str:
-    """As people write it: ``90 s``, ``10 min``, ``1 h 30 min``."""
+    """A duration as people write it: ``90 s``, ``10 min``, ``1 h 30 min``."""
     left_s = seconds
     parts: list[str] = []
     for unit, unit_s in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -67,7 +67,7 @@ def duration_of(seconds: float) -> str:
 
 
 def size_of(size_bytes: int) -> str:
-    """As it was set, if that was in one of the units: ``2 GB``, ``1.5 GiB``; else in bytes."""
+    """A size in the unit that it was set in, if it was in one: ``2 GB``, ``1.5 GiB``; else in bytes."""
     for prefix, power in zip("TGMk", (4, 3, 2, 1), strict=True):
         for unit, base in ((f"{prefix}B", 1000), (f"{prefix.upper()}iB", 1024)):
             value = size_bytes / base**power
@@ -77,7 +77,7 @@ def size_of(size_bytes: int) -> str:
 
 
 def about(size_bytes: int) -> str:
-    """``1.2 GB``."""
+    """A size in decimal units, rounded: ``1.2 GB``."""
     value, unit = float(size_bytes), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 999.95:  # noqa: PLR2004 - what rounds to 1000.0

@@ -1,4 +1,7 @@
-"""How machines are let in where the queue lies in Redis or Valkey: password, certificates, and what is demanded."""
+"""Where the queues of a crawl are if they lie in Redis or Valkey, and how a machine gets in there.
+
+A module of its own: parsing such addresses costs each process 6 ms, and few crawls have one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RedisEndpoint:
-    """A Redis or Valkey that has the queues, and all that it takes to be let in there."""
+    """A Redis or Valkey that has the queues; the address has the credentials."""
 
     address: RedisAddress
 
@@ -33,7 +36,7 @@ class RedisEndpoint:
         return tuple(host for host, _ in self.address.hosts)
 
     def client(self, *, reconnect_s: float) -> RedisClient:
-        """A client; nothing is dialled yet. Raises UsageError when the extra for it is not installed."""
+        """A client, which has not dialled yet. Raises UsageError when the extra for it is not installed."""
         try:
             from crawler.queues.redis.client import RedisClient
         except ModuleNotFoundError as exc:
@@ -45,14 +48,14 @@ class RedisEndpoint:
         return RedisClient(self.address, reconnect_s=reconnect_s)
 
     def pinned_to(self, client: QueueClient) -> RedisEndpoint:
-        """With the name of the crawl that *client* has found there."""
+        """The same endpoint, with the name of the crawl that *client* has found there."""
         return RedisEndpoint(address=cast("RedisClient", client).address)
 
 
 def read_redis(
     text: str, config: AccessConfig, environment: Mapping[str, str] | None = None
 ) -> RedisEndpoint:
-    """The Redis at *text*, with password and certificates as the settings have them, and let in by ``demand_redis``.
+    """The Redis at *text*, with the password and the certificates of the settings, checked by :func:`demand_redis`.
 
     A password in a file wins over one in the environment, and that over one in *text*. Raises UsageError.
     """
@@ -68,7 +71,10 @@ def read_redis(
 
 
 def demand_redis(address: RedisAddress, *, insecure_plaintext: bool) -> None:
-    """Raise UsageError unless *address* has what its hosts demand; loopback demands nothing, plaintext a word."""
+    """Raise UsageError unless *address* is enough for its hosts: TLS and a password, nothing at loopback.
+
+    *insecure_plaintext* allows other hosts without either.
+    """
     if insecure_plaintext and address.tls:
         raise UsageError(
             f"--insecure-plaintext and {address}, which is TLS, exclude each other; leave out one"
@@ -100,7 +106,10 @@ def _password(file: Path) -> str:
 
 
 def _with_certificates(address: RedisAddress, config: AccessConfig) -> RedisAddress:
-    """*address* with the files that the settings name, where it does not name them itself. Raises UsageError."""
+    """*address* with the certificate files of the settings; those that it names itself win over a folder of keys.
+
+    Raises UsageError.
+    """
     given = {"ca": config.tls_ca, "cert": config.tls_cert, "key": config.tls_key}
     if not address.tls:
         if any(given.values()):

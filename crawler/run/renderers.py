@@ -1,6 +1,6 @@
-"""When a crawl starts renderers, when it waits for one, and when it gives up the pages that want one.
+"""When a crawl starts renderers, waits for one to join, or refuses the pages that want one.
 
-A browser costs hundreds of MiB, and most sites want none: nothing is started before a page asks for it.
+A browser costs hundreds of MiB, and most sites need none: nothing is started before a page wants it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 INSTALL = "install Chromium (Debian, Ubuntu: apt install chromium; macOS: brew install --cask chromium)"
 SAY_AGAIN = "say the same command again"
-"""A run that has a browser opens the pages in it for which an earlier one had none."""
+"""The advice that goes with INSTALL: a run that has a browser opens the pages that earlier runs could not."""
 JOIN_WAIT_S = 60.0
 """Seconds to wait for a renderer that may join, once nothing else is left to do."""
 
 
 class RendererStep(Enum):
-    """What a crawl is to do about its renderers."""
+    """The next step of a crawl that has pages for a browser, or none yet."""
 
     NOTHING = auto()
     START = auto()
-    """Start its own."""
+    """Start this machine's renderers."""
     WAIT = auto()
-    """Say that one is waited for, from now on."""
+    """Log that the crawl waits for a renderer to join."""
     REFUSE = auto()
-    """Start one that has no browser: it gives every page that wants one the reason why it gets none."""
+    """Start a renderer without a browser: its records say of each page why it was not opened."""
 
 
 class RendererPool(Protocol):
@@ -67,7 +67,7 @@ class Renderers:
         self._idle_since: float | None = None
 
     def next(self, stats: Stats) -> RendererStep:
-        """The step that is due with the queue at *stats*. START and REFUSE come once, WAIT at most once."""
+        """The step that is due when the queue is at *stats*. START or REFUSE comes once, WAIT at most once."""
         if self._over or not stats.renders.unsettled:
             return RendererStep.NOTHING
         if self._may_start:
@@ -106,7 +106,7 @@ class Renderers:
 
 
 def _nothing_else_is_left(stats: Stats) -> bool:
-    """Images that are delayed may wait for a page to be rendered, which might name a larger size of them."""
+    """Whether only renders are left. Delayed images do not count: they may wait for a render to name a larger size."""
     return not (stats.pages.unsettled or stats.images.ready or stats.images.leased)
 
 
@@ -115,7 +115,7 @@ def _somebody_renders(stats: Stats) -> bool:
 
 
 def chromium_of(machine: MachineConfig) -> Path | None:
-    """The Chromium of this machine, None if it has none. Raises ConfigError for settings that can't be used."""
+    """The Chromium of this machine; None if it has none. Raises ConfigError for settings that can't be used."""
     from crawler.render import behaviours, chromium  # only who may render has a use for them
 
     behaviours.read_file(machine.behaviours)

@@ -1,7 +1,6 @@
-"""A crawl that is run again with other settings: what these let in is taken up, what they keep out is left out.
+"""A crawl that is run again with other settings: what they let in is added, what they keep out leaves the queue.
 
-Nothing is ever taken away from a crawl. So what was saved stays, and where that is all that the new settings speak of,
-they are refused, with nothing changed.
+Nothing that was saved is ever removed. New settings that concern nothing else are refused, with nothing changed.
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ _OF_PAGES = {"scope", "include", "exclude", "max_depth", "max_pages"}
 
 
 class Rerun:
-    """A run of the crawl in *folder*, whose books *ledger* has, with the settings of *config*, on a machine with a
-    *browser* or without; all of its calls are for the start of the run, when nobody else uses the ledger.
+    """A further run of the crawl in *folder* and its *ledger*, with the settings of *config*.
+
+    *browser*: this machine has one. All methods are for the start of the run, when nobody else uses the ledger.
     """
 
     def __init__(
@@ -49,21 +49,22 @@ class Rerun:
 
     @property
     def told(self) -> list[str]:
-        """The settings that are others now, in words."""
+        """A note of the settings that have changed; none if none have."""
         return [f"other settings than last time: {told_of(self._changes.all)}"] if self._changes.all else []
 
     def _settings_before(self) -> dict[str, Any]:
-        """Those of the last run; empty if there was none, or nothing is known of it."""
+        """The settings of the last run; empty if there was none, or if nothing is known of it."""
         if not (self._ledger.seeds() or self._ledger.lists()):
             return {}
         if (last := self._ledger.latest_run()) is not None:
             return last.settings
-        # versions that kept no books of runs wrote the settings of the last one there
+        # versions that kept no table of runs wrote the settings of the last one there
         return values_in(CrawlFolder(self._folder).settings)
 
     def check(self, *, finished: bool) -> None:
-        """Raise UsageError when the new settings are against what is done already, and there is nothing else to do;
-        *finished*: everything is done.
+        """Raise UsageError when the new settings contradict what the crawl has, and leave nothing else to do.
+
+        *finished*: nothing is left to do with the settings as they were.
         """
         changes = self._changes
         stats = self._ledger.stats()
@@ -88,12 +89,12 @@ class Rerun:
             )
 
     def take_up(self) -> list[str]:
-        """Have what the new settings let in done; returns what that is, in words."""
+        """Put what the new settings let in into the ledger; returns notes of that."""
         return [*self._with_browser(), *self._read_again(self._changes.reads), *self._tried_again()]
 
     def _with_browser(self) -> list[str]:
-        """Pages for which an earlier run had no browser are opened in the one that there is now: whoever was told to
-        install one says the same command once more.
+        """Retry the pages for which an earlier run had no browser, if there is one now: the user was told to install
+        one and say the same command again.
         """
         if not self._browser:
             return []
@@ -103,8 +104,8 @@ class Rerun:
         return [f"{pages} to be tried in the browser that was not there before"] if count else []
 
     def begin_anew(self) -> list[str]:
-        """The same where a queue elsewhere has what waits: it is to be made anew, so that nothing is in it that the new
-        settings would keep out. What was found and not been had yet is found once more, by reading the pages again.
+        """As take_up() and leave_out(), for a queue that lies elsewhere: it is to be made anew without what the new
+        settings keep out. Reading the pages again finds once more what still waits.
         """
         if not (self._changes.lets_in or self._changes.keeps_out):
             return []
@@ -119,7 +120,7 @@ class Rerun:
         return [f"{counted(count, 'page')} to be read once more{why}"]
 
     def _slugs(self) -> frozenset[str]:
-        """What was left out by these may be let in now: also by limits, which what is kept out makes room below."""
+        """The slugs whose omissions may be let in now; limits are among them if something else is kept out."""
         return self._changes.slugs | (_LIMITS if self._changes.keeps_out else frozenset())
 
     def _tried_again(self) -> list[str]:
@@ -136,7 +137,7 @@ class Rerun:
         return told
 
     def leave_out(self) -> list[str]:
-        """Leave out what waits and is kept out by the new settings; returns what that is, in words."""
+        """Drop waiting tasks that the new settings keep out; returns notes of that."""
         if not self._changes.keeps_out:
             return []
         limits = self._config.scope
@@ -160,7 +161,7 @@ class Rerun:
         )
 
     def _against(self) -> str:
-        """What the crawl has that its new settings would keep out, in words; empty if there is nothing."""
+        """In words, what the crawl has that the new settings would keep out; empty for nothing."""
         against = Counter(one.kind for one in self._ledger.kept() if self._is_against(one))
         stats, limits = self._ledger.stats(), self._config.scope
         images, pages = against[TaskKind.IMAGE], against[TaskKind.PAGE]
@@ -185,7 +186,7 @@ class Rerun:
         return self._refusal(kind=task.kind, url=task.url, depth=task.depth, found_in=found_in)
 
     def _refusal(self, *, kind: TaskKind, url: str, depth: int, found_in: str) -> str:
-        """By what a URL that was found there is kept out with the new settings; empty if it is not."""
+        """The slug of the new setting that keeps out a URL found so; empty if none does."""
         if kind is TaskKind.IMAGE:
             return self._scope.image_refusal(url)
         found = set(found_in.split(", "))

@@ -1,4 +1,4 @@
-"""What is said of a crawl when it is run again: what other settings mean for it, or that it has finished."""
+"""What a user is told of a crawl that is run again: what its new settings mean, or that it has finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crawler.models import Run
 
 
 def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
-    """Those in the crawl's books; none if there are no books that can be read."""
+    """The runs that crawl.db has; none if there is no crawl.db that can be read."""
     if folder.holds_a_crawl:
         with suppress(CrawlerError), Catalog(folder.path) as catalog:
             return catalog.runs()
@@ -24,12 +24,12 @@ def runs_in(folder: CrawlFolder) -> tuple[Run, ...]:
 
 
 def changes_since(runs: Sequence[Run], config: Config) -> SettingChanges:
-    """From the settings of the last of *runs* to those of *config*; none if there was no run."""
+    """The changes from the settings of the last of *runs* to *config*; none if there was no run."""
     return changes_between(runs[-1].settings, settings_of(config)) if runs else SettingChanges()
 
 
 def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str:
-    """What is to be said of a crawl, run with *config*, that has nothing left to do; *runs* are those that it had."""
+    """The note that the crawl in *folder* has nothing left to do with *config*; *runs* are its earlier runs."""
     with Catalog(folder.path) as catalog:
         stats = read_stats(catalog)
     when = next((f" {in_local_time(run.ended_at)}" for run in reversed(runs) if run.ended_at), "")
@@ -44,7 +44,7 @@ def of_finished(folder: CrawlFolder, runs: Sequence[Run], config: Config) -> str
 
 
 def in_local_time(moment: str) -> str:
-    """*moment*, UTC in ISO 8601, as people here would say it; as it is if it is none."""
+    """*moment* (UTC, ISO 8601) in local time, for people; any other text as it is."""
     try:
         return f"on {datetime.fromisoformat(moment).astimezone():%d %b %Y at %H:%M}"
     except ValueError:

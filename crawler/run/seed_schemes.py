@@ -1,4 +1,4 @@
-"""Which of its two URLs a seed without a scheme stands for: what answers, by https before http."""
+"""The scheme of a seed that was typed without one: https if the host answers by it, else http."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ _HTTPS, _HTTP = "https", "http"
 @dataclass(frozen=True, kw_only=True)
 class SettledSeeds:
     seeds: tuple[str, ...]
-    """Canonical, each once, in the order of what was typed."""
+    """Canonical URLs, each once, in the order in which they were typed."""
     notes: tuple[str, ...]
-    """Which URL was taken for what was typed, a sentence each; of those whose hosts had to be asked."""
+    """For each host that had to be asked, a sentence that says which URL was taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
     scheme: str
     silence: str
-    """Why it is not https; empty if it is."""
+    """Why https got no answer; empty if it did."""
     failure: str = ""
-    """That there is no answer, and why, as a sentence."""
+    """A sentence that says that neither scheme got an answer, and why."""
 
 
 def settled(asked: Sequence[Seed], known: Collection[str], fetch: FetchConfig) -> SettledSeeds:
-    """The URL of each seed. One of *known*, the seeds of the crawl that goes on, needs nobody to answer.
+    """The URL of each seed. Hosts of *known*, the seeds of the crawl that goes on, are not asked.
 
-    A password that is configured is not sent by http where nobody has said http: such hosts have to answer by https.
+    With a password configured a host has to answer by https: it is not sent by http unless the seed says so. If some
+    seed's host answers, the seeds of silent hosts are tried by https in the crawl.
 
-    Of several seeds some may be of hosts that do not answer: they are tried by https in the crawl.
-
-    Raises SeedUnreachable if nobody answers, and there is no other seed; ConfigError.
+    Raises SeedUnreachable if no host answers, and ConfigError.
     """
     open_hosts = {_host(seed): seed for seed in asked if len(seed.urls) > 1 and not seed.known(known)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:

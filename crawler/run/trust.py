@@ -1,8 +1,8 @@
-"""What the plan of a crawl asks of a machine that works for it, and how much of it that machine's operator allows.
+"""What a crawl asks of a machine that works for it, and how much of that the machine's operator allows.
 
-A worker gets its settings from whoever runs the crawl. Most are about sites and pages. Some reach further: into the
-networks that this machine is in, to its passwords, its credentials, its memory. Every setting is either harmless to it,
-or has a rule here that says what it asks.
+A worker gets its settings from whoever runs the crawl. Most concern sites and pages. Some reach further: into the
+networks of this machine, its passwords, its credentials, its memory. Each setting is either harmless to the machine, or
+has a rule here that says what it asks.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from crawler.urls import show_address, without_login
 
 
 class Trust(StrEnum):
-    """What an operator may allow; also the words of the setting ``trust``."""
+    """What an operator may allow: the values of the setting ``trust``."""
 
     MANAGER_NETWORK = "manager-network"
-    """Private addresses, of the same network as the manager's own; loopback, if the manager is at loopback."""
+    """Private addresses of the manager's own network; loopback if the manager is at loopback."""
     NETWORKS = "networks"
-    """Any others, names that may turn out to be private, ports that no web server has."""
+    """Any other private addresses, names that may have one, and ports that no web server has."""
     PROXY = "proxy"
     INSECURE_TLS = "insecure-tls"
     NETRC = "netrc"
     STORAGE = "storage"
     POSTS = "posts"
-    """What scripts of pages send from a browser on this machine, to whom they like."""
+    """Requests with a body (POST) that scripts of pages send from this machine to any host."""
     LIMITS = "limits"
     """More memory, disk or time than by default."""
 
 
 USUAL = frozenset({Trust.MANAGER_NETWORK, Trust.LIMITS})
-"""Who can be reached at such an address is in that network already, and machines are as different as crawls: nothing of
-this machine gets to anybody by either.
+"""What is allowed by default, for neither gives anything of this machine away: whoever reaches a manager at a private
+address is in that network already, and machines differ as crawls do.
 """
 
 
@@ -50,16 +50,16 @@ this machine gets to anybody by either.
 class Ask:
     trust: Trust
     what: str
-    """What the plan asks the machine to do, as an infinitive."""
+    """What the plan asks the machine to do, after "to"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rule:
     trust: Trust
     told: Callable[[Any], str]
-    """What a value of the setting asks; empty for nothing."""
+    """What a value of the setting asks, in words; empty for nothing."""
     kinds: Collection[TaskKind] = tuple(TaskKind)
-    """Of workers to which it matters."""
+    """The kinds of workers that the setting matters to."""
 
 
 def _more(key: str, *kinds: TaskKind) -> _Rule:
@@ -134,7 +134,7 @@ RULES: dict[str, _Rule] = {
     "max_lease_s": _more("max_lease_s"),
     "heartbeat_s": _less("heartbeat_s", 0.1),  # it is a request each time
 }
-"""Of settings whose value alone says what they ask."""
+"""By setting, the rule that says what its value asks."""
 OF_NETWORKS = frozenset({"allow_addresses"})
 """Settings that ask for networks, together with the plan's own ``networks`` and the ports of its seeds."""
 HARMLESS = frozenset(
@@ -161,11 +161,11 @@ HARMLESS = frozenset(
 )  # fmt: skip
 """Settings that ask nothing of a machine, whatever their value."""
 OWN_SECTIONS = frozenset({"run", "manager", "access", "machine", "log"})
-"""Each machine's own, or of one run: no plan has them, and one that says so is not heard."""
+"""Sections that are each machine's own, or of one run: those of a plan are ignored."""
 
 
 def allowed(words: Sequence[str], *, usual: frozenset[Trust] = USUAL) -> frozenset[Trust]:
-    """What the setting ``trust`` stands for: the *usual*, and what it names. ``none`` takes the usual away."""
+    """What the *words* of the setting ``trust`` allow: the *usual*, unless one is ``none``, and what they name."""
     if "all" in words:
         return frozenset(Trust)
     named = frozenset(Trust(word) for word in words if word != "none")
@@ -177,7 +177,7 @@ def checked(
 ) -> tuple[Ask, ...]:
     """What *plan* asks of this machine beyond what any crawl does. Raises UsageError if *trust* does not cover it.
 
-    *hosts* are those of its manager, which is at *where*.
+    *hosts* are the manager's, *where* is its address for people.
     """
     found = tuple(asks(plan, kind, hosts))
     if refused := [ask for ask in found if ask.trust not in trust]:
@@ -206,7 +206,7 @@ def asks(plan: Plan, kind: TaskKind, hosts: Iterable[str]) -> Iterator[Ask]:
 
 
 def own(plan: Plan) -> Plan:
-    """*plan* without what is each machine's own business."""
+    """*plan* without the settings that are each machine's own."""
     return msgspec.structs.replace(plan, config=plan.config.for_workers())
 
 
@@ -232,7 +232,7 @@ def _networks(plan: Plan, hosts: Iterable[str]) -> Iterator[Ask]:
 
 
 def _parsed(entry: str) -> tuple[IPv4Network | IPv6Network | None, str]:
-    """A network of the plan, None for a name; and the seed's host that it is of."""
+    """The network that *entry* of a plan names, None for a host name; and the seed's host that it belongs to."""
     text, _, host = entry.partition("@")
     try:
         return ip_network(text.strip("[]")), host
@@ -241,10 +241,9 @@ def _parsed(entry: str) -> tuple[IPv4Network | IPv6Network | None, str]:
 
 
 def _near(hosts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The private networks that *hosts* are in.
+    """The private networks of those *hosts* that are addresses.
 
-    Only of addresses: whoever runs a crawl may own the name that it is found by, and have it stand for another address
-    a moment later.
+    Names do not count: whoever runs the crawl may own the name, and let it stand for another address a moment later.
     """
     found: list[IPv4Network | IPv6Network] = []
     for host in hosts:
