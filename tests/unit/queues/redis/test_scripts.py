@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import struct
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+import crawler
 from crawler.queues.redis.scripts import commands, script
 from crawler.queues.redis.settling import Judged
 from tests.support.redisserver import RedisServer
@@ -130,3 +133,19 @@ def test_the_comment_of_a_command_names_its_arguments_in_order(command: str) -> 
 def test_results_are_told_in_the_order_in_which_they_are_read() -> None:
     read = arguments_read(FOLDER.joinpath("settle.lua").read_text(encoding="utf-8"))
     assert tuple(read) == ("elsewhere", "*", *Judged._fields, "drops", "left_out", "found")
+
+
+def test_commands_are_those_that_clients_give() -> None:
+    place = {"all": 0, "_forget": 0, "_first": 0, "run": 1, "bare": 1, "_ask": 1}
+    given: set[str] = set()
+    for path in Path(crawler.__file__).parent.joinpath("queues/redis").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in place
+            ):
+                for word in call.args[place[call.func.attr] :][:1]:
+                    if isinstance(word, ast.Constant):
+                        given.add(word.value)
+    assert given == set(commands())
