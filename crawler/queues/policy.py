@@ -18,9 +18,9 @@ from crawler.models import ImageStatus, PageStatus, RenderStatus, image_words
 # --- hosts in trouble: host_health.py ---
 
 IN_A_ROW = 3
-"""Failures before a host counts as in trouble: two are had by chance, where one URL in a hundred fails."""
+"""Failures before a host counts as in trouble: one URL that is broken, or two, slow nothing down."""
 FIRST_PAUSE_S = 1.0
-"""Of a host in trouble; doubles with each try that fails. A server that is started anew is back in a few seconds."""
+"""Of a host in trouble; doubles with each try that fails."""
 MOST_PAUSE_S = 60.0
 """A host that is back is noticed within a minute."""
 LEAST_TRIES = 4
@@ -36,20 +36,20 @@ COOL_OFF_S = 600.0
 MOST_COOL_OFF_S = 3600.0
 """A crawl that runs for days finds a host that is back within the hour."""
 MOST_RUNS = 20_000
-"""Hosts in trouble that are known at a time, hosts that have refused, and hosts that have answered: some 10 MB. Then
-the one that was heard of longest ago is forgotten."""
+"""Hosts in trouble that are known at a time, hosts that have refused, and hosts that have answered: pages may name
+hosts without end. Then the one that was heard of longest ago is forgotten."""
 SHOWN_DETAIL_CHARS = 200
 """Of what went wrong last, in a table or a sentence."""
 
 # --- hosts that refuse to be asked: throttle.py ---
 
 FIRST_PACE_S = 0.02
-"""Before anything was measured: few servers allow more than 50 requests a second."""
+"""Before anything was measured."""
 MOST_PACE_S = 60.0
 LEAST_PACE_S = 0.002
-"""A shorter one is none: a request takes longer."""
+"""A shorter one is none."""
 PACE_SHARE = 0.9
-"""The pace is that part of what the host allows: at all of it every tenth request would be refused."""
+"""The pace is that part of what the host allows: with all of it the limit would be hit again and again."""
 LEAST_GIVEN = 10
 """Fewer answers between two events measure nothing: a bucket may have been full for most of the time."""
 SLOWER_TIMES = 2.0
@@ -71,7 +71,7 @@ LATEST_ANSWERS = 10
 BELIEVED_REFUSALS = 6
 """Of the LATEST_ANSWERS: most of them."""
 MOST_ASKED_S = 3600.0
-"""Of a Retry-After; some say a year."""
+"""Of a Retry-After: whatever it says, the host is asked within the hour."""
 REFUSED_LEAST_TRIES = 4
 REFUSED_TIMES = 10
 """A host that gives nothing but refusals is given up after so many times ``host_patience_s``: it is there."""
@@ -95,7 +95,7 @@ ASK_AGAIN_S = models.ASK_AGAIN_S
 CLAIM_S = 60.0
 """So long nobody else fetches a file of a host."""
 BURST_S = 0.25
-"""So long nothing was received counts for later: a stutter of a scheduler is caught up with, and no more."""
+"""What has not been asked for is still there for so long: a worker's question is on its way meanwhile."""
 HORIZON_S = queues.HORIZON_S
 
 # --- leases and records: leases.py, settling.py, ledger.py ---
@@ -122,13 +122,13 @@ MOST_COOKIES = 3_000
 MOST_COOKIES_OF_DOMAIN = 50
 """What a browser has to keep at the least (RFC 6265, section 6.1)."""
 COOKIES_AT_ONCE = 100
-"""Changes in one answer: of up to 4 KB each."""
+"""Changes in one answer: each may have 12 KB, and a message has 4 MiB."""
 MOST_LEFT_OUT = 100_000
-"""URLs that were left out and are kept, some 20 MB: a site may name URLs without end."""
+"""URLs that were left out and are kept: a site may name URLs without end."""
 MOST_LEFT_OUT_OF_EACH = 2_000
 """Of each reason, whatever the others have: a sample of all."""
 MOST_LEFT_OUT_BYTES = 16_384
-"""Of one on its way through Redis: more is a page's own doing."""
+"""Of one on its way through Redis: memory is dear there, and none that is very long is told of."""
 MAX_BEHIND = 50
 """Sizes that wait for one picture: beyond so many the smallest is left out."""
 
@@ -153,7 +153,7 @@ DRY_RENDERS: Final = 5
 TEMPLATE_CLAIM_S: Final = 120.0
 """So long a page may be at hand that is to be rendered to find out; far longer than any takes."""
 TEMPLATE_WAIT_S: Final = 1.0
-"""Before who waits for a verdict asks again: a render takes a few of these."""
+"""Before who waits for a verdict asks again."""
 FAILED_RENDERS: Final = 6
 """In a row, after which a template is skipped."""
 FAMILY_RENDERS: Final = 24
@@ -184,7 +184,7 @@ SAMPLE_S = 15
 BUCKET_FIELDS = 120
 """Known URLs of one hash: servers keep 512 fields packed, and look through half of them for each."""
 WOKEN_AT_ONCE = 1000
-"""Hosts, tasks or guests whose time has come, in one command: some milliseconds."""
+"""Hosts, tasks or guests whose time has come, in one command: meanwhile nobody else is served."""
 GIVEN_BACK_AT_ONCE = 100
 """Lost workers, hosts that may be asked again, or are forgotten, in one command."""
 TROUBLED_LOOKED_AT = 201
