@@ -20,7 +20,8 @@ import redis
 
 from crawler.models import NewTask, Origin, TaskKind
 from crawler.queues import policy
-from crawler.queues.host_health import Evidence, HostHealth
+from crawler.queues.host_evidence import Evidence
+from crawler.queues.host_health import HostHealth
 from tests.support import policy as support
 from tests.support import policy_scenarios as scenarios
 from tests.support.policy_scenarios import Crawl, Scenario, on_ledger, on_redis
