@@ -1,7 +1,7 @@
-"""Pages that stand before a site and ask their visitor to prove that it is no program: who has put them there.
+"""Bot challenges, pages that ask a visitor to prove that it is no program: recognised by vendor. Pure.
 
-Pure. A vendor's own header decides, where it documents one; else marks in the markup that its challenges have and that
-nobody writes about without escaping them. Scripts that vendors add to ordinary pages are no such marks.
+A vendor's own header decides, where it documents one; else marks in the markup of its challenges, which texts about
+them would have to escape. Scripts that vendors add to ordinary pages are no such marks.
 
 Sources: Cloudflare, "Detect a Challenge Page response"; AWS WAF, "How the CAPTCHA and Challenge actions work"; Vercel,
 "Attack Challenge Mode"; the challenge pages of the others.
@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MOST_BYTES = 64 * 1024
-"""Challenges are small; so much of a page is looked at."""
+"""The part of a page that is searched: challenges are small."""
 _STUB_BYTES = 8 * 1024
-"""What some vendors add to ordinary pages as well is a challenge where there is nearly nothing else."""
+"""The longest page in which marks that occur in ordinary pages, too, mean a challenge."""
 
 
 class _Header(NamedTuple):
@@ -30,12 +30,12 @@ _HEADERS = (
     _Header("AWS WAF", "x-amzn-waf-action", re.compile("challenge|captcha")),
     _Header("Vercel", "x-vercel-mitigated", re.compile("challenge")),
 )
-"""Of answers that are challenges, and of no others, whatever their status: AWS WAF says 202."""
+"""Headers of challenges alone, with any status: AWS WAF answers 202."""
 _HEADERS_OF_REFUSALS = (
     _Header("DataDome", "x-dd-b", re.compile(".")),
     _Header("Kasada", "x-kpsdk-ct", re.compile(".")),
 )
-"""Which may come with answers of use as well."""
+"""Headers that mean a challenge in an answer of 400 or more; other answers may have them, too."""
 _FIRST_REFUSAL = 400
 _PAGES = (
     ("Anubis", re.compile(rb"""id=["']?anubis_challenge\b|/\.within\.website/x/cmd/anubis/""")),
@@ -48,18 +48,21 @@ _PAGES = (
     ("Imperva", re.compile(rb"Request unsuccessful\. Incapsula incident ID")),
     ("go-away", re.compile(rb"/\.well-known/\.git\.gammaspectra\.live/git/go-away/cmd/go-away/")),
 )
-"""Marks that no other page has."""
+"""Marks of challenges alone."""
 _STUBS = (
     ("Imperva", re.compile(rb"""src=["']/_Incapsula_Resource\?""")),
     ("DataDome", re.compile(rb"https?://(?:geo|ct|c)\.captcha-delivery\.com/|var dd\s*=\s*\{['\"]rt['\"]")),
     ("AWS WAF", re.compile(rb"\.awswaf\.com/[^\"']{1,200}/challenge\.js")),
     ("Kasada", re.compile(rb"/ips\.js\?|KPSDK\.now")),
 )
-"""Marks of challenges in a page with nearly nothing else."""
+"""Marks that mean a challenge in a page of at most _STUB_BYTES."""
 
 
 def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") -> str:
-    """Whose challenge an answer is, or ``""``; *headers* with lower-case names, *content* decoded. Never raises."""
+    """The vendor whose challenge an answer is, or ``""``. Never raises.
+
+    *headers* have lower-case names; *content* is decoded.
+    """
     known = _HEADERS + _HEADERS_OF_REFUSALS if status >= _FIRST_REFUSAL else _HEADERS
     for header in known:
         if header.value.match(headers.get(header.name, "").strip().lower()):
@@ -75,7 +78,7 @@ def challenger(status: int, headers: Mapping[str, str], content: bytes = b"") ->
 
 
 def is_worth_a_look(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the content of an answer of that *status*, which is no use else, may say what the status does not."""
+    """Whether the content of an error may tell more than its *status*."""
     is_text = (
         headers.get("content-type", "text/html").strip().lower().startswith(("text/html", "application/json"))
     )

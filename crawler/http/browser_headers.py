@@ -1,7 +1,6 @@
-"""Which headers of a browser's request are sent on: those that the page has a say in, and none of the browser's own.
+"""Headers of a browser's request that are sent on: those that a page or its scripts can set.
 
-It is us who ask, not the browser: what tells one browser from another stays behind, and so does what belongs to its own
-connection. What a script may set for itself goes through.
+We send the request, not the browser: headers that identify the browser, or belong to its own connection, are dropped.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import re
 from collections.abc import Iterable
 
 _OURS = frozenset({"host", "user-agent", "accept-encoding", "content-length"})
-"""The transport says them itself."""
+"""Headers that the transport sets itself."""
 _OF_A_CONNECTION = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"}
 )
-"""And what begins with ``proxy-`` (RFC 9110, section 7.6.1)."""
+"""Headers of a connection (RFC 9110, section 7.6.1); those that begin with ``proxy-`` are dropped, too."""
 _OF_A_BROWSER = frozenset(
     {
         "dnt", "upgrade-insecure-requests", "save-data", "purpose", "device-memory", "dpr", "width", "viewport-width",
@@ -22,21 +21,21 @@ _OF_A_BROWSER = frozenset(
         "cache-control", "pragma",  # of its cache; there is none but ours
     }
 )  # fmt: skip
-"""And what begins with ``sec-``: client hints, fetch metadata."""
+"""Headers of the browser itself; those that begin with ``sec-`` (client hints, fetch metadata) are dropped, too."""
 _DROPPED = _OURS | _OF_A_CONNECTION | _OF_A_BROWSER
 _DROPPED_FAMILIES = ("sec-", "proxy-")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-"""A token (RFC 9110, section 5.6.2)."""
+"""The name of a header: a token (RFC 9110, section 5.6.2)."""
 _UNFIT = re.compile(r"[^\x20-\x7e\x80-\xff]")
 _MAX_HEADERS = 64
 _MAX_BYTES = 32 * 1024
-"""Of all names and values; few servers take more."""
+"""The most bytes of all names and values; few servers take more."""
 
 
 def passed_on(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What is sent on of a browser's headers, by name as it is spelled; several of a name in one. Never raises.
+    """The headers of a browser's request that are sent on, by name as spelled; values of one name joined. Never raises.
 
-    Left out is what can't be sent, too, and what is beyond 64 headers or 32 KiB.
+    Headers that can't be sent, and those beyond 64 or beyond 32 KiB, are dropped, too.
     """
     values: dict[str, str] = {}
     spelling: dict[str, str] = {}
@@ -58,7 +57,7 @@ def passed_on(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def joined_cookies(ours: str, theirs: str) -> str:
-    """One Cookie header of two: all of *ours*, then those of *theirs* that have other names."""
+    """The Cookie header with all of *ours*, then those of *theirs* that have other names."""
     known = {_name(cookie) for cookie in ours.split(";")}
     more = [cookie for text in theirs.split(";") if (cookie := text.strip()) and _name(cookie) not in known]
     return "; ".join(filter(None, (ours, *more)))

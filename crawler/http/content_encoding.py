@@ -1,4 +1,4 @@
-"""Undoing Content-Encoding in bounded steps, so that no bomb is unpacked whole (RFC 9110 section 8.4)."""
+"""Decoding Content-Encoding in bounded steps, so that no decompression bomb is unpacked (RFC 9110 section 8.4)."""
 
 from __future__ import annotations
 
@@ -22,34 +22,32 @@ _STEP_BYTES = 256 * 1024
 _REFUSED = frozenset({"compress", "x-compress", "dcb", "dcz"})
 _LAYERS = 2
 _MAX_MEMBERS = 10_000
-"""Streams in a row within one body. Each costs time that its few bytes do not show; block gzip of 64 MiB has 1,000."""
+"""The most streams in one body. A stream of few bytes costs much time; block gzip of 64 MiB has 1,000 of them."""
 _WINDOW_LOG = 23
-"""8 MiB, which every decoder of zstd has to manage and no encoder may exceed (RFC 9659, section 3)."""
+"""A window of 8 MiB, which every decoder has to support and no encoder may exceed (RFC 9659, section 3)."""
 _GZIP_MAGICS: tuple[bytes, ...] = (b"\x1f\x8b",)
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16)))
-"""Of a frame, and of the skippable ones (RFC 8878, section 3.1)."""
-
-
+"""Magic numbers of a frame, and of skippable frames (RFC 8878, section 3.1)."""
 _FRAME_HEADER_BYTES = 18
-"""Of zstd, with its magic number, at most."""
+"""The longest frame header of zstd, with its magic number."""
 
 
 class ContentDecoder(Protocol):
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """What *data* adds to the content, in pieces of bounded size. Raises BadResponse."""
+        """The content that *data* adds, in pieces of bounded size. Raises BadResponse."""
         ...
 
     def finish(self) -> None:
-        """Raises TruncatedTransfer when the encoded data is not at its end."""
+        """Raise TruncatedTransfer when the encoded data is not at its end."""
         ...
 
 
 def decoder_for(content_encoding: str, *, max_bytes: int) -> ContentDecoder:
-    """The decoder for a Content-Encoding header; ``""`` is none.
+    """The decoder for a Content-Encoding header, which may be empty.
 
-    Raises BadResponse for codings that exist and were not asked for, and for more than two. Words that are no
-    coding at all (``utf-8``, ``none``, ``binary`` are seen) mean nothing, as in browsers. *max_bytes* bounds what
-    lies between two codings; the content itself is for the caller to count.
+    Words that are no coding (``utf-8``, ``none``, ``binary`` occur) are ignored, as in browsers. *max_bytes* bounds the
+    data between two codings; callers bound the content itself. Raises BadResponse for codings that exist and were not
+    accepted, and for more than two.
     """
     codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip())]
     if refused := _REFUSED.intersection(codings):
@@ -106,7 +104,7 @@ class Twice:
 
 
 class _Members:
-    """A coding whose streams may follow each other; what comes after the last one is padding."""
+    """A coding of several streams in a row; bytes after the last one are padding."""
 
     _magics: tuple[bytes, ...]
 
@@ -114,14 +112,14 @@ class _Members:
         self._stream: Any = self._new()
         self._members = 1
         self._rest: bytes | None = None
-        """What followed the end of a stream, while that is too little to tell; None before an end."""
+        """The bytes after the end of a stream, while they are too few to tell what they begin; None before an end."""
         self._padding = False
 
     def _new(self) -> Any:
         raise NotImplementedError
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the stream makes of *data*, at most to its end."""
+        """The content of *data*, at most to the end of the stream."""
         raise NotImplementedError
 
     def decode(self, data: bytes) -> Iterator[bytes]:
@@ -136,7 +134,7 @@ class _Members:
             data, self._rest = self._stream.unused_data, b""
 
     def _goes_on(self, data: bytes) -> bool:
-        """Begin the next stream, if *data* does."""
+        """Start the next stream if *data* begins one; whether it does."""
         if any(data.startswith(magic) for magic in self._magics):
             self._members += 1
             if self._members > _MAX_MEMBERS:
@@ -155,7 +153,7 @@ class _Members:
 
 
 class Gzip(_Members):
-    """gzip, also of several members (RFC 1952)."""
+    """gzip, which may have several members (RFC 1952)."""
 
     _magics: tuple[bytes, ...] = _GZIP_MAGICS
 
@@ -177,7 +175,7 @@ class Gzip(_Members):
 
 
 class Deflate(Gzip):
-    """deflate with its zlib wrapper or, as some servers have it, without."""
+    """deflate with its zlib wrapper or, from some servers, without."""
 
     _magics = ()
 
@@ -200,7 +198,7 @@ class Deflate(Gzip):
 
 
 class Zstd(_Members):
-    """zstd, also of several frames (RFC 8878), with windows up to 8 MiB."""
+    """zstd, which may have several frames (RFC 8878), with windows up to 8 MiB."""
 
     _magics = _ZSTD_MAGICS
 
@@ -211,7 +209,7 @@ class Zstd(_Members):
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         if not self._head:
-            # the first byte alone: a frame that comes in one go libzstd reads in another way, which takes other ones
+            # the first byte alone: libzstd reads a frame that comes in one go in another way, with other limits
             self._head = data[:1]
             yield from self._made_of(data[:1])
             data = data[1:]
@@ -234,7 +232,7 @@ class Zstd(_Members):
             more = not (self._stream.eof or self._stream.needs_input)
 
     def _check_size(self) -> None:
-        """That a frame has as much as it says: libzstd itself does not look where its last block is empty."""
+        """Check that a frame has the size it declares: libzstd does not when the last block is empty."""
         if self._head.startswith(_ZSTD_MAGICS[0]):
             told = zstd.get_frame_info(self._head).decompressed_size
             if told is not None and told != self._frame_bytes:
@@ -257,7 +255,7 @@ class Brotli:
             if piece:
                 yield piece
             data = b""
-            # it may have taken all the input and still hold output back, as zlib does
+            # the decoder may have taken all input and still hold output back, as zlib does
             more = not self._stream.can_accept_more_data() or len(piece) >= _STEP_BYTES
 
     def finish(self) -> None:

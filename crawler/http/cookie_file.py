@@ -1,8 +1,8 @@
-"""Cookies from a file: cookies.txt as Netscape had it, and as browsers' add-ons, curl, wget and yt-dlp write it.
+"""Cookies from a file in Netscape's format, cookies.txt, as browsers' add-ons, curl, wget and yt-dlp write it.
 
-Seven fields a line, with tabs between: domain, whether hosts below it get the cookie too, path, whether it is for https
-only, when it expires (seconds since 1970, 0 for a session's), name, value. ``#HttpOnly_`` before the domain is curl's.
-Nothing of what a line says is ever told: in one that is not as it should be, the value may be in any field.
+A line has seven fields with tabs between: domain, whether hosts below it get the cookie too, path, whether it is for
+https only, expiry (seconds since 1970, 0 for a session's), name, value. ``#HttpOnly_`` before the domain is curl's.
+Errors never quote a line: in a malformed one the value may be in any field.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from crawler.http.cookies import (
     MAX_LIFE_S,
     MAX_PER_DOMAIN,
     UNFIT,
+    breaks_prefix,
     domains_of,
     is_address,
 )
@@ -47,9 +48,9 @@ _STARTS = (
 @dataclass(frozen=True, kw_only=True)
 class CookieFile:
     cookies: tuple[Cookie, ...] = field(repr=False)
-    """Those of the seeds first: who leases a first task hears of them."""
+    """Cookies of the seeds' hosts come first, so that the first tasks have them."""
     notes: tuple[str, ...]
-    """What whoever gave the file wants to know, a sentence each; without values."""
+    """Remarks for the user, a sentence each; without values."""
 
 
 def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.time) -> CookieFile:
@@ -66,7 +67,7 @@ def read(path: str, seeds: Iterable[str], *, now: Callable[[], float] = time.tim
 
 
 def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> CookieFile:
-    """What is in *data*, for seeds on *hosts*; *name* is what the file is called."""
+    """The cookies in *data*, for seeds on *hosts*; *name* is the file's. Raises ConfigError, with the line."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes text
         data = data.decode("utf-16", "replace").encode()
     data = data.removeprefix(b"\xef\xbb\xbf")
@@ -77,7 +78,7 @@ def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> Cooki
     expired: Counter[str] = Counter()
     unfit = 0
     kept: dict[tuple[str, str, str], Cookie] = {}
-    # as Latin-1, for a value is sent as the bytes that it came as
+    # as Latin-1, for the bytes of a value are sent as they are
     for number, line in enumerate(data.decode("latin-1").split("\n"), start=1):
         cookie = _cookie(line.rstrip("\r"), f"{name}, line {number}", now)
         if cookie is None:
@@ -93,12 +94,12 @@ def parsed(data: bytes, name: str, hosts: Iterable[str], *, now: float) -> Cooki
 
 
 def _cookie(line: str, where: str, now: float) -> Cookie | None:
-    """What a line says; ``deleted`` if it has expired. None for a comment."""
+    """The cookie of a line, ``deleted`` if it has expired; None for a comment."""
     line = line.removeprefix(_HTTP_ONLY)
     if not line.strip() or line.startswith("#"):
         return None
     fields = line.split("\t")
-    if len(fields) == len(_FIELDS) - 1:  # of an empty value editors take the tab before it away
+    if len(fields) == len(_FIELDS) - 1:  # editors remove the tab before an empty value
         fields.append("")
     if len(fields) != len(_FIELDS):
         spaces = "spaces where tabs belong" if "\t" not in line and len(line.split()) > 1 else "other fields"
@@ -115,13 +116,13 @@ def _cookie(line: str, where: str, now: float) -> Cookie | None:
     until = _expiry(expiry)
     if until is None:
         raise _wrong(where, 5, "a number of seconds since 1970, or 0")
-    for_all = _WORDS[below.upper()]  # as to curl and wget, which take no notice of a dot in front
+    for_all = _WORDS[below.upper()]  # as in curl and wget, which ignore a leading dot
     return Cookie(
         domain=host,
         path=path,
         name=name,
         value=value,
-        # what a suffix of others' domains, or an address, has is its own alone (RFC 6265, section 5.3)
+        # a cookie of a public suffix, or of an address, is for that host alone (RFC 6265, section 5.3)
         host_only=not for_all or is_address(host) or is_public_suffix(host),
         secure=_WORDS[secure.upper()],
         expires_in_s=None if until <= 0 else min(max(0.0, until - now), MAX_LIFE_S),
@@ -144,7 +145,7 @@ def _host(domain: str) -> str:
 
 
 def _expiry(text: str) -> float | None:
-    """Some write fractions; some -1, or nothing, for a session's."""
+    """The expiry in seconds; some programs write fractions, or -1 or nothing for a session's. None for no number."""
     number = text.strip().removeprefix("-")
     whole, _, fraction = number.partition(".")
     if not text.strip() or text.strip().startswith("-"):
@@ -154,20 +155,20 @@ def _expiry(text: str) -> float | None:
 
 
 def _is_unfit(cookie: Cookie) -> bool:
-    """What no server could have set."""
-    folded = cookie.name.lower()
+    """Whether no server could have set *cookie*."""
     return bool(
         len(cookie.name) + len(cookie.value) > MAX_BYTES
         or not (cookie.name or cookie.value)
         or UNFIT.search(cookie.name + cookie.value)
         or ";" in cookie.name + cookie.value
-        or (folded.startswith("__secure-") and not cookie.secure)
-        or (folded.startswith("__host-") and not (cookie.secure and cookie.path == "/" and cookie.host_only))
+        or breaks_prefix(
+            cookie.name, secure=cookie.secure, is_of_host=cookie.path == "/" and cookie.host_only
+        )
     )
 
 
 def _few(cookies: Iterable[Cookie], near: set[str]) -> tuple[tuple[Cookie, ...], int]:
-    """As many as a crawl keeps, of each domain the last ones, those *near* first; and how many these leave out."""
+    """The cookies that a crawl keeps, the last ones of each domain, those *near* first; and how many are left out."""
     by_domain: dict[str, list[Cookie]] = {}
     for cookie in cookies:
         by_domain.setdefault(cookie.domain, []).append(cookie)

@@ -1,7 +1,7 @@
-"""The cookies of a crawl, as servers set them and want them back (RFC 6265).
+"""The cookie jar of a crawl (RFC 6265).
 
-Not on http.cookiejar: that one reads the machine's clock, has no limits, and calls ``localhost`` another name. Only its
-reader of dates is used.
+http.cookiejar is not used, but for its parser of dates: it reads the machine's clock, has no limits, and renames
+``localhost``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from crawler.urls import canonical
 MAX_PER_DOMAIN = 50
 MAX_IN_ALL = 3_000
 MAX_BYTES = 4_096
-"""Of a name and its value; these three are what RFC 6265, section 6.1, has a client keep at least."""
+"""The most bytes of a name and its value. These three are the least that clients have to keep (RFC 6265, 6.1)."""
 MAX_NEWS = 100
-"""That are told at once."""
+"""The most changes that are reported to the queue at once."""
 _MAX_PATH_CHARS = 1024
 _MAX_DOMAIN_CHARS = 255
 _MAX_HEADER_BYTES = 16 * 1024
-"""Of all cookies in one request: few servers take more."""
+"""The most bytes of all cookies in one request: few servers take more."""
 _MAX_SET_COOKIES = 60
-"""Of one answer; more could not be kept."""
+"""The most cookies that one answer can set; more could not be kept."""
 MAX_LIFE_S = 400 * 24 * 3600.0
-"""As browsers have it (RFC 6265bis, section 5.5)."""
+"""The browsers' limit (RFC 6265bis, section 5.5)."""
 UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _MAX_AGE = re.compile(r"-?[0-9]+")
 
@@ -46,14 +46,17 @@ class _Kept:
     secure: bool
     expires_at: float | None
     told_until: float | None
-    """When others, who were told of it, will drop it."""
+    """The expiry last reported to the other workers; None: never."""
 
 
 class CookieJar:
-    """The cookies that one worker knows; safe to be used by several threads.
+    """The cookies that one worker knows. Thread-safe.
 
-    A domain of a single label gets no cookies of the hosts below it, nor does one that *is_suffix* calls a public
-    suffix. *clock* is monotonic, in seconds; *now* tells the time for dates of servers.
+    No cookie is set for a domain that *is_suffix* calls a public suffix; by default that is a domain of one label.
+    *clock* is monotonic, in seconds; *now* is the time of day, for dates of servers.
+
+    Invariants: ``_count`` is the number of cookies in ``_domains``. No domain in it is empty. A key in ``_news`` whose
+    value is False is in ``_domains``.
     """
 
     def __init__(
@@ -70,10 +73,10 @@ class CookieJar:
         self._domains: dict[str, dict[_Key, _Kept]] = {}
         self._count = 0
         self._news: dict[_Key, bool] = {}
-        """What has not been told yet, and whether it is that the cookie was taken back."""
+        """Changes that were not reported yet: the cookie's key, and whether it was deleted."""
 
     def header(self, url: str) -> str:
-        """What to send as Cookie to a canonical URL; empty for nothing (RFC 6265, section 5.4)."""
+        """The Cookie header for a canonical URL; empty without cookies (RFC 6265, section 5.4)."""
         if not self._domains:
             return ""
         parts = urlsplit(url)
@@ -107,7 +110,7 @@ class CookieJar:
         return "; ".join(sent)
 
     def store(self, url: str, set_cookie_headers: Iterable[str]) -> None:
-        """Take in what the server of a canonical URL has set, each of the headers by itself (section 5.3)."""
+        """Keep what the server of a canonical URL sets, by one cookie a header (section 5.3)."""
         parts = urlsplit(url)
         host, path = _host(parts.hostname), parts.path or "/"
         for _, header in zip(range(_MAX_SET_COOKIES), set_cookie_headers, strict=False):
@@ -116,7 +119,7 @@ class CookieJar:
                 self._set(cookie, news=True)
 
     def news(self) -> tuple[Cookie, ...]:
-        """What servers have changed since this was last asked, some of it if it is much; told once."""
+        """Changes by servers that were not reported yet, at most MAX_NEWS; each is returned once."""
         if not self._news:
             return ()
         with self._lock:
@@ -126,13 +129,13 @@ class CookieJar:
             return tuple(self._told(key, deleted=deleted) for key, deleted in told)
 
     def learn(self, cookies: Iterable[Cookie]) -> None:
-        """Take in what other workers were told. What this one has to tell of the same cookie counts as newer."""
+        """Keep what other workers reported. An unreported change of the same cookie counts as newer."""
         for cookie in cookies:
             if not UNFIT.search(cookie.name + cookie.value):
                 self._set(cookie, news=False)
 
     def _read(self, header: str, host: str, path: str, *, secure_origin: bool) -> Cookie | None:
-        """The cookie of a Set-Cookie header; None for one that is not to be kept (section 5.2)."""
+        """The cookie of a Set-Cookie header; None for one that must not be kept (section 5.2)."""
         pair, *attributes = header.split(";")
         name, equals, value = pair.partition("=")
         if not equals:
@@ -155,10 +158,7 @@ class CookieJar:
             cookie_path = path[: path.rfind("/")] or "/"
         if secure and not secure_origin:
             return None
-        folded = name.lower()
-        if folded.startswith("__secure-") and not secure:
-            return None
-        if folded.startswith("__host-") and not (secure and cookie_path == "/" and not domain):
+        if breaks_prefix(name, secure=secure, is_of_host=cookie_path == "/" and not domain):
             return None
         life_s = self._life_s(said)
         return Cookie(
@@ -236,7 +236,7 @@ class CookieJar:
         )
 
     def _make_room(self, domain: str) -> None:
-        """Let the oldest go, of a domain that has too many, and of the one that has most."""
+        """Drop the oldest cookie of *domain* if it has too many, and of the domain with most if all have too many."""
         if len(self._domains[domain]) > MAX_PER_DOMAIN:
             self._drop(next(iter(self._domains[domain])))
         if self._count > MAX_IN_ALL:
@@ -252,8 +252,16 @@ class CookieJar:
             del self._domains[key[0]]
 
 
+def breaks_prefix(name: str, *, secure: bool, is_of_host: bool) -> bool:
+    """Whether a cookie with this *name* breaks the promise of its prefix (RFC 6265bis, section 4.1.3)."""
+    folded = name.lower()
+    if folded.startswith("__host-"):
+        return not (secure and is_of_host)
+    return folded.startswith("__secure-") and not secure
+
+
 def _is_news(kept: _Kept, before: _Kept | None, now: float) -> bool:
-    """Whether others have to be told: a server that renews a cookie with each answer does not change it each time."""
+    """Whether a change has to be reported. A mere renewal need not, as long as the reported expiry is about right."""
     if before is None or (before.value, before.host_only, before.secure) != (
         kept.value,
         kept.host_only,
@@ -279,7 +287,7 @@ def is_address(host: str) -> bool:
 
 
 def domains_of(host: str) -> list[str]:
-    """*host* and what it is below of, the longest first; an address is below of nothing (section 5.1.3)."""
+    """*host* and the domains above it, the longest first; an address has none above it (section 5.1.3)."""
     if is_address(host):
         return [host]
     labels = host.split(".")
@@ -295,7 +303,7 @@ def _domain(attribute: str) -> str:
 
 
 def _is_below(path: str, cookie_path: str) -> bool:
-    """Section 5.1.4."""
+    """Whether *path* matches *cookie_path* (section 5.1.4)."""
     return path == cookie_path or (
         path.startswith(cookie_path) and (cookie_path.endswith("/") or path[len(cookie_path)] == "/")
     )

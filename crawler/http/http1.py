@@ -1,7 +1,7 @@
-"""Where an answer begins and ends: status line, header, lengths and chunks, each within a limit (RFC 9112).
+"""HTTP/1.1 framing: status line, header, lengths and chunks, each within a limit (RFC 9112).
 
-Replaces what http.client does there, which takes any 1xx status but 100 for the answer, an end of the connection for
-the end of the header, and negative lengths for lengths; and which keeps no count of what is sent beside the content.
+Replaces the framing of http.client, which takes any 1xx status but 100 for the answer, the end of the connection for
+the end of the header, and a negative length for a length, and which does not bound the bytes beside the content.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from crawler.errors import BadResponse, ConnectionLost
 from crawler.text.plain_errors import quoted
 
 MAX_HEADER_BYTES = 256 * 1024
-"""Of all header lines together, and of the status line; browsers take about as much."""
+"""The most bytes of all header lines together; browsers take about as much."""
 MAX_HEADER_LINES = 1000
 MAX_INTERIM = 20
-"""Answers with 1xx before the one that counts."""
+"""The most 1xx answers before the final one."""
 _MAX_LINE_BYTES = 64 * 1024
 _MAX_CHUNK_LINE_BYTES = 4096
 _CHUNK_ALLOWANCE_BYTES = 16
 _CHUNK_EXCESS_BYTES = 16 * 1024
-"""What may come beside the content of all chunks, above 16 bytes a chunk and as much as the content itself: a few
-bytes in each chunk, with long extensions, are a way to keep a client busy (as in CVE-2023-39326).
+"""Bytes allowed beside the chunks' content, above 16 for each chunk and as many as the content itself has.
+
+Chunks of a few bytes with long extensions are a way to keep a client busy (CVE-2023-39326).
 """
 _MAX_LENGTH_DIGITS = 18
 _SWITCHING_PROTOCOLS = 101
@@ -34,12 +35,12 @@ _NO_BODY = (204, 304)
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 _TLS = (b"\x15\x03", b"\x16\x03")
-"""An alert or a handshake, which answers what is no TLS (RFC 8446, section 5.1)."""
+"""The start of an alert or a handshake: the answer of a TLS server to plain HTTP (RFC 8446, section 5.1)."""
 _UNFIT = re.compile("[\0\r\n]")
 
 
 class Response(http.client.HTTPResponse):
-    """An answer, of which http.client reads the content and this everything around it.
+    """An answer whose framing is read here, and whose content http.client reads.
 
     Raises BadResponse for what is not HTTP, ConnectionLost when the connection ends before the content begins.
     """
@@ -49,7 +50,7 @@ class Response(http.client.HTTPResponse):
     _method: str | None
 
     def begin(self, **_limits: Any) -> None:
-        """Read up to the content; by limits of its own, whatever others Python's later versions give it."""
+        """Read up to the content. Limits that later versions of Python pass are ignored, for the ones here."""
         for _ in range(MAX_INTERIM + 1):
             minor, status, reason = self._status_line()
             fields = self._fields("header")
@@ -84,7 +85,7 @@ class Response(http.client.HTTPResponse):
         return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1").strip()
 
     def _fields(self, where: str) -> list[tuple[str, str]]:
-        """The lines up to an empty one; what is no field is left out, as browsers do."""
+        """The fields up to an empty line; lines that are no field are left out, as in browsers."""
         fields: list[tuple[str, str]] = []
         size = 0
         readline = self.fp.readline
@@ -122,7 +123,7 @@ class Response(http.client.HTTPResponse):
         if codings and self._is_chunked(",".join(codings)):
             self.chunked = True
             if lengths:
-                # the chunks count; and a server that says both may have lost track of where its answers end
+                # the chunks count (RFC 9112, section 6.3), and the connection is not used again
                 self._faulty = True
                 fields[:] = [field for field in fields if field[0].lower() != "content-length"]
         elif lengths:
@@ -131,7 +132,7 @@ class Response(http.client.HTTPResponse):
                 fields[:] = [field for field in fields if field[0].lower() != "content-length"]
                 fields.append(("Content-Length", str(self.length)))
         if self.status in _NO_BODY or self._method == "HEAD":
-            # even if it names a coding (RFC 9112, section 6.1); who sends some all the same loses the connection by it
+            # even if it names a coding (RFC 9112, section 6.1); the connection is not used again then
             self._faulty = self._faulty or self.chunked
             self.chunked, self.length = False, 0
 
@@ -141,7 +142,7 @@ class Response(http.client.HTTPResponse):
             raise BadResponse(
                 f"the server sent the transfer encoding {quoted(header[:100])}; only chunked is known"
             )
-        return bool(codings)  # said twice, by a server and what stands before it, it is still done once
+        return bool(codings)  # named twice, by a server and a proxy before it, it was still applied once
 
     def _decide_close(self, fields: list[tuple[str, str]]) -> None:
         connection = ",".join(value.lower() for name, value in fields if name.lower() == "connection")
@@ -165,7 +166,7 @@ class Response(http.client.HTTPResponse):
         return size
 
     def _read_and_discard_trailer(self) -> None:
-        with suppress(ConnectionLost):  # the content is complete, and some servers leave it at that
+        with suppress(ConnectionLost):  # the content is complete, and some servers send no end
             self._fields("trailer")
 
 

@@ -1,4 +1,4 @@
-"""What a request says: who asks, for what, with which cookies and passwords, and to whom these may be told."""
+"""Request headers: user agent, Referer, validators, cookies and passwords; and which hosts get the secrets."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _OURS = {
     )
 }
 _SECRET = ("authorization", "cookie")
-"""Only for the origins of the seeds, wherever a redirect leads."""
+"""Headers that only the origins of the seeds get, wherever a redirect leads."""
 _REFUSED = frozenset(
     {
         "host", "content-length", "transfer-encoding", "connection", "proxy-authorization", "proxy-connection", "te",
         "trailer", "upgrade", "expect", "keep-alive",
     }
 )  # fmt: skip
-"""They say where a request ends and whom it is for, which is not for a setting to say."""
+"""Headers of the framing and the connection: settings must not set them."""
 _CONTROL = re.compile(r"[^\x20-\x7e\x80-\xff]")
 _MAX_VALIDATOR_CHARS = 1024
 
 
 class RequestHeaders:
-    """The headers of each request; safe to be used by several threads.
+    """Makes the headers of each request. Thread-safe.
 
-    *seeds* are canonical URLs: their origins get the passwords and cookies that were configured, others never.
-    Raises ConfigError for headers that can't be sent, and for a .netrc that can't be read.
+    *seeds* are canonical URLs: only their origins get the configured passwords and cookies. Raises ConfigError for
+    headers that can't be sent, and for a .netrc that can't be read.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RequestHeaders:
     def headers_for(
         self, url: str, *, accept: str, referer: str = "", unless: Validators | None = None
     ) -> dict[str, str]:
-        """For a GET of a canonical URL that was found on the page *referer*."""
+        """The headers of a GET of a canonical URL that was found on the page *referer*."""
         headers = {
             "Host": authority(url),  # http.client's own lacks the dot at the end of a name that has one
             "User-Agent": self._user_agent,
@@ -87,11 +87,10 @@ class RequestHeaders:
         return headers
 
     def headers_of(self, request: BrowserRequest, url: str) -> dict[str, str]:
-        """For a request of a page in the browser for a canonical URL: what passes of its own headers, and ours.
+        """The headers of a browser's *request* for a canonical URL: those of the page that are sent on, and ours.
 
-        A script of another origin gets nothing that we ask for with a password or a cookie of ours: it may be allowed
-        to read the answer because the browser holds the request for one without. The page's own cookies are the
-        browser's to give.
+        A request of another origin gets none of our passwords and cookies: its script may be allowed to read the answer
+        because the browser takes it for a request without them. The page's own cookies come from the browser.
         """
         theirs = passed_on(request.headers)
         folded = {name.lower(): name for name in theirs}
@@ -119,7 +118,7 @@ class RequestHeaders:
         return headers
 
     def _add_ours(self, headers: dict[str, str], url: str, *, secrets: bool = True) -> None:
-        """What was configured, and what servers have set."""
+        """Add the configured headers and, with *secrets*, passwords and the cookies that servers have set."""
         headers.update(self._everywhere)
         if not secrets:
             return
@@ -131,8 +130,10 @@ class RequestHeaders:
             headers["Cookie"] = f"{headers['Cookie']}; {cookies}" if "Cookie" in headers else cookies
 
     def _login(self, url: str) -> str:
-        """That of ``.netrc``, which knows hosts alone: a page may name any port of one, or http, for it to be sent to.
-        So it is for https at its own port, and for the origins of the seeds, which somebody has named.
+        """The login of ``.netrc`` for *url*, which is given by host alone.
+
+        A foreign page may link to any port of such a host, or to http. So the login is sent by https to the usual port,
+        and to the origins of the seeds.
         """
         parts = urlsplit(url)
         is_meant = (parts.scheme == "https" and parts.port is None) or host_key(url) in self._origins
@@ -140,15 +141,15 @@ class RequestHeaders:
 
 
 def asks_unless(unless: Validators | None, url: str) -> bool:
-    """Whether a request for *url* says what is known of it, so that 304 is an answer."""
+    """Whether a request for *url* sends validators, so that 304 is an answer."""
     return unless is not None and unless.url == url and bool(unless.etag or unless.last_modified)
 
 
 def referer_for(url: str, page_url: str) -> str:
-    """What to send as Referer to *url*, linked from *page_url*: the browsers' default.
+    """The Referer for *url*, linked from *page_url*, by the browsers' default policy.
 
-    All of the page's URL to its own origin, its origin alone to others, nothing from https to http; never a
-    fragment or a user name. Source: W3C Referrer Policy, strict-origin-when-cross-origin.
+    Its own origin gets the page's whole URL, others its origin alone; a request from https to http has none. Never
+    contains a fragment or a user name. Source: W3C Referrer Policy, strict-origin-when-cross-origin.
     """
     page = canonical(page_url) if page_url else None
     if page is None or (page.startswith("https:") and url.startswith("http:")):
@@ -175,8 +176,9 @@ def _configured(headers: Iterable[str]) -> dict[str, str]:
 
 
 def _netrc_logins(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Authorization by host name, of the file that NETRC names or else ~/.netrc or ~/_netrc; its ``default`` entry is
-    for nobody: it would tell a password to every host there is.
+    """Authorization by host name, from the file that NETRC names, ~/.netrc or ~/_netrc.
+
+    Its ``default`` entry is ignored: it would send a password to every host.
     """
     named = environment.get("NETRC", "")
     candidates = [Path(named)] if named else [Path("~/.netrc"), Path("~/_netrc")]
@@ -186,7 +188,7 @@ def _netrc_logins(environment: Mapping[str, str] = os.environ) -> dict[str, str]
         try:
             hosts = netrc.netrc(str(path)).hosts
         except (netrc.NetrcParseError, OSError, UnicodeError) as exc:
-            # its text may quote what it stumbled at, which may be a password
+            # the text of the error may quote a password
             line = f", line {exc.lineno}" if isinstance(exc, netrc.NetrcParseError) else ""
             raise ConfigError(f"can't read {path}{line}: put it right, or go without --netrc") from None
         return {
@@ -198,5 +200,5 @@ def _netrc_logins(environment: Mapping[str, str] = os.environ) -> dict[str, str]
 
 
 def _sendable(value: str) -> str:
-    """A validator as servers sent it, without what would make another header of it."""
+    """A validator without control characters; empty if it is too long."""
     return _CONTROL.sub("", value) if len(value) <= _MAX_VALIDATOR_CHARS else ""

@@ -1,8 +1,7 @@
-"""What is worth a second try, and when: here within seconds, beyond that by the queue.
+"""Retries of requests: within seconds in the worker, later by the queue.
 
-A retry in hand costs a worker's thread, so it is only for what may be over in a moment. Whatever asks for
-more patience goes back: the queue makes it due later, and sees to it that no other worker asks the same host
-meanwhile.
+A retry in the worker occupies a thread, so it is only for errors that may be over in a moment. Other tasks go back: the
+queue makes them due later, and keeps other workers off the host meanwhile.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _SEED_ATTEMPTS = 2
 
 
 class _EnoughError(Exception):
-    """A further try is the queue's to give."""
+    """The next try is up to the queue."""
 
 
 class RetryingTransport:
@@ -88,7 +87,7 @@ class RetryingTransport:
             raise last from None
 
     def exchange(self, request: BrowserRequest, **exchanging: Unpack[Exchanging]) -> Exchanged:
-        """Without a second try: a page in the browser has its own ways to cope."""
+        """Makes one attempt: a page in the browser has its own ways to cope."""
         return self._transport.exchange(request, **exchanging)
 
     def close(self) -> None:
@@ -105,11 +104,11 @@ def _worth_it_now(error: BaseException) -> bool:
 
 
 def retry_delay_s(error: TaskError, task: Task, base_s: float) -> float | None:
-    """Seconds until a task whose lease ended in *error* is due again; None when it is not worth another.
+    """Seconds until a task whose lease ended in *error* is due again; None when it is not retried.
 
-    That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at
-    most. A seed whose host is out of reach gets two attempts: who has mistyped it waits for the answer. One by https
-    that its page names by http gets one: not every host has https.
+    That is *base_s*, doubled with each attempt, or what the server asked for if that is longer; an hour at most. A seed
+    with an unreachable host gets two attempts: a user who mistyped it is waiting. A URL by https that its page names
+    by http gets one: not every host has https.
     """
     no_answer = isinstance(error, (ConnectFailed, ConnectTimeout, RobotsUnavailable))
     if no_answer and _is_there_by_http(task):
@@ -126,13 +125,14 @@ def _is_there_by_http(task: Task) -> bool:
 
 
 def host_pause_s(error: TaskError) -> float | None:
-    """Seconds that the whole host is to be left alone, or None: until its robots.txt may be asked for again."""
+    """Seconds that the whole host is left alone, until its robots.txt is requested again; None for other errors."""
     return error.retry_after_s if isinstance(error, RobotsUnavailable) else None
 
 
 def refused_for_s(error: TaskError) -> float | None:
-    """Seconds that a refusal asks for, which is evidence of how fast its host may be asked: Retry-After of a 503 or
-    429, an hour at most; 0 for a 429 without one. None for what is no refusal.
+    """The Retry-After of a refusal (503 or 429), an hour at most; 0 for a 429 without one. None for other errors.
+
+    It is evidence of how many requests the host accepts.
     """
     if isinstance(error, RateLimited):
         return min(error.retry_after_s or 0.0, MAX_DELAY_S)

@@ -1,11 +1,10 @@
-"""What one robots.txt says to one user agent (RFC 9309), and which of its lines says so. Pure.
+"""A parsed robots.txt: the rules for one user agent (RFC 9309), and the line behind each verdict. Pure.
 
-It is written here because no library tells what is asked of it. Protego ends a group at a Crawl-delay or at any line
-that it does not know, where section 2.2.1 merges, and does not say which line decided. gpyrobotstxt goes over the whole
-file for each URL, octet by octet in Python, and is under a licence (GPL) that this project is not. Neither keeps lines
-of other kinds with their groups, which is where owners say what content may be used for.
+No library does what is needed. Protego ends a group at a Crawl-delay or at any unknown line, where section 2.2.1
+merges, and does not tell which line decided. gpyrobotstxt scans the whole file for each URL, octet by octet in Python,
+and has another licence (GPL). Neither keeps other lines with their groups, where owners say how content may be used.
 
-Where the standard leaves something open, it is read as Google's parser does (github.com/google/robotstxt): typos,
+Where the standard leaves something open, the file is read as by Google's parser (github.com/google/robotstxt): typos,
 missing colons, lengths of lines, and ``Allow: /a/index.html``, which allows ``/a/`` too.
 """
 
@@ -20,15 +19,15 @@ from crawler.http.robots_patterns import Path, RobotsPattern, pattern
 from crawler.models import Value
 
 MAX_BYTES = 500 * 1024
-"""Of a robots.txt; what comes after is not looked at (RFC 9309, section 2.5)."""
+"""The part of a robots.txt that is read (RFC 9309, section 2.5)."""
 MAX_DELAY_S = 300.0
-"""A Crawl-delay counts up to here: who asks for more has most often mistaken the unit."""
+"""The longest Crawl-delay that is obeyed: a longer one is most often in another unit."""
 MAX_STATEMENTS = 256
-"""Lines that are kept of a group, or of a file, to say what content may be used for: honest ones have a few."""
+"""The most lines about use that are kept of a group, or of a file: honest files have a few."""
 MAX_QUOTED_CHARS = 200
-"""Of a line that is quoted to people."""
+"""The length of a quoted line."""
 _MAX_LINE_BYTES = 2083 * 8 - 1
-"""What is longer is cut, as Google's parser does: eight times what a browser once took as a URL."""
+"""Longer lines are cut, as by Google's parser: eight times what a browser once took as a URL."""
 
 _ALLOW, _DISALLOW, _AGENT, _DELAY, _SITEMAP = "allow", "disallow", "user-agent", "crawl-delay", "sitemap"
 _USAGE, _SIGNAL, _LICENSE = "content-usage", "content-signal", "license"
@@ -38,44 +37,45 @@ _NAMES = {name: name for name in (_ALLOW, _DISALLOW, _AGENT, _DELAY, _SITEMAP, _
     **dict.fromkeys(("site-map", "sitemaps"), _SITEMAP),
     "crawl delay": _DELAY,
 }
-"""Field names in lower case, among them the misspelt ones that Google's parser takes."""
+"""Field names in lower case, with the misspelt ones that Google's parser accepts."""
 _OF_AGENTS = frozenset({_DELAY, _SIGNAL})
 _RULES = frozenset({_ALLOW, _DISALLOW, _USAGE})
-"""After these a User-agent line begins another group. Content-Usage is one by draft-ietf-aipref-attach, section 3; no
-standard makes one of Crawl-delay and Content-Signal, so that these end nothing.
+"""Rules: a User-agent line after one of these begins another group.
+
+Content-Usage is a rule by draft-ietf-aipref-attach, section 3. No standard makes Crawl-delay and Content-Signal rules.
 """
 
 _SPACE = " \t\v\f"
-"""Octets that are space. str.strip() would take 0x85 and 0xA0 as well, which are parts of characters here."""
+"""Octets that are space. str.strip() would also strip 0x85 and 0xA0, which are parts of characters here."""
 _TWO_WORDS = re.compile(r"([^ \t]++)[ \t]++([^ \t]++)")
 _TOKEN = re.compile(r"[A-Za-z_-]*+")
 
 
 class RobotsVerdict(Value):
-    """Whether a URL may be asked for, and by which line."""
+    """Whether a URL may be requested, and the line that says so."""
 
     allowed: bool
     line: str = ""
     """As written, its first MAX_QUOTED_CHARS; empty when no line decided, which allows."""
     number: int = 0
-    """Of the line, from 1; 0 when no line decided."""
+    """The number of the line, from 1; 0 when no line decided."""
 
 
 class UsageLine(Value):
-    """A line on what may be done with content. What its value means is not judged here."""
+    """A line about the use of content. Its value is judged elsewhere (opt_outs)."""
 
     name: str
     """``content-usage``, ``content-signal`` or ``license``."""
     value: str
-    """Without the path, if there is one; octets that are no UTF-8 are replaced."""
+    """The value without its path; octets that are no UTF-8 are replaced."""
     line: str
     """As written, its first MAX_QUOTED_CHARS."""
     number: int
-    """Of the line, from 1."""
+    """The number of the line, from 1."""
 
 
 class _Line(NamedTuple):
-    """A line with a field that is known."""
+    """A line with a known field."""
 
     name: str
     value: str
@@ -85,7 +85,7 @@ class _Line(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """An Allow or Disallow, without what else is in its line: a file has many."""
+    """An Allow or Disallow. A file may have many, so that they are small."""
 
     pattern: RobotsPattern
     is_allow: bool
@@ -97,14 +97,13 @@ _ALLOWED = RobotsVerdict(allowed=True)
 
 
 class RobotsFile:
-    """What *content*, a robots.txt, says to *agent*, our product token. Never raises, whatever *content* is.
+    """The robots.txt *content* as it applies to *agent*, our product token. Never raises, whatever *content* is.
 
-    *is_cut*: there was more of it than was taken. A last line that was cut, by whoever took it or by MAX_BYTES, does
-    not count. Several groups for one agent are one; without any, those for ``*`` count.
+    *is_cut*: the file had more bytes. A last line that was cut is ignored. Several groups for the agent are merged; if
+    there is none, those for ``*`` apply.
 
-    Time: reading is in proportion to the octets of the file. A verdict takes, for n octets of the URL, r rules and p
-    pieces between their wildcards, at most some n log n + (r + p) log n steps. Memory: at the most thirty times the
-    file, which then is one of nothing but short rules for us.
+    Time: parsing is linear in the file's size. A verdict takes about n log n + (r + p) log n steps, for n octets of the
+    URL, r rules and p pieces between wildcards. Memory: at most thirty times the file, if that is all short rules.
     """
 
     def __init__(self, content: bytes, *, agent: str, is_cut: bool = False) -> None:
@@ -114,7 +113,7 @@ class RobotsFile:
         self.sitemaps: tuple[str, ...] = tuple(
             _as_written(line.value) for line in of_all if line.name == _SITEMAP and line.value
         )
-        """As written, from anywhere in the file."""
+        """URLs of sitemaps as written, from anywhere in the file."""
         self._rules = sorted(
             _rules(group), key=lambda rule: (-rule.pattern.octets, not rule.is_allow, rule.number)
         )
@@ -122,23 +121,24 @@ class RobotsFile:
         self._stated = [self._statement(line) for line in stated[:MAX_STATEMENTS]]
         self._licenses = [self._statement(line)[1] for line in licenses[:MAX_STATEMENTS]]
         self.left_out = max(0, len(stated) - MAX_STATEMENTS) + max(0, len(licenses) - MAX_STATEMENTS)
-        """Lines beyond MAX_STATEMENTS, which are not among the statements."""
+        """The number of lines about use beyond MAX_STATEMENTS."""
         delays = [(delay_s, -line.number, line) for line in group if (delay_s := _seconds(line))]
         longest = max(delays, default=None)
         self.delay_s = longest[0] if longest else 0.0
-        """The longest Crawl-delay of our group, between two requests, at most MAX_DELAY_S; 0 if it asks for none."""
+        """The longest Crawl-delay of our group in seconds, at most MAX_DELAY_S; 0 without one."""
         self.delay_line = self._quoted(longest[2].start) if longest else ""
-        """The line that asks for it, as written; empty if none does."""
+        """The line of the Crawl-delay as written; empty without one."""
         self.delay_number = longest[2].number if longest else 0
-        """The number of that line, from 1; 0 if none asks."""
+        """The number of that line, from 1; 0 without one."""
         if not self._rules:
             self._text = ""
 
     def verdict(self, url: str) -> RobotsVerdict:
-        """Whether *url* may be asked for: the longest pattern decides, of two as long the one that allows (RFC 9309,
-        section 2.2.2). /robots.txt itself always may.
+        """Whether *url* may be requested. /robots.txt itself always may.
+
+        The rule with the longest pattern decides; of two as long, the one that allows (RFC 9309, section 2.2.2).
         """
-        if not self._rules:  # as at most hosts
+        if not self._rules:  # at most hosts
             return _ALLOWED
         path = Path(url)
         if path.name == "/robots.txt":
@@ -149,12 +149,11 @@ class RobotsFile:
         return _ALLOWED
 
     def statements(self, url: str) -> tuple[UsageLine, ...]:
-        """The lines on what may be done with what is at *url*, in the order of the file; whether it may be asked for is
-        another question.
+        """The lines about the use of the content at *url*, in the order of the file.
 
-        Content-Usage (draft-ietf-aipref-attach, section 3) and Content-Signal (contentsignals.org), each: the lines of
-        our group with the longest path that fits, all of them if several are as long; one without a path fits
-        everywhere and is the shortest. License (RSL 1.0): all, wherever they are.
+        Of Content-Usage (draft-ietf-aipref-attach, section 3), and of Content-Signal (contentsignals.org), those lines
+        of our group apply that have the longest matching path; a line without a path matches everywhere, as the
+        shortest. All lines of License (RSL 1.0) apply.
         """
         if not self._stated and not self._licenses:
             return ()
@@ -176,7 +175,7 @@ class RobotsFile:
         )
 
     def _quoted(self, start: int) -> str:
-        """The line that begins at *start*, as people may read it."""
+        """The line that begins at *start*, cut to MAX_QUOTED_CHARS."""
         end = self._text.find("\n", start)
         line = self._text[start : end if end >= 0 else None][:_MAX_LINE_BYTES].strip(_SPACE)
         line = _as_written(line)
@@ -187,7 +186,7 @@ class RobotsFile:
 
 
 def _text(content: bytes, *, is_cut: bool) -> str:
-    """The whole lines of *content*, a character for each octet, with line feeds at their ends."""
+    """The complete lines of *content*, with a character for each octet, and line feeds between them."""
     if is_cut or len(content) > MAX_BYTES:
         kept = content[: MAX_BYTES + 1]  # with one more octet, which may end the last line
         content = kept[: max(kept.rfind(b"\n"), kept.rfind(b"\r")) + 1]
@@ -213,7 +212,7 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _field(whole: str) -> tuple[str, str] | None:
-    """Name and value of a line, None where there is no field that is known."""
+    """Name and value of a line; None if it has no known field."""
     line = whole[:_MAX_LINE_BYTES].partition("#")[0].strip(_SPACE)
     if not line:
         return None
@@ -227,7 +226,7 @@ def _field(whole: str) -> tuple[str, str] | None:
 
 
 class _Agents:
-    """Whose the lines are that follow some User-agent lines."""
+    """The agents of some User-agent lines in a row."""
 
     def __init__(self) -> None:
         self._is_ours = self._is_everyones = False
@@ -237,17 +236,17 @@ class _Agents:
         self._is_everyones = self._is_everyones or is_everyones
 
     def of(self, ours: list[_Line], everyones: list[_Line]) -> list[_Line]:
-        """Where their lines go; what is neither ours nor everyone's goes nowhere."""
+        """The list for their lines: *ours*, *everyones*, or one that is thrown away."""
         return ours if self._is_ours else everyones if self._is_everyones else []
 
 
 def _parted(lines: Iterable[_Line], agent: str) -> tuple[list[_Line], list[_Line]]:
     """The lines of the group that applies to *agent*, and those that belong to no group.
 
-    A group is User-agent lines and all rules until the next User-agent line; what is no rule ends nothing, wherever it
-    is (RFC 9309, section 2.2.1). What is no rule of the standard, but of a group (Crawl-delay, Content-Signal), is for
-    the agents that are named directly before: ``User-agent: slow``, ``Crawl-delay: 9``, ``User-agent: *``,
-    ``Disallow: /a`` forbids /a to both and slows down one. What comes before all agents is nobody's.
+    A group is User-agent lines and all rules up to the next User-agent line after a rule (RFC 9309, section 2.2.1).
+    Crawl-delay and Content-Signal are no rules: they apply to the agents named directly before. ``User-agent: slow``,
+    ``Crawl-delay: 9``, ``User-agent: *``, ``Disallow: /a`` forbids /a to both, and slows down one. Lines before the
+    first agent apply to none.
     """
     ours: list[_Line] = []
     everyones: list[_Line] = []
@@ -277,7 +276,7 @@ def _parted(lines: Iterable[_Line], agent: str) -> tuple[list[_Line], list[_Line
 
 
 def _token(value: str) -> str:
-    """The product token that a User-agent line begins with: Google's matcher takes ``Foo Bar/1.0`` for ``foo``."""
+    """The product token at the start of a User-agent line: ``foo`` of ``Foo Bar/1.0``, as in Google's matcher."""
     found = _TOKEN.match(value)
     return found[0].lower() if found else ""
 
@@ -288,7 +287,7 @@ def _token(value: str) -> str:
 def _rules(group: Iterable[_Line]) -> Iterator[_Rule]:
     for line in group:
         if line.name not in (_ALLOW, _DISALLOW) or not line.value:
-            continue  # an empty pattern says nothing
+            continue  # an empty pattern is no rule
         is_allow = line.name == _ALLOW
         yield _Rule(pattern(line.value), is_allow, line.number, line.start)
         folder, slash, file = line.value.rpartition("/")
@@ -297,7 +296,7 @@ def _rules(group: Iterable[_Line]) -> Iterator[_Rule]:
 
 
 def _split(value: str) -> tuple[str, str]:
-    """Of the form ``[path] value``: a path begins with a slash and ends before the first space."""
+    """Path and value of ``[path] value``: a path begins with a slash and ends before the first space."""
     if not value.startswith("/"):
         return "", value
     end = min((at for at in (value.find(" "), value.find("\t")) if at >= 0), default=len(value))
@@ -305,7 +304,7 @@ def _split(value: str) -> tuple[str, str]:
 
 
 def _seconds(line: _Line) -> float:
-    """What a Crawl-delay asks for; 0 of any other line, and of what is no number of seconds."""
+    """The seconds of a Crawl-delay; 0 of any other line, and of what is no number."""
     if line.name != _DELAY:
         return 0.0
     try:

@@ -1,8 +1,8 @@
-"""Patterns of robots.txt, and the paths that fit them (RFC 9309, sections 2.2.2 and 2.2.3). Pure.
+"""Patterns of robots.txt, and the paths that match them (RFC 9309, sections 2.2.2 and 2.2.3). Pure.
 
-A text is a character for each octet here. However many patterns and wildcards meet however long a path, they do not
-multiply each other: once much of a path has been searched, its places are looked up in an index. Only pieces that are
-longer than _KEY_CHARS are searched for one by one, of which a robots.txt has 4,000 at the most.
+A text has a character for each octet here. The number of patterns and wildcards does not multiply with the length of a
+path: once much of a path was searched, pieces are looked up in an index of it. Only pieces longer than _KEY_CHARS are
+always searched for, and a robots.txt has 4,000 of these at most.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from typing import NamedTuple
 _PATH = re.compile(r"(?:[^/?#;:]*+://|//)?[^/?;#]*+([^#]*+)")
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _AS_THEY_ARE = frozenset(_UNRESERVED + ":@!$&'()*+,;=[]")
-"""Characters that are the same, percent-encoded or not. With ``/``, ``?`` and ``#`` it is another path."""
+"""Characters that mean the same when percent-encoded; ``/``, ``?`` and ``#`` do not."""
 _TO_NORMALISE = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]")
 _FIND_OCTETS = 2**22
-"""So many octets of a path are searched for pieces one by one; then it is worth an index."""
+"""Octets that are searched one by one before an index is made."""
 _KEY_CHARS = 128
-"""Longer pieces are not looked up in the index, which would take as much memory as the path is long, squared."""
+"""The longest piece in the index: a limit, for the index of all would take the square of the path's length."""
 _LAST = "\x7f"
-"""After all characters of a normalised path."""
+"""Greater than all characters of a normalised path."""
 
 
 class RobotsPattern(NamedTuple):
-    """What a path must look like. A file has many, so that they are small."""
+    """A pattern, split at its wildcards. A file has many, so that they are small."""
 
     octets: int
-    """Of all of it, normalised: the most octets win."""
+    """Length of the normalised pattern: the longest pattern wins."""
     head: str
-    """What a path must begin with."""
+    """The beginning of a matching path."""
     rest: tuple[str, ...]
-    """What must come after it, in this order, with anything between (``*``)."""
+    """Pieces that must follow, in this order, with anything between (``*``)."""
     is_anchored: bool
-    """The last piece must be the end of the path (``$``)."""
+    """Whether the last piece must be the end of the path (``$``)."""
     in_query: tuple[str, ...]
-    """Head and rest to be looked for where slashes in the query are encoded; empty if that finds no more."""
+    """Head and rest for a path whose query has its slashes encoded; empty if that matches no more paths."""
 
 
 def pattern(written: str) -> RobotsPattern:
-    """As a rule has it; an empty one fits every path, and has no octets."""
+    """The pattern of a rule, with a character for each octet; an empty one matches every path, and has no octets."""
     is_anchored = written.endswith("$")
     pieces = [_normalised(piece) for piece in written[: len(written) - is_anchored].split("*")]
     octets = sum(map(len, pieces)) + len(pieces) - 1 + is_anchored
@@ -56,14 +56,14 @@ def pattern(written: str) -> RobotsPattern:
 
 
 class Path:
-    """Path and query of *url*, with what has been found in them; of what is no URL as Google's matcher takes it."""
+    """Path and query of *url*, with an index of them; of any text, as in Google's matcher."""
 
     def __init__(self, url: str) -> None:
         found = _PATH.match(url.encode("utf-8", "surrogatepass").decode("latin-1"))
         path = _normalised(found[1] if found else "")
         path = path if path.startswith("/") else f"/{path}"
         self.name = path.partition("?")[0]
-        """Without the query, normalised."""
+        """The path without its query, normalised."""
         self._plain = _Searched(path)
         self._in_query = _Searched(_with_query(path, is_query=False))
 
@@ -79,7 +79,7 @@ class Path:
 class _Searched:
     """A text that is searched for many pieces.
 
-    One search may look at all of it. When that was done often, the ends of the text are sorted, once: the places of a
+    A search may scan the whole text. After many of them the suffixes of the text are sorted, once: the places of a
     piece are then neighbours.
     """
 
@@ -105,7 +105,7 @@ class _Searched:
         return not is_anchored or (text.endswith(rest[-1]) and len(text) - len(rest[-1]) >= place)
 
     def _find(self, piece: str, place: int) -> int:
-        """``str.find``"""
+        """The first place of *piece* from *place* on, -1 without one: ``str.find``, or by the index."""
         if self._left_octets > 0 or len(piece) > _KEY_CHARS:
             self._left_octets -= len(self._text)
             return self._text.find(piece, place)
@@ -125,14 +125,15 @@ class _Searched:
 
 
 def _without_empty(pieces: list[str], *, is_anchored: bool) -> tuple[str, ...]:
-    """Without pieces between two ``*``, and at the end of a pattern, which fit anywhere."""
+    """*pieces* without the empty ones between two ``*``, and at the end of a pattern, which match anywhere."""
     last = pieces[-1:] if len(pieces) > 1 and (is_anchored or pieces[-1]) else []
     return (pieces[0], *filter(None, pieces[1:-1]), *last)
 
 
 def _normalised(octets: str) -> str:
-    """*octets* with one spelling for each, of visible ASCII alone: RFC 9309, section 2.2.2, has what is not ASCII
-    percent-encoded, and what need not be encoded, plain.
+    """*octets* in one spelling, of visible ASCII alone (RFC 9309, section 2.2.2).
+
+    What is not ASCII is percent-encoded, and what need not be encoded is plain.
     """
     return _TO_NORMALISE.sub(_one, octets)
 
@@ -146,8 +147,9 @@ def _one(found: re.Match[str]) -> str:
 
 
 def _with_query(normalised: str, *, is_query: bool) -> str:
-    """*normalised* with the slashes and question marks of its query encoded, where they mean no more than others do
-    (the second example in section 2.2.2). *is_query*: all of it is within one.
+    """*normalised* with the slashes and question marks of its query encoded: they are plain characters there.
+
+    Source: the second example in section 2.2.2. *is_query*: the whole text is within a query.
     """
     before, mark, query = ("", "", normalised) if is_query else normalised.partition("?")
     return before + mark + query.replace("/", "%2F").replace("?", "%3F")

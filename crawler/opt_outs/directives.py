@@ -1,9 +1,9 @@
-"""What the owner of a page or an image asks of robots beside robots.txt: in the answer's headers, and in ``<meta>``.
+"""Opt-outs in headers and in ``<meta>``: what the owner of a page or an image asks of robots beside robots.txt.
 
 Sources: Google's robots meta tag and X-Robots-Tag specifications; DeviantArt's ``noai`` and ``noimageai``; the TDM
 Reservation Protocol of the W3C community group (``tdm-reservation``); AI Preferences of the IETF (``Content-Usage``);
-Cloudflare's ``Content-Signal``; RSL 1.0. Directives that say nothing about following
-and keeping (``nosnippet``, ``noarchive``, ``max-image-preview`` …) are left alone.
+Cloudflare's ``Content-Signal``; RSL 1.0. Directives that are not about following or keeping (``nosnippet``,
+``noarchive``, ``max-image-preview`` …) are ignored.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from crawler.opt_outs.purposes import (
 )
 
 NOFOLLOW, REL_NOFOLLOW = "nofollow", "rel-nofollow"
-"""Asked for all links of a page, and for a single one."""
+"""Directives about all links of a page, and about a single link."""
 AGAINST_IMAGES = (NOINDEX, NOIMAGEINDEX, NOAI, NOIMAGEAI, TDM_RESERVATION)
-"""What forbids to take an image, or the images of a page; each is the slug of an error, too."""
+"""Directives that forbid to take an image, or the images of a page; each is the reason of an error, too."""
 
 _DIRECTIVES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in (NOINDEX, NOFOLLOW, NOIMAGEINDEX, NOAI, NOIMAGEAI)},
     "none": (NOINDEX, NOFOLLOW),
 }
 _WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
-"""Directives that have a colon themselves; before any other colon stands the name of a robot."""
+"""Directives with a colon of their own; any other colon follows the name of a robot."""
 _SPEAKS = frozenset({"x-robots-tag", TDM_RESERVATION, CONTENT_USAGE, CONTENT_SIGNAL, "link"})
 _MAX_LINES = 100
 _MAX_LINE_CHARS = 8192
@@ -44,20 +44,20 @@ _LINK = re.compile(r"<[^<>]*+>([^<]*+)")
 
 
 def of_headers(headers: Mapping[str, str], *, agent: str) -> frozenset[str]:
-    """What an answer's headers ask of all robots, and of *agent* by its name. Never raises."""
+    """The directives in an answer's headers for all robots, and for *agent* by its name. Never raises."""
     lines = headers.get("x-robots-tag", "").splitlines()
     asked = {directive for line in lines for directive in _of_line(line, agent)}
     return frozenset({*asked, *_reservation(headers.get(TDM_RESERVATION, ""))})
 
 
 def with_meta(asked: frozenset[str], named: Iterable[tuple[str, str]], *, agent: str) -> frozenset[str]:
-    """What a page asks whose headers ask for *asked*, by its ``<meta>`` elements, each as name and content.
+    """The directives of a page: *asked* by its headers, and *named* in its ``<meta>`` elements (name and content).
 
-    They add to the headers, but for ``tdm-reservation``, where the page has the last word. Never raises.
+    Elements add to the headers; a ``tdm-reservation`` in the page replaces that of the headers. Never raises.
     """
     found = set(asked)
     for name, content in named:
-        name = name.strip().lower()  # noqa: PLW2901 - as it was meant
+        name = name.strip().lower()  # noqa: PLW2901 - the same name
         if name in ("robots", agent):
             found.update(_of_line(content, agent))
         elif name == TDM_RESERVATION and content.strip() in ("0", "1"):
@@ -67,12 +67,12 @@ def with_meta(asked: frozenset[str], named: Iterable[tuple[str, str]], *, agent:
 
 
 def told_by(headers: Mapping[str, str], *, agent: str) -> list[OptOut]:
-    """What an image's own answer says of its use, each with its text and place. Never raises.
+    """The opt-outs in the headers of an image's own answer. Never raises.
 
-    ``Content-Usage`` speaks of the content of its message, so that of a page is not its images'.
+    ``Content-Usage`` is about the content of its message: that of a page does not apply to its images.
     """
     if _SPEAKS.isdisjoint(headers):
-        return []  # as nearly always
+        return []  # nearly always
     told = [
         said(directive, "header X-Robots-Tag", line, (directive,))
         for line in headers.get("x-robots-tag", "").splitlines()
@@ -102,7 +102,7 @@ def _licenses(links: str) -> Iterator[str]:
 
 
 def _of_line(line: str, agent: str) -> Iterator[str]:
-    """The directives of one header, or of one ``content``, that are meant for *agent*."""
+    """The directives of one header, or of one ``content``, that apply to *agent*."""
     meant = True
     for part in line.lower().split(","):
         name, colon, rest = part.partition(":")

@@ -1,7 +1,7 @@
-"""What owners say of the use of their images, gathered while one is visited, and whether it may be taken.
+"""The opt-outs of one image, gathered while it is visited; they may forbid to take it.
 
-First speaks the host, before anything is asked for: the lines of its robots.txt, its tdmrep.json. Then the answer's
-headers, at last the image itself.
+Those of its host come first, before any request for the image: lines of robots.txt, and tdmrep.json. Then come the
+answer's headers, and at last the image's own metadata.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ROBOTS = "robots.txt"
 
 
 class ImageOptOuts:
-    """What is obeyed, by the settings of a crawl; safe to be used by several threads.
+    """Finds opt-outs of hosts, and judges all by the settings of a crawl. Thread-safe.
 
     *statements* gives the lines of robots.txt, None where no robots.txt is looked at. *files* gives tdmrep.json files;
     they are asked for where they may decide, and where records are to have them.
@@ -41,20 +41,20 @@ class ImageOptOuts:
         self._files = files if decides or config.record_tdmrep else None
 
     def of_host(self, url: str, turn: Turn | None = None) -> list[OptOut]:
-        """What the URL's host says of it, asked when it is its *turn*. Raises a TaskError when it is not to be had."""
+        """The opt-outs of the URL's host, requested when it is its *turn*. Raises a TaskError if they can't be had."""
         told = [_of_line(one) for one in self._statements(url)] if self._statements is not None else []
         if self._files is not None and (found := self._files.of(host_key(url), turn).reservation(url)):
             told.append(found)
         return told
 
     def check(self, told: Iterable[OptOut]) -> None:
-        """Raise an OptedOut if any of that forbids the image to this crawl."""
+        """Raise an OptedOut if one of *told* forbids the image to this crawl."""
         if (error := refusal(told, purpose=self._purpose, obeyed=self._obeyed)) is not None:
             raise error
 
 
 class Heard:
-    """What was said of one image so far; each thing once."""
+    """The opt-outs of one image so far; each once."""
 
     def __init__(self, wishes: ImageOptOuts) -> None:
         self._wishes = wishes
@@ -62,11 +62,11 @@ class Heard:
         self._unread = 0
 
     def host(self, url: str, turn: Turn | None = None) -> None:
-        """Hear what the host of *url* says of it. Raises an OptedOut if it may not be asked for."""
+        """Add the opt-outs of the host of *url*. Raises an OptedOut if the image must not be requested."""
         self(self._wishes.of_host(url, turn))
 
     def __call__(self, told: Iterable[OptOut], unread: int = 0) -> None:
-        """Keep *told*, and how much could not be read. Raises an OptedOut if the image may not be taken."""
+        """Add *told*, and the number of *unread* ones. Raises an OptedOut if the image must not be taken."""
         told = tuple(told)
         self._told.update(dict.fromkeys(told))
         self._unread += unread
@@ -74,17 +74,17 @@ class Heard:
 
     @property
     def opt_outs(self) -> tuple[OptOut, ...]:
-        """For the image's record, which has room for MAX_OPT_OUTS: those that forbid most come first."""
+        """The first MAX_OPT_OUTS, for the image's record: those that forbid most come first."""
         return tuple(sorted(self._told, key=lambda one: -len(one.forbids))[:MAX_OPT_OUTS])
 
     @property
     def more_opt_outs(self) -> int:
-        """How many others there were, or could not be read."""
+        """The number of further opt-outs, and of those that could not be read."""
         return max(0, len(self._told) - MAX_OPT_OUTS) + self._unread
 
 
 def of_host(one: OptOut) -> bool:
-    """Whether that was said by the image's host, rather than with its answer or by itself."""
+    """Whether an opt-out is of the image's host, rather than of its answer or of the file."""
     return one.place.startswith((_ROBOTS, "tdmrep.json"))
 
 

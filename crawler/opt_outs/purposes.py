@@ -1,8 +1,8 @@
-"""What an owner's words about the use of an image mean to a crawl: a table of signals, words and purposes.
+"""What opt-outs mean for a crawl: a table of signals, their words, and the purposes that these forbid. Pure.
 
-A signal that speaks of one use (``ai-train=no``) forbids that use, and no other: a crawl for it obeys, others keep what
-was said in their records, from which a data set can be filtered later. A crawl to train models obeys all of them. What
-forbids images altogether (``noindex``, ``noai`` … ``tdm-reservation``) is obeyed whatever they are for. Pure.
+A signal about one use (``ai-train=no``) forbids that use, and no other: a crawl for it obeys, others keep the opt-out
+in their records, by which a data set can be filtered later. A crawl for training obeys all of them. A signal that forbids
+images altogether (``noindex``, ``noai`` … ``tdm-reservation``) is obeyed for every purpose.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ RSL_LICENSE = "rsl-license"
 
 
 class Signal(NamedTuple):
-    """One way to say it."""
+    """One way to opt out."""
 
     where: str
-    """For people."""
+    """The place where it is found, for the documentation."""
     source: str
-    """Who defines it."""
+    """The specification that defines it."""
     words: dict[str, tuple[Purpose, ...]]
-    """Who each of its words forbids images to; words that are not here forbid nothing."""
+    """The purposes that each of its words forbids; other words forbid nothing."""
 
 
 SIGNALS: dict[str, Signal] = {
@@ -90,11 +90,11 @@ SIGNALS: dict[str, Signal] = {
     ),
     RSL_LICENSE: Signal("`License:` in robots.txt, header `Link`", "RSL 1.0, 10 Dec 2025", {}),
 }
-"""Every signal that is read, by its slug, which is that of the error of who is refused for it, and of its switch."""
+"""All signals by slug, which is also the reason of the error, and the name of the switch (--no-obey-SLUG)."""
 
 
 def said(signal: str, place: str, text: str, words: Iterable[str]) -> OptOut:
-    """What was read, with what it means: who any of its *words* forbids the image to."""
+    """The opt-out of *signal* found at *place*: it forbids what any of its *words* forbids."""
     known = SIGNALS[signal].words
     forbidden = {purpose for word in words for purpose in known.get(word, ())}
     return OptOut(
@@ -106,7 +106,7 @@ def said(signal: str, place: str, text: str, words: Iterable[str]) -> OptOut:
 
 
 def refusal(told: Iterable[OptOut], *, purpose: Purpose, obeyed: frozenset[str]) -> TaskError | None:
-    """The error of an image of which that was said; None if it may be taken. *obeyed* are the signals that are."""
+    """The error of an image with the opt-outs *told*; None if it may be taken. *obeyed* are the signals that count."""
     for one in told:
         if one.signal in obeyed and purpose in one.forbids:
             asks_s = (

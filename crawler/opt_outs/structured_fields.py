@@ -1,7 +1,6 @@
-"""Dictionaries of structured fields (RFC 9651, section 3.2): parsed as section 4.2.2 says, or not at all.
+"""A parser of dictionaries in structured fields (RFC 9651, sections 3.2 and 4.2.2).
 
-All types of values are read, so that nothing hides behind one that is not known here; only tokens and booleans are told
-apart, for nothing else means anything to who asks.
+Values of all types are parsed, so that none of them hides a later key; only tokens are returned.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 from typing import Final
 
 MAX_CHARS = 64 * 1024
-"""Of a field that is looked at."""
+"""The longest field that is parsed."""
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*+")
 _TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*+")
 _BARE = re.compile(
@@ -25,7 +24,7 @@ _BARE = re.compile(
     re.VERBOSE,
 )
 OTHER: Final = None
-"""In place of a value that is no token."""
+"""Stands for a value that is no token."""
 
 
 class _MalformedError(Exception):
@@ -35,8 +34,8 @@ class _MalformedError(Exception):
 def tokens(field: str) -> dict[str, str | None] | None:
     """The dictionary in *field*: for each of its keys the token that is its value, or OTHER for any other value.
 
-    Of a key that comes several times the last value counts. None where *field* is not one: then it says nothing (RFC
-    9651, section 4.2). Takes time in proportion to its length, and never raises.
+    The last value of a repeated key counts. None if *field* is malformed, and so is to be ignored (RFC 9651, section
+    4.2). Takes linear time, and never raises.
     """
     if len(field) > MAX_CHARS:
         return None
