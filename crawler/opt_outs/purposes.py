@@ -1,8 +1,8 @@
 """What opt-outs mean for a crawl: a table of signals, their words, and the purposes that these forbid. Pure.
 
 A signal about one use (``ai-train=no``) forbids that use, and no other: a crawl for it obeys, others keep the opt-out
-in their records, by which a data set can be filtered later. A crawl for training obeys all of them. A signal that forbids
-images altogether (``noindex``, ``noai`` … ``tdm-reservation``) is obeyed for every purpose.
+in their records, by which a data set can be filtered later. A crawl for training obeys all of them. A signal that
+forbids images altogether (``noindex``, ``noai`` … ``tdm-reservation``) is obeyed for every purpose.
 """
 
 from __future__ import annotations
