@@ -45,6 +45,9 @@ _READ_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 """Huffman and arithmetic coding, in sequence or progressive. The others are lossless, hierarchical, or JPEG-LS."""
 _PICTURES_IN_BITMAP = (4, 5)
 """A JPEG or a PNG in a BMP, which then has 0 bits a pixel ([MS-WMF], 2.1.1.7)."""
+_RUN_LENGTHS = (1, 2)
+_END_OF_BITMAP = b"\0\1"
+"""Ends the run lengths. Before the last pixel it leaves out the others ([MS-WMF], 3.1.6.4), which Pillow refuses."""
 _WINDOWS_HEADERS = frozenset({40, 52, 56, 108, 124})
 _MASKS_AT = 54
 _BITFIELDS = 3
@@ -80,6 +83,8 @@ def _bitmap(data: bytes) -> bool | None:
         if size not in _WINDOWS_HEADERS:
             return None
         if compression in _PICTURES_IN_BITMAP and not bits:
+            return True
+        if compression in _RUN_LENGTHS and data.rstrip(b"\0").endswith(_END_OF_BITMAP):
             return True
         if compression == _BITFIELDS and not _are_masks(struct.unpack_from("<III", data, _MASKS_AT)):
             return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -30,7 +31,6 @@ from crawler.download import containers, metadata
 from crawler.download.dhash import dhash
 from crawler.download.formats import EXTENSIONS, ImageInfo
 from crawler.download.pillow_warnings import hushed
-from crawler.download.rle import expanded
 from crawler.download.sniff import image_format, recognised
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff
@@ -80,6 +80,8 @@ _BYTES_PER_PX = {
 _BYTES_PER_SVG_BYTE = 70
 _BESIDE_BYTES = 16 * 2**20
 _STRIP_PX = 256
+_ENDS_EARLY = re.compile("truncated|not enough image data", re.IGNORECASE)
+"""How Pillow's decoders say that bytes are missing."""
 
 
 def _boundless(size_bytes: int) -> int:
@@ -190,7 +192,7 @@ def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
         return TooManyPixels("it has more pixels than are decoded (max_pixels)")
     if is_unread(name, data, text):
         return UnsupportedFormat(f"it is {_A_CALLED[name]} of a rare kind, which no decoder here reads")
-    if "truncated" in text.lower():
+    if _ENDS_EARLY.search(text):
         return TruncatedImage(f"the {CALLED[name]} ends early")
     return CorruptImage(f"the {CALLED[name]} is damaged: its pixels can't be decoded")
 
@@ -238,8 +240,6 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
             return _decoded_icon(data, limit)
         case "jpeg":
             return _decoded_jpeg(data, limit)
-        case "bmp":
-            return _decoded_bitmap(data, limit)
         case "png":
             frames, data = containers.check_png(data)
         case "gif":
@@ -249,6 +249,8 @@ def _decoded(name: str, data: bytes, limit: _Limit, applications: list[int]) -> 
             limit.check(width_px, height_px, frames)  # opened, it has two canvases
         case "tiff":
             frames, short = check_tiff(data, max_pages=MAX_FRAMES, max_pixels=limit.max_pixels)
+        case "bmp":
+            pass  # it has no end mark
         case _:
             containers.check_boxes(data)
     limit.check(1, 1, frames)  # to count them, a decoder goes over them
@@ -314,20 +316,6 @@ def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
         image.draft("L", (next(least), next(least)))  # colours are read and checked all the same, not made
         image.load()
         return width_px, height_px, 1, dhash(image)
-
-
-def _decoded_bitmap(data: bytes, limit: _Limit) -> _Decoded:
-    with BmpImagePlugin.BmpImageFile(io.BytesIO(data)) as image:
-        limit.check(*image.size)
-        tile = image.tile[0]
-        if tile.codec_name == "bmp_rle" and isinstance(tile.args, tuple):
-            _, nibbles, direction = tile.args
-            pixels = expanded(memoryview(data)[tile.offset :], *image.size, nibbles=nibbles)
-            raw_mode = "P" if image.mode == "P" else "L"
-            image.fp = io.BytesIO(pixels)
-            image.tile = [ImageFile._Tile("raw", tile.extents, 0, (raw_mode, 0, direction))]  # noqa: SLF001
-        image.load()
-        return *image.size, 1, dhash(image)
 
 
 def _decoded_icon(data: bytes, limit: _Limit) -> _Decoded:

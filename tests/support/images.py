@@ -176,9 +176,11 @@ def heic(image: Image.Image, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def rle8() -> bytes:
+def rle8(*, is_partial: bool = False) -> bytes:
+    """Runs, pixels one by one, and a leap over three lines; one that is partial ends there, as the format allows."""
     lines = b"".join(bytes((20, y, 0, 4)) + bytes((1, 2, 3, 4)) + bytes((16, y + 1, 0, 0)) for y in range(20))
-    return bitmap(8, lines + bytes((0, 2, 5, 3, 10, 9, 0, 1)), compression=1, colours=256)
+    rest = bytes((10, 9)) if is_partial else bytes((35, 9, 0, 0)) + bytes((40, 7, 0, 0)) * 6
+    return bitmap(8, lines + bytes((0, 2, 5, 3)) + rest + bytes((0, 1)), compression=1, colours=256)
 
 
 @cache

@@ -8,7 +8,6 @@ import msgspec
 
 from crawler.download import cbor, containers, jumbf, metadata, xmp
 from crawler.download.formats import EXTENSIONS
-from crawler.download.rle import expanded
 from crawler.download.sniff import image_format, is_start_of_magic, recognised, unkept_format
 from crawler.download.svg import svg_info
 from crawler.download.tiff import check_tiff, compression_of
@@ -53,12 +52,6 @@ def fuzz(data: bytes) -> None:
             assert len(version) <= 2 * len(data) + 1024, "an end is short"
     if name:
         assert is_unread(name, data, "broken") in (True, False)
-    if len(data) > 3:
-        width, height = 1 + data[0], 1 + data[1]
-        pixels = _asked(
-            lambda all_: expanded(memoryview(all_)[2:], width, height, nibbles=bool(data[2] & 1)), data
-        )
-        assert pixels is None or len(pixels) == width * height  # type: ignore[arg-type]
 
 
 def _say_what_they_may(data: bytes) -> None:

@@ -12,7 +12,7 @@ from crawler.download.undecodable import is_unread
 from crawler.download.verify import verify
 from crawler.errors import CorruptImage, Rejection, UnsupportedFormat
 from tests.support.cpu_time import cpu_below
-from tests.support.images import bitmap, samples, tiff
+from tests.support.images import bitmap, rle8, samples, tiff
 
 PIXELS = 10_000_000
 MAGIC = {
@@ -76,6 +76,8 @@ GREY = bytes(range(240)) * 5
         bitfields(0, compression=4),
         bitfields(0, compression=5),
         bitmap(2, bytes(300), colours=4),
+        rle8(is_partial=True),
+        bitmap(4, bytes((40, 0x12, 0, 0)) * 29 + b"\0\1\0\0", compression=2, colours=16),
         icon(bitfields(32, 0x3FF00000, 0xFFC00, 0x3FF)[14:]),
         *(jpeg_with(marker=marker) for marker in (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)),
         b"\xff\xd8\xff\xf7" + samples()["plain.jpg"][4:],
