@@ -18,8 +18,9 @@ from crawler.cli.options import Command, config_options_of, json_option
 from crawler.cli.output import clean, write_json
 from crawler.config import Config
 from crawler.errors import UsageError
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
 from crawler.harvest.handler import ACCEPT
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.sniffing import kind_of
 from crawler.http import Fetched
 from crawler.models import NewTask, Origin, Task, TaskKind, image_words

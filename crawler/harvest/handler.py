@@ -10,6 +10,7 @@ from http import HTTPStatus
 from crawler.config import Config
 from crawler.errors import NoSitemap, RepeatedPage, TaskError
 from crawler.harvest import links, sitemap
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.link_filter import A_PAGE, LinkFilter
 from crawler.harvest.reader_pool import Read, Reading
 from crawler.harvest.reader_protocol import Head, in_order
@@ -167,7 +168,7 @@ class PageHandler(TaskHandler):
 
 def reading_here(scope: Scope, config: Config, *, now: Callable[[], datetime]) -> Read:
     """Reads documents in this very process: for those that nobody strange has written, and for who has but one."""
-    from crawler.harvest.documents import DocumentReader, Harvest
+    from crawler.harvest.documents import DocumentReader
 
     reader = DocumentReader(scope, config, now=now)
 

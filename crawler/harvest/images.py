@@ -17,9 +17,6 @@ from crawler.harvest.data_urls import is_inline
 from crawler.harvest.extensions import leads_to_image
 from crawler.harvest.html import Element
 from crawler.harvest.parser_base import link_target
-from crawler.harvest.styles import found_among
-
-__all__ = ["LAST_RULES", "RULES", "found_among", "found_on"]
 
 
 def found_on(elements: Iterable[Element], *, guess: bool = False) -> Iterator[Candidate | Cut]:

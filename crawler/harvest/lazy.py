@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from crawler.harvest import json_data, srcset
+from crawler.harvest import css, json_data, srcset
 from crawler.harvest.candidates import (
     DEFERRED,
     FALLBACK,
@@ -21,7 +21,7 @@ from crawler.harvest.cuts import Cut, at_most
 from crawler.harvest.extensions import leads_elsewhere, leads_to_image
 from crawler.harvest.html import Element
 from crawler.harvest.placeholders import is_flag
-from crawler.harvest.styles import found_in_css
+from crawler.harvest.styles import images_among
 
 _LAZY_NAMES = {
     **dict.fromkeys(
@@ -94,7 +94,7 @@ def _lazy(element: Element, name: str, value: str) -> Iterator[Candidate | Cut]:
     if _TEMPLATE.search(value):
         yield from _in_every_width(element, value)
     elif "url(" in value:
-        for item in found_in_css(value, element, scope=f"{element.number}.{name}"):
+        for item in images_among(css.references(value), element, scope=f"{element.number}.{name}"):
             yield item if isinstance(item, Cut) else msgspec.structs.replace(item, found_in="lazy")
     elif rank is not None or leads_to_image(value):
         yield from _one_or_several(element, name, value, rank=rank)

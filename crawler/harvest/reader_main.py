@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from crawler.errors import FAULT, TaskError
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.reader_protocol import (
     MOST_FAULT_CHARS,
     QUESTION_BYTES,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
 
 from crawler.config import Config
 from crawler.errors import REASONS, InternalError, TaskError
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.script_signs import ScriptSigns
 from crawler.http import Fetched
 from crawler.message_parts import MESSAGE_BUDGET_BYTES, parts
 from crawler.models import NewTask, Task, Value
-
-if TYPE_CHECKING:
-    from crawler.harvest.documents import Harvest
 
 READ, WORDS = "read", "words"
 QUESTION_BYTES = 4

@@ -17,24 +17,17 @@ def background_attribute(element: Element) -> Iterator[Candidate | Cut]:
 
 def style_attribute(element: Element) -> Iterator[Candidate | Cut]:
     if style := element.attributes.get("style"):
-        yield from found_in_css(style, element, scope=str(element.number))
+        yield from images_among(css.references(style), element, scope=str(element.number))
 
 
 def style_element(element: Element) -> Iterator[Candidate | Cut]:
-    yield from found_in_css(element.text, element, scope=str(element.number))
+    yield from images_among(css.references(element.text), element, scope=str(element.number))
 
 
-def found_in_css(text: str, element: Element, *, scope: str = "") -> Iterator[Candidate | Cut]:
-    """The images of a ``style`` attribute or element; *scope* tells their groups from those of another
-    one.
-    """
-    return found_among(css.references(text), element, scope=scope)
-
-
-def found_among(
+def images_among(
     references: Iterable[CssReference | Cut], element: Element, *, scope: str = ""
 ) -> Iterator[Candidate | Cut]:
-    """The images among what a style sheet refers to."""
+    """The images among the references of a style sheet. *scope* tells its ``image-set`` groups from those of others."""
     for item in references:
         if isinstance(item, Cut):
             yield item

@@ -27,12 +27,11 @@ _LEAST_INLINE_BYTES = 256
 
 
 class Document:
-    """What all that is found on one document has in common, and what of it is left out.
+    """One document that tasks are made of, and the counts of what is left out of it.
 
-    *base* is what references on it are relative to; *limit* is how many links are taken, and *image_limit* how many
-    images, None for all; *tidy* is applied to each URL; *asked* is what the document's owner asks of robots, as far as
-    that is obeyed; *upgrades* says that its policy wants https for all that it loads; *left_out* is what of it has been
-    left out already.
+    *base* resolves its references. *limit* is the number of links that are taken; *image_limit* the number of images,
+    None for all. *tidy* is applied to each URL. *obeyed* are the owner's directives for robots that are obeyed.
+    *upgrades*: its content security policy asks for https. *left_out* has the counts so far.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Document:
         base: str,
         depth: int,
         title: str = "",
-        asked: frozenset[str] = frozenset(),
+        obeyed: frozenset[str] = frozenset(),
         limit: int,
         image_limit: int | None = None,
         encoding: str = "utf-8",
@@ -53,7 +52,7 @@ class Document:
         self.url = url
         self.depth = depth
         self.title = title
-        self.asked = asked
+        self.obeyed = obeyed
         self._upgrades = upgrades or url.startswith("https:")
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
         """How much of it was not read or not taken, by a slug of LEFT_OUT."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crawler.config import load
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.harvest import Harvest
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.scope import Scope
 from tests.support.harvesting import answer

@@ -11,7 +11,8 @@ import msgspec
 from crawler.config import load
 from crawler.errors import LEFT_OUT, REASONS, Rejection, TaskError
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.link_filter import A_PAGE
 from crawler.harvest.reader_protocol import TASKS, Head, in_order, tasks_in_parts
 from crawler.harvest.tasks import MAX_INLINE_BYTES

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from crawler.config import load
 from crawler.errors import Rejection
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.html import PARSERS
 from crawler.models import Origin, Task, TaskKind
 from crawler.scope import Scope

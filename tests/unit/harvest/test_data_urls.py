@@ -18,7 +18,7 @@ from crawler.config import Config, ImagesConfig, QueueConfig, ScopeConfig, load
 from crawler.download.handler import ImageHandler
 from crawler.download.naming import image_path
 from crawler.harvest.data_urls import MAX_CONTENT_BYTES, InlineImages, decode, is_inline
-from crawler.harvest.documents import DocumentReader
+from crawler.harvest.documents import DocumentReader, Source
 from crawler.harvest.tasks import MAX_INLINE_BYTES
 from crawler.models import (
     ImageRecord,
@@ -47,7 +47,9 @@ def data_url(content: bytes, media_type: str = "image/png") -> str:
 
 
 def harvested(html: str, **settings: object) -> tuple[NewTask, ...]:
-    return DocumentReader(Scope((PAGE,)), load(flags=settings)).read_html(html, url=PAGE, depth=0).images
+    return (
+        DocumentReader(Scope((PAGE,)), load(flags=settings)).read_html(html, Source(url=PAGE, depth=0)).images
+    )
 
 
 def downloaded(folder: Path, task: Task, **images: int) -> ImageRecord:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from crawler.config import load
 from crawler.errors import EmptyBody, NotHtml
 from crawler.harvest import headers
-from crawler.harvest.documents import DocumentReader, Harvest
+from crawler.harvest.documents import DocumentReader
+from crawler.harvest.harvest import Harvest
 from crawler.harvest.headers import HeaderLink, elements, parsed
 from crawler.http import Fetched
 from crawler.models import NewTask, Task, TaskKind
