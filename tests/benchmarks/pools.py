@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import itertools
 import multiprocessing
 import os
 import random
@@ -206,7 +205,7 @@ if __name__ == "__main__":
 
 
 def orphans(name: str, state: str, script: Path) -> Iterator[tuple[str, float]]:
-    """How many of its processes are there 5 s after ``kill -9`` of a parent."""
+    """How many of its processes are there 2 s after ``kill -9`` of a parent."""
     script.write_text(_PARENT)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -219,7 +218,7 @@ def orphans(name: str, state: str, script: Path) -> Iterator[tuple[str, float]]:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
         parent.wait()
-        time.sleep(5)
+        time.sleep(2)
         left = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
         kill(left)
         yield f"{state} parent killed: left of {len(pids)}", len(left)
@@ -249,23 +248,22 @@ def main() -> None:
     found: dict[str, dict[str, list[float]]] = {}
     for number in range(asked.rounds):
         for name in sorted(POOLS, reverse=bool(number % 2)):
-            with tempfile.TemporaryDirectory() as folder:
-                script = Path(folder) / "parent.py"
-                parts = (
-                    speed(name, images),
-                    faults(name),
-                    *(orphans(name, state, script) for state in ("idle", "busy")),
-                    *((replies(),) if name == "pebble" else ()),
-                )
-                for what, value in itertools.chain.from_iterable(parts):
-                    found.setdefault(what, {}).setdefault(name, []).append(value)
+            for what, value in measures(name, images):
+                found.setdefault(what, {}).setdefault(name, []).append(value)
+                print(f"{number + 1} {name:7}{what:36}{value:8.2f}", flush=True)
     for what, values in found.items():
-        print(
-            f"{what:36}"
-            + "".join(
-                f"{name} {' '.join(f'{value:8.2f}' for value in values[name])}    " for name in sorted(values)
-            )
-        )
+        medians = (f"{name} {statistics.median(values[name]):8.2f}" for name in sorted(values))
+        print(f"{what:36}{'   '.join(medians)}")
+
+
+def measures(name: str, images: list[bytes]) -> Iterator[tuple[str, float]]:
+    yield from speed(name, images)
+    yield from faults(name)
+    with tempfile.TemporaryDirectory() as folder:
+        for state in ("idle", "busy"):
+            yield from orphans(name, state, Path(folder) / "parent.py")
+    if name == "pebble":
+        yield from replies()
 
 
 if __name__ == "__main__":
