@@ -5,8 +5,6 @@ strangers wrote. The downloader never loads it.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, closing
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -33,7 +31,7 @@ ALLOWANCE_BYTES = 64 * 2**20
 """Enough for most photographs: what they take beyond that is asked for."""
 
 
-class DecoderPool:
+class DecoderPool(AbstractContextManager["DecoderPool"]):
     """At most *most* decoders, for several threads; ``close`` ends them all.
 
     An image may take *timeout_s* from when a decoder has it, and have *max_pixels*. What one takes beyond
@@ -91,10 +89,5 @@ class DecoderPool:
         """End all decoders, also those that are at work; may be called twice."""
         self._pool.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 from PIL import (
@@ -40,43 +41,37 @@ from crawler.errors import CorruptImage, Rejection, TooManyPixels, TruncatedImag
 from crawler.extras import named
 
 MAX_FRAMES = 10_000
-_FILES: dict[str, type[ImageFile.ImageFile]] = {
-    "jpeg": JpegImagePlugin.JpegImageFile,
-    "png": PngImagePlugin.PngImageFile,
-    "gif": GifImagePlugin.GifImageFile,
-    "webp": WebPImagePlugin.WebPImageFile,
-    "avif": AvifImagePlugin.AvifImageFile,
-    "bmp": BmpImagePlugin.BmpImageFile,
-    "tiff": TiffImagePlugin.TiffImageFile,
+
+
+class _Format(NamedTuple):
+    """How one format is called and decoded, and what that takes."""
+
+    title: str
+    bytes_per_px: int
+    """Of memory, at most, while it is decoded: measured by tests/benchmarks/corpus.py --memory."""
+    opener: type[ImageFile.ImageFile] | None = None
+    """Pillow's plugin; None where there are several images in a file, or the plugin is an extra."""
+
+    @property
+    def with_article(self) -> str:
+        return f"{'an' if self.title[0] in 'Ai' else 'a'} {self.title}"
+
+
+_FORMATS = {
+    "jpeg": _Format("JPEG", 8, JpegImagePlugin.JpegImageFile),
+    "png": _Format("PNG", 10, PngImagePlugin.PngImageFile),
+    "gif": _Format("GIF", 10, GifImagePlugin.GifImageFile),
+    "webp": _Format("WebP", 17, WebPImagePlugin.WebPImageFile),
+    "avif": _Format("AVIF", 12, AvifImagePlugin.AvifImageFile),
+    "bmp": _Format("BMP", 10, BmpImagePlugin.BmpImageFile),
+    "tiff": _Format("TIFF", 20, TiffImagePlugin.TiffImageFile),
+    "ico": _Format("icon", 20),
+    "heic": _Format("HEIC", 12),
 }
-CALLED = {
-    "jpeg": "JPEG",
-    "png": "PNG",
-    "gif": "GIF",
-    "webp": "WebP",
-    "avif": "AVIF",
-    "bmp": "BMP",
-    "tiff": "TIFF",
-    "ico": "icon",
-    "heic": "HEIC",
-}
-"""The formats, as people call them."""
-_A_CALLED = {name: f"{'an' if called[0] in 'Ai' else 'a'} {called}" for name, called in CALLED.items()}
 _DRAFT = 8
+"""A JPEG is decoded at this fraction of its size."""
 _DRAFT_LEAST_PX = 36
 """Four for each cell of a dhash."""
-_BYTES_PER_PX = {
-    "jpeg": 8,
-    "png": 10,
-    "gif": 10,
-    "webp": 17,
-    "avif": 12,
-    "bmp": 10,
-    "tiff": 20,
-    "ico": 20,
-    "heic": 12,
-}
-"""What a pixel takes in memory while it is decoded, at most: measured by tests/benchmarks/corpus.py --memory."""
 _BYTES_PER_SVG_BYTE = 70
 _BESIDE_BYTES = 16 * 2**20
 _STRIP_PX = 256
@@ -105,7 +100,7 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     if name == "svg":
         room(len(data) * _BYTES_PER_SVG_BYTE)
         return _with_told(svg_info(data), metadata.told_by_svg(data))
-    limit = _Limit(max_pixels, room=room, bytes_per_px=_BYTES_PER_PX[name], own_bytes=3 * len(data))
+    limit = _Limit(max_pixels, room=room, bytes_per_px=_FORMATS[name].bytes_per_px, own_bytes=3 * len(data))
     applications: list[int] = []
     try:
         with hushed():
@@ -113,7 +108,7 @@ def verify(data: bytes, *, max_pixels: int, room: Callable[[int], int] = _boundl
     except (Rejection, MemoryError):
         raise
     except EOFError as exc:
-        raise TruncatedImage(f"the {CALLED[name]} ends early") from exc
+        raise TruncatedImage(f"the {_FORMATS[name].title} ends early") from exc
     except Exception as exc:  # decoders raise anything: struct.error, SyntaxError, KeyError …
         raise _what_failed(name, data, exc) from exc
     info = ImageInfo(
@@ -191,10 +186,12 @@ def _what_failed(name: str, data: bytes, exc: Exception) -> Rejection:
     if isinstance(exc, Image.DecompressionBombError):
         return TooManyPixels("it has more pixels than are decoded (max_pixels)")
     if is_unread(name, data, text):
-        return UnsupportedFormat(f"it is {_A_CALLED[name]} of a rare kind, which no decoder here reads")
+        return UnsupportedFormat(
+            f"it is {_FORMATS[name].with_article} of a rare kind, which no decoder here reads"
+        )
     if _ENDS_EARLY.search(text):
-        return TruncatedImage(f"the {CALLED[name]} ends early")
-    return CorruptImage(f"the {CALLED[name]} is damaged: its pixels can't be decoded")
+        return TruncatedImage(f"the {_FORMATS[name].title} ends early")
+    return CorruptImage(f"the {_FORMATS[name].title} is damaged: its pixels can't be decoded")
 
 
 class _Limit:
@@ -292,8 +289,8 @@ def _all_decoded(
 
 
 def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
-    if name != "heic":
-        return _FILES[name](io.BytesIO(data))
+    if (opener := _FORMATS[name].opener) is not None:
+        return opener(io.BytesIO(data))
     try:
         import pillow_heif
     except ImportError as exc:
@@ -308,7 +305,7 @@ def _opened(name: str, data: bytes) -> ImageFile.ImageFile:
 def _decoded_jpeg(data: bytes, limit: _Limit) -> _Decoded:
     """One picture, however many follow it in the file (MPO)."""
     scans = containers.check_jpeg(data)
-    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+    with _opened("jpeg", data) as image:
         width_px, height_px = image.size
         limit.check(width_px, height_px)
         containers.check_scans(scans, width_px * height_px)

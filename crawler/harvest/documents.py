@@ -14,7 +14,7 @@ from crawler.errors import Excluded, NotHtml, OutOfScope
 from crawler.harvest import css, feeds, headers, images, links, manifest, sitemap
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most, without_cuts
-from crawler.harvest.encoding import decode_css, decoded, encoding_of_html, encoding_of_xml
+from crawler.harvest.encoding import decode_css, decode_xml, decoded, encoding_of_html, encoding_of_xml
 from crawler.harvest.expected import empty, expected_kind, found_in, is_acceptable, unexpected
 from crawler.harvest.extensions import may_lead_to_page
 from crawler.harvest.harvest import Harvest
@@ -29,7 +29,6 @@ from crawler.harvest.styles import images_among
 from crawler.harvest.task_policy import TaskPolicy, against_images, against_links
 from crawler.harvest.tasks import LINKS_OF_A_PAGE, Document
 from crawler.harvest.xhtml import as_html
-from crawler.harvest.xml_encoding import decoded as decoded_xml
 from crawler.http import Fetched
 from crawler.http.robots import product_token
 from crawler.models import NewTask, Origin, Task, TaskKind
@@ -124,7 +123,7 @@ class DocumentReader:
             case "manifest":
                 return self._read_manifest(content, source)
             case "feed":
-                return self._read_feed(decoded_xml(content, source.content_type), source)
+                return self._read_feed(decode_xml(content, source.content_type), source)
             case "sitemap":
                 harvest = self._read_sitemap(content, source, is_nested=found_in(task) == sitemap.FROM_INDEX)
                 if kind == "other" and found_in(task) == sitemap.GUESSED and harvest.is_empty:
@@ -328,7 +327,7 @@ def _as_html(fetched: Fetched, content: bytes) -> tuple[str, str]:
     """A page as HTML, and the encoding that it was sent in. A page that is declared as XML is read as XML."""
     header = fetched.headers.get("content-type", "")
     if is_xml(fetched.content_type):
-        return as_html(decoded_xml(content, header)), encoding_of_xml(content, header)
+        return as_html(decode_xml(content, header)), encoding_of_xml(content, header)
     encoding = encoding_of_html(content, header)
     return decoded(content, encoding), encoding
 

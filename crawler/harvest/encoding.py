@@ -33,6 +33,8 @@ _MAX_REFERENCE_CHARS = 8192
 _SAFE_IN_QUERY = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*\"?\s*([^\s\";]+)", re.IGNORECASE)
 
+_UNDECODED = re.compile("[\udc80-\udcff]+")
+"""Bytes that are not UTF-8, as "surrogateescape" stands for them."""
 _NO_ENCODING = "replacement"
 """By its labels go encodings that hide markup from filters; browsers show nothing of what is sent in them."""
 
@@ -52,6 +54,27 @@ def encoding_of_xml(content: bytes, content_type: str = "") -> str:
     nothing; but where that is all there is, and the bytes are no UTF-8, it is better than to give up, as browsers do.
     """
     return _encoding(content, content_type, _declared_in_xml)
+
+
+def decode_xml(content: bytes, content_type: str = "") -> str:
+    """The text of an XML document or of a text file; *content_type* is the whole header. Never raises.
+
+    UTF-16 shows by its zeros, whatever is declared (XML, appendix F). Bytes that can't be UTF-8, in a document that
+    says it is, are taken for windows-1252: a template in UTF-8 around titles in Latin-1 is no rarity.
+    """
+    encoding = encoding_of_xml(content, content_type)
+    if encoding.startswith("utf-16") and b"\0" not in content[:64]:
+        encoding = "utf-8"
+    elif not encoding.startswith("utf-16") and b"\0" in content[:2]:
+        encoding = "utf-16-be" if content.startswith(b"\0") else "utf-16-le"
+    if encoding != "utf-8":
+        return decoded(content, encoding)
+    text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    return _UNDECODED.sub(_as_windows_1252, text)
+
+
+def _as_windows_1252(found: re.Match[str]) -> str:
+    return found[0].encode("ascii", "surrogateescape").decode("cp1252", "replace")
 
 
 def decode_css(content: bytes, content_type: str = "") -> str:
@@ -122,7 +145,9 @@ def python_codec(label: str) -> str | None:
     Source: https://encoding.spec.whatwg.org/#names-and-labels, by webencodings.
     """
     encoding = webencodings.lookup(label)
-    return legacy_encodings.codec_of(encoding.name) if encoding and encoding.name != _NO_ENCODING else None
+    if encoding is None or encoding.name == _NO_ENCODING:
+        return None
+    return legacy_encodings.CODECS.get(encoding.name) or encoding.codec_info.name
 
 
 def _declared_in_css(content: bytes) -> str | None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from crawler.harvest.attributes import SAFE_NAMES_CHARS, AttributeNames, without_excess
-from crawler.harvest.markup import RAW_TEXT, TOKEN, S, name_of, tags, with_tags
+from crawler.harvest.markup import RAW_TEXT, TOKEN, VOID, S, name_of, tags, with_tags
 
 CUT = "markup-cut"
 
@@ -33,9 +33,8 @@ _FORMATTING_TAG = re.compile(
 )
 """The first letter is looked at by itself, which halves the time: most tags are of other elements."""
 _FORMATTING_NAMES = frozenset(_FORMATTING.split("|"))
-_VOID = "area base br col embed frame hr image img input link meta param source track wbr"
 _CLOSED_BY_THE_NEXT = "a body caption colgroup dd dt head html li option p tbody td tfoot th thead tr"
-_NEVER_DEEP = frozenset(f"{_VOID} {_CLOSED_BY_THE_NEXT}".split())
+_NEVER_DEEP = VOID | {"frame", "image", *_CLOSED_BY_THE_NEXT.split()}
 _KEPT_VOID = frozenset({"area", "base", "embed", "frame", "image", "img", "input", "link", "meta", "source"})
 _KEPT = _KEPT_VOID | frozenset(
     {"a", "amp-anim", "amp-img", "audio", "body", "frameset", "head", "html", "object", "template", "video"}

@@ -8,18 +8,10 @@ from __future__ import annotations
 
 import codecs
 
-_CODECS = {
-    "big5": "big5hkscs",
-    "euc-kr": "cp949",
-    "gbk": "gb18030",
-    "iso-8859-8-i": "iso8859-8",
-    "macintosh": "mac-roman",
-    "shift_jis": "cp932",
-    "windows-874": "cp874",
-    "x-mac-cyrillic": "mac-cyrillic",
-    "x-user-defined": "cp1252",  # as HTML has it for <meta>
-}
-"""By the standard's names, where Python means another encoding by these, or none."""
+CODECS = {"gbk": "gb18030", "x-user-defined": "cp1252"}
+"""By the standard's names, where another codec is meant than webencodings has: as the standard decodes GBK, and as HTML
+reads the label in a ``<meta>``.
+"""
 _DECODED_AS = {"iso2022_jp": "iso2022_jp_ext"}
 """Katakana of half the width are read, and never written."""
 
@@ -53,19 +45,14 @@ _READ_AS = {
 _WRITTEN_AS = {"euc_jp": {told: read for read, told in _EUC_JP.items()}}
 
 
-def codec_of(name: str) -> str:
-    """Python's name for the encoding that the standard calls *name*."""
-    return codecs.lookup(_CODECS.get(name, name)).name
-
-
 def decode(content: bytes, codec: str) -> str:
-    """The text of *content* in an encoding, by its name as :func:`codec_of` tells it. Never raises."""
+    """The text of *content* in *codec*, a name of Python's. Never raises."""
     text = content.decode(_DECODED_AS.get(codec, codec), _ERRORS.get(codec, "replace"))
     return text.translate(_READ_AS[codec]) if codec in _READ_AS else text
 
 
 def encode(text: str, codec: str) -> bytes:
-    """The other way round; raises UnicodeEncodeError."""
+    """*text* in *codec*. Raises UnicodeEncodeError."""
     return (text.translate(_WRITTEN_AS[codec]) if codec in _WRITTEN_AS else text).encode(codec)
 
 

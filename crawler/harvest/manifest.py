@@ -8,8 +8,8 @@ from typing import Any
 from crawler.harvest import loose_json
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
+from crawler.harvest.encoding import decode_xml
 from crawler.harvest.html import Element
-from crawler.harvest.xml_encoding import decoded
 
 _LISTS = ("icons", "screenshots")
 
@@ -19,7 +19,7 @@ def images(content: bytes) -> Iterator[Candidate | Cut]:
 
     Each size of an icon counts as an image of its own: it is drawn for that size, not scaled. Never raises.
     """
-    manifest, is_whole = loose_json.read_object(decoded(content))
+    manifest, is_whole = loose_json.read_object(decode_xml(content))
     if not is_whole:
         yield Cut("manifest-broken")
     for holder in (manifest, *_objects(manifest, "shortcuts")):

@@ -33,6 +33,9 @@ _NO_TAG = rf"{COMMENT}|(?P<bogus>{_BOGUS})"
 RAW_NAMES = ("iframe", "noembed", "noframes", "plaintext", "style", "textarea", "title", "xmp")
 RAW_TEXT = frozenset({*RAW_NAMES, "script"})
 """Elements whose contents are text, whatever they look like; in SVG and MathML they are elements like any other."""
+_VOID = "area base br col embed hr img input link meta param source track wbr"
+VOID = frozenset(_VOID.split())
+"""Elements without contents and end tag (HTML, "Void elements")."""
 _ESCAPED_TWICE = rf"<script[{S}/>](?:[^<-]++|-(?!->)|<(?!/script[{S}/>]))*+(?:</script[{S}/>])?+"
 _ESCAPED = rf"<!--(?:-?>|(?:[^<-]++|-(?!->)|<(?!/?script[{S}/>])|{_ESCAPED_TWICE})*+(?:-->)?+)"
 SCRIPT_TEXT = rf"(?:[^<]++|<(?!/script[{S}/>]|!--)|{_ESCAPED})*+"

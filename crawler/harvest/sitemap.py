@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut, at_most
+from crawler.harvest.encoding import decode_xml
 from crawler.harvest.extensions import leads_to_image, may_lead_to_page
 from crawler.harvest.html import Element
 from crawler.harvest.xml import Node, subtrees
-from crawler.harvest.xml_encoding import decoded
 from crawler.models import NewTask, Origin, Task, TaskKind
 from crawler.urls import host_key, resolve
 
@@ -87,7 +87,7 @@ def _task(url: str, page_url: str, found_in: str) -> NewTask:
 
 def read(content: bytes, content_type: str = "") -> Iterator[SitemapEntry | Cut]:
     """The entries of a sitemap in order, MAX_URLS at most; *content_type* is the whole header. Never raises."""
-    text = decoded(content, content_type)
+    text = decode_xml(content, content_type)
     entries = _xml(text) if _IS_MARKUP.search(text) else _plain(text)
     return at_most(MAX_URLS, entries, slug="sitemap-cut")
 

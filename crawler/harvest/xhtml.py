@@ -13,6 +13,8 @@ from html import escape
 from html.entities import html5
 from xml.parsers import expat
 
+from crawler.harvest.markup import VOID
+
 _XHTML = "http://www.w3.org/1999/xhtml"
 _AS_IN_HTML = frozenset({"", _XHTML, "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"})
 """The name spaces of elements that HTML has, too. Without any a document is none for browsers; here it is HTML."""
@@ -20,24 +22,6 @@ _ATTRIBUTES_OF = {"": "", _XHTML: "", "http://www.w3.org/1999/xlink": "xlink:"}
 """How attributes of these name spaces are called in HTML; there is no word for others."""
 _BETWEEN = " "
 
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
 _SCRIPTS = frozenset({"script", "style"})
 _TEXT_ONLY = frozenset({"title", "textarea"})
 _NEVER_SHOWN = frozenset({"iframe", "noembed", "noframes", "xmp"})
@@ -88,7 +72,7 @@ def _character(found: re.Match[str]) -> str:
 
 def _ended(tag: re.Match[str]) -> str:
     name = tag[1].lower()
-    return f"<{tag[1]}{tag[2]}>" if name in _VOID else f"<{tag[1]}{tag[2]}></{tag[1]}>"
+    return f"<{tag[1]}{tag[2]}>" if name in VOID else f"<{tag[1]}{tag[2]}></{tag[1]}>"
 
 
 class _RefusedError(Exception):
@@ -127,14 +111,14 @@ class _Writer:
             self._hidden -= 1
             return
         name = self._open.pop()
-        if name not in _VOID:
+        if name not in VOID:
             self.pieces.append(f"</{name}>")
 
     def _text(self, text: str) -> None:
         name = self._open[-1] if self._open else ""
         if name in _SCRIPTS and not self._hidden:
             self.pieces.append(text.replace("</", "<\\/").replace("<!--", "<\\!--"))
-        elif name not in _NEVER_SHOWN and name not in _VOID and not (self._hidden and name in _SCRIPTS):
+        elif name not in _NEVER_SHOWN and name not in VOID and not (self._hidden and name in _SCRIPTS):
             self.pieces.append(escape(text, quote=False))
 
     def _instruction(self, target: str, data: str) -> None:

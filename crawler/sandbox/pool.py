@@ -8,9 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager, contextmanager
 
 from crawler.crawlfile.columns import UNREADABLE
 from crawler.errors import InternalError, OutOfMemory, TaskError, TooMuchMemory
@@ -75,7 +73,7 @@ def told_as(
         raise crashed(f"its {worker} gave no sound reply") from exc
 
 
-class Pool:
+class Pool(AbstractContextManager["Pool"]):
     """At most *most* children that do as *orders* say, for several threads; ``close`` ends them all.
 
     Memory beyond their allowance comes from *budget*. *what* they are, for people. Of requests with more than
@@ -305,12 +303,7 @@ class Pool:
             self._idle.clear()
         _end(alive)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -47,7 +47,6 @@ from crawler.harvest import (
     traps,
     xhtml,
     xml,
-    xml_encoding,
 )
 from crawler.harvest.documents import DocumentReader
 from crawler.harvest.html import Element, parse
@@ -401,7 +400,7 @@ ENTRIES: dict[str, Entry] = {
         ("xml", "chars"),
         (("<url>", "</url>"), ("<url a='", "'>"), ("<url ", ">")),
     ),
-    "xml encoding": Entry(_bytes(xml_encoding.decoded), ("xml",), (("<?xml ", "?>"),)),
+    "xml encoding": Entry(_bytes(encoding.decode_xml), ("xml",), (("<?xml ", "?>"),)),
     "xhtml": Entry(
         xhtml.as_html,
         ("xml", "html"),

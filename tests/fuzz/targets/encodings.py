@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from crawler.harvest import encoding, legacy_encodings, xml_encoding
+from crawler.harvest import encoding, legacy_encodings
 from tests.fuzz.drawn import Drawn
 
 _LABELS = (
@@ -21,7 +21,7 @@ def fuzz(data: bytes) -> None:
     for text in (
         encoding.decode_html(content, header),
         encoding.decode_css(content, header),
-        xml_encoding.decoded(content, header),
+        encoding.decode_xml(content, header),
     ):
         text.encode()
         assert len(text) <= len(content) + 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from crawler.errors import LEFT_OUT
-from crawler.harvest import feeds, manifest, sitemap, xml, xml_encoding
+from crawler.harvest import encoding, feeds, manifest, sitemap, xml
 from crawler.harvest.candidates import Candidate
 from crawler.harvest.cuts import Cut
 from crawler.harvest.gzipped import MAGIC, gunzipped
@@ -42,7 +42,7 @@ def fuzz(data: bytes) -> None:
         assert kind in {"html", "image", "css", "manifest", "feed", "sitemap", "other", "style sheet"}
         assert left_out.keys() <= LEFT_OUT.keys()
         assert len(inner) <= max(_MAX_BYTES, len(content))
-    text = xml_encoding.decoded(unpacked, content_type)
+    text = encoding.decode_xml(unpacked, content_type)
     text.encode()
     as_html(text).encode()
     for node in xml.subtrees(text, _NAMES, what="feed"):

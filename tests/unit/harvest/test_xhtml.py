@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.harvest import xml_encoding
+from crawler.harvest.encoding import decode_xml
 from crawler.harvest.html import PARSERS, Element, parse
 from crawler.harvest.xhtml import as_html
 from tests.support.cpu_time import cpu_below
@@ -163,4 +163,4 @@ def test_it_takes_time_in_proportion(unit: str) -> None:
 )
 def test_a_meta_declares_nothing_where_the_bytes_are_in_utf_8(declared: str, encoding: str) -> None:
     text = f'<html xmlns="http://www.w3.org/1999/xhtml"><head>{declared}</head><body>Кошка</body></html>'
-    assert xml_encoding.decoded(text.encode(encoding), "application/xhtml+xml") == text
+    assert decode_xml(text.encode(encoding), "application/xhtml+xml") == text

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.harvest.cuts import Cut
+from crawler.harvest.encoding import decode_xml
 from crawler.harvest.xml import Node, subtrees
-from crawler.harvest.xml_encoding import decoded
 from tests.support.cpu_time import cpu_below
 
 ITEM = frozenset({"item"})
@@ -207,13 +207,13 @@ def test_nothing_raises(text: str) -> None:
 def test_characters_are_what_they_are_and_not_what_they_are_declared_as(
     content: bytes, content_type: str
 ) -> None:
-    assert decoded(content, content_type).endswith("<a>é</a>")
+    assert decode_xml(content, content_type).endswith("<a>é</a>")
 
 
 def test_one_byte_that_is_no_utf_8_spoils_no_other() -> None:
-    assert decoded("é温".encode() + b"\xe9" + "é".encode()) == "é温éé"
+    assert decode_xml("é温".encode() + b"\xe9" + "é".encode()) == "é温éé"
 
 
 @given(st.binary(max_size=40), st.sampled_from(["", "text/xml; charset=utf-16", "text/xml; charset=utf-8"]))
 def test_any_bytes_have_characters(content: bytes, content_type: str) -> None:
-    decoded(content, content_type).encode()
+    decode_xml(content, content_type).encode()
